@@ -1,0 +1,115 @@
+"""The root of the hub's error tree, and the errors of the bridge itself.
+
+Every error a person can meet has a stable code (documented in docs/errors.md, checked by a test), a message that says
+what happened to what and why, and a hint that says what to do. It crosses a process boundary as `ErrorBody`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ErrorBody(BaseModel):
+    """An error on the wire: body of a message of kind `error`, and `reason` in a status."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+    hint: str = ""
+    data: dict[str, Any] = {}
+
+
+class HubError(Exception):
+    """Something a person has to know of. Subclasses set `code` and usually `hint`."""
+
+    code: ClassVar[str] = "HUB_INTERNAL"
+    hint: ClassVar[str] = "Look for this time in the hub's log (hubctl logs); it names the cause."
+
+    def __init__(self, message: str, *, hint: str | None = None, data: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = self.hint if hint is None else hint
+        self.data = data or {}
+
+    def body(self) -> ErrorBody:
+        """This error as it crosses a process boundary."""
+        return ErrorBody(code=self.code, message=self.message, hint=self.advice, data=self.data)
+
+
+class RemoteError(HubError):
+    """An error that the other side of the bridge answered; carries that side's code."""
+
+    code = "BRIDGE_REMOTE"
+
+    def __init__(self, body: ErrorBody) -> None:
+        super().__init__(body.message, hint=body.hint, data=body.data)
+        self.remote_code = body.code
+
+    def body(self) -> ErrorBody:
+        return ErrorBody(code=self.remote_code, message=self.message, hint=self.advice, data=self.data)
+
+
+class BadMessage(HubError):
+    """Bytes on the bridge are not a message of this protocol."""
+
+    code = "BRIDGE_BAD_MESSAGE"
+    hint = "The two sides may be of different versions: restart the hub, so that all its processes are of one."
+
+
+class VersionMismatch(HubError):
+    """The other side speaks another version of the protocol."""
+
+    code = "BRIDGE_VERSION"
+    hint = "Restart the hub, so that all its processes are of one version."
+
+
+class UnknownKind(HubError):
+    """A message asks for something that this side does not serve."""
+
+    code = "BRIDGE_UNKNOWN_KIND"
+    hint = "docs/protocol.md lists what each socket serves."
+
+
+class PeerUnavailable(HubError):
+    """No answer within the deadline: the other process is down, restarting, or stuck."""
+
+    code = "BRIDGE_UNAVAILABLE"
+    hint = "Is the hub running (make run)? `hubctl doctor` tells which of its processes does not answer."
+
+
+class Overloaded(HubError):
+    """More requests are under way on the bridge than its limit."""
+
+    code = "BRIDGE_OVERLOADED"
+    hint = "Wait for answers before asking more."
+
+
+class StaleSnapshot(HubError):
+    """A snapshot is older than the one in force; it is refused."""
+
+    code = "SNAPSHOT_STALE"
+    hint = "Nothing to do: the newer one stays in force."
+
+
+class InvalidSnapshot(HubError):
+    """A snapshot contradicts itself; the one before stays in force."""
+
+    code = "SNAPSHOT_INVALID"
+    hint = "This is a fault of the adapter, not of your files; please report it with the message."
+
+
+class SettingInvalid(HubError):
+    """A setting (an environment variable or a line of the settings file) cannot be used."""
+
+    code = "SETTING_INVALID"
+    hint = "docs/configuration.md lists every setting with its form and default."
+
+
+class PortTaken(HubError):
+    """Another program listens on the port that a setting names."""
+
+    code = "PORT_TAKEN"
+    hint = "Stop that program, or choose another port with the setting named here."

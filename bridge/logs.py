@@ -1,0 +1,50 @@
+"""JSON logs: one line an event, with the fields that `extra` gave, after the secrets filter."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one JSON line: time, level, process, logger, message, and the record's extra fields."""
+
+    def __init__(self, process: str, redact: Callable[[str], str] = lambda text: text) -> None:
+        super().__init__()
+        self._process = process
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(orjson.dumps(self.fields(record), default=str).decode())
+
+    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        """The record as it will be written, before redaction."""
+        fields: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        fields.update({key: value for key, value in vars(record).items() if key not in _PLAIN})
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return fields
+
+
+def configure(process: str, level: str, redact: Callable[[str], str] = lambda text: text) -> JsonFormatter:
+    """Send all logging of this process to stderr as JSON lines; returns the formatter in use."""
+    formatter = JsonFormatter(process, redact)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    return formatter

@@ -1,0 +1,139 @@
+"""Every setting of the hub: environment variables `HUB_*`, or lines of the settings file; the environment wins."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bridge.errors import SettingInvalid
+
+UNIX_PATH_LIMIT = 107  # sun_path of unix(7), less the closing NUL
+LONGEST_SOCKET_NAME = len("/desired.sock")
+
+
+def _xdg(variable: str, fallback: str) -> Path:
+    return Path(os.environ.get(variable) or Path.home() / fallback)
+
+
+def settings_file() -> Path:
+    """The settings file: `HUB_SETTINGS_FILE`, else `hub.env` in the user's configuration directory."""
+    named = os.environ.get("HUB_SETTINGS_FILE")
+    return Path(named) if named else _xdg("XDG_CONFIG_HOME", ".config") / "yamcp-hub" / "hub.env"
+
+
+class Settings(BaseSettings):
+    """The hub's settings. Sizes in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="HUB_", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address that the hub listens on; a loopback address.")
+    port: int = Field(8765, ge=1, le=65535, description="Public port of the web front (reserved until there is one).")
+    sidecar_port: int = Field(8766, ge=1, le=65535, description="Port of the MCP endpoints.")
+    yamcp_dir: Path = Field(
+        default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share") / "yamcp-nodejs",
+        description="YAMCP's data directory, with providers.json and workspaces.json.",
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share") / "yamcp-hub",
+        description="The hub's own data: hub.json, the last good state, logs.",
+    )
+    runtime_dir: Path | None = Field(
+        None, description="Sockets and locks; `run` in the data directory unless set. One hub per directory."
+    )
+    seed_demo: bool = Field(
+        True, description="Make a demo workspace on the very first start, if YAMCP has no files yet."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    public_url: str | None = Field(
+        None, description="Address of the endpoints as clients see it, when it is not http://HUB_HOST:HUB_SIDECAR_PORT."
+    )
+    allowed_hosts: str = Field(
+        "", description="Further Host names (comma-separated) that requests may carry; loopback names always may."
+    )
+    pass_env: str = Field(
+        "", description="Names (comma-separated) of the hub's variables that every stdio server inherits."
+    )
+    max_sessions: int = Field(1000, ge=1, description="Most client sessions at once; one more is answered 503.")
+    session_idle_timeout: float = Field(
+        1800, gt=0, description="A Streamable HTTP session without a request or an open stream ends after this time."
+    )
+    ping_interval: float = Field(15, gt=0, description="Comment ping on SSE streams, against idle proxies.")
+    max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body that is read.")
+    drain_timeout: float = Field(
+        30, ge=0, description="How long a removed server may finish calls in flight before it is closed."
+    )
+    adapter_grace: float = Field(
+        2, ge=0, description="How long a started sidecar waits for the adapter before it serves its own copy."
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, value: str) -> str:
+        try:
+            loopback = value == "localhost" or ip_address(value.strip("[]")).is_loopback
+        except ValueError:
+            raise ValueError(f"{value!r} is not an IP address or localhost") from None
+        if not loopback:
+            raise ValueError(
+                f"{value!r} is not a loopback address, and the hub has no credentials to ask for yet: "
+                "keep 127.0.0.1, and put a proxy that authenticates in front"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _short_enough(self) -> Self:
+        length = len(os.fsencode(self.runtime)) + LONGEST_SOCKET_NAME
+        if length > UNIX_PATH_LIMIT:
+            raise ValueError(
+                f"runtime_dir: {self.runtime} is {length - UNIX_PATH_LIMIT} bytes too long for a Unix socket; "
+                "set HUB_RUNTIME_DIR to a shorter path"
+            )
+        return self
+
+    @property
+    def runtime(self) -> Path:
+        """The runtime directory in force."""
+        return self.runtime_dir or self.data_dir / "run"
+
+    @property
+    def desired_address(self) -> str:
+        """Where the adapter serves desired state."""
+        return f"ipc://{self.runtime}/desired.sock"
+
+    @property
+    def actual_address(self) -> str:
+        """Where the sidecar serves actual state."""
+        return f"ipc://{self.runtime}/actual.sock"
+
+    @property
+    def events_address(self) -> str:
+        """Where the sidecar publishes events."""
+        return f"ipc://{self.runtime}/events.sock"
+
+    @property
+    def base_url(self) -> str:
+        """What endpoint URLs begin with, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.sidecar_port}").rstrip("/")
+
+
+def load() -> Settings:
+    """The settings in force.
+
+    Raises:
+        SettingInvalid: one cannot be used; the message names the variable and why.
+    """
+    try:
+        return Settings(_env_file=settings_file())
+    except ValidationError as error:
+        lines = []
+        for item in error.errors(include_url=False):
+            reason = item["msg"].removeprefix("Value error, ")
+            name = f"HUB_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
+            lines.append(f"{name}{reason}")
+        raise SettingInvalid("; ".join(lines)) from None

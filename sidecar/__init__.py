@@ -1,0 +1,1 @@
+"""The aggregator: runs MCP servers and serves each workspace as an MCP endpoint."""

@@ -1,0 +1,38 @@
+"""The frame channel: one connection to an MCP server, whatever its transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from sidecar.errors import SidecarError
+
+Frame = dict[str, Any]
+"""One JSON-RPC message as parsed JSON."""
+
+OnFrame = Callable[[Frame], None]
+"""Called with each frame that the server sends, in order; must not block nor raise."""
+
+
+class Channel(Protocol):
+    """An open connection. Whoever opened it (an async context manager in this package) closes it."""
+
+    transport: str
+    """`stdio`, `sse` or `http`."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The process that answers on this channel; empty for remote servers."""
+
+    async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
+        """Send one frame; `headers` go with it where the transport is HTTP.
+
+        Raises:
+            ConnectionLost: the channel is closed.
+        """
+
+    async def wait_closed(self) -> SidecarError:
+        """Wait until the other side ended the connection, and tell why."""
+
+    def stderr(self) -> tuple[str, ...]:
+        """The last lines that the server wrote to stderr, secrets masked; empty for remote servers."""

@@ -1,0 +1,220 @@
+"""What can go wrong in the sidecar, each with a stable code, and the JSON-RPC code that an MCP client gets."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from bridge.errors import HubError
+
+INVALID_PARAMS = -32602
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+PARSE_ERROR = -32700
+INTERNAL_ERROR = -32603
+SERVER_ERROR = -32010  # first of the implementation-defined band that the SDKs do not use themselves
+
+
+class SidecarError(HubError):
+    """An error that may be answered to an MCP client; says nothing of the hub's insides."""
+
+    rpc_code: ClassVar[int] = SERVER_ERROR
+
+    def rpc(self) -> dict[str, Any]:
+        """The `error` member of a JSON-RPC response (JSON-RPC 2.0, section 5.1)."""
+        data: dict[str, Any] = {"code": self.code, "hint": self.advice, **self.data}
+        return {"code": self.rpc_code, "message": f"{self.message} {self.advice}".strip(), "data": data}
+
+
+# --- starting a server: these become the reason in its status ------------------------------------------------------
+
+
+class CommandMissing(SidecarError):
+    """The program of a stdio server is not there or may not be executed."""
+
+    code = "SERVER_COMMAND_MISSING"
+    hint = "Install it, or correct `command` (its full path helps when the hub's PATH differs from your shell's)."
+
+
+class DirectoryMissing(SidecarError):
+    """The working directory of a stdio server is not there."""
+
+    code = "SERVER_CWD_MISSING"
+    hint = "Create the directory, or correct `cwd`."
+
+
+class ServerExited(SidecarError):
+    """The process of a stdio server ended."""
+
+    code = "SERVER_EXITED"
+    hint = "Its last lines on stderr usually say why; run the same command in a shell to see all of them."
+
+
+class StartTimeout(SidecarError):
+    """A server did not finish the handshake and the lists within its start timeout."""
+
+    code = "SERVER_START_TIMEOUT"
+    hint = "If it only starts slowly (a first npx or uvx run downloads), raise `start_timeout` in hub.json."
+
+
+class HandshakeFailed(SidecarError):
+    """A server answered the handshake with an error, or with something that is not MCP."""
+
+    code = "SERVER_HANDSHAKE"
+    hint = "Check that the command or URL is an MCP server, and that its credentials are right."
+
+
+class Unreachable(SidecarError):
+    """A remote server could not be connected to."""
+
+    code = "SERVER_UNREACHABLE"
+    hint = "Check the URL, that the server runs, and the network between."
+
+
+class Refused(SidecarError):
+    """A remote server answered with an HTTP error."""
+
+    code = "SERVER_REFUSED"
+    hint = "Check the URL and the credentials in `headers`."
+
+
+class ConnectionLost(SidecarError):
+    """The connection to a server ended while requests were under way, or before they were sent."""
+
+    code = "SERVER_CONNECTION_LOST"
+    hint = "The hub is reconnecting; try again shortly, and see `hubctl status` for the reason."
+
+
+class VariableMissing(SidecarError):
+    """A `${VAR}` in a server's definition names a variable that the hub's environment does not have."""
+
+    code = "SERVER_VARIABLE_MISSING"
+    hint = "Set it in the environment that starts the hub and restart the hub, or give a default: ${VAR:-default}."
+
+
+class SpawnerLost(SidecarError):
+    """The process that starts stdio servers died; it is started again, and the servers with it."""
+
+    code = "SPAWNER_LOST"
+    hint = "Nothing to do, unless it repeats: then see the log."
+
+
+# --- serving a client -----------------------------------------------------------------------------------------------
+
+
+class ToolUnknown(SidecarError):
+    """A client called a tool that its workspace does not have (any more)."""
+
+    code = "TOOL_UNKNOWN"
+    rpc_code = INVALID_PARAMS
+    hint = "List the tools again: the workspace was edited, or the name is wrong."
+
+
+class PromptUnknown(SidecarError):
+    """A client asked for a prompt that its workspace does not have (any more)."""
+
+    code = "PROMPT_UNKNOWN"
+    rpc_code = INVALID_PARAMS
+    hint = "List the prompts again: the workspace was edited, or the name is wrong."
+
+
+class ResourceUnknown(SidecarError):
+    """A client asked for a resource that no server of its workspace has (any more)."""
+
+    code = "RESOURCE_UNKNOWN"
+    rpc_code = INVALID_PARAMS
+    hint = "List the resources again: the workspace was edited, or the URI is wrong."
+
+
+class ServerUnavailable(SidecarError):
+    """A server whose tools are listed is not ready: it crashed or cannot be reached, and is being retried."""
+
+    code = "SERVER_UNAVAILABLE"
+    hint = "Try again shortly; `hubctl status` shows its state and reason."
+
+
+class CallTimeout(SidecarError):
+    """A server did not answer a request in time; the hub cancelled it."""
+
+    code = "CALL_TIMEOUT"
+    hint = "If it is only slow, raise `call_timeout` or `tool_timeouts` of the server in hub.json."
+
+
+class TooManyCalls(SidecarError):
+    """A server has as many calls in flight as its limit allows."""
+
+    code = "SERVER_BUSY"
+    hint = "Try again when some have finished, or raise `max_inflight` of the server in hub.json."
+
+
+class TooManyInstances(SidecarError):
+    """A `per_client` server already runs as many processes as its limit allows."""
+
+    code = "SERVER_INSTANCES"
+    hint = "Close other sessions, or raise `max_instances` of the server in hub.json."
+
+
+class WorkspaceOff(SidecarError):
+    """A client uses a workspace that was switched off."""
+
+    code = "WORKSPACE_OFF"
+    hint = "Switch it on in the hub's web page, or with: hubctl enable <workspace>."
+
+
+class WorkspaceGone(SidecarError):
+    """A client uses a workspace that was removed."""
+
+    code = "WORKSPACE_GONE"
+    hint = "Connect to another workspace: hubctl workspaces lists them."
+
+
+class WorkspaceUnknown(SidecarError):
+    """No workspace has the name in the URL."""
+
+    code = "WORKSPACE_UNKNOWN"
+    hint = "hubctl workspaces lists the workspaces and their URLs."
+
+
+class SessionUnknown(SidecarError):
+    """A message names a session that has ended or never was."""
+
+    code = "SESSION_UNKNOWN"
+    rpc_code = INVALID_REQUEST
+    hint = "Connect again: the session ended with its stream, or with a restart of the hub."
+
+
+class TooManySessions(SidecarError):
+    """As many sessions are open as HUB_MAX_SESSIONS allows."""
+
+    code = "SESSIONS_LIMIT"
+    hint = "Close some, or raise HUB_MAX_SESSIONS."
+
+
+class MessageInvalid(SidecarError):
+    """A client sent something that is not a JSON-RPC message, or not a valid request."""
+
+    code = "MESSAGE_INVALID"
+    rpc_code = INVALID_REQUEST
+    hint = "Send one JSON-RPC 2.0 request, notification or response as the body."
+
+
+class BodyTooLarge(SidecarError):
+    """A client sent a larger body than HUB_MAX_BODY_BYTES."""
+
+    code = "BODY_TOO_LARGE"
+    rpc_code = INVALID_REQUEST
+    hint = "Send less, or raise HUB_MAX_BODY_BYTES."
+
+
+class HostRefused(SidecarError):
+    """A request carries a Host or Origin that the hub does not serve (protection against DNS rebinding)."""
+
+    code = "HOST_REFUSED"
+    rpc_code = INVALID_REQUEST
+    hint = "Use a loopback address, or name the host in HUB_ALLOWED_HOSTS."
+
+
+class ServerUnknown(SidecarError):
+    """A request over the bridge names a server that is not in force."""
+
+    code = "SERVER_UNKNOWN"
+    hint = "hubctl status lists the servers."
