@@ -1,0 +1,1 @@
+"""Measurements of the hub: every figure that the project promises, made by `make bars`."""
