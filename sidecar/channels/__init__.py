@@ -1,0 +1,1 @@
+"""Frame channels, one module a transport."""

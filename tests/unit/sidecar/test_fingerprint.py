@@ -1,0 +1,74 @@
+"""Fingerprints: equal for what may share an upstream, different for what may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.models import RemoteLaunch, ServerSettings, ServerSpec, StdioLaunch
+from sidecar.fingerprint import fingerprint, load_key
+
+KEY = b"k" * 32
+LAUNCH = StdioLaunch(command="x", args=("1", "2"), env={"A": "a", "B": "b"})
+
+
+def spec(launch: Any = LAUNCH, key: str = "s", **settings: Any) -> ServerSpec:
+    """A server with these settings."""
+    return ServerSpec(key=key, namespace=key, launch=launch, settings=ServerSettings(**settings))
+
+
+def test_what_does_not_count() -> None:
+    """Key, namespace, staleness, timeouts, limits, the switch and the order of variables change nothing."""
+    reordered = StdioLaunch(command="x", args=("1", "2"), env={"B": "b", "A": "a"})
+    other = spec(reordered, "t", call_timeout=1, max_inflight=1, max_instances=1, start_timeout=1, enabled=False)
+    assert fingerprint(spec(), KEY) == fingerprint(other.model_copy(update={"stale": True}), KEY)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        spec(StdioLaunch(command="y", args=("1", "2"), env={"A": "a", "B": "b"})),
+        spec(StdioLaunch(command="x", args=("2", "1"), env={"A": "a", "B": "b"})),
+        spec(StdioLaunch(command="x", args=("1", "2"), env={"A": "a", "B": "c"})),
+        spec(StdioLaunch(command="x", args=("1", "2"), env={"A": "a", "B": "b"}, cwd="/")),
+        spec(RemoteLaunch(url="http://x")),
+        spec(session="per_client"),
+        spec(era="legacy"),
+    ],
+)
+def test_what_counts(other: ServerSpec) -> None:
+    """Anything of the launch, the session mode and the era change it."""
+    assert fingerprint(spec(), KEY) != fingerprint(other, KEY)
+
+
+def test_it_depends_on_the_key() -> None:
+    """Without the local key nobody can check a guess against it."""
+    assert fingerprint(spec(), KEY) != fingerprint(spec(), b"l" * 32)
+    assert len(fingerprint(spec(), KEY)) == 64
+
+
+def test_the_key_is_made_once(tmp_path: Path) -> None:
+    """The first call makes a private file, the next reads it."""
+    path = tmp_path / "data" / "fingerprint.key"
+    key = load_key(path)
+    assert len(key) == 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert load_key(path) == key
+    assert [file.name for file in path.parent.iterdir()] == ["fingerprint.key"]
+
+
+def test_a_damaged_key_is_replaced(tmp_path: Path) -> None:
+    """A key file cut short by a full disk is made anew, not used."""
+    path = tmp_path / "key"
+    path.write_bytes(b"short")
+    key = load_key(path)
+    assert len(key) == 32
+    assert path.read_bytes() == key
+
+
+def test_an_unusable_place_is_an_error(tmp_path: Path) -> None:
+    """What cannot be read is not silently replaced."""
+    with pytest.raises(OSError, match="directory"):
+        load_key(tmp_path)

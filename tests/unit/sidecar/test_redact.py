@@ -1,0 +1,142 @@
+"""What is masked, and what stays readable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from bridge.models import RemoteLaunch, StdioLaunch
+from sidecar import redact
+from sidecar.redact import Redactor, secrets_of
+
+
+def masked(text: str, *secrets: str) -> str:
+    """The text with these secrets masked."""
+    redactor = Redactor()
+    redactor.add("server", secrets)
+    return redactor(text)
+
+
+def test_values_are_masked_longest_first() -> None:
+    """A secret that holds another leaves nothing of itself behind."""
+    assert masked("x secret-long y secret z", "secret", "secret-long") == "x *** y *** z"
+
+
+def test_short_values_stay() -> None:
+    """`true` and `8080` are no secrets."""
+    assert masked("true 8080", "true", "8080") == "true 8080"
+
+
+def test_nothing_known_nothing_changed() -> None:
+    """Without secrets, ordinary text passes."""
+    assert Redactor()("GET /mcp/demo 200") == "GET /mcp/demo 200"
+
+
+@pytest.mark.parametrize("secret", ['qu"ote\\d', "line one\nline two", "ünïcödé", "white space/slash"])
+def test_written_as_json_and_in_urls(secret: str) -> None:
+    """A secret is found in a JSON line and in a URL too."""
+    line = masked(orjson.dumps({"value": secret}).decode(), secret)
+    assert orjson.loads(line) == {"value": "***"}
+    assert masked(f"http://h/?q={redact.quote(secret, safe='')}", secret).endswith("***")
+
+
+def test_each_line_of_a_long_secret() -> None:
+    """A private key printed line by line is masked line by line."""
+    key = "-----BEGIN KEY-----\nMIIabcdefgh\nijklmnop\n-----END KEY-----"
+    assert masked("> MIIabcdefgh", key) == "> ***"
+
+
+def test_undecodable_values() -> None:
+    """Environment values need not be UTF-8."""
+    assert masked("a \udcffsecret b", "\udcffsecret") == "a *** b"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Authorization: Bearer abcdef0123456789abcd", "Authorization: Bearer ***"),
+        ('{"authorization":"bearer abcdef0123456789abcd"}', '{"authorization":"bearer ***"}'),
+        ("bearer authentication required", "bearer authentication required"),
+        ("key sk-proj-abcdefghijklmnop end", "key *** end"),
+        ("ghp_abcdefghijklmnopqrst123", "***"),
+        ("github_pat_abcdefghijklmnopqrst123", "***"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_1", "***"),
+        ("postgres://user:pa55@host/db", "postgres://user:***@host/db"),
+        ("https://h/p?a=1&api_key=zzz&b=2", "https://h/p?a=1&api_key=***&b=2"),
+        (r'{"u":"https://h/?token=abc\"x"}', r'{"u":"https://h/?token=***\"x"}'),
+        ("http://127.0.0.1:8766/mcp", "http://127.0.0.1:8766/mcp"),
+        ("task-1234567890123456789", "task-1234567890123456789"),
+    ],
+)
+def test_token_shapes(text: str, expected: str) -> None:
+    """Tokens that no definition mentions are known by their shape."""
+    assert Redactor()(text) == expected
+
+
+def test_secrets_of_an_environment(tmp_path: Path) -> None:
+    """Values that may be secret are taken; words, existing paths and well-known variables are not."""
+    env = {
+        "API_KEY": "lowercaseword",
+        "PLAIN": "unknown value",
+        "HEADER_AUTH": "Bearer tok-en-1",
+        "NODE_ENV": "production-eu",
+        "MODE": "Production",
+        "KEY_FILE": str(tmp_path),
+        "DIRS": f"{tmp_path}:{tmp_path.parent}",
+        "GONE": "/no/such/path",
+        "LANG": "en_US.UTF-8",
+        "DATABASE_URL": "postgres://me:pa%40ss1@db/main?sslmode=require",
+        "HOOK": "https://hooks.example/T1/abcdefghijklmnop",
+        "BROKEN": "http://[bad",
+    }
+    assert secrets_of(StdioLaunch(command="x", env=env)) == {
+        "lowercaseword",
+        "unknown value",
+        "Bearer tok-en-1",
+        "tok-en-1",
+        "/no/such/path",
+        "me",
+        "pa%40ss1",
+        "pa@ss1",
+        "require",
+        "abcdefghijklmnop",
+    }
+
+
+def test_secrets_of_arguments() -> None:
+    """Arguments are masked when a flag names them secret, and so are secret parts of URLs."""
+    args = ("--api-key", "value1", "--token=value2", "plain", "--password", "--verbose", "x", "--url=http://u:value3@h")
+    assert secrets_of(StdioLaunch(command="x", args=args)) == {"value1", "value2", "u", "value3"}
+    assert secrets_of(StdioLaunch(command="x", args=("https://h/?k=value4",))) == {"value4"}
+
+
+def test_secrets_of_a_remote_server() -> None:
+    """Userinfo, query values and header values count; what every request carries does not."""
+    headers = {"X-Thing": "some value", "Accept": "text/plain", "Cookie": "sid=abcdef"}
+    launch = RemoteLaunch(url="https://me:pass12@h/sse?token=tok123&x=1", headers=headers)
+    assert secrets_of(launch) == {"me", "pass12", "tok123", "1", "some value", "sid=abcdef"}
+
+
+def test_retired_secrets_stay_masked_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines about a removed server may still come; the oldest secrets go first."""
+    monkeypatch.setattr(redact, "MOST_RETIRED", 2)
+    redactor = Redactor()
+    redactor.add("a", ["secret-a"])
+    redactor.add("b", ["secret-b", "shared-s"])
+    redactor.add("c", ["shared-s"])
+    redactor.retire("a")
+    assert redactor("secret-a secret-b") == "*** ***"
+    redactor.retire("b")
+    redactor.retire("unknown")
+    assert redactor("secret-a secret-b shared-s") == "secret-a *** ***"
+
+
+def test_adding_again_changes_nothing() -> None:
+    """A reconnect adds the same secrets; those added before stay."""
+    redactor = Redactor()
+    redactor.add("a", ["secret-a"])
+    redactor.add("a", ["secret-b"])
+    redactor.add("a", ["secret-a"])
+    assert redactor("secret-a secret-b") == "*** ***"
