@@ -33,7 +33,7 @@ find_python() {
 install_python() {
   local lock=$root/locks/smolagents.txt done python
   done=$(stamp "$environment" "$lock")
-  if [ -e "$done" ]; then
+  if [ -e "$done" ] && "$environment/bin/python" -c "" 2>/dev/null; then
     echo "real: smolagents environment is up to date"
     return
   fi
