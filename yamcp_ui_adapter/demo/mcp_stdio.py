@@ -10,22 +10,19 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from yamcp_ui_adapter.demo.catalogue import (
-    EMPTY_SCHEMA,
-    Complete,
     Handler,
     Prompt,
-    Resource,
     Template,
-    Tool,
     contents,
     page,
     problem,
     text,
     tool_result,
 )
+from yamcp_ui_adapter.demo.offer import Offer
 from yamcp_ui_adapter.demo.session import LEGACY_VERSIONS, LEVELS, META, MODERN_VERSIONS, Call, Session
 from yamcp_ui_adapter.demo.wire import (
     INTERNAL_ERROR,
@@ -52,21 +49,18 @@ CACHEABLE = {
 }
 
 
-class Server:
+class Server(Offer):
     """What is offered, and the loop that serves it on stdin and stdout to one client."""
 
     def __init__(
         self, name: str, version: str = "1.0.0", *, instructions: str = "", era: str = "both", page_size: int = 0
     ) -> None:
+        super().__init__()
         self.info: Json = {"name": name, "version": version}
         self.instructions = instructions
         self.era = era
         self.page_size = page_size
         self.ttl_ms = 0
-        self.tools: dict[str, Tool] = {}
-        self.resources: dict[str, Resource] = {}
-        self.templates: dict[str, Template] = {}
-        self.prompts: dict[str, Prompt] = {}
         self.session: Session | None = None
         self.called: Callable[[Call], None] = lambda call: None
         """Called after each tool call was answered."""
@@ -92,62 +86,7 @@ class Server:
             "subscriptions/listen": self._listen,
         }
 
-    # --- what is offered ---------------------------------------------------------------------------------------------
-
-    def tool(
-        self,
-        description: str,
-        schema: Json = EMPTY_SCHEMA,
-        *,
-        name: str = "",
-        output: Json | None = None,
-        slow: bool = False,
-        needs: str = "",
-        **more: Any,
-    ) -> Callable[[Handler], Handler]:
-        """Decorator: offer a function as a tool, under its own name unless one is given."""
-
-        def register(handler: Handler) -> Handler:
-            title = name or handler.__name__
-            spec: Json = {"name": title, "description": description, "inputSchema": schema, **more}
-            if output is not None:
-                spec["outputSchema"] = output
-            self.tools[title] = Tool(spec, handler, slow=slow, needs=needs)
-            return handler
-
-        return register
-
-    def resource(
-        self, uri: str, name: str, read: Callable[[str], str | bytes], mime_type: str = "text/plain", **more: Any
-    ) -> None:
-        """Offer a resource."""
-        self.resources[uri] = Resource({"uri": uri, "name": name, "mimeType": mime_type, **more}, read)
-
-    def template(
-        self,
-        uri_template: str,
-        name: str,
-        read: Callable[[str, dict[str, str]], str | bytes],
-        mime_type: str = "text/plain",
-        complete: Complete | None = None,
-        **more: Any,
-    ) -> None:
-        """Offer a family of resources."""
-        spec = {"uriTemplate": uri_template, "name": name, "mimeType": mime_type, **more}
-        self.templates[uri_template] = Template(spec, read, complete)
-
-    def prompt(
-        self,
-        name: str,
-        description: str,
-        handler: Callable[[dict[str, str]], Any],
-        arguments: list[Json] | None = None,
-        complete: Complete | None = None,
-        **more: Any,
-    ) -> None:
-        """Offer a prompt."""
-        spec: Json = {"name": name, "description": description, "arguments": arguments or [], **more}
-        self.prompts[name] = Prompt(spec, handler, complete)
+    # --- notices ----------------------------------------------------------------------------------------------------
 
     def changed(self, kind: str) -> None:
         """Tell the client that the list of `tools`, `resources` or `prompts` changed."""
@@ -260,19 +199,8 @@ class Server:
 
     # --- handshake ---------------------------------------------------------------------------------------------------
 
-    def _capabilities(self) -> Json:
-        found: Json = {"logging": {}, "tools": {"listChanged": True}}
-        if self.resources or self.templates:
-            found["resources"] = {"subscribe": True, "listChanged": True}
-        if self.prompts:
-            found["prompts"] = {"listChanged": True}
-        completing: list[Prompt | Template] = [*self.prompts.values(), *self.templates.values()]
-        if any(item.complete for item in completing):
-            found["completions"] = {}
-        return found
-
     def _about(self) -> Json:
-        about: Json = {"capabilities": self._capabilities()}
+        about: Json = {"capabilities": self.capabilities()}
         if self.instructions:
             about["instructions"] = self.instructions
         return about
@@ -348,7 +276,7 @@ class Server:
         wanted = call.params.get("notifications")
         if not isinstance(wanted, dict):
             raise RpcError(INVALID_PARAMS, "subscriptions/listen needs the notifications that are wanted")
-        offered = self._capabilities()
+        offered = self.capabilities()
         kinds = {"toolsListChanged": "tools", "promptsListChanged": "prompts", "resourcesListChanged": "resources"}
         honored: Json = {key: True for key, kind in kinds.items() if wanted.get(key) is True and kind in offered}
         if wanted.get("resourceSubscriptions") and "resources" in offered:

@@ -82,7 +82,7 @@ class Pipe:
                 continue
             try:
                 frame = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 self.refuse(PARSE_ERROR, "This line is not JSON")
                 continue
             if isinstance(frame, dict) and frame.get("jsonrpc") == "2.0":
