@@ -28,8 +28,8 @@ define install # $(1): lock file
   "$$python" -m venv --clear $(VENV) || { echo "missing: Python's venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }; }
 @rm -f $(VENV)/.done-*
 @echo "setup: packages of $(1)"
-@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
-@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(1)
+@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 endef
 
 help: ## What can be made
@@ -83,4 +83,4 @@ need-node:
 
 $(LOCK_ENV)/bin/uv:
 	@$(find_python); "$$python" -m venv $(LOCK_ENV)
-	@$(LOCK_ENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(LOCK_ENV)/bin/python -m pip install -qq --disable-pip-version-check uv

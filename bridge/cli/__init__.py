@@ -1,0 +1,1 @@
+"""hubctl: the hub at the command line."""

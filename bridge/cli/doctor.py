@@ -1,0 +1,204 @@
+"""`hubctl doctor`: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from typing import Literal
+
+from bridge.cli import lock
+from bridge.cli.context import Context
+from bridge.cli.errors import HubNotRunning
+from bridge.cli.render import Paint, by_key, clean, span, workspace_state
+from bridge.cli.run import check_port
+from bridge.cli.supervisor import process_states
+from bridge.errors import HubError
+from bridge.models import Desired, Model, ServerStatus, Snapshot, Status, StdioLaunch
+from bridge.settings import Settings
+
+_COLORS = {"error": "31", "warning": "33", "ok": "32"}
+_FROM = {"npx": "Node", "node": "Node", "uvx": "uv", "uv": "uv", "docker": "Docker"}
+
+
+class Finding(Model):
+    """One thing that was looked at: what about, how it is, and what to do where it is not well."""
+
+    level: Literal["ok", "warning", "error"]
+    subject: str
+    message: str
+    hint: str = ""
+    code: str = ""
+
+
+async def doctor(context: Context) -> int:
+    """Look at everything; 1 when something is wrong, 0 otherwise (warnings are told, and are not wrong)."""
+    found = await findings(context)
+    if context.json:
+        context.emit(found)
+    else:
+        context.say(*(line for finding in found for line in finding_lines(finding, context.paint)))
+        wrong = sum(finding.level == "error" for finding in found)
+        context.say("", f"{wrong} wrong." if wrong else context.paint.good("Nothing is wrong."))
+    return int(any(finding.level == "error" for finding in found))
+
+
+def finding_lines(finding: Finding, paint: Paint) -> list[str]:
+    """A finding on one line, and on a second one what to do."""
+    level = paint(f"{finding.level:<8}", _COLORS[finding.level])
+    lines = [f"{level} {clean(finding.subject)}: {clean(finding.message)}"]
+    return [*lines, f"         {paint.dim('do:')} {clean(finding.hint)}"] if finding.hint else lines
+
+
+async def findings(context: Context) -> list[Finding]:
+    """Everything that was looked at, from the outside in."""
+    settings = context.settings
+    found = list(unknown_variables(os.environ))
+    if not running(context):
+        return [*found, *not_running(settings)]
+    status, desired = await asyncio.gather(_status(context), _desired(context))
+    states = await asyncio.to_thread(process_states, settings.runtime)
+    found += [_process("sidecar", status, states), _process("adapter", desired, states)]
+    if isinstance(desired, Desired):
+        found += [*configuration(desired), *programs(desired.snapshot, os.environ.get("PATH", os.defpath))]
+    if isinstance(status, Status):
+        found += [*servers(status, time.time()), *workspaces(status)]
+    return found
+
+
+def running(context: Context) -> bool:
+    """Whether there is a hub to ask: one is supervised here, or its sockets are served some other way."""
+    runtime = context.settings.runtime
+    return lock.held(runtime) or any(map(lock.listens, (runtime / "actual.sock", runtime / "desired.sock")))
+
+
+def unknown_variables(environment: Iterable[str]) -> list[Finding]:
+    """Variables that look like settings and are none."""
+    known = {f"HUB_{name.upper()}" for name in Settings.model_fields} | {"HUB_SETTINGS_FILE"}
+    return [
+        Finding(
+            level="warning",
+            subject=name,
+            message="is no setting, and changes nothing.",
+            hint="docs/configuration.md lists the settings.",
+        )
+        for name in sorted(set(environment) - known)
+        if name.startswith("HUB_")
+    ]
+
+
+def not_running(settings: Settings) -> list[Finding]:
+    """That no hub runs, and whether one could be started."""
+    missing = HubNotRunning(f"No hub runs with {settings.runtime}.")
+    found = [_error("hub", missing)]
+    try:
+        check_port(settings)
+    except HubError as error:
+        found.append(_error("start", error))
+    return found
+
+
+def _error(subject: str, error: HubError) -> Finding:
+    body = error.body()
+    return Finding(level="error", subject=subject, message=body.message, hint=body.hint, code=body.code)
+
+
+async def _status(context: Context) -> Status | HubError:
+    async with context.actual() as hub:
+        try:
+            return await hub.request("status", timeout=3)
+        except HubError as error:
+            return error
+
+
+async def _desired(context: Context) -> Desired | HubError:
+    async with context.desired() as adapter:
+        try:
+            return await adapter.request("desired", timeout=3)
+        except HubError as error:
+            return error
+
+
+def _process(name: str, answer: object, states: dict[str, str]) -> Finding:
+    if not isinstance(answer, HubError):
+        return Finding(level="ok", subject=name, message="answers.")
+    state = f" supervisord says: {states[name]}." if name in states else ""
+    hint = f"It is restarted by itself; if it stays away, {name}.log in the hub's logs directory says why."
+    return Finding(level="error", subject=name, message=f"{answer.message}{state}", hint=hint, code=answer.body().code)
+
+
+def configuration(desired: Desired) -> list[Finding]:
+    """What the adapter could not use of the files."""
+    found = [
+        Finding(
+            level="error" if issue.severity == "error" else "warning",
+            subject=issue.file or issue.subject,
+            message=issue.message,
+            hint=issue.hint,
+            code=issue.code,
+        )
+        for issue in desired.issues
+    ]
+    if error := desired.sidecar_error:
+        found.append(
+            Finding(level="error", subject="snapshot", message=error.message, hint=error.hint, code=error.code)
+        )
+    return found or [Finding(level="ok", subject="configuration", message="every entry can be used.")]
+
+
+def programs(snapshot: Snapshot, path: str) -> list[Finding]:
+    """The programs that servers are started with and that are not there, each with the servers that need it."""
+    needed: dict[str, list[str]] = {}
+    for server in snapshot.servers:
+        if isinstance(server.launch, StdioLaunch) and "$" not in server.launch.command:
+            needed.setdefault(server.launch.command, []).append(server.key)
+    return [
+        Finding(
+            level="warning",
+            subject=command,
+            message=f"is not on this shell's PATH; needed by {', '.join(keys)}.",
+            hint=f"Install {_FROM.get(command, 'it')}, or give its full path in `command`.",
+        )
+        for command, keys in sorted(needed.items())
+        if shutil.which(command, path=path) is None
+    ]
+
+
+def servers(status: Status, now: float) -> list[Finding]:
+    """The servers that do not serve, with the reason and their last words."""
+    found = [_server(server, now) for server in status.servers if server.state in ("failed", "backoff")]
+    starting = [server.key for server in status.servers if server.state == "starting"]
+    if starting:
+        found.append(Finding(level="warning", subject="servers", message=f"still starting: {', '.join(starting)}."))
+    for server in status.servers:
+        found += [Finding(level="warning", subject=f"server {server.key}", message=hint) for hint in server.hints]
+    return found or [Finding(level="ok", subject="servers", message="all that should run are ready.")]
+
+
+def _server(server: ServerStatus, now: float) -> Finding:
+    message = f"{server.state} for {span(now - server.since)}"
+    if server.reason:
+        message += f": {server.reason.message}"
+    if server.stderr:
+        message += f" Last on stderr: {' | '.join(server.stderr[-3:])}"
+    hint, code = (server.reason.hint, server.reason.code) if server.reason else ("", "")
+    return Finding(level="error", subject=f"server {server.key}", message=message, hint=hint, code=code)
+
+
+def workspaces(status: Status) -> list[Finding]:
+    """The workspaces that offer nothing, or less than they should."""
+    if not status.workspaces:
+        hint = "Make one in YAMCP-UI, or in workspaces.json."
+        return [Finding(level="warning", subject="workspaces", message="there is none.", hint=hint)]
+    known, found = by_key(status), []
+    for workspace in status.workspaces:
+        subject, state = f"workspace {workspace.name}", workspace_state(workspace, known)
+        if state == "empty":
+            hint = "Add servers to it in YAMCP-UI."
+            found.append(Finding(level="warning", subject=subject, message="has no server.", hint=hint))
+        elif state == "down":
+            hint = "The servers' own lines here say why."
+            found.append(Finding(level="error", subject=subject, message="none of its servers is ready.", hint=hint))
+    return found or [Finding(level="ok", subject="workspaces", message="each that is on has servers that are ready.")]

@@ -1,0 +1,157 @@
+"""hubctl's commands and options, and how what goes wrong becomes an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.metadata
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TextIO
+
+from bridge.cli.calls import call
+from bridge.cli.context import Context, dumps
+from bridge.cli.doctor import doctor, running
+from bridge.cli.errors import ArgumentsInvalid, DirectoryUnusable, HubNotRunning, HubRunning
+from bridge.cli.logs import logs
+from bridge.cli.render import Paint, error_line
+from bridge.cli.run import run
+from bridge.cli.servers import restart, status
+from bridge.cli.watch import watch
+from bridge.cli.workspaces import switch, tools, url, workspaces
+from bridge.errors import AddressInvalid, HubError, PeerUnavailable, PortTaken, RuntimeDirUnsafe, SettingInvalid
+from bridge.settings import load
+
+OK, FAILED, USAGE, NOT_RUNNING, INTERRUPTED = 0, 1, 2, 3, 130
+_USAGE_ERRORS = (
+    AddressInvalid, ArgumentsInvalid, DirectoryUnusable, HubRunning, PortTaken, RuntimeDirUnsafe, SettingInvalid,
+)  # fmt: skip
+Command = Callable[[Context, argparse.Namespace], Coroutine[Any, Any, int]]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options; docs/cli.md describes the same, which a test checks."""
+    root = argparse.ArgumentParser(prog="hubctl", description="Look at the hub, and steer it.", formatter_class=_wide)
+    root.add_argument("--version", action="version", version=f"hubctl {importlib.metadata.version('yamcp-hub')}")
+    commands = root.add_subparsers(title="commands", dest="command", metavar="<command>", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="write JSON, for scripts")
+    common.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="auto: on a terminal")
+
+    def command(name: str, what: str, does: Command, needs_hub: bool = True) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, parents=[common], help=what, description=what)
+        added.set_defaults(does=does, needs_hub=needs_hub)
+        return added
+
+    _looking(command)
+    _steering(command)
+    _whole_hub(command)
+    return root
+
+
+def _wide(prog: str) -> argparse.HelpFormatter:
+    return argparse.HelpFormatter(prog, max_help_position=30)
+
+
+def _looking(command: Callable[..., argparse.ArgumentParser]) -> None:
+    command("status", "show the sidecar, every workspace and every server", lambda ctx, _: status(ctx))
+    command("workspaces", "list the workspaces with state and URLs", lambda ctx, _: workspaces(ctx))
+    one = command("tools", "list a workspace's tools as its clients see them", lambda ctx, a: tools(ctx, a.workspace))
+    one.add_argument("workspace", help="name or slug")
+    one = command("url", "show a workspace's URLs", lambda ctx, a: url(ctx, a.workspace, a.transport))
+    one.add_argument("workspace", help="name or slug")
+    one.add_argument("--transport", choices=("sse", "http"), help="only this one, as a bare URL")
+    one = command("logs", "show what the sidecar logged", lambda ctx, a: logs(ctx, a.lines, a.server, a.follow))
+    one.add_argument("-n", "--lines", type=_lines, default=100, help="how many records at most, 1 to 5000 (100)")
+    one.add_argument("-f", "--follow", action="store_true", help="go on with further ones until Ctrl-C")
+    one.add_argument("--server", help="only what concerns this server")
+
+
+def _steering(command: Callable[..., argparse.ArgumentParser]) -> None:
+    one = command("enable", "switch a workspace on", lambda ctx, a: switch(ctx, a.workspace, True))
+    one.add_argument("workspace", help="name or slug")
+    one = command("disable", "switch a workspace off", lambda ctx, a: switch(ctx, a.workspace, False))
+    one.add_argument("workspace", help="name or slug")
+    one = command("restart", "close a server's connections and open them anew", lambda ctx, a: restart(ctx, a.server))
+    one.add_argument("server", help="its key in providers.json")
+    one = command("call", "call a tool", lambda ctx, a: call(ctx, a.workspace, a.tool, a.arguments, a.timeout))
+    one.add_argument("workspace", help="name or slug")
+    one.add_argument("tool", help="its name as `hubctl tools` shows it")
+    one.add_argument("arguments", nargs="*", help="key=value ..., or one JSON object, or - for one on stdin")
+    one.add_argument("--timeout", type=_seconds, default=60.0, help="seconds to wait for the result (60)")
+
+
+def _whole_hub(command: Callable[..., argparse.ArgumentParser]) -> None:
+    command("doctor", "find out what is wrong, and what to do", lambda ctx, _: doctor(ctx), needs_hub=False)
+    command("run", "run the hub in the foreground until Ctrl-C", _run, needs_hub=False)
+    one = command(
+        "watch", "show what there is, then each change, until Ctrl-C", lambda ctx, _: watch(ctx), needs_hub=False
+    )
+    one.add_argument("--to", type=Path, help="write to this file or terminal instead of stdout")
+
+
+def _lines(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 5000:
+        raise argparse.ArgumentTypeError("not a number from 1 to 5000")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError("not a number of seconds over 0, up to 3600")
+    return value
+
+
+async def _run(context: Context, _: argparse.Namespace) -> int:
+    run(context)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The console script: 0 well, 1 it failed, 2 bad usage or settings, 3 no hub runs, 130 interrupted."""
+    arguments = parser().parse_args(argv)
+    try:
+        context = Context(load(), json=arguments.json, paint=Paint(wants_color(arguments.color, sys.stdout)))
+        if arguments.needs_hub and not running(context):
+            raise HubNotRunning(f"No hub runs with {context.settings.runtime}.")
+        if to := getattr(arguments, "to", None):
+            with to.open("a", encoding="utf-8") as out:
+                redirected = Context(context.settings, context.json, Paint(wants_color(arguments.color, out)), out)
+                return asyncio.run(execute(redirected, arguments))
+        return asyncio.run(execute(context, arguments))
+    except HubError as error:
+        return report(error, arguments.json, sys.stderr)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader (`head`) has seen enough; nothing more may be written, not even at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+async def execute(context: Context, arguments: argparse.Namespace) -> int:
+    """Carry out a parsed command; what goes wrong is reported on the context's stderr."""
+    try:
+        return int(await arguments.does(context, arguments))
+    except HubError as error:
+        return report(error, context.json, context.err)
+
+
+def report(error: HubError, json: bool, err: TextIO) -> int:
+    """Write the error on one line; returns the exit code that it stands for."""
+    body = error.body()
+    err.write((dumps({"error": body}) if json else error_line(body)) + "\n")
+    if isinstance(error, _USAGE_ERRORS):
+        return USAGE
+    return NOT_RUNNING if isinstance(error, (PeerUnavailable, HubNotRunning)) else FAILED
+
+
+def wants_color(choice: str, out: TextIO) -> bool:
+    """Whether to use colours on this stream (NO_COLOR: https://no-color.org)."""
+    if choice == "auto":
+        return out.isatty() and not os.environ.get("NO_COLOR")
+    return choice == "always"

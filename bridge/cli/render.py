@@ -1,0 +1,132 @@
+"""Text for people: tables, colours, times and sizes. Pure; what comes from configuration is made harmless first."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge.errors import ErrorBody
+from bridge.models import ServerStatus, Status, WorkspaceStatus
+
+_STATE_COLORS = {"ready": "32", "starting": "33", "backoff": "33", "failed": "31", "stopped": "2"}
+
+
+@dataclass(frozen=True)
+class Paint:
+    """Colours, where there are any."""
+
+    on: bool = False
+
+    def __call__(self, text: str, code: str) -> str:
+        """The text with an SGR code around it."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.on and text else text
+
+    def good(self, text: str) -> str:
+        return self(text, "32")
+
+    def warn(self, text: str) -> str:
+        return self(text, "33")
+
+    def bad(self, text: str) -> str:
+        return self(text, "31")
+
+    def dim(self, text: str) -> str:
+        return self(text, "2")
+
+    def bold(self, text: str) -> str:
+        return self(text, "1")
+
+    def state(self, state: str) -> str:
+        """A server's state in its colour."""
+        return self(state, _STATE_COLORS.get(state, "0"))
+
+
+def clean(text: str) -> str:
+    """The text on one line, with nothing in it that a terminal obeys: such characters are shown as escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def width(text: str) -> int:
+    """How many columns a terminal gives to the text (colours aside)."""
+    columns = 0
+    codes = text.split("\x1b[")
+    for visible in (codes[0], *(code.partition("m")[2] for code in codes[1:])):
+        for char in visible:
+            if not unicodedata.combining(char):
+                columns += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    return columns
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], paint: Paint) -> list[str]:
+    """Lines of a table whose columns are as wide as what is in them."""
+    cells = [[paint.dim(name) for name in header], *(list(row) for row in rows)]
+    widths = [max(width(row[column]) for row in cells) for column in range(len(header))]
+    return ["  ".join(_padded(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def _padded(text: str, wide: int) -> str:
+    return text + " " * (wide - width(text))
+
+
+def span(seconds: float) -> str:
+    """A length of time, in its largest unit: `45 s`, `3 min`, `2 h`, `5 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def size(count: int) -> str:
+    """A number of bytes in MB; nothing for 0, which stands for unknown."""
+    return f"{count / 1_000_000:.0f} MB" if count else ""
+
+
+def count(number: int, noun: str) -> str:
+    """`1 tool`, `2 tools`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def error_line(error: ErrorBody) -> str:
+    """An error on one line: code, message, and what to do."""
+    return clean(f"{error.code}: {error.message.rstrip('.')}. {error.hint}".rstrip())
+
+
+def workspace_state(workspace: WorkspaceStatus, servers: Mapping[str, ServerStatus]) -> str:
+    """One word for a workspace: `off`, `empty`, `starting`, `ready`, `partly` or `down`; `servers` by key."""
+    if not workspace.enabled:
+        return "off"
+    if not workspace.servers:
+        return "empty"
+    members = [servers[key] for key in workspace.servers if key in servers]
+    if any(server.state == "starting" for server in members):
+        return "starting"
+    if workspace.ready == len(workspace.servers) or (members and all(map(serves, members))):
+        return "ready"
+    return "partly" if any(map(serves, members)) else "down"
+
+
+def serves(server: ServerStatus) -> bool:
+    """Whether a call would reach it: a `per_client` server is started by the session that calls."""
+    return server.state == "ready" or (server.state == "stopped" and server.session == "per_client")
+
+
+def by_key(status: Status) -> dict[str, ServerStatus]:
+    """The servers of a status by key."""
+    return {server.key: server for server in status.servers}
+
+
+def painted_state(state: str, paint: Paint) -> str:
+    """A workspace's state in its colour."""
+    colors = {"ready": paint.good, "partly": paint.warn, "starting": paint.warn, "down": paint.bad}
+    return colors.get(state, paint.dim)(state)
+
+
+def trouble(server: ServerStatus, now: float) -> str:
+    """Why a server is not ready, and when it is tried again; empty for one of which nothing is known to be wrong."""
+    if not server.reason:
+        return ""
+    again = ""
+    if server.retry_at:
+        again = f" (tried {count(server.attempts, 'time')}, again in {span(server.retry_at - now)})"
+    return error_line(server.reason) + again

@@ -1,0 +1,129 @@
+"""`hubctl run`: check what can be checked, then become supervisord."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+
+from bridge.cli import lock
+from bridge.cli.context import Context
+from bridge.cli.errors import DirectoryUnusable
+from bridge.cli.supervise import LOCK_FD_VARIABLE
+from bridge.errors import PortTaken, SettingInvalid
+from bridge.runtime import prepare_runtime_dir
+from bridge.settings import Settings
+
+_NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # localhost names ::1 where there may be no IPv6
+CONFIGURATION = Path(__file__).resolve().parents[2] / "supervisord.conf"
+
+
+def run(context: Context) -> NoReturn:
+    """Run the hub in the foreground; this process becomes its supervisor.
+
+    Raises:
+        SettingInvalid, PortTaken: a setting cannot be used here.
+        DirectoryUnusable, RuntimeDirUnsafe: a directory cannot be used.
+        HubRunning: a hub already runs with this runtime directory.
+    """
+    settings = context.settings
+    logs = prepare_directories(settings)
+    holder = lock.take(settings.runtime)
+    check_port(settings)
+    context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.")
+    os.environ.update(environment(settings, logs, holder))
+    os.execv(sys.executable, [sys.executable, "-m", "bridge.cli.supervise", "-c", str(CONFIGURATION)])  # noqa: S606  # no shell is wanted
+
+
+def prepare_directories(settings: Settings) -> Path:
+    """Make the hub's directories, for its user alone; returns that of the logs.
+
+    Raises:
+        DirectoryUnusable: the data directory cannot be made or written.
+        RuntimeDirUnsafe: the runtime directory cannot be made, or is open to others.
+    """
+    logs = settings.data_dir / "logs"
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        logs.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise DirectoryUnusable(f"HUB_DATA_DIR: {error.filename} cannot be made: {error.strerror}") from None
+    for directory in (settings.data_dir, logs):
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise DirectoryUnusable(f"HUB_DATA_DIR: {directory} cannot be written")
+    prepare_runtime_dir(settings.runtime)
+    return logs
+
+
+def check_port(settings: Settings) -> None:
+    """See that the endpoints' port is free.
+
+    Raises:
+        PortTaken: another program listens there.
+        SettingInvalid: the address or port cannot be listened on by this user.
+    """
+    host, port = settings.host.strip("[]"), settings.sidecar_port
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTaken(f"HUB_SIDECAR_PORT: port {port} on {host} is taken{owner(port)}.") from None
+            if error.errno not in _NO_SUCH_FAMILY:
+                why = f"port {port} on {host} cannot be listened on: {error.strerror}"
+                raise SettingInvalid(f"HUB_SIDECAR_PORT: {why}.") from None
+
+
+def owner(port: int) -> str:
+    """` by <program> (pid n)`, where that can be told."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return ""
+
+
+def environment(settings: Settings, logs: Path, lock_fd: int) -> dict[str, str]:
+    """What the supervised processes are told: the settings in force, so that all have the same, and where to write."""
+    return {
+        **exported(settings),
+        LOCK_FD_VARIABLE: str(lock_fd),
+        "YAMCP_HUB_PYTHON": sys.executable,
+        "YAMCP_HUB_LOGS": str(logs).replace("%", "%%"),
+        "YAMCP_HUB_TERMINAL": terminal(logs / "watch.out"),
+    }
+
+
+def exported(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables, paths absolute; those that are unset are left out."""
+    variables = {}
+    for name in type(settings).model_fields:
+        value = settings.runtime if name == "runtime_dir" else getattr(settings, name)
+        if isinstance(value, Path):
+            value = value.absolute()
+        if value is not None:
+            variables[f"HUB_{name.upper()}"] = str(value)
+    return variables
+
+
+def terminal(fallback: Path) -> str:
+    """A path at which another process can write to this one's stdout; the fallback where there is no such path."""
+    candidates = [f"/proc/{os.getpid()}/fd/1"]
+    if sys.stdout.isatty():
+        candidates.append(os.ttyname(sys.stdout.fileno()))
+    for path in candidates:
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY))
+        except OSError:
+            continue
+        return path
+    return str(fallback)

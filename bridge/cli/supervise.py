@@ -1,0 +1,57 @@
+"""supervisord, and what it lacks: children that end with it, SIGHUP as an end, one hub a directory."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+
+from supervisor.medusa.asyncore_25 import ExitNow
+from supervisor.options import ServerOptions
+from supervisor.supervisord import Supervisor
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LOCK_FD_VARIABLE = "YAMCP_HUB_LOCK_FD"
+
+
+class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
+    """supervisord's options, which is also where it keeps its system calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+    def setpgrp(self) -> None:
+        """In a new child: a group of its own, and SIGTERM when supervisord is gone, were it by SIGKILL."""
+        super().setpgrp()
+        if self._prctl:
+            self._prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+    def setsignals(self) -> None:
+        """As supervisord's, but a terminal that closes ends the hub (supervisord would restart it, unseen)."""
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        super().setsignals()
+        handler = signal.SIG_IGN if ignored else lambda *_: self.signal_receiver.receive(signal.SIGTERM, None)
+        signal.signal(signal.SIGHUP, handler)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Supervise until told to end; the lock that `hubctl run` took is held meanwhile, by this process alone."""
+    if lock := os.environ.pop(LOCK_FD_VARIABLE, None):
+        os.set_inheritable(int(lock), False)
+    options = Options()
+    options.realize(arguments, doc=__doc__)
+    options.first = True
+    try:
+        with contextlib.suppress(ExitNow):
+            Supervisor(options).main()
+    finally:
+        options.close_httpservers()
+        options.close_logger()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,24 @@
+"""What supervisord says of the hub's processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xmlrpc.client import Error, ServerProxy
+
+from supervisor.xmlrpc import SupervisorTransport
+
+
+def process_states(runtime: Path) -> dict[str, str]:
+    """Each process's state in supervisord's words (`RUNNING pid 12, uptime 0:00:03`); empty if it does not answer."""
+    transport = SupervisorTransport(None, None, f"unix://{runtime}/supervisor.sock")
+    try:
+        processes = ServerProxy("http://localhost", transport).supervisor.getAllProcessInfo()
+    except (OSError, Error):
+        return {}
+    finally:
+        transport.close()
+    return {str(info["name"]): f"{info['statename']} {info['description']}".strip() for info in _rows(processes)}
+
+
+def _rows(answer: object) -> list[dict[str, object]]:
+    return [row for row in answer if isinstance(row, dict)] if isinstance(answer, list) else []

@@ -1,0 +1,113 @@
+"""`hubctl watch`: what there is, then one line for each change that a person wants to know of."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from bridge.cli.changes import changes, first_lines, issue_line, remembered
+from bridge.cli.context import Context
+from bridge.client import BridgeClient
+from bridge.errors import HubError
+from bridge.models import Desired, Issue, Status
+
+SETTLE = 10
+"""Seconds that the first lines, and those after a restart of the sidecar, wait for servers that still start."""
+QUIET = 30
+"""Seconds after which status is asked for even if no event came; sooner until the first lines are told."""
+
+
+async def watch(context: Context, settle: float = SETTLE) -> int:
+    """Tell of the hub until cancelled; a sidecar that restarts is met again."""
+    watcher = Watcher(context, settle)
+    async with context.actual() as hub, aclosing(_statuses(context, hub, watcher.pause)) as statuses:
+        async for status in statuses:
+            if status is None:
+                watcher.silence()
+            else:
+                await watcher.see(status)
+    return 0
+
+
+async def _statuses(context: Context, hub: BridgeClient, pause: Callable[[], float]) -> AsyncGenerator[Status | None]:
+    """The status now, and again after each event or a while without one; none where there is no answer."""
+    async with context.events("applied", "server", "workspace") as events:
+        stream = aiter(events)
+        waiting = asyncio.ensure_future(anext(stream))
+        try:
+            while True:
+                yield await _status(hub)
+                if (await asyncio.wait([waiting], timeout=pause()))[0]:
+                    waiting = asyncio.ensure_future(anext(stream))
+        finally:
+            waiting.cancel()
+
+
+async def _status(hub: BridgeClient) -> Status | None:
+    try:
+        return await hub.request("status", timeout=2)
+    except HubError:
+        return None
+
+
+class Watcher:
+    """What was told already, and so what is new."""
+
+    def __init__(self, context: Context, settle: float) -> None:
+        self._context = context
+        self._settle = settle
+        self._since = time.monotonic()
+        self._session = ""
+        self._told: Status | None = None
+        self._issues: frozenset[Issue] = frozenset()
+        self._silent = False
+
+    def pause(self) -> float:
+        """How long to wait for an event, in seconds."""
+        return QUIET if self._told and self._told.session == self._session and not self._silent else 1
+
+    def silence(self) -> None:
+        """The sidecar does not answer: told once, when it has had its time to start."""
+        if time.monotonic() - self._since < self._settle or self._silent:
+            return
+        self._silent = True
+        log = self._context.settings.data_dir / "logs" / "sidecar.log"
+        self._say(self._context.paint.bad(f"the sidecar does not answer; see {log}, and: hubctl doctor"))
+
+    async def see(self, status: Status) -> None:
+        """The sidecar answered: tell what is new, once a run of it that is new has settled."""
+        self._silent = False
+        if status.session != self._session:
+            self._session, self._since = status.session, time.monotonic()
+        if self._told is None or self._told.session != status.session:
+            patience = time.monotonic() - self._since < self._settle
+            if patience and not (status.settled and status.accepted):
+                return
+        await self._tell(status)
+
+    async def _tell(self, status: Status) -> None:
+        before = self._told
+        self._told = remembered(before, status) if before else status
+        if before is None:
+            desired = await self._desired()
+            self._issues = frozenset(desired.issues) if desired else frozenset()
+            self._context.say(*first_lines(status, desired, self._context.paint))
+            return
+        self._say(*changes(before, status, self._context.paint))
+        if status.accepted != before.accepted and (desired := await self._desired()):
+            known, self._issues = self._issues, frozenset(desired.issues)
+            self._say(*(issue_line(issue, self._context.paint) for issue in desired.issues if issue not in known))
+
+    async def _desired(self) -> Desired | None:
+        """What the adapter wants and could not use; none when it does not answer."""
+        async with self._context.desired() as adapter:
+            try:
+                return await adapter.request("desired", timeout=2)
+            except HubError:
+                return None
+
+    def _say(self, *lines: str) -> None:
+        moment = self._context.paint.dim(time.strftime("%H:%M:%S"))
+        self._context.say(*(f"{moment} {line}" for line in lines))
