@@ -59,6 +59,34 @@ class BadMessage(HubError):
     hint = "The two sides may be of different versions: restart the hub, so that all its processes are of one."
 
 
+class MessageTooLarge(BadMessage):
+    """A message is larger than the bridge carries (16 MiB); it was not sent, or not read."""
+
+    code = "BRIDGE_TOO_LARGE"
+    hint = "Ask for less at once: fewer log lines, or a smaller result of the tool."
+
+
+class AddressInvalid(HubError):
+    """An address cannot be used for the bridge: only ipc:// is served, as tcp:// would need CURVE keys."""
+
+    code = "BRIDGE_ADDRESS"
+    hint = "Use an address of the form ipc:///path/to/name.sock, of at most 107 bytes."
+
+
+class AddressTaken(HubError):
+    """Another process serves the bridge at this address: a hub already runs with this runtime directory."""
+
+    code = "BRIDGE_ADDRESS_TAKEN"
+    hint = "Stop that hub, or give this one a runtime directory of its own with HUB_RUNTIME_DIR."
+
+
+class RuntimeDirUnsafe(HubError):
+    """The directory of the hub's sockets is not a directory, belongs to another user, or is open to others."""
+
+    code = "RUNTIME_DIR_UNSAFE"
+    hint = "Make it yours alone (chown, chmod 700), or set HUB_RUNTIME_DIR to a directory that does not exist yet."
+
+
 class VersionMismatch(HubError):
     """The other side speaks another version of the protocol."""
 

@@ -273,10 +273,28 @@ class Restart(Model):
     key: str
 
 
+class Done(Model):
+    """Answer that says only: done."""
+
+
+class Pong(Model):
+    """Answer to `ping`, which every server of the bridge gives by itself."""
+
+    pid: int
+    serves: tuple[str, ...]
+    """The kinds that it serves."""
+
+
 class ListTools(Model):
     """`tools` (actual socket): the tools of a workspace as its clients see them."""
 
     workspace: str
+
+
+class Tools(Model):
+    """Answer to `tools`: the tools as MCP's tools/list gives them."""
+
+    tools: tuple[dict[str, Any], ...]
 
 
 class Call(Model):
@@ -286,6 +304,12 @@ class Call(Model):
     tool: str
     arguments: dict[str, Any] = {}
     timeout: float = Field(60, gt=0, le=3600)
+
+
+class CallResult(Model):
+    """Answer to `call`: the result as MCP's tools/call gives it."""
+
+    result: dict[str, Any]
 
 
 class Logs(Model):
@@ -302,8 +326,11 @@ class LogRecords(Model):
 
 
 class Event(Model):
-    """A hint on the sidecar's PUB socket that something changed; `status` is the truth."""
+    """A hint on the sidecar's PUB socket that something changed; `status` is the truth.
 
-    topic: Literal["applied", "server", "workspace", "sessions", "log"]
+    `joined` is made for one subscriber when its subscription is in force: from now on it misses nothing.
+    """
+
+    topic: Literal["applied", "server", "workspace", "sessions", "log", "joined"]
     subject: str = ""
     data: dict[str, Any] = {}

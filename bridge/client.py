@@ -1,0 +1,280 @@
+"""The asking end of the bridge: requests with deadlines over a connection that mends itself, and events."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, Self, get_args, overload
+
+from pydantic import ValidationError
+
+from bridge.codec import Envelope, decode, encode, explain, new_session, to_body
+from bridge.errors import BadMessage, HubError, PeerUnavailable
+from bridge.kinds import EVENT, answer_body, kind_of
+from bridge.models import (
+    Accepted,
+    Call,
+    CallResult,
+    Changed,
+    Desired,
+    Done,
+    Event,
+    ListTools,
+    LogRecords,
+    Logs,
+    Model,
+    Pong,
+    Restart,
+    SetServer,
+    SetWorkspace,
+    Snapshot,
+    Status,
+    Tools,
+)
+from bridge.server import JOIN
+from bridge.sockets import ZMQ
+from bridge.transport import Listener, Transport
+
+log = logging.getLogger(__name__)
+
+MAX_PENDING = 512
+TOPICS: tuple[str, ...] = tuple(
+    topic for topic in get_args(Event.model_fields["topic"].annotation) if topic != "joined"
+)
+
+
+@dataclass(eq=False)
+class _Pending:
+    """A request without an answer yet."""
+
+    data: bytes
+    answer: asyncio.Future[Envelope]
+    sent: bool = False
+
+
+class BridgeClient:
+    """Asks the server at an address; an async context manager.
+
+    Requests leave in the order in which they were made, at most `max_pending` unanswered at a time (further ones wait,
+    within their deadline). While the server is away they wait too; on each connection the client pings, so that
+    `peer_session` tells who is there. `on_peer` is called with the session of each new run of the server.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        session: str | None = None,
+        max_pending: int = MAX_PENDING,
+        on_peer: Callable[[str], None] | None = None,
+        transport: Transport = ZMQ,
+    ) -> None:
+        """Raises AddressInvalid when the transport cannot serve the address."""
+        self.address = address
+        self.session = session or new_session()
+        self.peer_session: str | None = None
+        self._dealer = transport.dealer(address)
+        self._on_peer = on_peer
+        self._slots = asyncio.Semaphore(max_pending)
+        self._ids = itertools.count(1)
+        self._pending: dict[str, _Pending] = {}
+        self._unsent: deque[_Pending] = deque()
+        self._peer_changed = asyncio.Event()
+        self._runner: asyncio.Task[None] | None = None
+        self._greeting: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._runner = asyncio.create_task(self._dealer.run(self), name=f"bridge to {self.address}")
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        tasks = [task for task in (self._runner, self._greeting) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._fail(list(self._pending.values()), "the client was closed")
+
+    # --- requests --------------------------------------------------------------------------------------------------
+
+    @overload
+    async def request(self, kind: Literal["desired"], body: None = None, timeout: float = 5.0) -> Desired: ...
+    @overload
+    async def request(self, kind: Literal["set_workspace"], body: SetWorkspace, timeout: float = 5.0) -> Changed: ...
+    @overload
+    async def request(self, kind: Literal["set_server"], body: SetServer, timeout: float = 5.0) -> Changed: ...
+    @overload
+    async def request(self, kind: Literal["reload"], body: None = None, timeout: float = 5.0) -> Changed: ...
+    @overload
+    async def request(self, kind: Literal["apply"], body: Snapshot, timeout: float = 5.0) -> Accepted: ...
+    @overload
+    async def request(self, kind: Literal["status"], body: None = None, timeout: float = 5.0) -> Status: ...
+    @overload
+    async def request(self, kind: Literal["restart"], body: Restart, timeout: float = 5.0) -> Done: ...
+    @overload
+    async def request(self, kind: Literal["tools"], body: ListTools, timeout: float = 5.0) -> Tools: ...
+    @overload
+    async def request(self, kind: Literal["call"], body: Call, timeout: float = 5.0) -> CallResult: ...
+    @overload
+    async def request(self, kind: Literal["logs"], body: Logs, timeout: float = 5.0) -> LogRecords: ...
+    @overload
+    async def request(self, kind: Literal["ping"], body: None = None, timeout: float = 5.0) -> Pong: ...
+    @overload
+    async def request(self, kind: str, body: Model | None = None, timeout: float = 5.0) -> Model: ...
+
+    async def request(self, kind: str, body: Model | None = None, timeout: float = 5.0) -> Model:
+        """Ask, and wait for the answer for at most `timeout` seconds.
+
+        Raises:
+            RemoteError: the server answered with an error; it carries that error's code.
+            PeerUnavailable: no answer in time, or the connection ended; `data["sent"]` tells whether the request had
+                been sent, so that the server may have carried it out.
+            UnknownKind, BadMessage: the request, or what came as its answer, is not of the protocol.
+            VersionMismatch: the server is of another version.
+        """
+        known = kind_of(kind)
+        if not isinstance(body, known.request or type(None)):
+            raise BadMessage(f"A {kind!r} request cannot have a {type(body).__name__} as its body.")
+        message_id = str(next(self._ids))
+        fields = {} if body is None else to_body(body)
+        data = encode(Envelope(id=message_id, session=self.session, kind=kind, body=fields))
+        return answer_body(known, await self._answer(message_id, _Pending(data, _future()), timeout))
+
+    async def _answer(self, message_id: str, pending: _Pending, timeout: float) -> Envelope:
+        try:
+            async with asyncio.timeout(timeout), self._slots:
+                self._pending[message_id] = pending
+                self._unsent.append(pending)
+                self._flush()
+                return await pending.answer
+        except TimeoutError:
+            what = "did not answer" if pending.sent else "could not be reached"
+            raise PeerUnavailable(f"{self.address} {what} within {timeout:g} s.", data={"sent": pending.sent}) from None
+        finally:
+            pending.answer.cancel()
+            self._pending.pop(message_id, None)
+
+    def _flush(self) -> None:
+        """Send what waits, in order, for as long as the connection takes it."""
+        while self._unsent:
+            first = self._unsent[0]
+            if not first.answer.done():
+                if not self._dealer.send(first.data):
+                    return
+                first.sent = True
+            self._unsent.popleft()
+
+    def _fail(self, pendings: Iterable[_Pending], reason: str) -> None:
+        for pending in pendings:
+            if not pending.answer.done():
+                pending.answer.set_exception(
+                    PeerUnavailable(f"{self.address} did not answer: {reason}.", data={"sent": pending.sent})
+                )
+
+    # --- what the connection reports ---------------------------------------------------------------------------------
+
+    def up(self) -> None:
+        self._flush()
+        self._greeting = asyncio.create_task(self._greet(), name=f"greeting {self.address}")
+
+    def down(self) -> None:
+        if self._greeting:
+            self._greeting.cancel()
+        self._fail([pending for pending in self._pending.values() if pending.sent], "the connection ended")
+
+    def message(self, data: bytes) -> None:
+        try:
+            envelope = decode(data)
+        except HubError as error:
+            self._broken(error)
+            return
+        self._meet(envelope.session)
+        pending = self._pending.get(envelope.id)
+        if pending and not pending.answer.done():
+            pending.answer.set_result(envelope)
+        if self._unsent:
+            self._flush()
+
+    def _broken(self, error: HubError) -> None:
+        """A message that cannot be read fails the request that it answers, where that much can be told."""
+        pending = self._pending.get(str(error.data.get("id")))
+        if pending and not pending.answer.done():
+            pending.answer.set_exception(error)
+        else:
+            log.warning("unreadable message", extra={"address": self.address, "code": error.code, "why": error.message})
+
+    # --- who is there ------------------------------------------------------------------------------------------------
+
+    async def peer(self, other_than: str | None = None) -> str:
+        """Wait until a run of the server other than `other_than` is met; returns its session."""
+        while self.peer_session is None or self.peer_session == other_than:
+            await self._peer_changed.wait()
+        return self.peer_session
+
+    def _meet(self, session: str) -> None:
+        if session == self.peer_session:
+            return
+        self.peer_session = session
+        self._peer_changed.set()
+        self._peer_changed = asyncio.Event()
+        if self._on_peer:
+            self._on_peer(session)
+
+    async def _greet(self) -> None:
+        """Ping until answered, to learn who is there."""
+        while True:
+            try:
+                await self.request("ping")
+            except PeerUnavailable:
+                continue
+            except HubError as error:
+                log.warning("bridge peer refused", extra={"address": self.address, "code": error.code})
+            return
+
+
+class Subscriber:
+    """The events published at an address: an async context manager, and an async iterator of `Event`.
+
+    The first event of each connection is `joined` (subject: the publisher's session): ask for status then, as what was
+    published before is not repeated. From then on nothing is missed, unless the subscriber is 10,000 events behind.
+    """
+
+    def __init__(self, address: str, topics: Iterable[str] = TOPICS, *, transport: Transport = ZMQ) -> None:
+        self.address = address
+        wanted = (*(topic.encode() for topic in topics), JOIN + secrets.token_hex(8).encode())
+        self._context = transport.listener(address, wanted)
+        self._listener: Listener | None = None
+
+    async def __aenter__(self) -> Self:
+        """Raises AddressInvalid when the transport cannot serve the address."""
+        self._listener = await self._context.__aenter__()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._listener = None
+        await self._context.__aexit__(None, None, None)
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while self._listener:
+            try:
+                yield _event(await self._listener.receive())
+            except BadMessage as error:
+                log.warning("unreadable event", extra={"address": self.address, "why": error.message})
+
+
+def _event(data: bytes) -> Event:
+    envelope = decode(data)
+    if envelope.kind != EVENT:
+        raise BadMessage(f"A message of kind {envelope.kind!r} was published.")
+    try:
+        return Event.model_validate(envelope.body)
+    except ValidationError as error:
+        raise BadMessage(f"An event does not fit: {explain(error)}.") from None
+
+
+def _future() -> asyncio.Future[Envelope]:
+    return asyncio.get_running_loop().create_future()

@@ -1,0 +1,114 @@
+"""Every kind of message: which socket serves it, what it asks, what it answers, and in which order it is handled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bridge.codec import Envelope, explain
+from bridge.errors import BadMessage, ErrorBody, HubError, InvalidSnapshot, RemoteError, UnknownKind
+from bridge.models import (
+    Accepted,
+    Call,
+    CallResult,
+    Changed,
+    Desired,
+    Done,
+    ListTools,
+    LogRecords,
+    Logs,
+    Model,
+    Pong,
+    Restart,
+    SetServer,
+    SetWorkspace,
+    Snapshot,
+    Status,
+    Tools,
+)
+
+Socket = Literal["desired", "actual"]
+B = TypeVar("B", bound=BaseModel)
+
+ERROR = "error"
+EVENT = "event"
+OK = ".ok"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of request. Those of one `lane` are handled one after the other, in order of arrival."""
+
+    name: str
+    sockets: tuple[Socket, ...]
+    request: type[Model] | None
+    answer: type[Model]
+    lane: str | None = None
+    invalid: type[HubError] = BadMessage
+    """What a request is answered with whose body does not fit."""
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("desired", ("desired",), None, Desired),
+        Kind("set_workspace", ("desired",), SetWorkspace, Changed, lane="change"),
+        Kind("set_server", ("desired",), SetServer, Changed, lane="change"),
+        Kind("reload", ("desired",), None, Changed, lane="change"),
+        Kind("apply", ("actual",), Snapshot, Accepted, lane="apply", invalid=InvalidSnapshot),
+        Kind("status", ("actual",), None, Status),
+        Kind("restart", ("actual",), Restart, Done),
+        Kind("tools", ("actual",), ListTools, Tools),
+        Kind("call", ("actual",), Call, CallResult),
+        Kind("logs", ("actual",), Logs, LogRecords),
+        Kind("ping", ("desired", "actual"), None, Pong),
+    )
+}
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of that name.
+
+    Raises:
+        UnknownKind: there is none.
+    """
+    try:
+        return KINDS[name]
+    except KeyError:
+        raise UnknownKind(f"There is no message of kind {name!r}.") from None
+
+
+def request_body(kind: Kind, body: dict[str, Any]) -> Model | None:
+    """The validated body of a request.
+
+    Raises:
+        BadMessage: it does not fit the kind (InvalidSnapshot for `apply`).
+    """
+    if kind.request is None:
+        if body:
+            raise kind.invalid(f"A {kind.name!r} request has no body, but one came with {sorted(body)[:5]}.")
+        return None
+    return _validated(kind.request, body, kind.name, kind.invalid)
+
+
+def answer_body(kind: Kind, envelope: Envelope) -> Model:
+    """The validated body of the answer to a request of that kind.
+
+    Raises:
+        RemoteError: the answer is an error.
+        BadMessage: it is not an answer to this kind, or its body does not fit.
+    """
+    if envelope.kind == ERROR:
+        raise RemoteError(_validated(ErrorBody, envelope.body, ERROR, BadMessage))
+    if envelope.kind != kind.name + OK:
+        raise BadMessage(f"A {kind.name!r} request was answered with {envelope.kind!r}.")
+    return _validated(kind.answer, envelope.body, envelope.kind, BadMessage)
+
+
+def _validated(model: type[B], body: dict[str, Any], name: str, invalid: type[HubError]) -> B:
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise invalid(f"The body of {name!r} does not fit: {explain(error)}.") from None

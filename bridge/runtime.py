@@ -1,0 +1,76 @@
+"""The runtime directory: where the sockets are, and nobody else's."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+from bridge.errors import AddressInvalid, AddressTaken, RuntimeDirUnsafe
+from bridge.settings import UNIX_PATH_LIMIT
+
+
+def prepare_runtime_dir(directory: Path) -> Path:
+    """Make the directory (mode 0700) unless it is there; parents too.
+
+    Raises:
+        RuntimeDirUnsafe: it cannot be made, is no directory, belongs to another user, or is open to others.
+    """
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        found = directory.lstat()
+    except OSError as error:
+        raise RuntimeDirUnsafe(f"{directory} cannot be made: {error.strerror}.") from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise RuntimeDirUnsafe(f"{directory} is not a directory.")
+    if found.st_uid != os.geteuid():
+        raise RuntimeDirUnsafe(f"{directory} belongs to user {found.st_uid}, and the hub runs as {os.geteuid()}.")
+    if mode := found.st_mode & 0o077:
+        raise RuntimeDirUnsafe(
+            f"{directory} is open to others (mode {stat.S_IMODE(found.st_mode):o}, over by {mode:o})."
+        )
+    return directory
+
+
+def socket_path(address: str) -> Path:
+    """The file of an `ipc://` address.
+
+    Raises:
+        AddressInvalid: not an ipc address, not absolute, or longer than a Unix socket's path may be.
+    """
+    scheme, _, path = address.partition("://")
+    if scheme == "tcp":
+        raise AddressInvalid(f"{address}: tcp would carry the bridge unencrypted and open to every local user.")
+    if scheme != "ipc" or not path.startswith("/"):
+        raise AddressInvalid(f"{address!r} is not of the form ipc:///path.")
+    if len(os.fsencode(path)) > UNIX_PATH_LIMIT:
+        raise AddressInvalid(f"{path} is longer than the {UNIX_PATH_LIMIT} bytes of a Unix socket's path.")
+    return Path(path)
+
+
+def claim_socket(path: Path) -> None:
+    """Remove the socket file that a dead process left, in a directory that is fit for it.
+
+    Raises:
+        RuntimeDirUnsafe: as `prepare_runtime_dir`.
+        AddressTaken: a process listens there, or the file is no socket.
+    """
+    prepare_runtime_dir(path.parent)
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise AddressTaken(f"{path} is there and is not a socket.", hint="Move that file away.")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except BlockingIOError:  # its backlog is full: somebody listens, and does not keep up
+            pass
+    raise AddressTaken(f"Another process serves {path}.")

@@ -1,0 +1,179 @@
+"""The answering end of the bridge: validates requests, runs their handlers, and publishes events."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from bridge.codec import Envelope, decode, encode, new_session, to_body
+from bridge.errors import HubError, Overloaded, UnknownKind
+from bridge.kinds import ERROR, EVENT, KINDS, OK, Kind, kind_of, request_body
+from bridge.models import Event, Model, Pong
+from bridge.sockets import ZMQ
+from bridge.transport import Fanout, Router, Transport
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Any], Awaitable[Model]]
+"""Gets the validated body (None where the kind has none); returns the kind's answer, or raises a HubError."""
+
+MAX_INFLIGHT = 1024
+JOIN = b"~"
+"""A subscription that begins so is answered, to that topic alone, by the event `joined`."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    peer: bytes
+    id: str
+    kind: Kind
+    body: Model | None
+
+
+class BridgeServer:
+    """Serves one address of the bridge.
+
+    Requests are handled side by side, up to `max_inflight` (further ones are answered with Overloaded); those of one
+    lane (see `bridge.kinds`) one after the other, in order of arrival. `ping` needs no handler.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        handlers: Mapping[str, Handler],
+        *,
+        session: str | None = None,
+        max_inflight: int = MAX_INFLIGHT,
+        transport: Transport = ZMQ,
+    ) -> None:
+        """Raises UnknownKind when a handler is for a kind that does not exist."""
+        self.address = address
+        self.session = session or new_session()
+        self._handlers: dict[str, Handler] = {"ping": self._pong, **handlers}
+        self._transport = transport
+        self._max_inflight = max_inflight
+        self._inflight = 0
+        lanes = {lane for name in handlers if (lane := kind_of(name).lane)}
+        self._lanes: dict[str, asyncio.Queue[_Request]] = {lane: asyncio.Queue() for lane in lanes}
+
+    async def serve(self, started: asyncio.Event | None = None) -> None:
+        """Bind, set `started`, and answer until cancelled.
+
+        Raises:
+            AddressInvalid, AddressTaken, RuntimeDirUnsafe: the address cannot be bound.
+        """
+        async with self._transport.router(self.address) as router, asyncio.TaskGroup() as tasks:
+            for queue in self._lanes.values():
+                tasks.create_task(self._work(router, queue))
+            if started:
+                started.set()
+            while True:
+                peer, data = await router.receive()
+                if request := self._admit(router, peer, data):
+                    if request.kind.lane:
+                        self._lanes[request.kind.lane].put_nowait(request)
+                    else:
+                        tasks.create_task(self._handle(router, request))
+
+    def _admit(self, router: Router, peer: bytes, data: bytes) -> _Request | None:
+        """The request in a message, counted as in flight; None when it was refused, and answered so."""
+        message_id = ""
+        try:
+            envelope = decode(data)
+            message_id = envelope.id
+            if envelope.kind not in self._handlers:
+                raise UnknownKind(f"This side does not serve {envelope.kind!r}.", data={"serves": self._serves()})
+            if self._inflight >= self._max_inflight:
+                raise Overloaded(f"{self._inflight} requests are under way already.")
+            kind = KINDS[envelope.kind]
+            request = _Request(peer, envelope.id, kind, request_body(kind, envelope.body))
+        except HubError as error:
+            self._refuse(router, peer, message_id or str(error.data.get("id", "")), error)
+            return None
+        self._inflight += 1
+        return request
+
+    async def _work(self, router: Router, queue: asyncio.Queue[_Request]) -> None:
+        while True:
+            await self._handle(router, await queue.get())
+
+    async def _handle(self, router: Router, request: _Request) -> None:
+        """Run the handler of a request and answer; raises nothing but cancellation."""
+        name = request.kind.name
+        try:
+            answer = await self._handlers[name](request.body)
+            if not isinstance(answer, request.kind.answer):
+                raise TypeError(f"the handler of {name!r} returned {type(answer).__name__}")  # noqa: TRY301
+            router.send(request.peer, self._encode(request.id, name + OK, to_body(answer)))
+        except HubError as error:
+            self._refuse(router, request.peer, request.id, error)
+        except Exception:
+            log.exception("bridge handler failed", extra={"kind": name, "request": request.id})
+            self._refuse(router, request.peer, request.id, HubError(f"{name!r} failed for a reason of the hub's own."))
+        finally:
+            self._inflight -= 1
+
+    def _refuse(self, router: Router, peer: bytes, message_id: str, error: HubError) -> None:
+        try:
+            data = self._encode(message_id, ERROR, to_body(error.body()))
+        except HubError:  # its data cannot be written: the code and the message matter more
+            plain = error.body().model_copy(update={"data": {}})
+            data = self._encode(message_id, ERROR, to_body(plain))
+        router.send(peer, data)
+
+    def _encode(self, message_id: str, kind: str, body: dict[str, Any]) -> bytes:
+        return encode(Envelope(id=message_id, session=self.session, kind=kind, body=body))
+
+    def _serves(self) -> list[str]:
+        return sorted(self._handlers)
+
+    async def _pong(self, _: None) -> Pong:
+        return Pong(pid=os.getpid(), serves=tuple(self._serves()))
+
+
+class Publisher:
+    """Publishes events to whoever listens; nobody is waited for. An async context manager."""
+
+    def __init__(self, address: str, *, session: str | None = None, transport: Transport = ZMQ) -> None:
+        self.address = address
+        self.session = session or new_session()
+        self._context = transport.fanout(address)
+        self._fanout: Fanout | None = None
+        self._joins: asyncio.Task[None] | None = None
+        self._ids = itertools.count(1)
+
+    async def __aenter__(self) -> Self:
+        """Raises AddressInvalid, AddressTaken or RuntimeDirUnsafe when the address cannot be bound."""
+        self._fanout = await self._context.__aenter__()
+        self._joins = asyncio.create_task(self._greet(self._fanout), name=f"joins at {self.address}")
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._fanout = None
+        if self._joins:
+            self._joins.cancel()
+            await asyncio.wait([self._joins])
+        await self._context.__aexit__(None, None, None)
+
+    def publish(self, event: Event) -> None:
+        """Send an event to its subscribers; dropped while there are none, or the publisher is closed.
+
+        Raises:
+            BadMessage: the event cannot be written as JSON, or is too large.
+        """
+        if self._fanout:
+            self._fanout.send(event.topic.encode(), self._encode(event))
+
+    async def _greet(self, fanout: Fanout) -> None:
+        while True:
+            topic = await fanout.subscribed()
+            if topic.startswith(JOIN):
+                fanout.send(topic, self._encode(Event(topic="joined", subject=self.session)))
+
+    def _encode(self, event: Event) -> bytes:
+        return encode(Envelope(id=str(next(self._ids)), session=self.session, kind=EVENT, body=to_body(event)))

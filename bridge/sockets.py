@@ -1,0 +1,196 @@
+"""The bridge over ZeroMQ: ROUTER and DEALER, XPUB and SUB, on `ipc://` addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import cast
+
+import zmq
+import zmq.asyncio
+from zmq.utils.monitor import parse_monitor_message
+
+from bridge.codec import MAX_BYTES
+from bridge.runtime import claim_socket, socket_path
+from bridge.transport import Link
+
+QUEUE = 10_000
+"""Messages that a socket keeps for one peer who does not read; more than a client's unanswered requests."""
+BATCH = 256
+"""Messages that are read before others get their turn."""
+LINGER_MS = 200
+"""How long a closing server goes on handing over its last answers, in ms."""
+RECONNECT_MS = 20
+RECONNECT_MAX_MS = 320
+
+
+class ZmqDealer:
+    """A DEALER. Each connection gets a socket of its own, so that nothing left over from one is sent on the next."""
+
+    def __init__(self, address: str) -> None:
+        socket_path(address)
+        self._address = address
+        self._socket: zmq.asyncio.Socket | None = None
+
+    def send(self, data: bytes) -> bool:
+        return self._socket is not None and _sent(self._socket.send(data, zmq.DONTWAIT))
+
+    async def run(self, link: Link) -> None:
+        while True:
+            with _socket(zmq.DEALER) as socket:
+                monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+                try:
+                    await self._connection(socket, monitor, link)
+                finally:
+                    socket.disable_monitor()
+                    monitor.close()
+
+    async def _connection(self, socket: zmq.asyncio.Socket, monitor: zmq.asyncio.Socket, link: Link) -> None:
+        socket.connect(self._address)
+        await _event(monitor, zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._socket = socket
+        raw: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
+        reader = asyncio.create_task(_read(socket, raw, link))
+        try:
+            link.up()
+            await _event(monitor, zmq.EVENT_DISCONNECTED)
+        finally:
+            self._socket = None
+            reader.cancel()
+            await asyncio.wait([reader])
+            while _drain(raw, link):
+                pass
+            link.down()
+
+
+class ZmqRouter:
+    """A bound ROUTER."""
+
+    def __init__(self, socket: zmq.asyncio.Socket) -> None:
+        self._socket = socket
+
+    async def receive(self) -> tuple[bytes, bytes]:
+        while True:
+            frames = await self._socket.recv_multipart()
+            if len(frames) == 2:
+                return frames[0], frames[1]
+
+    def send(self, peer: bytes, data: bytes) -> None:
+        _sent(self._socket.send_multipart([peer, data], zmq.DONTWAIT))
+
+
+class ZmqFanout:
+    """A bound XPUB."""
+
+    def __init__(self, socket: zmq.asyncio.Socket) -> None:
+        self._socket = socket
+
+    def send(self, topic: bytes, data: bytes) -> None:
+        _sent(self._socket.send_multipart([topic, data], zmq.DONTWAIT))
+
+    async def subscribed(self) -> bytes:
+        while True:
+            message: bytes = await self._socket.recv()
+            if message[:1] == b"\x01":
+                return message[1:]
+
+
+class ZmqListener:
+    """A connected SUB."""
+
+    def __init__(self, socket: zmq.asyncio.Socket) -> None:
+        self._socket = socket
+
+    async def receive(self) -> bytes:
+        return (await self._socket.recv_multipart())[-1]
+
+
+class ZmqTransport:
+    """The bridge's sockets in ZeroMQ; all of a process share one I/O thread."""
+
+    @contextlib.asynccontextmanager
+    async def router(self, address: str) -> AsyncIterator[ZmqRouter]:
+        with _bound(zmq.ROUTER, address) as socket:
+            yield ZmqRouter(socket)
+
+    def dealer(self, address: str) -> ZmqDealer:
+        return ZmqDealer(address)
+
+    @contextlib.asynccontextmanager
+    async def fanout(self, address: str) -> AsyncIterator[ZmqFanout]:
+        with _bound(zmq.XPUB, address) as socket:
+            yield ZmqFanout(socket)
+
+    @contextlib.asynccontextmanager
+    async def listener(self, address: str, topics: tuple[bytes, ...]) -> AsyncIterator[ZmqListener]:
+        socket_path(address)
+        with _socket(zmq.SUB) as socket:
+            for topic in sorted(topics):
+                socket.subscribe(topic)
+            socket.connect(address)
+            yield ZmqListener(socket)
+
+
+ZMQ = ZmqTransport()
+"""The transport of the real hub."""
+
+
+@contextlib.contextmanager
+def _socket(kind: int) -> Iterator[zmq.asyncio.Socket]:
+    socket = zmq.asyncio.Context.instance().socket(kind)
+    try:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDHWM, QUEUE)
+        socket.setsockopt(zmq.MAXMSGSIZE, 2 * MAX_BYTES)
+        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        yield socket
+    finally:
+        socket.close()
+
+
+@contextlib.contextmanager
+def _bound(kind: int, address: str) -> Iterator[zmq.asyncio.Socket]:
+    path = socket_path(address)
+    claim_socket(path)
+    with _socket(kind) as socket:
+        socket.setsockopt(zmq.LINGER, LINGER_MS)
+        if kind == zmq.XPUB:
+            socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        socket.bind(address)
+        path.chmod(0o600)
+        yield socket
+
+
+async def _event(monitor: zmq.asyncio.Socket, event: int) -> None:
+    while parse_monitor_message(await monitor.recv_multipart())["event"] != event:
+        pass
+
+
+async def _read(socket: zmq.asyncio.Socket, raw: zmq.Socket[bytes], link: Link) -> None:
+    while True:
+        await socket.poll()
+        if _drain(raw, link):
+            await asyncio.sleep(0)  # a peer that never pauses must not keep the loop to itself
+
+
+def _drain(raw: zmq.Socket[bytes], link: Link) -> bool:
+    """Read what is there, up to a limit; whether there may be more.
+
+    Not with the awaitable `recv`: what its future holds is lost when the reader is cancelled.
+    """
+    try:
+        for _ in range(BATCH):
+            link.message(raw.recv(zmq.DONTWAIT))
+    except zmq.Again:
+        return False
+    return True
+
+
+def _sent(sending: Awaitable[object]) -> bool:
+    """Whether a send that does not wait has gone; its future is always done."""
+    error = cast("asyncio.Future[object]", sending).exception()
+    if error is not None and not isinstance(error, zmq.Again):
+        raise error
+    return error is None
