@@ -1,0 +1,125 @@
+"""`make bars`: every figure that the project promises, measured here and now; passed or failed.
+
+    python -m bench.bars [--json | --markdown] [--quick] [--only NAME ...] [--list]
+
+Exits with 0 whether bars pass or fail, and with 1 when one could not be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict
+
+import orjson
+import uvloop
+
+from bench import machine
+from bench.figure import Figure
+
+Measure = Callable[[bool], Awaitable[list[Figure]]]
+
+BARS: dict[str, str] = {
+    "calls": "bench.throughput:ratio",
+    "latency": "bench.throughput:latency",
+    "lists": "bench.throughput:lists",
+    "idle": "bench.footprint:idle",
+    "sessions": "bench.footprint:session_cost",
+    "edits": "bench.edits:applied",
+    "start": "bench.edits:start",
+    "recovery": "bench.recovery:server",
+    "restart": "bench.recovery:sidecar",
+    "churn": "bench.churn:cycles",
+    "scale": "bench.scale:twenty_by_five",
+    "bridge": "bench.parts:bridge",
+    "adapter": "bench.parts:adapter",
+    "spawner": "bench.parts:spawner",
+}
+"""Where each measurement is: module:function. Imported one by one, so that a broken one hides no other."""
+
+COLUMNS = ("bar", "target", "measured", "", "note")
+
+
+async def measure(name: str, quick: bool) -> list[Figure]:
+    """The figures of one measurement; one that failed is a figure with an error."""
+    module, _, function = BARS[name].partition(":")
+    try:
+        found: Measure = getattr(importlib.import_module(module), function)
+        return await found(quick)
+    except Exception as error:  # whatever it is, the others are still measured
+        traceback.print_exc()
+        return [Figure(name, 0.0, "", error=f"{type(error).__name__}: {error}".splitlines()[0])]
+
+
+async def measure_all(names: Iterable[str], quick: bool) -> list[Figure]:
+    """The figures of these measurements, one after the other; tells on stderr what it is at."""
+    figures = []
+    for name in names:
+        begin = time.monotonic()
+        print(f"measuring {name} ...", end="", file=sys.stderr, flush=True)
+        figures += await measure(name, quick)
+        print(f" {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    return figures
+
+
+def rows(figures: Iterable[Figure]) -> list[tuple[str, ...]]:
+    """The table's cells."""
+    return [(f.name, f.bar, f.value, f.verdict, f.error or f.note) for f in figures]
+
+
+def as_text(facts: dict[str, str], figures: list[Figure]) -> str:
+    """The machine and an aligned table, for a terminal."""
+    cells = [COLUMNS, *rows(figures)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(COLUMNS) - 1)]
+    lines = [f"{name + ':':10}{value}" for name, value in facts.items()] + [""]
+    for row in cells:
+        lines.append(
+            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        )
+    return "\n".join([*lines, "", summary(figures)])
+
+
+def as_markdown(facts: dict[str, str], figures: list[Figure]) -> str:
+    """The same for docs/benchmarks.md."""
+    lines = [f"- {name}: {value}" for name, value in facts.items()] + [""]
+    lines += ["| bar | target | measured | | note |", "|---|---|---|---|---|"]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows(figures)]
+    return "\n".join([*lines, "", summary(figures)])
+
+
+def summary(figures: Iterable[Figure]) -> str:
+    """How many passed."""
+    verdicts = [figure.verdict for figure in figures]
+    counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in ("passed", "FAILED", "not measured")]
+    return ", ".join(counts) + f"; {verdicts.count('-')} for comparison"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure every figure that the project promises.")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object")
+    form.add_argument("--markdown", action="store_true", help="for docs/benchmarks.md")
+    parser.add_argument("--quick", action="store_true", help="shorter rounds: does it run at all?")
+    parser.add_argument("--only", nargs="+", choices=BARS, default=list(BARS), metavar="NAME", help=", ".join(BARS))
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, print, and tell by the exit code whether all could be measured."""
+    options = _arguments()
+    facts = machine.describe()
+    figures = uvloop.run(measure_all(options.only, options.quick))
+    if options.json:
+        output = {"machine": facts, "figures": [{**asdict(figure), "verdict": figure.verdict} for figure in figures]}
+        print(orjson.dumps(output, option=orjson.OPT_INDENT_2).decode())
+    else:
+        print((as_markdown if options.markdown else as_text)(facts, figures))
+    return int(any(figure.error for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

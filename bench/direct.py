@@ -1,0 +1,97 @@
+"""What an upstream does without any hub: servers as processes, and a stdio server called over its pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from bench.session import CLIENT, LEGACY
+from bench.stats import percentile
+from tests.support.hub import free_port
+from tests.support.yamcp import ROOT
+
+
+@contextlib.asynccontextmanager
+async def serving(module: str, *arguments: str, path: str) -> AsyncIterator[str]:
+    """The URL of a server module of bench/, run as its own process with a free port as its last argument."""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *arguments, str(port), cwd=ROOT)
+    try:
+        await _listening(port, process)
+        yield f"http://127.0.0.1:{port}{path}"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(30):
+        while process.returncode is None:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.02)
+    raise RuntimeError(f"the server on port {port} ended with {process.returncode}")
+
+
+async def call_stdio(module: str, *arguments: str, inflight: int, seconds: float) -> tuple[float, float]:
+    """Call the echo tool of a stdio server over its pipes, `inflight` calls at a time: calls/s, and p50 in seconds."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        *arguments,
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    try:
+        await _handshake(process)
+        await _calls(process, inflight, 0.5)
+        return await _calls(process, inflight, seconds)
+    finally:
+        process.stdin.close()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+async def _handshake(process: asyncio.subprocess.Process) -> None:
+    params = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": CLIENT}
+    _write(process, {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+    assert process.stdout is not None
+    await asyncio.wait_for(process.stdout.readline(), 30)
+    _write(process, {"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+
+def _write(process: asyncio.subprocess.Process, frame: dict[str, Any]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(orjson.dumps(frame) + b"\n")
+
+
+async def _calls(process: asyncio.subprocess.Process, inflight: int, seconds: float) -> tuple[float, float]:
+    assert process.stdout is not None
+    params = {"name": "echo", "arguments": {"text": "hello"}}
+    sent: dict[int, float] = {}
+    latencies: list[float] = []
+    begin = time.perf_counter()
+    ident = 0
+    while True:
+        while len(sent) < inflight and time.perf_counter() - begin < seconds:
+            ident += 1
+            sent[ident] = time.perf_counter()
+            _write(process, {"jsonrpc": "2.0", "id": ident, "method": "tools/call", "params": params})
+        if not sent:
+            return len(latencies) / (time.perf_counter() - begin), percentile(latencies, 0.5)
+        frame = orjson.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        if frame.get("id") in sent:
+            latencies.append(time.perf_counter() - sent.pop(frame["id"]))

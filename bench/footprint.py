@@ -1,0 +1,100 @@
+"""What the hub uses when nothing happens: memory, CPU, and what one more session costs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+import psutil
+
+from bench.figure import Figure
+from bench.load import open_sessions
+from tests.support.hub import Hub, running
+from tests.support.yamcp import Providers, Workspaces, mock
+
+MB = 1e6
+
+
+def pss(process: psutil.Process) -> float:
+    """Proportional set size in MB."""
+    return float(process.memory_full_info().pss) / MB
+
+
+def five_workspaces() -> tuple[Providers, Workspaces]:
+    """Five workspaces, each with two mock servers of its own."""
+    names = [f"s{number}" for number in range(10)]
+    return {name: mock(name) for name in names}, {f"w{n}": names[2 * n : 2 * n + 2] for n in range(5)}
+
+
+async def idle(quick: bool) -> list[Figure]:
+    """Memory and CPU at rest with 5 workspaces of 2 servers, one session connected to each."""
+    async with running(*five_workspaces()) as hub, AsyncExitStack() as stack:
+        for number in range(5):
+            [session] = await stack.enter_async_context(open_sessions(hub.sse(f"w{number}"), 1))
+            await session.request("tools/list")
+        await asyncio.sleep(1 if quick else 5)
+        return _memory(hub) + await _cpu(hub, 2 if quick else 10)
+
+
+def _memory(hub: Hub) -> list[Figure]:
+    sidecar, adapter = (psutil.Process(hub.pid(name)) for name in ("sidecar", "adapter"))
+    children = hub.children()
+    total = pss(sidecar) + pss(adapter) + sum(pss(process) for process in children)
+    return [
+        Figure("sidecar with 5 workspaces, PSS without children", pss(sidecar), "MB", "<", 200),
+        Figure("adapter with 5 workspaces, PSS", pss(adapter), "MB"),
+        Figure(
+            "whole hub with 5 workspaces, PSS",
+            total,
+            "MB",
+            "<",
+            500,
+            f"with {len(children)} children, 10 of them servers",
+        ),
+    ]
+
+
+async def _cpu(hub: Hub, seconds: float) -> list[Figure]:
+    sidecar = psutil.Process(hub.pid("sidecar"))
+    whole = [sidecar, psutil.Process(hub.pid("adapter")), *hub.children()]
+    before, begin = [_used(process) for process in whole], time.monotonic()
+    await asyncio.sleep(seconds)
+    took = time.monotonic() - begin
+    shares = [100 * (_used(process) - was) / took for process, was in zip(whole, before, strict=True)]
+    note = f"over {took:.0f} s, 5 idle sessions, of one core"
+    return [
+        Figure("sidecar, idle CPU", shares[0], "%", "<", 1, note),
+        Figure("whole hub with its servers, idle CPU", sum(shares), "%", "<", 5, note),
+    ]
+
+
+def _used(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+async def session_cost(quick: bool) -> list[Figure]:
+    """What an idle session costs in the sidecar's memory, and that sessions of vanished clients are freed."""
+    count = 50 if quick else 300
+    figures = []
+    async with running({"s0": mock("s0")}, {"w0": ["s0"]}, HUB_MAX_SESSIONS="2000") as hub:
+        sidecar = psutil.Process(hub.pid("sidecar"))
+        for transport, url in (("sse", hub.sse("w0")), ("http", hub.http("w0"))):
+            async with open_sessions(url, 20, transport=transport):  # what only the first ones cost
+                before = pss(sidecar)
+                async with open_sessions(url, count, transport=transport):
+                    cost = (pss(sidecar) - before) * 1e3 / count
+            figures.append(Figure(f"an idle {transport} session", cost, "KB", note=f"PSS, mean of {count}"))
+        figures.append(await _freed(hub))
+    return figures
+
+
+async def _freed(hub: Hub) -> Figure:
+    """Streams are closed without a word, as a killed client does; HTTP sessions without a stream expire much later."""
+    before = (await hub.status()).workspaces[0].sessions
+    async with open_sessions(hub.sse("w0"), 20):
+        await hub.wait_status(lambda status: status.workspaces[0].sessions == before + 20, "20 more sessions")
+        begin = time.perf_counter()
+    await hub.wait_status(lambda status: status.workspaces[0].sessions == before, "their sessions freed", 60)
+    return Figure("20 vanished SSE clients: sessions freed after", time.perf_counter() - begin, "s", "<=", 5)

@@ -1,0 +1,126 @@
+"""Calls a second and latency through the hub, beside a plain FastMCP server without a hub, in alternating rounds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bench.direct import call_stdio, serving
+from bench.figure import Figure
+from bench.load import Report, measure
+from bench.stats import median
+from tests.support.hub import running
+from tests.support.yamcp import mock, module
+
+CLIENTS = 10
+PLAIN, RAW, SAME = "plain FastMCP, no hub", "hub before an echo server", "hub before the same FastMCP tool"
+
+Columns = dict[str, tuple[str, str]]
+"""URL and tool of each thing that is measured."""
+
+
+@asynccontextmanager
+async def side_by_side(transport: str) -> AsyncIterator[Columns]:
+    """The baseline and a hub with both upstreams, all up at once."""
+    providers = {
+        "raw": module("raw", "bench.echo_server"),
+        "same": module("same", "bench.plain_server", "stdio"),
+    }
+    path = "/sse" if transport == "sse" else "/mcp"
+    async with (
+        serving("bench.plain_server", transport, path=path) as plain,
+        running(providers, {"raw": ["raw"], "same": ["same"]}) as hub,
+    ):
+        url = hub.sse if transport == "sse" else hub.http
+        yield {PLAIN: (plain, "echo"), RAW: (url("raw"), "raw_echo"), SAME: (url("same"), "same_echo")}
+
+
+async def rounds(columns: Columns, transport: str, clients: int, count: int, seconds: float) -> dict[str, list[Report]]:
+    """Load each column in turn, so that whatever else the machine does falls on all of them."""
+    reports: dict[str, list[Report]] = defaultdict(list)
+    for _ in range(count):
+        for name, (url, tool) in columns.items():
+            report = await measure(url, transport=transport, clients=clients, seconds=seconds, tool=tool)
+            if report.errors:
+                raise RuntimeError(f"{name}: {report.errors} of {report.calls} calls failed: {report.first_errors}")
+            reports[name].append(report)
+    return reports
+
+
+async def ratio(quick: bool) -> list[Figure]:
+    """Calls/s with 10 clients, over both transports, and how many times those of the plain server that is."""
+    figures = []
+    for transport in ("sse", "http"):
+        async with side_by_side(transport) as columns:
+            reports = await rounds(columns, transport, CLIENTS, *((2, 1.0) if quick else (5, 3.0)))
+        rates = {name: [report.calls_per_s for report in of] for name, of in reports.items()}
+        figures += [_rate(f"{transport}, {CLIENTS} clients: {name}", rates[name], reports[name]) for name in columns]
+        plain = median(rates[PLAIN])
+        figures += [
+            Figure(
+                f"{transport}, {CLIENTS} clients: {name} / plain FastMCP",
+                median(rates[name]) / plain,
+                "x",
+                ">=" if (transport, name) == ("sse", RAW) else None,
+                3.0 if (transport, name) == ("sse", RAW) else None,
+                note=f"medians of {len(rates[name])} alternating rounds",
+            )
+            for name in (RAW, SAME)
+        ]
+    return figures + await _upstream_ceiling(quick)
+
+
+def _rate(name: str, rates: list[float], reports: list[Report]) -> Figure:
+    p50, p95 = median(report.p50_ms for report in reports), median(report.p95_ms for report in reports)
+    busy = median(report.client_cpu for report in reports)
+    note = f"{min(rates):,.0f}-{max(rates):,.0f}; p50 {p50:.2f} ms, p95 {p95:.2f} ms; client {busy:.0%} of a core"
+    return Figure(name, median(rates), "calls/s", note=note)
+
+
+async def _upstream_ceiling(quick: bool) -> list[Figure]:
+    """What the FastMCP stdio upstream itself answers: no hub before it can be faster than this."""
+    rate, _ = await call_stdio("bench.plain_server", "stdio", inflight=CLIENTS, seconds=1 if quick else 3)
+    return [Figure(f"stdio, {CLIENTS} in flight: the FastMCP upstream alone", rate, "calls/s")]
+
+
+async def latency(quick: bool) -> list[Figure]:
+    """What the hub adds to one client's call: p50 through the hub over SSE, less p50 over the upstream's own pipes."""
+    seconds = 1.0 if quick else 3.0
+    async with side_by_side("sse") as columns:
+        reports = await rounds(columns, "sse", 1, 1 if quick else 3, seconds)
+    p50 = {name: median(report.p50_ms for report in of) for name, of in reports.items()}
+    _, raw = await call_stdio("bench.echo_server", inflight=1, seconds=seconds)
+    _, same = await call_stdio("bench.plain_server", "stdio", inflight=1, seconds=seconds)
+    return [
+        Figure(
+            "added latency p50, one client, echo server", p50[RAW] - raw * 1e3, "ms", "<=", 50, _split(p50[RAW], raw)
+        ),
+        Figure(
+            "added latency p50, one client, FastMCP server",
+            p50[SAME] - same * 1e3,
+            "ms",
+            "<=",
+            50,
+            _split(p50[SAME], same),
+        ),
+        Figure("p50 of a plain FastMCP server over SSE, one client", p50[PLAIN], "ms"),
+    ]
+
+
+def _split(through: float, direct: float) -> str:
+    return f"{through:.2f} ms through the hub, {direct * 1e3:.2f} ms over the server's own pipes"
+
+
+async def lists(quick: bool) -> list[Figure]:
+    """tools/list of a workspace with three servers of 50 tools each."""
+    names = ["one", "two", "three"]
+    providers = {name: mock(name, "--tools", "50") for name in names}
+    async with running(providers, {"all": names}) as hub:
+        first = await measure(hub.sse("all"), clients=1, count=1, warmup=0, method="tools/list")
+        report = await measure(hub.sse("all"), clients=10, seconds=1.0 if quick else 3.0, method="tools/list")
+    note = f"3 servers, each 50 tools and more; 10 clients, {report.calls_per_s:,.0f} lists/s, {report.errors} errors"
+    return [
+        Figure("tools/list p95", report.p95_ms / 1e3, "s", "<=", 2.0, note),
+        Figure("tools/list, the first of a session after start", first.p50_ms / 1e3, "s", "<=", 2.0),
+    ]

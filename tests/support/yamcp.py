@@ -1,0 +1,49 @@
+"""YAMCP's two files, written as YAMCP-UI writes them, and entries for the servers that tests and bench use."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+MOCK = ROOT / "yamcp_ui_adapter" / "demo" / "mock.py"
+
+Providers = dict[str, dict[str, Any]]
+Workspaces = dict[str, list[str]]
+
+
+def stdio(namespace: str, command: str, *args: str, env: dict[str, str] | None = None) -> dict[str, Any]:
+    """An entry of providers.json for a server that runs as a process."""
+    parameters: dict[str, Any] = {"command": command, "args": list(args)}
+    if env is not None:
+        parameters["env"] = env
+    return {"namespace": namespace, "type": "stdio", "providerParameters": parameters}
+
+
+def remote(namespace: str, url: str) -> dict[str, Any]:
+    """An entry of providers.json for a server at a URL."""
+    return {"namespace": namespace, "type": "sse", "providerParameters": {"url": url}}
+
+
+def mock(namespace: str, *flags: str, env: dict[str, str] | None = None) -> dict[str, Any]:
+    """An entry for the mock server that the project ships, with its flags."""
+    return stdio(namespace, sys.executable, str(MOCK), *flags, env=env)
+
+
+def module(namespace: str, name: str, *args: str) -> dict[str, Any]:
+    """An entry for a Python module of this checkout that is a server, such as `bench.echo_server`."""
+    entry = stdio(namespace, sys.executable, "-m", name, *args)
+    entry["providerParameters"]["cwd"] = str(ROOT)
+    return entry
+
+
+def write_in_place(path: Path, value: object) -> float:
+    """Truncate the file, then write it, as YAMCP-UI does; returns when it was closed (`time.perf_counter`)."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    with path.open("w", encoding="utf-8") as file:
+        file.flush()
+        file.write(text)
+    return time.perf_counter()
