@@ -1,0 +1,125 @@
+"""Figures for Prometheus, in a registry of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from bridge.models import SnapshotId, UpstreamState
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+MOST_TOOLS = 5000
+OTHER = "_other"
+"""Label of the tools beyond `MOST_TOOLS`: a server that invents names must not grow the figures without bound."""
+
+
+class CallMeter:
+    """The figures of one tool of one server; keep it for the next call."""
+
+    def __init__(self, calls: Counter, latency: Histogram, server: str, tool: str) -> None:
+        self._calls = calls
+        self._labels = (server, tool)
+        self._latency = latency.labels(server, tool)
+        self._outcomes: dict[str, Counter] = {}
+
+    def observe(self, seconds: float, outcome: str) -> None:
+        """Count one call that ended; `outcome` is `ok`, or a word or code from a small set."""
+        counter = self._outcomes.get(outcome)
+        if counter is None:
+            counter = self._outcomes[outcome] = self._calls.labels(*self._labels, outcome)
+        counter.inc()
+        self._latency.observe(seconds)
+
+
+class Metrics:
+    """All figures of one sidecar."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=registry)
+        self._calls = Counter(
+            "yamcp_hub_calls", "Requests to servers that ended.", ["server", "tool", "outcome"], registry=registry
+        )
+        self._latency = Histogram(
+            "yamcp_hub_call_seconds",
+            "Time from a request to its answer.",
+            ["server", "tool"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._sessions = Gauge(
+            "yamcp_hub_sessions", "Open client sessions.", ["workspace", "transport"], registry=registry
+        )
+        self._states = Gauge(
+            "yamcp_hub_upstream_state", "1 for the state that a server is in.", ["server", "state"], registry=registry
+        )
+        self._restarts = Counter(
+            "yamcp_hub_upstream_restarts", "Connections opened anew.", ["server"], registry=registry
+        )
+        self._revisions = Gauge(
+            "yamcp_hub_snapshot_revision", "Revision of the desired state.", ["stage"], registry=registry
+        )
+        self._epochs = Gauge("yamcp_hub_snapshot_epoch", "Epoch of the desired state.", ["stage"], registry=registry)
+        self._meters: dict[tuple[str, str], CallMeter] = {}
+        self._servers: set[str] = set()
+
+    def call(self, server: str, tool: str) -> CallMeter:
+        """The meter of a tool (or, for requests that are no tool calls, of a method)."""
+        meter = self._meters.get((server, tool))
+        if meter is None:
+            if len(self._meters) >= MOST_TOOLS and tool != OTHER:
+                return self.call(server, OTHER)
+            meter = self._meters[server, tool] = CallMeter(self._calls, self._latency, server, tool)
+            self._servers.add(server)
+        return meter
+
+    def sessions(self, workspace: str, transport: str, count: int) -> None:
+        """How many sessions a workspace has over one transport; 0 takes the figure away."""
+        if count:
+            self._sessions.labels(workspace, transport).set(count)
+        else:
+            self._sessions.remove_by_labels({"workspace": workspace, "transport": transport})
+
+    def upstream_state(self, server: str, state: UpstreamState) -> None:
+        """A server entered a state."""
+        self._servers.add(server)
+        for other in get_args(UpstreamState):
+            self._states.labels(server, other).set(other == state)
+
+    def restarted(self, server: str) -> None:
+        """A server's connection is opened anew."""
+        self._servers.add(server)
+        self._restarts.labels(server).inc()
+
+    def snapshot(self, accepted: SnapshotId | None, applied: SnapshotId | None) -> None:
+        """Which desired state is accepted, and which is carried out."""
+        for stage, snapshot in (("accepted", accepted), ("applied", applied)):
+            if snapshot is not None:
+                self._revisions.labels(stage).set(snapshot.revision)
+                self._epochs.labels(stage).set(snapshot.epoch)
+
+    def keep_tools(self, server: str, tools: Collection[str]) -> None:
+        """The server's tools are these now: forget the figures of the others."""
+        for key in [key for key in self._meters if key[0] == server and key[1] not in tools]:
+            self._forget_meter(key)
+
+    def keep_servers(self, servers: Collection[str]) -> None:
+        """The servers are these now: forget the figures of the others."""
+        for server in self._servers.difference(servers):
+            self.keep_tools(server, ())
+            self._states.remove_by_labels({"server": server})
+            self._restarts.remove_by_labels({"server": server})
+        self._servers.intersection_update(servers)
+
+    def render(self) -> tuple[bytes, str]:
+        """The figures in Prometheus' text format, and the media type of that."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+    def _forget_meter(self, key: tuple[str, str]) -> None:
+        del self._meters[key]
+        labels = {"server": key[0], "tool": key[1]}
+        self._calls.remove_by_labels(labels)
+        self._latency.remove_by_labels(labels)
