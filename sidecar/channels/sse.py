@@ -1,0 +1,143 @@
+"""HTTP+SSE (revision 2024-11-05): one event stream for everything received, a POST for each message sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx2
+import orjson
+
+from bridge.models import RemoteLaunch
+from sidecar.channel import Frame, OnFrame
+from sidecar.channels.base import RemoteChannel, expects_answer
+from sidecar.channels.web import (
+    CONNECT_TIMEOUT,
+    drain,
+    events,
+    failure,
+    is_event_stream,
+    make_client,
+    not_mcp,
+    parse,
+    place,
+    refusal,
+    streaming,
+)
+from sidecar.errors import ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
+
+STREAM_HEADERS = {"accept": "text/event-stream", "cache-control": "no-store"}
+_POST_HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+
+
+@asynccontextmanager
+async def open_sse(launch: RemoteLaunch, on_frame: OnFrame) -> AsyncIterator[SseChannel]:
+    """Open the event stream and learn where to post.
+
+    Raises:
+        Unreachable: no connection, or no `endpoint` event, within 10 s.
+        Refused: an HTTP status that is not success.
+        HandshakeFailed: the answer is no event stream, or its endpoint is on another origin.
+    """
+    async with make_client(launch) as client:
+        channel = SseChannel(launch.url, client, on_frame)
+        try:
+            await channel.connect()
+            yield channel
+        finally:
+            await channel.aclose()
+
+
+class SseChannel(RemoteChannel):
+    """A channel over HTTP+SSE."""
+
+    transport = "sse"
+
+    def __init__(self, url: str, client: httpx2.AsyncClient, on_frame: OnFrame) -> None:
+        super().__init__(url, client, on_frame)
+        self._endpoint = ""
+        self._connected = asyncio.Event()
+        self._requests: dict[Any, asyncio.Task[None]] = {}
+
+    async def connect(self) -> None:
+        """Start to read the stream; returns when the server has named its endpoint."""
+        self._start(self._read())
+        waits = {asyncio.ensure_future(self._connected.wait()), asyncio.ensure_future(self.wait_closed())}
+        try:
+            await asyncio.wait(waits, timeout=CONNECT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        if self._closed.done():
+            raise self._closed.result()
+        if not self._connected.is_set():
+            raise Unreachable(f"{place(self._url)} sent no `endpoint` event within {CONNECT_TIMEOUT:g} s.")
+
+    async def _read(self) -> None:
+        try:
+            async with streaming(self._client, "GET", self._url, STREAM_HEADERS) as response:
+                reason = await self._read_events(response)
+        except httpx2.HTTPError as error:
+            reason = failure(error, self._url)
+        self.close(ConnectionLost(reason.message) if self._connected.is_set() else reason)
+
+    async def _read_events(self, response: httpx2.Response) -> SidecarError:
+        if not response.is_success:
+            return refusal(response, self._url)
+        if not is_event_stream(response):
+            return not_mcp(response, self._url)
+        async for event in events(response):
+            if event.event == "message":
+                for frame in parse(event.data):
+                    self._on_frame(frame)
+            elif event.event == "endpoint" and (error := self._take_endpoint(event.data)):
+                return error
+        return Unreachable(f"{place(self._url)} ended the event stream.")
+
+    def _take_endpoint(self, reference: str) -> HandshakeFailed | None:
+        """Where to post; on the origin of the URL only, since the headers are meant for that."""
+        try:
+            here, there = httpx2.URL(self._url), httpx2.URL(urljoin(self._url, reference))
+        except (httpx2.InvalidURL, ValueError):
+            return HandshakeFailed(f"{place(self._url)} wants messages sent to something that is not a URL.")
+        if (here.scheme, here.host, here.port) != (there.scheme, there.host, there.port):
+            return HandshakeFailed(f"{place(self._url)} wants messages sent to another origin, {place(str(there))}.")
+        self._endpoint = str(there.copy_with(userinfo=there.userinfo or here.userinfo))
+        self._established = True
+        self._connected.set()
+        return None
+
+    async def _post(self, frame: Frame, headers: dict[str, str]) -> None:
+        if frame.get("method") == "notifications/cancelled":
+            await self._request_sent(frame)
+        async with streaming(
+            self._client, "POST", self._endpoint, _POST_HEADERS | headers, orjson.dumps(frame)
+        ) as response:
+            if response.is_success:
+                await drain(response)
+            else:
+                self._refused(frame, refusal(response, self._endpoint))
+
+    def _refused(self, frame: Frame, error: Refused) -> None:
+        if error.data["status"] == 401:
+            self.close(error)
+        elif error.data["status"] in (404, 410):
+            self.close(ConnectionLost(f"{error.message} The session is gone."))
+        else:
+            self._answer_error(frame, error)
+
+    def _sending(self, frame: Frame, task: asyncio.Task[None]) -> None:
+        if expects_answer(frame):
+            request_id = frame["id"]
+            self._requests[request_id] = task
+            task.add_done_callback(lambda _: self._requests.pop(request_id, None))
+
+    async def _request_sent(self, cancellation: Frame) -> None:
+        """A cancellation must not overtake its request, which goes over another connection."""
+        task = self._requests.get((cancellation.get("params") or {}).get("requestId"))
+        if task is not None:
+            await asyncio.wait([task])

@@ -1,0 +1,241 @@
+"""Streamable HTTP, legacy (with or without a session) and modern: a POST for each message, answered in its response."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import orjson
+
+from bridge.models import RemoteLaunch
+from sidecar.channel import Frame, OnFrame
+from sidecar.channels.base import RemoteChannel, expects_answer
+from sidecar.channels.sse import STREAM_HEADERS
+from sidecar.channels.web import (
+    DRAIN_TIMEOUT,
+    body,
+    content_type,
+    drain,
+    events,
+    is_event_stream,
+    make_client,
+    not_mcp,
+    parse,
+    place,
+    refusal,
+    streaming,
+)
+from sidecar.era import VERSION_KEY
+from sidecar.errors import METHOD_NOT_FOUND, ConnectionLost
+
+log = logging.getLogger(__name__)
+
+POST_HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+SESSION_HEADER = "mcp-session-id"
+VERSION_HEADER = "mcp-protocol-version"
+DELETE_TIMEOUT = 2.0
+_FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0
+_MOST_ATTEMPTS = 3
+
+
+@asynccontextmanager
+async def open_streamable(launch: RemoteLaunch, on_frame: OnFrame) -> AsyncIterator[StreamableChannel]:
+    """A channel over Streamable HTTP. Nothing is sent until the first frame is: failures close the channel then.
+
+    Raises:
+        Unreachable: the URL or a header cannot be used.
+    """
+    async with make_client(launch) as client:
+        channel = StreamableChannel(launch.url, client, on_frame)
+        try:
+            yield channel
+        finally:
+            await channel.aclose()
+            await channel.end_session()
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """How far an event stream has been read, and how long to wait before going on with it."""
+
+    last_id: str = ""
+    delay: float = _FIRST_DELAY
+
+    def take(self, event: httpx2.ServerSentEvent) -> list[Frame]:
+        self.last_id = event.id or self.last_id
+        self.delay = self.delay if event.retry is None else event.retry / 1000
+        return parse(event.data) if event.event == "message" else []
+
+    def headers(self) -> dict[str, str]:
+        return {**STREAM_HEADERS, "last-event-id": self.last_id} if self.last_id else STREAM_HEADERS
+
+
+class StreamableChannel(RemoteChannel):
+    """A channel over Streamable HTTP."""
+
+    transport = "http"
+
+    def __init__(self, url: str, client: httpx2.AsyncClient, on_frame: OnFrame) -> None:
+        super().__init__(url, client, on_frame)
+        self._session = ""
+        self._version = ""
+        self._modern_posts: dict[Any, asyncio.Task[None]] = {}
+
+    async def end_session(self) -> None:
+        """Tell the server that its session is over, if it opened one."""
+        if self._session:
+            with suppress(httpx2.HTTPError, TimeoutError):
+                async with asyncio.timeout(DELETE_TIMEOUT):
+                    await self._client.delete(self._url, headers=self._headers({}))
+
+    # --- sending -------------------------------------------------------------------------------------------------
+
+    async def _post(self, frame: Frame, headers: dict[str, str]) -> None:
+        if frame.get("method") == "notifications/cancelled" and self._abort(frame):
+            return
+        sent = self._headers(headers)
+        if frame.get("method") == "initialize":
+            sent.pop(VERSION_HEADER, None)
+        async with streaming(self._client, "POST", self._url, POST_HEADERS | sent, orjson.dumps(frame)) as response:
+            if not response.is_success:
+                await self._refused(frame, response, SESSION_HEADER in sent)
+                return
+            if frame.get("method") == "initialize":
+                self._session = response.headers.get(SESSION_HEADER, "")
+            cursor = await self._read_response(frame, response)
+        if cursor is not None:
+            await self._resume(frame, cursor)
+        if frame.get("method") == "notifications/initialized" and self._session:
+            self._start(self._listen())
+
+    def _headers(self, headers: dict[str, str]) -> dict[str, str]:
+        own = {SESSION_HEADER: self._session, VERSION_HEADER: self._version}
+        return {name: value for name, value in own.items() if value} | headers
+
+    def _sending(self, frame: Frame, task: asyncio.Task[None]) -> None:
+        if expects_answer(frame) and VERSION_KEY in ((frame.get("params") or {}).get("_meta") or {}):
+            request_id = frame["id"]
+            self._modern_posts[request_id] = task
+            task.add_done_callback(lambda _: self._modern_posts.pop(request_id, None))
+
+    def _abort(self, cancellation: Frame) -> bool:
+        """In the modern era a request is cancelled by closing its response; there is no message for it."""
+        task = self._modern_posts.get((cancellation.get("params") or {}).get("requestId"))
+        if task is not None:
+            task.cancel()
+        return task is not None or not self._version
+
+    # --- responses -----------------------------------------------------------------------------------------------
+
+    async def _read_response(self, frame: Frame, response: httpx2.Response) -> _Cursor | None:
+        """Pass on what the response holds; returns where to go on if it is a stream that ended before the answer."""
+        if not expects_answer(frame):
+            await drain(response)
+        elif is_event_stream(response):
+            cursor = _Cursor()
+            return None if await self._read_stream(frame, response, cursor) else cursor
+        elif content_type(response) != "application/json" or not self._pass(frame, parse(await body(response))):
+            self._answer_error(frame, not_mcp(response, self._url))
+        return None
+
+    async def _read_stream(self, request: Frame, response: httpx2.Response, cursor: _Cursor) -> bool:
+        """Pass on what the stream holds; returns whether the answer was among it.
+
+        Reads to the end, so that the connection can be used again, but not for long once the answer has come.
+        """
+        answered = False
+        with suppress(TimeoutError, httpx2.TransportError):
+            async with asyncio.timeout(None) as deadline:
+                async for event in events(response):
+                    if self._pass(request, cursor.take(event)):
+                        answered = True
+                        deadline.reschedule(asyncio.get_running_loop().time() + DRAIN_TIMEOUT)
+        return answered
+
+    def _pass(self, request: Frame, found: list[Frame]) -> bool:
+        """Pass frames on; returns whether the answer to the request was among them."""
+        answered = False
+        for frame in found:
+            if "method" not in frame:
+                frame["id"] = request["id"]  # may be null in an error, and only this one can be meant
+                answered = True
+                self._established = True
+                if request["method"] == "initialize":
+                    self._learn_version(frame)
+            self._on_frame(frame)
+        return answered
+
+    def _learn_version(self, frame: Frame) -> None:
+        result = frame.get("result")
+        if isinstance(result, dict) and isinstance(result.get("protocolVersion"), str):
+            self._version = result["protocolVersion"]
+
+    async def _refused(self, frame: Frame, response: httpx2.Response, in_session: bool) -> None:
+        status = response.status_code
+        errors = [found for found in parse(await body(response)) if isinstance(found.get("error"), dict)]
+        error = refusal(response, self._url)
+        if status == 404 and in_session and not (errors and errors[0]["error"].get("code") == METHOD_NOT_FOUND):
+            self._lose_session()
+        elif status == 401 or (status in (403, 407) and not self._established):
+            self.close(error)
+        elif errors and expects_answer(frame):
+            self._pass(frame, errors[:1])
+        elif frame.get("method") == "initialize":
+            self.close(error)
+        else:
+            self._answer_error(frame, error)
+
+    def _lose_session(self) -> None:
+        self._session = ""
+        self.close(ConnectionLost(f"{place(self._url)} ended the session."))
+
+    # --- event streams beside a response -------------------------------------------------------------------------
+
+    async def _resume(self, request: Frame, cursor: _Cursor) -> None:
+        """The stream of a request ended before the answer: go on with it where the server allows that."""
+        attempts = 0
+        while cursor.last_id and attempts < _MOST_ATTEMPTS:
+            await asyncio.sleep(cursor.delay)
+            before = cursor.last_id
+            with suppress(httpx2.TransportError):
+                async with streaming(self._client, "GET", self._url, self._headers(cursor.headers())) as response:
+                    if is_event_stream(response) and await self._read_stream(request, response, cursor):
+                        return
+            attempts = attempts + 1 if cursor.last_id == before else 0
+        self._answer_error(request, ConnectionLost(f"{place(self._url)} ended the stream without an answer."))
+
+    async def _listen(self) -> None:
+        """Keep the session's own stream open, for what concerns no request. It may fail: calls do not need it."""
+        loop = asyncio.get_running_loop()
+        cursor = _Cursor()
+        opened, failures, delay = False, 0, _FIRST_DELAY / 2
+        while opened or failures < _MOST_ATTEMPTS:
+            started = loop.time()
+            status = await self._listen_once(cursor)
+            if status == 404 and opened:
+                self._lose_session()
+                return
+            if 300 <= status < 500:
+                return
+            opened = opened or status == 200
+            failures += 1
+            delay = _FIRST_DELAY if loop.time() - started > _LONGEST_DELAY else min(delay * 2, _LONGEST_DELAY)
+            await asyncio.sleep(max(delay, cursor.delay))
+
+    async def _listen_once(self, cursor: _Cursor) -> int:
+        """Read the session's stream until it ends; returns the HTTP status, 0 if there was none, 405 for no stream."""
+        status = 0
+        with suppress(httpx2.TransportError):
+            async with streaming(self._client, "GET", self._url, self._headers(cursor.headers())) as response:
+                status = response.status_code
+                if not is_event_stream(response):
+                    return 405 if response.is_success else status
+                async for event in events(response):
+                    for frame in cursor.take(event):
+                        self._on_frame(frame)
+        return status

@@ -1,0 +1,209 @@
+"""What both HTTP transports share: the client, redirects, and words for what went wrong that give no secret away."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx2
+import orjson
+
+from bridge.models import RemoteLaunch
+from sidecar.channel import Frame
+from sidecar.errors import HandshakeFailed, Refused, Unreachable
+
+CONNECT_TIMEOUT = 10.0
+WRITE_TIMEOUT = 60.0
+KEEPALIVE = 4.0  # less than the 5 s after which uvicorn and Node close an idle connection
+DRAIN_TIMEOUT = 5.0
+MAX_MESSAGE = 64 * 1024 * 1024
+_MOST_REDIRECTS = 5
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+
+
+def make_client(launch: RemoteLaunch) -> httpx2.AsyncClient:
+    """A client for one server; an answer may take any time, a connection 10 s.
+
+    Raises:
+        Unreachable: the URL or a header cannot be used.
+    """
+    check_url(launch.url)
+    return httpx2.AsyncClient(
+        headers=_headers(launch.headers),
+        timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE),
+    )
+
+
+def check_url(url: str) -> None:
+    """Raises Unreachable unless `url` is an http or https URL."""
+    try:
+        parsed = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError):
+        parsed = httpx2.URL("")
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise Unreachable("The URL is not a valid http:// or https:// URL.", hint="Correct `url`.")
+
+
+def place(url: str) -> str:
+    """The URL as it may be shown: without userinfo, query and fragment."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def failure(error: Exception, url: str) -> Unreachable:
+    """The error for a connection that could not be made or that broke."""
+    if isinstance(error, httpx2.ConnectTimeout | TimeoutError):
+        return Unreachable(f"{place(url)} did not answer within {CONNECT_TIMEOUT:g} s.")
+    if isinstance(error, httpx2.ConnectError):
+        return Unreachable(f"{place(url)} could not be connected to: {_reason(error)}.")
+    return Unreachable(f"The connection to {place(url)} broke ({type(error).__name__}).")
+
+
+def refusal(response: httpx2.Response, url: str) -> Refused:
+    """The error for an HTTP status that is not success."""
+    message = f"{place(url)} answered HTTP {response.status_code} {response.reason_phrase}".rstrip()
+    if response.next_request is not None:
+        message += f", a redirect to {place(str(response.next_request.url))}, which is not followed"
+    return Refused(f"{message}.", data={"status": response.status_code})
+
+
+def not_mcp(response: httpx2.Response, url: str) -> HandshakeFailed:
+    """The error for an answer that succeeded but is no MCP."""
+    return HandshakeFailed(f"{place(url)} answered with {content_type(response) or 'no content'}, which is not MCP.")
+
+
+def content_type(response: httpx2.Response) -> str:
+    """The media type of an answer, without parameters; empty if it does not say."""
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def is_event_stream(response: httpx2.Response) -> bool:
+    """Whether the answer succeeded and is a stream of server-sent events."""
+    return response.is_success and content_type(response) == "text/event-stream"
+
+
+@asynccontextmanager
+async def streaming(
+    client: httpx2.AsyncClient,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    content: bytes | None = None,
+) -> AsyncIterator[httpx2.Response]:
+    """One HTTP exchange; redirects are followed while they keep method and origin (as 307 for a slash does).
+
+    Credentials and messages are meant for the configured origin, so no other redirect is followed; its response is
+    given as it is.
+    """
+    request = client.build_request(method, url, headers=dict(headers), content=content)
+    for remaining in reversed(range(_MOST_REDIRECTS + 1)):
+        response = await client.send(request, stream=True, follow_redirects=False)
+        following = response.next_request
+        if following is None or not remaining or not _same_target(request, following):
+            break
+        await response.aclose()
+        request = following
+    try:
+        yield response
+    finally:
+        await response.aclose()
+
+
+async def events(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent]:
+    """The server-sent events of a response."""
+    keep_alive(response)
+    iterator = cast("Any", aiter(httpx2.EventSource(response, max_event_size=MAX_MESSAGE)))
+    async with aclosing(iterator) as found:
+        async for event in found:
+            yield event
+
+
+async def body(response: httpx2.Response) -> bytes:
+    """The body of a response; raises httpx2.ReadError when it is longer than 64 MiB."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > MAX_MESSAGE:
+            raise httpx2.ReadError("The answer is too long.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def drain(response: httpx2.Response) -> None:
+    """Read what is left of a response that says nothing, so that its connection can be used again; 5 s at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_TIMEOUT):
+            await response.aread()
+
+
+def parse(data: str | bytes) -> list[Frame]:
+    """The frames in a message: one, or several in a batch (revision 2025-03-26); none when it is not JSON-RPC."""
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return []
+    return [item for item in (found if isinstance(found, list) else [found]) if is_frame(item)]
+
+
+def is_frame(item: object) -> bool:
+    """Whether this is a JSON-RPC message: a request, a notification, a result or an error."""
+    return isinstance(item, dict) and (
+        isinstance(item.get("method"), str) or "result" in item or isinstance(item.get("error"), dict)
+    )
+
+
+def keep_alive(response: httpx2.Response) -> None:
+    """Have the kernel find out when the peer of a silent stream is gone."""
+    stream = response.extensions.get("network_stream")
+    sock = stream.get_extra_info("socket") if stream is not None else None
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE_OPTIONS.items():
+            if option := getattr(socket, name, None):
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+    result = {}
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or _NOT_IN_HEADER.search(value.strip()):
+            raise Unreachable(
+                f"The header {name!r} holds a character that HTTP does not allow.", hint="Correct it in `headers`."
+            )
+        result[name.encode()] = value.strip().encode(errors="surrogateescape")
+    return result
+
+
+def _same_target(sent: httpx2.Request, following: httpx2.Request) -> bool:
+    here, there = sent.url, following.url
+    upgraded = (here.scheme, there.scheme, here.port, there.port) == ("http", "https", None, None)
+    same_origin = here.host == there.host and (upgraded or (here.scheme, here.port) == (there.scheme, there.port))
+    return following.method == sent.method and same_origin and there.userinfo in (b"", here.userinfo)
+
+
+def _reason(error: BaseException) -> str:
+    """The operating system's word for it, if there is one below the client's own exceptions."""
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.errno in errno.errorcode and cause.errno is not None:
+            return os.strerror(cause.errno)
+    return str(error)[:200] or type(error).__name__
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                yield from _causes(inner)
+        error = error.__cause__ or error.__context__
