@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bridge.errors import SettingInvalid
 
 UNIX_PATH_LIMIT = 107  # sun_path of unix(7), less the closing NUL
-LONGEST_SOCKET_NAME = len("/desired.sock")
+LONGEST_SOCKET_NAME = len("/supervisor.sock.4194304")  # supervisord binds its own under a name with its pid
 
 
 def _xdg(variable: str, fallback: str) -> Path:
@@ -29,7 +29,7 @@ def settings_file() -> Path:
 class Settings(BaseSettings):
     """The hub's settings. Sizes in bytes, times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="HUB_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     host: str = Field("127.0.0.1", description="Address that the hub listens on; a loopback address.")
     port: int = Field(8765, ge=1, le=65535, description="Public port of the web front (reserved until there is one).")
@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     adapter_grace: float = Field(
         2, ge=0, description="How long a started sidecar waits for the adapter before it serves its own copy."
     )
+
+    @field_validator("yamcp_dir", "data_dir", "runtime_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value else value
 
     @field_validator("host")
     @classmethod
