@@ -222,7 +222,7 @@ def _add_insight(server: Server) -> None:
             "log_level": session.log_level,
             "subscriptions": sorted(session.subscriptions),
             "listeners": list(session.listeners.values()),
-            "in_flight": len(session.calls) - 1,
+            "in_flight": sum(other is not call and not other.cancelled.is_set() for other in [*session.calls.values()]),
             "cancelled": session.cancelled,
             "meta": call.meta,
         }
