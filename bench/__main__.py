@@ -25,7 +25,7 @@ async def compare() -> list[Figure]:
         serving("bench.ceiling", path="/sse") as ceiling,
     ):
         ways = {
-            "FastMCP create_proxy before an echo server": (proxy, "echo"),
+            "FastMCP create_proxy before two echo servers": (proxy, "raw_echo"),
             **{name: columns[name] for name in (PLAIN, SAME, RAW)},
             "the load client's own ceiling": (ceiling, "echo"),
         }
