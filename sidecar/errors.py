@@ -42,6 +42,13 @@ class DirectoryMissing(SidecarError):
     hint = "Create the directory, or correct `cwd`."
 
 
+class ProcessRefused(SidecarError):
+    """The operating system did not start the process of a stdio server, though the program is there."""
+
+    code = "SERVER_PROCESS_REFUSED"
+    hint = "The reason given is the system's: usually a limit on processes, open files, memory or argument size."
+
+
 class ServerExited(SidecarError):
     """The process of a stdio server ended."""
 
@@ -82,6 +89,13 @@ class ConnectionLost(SidecarError):
 
     code = "SERVER_CONNECTION_LOST"
     hint = "The hub is reconnecting; try again shortly, and see `hubctl status` for the reason."
+
+
+class OutputTooLarge(SidecarError):
+    """A stdio server wrote a single message larger than the hub reads; it was stopped to protect the memory."""
+
+    code = "SERVER_OUTPUT_TOO_LARGE"
+    hint = "Ask it for less at a time; if it writes something other than MCP messages to stdout, correct that."
 
 
 class VariableMissing(SidecarError):
@@ -139,13 +153,6 @@ class CallTimeout(SidecarError):
     hint = "If it is only slow, raise `call_timeout` or `tool_timeouts` of the server in hub.json."
 
 
-class TooManyCalls(SidecarError):
-    """A server has as many calls in flight as its limit allows."""
-
-    code = "SERVER_BUSY"
-    hint = "Try again when some have finished, or raise `max_inflight` of the server in hub.json."
-
-
 class TooManyInstances(SidecarError):
     """A `per_client` server already runs as many processes as its limit allows."""
 
@@ -195,6 +202,22 @@ class MessageInvalid(SidecarError):
     code = "MESSAGE_INVALID"
     rpc_code = INVALID_REQUEST
     hint = "Send one JSON-RPC 2.0 request, notification or response as the body."
+
+
+class BodyNotJson(SidecarError):
+    """A client sent a body that is not JSON."""
+
+    code = "BODY_NOT_JSON"
+    rpc_code = PARSE_ERROR
+    hint = "Send one JSON-RPC 2.0 message as the body."
+
+
+class ParamsInvalid(SidecarError):
+    """A client's request lacks a parameter that it must have, or has one of the wrong type."""
+
+    code = "PARAMS_INVALID"
+    rpc_code = INVALID_PARAMS
+    hint = "The MCP specification lists the parameters of each method."
 
 
 class BodyTooLarge(SidecarError):

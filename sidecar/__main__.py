@@ -1,0 +1,31 @@
+"""The sidecar process: `python -m sidecar`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import uvloop
+
+from bridge.errors import HubError
+from bridge.settings import load
+from sidecar.app import App
+
+
+async def _main() -> None:
+    await App(load()).run()
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; 2 when a setting cannot be used."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_main())
+    except HubError as error:
+        sys.stderr.write(f"{error.code}: {error.message} {error.advice}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""Wires the sidecar together, starts it, and stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from bridge import logs
+from bridge.codec import new_session
+from bridge.errors import PortTaken
+from bridge.models import Event
+from bridge.server import BridgeServer, Publisher
+from bridge.settings import Settings
+from bridge.sockets import ZMQ
+from bridge.transport import Transport
+from sidecar.bridge_api import BridgeApi
+from sidecar.connector import Connector
+from sidecar.endpoints import Endpoints
+from sidecar.fastmcp_server import warm_up
+from sidecar.fingerprint import fingerprint, load_key
+from sidecar.hub import Hub
+from sidecar.logring import SERVER_LOGGER, ChatterLimit, LogRing
+from sidecar.metrics import Metrics
+from sidecar.pool import Pool
+from sidecar.reconciler import Reconciler
+from sidecar.redact import Redactor
+from sidecar.spawner.client import Spawner
+from sidecar.sse import SseTransport
+from sidecar.status import StatusReporter
+
+log = logging.getLogger(__name__)
+
+CLOSING_TIMEOUT = 3
+"""Seconds that open HTTP connections get at the end."""
+
+
+class App:
+    """The sidecar, from start to stop."""
+
+    def __init__(self, settings: Settings, transport: Transport = ZMQ) -> None:
+        self.settings = settings
+        self.redactor = Redactor()
+        self.metrics = Metrics()
+        self.publisher = Publisher(settings.events_address, transport=transport)
+        self.logs = LogRing(logs.configure("sidecar", settings.log_level, self.redactor), self._tell_record)
+        self.hub = Hub(settings, self.metrics, self.publisher.publish)
+        applied = settings.data_dir / "applied.json"
+        self.reconciler = Reconciler(self.hub, applied, settings.adapter_grace, self.metrics, self.publisher.publish)
+        session = new_session()
+        self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, session)
+        self.sse = SseTransport(settings)
+        api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs)
+        self.bridge = BridgeServer(settings.actual_address, api.handlers(), session=session, transport=transport)
+        self.http = HttpServer(Endpoints(self.hub, self.sse, self.reporter, self.metrics, settings), settings)
+        self.stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until `stop` is set.
+
+        Raises:
+            PortTaken: HUB_SIDECAR_PORT is in use.
+        """
+        self._watch_signals()
+        logging.getLogger().addHandler(self.logs)
+        logging.getLogger(SERVER_LOGGER).addFilter(ChatterLimit())
+        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        listener = bind(self.settings)
+        await warm_up()
+        async with self.publisher, Spawner(self.settings.runtime) as spawner, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.hub.run(self._pool(spawner), self.stop))
+            services = [tasks.create_task(self.bridge.serve()), tasks.create_task(self.reconciler.run())]
+            tasks.create_task(self.sse.run(self.stop))
+            tasks.create_task(self.http.serve_until(self.stop, listener))
+            log.info("sidecar started", extra={"url": self.settings.base_url, "pid": os.getpid()})
+            await self.stop.wait()
+            log.info("sidecar stopping")
+            for service in services:
+                service.cancel()
+
+    def _pool(self, spawner: Spawner) -> Pool:
+        key = load_key(self.settings.data_dir / "fingerprint.key")
+        pass_env = tuple(name.strip() for name in self.settings.pass_env.split(",") if name.strip())
+        return Pool(
+            connector=Connector(spawner, self.redactor, pass_env),
+            fingerprint=lambda spec: fingerprint(spec, key),
+            listener=self.hub,
+            metrics=self.metrics,
+            drain_timeout=self.settings.drain_timeout,
+        )
+
+    def _watch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop.set)
+
+    def _tell_record(self, record: dict[str, Any]) -> None:
+        self.publisher.publish(Event(topic="log", subject=str(record.get("server", "")), data=record))
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn under our own task and signals."""
+
+    def __init__(self, app: Any, settings: Settings) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=CLOSING_TIMEOUT,
+            timeout_keep_alive=75,
+        )
+        super().__init__(config)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the app."""
+        yield
+
+    async def serve_until(self, until: asyncio.Event, listener: socket.socket) -> None:
+        """Serve on a bound socket until `until` is set."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.serve(sockets=[listener]))
+            await until.wait()
+            self.should_exit = True
+
+
+def bind(settings: Settings) -> socket.socket:
+    """The listening socket. Raises PortTaken."""
+    host = settings.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, settings.sidecar_port))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(
+            f"Port {settings.sidecar_port} on {host} (HUB_SIDECAR_PORT) cannot be used: {error.strerror}."
+        ) from None
+    listener.setblocking(False)
+    return listener

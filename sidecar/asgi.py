@@ -1,0 +1,51 @@
+"""Small pieces of HTTP over ASGI, for the paths where a framework would cost more than the work."""
+
+from __future__ import annotations
+
+from starlette.types import Receive, Scope, Send
+
+from sidecar import codec, frames
+from sidecar.errors import BodyTooLarge, MessageInvalid, SidecarError
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The body of a JSON request of at most `limit` bytes.
+
+    Raises:
+        BodyTooLarge: it is longer.
+        MessageInvalid: its content type is not JSON.
+    """
+    if (content_type := header(scope, b"content-type")) and b"json" not in content_type.lower():
+        raise MessageInvalid("The Content-Type is not application/json.")
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise MessageInvalid("The client left before its body was complete.")
+        chunk: bytes = message.get("body", b"")
+        body += chunk
+        if len(body) > limit:
+            raise BodyTooLarge(f"The body is larger than {limit} bytes.")
+        if not message.get("more_body"):
+            return body
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    """The value of the first header of that (lower-case) name; empty if there is none."""
+    return next((value for key, value in scope["headers"] if key == name), b"")
+
+
+async def respond(
+    send: Send, status: int, body: bytes, content_type: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Send a whole response."""
+    lines = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def respond_error(
+    send: Send, status: int, error: SidecarError, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Send an error as a JSON-RPC response without an id, as Streamable HTTP has it, with the HTTP status."""
+    await respond(send, status, codec.dumps(frames.error(None, error.rpc())), b"application/json", headers)

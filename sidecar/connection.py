@@ -1,0 +1,314 @@
+"""One connection to a server from handshake to close: its era, its lists, its subscriptions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from bridge.models import ServerSettings
+from sidecar import era, frames
+from sidecar.catalog import CHANGED, LIST_METHODS, RESULT_KEYS, Catalog, Greeting, Kind
+from sidecar.channel import Channel, Frame
+from sidecar.errors import (
+    METHOD_NOT_FOUND,
+    CallTimeout,
+    ConnectionLost,
+    HandshakeFailed,
+    SidecarError,
+    StartTimeout,
+)
+from sidecar.mux import Mux, Progress
+from sidecar.version import VERSION
+
+log = logging.getLogger(__name__)
+
+MAX_PAGES = 1000
+CLIENT_INFO = {"name": "yamcp-hub", "version": VERSION}
+HEADER_NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+
+
+class ClientPort(Protocol):
+    """The client behind a `per_client` upstream: what it can do, and the way to ask it."""
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """What the client declared in its handshake."""
+
+    async def ask(self, method: str, params: dict[str, Any]) -> Frame:
+        """Send a request to the client and return its response frame (its `id` means nothing)."""
+
+
+class Owner(Protocol):
+    """Who is told of what happens on a connection."""
+
+    def catalog_read(self, connection: Connection) -> None:
+        """The lists were read, for the first time (the connection is usable now) or again."""
+
+    def subscribed(self) -> Iterable[str]:
+        """URIs of the resources whose changes are wanted."""
+
+    def notified(self, method: str, params: dict[str, Any]) -> None:
+        """The server sent a notification other than progress and list_changed."""
+
+    def feature_refused(self, method: str) -> None:
+        """The server asked for a client feature that a shared connection does not have."""
+
+
+class Connection:
+    """Speaks MCP on a channel; `on_frame` must get what the channel receives."""
+
+    def __init__(self, settings: ServerSettings, owner: Owner, port: ClientPort | None) -> None:
+        self._settings = settings
+        self._owner = owner
+        self._port = port
+        self._mux = Mux(self._send, self._on_notification, self._on_request)
+        self._channel: Channel | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._stale: set[Kind] = set()
+        self._stale_event = asyncio.Event()
+        self._listens: dict[str, asyncio.Task[None]] = {}
+        self.catalog = Catalog()
+        self.on_frame = self._mux.on_frame
+
+    async def run(self, channel: Channel, end: asyncio.Event) -> SidecarError | None:
+        """Serve until the channel closes or `end` is set; returns why it closed, or None when asked to end."""
+        self._channel = channel
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            closed = tasks.create_task(channel.wait_closed())
+            life = tasks.create_task(self._live())
+            asked = tasks.create_task(end.wait())
+            await asyncio.wait([closed, life, asked], return_when=asyncio.FIRST_COMPLETED)
+            self._tasks = None
+            reason = closed.result() if closed.done() else life.result() if life.done() else None
+            self._mux.fail_all(reason or ConnectionLost("The hub closed it."))
+            for task in (closed, life, asked, *self._listens.values()):
+                task.cancel()
+        return reason
+
+    async def _live(self) -> SidecarError:
+        """Handshake, read the lists, then read again what changes; returns the error that ends it."""
+        try:
+            async with asyncio.timeout(self._settings.start_timeout):
+                greeting = await self._greet()
+                self.catalog = await self._read_lists(Catalog(greeting), tuple(LIST_METHODS))
+        except (TimeoutError, CallTimeout):
+            return StartTimeout(f"No handshake and lists within {self._settings.start_timeout:g} s.")
+        except SidecarError as error:
+            return error
+        self._owner.catalog_read(self)
+        if greeting.era == "modern":
+            self._listen("", dict.fromkeys(("toolsListChanged", "promptsListChanged", "resourcesListChanged"), True))
+        await self._resubscribe()
+        while True:
+            await self._stale_event.wait()
+            self._stale_event.clear()
+            stale, self._stale = tuple(self._stale), set()
+            try:
+                async with asyncio.timeout(self._settings.start_timeout):
+                    self.catalog = await self._read_lists(self.catalog, stale)
+            except TimeoutError:
+                log.warning("a changed list could not be read again in time")
+            except SidecarError as error:
+                log.warning(
+                    "a changed list could not be read again", extra={"code": error.code, "reason": error.message}
+                )
+            else:
+                self._owner.catalog_read(self)
+
+    # --- handshake -----------------------------------------------------------------------------------------------
+
+    async def _greet(self) -> Greeting:
+        """Agree on an era: legacy first (every stdio server of today), modern where that is refused (ADR 0004)."""
+        if self._settings.era == "modern":
+            return await self._discover()
+        frame = await self.request(
+            "initialize",
+            {
+                "protocolVersion": era.LEGACY_VERSION,
+                "capabilities": self._port.capabilities if self._port else {},
+                "clientInfo": CLIENT_INFO,
+            },
+        )
+        answer = frame.get("result")
+        if answer is None and self._settings.era == "auto":
+            try:
+                return await self._discover()
+            except HandshakeFailed:
+                log.debug("neither era is spoken")
+        if not isinstance(answer, dict) or not isinstance(answer.get("protocolVersion"), str):
+            raise HandshakeFailed(f"`initialize` was answered with {_told(frame)}.")
+        greeting = Greeting(
+            era="legacy",
+            version=answer["protocolVersion"],
+            capabilities=_dict(answer.get("capabilities")),
+            server_info=_dict(answer.get("serverInfo")),
+            instructions=str(answer.get("instructions") or ""),
+        )
+        self.catalog = Catalog(greeting)
+        await self.notify("notifications/initialized")
+        return greeting
+
+    async def _discover(self) -> Greeting:
+        self.catalog = Catalog(Greeting(era="modern", version=era.MODERN_VERSION))
+        frame = await self.request("server/discover", {})
+        answer = frame.get("result")
+        if not isinstance(answer, dict) or era.MODERN_VERSION not in (answer.get("supportedVersions") or ()):
+            raise HandshakeFailed(f"`server/discover` was answered with {_told(frame)}.")
+        greeting = Greeting(
+            era="modern",
+            version=era.MODERN_VERSION,
+            capabilities=_dict(answer.get("capabilities")),
+            server_info=_dict(_dict(answer.get("_meta")).get(era.SERVER_INFO_KEY)),
+            instructions=str(answer.get("instructions") or ""),
+        )
+        self.catalog = Catalog(greeting)
+        return greeting
+
+    async def _read_lists(self, catalog: Catalog, kinds: tuple[Kind, ...]) -> Catalog:
+        for kind in kinds:
+            if catalog.greeting.offers(kind):
+                catalog = catalog.with_list(kind, await self._read_list(kind))
+        return catalog
+
+    async def _read_list(self, kind: Kind) -> tuple[dict[str, Any], ...]:
+        """All pages of a list; none where the server does not know the method after all."""
+        items: list[dict[str, Any]] = []
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            frame = await self.request(LIST_METHODS[kind], {"cursor": cursor} if cursor else {})
+            if "error" in frame:
+                if _dict(frame["error"]).get("code") == METHOD_NOT_FOUND:
+                    return ()
+                raise HandshakeFailed(f"`{LIST_METHODS[kind]}` was answered with {_told(frame)}.")
+            page = _dict(frame.get("result"))
+            items.extend(item for item in page.get(RESULT_KEYS[kind]) or () if isinstance(item, dict))
+            following = page.get("nextCursor")
+            if not isinstance(following, str) or following == cursor:
+                return tuple(items)
+            cursor = following
+        raise HandshakeFailed(f"`{LIST_METHODS[kind]}` does not end: {MAX_PAGES} pages were read.")
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    async def request(
+        self,
+        method: str,
+        params: dict[str, Any],
+        *,
+        timeout: float | None = None,
+        on_progress: Progress | None = None,
+    ) -> Frame:
+        """Ask the server, in its era; `timeout` in seconds. Raises as `Mux.request`."""
+        greeting = self.catalog.greeting
+        params = era.to_upstream(greeting.era, params, self._envelope())
+        headers = self._headers(method, params)
+        if greeting.era == "legacy" and not params and method != "initialize":
+            return await self._mux.request(method, None, timeout=timeout, headers=headers, on_progress=on_progress)
+        return await self._mux.request(method, params, timeout=timeout, headers=headers, on_progress=on_progress)
+
+    async def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
+        """Send a notification. Raises ConnectionLost."""
+        await self._send(frames.notification(method, params), self._headers(method, params or {}))
+
+    def _envelope(self) -> dict[str, Any]:
+        return {era.VERSION_KEY: era.MODERN_VERSION, era.CLIENT_INFO_KEY: CLIENT_INFO, era.CAPABILITIES_KEY: {}}
+
+    def _headers(self, method: str, params: dict[str, Any]) -> Mapping[str, str] | None:
+        if self._channel is None or self._channel.transport != "http" or method == "initialize":
+            return None
+        headers = {"mcp-protocol-version": self.catalog.greeting.version}
+        if self.catalog.greeting.era == "modern":
+            headers["mcp-method"] = method
+            if (key := HEADER_NAMES.get(method)) and isinstance(params.get(key), str):
+                headers["mcp-name"] = era.header_value(params[key])
+        return headers
+
+    async def _send(self, frame: Frame, headers: Mapping[str, str] | None) -> None:
+        if self._channel is None:
+            raise ConnectionLost("The server is not connected.")
+        await self._channel.send(frame, headers)
+
+    # --- what the server sends on its own -------------------------------------------------------------------------
+
+    def _on_notification(self, method: str, params: dict[str, Any]) -> None:
+        if kinds := CHANGED.get(method):
+            self._stale.update(kinds)
+            self._stale_event.set()
+        elif method != "notifications/cancelled":
+            self._owner.notified(method, params)
+
+    def _on_request(self, frame: Frame) -> None:
+        if self._tasks is not None:
+            self._tasks.create_task(self._answer(frame))
+
+    async def _answer(self, frame: Frame) -> None:
+        """Answer a request of the server: ping here, client features by the client, if there is one."""
+        method, request_id = frame["method"], frame["id"]
+        if method == "ping":
+            answer = frames.result(request_id, {})
+        elif self._port is not None:
+            answer = {**await self._port.ask(method, _dict(frame.get("params"))), "id": request_id}
+        else:
+            self._owner.feature_refused(method)
+            answer = frames.error(
+                request_id,
+                {"code": METHOD_NOT_FOUND, "message": f"{method}: this connection is shared by several clients"},
+            )
+        try:
+            await self._send(answer, self._headers("", {}))
+        except ConnectionLost:
+            log.debug("the server left before the answer to its request")
+
+    # --- resource subscriptions -----------------------------------------------------------------------------------
+
+    async def subscribe(self, uri: str) -> Frame:
+        """Have the server tell of changes of a resource."""
+        if self.catalog.greeting.era == "modern":
+            self._listen(uri, {"resourceSubscriptions": [uri]})
+            return frames.result(0, {})
+        return await self.request("resources/subscribe", {"uri": uri}, timeout=self._settings.call_timeout)
+
+    async def unsubscribe(self, uri: str) -> Frame:
+        """The reverse of `subscribe`."""
+        if self.catalog.greeting.era == "modern":
+            if listen := self._listens.pop(uri, None):
+                listen.cancel()
+            return frames.result(0, {})
+        return await self.request("resources/unsubscribe", {"uri": uri}, timeout=self._settings.call_timeout)
+
+    async def _resubscribe(self) -> None:
+        for uri in tuple(self._owner.subscribed()):
+            try:
+                await self.subscribe(uri)
+            except SidecarError as error:
+                log.warning("a subscription could not be renewed", extra={"code": error.code, "reason": error.message})
+
+    def _listen(self, name: str, wanted: dict[str, Any]) -> None:
+        if self._tasks is not None and name not in self._listens:
+            self._listens[name] = self._tasks.create_task(self._listen_on(name, wanted))
+
+    async def _listen_on(self, name: str, wanted: dict[str, Any]) -> None:
+        """One `subscriptions/listen` stream (MCP 2026-07-28, Subscriptions), opened again when the server ends it."""
+        try:
+            while True:
+                frame = await self.request("subscriptions/listen", {"notifications": wanted})
+                if "error" in frame:
+                    log.info("the server does not serve subscriptions/listen", extra={"reason": _told(frame)})
+                    return
+        except SidecarError:
+            return
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _told(frame: Frame) -> str:
+    """What a server answered, short enough for a message."""
+    error = frame.get("error")
+    if isinstance(error, dict):
+        return f"error {error.get('code')}: {str(error.get('message'))[:200]}"
+    return "something that is not MCP"

@@ -1,0 +1,69 @@
+"""How each server is connected to: its definition expanded, its secrets made known, its transport chosen."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Literal
+
+from bridge.models import RemoteLaunch, ServerSpec
+from sidecar.channel import Channel, OnFrame
+from sidecar.channels.remote import detect, open_remote
+from sidecar.channels.stdio import open_stdio
+from sidecar.expand import expand
+from sidecar.logring import SERVER_LOGGER
+from sidecar.redact import Redactor, secrets_of
+from sidecar.spawner.client import Spawner
+from sidecar.upstream import Connect
+
+server_log = logging.getLogger(SERVER_LOGGER)
+
+
+class Connector:
+    """Makes, for a server, the function that opens a channel to it."""
+
+    def __init__(
+        self, spawner: Spawner, redactor: Redactor, pass_env: tuple[str, ...], environ: Mapping[str, str] = os.environ
+    ) -> None:
+        self._spawner = spawner
+        self._redactor = redactor
+        self._pass_env = pass_env
+        self._environ = environ
+
+    def __call__(self, spec: ServerSpec) -> Connect:
+        """The function that connects to the server."""
+        known: dict[str, Literal["sse", "http"]] = {}
+
+        def connect(on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
+            return self._open(spec, on_frame, known)
+
+        return connect
+
+    @asynccontextmanager
+    async def _open(
+        self, spec: ServerSpec, on_frame: OnFrame, known: dict[str, Literal["sse", "http"]]
+    ) -> AsyncIterator[Channel]:
+        expanded = expand(spec.launch, self._environ)
+        self._redactor.add(spec.key, {*expanded.secrets, *secrets_of(expanded.launch)})
+        if isinstance(expanded.launch, RemoteLaunch):
+            transport = expanded.launch.transport
+            found = known.get("transport") or (await detect(expanded.launch) if transport == "auto" else transport)
+            async with open_remote(expanded.launch, on_frame=on_frame, transport=found) as remote:
+                known["transport"] = found
+                yield remote
+            return
+
+        def log_line(line: str) -> None:
+            server_log.info("server wrote", extra={"server": spec.key, "text": line})
+
+        async with open_stdio(
+            self._spawner,
+            expanded.launch,
+            on_frame=on_frame,
+            redact=self._redactor,
+            log=log_line,
+            pass_env=self._pass_env,
+        ) as stdio:
+            yield stdio

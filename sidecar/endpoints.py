@@ -1,0 +1,153 @@
+"""The HTTP face of the sidecar: each workspace's endpoints; health, status and metrics. ASGI, without a framework."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from starlette.types import Receive, Scope, Send
+
+from bridge.settings import Settings
+from sidecar import codec
+from sidecar.asgi import header, respond, respond_error
+from sidecar.errors import HostRefused, MessageInvalid, SidecarError, WorkspaceOff, WorkspaceUnknown
+from sidecar.hub import Hub
+from sidecar.metrics import Metrics
+from sidecar.sse import SseTransport
+from sidecar.status import StatusReporter
+from sidecar.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+Page = Callable[[Send], Awaitable[None]]
+
+
+class Endpoints:
+    """The ASGI application."""
+
+    def __init__(
+        self, hub: Hub, sse: SseTransport, reporter: StatusReporter, metrics: Metrics, settings: Settings
+    ) -> None:
+        self._hub = hub
+        self._sse = sse
+        self._reporter = reporter
+        self._metrics = metrics
+        self._hosts = LOOPBACK | {host.strip().lower() for host in settings.allowed_hosts.split(",") if host.strip()}
+        if settings.public_url:
+            self._hosts |= {(urlsplit(settings.public_url).hostname or "").lower()}
+        self._pages: dict[str, Page] = {
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/status": self._status,
+            "/metrics": self._metrics_page,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        path = scope.get("raw_path") or scope["path"].encode()
+        parts = [unquote(part) for part in path.decode("latin-1").split("?")[0].split("/") if part]
+        if refusal := self._foreign(scope):
+            await respond_error(send, 403, refusal)
+        elif len(parts) in (2, 3) and parts[0] == "mcp":
+            await self._serve_workspace(parts[1], parts[2] if len(parts) == 3 else "", scope, receive, send)
+        elif (page := self._pages.get(scope["path"])) is None:
+            await respond_error(send, 404, self._unknown("There is nothing at this path.", ""))
+        elif scope["method"] not in ("GET", "HEAD"):
+            await _not_allowed(send, "GET, HEAD")
+        else:
+            await page(send)
+
+    def _foreign(self, scope: Scope) -> HostRefused | None:
+        """A browser's page of another site must not reach the hub by DNS rebinding (MCP, Transports, Security)."""
+        host = _hostname("//" + header(scope, b"host").decode("latin-1"))
+        if host not in self._hosts:
+            return HostRefused("The Host of the request is not one of the hub's.")
+        origin = header(scope, b"origin").decode("latin-1")
+        if origin and _hostname(origin) not in self._hosts:
+            return HostRefused("The Origin of the request is not one of the hub's.")
+        return None
+
+    # --- workspaces ----------------------------------------------------------------------------------------------
+
+    async def _serve_workspace(self, name: str, rest: str, scope: Scope, receive: Receive, send: Send) -> None:
+        workspace = self._hub.find(name) or next((each for each in self._hub.departed if each.spec.slug == name), None)
+        if workspace is None:
+            await respond_error(send, 404, self._unknown(f"There is no workspace {name!r}.", name))
+        elif rest == "messages":
+            await self._message(workspace, scope, receive, send)
+        elif rest not in ("", "sse"):
+            await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name))
+        elif workspace.refusal() and _is_new(scope, rest):
+            await respond_error(send, 404, self._off(workspace))
+        elif rest == "":
+            await workspace.fastmcp.serve_http(scope, receive, send)
+        elif scope["method"] == "GET":
+            await self._sse.serve_stream(workspace, scope, receive, send)
+        else:
+            await _not_allowed(send, "GET")
+
+    async def _message(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await _not_allowed(send, "POST")
+            return
+        session_id = parse_qs(scope["query_string"].decode("latin-1")).get("session_id", [""])[0]
+        await self._sse.serve_message(workspace, session_id, scope, receive, send)
+
+    def _unknown(self, message: str, name: str) -> SidecarError:
+        there = [workspace.spec.slug for workspace in self._hub.workspaces.values() if workspace.spec.enabled]
+        listed = f" There are: {', '.join(there)}." if there else " There is none yet."
+        return WorkspaceUnknown(message + listed, data={"workspace": name, "workspaces": there})
+
+    def _off(self, workspace: Workspace) -> SidecarError:
+        there = [each.spec.slug for each in self._hub.workspaces.values() if each.spec.enabled]
+        listed = f" Switched on are: {', '.join(there)}." if there else " No other is switched on."
+        refusal = workspace.refusal() or WorkspaceOff("")
+        return type(refusal)(refusal.message + listed, data={"workspace": workspace.name, "workspaces": there})
+
+    # --- pages ---------------------------------------------------------------------------------------------------
+
+    async def _healthz(self, send: Send) -> None:
+        await respond(send, 200, b'{"status":"ok"}', b"application/json")
+
+    async def _readyz(self, send: Send) -> None:
+        """200 when a snapshot is applied and no enabled workspace that has servers is without a ready one."""
+        status = await self._reporter.status()
+        lacking = [each.name for each in status.workspaces if each.enabled and each.servers and not each.ready]
+        ready = status.applied is not None and not lacking
+        body = {"ready": ready, "applied": status.applied is not None, "workspaces_without_ready_server": lacking}
+        await respond(send, 200 if ready else 503, codec.dumps(body), b"application/json")
+
+    async def _status(self, send: Send) -> None:
+        status = await self._reporter.status()
+        await respond(send, 200, status.model_dump_json().encode(), b"application/json")
+
+    async def _metrics_page(self, send: Send) -> None:
+        body, content_type = self._metrics.render()
+        await respond(send, 200, body, content_type.encode())
+
+
+def _is_new(scope: Scope, rest: str) -> bool:
+    """Whether a request begins a connection, rather than belonging to one that is there."""
+    if rest == "sse":
+        return True
+    if header(scope, b"mcp-session-id"):
+        return False
+    modern = header(scope, b"mcp-protocol-version").decode("latin-1") in MODERN_PROTOCOL_VERSIONS
+    return not modern or header(scope, b"mcp-method") == b"server/discover"
+
+
+async def _not_allowed(send: Send, allowed: str) -> None:
+    error = MessageInvalid("The method is not allowed here.", hint=f"Use {allowed}.")
+    await respond_error(send, 405, error, ((b"allow", allowed.encode()),))
+
+
+def _hostname(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""

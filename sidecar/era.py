@@ -1,0 +1,96 @@
+"""Translation between the protocol's two eras (MCP 2025-11-25 and before; MCP 2026-07-28).
+
+Requests go to an upstream in its era, results come back in the client's. What differs is small: who names the version
+(handshake or `_meta` of each request), what a result must carry (`resultType`, cache hints), and a retired error code.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Literal
+
+Era = Literal["legacy", "modern"]
+
+LEGACY_VERSION = "2025-11-25"
+MODERN_VERSION = "2026-07-28"
+
+PREFIX = "io.modelcontextprotocol/"
+VERSION_KEY = PREFIX + "protocolVersion"
+CLIENT_INFO_KEY = PREFIX + "clientInfo"
+CAPABILITIES_KEY = PREFIX + "clientCapabilities"
+LOG_LEVEL_KEY = PREFIX + "logLevel"
+SERVER_INFO_KEY = PREFIX + "serverInfo"
+SUBSCRIPTION_KEY = PREFIX + "subscriptionId"
+
+CONNECTION_KEYS = (VERSION_KEY, CLIENT_INFO_KEY, CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY, SUBSCRIPTION_KEY)
+"""Keys of `_meta` that belong to one connection and are never forwarded to another."""
+
+CACHEABLE = frozenset(
+    {"tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read", "server/discover"}
+)
+RESOURCE_NOT_FOUND = -32002  # legacy only; the number is retired in the modern era
+INVALID_PARAMS = -32602
+
+
+def of_params(params: dict[str, Any] | None) -> Era:
+    """The era that a request's params speak: modern ones name their version in `_meta`."""
+    meta = params.get("_meta") if params else None
+    return "modern" if isinstance(meta, dict) and VERSION_KEY in meta else "legacy"
+
+
+def without_connection_meta(params: dict[str, Any]) -> dict[str, Any]:
+    """The params as another connection may see them."""
+    meta = params.get("_meta")
+    if not isinstance(meta, dict) or not any(key in meta for key in CONNECTION_KEYS):
+        return params
+    kept = {key: value for key, value in meta.items() if key not in CONNECTION_KEYS}
+    params = {key: value for key, value in params.items() if key != "_meta"}
+    if kept:
+        params["_meta"] = kept
+    return params
+
+
+def to_upstream(era: Era, params: dict[str, Any], envelope: dict[str, Any]) -> dict[str, Any]:
+    """Params for an upstream of `era`; `envelope` is what a modern one wants in every `_meta`."""
+    params = without_connection_meta(params)
+    if era == "legacy":
+        return params
+    return {**params, "_meta": {**params.get("_meta", {}), **envelope}}
+
+
+def to_client(era: Era, method: str, result: dict[str, Any], server_info: dict[str, Any]) -> dict[str, Any]:
+    """A result as a client of `era` must get it (schema 2026-07-28, `Result`, `CacheableResult`)."""
+    if era == "legacy":
+        return _to_legacy(result)
+    translated = {**result, "_meta": {**(result.get("_meta") or {}), SERVER_INFO_KEY: server_info}}
+    translated.setdefault("resultType", "complete")
+    if method in CACHEABLE and translated["resultType"] == "complete":
+        translated["ttlMs"] = 0
+        translated["cacheScope"] = "private"
+    return translated
+
+
+def _to_legacy(result: dict[str, Any]) -> dict[str, Any]:
+    if "resultType" not in result:
+        return result
+    translated = {
+        key: value for key, value in result.items() if key not in ("resultType", "ttlMs", "cacheScope", "_meta")
+    }
+    meta = {key: value for key, value in (result.get("_meta") or {}).items() if key not in CONNECTION_KEYS}
+    if meta:
+        translated["_meta"] = meta
+    return translated
+
+
+def error_to_client(era: Era, error: dict[str, Any]) -> dict[str, Any]:
+    """An upstream's error as a client of `era` must get it."""
+    if era == "modern" and error.get("code") == RESOURCE_NOT_FOUND:
+        return {**error, "code": INVALID_PARAMS}
+    return error
+
+
+def header_value(value: str) -> str:
+    """A value for an `Mcp-Name` header, in base64 where HTTP would not keep it (MCP 2026-07-28, Transports)."""
+    if value.isascii() and value.isprintable() and value == value.strip() and not value.startswith("=?base64?"):
+        return value
+    return f"=?base64?{base64.b64encode(value.encode()).decode()}?="

@@ -1,0 +1,59 @@
+"""JSON-RPC 2.0 messages as plain dicts: making them and telling them apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sidecar.channel import Frame
+from sidecar.errors import MessageInvalid
+
+
+def request(request_id: int | str, method: str, params: dict[str, Any] | None = None) -> Frame:
+    """A request frame."""
+    frame: Frame = {"jsonrpc": "2.0", "id": request_id, "method": method}
+    if params is not None:
+        frame["params"] = params
+    return frame
+
+
+def notification(method: str, params: dict[str, Any] | None = None) -> Frame:
+    """A notification frame."""
+    return (
+        {"jsonrpc": "2.0", "method": method}
+        if params is None
+        else {"jsonrpc": "2.0", "method": method, "params": params}
+    )
+
+
+def result(request_id: Any, value: Any) -> Frame:
+    """A response frame that carries a result."""
+    return {"jsonrpc": "2.0", "id": request_id, "result": value}
+
+
+def error(request_id: Any, value: dict[str, Any]) -> Frame:
+    """A response frame that carries an error."""
+    return {"jsonrpc": "2.0", "id": request_id, "error": value}
+
+
+def validate(message: Any) -> Frame:
+    """The message, if it is one JSON-RPC frame.
+
+    Raises:
+        MessageInvalid: it is not, and why.
+    """
+    if isinstance(message, list):
+        raise MessageInvalid("The body is a batch, which MCP does not have since 2025-06-18.")
+    if not isinstance(message, dict):
+        raise MessageInvalid("The body is not a JSON object.")
+    if message.get("jsonrpc") != "2.0":
+        raise MessageInvalid('The message has no "jsonrpc": "2.0".')
+    if "method" in message:
+        if not isinstance(message["method"], str):
+            raise MessageInvalid("`method` is not a string.")
+        if not isinstance(message.get("params", {}), dict):
+            raise MessageInvalid("`params` is not an object.")
+    elif "id" not in message or ("result" in message) == ("error" in message):
+        raise MessageInvalid("The message is neither a request, nor a notification, nor a response.")
+    if "id" in message and (isinstance(message["id"], bool) or not isinstance(message["id"], (int, str))):
+        raise MessageInvalid("`id` is neither a string nor an integer.")
+    return message

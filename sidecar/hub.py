@@ -1,0 +1,154 @@
+"""Everything that runs: the workspaces, the pool of upstreams, and what passes between them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from bridge.models import Event, Snapshot
+from bridge.settings import Settings
+from sidecar.fastmcp_server import Sessionless
+from sidecar.metrics import Metrics
+from sidecar.plan import Wanted, plan
+from sidecar.pool import Pool
+from sidecar.session import Session
+from sidecar.upstream import Upstream
+from sidecar.workspace import Release, Workspace
+
+log = logging.getLogger(__name__)
+
+LOG_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "notice": logging.INFO, "warning": logging.WARNING}
+
+
+class Hub:
+    """Owns the workspaces; listens to the upstreams (upstream.Listener)."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, publish: Callable[[Event], None]) -> None:
+        self.workspaces: dict[str, Workspace] = {}
+        self.departed: set[Workspace] = set()
+        """Removed workspaces with clients that have not left yet."""
+        self.snapshot: Snapshot | None = None
+        self._settings = settings
+        self._metrics = metrics
+        self._publish = publish
+        self._by_slug: dict[str, Workspace] = {}
+        self._ends: dict[Workspace, asyncio.Event] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._pool: Pool | None = None
+
+    @property
+    def pool(self) -> Pool:
+        """The upstreams that run."""
+        if self._pool is None:
+            raise RuntimeError("the hub is not running")
+        return self._pool
+
+    async def run(self, pool: Pool, until: asyncio.Event) -> None:
+        """Own everything that runs until `until` is set; then close it all."""
+        self._pool = pool
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(pool.run(until))
+            await until.wait()
+            self._tasks = None
+            for end in self._ends.values():
+                end.set()
+
+    # --- desired state -------------------------------------------------------------------------------------------
+
+    def apply(self, snapshot: Snapshot) -> None:
+        """Carry out a snapshot: start what is new, swap the views, tell the sessions, let go of what is old.
+
+        New servers are still starting when it returns; what they replace serves until they are ready.
+        """
+        steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()})
+        released: list[Release] = []
+        for wanted in steps.create:
+            released += self._create(wanted)
+        for wanted in steps.update:
+            released += self.workspaces[wanted.spec.name].update(wanted)
+        for name in steps.remove:
+            released += self._remove(self.workspaces.pop(name))
+        self._by_slug = {workspace.spec.slug: workspace for workspace in self.workspaces.values()}
+        self.snapshot = snapshot
+        for upstream, holder in released:
+            self.pool.release(upstream, holder)
+        for name in (*(wanted.spec.name for wanted in (*steps.create, *steps.update)), *steps.remove):
+            self._publish(Event(topic="workspace", subject=name))
+
+    def _create(self, wanted: Wanted) -> list[Release]:
+        returned = next((workspace for workspace in self.departed if workspace.name == wanted.spec.name), None)
+        if returned is not None:  # removed and added again: its clients find it as it was
+            self.departed.discard(returned)
+        workspace = returned or self._start(wanted)
+        self.workspaces[wanted.spec.name] = workspace
+        return workspace.update(wanted)
+
+    def _start(self, wanted: Wanted) -> Workspace:
+        if self._tasks is None:
+            raise RuntimeError("the hub is not running")
+        workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed)
+        end = self._ends[workspace] = asyncio.Event()
+        self._tasks.create_task(workspace.run(end))
+        return workspace
+
+    def _remove(self, workspace: Workspace) -> list[Release]:
+        released = workspace.update(Wanted(workspace.spec, ()), gone=True)
+        self.departed.add(workspace)
+        self._sessions_changed(workspace)
+        return released
+
+    # --- look-ups ------------------------------------------------------------------------------------------------
+
+    def find(self, name: str) -> Workspace | None:
+        """The workspace of that slug or name."""
+        return self._by_slug.get(name) or self.workspaces.get(name)
+
+    # --- what happens by itself ----------------------------------------------------------------------------------
+
+    def _sessions_changed(self, workspace: Workspace) -> None:
+        clients = [session for session in workspace.sessions if not isinstance(session, Sessionless)]
+        for transport in ("sse", "http"):
+            count = sum(1 for session in clients if session.transport == transport)
+            self._metrics.sessions(workspace.name, transport, count)
+        self._publish(Event(topic="sessions", subject=workspace.name, data={"sessions": len(clients)}))
+        if workspace in self.departed and not clients:
+            self.departed.discard(workspace)
+            self._ends.pop(workspace).set()
+
+    def upstream_changed(self, upstream: Upstream) -> None:
+        """An upstream changed its state or its lists."""
+        for workspace in (*self.workspaces.values(), *self.departed):
+            if workspace.holds(upstream):
+                workspace.upstream_changed(upstream)
+        self._publish(Event(topic="server", subject=upstream.spec.key, data={"state": upstream.state}))
+
+    def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
+        """A server sent a notification: pass it to whom it concerns."""
+        if method == "notifications/resources/updated":
+            for subscriber in tuple(upstream.subscribers.get(str(params.get("uri")), ())):
+                subscriber.resource_updated(upstream, str(params.get("uri")))
+            return
+        if method == "notifications/message":
+            level = LOG_LEVELS.get(str(params.get("level")), logging.ERROR)
+            log.log(
+                min(level, logging.INFO), "server log", extra={"server": upstream.spec.key, "data": params.get("data")}
+            )
+        attached = self._attached(upstream)
+        if len(attached) != 1:
+            return  # nothing in the protocol says which of several clients it is for
+        session = attached.pop()
+        if method != "notifications/message" or session.wants_log(str(params.get("level"))):
+            session.notify(method, params)
+
+    def _attached(self, upstream: Upstream) -> set[Session]:
+        """The clients that are served by an upstream."""
+        attached: set[Session] = set()
+        for holder in self.pool.holders(upstream):
+            if isinstance(holder, Session):
+                attached.add(holder)
+            elif isinstance(holder, Workspace):
+                attached |= holder.sessions
+        return {session for session in attached if not isinstance(session, Sessionless)}

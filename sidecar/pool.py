@@ -1,0 +1,88 @@
+"""The upstreams that run, shared by fingerprint and counted by who holds them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+
+from bridge.models import ServerSpec
+from sidecar.connection import ClientPort
+from sidecar.errors import TooManyInstances
+from sidecar.metrics import Metrics
+from sidecar.upstream import Connect, Listener, Upstream
+
+log = logging.getLogger(__name__)
+
+
+class Pool:
+    """Owns the task of every upstream. An upstream runs as long as somebody holds it."""
+
+    def __init__(
+        self,
+        connector: Callable[[ServerSpec], Connect],
+        fingerprint: Callable[[ServerSpec], str],
+        listener: Listener,
+        metrics: Metrics,
+        drain_timeout: float,
+    ) -> None:
+        self._connector = connector
+        self.fingerprint = fingerprint
+        self._listener = listener
+        self._metrics = metrics
+        self._drain_timeout = drain_timeout
+        self._held: dict[tuple[str, str], tuple[Upstream, set[object]]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Own the upstreams until `until` is set, then close them all, at once."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            await until.wait()
+            self._tasks = None
+            for upstream, _ in self._held.values():
+                upstream.stop()
+
+    def acquire(self, spec: ServerSpec, holder: object, *, owner: str = "", port: ClientPort | None = None) -> Upstream:
+        """The upstream for `spec`, held by `holder` from now on; opened if there is none.
+
+        `owner` names the session that has it alone; empty for a shared one.
+
+        Raises:
+            TooManyInstances: one more would exceed the server's `max_instances`.
+        """
+        key = (self.fingerprint(spec), owner)
+        if key not in self._held:
+            if self._tasks is None:
+                raise RuntimeError("the pool is not running")
+            if owner and self._instances(key[0]) >= spec.settings.max_instances:
+                raise TooManyInstances(
+                    f"The server {spec.key!r} already runs for {spec.settings.max_instances} sessions."
+                )
+            upstream = Upstream(key[0], spec, self._connector(spec), self._listener, self._metrics, port)
+            self._held[key] = (upstream, set())
+            self._tasks.create_task(upstream.run())
+        upstream, holders = self._held[key]
+        upstream.respec(spec)
+        holders.add(holder)
+        return upstream
+
+    def release(self, upstream: Upstream, holder: object) -> None:
+        """`holder` no longer needs it; with the last holder it is closed, after the calls in flight."""
+        for key, (held, holders) in self._held.items():
+            if held is upstream:
+                holders.discard(holder)
+                if not holders:
+                    del self._held[key]
+                    upstream.stop(self._drain_timeout)
+                return
+
+    def holders(self, upstream: Upstream) -> set[object]:
+        """Who holds it."""
+        return next((holders for held, holders in self._held.values() if held is upstream), set())
+
+    def __iter__(self) -> Iterator[Upstream]:
+        return iter([upstream for upstream, _ in self._held.values()])
+
+    def _instances(self, fingerprint: str) -> int:
+        return sum(1 for held, owner in self._held if held == fingerprint and owner)

@@ -1,0 +1,211 @@
+"""The relay core: a client's request, routed to the server that can answer it, and the answer on its way back.
+
+Frames stay parsed JSON all the way. What is rewritten: the id (by the mux), names and URIs (by the view's tables), the
+progress token, and what the eras say differently (sidecar/era.py). Everything else passes as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sidecar import era, uris
+from sidecar.channel import Frame
+from sidecar.errors import ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
+from sidecar.mux import Progress
+from sidecar.session import LEVELS, Session
+from sidecar.view import Offer, View
+
+if TYPE_CHECKING:
+    from sidecar.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+Params = dict[str, Any]
+Notify = Callable[[str, Params], None]
+"""Sends a notification that belongs to the request under way."""
+
+
+class Answered(Exception):
+    """The server itself answered with an error; `error` is that of the JSON-RPC response, in the client's era."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(str(error.get("message")))
+        self.error = error
+
+
+class Relay:
+    """Answers the relayed methods of one workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._handlers: Mapping[str, Callable[[Request], Awaitable[dict[str, Any]]]] = {
+            "tools/list": self._list("tools", lambda view: view.tools),
+            "prompts/list": self._list("prompts", lambda view: view.prompts),
+            "resources/list": self._list("resources", lambda view: view.resources),
+            "resources/templates/list": self._list("resourceTemplates", lambda view: view.templates),
+            "tools/call": self._call_tool,
+            "prompts/get": self._get_prompt,
+            "resources/read": self._read,
+            "resources/subscribe": self._subscribe,
+            "resources/unsubscribe": self._unsubscribe,
+            "completion/complete": self._complete,
+            "logging/setLevel": self._set_level,
+        }
+
+    def takes(self, method: str) -> bool:
+        """Whether a method is relayed; the rest is FastMCP's."""
+        return method in self._handlers
+
+    async def answer(self, session: Session, method: str, params: Params | None, notify: Notify) -> dict[str, Any]:
+        """The result for a client's request, in the client's era.
+
+        Raises:
+            Answered: the server answered with an error.
+            SidecarError: the hub did; `rpc()` is what the client gets.
+        """
+        request = Request(session, method, params or {}, notify)
+        try:
+            result = await self._handlers[method](request)
+        except SidecarError as error:
+            log.warning(
+                "request failed",
+                extra={
+                    "workspace": self._workspace.name,
+                    "method": method,
+                    "correlation": request.correlation,
+                    "code": error.code,
+                    "reason": error.message,
+                },
+            )
+            raise
+        return era.to_client(request.era, method, result, self._workspace.server_info)
+
+    # --- lists ---------------------------------------------------------------------------------------------------
+
+    def _list(
+        self, key: str, items: Callable[[View], tuple[Any, ...]]
+    ) -> Callable[[Request], Awaitable[dict[str, Any]]]:
+        async def answer(request: Request) -> dict[str, Any]:
+            if "cursor" in request.params:
+                raise ParamsInvalid("There is no such page: the hub gives each list whole.")
+            return {key: list(items(await self._workspace.view_for(request.session)))}
+
+        return answer
+
+    # --- what servers answer -------------------------------------------------------------------------------------
+
+    async def _call_tool(self, request: Request) -> dict[str, Any]:
+        name = request.string("name")
+        route = (await self._view(request)).tool_routes.get(name)
+        if route is None:
+            raise ToolUnknown(f"The workspace {self._workspace.name!r} has no tool {name!r}.")
+        params = request.params if route.name == name else {**request.params, "name": route.name}
+        return await self._ask(request, route.offer, params, tool=route.name)
+
+    async def _get_prompt(self, request: Request) -> dict[str, Any]:
+        name = request.string("name")
+        route = (await self._view(request)).prompt_routes.get(name)
+        if route is None:
+            raise PromptUnknown(f"The workspace {self._workspace.name!r} has no prompt {name!r}.")
+        return await self._ask(request, route.offer, {**request.params, "name": route.name})
+
+    async def _read(self, request: Request) -> dict[str, Any]:
+        offer, uri = await self._resource(request, request.string("uri"))
+        return await self._ask(request, offer, {**request.params, "uri": uri})
+
+    async def _subscribe(self, request: Request) -> dict[str, Any]:
+        exposed = request.string("uri")
+        offer, uri = await self._resource(request, exposed)
+        frame = await offer.upstream.subscribe(uri, request.session)
+        request.session.subscribed[exposed] = (offer.upstream, uri)
+        return _result(request, frame)
+
+    async def _unsubscribe(self, request: Request) -> dict[str, Any]:
+        source = request.session.subscribed.pop(request.string("uri"), None)
+        if source is None:
+            return {}
+        upstream, uri = source
+        return _result(request, await upstream.unsubscribe(uri, request.session))
+
+    async def _complete(self, request: Request) -> dict[str, Any]:
+        ref = request.params.get("ref")
+        if not isinstance(ref, dict):
+            raise ParamsInvalid("`ref` is missing.")
+        if ref.get("type") == "ref/prompt":
+            route = (await self._view(request)).prompt_routes.get(str(ref.get("name")))
+            if route is None:
+                raise PromptUnknown(f"The workspace {self._workspace.name!r} has no prompt {ref.get('name')!r}.")
+            return await self._ask(request, route.offer, {**request.params, "ref": {**ref, "name": route.name}})
+        offer, uri = await self._resource(request, str(ref.get("uri")))
+        return await self._ask(request, offer, {**request.params, "ref": {**ref, "uri": uri}})
+
+    async def _set_level(self, request: Request) -> dict[str, Any]:
+        level = request.string("level")
+        if level not in LEVELS:
+            raise ParamsInvalid(f"{level!r} is not a log level; there are {', '.join(LEVELS)}.")
+        request.session.log_level = level
+        await self._workspace.set_log_level(request.session)
+        return {}
+
+    # --- helpers -------------------------------------------------------------------------------------------------
+
+    async def _view(self, request: Request) -> View:
+        if refusal := self._workspace.refusal():
+            raise refusal
+        return await self._workspace.view_for(request.session)
+
+    async def _resource(self, request: Request, exposed: str) -> tuple[Offer, str]:
+        found = (await self._view(request)).resource(exposed)
+        if found is None:
+            raise ResourceUnknown(f"The workspace {self._workspace.name!r} has no server for the resource {exposed!r}.")
+        return found
+
+    async def _ask(self, request: Request, offer: Offer, params: Params, tool: str = "") -> dict[str, Any]:
+        """Ask a server, and translate its answer for the client."""
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("asking", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
+        frame = await offer.upstream.request(
+            request.method, params, timeout=offer.timeout(tool), tool=tool, on_progress=request.progress()
+        )
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("answered", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
+        result = _result(request, frame)
+        return uris.rewrite_result(request.method, result, offer.rename) if offer.label else result
+
+
+class Request:
+    """One request of a client on its way."""
+
+    __slots__ = ("_notify", "correlation", "era", "method", "params", "session")
+
+    def __init__(self, session: Session, method: str, params: Params, notify: Notify) -> None:
+        self.session = session
+        self.method = method
+        self.params = params
+        self.era = era.of_params(params)
+        self.correlation = session.next_correlation()
+        self._notify = notify
+
+    def string(self, key: str) -> str:
+        """A parameter that must be there. Raises ParamsInvalid."""
+        value = self.params.get(key)
+        if not isinstance(value, str):
+            raise ParamsInvalid(f"`{key}` of {self.method} is missing or not a string.")
+        return value
+
+    def progress(self) -> Progress | None:
+        """What to do with the server's progress: send it under the client's own token, if the client gave one."""
+        meta = self.params.get("_meta")
+        token = meta.get("progressToken") if isinstance(meta, dict) else None
+        if token is None:
+            return None
+        return lambda params: self._notify("notifications/progress", {**params, "progressToken": token})
+
+
+def _result(request: Request, frame: Frame) -> dict[str, Any]:
+    if "error" in frame:
+        raise Answered(era.error_to_client(request.era, frame["error"]))
+    result = frame.get("result")
+    return result if isinstance(result, dict) else {}

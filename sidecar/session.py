@@ -1,0 +1,64 @@
+"""One client's connection to a workspace, whichever transport carries it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from sidecar.channel import Frame
+
+if TYPE_CHECKING:
+    from sidecar.upstream import Upstream
+    from sidecar.view import View
+
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""RFC 5424 severities as MCP names them, least first."""
+
+
+class Session(ABC):
+    """What the relay knows of a client. `own` are its upstreams of servers in `per_client` mode, by server key."""
+
+    transport: str
+
+    def __init__(self, session_id: str | None = None) -> None:
+        self.id = session_id or secrets.token_hex(16)
+        self.capabilities: dict[str, Any] = {}
+        """What the client declared in its handshake."""
+        self.last_used = time.monotonic()
+        self.calls = 0
+        self.log_level = "debug"
+        self.own: dict[str, Upstream] = {}
+        self.private_view: View | None = None
+        self.subscribed: dict[str, tuple[Upstream, str]] = {}
+        """Upstream and original URI by the URI that the client subscribed to."""
+
+    def greeted(self, params: dict[str, Any]) -> None:
+        """The client's `initialize` was accepted; `params` are what it sent."""
+        capabilities = params.get("capabilities")
+        self.capabilities = capabilities if isinstance(capabilities, dict) else {}
+
+    @abstractmethod
+    async def ask(self, method: str, params: dict[str, Any]) -> Frame:
+        """Send a request to the client and return its response frame."""
+
+    @abstractmethod
+    def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
+        """Send a notification to the client, if it is ready for it; never blocks."""
+
+    def resource_updated(self, upstream: Upstream, uri: str) -> None:
+        """A resource that this client subscribed to has changed."""
+        for exposed, source in self.subscribed.items():
+            if source == (upstream, uri):
+                self.notify("notifications/resources/updated", {"uri": exposed})
+
+    def wants_log(self, level: str) -> bool:
+        """Whether the client asked for log messages of this level."""
+        return level in LEVELS and LEVELS.index(level) >= LEVELS.index(self.log_level)
+
+    def next_correlation(self) -> str:
+        """An id that follows one request through the logs."""
+        self.calls += 1
+        self.last_used = time.monotonic()
+        return f"{self.id[:8]}-{self.calls}"

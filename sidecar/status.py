@@ -1,0 +1,140 @@
+"""The sidecar's actual state, put together when somebody asks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from bridge.models import ServerSpec, ServerStatus, Status, UpstreamState, WorkspaceStatus
+from bridge.settings import Settings
+from sidecar import memory
+from sidecar.fastmcp_server import Sessionless
+from sidecar.hub import Hub
+from sidecar.reconciler import Reconciler
+from sidecar.redact import Redactor
+from sidecar.upstream import Upstream
+from sidecar.version import VERSION
+from sidecar.workspace import Workspace
+
+ORDER: tuple[UpstreamState, ...] = ("ready", "starting", "backoff", "failed", "stopped")
+"""Of several upstreams of one server, the best state is the server's."""
+MEMORY_AGE = 2.0
+
+
+class StatusReporter:
+    """Makes `Status`; memory figures are at most `MEMORY_AGE` seconds old."""
+
+    def __init__(self, hub: Hub, reconciler: Reconciler, settings: Settings, redactor: Redactor, session: str) -> None:
+        self._hub = hub
+        self._reconciler = reconciler
+        self._settings = settings
+        self._redact = redactor
+        self._session = session
+        self._started_at = time.time()
+        self._memory: dict[int, int] = {}
+        self._memory_at = 0.0
+
+    async def status(self) -> Status:
+        """Everything, now."""
+        await self._measure()
+        servers = tuple(self._server(spec) for spec in (self._hub.snapshot.servers if self._hub.snapshot else ()))
+        return Status(
+            version=VERSION,
+            session=self._session,
+            pid=os.getpid(),
+            started_at=self._started_at,
+            accepted=self._reconciler.accepted,
+            applied=self._reconciler.applied,
+            settled=self.settled,
+            source=self._reconciler.source,
+            workspaces=tuple(self._workspace(workspace) for workspace in self._hub.workspaces.values()),
+            servers=servers,
+        )
+
+    @property
+    def settled(self) -> bool:
+        """What is accepted is applied, and no server is starting for the first time."""
+        reconciler = self._reconciler
+        return (
+            reconciler.applied is not None
+            and reconciler.applied == reconciler.accepted
+            and all(upstream.tried for upstream in self._hub.pool)
+        )
+
+    async def _measure(self) -> None:
+        if time.monotonic() - self._memory_at > MEMORY_AGE:
+            self._memory_at = time.monotonic()
+            pids = [pid for upstream in self._hub.pool for pid in upstream.pids]
+            self._memory = await asyncio.to_thread(memory.trees, pids)
+
+    def _workspace(self, workspace: Workspace) -> WorkspaceStatus:
+        view, spec = workspace.view, workspace.spec
+        url = f"{self._settings.base_url}/mcp/{spec.slug}"
+        states = (member.serving for member in workspace.members.values())
+        return WorkspaceStatus(
+            name=spec.name,
+            slug=spec.slug,
+            enabled=spec.enabled,
+            sse_url=f"{url}/sse",
+            http_url=url,
+            servers=spec.servers,
+            ready=sum(1 for upstream in states if upstream is not None and upstream.state == "ready"),
+            tools=len(view.tools),
+            resources=len(view.resources),
+            prompts=len(view.prompts),
+            sessions=sum(1 for session in workspace.sessions if not isinstance(session, Sessionless)),
+        )
+
+    def _server(self, spec: ServerSpec) -> ServerStatus:
+        fingerprint = self._hub.pool.fingerprint(spec)
+        upstreams = [upstream for upstream in self._hub.pool if upstream.fingerprint == fingerprint]
+        best = min(upstreams, key=lambda upstream: ORDER.index(upstream.state), default=None)
+        if best is None:
+            since = self._started_at
+            return ServerStatus(
+                key=spec.key,
+                namespace=spec.namespace,
+                state="stopped",
+                since=since,
+                session=spec.settings.session,
+                stale=spec.stale,
+            )
+        return self._running(spec, best, upstreams)
+
+    def _running(self, spec: ServerSpec, best: Upstream, upstreams: list[Upstream]) -> ServerStatus:
+        catalog = best.catalog
+        greeting = catalog.greeting if catalog else None
+        pids = tuple(pid for upstream in upstreams for pid in upstream.pids)
+        reason = best.reason
+        if reason is not None:
+            reason = reason.model_copy(update={"message": self._redact(reason.message)})
+        return ServerStatus(
+            key=spec.key,
+            namespace=spec.namespace,
+            state=best.state,
+            reason=reason,
+            since=best.since,
+            attempts=best.backoff.attempts,
+            restarts=sum(upstream.restarts for upstream in upstreams),
+            retry_at=best.retry_at,
+            transport=best.transport,
+            era=greeting.era if greeting else "",
+            session=spec.settings.session,
+            pids=pids,
+            memory_bytes=sum(self._memory.get(pid, 0) for pid in pids),
+            instances=len(upstreams),
+            server_name=str(greeting.server_info.get("name", "")) if greeting else "",
+            server_version=str(greeting.server_info.get("version", "")) if greeting else "",
+            tools=len(catalog.tools) if catalog else 0,
+            resources=len(catalog.resources) if catalog else 0,
+            prompts=len(catalog.prompts) if catalog else 0,
+            calls_in_flight=sum(upstream.in_flight for upstream in upstreams),
+            stderr=tuple(self._redact(line) for line in best.stderr()),
+            hints=tuple(_hint(method) for method in sorted(best.refused)),
+            stale=spec.stale,
+        )
+
+
+def _hint(method: str) -> str:
+    return f"The server asked for {method}, which needs a client of its own: set `session` to `per_client` in hub.json."

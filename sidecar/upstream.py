@@ -1,0 +1,324 @@
+"""One server as the hub keeps it: connected again whenever the connection ends, by the one task that owns it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from typing import Any, Protocol
+
+from bridge.errors import ErrorBody
+from bridge.models import ServerSpec, UpstreamState
+from sidecar import frames
+from sidecar.backoff import Backoff
+from sidecar.catalog import Catalog
+from sidecar.channel import Channel, Frame, OnFrame
+from sidecar.connection import ClientPort, Connection
+from sidecar.errors import (
+    ConnectionLost,
+    HandshakeFailed,
+    ServerUnavailable,
+    SidecarError,
+    StartTimeout,
+    VariableMissing,
+)
+from sidecar.metrics import Metrics
+from sidecar.mux import Progress
+
+log = logging.getLogger(__name__)
+
+RECONNECT_WAIT = 5.0
+"""How long a call waits for a server that is being reconnected, in seconds."""
+
+Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]
+
+
+class Listener(Protocol):
+    """Who is told of what an upstream does. Called on the event loop; must not block."""
+
+    def upstream_changed(self, upstream: Upstream) -> None:
+        """Its state or its lists changed."""
+
+    def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
+        """The server sent a notification that is neither progress nor list_changed."""
+
+
+class Subscriber(Protocol):
+    """Who is told of a changed resource."""
+
+    def resource_updated(self, upstream: Upstream, uri: str) -> None:
+        """The resource, under the server's own URI, changed."""
+
+
+class Upstream:
+    """States: starting, ready (handshake and lists answered), backoff (tried again soon), failed (tried again rarely,
+    or never where trying cannot help), stopped."""
+
+    def __init__(
+        self,
+        fingerprint: str,
+        spec: ServerSpec,
+        connect: Connect,
+        listener: Listener,
+        metrics: Metrics,
+        port: ClientPort | None = None,
+    ) -> None:
+        self.fingerprint = fingerprint
+        self.spec = spec
+        self.state: UpstreamState = "starting"
+        self.reason: ErrorBody | None = None
+        self.since = time.time()
+        self.retry_at: float | None = None
+        self.restarts = 0
+        self.in_flight = 0
+        self.refused: set[str] = set()
+        """Client features that the server asked for in vain."""
+        self.tried = False
+        """Whether the first attempt to start is over, well or badly."""
+        self.backoff = Backoff()
+        self.subscribers: dict[str, set[Subscriber]] = {}
+        self.catalog: Catalog | None = None
+        """The lists as last read; kept while it is being reconnected, so that a crash makes no tool vanish."""
+        self._connect = connect
+        self._listener = listener
+        self._metrics = metrics
+        self._port = port
+        self._connection: Connection | None = None
+        self._channel: Channel | None = None
+        self._stderr: tuple[str, ...] = ()
+        self._slots = asyncio.Semaphore(spec.settings.max_inflight)
+        self._stopping = False
+        self._end = asyncio.Event()
+        self._news = asyncio.Event()
+
+    # --- lifecycle -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the server connected until `stop`; returns when everything of it is closed."""
+        try:
+            while not self._stopping:
+                self._enter("starting", self.reason)
+                reason = await self._connect_once()
+                if not self._stopping:
+                    await self._wait_to_retry(reason)
+        finally:
+            self._enter("stopped", None)
+
+    def stop(self, drain_timeout: float = 0.0) -> None:
+        """Close it once the calls in flight have ended, but after `drain_timeout` seconds in any case."""
+        self._stopping = True
+        if not self.in_flight or not drain_timeout:
+            self._end.set()
+        else:
+            asyncio.get_running_loop().call_later(drain_timeout, self._end.set)
+
+    def restart(self) -> None:
+        """Close the connection, if there is one, and open it anew without waiting."""
+        self.backoff.reset()
+        self._end.set()
+
+    def respec(self, spec: ServerSpec) -> None:
+        """Take over settings that need no new connection: name, limits, timeouts."""
+        if spec.settings.max_inflight != self.spec.settings.max_inflight:
+            self._slots = asyncio.Semaphore(spec.settings.max_inflight)
+        self.spec = spec
+
+    async def _connect_once(self) -> SidecarError | None:
+        """One connection from open to close; returns why it ended, or None if it was asked to."""
+        connection = Connection(self.spec.settings, self, self._port)
+        try:
+            async with AsyncExitStack() as stack:
+                async with asyncio.timeout(self.spec.settings.start_timeout):
+                    self._channel = await stack.enter_async_context(self._connect(connection.on_frame))
+                return await connection.run(self._channel, self._end)
+        except TimeoutError:
+            return StartTimeout(f"No connection within {self.spec.settings.start_timeout:g} s.")
+        except SidecarError as error:
+            return error
+        except Exception:
+            log.exception("connecting failed", extra={"server": self.spec.key})
+            return HandshakeFailed(
+                "The connection failed in a way that the hub does not know; its log has the details."
+            )
+        finally:
+            self._connection = None
+            if self._channel is not None:
+                self._stderr, self._channel = self._channel.stderr(), None
+
+    async def _wait_to_retry(self, reason: SidecarError | None) -> None:
+        self.tried = True
+        if self._end.is_set():  # asked to restart
+            self._end.clear()
+            self.restarts += 1
+            return
+        reason = reason or ConnectionLost("The server ended the connection.")
+        delay = self.backoff.next_delay()
+        self.restarts += 1
+        hopeless = isinstance(reason, VariableMissing)
+        self.retry_at = None if hopeless else time.time() + delay
+        if hopeless or self.backoff.hopeless:
+            self.catalog = None
+        self._enter("failed" if hopeless or self.backoff.hopeless else "backoff", reason.body())
+        log.warning(
+            "server not ready",
+            extra={
+                "server": self.spec.key,
+                "code": reason.code,
+                "reason": reason.message,
+                "attempts": self.backoff.attempts,
+            },
+        )
+        try:
+            async with asyncio.timeout(None if hopeless else delay):
+                await self._end.wait()
+        except TimeoutError:
+            pass
+        if not self._stopping:
+            self._end.clear()
+        self.retry_at = None
+
+    def _enter(self, state: UpstreamState, reason: ErrorBody | None) -> None:
+        if state != self.state:
+            self.since = time.time()
+        self.state, self.reason = state, reason
+        self._news.set()
+        self._news = asyncio.Event()
+        self._metrics.upstream_state(self.spec.key, state)
+        self._listener.upstream_changed(self)
+
+    # --- what the connection tells (connection.Owner) --------------------------------------------------------------
+
+    def catalog_read(self, connection: Connection) -> None:
+        """The server is ready, or its lists changed."""
+        self._connection, self.catalog, self.tried = connection, connection.catalog, True
+        if self.state == "ready":
+            self._listener.upstream_changed(self)
+            return
+        self.backoff.ready()
+        log.info(
+            "server ready",
+            extra={"server": self.spec.key, "era": self.catalog.greeting.era, "tools": len(self.catalog.tools)},
+        )
+        self._enter("ready", None)
+
+    def subscribed(self) -> Iterable[str]:
+        """URIs that somebody subscribed to."""
+        return self.subscribers
+
+    def notified(self, method: str, params: dict[str, Any]) -> None:
+        """Pass a notification on."""
+        self._listener.upstream_notified(self, method, params)
+
+    def feature_refused(self, method: str) -> None:
+        """Remember that the server asked for a client feature, for the hint in its status."""
+        self.refused.add(method)
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    async def request(
+        self,
+        method: str,
+        params: dict[str, Any],
+        *,
+        timeout: float,
+        tool: str = "",
+        on_progress: Progress | None = None,
+    ) -> Frame:
+        """The one place through which every client's request goes to a server: deadline, limit, metrics.
+
+        `timeout` in seconds covers the wait for a free place and for a reconnection too. Returns the response frame.
+
+        Raises:
+            CallTimeout: no answer in time.
+            ConnectionLost: the server left before the answer.
+            ServerUnavailable: it is not ready, and will not be shortly.
+        """
+        began = time.perf_counter()
+        outcome = "error"
+        self.in_flight += 1
+        try:
+            async with self._slots:
+                connection = self._connection or await self._reconnected(min(timeout, RECONNECT_WAIT))
+                frame = await connection.request(method, params, timeout=timeout, on_progress=on_progress)
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        except SidecarError as error:
+            outcome = error.code
+            raise
+        else:
+            outcome = _outcome(frame)
+            return frame
+        finally:
+            self.in_flight -= 1
+            if self._stopping and not self.in_flight:
+                self._end.set()
+            self._metrics.call(self.spec.key, tool or method).observe(time.perf_counter() - began, outcome)
+
+    async def ready(self, timeout: float) -> None:
+        """Wait until it is ready; `timeout` in seconds. Raises ServerUnavailable."""
+        if self._connection is None:
+            await self._reconnected(timeout)
+
+    async def _reconnected(self, timeout: float) -> Connection:
+        try:
+            async with asyncio.timeout(timeout):
+                while self._connection is None and self.state in ("starting", "backoff"):
+                    await self._news.wait()
+        except TimeoutError:
+            pass
+        if self._connection is None:
+            raise ServerUnavailable(f"The server {self.spec.key!r} is not ready{self._why()}.")
+        return self._connection
+
+    def _why(self) -> str:
+        return f" ({self.reason.message.rstrip('.')})" if self.reason else ""
+
+    async def subscribe(self, uri: str, subscriber: Subscriber) -> Frame:
+        """Have `subscriber` told of changes of a resource; returns the server's response frame."""
+        subscribers = self.subscribers.setdefault(uri, set())
+        subscribers.add(subscriber)
+        connection = self._connection or await self._reconnected(RECONNECT_WAIT)
+        return await connection.subscribe(uri) if len(subscribers) == 1 else frames.result(0, {})
+
+    async def unsubscribe(self, uri: str, subscriber: Subscriber) -> Frame:
+        """The reverse of `subscribe`; the server is only told when nobody is left."""
+        subscribers = self.subscribers.get(uri, set())
+        subscribers.discard(subscriber)
+        if subscribers or uri not in self.subscribers:
+            return frames.result(0, {})
+        del self.subscribers[uri]
+        if self._connection is None:
+            return frames.result(0, {})
+        return await self._connection.unsubscribe(uri)
+
+    async def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
+        """Send a notification, if it is connected."""
+        if self._connection is not None:
+            with suppress(SidecarError):
+                await self._connection.notify(method, params)
+
+    # --- for the status ------------------------------------------------------------------------------------------
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The process that it runs in now."""
+        return self._channel.pids if self._channel else ()
+
+    @property
+    def transport(self) -> str:
+        """`stdio`, `sse` or `http`; empty while not connected."""
+        return self._channel.transport if self._channel else ""
+
+    def stderr(self) -> tuple[str, ...]:
+        """The server's last lines on stderr, of this connection or else of the one before."""
+        return (self._channel.stderr() if self._channel else ()) or self._stderr
+
+
+def _outcome(frame: Frame) -> str:
+    if "error" in frame:
+        return "error"
+    result = frame.get("result")
+    return "tool_error" if isinstance(result, dict) and result.get("isError") is True else "ok"

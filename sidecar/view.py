@@ -1,0 +1,161 @@
+"""What a workspace shows, and where each thing shown comes from: immutable, made anew when anything changes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bridge.models import ServerSpec
+from sidecar import names, uris
+from sidecar.catalog import Catalog
+
+if TYPE_CHECKING:
+    from sidecar.upstream import Upstream
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """A server in a workspace, with the lists that it offers now."""
+
+    spec: ServerSpec
+    upstream: Upstream
+    catalog: Catalog
+    label: str
+    """What its URIs stand under; empty when the workspace does not prefix."""
+    originals: uris.Originals
+
+    def rename(self, uri: str) -> str:
+        """A URI of this server as the workspace shows it."""
+        return uris.prefix(uri, self.label) if self.label else uri
+
+    def timeout(self, tool: str) -> float:
+        """Seconds that a call of the tool may take."""
+        return self.spec.settings.tool_timeouts.get(tool, self.spec.settings.call_timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a name leads: the server, and what it calls the thing."""
+
+    offer: Offer
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """The lists of a workspace and the tables behind them; every look-up is O(1)."""
+
+    offers: tuple[Offer, ...] = ()
+    tools: tuple[Item, ...] = ()
+    prompts: tuple[Item, ...] = ()
+    resources: tuple[Item, ...] = ()
+    templates: tuple[Item, ...] = ()
+    instructions: str = ""
+    tool_routes: Mapping[str, Route] = field(default_factory=dict)
+    prompt_routes: Mapping[str, Route] = field(default_factory=dict)
+    labels: Mapping[str, Offer] = field(default_factory=dict)
+
+    def resource(self, uri: str) -> tuple[Offer, str] | None:
+        """The server that a URI (or template) leads to, and the URI as that server has it."""
+        if not self.labels:
+            return next(((offer, offer.originals.restore(uri)) for offer in self.offers), None)
+        stripped = uris.strip(uri)
+        offer = self.labels.get(stripped[0]) if stripped else None
+        return (offer, offer.originals.restore(stripped[1])) if offer and stripped else None
+
+    def changed(self, other: View) -> list[str]:
+        """The list_changed notifications that leading from `other` to this view calls for."""
+        changes = []
+        if self.tools != other.tools:
+            changes.append("notifications/tools/list_changed")
+        if self.prompts != other.prompts:
+            changes.append("notifications/prompts/list_changed")
+        if (self.resources, self.templates) != (other.resources, other.templates):
+            changes.append("notifications/resources/list_changed")
+        return changes
+
+
+EMPTY = View()
+
+Source = tuple[ServerSpec, "Upstream", Catalog]
+
+
+def build(sources: Iterable[Source], template: str, *, configured: Mapping[str, str] | None = None) -> View:
+    """The view of these servers, in this order.
+
+    `configured` are the namespaces of all servers of the workspace by key, those that are down included, so that
+    labels do not depend on what is running.
+    """
+    sources = list(sources)
+    namespaces = configured or {spec.key: spec.namespace for spec, _, _ in sources}
+    labels = {} if template == names.TRANSPARENT else uris.labels(namespaces)
+    offers = tuple(_offer(source, labels.get(source[0].key, "")) for source in sources)
+    tools, tool_routes = _named(offers, template, lambda catalog: catalog.tools, _tool)
+    prompts, prompt_routes = _named(offers, template, lambda catalog: catalog.prompts, lambda item, _: item)
+    return View(
+        offers=offers,
+        tools=tools,
+        prompts=prompts,
+        resources=tuple(_with_uri(item, "uri", offer) for offer in offers for item in offer.catalog.resources),
+        templates=tuple(_with_uri(item, "uriTemplate", offer) for offer in offers for item in offer.catalog.templates),
+        instructions=_instructions(offers),
+        tool_routes=tool_routes,
+        prompt_routes=prompt_routes,
+        labels={offer.label: offer for offer in offers if offer.label},
+    )
+
+
+def _offer(source: Source, label: str) -> Offer:
+    spec, upstream, catalog = source
+    listed = [item.get("uri") for item in catalog.resources] + [item.get("uriTemplate") for item in catalog.templates]
+    originals = uris.Originals(uri for uri in listed if isinstance(uri, str))
+    return Offer(spec, upstream, catalog, label, originals)
+
+
+def _named(
+    offers: tuple[Offer, ...],
+    template: str,
+    items_of: Callable[[Catalog], tuple[Item, ...]],
+    change: Callable[[Item, Offer], Item],
+) -> tuple[tuple[Item, ...], dict[str, Route]]:
+    """Tools or prompts under their exposed names, and the table of routes."""
+    by_key = {offer.spec.key: offer for offer in offers}
+    found = {
+        (offer.spec.key, item["name"]): item
+        for offer in offers
+        for item in items_of(offer.catalog)
+        if isinstance(item.get("name"), str)
+    }
+    entries = (names.Entry(key, by_key[key].spec.namespace, name) for key, name in found)
+    shown: list[Item] = []
+    routes: dict[str, Route] = {}
+    for exposed, entry in names.expose(entries, template).items():
+        offer, item = by_key[entry.server], found[entry.server, entry.name]
+        routes[exposed] = Route(offer, entry.name)
+        item = change(item, offer)
+        shown.append(item if exposed == entry.name else {**item, "name": exposed})
+    return tuple(shown), routes
+
+
+def _tool(item: Item, offer: Offer) -> Item:
+    if not offer.label or "_meta" not in item:
+        return item
+    renamed: Item = uris.rewrite_result("tools/list", {"tools": [item]}, partial(Offer.rename, offer))["tools"][0]
+    return renamed
+
+
+def _with_uri(item: Item, field_name: str, offer: Offer) -> Item:
+    uri = item.get(field_name)
+    return {**item, field_name: offer.rename(uri)} if offer.label and isinstance(uri, str) else item
+
+
+def _instructions(offers: tuple[Offer, ...]) -> str:
+    told = [(offer.spec.namespace, offer.catalog.greeting.instructions) for offer in offers]
+    told = [(namespace, text) for namespace, text in told if text]
+    if len(told) == 1 and len(offers) == 1:
+        return told[0][1]
+    return "\n\n".join(f"# {namespace}\n\n{text}" for namespace, text in told)

@@ -1,0 +1,276 @@
+"""A workspace as it is served: its servers, its view, its sessions, and what they are told when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.models import ServerSpec, WorkspaceSpec
+from bridge.settings import Settings
+from sidecar import view as views
+from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
+from sidecar.fastmcp_server import FastMCPServer
+from sidecar.plan import Wanted
+from sidecar.pool import Pool
+from sidecar.relay import Relay
+from sidecar.session import LEVELS, Session
+from sidecar.upstream import RECONNECT_WAIT, Upstream
+from sidecar.version import VERSION
+from sidecar.view import View
+
+log = logging.getLogger(__name__)
+
+Release = tuple[Upstream, object]
+"""An upstream that a holder no longer needs."""
+
+
+@dataclass(slots=True)
+class Member:
+    """A server in the workspace. While a changed one starts, the one before goes on serving: make before break."""
+
+    spec: ServerSpec
+    upstream: Upstream | None
+    """None in `per_client` mode: each session has its own."""
+    before: Upstream | None = None
+
+    @property
+    def serving(self) -> Upstream | None:
+        """The upstream that answers now."""
+        return self.before if self.before and self.upstream and not self.upstream.tried else self.upstream
+
+
+class Workspace:
+    """Owned by the hub; `run` owns what must run for it."""
+
+    def __init__(
+        self, wanted: Wanted, pool: Pool, settings: Settings, on_sessions: Callable[[Workspace], None]
+    ) -> None:
+        self.wanted = wanted
+        self.view: View = views.EMPTY
+        self.gone = False
+        self.sessions: set[Session] = set()
+        self.members: dict[str, Member] = {}
+        self.relay = Relay(self)
+        self.server_info = {"name": wanted.spec.name, "version": VERSION}
+        self._pool = pool
+        self._on_sessions = on_sessions
+        self._tasks: asyncio.TaskGroup | None = None
+        self.fastmcp = FastMCPServer(self, settings)
+
+    @property
+    def spec(self) -> WorkspaceSpec:
+        """What it should be."""
+        return self.wanted.spec
+
+    @property
+    def name(self) -> str:
+        """Its name, unique."""
+        return self.spec.name
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Own the workspace's Streamable HTTP sessions and small tasks until `until` is set."""
+        async with self.fastmcp.running(), asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            await until.wait()
+            self._tasks = None
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do a small piece of work for a session, in a task that the workspace owns."""
+        if self._tasks is None:
+            work.close()
+        else:
+            self._tasks.create_task(_guarded(work))
+
+    # --- configuration -------------------------------------------------------------------------------------------
+
+    def update(self, wanted: Wanted, *, gone: bool = False) -> list[Release]:
+        """Take over a new version: start what is new, show what is ready; returns what is not needed any more."""
+        self.wanted, self.gone = wanted, gone
+        released: list[Release] = []
+        members: dict[str, Member] = {}
+        for spec in wanted.servers:
+            member = members[spec.key] = self._member(spec)
+            before = self.members.get(spec.key)
+            if before is not None:
+                released += self._succeed(before, member)
+        for key in self.members.keys() - members.keys():
+            member = self.members[key]
+            released += [(held, self) for held in (member.upstream, member.before) if held]
+        self.members = members
+        released += self._drop_own(wanted.servers)
+        self.refresh()
+        still_held = {held for member in members.values() for held in (member.upstream, member.before)}
+        return [release for release in released if release[0] not in still_held or release[1] is not self]
+
+    def _member(self, spec: ServerSpec) -> Member:
+        per_client = spec.settings.session == "per_client"
+        return Member(spec, None if per_client else self._pool.acquire(spec, self))
+
+    def _succeed(self, before: Member, member: Member) -> list[Release]:
+        """Let what served until now go on until the new upstream is ready or has failed."""
+        if before.upstream is member.upstream:
+            member.before = before.before
+            return []
+        serving = before.serving
+        if serving is not None and member.upstream is not None and not member.upstream.tried:
+            member.before = serving
+        return [(held, self) for held in (before.upstream, before.before) if held and held is not member.before]
+
+    def _drop_own(self, servers: Iterable[ServerSpec]) -> list[Release]:
+        """Sessions' own upstreams of servers that are gone, changed, or shared now."""
+        wanted = {spec.key: spec for spec in servers if spec.settings.session == "per_client"}
+        released: list[Release] = []
+        for session in self.sessions:
+            for key, upstream in list(session.own.items()):
+                if key not in wanted or self._pool.fingerprint(wanted[key]) != upstream.fingerprint:
+                    del session.own[key]
+                    released.append((upstream, session))
+        return released
+
+    # --- the view ------------------------------------------------------------------------------------------------
+
+    def upstream_changed(self, upstream: Upstream) -> None:
+        """One of its servers became ready, failed, or changed its lists."""
+        for member in self.members.values():
+            if member.before and member.upstream is upstream and upstream.tried:
+                before, member.before = member.before, None
+                if not any(before in (other.upstream, other.before) for other in self.members.values()):
+                    self._pool.release(before, self)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Make the view anew, and tell every session what changed."""
+        before, self.view = self.view, self._build({})
+        for method in self.view.changed(before):
+            for session in self.sessions:
+                if not session.own:
+                    session.notify(method)
+            self.fastmcp.publish(method)
+        for session in self.sessions:
+            if session.own:
+                self._refresh_private(session)
+            if session.subscribed:
+                self.spawn(self._follow(session))
+
+    def _refresh_private(self, session: Session) -> None:
+        before, session.private_view = session.private_view or views.EMPTY, self._build(session.own)
+        for method in session.private_view.changed(before):
+            session.notify(method)
+
+    def _build(self, own: dict[str, Upstream]) -> View:
+        sources: list[views.Source] = []
+        for member in self.members.values():
+            upstream = own.get(member.spec.key) or member.serving
+            if upstream is not None and upstream.catalog is not None:
+                sources.append((member.spec, upstream, upstream.catalog))
+        configured = {key: member.spec.namespace for key, member in self.members.items()}
+        return views.build(sources, self.spec.name_template, configured=configured)
+
+    async def _follow(self, session: Session) -> None:
+        """Move a session's resource subscriptions to the upstreams that serve the resources now."""
+        view = session.private_view or self.view
+        for exposed, (upstream, uri) in list(session.subscribed.items()):
+            found = view.resource(exposed)
+            if found is None or found[0].upstream is upstream:
+                continue
+            session.subscribed[exposed] = (found[0].upstream, found[1])
+            try:
+                await upstream.unsubscribe(uri, session)
+                await found[0].upstream.subscribe(found[1], session)
+            except SidecarError as error:
+                log.warning("a subscription could not be moved", extra={"code": error.code, "workspace": self.name})
+
+    async def view_for(self, session: Session) -> View:
+        """What a session sees: with its own upstreams, started at first need, where servers are `per_client`."""
+        alone = [member.spec for member in self.members.values() if member.upstream is None]
+        if not alone:
+            return self.view
+        opened = [self._open_own(session, spec) for spec in alone if spec.key not in session.own]
+        for upstream in opened:
+            if upstream is not None and not upstream.tried:
+                try:
+                    await upstream.ready(min(RECONNECT_WAIT, upstream.spec.settings.start_timeout))
+                except SidecarError:
+                    log.info("a session's own server is not ready yet", extra={"server": upstream.spec.key})
+        if session.private_view is None:
+            self._refresh_private(session)
+        return session.private_view or self.view
+
+    def _open_own(self, session: Session, spec: ServerSpec) -> Upstream | None:
+        try:
+            upstream = self._pool.acquire(spec, session, owner=session.id, port=session)
+        except TooManyInstances as error:
+            log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": self.name})
+            return None
+        session.own[spec.key] = upstream
+        return upstream
+
+    # --- sessions ------------------------------------------------------------------------------------------------
+
+    def join(self, session: Session) -> None:
+        """A client connected."""
+        self.sessions.add(session)
+        self._on_sessions(self)
+
+    def leave(self, session: Session) -> None:
+        """A client left: free what it had."""
+        self.sessions.discard(session)
+        for upstream in session.own.values():
+            self._pool.release(upstream, session)
+        session.own.clear()
+        if session.subscribed:
+            self.spawn(self._unsubscribe(session))
+        self._on_sessions(self)
+
+    async def _unsubscribe(self, session: Session) -> None:
+        for upstream, uri in session.subscribed.values():
+            try:
+                await upstream.unsubscribe(uri, session)
+            except SidecarError as error:
+                log.info("a subscription could not be ended", extra={"code": error.code, "workspace": self.name})
+        session.subscribed.clear()
+
+    def refusal(self) -> SidecarError | None:
+        """Why requests are not served now, if they are not."""
+        if self.gone:
+            return WorkspaceGone(f"The workspace {self.name!r} was removed.")
+        if not self.spec.enabled:
+            return WorkspaceOff(f"The workspace {self.name!r} is switched off.")
+        return None
+
+    async def set_log_level(self, session: Session) -> None:
+        """Have the servers log at the most verbose level that a session asks for."""
+        level = min((other.log_level for other in {*self.sessions, session}), key=LEVELS.index)
+        for upstream in {member.serving for member in self.members.values()} | set(session.own.values()):
+            if upstream and upstream.catalog and "logging" in upstream.catalog.greeting.capabilities:
+                try:
+                    await upstream.request("logging/setLevel", {"level": level}, timeout=RECONNECT_WAIT)
+                except SidecarError as error:
+                    log.info("a server did not take the log level", extra={"code": error.code})
+
+    def holds(self, upstream: Upstream) -> bool:
+        """Whether one of its servers, or of its sessions' own, is this upstream."""
+        return any(upstream in (member.upstream, member.before) for member in self.members.values()) or any(
+            upstream in session.own.values() for session in self.sessions
+        )
+
+    def capabilities(self) -> dict[str, Any]:
+        """What endpoints of this workspace declare: all that servers may bring, for they come and go."""
+        return {
+            "tools": {"listChanged": True},
+            "prompts": {"listChanged": True},
+            "resources": {"listChanged": True, "subscribe": True},
+            "completions": {},
+            "logging": {},
+        }
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    """A failure in one session's small work must not end the others'."""
+    try:
+        await work
+    except Exception:
+        log.exception("work for a session failed")
