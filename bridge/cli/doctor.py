@@ -19,6 +19,8 @@ from bridge.errors import HubError
 from bridge.models import Desired, Model, ServerStatus, Snapshot, Status, StdioLaunch
 from bridge.settings import Settings
 
+ANSWER = 3.0
+"""Seconds that a process is given to answer."""
 _COLORS = {"error": "31", "warning": "33", "ok": "32"}
 _FROM = {"npx": "Node", "node": "Node", "uvx": "uv", "uv": "uv", "docker": "Docker"}
 
@@ -108,7 +110,7 @@ def _error(subject: str, error: HubError) -> Finding:
 async def _status(context: Context) -> Status | HubError:
     async with context.actual() as hub:
         try:
-            return await hub.request("status", timeout=3)
+            return await hub.request("status", timeout=ANSWER)
         except HubError as error:
             return error
 
@@ -116,7 +118,7 @@ async def _status(context: Context) -> Status | HubError:
 async def _desired(context: Context) -> Desired | HubError:
     async with context.desired() as adapter:
         try:
-            return await adapter.request("desired", timeout=3)
+            return await adapter.request("desired", timeout=ANSWER)
         except HubError as error:
             return error
 

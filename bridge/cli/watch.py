@@ -15,6 +15,8 @@ from bridge.models import Desired, Issue, Status
 
 SETTLE = 10
 """Seconds that the first lines, and those after a restart of the sidecar, wait for servers that still start."""
+ANSWER = 2.0
+"""Seconds that a process is given to answer."""
 QUIET = 30
 """Seconds after which status is asked for even if no event came; sooner until the first lines are told."""
 
@@ -47,7 +49,7 @@ async def _statuses(context: Context, hub: BridgeClient, pause: Callable[[], flo
 
 async def _status(hub: BridgeClient) -> Status | None:
     try:
-        return await hub.request("status", timeout=2)
+        return await hub.request("status", timeout=ANSWER)
     except HubError:
         return None
 
@@ -104,7 +106,7 @@ class Watcher:
         """What the adapter wants and could not use; none when it does not answer."""
         async with self._context.desired() as adapter:
             try:
-                return await adapter.request("desired", timeout=2)
+                return await adapter.request("desired", timeout=ANSWER)
             except HubError:
                 return None
 

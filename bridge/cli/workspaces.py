@@ -13,6 +13,8 @@ from bridge.models import ListTools, SetWorkspace, SnapshotId, Status, Workspace
 
 W = TypeVar("W", WorkspaceStatus, WorkspaceSpec)
 
+APPLY_TIMEOUT = 10
+"""Seconds that a change is given to be applied."""
 POLL = 0.05
 """Seconds between two looks at whether a change is applied."""
 
@@ -62,12 +64,12 @@ async def url(context: Context, workspace: str, transport: str | None) -> int:
     return 0
 
 
-async def switch(context: Context, workspace: str, enabled: bool, timeout: float = 10) -> int:
+async def switch(context: Context, workspace: str, enabled: bool) -> int:
     """`hubctl enable` and `disable`: returns when the sidecar has done it.
 
     Raises:
         NoSuchWorkspace: there is none of that name.
-        NotApplied: saved, but not carried out within `timeout` seconds.
+        NotApplied: saved, but not carried out within `APPLY_TIMEOUT`.
     """
     async with context.desired() as adapter:
         desired = await adapter.request("desired")
@@ -75,7 +77,7 @@ async def switch(context: Context, workspace: str, enabled: bool, timeout: float
         changed = await adapter.request("set_workspace", SetWorkspace(name=name, enabled=enabled))
     word = "on" if enabled else "off"
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(APPLY_TIMEOUT):
             status = await applied(context, changed.snapshot)
     except (TimeoutError, PeerUnavailable):
         raise NotApplied(f"Workspace {name!r} is set to {word}, but not switched yet.") from None

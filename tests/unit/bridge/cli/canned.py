@@ -1,0 +1,211 @@
+"""A hub of canned answers on the bridge in memory, and a way to run hubctl's commands against it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bridge.cli.context import Context
+from bridge.cli.main import execute, parser
+from bridge.cli.render import Paint
+from bridge.errors import ErrorBody
+from bridge.memory import MemoryBridge
+from bridge.models import (
+    Call,
+    CallResult,
+    Changed,
+    Desired,
+    Done,
+    Event,
+    ListTools,
+    LogRecords,
+    Logs,
+    Restart,
+    ServerSpec,
+    ServerStatus,
+    SetWorkspace,
+    Snapshot,
+    SnapshotId,
+    Status,
+    StdioLaunch,
+    Tools,
+    WorkspaceSpec,
+    WorkspaceStatus,
+)
+from bridge.server import BridgeServer, Publisher
+from bridge.settings import Settings
+
+NOW = 1_800_000_000.0
+
+
+def server(key: str, state: str = "ready", **more: Any) -> ServerStatus:
+    """A server in a state, with what else is said of it."""
+    fields = {"namespace": key, "since": NOW - 90, "tools": 3 if state == "ready" else 0}
+    return ServerStatus(key=key, state=state, **{**fields, **more})
+
+
+def missing(key: str, **more: Any) -> ServerStatus:
+    """A server whose command is not there."""
+    reason = ErrorBody(code="SERVER_COMMAND_MISSING", message=f"{key}: no such command.", hint="Install it.")
+    return server(key, "failed", reason=reason, stderr=("one", "two"), attempts=2, retry_at=NOW + 4, **more)
+
+
+def workspace(name: str, *servers: str, ready: int | None = None, **more: Any) -> WorkspaceStatus:
+    """A workspace of these servers, all of them ready unless told."""
+    slug = name.lower().replace(" ", "-")
+    base = f"http://127.0.0.1:8766/mcp/{slug}"
+    fields = {"slug": slug, "enabled": True, "sse_url": f"{base}/sse", "http_url": base, "tools": 3 * len(servers)}
+    ready = len(servers) if ready is None else ready
+    return WorkspaceStatus(name=name, servers=servers, ready=ready, **{**fields, **more})
+
+
+def snapshot_id(revision: int = 1) -> SnapshotId:
+    """An identity of that revision."""
+    return SnapshotId(epoch=1, revision=revision, hash=f"h{revision}")
+
+
+def status(workspaces: Sequence[WorkspaceStatus], servers: Sequence[ServerStatus], **more: Any) -> Status:
+    """A settled status of revision 1, unless told otherwise."""
+    fields: dict[str, Any] = {
+        "version": "0.1.0",
+        "session": "s1",
+        "pid": 4711,
+        "started_at": NOW - 3700,
+        "accepted": snapshot_id(),
+        "applied": snapshot_id(),
+        "settled": True,
+        "source": "adapter",
+    }
+    return Status(workspaces=tuple(workspaces), servers=tuple(servers), **{**fields, **more})
+
+
+def small() -> Status:
+    """A workspace with a ready server and one that is missing, and a second workspace that is off."""
+    return status(
+        [workspace("My Work", "time", "gone", ready=1), workspace("idle", "time", enabled=False)],
+        [server("time", pids=(12,), memory_bytes=20_000_000, transport="stdio", era="legacy"), missing("gone")],
+    )
+
+
+def desired(*issues: Any, **more: Any) -> Desired:
+    """What an adapter wants of `small`."""
+    servers = tuple(
+        ServerSpec(key=key, namespace=key, launch=StdioLaunch(command="no-such-command")) for key in ("time", "gone")
+    )
+    workspaces = (
+        WorkspaceSpec(name="My Work", slug="my-work", servers=("time", "gone")),
+        WorkspaceSpec(name="idle", slug="idle", servers=("time",), enabled=False),
+    )
+    snapshot = Snapshot.of(1, 1, servers, workspaces)
+    return Desired(snapshot=snapshot, issues=issues, files={}, published=snapshot.id, **more)
+
+
+TOOLS: tuple[dict[str, Any], ...] = (
+    {
+        "name": "time_now",
+        "description": "Tell the time.\nIn any zone.",
+        "inputSchema": {"properties": {"zone": {"type": "string"}, "depth": {"type": "integer"}}},
+    },
+)
+RECORDS: tuple[dict[str, Any], ...] = (
+    {"time": "2026-11-21T10:00:00.123+00:00", "level": "error", "logger": "x", "message": "lost", "server": "time"},
+)
+
+
+@dataclass
+class CannedHub:
+    """Answers as a hub in these states would, and remembers what it was asked."""
+
+    settings: Settings
+    status: Status = field(default_factory=small)
+    desired: Desired = field(default_factory=desired)
+    result: dict[str, Any] = field(default_factory=lambda: {"content": [{"type": "text", "text": "noon"}]})
+    asked: list[Any] = field(default_factory=list)
+    records: tuple[dict[str, Any], ...] = RECORDS
+    applies: bool = True
+    bridge: MemoryBridge = field(default_factory=MemoryBridge)
+    publisher: Publisher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.publisher = Publisher(self.settings.events_address, transport=self.bridge)
+
+    @contextlib.asynccontextmanager
+    async def serving(self, *sides: str) -> AsyncIterator[CannedHub]:
+        """Both sides are up, or only those named."""
+        async with contextlib.AsyncExitStack() as stack:
+            tasks = [asyncio.create_task(self.side(name)) for name in sides or ("actual", "desired")]
+            await stack.enter_async_context(self.publisher)
+            try:
+                yield self
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def side(self, name: str) -> None:
+        """Serve one side until cancelled."""
+        if name == "actual":
+            kinds: dict[str, Any] = {"status": self._status, "restart": self._restart, "tools": self._tools}
+            handlers = {**kinds, "call": self._call, "logs": self._logs}
+            await BridgeServer(self.settings.actual_address, handlers, transport=self.bridge).serve()
+        else:
+            handlers = {"desired": self._desired, "set_workspace": self._set_workspace}
+            await BridgeServer(self.settings.desired_address, handlers, transport=self.bridge).serve()
+
+    def become(self, status: Status) -> None:
+        """Be in another state, and say that something changed."""
+        self.status = status
+        self.publisher.publish(Event(topic="server"))
+
+    async def _status(self, _: None) -> Status:
+        return self.status
+
+    async def _desired(self, _: None) -> Desired:
+        return self.desired
+
+    async def _set_workspace(self, body: SetWorkspace) -> Changed:
+        self.asked.append(body)
+        if self.applies:
+            changed = tuple(
+                entry.model_copy(update={"enabled": body.enabled}) if entry.name == body.name else entry
+                for entry in self.status.workspaces
+            )
+            self.status = self.status.model_copy(update={"applied": snapshot_id(2), "workspaces": changed})
+        return Changed(snapshot=snapshot_id(2))
+
+    async def _restart(self, body: Restart) -> Done:
+        self.asked.append(body)
+        return Done()
+
+    async def _tools(self, body: ListTools) -> Tools:
+        self.asked.append(body)
+        return Tools(tools=TOOLS)
+
+    async def _call(self, body: Call) -> CallResult:
+        self.asked.append(body)
+        return CallResult(result=self.result)
+
+    async def _logs(self, body: Logs) -> LogRecords:
+        self.asked.append(body)
+        return LogRecords(records=self.records)
+
+    def context(self, json: bool = False) -> Context:
+        """What a command that asks this hub gets."""
+        return Context(self.settings, json, Paint(False), io.StringIO(), io.StringIO(), self.bridge)
+
+    async def hubctl(self, *words: str) -> tuple[int, str, str]:
+        """Run a command; returns its exit code, what it wrote to stdout, and to stderr."""
+        arguments = parser().parse_args(words)
+        context = self.context(arguments.json)
+        code = await execute(context, arguments)
+        return code, context.out.getvalue(), context.err.getvalue()  # type: ignore[attr-defined]
+
+
+def settings(directory: Path) -> Settings:
+    """Settings with everything below a directory."""
+    return Settings(data_dir=directory / "data", yamcp_dir=directory / "yamcp")

@@ -1,0 +1,154 @@
+"""hubctl's commands against a hub of canned answers."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from bridge.models import Call, ListTools, Logs, Restart, SetWorkspace
+from tests.unit.bridge.cli.canned import CannedHub, status
+
+
+async def test_status_shows_workspaces_servers_and_what_is_wrong(hub: CannedHub) -> None:
+    """Every workspace and server has a row; one that is not ready has its reason and last words below."""
+    code, out, _ = await hub.hubctl("status")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("yamcp-hub 0.1.0: sidecar pid 4711, up ")
+    assert lines[0].endswith(", settled")
+    assert any(line.startswith("My Work    partly  1/2") for line in lines)
+    assert any(line.startswith("time    ready") and "stdio legacy" in line and "20 MB" in line for line in lines)
+    assert "gone: SERVER_COMMAND_MISSING: gone: no such command. Install it. (tried 2 times" in out
+    assert "  stderr: two" in lines
+
+
+async def test_status_tells_of_stale_servers_and_hints(hub: CannedHub) -> None:
+    """A server whose entry broke, and one that would rather be per client, say so."""
+    servers = [hub.status.servers[0].model_copy(update={"stale": True, "hints": ("Set session: per_client.",)})]
+    hub.status = status([], servers, source="disk", settled=False)
+    _, out, _ = await hub.hubctl("status")
+    assert "settling, from its own copy" in out
+    assert "There is no workspace." in out
+    assert "time: its entry in the file is broken; its last good version is in force." in out
+    assert "time: Set session: per_client." in out
+
+
+@pytest.mark.parametrize("command", ["status", "workspaces"])
+async def test_json_is_the_whole_truth(hub: CannedHub, command: str) -> None:
+    """With --json the models come as they are."""
+    code, out, _ = await hub.hubctl(command, "--json")
+    whole = json.loads(hub.status.model_dump_json())
+    assert (code, json.loads(out)) == (0, whole if command == "status" else whole["workspaces"])
+
+
+async def test_workspaces_have_state_and_urls(hub: CannedHub) -> None:
+    """One row a workspace, with both URLs."""
+    _, out, _ = await hub.hubctl("workspaces")
+    assert "http://127.0.0.1:8766/mcp/my-work/sse  http://127.0.0.1:8766/mcp/my-work" in out
+    assert any(line.startswith("idle       off") for line in out.splitlines())
+
+
+async def test_url_is_bare_when_the_transport_is_named(hub: CannedHub) -> None:
+    """A script gets the one URL; a person both, with their names. The slug will do for a name."""
+    base = "http://127.0.0.1:8766/mcp/my-work"
+    assert await hub.hubctl("url", "My Work", "--transport", "sse") == (0, f"{base}/sse\n", "")
+    assert await hub.hubctl("url", "my-work") == (0, f"sse  {base}/sse\nhttp {base}\n", "")
+    assert json.loads((await hub.hubctl("url", "my-work", "--json"))[1]) == {"sse": f"{base}/sse", "http": base}
+
+
+async def test_an_unknown_workspace_is_an_error_that_names_the_known(hub: CannedHub) -> None:
+    """One line on stderr, as JSON where that is asked for, and exit code 1."""
+    code, out, err = await hub.hubctl("url", "nope")
+    assert (code, out) == (1, "")
+    assert err.startswith("CLI_WORKSPACE_UNKNOWN: There is no workspace 'nope'; there are: My Work, idle. ")
+    assert err.count("\n") == 1
+    code, _, err = await hub.hubctl("tools", "nope", "--json")
+    assert (code, json.loads(err)["error"]["code"]) == (1, "CLI_WORKSPACE_UNKNOWN")
+
+
+async def test_enable_returns_when_it_is_done(hub: CannedHub) -> None:
+    """The workspace is named by its slug, changed by its name, and told of once it is applied."""
+    assert await hub.hubctl("enable", "idle") == (0, "Workspace idle is on.\n", "")
+    code, out, _ = await hub.hubctl("disable", "my-work", "--json")
+    assert (code, json.loads(out)["enabled"]) == (0, False)
+    assert hub.asked == [SetWorkspace(name="idle", enabled=True), SetWorkspace(name="My Work", enabled=False)]
+
+
+async def test_a_change_that_is_not_applied_says_so(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was saved, but not carried out in time, is an error of its own."""
+    hub.applies = False
+    monkeypatch.setattr("bridge.cli.workspaces.APPLY_TIMEOUT", 0.1)
+    code, out, err = await hub.hubctl("enable", "idle")
+    assert (code, out) == (1, "")
+    assert err.startswith("CLI_NOT_APPLIED: Workspace 'idle' is set to on, but not switched yet. ")
+
+
+async def test_tools_show_their_first_line(hub: CannedHub) -> None:
+    """A person gets names and first lines, a script everything."""
+    _, out, _ = await hub.hubctl("tools", "my-work")
+    assert out.splitlines()[1] == "time_now  Tell the time."
+    _, out, _ = await hub.hubctl("tools", "my-work", "--json")
+    assert json.loads(out)[0]["inputSchema"]["properties"]["zone"] == {"type": "string"}
+    assert hub.asked == [ListTools(workspace="My Work")] * 2
+
+
+async def test_arguments_are_typed_as_the_tool_wants_them(hub: CannedHub) -> None:
+    """A value is JSON where it can be, and a string where the schema wants one."""
+    code, out, _ = await hub.hubctl("call", "my-work", "time_now", "zone=5", "depth=5", "more=[1]", "text=plain")
+    assert (code, out) == (0, "noon\n")
+    wanted = {"zone": "5", "depth": 5, "more": [1], "text": "plain"}
+    assert hub.asked[-1] == Call(workspace="My Work", tool="time_now", arguments=wanted, timeout=60)
+
+
+async def test_arguments_may_be_one_object(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON as a word, or on stdin."""
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"b": 2}'))
+    await hub.hubctl("call", "my-work", "time_now", '{"a": 1}', "--timeout", "5")
+    await hub.hubctl("call", "my-work", "time_now", "-")
+    assert [body.arguments for body in hub.asked if isinstance(body, Call)] == [{"a": 1}, {"b": 2}]
+
+
+@pytest.mark.parametrize("words", [["nothing"], ["=x"], ["{"], ["{1: 2}"], ["-"]])
+async def test_bad_arguments_are_a_usage_error(
+    hub: CannedHub, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 2, and nothing is called."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("[1]"))
+    code, _, err = await hub.hubctl("call", "my-work", "time_now", *words)
+    assert (code, err.partition(":")[0]) == (2, "CLI_ARGUMENTS")
+    assert not [body for body in hub.asked if isinstance(body, Call)]
+
+
+async def test_a_result_that_is_an_error_is_exit_code_1(hub: CannedHub) -> None:
+    """The tool's own words still go to stdout, and what is not text as JSON."""
+    image = {"type": "image", "data": "AAAA", "mimeType": "image/png"}
+    hub.result = {"content": [{"type": "text", "text": "no\x1b[2J\nway"}, image], "isError": True}
+    code, out, _ = await hub.hubctl("call", "my-work", "time_now")
+    assert code == 1
+    assert out.splitlines()[:2] == ["no\\x1b[2J", "way"]
+    assert json.loads(out.splitlines()[2])["data"] == "(4 characters of base64)"
+
+
+async def test_a_result_without_content_shows_its_structure(hub: CannedHub) -> None:
+    """Structured content stands in where there is no other; --json gives the result as it is."""
+    hub.result = {"content": [], "structuredContent": {"a": 1}}
+    assert (await hub.hubctl("call", "my-work", "time_now"))[1] == '{\n  "a": 1\n}\n'
+    assert json.loads((await hub.hubctl("call", "my-work", "time_now", "--json"))[1]) == hub.result
+
+
+async def test_restart_tells_the_state_after_it(hub: CannedHub) -> None:
+    """The server is named by its key."""
+    assert (await hub.hubctl("restart", "time"))[1] == "Server time was restarted; it is ready now (3 tools).\n"
+    assert json.loads((await hub.hubctl("restart", "time", "--json"))[1])["key"] == "time"
+    assert hub.asked == [Restart(key="time")] * 2
+
+
+async def test_logs_are_readable(hub: CannedHub) -> None:
+    """Time, level, message and fields on a line, a traceback below; or the record as JSON."""
+    hub.records = ({**hub.records[0], "exception": "Trace\nError"},)
+    _, out, _ = await hub.hubctl("logs", "-n", "5", "--server", "time")
+    assert out.splitlines() == ["10:00:00.123 error   lost  server=time", "  Trace", "  Error"]
+    assert hub.asked == [Logs(limit=5, server="time")]
+    assert json.loads((await hub.hubctl("logs", "--json"))[1])["message"] == "lost"

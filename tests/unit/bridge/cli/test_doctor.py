@@ -1,0 +1,100 @@
+"""`hubctl doctor`: what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from bridge.cli import doctor
+from bridge.cli.doctor import Finding, finding_lines
+from bridge.cli.render import Paint
+from bridge.errors import ErrorBody
+from bridge.models import Issue
+from tests.unit.bridge.cli.canned import NOW, CannedHub, desired, missing, server, settings, status, workspace
+
+
+@pytest.fixture(autouse=True)
+def running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The canned hub has no sockets to look for; and no HUB_ variable of this shell is looked at."""
+    monkeypatch.setattr(doctor, "running", lambda _: True)
+    monkeypatch.setattr(doctor, "unknown_variables", lambda _: [])
+
+
+async def test_a_healthy_hub_is_told_so(hub: CannedHub) -> None:
+    """Every look has a line, and the exit code is 0."""
+    hub.status = status([workspace("w", "time")], [server("time")])
+    hub.desired = desired().model_copy(update={"snapshot": desired().snapshot.of(1, 1, (), ())})
+    code, out, _ = await hub.hubctl("doctor")
+    assert code == 0
+    assert out.splitlines() == [
+        "ok       sidecar: answers.",
+        "ok       adapter: answers.",
+        "ok       configuration: every entry can be used.",
+        "ok       servers: all that should run are ready.",
+        "ok       workspaces: each that is on has servers that are ready.",
+        "",
+        "Nothing is wrong.",
+    ]
+
+
+async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> None:
+    """Broken entries, a refused snapshot, programs that are missing, servers, workspaces."""
+    issue = Issue(
+        code="MEMBER_UNKNOWN", severity="warning", subject="workspace:w", file="workspaces.json", message="m", hint="h"
+    )
+    hub.desired = desired(issue, sidecar_error=ErrorBody(code="SNAPSHOT_INVALID", message="refused"))
+    servers = [missing("gone"), server("slow", "starting"), server("picky", hints=("Set session: per_client.",))]
+    hub.status = status([workspace("w", "gone", ready=0), workspace("none")], servers)
+    code, out, _ = await hub.hubctl("doctor", "--json")
+    found = {(item["level"], item["subject"], item["code"]): item for item in json.loads(out)}
+    assert code == 1
+    assert set(found) == {
+        ("ok", "sidecar", ""),
+        ("ok", "adapter", ""),
+        ("warning", "workspaces.json", "MEMBER_UNKNOWN"),
+        ("error", "snapshot", "SNAPSHOT_INVALID"),
+        ("warning", "no-such-command", ""),
+        ("error", "server gone", "SERVER_COMMAND_MISSING"),
+        ("warning", "servers", ""),
+        ("warning", "server picky", ""),
+        ("error", "workspace w", ""),
+        ("warning", "workspace none", ""),
+    }
+    assert found["error", "server gone", "SERVER_COMMAND_MISSING"]["message"].endswith("Last on stderr: one | two")
+    assert "needed by time, gone" in found["warning", "no-such-command", ""]["message"]
+    assert (await hub.hubctl("doctor"))[1].splitlines()[-1] == "3 wrong."
+
+
+async def test_a_process_that_does_not_answer_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what supervisord says of it; what the other one knows is told all the same."""
+    monkeypatch.setattr(doctor, "process_states", lambda _: {"adapter": "BACKOFF Exited too quickly"})
+    monkeypatch.setattr(doctor, "ANSWER", 0.2)
+    async with CannedHub(settings(tmp_path), status=status([], [])).serving("actual") as hub:
+        code, out, _ = await hub.hubctl("doctor")
+    lines = out.splitlines()
+    assert code == 1
+    assert lines[1].endswith("within 0.2 s. supervisord says: BACKOFF Exited too quickly.")
+    assert "adapter.log" in lines[2]
+    assert lines[4].startswith("warning  workspaces: there is none.")
+
+
+async def test_without_a_hub_it_says_whether_one_could_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A taken port is told beforehand; nothing is made."""
+    monkeypatch.setattr(doctor, "running", lambda _: False)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        own = settings(tmp_path).model_copy(update={"sidecar_port": taken.getsockname()[1]})
+        code, out, _ = await CannedHub(own).hubctl("doctor", "--json")
+    assert (code, [item["code"] for item in json.loads(out)]) == (1, ["HUB_NOT_RUNNING", "PORT_TAKEN"])
+    assert not own.data_dir.exists()
+
+
+def test_a_server_that_failed_without_a_reason() -> None:
+    """Even then its state is told."""
+    found = doctor.servers(status([], [server("a", "backoff")]), NOW)
+    assert found == [Finding(level="error", subject="server a", message="backoff for 1 min")]
+    assert finding_lines(found[0], Paint()) == ["error    server a: backoff for 1 min"]
