@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from yamcp_ui_adapter.demo import mock_lists, mock_tools
+from yamcp_ui_adapter.demo import mock_lists, mock_start, mock_tools
 from yamcp_ui_adapter.demo.mcp_stdio import Server
 from yamcp_ui_adapter.demo.session import Call
 from yamcp_ui_adapter.demo.wire import INTERNAL_ERROR, Json, RpcError
-
-POLL = 0.02
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -96,58 +92,15 @@ def _fail(call: Call) -> Json:
     raise RpcError(INTERNAL_ERROR, f"{call.method} fails, as asked for")
 
 
-def start(flags: argparse.Namespace) -> None:
-    """Everything that happens before the first frame is read; may never return."""
-    if flags.ignore_term:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-    if flags.setsid:
-        _setsid()
-    if flags.stderr:
-        print(flags.stderr, file=sys.stderr, flush=True)
-    time.sleep(flags.start_delay)
-    if not (flags.start_when_file and Path(flags.start_when_file).exists()):
-        _trouble(flags)
-    if flags.garbage_on_start:
-        print("Welcome to mock 1.2.3!\n{not json\n\n  [1, 2", flush=True)
-
-
-def _trouble(flags: argparse.Namespace) -> None:
-    if flags.exit_at_once is not None:
-        sys.exit(flags.exit_at_once)
-    while flags.hang_on_start and not flags.start_when_file:
-        time.sleep(3600)
-    while flags.start_when_file and not Path(flags.start_when_file).exists():
-        time.sleep(POLL)
-
-
-def _setsid() -> None:
-    if os.getpgrp() == os.getpid():  # a group leader may not call setsid, its child may
-        child = os.fork()
-        if child:
-            sys.exit(_wait(child))
-    os.setsid()
-
-
-def _wait(child: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def launch(argv: list[str]) -> int:
-    """Run the same command as a child, on the same pipes, and wait for it; its exit code."""
-    child = [sys.executable, __file__, *(word for word in argv if word != "--launcher")]
-    return _wait(os.spawnv(os.P_NOWAIT, sys.executable, child))  # noqa: S606 - a shell is what is not wanted
-
-
 def main() -> None:
     """Run the mock as its flags say."""
     flags = parse()
     if flags.launcher:
-        sys.exit(launch(sys.argv[1:]))
-    start(flags)
+        sys.exit(mock_start.launch([__file__, *sys.argv[1:]]))
+    mock_start.start(flags)
     build(flags).run()
-    while flags.ignore_term:
-        time.sleep(3600)
+    if flags.ignore_term:
+        mock_start.live_on()
 
 
 if __name__ == "__main__":
