@@ -51,7 +51,7 @@ class App:
         self.metrics = Metrics()
         self.publisher = Publisher(settings.events_address, transport=transport)
         self.logs = LogRing(logs.configure("sidecar", settings.log_level, self.redactor), self._tell_record)
-        self.hub = Hub(settings, self.metrics, self.publisher.publish)
+        self.hub = Hub(settings, self.metrics, self.redactor, self.publisher.publish)
         applied = settings.data_dir / "applied.json"
         self.reconciler = Reconciler(self.hub, applied, settings.adapter_grace, self.metrics, self.publisher.publish)
         session = new_session()
@@ -71,6 +71,8 @@ class App:
         self._watch_signals()
         logging.getLogger().addHandler(self.logs)
         logging.getLogger(SERVER_LOGGER).addFilter(ChatterLimit())
+        for name in ("mcp", "uvicorn", "fastmcp"):  # their lines name whole session ids, and repeat ours
+            logging.getLogger(name).setLevel(logging.WARNING)
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         listener = bind(self.settings)
         await warm_up()

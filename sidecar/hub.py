@@ -13,6 +13,7 @@ from sidecar.fastmcp_server import Sessionless
 from sidecar.metrics import Metrics
 from sidecar.plan import Wanted, plan
 from sidecar.pool import Pool
+from sidecar.redact import Redactor
 from sidecar.session import Session
 from sidecar.upstream import Upstream
 from sidecar.workspace import Release, Workspace
@@ -25,13 +26,16 @@ LOG_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "notice": logging.IN
 class Hub:
     """Owns the workspaces; listens to the upstreams (upstream.Listener)."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, publish: Callable[[Event], None]) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, redactor: Redactor, publish: Callable[[Event], None]
+    ) -> None:
         self.workspaces: dict[str, Workspace] = {}
         self.departed: set[Workspace] = set()
         """Removed workspaces with clients that have not left yet."""
         self.snapshot: Snapshot | None = None
         self._settings = settings
         self._metrics = metrics
+        self._redactor = redactor
         self._publish = publish
         self._by_slug: dict[str, Workspace] = {}
         self._ends: dict[Workspace, asyncio.Event] = {}
@@ -72,11 +76,20 @@ class Hub:
         for name in steps.remove:
             released += self._remove(self.workspaces.pop(name))
         self._by_slug = {workspace.spec.slug: workspace for workspace in self.workspaces.values()}
+        self._forget_servers(snapshot)
         self.snapshot = snapshot
         for upstream, holder in released:
             self.pool.release(upstream, holder)
         for name in (*(wanted.spec.name for wanted in (*steps.create, *steps.update)), *steps.remove):
             self._publish(Event(topic="workspace", subject=name))
+
+    def _forget_servers(self, snapshot: Snapshot) -> None:
+        """Drop what is kept by server key of those that are gone."""
+        keys = {server.key for server in snapshot.servers}
+        self._metrics.keep_servers(keys)
+        for server in self.snapshot.servers if self.snapshot else ():
+            if server.key not in keys:
+                self._redactor.retire(server.key)
 
     def _create(self, wanted: Wanted) -> list[Release]:
         returned = next((workspace for workspace in self.departed if workspace.name == wanted.spec.name), None)

@@ -151,17 +151,19 @@ class Upstream:
         self.tried = True
         if self._end.is_set():  # asked to restart
             self._end.clear()
-            self.restarts += 1
+            self._count_restart()
             return
         reason = reason or ConnectionLost("The server ended the connection.")
         delay = self.backoff.next_delay()
-        self.restarts += 1
+        self._count_restart()
         hopeless = isinstance(reason, VariableMissing)
         self.retry_at = None if hopeless else time.time() + delay
         if hopeless or self.backoff.hopeless:
             self.catalog = None
+        news = self.reason is None or self.reason.message != reason.message
         self._enter("failed" if hopeless or self.backoff.hopeless else "backoff", reason.body())
-        log.warning(
+        log.log(
+            logging.WARNING if news else logging.DEBUG,
             "server not ready",
             extra={
                 "server": self.spec.key,
@@ -178,6 +180,10 @@ class Upstream:
         if not self._stopping:
             self._end.clear()
         self.retry_at = None
+
+    def _count_restart(self) -> None:
+        self.restarts += 1
+        self._metrics.restarted(self.spec.key)
 
     def _enter(self, state: UpstreamState, reason: ErrorBody | None) -> None:
         if state != self.state:
