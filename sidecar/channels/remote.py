@@ -64,27 +64,28 @@ async def detect(launch: RemoteLaunch) -> Transport:
     async with make_client(launch) as client:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                return await _try_post(client, launch.url) or await _try_get(client, launch.url)
+                found, session = await _try_post(client, launch.url)
+                found = found or await _try_get(client, launch.url)
         except (httpx2.HTTPError, TimeoutError) as error:
             raise failure(error, launch.url) from None
+        if session:
+            await _end_session(client, launch.url, session)
+        return found
 
 
-async def _try_post(client: httpx2.AsyncClient, url: str) -> Transport | None:
+async def _try_post(client: httpx2.AsyncClient, url: str) -> tuple[Transport | None, str]:
+    """What the answer to an InitializeRequest tells, if anything, and the session that it opened."""
     async with streaming(client, "POST", url, POST_HEADERS, _initialize()) as response:
-        status = response.status_code
+        status, session = response.status_code, response.headers.get(SESSION_HEADER, "")
         if is_event_stream(response):
-            found = await _first_event(response)
-        elif content_type(response) == "application/json" and parse(await body(response)):
-            found = "http"
-        elif status == 405:
-            return "sse"
-        elif status in (401, 403, 407) or not 400 <= status < 500:
-            raise not_mcp(response, url) if response.is_success else refusal(response, url)
-        else:
-            return None
-    if session := response.headers.get(SESSION_HEADER):
-        await _end_session(client, url, session)
-    return found
+            return await _first_event(response), session
+        if content_type(response) == "application/json" and parse(await body(response)):
+            return "http", session
+        if response.is_success:
+            raise not_mcp(response, url)
+        if status in (401, 403, 407) or not 400 <= status < 500:
+            raise refusal(response, url)
+        return "sse" if status == 405 else None, session
 
 
 async def _try_get(client: httpx2.AsyncClient, url: str) -> Transport:

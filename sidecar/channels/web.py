@@ -23,6 +23,9 @@ CONNECT_TIMEOUT = 10.0
 WRITE_TIMEOUT = 60.0
 KEEPALIVE = 4.0  # less than the 5 s after which uvicorn and Node close an idle connection
 DRAIN_TIMEOUT = 5.0
+LONGEST_SHOWN = 16
+"""Parts of a URL's path of this length or more are not shown: many hosted servers put their token there."""
+
 MAX_MESSAGE = 64 * 1024 * 1024
 _MOST_REDIRECTS = 5
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -47,6 +50,7 @@ def make_client(launch: RemoteLaunch) -> httpx2.AsyncClient:
 def check_url(url: str) -> None:
     """Raises Unreachable unless `url` is an http or https URL."""
     try:
+        urlsplit(url)
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, ValueError):
         parsed = httpx2.URL("")
@@ -55,9 +59,10 @@ def check_url(url: str) -> None:
 
 
 def place(url: str) -> str:
-    """The URL as it may be shown: without userinfo, query and fragment."""
+    """The URL as it may be shown: without userinfo, query, fragment, and the parts of its path that may be tokens."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    path = "/".join(segment if len(segment) < LONGEST_SHOWN else "***" for segment in parts.path.split("/"))
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
 
 
 def failure(error: Exception, url: str) -> Unreachable:

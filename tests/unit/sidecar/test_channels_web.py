@@ -1,0 +1,95 @@
+"""What both HTTP transports share, without a network."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import httpx2
+import pytest
+
+from sidecar.channels import web
+
+
+def chained(inner: BaseException) -> httpx2.ConnectError:
+    """A connect error as the client raises it, with the cause below."""
+    outer = httpx2.ConnectError("All connection attempts failed")
+    outer.__cause__ = inner
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (httpx2.ConnectTimeout(""), "http://h/p did not answer within 10 s."),
+        (TimeoutError(), "http://h/p did not answer within 10 s."),
+        (chained(OSError(errno.ECONNREFUSED, "x")), "http://h/p could not be connected to: Connection refused."),
+        (
+            chained(OSError("many").with_traceback(None)),
+            "http://h/p could not be connected to: All connection attempts failed.",
+        ),
+        (
+            chained(ExceptionGroup("g", [ValueError("x"), OSError(errno.ENETUNREACH, "x")])),
+            "http://h/p could not be connected to: Network is unreachable.",
+        ),
+        (httpx2.ConnectError(""), "http://h/p could not be connected to: ConnectError."),
+        (httpx2.ReadError("http://u:secret@h"), "The connection to http://h/p broke (ReadError)."),
+    ],
+)
+def test_words_for_failures(error: Exception, expected: str) -> None:
+    """The cause is told, the URL's secrets are not."""
+    assert web.failure(error, "http://user:secret@h/p?token=secret#secret").message == expected
+
+
+def test_a_port_is_shown() -> None:
+    """Host and port are what a user needs."""
+    assert web.place("https://u@[::1]:8443/a/b?c") == "https://[::1]:8443/a/b"
+
+
+@pytest.mark.parametrize(
+    ("sent", "following", "expected"),
+    [
+        ("http://h/a", "http://h/a/", True),
+        ("http://h/a", "https://h/a", True),
+        ("http://h:80/a", "https://h:443/a", True),
+        ("http://h:8080/a", "https://h:8080/a", False),
+        ("https://h/a", "http://h/a", False),
+        ("http://h/a", "http://g/a", False),
+        ("http://u:p@h/a", "http://h/b", True),
+        ("http://u:p@h/a", "http://x:y@h/b", False),
+    ],
+)
+def test_redirect_targets(sent: str, following: str, expected: bool) -> None:
+    """Only the configured origin, or its upgrade to https, gets what was meant for it."""
+    one, other = httpx2.Request("POST", sent), httpx2.Request("POST", following)
+    assert web._same_target(one, other) is expected
+    assert not web._same_target(one, httpx2.Request("GET", following))
+
+
+@pytest.mark.parametrize(
+    ("data", "count"),
+    [
+        ('{"jsonrpc":"2.0","method":"m"}', 1),
+        ('{"id":1,"result":{}}', 1),
+        ('{"id":1,"error":{}}', 1),
+        ('{"id":1,"error":"x"}', 0),
+        ('[{"method":"m"},{"method":1},2]', 1),
+        ("{}", 0),
+        ("", 0),
+        (b"\xff", 0),
+    ],
+)
+def test_frames_in_data(data: Any, count: int) -> None:
+    """What is no message is left out."""
+    assert len(web.parse(data)) == count
+
+
+def test_a_stream_without_a_socket() -> None:
+    """Where the response does not come from a socket, there is nothing to keep alive."""
+
+    class Stream:
+        def get_extra_info(self, name: str) -> None:
+            return None
+
+    web.keep_alive(httpx2.Response(200))
+    web.keep_alive(httpx2.Response(200, extensions={"network_stream": Stream()}))
