@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Callable, Coroutine
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TextIO
 
 from bridge.cli.calls import call
@@ -89,7 +89,7 @@ def _whole_hub(command: Callable[..., argparse.ArgumentParser]) -> None:
     one = command(
         "watch", "show what there is, then each change, until Ctrl-C", lambda ctx, _: watch(ctx), needs_hub=False
     )
-    one.add_argument("--to", type=Path, help="write to this file or terminal instead of stdout")
+    one.add_argument("--fd", type=int, default=1, help="write to this open descriptor instead of stdout")
 
 
 def _lines(text: str) -> int:
@@ -116,21 +116,29 @@ def main(argv: list[str] | None = None) -> int:
     """The console script: 0 well, 1 it failed, 2 bad usage or settings, 3 no hub runs, 130 interrupted."""
     arguments = parser().parse_args(argv)
     try:
-        context = Context(load(), json=arguments.json, paint=Paint(wants_color(arguments.color, sys.stdout)))
-        if arguments.needs_hub and not running(context):
-            raise HubNotRunning(f"No hub runs with {context.settings.runtime}.")
-        if to := getattr(arguments, "to", None):
-            with to.open("a", encoding="utf-8") as out:
-                redirected = Context(context.settings, context.json, Paint(wants_color(arguments.color, out)), out)
-                return asyncio.run(execute(redirected, arguments))
-        return asyncio.run(execute(context, arguments))
+        with output(arguments) as out:
+            context = Context(load(), arguments.json, Paint(wants_color(arguments.color, out)), out)
+            if arguments.needs_hub and not running(context):
+                raise HubNotRunning(f"No hub runs with {context.settings.runtime}.")
+            return asyncio.run(execute(context, arguments))
     except HubError as error:
         return report(error, arguments.json, sys.stderr)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader (`head`) has seen enough; nothing more may be written, not even at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return OK if arguments.command == "watch" else FAILED
+
+
+@contextlib.contextmanager
+def output(arguments: argparse.Namespace) -> Iterator[TextIO]:
+    """Where a command writes: stdout, or the descriptor that it was given."""
+    descriptor = getattr(arguments, "fd", 1)
+    if descriptor == 1:
+        yield sys.stdout
+        return
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        yield out
 
 
 async def execute(context: Context, arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ import psutil
 from bridge.cli import lock
 from bridge.cli.context import Context
 from bridge.cli.errors import DirectoryUnusable
-from bridge.cli.supervise import LOCK_FD_VARIABLE
+from bridge.cli.supervise import LOCK_FD_VARIABLE, TERMINAL_FD_VARIABLE
 from bridge.errors import PortTaken, SettingInvalid
 from bridge.runtime import prepare_runtime_dir
 from bridge.settings import Settings
@@ -99,7 +99,7 @@ def environment(settings: Settings, logs: Path, lock_fd: int) -> dict[str, str]:
         LOCK_FD_VARIABLE: str(lock_fd),
         "YAMCP_HUB_PYTHON": sys.executable,
         "YAMCP_HUB_LOGS": str(logs).replace("%", "%%"),
-        "YAMCP_HUB_TERMINAL": terminal(logs / "watch.out"),
+        TERMINAL_FD_VARIABLE: str(terminal()),
     }
 
 
@@ -115,15 +115,11 @@ def exported(settings: Settings) -> dict[str, str]:
     return variables
 
 
-def terminal(fallback: Path) -> str:
-    """A path at which another process can write to this one's stdout; the fallback where there is no such path."""
-    candidates = [f"/proc/{os.getpid()}/fd/1"]
-    if sys.stdout.isatty():
-        candidates.append(os.ttyname(sys.stdout.fileno()))
-    for path in candidates:
-        try:
-            os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY))
-        except OSError:
-            continue
-        return path
-    return str(fallback)
+def terminal() -> int:
+    """A descriptor of this process's stdout for others to write to: supervisord gives its children pipes instead."""
+    try:
+        descriptor = os.dup(1)
+    except OSError:  # started with stdout closed
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.set_inheritable(descriptor, True)
+    return descriptor

@@ -14,6 +14,7 @@ from supervisor.supervisord import Supervisor
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOCK_FD_VARIABLE = "YAMCP_HUB_LOCK_FD"
+TERMINAL_FD_VARIABLE = "YAMCP_HUB_TERMINAL_FD"
 
 
 class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
@@ -21,6 +22,7 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
 
     def __init__(self) -> None:
         super().__init__()
+        self._terminal = int(os.environ[TERMINAL_FD_VARIABLE])
         self._prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
     def setpgrp(self) -> None:
@@ -28,6 +30,11 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
         super().setpgrp()
         if self._prctl:
             self._prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+    def close_fd(self, fd: int) -> None:
+        """In a new child, for each descriptor: close it, unless it is the terminal's (the hub's own may have that)."""
+        if fd != self._terminal:
+            super().close_fd(fd)
 
     def setsignals(self) -> None:
         """As supervisord's, but a terminal that closes ends the hub (supervisord would restart it, unseen)."""
@@ -42,8 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     if lock := os.environ.pop(LOCK_FD_VARIABLE, None):
         os.set_inheritable(int(lock), False)
     options = Options()
-    options.realize(arguments, doc=__doc__)
-    options.first = True
+    options.realize([*(arguments or ()), "--user", str(os.getuid())], doc=__doc__)
+    options.first, options.test = True, False
     try:
         with contextlib.suppress(ExitNow):
             Supervisor(options).main()
