@@ -9,13 +9,15 @@ SOON = 4.0
 """Longest wait at first: a server is back within 5 s after its trouble is gone."""
 PATIENCE = 300.0
 RARELY = 30.0
-"""Wait once it has been failing for `PATIENCE` seconds: a start costs processor time, and nobody seems to mend it."""
+SHARE = 20
+"""After `PATIENCE` seconds of failing, a wait is this many times as long as the attempt took, at most `RARELY`: what
+fails at once is still tried every 4 s, and what fails slowly (npx) does not keep the processor busy for nothing."""
 STEADY = 5.0
 """A server that was ready this long starts from the shortest wait again; one that crashes at once does not."""
 
 
 class Backoff:
-    """Exponential, capped low while there is hope, high when it has been failing for long. Times in seconds."""
+    """Exponential up to `SOON`; for what has been failing for long, by what an attempt costs. Times in seconds."""
 
     def __init__(self) -> None:
         self.attempts = 0
@@ -33,15 +35,17 @@ class Backoff:
 
     @property
     def hopeless(self) -> bool:
-        """Whether it has been failing for so long that it is only tried rarely."""
+        """Whether it has been failing for so long that nobody seems to mend it."""
         return self._failing_since is not None and time.monotonic() - self._failing_since > PATIENCE
 
-    def next_delay(self) -> float:
-        """Count a failure, and say how long to wait after it."""
+    def next_delay(self, took: float) -> float:
+        """Count a failure of an attempt that took so long, and say how long to wait after it."""
         now = time.monotonic()
         if self._ready_since is not None and now - self._ready_since >= STEADY:
             self.reset()
         self._ready_since = None
         self.attempts += 1
         self._failing_since = self._failing_since or now
-        return RARELY if self.hopeless else min(SOON, FIRST * 2.0 ** min(self.attempts - 1, 10))
+        if self.hopeless:
+            return min(RARELY, max(SOON, SHARE * took))
+        return min(SOON, FIRST * 2.0 ** min(self.attempts - 1, 10))

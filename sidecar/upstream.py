@@ -100,9 +100,10 @@ class Upstream:
         try:
             while not self._stopping:
                 self._enter("starting", self.reason)
+                began = time.monotonic()
                 reason = await self._connect_once()
                 if not self._stopping:
-                    await self._wait_to_retry(reason)
+                    await self._wait_to_retry(reason, time.monotonic() - began)
         finally:
             self._enter("stopped", None)
 
@@ -147,14 +148,14 @@ class Upstream:
             if self._channel is not None:
                 self._stderr, self._channel = self._channel.stderr(), None
 
-    async def _wait_to_retry(self, reason: SidecarError | None) -> None:
+    async def _wait_to_retry(self, reason: SidecarError | None, took: float) -> None:
         self.tried = True
         if self._end.is_set():  # asked to restart
             self._end.clear()
             self._count_restart()
             return
         reason = reason or ConnectionLost("The server ended the connection.")
-        delay = self.backoff.next_delay()
+        delay = self.backoff.next_delay(took)
         self._count_restart()
         hopeless = isinstance(reason, VariableMissing)
         self.retry_at = None if hopeless else time.time() + delay
