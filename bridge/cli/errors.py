@@ -27,16 +27,16 @@ class HubRunning(HubError):
 
 
 class DirectoryUnusable(HubError):
-    """A directory that the hub writes to cannot be made or written."""
+    """The hub's data directory cannot be made or written."""
 
-    code = "DIRECTORY_UNUSABLE"
-    hint = "Make it writable for the user that runs the hub, or name another one in the setting given here."
+    code = "DATA_DIR_UNUSABLE"
+    hint = "Make it writable for the user that runs the hub, or name another one in HUB_DATA_DIR."
 
 
 class NoSuchWorkspace(HubError):
     """The command names a workspace that the hub does not have."""
 
-    code = "CLI_WORKSPACE_UNKNOWN"
+    code = "NO_SUCH_WORKSPACE"
     hint = "`hubctl workspaces` lists them; a name with spaces has to be quoted, or use its slug."
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.cli.context import Context
+from bridge.cli.context import Context, dumps
 from bridge.cli.render import Paint, clean
 from bridge.models import Event, Logs
 
+REMEMBERED = 10_000
+"""Records that are known to have been shown."""
 _SHOWN_APART = ("time", "level", "process", "logger", "message", "exception")
 _LEVEL_COLORS = {"error": "31", "critical": "31", "warning": "33", "debug": "2"}
 
@@ -15,22 +17,23 @@ _LEVEL_COLORS = {"error": "31", "critical": "31", "warning": "33", "debug": "2"}
 async def logs(context: Context, limit: int, server: str | None, follow: bool) -> int:
     """The newest records, oldest first; with `follow`, further ones until interrupted."""
     if not follow:
-        await _recent(context, limit, server)
+        await _recent(context, limit, server, {})
         return 0
+    shown: dict[str, None] = {}
     async with context.events("log") as events:
         async for event in events:
             if event.topic == "joined":  # the hub is there, perhaps again; nothing is missed from here on
-                await _recent(context, limit, server)
+                await _recent(context, limit, server, shown)
             elif concerns(event, server):
-                _show(context, event.data)
+                _show(context, event.data, shown)
     return 0
 
 
-async def _recent(context: Context, limit: int, server: str | None) -> None:
+async def _recent(context: Context, limit: int, server: str | None, shown: dict[str, None]) -> None:
     async with context.actual() as hub:
         answer = await hub.request("logs", Logs(limit=limit, server=server))
     for record in answer.records:
-        _show(context, record)
+        _show(context, record, shown)
 
 
 def concerns(event: Event, server: str | None) -> bool:
@@ -38,11 +41,15 @@ def concerns(event: Event, server: str | None) -> bool:
     return server is None or server in (event.subject, event.data.get("server"))
 
 
-def _show(context: Context, record: dict[str, Any]) -> None:
-    if context.json:
-        context.emit(record)
-    else:
-        context.say(*record_lines(record, context.paint))
+def _show(context: Context, record: dict[str, Any], shown: dict[str, None]) -> None:
+    """Show a record once: one that came while the newest were asked for comes twice."""
+    line = dumps(record)
+    if line in shown:
+        return
+    shown[line] = None
+    if len(shown) > REMEMBERED:
+        del shown[next(iter(shown))]
+    context.say(*([line] if context.json else record_lines(record, context.paint)))
 
 
 def record_lines(record: dict[str, Any], paint: Paint) -> list[str]:

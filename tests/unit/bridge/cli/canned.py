@@ -117,6 +117,24 @@ RECORDS: tuple[dict[str, Any], ...] = (
 )
 
 
+class Lines(io.StringIO):
+    """Output that can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = asyncio.Event()
+
+    def flush(self) -> None:
+        self.written.set()
+
+    async def until(self, text: str) -> str:
+        """Wait until the text was written; returns everything."""
+        while text not in self.getvalue():
+            self.written.clear()
+            await self.written.wait()
+        return self.getvalue()
+
+
 @dataclass
 class CannedHub:
     """Answers as a hub in these states would, and remembers what it was asked."""
@@ -194,9 +212,9 @@ class CannedHub:
         self.asked.append(body)
         return LogRecords(records=self.records)
 
-    def context(self, json: bool = False) -> Context:
+    def context(self, json: bool = False, out: io.StringIO | None = None) -> Context:
         """What a command that asks this hub gets."""
-        return Context(self.settings, json, Paint(False), io.StringIO(), io.StringIO(), self.bridge)
+        return Context(self.settings, json, Paint(False), out or io.StringIO(), io.StringIO(), self.bridge)
 
     async def hubctl(self, *words: str) -> tuple[int, str, str]:
         """Run a command; returns its exit code, what it wrote to stdout, and to stderr."""

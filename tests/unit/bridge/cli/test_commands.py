@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 
 import pytest
 
-from bridge.models import Call, ListTools, Logs, Restart, SetWorkspace
-from tests.unit.bridge.cli.canned import CannedHub, status
+from bridge.cli.logs import logs
+from bridge.models import Call, Event, ListTools, Logs, Restart, SetWorkspace
+from tests.unit.bridge.cli.canned import CannedHub, Lines, status
 
 
 async def test_status_shows_workspaces_servers_and_what_is_wrong(hub: CannedHub) -> None:
@@ -62,10 +64,10 @@ async def test_an_unknown_workspace_is_an_error_that_names_the_known(hub: Canned
     """One line on stderr, as JSON where that is asked for, and exit code 1."""
     code, out, err = await hub.hubctl("url", "nope")
     assert (code, out) == (1, "")
-    assert err.startswith("CLI_WORKSPACE_UNKNOWN: There is no workspace 'nope'; there are: My Work, idle. ")
+    assert err.startswith("NO_SUCH_WORKSPACE: There is no workspace 'nope'; there are: My Work, idle. ")
     assert err.count("\n") == 1
     code, _, err = await hub.hubctl("tools", "nope", "--json")
-    assert (code, json.loads(err)["error"]["code"]) == (1, "CLI_WORKSPACE_UNKNOWN")
+    assert (code, json.loads(err)["error"]["code"]) == (1, "NO_SUCH_WORKSPACE")
 
 
 async def test_enable_returns_when_it_is_done(hub: CannedHub) -> None:
@@ -152,3 +154,18 @@ async def test_logs_are_readable(hub: CannedHub) -> None:
     assert out.splitlines() == ["10:00:00.123 error   lost  server=time", "  Trace", "  Error"]
     assert hub.asked == [Logs(limit=5, server="time")]
     assert json.loads((await hub.hubctl("logs", "--json"))[1])["message"] == "lost"
+
+
+async def test_following_logs_shows_each_record_once(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest first, then what is told, of the server asked for; what comes both ways is shown once."""
+    monkeypatch.setattr("bridge.cli.logs.REMEMBERED", 2)
+    out = Lines()
+    task = asyncio.create_task(logs(hub.context(json=True, out=out), 10, "time", follow=True))
+    await out.until("lost")
+    other = {"message": "other", "server": "gone"}
+    for record in (hub.records[0], other, {"message": "one", "server": "time"}, {"message": "two", "server": "time"}):
+        hub.publisher.publish(Event(topic="log", data=record))
+    text = await out.until("two")
+    assert [json.loads(line)["message"] for line in text.splitlines()] == ["lost", "one", "two"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from bridge.cli.render import Paint
 from bridge.cli.watch import watch
 from bridge.errors import ErrorBody
 from bridge.models import Issue, Status
-from tests.unit.bridge.cli.canned import CannedHub, desired, missing, server, settings, small, status, workspace
+from tests.unit.bridge.cli.canned import CannedHub, Lines, desired, missing, server, settings, small, status, workspace
 
 PLAIN = Paint()
 ISSUE = Issue(
@@ -101,24 +100,6 @@ def test_a_switch_is_told() -> None:
     before = one("ready")
     after = status([before.workspaces[0].model_copy(update={"enabled": False, "tools": 0})], before.servers)
     assert changes(before, after, PLAIN) == ["workspace w: off, 0 tools"]
-
-
-class Lines(io.StringIO):
-    """Output that can be waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = asyncio.Event()
-
-    def flush(self) -> None:
-        self.written.set()
-
-    async def until(self, text: str) -> str:
-        """Wait until the text was written; returns everything."""
-        while text not in self.getvalue():
-            self.written.clear()
-            await self.written.wait()
-        return self.getvalue()
 
 
 def watching(hub: CannedHub, settle: float = 10) -> tuple[Lines, asyncio.Task[int]]:
