@@ -52,8 +52,9 @@ class Redactor:
         self._stale = False
 
     def add(self, owner: str, secrets: Iterable[str]) -> None:
-        """Mask these values too; values too short to be told from ordinary text are ignored."""
-        forms = frozenset(form for secret in secrets for form in _forms(secret))
+        """Mask these values too, but for those that cannot be told from ordinary text: short ones, common words, and
+        paths that exist (a `${HOME}` is no secret)."""
+        forms = frozenset(form for secret in secrets if not _is_open(secret) for form in _forms(secret))
         if not forms <= self._owned.get(owner, frozenset()):
             self._owned[owner] = self._owned.get(owner, frozenset()) | forms
             self._stale = True

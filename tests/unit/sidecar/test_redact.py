@@ -29,6 +29,12 @@ def test_short_values_stay() -> None:
     assert masked("true 8080", "true", "8080") == "true 8080"
 
 
+def test_words_and_paths_stay(tmp_path: Path) -> None:
+    """What a variable such as HOME or NODE_ENV holds stays readable."""
+    text = f"production in {tmp_path}"
+    assert masked(text, "production", str(tmp_path)) == text
+
+
 def test_nothing_known_nothing_changed() -> None:
     """Without secrets, ordinary text passes."""
     assert Redactor()("GET /mcp/demo 200") == "GET /mcp/demo 200"
@@ -109,7 +115,7 @@ def test_secrets_of_arguments() -> None:
     """Arguments are masked when a flag names them secret, and so are secret parts of URLs."""
     args = ("--api-key", "value1", "--token=value2", "plain", "--password", "--verbose", "x", "--url=http://u:value3@h")
     assert secrets_of(StdioLaunch(command="x", args=args)) == {"value1", "value2", "u", "value3"}
-    assert secrets_of(StdioLaunch(command="x", args=("https://h/?k=value4",))) == {"value4"}
+    assert secrets_of(StdioLaunch(command="x", args=("https://h/?k=value4", "PASSWORD"))) == {"value4"}
 
 
 def test_secrets_of_a_remote_server() -> None:
