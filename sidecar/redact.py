@@ -119,12 +119,12 @@ def _argument_secrets(args: Iterable[str]) -> Iterator[str]:
     named = False
     for arg in args:
         flag, equals, value = arg.partition("=")
-        if "://" in arg:
-            yield from _url_secrets(arg if not equals or "://" in flag else value)
-        elif named and not arg.startswith("-"):
+        if named and not arg.startswith("-"):
             yield arg
-        elif equals and _SECRET_NAME.search(flag):
+        elif equals and "://" not in flag and _SECRET_NAME.search(flag):
             yield value
+        elif "://" in arg:
+            yield from _url_secrets(arg if "://" in flag else value)
         named = arg.startswith("-") and not equals and bool(_SECRET_NAME.search(arg))
 
 

@@ -115,7 +115,8 @@ def test_secrets_of_arguments() -> None:
     """Arguments are masked when a flag names them secret, and so are secret parts of URLs."""
     args = ("--api-key", "value1", "--token=value2", "plain", "--password", "--verbose", "x", "--url=http://u:value3@h")
     assert secrets_of(StdioLaunch(command="x", args=args)) == {"value1", "value2", "u", "value3"}
-    assert secrets_of(StdioLaunch(command="x", args=("https://h/?k=value4", "PASSWORD"))) == {"value4"}
+    assert secrets_of(StdioLaunch(command="x", args=("https://auth.h/?k=value4", "PASSWORD"))) == {"value4"}
+    assert secrets_of(StdioLaunch(command="x", args=("--dsn", "a://b", "--key=c://d"))) == {"a://b", "c://d"}
 
 
 def test_secrets_of_a_remote_server() -> None:
