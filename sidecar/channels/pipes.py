@@ -1,0 +1,115 @@
+"""asyncio protocols for the pipes of a process; they do the same on uvloop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+
+class Reader(asyncio.Protocol):
+    """Hands on what a pipe brings, and its end. `closed` is done once the pipe is closed on our side."""
+
+    def __init__(self, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+        self._on_data = on_data
+        self._on_end = on_end
+        self._transport: asyncio.BaseTransport | None = None
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._on_data(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._on_end()
+        self.closed.set_result(None)
+
+    def close(self) -> None:
+        """Close the pipe."""
+        if self._transport:
+            self._transport.close()
+
+
+class Writer(asyncio.BaseProtocol):
+    """Writes to a pipe: at once, while the other side reads; in turn, once more than `HIGH` bytes wait for it."""
+
+    HIGH = 256 * 1024
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self._on_end = on_end
+        self._transport: asyncio.WriteTransport | None = None
+        self._paused = False
+        self._turns: deque[asyncio.Future[None]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's are of another class
+        self._transport.set_write_buffer_limits(high=self.HIGH)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._on_end()
+        for turn in self._turns:
+            if not turn.done():
+                turn.set_result(None)
+        self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._next_turn()
+
+    async def write(self, data: bytes) -> bool:
+        """Write; returns False when the pipe is closed."""
+        if self._paused or self._turns:
+            await self._turn(data)
+        elif self._transport:
+            self._transport.write(data)
+        return self._transport is not None
+
+    async def _turn(self, data: bytes) -> None:
+        """Write when those who came before have, and there is room."""
+        turn = self._loop.create_future()
+        self._turns.append(turn)
+        try:
+            await turn
+            if self._transport:
+                self._transport.write(data)
+        finally:
+            self._turns.remove(turn)
+            self._next_turn()
+
+    def _next_turn(self) -> None:
+        if self._turns and not self._paused and not self._turns[0].done():
+            self._turns[0].set_result(None)
+
+    def close(self) -> None:
+        """Close the pipe after what was written: the server sees the end of its input."""
+        if self._transport:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close the pipe now."""
+        if self._transport:
+            self._transport.abort()
+
+
+async def read_pipe(fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> Reader:
+    """Read from a descriptor, which is closed with the reader."""
+    reader = Reader(on_data, on_end)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: reader, os.fdopen(fd, "rb", buffering=0))
+    return reader
+
+
+async def write_pipe(fd: int, on_end: Callable[[], None]) -> Writer:
+    """Write to a descriptor, which is closed with the writer."""
+    writer = Writer(on_end)
+    await asyncio.get_running_loop().connect_write_pipe(lambda: writer, os.fdopen(fd, "wb", buffering=0))
+    return writer

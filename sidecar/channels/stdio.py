@@ -1,0 +1,211 @@
+"""The frame channel over the pipes of a process: JSON lines, as MCP's stdio transport has them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from bridge.models import StdioLaunch
+from sidecar.channel import Channel, Frame, OnFrame
+from sidecar.channels.environment import child_environment
+from sidecar.channels.lines import Lines, LineTooLong, Tail, frames_of
+from sidecar.channels.pipes import Reader, Writer, read_pipe, write_pipe
+from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
+from sidecar.spawner.client import Child, Spawner
+from sidecar.spawner.link import close_all
+
+LINE_LIMIT = 32 * 1024 * 1024
+GRACE = 2.0
+DRAIN = 0.5
+"""Seconds that wait for the other sign of an end: what is still in the pipe after the exit, or the exit after the
+pipe's end."""
+SHOWN = 5
+"""Lines that are not MCP messages of which the log tells."""
+
+
+class StdioChannel:
+    """A running stdio server. `skipped` counts the lines on its stdout that were no MCP messages."""
+
+    transport = "stdio"
+
+    def __init__(
+        self,
+        child: Child,
+        on_frame: OnFrame,
+        redact: Callable[[str], str],
+        log: Callable[[str], None] | None,
+        line_limit: int,
+    ) -> None:
+        self._child = child
+        self._on_frame = on_frame
+        self._redact = redact
+        self._log = log
+        self._limit = line_limit
+        self._lines = Lines(line_limit)
+        self._tail = Tail(redact)
+        self._loop = asyncio.get_running_loop()
+        self._closed: asyncio.Future[SidecarError] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self._end: int | SidecarError | None = None
+        self._quiet = False  # its stdout has ended
+        self._fds = [child.stderr, child.stdout, child.stdin]  # not connected yet
+        self._stdin: Writer | None = None
+        self._outputs: list[Reader] = []
+        self.skipped = 0
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return (self._child.pid,)
+
+    def stderr(self) -> tuple[str, ...]:
+        return self._tail.read()
+
+    async def wait_closed(self) -> SidecarError:
+        return await asyncio.shield(self._closed)
+
+    async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
+        if self._closed.done():
+            raise ConnectionLost(self._closed.result().message)
+        data = orjson.dumps(frame, option=orjson.OPT_APPEND_NEWLINE)
+        if self._stdin is None or not await self._stdin.write(data):
+            raise ConnectionLost("The server closed its input.")
+
+    # --- open and close ------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect the pipes; whoever calls it calls `close`, whether it succeeds or not."""
+        self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed)
+        self._outputs.append(await read_pipe(self._fds.pop(), self._on_output, self._on_output_ended))
+        self._outputs.append(await read_pipe(self._fds.pop(), self._tail.feed, _ignore))
+        self._child.on_end(self._on_exit)
+
+    async def close(self, grace: float) -> None:
+        """End the server and close the pipes. Its last output is read, so that it can write it, but not delivered."""
+        self._on_frame = _ignore
+        self._settle(ConnectionLost("The hub closed it."))
+        close_all(self._fds)
+        if self._stdin:
+            self._stdin.close()
+        try:
+            await self._child.stop(grace)
+        finally:
+            if self._stdin:
+                self._stdin.abort()
+            for output in self._outputs:
+                output.close()
+        await asyncio.gather(*(pipe.closed for pipe in (self._stdin, *self._outputs) if pipe))
+
+    # --- what comes from the process -----------------------------------------------------------------------------
+
+    def _on_output(self, data: bytes) -> None:
+        try:
+            lines = self._lines.feed(data)
+        except LineTooLong:
+            self._settle(OutputTooLarge(f"It wrote a line of more than {self._limit >> 20} MiB to its stdout."))
+            self._outputs[0].close()
+            return
+        for line in lines:
+            self._deliver(line)
+
+    def _deliver(self, line: bytes) -> None:
+        try:
+            for frame in frames_of(line):
+                self._on_frame(frame)
+        except ValueError:
+            if line.strip():
+                self._skip(line)
+
+    def _skip(self, line: bytes) -> None:
+        self.skipped += 1
+        if self._log and self.skipped <= SHOWN:
+            text = self._redact(line[: Tail.KEPT].decode(errors="replace"))[:200]
+            last = "; further ones are only counted" if self.skipped == SHOWN else ""
+            self._log(f"a line on stdout is no MCP message, skipped: {text!r}{last}")
+
+    def _on_output_ended(self) -> None:
+        if rest := self._lines.rest():
+            self._deliver(rest)
+        self._quiet = True
+        self._conclude(ConnectionLost("The server closed its output."))
+
+    def _on_input_closed(self) -> None:
+        self._conclude(ConnectionLost("The server closed its input."))
+
+    def _on_exit(self, end: int | SidecarError) -> None:
+        self._end = end
+        self._conclude(exit_error(end))
+
+    def _conclude(self, reason: SidecarError) -> None:
+        """It has ended, by one sign: settle when the other is there too, or does not come."""
+        if self._end is not None and self._quiet:
+            self._settle(exit_error(self._end))
+        elif not self._timer and not self._closed.done():
+            self._timer = self._loop.call_later(DRAIN, self._give_up, reason)
+
+    def _give_up(self, reason: SidecarError) -> None:
+        self._settle(reason if self._end is None else exit_error(self._end))
+
+    def _settle(self, reason: SidecarError) -> None:
+        if self._timer:
+            self._timer.cancel()
+        if not self._closed.done():
+            self._closed.set_result(reason)
+
+
+@asynccontextmanager
+async def open_stdio(
+    spawner: Spawner,
+    launch: StdioLaunch,
+    *,
+    on_frame: OnFrame,
+    redact: Callable[[str], str],
+    log: Callable[[str], None] | None = None,
+    pass_env: Sequence[str] = (),
+    grace: float = GRACE,
+    line_limit: int = LINE_LIMIT,
+) -> AsyncIterator[Channel]:
+    """Start a server and talk to it; at the end nothing of it is left.
+
+    `launch` is expanded already. `log` gets the hub's own remarks on it, masked. `grace`: seconds that it has to end
+    by itself once its stdin is closed, and again after SIGTERM. `line_limit`: bytes of the longest message.
+
+    Raises:
+        CommandMissing, DirectoryMissing, ProcessRefused: it cannot be started.
+        SpawnerLost: the process that starts servers died meanwhile; try again.
+    """
+    environment = child_environment(launch.env, pass_env)
+    child = await spawner.spawn((launch.command, *launch.args), environment, launch.cwd, uuid4().hex)
+    channel = StdioChannel(child, on_frame, redact, log, line_limit)
+    try:
+        await channel.open()
+        yield channel
+    finally:
+        await channel.close(grace)
+
+
+def exit_error(end: int | SidecarError) -> SidecarError:
+    """What to tell of the end of a process: its exit code, or the negative number of a signal."""
+    if isinstance(end, SidecarError):
+        return end
+    if end >= 0:
+        return ServerExited(f"It exited with code {end}.", data={"exit_code": end})
+    name = _signal_name(-end)
+    guess = " (out of memory?)" if -end == signal.SIGKILL else ""
+    return ServerExited(f"It was killed by {name}{guess}.", data={"signal": name})
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _ignore(*_: Any) -> None:
+    """Nobody listens any more."""

@@ -1,0 +1,347 @@
+"""Starting and stopping stdio servers, by way of the spawner process."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import itertools
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sidecar.errors import CommandMissing, DirectoryMissing, ProcessRefused, SidecarError, SpawnerLost
+from sidecar.spawner import proc
+from sidecar.spawner.link import Link, close_all
+from sidecar.spawner.wire import Message
+
+log = logging.getLogger(__name__)
+
+PROGRAM = Path(__file__).with_name("process.py")
+COMMAND = (sys.executable, "-I", "-S", "-u")
+LOCK = "spawner.lock"
+MOST_STARTING = 32
+"""Starts under way at once; each has descriptors in flight, of which the system allows only so many."""
+LONGEST_END = 15.0
+FIRST_DELAY, LONGEST_DELAY, STEADY = 0.05, 5.0, 10.0
+PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
+
+
+class Child:
+    """A process that was started. `stdin`, `stdout`, `stderr` are our ends of its pipes, and the caller's to close."""
+
+    def __init__(self, ident: int, instance: str, fds: Sequence[int]) -> None:
+        self.pid = 0
+        self.instance = instance
+        self.stdin, self.stdout, self.stderr = fds
+        self._id = ident
+        self._link: Link | None = None
+        loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[int | SidecarError] = loop.create_future()
+        self._stopped: asyncio.Future[None] = loop.create_future()
+
+    async def wait(self) -> int:
+        """Wait for its end: the exit code, or the negative number of the signal that killed it.
+
+        Raises:
+            SpawnerLost: the spawner died, and this process with it.
+        """
+        end = await asyncio.shield(self._ended)
+        if isinstance(end, SidecarError):
+            raise end
+        return end
+
+    def on_end(self, callback: Callable[[int | SidecarError], None]) -> None:
+        """Call back once it has ended, with what `wait` would return or raise."""
+        self._ended.add_done_callback(lambda ended: callback(ended.result()))
+
+    async def stop(self, grace: float = 2.0) -> None:
+        """End it and all that came from it, and wait until nothing is left.
+
+        Close its stdin first. It has `grace` seconds to end by itself, and as long again after SIGTERM; what is left
+        then is killed. Returns at once when it was stopped before. A call that is cancelled stops it all the same.
+        """
+        if self._link and not self._stopped.done():
+            self._link.send(("stop", self._id, grace))
+        await asyncio.shield(self._stopped)
+
+    def started(self, link: Link, pid: int) -> None:
+        """The spawner runs it now."""
+        self._link, self.pid = link, pid
+
+    def ended(self, end: int | SidecarError) -> None:
+        """The process itself has ended."""
+        if not self._ended.done():
+            self._ended.set_result(end)
+
+    def stopped(self, end: int | SidecarError = -signal.SIGKILL) -> None:
+        """Nothing of it is left."""
+        self.ended(end)
+        self._link = None
+        if not self._stopped.done():
+            self._stopped.set_result(None)
+
+    def abandon(self) -> None:
+        """Nobody wants it any more: close the pipes, and let the spawner end it."""
+        close_all([self.stdin, self.stdout, self.stderr])
+        if self._link:
+            self._link.send(("stop", self._id, 0.0))
+
+
+class Spawner:
+    """Keeps a spawner process running while entered. One at a time for a runtime directory.
+
+    The sidecar is a subreaper meanwhile, so that it gets the children of a spawner that is killed; the next spawner
+    ends these before it starts any. Nothing else in the sidecar may start a process in a session of its own.
+    """
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self._lock = runtime_dir / LOCK
+        self._ids = itertools.count(1)
+        self._starting: dict[int, tuple[Child, asyncio.Future[Child]]] = {}
+        self._children: dict[int, Child] = {}
+        self._slots = asyncio.Semaphore(MOST_STARTING)
+        self._ready = asyncio.Event()
+        self._link: Link | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._since = 0
+        self._closing = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+        self._was_subreaper = False
+
+    async def __aenter__(self) -> Self:
+        self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._was_subreaper = set_subreaper(True)
+        self._keeper = asyncio.create_task(self._keep(), name="spawner")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the spawner, and with it every child that is left."""
+        self._closing.set()
+        self._ready.set()
+        if self._link:
+            self._link.close()
+        try:
+            if self._keeper:
+                await self._keeper
+        finally:
+            set_subreaper(self._was_subreaper)
+
+    @property
+    def pid(self) -> int | None:
+        """The spawner's own process; None while there is none."""
+        return self._process.pid if self._process else None
+
+    async def spawn(self, argv: Sequence[str], env: Mapping[str, str], cwd: str | None, instance: str) -> Child:
+        """Start a process in a session of its own, with exactly this environment and the marks; no shell is involved.
+
+        A command without a slash is looked up on the PATH of `env`. `instance` is unique to this process.
+
+        Raises:
+            CommandMissing: there is no such program, or it cannot be executed.
+            DirectoryMissing: `cwd` is no directory that we may enter.
+            ProcessRefused: the system did not start it for another reason.
+            SpawnerLost: the spawner died meanwhile, or the hub is stopping.
+        """
+        request = _encoded(argv, env, cwd or _cwd())
+        async with self._slots:
+            await self._ready.wait()
+            if self._closing.is_set() or self._link is None:
+                raise SpawnerLost("The hub is stopping.")
+            ours, theirs = _pipes()
+            ident = next(self._ids)
+            child = Child(ident, instance, ours)
+            answer: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
+            self._starting[ident] = (child, answer)
+            self._link.send(("spawn", ident, *request, instance), theirs)
+            try:
+                return await answer
+            except asyncio.CancelledError:
+                if not answer.cancelled():  # it was started just before
+                    child.abandon()
+                raise
+
+    # --- what the spawner says -----------------------------------------------------------------------------------
+
+    def _on_message(self, message: Message) -> None:
+        kind, *rest = message
+        getattr(self, f"_on_{kind}")(*rest)
+
+    def _on_ready(self, mark: str) -> None:
+        self._ready.set()
+
+    def _on_note(self, text: str) -> None:
+        log.warning("spawner: %s", text)
+
+    def _on_orphans(self, pids: list[int]) -> None:
+        for pid in pids:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+    def _on_spawned(self, ident: int, pid: int) -> None:
+        child, answer = self._starting.pop(ident)
+        assert self._link is not None  # noqa: S101 - the message came over it
+        child.started(self._link, pid)
+        self._children[ident] = child
+        if answer.cancelled():
+            child.abandon()
+        else:
+            answer.set_result(child)
+
+    def _on_failed(self, ident: int, step: str, number: int, detail: str) -> None:
+        self._refuse(ident, start_error(step, number, detail))
+
+    def _refuse(self, ident: int, error: SidecarError) -> None:
+        child, answer = self._starting.pop(ident)
+        close_all([child.stdin, child.stdout, child.stderr])
+        if not answer.cancelled():
+            answer.set_exception(error)
+
+    def _on_exited(self, ident: int, status: int) -> None:
+        self._children[ident].ended(os.waitstatus_to_exitcode(status))
+
+    def _on_stopped(self, ident: int) -> None:
+        self._children.pop(ident).stopped()
+
+    # --- the spawner's life --------------------------------------------------------------------------------------
+
+    async def _keep(self) -> None:
+        """Run a spawner, and another one whenever it dies, until closing."""
+        delay = 0.0
+        try:
+            while not self._closing.is_set():
+                begun = time.monotonic()
+                try:
+                    self._start()
+                except OSError as error:
+                    log.error("the spawner cannot be started: %s", error)  # noqa: TRY400 - the message has it all
+                else:
+                    await self._watch()
+                delay = 0.0 if time.monotonic() - begun > STEADY else min(delay * 2 + FIRST_DELAY, LONGEST_DELAY)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), delay)
+        finally:  # nobody may wait for a spawner that will not come
+            self._closing.set()
+            self._ready.set()
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            number = theirs.fileno()
+            arguments = [str(number), str(self._lock.resolve()), str(os.getpid()), str(self._since)]
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - our own program
+                    [*COMMAND, str(PROGRAM), *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[number],
+                    start_new_session=True,
+                )
+            except OSError:
+                ours.close()
+                raise
+        started = proc.read(self._process.pid)
+        self._since = self._since or (started.start if started else 0)
+        self._link = Link(ours, self._on_message)
+
+    async def _watch(self) -> None:
+        """Wait for the spawner's end, and settle what that means for its children."""
+        assert self._link is not None and self._process is not None  # noqa: S101 - _start made both
+        await self._link.lost
+        if not self._closing.is_set():
+            self._ready.clear()
+        await _gone(self._process)
+        status, self._process, self._link = self._process.returncode, None, None
+        error = SpawnerLost(
+            "The hub is stopping." if self._closing.is_set() else f"The spawner died (status {status})."
+        )
+        if not self._closing.is_set():
+            log.error(
+                "the spawner died and is started again", extra={"status": status, "children": len(self._children)}
+            )
+        self._fail_all(error)
+
+    def _fail_all(self, error: SpawnerLost) -> None:
+        for ident in list(self._starting):
+            self._refuse(ident, error)
+        children, self._children = self._children, {}
+        for child in children.values():
+            orphan = proc.read(child.pid)
+            if orphan and orphan.ppid == os.getpid():  # adopted and not buried: the group is still its own
+                with suppress(OSError):
+                    os.killpg(child.pid, signal.SIGKILL)
+            child.stopped(error)
+
+
+def start_error(step: str, number: int, detail: str) -> SidecarError:
+    """What to tell of a start that failed at a step (`cwd`, `search`, `exec`) with an errno."""
+    reason = os.strerror(number) if number else "it holds a character that no program can be given"
+    if step == "cwd" and number:
+        return DirectoryMissing(f"The working directory {detail!r} cannot be entered: {reason}.")
+    if step == "search":
+        found = number == 13
+        return CommandMissing(f"{detail!r} may not be executed." if found else f"{detail!r} is not on the hub's PATH.")
+    if number in {1, 2, 8, 13, 20, 21, 40}:  # EPERM ENOENT ENOEXEC EACCES ENOTDIR EISDIR ELOOP
+        if number == 2 and Path(detail).exists():
+            reason = "the interpreter that its first line names is missing"
+        return CommandMissing(f"{detail!r} cannot be executed: {reason}.")
+    return ProcessRefused(f"The system does not start {detail!r}: {reason}.")
+
+
+def set_subreaper(wanted: bool) -> bool:
+    """Make this process adopt its orphaned descendants, or not; returns what it did before."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    before = ctypes.c_int(0)
+    libc.prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+    return bool(before.value)
+
+
+async def _gone(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process whose end is near has ended, and kill it if it does not."""
+    deadline = time.monotonic() + LONGEST_END
+    while process.poll() is None:
+        if time.monotonic() > deadline:
+            process.kill()
+        await asyncio.sleep(0.005)
+
+
+def _pipes() -> tuple[list[int], list[int]]:
+    """Three pipes, for stdin, stdout and stderr: our ends and the server's."""
+    fds: list[int] = []
+    try:
+        for _ in range(3):
+            fds += os.pipe()
+    except OSError as error:
+        close_all(fds)
+        raise ProcessRefused(f"The hub has no pipes left for it: {error.strerror}.") from None
+    return [fds[1], fds[2], fds[4]], [fds[0], fds[3], fds[5]]
+
+
+def _encoded(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> tuple[Any, ...]:
+    try:
+        return (
+            [os.fsencode(argument) for argument in argv],
+            {os.fsencode(name): os.fsencode(value) for name, value in env.items()},
+            os.fsencode(cwd),
+        )
+    except UnicodeEncodeError:
+        raise start_error("exec", 0, argv[0]) from None
+
+
+def _cwd() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return "/"

@@ -1,0 +1,68 @@
+"""What an earlier spawner left when it was killed: found by mark and descent, and killed before anything starts."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from sidecar.spawner import proc
+from sidecar.spawner.server import KILL_LIMIT
+
+
+class Sidecar:
+    """The sidecar that started this spawner. `since`: start of its first spawner, or 0 when this is the first."""
+
+    __slots__ = ("pid", "since")
+
+    def __init__(self, pid: int, since: int) -> None:
+        self.pid = pid
+        self.since = since
+
+    def adopted(self, table: proc.Table) -> list[proc.Process]:
+        """Its children, dead ones included, that it did not start: orphans of a spawner that was killed.
+
+        They are told by their session: the sidecar starts nothing in another session than its own but spawners.
+        """
+        me = table.by_pid.get(self.pid)
+        if not self.since or self.pid == 1 or me is None:
+            return []
+        return [
+            process
+            for process in table.children(self.pid)
+            if process.session != me.session and process.start >= self.since and process.pid != os.getpid()
+        ]
+
+
+def sweep(mark: str, sidecar: Sidecar) -> tuple[int, list[int]]:
+    """Kill all leftovers; returns how many there were, and the pids of dead ones that the sidecar has to reap."""
+    killed: set[tuple[int, int]] = set()
+    clean, delay, deadline = 0, 0.001, time.monotonic() + KILL_LIMIT
+    while time.monotonic() < deadline:
+        table = proc.Table()
+        targets = find(table, mark, sidecar)
+        proc.kill(table, targets)
+        killed.update((process.pid, process.start) for process in targets)
+        clean = 0 if targets else clean + 1
+        if clean > 1:
+            break
+        time.sleep(delay)
+        delay = min(delay * 2, 0.1)
+    orphans = [process.pid for process in sidecar.adopted(proc.Table()) if not process.alive]
+    return len(killed), orphans
+
+
+def find(table: proc.Table, mark: str, sidecar: Sidecar) -> list[proc.Process]:
+    """The living leftovers: what carries our mark, what the sidecar adopted, and what descends from either."""
+    safe = table.ancestors(os.getpid()) | {sidecar.pid}
+    ours = os.environ.get(proc.INSTANCE_MARK, "")
+    found: dict[int, proc.Process] = {}
+    for process in table.by_pid.values():
+        if process.alive and process.pid not in safe:
+            hub, instance = proc.marks(process)
+            # A hub that was itself started by one of its servers carries that server's mark, as all its parts do.
+            if hub == mark and instance != ours:
+                found[process.pid] = process
+    found.update((process.pid, process) for process in sidecar.adopted(table))
+    for pid in list(found):
+        found.update((process.pid, process) for process in table.descendants(pid))
+    return [process for process in found.values() if process.alive and process.pid not in safe]

@@ -1,0 +1,86 @@
+"""The sidecar's end of the socket to the spawner, on the event loop."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+
+from sidecar.spawner.wire import Decoder, Message, encode
+
+
+class Link:
+    """Sends messages with file descriptors, and hands on what comes; `lost` is done when the other side is gone."""
+
+    def __init__(self, end: socket.socket, on_message: Callable[[Message], None]) -> None:
+        self._socket = end
+        self._on_message = on_message
+        self._decoder = Decoder()
+        self._queue: deque[tuple[memoryview, list[int]]] = deque()
+        self._loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        end.setblocking(False)
+        self._loop.add_reader(end.fileno(), self._receive)
+
+    def send(self, message: Message, fds: list[int] | None = None) -> None:
+        """Send a message, now or as soon as there is room. The descriptors are closed once they are sent."""
+        self._queue.append((memoryview(encode(message)), fds or []))
+        if len(self._queue) == 1:
+            self._flush()
+
+    def close(self) -> None:
+        """Close our end, which tells the spawner to end everything."""
+        if self._socket.fileno() < 0:
+            return
+        self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_writer(self._socket.fileno())
+        self._socket.close()
+        for _, fds in self._queue:
+            close_all(fds)
+        self._queue.clear()
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def _flush(self) -> None:
+        try:
+            while self._queue:
+                self._send_some()
+        except BlockingIOError:
+            self._loop.add_writer(self._socket.fileno(), self._flush)
+        except OSError:
+            self.close()
+        else:
+            if self._socket.fileno() >= 0:
+                self._loop.remove_writer(self._socket.fileno())
+
+    def _send_some(self) -> None:
+        data, fds = self._queue[0]
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        sent = self._socket.sendmsg([data], ancillary)
+        close_all(fds)
+        if sent < len(data):
+            self._queue[0] = (data[sent:], [])
+        else:
+            self._queue.popleft()
+
+    def _receive(self) -> None:
+        try:
+            data = self._socket.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            return
+        for message in self._decoder.feed(data):
+            self._on_message(message)
+
+
+def close_all(fds: list[int]) -> None:
+    """Close descriptors and forget them."""
+    while fds:
+        os.close(fds.pop())

@@ -1,0 +1,168 @@
+"""Processes as /proc shows them, and signals that reach nobody else.
+
+Used by the spawner program, which has to stay small: no pathlib.
+"""
+# ruff: noqa: PTH123, PTH208
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+HUB_MARK = "YAMCP_HUB_SPAWNER"
+INSTANCE_MARK = "YAMCP_HUB_INSTANCE"
+"""Environment variables of every server, by which its processes are known when nothing else tells."""
+
+DEAD = "ZXx"
+
+
+class Process:
+    """One process at one moment. `start` (clock ticks since boot) tells it from a later one with the same pid."""
+
+    __slots__ = ("group", "pid", "ppid", "session", "start", "state")
+
+    def __init__(self, pid: int, stat: bytes) -> None:
+        fields = stat[stat.rindex(b")") + 2 :].split(b" ", 20)
+        self.pid = pid
+        self.state = fields[0].decode()
+        self.ppid, self.group, self.session = int(fields[1]), int(fields[2]), int(fields[3])
+        self.start = int(fields[19])
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs: not a zombie."""
+        return self.state not in DEAD
+
+
+class Table:
+    """All processes at (about) one moment."""
+
+    def __init__(self) -> None:
+        self.by_pid: dict[int, Process] = {}
+        for name in os.listdir("/proc"):
+            if name.isdigit() and (process := read(int(name))):
+                self.by_pid[process.pid] = process
+        self._settle()
+        self._children: dict[int, list[Process]] = {}
+        for process in self.by_pid.values():
+            self._children.setdefault(process.ppid, []).append(process)
+
+    def _settle(self) -> None:
+        """Read again those whose parent ended while the table was read: they have another parent now."""
+        for _ in range(3):
+            torn = [p.pid for p in self.by_pid.values() if p.ppid and p.ppid not in self.by_pid]
+            for pid in torn:
+                del self.by_pid[pid]
+                for found in (read(pid), read(_parent(pid))):
+                    if found:
+                        self.by_pid[found.pid] = found
+
+    def children(self, pid: int) -> list[Process]:
+        """The direct children of a process."""
+        return self._children.get(pid, [])
+
+    def descendants(self, pid: int) -> list[Process]:
+        """All that descends from a process, parents before their children."""
+        found = list(self.children(pid))
+        for process in found:  # grows while it is walked
+            found.extend(self.children(process.pid))
+        return found
+
+    def ancestors(self, pid: int) -> set[int]:
+        """The pids from a process up to the first, itself included."""
+        found: set[int] = set()
+        while pid in self.by_pid and pid not in found:
+            found.add(pid)
+            pid = self.by_pid[pid].ppid
+        return found
+
+    def whole_groups(self, targets: list[Process]) -> set[int]:
+        """The process groups whose living members are all among the targets."""
+        chosen = {process.pid for process in targets}
+        mixed = {p.group for p in self.by_pid.values() if p.alive and p.pid not in chosen}
+        return {process.group for process in targets} - mixed - {0, 1}
+
+
+def read(pid: int) -> Process | None:
+    """A process, or None when there is none (any more)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            return Process(pid, file.read(4096))
+    except (OSError, ValueError):
+        return None
+
+
+def _parent(pid: int) -> int:
+    process = read(pid)
+    return process.ppid if process else 0
+
+
+def own_children() -> list[int] | None:
+    """The pids of our direct children, adopted ones included; None where the kernel does not tell."""
+    pid = os.getpid()
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb", buffering=0) as file:
+            return [int(child) for child in file.read(1 << 20).split()]
+    except OSError:
+        return None
+
+
+def marks(process: Process) -> tuple[str, str]:
+    """The values of the two marks in a process's environment; empty strings where it has none or hides it."""
+    for _ in range(3):
+        try:
+            with open(f"/proc/{process.pid}/environ", "rb") as file:
+                content = file.read()
+        except OSError:
+            return "", ""
+        if content:
+            found = dict(entry.partition(b"=")[::2] for entry in content.split(b"\0"))
+            return found.get(HUB_MARK.encode(), b"").decode(), found.get(INSTANCE_MARK.encode(), b"").decode()
+        time.sleep(0.001)  # empty in the middle of an exec
+    return "", ""
+
+
+def send_signal(process: Process, number: int) -> None:
+    """Signal a process unless its pid has become another's; one that is gone, or not ours to signal, is left."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    except OSError:  # a kernel, or a sandbox, without pidfd
+        _send_by_pid(process, number)
+        return
+    try:
+        if _same(process):
+            with suppress(OSError):
+                signal.pidfd_send_signal(handle, number)
+    finally:
+        os.close(handle)
+
+
+def _send_by_pid(process: Process, number: int) -> None:
+    if _same(process):
+        with suppress(OSError):
+            os.kill(process.pid, number)
+
+
+def _same(process: Process) -> bool:
+    now = read(process.pid)
+    return now is not None and now.start == process.start
+
+
+def terminate(targets: list[Process]) -> None:
+    """Ask processes to end; stopped ones are continued, or they would never hear of it."""
+    for process in targets:
+        send_signal(process, signal.SIGTERM)
+        send_signal(process, signal.SIGCONT)
+
+
+def kill(table: Table, targets: list[Process]) -> None:
+    """Kill processes: whole groups at a stroke first, since no fork can run away from that, then one by one."""
+    for group in table.whole_groups(targets):
+        with suppress(OSError):
+            os.killpg(group, signal.SIGKILL)
+    for process in targets:
+        send_signal(process, signal.SIGKILL)
