@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Literal
 
 from bridge.models import RemoteLaunch, ServerSpec
-from sidecar.channel import Channel, OnFrame
+from sidecar.channel import Channel, Frame, OnFrame
 from sidecar.channels.remote import detect, open_remote
 from sidecar.channels.stdio import open_stdio
 from sidecar.expand import expand
@@ -50,8 +50,13 @@ class Connector:
         if isinstance(expanded.launch, RemoteLaunch):
             transport = expanded.launch.transport
             found = known.get("transport") or (await detect(expanded.launch) if transport == "auto" else transport)
-            async with open_remote(expanded.launch, on_frame=on_frame, transport=found) as remote:
-                known["transport"] = found
+
+            def remember(frame: Frame) -> None:
+                if "result" in frame:  # it answers as MCP: what was found out holds for the next connection too
+                    known["transport"] = found
+                on_frame(frame)
+
+            async with open_remote(expanded.launch, on_frame=remember, transport=found) as remote:
                 yield remote
             return
 
