@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from bridge.codec import Envelope, decode, encode, explain, new_session, to_body
 from bridge.errors import BadMessage, HubError, PeerUnavailable
-from bridge.kinds import EVENT, answer_body, kind_of
+from bridge.kinds import EVENT, JOIN, answer_body, kind_of
 from bridge.models import (
     Accepted,
     Call,
@@ -36,7 +36,6 @@ from bridge.models import (
     Status,
     Tools,
 )
-from bridge.server import JOIN
 from bridge.sockets import ZMQ
 from bridge.transport import Listener, Transport
 
@@ -87,17 +86,19 @@ class BridgeClient:
         self._peer_changed = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._greeting: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         self._runner = asyncio.create_task(self._dealer.run(self), name=f"bridge to {self.address}")
         return self
 
     async def __aexit__(self, *exception: object) -> None:
+        self._closed = True
         tasks = [task for task in (self._runner, self._greeting) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._fail(list(self._pending.values()), "the client was closed")
+        self._fail(self._pending.values(), "the client was closed")
 
     # --- requests --------------------------------------------------------------------------------------------------
 
@@ -148,6 +149,8 @@ class BridgeClient:
         try:
             async with asyncio.timeout(timeout), self._slots:
                 self._pending[message_id] = pending
+                if self._closed:
+                    self._fail([pending], "the client was closed")
                 self._unsent.append(pending)
                 self._flush()
                 return await pending.answer

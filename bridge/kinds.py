@@ -35,6 +35,8 @@ B = TypeVar("B", bound=BaseModel)
 ERROR = "error"
 EVENT = "event"
 OK = ".ok"
+JOIN = b"~"
+"""A subscription that begins so is answered, to that topic alone, by the event `joined`; it sorts after all topics."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from bridge.codec import Envelope, decode, encode, new_session, to_body
 from bridge.errors import HubError, Overloaded, UnknownKind
-from bridge.kinds import ERROR, EVENT, KINDS, OK, Kind, kind_of, request_body
+from bridge.kinds import ERROR, EVENT, JOIN, KINDS, OK, Kind, kind_of, request_body
 from bridge.models import Event, Model, Pong
 from bridge.sockets import ZMQ
 from bridge.transport import Fanout, Router, Transport
@@ -23,8 +23,6 @@ Handler = Callable[[Any], Awaitable[Model]]
 """Gets the validated body (None where the kind has none); returns the kind's answer, or raises a HubError."""
 
 MAX_INFLIGHT = 1024
-JOIN = b"~"
-"""A subscription that begins so is answered, to that topic alone, by the event `joined`."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,8 @@ class BridgeServer:
         self._transport = transport
         self._max_inflight = max_inflight
         self._inflight = 0
-        lanes = {lane for name in handlers if (lane := kind_of(name).lane)}
-        self._lanes: dict[str, asyncio.Queue[_Request]] = {lane: asyncio.Queue() for lane in lanes}
+        self._lane_names = {lane for name in handlers if (lane := kind_of(name).lane)}
+        self._lanes: dict[str, asyncio.Queue[_Request]] = {}
 
     async def serve(self, started: asyncio.Event | None = None) -> None:
         """Bind, set `started`, and answer until cancelled.
@@ -68,6 +66,8 @@ class BridgeServer:
             AddressInvalid, AddressTaken, RuntimeDirUnsafe: the address cannot be bound.
         """
         async with self._transport.router(self.address) as router, asyncio.TaskGroup() as tasks:
+            self._inflight = 0
+            self._lanes = {lane: asyncio.Queue() for lane in self._lane_names}
             for queue in self._lanes.values():
                 tasks.create_task(self._work(router, queue))
             if started:
@@ -157,7 +157,7 @@ class Publisher:
         self._fanout = None
         if self._joins:
             self._joins.cancel()
-            await asyncio.wait([self._joins])
+            await asyncio.gather(self._joins, return_exceptions=True)
         await self._context.__aexit__(None, None, None)
 
     def publish(self, event: Event) -> None:
