@@ -52,7 +52,7 @@ async def measure(name: str, quick: bool) -> list[Figure]:
         return await found(quick)
     except Exception as error:  # whatever it is, the others are still measured
         traceback.print_exc()
-        return [Figure(name, 0.0, "", error=f"{type(error).__name__}: {error}".splitlines()[0])]
+        return [Figure(name, 0.0, "", error=f"{type(error).__name__}: {error}".splitlines()[0][:200])]
 
 
 async def measure_all(names: Iterable[str], quick: bool) -> list[Figure]:

@@ -68,7 +68,9 @@ async def ratio(quick: bool) -> list[Figure]:
             )
             for name in (RAW, SAME)
         ]
-    return figures + await _upstream_ceiling(quick)
+        if transport == "sse":
+            figures += await _upstream_ceiling(quick, median(rates[SAME]))
+    return figures
 
 
 def _rate(name: str, rates: list[float], reports: list[Report]) -> Figure:
@@ -78,10 +80,13 @@ def _rate(name: str, rates: list[float], reports: list[Report]) -> Figure:
     return Figure(name, median(rates), "calls/s", note=note)
 
 
-async def _upstream_ceiling(quick: bool) -> list[Figure]:
+async def _upstream_ceiling(quick: bool, through: float) -> list[Figure]:
     """What the FastMCP stdio upstream itself answers: no hub before it can be faster than this."""
     rate, _ = await call_stdio("bench.plain_server", "stdio", inflight=CLIENTS, seconds=1 if quick else 3)
-    return [Figure(f"stdio, {CLIENTS} in flight: the FastMCP upstream alone", rate, "calls/s")]
+    return [
+        Figure(f"stdio, {CLIENTS} in flight: the FastMCP upstream alone", rate, "calls/s"),
+        Figure(f"sse, {CLIENTS} clients: {SAME} / that upstream alone", through / rate, "x"),
+    ]
 
 
 async def latency(quick: bool) -> list[Figure]:

@@ -29,15 +29,20 @@ def remote(namespace: str, url: str) -> dict[str, Any]:
 
 
 def mock(namespace: str, *flags: str, env: dict[str, str] | None = None) -> dict[str, Any]:
-    """An entry for the mock server that the project ships, with its flags."""
-    return stdio(namespace, sys.executable, str(MOCK), *flags, env=env)
+    """An entry for the mock server that the project ships, with its flags; a process of its own (see `_own`)."""
+    return stdio(namespace, sys.executable, str(MOCK), *flags, env=_own(namespace, env))
 
 
-def module(namespace: str, name: str, *args: str) -> dict[str, Any]:
-    """An entry for a Python module of this checkout that is a server, such as `bench.echo_server`."""
-    entry = stdio(namespace, sys.executable, "-m", name, *args)
+def module(namespace: str, name: str, *args: str, env: dict[str, str] | None = None) -> dict[str, Any]:
+    """An entry for a Python module of this checkout that is a server, such as `bench.echo_server`; see `_own`."""
+    entry = stdio(namespace, sys.executable, "-m", name, *args, env=_own(namespace, env))
     entry["providerParameters"]["cwd"] = str(ROOT)
     return entry
+
+
+def _own(namespace: str, env: dict[str, str] | None) -> dict[str, str]:
+    """The hub runs one process for definitions that are the same in all but name: this makes them differ."""
+    return {"TEST_SERVER": namespace, **(env or {})}
 
 
 def write_in_place(path: Path, value: object) -> float:
