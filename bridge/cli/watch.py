@@ -90,12 +90,15 @@ class Watcher:
         await self._tell(status)
 
     async def _tell(self, status: Status) -> None:
+        if self._context.json:
+            self._context.emit(status)
         before = self._told
         self._told = remembered(before, status) if before else status
         if before is None:
             desired = await self._desired()
             self._issues = frozenset(desired.issues) if desired else frozenset()
-            self._context.say(*first_lines(status, desired, self._context.paint))
+            if not self._context.json:
+                self._context.say(*first_lines(status, desired, self._context.paint))
             return
         self._say(*changes(before, status, self._context.paint))
         if status.accepted != before.accepted and (desired := await self._desired()):
@@ -111,5 +114,7 @@ class Watcher:
                 return None
 
     def _say(self, *lines: str) -> None:
+        if self._context.json:  # the status says it all
+            return
         moment = self._context.paint.dim(time.strftime("%H:%M:%S"))
         self._context.say(*(f"{moment} {line}" for line in lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -156,4 +157,16 @@ async def test_a_sidecar_that_does_not_answer_is_told_of_once(tmp_path: Path, mo
     out, task = watching(hub, settle=0)
     text = await out.until("does not answer")
     assert "sidecar.log" in text
+    await ended(task)
+
+
+async def test_for_scripts_each_change_is_the_whole_status(hub: CannedHub) -> None:
+    """One JSON line a change, nothing for people."""
+    hub.status = one("ready")
+    out = Lines()
+    task = asyncio.create_task(watch(hub.context(json=True, out=out)))
+    await out.until("ready")
+    hub.become(one("failed").model_copy(update={"accepted": None}))
+    text = await out.until("SERVER_COMMAND_MISSING")
+    assert [json.loads(line)["servers"][0]["state"] for line in text.splitlines()] == ["ready", "failed"]
     await ended(task)

@@ -1,0 +1,127 @@
+"""The documents name everything that the code has, and nothing that it has not."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic.fields import FieldInfo
+
+import bridge
+import sidecar
+import yamcp_ui_adapter
+from bridge.cli.main import parser
+from bridge.errors import HubError
+from bridge.settings import Settings
+from yamcp_ui_adapter.errors import ISSUES
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+
+
+def rows(document: str) -> dict[str, list[str]]:
+    """The tables' rows whose first cell is code, by that cell; the other cells as they are."""
+    found: dict[str, list[str]] = {}
+    for line in (DOCS / document).read_text("utf-8").splitlines():
+        if match := re.match(r"\| `([A-Z][A-Z0-9_]+)` \|", line):
+            assert match[1] not in found, f"{document} has {match[1]} twice"
+            found[match[1]] = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[2:-1]]
+    return found
+
+
+def default_text(field: FieldInfo) -> str:
+    """A default as the table writes it."""
+    if isinstance(field.default, bool):
+        return str(field.default).lower()
+    return {"": "empty"}.get(str(field.default), str(field.default))
+
+
+def test_every_setting_is_documented() -> None:
+    """Each has its row in docs/configuration.md with its default, and no row is of a setting that is not there."""
+    fields = {f"HUB_{name.upper()}": field for name, field in Settings.model_fields.items()}
+    table = rows("configuration.md")
+    assert set(table) == {*fields, "HUB_SETTINGS_FILE"}
+    for name, field in fields.items():
+        if field.default is not None and not field.default_factory:
+            assert table[name][0] == default_text(field), name
+        assert table[name][1], name
+
+
+def test_the_settings_file_is_documented_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path in the table is the one that is read."""
+    from bridge.settings import settings_file
+
+    for name in ("HUB_SETTINGS_FILE", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert rows("configuration.md")["HUB_SETTINGS_FILE"][0] == f"`{settings_file()}`".replace("/home/me", "~")
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    """hubctl's commands by name."""
+    actions: list[Any] = parser()._actions
+    return next(dict(action.choices) for action in actions if isinstance(action, argparse._SubParsersAction))
+
+
+def test_every_command_is_documented() -> None:
+    """docs/cli.md has a section a command that names its every argument and option, and no further section."""
+    text = (DOCS / "cli.md").read_text("utf-8")
+    general, *parts = re.split(r"^### `hubctl ", text, flags=re.MULTILINE)
+    sections = {part.partition("`")[0]: part for part in parts}
+    assert set(sections) == set(subcommands())
+    for name, command in subcommands().items():
+        for action in command._actions:
+            words = action.option_strings or [action.dest]
+            for word in words:
+                assert word in sections[name] or f"`{word}" in general or word == "-h", f"{name}: {word}"
+
+
+def modules() -> Iterator[str]:
+    """Every module of the three packages but the programs."""
+    for package in (bridge, sidecar, yamcp_ui_adapter):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                yield module.name
+
+
+def errors(kind: type[HubError] = HubError) -> Iterator[type[HubError]]:
+    """The error and all that derive from it."""
+    yield kind
+    for derived in kind.__subclasses__():
+        yield from errors(derived)
+
+
+def test_every_error_is_documented() -> None:
+    """docs/errors.md has every code of the three packages and every issue, with all cells filled, and no other."""
+    for module in modules():
+        importlib.import_module(module)
+    ours = [error for error in errors() if error.__module__.partition(".")[0] != "tests"]
+    table = rows("errors.md")
+    assert set(table) == {error.code for error in ours} | set(ISSUES)
+    assert not [code for code, cells in table.items() if not all(cells)]
+
+
+def test_every_error_says_what_to_do() -> None:
+    """Each class has a docstring, the cause, and a hint."""
+    for module in modules():
+        importlib.import_module(module)
+    for error in errors():
+        assert error.__doc__, error
+        assert error.hint, error
+
+
+@pytest.mark.parametrize("document", [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"], ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    """What a document links to within the project is there, and so is each document that it names."""
+    text = document.read_text("utf-8")
+    linked = [target for target in re.findall(r"\]\(([^)#\s]+)\)", text) if "://" not in target]
+    missing = [target for target in linked if not (document.parent / target).exists()]
+    named = re.findall(r"(?<![\w/.])((?:docs|examples|bench|tests)/[\w/.-]+\.(?:md|py|sh|json))", text)
+    missing += [target for target in named if not (ROOT / target).exists()]
+    assert not missing

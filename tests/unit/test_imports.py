@@ -1,0 +1,91 @@
+"""The import rules of the design: what may know of what."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("bridge", "sidecar", "yamcp_ui_adapter")
+ALLOWED = {"bridge": {"bridge"}, "sidecar": {"sidecar", "bridge"}, "yamcp_ui_adapter": {"yamcp_ui_adapter", "bridge"}}
+FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+LONGEST = 400
+
+SDK_FILE = "sidecar/fastmcp_server.py"
+SDK_PUBLIC = {"mcp_types.version", "mcp.shared.message"}
+"""Of FastMCP and the MCP SDK, what other files may use too: data, no behaviour."""
+PURE = {
+    "bridge": {*"errors models codec kinds".split()},
+    "sidecar": {*"errors channel names uris frames era plan expand fingerprint catalog backoff".split()},
+    "yamcp_ui_adapter": {*"errors document entries providers workspaces translate slug template".split()},
+}
+"""Modules that only compute; they import no module beside these, nor anything that does I/O."""
+IO = {"asyncio", "socket", "subprocess", "zmq", "watchfiles", "uvicorn", "starlette", "httpx2", "psutil", "threading"}
+WIRING = {"app", "__main__"}
+
+
+def name_of(path: Path) -> str:
+    """`sidecar/names.py` is sidecar.names."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that the file imports, wherever in it; relative imports are not used."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def under(names: set[str], module: str) -> bool:
+    """Whether the module is one of these, or within one."""
+    return any(module == name or module.startswith(f"{name}.") for name in names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_packages_meet_only_at_the_bridge(path: Path) -> None:
+    """sidecar -> bridge <- yamcp_ui_adapter, never sideways; and tests stay outside."""
+    package = name_of(path).partition(".")[0]
+    foreign = {*PACKAGES, "tests", "bench"} - ALLOWED[package]
+    assert not sorted(module for module in imports(path) if under(foreign, module))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_the_sdk_is_used_in_one_place(path: Path) -> None:
+    """FastMCP and the SDK are pinned for the sake of one file, which alone knows their insides."""
+    if str(path.relative_to(ROOT)) == SDK_FILE:
+        return
+    used = [module for module in imports(path) if under({"fastmcp", "mcp", "mcp_types"}, module)]
+    assert not [module for module in used if not under(SDK_PUBLIC, module)]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_is_pure_stays_pure(package: str) -> None:
+    """Pure modules import pure modules, and nothing that does I/O."""
+    pure = {f"{package}.{name}" for name in PURE[package]} | {f"bridge.{name}" for name in PURE["bridge"]}
+    for name in PURE[package]:
+        path = ROOT / package / f"{name}.py"
+        for module in imports(path):
+            if under(set(PACKAGES), module):
+                assert under(pure, module) or module in PACKAGES, f"{package}.{name} imports {module}"
+            assert not under(IO, module), f"{package}.{name} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_wiring_is_done_at_the_top(path: Path) -> None:
+    """`app` is imported by `__main__` alone, and `__main__` by nobody."""
+    package, _, module = name_of(path).partition(".")
+    if module.rpartition(".")[2] not in WIRING:
+        assert not sorted(name for name in imports(path) if under({f"{package}.app", f"{package}.__main__"}, name))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_modules_stay_small(path: Path) -> None:
+    """A module of more lines wants a reason, and a place in a list of exceptions, which is empty."""
+    assert len(path.read_text("utf-8").splitlines()) <= LONGEST
