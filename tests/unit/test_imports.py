@@ -18,9 +18,10 @@ SDK_FILE = "sidecar/fastmcp_server.py"
 SDK_PUBLIC = {"mcp_types.version", "mcp.shared.message"}
 """Of FastMCP and the MCP SDK, what other files may use too: data, no behaviour."""
 PURE = {
-    "bridge": {*"errors models codec kinds".split()},
-    "sidecar": {*"errors channel names uris frames era plan expand fingerprint catalog backoff".split()},
-    "yamcp_ui_adapter": {*"errors document entries providers workspaces translate slug template".split()},
+    "bridge": {"errors", "models", "codec", "kinds"},
+    "sidecar": {"errors", "channel", "names", "uris", "frames", "era", "plan"}
+    | {"expand", "fingerprint", "catalog", "backoff"},
+    "yamcp_ui_adapter": {"errors", "document", "entries", "providers", "workspaces", "translate", "slug", "template"},
 }
 """Modules that only compute; they import no module beside these, nor anything that does I/O."""
 IO = {"asyncio", "socket", "subprocess", "zmq", "watchfiles", "uvicorn", "starlette", "httpx2", "psutil", "threading"}
