@@ -1,0 +1,65 @@
+"""JSON in and out, the rare kinds too."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar import codec
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+)
+
+
+@given(JSON)
+def test_round_trip(value: object) -> None:
+    """What is written is read again as it was."""
+    assert codec.loads(codec.dumps(value)) == value
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"\udfff": 1}, {"a": ["\ud83d"]}, 2**70])
+def test_what_orjson_refuses(value: object) -> None:
+    """Lone surrogates and large integers pass too."""
+    assert json.loads(codec.dumps(value)) == value
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"NaN", b"[Infinity]", b"-Infinity", b"{'a': 1}", b"\xff", b'"\xc3"'])
+def test_not_json(data: bytes) -> None:
+    """What is not JSON is a ValueError, as NaN is."""
+    with pytest.raises(ValueError, match=r"."):
+        codec.loads(data)
+
+
+@pytest.mark.parametrize(
+    "data", [b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 5000 + b"1" + b"}" * 5000]
+)
+def test_too_deep(data: bytes) -> None:
+    """What is nested too deeply is a ValueError, not a RecursionError."""
+    with pytest.raises(ValueError, match=r"."):
+        codec.loads(data)
+
+
+@pytest.mark.parametrize("depth", [100, 250, 300, 900, 980])
+def test_what_is_read_can_be_written(depth: int) -> None:
+    """Nothing is read that could not be passed on."""
+    data = b'{"a":' * depth + b"1" + b"}" * depth
+    try:
+        value = codec.loads(data)
+    except ValueError:
+        return
+    assert codec.dumps(value) == data
+
+
+def test_infinity_by_exponent() -> None:
+    """A number too large for a double is not read as infinity, which could not be written."""
+    with pytest.raises(ValueError, match=r"."):
+        codec.loads(b'{"a": 1e999, "b": "\\ud800"}')

@@ -1,0 +1,65 @@
+"""What is a JSON-RPC frame, and what is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sidecar import frames
+from sidecar.errors import MessageInvalid
+
+
+def test_made() -> None:
+    """Each kind of frame has just its members."""
+    assert frames.request(1, "m") == {"jsonrpc": "2.0", "id": 1, "method": "m"}
+    assert frames.request("a", "m", {"x": 1})["params"] == {"x": 1}
+    assert frames.notification("m") == {"jsonrpc": "2.0", "method": "m"}
+    assert frames.notification("m", {}) == {"jsonrpc": "2.0", "method": "m", "params": {}}
+    assert frames.result(1, {}) == {"jsonrpc": "2.0", "id": 1, "result": {}}
+    assert frames.error(None, {"code": 1}) == {"jsonrpc": "2.0", "id": None, "error": {"code": 1}}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        frames.request(1, "m", {}),
+        frames.request("one", "m"),
+        frames.notification("m"),
+        frames.result(0, None),
+        frames.error("x", {"code": 1, "message": ""}),
+    ],
+)
+def test_valid(message: dict[str, Any]) -> None:
+    """Frames of every kind pass as they are."""
+    assert frames.validate(message) is message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        1,
+        "text",
+        [],
+        [{"jsonrpc": "2.0", "id": 1, "method": "m"}],
+        {},
+        {"id": 1, "method": "m"},
+        {"jsonrpc": "1.0", "id": 1, "method": "m"},
+        {"jsonrpc": "2.0", "id": 1, "method": 5},
+        {"jsonrpc": "2.0", "id": 1, "method": "m", "params": [1]},
+        {"jsonrpc": "2.0", "id": 1, "method": "m", "params": None},
+        {"jsonrpc": "2.0", "id": None, "method": "m"},
+        {"jsonrpc": "2.0", "id": True, "method": "m"},
+        {"jsonrpc": "2.0", "id": 1.5, "method": "m"},
+        {"jsonrpc": "2.0", "id": {}, "method": "m"},
+        {"jsonrpc": "2.0", "id": 1},
+        {"jsonrpc": "2.0", "result": {}},
+        {"jsonrpc": "2.0", "id": 1, "result": {}, "error": {}},
+    ],
+)
+def test_invalid(message: Any) -> None:
+    """What is no frame is refused with an error for the client, whatever it is."""
+    with pytest.raises(MessageInvalid) as caught:
+        frames.validate(message)
+    assert caught.value.rpc()["code"] == -32600
