@@ -55,14 +55,14 @@ def to_upstream(era: Era, params: dict[str, Any], envelope: dict[str, Any]) -> d
     params = without_connection_meta(params)
     if era == "legacy":
         return params
-    return {**params, "_meta": {**params.get("_meta", {}), **envelope}}
+    return {**params, "_meta": {**_meta(params), **envelope}}
 
 
 def to_client(era: Era, method: str, result: dict[str, Any], server_info: dict[str, Any]) -> dict[str, Any]:
     """A result as a client of `era` must get it (schema 2026-07-28, `Result`, `CacheableResult`)."""
     if era == "legacy":
         return _to_legacy(result)
-    translated = {**result, "_meta": {**(result.get("_meta") or {}), SERVER_INFO_KEY: server_info}}
+    translated = {**result, "_meta": {**_meta(result), SERVER_INFO_KEY: server_info}}
     translated.setdefault("resultType", "complete")
     if method in CACHEABLE and translated["resultType"] == "complete":
         translated["ttlMs"] = 0
@@ -76,10 +76,15 @@ def _to_legacy(result: dict[str, Any]) -> dict[str, Any]:
     translated = {
         key: value for key, value in result.items() if key not in ("resultType", "ttlMs", "cacheScope", "_meta")
     }
-    meta = {key: value for key, value in (result.get("_meta") or {}).items() if key not in CONNECTION_KEYS}
+    meta = {key: value for key, value in _meta(result).items() if key not in CONNECTION_KEYS}
     if meta:
         translated["_meta"] = meta
     return translated
+
+
+def _meta(holder: dict[str, Any]) -> dict[str, Any]:
+    meta = holder.get("_meta")
+    return meta if isinstance(meta, dict) else {}
 
 
 def error_to_client(era: Era, error: dict[str, Any]) -> dict[str, Any]:
@@ -93,4 +98,4 @@ def header_value(value: str) -> str:
     """A value for an `Mcp-Name` header, in base64 where HTTP would not keep it (MCP 2026-07-28, Transports)."""
     if value.isascii() and value.isprintable() and value == value.strip() and not value.startswith("=?base64?"):
         return value
-    return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
+    return f"=?base64?{base64.b64encode(value.encode(errors='replace')).decode()}?="
