@@ -1,0 +1,121 @@
+"""bridge.settings: variables, the settings file, and what cannot be used."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import SettingInvalid
+from bridge.settings import LONGEST_SOCKET_NAME, UNIX_PATH_LIMIT, Settings, load, settings_file
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """No HUB_* variable of the machine, and a home directory of our own, short enough for sockets."""
+    for name in list(os.environ):
+        if name.startswith(("HUB_", "XDG_")):
+            monkeypatch.delenv(name)
+    with tempfile.TemporaryDirectory() as directory:
+        monkeypatch.setenv("HOME", directory)
+        yield Path(directory)
+
+
+def test_defaults_follow_the_home_directory(home: Path) -> None:
+    """Without any setting all is under the home directory, on loopback, on the documented ports."""
+    settings = load()
+    assert (settings.host, settings.port, settings.sidecar_port) == ("127.0.0.1", 8765, 8766)
+    assert settings.data_dir == home / ".local/share/yamcp-hub"
+    assert settings.yamcp_dir == home / ".local/share/yamcp-nodejs"
+    assert settings.runtime == settings.data_dir / "run"
+    assert settings_file() == home / ".config/yamcp-hub/hub.env"
+
+
+def test_xdg_directories_are_honoured(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """XDG_DATA_HOME and XDG_CONFIG_HOME move data and settings."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    assert load().data_dir == home / "data/yamcp-hub"
+    assert settings_file() == home / "config/yamcp-hub/hub.env"
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A line of the settings file counts unless a variable says otherwise; foreign lines are ignored."""
+    file = tmp_path / "hub.env"
+    file.write_text("HUB_PORT=1111\nHUB_SIDECAR_PORT=2222\nOTHER=1\n")
+    monkeypatch.setenv("HUB_SETTINGS_FILE", str(file))
+    monkeypatch.setenv("HUB_PORT", "3333")
+    settings = load()
+    assert (settings.port, settings.sidecar_port) == (3333, 2222)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("HUB_PORT", "http", "valid integer"),
+        ("HUB_PORT", "70000", "less than or equal to 65535"),
+        ("HUB_LOG_LEVEL", "loud", "'debug'"),
+        ("HUB_HOST", "example.org", "is not an IP address or localhost"),
+        ("HUB_HOST", "0.0.0.0", "is not a loopback address"),
+        ("HUB_DRAIN_TIMEOUT", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, why: str
+) -> None:
+    """The error names the variable and why."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingInvalid) as caught:
+        load()
+    assert caught.value.message.startswith(f"{name}: ")
+    assert why in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two bad settings make one error that names both."""
+    monkeypatch.setenv("HUB_PORT", "x")
+    monkeypatch.setenv("HUB_SIDECAR_PORT", "y")
+    with pytest.raises(SettingInvalid, match=r"HUB_PORT: .*; HUB_SIDECAR_PORT: "):
+        load()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "::1", "[::1]"])
+def test_loopback_addresses_are_taken(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """Every form of a loopback address will do."""
+    monkeypatch.setenv("HUB_HOST", host)
+    assert load().host == host
+
+
+def test_a_runtime_directory_too_long_for_a_socket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory with which the longest socket path just fits is taken; one byte more is an error that says by how much."""
+    fits = "/" + "r" * (UNIX_PATH_LIMIT - LONGEST_SOCKET_NAME - 1)
+    monkeypatch.setenv("HUB_RUNTIME_DIR", fits)
+    assert len(str(load().runtime)) + LONGEST_SOCKET_NAME == UNIX_PATH_LIMIT
+    monkeypatch.setenv("HUB_RUNTIME_DIR", fits + "r")
+    with pytest.raises(SettingInvalid, match="1 bytes too long"):
+        load()
+
+
+def test_addresses_are_in_the_runtime_directory(home: Path) -> None:
+    """Three sockets, one place."""
+    settings = Settings(runtime_dir=home)
+    assert settings.desired_address == f"ipc://{home}/desired.sock"
+    assert settings.actual_address == f"ipc://{home}/actual.sock"
+    assert settings.events_address == f"ipc://{home}/events.sock"
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ({}, "http://127.0.0.1:8766"),
+        ({"host": "::1", "sidecar_port": 9}, "http://[::1]:9"),
+        ({"public_url": "https://hub.example/x/"}, "https://hub.example/x"),
+    ],
+)
+def test_endpoint_urls_begin_as_clients_see_them(given: dict[str, str], base: str) -> None:
+    """The public URL, or else host and port; never a slash at the end."""
+    assert Settings(**given).base_url == base
