@@ -37,7 +37,7 @@ def run(context: Context) -> NoReturn:
     check_port(settings)
     context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.")
     os.environ.update(environment(settings, logs, holder))
-    os.execv(sys.executable, [sys.executable, "-m", "bridge.cli.supervise", "-c", str(CONFIGURATION)])  # noqa: S606  # no shell is wanted
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "bridge.cli.supervise", "-c", str(CONFIGURATION)])  # noqa: S606  # no shell is wanted
 
 
 def prepare_directories(settings: Settings) -> Path:

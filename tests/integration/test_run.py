@@ -194,7 +194,7 @@ async def test_at_a_real_terminal(hub: Run) -> None:
     loop = asyncio.get_running_loop()
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        *HUBCTL, "run", env=hub.env, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=_own_terminal
+        *HUBCTL, "run", cwd=hub.root, env=hub.env, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=_own_terminal
     )
     os.close(theirs)
     text = b""
