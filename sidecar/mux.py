@@ -39,16 +39,22 @@ class Mux:
     def on_frame(self, frame: Frame) -> None:
         """Route one incoming frame: to the request that it answers, or to the handlers."""
         if "method" in frame:
-            if "id" in frame:
-                self._on_request(frame)
-            elif frame["method"] == "notifications/progress":
-                self._route_progress(frame.get("params") or {})
-            else:
-                self._on_notification(frame["method"], frame.get("params") or {})
+            if isinstance(frame["method"], str):
+                self._on_method(frame)
             return
         future = self._pending.pop(_as_int(frame.get("id")), None)
         if future is not None and not future.done():
             future.set_result(frame)
+
+    def _on_method(self, frame: Frame) -> None:
+        params = frame.get("params")
+        params = params if isinstance(params, dict) else {}
+        if "id" in frame:
+            self._on_request(frame)
+        elif frame["method"] == "notifications/progress":
+            self._route_progress(params)
+        else:
+            self._on_notification(frame["method"], params)
 
     def _route_progress(self, params: dict[str, Any]) -> None:
         handler = self._progress.get(_as_int(params.get("progressToken")))
@@ -79,8 +85,8 @@ class Mux:
             self._progress[request_id] = on_progress
         future = self._pending[request_id] = asyncio.get_running_loop().create_future()
         try:
-            await self._send(frames.request(request_id, method, params), headers)
             async with asyncio.timeout(timeout):
+                await self._send(frames.request(request_id, method, params), headers)
                 frame: Frame = await future
                 return frame
         except TimeoutError:
@@ -116,5 +122,5 @@ def _as_int(value: Any) -> int:
         return value
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return -1

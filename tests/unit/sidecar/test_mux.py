@@ -1,0 +1,160 @@
+"""Requests multiplexed over one channel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from sidecar import frames, mux
+from sidecar.channel import Frame
+from sidecar.errors import CallTimeout, ConnectionLost, ServerExited
+from sidecar.mux import Mux
+from tests.support.fake_server import settle, until, within
+
+
+class Wire:
+    """What the mux sends; `stuck` holds it up."""
+
+    def __init__(self) -> None:
+        self.sent: list[Frame] = []
+        self.headers: list[Mapping[str, str] | None] = []
+        self.notes: list[tuple[str, dict[str, Any]]] = []
+        self.requests: list[Frame] = []
+        self.stuck: asyncio.Event | None = None
+        self.mux = Mux(self.send, lambda method, params: self.notes.append((method, params)), self.requests.append)
+
+    async def send(self, frame: Frame, headers: Mapping[str, str] | None) -> None:
+        if self.stuck is not None:
+            await self.stuck.wait()
+        self.sent.append(frame)
+        self.headers.append(headers)
+
+
+@pytest.fixture
+def wire() -> Wire:
+    """A mux on a wire."""
+    return Wire()
+
+
+async def test_ids(wire: Wire) -> None:
+    """Each request has an id of its own, and gets its own answer, in whatever order they come."""
+    first = asyncio.create_task(wire.mux.request("a", {"x": 1}, timeout=None, headers={"h": "1"}))
+    second = asyncio.create_task(wire.mux.request("b", None, timeout=None))
+    await settle()
+    assert wire.sent == [frames.request(1, "a", {"x": 1}), frames.request(2, "b")]
+    assert wire.headers == [{"h": "1"}, None]
+    wire.mux.on_frame(frames.result(2, {"second": 1}))
+    wire.mux.on_frame(frames.error(1, {"code": 5, "message": "m"}))
+    assert await second == frames.result(2, {"second": 1})
+    assert await first == frames.error(1, {"code": 5, "message": "m"})
+
+
+@pytest.mark.parametrize("echoed", ["1", 1.0])
+async def test_id_echoed_in_another_type(wire: Wire, echoed: Any) -> None:
+    """Servers that echo the id as a string or float are understood."""
+    call = asyncio.create_task(wire.mux.request("a", None, timeout=None))
+    await settle()
+    wire.mux.on_frame(frames.result(echoed, {}))
+    assert (await within(call))["result"] == {}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"id": 99, "result": {}},
+        {"id": None, "error": {}},
+        {"id": [1], "result": {}},
+        {"id": float("inf"), "result": {}},
+        {"result": {}},
+        {"method": "notifications/progress", "params": [1]},
+        {"method": "notifications/progress", "params": {"progressToken": {}}},
+        {"method": "notifications/progress", "params": {"progressToken": float("inf")}},
+        {"method": "notifications/message", "params": "text"},
+        {"method": ["not", "text"]},
+        {"method": 5, "id": 1},
+    ],
+)
+async def test_strange_frames(wire: Wire, frame: Frame) -> None:
+    """No frame of a server makes `on_frame` raise, nor answers a request that it does not name."""
+    call = asyncio.create_task(wire.mux.request("a", None, timeout=None))
+    await settle()
+    wire.mux.on_frame({"jsonrpc": "2.0", **frame})
+    assert all(isinstance(method, str) and isinstance(params, dict) for method, params in wire.notes)
+    assert all(isinstance(request["method"], str) for request in wire.requests)
+    wire.mux.on_frame(frames.result(1, {}))
+    await within(call)
+
+
+async def test_progress(wire: Wire) -> None:
+    """Progress goes by token to the request that it belongs to, as long as that runs."""
+    seen: list[dict[str, Any]] = []
+    params = {"name": "t", "_meta": {"progressToken": "client's", "own": 1}}
+    call = asyncio.create_task(wire.mux.request("tools/call", params, timeout=None, on_progress=seen.append))
+    await settle()
+    assert wire.sent[0]["params"]["_meta"] == {"progressToken": 1, "own": 1}
+    assert params["_meta"]["progressToken"] == "client's"
+    progress = frames.notification("notifications/progress", {"progressToken": 1, "progress": 5})
+    wire.mux.on_frame(progress)
+    wire.mux.on_frame(frames.notification("notifications/progress", {"progressToken": 2, "progress": 6}))
+    wire.mux.on_frame(frames.result(1, {}))
+    await call
+    wire.mux.on_frame(progress)
+    assert seen == [{"progressToken": 1, "progress": 5}]
+
+
+async def test_what_comes_unasked(wire: Wire) -> None:
+    """Notifications and requests of the server go to their handlers."""
+    wire.mux.on_frame(frames.notification("notifications/x"))
+    wire.mux.on_frame(frames.notification("notifications/y", {"a": 1}))
+    wire.mux.on_frame(frames.request("s1", "ping"))
+    assert wire.notes == [("notifications/x", {}), ("notifications/y", {"a": 1})]
+    assert wire.requests == [frames.request("s1", "ping")]
+
+
+async def test_timeout(wire: Wire) -> None:
+    """A late request is cancelled at the server, and a later answer is dropped."""
+    with pytest.raises(CallTimeout, match=r"tools/call within 0.01 s"):
+        await wire.mux.request("tools/call", {}, timeout=0.01)
+    assert wire.sent[1] == frames.notification("notifications/cancelled", {"requestId": 1, "reason": "timed out"})
+    wire.mux.on_frame(frames.result(1, {}))
+
+
+async def test_cancel(wire: Wire) -> None:
+    """A cancelled request is cancelled at the server under the hub's id."""
+    call = asyncio.create_task(wire.mux.request("tools/call", {}, timeout=60))
+    await settle()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert wire.sent[1]["params"]["requestId"] == 1
+
+
+async def test_initialize_is_not_cancelled(wire: Wire) -> None:
+    """The specification forbids to cancel `initialize`."""
+    with pytest.raises(CallTimeout):
+        await wire.mux.request("initialize", {}, timeout=0.01)
+    assert len(wire.sent) == 1
+
+
+async def test_timeout_covers_sending(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that reads nothing does not hold up its caller beyond the deadline."""
+    monkeypatch.setattr(mux, "CANCEL_SEND_TIMEOUT", 0.01)
+    wire.stuck = asyncio.Event()
+    with pytest.raises(CallTimeout):
+        await within(wire.mux.request("tools/call", {}, timeout=0.01))
+    assert wire.sent == []
+
+
+async def test_fail_all(wire: Wire) -> None:
+    """When the channel closes, every request under way fails with the reason; a cancelled one leaves no trace."""
+    call = asyncio.create_task(wire.mux.request("a", None, timeout=None))
+    gone = asyncio.create_task(wire.mux.request("b", None, timeout=None))
+    await settle()
+    wire.mux.fail_all(ServerExited("It exited with code 3."))
+    gone.cancel()
+    with pytest.raises(ConnectionLost, match="exited with code 3"):
+        await call
+    await until(gone.done)
