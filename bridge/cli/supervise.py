@@ -57,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         options.close_httpservers()
         options.close_logger()
+    with contextlib.suppress(OSError):  # nobody need be reading any more
+        os.write(1, b"yamcp-hub has stopped.\n")
     return 0
 
 

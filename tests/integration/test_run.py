@@ -77,8 +77,10 @@ class Run:
         began = time.monotonic()
         os.killpg(self.process.pid, sig)
         assert self.process.stderr
+        assert self.process.stdout
         code = await asyncio.wait_for(self.process.wait(), 30)
         assert await self.process.stderr.read() == b""
+        self.text += (await self.process.stdout.read()).decode()
         return code, time.monotonic() - began
 
     async def left(self, timeout: float = 5) -> list[str]:
@@ -140,6 +142,7 @@ async def test_from_the_first_line_to_the_last_process(hub: Run) -> None:
     code, took = await hub.end(signal.SIGINT)
     assert (code, await hub.left()) == (0, [])
     assert took < 10
+    assert hub.text.endswith("\nyamcp-hub has stopped.\n")
     assert (await hub.hubctl("status"))[0] == 3
 
 
