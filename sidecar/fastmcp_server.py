@@ -19,6 +19,7 @@ from mcp.server.connection import Connection
 from mcp.server.context import CallNext, ServerRequestContext
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.subscriptions import ListenHandler
+from mcp.shared.dispatcher import Outbound
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
 from mcp.shared.subscriptions import (
@@ -30,13 +31,14 @@ from mcp.shared.subscriptions import (
 )
 from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResult, jsonrpc_message_adapter
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
+from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from bridge.settings import Settings
 from sidecar import frames
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, SidecarError
-from sidecar.relay import Answered, Params
+from sidecar.relay import Answered, Notify, Params
 from sidecar.session import Session
 from sidecar.upstream import Upstream
 from sidecar.version import VERSION
@@ -129,8 +131,8 @@ class FastMCPServer:
 
     def _describe(self, result: Any) -> Any:
         """The handshake's result with what the workspace has, instead of what FastMCP was built with."""
-        if not isinstance(result, dict):
-            return result
+        if isinstance(result, BaseModel):  # FastMCP makes models again of what the SDK had dumped
+            result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         described = {**result, "capabilities": self._workspace.capabilities()}
         if instructions := self._workspace.view.instructions:
             described["instructions"] = instructions
@@ -158,21 +160,12 @@ class FastMCPServer:
 
     async def _relay(self, ctx: Context, session: Session) -> dict[str, Any]:
         outbound = ctx.session._request_outbound
-        queue: asyncio.Queue[tuple[str, Params]] = asyncio.Queue()
-
-        async def pump() -> None:
-            while True:
-                await outbound.notify(*await queue.get())
-
-        def notify(method: str, params: Params) -> None:
-            queue.put_nowait((method, params))
-
         params = dict(ctx.params or {})
-        pumping = asyncio.create_task(pump()) if "progressToken" in (params.get("_meta") or {}) else None
         if isinstance(session, HttpSession):
             session.outbounds.append(outbound)
         try:
-            result = await self._workspace.relay.answer(session, ctx.method, params, notify)
+            async with notifying(outbound) as notify:
+                return await self._workspace.relay.answer(session, ctx.method, params, notify)
         except Answered as answered:
             raise _mcp_error(answered.error) from None
         except SidecarError as error:
@@ -180,12 +173,6 @@ class FastMCPServer:
         finally:
             if isinstance(session, HttpSession):
                 session.outbounds.remove(outbound)
-            if pumping is not None:
-                pumping.cancel()
-                await asyncio.wait([pumping])
-        while not queue.empty():
-            await outbound.notify(*queue.get_nowait())
-        return result
 
     async def _listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """`subscriptions/listen`, with the servers subscribed to for the resources that are asked for."""
@@ -298,6 +285,36 @@ class Listened:
             if source := self._sources.pop(exposed, None):
                 with contextlib.suppress(SidecarError):
                     await source[0].unsubscribe(source[1], self)
+
+
+@contextlib.asynccontextmanager
+async def notifying(outbound: Outbound) -> AsyncIterator[Notify]:
+    """Gives a way to send notifications without waiting; all are sent, in order, before the context ends."""
+    queue: asyncio.Queue[tuple[str, Params] | None] = asyncio.Queue()
+
+    async def send_all() -> None:
+        while (item := await queue.get()) is not None:
+            await outbound.notify(*item)
+
+    sending: asyncio.Task[None] | None = None
+
+    def notify(method: str, params: Params) -> None:
+        nonlocal sending
+        sending = sending or asyncio.create_task(send_all())
+        queue.put_nowait((method, params))
+
+    try:
+        yield notify
+    except asyncio.CancelledError:
+        if sending is not None:
+            sending.cancel()
+        raise
+    finally:
+        if sending is not None:
+            queue.put_nowait(None)
+            await asyncio.wait([sending])
+            if not sending.cancelled() and (error := sending.exception()):
+                log.debug("a client left before all notifications were sent", extra={"reason": type(error).__name__})
 
 
 def to_message(frame: Frame) -> SessionMessage:
