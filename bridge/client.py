@@ -42,6 +42,7 @@ from bridge.transport import Listener, Transport
 log = logging.getLogger(__name__)
 
 MAX_PENDING = 512
+GREETING_TIMEOUT = 5.0
 TOPICS: tuple[str, ...] = tuple(
     topic for topic in get_args(Event.model_fields["topic"].annotation) if topic != "joined"
 )
@@ -52,16 +53,19 @@ class _Pending:
     """A request without an answer yet."""
 
     data: bytes
+    repeatable: bool
     answer: asyncio.Future[Envelope]
     sent: bool = False
+    """It was, at least once: the server may have carried it out."""
 
 
 class BridgeClient:
     """Asks the server at an address; an async context manager.
 
     Requests leave in the order in which they were made, at most `max_pending` unanswered at a time (further ones wait,
-    within their deadline). While the server is away they wait too; on each connection the client pings, so that
-    `peer_session` tells who is there. `on_peer` is called with the session of each new run of the server.
+    within their deadline). While the server is away they wait too, and what was sent when it went away is sent again if
+    that does no harm (see `Kind.repeatable`), or else fails. Each connection begins with a ping, so that `peer_session`
+    tells who is there; `on_peer` is called with the session of each new run of the server.
     """
 
     def __init__(
@@ -94,11 +98,11 @@ class BridgeClient:
 
     async def __aexit__(self, *exception: object) -> None:
         self._closed = True
+        self._fail(self._pending.values(), "the client was closed")
         tasks = [task for task in (self._runner, self._greeting) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._fail(self._pending.values(), "the client was closed")
 
     # --- requests --------------------------------------------------------------------------------------------------
 
@@ -132,8 +136,8 @@ class BridgeClient:
 
         Raises:
             RemoteError: the server answered with an error; it carries that error's code.
-            PeerUnavailable: no answer in time, or the connection ended; `data["sent"]` tells whether the request had
-                been sent, so that the server may have carried it out.
+            PeerUnavailable: no answer in time, or the connection ended and the kind is not repeatable; `data["sent"]`
+                tells whether the request had been sent, so that the server may have carried it out.
             UnknownKind, BadMessage: the request, or what came as its answer, is not of the protocol.
             VersionMismatch: the server is of another version.
         """
@@ -143,7 +147,7 @@ class BridgeClient:
         message_id = str(next(self._ids))
         fields = {} if body is None else to_body(body)
         data = encode(Envelope(id=message_id, session=self.session, kind=kind, body=fields))
-        return answer_body(known, await self._answer(message_id, _Pending(data, _future()), timeout))
+        return answer_body(known, await self._answer(message_id, _Pending(data, known.repeatable, _future()), timeout))
 
     async def _answer(self, message_id: str, pending: _Pending, timeout: float) -> Envelope:
         try:
@@ -187,7 +191,9 @@ class BridgeClient:
     def down(self) -> None:
         if self._greeting:
             self._greeting.cancel()
-        self._fail([pending for pending in self._pending.values() if pending.sent], "the connection ended")
+        lost = [pending for pending in self._pending.values() if pending.sent and not pending.repeatable]
+        self._fail(lost, "the connection ended")
+        self._unsent = deque(pending for pending in self._pending.values() if not pending.answer.done())
 
     def message(self, data: bytes) -> None:
         try:
@@ -231,7 +237,7 @@ class BridgeClient:
         """Ping until answered, to learn who is there."""
         while True:
             try:
-                await self.request("ping")
+                await self.request("ping", timeout=GREETING_TIMEOUT)
             except PeerUnavailable:
                 continue
             except HubError as error:

@@ -48,6 +48,8 @@ class Kind:
     request: type[Model] | None
     answer: type[Model]
     lane: str | None = None
+    repeatable: bool = True
+    """Handling it twice does no harm: a client sends it again when the connection ended before the answer."""
     invalid: type[HubError] = BadMessage
     """What a request is answered with whose body does not fit."""
 
@@ -56,14 +58,14 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("desired", ("desired",), None, Desired),
-        Kind("set_workspace", ("desired",), SetWorkspace, Changed, lane="change"),
-        Kind("set_server", ("desired",), SetServer, Changed, lane="change"),
+        Kind("set_workspace", ("desired",), SetWorkspace, Changed, lane="change", repeatable=False),
+        Kind("set_server", ("desired",), SetServer, Changed, lane="change", repeatable=False),
         Kind("reload", ("desired",), None, Changed, lane="change"),
         Kind("apply", ("actual",), Snapshot, Accepted, lane="apply", invalid=InvalidSnapshot),
         Kind("status", ("actual",), None, Status),
-        Kind("restart", ("actual",), Restart, Done),
+        Kind("restart", ("actual",), Restart, Done, repeatable=False),
         Kind("tools", ("actual",), ListTools, Tools),
-        Kind("call", ("actual",), Call, CallResult),
+        Kind("call", ("actual",), Call, CallResult, repeatable=False),
         Kind("logs", ("actual",), Logs, LogRecords),
         Kind("ping", ("desired", "actual"), None, Pong),
     )

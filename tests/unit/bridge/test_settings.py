@@ -91,7 +91,7 @@ def test_loopback_addresses_are_taken(monkeypatch: pytest.MonkeyPatch, host: str
 
 
 def test_a_runtime_directory_too_long_for_a_socket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory with which the longest socket path just fits is taken; one byte more is an error that says by how much."""
+    """A path with which the longest socket just fits is taken; one byte more is an error that says so."""
     fits = "/" + "r" * (UNIX_PATH_LIMIT - LONGEST_SOCKET_NAME - 1)
     monkeypatch.setenv("HUB_RUNTIME_DIR", fits)
     assert len(str(load().runtime)) + LONGEST_SOCKET_NAME == UNIX_PATH_LIMIT
