@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 from bridge.models import ServerSettings
@@ -12,6 +12,7 @@ from sidecar import era, frames
 from sidecar.catalog import CHANGED, LIST_METHODS, RESULT_KEYS, Catalog, Greeting, Kind
 from sidecar.channel import Channel, Frame
 from sidecar.errors import (
+    INTERNAL_ERROR,
     METHOD_NOT_FOUND,
     CallTimeout,
     ConnectionLost,
@@ -25,7 +26,13 @@ from sidecar.version import VERSION
 log = logging.getLogger(__name__)
 
 MAX_PAGES = 1000
+CLOSE_WAIT = 1.0
+"""Seconds until the channel must know why it closed, once sending on it has failed."""
+LISTEN_PAUSE = 1.0
+"""Seconds until a listen stream that the server ended is opened again."""
 CLIENT_INFO = {"name": "yamcp-hub", "version": VERSION}
+OWN_NOTICES = ("notifications/cancelled", "notifications/subscriptions/acknowledged")
+"""They concern the connection, not who uses it."""
 HEADER_NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
 
@@ -69,6 +76,7 @@ class Connection:
         self._stale: set[Kind] = set()
         self._stale_event = asyncio.Event()
         self._listens: dict[str, asyncio.Task[None]] = {}
+        self._aside: set[asyncio.Task[None]] = set()
         self.catalog = Catalog()
         self.on_frame = self._mux.on_frame
 
@@ -81,12 +89,24 @@ class Connection:
             life = tasks.create_task(self._live())
             asked = tasks.create_task(end.wait())
             await asyncio.wait([closed, life, asked], return_when=asyncio.FIRST_COMPLETED)
+            if life.done() and isinstance(life.result(), ConnectionLost):
+                await asyncio.wait([closed, asked], timeout=CLOSE_WAIT, return_when=asyncio.FIRST_COMPLETED)
             self._tasks = None
             reason = closed.result() if closed.done() else life.result() if life.done() else None
             self._mux.fail_all(reason or ConnectionLost("The hub closed it."))
-            for task in (closed, life, asked, *self._listens.values()):
+            for task in (closed, life, asked, *self._aside):
                 task.cancel()
         return reason
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """Do something beside the rest, for as long as the connection lasts."""
+        if self._tasks is None:
+            work.close()
+            return None
+        task = self._tasks.create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+        return task
 
     async def _live(self) -> SidecarError:
         """Handshake, read the lists, then read again what changes; returns the error that ends it."""
@@ -186,7 +206,7 @@ class Connection:
             page = _dict(frame.get("result"))
             items.extend(item for item in page.get(RESULT_KEYS[kind]) or () if isinstance(item, dict))
             following = page.get("nextCursor")
-            if not isinstance(following, str) or following == cursor:
+            if not isinstance(following, str) or following in ("", cursor):
                 return tuple(items)
             cursor = following
         raise HandshakeFailed(f"`{LIST_METHODS[kind]}` does not end: {MAX_PAGES} pages were read.")
@@ -237,12 +257,11 @@ class Connection:
         if kinds := CHANGED.get(method):
             self._stale.update(kinds)
             self._stale_event.set()
-        elif method != "notifications/cancelled":
+        elif method not in OWN_NOTICES:
             self._owner.notified(method, params)
 
     def _on_request(self, frame: Frame) -> None:
-        if self._tasks is not None:
-            self._tasks.create_task(self._answer(frame))
+        self._start(self._answer(frame))
 
     async def _answer(self, frame: Frame) -> None:
         """Answer a request of the server: ping here, client features by the client, if there is one."""
@@ -250,7 +269,7 @@ class Connection:
         if method == "ping":
             answer = frames.result(request_id, {})
         elif self._port is not None:
-            answer = {**await self._port.ask(method, _dict(frame.get("params"))), "id": request_id}
+            answer = {**await self._ask_client(self._port, method, _dict(frame.get("params"))), "id": request_id}
         else:
             self._owner.feature_refused(method)
             answer = frames.error(
@@ -261,6 +280,13 @@ class Connection:
             await self._send(answer, self._headers("", {}))
         except ConnectionLost:
             log.debug("the server left before the answer to its request")
+
+    async def _ask_client(self, port: ClientPort, method: str, params: dict[str, Any]) -> Frame:
+        try:
+            return await port.ask(method, params)
+        except Exception:  # whatever goes wrong on the client's side must not end the server's connection
+            log.exception("a client could not be asked", extra={"method": method})
+            return frames.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client could not be asked"})
 
     # --- resource subscriptions -----------------------------------------------------------------------------------
 
@@ -287,10 +313,10 @@ class Connection:
                 log.warning("a subscription could not be renewed", extra={"code": error.code, "reason": error.message})
 
     def _listen(self, name: str, wanted: dict[str, Any]) -> None:
-        if self._tasks is not None and name not in self._listens:
-            self._listens[name] = self._tasks.create_task(self._listen_on(name, wanted))
+        if name not in self._listens and (task := self._start(self._listen_on(wanted))):
+            self._listens[name] = task
 
-    async def _listen_on(self, name: str, wanted: dict[str, Any]) -> None:
+    async def _listen_on(self, wanted: dict[str, Any]) -> None:
         """One `subscriptions/listen` stream (MCP 2026-07-28, Subscriptions), opened again when the server ends it."""
         try:
             while True:
@@ -298,6 +324,7 @@ class Connection:
                 if "error" in frame:
                     log.info("the server does not serve subscriptions/listen", extra={"reason": _told(frame)})
                     return
+                await asyncio.sleep(LISTEN_PAUSE)
         except SidecarError:
             return
 

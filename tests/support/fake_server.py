@@ -47,6 +47,7 @@ class FakeChannel:
         self._on_frame = on_frame
         self._tasks = tasks
         self._closed: asyncio.Future[SidecarError] = asyncio.get_running_loop().create_future()
+        self._asks = 0
         self._asked: dict[Any, asyncio.Future[Frame]] = {}
 
     @property
@@ -90,7 +91,8 @@ class FakeChannel:
 
     async def ask(self, method: str, params: Json | None = None) -> Frame:
         """Send a request to the hub (or, behind it, to the client), and wait for the response frame."""
-        request_id = f"srv-{len(self.received)}"
+        self._asks += 1
+        request_id = f"srv-{self._asks}"
         future = self._asked[request_id] = asyncio.get_running_loop().create_future()
         self.push(frames.request(request_id, method, params))
         async with asyncio.timeout(PATIENCE):
