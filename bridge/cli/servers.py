@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from bridge.cli.context import Context
-from bridge.cli.render import Paint, clean, count, size, span, table, trouble
-from bridge.cli.workspaces import workspace_table
+from bridge.cli.render import Paint, by_key, clean, count, size, span, table, trouble
+from bridge.cli.workspaces import POLL, workspace_table
+from bridge.client import BridgeClient
 from bridge.models import Restart, ServerStatus, Status
+
+RESTART_TIMEOUT = 10
+"""Seconds that a restarted server is given to start."""
 
 
 async def status(context: Context) -> int:
@@ -73,14 +78,30 @@ def server_notes(server: ServerStatus, paint: Paint, now: float) -> list[str]:
 
 
 async def restart(context: Context, server: str) -> int:
-    """`hubctl restart`."""
+    """`hubctl restart`: returns when the server has started or failed, or after `RESTART_TIMEOUT`."""
     async with context.actual() as hub:
+        before = _find(await hub.request("status"), server)
         await hub.request("restart", Restart(key=server), timeout=30)
-        current = await hub.request("status")
-    found = next((entry for entry in current.servers if entry.key == server), None)
+        found = await _restarted(hub, server, before)
     if context.json:
         context.emit(found)
     else:
         state = f"; it is {found.state} now ({count(found.tools, 'tool')})" if found else ""
         context.say(f"Server {clean(server)} was restarted{state}.")
     return 0
+
+
+async def _restarted(hub: BridgeClient, server: str, before: ServerStatus | None) -> ServerStatus | None:
+    """The server once its state is a new one that lasts."""
+    deadline = time.monotonic() + RESTART_TIMEOUT
+    while True:
+        found = _find(await hub.request("status"), server)
+        if found is None or found.state == "stopped" or time.monotonic() > deadline:
+            return found
+        if found.state != "starting" and (before is None or found.since > before.since):
+            return found
+        await asyncio.sleep(POLL)
+
+
+def _find(status: Status, server: str) -> ServerStatus | None:
+    return by_key(status).get(server)

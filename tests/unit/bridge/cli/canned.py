@@ -198,6 +198,11 @@ class CannedHub:
 
     async def _restart(self, body: Restart) -> Done:
         self.asked.append(body)
+        again = tuple(
+            entry.model_copy(update={"since": entry.since + 1}) if entry.key == body.key else entry
+            for entry in self.status.servers
+        )
+        self.status = self.status.model_copy(update={"servers": again})
         return Done()
 
     async def _tools(self, body: ListTools) -> Tools:

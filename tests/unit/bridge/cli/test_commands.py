@@ -10,7 +10,7 @@ import pytest
 
 from bridge.cli.logs import logs
 from bridge.models import Call, Event, ListTools, Logs, Restart, SetWorkspace
-from tests.unit.bridge.cli.canned import CannedHub, Lines, status
+from tests.unit.bridge.cli.canned import CannedHub, Lines, server, status
 
 
 async def test_status_shows_workspaces_servers_and_what_is_wrong(hub: CannedHub) -> None:
@@ -145,6 +145,15 @@ async def test_restart_tells_the_state_after_it(hub: CannedHub) -> None:
     assert (await hub.hubctl("restart", "time"))[1] == "Server time was restarted; it is ready now (3 tools).\n"
     assert json.loads((await hub.hubctl("restart", "time", "--json"))[1])["key"] == "time"
     assert hub.asked == [Restart(key="time")] * 2
+
+
+async def test_restart_waits_for_the_new_state(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was so before the restart is not told as what came of it; nor is waited for ever."""
+    monkeypatch.setattr("bridge.cli.servers.RESTART_TIMEOUT", 0.1)
+    hub.status = status([], [server("time", "starting"), server("off", "stopped")])
+    assert (await hub.hubctl("restart", "time"))[1] == "Server time was restarted; it is starting now (0 tools).\n"
+    assert (await hub.hubctl("restart", "off"))[1] == "Server off was restarted; it is stopped now (0 tools).\n"
+    assert (await hub.hubctl("restart", "none"))[1] == "Server none was restarted.\n"
 
 
 async def test_logs_are_readable(hub: CannedHub) -> None:
