@@ -1,0 +1,86 @@
+"""From a file's bytes to a JSON object, or to the reason why there is none (pure)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple, NoReturn
+
+from bridge.models import Issue
+from yamcp_ui_adapter.errors import FileUnusable, issue
+
+HELD = "its last good version stays in use"
+
+
+class Document(NamedTuple):
+    """A file's top-level object and what is odd about it."""
+
+    content: dict[str, Any]
+    issues: list[Issue]
+
+
+def read_document(raw: bytes | None, file: str) -> Document:
+    """The top-level object of a file; `None` stands for a file that does not exist, which is the same as `{}`.
+
+    Raises:
+        FileUnusable: it is empty, not JSON, or not an object.
+    """
+    if raw is None:
+        return Document({}, [])
+    duplicates: list[str] = []
+    content = _decode(_text(raw, file), file, duplicates)
+    if not isinstance(content, dict):
+        raise FileUnusable("FILE_NOT_OBJECT", file, f"{file} holds {kind_of(content)}, not an object; {HELD}.")
+    return Document(content, [_duplicate(file, key) for key in duplicates])
+
+
+def kind_of(value: object) -> str:
+    """What a JSON value is, in words, without the value."""
+    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "null")
+
+
+def encodable(value: object) -> bool:
+    """Whether every string within can be sent as UTF-8 and given to a process: no lone surrogate, no NUL."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\\u0000" not in text.replace("\\\\", "")
+
+
+def _text(raw: bytes, file: str) -> str:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"{file} is not UTF-8 (byte {error.start}); {HELD}."
+        raise FileUnusable("FILE_UNPARSABLE", file, message) from None
+    if not text.strip(" \t\r\n\0"):
+        raise FileUnusable("FILE_EMPTY", file, f"{file} is empty; {HELD}.")
+    return text
+
+
+def _decode(text: str, file: str, duplicates: list[str]) -> Any:
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(items)
+        if len(result) < len(items):
+            names = [name for name, _ in items]
+            duplicates.extend(name for name in result if names.count(name) > 1)
+        return result
+
+    try:
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        raise FileUnusable("FILE_UNPARSABLE", file, f"{file} is not JSON ({where}); {HELD}.") from None
+    except (ValueError, RecursionError):
+        message = f"{file} holds numbers or nesting beyond what JSON readers take; {HELD}."
+        raise FileUnusable("FILE_UNPARSABLE", file, message) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _duplicate(file: str, key: str) -> Issue:
+    return issue("KEY_DUPLICATE", f"file:{file}", file, f"{file} has {key!r} twice in one object; the last one counts.")

@@ -1,0 +1,211 @@
+"""What can be wrong with the configuration (issues), and what the adapter refuses (errors), each with a stable code."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from bridge.errors import HubError
+from bridge.models import Issue
+
+
+class IssueKind(NamedTuple):
+    """What an issue code means, for docs/yamcp-format.md and for the person who meets it."""
+
+    severity: Literal["error", "warning", "info"]
+    cause: str
+    hint: str
+
+
+_FIX_JSON = (
+    "Repair the JSON (a comma after the last item is the usual cause); until then the last good version is used."
+)
+_FIX_ENTRY = "Correct the entry in YAMCP-UI or in the file; until then its last good version, if any, is used."
+
+ISSUES: dict[str, IssueKind] = {
+    "FILE_EMPTY": IssueKind(
+        "error",
+        "The file holds nothing: a write is in progress, or it was cut short.",
+        "Write `{}` into it, or delete it, if there should be no entries; until then the last good version is used.",
+    ),
+    "FILE_UNPARSABLE": IssueKind("error", "The file is not JSON in UTF-8.", _FIX_JSON),
+    "FILE_NOT_OBJECT": IssueKind(
+        "error", "The file is JSON, but not an object (`null` or a list, say).", "Its first character must be `{`."
+    ),
+    "FILE_UNREADABLE": IssueKind(
+        "error",
+        "The file is there but cannot be read.",
+        "Give the user that runs the hub the right to read it; until then the last good version is used.",
+    ),
+    "FILE_WRAPPED": IssueKind(
+        "info",
+        "The entries stand inside `mcpServers`, as in other clients' files. They are used.",
+        "Move them to the top level: YAMCP itself does not see them where they are.",
+    ),
+    "KEY_DUPLICATE": IssueKind(
+        "warning", "The file has the same name twice in one object; the last one counts.", "Rename or remove one."
+    ),
+    "KEY_UNDEFINED": IssueKind(
+        "warning",
+        "A server is called `undefined`: it was saved without a name. It is used under that name.",
+        "Give it a name in YAMCP-UI.",
+    ),
+    "SERVER_ENTRY_INVALID": IssueKind("error", "A server's entry cannot be used.", _FIX_ENTRY),
+    "SERVER_TYPE_UNKNOWN": IssueKind(
+        "error", "A server's `type` is none that the hub knows.", "Use `stdio`, `sse` or `http`."
+    ),
+    "SERVER_NO_COMMAND": IssueKind(
+        "error",
+        "A stdio server has no command.",
+        "Set `command` to the program and `args` to its arguments; a server with an address wants `type: sse`.",
+    ),
+    "SERVER_URL_INVALID": IssueKind(
+        "error",
+        "A remote server's url is missing, or not an http:// or https:// address.",
+        "Correct `url`; it may hold `${VAR}` references.",
+    ),
+    "SERVER_FLAT": IssueKind(
+        "info",
+        "A server has its command or url at the top of its entry, as in other clients' files. It is used.",
+        "Move it into `providerParameters`: YAMCP itself cannot use it as it is.",
+    ),
+    "SERVER_FIELD_UNKNOWN": IssueKind(
+        "info", "A server's entry has fields that nothing reads.", "Remove them; settings of the hub go into hub.json."
+    ),
+    "COMMAND_HAS_SPACES": IssueKind(
+        "warning",
+        "A command holds spaces and has no arguments; it is taken as the name of one program.",
+        "Put the program into `command` and each argument into `args`.",
+    ),
+    "ENV_INVALID": IssueKind(
+        "warning",
+        "A variable of a server's `env`, or a header, has no usable name or value; it is left out.",
+        "Names must not be empty or hold `=`; values must be text or numbers.",
+    ),
+    "ENV_CONVERTED": IssueKind(
+        "info", "A number or boolean in `env`, `headers` or `args` was turned into text.", "Put it in quotes."
+    ),
+    "NAMESPACE_MISSING": IssueKind(
+        "info",
+        "A server has no usable namespace; its key is used.",
+        "Set `namespace` to the prefix that its tools should have.",
+    ),
+    "NAMESPACE_SHARED": IssueKind(
+        "warning",
+        "Two servers of one workspace have the same namespace: tools of the same name get a suffix.",
+        "Give each server its own namespace.",
+    ),
+    "WORKSPACE_INVALID": IssueKind(
+        "error", "A workspace is not a list of server names.", 'Make it one: `["server-a", "server-b"]`.'
+    ),
+    "WORKSPACE_OBJECT": IssueKind(
+        "info",
+        "A workspace is an object with `servers` instead of a list. It is used, under its key.",
+        "Make it a plain list: YAMCP itself cannot use it as it is.",
+    ),
+    "WORKSPACE_EMPTY": IssueKind("info", "A workspace has no server that can be used.", "Add servers to it."),
+    "MEMBER_INVALID": IssueKind("warning", "A member of a workspace is not text; it is left out.", "Remove it."),
+    "MEMBER_DUPLICATE": IssueKind("info", "A workspace names a server twice; it is used once.", "Remove one."),
+    "MEMBER_UNKNOWN": IssueKind(
+        "warning",
+        "A workspace names a server that does not exist (any more); it is left out.",
+        "Remove the name from the workspace, or add the server; workspaces use a server's key, not its namespace.",
+    ),
+    "MEMBER_UNUSABLE": IssueKind(
+        "warning", "A workspace names a server whose entry cannot be used; it is left out.", "Correct that server."
+    ),
+    "NAME_TEMPLATE_INVALID": IssueKind(
+        "warning",
+        "A workspace's `name_template` cannot be used; the default is.",
+        "It needs `{name}`, may have `{namespace}` (must, with several servers), and letters, digits, `_` and `-`.",
+    ),
+    "HUB_VERSION": IssueKind(
+        "error",
+        "hub.json is of a version that this hub does not know; the last good version is used.",
+        "Set `version` to 1, or run the newer hub that wrote it.",
+    ),
+    "HUB_SECTION_INVALID": IssueKind(
+        "warning", "A part of hub.json is not an object; it is ignored.", "See docs/yamcp-format.md for its form."
+    ),
+    "HUB_SETTING_INVALID": IssueKind(
+        "warning",
+        "A setting in hub.json cannot be used; its last good value, else the default, is.",
+        "See docs/yamcp-format.md for the form of each setting.",
+    ),
+    "HUB_FIELD_UNKNOWN": IssueKind(
+        "warning", "hub.json has a field that nothing reads.", "Check its spelling, or remove it."
+    ),
+    "HUB_ENTRY_UNUSED": IssueKind(
+        "info",
+        "hub.json has settings for a server or workspace that does not exist (any more); they are kept.",
+        "Remove them if it will not come back.",
+    ),
+}
+"""Every issue that the adapter can report."""
+
+
+def issue(code: str, subject: str, file: str, message: str) -> Issue:
+    """An issue of a kind in `ISSUES`. The message must hold names only, never a value that may be secret."""
+    kind = ISSUES[code]
+    return Issue(
+        code=code,
+        severity=kind.severity,
+        subject=printable(subject),
+        file=file,
+        message=printable(message),
+        hint=kind.hint,
+    )
+
+
+def printable(text: str) -> str:
+    """The text with what UTF-8 cannot carry (lone surrogates) replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+class FileUnusable(Exception):
+    """A whole file says nothing that can be used: its last good version is to be held."""
+
+    def __init__(self, code: str, file: str, message: str) -> None:
+        super().__init__(message)
+        self.issue = issue(code, f"file:{file}", file, message)
+
+
+class NoSuchWorkspace(HubError):
+    """A request to change a workspace names one that is not in workspaces.json."""
+
+    code = "NO_SUCH_WORKSPACE"
+    hint = "hubctl workspaces lists the workspaces; names are case-sensitive."
+
+
+class NoSuchServer(HubError):
+    """A request to change a server names one that is not in providers.json."""
+
+    code = "NO_SUCH_SERVER"
+    hint = "hubctl status lists the servers by key; the namespace is not the key."
+
+
+class EditInvalid(HubError):
+    """A request to change settings holds one that cannot be used; nothing was changed."""
+
+    code = "EDIT_INVALID"
+    hint = "docs/yamcp-format.md lists the settings of hub.json and their forms."
+
+
+class HubFileBroken(HubError):
+    """hub.json on disk cannot be parsed, so a change was refused rather than overwrite what a person wrote."""
+
+    code = "HUB_FILE_BROKEN"
+    hint = "Repair hub.json, or delete it to begin with defaults, and try again."
+
+
+class DataDirUnusable(HubError):
+    """The adapter cannot write into the hub's data directory, or cannot create it or YAMCP's."""
+
+    code = "DATA_DIR_UNUSABLE"
+    hint = "Give the user that runs the hub the right to write there, or free space, or set HUB_DATA_DIR."
+
+
+class AdapterRunning(HubError):
+    """Another adapter already serves this data directory or runtime directory."""
+
+    code = "ADAPTER_RUNNING"
+    hint = "Stop the other hub, or give this one directories of its own: HUB_DATA_DIR and HUB_RUNTIME_DIR."
