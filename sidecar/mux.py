@@ -91,7 +91,7 @@ class Mux:
                 return frame
         except TimeoutError:
             await self._cancel(method, request_id, "timed out")
-            raise CallTimeout(f"No answer to {method} within {timeout:g} s.") from None
+            raise CallTimeout(f"No answer to {method} within {round(timeout or 0, 2):g} s.") from None
         except asyncio.CancelledError:
             await self._cancel(method, request_id, "cancelled by the client")
             raise

@@ -32,6 +32,7 @@ class Pool:
         self._metrics = metrics
         self._drain_timeout = drain_timeout
         self._held: dict[tuple[str, str], tuple[Upstream, set[object]]] = {}
+        self._draining: set[Upstream] = set()
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self, until: asyncio.Event) -> None:
@@ -40,7 +41,7 @@ class Pool:
             self._tasks = tasks
             await until.wait()
             self._tasks = None
-            for upstream, _ in self._held.values():
+            for upstream in (*self, *self._draining):
                 upstream.stop()
 
     def acquire(self, spec: ServerSpec, holder: object, *, owner: str = "", port: ClientPort | None = None) -> Upstream:
@@ -61,7 +62,7 @@ class Pool:
                 )
             upstream = Upstream(key[0], spec, self._connector(spec), self._listener, self._metrics, port)
             self._held[key] = (upstream, set())
-            self._tasks.create_task(upstream.run())
+            self._tasks.create_task(self._run(upstream))
         upstream, holders = self._held[key]
         upstream.respec(spec)
         holders.add(holder)
@@ -74,8 +75,15 @@ class Pool:
                 holders.discard(holder)
                 if not holders:
                     del self._held[key]
+                    self._draining.add(upstream)
                     upstream.stop(self._drain_timeout)
                 return
+
+    async def _run(self, upstream: Upstream) -> None:
+        try:
+            await upstream.run()
+        finally:
+            self._draining.discard(upstream)
 
     def holders(self, upstream: Upstream) -> set[object]:
         """Who holds it."""

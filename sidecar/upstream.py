@@ -17,6 +17,7 @@ from sidecar.catalog import Catalog
 from sidecar.channel import Channel, Frame, OnFrame
 from sidecar.connection import ClientPort, Connection
 from sidecar.errors import (
+    CallTimeout,
     ConnectionLost,
     HandshakeFailed,
     ServerUnavailable,
@@ -91,6 +92,7 @@ class Upstream:
         self._slots = asyncio.Semaphore(spec.settings.max_inflight)
         self._stopping = False
         self._end = asyncio.Event()
+        self._opening: asyncio.Timeout | None = None
         self._news = asyncio.Event()
 
     # --- lifecycle -----------------------------------------------------------------------------------------------
@@ -111,14 +113,19 @@ class Upstream:
         """Close it once the calls in flight have ended, but after `drain_timeout` seconds in any case."""
         self._stopping = True
         if not self.in_flight or not drain_timeout:
-            self._end.set()
+            self._end_now()
         else:
-            asyncio.get_running_loop().call_later(drain_timeout, self._end.set)
+            asyncio.get_running_loop().call_later(drain_timeout, self._end_now)
 
     def restart(self) -> None:
         """Close the connection, if there is one, and open it anew without waiting."""
         self.backoff.reset()
+        self._end_now()
+
+    def _end_now(self) -> None:
         self._end.set()
+        if self._opening is not None and not self._opening.expired():
+            self._opening.reschedule(0)
 
     def respec(self, spec: ServerSpec) -> None:
         """Take over settings that need no new connection: name, limits, timeouts."""
@@ -131,11 +138,16 @@ class Upstream:
         connection = Connection(self.spec.settings, self, self._port)
         try:
             async with AsyncExitStack() as stack:
-                async with asyncio.timeout(self.spec.settings.start_timeout):
+                async with asyncio.timeout(self.spec.settings.start_timeout) as self._opening:
                     self._channel = await stack.enter_async_context(self._connect(connection.on_frame))
+                self._opening = None
                 return await connection.run(self._channel, self._end)
         except TimeoutError:
-            return StartTimeout(f"No connection within {self.spec.settings.start_timeout:g} s.")
+            return (
+                None
+                if self._end.is_set()
+                else StartTimeout(f"No connection within {self.spec.settings.start_timeout:g} s.")
+            )
         except SidecarError as error:
             return error
         except Exception:
@@ -144,7 +156,7 @@ class Upstream:
                 "The connection failed in a way that the hub does not know; its log has the details."
             )
         finally:
-            self._connection = None
+            self._opening = self._connection = None
             if self._channel is not None:
                 self._stderr, self._channel = self._channel.stderr(), None
 
@@ -246,9 +258,15 @@ class Upstream:
         outcome = "error"
         self.in_flight += 1
         try:
-            async with self._slots:
+            slots = self._slots
+            waited = slots.locked() or self._connection is None
+            await self._place(slots, timeout)
+            try:
                 connection = self._connection or await self._reconnected(min(timeout, RECONNECT_WAIT))
-                frame = await connection.request(method, params, timeout=timeout, on_progress=on_progress)
+                left = max(timeout - (time.perf_counter() - began), 0.0) if waited else timeout
+                frame = await connection.request(method, params, timeout=left, on_progress=on_progress)
+            finally:
+                slots.release()
         except asyncio.CancelledError:
             outcome = "cancelled"
             raise
@@ -261,8 +279,17 @@ class Upstream:
         finally:
             self.in_flight -= 1
             if self._stopping and not self.in_flight:
-                self._end.set()
+                self._end_now()
             self._metrics.call(self.spec.key, tool or method).observe(time.perf_counter() - began, outcome)
+
+    async def _place(self, slots: asyncio.Semaphore, timeout: float) -> None:
+        """Wait for a free place among the requests under way."""
+        try:
+            async with asyncio.timeout(timeout if slots.locked() else None):
+                await slots.acquire()
+        except TimeoutError:
+            most = self.spec.settings.max_inflight
+            raise CallTimeout(f"{most} requests are under way, and none ended within {timeout:g} s.") from None
 
     async def ready(self, timeout: float) -> None:
         """Wait until it is ready; `timeout` in seconds. Raises ServerUnavailable."""
@@ -287,17 +314,28 @@ class Upstream:
         """Have `subscriber` told of changes of a resource; returns the server's response frame."""
         subscribers = self.subscribers.setdefault(uri, set())
         subscribers.add(subscriber)
-        connection = self._connection or await self._reconnected(RECONNECT_WAIT)
-        return await connection.subscribe(uri) if len(subscribers) == 1 else frames.result(0, {})
+        if len(subscribers) > 1:
+            return frames.result(0, {})
+        frame: Frame = {}
+        try:
+            connection = self._connection or await self._reconnected(RECONNECT_WAIT)
+            frame = await connection.subscribe(uri)
+        finally:
+            if "result" not in frame:
+                self._forget(uri, subscriber)
+        return frame
+
+    def _forget(self, uri: str, subscriber: Subscriber) -> None:
+        subscribers = self.subscribers.get(uri, set())
+        subscribers.discard(subscriber)
+        if not subscribers:
+            self.subscribers.pop(uri, None)
 
     async def unsubscribe(self, uri: str, subscriber: Subscriber) -> Frame:
         """The reverse of `subscribe`; the server is only told when nobody is left."""
-        subscribers = self.subscribers.get(uri, set())
-        subscribers.discard(subscriber)
-        if subscribers or uri not in self.subscribers:
-            return frames.result(0, {})
-        del self.subscribers[uri]
-        if self._connection is None:
+        known = uri in self.subscribers
+        self._forget(uri, subscriber)
+        if not known or uri in self.subscribers or self._connection is None:
             return frames.result(0, {})
         return await self._connection.unsubscribe(uri)
 
