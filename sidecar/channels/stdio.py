@@ -79,7 +79,7 @@ class StdioChannel:
     # --- open and close ------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Connect the pipes; whoever calls it calls `close`, whether it succeeds or not."""
+        """Connect the pipes. Not to be cancelled: uvloop would leave a descriptor to be closed twice."""
         self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed)
         self._outputs.append(await read_pipe(self._fds.pop(), self._on_output, self._on_output_ended))
         self._outputs.append(await read_pipe(self._fds.pop(), self._tail.feed, _ignore))
@@ -182,11 +182,15 @@ async def open_stdio(
     environment = child_environment(launch.env, pass_env)
     child = await spawner.spawn((launch.command, *launch.args), environment, launch.cwd, uuid4().hex)
     channel = StdioChannel(child, on_frame, redact, log, line_limit)
+    opening = asyncio.create_task(channel.open())
     try:
-        await channel.open()
+        await asyncio.shield(opening)
         yield channel
     finally:
-        await channel.close(grace)
+        try:
+            await asyncio.wait([opening])
+        finally:
+            await channel.close(grace)
 
 
 def exit_error(end: int | SidecarError) -> SidecarError:

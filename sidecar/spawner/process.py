@@ -156,7 +156,7 @@ class Spawner:
 
     # --- servers -------------------------------------------------------------------------------------------------
 
-    def _spawn(  # noqa: PLR0917 - as they stand in the message
+    def _spawn(
         self, ident: int, fds: list[int], argv: list[bytes], env: dict[bytes, bytes], cwd: bytes, instance: str
     ) -> None:
         env |= {proc.HUB_MARK.encode(): self._mark.encode(), proc.INSTANCE_MARK.encode(): instance.encode()}
@@ -177,6 +177,8 @@ class Spawner:
             )
         except (OSError, ValueError) as error:
             number = (error.errno or 0) if isinstance(error, OSError) else 0
+            if isinstance(error, OSError) and step == "search":
+                detail = error.filename
             self._send(("failed", ident, step, number, detail.decode(errors="replace")))
         else:
             self._servers[ident] = self._by_pid[pid] = server.Server(ident, pid, instance)
@@ -205,7 +207,7 @@ class Spawner:
                 one.phase = server.GONE
             else:
                 table = table or proc.Table()
-                one.step(now, one.family(table, set(self._by_pid)), table)
+                one.step(now, one.family(table, set(self._by_pid)), table, self._sure(one))
                 if one.phase == server.KILLING:
                     self._chase(one)
             if one.phase == server.GONE:
@@ -221,6 +223,15 @@ class Spawner:
             if not found:
                 return
             kill_children([stray.pid for stray in found])
+
+    def _sure(self, one: server.Server) -> bool:
+        """Whether all that we adopted is there, alive, and not from this server: so none of it is passing by."""
+        for pid in proc.own_children() or ():
+            if pid not in self._by_pid:
+                stray = proc.read(pid)
+                if stray is None or not stray.alive or one.owns(stray):
+                    return False
+        return True
 
     def _no_strays(self) -> bool:
         """Whether all our children are servers: the cheap answer to what is left of one that ended."""

@@ -62,8 +62,8 @@ class Server:
         elif self.phase in (CLOSING, ENDING):
             self.grace, self.deadline = min(grace, self.grace), min(now + grace, self.deadline)
 
-    def step(self, now: float, family: list[proc.Process], table: proc.Table) -> None:
-        """Go on with the end of it."""
+    def step(self, now: float, family: list[proc.Process], table: proc.Table, sure: bool) -> None:
+        """Go on with the end of it. `sure`: no child of the spawner can be a process of it that the table missed."""
         if self.phase == CLOSING and (self.status is not None or now >= self.deadline):
             proc.terminate(family)
             self.phase, self.deadline = ENDING, now + self.grace
@@ -72,6 +72,6 @@ class Server:
         if self.phase == KILLING:
             proc.kill(table, family)
         # Twice, as one look at a table that changes meanwhile may miss a process.
-        self.clean = 0 if family or self.status is None else self.clean + 1
+        self.clean = 0 if family or not sure or self.status is None else self.clean + 1
         if self.clean > 1 or (self.phase == KILLING and now >= self.deadline):
             self.phase = GONE

@@ -1,0 +1,135 @@
+"""However sidecar and spawner die, no process of any server outlives them."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sidecar.errors import SpawnerLost
+from sidecar.spawner import client, proc
+from sidecar.spawner.client import Spawner
+from tests.integration.spawner.conftest import Token, eventually
+from tests.integration.spawner.test_stop import running
+
+CREW_SIZE = 4 + 3 + 1
+BARE = 1
+ROOT = Path(__file__).parents[3]
+
+
+@contextmanager
+def standin(runtime: Path, token: Token) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A stand-in for the sidecar whose servers are all running, and the pid of its spawner."""
+    command = [sys.executable, "-m", "tests.integration.spawner.standin", str(runtime), token.text]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            assert process.stdout
+            spawner = int(process.stdout.readline())
+            assert len(token.pids()) == CREW_SIZE
+            yield process, spawner
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+def test_sidecar_dies(runtime: Path, token: Token, number: int) -> None:
+    """SIGTERM, Ctrl-C and kill -9 of the sidecar end all servers, those with the worst manners included."""
+    with standin(runtime, token) as (process, spawner):
+        process.send_signal(number)
+        process.wait()
+        assert token.gone()
+        assert eventually(lambda: not alive(spawner))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_spawner_dies(runtime: Path, token: Token, number: int) -> None:
+    """When the spawner is ended or killed, its servers end, those without an environment too; the sidecar goes on."""
+    with standin(runtime, token) as (process, spawner):
+        os.kill(spawner, number)
+        assert token.gone()
+        assert process.poll() is None
+        assert eventually(lambda: zombies(process.pid) == [])
+
+
+async def test_both_die(runtime: Path, token: Token) -> None:
+    """When sidecar and spawner are killed at once, the next start ends what they left before it starts anything."""
+    with standin(runtime, token) as (process, spawner):
+        os.kill(spawner, signal.SIGSTOP)  # or it would be quicker than our second kill
+        os.kill(process.pid, signal.SIGKILL)
+        os.kill(spawner, signal.SIGKILL)
+        process.wait()
+        assert eventually(lambda: not alive(spawner))
+        assert len(token.pids()) >= CREW_SIZE - BARE - 1  # a polite one ends with its input
+    async with Spawner(runtime) as successor:
+        child = await successor.spawn(["true"], os.environ, None, "x")
+        left = token.pids()
+        child.abandon()
+    for pid in left:  # neither mark nor parent tells whose it is: the one limit, see the ADR
+        os.kill(pid, signal.SIGKILL)
+    assert token.gone()
+    assert len(left) <= BARE
+
+
+async def test_children_fail(spawner: Spawner, token: Token) -> None:
+    """When the spawner is killed, its children fail with that reason, a new one starts, and nothing is left."""
+    before = spawner.pid
+    async with running(spawner, token.launch("deaf", "kid", "loner", "daemon", "bare")) as channel:
+        assert spawner.pid
+        os.kill(spawner.pid, signal.SIGKILL)
+        assert isinstance(await channel.wait_closed(), SpawnerLost)
+        async with running(spawner, token.launch()) as successor:
+            assert token.pids() == list(successor.pids)
+    assert spawner.pid != before
+    assert zombies(os.getpid()) == []
+
+
+async def test_lost_while_starting(spawner: Spawner, token: Token) -> None:
+    """A start that is under way when the spawner dies fails; it can be tried again at once."""
+    async with running(spawner, token.launch()):
+        assert spawner.pid
+        os.kill(spawner.pid, signal.SIGSTOP)
+        start = asyncio.create_task(spawner.spawn(["true"], os.environ, None, "x"))
+        await asyncio.sleep(0)
+        os.kill(spawner.pid, signal.SIGKILL)
+        with pytest.raises(SpawnerLost):
+            await start
+    async with running(spawner, token.launch()):
+        pass
+
+
+async def test_waits_for_older(runtime: Path, token: Token) -> None:
+    """Nothing is started while an older spawner is there; the wait is told, and leaving does not hang."""
+    with (runtime / client.LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        async with Spawner(runtime) as spawner:
+            start = asyncio.create_task(spawner.spawn(["true"], os.environ, None, "x"))
+            assert not (await asyncio.wait([start], timeout=0.1))[0]
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            (await start).abandon()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        async with Spawner(runtime) as spawner:
+            pass
+    assert spawner.pid is None
+
+
+async def test_restores_subreaper(runtime: Path) -> None:
+    """A process adopts orphans only while it has a spawner."""
+    before = client.set_subreaper(False)
+    async with Spawner(runtime):
+        assert client.set_subreaper(True) is True
+    assert client.set_subreaper(before) is False
+
+
+def alive(pid: int) -> bool:
+    process = proc.read(pid)
+    return process is not None and process.alive
+
+
+def zombies(pid: int) -> list[int]:
+    return [process.pid for process in proc.Table().children(pid) if not process.alive]

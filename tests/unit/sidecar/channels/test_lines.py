@@ -1,0 +1,64 @@
+"""Lines, frames and tails of what a process writes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.channels.lines import Lines, LineTooLong, Tail, frames_of
+
+
+@given(st.lists(st.binary(max_size=9)), st.lists(st.integers(1, 7)))
+def test_lines_however_cut(lines: list[bytes], sizes: list[int]) -> None:
+    """The same lines come out wherever the stream is cut."""
+    stream = b"\n".join(lines)
+    cutter, found = Lines(1000), []
+    while stream:
+        size = sizes.pop() if sizes else 3
+        found += cutter.feed(stream[:size])
+        stream = stream[size:]
+    found.append(cutter.rest())
+    assert found == b"\n".join(lines).split(b"\n")
+
+
+@pytest.mark.parametrize("pieces", [[b"123456"], [b"123", b"456"], [b"1\n123456\n2"], [b"123", b"456\n"]])
+def test_line_limit(pieces: list[bytes]) -> None:
+    """A line beyond the limit is refused, complete or not."""
+    lines = Lines(5)
+    with pytest.raises(LineTooLong):
+        for piece in pieces:
+            lines.feed(piece)
+
+
+def test_line_at_limit() -> None:
+    """A line as long as the limit passes."""
+    assert Lines(5).feed(b"12345\n12345\n") == [b"12345", b"12345"]
+
+
+NO_FRAMES = [
+    *(b"", b"hello", b"17", b"null", b"[]", b'[{"jsonrpc":"2.0"},1]', b'{"level":"info"}', b'{"jsonrpc":"1.0"}', b"{x"),
+    *(b'{"jsonrpc":"2.0","x":"\\ud800"}', b'{"a":' * 100_000, b"\xff", b"{\xff}"),
+]
+
+
+@pytest.mark.parametrize("line", NO_FRAMES, ids=range(len(NO_FRAMES)))
+def test_no_frame(line: bytes) -> None:
+    """What is no JSON-RPC message raises ValueError, whatever else it is."""
+    with pytest.raises(ValueError):
+        list(frames_of(line))
+
+
+def test_lenient() -> None:
+    """Numbers that JSON lacks but other parsers take become null; the message is not lost."""
+    assert list(frames_of(b'{"jsonrpc":"2.0","a":NaN,"b":-Infinity}')) == [{"jsonrpc": "2.0", "a": None, "b": None}]
+
+
+def test_tail_masks_before_cutting() -> None:
+    """Secrets are masked before lines are cut, in pairs of lines too; what is too long or too old is forgotten."""
+    tail = Tail(lambda text: text.replace("top\nsecret", "***\n***").replace("password", "***"), count=3, width=8)
+    assert tail.read() == ()
+    tail.feed(b"old\nhello pass")
+    tail.feed(b"word and more\r\ntop\nsecret")
+    assert tail.read() == ("hello **", "***", "***")
+    tail.feed(b"\n" + b"x" * 10_000_000 + b"\xff\n")
+    tail.feed(b"y" * 10_000)
+    assert tail.read() == ("secret", "xxxxxxxx", "yyyyyyyy")
