@@ -16,6 +16,7 @@ from typing import Any, Literal
 from urllib.parse import urljoin
 
 import httpx2
+from mcp.shared.inbound import encode_header_value
 
 from bridge.models import StdioLaunch
 
@@ -100,6 +101,34 @@ class Peer(ABC):
                     return found
                 self.arrived.clear()
                 await self.arrived.wait()
+
+    @contextlib.asynccontextmanager
+    async def listening(self, wanted: Json) -> AsyncIterator[None]:
+        """While open, a modern peer has a `subscriptions/listen` stream, acknowledged; a legacy one needs none."""
+        if self.era == "legacy":
+            yield
+            return
+        since = len(self.notes)
+        task = asyncio.create_task(self._listen(wanted))
+        try:
+            acknowledged = await self.wait_note("notifications/subscriptions/acknowledged", since)
+            assert acknowledged["params"]["notifications"] == wanted
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _listen(self, wanted: Json) -> None:
+        listen_id = f"listen-{next(self._ids)}"
+        params = self._enveloped({"notifications": wanted})
+        try:
+            await self._ask({"jsonrpc": "2.0", "id": listen_id, "method": "subscriptions/listen", "params": params})
+        finally:
+            await self._end(listen_id)
+
+    async def _end(self, request_id: str) -> None:
+        """Give up a request."""
+        await self.notify("notifications/cancelled", {"requestId": request_id})
 
     async def notify(self, method: str, params: Json | None = None) -> None:
         """Send a notification."""
@@ -225,6 +254,9 @@ class HttpPeer(Peer):
         response = await self.http.post(self.url, json=frame, headers=self._headers(frame))
         assert response.status_code == 202, (response.status_code, response.text)
 
+    async def _end(self, request_id: str) -> None:
+        """The stream of the request is closed already: that ends it."""
+
     async def read(self, opened: asyncio.Event) -> None:
         """Read the session's GET stream (legacy era) until it ends."""
         headers = {**self._headers({"method": ""}), "accept": "text/event-stream"}
@@ -242,7 +274,7 @@ class HttpPeer(Peer):
         if self.era == "modern":
             headers["mcp-method"] = method
             if method in NAMED:
-                headers["mcp-name"] = str(params.get(NAMED[method], ""))
+                headers["mcp-name"] = encode_header_value(str(params.get(NAMED[method], "")))
         return headers
 
 
