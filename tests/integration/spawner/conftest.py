@@ -29,7 +29,8 @@ def pytest_asyncio_loop_factories() -> dict[str, object]:
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under coverage, let the spawner load what coverage needs."""
     if "COVERAGE_PROCESS_CONFIG" in os.environ:
-        monkeypatch.setattr(client, "COMMAND", (sys.executable, "-I", "-u"))
+        monkeypatch.setattr(client, "COMMAND", (sys.executable, "-I", "-u", "-m"))
+        monkeypatch.setattr(client, "PROGRAM", "sidecar.spawner.process")
 
 
 class Token:

@@ -133,3 +133,41 @@ def alive(pid: int) -> bool:
 
 def zombies(pid: int) -> list[int]:
     return [process.pid for process in proc.Table().children(pid) if not process.alive]
+
+
+async def test_cannot_be_started(runtime: Path, monkeypatch: pytest.MonkeyPatch, token: Token) -> None:
+    """A spawner that the system refuses to start is tried again; starts wait for it."""
+    real, refusals = subprocess.Popen, iter([True, False])
+
+    def popen(*args: object, **options: object) -> subprocess.Popen[bytes]:
+        if next(refusals):
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return real(*args, **options)
+
+    monkeypatch.setattr(client.subprocess, "Popen", popen)
+    async with Spawner(runtime) as spawner, running(spawner, token.launch()):
+        pass
+
+
+async def test_stuck_spawner(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spawner that does not end with its socket is killed."""
+    monkeypatch.setattr(client, "LONGEST_END", 0.05)
+    async with Spawner(runtime) as spawner:
+        (await spawner.spawn(["true"], os.environ, None, "x")).abandon()
+        assert spawner.pid
+        os.kill(spawner.pid, signal.SIGSTOP)
+    assert spawner.pid is None
+
+
+async def test_vanished_directory(spawner: Spawner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub whose own directory was removed starts servers in the root directory."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    child = await spawner.spawn(["pwd"], os.environ, None, "x")
+    assert await child.wait() == 0
+    assert os.read(child.stdout, 100) == b"/\n"
+    child.abandon()
+    await child.stop()
+    monkeypatch.chdir(tmp_path)
