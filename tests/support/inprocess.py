@@ -1,0 +1,150 @@
+"""The sidecar in the test's own loop: real hub, pool, reconciler and endpoints; servers are fakes; HTTP is real."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from bridge.models import Event, ServerSpec, Snapshot, WorkspaceSpec
+from bridge.settings import Settings
+from sidecar import frames
+from sidecar.app import HttpServer, bind
+from sidecar.bridge_api import BridgeApi
+from sidecar.channel import Frame
+from sidecar.endpoints import Endpoints
+from sidecar.fingerprint import fingerprint
+from sidecar.hub import Hub
+from sidecar.logring import LogRing
+from sidecar.metrics import Metrics
+from sidecar.pool import Pool
+from sidecar.reconciler import Reconciler
+from sidecar.redact import Redactor
+from sidecar.session import Session
+from sidecar.sse import SseTransport
+from sidecar.status import StatusReporter
+from sidecar.upstream import Connect
+from sidecar.workspace import Workspace
+from tests.support.fake_server import FakeServer, until
+from tests.support.hub import free_port
+
+
+class Recorder(Session):
+    """A client that remembers what it is told, and answers what it is asked with `answer`."""
+
+    transport = "sse"
+
+    def __init__(self, name: str = "recorder") -> None:
+        super().__init__(f"{name}-{id(self)}")
+        self.notes: list[tuple[str, dict[str, Any]]] = []
+        self.asked: list[str] = []
+        self.answer: dict[str, Any] = {}
+
+    def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
+        self.notes.append((method, params or {}))
+
+    async def ask(self, method: str, params: dict[str, Any]) -> Frame:
+        self.asked.append(method)
+        return frames.result(0, self.answer)
+
+    def took(self) -> list[str]:
+        """The notices since the last look, without `notifications/` before and `/list_changed` behind."""
+        notes, self.notes = self.notes, []
+        return [method.removeprefix("notifications/").removesuffix("/list_changed") for method, _ in notes]
+
+
+class World:
+    """All parts of a sidecar; `put` says what it should be."""
+
+    def __init__(self, settings: Settings, *servers: FakeServer) -> None:
+        self.settings = settings
+        self.servers = {server.name: server for server in servers}
+        self.events: list[Event] = []
+        self.metrics = Metrics()
+        self.redactor = Redactor()
+        self.hub = Hub(settings, self.metrics, self.redactor, self.events.append)
+        self.reconciler = Reconciler(self.hub, settings.data_dir / "applied.json", 60, self.metrics, self.events.append)
+        self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, "s")
+        self.sse = SseTransport(settings)
+        self.endpoints = Endpoints(self.hub, self.sse, self.reporter, self.metrics, settings)
+        self.revision = 0
+        self.stop = asyncio.Event()
+        self._specs: dict[str, ServerSpec] = {}
+        self._workspaces: dict[str, WorkspaceSpec] = {}
+
+    @property
+    def base(self) -> str:
+        """Where the endpoints are."""
+        return self.settings.base_url
+
+    def api(self, ring: LogRing) -> BridgeApi:
+        """What is served on the bridge."""
+        return BridgeApi(self.hub, self.reconciler, self.reporter, ring)
+
+    def connector(self, spec: ServerSpec) -> Connect:
+        """Servers are found by their command."""
+        return self.servers[spec.launch.command].connect  # type: ignore[union-attr]
+
+    def snapshot(self, *items: ServerSpec | WorkspaceSpec, without: tuple[str, ...] = ()) -> Snapshot:
+        """The next snapshot: with these added or replaced, and `without` workspaces (and servers) of these names."""
+        for item in items:
+            if isinstance(item, ServerSpec):
+                self._specs[item.key] = item
+            else:
+                self._workspaces[item.name] = item
+        for name in without:
+            self._workspaces.pop(name, None)
+            self._specs.pop(name, None)
+        self.revision += 1
+        return Snapshot.of(1, self.revision, tuple(self._specs.values()), tuple(self._workspaces.values()))
+
+    def put(self, *items: ServerSpec | WorkspaceSpec, without: tuple[str, ...] = ()) -> None:
+        """Apply the next snapshot, at once."""
+        snapshot = self.snapshot(*items, without=without)
+        self.reconciler.accepted = self.reconciler.applied = snapshot.id
+        self.hub.apply(snapshot)
+
+    async def settled(self) -> None:
+        """Wait until no server is starting for the first time."""
+        await until(lambda: all(upstream.tried for upstream in self.hub.pool))
+
+    def workspace(self, name: str = "w") -> Workspace:
+        """A workspace in force."""
+        return self.hub.workspaces[name]
+
+    async def ask(self, session: Session, method: str, params: dict[str, Any] | None = None, name: str = "w") -> Any:
+        """A request through the relay."""
+        return await self.workspace(name).relay.answer(session, method, params, session.notify)
+
+    async def tools(self, session: Session, name: str = "w") -> list[str]:
+        """The names of the tools that a session sees."""
+        return [tool["name"] for tool in (await self.ask(session, "tools/list", name=name))["tools"]]
+
+
+def space(*keys: str, name: str = "w", template: str = "{namespace}_{name}", **more: Any) -> WorkspaceSpec:
+    """A workspace of servers by key."""
+    return WorkspaceSpec(name=name, slug=more.pop("slug", name), servers=keys, name_template=template, **more)
+
+
+@contextlib.asynccontextmanager
+async def world(root: Path, *servers: FakeServer, serve: bool = False, **settings: Any) -> AsyncIterator[World]:
+    """The parts run; with `serve`, over HTTP too. Everything is closed at the end."""
+    made = World(
+        Settings(sidecar_port=free_port(), data_dir=root, runtime_dir=Path("/tmp/unused"), **settings), *servers
+    )
+    pool = Pool(made.connector, lambda spec: fingerprint(spec, b"k"), made.hub, made.metrics, 30)
+    async with asyncio.timeout(50), asyncio.TaskGroup() as tasks:
+        tasks.create_task(made.hub.run(pool, made.stop))
+        if serve:
+            tasks.create_task(made.sse.run(made.stop))
+            http = HttpServer(made.endpoints, made.settings)
+            tasks.create_task(http.serve_until(made.stop, bind(made.settings)))
+            await until(lambda: http.started)
+        await until(lambda: made.hub._pool is not None and made.hub.pool._tasks is not None)
+        try:
+            yield made
+        finally:
+            made.stop.set()
+    assert [server.name for server in servers if server.open] == []
