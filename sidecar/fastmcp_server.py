@@ -38,7 +38,7 @@ from bridge.settings import Settings
 from sidecar import frames
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, SidecarError
-from sidecar.relay import Answered, Notify, Params
+from sidecar.relay import HUB_FAILED, Answered, Notify, Params
 from sidecar.session import Session
 from sidecar.upstream import Upstream
 from sidecar.version import VERSION
@@ -170,6 +170,9 @@ class FastMCPServer:
             raise _mcp_error(answered.error) from None
         except SidecarError as error:
             raise _mcp_error(error.rpc()) from None
+        except Exception:  # the SDK would tell the client of it
+            log.exception("a request failed in the hub", extra={"workspace": self._workspace.name})
+            raise _mcp_error(dict(HUB_FAILED)) from None
         finally:
             if isinstance(session, HttpSession):
                 session.outbounds.remove(outbound)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sidecar import era, uris
 from sidecar.channel import Frame
-from sidecar.errors import ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
+from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
 from sidecar.mux import Progress
 from sidecar.session import LEVELS, Session
 from sidecar.view import Offer, View
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from sidecar.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+HUB_FAILED: Mapping[str, Any] = {
+    "code": INTERNAL_ERROR,
+    "message": "The hub failed; its log says why.",
+    "data": {"code": "HUB_INTERNAL"},
+}
+"""The JSON-RPC error for a fault of the hub itself, which tells nothing of it."""
 
 Params = dict[str, Any]
 Notify = Callable[[str, Params], None]

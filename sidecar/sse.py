@@ -23,7 +23,6 @@ from sidecar import codec, era, frames
 from sidecar.asgi import read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.errors import (
-    INTERNAL_ERROR,
     BodyNotJson,
     MessageInvalid,
     SessionUnknown,
@@ -31,7 +30,7 @@ from sidecar.errors import (
     TooManySessions,
 )
 from sidecar.fastmcp_server import to_frame, to_message
-from sidecar.relay import Answered
+from sidecar.relay import HUB_FAILED, Answered
 from sidecar.session import Session
 from sidecar.workspace import Workspace
 
@@ -191,14 +190,7 @@ class SseSession(Session):
             log.exception(
                 "a request failed in the hub", extra={"workspace": self.workspace.name, "session": self.id[:8]}
             )
-            answer = frames.error(
-                request_id,
-                {
-                    "code": INTERNAL_ERROR,
-                    "message": "The hub failed; its log says why.",
-                    "data": {"code": "HUB_INTERNAL"},
-                },
-            )
+            answer = frames.error(request_id, dict(HUB_FAILED))
         self.put(answer)
 
 
