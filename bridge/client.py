@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from bridge.codec import Envelope, decode, encode, explain, new_session, to_body
 from bridge.errors import BadMessage, HubError, PeerUnavailable
-from bridge.kinds import EVENT, JOIN, answer_body, kind_of
+from bridge.kinds import EVENT, JOIN, Kind, answer_body, kind_of
 from bridge.models import (
     Accepted,
     Call,
@@ -52,9 +52,11 @@ TOPICS: tuple[str, ...] = tuple(
 class _Pending:
     """A request without an answer yet."""
 
-    data: bytes
-    repeatable: bool
+    kind: Kind
+    body: Model | None
     answer: asyncio.Future[Envelope]
+    data: bytes = b""
+    """Encoded only when its turn comes, so that those who wait cost little."""
     sent: bool = False
     """It was, at least once: the server may have carried it out."""
 
@@ -144,14 +146,16 @@ class BridgeClient:
         known = kind_of(kind)
         if not isinstance(body, known.request or type(None)):
             raise BadMessage(f"A {kind!r} request cannot have a {type(body).__name__} as its body.")
-        message_id = str(next(self._ids))
-        fields = {} if body is None else to_body(body)
-        data = encode(Envelope(id=message_id, session=self.session, kind=kind, body=fields))
-        return answer_body(known, await self._answer(message_id, _Pending(data, known.repeatable, _future()), timeout))
+        return answer_body(known, await self._answer(_Pending(known, body, _future()), timeout))
 
-    async def _answer(self, message_id: str, pending: _Pending, timeout: float) -> Envelope:
+    async def _answer(self, pending: _Pending, timeout: float) -> Envelope:
+        message_id = ""
         try:
             async with asyncio.timeout(timeout), self._slots:
+                message_id = str(next(self._ids))
+                fields = {} if pending.body is None else to_body(pending.body)
+                envelope = Envelope(id=message_id, session=self.session, kind=pending.kind.name, body=fields)
+                pending.data = encode(envelope)
                 self._pending[message_id] = pending
                 if self._closed:
                     self._fail([pending], "the client was closed")
@@ -191,7 +195,7 @@ class BridgeClient:
     def down(self) -> None:
         if self._greeting:
             self._greeting.cancel()
-        lost = [pending for pending in self._pending.values() if pending.sent and not pending.repeatable]
+        lost = [pending for pending in self._pending.values() if pending.sent and not pending.kind.repeatable]
         self._fail(lost, "the connection ended")
         self._unsent = deque(pending for pending in self._pending.values() if not pending.answer.done())
 

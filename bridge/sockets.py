@@ -22,7 +22,7 @@ BATCH = 256
 LINGER_MS = 200
 """How long a closing server goes on handing over its last answers, in ms."""
 RECONNECT_MS = 20
-RECONNECT_MAX_MS = 320
+RECONNECT_MAX_MS = 80
 
 
 class ZmqDealer:
