@@ -87,6 +87,8 @@ class Refused(SidecarError):
 class ConnectionLost(SidecarError):
     """The connection to a server ended while requests were under way, or before they were sent."""
 
+    sent = True
+    """Whether the request may have reached the server; if not, it can be asked again on another connection."""
     code = "SERVER_CONNECTION_LOST"
     hint = "The hub is reconnecting; try again shortly, and see `hubctl status` for the reason."
 

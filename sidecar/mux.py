@@ -35,6 +35,7 @@ class Mux:
         self._next_id = 0
         self._pending: dict[int, asyncio.Future[Frame]] = {}
         self._progress: dict[int, Progress] = {}
+        self._ended: SidecarError | None = None
 
     def on_frame(self, frame: Frame) -> None:
         """Route one incoming frame: to the request that it answers, or to the handlers."""
@@ -76,7 +77,7 @@ class Mux:
 
         Raises:
             CallTimeout: no answer in time.
-            ConnectionLost: the channel is closed, or closed meanwhile.
+            ConnectionLost: the channel is closed (then its `sent` is false), or closed meanwhile.
         """
         self._next_id += 1
         request_id = self._next_id
@@ -86,7 +87,7 @@ class Mux:
         future = self._pending[request_id] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(timeout):
-                await self._send(frames.request(request_id, method, params), headers)
+                await self._deliver(frames.request(request_id, method, params), headers)
                 frame: Frame = await future
                 return frame
         except TimeoutError:
@@ -99,6 +100,16 @@ class Mux:
             self._pending.pop(request_id, None)
             self._progress.pop(request_id, None)
 
+    async def _deliver(self, frame: Frame, headers: Mapping[str, str] | None) -> None:
+        lost = ConnectionLost(self._ended.message) if self._ended else None
+        if lost is None:
+            try:
+                return await self._send(frame, headers)
+            except ConnectionLost as error:
+                lost = error
+        lost.sent = False
+        raise lost
+
     async def _cancel(self, method: str, request_id: int, reason: str) -> None:
         if method == "initialize":  # MCP, Cancellation: the initialize request must not be cancelled
             return
@@ -108,7 +119,8 @@ class Mux:
                 await self._send(cancelled, None)
 
     def fail_all(self, error: SidecarError) -> None:
-        """Fail every pending request: the channel is closed."""
+        """Fail every pending request, and those that are still to come: the channel is closed."""
+        self._ended = error
         pending, self._pending = self._pending, {}
         for future in pending.values():
             if not future.done():

@@ -141,7 +141,9 @@ class Upstream:
                 async with asyncio.timeout(self.spec.settings.start_timeout) as self._opening:
                     self._channel = await stack.enter_async_context(self._connect(connection.on_frame))
                 self._opening = None
-                return await connection.run(self._channel, self._end)
+                reason = await connection.run(self._channel, self._end)
+                self._connection = None  # closing takes its time, and who asks meanwhile waits for the next
+                return reason
         except TimeoutError:
             return (
                 None
@@ -259,12 +261,11 @@ class Upstream:
         self.in_flight += 1
         try:
             slots = self._slots
-            waited = slots.locked() or self._connection is None
+            waited = slots.locked()
             await self._place(slots, timeout)
             try:
-                connection = self._connection or await self._reconnected(min(timeout, RECONNECT_WAIT))
                 left = max(timeout - (time.perf_counter() - began), 0.0) if waited else timeout
-                frame = await connection.request(method, params, timeout=left, on_progress=on_progress)
+                frame = await self._ask(method, params, left, on_progress)
             finally:
                 slots.release()
         except asyncio.CancelledError:
@@ -282,6 +283,24 @@ class Upstream:
                 self._end_now()
             self._metrics.call(self.spec.key, tool or method).observe(time.perf_counter() - began, outcome)
 
+    async def _ask(self, method: str, params: dict[str, Any], timeout: float, on_progress: Progress | None) -> Frame:
+        """Ask over the connection there is; if there is none, or it turns out to have ended, over the next one."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        wait_until = began + min(timeout, RECONNECT_WAIT)
+        lost: Connection | None = None
+        while True:
+            connection = self._connection
+            if connection is None or connection is lost:
+                connection = await self._reconnected(wait_until - clock(), lost)
+                timeout -= clock() - began
+            try:
+                return await connection.request(method, params, timeout=timeout, on_progress=on_progress)
+            except ConnectionLost as error:
+                if error.sent:
+                    raise
+                lost = connection
+
     async def _place(self, slots: asyncio.Semaphore, timeout: float) -> None:
         """Wait for a free place among the requests under way."""
         try:
@@ -296,14 +315,15 @@ class Upstream:
         if self._connection is None:
             await self._reconnected(timeout)
 
-    async def _reconnected(self, timeout: float) -> Connection:
+    async def _reconnected(self, timeout: float, lost: Connection | None = None) -> Connection:
+        """The connection after `lost`, once it is ready; `timeout` in seconds. Raises ServerUnavailable."""
         try:
             async with asyncio.timeout(timeout):
-                while self._connection is None and self.state in ("starting", "backoff"):
+                while self._connection in (None, lost) and self.state not in ("failed", "stopped"):
                     await self._news.wait()
         except TimeoutError:
             pass
-        if self._connection is None:
+        if self._connection is None or self._connection is lost:
             raise ServerUnavailable(f"The server {self.spec.key!r} is not ready{self._why()}.")
         return self._connection
 

@@ -158,3 +158,26 @@ async def test_fail_all(wire: Wire) -> None:
     with pytest.raises(ConnectionLost, match="exited with code 3"):
         await call
     await until(gone.done)
+
+
+async def test_unsent(wire: Wire) -> None:
+    """A request that the channel did not take can be told from one that was under way; so can one that comes late."""
+
+    async def refuse(frame: Frame, headers: Mapping[str, str] | None) -> None:
+        raise ConnectionLost("The server closed its input.")
+
+    closed = Mux(refuse, lambda method, params: None, wire.requests.append)
+    with pytest.raises(ConnectionLost, match="closed its input") as lost:
+        await closed.request("a", None, timeout=None)
+    assert not lost.value.sent
+
+    call = asyncio.create_task(wire.mux.request("a", None, timeout=None))
+    await settle()
+    wire.mux.fail_all(ServerExited("It exited with code 3."))
+    with pytest.raises(ConnectionLost) as lost:
+        await call
+    assert lost.value.sent
+    with pytest.raises(ConnectionLost, match="exited with code 3") as lost:
+        await wire.mux.request("late", None, timeout=None)
+    assert not lost.value.sent
+    assert len(wire.sent) == 1

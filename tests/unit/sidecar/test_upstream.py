@@ -290,6 +290,18 @@ async def test_waits_for_a_reconnecting_server() -> None:
         assert "result" in await within(waiting)
 
 
+async def test_asks_again_what_was_not_sent() -> None:
+    """A call that finds its connection ended, before the hub has noticed, goes to the next one."""
+    server = FakeServer()
+    async with running(server) as (upstream, _):
+        await within(upstream.ready(5))
+        server.channel.close()
+        assert upstream.state == "ready"
+        assert "result" in await within(call(upstream, "echo"))
+        assert len(server.channels) == 2
+        assert server.channels[0].got("tools/call") == []
+
+
 async def test_waits_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not come back shortly is unavailable, and the reason is told."""
     monkeypatch.setattr(module, "RECONNECT_WAIT", 0.02)
