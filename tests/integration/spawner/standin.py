@@ -1,4 +1,8 @@
-"""A stand-in for the sidecar, to be killed: `standin.py RUNTIME TOKEN`. Says its spawner's pid when all is running."""
+"""A stand-in for the sidecar, to be killed: `standin.py RUNTIME TOKEN [NPX_DIRECTORY]`.
+
+It runs three nasty servers, or with a directory the real server-everything by npx there; says its spawner's pid when
+all of them answered.
+"""
 
 import asyncio
 import os
@@ -17,17 +21,32 @@ NASTY = str(Path(__file__).with_name("nasty.py"))
 CREW = (("deaf", "kid", "loner", "daemon"), ("daemon", "bare"), ())
 
 
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}},
+}
+
+
+def launches(token: str, npx: str = "") -> list[StdioLaunch]:
+    """The servers to run."""
+    if npx:
+        return [StdioLaunch(command="npx", args=("--no-install", "mcp-server-everything", "stdio", token), cwd=npx)]
+    return [StdioLaunch(command=sys.executable, args=("-S", NASTY, token, *habits)) for habits in CREW]
+
+
 async def main() -> None:
     """Run the crew until SIGTERM."""
     done = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, done.set)
     async with Spawner(Path(sys.argv[1])) as spawner, AsyncExitStack() as stack:
-        for habits in CREW:
+        for launch in launches(*sys.argv[2:]):
             ready = asyncio.Event()
-            launch = StdioLaunch(command=sys.executable, args=("-S", NASTY, sys.argv[2], *habits))
-            await stack.enter_async_context(
+            channel = await stack.enter_async_context(
                 open_stdio(spawner, launch, on_frame=lambda _, ready=ready: ready.set(), redact=str, grace=0.2)
             )
+            await channel.send(INITIALIZE)
             await ready.wait()
         print(spawner.pid, flush=True)
         await done.wait()

@@ -20,18 +20,20 @@ from tests.integration.spawner.test_stop import running
 
 CREW_SIZE = 4 + 3 + 1
 BARE = 1
+NPX_SIZE = 2  # npm may put a shell between itself and the server
 ROOT = Path(__file__).parents[3]
+REAL = ROOT / "tests" / "real"
 
 
 @contextmanager
-def standin(runtime: Path, token: Token) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def standin(runtime: Path, token: Token, *npx: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A stand-in for the sidecar whose servers are all running, and the pid of its spawner."""
-    command = [sys.executable, "-m", "tests.integration.spawner.standin", str(runtime), token.text]
+    command = [sys.executable, "-m", "tests.integration.spawner.standin", str(runtime), token.text, *npx]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             assert process.stdout
             spawner = int(process.stdout.readline())
-            assert len(token.pids()) == CREW_SIZE
+            assert len(token.pids()) >= (NPX_SIZE if npx else CREW_SIZE)
             yield process, spawner
         finally:
             process.kill()
@@ -57,6 +59,28 @@ def test_spawner_dies(runtime: Path, token: Token, number: int) -> None:
         assert eventually(lambda: zombies(process.pid) == [])
 
 
+@pytest.mark.skipif(not (REAL / "node_modules").exists(), reason="tests/real/setup.sh was not run")
+@pytest.mark.parametrize("victim", ["sidecar", "spawner", "both"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_npx(runtime: Path, token: Token, victim: str, number: int) -> None:
+    """A real server behind npx goes with sidecar or spawner, however these end."""
+    with standin(runtime, token, str(REAL)) as (process, spawner):
+        if victim != "spawner":
+            process.send_signal(number)
+        if victim != "sidecar":
+            os.kill(spawner, number)
+        if (victim, number) == ("both", signal.SIGKILL):
+            process.wait()
+            asyncio.run(start_once(runtime))
+        assert token.gone()
+
+
+async def start_once(runtime: Path) -> None:
+    """Start a spawner, and end it when it is ready."""
+    async with Spawner(runtime) as spawner:
+        (await spawner.spawn(["true"], os.environ, None, "x")).abandon()
+
+
 async def test_both_die(runtime: Path, token: Token) -> None:
     """When sidecar and spawner are killed at once, the next start ends what they left before it starts anything."""
     with standin(runtime, token) as (process, spawner):
@@ -66,10 +90,8 @@ async def test_both_die(runtime: Path, token: Token) -> None:
         process.wait()
         assert eventually(lambda: not alive(spawner))
         assert len(token.pids()) >= CREW_SIZE - BARE - 1  # a polite one ends with its input
-    async with Spawner(runtime) as successor:
-        child = await successor.spawn(["true"], os.environ, None, "x")
-        left = token.pids()
-        child.abandon()
+    await start_once(runtime)
+    left = token.pids()
     for pid in left:  # neither mark nor parent tells whose it is: the one limit, see the ADR
         os.kill(pid, signal.SIGKILL)
     assert token.gone()
