@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 from typing import Any, Literal
 
+from sidecar.errors import INVALID_PARAMS, RESOURCE_NOT_FOUND
+
 Era = Literal["legacy", "modern"]
 
 LEGACY_VERSION = "2025-11-25"
@@ -28,8 +30,6 @@ CONNECTION_KEYS = (VERSION_KEY, CLIENT_INFO_KEY, CAPABILITIES_KEY, LOG_LEVEL_KEY
 CACHEABLE = frozenset(
     {"tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read", "server/discover"}
 )
-RESOURCE_NOT_FOUND = -32002  # legacy only; the number is retired in the modern era
-INVALID_PARAMS = -32602
 
 
 def of_params(params: dict[str, Any] | None) -> Era:

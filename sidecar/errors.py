@@ -11,6 +11,7 @@ INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 PARSE_ERROR = -32700
 INTERNAL_ERROR = -32603
+RESOURCE_NOT_FOUND = -32002  # legacy clients' only; era.error_to_client makes it INVALID_PARAMS for modern ones
 SERVER_ERROR = -32010  # first of the implementation-defined band that the SDKs do not use themselves
 
 
@@ -137,7 +138,7 @@ class ResourceUnknown(SidecarError):
     """A client asked for a resource that no server of its workspace has (any more)."""
 
     code = "RESOURCE_UNKNOWN"
-    rpc_code = INVALID_PARAMS
+    rpc_code = RESOURCE_NOT_FOUND
     hint = "List the resources again: the workspace was edited, or the URI is wrong."
 
 

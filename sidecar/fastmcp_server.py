@@ -35,7 +35,7 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from bridge.settings import Settings
-from sidecar import frames
+from sidecar import era, frames
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, SidecarError
 from sidecar.relay import HUB_FAILED, Answered, Notify, Params
@@ -111,6 +111,11 @@ class FastMCPServer:
         """Tell modern listeners of a changed list."""
         self._bus.emit(EVENTS[method])
 
+    def follow(self) -> None:
+        """Let modern listeners' resource subscriptions follow the view."""
+        if self._listened.misplaced():
+            self._workspace.spawn(self._listened.follow())
+
     # --- requests ------------------------------------------------------------------------------------------------
 
     async def _middleware(self, ctx: Context, call_next: CallNext) -> Any:
@@ -169,7 +174,7 @@ class FastMCPServer:
         except Answered as answered:
             raise _mcp_error(answered.error) from None
         except SidecarError as error:
-            raise _mcp_error(error.rpc()) from None
+            raise _mcp_error(era.error_to_client(era.of_params(params), error.rpc())) from None
         except Exception:  # the SDK would tell the client of it
             log.exception("a request failed in the hub", extra={"workspace": self._workspace.name})
             raise _mcp_error(dict(HUB_FAILED)) from None
@@ -179,9 +184,10 @@ class FastMCPServer:
 
     async def _listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """`subscriptions/listen`, with the servers subscribed to for the resources that are asked for."""
-        uris = list(params.notifications.resource_subscriptions or ())
+        uris: list[str] = []
         try:
-            for uri in uris:
+            for uri in params.notifications.resource_subscriptions or ():
+                uris.append(uri)
                 await self._listened.add(uri)
             return await self._listen_handler(ctx, params)
         finally:
@@ -274,11 +280,30 @@ class Listened:
     async def add(self, exposed: str) -> None:
         """One more listener wants to hear of a resource; one that is nowhere is just never heard of."""
         self._counts[exposed] = self._counts.get(exposed, 0) + 1
-        found = self._workspace.view.resource(exposed)
-        if self._counts[exposed] == 1 and found is not None:
-            self._sources[exposed] = (found[0].upstream, found[1])
+        if self._counts[exposed] == 1:
+            await self._move(exposed)
+
+    def misplaced(self) -> list[str]:
+        """The resources that another upstream serves now than the one that was subscribed to."""
+        found = {exposed: self._workspace.view.resource(exposed) for exposed in self._counts}
+        places = {exposed: (place[0].upstream, place[1]) for exposed, place in found.items() if place}
+        return [exposed for exposed, place in places.items() if place != self._sources.get(exposed)]
+
+    async def follow(self) -> None:
+        """Move the subscriptions to where the resources are now."""
+        for exposed in self.misplaced():
+            await self._move(exposed)
+
+    async def _move(self, exposed: str) -> None:
+        before, found = self._sources.get(exposed), self._workspace.view.resource(exposed)
+        if found is None:
+            return
+        self._sources[exposed] = (found[0].upstream, found[1])
+        with contextlib.suppress(SidecarError):
+            await found[0].upstream.subscribe(found[1], self)
+        if before is not None:
             with contextlib.suppress(SidecarError):
-                await found[0].upstream.subscribe(found[1], self)
+                await before[0].unsubscribe(before[1], self)
 
     async def remove(self, exposed: str) -> None:
         """One listener less."""

@@ -185,7 +185,7 @@ class SseSession(Session):
         except Answered as answered:
             answer = frames.error(request_id, answered.error)
         except SidecarError as error:
-            answer = frames.error(request_id, error.rpc())
+            answer = frames.error(request_id, era.error_to_client(era.of_params(frame.get("params")), error.rpc()))
         except Exception:
             log.exception(
                 "a request failed in the hub", extra={"workspace": self.workspace.name, "session": self.id[:8]}

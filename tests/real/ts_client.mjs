@@ -114,4 +114,5 @@ if (flags.watch) {
 }
 flags.watch = false;
 await client.close();
+await new Promise((flushed) => process.stdout.write('', flushed)); // a pipe takes 64 KiB at a time
 process.exit(0);
