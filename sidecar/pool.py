@@ -39,8 +39,10 @@ class Pool:
         """Own the upstreams until `until` is set, then close them all, at once."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            await until.wait()
-            self._tasks = None
+            try:
+                await until.wait()
+            finally:
+                self._tasks = None
             for upstream in (*self, *self._draining):
                 upstream.stop()
 

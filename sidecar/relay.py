@@ -125,9 +125,9 @@ class Relay:
     async def _subscribe(self, request: Request) -> dict[str, Any]:
         exposed = request.string("uri")
         offer, uri = await self._resource(request, exposed)
-        frame = await offer.upstream.subscribe(uri, request.session)
+        result = _result(request, await offer.upstream.subscribe(uri, request.session))
         request.session.subscribed[exposed] = (offer.upstream, uri)
-        return _result(request, frame)
+        return result
 
     async def _unsubscribe(self, request: Request) -> dict[str, Any]:
         source = request.session.subscribed.pop(request.string("uri"), None)
@@ -213,6 +213,12 @@ class Request:
 
 def _result(request: Request, frame: Frame) -> dict[str, Any]:
     if "error" in frame:
-        raise Answered(era.error_to_client(request.era, frame["error"]))
+        error = frame["error"]
+        if not isinstance(error, dict) or not isinstance(error.get("code"), int):
+            error = {
+                "code": INTERNAL_ERROR,
+                "message": f"The server answered with an error of no known form: {error!r}",
+            }
+        raise Answered(era.error_to_client(request.era, error))
     result = frame.get("result")
     return result if isinstance(result, dict) else {}

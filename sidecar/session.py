@@ -28,7 +28,8 @@ class Session(ABC):
         """What the client declared in its handshake."""
         self.last_used = time.monotonic()
         self.calls = 0
-        self.log_level = "debug"
+        self.log_level: str | None = None
+        """The least level that the client asked for, if it did."""
         self.own: dict[str, Upstream] = {}
         self.private_view: View | None = None
         self.subscribed: dict[str, tuple[Upstream, str]] = {}
@@ -55,7 +56,7 @@ class Session(ABC):
 
     def wants_log(self, level: str) -> bool:
         """Whether the client asked for log messages of this level."""
-        return level in LEVELS and LEVELS.index(level) >= LEVELS.index(self.log_level)
+        return level in LEVELS and (self.log_level is None or LEVELS.index(level) >= LEVELS.index(self.log_level))
 
     def next_correlation(self) -> str:
         """An id that follows one request through the logs."""

@@ -11,6 +11,7 @@ from typing import Any
 from bridge.models import ServerSpec, WorkspaceSpec
 from bridge.settings import Settings
 from sidecar import view as views
+from sidecar.catalog import CHANGED
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
 from sidecar.fastmcp_server import FastMCPServer
 from sidecar.plan import Wanted
@@ -22,6 +23,8 @@ from sidecar.version import VERSION
 from sidecar.view import View
 
 log = logging.getLogger(__name__)
+
+LIST_NOTICES = tuple(CHANGED)
 
 Release = tuple[Upstream, object]
 """An upstream that a holder no longer needs."""
@@ -74,8 +77,10 @@ class Workspace:
         """Own the workspace's Streamable HTTP sessions and small tasks until `until` is set."""
         async with self.fastmcp.running(), asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            await until.wait()
-            self._tasks = None
+            try:
+                await until.wait()
+            finally:
+                self._tasks = None
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do a small piece of work for a session, in a task that the workspace owns."""
@@ -89,6 +94,7 @@ class Workspace:
     def update(self, wanted: Wanted, *, gone: bool = False) -> list[Release]:
         """Take over a new version: start what is new, show what is ready; returns what is not needed any more."""
         self.wanted, self.gone = wanted, gone
+        alone = {key for key, member in self.members.items() if member.upstream is None}
         released: list[Release] = []
         members: dict[str, Member] = {}
         for spec in wanted.servers:
@@ -101,7 +107,8 @@ class Workspace:
             released += [(held, self) for held in (member.upstream, member.before) if held]
         self.members = members
         released += self._drop_own(wanted.servers)
-        self.refresh()
+        opened_at_need = {key for key, member in members.items() if member.upstream is None}
+        self.refresh(announce=not opened_at_need <= alone)
         still_held = {held for member in members.values() for held in (member.upstream, member.before)}
         return [release for release in released if release[0] not in still_held or release[1] is not self]
 
@@ -127,7 +134,8 @@ class Workspace:
             for key, upstream in list(session.own.items()):
                 if key not in wanted or self._pool.fingerprint(wanted[key]) != upstream.fingerprint:
                     del session.own[key]
-                    released.append((upstream, session))
+                    if upstream not in session.own.values():
+                        released.append((upstream, session))
         return released
 
     # --- the view ------------------------------------------------------------------------------------------------
@@ -141,24 +149,27 @@ class Workspace:
                     self._pool.release(before, self)
         self.refresh()
 
-    def refresh(self) -> None:
-        """Make the view anew, and tell every session what changed."""
+    def refresh(self, *, announce: bool = False) -> None:
+        """Make the view anew, and tell every session what changed for it.
+
+        `announce`: there are new servers whose lists are not known before a session asks; say that all has changed.
+        """
         before, self.view = self.view, self._build({})
-        for method in self.view.changed(before):
-            for session in self.sessions:
-                if not session.own:
-                    session.notify(method)
+        for method in LIST_NOTICES if announce else self.view.changed(before):
             self.fastmcp.publish(method)
+        self.fastmcp.follow()
         for session in self.sessions:
-            if session.own:
-                self._refresh_private(session)
+            changes = self._refresh_session(session, before)
+            for method in LIST_NOTICES if announce else changes:
+                session.notify(method)
             if session.subscribed:
                 self.spawn(self._follow(session))
 
-    def _refresh_private(self, session: Session) -> None:
-        before, session.private_view = session.private_view or views.EMPTY, self._build(session.own)
-        for method in session.private_view.changed(before):
-            session.notify(method)
+    def _refresh_session(self, session: Session, before: View) -> list[str]:
+        """What changed for a session, when all the others saw `before`."""
+        seen = session.private_view or before
+        session.private_view = self._build(session.own) if session.own else None
+        return (session.private_view or self.view).changed(seen)
 
     def _build(self, own: dict[str, Upstream]) -> View:
         sources: list[views.Source] = []
@@ -178,25 +189,20 @@ class Workspace:
                 continue
             session.subscribed[exposed] = (found[0].upstream, found[1])
             try:
-                await upstream.unsubscribe(uri, session)
                 await found[0].upstream.subscribe(found[1], session)
             except SidecarError as error:
                 log.warning("a subscription could not be moved", extra={"code": error.code, "workspace": self.name})
+            await self._unsubscribe_from(upstream, uri, session)
 
     async def view_for(self, session: Session) -> View:
         """What a session sees: with its own upstreams, started at first need, where servers are `per_client`."""
         alone = [member.spec for member in self.members.values() if member.upstream is None]
         if not alone:
             return self.view
-        opened = [self._open_own(session, spec) for spec in alone if spec.key not in session.own]
-        for upstream in opened:
-            if upstream is not None and not upstream.tried:
-                try:
-                    await upstream.ready(min(RECONNECT_WAIT, upstream.spec.settings.start_timeout))
-                except SidecarError:
-                    log.info("a session's own server is not ready yet", extra={"server": upstream.spec.key})
-        if session.private_view is None:
-            self._refresh_private(session)
+        opened = [session.own.get(spec.key) or self._open_own(session, spec) for spec in alone]
+        await asyncio.gather(*(_started(upstream) for upstream in opened if upstream and not upstream.tried))
+        if session.private_view is None and session.own:
+            session.private_view = self._build(session.own)
         return session.private_view or self.view
 
     def _open_own(self, session: Session, spec: ServerSpec) -> Upstream | None:
@@ -227,11 +233,14 @@ class Workspace:
 
     async def _unsubscribe(self, session: Session) -> None:
         for upstream, uri in session.subscribed.values():
-            try:
-                await upstream.unsubscribe(uri, session)
-            except SidecarError as error:
-                log.info("a subscription could not be ended", extra={"code": error.code, "workspace": self.name})
+            await self._unsubscribe_from(upstream, uri, session)
         session.subscribed.clear()
+
+    async def _unsubscribe_from(self, upstream: Upstream, uri: str, session: Session) -> None:
+        try:
+            await upstream.unsubscribe(uri, session)
+        except SidecarError as error:
+            log.info("a subscription could not be ended", extra={"code": error.code, "workspace": self.name})
 
     def refusal(self) -> SidecarError | None:
         """Why requests are not served now, if they are not."""
@@ -243,7 +252,8 @@ class Workspace:
 
     async def set_log_level(self, session: Session) -> None:
         """Have the servers log at the most verbose level that a session asks for."""
-        level = min((other.log_level for other in {*self.sessions, session}), key=LEVELS.index)
+        asked = [other.log_level for other in {*self.sessions, session} if other.log_level]
+        level = min(asked, key=LEVELS.index)
         for upstream in {member.serving for member in self.members.values()} | set(session.own.values()):
             if upstream and upstream.catalog and "logging" in upstream.catalog.greeting.capabilities:
                 try:
@@ -266,6 +276,14 @@ class Workspace:
             "completions": {},
             "logging": {},
         }
+
+
+async def _started(upstream: Upstream) -> None:
+    """Wait for a session's own server, but not for long."""
+    try:
+        await upstream.ready(min(RECONNECT_WAIT, upstream.spec.settings.start_timeout))
+    except SidecarError:
+        log.info("a session's own server is not ready yet", extra={"server": upstream.spec.key})
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:
