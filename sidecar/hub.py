@@ -122,6 +122,8 @@ class Hub:
     # --- what happens by itself ----------------------------------------------------------------------------------
 
     def _sessions_changed(self, workspace: Workspace) -> None:
+        if workspace not in self._ends:
+            return  # what is left of a removed workspace is being closed
         clients = [session for session in workspace.sessions if not isinstance(session, Sessionless)]
         for transport in ("sse", "http"):
             count = sum(1 for session in clients if session.transport == transport)
@@ -136,7 +138,17 @@ class Hub:
         for workspace in (*self.workspaces.values(), *self.departed):
             if workspace.holds(upstream):
                 workspace.upstream_changed(upstream)
+        if upstream.state == "stopped":
+            self._correct_figures(upstream.spec.key)
         self._publish(Event(topic="server", subject=upstream.spec.key, data={"state": upstream.state}))
+
+    def _correct_figures(self, key: str) -> None:
+        """An upstream that has ended may not be its server's last; or the last of a server that is gone."""
+        keys = {server.key for server in self.snapshot.servers} if self.snapshot else set()
+        if key not in keys:
+            self._metrics.keep_servers(keys)
+        elif states := [upstream.state for upstream in self.pool if upstream.spec.key == key]:
+            self._metrics.upstream_state(key, states[-1])
 
     def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
         """A server sent a notification: pass it to whom it concerns."""

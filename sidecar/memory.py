@@ -23,7 +23,7 @@ def _children() -> dict[int, list[int]]:
     for entry in PROC.iterdir():
         if entry.name.isdigit():
             try:
-                stat = (entry / "stat").read_text()
+                stat = (entry / "stat").read_text(errors="replace")
             except OSError:
                 continue
             found[int(stat.rpartition(")")[2].split()[1])].append(int(entry.name))
