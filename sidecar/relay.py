@@ -107,7 +107,7 @@ class Relay:
         name = request.string("name")
         route = (await self._view(request)).tool_routes.get(name)
         if route is None:
-            raise ToolUnknown(f"The workspace {self._workspace.name!r} has no tool {name!r}.")
+            raise self._missing(request, ToolUnknown, f"no tool {name!r}.")
         params = request.params if route.name == name else {**request.params, "name": route.name}
         return await self._ask(request, route.offer, params, tool=route.name)
 
@@ -115,7 +115,7 @@ class Relay:
         name = request.string("name")
         route = (await self._view(request)).prompt_routes.get(name)
         if route is None:
-            raise PromptUnknown(f"The workspace {self._workspace.name!r} has no prompt {name!r}.")
+            raise self._missing(request, PromptUnknown, f"no prompt {name!r}.")
         return await self._ask(request, route.offer, {**request.params, "name": route.name})
 
     async def _read(self, request: Request) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class Relay:
         if ref.get("type") == "ref/prompt":
             route = (await self._view(request)).prompt_routes.get(str(ref.get("name")))
             if route is None:
-                raise PromptUnknown(f"The workspace {self._workspace.name!r} has no prompt {ref.get('name')!r}.")
+                raise self._missing(request, PromptUnknown, f"no prompt {ref.get('name')!r}.")
             return await self._ask(request, route.offer, {**request.params, "ref": {**ref, "name": route.name}})
         offer, uri = await self._resource(request, str(ref.get("uri")))
         return await self._ask(request, offer, {**request.params, "ref": {**ref, "uri": uri}})
@@ -163,10 +163,14 @@ class Relay:
             raise refusal
         return await self._workspace.view_for(request.session)
 
+    def _missing(self, request: Request, kind: type[SidecarError], what: str) -> SidecarError:
+        """The error for what a session's view does not have: perhaps since a server cannot be started for it."""
+        return request.session.refused or kind(f"The workspace {self._workspace.name!r} has {what}")
+
     async def _resource(self, request: Request, exposed: str) -> tuple[Offer, str]:
         found = (await self._view(request)).resource(exposed)
         if found is None:
-            raise ResourceUnknown(f"The workspace {self._workspace.name!r} has no server for the resource {exposed!r}.")
+            raise self._missing(request, ResourceUnknown, f"no server for the resource {exposed!r}.")
         return found
 
     async def _ask(self, request: Request, offer: Offer, params: Params, tool: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sidecar.channel import Frame
 
 if TYPE_CHECKING:
+    from sidecar.errors import SidecarError
     from sidecar.upstream import Upstream
     from sidecar.view import View
 
@@ -31,6 +32,8 @@ class Session(ABC):
         self.log_level: str | None = None
         """The least level that the client asked for, if it did."""
         self.own: dict[str, Upstream] = {}
+        self.refused: SidecarError | None = None
+        """Why it has not all of them, if so."""
         self.private_view: View | None = None
         self.subscribed: dict[str, tuple[Upstream, str]] = {}
         """Upstream and original URI by the URI that the client subscribed to."""

@@ -197,6 +197,7 @@ class Workspace:
     async def view_for(self, session: Session) -> View:
         """What a session sees: with its own upstreams, started at first need, where servers are `per_client`."""
         alone = [member.spec for member in self.members.values() if member.upstream is None]
+        session.refused = None
         if not alone:
             return self.view
         opened = [session.own.get(spec.key) or self._open_own(session, spec) for spec in alone]
@@ -210,6 +211,7 @@ class Workspace:
             upstream = self._pool.acquire(spec, session, owner=session.id, port=session)
         except TooManyInstances as error:
             log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": self.name})
+            session.refused = error
             return None
         session.own[spec.key] = upstream
         return upstream
