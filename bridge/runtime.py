@@ -64,13 +64,19 @@ def claim_socket(path: Path) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise AddressTaken(f"{path} is there and is not a socket.", hint="Move that file away.")
+    if is_served(path):
+        raise AddressTaken(f"Another process serves {path}.")
+    path.unlink(missing_ok=True)
+
+
+def is_served(path: Path) -> bool:
+    """Whether a process listens on the socket file."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         try:
             probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink(missing_ok=True)
-            return
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
         except BlockingIOError:  # its backlog is full: somebody listens, and does not keep up
             pass
-    raise AddressTaken(f"Another process serves {path}.")
+    return True

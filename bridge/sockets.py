@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Iterator
+from pathlib import Path
 from typing import cast
 
 import zmq
@@ -12,7 +13,7 @@ import zmq.asyncio
 from zmq.utils.monitor import parse_monitor_message
 
 from bridge.codec import MAX_BYTES
-from bridge.runtime import claim_socket, socket_path
+from bridge.runtime import claim_socket, is_served, socket_path
 from bridge.transport import Link
 
 QUEUE = 10_000
@@ -21,6 +22,7 @@ BATCH = 256
 """Messages that are read before others get their turn."""
 LINGER_MS = 200
 """How long a closing server goes on handing over its last answers, in ms."""
+RELEASE_SECONDS = 1.0
 RECONNECT_MS = 20
 RECONNECT_MAX_MS = 80
 
@@ -111,7 +113,7 @@ class ZmqTransport:
 
     @contextlib.asynccontextmanager
     async def router(self, address: str) -> AsyncIterator[ZmqRouter]:
-        with _bound(zmq.ROUTER, address) as socket:
+        async with _bound(zmq.ROUTER, address) as socket:
             yield ZmqRouter(socket)
 
     def dealer(self, address: str) -> ZmqDealer:
@@ -119,7 +121,7 @@ class ZmqTransport:
 
     @contextlib.asynccontextmanager
     async def fanout(self, address: str) -> AsyncIterator[ZmqFanout]:
-        with _bound(zmq.XPUB, address) as socket:
+        async with _bound(zmq.XPUB, address) as socket:
             yield ZmqFanout(socket)
 
     @contextlib.asynccontextmanager
@@ -150,17 +152,28 @@ def _socket(kind: int) -> Iterator[zmq.asyncio.Socket]:
         socket.close()
 
 
-@contextlib.contextmanager
-def _bound(kind: int, address: str) -> Iterator[zmq.asyncio.Socket]:
+@contextlib.asynccontextmanager
+async def _bound(kind: int, address: str) -> AsyncIterator[zmq.asyncio.Socket]:
     path = socket_path(address)
     claim_socket(path)
-    with _socket(kind) as socket:
-        socket.setsockopt(zmq.LINGER, LINGER_MS)
-        if kind == zmq.XPUB:
-            socket.setsockopt(zmq.XPUB_VERBOSE, 1)
-        socket.bind(address)
-        path.chmod(0o600)
-        yield socket
+    try:
+        with _socket(kind) as socket:
+            socket.setsockopt(zmq.LINGER, LINGER_MS)
+            if kind == zmq.XPUB:
+                socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+            socket.bind(address)
+            path.chmod(0o600)
+            yield socket
+    finally:
+        await _released(path)
+
+
+async def _released(path: Path) -> None:
+    """Wait until the closed socket listens no more: ZeroMQ closes it later, in its own thread."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(RELEASE_SECONDS):
+            while is_served(path):  # noqa: ASYNC110 - ZeroMQ has no event for it
+                await asyncio.sleep(0.001)
 
 
 async def _event(monitor: zmq.asyncio.Socket, event: int) -> None:

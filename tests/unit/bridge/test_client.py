@@ -9,9 +9,9 @@ import pytest
 
 from bridge import client as client_module
 from bridge.client import BridgeClient
-from bridge.codec import Envelope, encode
+from bridge.codec import Envelope, decode, encode
 from bridge.errors import AddressInvalid, BadMessage, HubError, PeerUnavailable, UnknownKind, VersionMismatch
-from bridge.models import LogRecords, Logs, Restart
+from bridge.models import Done, LogRecords, Logs, Restart
 from tests.unit.bridge.conversation import Gate, Place
 
 
@@ -106,6 +106,33 @@ async def test_what_must_not_be_done_twice_fails_with_the_connection(place: Plac
         with pytest.raises(PeerUnavailable, match="connection ended") as caught:
             await asked
         assert caught.value.data == {"sent": True}
+
+
+async def test_what_a_caller_was_told_is_lost_is_not_sent_later(place: Place) -> None:
+    """The next server never sees a `restart` that failed with the connection before."""
+    gate, later = Gate(), Gate()
+    later.open.set()
+    async with BridgeClient(place.address, transport=place.transport) as client:
+        async with place.serving({"restart": gate.restart}):
+            asked = asyncio.create_task(client.request("restart", Restart(key="1"), timeout=60))
+            await gate.wait_begun(1)
+        with pytest.raises(PeerUnavailable):
+            await asked
+        async with place.serving({"restart": later.restart}):
+            await client.request("restart", Restart(key="2"))
+        assert later.begun == [2]
+
+
+async def test_a_last_answer_counts_though_the_connection_has_ended(place: Place) -> None:
+    """An answer that arrived before the end of its connection is read before the end is told."""
+    for _ in range(10):
+        async with BridgeClient(place.address, transport=place.transport) as client:
+            asked = asyncio.create_task(client.request("restart", Restart(key="x")))
+            async with place.transport.router(place.address) as router:
+                while (envelope := decode((message := await router.receive())[1])).kind != "restart":
+                    pass
+                router.send(message[0], encode(Envelope(id=envelope.id, session="s", kind="restart.ok")))
+            assert await asked == Done()
 
 
 async def test_what_may_be_done_twice_is_sent_again_in_order(place: Place) -> None:
