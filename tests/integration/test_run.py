@@ -3,119 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import pty
-import secrets
-import shutil
 import signal
 import socket
-import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.support.hub import MARK, free_port
+from tests.support.run import HUBCTL, Run, prepared
 from tests.support.yamcp import mock, write_in_place
-
-HUBCTL = [sys.executable, "-m", "bridge.cli"]
-
-
-class Run:
-    """A hub of its own in a directory of its own, started by hubctl. Times in seconds."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.port = free_port()
-        self.mark = secrets.token_hex(8)
-        self.text = ""
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | {
-            "HUB_SIDECAR_PORT": str(self.port),
-            "HUB_YAMCP_DIR": str(root / "yamcp"),
-            "HUB_DATA_DIR": str(root / "data"),
-            "HUB_RUNTIME_DIR": str(root / "run"),
-            "HUB_SETTINGS_FILE": str(root / "hub.env"),
-            "HUB_PASS_ENV": MARK,
-            MARK: self.mark,
-        }
-
-    async def start(self) -> asyncio.subprocess.Process:
-        """`hubctl run`, with its stdout piped to here."""
-        pipe = asyncio.subprocess.PIPE
-        self.process = await asyncio.create_subprocess_exec(
-            *HUBCTL, "run", cwd=self.root, env=self.env, stdout=pipe, stderr=pipe, start_new_session=True
-        )
-        return self.process
-
-    async def until(self, text: str, timeout: float = 40) -> str:
-        """Read its stdout until the text is there; returns all so far."""
-        assert self.process.stdout
-        async with asyncio.timeout(timeout):
-            while text not in self.text:
-                chunk = await self.process.stdout.read(65536)
-                assert chunk, f"ended without {text!r}:\n{self.text}{self.logs()}"
-                self.text += chunk.decode()
-        return self.text
-
-    async def hubctl(self, *words: str) -> tuple[int, str, str]:
-        """Another hubctl with the same settings: its exit code, stdout, stderr."""
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            *HUBCTL, *words, cwd=self.root, env=self.env, stdout=pipe, stderr=pipe
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 40)
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
-
-    async def end(self, sig: signal.Signals) -> tuple[int, float]:
-        """Send a signal to its process group, as a terminal does; its exit code, and how long it took."""
-        began = time.monotonic()
-        os.killpg(self.process.pid, sig)
-        assert self.process.stderr
-        assert self.process.stdout
-        code = await asyncio.wait_for(self.process.wait(), 30)
-        assert await self.process.stderr.read() == b""
-        self.text += (await self.process.stdout.read()).decode()
-        return code, time.monotonic() - began
-
-    async def left(self, timeout: float = 5) -> list[str]:
-        """What still runs of it after at most this time."""
-        deadline = time.monotonic() + timeout
-        while (found := self.processes()) and time.monotonic() < deadline:  # noqa: ASYNC110 (no event tells of it)
-            await asyncio.sleep(0.05)
-        return [" ".join(process.cmdline()) for process in found]
-
-    def processes(self) -> list[psutil.Process]:
-        """Every process that carries the mark of this hub."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
-
-    def logs(self) -> str:
-        """All that its processes logged."""
-        return "".join(f"\n--- {path.name}\n{path.read_text()}" for path in (self.root / "data" / "logs").glob("*"))
 
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Run]:
-    """Not started yet; nothing is left of it afterwards, whatever happened."""
-    root = Path(tempfile.mkdtemp(prefix="hub"))  # short: Unix sockets lie below it
-    run = Run(root)
-    try:
+    """Not started yet."""
+    async with prepared() as run:
         yield run
-    finally:
-        for process in run.processes():
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        shutil.rmtree(root, ignore_errors=True)
 
 
 async def test_from_the_first_line_to_the_last_process(hub: Run) -> None:
