@@ -172,6 +172,20 @@ async def test_typescript_reads_links_back(hub: Sidecar, transport: Transport) -
         assert await watcher.line("updated") == {"updated": "mock://mock-1/counter"}
 
 
+@pytest.mark.parametrize("transport", ["sse", "http"])
+async def test_clients_that_normalise_uris_read_them_back(hub: Sidecar, transport: Transport) -> None:
+    """The Python SDK before version 2 rewrites URIs as pydantic's AnyUrl does; what it then asks for is still found."""
+    calls: list[tuple[str, Json]] = [
+        ("Mock_1_embedded", {}),
+        ("every_thing_get-resource-links", {"count": 4}),
+    ]
+    report = await clients.mcp1(hub.http("both"), transport, *clients.calling(calls))
+    assert len(report["read"]) >= 14
+    assert all(read == uri for uri, read in report["read"].items())
+    assert "Mock_1_echo" in report["tools"]
+    assert "every_thing_args-prompt" in report["prompts"]
+
+
 @EACH_ERA
 async def test_a_uri_of_no_server(hub: Sidecar, transport: Transport, era: Era) -> None:
     """A URI without the label of a server of the workspace is not found, with the code of the era."""

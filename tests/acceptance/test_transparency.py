@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import difflib
 import json
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,12 +15,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bridge.models import ServerSpec, StdioLaunch
+from bridge.models import RemoteLaunch, ServerSpec, StdioLaunch
 from sidecar.version import VERSION
 from tests.acceptance import scripts
 from tests.acceptance.differences import DIFFERENCES, Case, expected, keep_what_is_the_clients, masked
 from tests.acceptance.scripts import LISTS, Step, without_clock
 from tests.support import peers, sidecar
+from tests.support.hub import free_port
 from tests.support.peers import Era, Exchange, Json, Peer, Transport
 from tests.support.sidecar import Sidecar
 from tests.support.yamcp import ROOT
@@ -137,12 +140,15 @@ def _diff(title: str, wanted: str, got: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def paired(hub: Sidecar, name: str, transport: Transport, client: Era) -> AsyncIterator[Pair]:
-    """Both connections, greeted; the hub's server is put and removed."""
+async def paired(
+    hub: Sidecar, name: str, transport: Transport, client: Era, remote: RemoteLaunch | None = None
+) -> AsyncIterator[Pair]:
+    """Both connections, greeted; the hub's server is put and removed. With `remote`, the hub's is reached over HTTP."""
     subject = SUBJECTS[name]
     key = f"{name}-{transport}-{client}"
     launch = _launch(subject)
-    spec = subject.spec.model_copy(update={"key": key, "launch": launch.model_copy(update={"env": {"TEST": key}})})
+    own = remote or launch.model_copy(update={"env": {"TEST": key}})
+    spec = subject.spec.model_copy(update={"key": key, "launch": own})
     await hub.put(spec, sidecar.workspace(key, spec, template="{name}"))
     direct_era = subject.direct_era(client)
     try:
@@ -171,6 +177,91 @@ async def test_everything_asked_is_answered_as_by_the_server_itself(
             found += await pair.answers(subject.legacy_steps)
             found += await pair.notices("notifications/resources/updated")
     assert not found, "\n\n".join(found)
+
+
+@contextlib.asynccontextmanager
+async def everything_over(kind: str) -> AsyncIterator[str]:
+    """server-everything as an HTTP server, `sse` or `streamableHttp`; its address."""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        "node",
+        str(sidecar.EVERYTHING),
+        kind,
+        env={**os.environ, "PORT": str(port)},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr
+    try:
+        async with asyncio.timeout(20):
+            while str(port).encode() not in await process.stderr.readline():
+                pass
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+@pytest.mark.parametrize(("transport", "era"), [("sse", "legacy"), ("http", "modern")])
+@pytest.mark.parametrize(("kind", "path", "told"), [("sse", "/sse", "sse"), ("streamableHttp", "/mcp", "http")])
+async def test_a_remote_server_is_as_transparent(
+    hub: Sidecar, kind: str, path: str, told: str, transport: Transport, era: Era
+) -> None:
+    """server-everything over HTTP+SSE or Streamable HTTP, whichever the hub finds, answers as it does on stdio."""
+    subject = SUBJECTS["everything"]
+    async with (
+        everything_over(kind) as address,
+        paired(hub, "everything", transport, era, RemoteLaunch(url=address + path)) as pair,
+    ):
+        assert (await hub.server(f"everything-{transport}-{era}")).transport == told
+        found = await pair.lists() + await pair.answers(subject.steps)
+        if era == "legacy":
+            found += await pair.answers(subject.legacy_steps)
+    assert not found, "\n\n".join(found)
+
+
+@pytest.mark.parametrize(("transport", "era"), CELLS)
+async def test_clients_at_once_do_not_meet(hub: Sidecar, transport: Transport, era: Era) -> None:
+    """Two clients with the same ids and progress tokens, calling one server at once, get each their own answers."""
+    spec = SUBJECTS["both"].spec.model_copy(update={"key": "at-once"})
+    await hub.put(spec, sidecar.workspace("at-once", spec, template="{name}"))
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            both = [
+                await stack.enter_async_context(peers.connected(hub.http("at-once"), transport, era)) for _ in range(2)
+            ]
+            for rounds in range(3):
+                asked = [
+                    peer.request(*scripts.call("chatty", "same", count=count, delay=0.01))
+                    for peer, count in zip(both, (3 + rounds, 7), strict=True)
+                ]
+                for exchange, count in zip(await asyncio.gather(*asked), (3 + rounds, 7), strict=True):
+                    assert exchange.result["content"][0]["text"] == f"said {count} things"
+                    progress = [note for note in exchange.notes if note["method"] == "notifications/progress"]
+                    assert [note["params"]["progress"] for note in progress] == [*range(1, count + 1)]
+                    assert {note["params"]["total"] for note in progress} == {count}
+                    assert {note["params"]["progressToken"] for note in progress} == {"same"}
+    finally:
+        await hub.remove("at-once")
+
+
+@pytest.mark.parametrize("transport", ["sse", "http"])
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
+async def test_every_legacy_revision(hub: Sidecar, transport: Transport, version: str) -> None:
+    """A client of any legacy revision gets its revision, and the same lists and answers as of the newest."""
+    name = f"revision-{version}-{transport}"
+    spec = SUBJECTS["both"].spec.model_copy(update={"key": name})
+    await hub.put(spec, sidecar.workspace(name, spec, template="{name}"))
+    try:
+        async with (
+            peers.connected(hub.http(name), transport, "legacy", version=version) as old,
+            peers.connected(hub.http(name), transport, "legacy") as new,
+        ):
+            assert old.greeting == {**new.greeting, "protocolVersion": version}
+            for method, params in [*((method, {}) for method in LISTS), scripts.call("add", a=1, b=2)]:
+                assert await old.request(method, params) == await new.request(method, params)
+    finally:
+        await hub.remove(name)
 
 
 @pytest.mark.parametrize("name", ["everything", "both"])

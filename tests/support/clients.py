@@ -53,6 +53,12 @@ async def smolagents(base: str, transport: Transport, *flags: str) -> Json:
     return await _run(str(SMOLAGENTS), str(REAL / "smolagents_client.py"), url, "--transport", name, *flags)
 
 
+async def mcp1(base: str, transport: Transport, *flags: str) -> Json:
+    """One run of the Python SDK's client before version 2 (tests/real/mcp1_client.py); its report."""
+    url, name = url_of(base, transport), "sse" if transport == "sse" else "streamable-http"
+    return await _run(str(SMOLAGENTS), str(REAL / "mcp1_client.py"), url, "--transport", name, *flags)
+
+
 def calling(calls: list[tuple[str, Json]]) -> list[str]:
     """The flags that make either of these programs call tools."""
     return [part for name, arguments in calls for part in ("--call", name, json.dumps(arguments))]

@@ -53,6 +53,7 @@ class Peer(ABC):
 
     def __init__(self, era: Era, capabilities: Json | None = None) -> None:
         self.era = era
+        self.version = MODERN if era == "modern" else LEGACY
         self.capabilities = capabilities or {}
         self.greeting: Json = {}
         """The result of `initialize` or of `server/discover`."""
@@ -66,7 +67,7 @@ class Peer(ABC):
         if self.era == "modern":
             self.greeting = (await self.request("server/discover")).result
             return
-        hello = {"protocolVersion": LEGACY, "capabilities": self.capabilities, "clientInfo": CLIENT}
+        hello = {"protocolVersion": self.version, "capabilities": self.capabilities, "clientInfo": CLIENT}
         self.greeting = (await self.request("initialize", hello)).result
         await self.notify("notifications/initialized")
 
@@ -270,7 +271,7 @@ class HttpPeer(Peer):
         method, params = frame["method"], frame.get("params", {})
         headers = dict(self.headers)
         if method != "initialize":
-            headers["mcp-protocol-version"] = MODERN if self.era == "modern" else LEGACY
+            headers["mcp-protocol-version"] = self.version
         if self.era == "modern":
             headers["mcp-method"] = method
             if method in NAMED:
@@ -319,20 +320,22 @@ async def direct(launch: StdioLaunch, era: Era, capabilities: Json | None = None
 
 @contextlib.asynccontextmanager
 async def connected(
-    base: str, transport: Transport, era: Era, capabilities: Json | None = None
+    base: str, transport: Transport, era: Era, capabilities: Json | None = None, *, version: str = ""
 ) -> AsyncIterator[SsePeer | HttpPeer]:
     """A peer of an endpoint, greeted; `base` is the Streamable HTTP URL, to which `/sse` is added where that is meant.
 
-    A legacy Streamable HTTP peer has its GET stream open.
+    `version` is a legacy revision other than the newest. A legacy Streamable HTTP peer has its GET stream open.
     """
     async with httpx2.AsyncClient(timeout=TIMEOUT) as http:
         peer: SsePeer | HttpPeer
         if transport == "sse":
             peer = SsePeer(http, f"{base}/sse", era, capabilities)
+            peer.version = version or peer.version
             reader = asyncio.create_task(peer.read())
             await peer.greet()
         else:
             peer = HttpPeer(http, base, era, capabilities)
+            peer.version = version or peer.version
             await peer.greet()
             opened = asyncio.Event()
             reader = asyncio.create_task(peer.read(opened) if era == "legacy" else asyncio.sleep(0))

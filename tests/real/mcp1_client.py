@@ -1,0 +1,59 @@
+"""The Python SDK's client before version 2 against one endpoint, as a process of its own.
+
+Run by the environment .envs/smolagents (see setup.sh). It passes every URI through pydantic's AnyUrl, which normalises.
+
+    mcp1_client.py URL [--transport sse|streamable-http] [--call NAME JSON]...
+
+stdout: one JSON line with `tools` (names), `read` ({listed or linked URI: URI of what was read}), `texts` (the first
+text of each call's result) and `prompts` (names).
+"""
+
+import argparse
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from mcp import ClientSession
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamablehttp_client
+
+
+@asynccontextmanager
+async def session(url: str, transport: str) -> AsyncIterator[ClientSession]:
+    """A session, initialized."""
+    connect: Any = sse_client if transport == "sse" else streamablehttp_client
+    async with connect(url) as streams, ClientSession(streams[0], streams[1]) as client:
+        await client.initialize()
+        yield client
+
+
+async def use(url: str, transport: str, calls: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """List, call, and read all that was listed or linked; the report."""
+    async with session(url, transport) as client:
+        uris = [resource.uri for resource in (await client.list_resources()).resources]
+        blocks = [(await client.call_tool(name, arguments)).content for name, arguments in calls]
+        links = [getattr(block, "resource", block) for content in blocks for block in content]
+        uris += [link.uri for link in links if hasattr(link, "uri")]
+        return {
+            "tools": [tool.name for tool in (await client.list_tools()).tools],
+            "prompts": [prompt.name for prompt in (await client.list_prompts()).prompts],
+            "texts": [getattr(content[0], "text", "") for content in blocks],
+            "read": {str(uri): str((await client.read_resource(uri)).contents[0].uri) for uri in uris},
+        }
+
+
+def main() -> None:
+    """Connect, do what the arguments say, disconnect."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url")
+    parser.add_argument("--transport", choices=("sse", "streamable-http"), default="sse")
+    parser.add_argument("--call", nargs=2, action="append", default=[], metavar=("NAME", "JSON"))
+    flags = parser.parse_args()
+    calls = [(name, json.loads(arguments)) for name, arguments in flags.call]
+    print(json.dumps(asyncio.run(use(flags.url, flags.transport, calls))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
