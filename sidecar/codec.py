@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import orjson
@@ -11,12 +12,16 @@ DEEPEST = 200
 """Levels of arrays and objects that are certainly read; what is read can be written again, and orjson writes 254."""
 
 
-def loads(data: bytes | bytearray) -> Any:
-    """Parse JSON. Raises ValueError, also for JSON that could not be written again."""
+def loads(data: bytes | bytearray, *, nan_as_null: bool = False) -> Any:
+    """Parse JSON. Raises ValueError, also for JSON that could not be written again.
+
+    Lone surrogates, escapes that RFC 8259 (section 8.2) lets pass and that JavaScript servers do send, become `?`. With
+    `nan_as_null`, NaN and Infinity, which some servers write though JSON has neither, become null.
+    """
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
-        return _leniently(data)
+        return _leniently(data, _null if nan_as_null else _refuse)
     if data.count(b"[") + data.count(b"{") > DEEPEST:
         _check_depth(value)
     return value
@@ -24,20 +29,16 @@ def loads(data: bytes | bytearray) -> Any:
 
 def dumps(value: Any) -> bytes:
     """Write compact JSON on one line."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    return orjson.dumps(value)
 
 
-def _leniently(data: bytes | bytearray) -> Any:
-    """Lone surrogates are escapes that RFC 8259 (section 8.2) lets pass; JavaScript servers do send them."""
+def _leniently(data: bytes | bytearray, constant: Callable[[str], None]) -> Any:
     try:
-        value = json.loads(data, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(data, parse_constant=constant, parse_float=_finite)
+        value = orjson.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except RecursionError:
         raise ValueError("too many levels") from None
-    if _deeper_than(DEEPEST, value):
-        raise ValueError("too many levels")
+    _check_depth(value)
     return value
 
 
@@ -48,21 +49,13 @@ def _check_depth(value: Any) -> None:
         raise ValueError("too many levels") from None
 
 
-def _deeper_than(levels: int, value: Any) -> bool:
-    row = [value]
-    for _ in range(levels + 1):
-        row = [
-            item
-            for each in row
-            if isinstance(each, dict | list)
-            for item in (each.values() if isinstance(each, dict) else each)
-        ]
-    return bool(row)
-
-
 def _finite(digits: str) -> float:
     value = float(digits)
     return value if abs(value) != float("inf") else _refuse(digits)
+
+
+def _null(_: str) -> None:
+    return None
 
 
 def _refuse(constant: str) -> NoReturn:

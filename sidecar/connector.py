@@ -60,15 +60,19 @@ class Connector:
                 yield remote
             return
 
-        def log_line(line: str) -> None:
-            server_log.info("server wrote", extra={"server": spec.key, "text": line})
+        def remark(text: str) -> None:
+            server_log.warning(text, extra={"server": spec.key})
+
+        def stderr(line: str) -> None:
+            server_log.info("stderr", extra={"server": spec.key, "line": line})
 
         async with open_stdio(
             self._spawner,
             expanded.launch,
             on_frame=on_frame,
             redact=self._redactor,
-            log=log_line,
+            log=remark,
+            on_stderr=stderr,
             pass_env=self._pass_env,
         ) as stdio:
             yield stdio

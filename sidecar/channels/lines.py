@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import orjson
-
+from sidecar import codec
 from sidecar.channel import Frame
 
 
@@ -46,24 +43,11 @@ class Lines:
 
 def frames_of(line: bytes) -> Iterator[Frame]:
     """The frames in a line: one, or each of a batch. Raises ValueError when it is something else."""
-    try:
-        message = orjson.loads(line)
-    except ValueError:
-        message = _leniently(line)
+    message = codec.loads(line, nan_as_null=True)
     for frame in message if isinstance(message, list) and message else (message,):
         if not isinstance(frame, dict) or frame.get("jsonrpc") != "2.0":
             raise ValueError("not JSON-RPC")
         yield frame
-
-
-def _leniently(line: bytes) -> Any:
-    """Parse what JSON forbids but other parsers take, such as NaN; becomes what orjson can write again."""
-    if line[:1] not in {b"{", b"["}:
-        raise ValueError("not JSON")
-    try:
-        return orjson.loads(orjson.dumps(json.loads(line)))
-    except (TypeError, RecursionError) as error:
-        raise ValueError("not JSON") from error
 
 
 class Tail:
@@ -72,8 +56,16 @@ class Tail:
     KEPT = 4096
     """Bytes of a line that are remembered; more than `width`, so that no half of a secret escapes the mask."""
 
-    def __init__(self, redact: Callable[[str], str], count: int = 50, width: int = 500) -> None:
+    def __init__(
+        self,
+        redact: Callable[[str], str],
+        on_line: Callable[[str], None] | None = None,
+        count: int = 50,
+        width: int = 500,
+    ) -> None:
+        """`on_line` gets each line as it is complete, masked and cut."""
         self._redact = redact
+        self._on_line = on_line
         self._width = width
         self._lines: deque[bytes] = deque(maxlen=count)
         self._open = b""
@@ -85,7 +77,14 @@ class Tail:
             lines[0] = self._open + lines[0]
             self._lines.extend(line[: self.KEPT] for line in lines)
             self._open = b""
+            self._tell(lines)
         self._open = (self._open + rest)[: self.KEPT]
+
+    def _tell(self, lines: list[bytes]) -> None:
+        if self._on_line is not None:
+            for line in lines:
+                if text := self._redact(line[: self.KEPT].decode(errors="replace").rstrip()):
+                    self._on_line(text[: self._width])
 
     def read(self) -> tuple[str, ...]:
         """The lines, oldest first, the unfinished last one included, masked and cut."""

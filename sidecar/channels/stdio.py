@@ -9,9 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
-import orjson
-
 from bridge.models import StdioLaunch
+from sidecar import codec
 from sidecar.channel import Channel, Frame, OnFrame
 from sidecar.channels.environment import child_environment
 from sidecar.channels.lines import Lines, LineTooLong, Tail, frames_of
@@ -40,6 +39,7 @@ class StdioChannel:
         on_frame: OnFrame,
         redact: Callable[[str], str],
         log: Callable[[str], None] | None,
+        on_stderr: Callable[[str], None] | None,
         line_limit: int,
     ) -> None:
         self._child = child
@@ -48,7 +48,7 @@ class StdioChannel:
         self._log = log
         self._limit = line_limit
         self._lines = Lines(line_limit)
-        self._tail = Tail(redact)
+        self._tail = Tail(redact, on_stderr)
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[SidecarError] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -72,7 +72,7 @@ class StdioChannel:
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
         if self._closed.done():
             raise ConnectionLost(self._closed.result().message)
-        data = orjson.dumps(frame, option=orjson.OPT_APPEND_NEWLINE)
+        data = codec.dumps(frame) + b"\n"
         if self._stdin is None or not await self._stdin.write(data):
             raise ConnectionLost("The server closed its input.")
 
@@ -166,14 +166,16 @@ async def open_stdio(
     on_frame: OnFrame,
     redact: Callable[[str], str],
     log: Callable[[str], None] | None = None,
+    on_stderr: Callable[[str], None] | None = None,
     pass_env: Sequence[str] = (),
     grace: float = GRACE,
     line_limit: int = LINE_LIMIT,
 ) -> AsyncIterator[Channel]:
     """Start a server and talk to it; at the end nothing of it is left.
 
-    `launch` is expanded already. `log` gets the hub's own remarks on it, masked. `grace`: seconds that it has to end
-    by itself once its stdin is closed, and again after SIGTERM. `line_limit`: bytes of the longest message.
+    `launch` is expanded already. `log` gets the hub's own remarks on it and `on_stderr` what it writes there, line by
+    line, both masked. `grace`: seconds that it has to end by itself once its stdin is closed, and again after SIGTERM.
+    `line_limit`: bytes of the longest message.
 
     Raises:
         CommandMissing, DirectoryMissing, ProcessRefused: it cannot be started.
@@ -181,7 +183,7 @@ async def open_stdio(
     """
     environment = child_environment(launch.env, pass_env)
     child = await spawner.spawn((launch.command, *launch.args), environment, launch.cwd, uuid4().hex)
-    channel = StdioChannel(child, on_frame, redact, log, line_limit)
+    channel = StdioChannel(child, on_frame, redact, log, on_stderr, line_limit)
     opening = asyncio.create_task(channel.open())
     try:
         await asyncio.shield(opening)
