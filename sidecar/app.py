@@ -116,6 +116,7 @@ class HttpServer(uvicorn.Server):
             log_config=None,
             access_log=False,
             lifespan="off",
+            ws="none",
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=CLOSING_TIMEOUT,

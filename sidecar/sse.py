@@ -60,6 +60,8 @@ class SseSession(Session):
         self.running: dict[int | str, asyncio.Task[None]] = {}
         self.tasks: asyncio.TaskGroup | None = None
         self.incoming: MemoryObjectSendStream[SessionMessage | Exception] | None = None
+        self.given_up = asyncio.Event()
+        """Set when the stream is to be cut, for what is being written is not read."""
         self._accepted = False
         self._ended = False
         self._outbox: deque[bytes] = deque()
@@ -75,10 +77,14 @@ class SseSession(Session):
 
     def put_raw(self, data: bytes) -> None:
         """Queue bytes of the event stream; a client that does not read for long loses its session."""
+        if self._ended:
+            return
         self._outbox.append(data)
         self._outbox_bytes += len(data)
-        if self._outbox_bytes > OUTBOX_LIMIT and not self._ended:
+        if self._outbox_bytes > OUTBOX_LIMIT:
             log.warning("a client does not read; its session ends", extra={"session": self.id[:8]})
+            self._outbox.clear()
+            self.given_up.set()
             self.end()
         self._wake.set()
 
@@ -143,7 +149,8 @@ class SseSession(Session):
 
     async def _receive_notification(self, frame: Frame) -> None:
         if frame["method"] == "notifications/cancelled":
-            running = self.running.get((frame.get("params") or {}).get("requestId", ""))
+            request_id = (frame.get("params") or {}).get("requestId")
+            running = self.running.get(request_id) if isinstance(request_id, int | str) else None
             if running is not None:
                 running.cancel()
                 return
@@ -170,6 +177,8 @@ class SseSession(Session):
             await self.incoming.send(message)
 
     def _start(self, frame: Frame) -> None:
+        if frame["id"] in self.running:
+            raise MessageInvalid("A request with this `id` is still under way.")
         if self.tasks is not None:
             task = self.tasks.create_task(self._answer(frame))
             self.running[frame["id"]] = task
@@ -241,6 +250,7 @@ class SseTransport:
             ends = [
                 tasks.create_task(session.write_out(send)),
                 tasks.create_task(_disconnected(receive)),
+                tasks.create_task(session.given_up.wait()),
             ]
             inner = [
                 tasks.create_task(_run_fastmcp(session, fastmcp_reads, fastmcp_writes)),

@@ -244,6 +244,8 @@ class FakeServer:
         tool = self.tools[frame["params"]["name"]]
         wanted = inspect.signature(tool).parameters
         given = {"channel": channel, "frame": frame}
+        if not isinstance(frame["params"].get("arguments") or {}, dict):
+            raise RpcError(-32602, "`arguments` is not an object")
         own = {key: value for key, value in given.items() if key in wanted}
         value = tool(**frame["params"].get("arguments") or {}, **own)
         value = await value if inspect.isawaitable(value) else value
