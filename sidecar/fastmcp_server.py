@@ -74,6 +74,7 @@ class FastMCPServer:
         self._listen_handler = ListenHandler(self._bus)
         self._server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
         self._server.middleware.insert(0, self._middleware)
+        self._server.get_tool_input_schema = self._input_schema
         self._sessionless = Sessionless()
         self._http = StreamableHTTPSessionManager(
             app=self._server,
@@ -162,6 +163,12 @@ class FastMCPServer:
     def _session(self, ctx: Context) -> Session:
         found: Session | None = stream_session.get() or ctx.session._connection.state.get("hub")
         return found or self._sessionless
+
+    def _input_schema(self, name: str) -> dict[str, Any] | None:
+        """The schema against which the SDK checks `Mcp-Param-*` headers; left to itself it lists all tools a call."""
+        view = self._sessionless.private_view or self._workspace.view
+        schema = next((tool.get("inputSchema") for tool in view.tools if tool["name"] == name), None)
+        return schema if isinstance(schema, dict) else None
 
     async def _relay(self, ctx: Context, session: Session) -> dict[str, Any]:
         outbound = ctx.session._request_outbound
