@@ -21,6 +21,7 @@ from sidecar.errors import (
     StartTimeout,
 )
 from sidecar.mux import Mux, Progress
+from sidecar.param_headers import param_headers
 from sidecar.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -244,7 +245,12 @@ class Connection:
             headers["mcp-method"] = method
             if (key := HEADER_NAMES.get(method)) and isinstance(params.get(key), str):
                 headers["mcp-name"] = era.header_value(params[key])
+            if method == "tools/call":
+                headers |= param_headers(self._schema(params.get("name")), params.get("arguments"))
         return headers
+
+    def _schema(self, name: Any) -> Any:
+        return next((tool.get("inputSchema") for tool in self.catalog.tools if tool.get("name") == name), None)
 
     async def _send(self, frame: Frame, headers: Mapping[str, str] | None) -> None:
         if self._channel is None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import sys
 from collections.abc import AsyncIterator
 
 import mcp
@@ -10,10 +13,12 @@ import pytest
 import pytest_asyncio
 from mcp_types import PromptReference, ResourceTemplateReference
 
+from bridge.models import RemoteLaunch, ServerSettings, ServerSpec
 from tests.support import clients, peers, sidecar
 from tests.support.clients import Mode
 from tests.support.peers import Era, Json, Peer, Transport
 from tests.support.sidecar import Sidecar
+from tests.support.yamcp import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -184,6 +189,38 @@ async def test_clients_that_normalise_uris_read_them_back(hub: Sidecar, transpor
     assert all(read == uri for uri, read in report["read"].items())
     assert "Mock_1_echo" in report["tools"]
     assert "every_thing_args-prompt" in report["prompts"]
+
+
+@contextlib.asynccontextmanager
+async def remote() -> AsyncIterator[str]:
+    """A FastMCP server over Streamable HTTP; its URL."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.integration.channels.server", "http", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout
+    try:
+        async with asyncio.timeout(20):
+            port = int(await process.stdout.readline())
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+@EACH_CLIENT
+async def test_arguments_that_a_server_wants_in_headers(hub: Sidecar, transport: Transport, mode: Mode) -> None:
+    """A modern server over HTTP gets the `Mcp-Name` and `Mcp-Param-*` headers of its own names, whoever calls."""
+    async with remote() as url:
+        launch = RemoteLaunch(url=url)
+        server = ServerSpec(key="far", namespace="far", launch=launch, settings=ServerSettings(era="modern"))
+        await hub.put(server, sidecar.workspace("far", server))
+        try:
+            async with clients.sdk(hub.http("far"), transport, mode) as client:
+                await client.list_tools()  # the SDK sends its own such headers once it knows the schema
+                result = await client.call_tool("far_where", {"region": "größe"})
+                assert (result.is_error, result.content[0].text) == (False, "größe")
+        finally:
+            await hub.remove("far")
 
 
 @EACH_ERA

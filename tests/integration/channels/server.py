@@ -9,11 +9,13 @@ import asyncio
 import socket
 import sys
 from collections import defaultdict
+from typing import Annotated
 
 import mcp_types
 import uvicorn
 from fastmcp import Context, FastMCP
 from fastmcp.server.dependencies import get_http_headers
+from pydantic import Field
 
 server = FastMCP("remote")
 hanging: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -24,6 +26,12 @@ cancelled: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 def echo(text: str) -> str:
     """Return the text."""
     return text
+
+
+@server.tool
+def where(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
+    """Return the region; a modern client must say it in a header, too."""
+    return region
 
 
 @server.tool
