@@ -19,9 +19,8 @@ async def server(quick: bool) -> list[Figure]:
     async with running({"s": mock("s")}, {"w": ["s"]}) as hub:
         for _ in range(1 if quick else 5):
             took.append(await _crash(hub))
-    return [
-        Figure("a crashed server is ready again", max(took), "s", "<=", 5, f"kill -9, worst of {len(took)} in a row")
-    ]
+    note = f"kill -9, worst of {len(took)} in a row, each as soon as it was ready; the first {took[0]:.2f} s"
+    return [Figure("a crashed server is ready again", max(took), "s", "<=", 5, note)]
 
 
 async def _crash(hub: Hub) -> float:

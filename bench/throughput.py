@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -36,65 +35,68 @@ async def side_by_side(transport: str) -> AsyncIterator[Columns]:
         yield {PLAIN: (plain, "echo"), RAW: (url("raw"), "raw_echo"), SAME: (url("same"), "same_echo")}
 
 
-async def rounds(columns: Columns, transport: str, clients: int, count: int, seconds: float) -> dict[str, list[Report]]:
-    """Load each column in turn, so that whatever else the machine does falls on all of them."""
-    reports: dict[str, list[Report]] = defaultdict(list)
-    for _ in range(count):
-        for name, (url, tool) in columns.items():
-            report = await measure(url, transport=transport, clients=clients, seconds=seconds, tool=tool)
-            if report.errors:
-                raise RuntimeError(f"{name}: {report.errors} of {report.calls} calls failed: {report.first_errors}")
-            reports[name].append(report)
+async def one_round(columns: Columns, transport: str, clients: int, seconds: float) -> dict[str, Report]:
+    """Load each column in turn. Raises RuntimeError when a call fails."""
+    reports = {}
+    for name, (url, tool) in columns.items():
+        report = await measure(url, transport=transport, clients=clients, seconds=seconds, tool=tool)
+        if report.errors:
+            raise RuntimeError(f"{name}: {report.errors} of {report.calls} calls failed: {report.first_errors}")
+        reports[name] = report
     return reports
 
 
 async def ratio(quick: bool) -> list[Figure]:
     """Calls/s with 10 clients, over both transports, and how many times those of the plain server that is."""
-    figures = []
-    for transport in ("sse", "http"):
-        async with side_by_side(transport) as columns:
-            reports = await rounds(columns, transport, CLIENTS, *((2, 1.0) if quick else (5, 3.0)))
-        rates = {name: [report.calls_per_s for report in of] for name, of in reports.items()}
-        figures += [_rate(f"{transport}, {CLIENTS} clients: {name}", rates[name], reports[name]) for name in columns]
-        plain = median(rates[PLAIN])
-        figures += [
-            Figure(
-                f"{transport}, {CLIENTS} clients: {name} / plain FastMCP",
-                median(rates[name]) / plain,
-                "x",
-                ">=" if (transport, name) == ("sse", RAW) else None,
-                3.0 if (transport, name) == ("sse", RAW) else None,
-                note=f"medians of {len(rates[name])} alternating rounds",
-            )
-            for name in (RAW, SAME)
-        ]
-        if transport == "sse":
-            figures += await _upstream_ceiling(quick, median(rates[SAME]))
-    return figures
+    return await _compare("sse", quick) + await _compare("http", quick)
+
+
+async def _compare(transport: str, quick: bool) -> list[Figure]:
+    """Alternating rounds, so that whatever else the machine does falls on all columns."""
+    count, seconds = (2, 1.0) if quick else (5, 3.0)
+    reports: list[dict[str, Report]] = []
+    alone: list[float] = []
+    async with side_by_side(transport) as columns:
+        for _ in range(count):
+            reports.append(await one_round(columns, transport, CLIENTS, seconds))
+            alone.append((await call_stdio("bench.plain_server", "stdio", inflight=CLIENTS, seconds=seconds))[0])
+    rates = {name: [report[name].calls_per_s for report in reports] for name in columns}
+    title, plain = f"{transport}, {CLIENTS} clients", median(rates[PLAIN])
+    judged = transport == "sse"
+    note = f"medians of {count} alternating rounds"
+    return [
+        *(_rate(f"{title}: {name}", rates[name], [report[name] for report in reports]) for name in columns),
+        Figure(f"stdio, {CLIENTS} in flight: that FastMCP tool alone", median(alone), "calls/s", note=_spread(alone)),
+        Figure(
+            f"{title}: {RAW} / plain FastMCP",
+            median(rates[RAW]) / plain,
+            "x",
+            ">=" if judged else None,
+            3.0 if judged else None,
+            note,
+        ),
+        Figure(f"{title}: {SAME} / plain FastMCP", median(rates[SAME]) / plain, "x", note=note),
+        Figure(f"{title}: {SAME} / that tool alone", median(rates[SAME]) / median(alone), "x", note=note),
+    ]
 
 
 def _rate(name: str, rates: list[float], reports: list[Report]) -> Figure:
     p50, p95 = median(report.p50_ms for report in reports), median(report.p95_ms for report in reports)
     busy = median(report.client_cpu for report in reports)
-    note = f"{min(rates):,.0f}-{max(rates):,.0f}; p50 {p50:.2f} ms, p95 {p95:.2f} ms; client {busy:.0%} of a core"
+    note = f"{_spread(rates)}; p50 {p50:.2f} ms, p95 {p95:.2f} ms; client {busy:.0%} of a core"
     return Figure(name, median(rates), "calls/s", note=note)
 
 
-async def _upstream_ceiling(quick: bool, through: float) -> list[Figure]:
-    """What the FastMCP stdio upstream itself answers: no hub before it can be faster than this."""
-    rate, _ = await call_stdio("bench.plain_server", "stdio", inflight=CLIENTS, seconds=1 if quick else 3)
-    return [
-        Figure(f"stdio, {CLIENTS} in flight: the FastMCP upstream alone", rate, "calls/s"),
-        Figure(f"sse, {CLIENTS} clients: {SAME} / that upstream alone", through / rate, "x"),
-    ]
+def _spread(rates: list[float]) -> str:
+    return f"{min(rates):,.0f}-{max(rates):,.0f}"
 
 
 async def latency(quick: bool) -> list[Figure]:
     """What the hub adds to one client's call: p50 through the hub over SSE, less p50 over the upstream's own pipes."""
     seconds = 1.0 if quick else 3.0
     async with side_by_side("sse") as columns:
-        reports = await rounds(columns, "sse", 1, 1 if quick else 3, seconds)
-    p50 = {name: median(report.p50_ms for report in of) for name, of in reports.items()}
+        reports = [await one_round(columns, "sse", 1, seconds) for _ in range(1 if quick else 3)]
+    p50 = {name: median(report[name].p50_ms for report in reports) for name in columns}
     _, raw = await call_stdio("bench.echo_server", inflight=1, seconds=seconds)
     _, same = await call_stdio("bench.plain_server", "stdio", inflight=1, seconds=seconds)
     return [
