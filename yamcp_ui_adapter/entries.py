@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -11,6 +11,16 @@ from bridge.models import Issue, Launch, Model
 PROVIDERS = "providers.json"
 WORKSPACES = "workspaces.json"
 HUB = "hub.json"
+
+
+class Held(NamedTuple):
+    """A file says nothing now: what it said last is held, and this is reported (nothing, while it only settles)."""
+
+    issue: Issue | None
+
+
+Reading = bytes | Held | None
+"""A file's bytes; None when it does not exist, which is legal."""
 
 
 class ServerEntry(Model):

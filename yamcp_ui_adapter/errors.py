@@ -139,6 +139,11 @@ ISSUES: dict[str, IssueKind] = {
         "hub.json has settings for a server or workspace that does not exist (any more); they are kept.",
         "Remove them if it will not come back.",
     ),
+    "STATE_NOT_SAVED": IssueKind(
+        "error",
+        "The adapter cannot write what it remembers into the data directory. The hub goes on.",
+        "Free space, or give the user that runs the hub the right to write there.",
+    ),
 }
 """Every issue that the adapter can report."""
 

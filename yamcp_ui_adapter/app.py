@@ -1,0 +1,62 @@
+"""Wires the adapter together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from bridge.models import SnapshotId
+from bridge.runtime import prepare_runtime_dir
+from bridge.server import BridgeServer
+from bridge.settings import Settings
+from bridge.sockets import ZMQ
+from bridge.transport import Transport
+from yamcp_ui_adapter.desired import Owner
+from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES
+from yamcp_ui_adapter.files import Source
+from yamcp_ui_adapter.publish import Publisher
+from yamcp_ui_adapter.seed import seed
+from yamcp_ui_adapter.settle import Settle
+from yamcp_ui_adapter.state import DesiredState
+from yamcp_ui_adapter.store import Store, owned
+from yamcp_ui_adapter.watch import make_directory, watch
+
+log = logging.getLogger(__name__)
+
+FIRST_PATIENCE = 2.0
+"""Seconds that a first start with an unusable file waits for whoever is writing it."""
+
+
+async def run(settings: Settings, started: asyncio.Event | None = None, *, transport: Transport = ZMQ) -> None:
+    """Be the adapter until cancelled; `started` is set when it serves.
+
+    Raises:
+        HubError: a directory or address cannot be used, or another adapter runs. From tasks, inside an ExceptionGroup.
+    """
+    with owned(settings.data_dir):
+        prepare_runtime_dir(settings.runtime)
+        make_directory(settings.yamcp_dir)
+        seed(settings.yamcp_dir, settings.data_dir, settings.seed_demo)
+        await _serve(settings, started, transport)
+
+
+async def _serve(settings: Settings, started: asyncio.Event | None, transport: Transport) -> None:
+    paths = {
+        PROVIDERS: settings.yamcp_dir / PROVIDERS,
+        WORKSPACES: settings.yamcp_dir / WORKSPACES,
+        HUB: settings.data_dir / HUB,
+    }
+
+    def leap(in_force: SnapshotId) -> None:
+        owner.leap(in_force)
+
+    settle = Settle()
+    publisher = Publisher(settings.actual_address, leap, transport=transport)
+    owner = Owner(Source(paths), DesiredState(Store(settings.data_dir)), publisher, settle)
+    await owner.begin(FIRST_PATIENCE)
+    server = BridgeServer(settings.desired_address, owner.handlers(), transport=transport)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve(started), name="serve desired state")
+        tasks.create_task(publisher.run(), name="publish snapshots")
+        tasks.create_task(owner.follow(), name="follow the files")
+        tasks.create_task(watch(list(paths.values()), settle.notice), name="watch the files")

@@ -1,0 +1,52 @@
+"""The demo workspace: written once, on the very first start, where YAMCP has no files yet."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from yamcp_ui_adapter.entries import PROVIDERS, WORKSPACES
+from yamcp_ui_adapter.errors import DataDirUnusable
+from yamcp_ui_adapter.files import write_file
+
+log = logging.getLogger(__name__)
+
+MARKER = "seeded"
+DEMO = Path(__file__).resolve().parent / "demo"
+SERVERS = ("notes", "clock")
+
+
+def seed(yamcp_dir: Path, data_dir: Path, wanted: bool) -> bool:
+    """Write the demo if this is the first start ever and neither file exists; whether it was written.
+
+    Raises:
+        DataDirUnusable: a file cannot be written.
+    """
+    marker = data_dir / MARKER
+    if marker.exists():
+        return False
+    providers, workspaces = yamcp_dir / PROVIDERS, yamcp_dir / WORKSPACES
+    first = wanted and not providers.exists() and not workspaces.exists()
+    try:
+        write_file(marker, b"The first start is over: the hub never writes its demo again.\n")
+        if first:
+            write_file(providers, as_yamcp({name: _server(name) for name in SERVERS}), mode=0o644)
+            write_file(workspaces, as_yamcp({"demo": list(SERVERS)}), mode=0o644)
+    except OSError as error:
+        raise DataDirUnusable(f"{error.filename or data_dir}: {error.strerror}.") from None
+    if first:
+        log.info("made a demo workspace", extra={"directory": str(yamcp_dir)})
+    return first
+
+
+def as_yamcp(content: dict[str, Any]) -> bytes:
+    """As YAMCP writes its files: JSON.stringify(content, null, 2)."""
+    return json.dumps(content, indent=2, ensure_ascii=False).encode()
+
+
+def _server(name: str) -> dict[str, Any]:
+    parameters = {"command": sys.executable, "args": [str(DEMO / f"{name}.py")]}
+    return {"namespace": name, "type": "stdio", "providerParameters": parameters}
