@@ -245,7 +245,7 @@ class SseTransport:
     async def _serve(self, session: SseSession, receive: Receive, send: Send) -> None:
         incoming, fastmcp_reads = anyio.create_memory_object_stream[SessionMessage | Exception](INCOMING_BUFFER)
         fastmcp_writes, outgoing = anyio.create_memory_object_stream[SessionMessage](INCOMING_BUFFER)
-        async with incoming, outgoing, asyncio.TaskGroup() as tasks:
+        async with incoming, fastmcp_reads, fastmcp_writes, outgoing, asyncio.TaskGroup() as tasks:
             session.tasks, session.incoming = tasks, incoming
             ends = [
                 tasks.create_task(session.write_out(send)),

@@ -1,0 +1,179 @@
+"""The HTTP+SSE transport: streams, and what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from sidecar import sse
+from sidecar.fastmcp_server import FastMCPServer
+from tests.support.fake_server import FakeServer, Gate, until
+from tests.support.inprocess import World, space, world
+from tests.support.peers import SsePeer, connected
+
+
+@pytest.fixture
+def gate() -> Gate:
+    """The tool `a_gate`."""
+    return Gate()
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, gate: Gate) -> AsyncIterator[World]:
+    """A workspace `w` of one server, over HTTP."""
+    server = FakeServer(tools={"gate": gate, "big": lambda: {"content": [], "x": "x" * 1_000_000}})
+    async with world(tmp_path, server, serve=True, ping_interval=0.01) as made:
+        made.put(server.spec("a"), space("a"))
+        await made.settled()
+        yield made
+
+
+def peer_of(hub: World, era: Any = "legacy") -> Any:
+    """A client over SSE."""
+    return connected(f"{hub.base}/mcp/w", "sse", era)
+
+
+async def test_stream(hub: World) -> None:
+    """The stream begins with where to post, then pings keep it open."""
+    async with httpx2.AsyncClient() as client, client.stream("GET", f"{hub.base}/mcp/w/sse") as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert response.headers["x-accel-buffering"] == "no"
+        seen = ""
+        async for chunk in response.aiter_text():
+            seen += chunk
+            if seen.count(": ping\r\n\r\n") > 1:
+                break
+        assert seen.startswith("event: endpoint\r\ndata: /mcp/w/messages?session_id=")
+    await until(lambda: not hub.sse._sessions)
+
+
+async def test_disconnect_cancels(hub: World, gate: Gate) -> None:
+    """A client that leaves cancels its calls at the server, and leaves nothing behind."""
+    async with peer_of(hub) as peer:
+        call = asyncio.create_task(peer.request("tools/call", {"name": "a_gate"}))
+        await gate.reached()
+        call.cancel()
+        await asyncio.wait([call])
+        assert len(hub.workspace().sessions) == 2
+    cancelled = await hub.servers["fake"].channel.sent("notifications/cancelled")
+    assert cancelled["params"]["requestId"] == hub.servers["fake"].channel.got("tools/call")[0]["id"]
+    await until(lambda: len(hub.workspace().sessions) == 1)
+    assert hub.sse._sessions == {}
+
+
+async def test_cancel(hub: World, gate: Gate) -> None:
+    """A cancelled call is cancelled at the server, and not answered."""
+    async with peer_of(hub) as peer:
+        call = asyncio.create_task(peer.request("tools/call", {"name": "a_gate"}))
+        await gate.reached()
+        await peer.notify("notifications/cancelled", {"requestId": next(iter(peer._waiting))})
+        await hub.servers["fake"].channel.sent("notifications/cancelled")
+        await peer.request("ping")
+        assert not call.done()
+        call.cancel()
+        await asyncio.wait([call])
+
+
+async def test_id_in_use(hub: World, gate: Gate) -> None:
+    """A second request with an id that is under way is refused, and the first is answered."""
+    async with peer_of(hub) as peer:
+        call = asyncio.create_task(peer.request("tools/call", {"name": "a_gate"}))
+        await gate.reached()
+        frame = {"jsonrpc": "2.0", "id": next(iter(peer._waiting)), "method": "tools/list"}
+        response = await peer.http.post(await peer.message_url, json=frame)
+        assert (response.status_code, response.json()["error"]["data"]["code"]) == (400, "MESSAGE_INVALID")
+        gate.open()
+        assert "result" in (await call).answer
+
+
+async def test_client_that_does_not_read(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that asks but does not read loses its session, and the hub keeps nothing for it."""
+    monkeypatch.setattr(sse, "OUTBOX_LIMIT", 3_000_000)
+    _, writer = await asyncio.open_connection("127.0.0.1", hub.settings.sidecar_port, limit=1024)
+    writer.write(b"GET /mcp/w/sse HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await until(lambda: hub.sse._sessions)
+    session = next(iter(hub.sse._sessions.values()))
+    async with httpx2.AsyncClient(timeout=10) as client:
+        url = f"{hub.base}/mcp/w/messages?session_id={session.id}"
+        hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+        await client.post(url, json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello})
+        await until(lambda: session._accepted)
+        for number in range(1, 100):
+            call = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": "a_big"}}
+            if (await client.post(url, json=call)).status_code == 404:
+                break
+    await until(lambda: not hub.sse._sessions)
+    assert session._outbox_bytes < 10_000_000
+    session.put({"late": 1})
+    assert len(session._outbox) == 0
+    writer.close()
+    await until(lambda: len(hub.workspace().sessions) == 1)
+
+
+async def test_fault_in_fastmcp(hub: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A session in which FastMCP fails ends; the others do not."""
+
+    async def fail(*_: Any) -> None:
+        raise RuntimeError("a fault")
+
+    async with peer_of(hub) as peer:
+        with monkeypatch.context() as patched:
+            patched.setattr(FastMCPServer, "serve_stream", fail)
+            async with httpx2.AsyncClient() as client:
+                response = await client.get(f"{hub.base}/mcp/w/sse")
+                assert response.text.startswith("event: endpoint")
+        assert "result" in (await peer.request("ping")).answer
+    assert "a session failed in FastMCP" in caplog.text
+
+
+async def test_fault_in_a_request(
+    hub: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of the hub is an error without details for the client, over both transports."""
+
+    async def fail(*_: Any) -> None:
+        raise RuntimeError("secret details")
+
+    monkeypatch.setattr(hub.workspace(), "view_for", fail)
+    for transport in ("sse", "http"):
+        async with connected(f"{hub.base}/mcp/w", transport, "legacy") as peer:  # type: ignore[arg-type]
+            error = (await peer.request("tools/call", {"name": "a_gate"})).answer["error"]
+            assert (error["code"], error["data"]["code"]) == (-32603, "HUB_INTERNAL")
+            assert "secret" not in str(error)
+    assert "secret details" in caplog.text
+
+
+async def test_end(tmp_path: Path) -> None:
+    """At the end all streams end, and none is opened any more."""
+    async with world(tmp_path, serve=True) as made:
+        made.put(space())
+        async with httpx2.AsyncClient() as client:
+            reading = asyncio.create_task(client.get(f"{made.base}/mcp/w/sse"))
+            await until(lambda: made.sse._sessions)
+            made.sse._closing = True
+            assert (await client.get(f"{made.base}/mcp/w/sse")).status_code == 503
+            made.stop.set()
+            assert (await reading).status_code == 200
+
+
+async def test_modern_over_sse(hub: World) -> None:
+    """A modern client needs no handshake; a legacy request in between is refused, as is a mix of both."""
+    async with peer_of(hub, "modern") as peer:
+        assert isinstance(peer, SsePeer)
+        assert (await peer.request("tools/list")).result["resultType"] == "complete"
+        peer.era = "legacy"
+        assert "error" in (await peer.request("tools/list")).answer
+
+
+@pytest.mark.parametrize("answer", [{"result": {}}, {"error": {"code": 1, "message": "x"}}])
+async def test_answers_to_nothing(hub: World, answer: dict[str, Any]) -> None:
+    """Responses that nobody asked for change nothing."""
+    async with peer_of(hub) as peer:
+        response = await peer.http.post(await peer.message_url, json={"jsonrpc": "2.0", "id": "hub-0-x", **answer})
+        assert response.status_code == 202
+        assert "result" in (await peer.request("ping")).answer
