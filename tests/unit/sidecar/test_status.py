@@ -1,0 +1,89 @@
+"""The actual state, as it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sidecar import status as module
+from sidecar.errors import ServerExited
+from tests.support.fake_server import FakeServer, until
+from tests.support.inprocess import Recorder, space, world
+
+
+async def test_nothing(tmp_path: Path) -> None:
+    """Before the first snapshot there is nothing, and it is not settled."""
+    async with world(tmp_path) as made:
+        status = await made.reporter.status()
+        assert (status.servers, status.workspaces, status.applied, status.settled) == ((), (), None, False)
+        assert status.source == "none"
+
+
+async def test_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is ready, with what it said of itself and what it costs."""
+    monkeypatch.setattr(module.memory, "trees", lambda pids: dict.fromkeys(pids, 1000))
+    server = FakeServer()
+    server.pids, server.stderr = (42,), ("hello my-secret-value",)
+    server.resources = [{"uri": "a://b"}]
+    async with world(tmp_path, server) as made:
+        made.redactor.add("a", {"my-secret-value"})
+        server.door.clear()
+        made.put(server.spec("a"), space("a"), space("a", name="v"))
+        assert not (await made.reporter.status()).settled
+        server.door.set()
+        await made.settled()
+        made.workspace().join(Recorder())
+        await server.channel.ask("sampling/createMessage", {})
+        monkeypatch.setattr(module, "MEMORY_AGE", -1)
+        status = await made.reporter.status()
+        assert status.settled
+        shown = status.servers[0]
+        assert (shown.state, shown.reason, shown.transport, shown.era) == ("ready", None, "stdio", "legacy")
+        assert (shown.server_name, shown.server_version, shown.tools, shown.resources) == ("fake", "1.2", 1, 1)
+        assert (shown.pids, shown.memory_bytes, shown.instances) == ((42,), 1000, 1)
+        assert shown.stderr == ("hello ***",)
+        assert "sampling/createMessage" in shown.hints[0]
+        assert "per_client" in shown.hints[0]
+        workspace = status.workspaces[0]
+        assert (workspace.ready, workspace.tools, workspace.resources, workspace.sessions) == (1, 1, 1, 1)
+        assert workspace.sse_url == f"{made.base}/mcp/w/sse"
+
+
+async def test_failing(tmp_path: Path) -> None:
+    """A server that fails is told with its reason, without secrets, and when it is tried again."""
+    server = FakeServer()
+    server.refusal = ServerExited("It said my-secret-value.")
+    async with world(tmp_path, server) as made:
+        made.redactor.add("a", {"my-secret-value"})
+        made.put(server.spec("a"), space("a"))
+        await until(lambda: next(iter(made.hub.pool)).state == "backoff")
+        shown = (await made.reporter.status()).servers[0]
+        assert shown.reason is not None
+        assert shown.reason.message == "It said ***."
+        assert shown.retry_at is not None
+        assert shown.attempts >= 1
+        assert (await made.reporter.status()).settled
+
+
+async def test_stopped(tmp_path: Path) -> None:
+    """A server that nobody needs is stopped."""
+    server = FakeServer()
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a"), server.spec("b", session="per_client", args=("x",)), space("b"))
+        states = {each.key: each.state for each in (await made.reporter.status()).servers}
+        assert states == {"a": "stopped", "b": "stopped"}
+
+
+async def test_several_instances(tmp_path: Path) -> None:
+    """Of several instances the best state is the server's, and their counts are added."""
+    server = FakeServer()
+    server.pids = (42,)
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a", session="per_client"), space("a"))
+        for name in ("one", "two"):
+            client = Recorder(name)
+            made.workspace().join(client)
+            await made.tools(client)
+        shown = (await made.reporter.status()).servers[0]
+        assert (shown.instances, shown.state, shown.session, shown.pids) == (2, "ready", "per_client", (42, 42))
