@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
+from bench import bridge_bar, spawn
 from bench.figure import Figure, Sense
 
 UNITS = {"ms": "ms", "s": "s", "mb": "MB", "kb": "KB", "second": "/s"}
@@ -28,23 +30,23 @@ ADAPTER: Targets = {
 
 async def bridge(quick: bool) -> list[Figure]:
     """Round trip, acknowledged messages/s, order and losses over a restart."""
-    return await _part("bridge", "bench.bridge_bar", BRIDGE, quick)
+    return _held("bridge", await bridge_bar.measure(quick), BRIDGE)
 
 
 async def adapter(quick: bool) -> list[Figure]:
     """Load of 100 workspaces, a change seen, memory."""
-    return await _part("adapter", "bench.adapter_bar", ADAPTER, quick)
+    module = importlib.import_module("bench.adapter_bar")
+    return _held("adapter", await module.measure(quick), ADAPTER)
 
 
 async def spawner(quick: bool) -> list[Figure]:
     """What starting a server through the spawner costs."""
-    return await _part("spawner", "bench.spawn", {}, quick)
+    return _held("spawner", await (spawn.measure(5, 5) if quick else spawn.measure()), {})
 
 
-async def _part(part: str, module: str, targets: Targets, quick: bool) -> list[Figure]:
-    found: dict[str, Any] = await importlib.import_module(module).measure(quick)
+def _held(part: str, found: Mapping[str, Any], targets: Targets) -> list[Figure]:
     if missing := targets.keys() - found.keys():
-        raise RuntimeError(f"{module} does not measure {', '.join(sorted(missing))}")
+        raise RuntimeError(f"the {part} is not measured for {', '.join(sorted(missing))}")
     return [
         Figure(f"{part}: {_words(key)}", float(value), _unit(key), *targets.get(key, (None, None)))
         for key, value in found.items()
