@@ -55,8 +55,11 @@ class _Pending:
     kind: Kind
     body: Model | None
     answer: asyncio.Future[Envelope]
+    id: str = ""
     data: bytes = b""
     """Encoded only when its turn comes, so that those who wait cost little."""
+    out: bool = False
+    """It was sent on the present connection, and the server is not done with it."""
     sent: bool = False
     """It was, at least once: the server may have carried it out."""
 
@@ -149,25 +152,34 @@ class BridgeClient:
         return answer_body(known, await self._answer(_Pending(known, body, _future()), timeout))
 
     async def _answer(self, pending: _Pending, timeout: float) -> Envelope:
-        message_id = ""
         try:
-            async with asyncio.timeout(timeout), self._slots:
-                message_id = str(next(self._ids))
-                fields = {} if pending.body is None else to_body(pending.body)
-                envelope = Envelope(id=message_id, session=self.session, kind=pending.kind.name, body=fields)
-                pending.data = encode(envelope)
-                self._pending[message_id] = pending
-                if self._closed:
-                    self._fail([pending], "the client was closed")
-                self._unsent.append(pending)
-                self._flush()
+            async with asyncio.timeout(timeout):
+                await self._slots.acquire()
+                self._enter(pending)
                 return await pending.answer
         except TimeoutError:
             what = "did not answer" if pending.sent else "could not be reached"
             raise PeerUnavailable(f"{self.address} {what} within {timeout:g} s.", data={"sent": pending.sent}) from None
         finally:
             pending.answer.cancel()
-            self._pending.pop(message_id, None)
+            if not pending.out:
+                self._forget(pending)
+
+    def _enter(self, pending: _Pending) -> None:
+        """Take a request, which has a slot now, and send it when its turn comes."""
+        pending.id = str(next(self._ids))
+        self._pending[pending.id] = pending
+        if self._closed:
+            self._fail([pending], "the client was closed")
+        body = {} if pending.body is None else to_body(pending.body)
+        pending.data = encode(Envelope(id=pending.id, session=self.session, kind=pending.kind.name, body=body))
+        self._unsent.append(pending)
+        self._flush()
+
+    def _forget(self, pending: _Pending) -> None:
+        """Free the slot of a request. Once sent, it keeps it until the server is done with it, whoever gave up."""
+        if self._pending.pop(pending.id, None):
+            self._slots.release()
 
     def _flush(self) -> None:
         """Send what waits, in order, for as long as the connection takes it."""
@@ -176,7 +188,7 @@ class BridgeClient:
             if not first.answer.done():
                 if not self._dealer.send(first.data):
                     return
-                first.sent = True
+                first.sent = first.out = True
             self._unsent.popleft()
 
     def _fail(self, pendings: Iterable[_Pending], reason: str) -> None:
@@ -195,9 +207,13 @@ class BridgeClient:
     def down(self) -> None:
         if self._greeting:
             self._greeting.cancel()
-        lost = [pending for pending in self._pending.values() if pending.sent and not pending.kind.repeatable]
-        self._fail(lost, "the connection ended")
-        self._unsent = deque(pending for pending in self._pending.values() if not pending.answer.done())
+        for pending in list(self._pending.values()):
+            if pending.out and not pending.kind.repeatable:
+                self._fail([pending], "the connection ended")
+            if pending.answer.done():
+                self._forget(pending)
+            pending.out = False
+        self._unsent = deque(self._pending.values())
 
     def message(self, data: bytes) -> None:
         try:
@@ -206,17 +222,19 @@ class BridgeClient:
             self._broken(error)
             return
         self._meet(envelope.session)
-        pending = self._pending.get(envelope.id)
-        if pending and not pending.answer.done():
-            pending.answer.set_result(envelope)
+        if pending := self._pending.get(envelope.id):
+            self._forget(pending)
+            if not pending.answer.done():
+                pending.answer.set_result(envelope)
         if self._unsent:
             self._flush()
 
     def _broken(self, error: HubError) -> None:
         """A message that cannot be read fails the request that it answers, where that much can be told."""
-        pending = self._pending.get(str(error.data.get("id")))
-        if pending and not pending.answer.done():
-            pending.answer.set_exception(error)
+        if pending := self._pending.get(str(error.data.get("id"))):
+            self._forget(pending)
+            if not pending.answer.done():
+                pending.answer.set_exception(error)
         else:
             log.warning("unreadable message", extra={"address": self.address, "code": error.code, "why": error.message})
 

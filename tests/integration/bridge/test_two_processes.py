@@ -127,7 +127,7 @@ async def test_a_server_that_stands_still_costs_its_clients_bounded_memory(addre
         failures = await asyncio.gather(*(apply(client, n, timeout=0.3) for n in range(20_000)), return_exceptions=True)
         grown = psutil.Process().memory_info().rss - before
         assert all(isinstance(failure, PeerUnavailable) for failure in failures)
-        assert not all(failure.data["sent"] for failure in failures if isinstance(failure, PeerUnavailable))
+        assert sum(bool(failure.data["sent"]) for failure in failures if isinstance(failure, PeerUnavailable)) == 512
         assert grown < 200 * 2**20
         os.kill(process.pid, signal.SIGCONT)
         assert (await apply(client, 20_000)).id.revision == 20_000

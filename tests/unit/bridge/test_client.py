@@ -61,8 +61,8 @@ async def test_a_late_answer_is_ignored(place: Place) -> None:
         assert await client.request("logs", Logs(limit=2)) == LogRecords(records=({"n": 2},))
 
 
-async def test_a_cancelled_request_is_forgotten(place: Place) -> None:
-    """Cancelling the caller frees its place, and other requests go on."""
+async def test_a_request_given_up_counts_until_the_server_is_done_with_it(place: Place) -> None:
+    """With one place, the next request leaves when the answer to a cancelled one came: a server is not swamped so."""
     gate = Gate()
     async with (
         place.serving({"logs": gate.logs}),
@@ -73,7 +73,12 @@ async def test_a_cancelled_request_is_forgotten(place: Place) -> None:
         asked.cancel()
         await asyncio.wait([asked])
         assert asked.cancelled()
+        with pytest.raises(PeerUnavailable) as caught:
+            await client.request("ping", timeout=0.05)
+        assert caught.value.data == {"sent": False}
+        gate.open.set()
         await client.request("ping")
+        assert not client._pending
 
 
 async def test_requests_over_the_limit_wait_their_turn(place: Place) -> None:
@@ -312,3 +317,26 @@ class OneDealer:
 def test_every_error_of_a_request_is_a_hub_error() -> None:
     """Callers need to catch one family only."""
     assert all(issubclass(error, HubError) for error in (PeerUnavailable, UnknownKind, BadMessage, VersionMismatch))
+
+
+async def test_what_was_given_up_before_a_restart_takes_no_place_after_it(place: Place) -> None:
+    """The end of the connection frees what nobody waits for, and it is not sent again."""
+    gate, later = Gate(), Gate()
+    later.open.set()
+    async with BridgeClient(place.address, max_pending=1, transport=place.transport) as client:
+        async with place.serving({"logs": gate.logs}):
+            asked = asyncio.create_task(client.request("logs", Logs(limit=1), timeout=0.2))
+            await gate.wait_begun(1)
+            with pytest.raises(PeerUnavailable):
+                await asked
+        async with place.serving({"logs": later.logs}):
+            await client.request("logs", Logs(limit=2))
+        assert later.begun == [2]
+
+
+async def test_what_cannot_be_written_takes_no_place(place: Place) -> None:
+    """A request that JSON cannot say fails at once, and the next one has its slot."""
+    async with place.serving(), BridgeClient(place.address, max_pending=1, transport=place.transport) as client:
+        with pytest.raises(BadMessage):
+            await client.request("restart", Restart(key="\ud800"))
+        await client.request("ping")

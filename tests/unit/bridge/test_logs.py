@@ -74,3 +74,9 @@ def test_configure_sends_everything_to_stderr(root: logging.Logger, capsys: pyte
     out, err = capsys.readouterr()
     assert out == ""
     assert [json.loads(line)["message"] for line in err.splitlines()] == ["enough"]
+
+
+def test_what_orjson_refuses() -> None:
+    """Lone surrogates and large integers do not cost the line."""
+    record = logging.makeLogRecord({"msg": "m", "data": {"a": "\ud800", "b": 2**70}})
+    assert json.loads(JsonFormatter("p").format(record))["data"] == {"a": "\ud800", "b": 2**70}
