@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable
@@ -22,7 +23,12 @@ class JsonFormatter(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redact(orjson.dumps(self.fields(record), default=str).decode())
+        fields = self.fields(record)
+        try:
+            line = orjson.dumps(fields, default=str).decode()
+        except TypeError:  # lone surrogates, large integers
+            line = json.dumps(fields, default=str, skipkeys=True)
+        return self._redact(line)
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         """The record as it will be written, before redaction."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from bridge.models import Event, Snapshot
 from bridge.settings import Settings
+from sidecar import codec
 from sidecar.fastmcp_server import Sessionless
 from sidecar.metrics import Metrics
 from sidecar.plan import Wanted, plan
@@ -20,6 +21,8 @@ from sidecar.workspace import Release, Workspace
 
 log = logging.getLogger(__name__)
 
+LONGEST_LOG = 4096
+"""Bytes of a server's log message that the hub's own log takes."""
 LOG_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "notice": logging.INFO, "warning": logging.WARNING}
 
 
@@ -159,7 +162,9 @@ class Hub:
         if method == "notifications/message":
             level = LOG_LEVELS.get(str(params.get("level")), logging.ERROR)
             log.log(
-                min(level, logging.INFO), "server log", extra={"server": upstream.spec.key, "data": params.get("data")}
+                min(level, logging.INFO),
+                "server log",
+                extra={"server": upstream.spec.key, "data": _loggable(params.get("data"))},
             )
         attached = self._attached(upstream)
         if len(attached) != 1:
@@ -177,3 +182,9 @@ class Hub:
             elif isinstance(holder, Workspace):
                 attached |= holder.sessions
         return {session for session in attached if not isinstance(session, Sessionless)}
+
+
+def _loggable(data: Any) -> Any:
+    """What a server logs, cut to what the hub's log holds."""
+    text = codec.dumps(data)
+    return data if len(text) <= LONGEST_LOG else text[:LONGEST_LOG].decode(errors="replace")

@@ -8,6 +8,7 @@ import pytest
 
 from bridge.models import Snapshot
 from bridge.settings import Settings
+from sidecar import hub
 from sidecar.hub import Hub
 from sidecar.metrics import Metrics
 from sidecar.plan import Wanted
@@ -116,7 +117,7 @@ async def test_removed_and_made_again(tmp_path: Path) -> None:
 
 
 async def test_server_logs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What servers log is in the hub's log, at most as a note, and whatever their data holds."""
+    """What servers log is in the hub's log, at most as a note, and cut where it is long."""
     caplog.set_level("DEBUG", "sidecar.hub")
     server = FakeServer()
     async with world(tmp_path, server) as made:
@@ -124,8 +125,12 @@ async def test_server_logs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
         await made.settled()
         for level in ("debug", "emergency", "nonsense"):
             server.channel.notify("notifications/message", {"level": level, "data": {"x": [1]}})
+        server.channel.notify("notifications/message", {"level": "info", "data": "x" * 100_000})
     logged = [record for record in caplog.records if record.message == "server log"]
-    assert [record.levelname for record in logged] == ["DEBUG", "INFO", "INFO"]
+    assert [record.levelname for record in logged] == ["DEBUG", *["INFO"] * 3]
+    shown = [getattr(record, "data", None) for record in logged]
+    assert shown[0] == {"x": [1]}
+    assert len(shown[3]) == hub.LONGEST_LOG
 
 
 async def test_own_server_tells_its_session(tmp_path: Path) -> None:
@@ -147,10 +152,10 @@ async def test_own_server_tells_its_session(tmp_path: Path) -> None:
 def test_before_it_runs(tmp_path: Path) -> None:
     """Used before it runs, it says so."""
     settings = Settings(data_dir=tmp_path, runtime_dir=Path("/tmp/unused"))
-    hub = Hub(settings, Metrics(), Redactor(), lambda _: None)
+    idle = Hub(settings, Metrics(), Redactor(), lambda _: None)
     with pytest.raises(RuntimeError):
-        hub.apply(Snapshot.of(1, 1, (), (space(),)))
+        idle.apply(Snapshot.of(1, 1, (), (space(),)))
     with pytest.raises(RuntimeError):
-        _ = hub.pool
+        _ = idle.pool
     with pytest.raises(RuntimeError):
-        hub._create(Wanted(space(), ()))
+        idle._create(Wanted(space(), ()))
