@@ -28,8 +28,13 @@ def loads(data: bytes | bytearray, *, nan_as_null: bool = False) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Write compact JSON on one line."""
-    return orjson.dumps(value)
+    """Write compact JSON on one line, integers beyond 64 bits too (the SDK reads them so)."""
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        if "64-bit" not in str(error):
+            raise
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _leniently(data: bytes | bytearray, constant: Callable[[str], None]) -> Any:

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urljoin
 
 import httpx2
-import orjson
 
 from bridge.models import RemoteLaunch
+from sidecar import codec
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import RemoteChannel, expects_answer
 from sidecar.channels.web import (
@@ -115,7 +115,7 @@ class SseChannel(RemoteChannel):
         if frame.get("method") == "notifications/cancelled":
             await self._request_sent(frame)
         async with streaming(
-            self._client, "POST", self._endpoint, _POST_HEADERS | headers, orjson.dumps(frame)
+            self._client, "POST", self._endpoint, _POST_HEADERS | headers, codec.dumps(frame)
         ) as response:
             if response.is_success:
                 await drain(response)

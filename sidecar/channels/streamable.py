@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-import orjson
 
 from bridge.models import RemoteLaunch
+from sidecar import codec
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import RemoteChannel, expects_answer
 from sidecar.channels.sse import STREAM_HEADERS
@@ -101,7 +101,7 @@ class StreamableChannel(RemoteChannel):
         sent = self._headers(headers)
         if frame.get("method") == "initialize":
             sent.pop(VERSION_HEADER, None)
-        async with streaming(self._client, "POST", self._url, POST_HEADERS | sent, orjson.dumps(frame)) as response:
+        async with streaming(self._client, "POST", self._url, POST_HEADERS | sent, codec.dumps(frame)) as response:
             if not response.is_success:
                 await self._refused(frame, response, SESSION_HEADER in sent)
                 return

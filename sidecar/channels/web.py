@@ -13,9 +13,9 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx2
-import orjson
 
 from bridge.models import RemoteLaunch
+from sidecar import codec
 from sidecar.channel import Frame
 from sidecar.errors import HandshakeFailed, Refused, Unreachable
 
@@ -155,8 +155,8 @@ async def drain(response: httpx2.Response) -> None:
 def parse(data: str | bytes) -> list[Frame]:
     """The frames in a message: one, or several in a batch (revision 2025-03-26); none when it is not JSON-RPC."""
     try:
-        found = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        found = codec.loads(data.encode() if isinstance(data, str) else data, nan_as_null=True)
+    except ValueError:
         return []
     return [item for item in (found if isinstance(found, list) else [found]) if is_frame(item)]
 

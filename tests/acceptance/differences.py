@@ -199,6 +199,19 @@ def server_identity(case: Case, exchange: Exchange) -> None:
 
 
 @difference
+def numbers(case: Case, exchange: Exchange) -> None:
+    """An integer beyond 64 bits may arrive as the nearest double, as it does in JavaScript; NaN and Infinity, which are
+    not JSON but which some servers write, arrive as null, and half of a surrogate pair as a question mark."""
+
+
+@difference
+def refusals(case: Case, exchange: Exchange) -> None:
+    """The hub answers with an error of its own (docs/errors.md) where a server is away, a call takes longer than
+    `call_timeout`, or the workspace is switched off; and over HTTP with status 413 where a request is larger than
+    `HUB_MAX_BODY_BYTES`."""
+
+
+@difference
 def names_and_uris(case: Case, exchange: Exchange) -> None:
     """In a workspace with a prefix, names of tools and prompts and URIs of resources are changed as docs/adr/0003 says,
     wherever they stand as such; URIs in text and in structured content stay. Nothing here with an empty prefix."""

@@ -93,3 +93,17 @@ def test_a_stream_without_a_socket() -> None:
 
     web.keep_alive(httpx2.Response(200))
     web.keep_alive(httpx2.Response(200, extensions={"network_stream": Stream()}))
+
+
+@pytest.mark.parametrize(
+    ("data", "value"), [('{"id":1,"result":{"a":"\\ud800"}}', "?"), (b'{"id":1,"result":{"a":NaN}}', None)]
+)
+def test_what_servers_write_though_it_is_hardly_json(data: str | bytes, value: object) -> None:
+    """Half characters and NaN do not lose an answer, or its request would wait for its deadline; stdio is the same."""
+    assert web.parse(data) == [{"id": 1, "result": {"a": value}}]
+
+
+@pytest.mark.parametrize("data", ["", "{", b"\xff", "1", '{"id":1}'])
+def test_what_is_no_message(data: str | bytes) -> None:
+    """What is no JSON, or no message, is none."""
+    assert web.parse(data) == []

@@ -24,6 +24,22 @@ def test_round_trip(value: object) -> None:
     assert codec.loads(codec.dumps(value)) == value
 
 
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**40])
+def test_integers_beyond_64_bits(number: int) -> None:
+    """An integer that orjson cannot write is written all the same; read, it is the nearest double."""
+    assert codec.dumps({"größe": [number]}) == f'{{"größe":[{number}]}}'.encode()
+    assert codec.loads(str(number).encode()) == float(number)
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), {1: 2}])
+def test_what_is_no_json_is_not_written_as_something_else(value: object) -> None:
+    """Only what JSON cannot say is refused, or made null as orjson does."""
+    try:
+        assert codec.dumps(value) == b"null"
+    except TypeError:
+        assert not isinstance(value, float)
+
+
 @pytest.mark.parametrize(
     ("data", "value"), [(b'"\\ud800"', "?"), (b'{"\\udfff":1}', {"?": 1}), (b'{"a":["x\\ud83d"]}', {"a": ["x?"]})]
 )
