@@ -1,6 +1,6 @@
 """`make bars`: every figure that the project promises, measured here and now; passed or failed.
 
-    python -m bench.bars [--json | --markdown] [--quick] [--only NAME ...] [--list]
+    python -m bench.bars [--json | --markdown | --docs] [--quick] [--only NAME ...]
 
 Exits with 0 whether bars pass or fail, and with 1 when one could not be measured.
 """
@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
+from pathlib import Path
 
 import orjson
 import uvloop
@@ -41,6 +42,8 @@ BARS: dict[str, str] = {
 }
 """Where each measurement is: module:function. Imported one by one, so that a broken one hides no other."""
 
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 COLUMNS = ("bar", "target", "measured", "", "note")
 
 
@@ -91,6 +94,13 @@ def as_markdown(facts: dict[str, str], figures: list[Figure]) -> str:
     return "\n".join([*lines, "", summary(figures)])
 
 
+def filled(document: str, table: str) -> str:
+    """The document with the table between its two marks."""
+    before, _, rest = document.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+
+
 def summary(figures: Iterable[Figure]) -> str:
     """How many passed."""
     verdicts = [figure.verdict for figure in figures]
@@ -102,7 +112,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure every figure that the project promises.")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object")
-    form.add_argument("--markdown", action="store_true", help="for docs/benchmarks.md")
+    form.add_argument("--markdown", action="store_true", help="a table in Markdown")
+    form.add_argument("--docs", action="store_true", help="the same, put into docs/benchmarks.md")
     parser.add_argument("--quick", action="store_true", help="shorter rounds: does it run at all?")
     parser.add_argument("--only", nargs="+", choices=BARS, default=list(BARS), metavar="NAME", help=", ".join(BARS))
     return parser.parse_args()
@@ -113,9 +124,12 @@ def main() -> int:
     options = _arguments()
     facts = machine.describe()
     figures = uvloop.run(measure_all(options.only, options.quick))
+    facts["load"] += f", {machine.load()} at the end"
     if options.json:
         output = {"machine": facts, "figures": [{**asdict(figure), "verdict": figure.verdict} for figure in figures]}
         print(orjson.dumps(output, option=orjson.OPT_INDENT_2).decode())
+    elif options.docs:
+        DOCS.write_text(filled(DOCS.read_text(), as_markdown(facts, figures)))
     else:
         print((as_markdown if options.markdown else as_text)(facts, figures))
     return int(any(figure.error for figure in figures))

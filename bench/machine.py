@@ -27,8 +27,13 @@ def describe() -> dict[str, str]:
         "node": _output("node", "--version"),
         "packages": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
         "commit": _output("git", "rev-parse", "--short", "HEAD"),
-        "load": f"{os.getloadavg()[0]:.2f} when begun",
+        "load": f"{load()} when begun",
     }
+
+
+def load() -> str:
+    """How many processes want to run, mean of the last minute."""
+    return f"{os.getloadavg()[0]:.1f}"
 
 
 def _cpu_model() -> str:

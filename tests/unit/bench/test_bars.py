@@ -46,6 +46,13 @@ def test_markdown_escapes_cells() -> None:
     assert "| churn |  |  | not measured | TimeoutError: not \\| settled |" in bars.as_markdown({}, FIGURES)
 
 
+def test_table_replaces_the_one_before_in_the_docs() -> None:
+    """Only what stands between the marks of the document changes; the document in docs/ has the marks."""
+    document = f"head\n{bars.BEGIN}\nold\n{bars.END}\ntail\n"
+    assert bars.filled(document, "new") == f"head\n{bars.BEGIN}\nnew\n{bars.END}\ntail\n"
+    assert bars.BEGIN in bars.DOCS.read_text() and bars.END in bars.DOCS.read_text()
+
+
 async def test_broken_measurement_is_shown_and_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """A measurement that raises becomes a figure that says why."""
     monkeypatch.setitem(bars.BARS, "broken", "bench.nothing:here")
