@@ -22,7 +22,7 @@ BRIDGE: Targets = {
     "repeated": ("==", 0),
 }
 ADAPTER: Targets = {
-    "load_p95_ms": ("<", 10),
+    "load_p50_ms": ("<", 10),
     "seen_p95_ms": ("<", 100),
     "memory_mb": ("<", 50),
 }
