@@ -12,7 +12,7 @@ from bridge.models import Changed, Desired, SetServer, SetWorkspace, SnapshotId
 from bridge.server import Handler
 from yamcp_ui_adapter.absorb import Renames
 from yamcp_ui_adapter.document import read_document
-from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES
+from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES, Reading
 from yamcp_ui_adapter.errors import DataDirUnusable, FileUnusable, HubFileBroken, NoSuchServer, NoSuchWorkspace
 from yamcp_ui_adapter.files import Source, write_file
 from yamcp_ui_adapter.hubfile import VERSION, dump, with_renames, with_server, with_workspace
@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 ROLES = {PROVIDERS: "providers", WORKSPACES: "workspaces", HUB: "hub"}
 REREAD = 0.25
 """Seconds after which a file that said nothing is read once more, in case the event of its repair is missed."""
+HALF = 0.3
+"""Seconds that what looks like half an edit is given to become a whole one, before it is taken for what is meant."""
+HALF_LOOK = 0.01
 LOOK = 1.0
 """Seconds between looks at the files' times and sizes, in case any event is missed."""
 
@@ -44,8 +47,11 @@ class Owner:
 
     def read(self, only: Collection[str] = ()) -> None:
         """Read the files (or some) as they are now, and offer a new snapshot if what they say changed."""
+        self._take_and_offer(self._source.read(self._state.expected, only))
+
+    def _take_and_offer(self, readings: Mapping[str, Reading]) -> None:
         before = self._state.snapshot.id
-        self._take(only)
+        self._take(readings)
         if self._state.snapshot.id != before:
             self.offer()
 
@@ -57,11 +63,11 @@ class Owner:
 
     async def begin(self, patience: float) -> None:
         """Read for the first time and offer. Nothing remembered and a file unusable: wait for its writer a while."""
-        self._take()
+        self._take(self._source.read(self._state.expected))
         deadline = asyncio.get_running_loop().time() + patience
         while self._state.held and not self._state.remembers and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(self._settle.quiet)
-            self._take()
+            self._take(self._source.read(self._state.expected))
         self.offer()
 
     async def follow(self) -> None:
@@ -71,8 +77,17 @@ class Owner:
             noticed = await self._settle.wait(REREAD if reread else LOOK)
             if not noticed and not reread and not self._source.touched():
                 continue
-            self.read()
+            await self._read_whole()
             reread = self._state.settling or (bool(self._state.held) and (noticed or not reread))
+
+    async def _read_whole(self) -> None:
+        """Read once no edit is half done, as far as one can tell: in a burst, the moment to read may be a bad one."""
+        deadline = asyncio.get_running_loop().time() + HALF
+        while self._state.half(readings := self._source.read(self._state.expected)):
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(HALF_LOOK)
+        self._take_and_offer(readings)
 
     def leap(self, in_force: SnapshotId) -> None:
         """The sidecar has a snapshot of an epoch that was forgotten here: go on after it."""
@@ -80,8 +95,8 @@ class Owner:
         self._state.leap(in_force.epoch)
         self.offer()
 
-    def _take(self, only: Collection[str] = ()) -> None:
-        if renames := self._state.take(self._source.read(self._state.expected, only)):
+    def _take(self, readings: Mapping[str, Reading]) -> None:
+        if renames := self._state.take(readings):
             self._move_settings(renames)
 
     def _move_settings(self, renames: Renames) -> None:
@@ -158,7 +173,7 @@ class Owner:
     async def reload(self, _: None = None) -> Changed:
         """Read the files now, after a moment for whoever is writing them."""
         await asyncio.sleep(self._settle.quiet)
-        self.read()
+        await self._read_whole()
         while self._state.settling:
             await asyncio.sleep(self._settle.quiet)
             self.read()

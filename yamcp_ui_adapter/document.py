@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple, NoReturn
 
+import orjson
+
 from bridge.models import Issue
 from yamcp_ui_adapter.errors import FileUnusable, issue
 
@@ -41,12 +43,14 @@ def kind_of(value: object) -> str:
 
 def encodable(value: object) -> bool:
     """Whether every string within can be sent as UTF-8 and given to a process: no lone surrogate, no NUL."""
-    text = json.dumps(value, ensure_ascii=False)
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\\u0000" not in text.replace("\\\\", "")
+        text = orjson.dumps(value)
+    except TypeError:  # a lone surrogate, or a number beyond 64 bits
+        try:
+            text = json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return False
+    return b"\\u0000" not in text or b"\\u0000" not in text.replace(b"\\\\", b"")
 
 
 def _text(raw: bytes, file: str) -> str:

@@ -6,8 +6,8 @@ import logging
 import time
 from collections.abc import Mapping
 
-from bridge.models import Issue, Snapshot, content_hash
-from yamcp_ui_adapter.absorb import Renames, absorb
+from bridge.models import Issue, Snapshot
+from yamcp_ui_adapter.absorb import Absorbed, Renames, absorb
 from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES, LastGood, Reading
 from yamcp_ui_adapter.errors import issue
 from yamcp_ui_adapter.store import NAME, Kept, Store
@@ -32,6 +32,8 @@ class DesiredState:
         if not store.saved:
             self._epoch = max(self._epoch, int(time.time()))
         self._raw: dict[str, Reading] = {}
+        self._absorbed: tuple[LastGood, dict[str, Reading], Absorbed] | None = None
+        """What the last reading that was looked at would make of which state: nothing is parsed twice."""
         self._held: dict[str, Issue | None] = {}
         desire = translate(self._good)
         self._issues = desire.issues
@@ -79,14 +81,12 @@ class DesiredState:
 
     def take(self, readings: Mapping[str, Reading]) -> Renames:
         """Take in what the files say; what is the same as last time is skipped. Returns what was renamed."""
-        news = {
-            name: reading for name, reading in readings.items() if name not in self._raw or self._raw[name] != reading
-        }
+        news = self._news(readings)
         self._raw.update(news)
         if not news:
             return Renames({}, {})
         before = self.issues
-        absorbed = absorb(self._good, news)
+        absorbed = self._absorb(news)
         self._held = {name: found for name, found in self._held.items() if name not in news} | absorbed.held
         if absorbed.good != self._good:
             self._good = absorbed.good
@@ -94,6 +94,25 @@ class DesiredState:
             self._save()
         _log_changes(before, self.issues)
         return absorbed.renames
+
+    def half(self, readings: Mapping[str, Reading]) -> bool:
+        """Whether the readings look like half an edit: a file says nothing any more, or a server is nowhere any more.
+
+        It may be meant so; but whoever writes one file after the other, or truncates before writing, is soon done.
+        """
+        absorbed = self._absorb(self._news(readings))
+        emptied = any(found and not self._held.get(name) for name, found in absorbed.held.items())
+        return emptied or bool(_dangling(absorbed.good) - _dangling(self._good))
+
+    def _news(self, readings: Mapping[str, Reading]) -> dict[str, Reading]:
+        return {
+            name: reading for name, reading in readings.items() if name not in self._raw or self._raw[name] != reading
+        }
+
+    def _absorb(self, news: dict[str, Reading]) -> Absorbed:
+        if self._absorbed is None or self._absorbed[0] is not self._good or self._absorbed[1] != news:
+            self._absorbed = self._good, news, absorb(self._good, news)
+        return self._absorbed[2]
 
     def leap(self, epoch: int) -> None:
         """Go on in an epoch after the given one, which the sidecar has seen and this adapter forgot."""
@@ -104,9 +123,9 @@ class DesiredState:
     def _translate(self) -> None:
         desire = translate(self._good)
         self._issues = desire.issues
-        if content_hash(desire.servers, desire.workspaces) != self.snapshot.id.hash:
-            revision = self.snapshot.id.revision + 1
-            self.snapshot = Snapshot.of(self._epoch, revision, desire.servers, desire.workspaces)
+        snapshot = Snapshot.of(self._epoch, self.snapshot.id.revision + 1, desire.servers, desire.workspaces)
+        if snapshot.id.hash != self.snapshot.id.hash:
+            self.snapshot = snapshot
 
     def _save(self, sync: bool = False) -> None:
         self._store.save(Kept(epoch=self._epoch, good=self._good), sync=sync)
@@ -120,3 +139,14 @@ def _log_changes(before: tuple[Issue, ...], after: tuple[Issue, ...]) -> None:
     for found in before:
         if found not in after:
             log.info("no longer so", extra={"code": found.code, "subject": found.subject, "file": found.file})
+
+
+def _dangling(good: LastGood) -> set[tuple[str, str]]:
+    """Members of workspaces that no provider is behind."""
+    known = {*good.servers.entries, *good.servers.unusable}
+    return {
+        (name, member)
+        for name, entry in good.workspaces.entries.items()
+        for member in entry.members
+        if member not in known
+    }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bridge.models import Issue, ServerSettings, ServerSpec, WorkspaceSpec
 from yamcp_ui_adapter.entries import HUB, WORKSPACES, LastGood, ServersFile, WorkspaceEntry, WorkspaceSettings
 from yamcp_ui_adapter.errors import issue
 from yamcp_ui_adapter.slug import slugs
 from yamcp_ui_adapter.template import needs_one_server
+
+DEFAULT = ServerSettings()
 
 
 class Desire(NamedTuple):
@@ -27,7 +29,7 @@ def translate(good: LastGood) -> Desire:
             key=entry.key,
             namespace=entry.namespace,
             launch=entry.launch,
-            settings=ServerSettings.model_validate(good.hub.servers.get(key, {})),
+            settings=_settings(good.hub.servers.get(key)),
             stale=entry.stale,
         )
         for key, entry in good.servers.entries.items()
@@ -36,6 +38,10 @@ def translate(good: LastGood) -> Desire:
     workspaces = tuple(_workspace(entry, names[name], good, issues) for name, entry in good.workspaces.entries.items())
     issues.extend(_unused(good))
     return Desire(servers, workspaces, tuple(issues))
+
+
+def _settings(given: dict[str, Any] | None) -> ServerSettings:
+    return ServerSettings.model_validate(given) if given else DEFAULT
 
 
 def _workspace(entry: WorkspaceEntry, slug: str, good: LastGood, issues: list[Issue]) -> WorkspaceSpec:
