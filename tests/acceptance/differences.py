@@ -141,7 +141,7 @@ def own_connection(case: Case, exchange: Exchange) -> None:
 def shared_server(case: Case, exchange: Exchange) -> None:
     """A shared server has several clients and cannot be given the features of one: it is told that there is no
     sampling, no elicitation and no roots, in the era in which the hub speaks to it. With `session: per_client` it has
-    those of its client."""
+    those of its client, if that speaks the legacy era (docs/adr/0007-sessions.md)."""
     feature = FEATURES.get(case.params.get("name", ""))
     if feature and case.method == "tools/call" and (case.direct, case.upstream) == ("modern", "legacy"):
         text = {"type": "text", "text": f"The client does not offer {feature}"}
