@@ -63,7 +63,7 @@ class Owner:
 
     async def begin(self, patience: float) -> None:
         """Read for the first time and offer. Nothing remembered and a file unusable: wait for its writer a while."""
-        self._take(self._source.read(self._state.expected))
+        self._take(await self._whole())
         deadline = asyncio.get_running_loop().time() + patience
         while self._state.held and not self._state.remembers and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(self._settle.quiet)
@@ -77,17 +77,17 @@ class Owner:
             noticed = await self._settle.wait(REREAD if reread else LOOK)
             if not noticed and not reread and not self._source.touched():
                 continue
-            await self._read_whole()
+            self._take_and_offer(await self._whole())
             reread = self._state.settling or (bool(self._state.held) and (noticed or not reread))
 
-    async def _read_whole(self) -> None:
-        """Read once no edit is half done, as far as one can tell: in a burst, the moment to read may be a bad one."""
+    async def _whole(self) -> dict[str, Reading]:
+        """The files once no edit is half done, as far as one can tell: in a burst, the time to read may be a bad one."""
         deadline = asyncio.get_running_loop().time() + HALF
         while self._state.half(readings := self._source.read(self._state.expected)):
             if asyncio.get_running_loop().time() > deadline:
                 break
             await asyncio.sleep(HALF_LOOK)
-        self._take_and_offer(readings)
+        return readings
 
     def leap(self, in_force: SnapshotId) -> None:
         """The sidecar has a snapshot of an epoch that was forgotten here: go on after it."""
@@ -173,7 +173,7 @@ class Owner:
     async def reload(self, _: None = None) -> Changed:
         """Read the files now, after a moment for whoever is writing them."""
         await asyncio.sleep(self._settle.quiet)
-        await self._read_whole()
+        self._take_and_offer(await self._whole())
         while self._state.settling:
             await asyncio.sleep(self._settle.quiet)
             self.read()
