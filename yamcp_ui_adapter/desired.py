@@ -81,7 +81,7 @@ class Owner:
             reread = self._state.settling or (bool(self._state.held) and (noticed or not reread))
 
     async def _whole(self) -> dict[str, Reading]:
-        """The files once no edit is half done, as far as one can tell: in a burst, the time to read may be a bad one."""
+        """The files once no edit is half done, if one can tell: in a burst, any time to read may be a bad one."""
         deadline = asyncio.get_running_loop().time() + HALF
         while self._state.half(readings := self._source.read(self._state.expected)):
             if asyncio.get_running_loop().time() > deadline:
