@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
+from collections.abc import AsyncIterator
+from typing import Any
 
 import psutil
 import pytest
 
-from bridge.models import ServerSpec
+from bridge.models import ServerSpec, StdioLaunch
 from tests.acceptance.steps import ask, call, code, pids, until
 from tests.support import peers, sidecar
 from tests.support.hub import Hub
-from tests.support.yamcp import ROOT
+from tests.support.run import Run, prepared
+from tests.support.yamcp import ROOT, stdio, write_in_place
 
 NPX = ("--offline", "--prefix", str(ROOT / "tests/real"))
 RUDE = ("--ignore-term", "--setsid")
@@ -92,3 +96,76 @@ async def test_death_of_the_spawner() -> None:
             assert spawner(hub) != first
             assert alive(before) == []
             assert len(crew(hub)) == len(before)
+
+
+@pytest.fixture
+async def run() -> AsyncIterator[Run]:
+    """`hubctl run` with the same servers, settled."""
+    async with prepared() as hub:
+        (hub.root / "yamcp").mkdir()
+        write_in_place(hub.root / "yamcp/workspaces.json", {"w": sorted(SERVERS)})
+        write_in_place(hub.root / "yamcp/providers.json", {spec.key: entry(spec) for spec in servers()})
+        await hub.start()
+        await hub.until("w: ready")
+        yield hub
+
+
+def entry(spec: ServerSpec) -> dict[str, Any]:
+    """A server as YAMCP has it."""
+    assert isinstance(spec.launch, StdioLaunch)
+    return stdio(spec.key, spec.launch.command, *spec.launch.args, env=spec.launch.env)
+
+
+async def told(run: Run) -> dict[str, Any]:
+    """The status, as hubctl tells it; empty while there is none."""
+    code, out, _ = await run.hubctl("status", "--json")
+    found: dict[str, Any] = json.loads(out) if code == 0 else {}
+    return found
+
+
+def ready(status: dict[str, Any]) -> bool:
+    """Whether every server is."""
+    return bool(status.get("servers")) and all(each["state"] == "ready" for each in status["servers"])
+
+
+async def test_kills_under_supervision(run: Run) -> None:
+    """kill -9 of each process below supervisord: it is back, clients connect again; Ctrl-C then leaves nothing."""
+    status = await told(run)
+    before = [psutil.Process(pid) for server in status["servers"] for pid in server["pids"]]
+    before += [child for process in before for child in process.children(recursive=True)]
+    os.kill(status["pid"], signal.SIGKILL)
+    again = await until(lambda: told(run), lambda found: ready(found) and found["pid"] != status["pid"], timeout=30)
+    assert alive(before) == []
+    async with peers.connected(f"http://127.0.0.1:{run.port}/mcp/w", "sse", "legacy") as peer:
+        assert await call(peer, "everything_echo", message="again") == "Echo: again"
+
+    for process in run.processes():
+        if process.ppid() == run.process.pid and process.pid != again["pid"]:  # adapter and watch
+            process.kill()
+    spawned = next(child for child in psutil.Process(again["pid"]).children() if "spawner" in str(child.cmdline()))
+    spawned.kill()
+    await until(
+        lambda: told(run), lambda found: ready(found) and all(each["restarts"] for each in found["servers"]), 30
+    )
+    write_in_place(run.root / "yamcp/workspaces.json", {"w": ["polite"]})
+    await until(lambda: told(run), lambda found: [len(each["servers"]) for each in found["workspaces"]] == [1], 30)
+    assert (await told(run))["pid"] == again["pid"]
+    assert (await run.end(signal.SIGINT))[0] == 0
+    assert await run.left(15) == []
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM], ids=lambda sig: sig.name)
+async def test_end_of_the_hub(run: Run, sig: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM of `hubctl run`, while a client's call is under way, leave no process of any server."""
+    async with contextlib.AsyncExitStack() as stack:
+        peer = await stack.enter_async_context(peers.connected(f"http://127.0.0.1:{run.port}/mcp/w", "http", "modern"))
+        under_way = asyncio.create_task(ask(peer, "rude_never"))
+        await until(lambda: told(run), lambda found: any(each["calls_in_flight"] for each in found["servers"]))
+        before = run.processes()
+        assert len(before) > len(SERVERS) + 4
+        code, took = await run.end(sig)
+        assert (code, took < 20) == (0, True)
+        assert await run.left() == []
+        assert alive(before) == []
+        await asyncio.wait([under_way])
+        assert under_way.exception() or "error" in under_way.result().answer
