@@ -48,6 +48,10 @@ class LocalSession(Session):
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Nobody listens."""
 
+    def clients(self) -> tuple[Session, ...]:
+        """None: it is gone with the call."""
+        return ()
+
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         """Nobody to ask."""
         return frames.error(0, {"code": METHOD_NOT_FOUND, "message": f"{method}: nobody to ask"})
@@ -95,7 +99,6 @@ class BridgeApi:
     async def _call(self, request: Call) -> CallResult:
         workspace = self._workspace(request.workspace)
         session = LocalSession()
-        workspace.join(session)
         params = {"name": request.tool, "arguments": request.arguments}
         try:
             async with asyncio.timeout(request.timeout):

@@ -49,7 +49,9 @@ class ClientPort(Protocol):
 
 
 class Owner(Protocol):
-    """Who is told of what happens on a connection."""
+    """Who is told of what happens on a connection, and says what it is wanted for."""
+
+    log_level: str | None
 
     def catalog_read(self, connection: Connection) -> None:
         """The lists were read, for the first time (the connection is usable now) or again."""
@@ -122,7 +124,7 @@ class Connection:
         self._owner.catalog_read(self)
         if greeting.era == "modern":
             self._listen("", dict.fromkeys(("toolsListChanged", "promptsListChanged", "resourcesListChanged"), True))
-        await self._resubscribe()
+        await self._renew()
         while True:
             await self._stale_event.wait()
             self._stale_event.clear()
@@ -294,6 +296,16 @@ class Connection:
             log.exception("a client could not be asked", extra={"method": method})
             return frames.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client could not be asked"})
 
+    async def set_log_level(self) -> None:
+        """Tell the server the log level that its owner wants, if it has the capability (legacy era only)."""
+        greeting, level = self.catalog.greeting, self._owner.log_level
+        if level is None or greeting.era == "modern" or greeting.capabilities.get("logging") is None:
+            return
+        try:
+            await self.request("logging/setLevel", {"level": level}, timeout=self._settings.call_timeout)
+        except SidecarError as error:
+            log.info("a server did not take the log level", extra={"code": error.code, "reason": error.message})
+
     # --- resource subscriptions -----------------------------------------------------------------------------------
 
     async def subscribe(self, uri: str) -> Frame:
@@ -311,7 +323,9 @@ class Connection:
             return frames.result(0, {})
         return await self.request("resources/unsubscribe", {"uri": uri}, timeout=self._settings.call_timeout)
 
-    async def _resubscribe(self) -> None:
+    async def _renew(self) -> None:
+        """Ask again for what clients asked of the connection before."""
+        await self.set_log_level()
         for uri in tuple(self._owner.subscribed()):
             try:
                 await self.subscribe(uri)

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from bridge.settings import Settings
 from sidecar import codec
 from sidecar.asgi import header, respond, respond_error
-from sidecar.errors import HostRefused, MessageInvalid, SidecarError, WorkspaceOff, WorkspaceUnknown
+from sidecar.errors import HostRefused, MessageInvalid, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
 from sidecar.hub import Hub
 from sidecar.metrics import Metrics
 from sidecar.sse import SseTransport
@@ -38,6 +38,7 @@ class Endpoints:
         self._hosts = LOOPBACK | {host.strip().lower() for host in settings.allowed_hosts.split(",") if host.strip()}
         if settings.public_url:
             self._hosts |= {(urlsplit(settings.public_url).hostname or "").lower()}
+        self._most_sessions = settings.max_sessions
         self._pages: dict[str, Page] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -84,6 +85,8 @@ class Endpoints:
             await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name))
         elif workspace.refusal() and _is_new(scope, rest):
             await respond_error(send, 404, self._off(workspace))
+        elif _opens_session(scope, rest) and self._hub.session_count() >= self._most_sessions:
+            await respond_error(send, 503, TooManySessions(f"{self._most_sessions} sessions are open."))
         elif rest == "":
             await workspace.fastmcp.serve_http(scope, receive, send)
         elif scope["method"] == "GET":
@@ -133,12 +136,14 @@ class Endpoints:
 
 def _is_new(scope: Scope, rest: str) -> bool:
     """Whether a request begins a connection, rather than belonging to one that is there."""
+    return _opens_session(scope, rest) or header(scope, b"mcp-method") == b"server/discover"
+
+
+def _opens_session(scope: Scope, rest: str) -> bool:
     if rest == "sse":
         return True
-    if header(scope, b"mcp-session-id"):
-        return False
     modern = header(scope, b"mcp-protocol-version").decode("latin-1") in MODERN_PROTOCOL_VERSIONS
-    return not modern or header(scope, b"mcp-method") == b"server/discover"
+    return not modern and not header(scope, b"mcp-session-id")
 
 
 async def _not_allowed(send: Send, allowed: str) -> None:

@@ -192,6 +192,13 @@ class SessionUnknown(SidecarError):
     hint = "Connect again: the session ended with its stream, or with a restart of the hub."
 
 
+class HubStopping(SidecarError):
+    """A client connects while the hub is being stopped."""
+
+    code = "HUB_STOPPING"
+    hint = "Connect again in some seconds, if the hub is only restarted."
+
+
 class TooManySessions(SidecarError):
     """As many sessions are open as HUB_MAX_SESSIONS allows."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -129,17 +129,19 @@ class FastMCPServer:
             self._greeted(ctx)
             return self._describe(result)
         if ctx.method == "server/discover":
-            return self._describe(await call_next(ctx))
-        connection = ctx.session._connection
-        if not self._workspace.relay.takes(ctx.method) or not (connection.initialize_accepted or _is_modern(ctx)):
+            return self._describe(await call_next(ctx), without=("logging",))
+        modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+        greeted = modern or ctx.session._connection.initialize_accepted
+        if not greeted or not self._workspace.relay.takes(ctx.method, modern):
             return await call_next(ctx)
         return await self._relay(ctx, self._session(ctx))
 
-    def _describe(self, result: Any) -> Any:
+    def _describe(self, result: Any, without: Collection[str] = ()) -> Any:
         """The handshake's result with what the workspace has, instead of what FastMCP was built with."""
         if isinstance(result, BaseModel):  # FastMCP makes models again of what the SDK had dumped
             result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
-        described = {**result, "capabilities": self._workspace.capabilities()}
+        capabilities = {key: value for key, value in self._workspace.capabilities().items() if key not in without}
+        described = {**result, "capabilities": capabilities}
         if instructions := self._workspace.view.instructions:
             described["instructions"] = instructions
         return described
@@ -241,6 +243,10 @@ class Sessionless(Session):
 
     def notify(self, method: str, params: Params | None = None) -> None:
         """Nothing to do: changes reach these clients through `subscriptions/listen`."""
+
+    def clients(self) -> tuple[Session, ...]:
+        """None: nobody is connected."""
+        return ()
 
     async def ask(self, method: str, params: Params) -> Frame:
         """Refused: the modern era has no requests of servers."""
@@ -361,10 +367,6 @@ def to_frame(message: SessionMessage) -> Frame:
     """FastMCP's message as a frame."""
     frame: Frame = message.message.model_dump(by_alias=True, mode="json", exclude_unset=True)
     return frame
-
-
-def _is_modern(ctx: Context) -> bool:
-    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
 def _mcp_error(error: dict[str, Any]) -> MCPError:

@@ -10,16 +10,15 @@ from typing import Any
 from bridge.models import Event, Snapshot
 from bridge.settings import Settings
 from sidecar import codec
-from sidecar.fastmcp_server import Sessionless
+from sidecar.logring import SERVER_LOGGER
 from sidecar.metrics import Metrics
 from sidecar.plan import Wanted, plan
 from sidecar.pool import Pool
 from sidecar.redact import Redactor
-from sidecar.session import Session
 from sidecar.upstream import Upstream
 from sidecar.workspace import Release, Workspace
 
-log = logging.getLogger(__name__)
+server_log = logging.getLogger(SERVER_LOGGER)
 
 LONGEST_LOG = 4096
 """Bytes of a server's log message that the hub's own log takes."""
@@ -122,12 +121,16 @@ class Hub:
         """The workspace of that slug or name."""
         return self._by_slug.get(name) or self.workspaces.get(name)
 
+    def session_count(self) -> int:
+        """How many client sessions are open."""
+        return sum(len(workspace.clients()) for workspace in (*self.workspaces.values(), *self.departed))
+
     # --- what happens by itself ----------------------------------------------------------------------------------
 
     def _sessions_changed(self, workspace: Workspace) -> None:
         if workspace not in self._ends:
             return  # what is left of a removed workspace is being closed
-        clients = [session for session in workspace.sessions if not isinstance(session, Sessionless)]
+        clients = workspace.clients()
         for transport in ("sse", "http"):
             count = sum(1 for session in clients if session.transport == transport)
             self._metrics.sessions(workspace.name, transport, count)
@@ -161,27 +164,17 @@ class Hub:
             return
         if method == "notifications/message":
             level = LOG_LEVELS.get(str(params.get("level")), logging.ERROR)
-            log.log(
+            server_log.log(
                 min(level, logging.INFO),
                 "server log",
                 extra={"server": upstream.spec.key, "data": _loggable(params.get("data"))},
             )
-        attached = self._attached(upstream)
+        attached = self.pool.clients(upstream)
         if len(attached) != 1:
             return  # nothing in the protocol says which of several clients it is for
         session = attached.pop()
         if method != "notifications/message" or session.wants_log(str(params.get("level"))):
             session.notify(method, params)
-
-    def _attached(self, upstream: Upstream) -> set[Session]:
-        """The clients that are served by an upstream."""
-        attached: set[Session] = set()
-        for holder in self.pool.holders(upstream):
-            if isinstance(holder, Session):
-                attached.add(holder)
-            elif isinstance(holder, Workspace):
-                attached |= holder.sessions
-        return {session for session in attached if not isinstance(session, Sessionless)}
 
 
 def _loggable(data: Any) -> Any:

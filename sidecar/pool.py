@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from bridge.models import ServerSpec
 from sidecar.connection import ClientPort
@@ -12,7 +13,17 @@ from sidecar.errors import TooManyInstances
 from sidecar.metrics import Metrics
 from sidecar.upstream import Connect, Listener, Upstream
 
+if TYPE_CHECKING:
+    from sidecar.session import Session
+
 log = logging.getLogger(__name__)
+
+
+class Holder(Protocol):
+    """Who holds an upstream: a workspace, or a session."""
+
+    def clients(self) -> Iterable[Session]:
+        """The clients that are served through it."""
 
 
 class Pool:
@@ -31,7 +42,7 @@ class Pool:
         self._listener = listener
         self._metrics = metrics
         self._drain_timeout = drain_timeout
-        self._held: dict[tuple[str, str], tuple[Upstream, set[object]]] = {}
+        self._held: dict[tuple[str, str], tuple[Upstream, set[Holder]]] = {}
         self._draining: set[Upstream] = set()
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -46,7 +57,7 @@ class Pool:
             for upstream in (*self, *self._draining):
                 upstream.stop()
 
-    def acquire(self, spec: ServerSpec, holder: object, *, owner: str = "", port: ClientPort | None = None) -> Upstream:
+    def acquire(self, spec: ServerSpec, holder: Holder, *, owner: str = "", port: ClientPort | None = None) -> Upstream:
         """The upstream for `spec`, held by `holder` from now on; opened if there is none.
 
         `owner` names the session that has it alone; empty for a shared one.
@@ -63,14 +74,14 @@ class Pool:
                     f"The server {spec.key!r} already runs for {spec.settings.max_instances} sessions."
                 )
             upstream = Upstream(key[0], spec, self._connector(spec), self._listener, self._metrics, port)
-            self._held[key] = (upstream, set())
+            self._held[key] = (upstream, set[Holder]())
             self._tasks.create_task(self._run(upstream))
         upstream, holders = self._held[key]
         upstream.respec(spec)
         holders.add(holder)
         return upstream
 
-    def release(self, upstream: Upstream, holder: object) -> None:
+    def release(self, upstream: Upstream, holder: Holder) -> None:
         """`holder` no longer needs it; with the last holder it is closed, after the calls in flight."""
         for key, (held, holders) in self._held.items():
             if held is upstream:
@@ -87,9 +98,10 @@ class Pool:
         finally:
             self._draining.discard(upstream)
 
-    def holders(self, upstream: Upstream) -> set[object]:
-        """Who holds it."""
-        return next((holders for held, holders in self._held.values() if held is upstream), set())
+    def clients(self, upstream: Upstream) -> set[Session]:
+        """The clients that it serves, in whichever workspace."""
+        holders = next((holders for held, holders in self._held.values() if held is upstream), set[Holder]())
+        return {client for holder in holders for client in holder.clients()}
 
     def __iter__(self) -> Iterator[Upstream]:
         return iter([upstream for upstream, _ in self._held.values()])

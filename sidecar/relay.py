@@ -34,6 +34,10 @@ Notify = Callable[[str, Params], None]
 """Sends a notification that belongs to the request under way."""
 
 
+LEGACY_METHODS = frozenset({"logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
+"""Gone in the modern era: levels are named in each request, subscriptions are `subscriptions/listen`."""
+
+
 class Answered(Exception):
     """The server itself answered with an error; `error` is that of the JSON-RPC response, in the client's era."""
 
@@ -61,9 +65,9 @@ class Relay:
             "logging/setLevel": self._set_level,
         }
 
-    def takes(self, method: str) -> bool:
-        """Whether a method is relayed; the rest is FastMCP's."""
-        return method in self._handlers
+    def takes(self, method: str, modern: bool) -> bool:
+        """Whether a method is relayed in this era; the rest is FastMCP's, which knows what either era lacks."""
+        return method in self._handlers and not (modern and method in LEGACY_METHODS)
 
     async def answer(self, session: Session, method: str, params: Params | None, notify: Notify) -> dict[str, Any]:
         """The result for a client's request, in the client's era.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sidecar.channel import Frame
@@ -50,6 +51,10 @@ class Session(ABC):
     @abstractmethod
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Send a notification to the client, if it is ready for it; never blocks."""
+
+    def clients(self) -> Iterable[Session]:
+        """The clients behind it: one, unless it only stands for requests that have no session (pool.Holder)."""
+        return (self,)
 
     def resource_updated(self, upstream: Upstream, uri: str) -> None:
         """A resource that this client subscribed to has changed."""

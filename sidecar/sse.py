@@ -24,10 +24,10 @@ from sidecar.asgi import read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.errors import (
     BodyNotJson,
+    HubStopping,
     MessageInvalid,
     SessionUnknown,
     SidecarError,
-    TooManySessions,
 )
 from sidecar.fastmcp_server import to_frame, to_message
 from sidecar.relay import HUB_FAILED, Answered
@@ -142,7 +142,7 @@ class SseSession(Session):
                 asked.set_result(frame)
         elif "id" not in frame:
             await self._receive_notification(frame)
-        elif self.workspace.relay.takes(frame["method"]) and self._may_ask(frame.get("params")):
+        elif self._may_ask(frame["method"], frame.get("params")):
             self._start(frame)
         else:
             await self._to_fastmcp(frame)
@@ -158,13 +158,15 @@ class SseSession(Session):
             self.initialized = True
         await self._to_fastmcp(frame)
 
-    def _may_ask(self, params: dict[str, Any] | None) -> bool:
-        """Whether the request is past the handshake, in either era; what is not gets FastMCP's error."""
+    def _may_ask(self, method: str, params: dict[str, Any] | None) -> bool:
+        """Whether the relay takes a request, in its era and past the handshake; what it does not is FastMCP's."""
         meta = params.get("_meta") if params else None
         if not isinstance(meta, dict) or era.VERSION_KEY not in meta:
-            return self._accepted
+            return self._accepted and self.workspace.relay.takes(method, modern=False)
         version, capabilities = meta[era.VERSION_KEY], meta.get(era.CAPABILITIES_KEY)
-        return version == era.MODERN_VERSION and isinstance(capabilities, dict) and not self._accepted
+        if version != era.MODERN_VERSION or not isinstance(capabilities, dict) or self._accepted:
+            return False
+        return self.workspace.relay.takes(method, modern=True)
 
     async def _to_fastmcp(self, frame: Frame) -> None:
         if self.incoming is None:
@@ -226,9 +228,8 @@ class SseTransport:
 
     async def serve_stream(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
         """GET: one session from connect to disconnect."""
-        if len(self._sessions) >= self._settings.max_sessions or self._closing:
-            error = TooManySessions(f"{len(self._sessions)} sessions are open.")
-            await respond_error(send, 503, error)
+        if self._closing:
+            await respond_error(send, 503, HubStopping("The hub is stopping."))
             return
         session = SseSession(workspace)
         self._sessions[session.id] = session

@@ -9,7 +9,6 @@ import time
 from bridge.models import ServerSpec, ServerStatus, Status, UpstreamState, WorkspaceStatus
 from bridge.settings import Settings
 from sidecar import memory
-from sidecar.fastmcp_server import Sessionless
 from sidecar.hub import Hub
 from sidecar.reconciler import Reconciler
 from sidecar.redact import Redactor
@@ -83,7 +82,7 @@ class StatusReporter:
             tools=len(view.tools),
             resources=len(view.resources),
             prompts=len(view.prompts),
-            sessions=sum(1 for session in workspace.sessions if not isinstance(session, Sessionless)),
+            sessions=len(workspace.clients()),
         )
 
     def _server(self, spec: ServerSpec) -> ServerStatus:

@@ -79,6 +79,8 @@ class Upstream:
         self.tried = False
         """Whether the first attempt to start is over, well or badly."""
         self.backoff = Backoff()
+        self.log_level: str | None = None
+        """What its clients want it to log, where one said so."""
         self.subscribers: dict[str, set[Subscriber]] = {}
         self.catalog: Catalog | None = None
         """The lists as last read; kept while it is being reconnected, so that a crash makes no tool vanish."""
@@ -227,6 +229,12 @@ class Upstream:
     def subscribed(self) -> Iterable[str]:
         """URIs that somebody subscribed to."""
         return self.subscribers
+
+    async def set_log_level(self, level: str | None) -> None:
+        """Have the server log at this level, now and after each reconnection; it need not comply."""
+        changed, self.log_level = level != self.log_level, level
+        if changed and self._connection is not None:
+            await self._connection.set_log_level()
 
     def notified(self, method: str, params: dict[str, Any]) -> None:
         """Pass a notification on."""

@@ -15,7 +15,7 @@ from sidecar.catalog import CHANGED
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
 from sidecar.fastmcp_server import FastMCPServer
 from sidecar.plan import Wanted
-from sidecar.pool import Pool
+from sidecar.pool import Holder, Pool
 from sidecar.relay import Relay
 from sidecar.session import LEVELS, Session
 from sidecar.upstream import RECONNECT_WAIT, Upstream
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 LIST_NOTICES = tuple(CHANGED)
 
-Release = tuple[Upstream, object]
+Release = tuple[Upstream, Holder]
 """An upstream that a holder no longer needs."""
 
 
@@ -113,8 +113,11 @@ class Workspace:
         return [release for release in released if release[0] not in still_held or release[1] is not self]
 
     def _member(self, spec: ServerSpec) -> Member:
-        per_client = spec.settings.session == "per_client"
-        return Member(spec, None if per_client else self._pool.acquire(spec, self))
+        if spec.settings.session == "per_client":
+            return Member(spec, None)
+        upstream = self._pool.acquire(spec, self)
+        upstream.log_level = least(self._pool.clients(upstream))
+        return Member(spec, upstream)
 
     def _succeed(self, before: Member, member: Member) -> list[Release]:
         """Let what served until now go on until the new upstream is ready or has failed."""
@@ -213,6 +216,7 @@ class Workspace:
             log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": self.name})
             session.refused = error
             return None
+        upstream.log_level = session.log_level
         session.own[spec.key] = upstream
         return upstream
 
@@ -252,16 +256,15 @@ class Workspace:
             return WorkspaceOff(f"The workspace {self.name!r} is switched off.")
         return None
 
+    def clients(self) -> set[Session]:
+        """The clients that are connected now."""
+        return {client for session in self.sessions for client in session.clients()}
+
     async def set_log_level(self, session: Session) -> None:
-        """Have the servers log at the most verbose level that a session asks for."""
-        asked = [other.log_level for other in {*self.sessions, session} if other.log_level]
-        level = min(asked, key=LEVELS.index)
+        """Have the servers log at the most verbose level that a client of theirs asks for."""
         for upstream in {member.serving for member in self.members.values()} | set(session.own.values()):
-            if upstream and upstream.catalog and "logging" in upstream.catalog.greeting.capabilities:
-                try:
-                    await upstream.request("logging/setLevel", {"level": level}, timeout=RECONNECT_WAIT)
-                except SidecarError as error:
-                    log.info("a server did not take the log level", extra={"code": error.code})
+            if upstream is not None:
+                await upstream.set_log_level(least(self._pool.clients(upstream) | {session}))
 
     def holds(self, upstream: Upstream) -> bool:
         """Whether one of its servers, or of its sessions' own, is this upstream."""
@@ -276,7 +279,7 @@ class Workspace:
             "prompts": {"listChanged": True},
             "resources": {"listChanged": True, "subscribe": True},
             "completions": {},
-            "logging": {},
+            "logging": {},  # legacy clients only: the modern era has it deprecated
         }
 
 
@@ -294,3 +297,8 @@ async def _guarded(work: Coroutine[Any, Any, None]) -> None:
         await work
     except Exception:
         log.exception("work for a session failed")
+
+
+def least(sessions: Iterable[Session]) -> str | None:
+    """The most verbose log level that one of them asked for; None where none did."""
+    return min((session.log_level for session in sessions if session.log_level), key=LEVELS.index, default=None)

@@ -24,6 +24,7 @@ class Owner:
 
     def __init__(self, *uris: str) -> None:
         self.uris = uris
+        self.log_level: str | None = None
         self.catalogs: list[Catalog] = []
         self.notes: list[tuple[str, dict[str, Any]]] = []
         self.refused: list[str] = []

@@ -118,7 +118,7 @@ async def test_removed_and_made_again(tmp_path: Path) -> None:
 
 async def test_server_logs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What servers log is in the hub's log, at most as a note, and cut where it is long."""
-    caplog.set_level("DEBUG", "sidecar.hub")
+    caplog.set_level("DEBUG", "sidecar.server")
     server = FakeServer()
     async with world(tmp_path, server) as made:
         made.put(server.spec("a"), space("a"))

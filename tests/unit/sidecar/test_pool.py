@@ -15,6 +15,7 @@ from sidecar.metrics import Metrics
 from sidecar.pool import Pool
 from sidecar.upstream import Upstream
 from tests.support.fake_server import FakeServer, Gate, settle, until, within
+from tests.support.inprocess import Recorder
 
 
 class Nobody:
@@ -53,20 +54,21 @@ async def running(pool: Pool) -> AsyncIterator[Pool]:
 async def test_shared() -> None:
     """One upstream for all that mean the same server; open as long as somebody holds it."""
     server = FakeServer()
+    one, two = Recorder("one"), Recorder("two")
     async with running(pool_of(server)) as pool:
-        first = pool.acquire(server.spec("a"), "one")
-        assert pool.acquire(server.spec("b", call_timeout=5), "two") is first
-        assert pool.acquire(server.spec("a", args=("x",)), "one") is not first
+        first = pool.acquire(server.spec("a"), one)
+        assert pool.acquire(server.spec("b", call_timeout=5), two) is first
+        assert pool.acquire(server.spec("a", args=("x",)), one) is not first
         assert first.spec.key == "b"
-        assert pool.holders(first) == {"one", "two"}
+        assert pool.clients(first) == {one, two}
         await within(first.ready(5))
-        pool.release(first, "one")
-        pool.release(first, "never held it")
+        pool.release(first, one)
+        pool.release(first, Recorder("never held it"))
         assert first in list(pool)
-        pool.release(first, "two")
+        pool.release(first, two)
         assert first not in list(pool)
-        assert pool.holders(first) == set()
-        pool.release(first, "two")
+        assert pool.clients(first) == set()
+        pool.release(first, two)
         await until(lambda: first.state == "stopped")
 
 

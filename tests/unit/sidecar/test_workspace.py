@@ -489,8 +489,24 @@ async def test_log_level_at_the_server(tmp_path: Path) -> None:
         await made.ask(two, "logging/setLevel", {"level": "notice"})
         await made.ask(one, "logging/setLevel", {"level": "critical"})
         levels = [frame["params"]["level"] for frame in server.channel.got("logging/setLevel")]
-        assert levels == ["error", "notice", "notice"]
+        assert levels == ["error", "notice"]
         assert plain.channel.got("logging/setLevel") == []
+
+
+async def test_log_level_is_asked_for_again(tmp_path: Path) -> None:
+    """A server that is connected again, or is there for a workspace more, keeps the level that its clients asked for."""
+    server = FakeServer("one")
+    client = Recorder("one")
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a"), space("a"))
+        await joined(made, client)
+        await made.ask(client, "logging/setLevel", {"level": "warning"})
+        server.channel.close()
+        await until(lambda: len(server.channels) == 2 and server.channel.got("logging/setLevel"))
+        assert [frame["params"] for frame in server.channel.got("logging/setLevel")] == [{"level": "warning"}]
+        made.put(server.spec("a"), space("a"), space("a", name="other"))
+        await settle()
+        assert len(server.channel.got("logging/setLevel")) == 1
 
 
 async def test_work_that_fails(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
