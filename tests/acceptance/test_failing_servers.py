@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bridge.models import ServerStatus, Snapshot, Status
-from tests.acceptance.steps import ask, call, code, tools, until
-from tests.support import peers, sidecar
+from bridge.errors import RemoteError
+from bridge.models import ServerStatus, SetWorkspace, Snapshot, Status
+from tests.acceptance.steps import ask, call, code, pids, tools, until
+from tests.support import peers, sidecar, yamcp
+from tests.support.hub import running
 from tests.support.peers import Json, Peer
 from tests.support.sidecar import Sidecar
 from tests.support.yamcp import MOCK
@@ -253,3 +255,25 @@ async def test_full_disk() -> None:
             kept = Snapshot.model_validate_json((hub.data_dir / "applied.json").read_bytes())
             assert kept.id.revision == 3
             assert await call(peer, "second_echo", text="again") == "again"
+
+
+async def test_full_disk_under_the_adapter() -> None:
+    """Where nothing can be kept, an edit takes effect all the same; a switch is refused, with the reason."""
+    entries = {name: yamcp.mock(name) for name in ("first", "second")}
+    async with running(entries, {"w": ["first"]}) as hub:
+        full = (0, resource.RLIM_INFINITY)
+        for name in ("adapter", "sidecar"):
+            resource.prlimit(hub.pid(name), resource.RLIMIT_FSIZE, full)
+        async with peers.connected(hub.http("w"), "sse", "legacy") as peer:
+            before = await pids(hub)
+            hub.write(workspaces={"w": ["first", "second"]})
+            await peer.wait_note("notifications/tools/list_changed")
+            assert await call(peer, "second_echo", text="edited") == "edited"
+            with pytest.raises(RemoteError) as refused:
+                await hub.desired.request("set_workspace", SetWorkspace(name="w", enabled=False))
+            assert refused.value.remote_code == "DATA_DIR_UNUSABLE"
+            assert [issue.code for issue in (await hub.desired.request("desired")).issues] == ["STATE_NOT_SAVED"]
+            await hub.restart("adapter")
+            await hub.wait_settled()
+            assert await call(peer, "second_echo", text="restarted") == "restarted"
+            assert (await pids(hub))["first"] == before["first"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import httpx2
 import pytest
@@ -18,32 +19,39 @@ KINDS: list[tuple[Transport, Era]] = [("sse", "legacy"), ("http", "legacy"), ("s
 NOTE = "notifications/tools/list_changed"
 
 
-@pytest.mark.parametrize(("transport", "era"), KINDS)
-async def test_off_and_on(transport: Transport, era: Era) -> None:
-    """Switched off: the call under way finishes, lists are empty, calls and connections are told; then on again."""
+@pytest.mark.parametrize("kinds", [KINDS[:2], KINDS[2:]], ids=["legacy", "modern"])
+async def test_off_and_on(kinds: list[tuple[Transport, Era]]) -> None:
+    """Switched off: calls under way finish, lists are empty, calls and connections are told; then on again."""
     providers = {"mine": mock("mine"), "both": mock("both")}
-    async with running(providers, {"w": ["mine", "both"], "other": ["both"]}) as hub:
+    async with (
+        running(providers, {"w": ["mine", "both"], "other": ["both"]}) as hub,
+        contextlib.AsyncExitStack() as stack,
+    ):
         before = await pids(hub)
-        async with peers.connected(hub.http("w"), transport, era) as peer, peer.listening({"toolsListChanged": True}):
-            listed = await tools(peer)
-            under_way = asyncio.create_task(ask(peer, "mine_slow", seconds=1.5))
-            await until(lambda: hub.server("mine"), lambda server: server.calls_in_flight)
-            since = len(peer.notes)
-            assert await hubctl(hub.env, "disable", "w") == (0, "Workspace w is off.\n", "")
-            await peer.wait_note(NOTE, since)
-            assert not under_way.done()
+        clients = [await stack.enter_async_context(peers.connected(hub.http("w"), *kind)) for kind in kinds]
+        for peer in clients:
+            await stack.enter_async_context(peer.listening({"toolsListChanged": True}))
+        listed = await tools(clients[0])
+        under_way = [asyncio.create_task(ask(peer, "mine_slow", seconds=2)) for peer in clients]
+        await until(lambda: hub.server("mine"), lambda server: server.calls_in_flight == len(kinds))
+
+        assert await hubctl(hub.env, "disable", "w") == (0, "Workspace w is off.\n", "")
+        for peer in clients:
+            await peer.wait_note(NOTE)
+            peer.notes.clear()
             assert await tools(peer) == set()
             assert code(await ask(peer, "both_echo", text="x")) == "WORKSPACE_OFF"
-            assert (await under_way).result["content"][0]["text"] == "slept 1.5 s"
-            await until(lambda: pids(hub), lambda found: found == {"mine": (), "both": before["both"]})
-            await refused(hub.http("w"))
+        assert not any(call.done() for call in under_way)
+        await refused(hub.http("w"))
+        assert {(await call).result["content"][0]["text"] for call in under_way} == {"slept 2 s"}
+        await until(lambda: pids(hub), lambda found: found == {"mine": (), "both": before["both"]})
 
-            since = len(peer.notes)
-            assert (await hubctl(hub.env, "enable", "w"))[0] == 0
-            await peer.wait_note(NOTE, since)
-            await until(lambda: tools(peer), lambda found: found == listed)
+        assert (await hubctl(hub.env, "enable", "w"))[0] == 0
+        for peer in clients:
+            await peer.wait_note(NOTE)
+            await until(lambda peer=peer: tools(peer), lambda found: found == listed)
             assert await call(peer, "mine_echo", text="back") == "back"
-            assert (await pids(hub))["both"] == before["both"]
+        assert (await pids(hub))["both"] == before["both"]
 
 
 async def refused(url: str) -> None:
