@@ -75,8 +75,8 @@ def _hubs(code: int) -> Json:
 @difference
 def handshake(case: Case, exchange: Exchange) -> None:
     """The handshake names the workspace, not the server, and declares every capability that a server of a workspace
-    may bring (tools, prompts, resources, completions, logging), for servers come and go; experimental ones, such as
-    tasks, are not declared. Instructions are the server's."""
+    may bring (tools, prompts, resources, completions and, in the legacy era, logging), for servers come and go;
+    experimental ones, such as tasks, are not declared. Instructions are the server's."""
     if case.method not in ("initialize", "server/discover"):
         return
     told = exchange.result
@@ -87,7 +87,7 @@ def handshake(case: Case, exchange: Exchange) -> None:
             "prompts": changes,
             "resources": {**changes, "subscribe": True},
             "completions": {},
-            "logging": {},
+            **({"logging": {}} if case.client == "legacy" else {}),
         }
     }
     if "instructions" in told:

@@ -494,7 +494,7 @@ async def test_log_level_at_the_server(tmp_path: Path) -> None:
 
 
 async def test_log_level_is_asked_for_again(tmp_path: Path) -> None:
-    """A server that is connected again, or is there for a workspace more, keeps the level that its clients asked for."""
+    """A server that is connected again, or serves one workspace more, keeps the level that its clients asked for."""
     server = FakeServer("one")
     client = Recorder("one")
     async with world(tmp_path, server) as made:
