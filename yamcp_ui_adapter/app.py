@@ -42,9 +42,9 @@ async def run(settings: Settings, started: asyncio.Event | None = None, *, trans
 
 async def _serve(settings: Settings, started: asyncio.Event | None, transport: Transport) -> None:
     paths = {
-        PROVIDERS: settings.yamcp_dir / PROVIDERS,
-        WORKSPACES: settings.yamcp_dir / WORKSPACES,
-        HUB: settings.data_dir / HUB,
+        PROVIDERS: settings.yamcp_dir.absolute() / PROVIDERS,
+        WORKSPACES: settings.yamcp_dir.absolute() / WORKSPACES,
+        HUB: settings.data_dir.absolute() / HUB,
     }
 
     def leap(in_force: SnapshotId) -> None:

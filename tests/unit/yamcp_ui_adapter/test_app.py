@@ -13,7 +13,7 @@ from bridge.client import BridgeClient
 from bridge.errors import RemoteError
 from bridge.models import SetServer, SetWorkspace
 from tests.unit.yamcp_ui_adapter.fixtures import PATIENCE, Adapter, in_place, keys, names, server, until
-from yamcp_ui_adapter import app
+from yamcp_ui_adapter import app, files
 from yamcp_ui_adapter.errors import AdapterRunning
 from yamcp_ui_adapter.store import NAME
 
@@ -64,8 +64,11 @@ async def test_a_storm_of_writes_in_place_never_yields_an_empty_configuration(ad
     assert all(snapshot.workspaces[0].servers == ("a", "b") for snapshot in sidecar.snapshots)
 
 
-async def test_an_editor_that_renames_while_it_saves_deletes_nothing(adapter: Adapter) -> None:
-    """The file is gone for longer than the settle time."""
+async def test_an_editor_that_renames_while_it_saves_deletes_nothing(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is gone for longer than the settle time, for less than the grace."""
+    monkeypatch.setattr(files, "GRACE", 30)
     sidecar = adapter.sidecar
     async with sidecar.running(), adapter.running() as client:
         await sidecar.count(1)

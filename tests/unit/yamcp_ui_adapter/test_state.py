@@ -129,6 +129,18 @@ def test_a_rename_onto_settings_of_its_own_keeps_those(state: DesiredState) -> N
     assert state.snapshot.servers[0].settings.max_inflight == 3
 
 
+def test_half_an_edit_is_told_from_a_whole_one(state: DesiredState) -> None:
+    """A file that says nothing any more, a server that vanished from under its workspace: until that is known."""
+    whole = readings(TWO, {"w": ["a", "gone"]})
+    state.take(whole)
+    assert not state.half(whole)
+    assert not state.half(readings({**TWO, "c": server("3")}, {"w": ["c", "a", "gone"]}))
+    for half in (readings(TWO, b""), readings({"b": TWO["b"]}, {"w": ["a", "gone"]})):
+        assert state.half(half)
+        state.take(half)
+        assert not state.half(half)
+
+
 def test_a_disk_that_takes_nothing_is_reported_and_survived(tmp_path: Path) -> None:
     """The epoch is then of the clock, as nobody will remember it."""
     state = DesiredState(Store(tmp_path / "gone"))

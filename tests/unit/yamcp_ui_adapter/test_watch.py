@@ -67,6 +67,16 @@ async def test_changes_of_each_file_are_noticed(tmp_path: Path) -> None:
         await notices.until_seen(lambda: one.unlink(missing_ok=True))
 
 
+@pytest.mark.parametrize("way", ["link", "a/../b", "./b"])
+async def test_a_directory_may_be_named_by_any_path(tmp_path: Path, way: str) -> None:
+    """Through a link, or the long way round."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "link").symlink_to("b")
+    async with watching(Path(f"{tmp_path}/{way}/one")) as notices:
+        await notices.until_seen(lambda: (tmp_path / "b" / "one").write_text("new"))
+
+
 async def test_a_directory_may_be_deleted_and_come_back(tmp_path: Path) -> None:
     """Made by somebody else, it is watched again."""
     path = tmp_path / "a" / "one"
