@@ -25,9 +25,8 @@ log = logging.getLogger(__name__)
 ROLES = {PROVIDERS: "providers", WORKSPACES: "workspaces", HUB: "hub"}
 REREAD = 0.25
 """Seconds after which a file that said nothing is read once more, in case the event of its repair is missed."""
-HALF = 0.3
-"""Seconds that what looks like half an edit is given to become a whole one, before it is taken for what is meant."""
 HALF_LOOK = 0.01
+"""Seconds between looks at what may be half an edit."""
 LOOK = 1.0
 """Seconds between looks at the files' times and sizes, in case any event is missed."""
 
@@ -82,11 +81,12 @@ class Owner:
 
     async def _whole(self) -> dict[str, Reading]:
         """The files once no edit is half done, if one can tell: in a burst, any time to read may be a bad one."""
-        deadline = asyncio.get_running_loop().time() + HALF
-        while self._state.half(readings := self._source.read(self._state.expected)):
-            if asyncio.get_running_loop().time() > deadline:
-                break
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        readings = self._source.read(self._state.expected)
+        while loop.time() - began < self._state.doubt(readings):
             await asyncio.sleep(HALF_LOOK)
+            readings = self._source.read(self._state.expected)
         return readings
 
     def leap(self, in_force: SnapshotId) -> None:

@@ -15,6 +15,9 @@ from yamcp_ui_adapter.translate import translate
 
 log = logging.getLogger(__name__)
 
+EMPTIED = 0.3
+DANGLING = 0.06
+
 LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO}
 
 
@@ -95,14 +98,16 @@ class DesiredState:
         _log_changes(before, self.issues)
         return absorbed.renames
 
-    def half(self, readings: Mapping[str, Reading]) -> bool:
-        """Whether the readings look like half an edit: a file says nothing any more, or a server is nowhere any more.
+    def doubt(self, readings: Mapping[str, Reading]) -> float:
+        """Seconds that the readings should be given to change once more, as they look like half an edit.
 
-        It may be meant so; but whoever writes one file after the other, or truncates before writing, is soon done.
+        Long where a file says nothing any more: whoever truncated it is about to write. Short where a server is
+        nowhere any more: YAMCP renames it in one file some 4 ms before the other, but more often it was deleted.
         """
         absorbed = self._absorb(self._news(readings))
-        emptied = any(found and not self._held.get(name) for name, found in absorbed.held.items())
-        return emptied or bool(_dangling(absorbed.good) - _dangling(self._good))
+        if any(found and not self._held.get(name) for name, found in absorbed.held.items()):
+            return EMPTIED
+        return DANGLING if _dangling(absorbed.good) - _dangling(self._good) else 0
 
     def _news(self, readings: Mapping[str, Reading]) -> dict[str, Reading]:
         return {

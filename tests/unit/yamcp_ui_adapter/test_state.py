@@ -133,12 +133,12 @@ def test_half_an_edit_is_told_from_a_whole_one(state: DesiredState) -> None:
     """A file that says nothing any more, a server that vanished from under its workspace: until that is known."""
     whole = readings(TWO, {"w": ["a", "gone"]})
     state.take(whole)
-    assert not state.half(whole)
-    assert not state.half(readings({**TWO, "c": server("3")}, {"w": ["c", "a", "gone"]}))
-    for half in (readings(TWO, b""), readings({"b": TWO["b"]}, {"w": ["a", "gone"]})):
-        assert state.half(half)
+    assert not state.doubt(whole)
+    assert not state.doubt(readings({**TWO, "c": server("3")}, {"w": ["c", "a", "gone"]}))
+    for half, patience in ((readings(TWO, b""), 0.3), (readings({"b": TWO["b"]}, {"w": ["a", "gone"]}), 0.06)):
+        assert state.doubt(half) == patience
         state.take(half)
-        assert not state.half(half)
+        assert not state.doubt(half)
 
 
 def test_a_disk_that_takes_nothing_is_reported_and_survived(tmp_path: Path) -> None:
