@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import psutil
+
 from tests.support.hub import Hub
 from tests.support.peers import Exchange, Json, Peer
+from tests.support.yamcp import MOCK
 
 T = TypeVar("T")
 
@@ -39,6 +43,16 @@ def code(exchange: Exchange) -> str:
 async def pids(hub: Hub) -> dict[str, tuple[int, ...]]:
     """The processes of each server."""
     return {server.key: server.pids for server in (await hub.status()).servers}
+
+
+def mocks(hub: Hub) -> dict[int, dict[str, str]]:
+    """The environment of each process of a mock server."""
+    found = {}
+    for process in hub.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if str(MOCK) in process.cmdline():
+                found[process.pid] = process.environ()
+    return found
 
 
 async def until(probe: Callable[[], Awaitable[T]], wanted: Callable[[T], object], timeout: float = 10) -> T:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
-from tests.acceptance.steps import ask, call, code, pids, tools, until
+from tests.acceptance.steps import ask, call, code, mocks, pids, tools, until
 from tests.support import peers
 from tests.support.hub import Hub, running
 from tests.support.peers import Era, Peer, Transport
@@ -175,8 +175,7 @@ async def shown(peer: Peer) -> set[str]:
 
 def variables(hub: Hub) -> list[tuple[str, str]]:
     """What tells each server's process from the others."""
-    found = [process.environ() for process in hub.children() if "mock.py" in " ".join(process.cmdline())]
-    return sorted((environ["TEST_SERVER"], environ.get("NUMBER", "")) for environ in found)
+    return sorted((environ["TEST_SERVER"], environ.get("NUMBER", "")) for environ in mocks(hub).values())
 
 
 def expected(files: Files) -> list[tuple[str, str]]:
@@ -201,9 +200,9 @@ async def test_half_an_edit() -> None:
             for name in ("again", "and-again"):
                 since = len(hub.events)
                 hub.write(workspaces={"w": [*UNTOUCHED, "env", name], "other": list(UNTOUCHED)})
-                await asyncio.sleep(0.1)  # the adapter reads 40 ms after a change
+                await asyncio.sleep(0.06)  # the adapter reads 40 ms after a change
                 (hub.yamcp_dir / "providers.json").write_text("")
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.03)
                 files.key = name
                 files.write(hub)
                 await hub.wait_event(lambda event: event.topic == "applied", since)

@@ -87,7 +87,7 @@ async def test_servers_that_do_not_start(hub: Sidecar, tmp_path: Path) -> None:
 
 async def _tell_why(hub: Sidecar) -> None:
     """The reasons and last words of those that do not start."""
-    hangs = await hub.server("hangs")
+    hangs = await until(lambda: hub.server("hangs"), lambda server: server.stderr)
     assert (hangs.state, hangs.stderr) == ("starting", ("waiting for the database",))
     slow = await state(hub, "slow", "backoff")
     assert slow.reason is not None

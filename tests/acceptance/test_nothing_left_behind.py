@@ -88,6 +88,7 @@ async def test_death_of_the_spawner() -> None:
             before, first = crew(hub), spawner(hub)
             os.kill(first, signal.SIGKILL)
             assert code(await under_way) == "SERVER_CONNECTION_LOST"
+            await hub.wait_status(lambda status: all(server.restarts for server in status.servers), "noticed")
             for spec in specs:
                 tool = {"everything": "echo", "filesystem": "list_allowed_directories"}.get(spec.key, "echo")
                 found = await ask(peer, f"{spec.key}_{tool}", text="again", message="again")

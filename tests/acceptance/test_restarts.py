@@ -14,11 +14,11 @@ import pytest
 from bridge.client import BridgeClient
 from bridge.errors import RemoteError
 from bridge.models import SetWorkspace, Snapshot, SnapshotId, Status
-from tests.acceptance.steps import call, pids, tools, until
+from tests.acceptance.steps import call, mocks, pids, tools, until
 from tests.support import peers
 from tests.support.hub import Hub, Name, running
 from tests.support.peers import Peer
-from tests.support.yamcp import MOCK, mock
+from tests.support.yamcp import mock
 
 PROVIDERS = {"a": mock("a"), "b": mock("b")}
 WORKSPACES = {"w": ["a", "b"], "off": ["a"]}
@@ -136,7 +136,7 @@ async def test_both_restarted(order: tuple[Name, Name]) -> None:
         found = await pids(hub)
         assert all(len(each) == 1 for each in found.values())
         assert not {*found.values()} & {*before.values()}
-        assert len([process for process in hub.children() if str(MOCK) in process.cmdline()]) == 2
+        assert len(mocks(hub)) == 2
         async with peers.connected(hub.http("w"), "sse", "legacy") as peer:
             assert await call(peer, "a_echo", text="again") == "again"
 

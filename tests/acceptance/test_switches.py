@@ -83,7 +83,6 @@ async def test_off_stays_off() -> None:
             assert (await pids(hub))["a"] == ()
             await refused(hub.http("w"))
 
-        await off()
         await hub.restart("adapter")
         await off()
         await hub.restart("sidecar")
