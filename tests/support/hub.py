@@ -19,6 +19,7 @@ from typing import IO, Literal, Self
 import psutil
 
 from bridge.client import BridgeClient, Subscriber
+from bridge.errors import PeerUnavailable
 from bridge.models import Event, ServerStatus, SnapshotId, Status
 from bridge.settings import Settings
 from tests.support.yamcp import ROOT, Providers, Workspaces, write_in_place
@@ -26,14 +27,17 @@ from tests.support.yamcp import ROOT, Providers, Workspaces, write_in_place
 Name = Literal["adapter", "sidecar"]
 MODULES: dict[Name, str] = {"adapter": "yamcp_ui_adapter", "sidecar": "sidecar"}
 MARK = "TEST_HUB_MARK"
+PORTS = range(20_000, 32_000)
 POLL = 0.2  # seconds between looks at the status where no event tells of a change
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback interface that nobody listens on now; below those that outgoing connections are given."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Hub:
@@ -211,9 +215,12 @@ class Hub:
                 while True:
                     self._changed.clear()
                     self._alive()
-                    last = await self.status()
-                    if wanted(last):
-                        return last
+                    with contextlib.suppress(
+                        PeerUnavailable
+                    ):  # not up yet; or never: then `_alive` or the timeout tells
+                        last = await self.actual.request("status", timeout=1)
+                        if wanted(last):
+                            return last
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._changed.wait(), POLL)
         except TimeoutError:
