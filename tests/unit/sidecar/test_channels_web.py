@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import ssl
 from typing import Any
 
 import httpx2
 import pytest
 
+from bridge.models import RemoteLaunch
 from sidecar.channels import web
 
 
@@ -107,3 +109,20 @@ def test_what_servers_write_though_it_is_hardly_json(data: str | bytes, value: o
 def test_what_is_no_message(data: str | bytes) -> None:
     """What is no JSON, or no message, is none."""
     assert web.parse(data) == []
+
+
+async def test_certificates_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading them takes so long that nobody would be served meanwhile: a server that is retried must not repeat it."""
+    loaded: list[ssl.SSLContext] = []
+    load = httpx2.create_ssl_context
+
+    def count() -> ssl.SSLContext:
+        loaded.append(load())
+        return loaded[-1]
+
+    monkeypatch.setattr(httpx2, "create_ssl_context", count)
+    web._tls.cache_clear()
+    for _ in range(3):
+        async with web.make_client(RemoteLaunch(url="https://127.0.0.1/mcp")):
+            pass
+    assert len(loaded) == 1
