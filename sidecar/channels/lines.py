@@ -43,6 +43,12 @@ class Lines:
 
 def frames_of(line: bytes) -> Iterator[Frame]:
     """The frames in a line: one, or each of a batch. Raises ValueError when it is something else."""
+    if line.lstrip()[:1] not in (
+        b"{",
+        b"[",
+        b"\xef",
+    ):  # (or a BOM) parsing takes long to refuse what a server writes by the thousand
+        raise ValueError("not JSON-RPC")
     message = codec.loads(line, nan_as_null=True)
     for frame in message if isinstance(message, list) and message else (message,):
         if not isinstance(frame, dict) or frame.get("jsonrpc") != "2.0":
@@ -55,6 +61,8 @@ class Tail:
 
     KEPT = 4096
     """Bytes of a line that are remembered; more than `width`, so that no half of a secret escapes the mask."""
+    AT_ONCE = 100
+    """Lines of one read that are told; to mask all 30,000 that a pipe may hold would keep everybody waiting."""
 
     def __init__(
         self,
@@ -75,16 +83,18 @@ class Tail:
         *lines, rest = data.split(b"\n")
         if lines:
             lines[0] = self._open + lines[0]
-            self._lines.extend(line[: self.KEPT] for line in lines)
+            self._lines.extend(line[: self.KEPT] for line in lines[-(self._lines.maxlen or 0) :])
             self._open = b""
             self._tell(lines)
         self._open = (self._open + rest)[: self.KEPT]
 
     def _tell(self, lines: list[bytes]) -> None:
         if self._on_line is not None:
-            for line in lines:
+            for line in lines[: self.AT_ONCE]:
                 if text := self._redact(line[: self.KEPT].decode(errors="replace").rstrip()):
                     self._on_line(text[: self._width])
+            if more := len(lines[self.AT_ONCE :]):
+                self._on_line(f"({more} more lines at once are not shown)")
 
     def read(self) -> tuple[str, ...]:
         """The lines, oldest first, the unfinished last one included, masked and cut."""

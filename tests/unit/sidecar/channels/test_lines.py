@@ -47,9 +47,22 @@ def test_no_frame(line: bytes) -> None:
         list(frames_of(line))
 
 
+def test_garbage_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that cannot be a message are not given to the parser: a server may write 30,000 in one read."""
+    monkeypatch.setattr("sidecar.codec.loads", lambda *_, **__: pytest.fail("parsed"))
+    for line in (b"y", b"", b"  17", b"null", b"INFO: [x]"):
+        with pytest.raises(ValueError):
+            list(frames_of(line))
+
+
 def test_lenient() -> None:
     """Numbers that JSON lacks but other parsers take become null; the message is not lost."""
     assert list(frames_of(b'{"jsonrpc":"2.0","a":NaN,"b":-Infinity}')) == [{"jsonrpc": "2.0", "a": None, "b": None}]
+
+
+def test_byte_order_mark() -> None:
+    """A line that begins with a byte order mark is read all the same."""
+    assert list(frames_of(b'\xef\xbb\xbf{"jsonrpc":"2.0"}')) == [{"jsonrpc": "2.0"}]
 
 
 def test_half_a_character() -> None:
@@ -64,6 +77,22 @@ def test_tail_tells_lines() -> None:
     tail.feed(b"one\ntwo sec")
     tail.feed(b"ret\n\nthree")
     assert told == ["one", "two ***"]
+
+
+def test_tail_of_a_flood() -> None:
+    """Of thousands of lines in one read, some are masked and told, and the others counted; the last are remembered."""
+    told: list[str] = []
+    masked: list[str] = []
+
+    def mask(text: str) -> str:
+        masked.append(text)
+        return text
+
+    tail = Tail(mask, told.append, count=2)
+    tail.feed(b"".join(b"%d\n" % number for number in range(10_000)))
+    assert len(masked) == Tail.AT_ONCE
+    assert told == [*map(str, range(100)), "(9900 more lines at once are not shown)"]
+    assert tail.read() == ("9998", "9999")
 
 
 def test_tail_masks_before_cutting() -> None:
