@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
+from dotenv.parser import parse_stream
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -23,7 +26,28 @@ def _xdg(variable: str, fallback: str) -> Path:
 def settings_file() -> Path:
     """The settings file: `HUB_SETTINGS_FILE`, else `hub.env` in the user's configuration directory."""
     named = os.environ.get("HUB_SETTINGS_FILE")
-    return Path(named) if named else _xdg("XDG_CONFIG_HOME", ".config") / "yamcp-hub" / "hub.env"
+    return Path(named).expanduser() if named else _xdg("XDG_CONFIG_HOME", ".config") / "yamcp-hub" / "hub.env"
+
+
+def settings_file_names() -> list[str]:
+    """The names that the settings file sets; none where there is no file.
+
+    Raises:
+        SettingInvalid: it cannot be read, or has a line that is no `NAME=value`.
+    """
+    file, names = settings_file(), []
+    try:
+        text = file.read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        why = "is not text in UTF-8" if isinstance(error, ValueError) else f"cannot be read: {error.strerror}"
+        raise SettingInvalid(f"HUB_SETTINGS_FILE: {file} {why}.") from None
+    for line in parse_stream(io.StringIO(text)):
+        if line.error or (line.key and line.value is None):  # the text stays out of the message: it may be a secret
+            raise SettingInvalid(f"HUB_SETTINGS_FILE: line {line.original.line} of {file} is not NAME=value.")
+        names += [line.key] if line.key else []
+    return names
 
 
 class Settings(BaseSettings):
@@ -60,15 +84,26 @@ class Settings(BaseSettings):
     )
     max_sessions: int = Field(1000, ge=1, description="Most client sessions at once; one more is answered 503.")
     session_idle_timeout: float = Field(
-        1800, gt=0, description="A Streamable HTTP session without a request or an open stream ends after this time."
+        1800,
+        gt=0,
+        allow_inf_nan=False,
+        description="A Streamable HTTP session without a request or an open stream ends after this time.",
     )
-    ping_interval: float = Field(15, gt=0, description="Comment ping on SSE streams, against idle proxies.")
+    ping_interval: float = Field(
+        15, gt=0, allow_inf_nan=False, description="Comment ping on SSE streams, against idle proxies."
+    )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body that is read.")
     drain_timeout: float = Field(
-        30, ge=0, description="How long a removed server may finish calls in flight before it is closed."
+        30,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long a removed server may finish calls in flight before it is closed.",
     )
     adapter_grace: float = Field(
-        2, ge=0, description="How long a started sidecar waits for the adapter before it serves its own copy."
+        2,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long a started sidecar waits for the adapter before it serves its own copy.",
     )
 
     @field_validator("yamcp_dir", "data_dir", "runtime_dir")
@@ -90,12 +125,20 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://unset")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(f"{value!r} is not an address that begins with http:// or https://, and a host")
+        return value
+
     @model_validator(mode="after")
     def _short_enough(self) -> Self:
         length = len(os.fsencode(self.runtime)) + LONGEST_SOCKET_NAME
         if length > UNIX_PATH_LIMIT:
             raise ValueError(
-                f"runtime_dir: {self.runtime} is {length - UNIX_PATH_LIMIT} bytes too long for a Unix socket; "
+                f"HUB_RUNTIME_DIR: {self.runtime} is {length - UNIX_PATH_LIMIT} bytes too long for a Unix socket; "
                 "set HUB_RUNTIME_DIR to a shorter path"
             )
         return self
@@ -133,6 +176,7 @@ def load() -> Settings:
     Raises:
         SettingInvalid: one cannot be used; the message names the variable and why.
     """
+    settings_file_names()
     try:
         return Settings(_env_file=settings_file())
     except ValidationError as error:

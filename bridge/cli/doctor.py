@@ -13,11 +13,11 @@ from bridge.cli import lock
 from bridge.cli.context import Context
 from bridge.cli.errors import HubNotRunning
 from bridge.cli.render import Paint, by_key, clean, span, workspace_state
-from bridge.cli.run import check_port
+from bridge.cli.run import check_port, check_yamcp_directory
 from bridge.cli.supervisor import process_states
 from bridge.errors import HubError
 from bridge.models import Desired, Model, ServerStatus, Snapshot, Status, StdioLaunch
-from bridge.settings import Settings
+from bridge.settings import Settings, settings_file_names
 
 ANSWER = 3.0
 """Seconds that a process is given to answer."""
@@ -57,7 +57,7 @@ def finding_lines(finding: Finding, paint: Paint) -> list[str]:
 async def findings(context: Context) -> list[Finding]:
     """Everything that was looked at, from the outside in."""
     settings = context.settings
-    found = list(unknown_variables(os.environ))
+    found = unknown_variables([*os.environ, *settings_file_names()])
     if not running(context):
         return [*found, *not_running(settings)]
     status, desired = await asyncio.gather(_status(context), _desired(context))
@@ -77,7 +77,7 @@ def running(context: Context) -> bool:
 
 
 def unknown_variables(environment: Iterable[str]) -> list[Finding]:
-    """Variables that look like settings and are none."""
+    """Variables, or lines of the settings file, that look like settings and are none."""
     known = {f"HUB_{name.upper()}" for name in Settings.model_fields} | {"HUB_SETTINGS_FILE"}
     return [
         Finding(
@@ -96,6 +96,7 @@ def not_running(settings: Settings) -> list[Finding]:
     missing = HubNotRunning(f"No hub runs with {settings.runtime}.")
     found = [_error("hub", missing)]
     try:
+        check_yamcp_directory(settings)
         check_port(settings)
     except HubError as error:
         found.append(_error("start", error))

@@ -33,6 +33,7 @@ def run(context: Context) -> NoReturn:
     """
     settings = context.settings
     logs = prepare_directories(settings)
+    check_yamcp_directory(settings)
     holder = lock.take(settings.runtime)
     check_port(settings)
     context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.")
@@ -58,6 +59,23 @@ def prepare_directories(settings: Settings) -> Path:
             raise DirectoryUnusable(f"HUB_DATA_DIR: {directory} cannot be written")
     prepare_runtime_dir(settings.runtime)
     return logs
+
+
+def check_yamcp_directory(settings: Settings) -> None:
+    """See that YAMCP's directory is one, or could be: the adapter makes it.
+
+    Raises:
+        SettingInvalid: something else is in its place, or it may not be read.
+    """
+    directory = settings.yamcp_dir
+    while not os.path.lexists(directory):
+        directory = directory.parent
+    if not directory.is_dir():
+        raise SettingInvalid(f"HUB_YAMCP_DIR: {directory} is not a directory.")
+    needed = os.R_OK | os.X_OK if directory == settings.yamcp_dir else os.W_OK | os.X_OK
+    if not os.access(directory, needed):
+        what = "read" if directory == settings.yamcp_dir else "written, and YAMCP's directory is not there yet"
+        raise SettingInvalid(f"HUB_YAMCP_DIR: {directory} cannot be {what}.")
 
 
 def check_port(settings: Settings) -> None:
@@ -96,6 +114,7 @@ def environment(settings: Settings, logs: Path, lock_fd: int) -> dict[str, str]:
     """What the supervised processes are told: the settings in force, so that all have the same, and where to write."""
     return {
         **exported(settings),
+        "HUB_SETTINGS_FILE": os.devnull,  # all of it is above; an edit, good or bad, counts at the next start
         LOCK_FD_VARIABLE: str(lock_fd),
         "YAMCP_HUB_PYTHON": sys.executable,
         "YAMCP_HUB_LOGS": str(logs).replace("%", "%%"),

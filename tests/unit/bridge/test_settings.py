@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import SettingInvalid
-from bridge.settings import LONGEST_SOCKET_NAME, UNIX_PATH_LIMIT, Settings, load, settings_file
+from bridge.settings import LONGEST_SOCKET_NAME, UNIX_PATH_LIMIT, Settings, load, settings_file, settings_file_names
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +61,9 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("HUB_HOST", "example.org", "is not an IP address or localhost"),
         ("HUB_HOST", "0.0.0.0", "is not a loopback address"),
         ("HUB_DRAIN_TIMEOUT", "-1", "greater than or equal to 0"),
+        ("HUB_PING_INTERVAL", "inf", "finite number"),
+        ("HUB_PUBLIC_URL", "hub.example", "begins with http://"),
+        ("HUB_PUBLIC_URL", "http:///path", "begins with http://"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_that_names_the_variable(
@@ -73,6 +76,35 @@ def test_what_cannot_be_used_is_one_line_that_names_the_variable(
     assert caught.value.message.startswith(f"{name}: ")
     assert why in caught.value.message
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"# fine\nHUB_PORT=1\nHUB_SIDECAR_PORT 9000\n", r"line 3 of .*/hub\.env is not NAME=value\.$"),
+        (b"HUB_LOG_LEVEL\n", r"line 1 of .*/hub\.env is not NAME=value\.$"),
+        (b"\xff\xfe", r"/hub\.env is not text in UTF-8\.$"),
+        (None, r"/hub\.env cannot be read: Is a directory\.$"),
+    ],
+)
+def test_a_settings_file_that_cannot_be_used_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    """One line that names file and line, never what stands there; the hub does not start on half of its settings."""
+    file = tmp_path / "hub.env"
+    file.mkdir() if content is None else file.write_bytes(content)
+    monkeypatch.setenv("HUB_SETTINGS_FILE", str(file))
+    with pytest.raises(SettingInvalid, match=f"^HUB_SETTINGS_FILE: .*{why}"):
+        load()
+
+
+def test_a_settings_file_may_be_missing_and_hold_shell_forms(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """No file is no settings; `export` and quotes are understood; `~` is the home directory."""
+    monkeypatch.setenv("HUB_SETTINGS_FILE", "~/hub.env")
+    assert load().port == 8765
+    (home / "hub.env").write_text("export HUB_PORT='9'\n\nHUB_LOG_LEVEL=debug  # loud\n")
+    assert (load().port, load().log_level) == (9, "debug")
+    assert settings_file_names() == ["HUB_PORT", "HUB_LOG_LEVEL"]
 
 
 def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.cli.errors import DirectoryUnusable
-from bridge.cli.run import check_port, environment, exported, prepare_directories, terminal
+from bridge.cli.run import check_port, check_yamcp_directory, environment, exported, prepare_directories, terminal
 from bridge.errors import PortTaken, SettingInvalid
 from bridge.settings import Settings
 from tests.unit.bridge.cli.canned import settings
@@ -74,6 +74,27 @@ def test_a_data_directory_that_cannot_be_written_is_told(tmp_path: Path, monkeyp
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(DirectoryUnusable, match=r"^HUB_DATA_DIR: .*/data cannot be written"):
         prepare_directories(settings(tmp_path))
+
+
+def test_what_is_no_yamcp_directory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in its place or above it, no right to read it, or none to make it; one that is missing will be made."""
+    (tmp_path / "file").write_text("")
+    own = settings(tmp_path)
+    for wrong in (tmp_path / "file", tmp_path / "file" / "x"):
+        with pytest.raises(SettingInvalid, match=r"^HUB_YAMCP_DIR: .*/file is not a directory\.$"):
+            check_yamcp_directory(own.model_copy(update={"yamcp_dir": wrong}))
+    missing = own.model_copy(update={"yamcp_dir": tmp_path / "a" / "b"})
+    check_yamcp_directory(missing)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(SettingInvalid, match=r"cannot be written, and YAMCP's directory is not there yet\.$"):
+        check_yamcp_directory(missing)
+    with pytest.raises(SettingInvalid, match=r"cannot be read\.$"):
+        check_yamcp_directory(own.model_copy(update={"yamcp_dir": tmp_path}))
+
+
+def test_the_settings_file_is_read_once(tmp_path: Path) -> None:
+    """A process that is started again is not stopped by what somebody has written there since."""
+    assert environment(settings(tmp_path), tmp_path, 7)["HUB_SETTINGS_FILE"] == os.devnull
 
 
 def test_settings_survive_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
