@@ -190,7 +190,7 @@ def expected(files: Files) -> list[tuple[str, str]]:
 
 
 async def test_half_an_edit() -> None:
-    """A server is renamed in one file and then in the other; what is read between costs nobody a process or a call."""
+    """A server is renamed in one file while the other is empty: what is read between costs nobody a process or a call."""
     files = Files()
     async with running({}, {}, settle=False) as hub:
         files.write(hub)
@@ -199,10 +199,9 @@ async def test_half_an_edit() -> None:
         async with peers.connected(hub.http("w"), "sse", "legacy") as peer:
             for name in ("again", "and-again"):
                 since = len(hub.events)
+                (hub.yamcp_dir / "providers.json").write_text("")
                 hub.write(workspaces={"w": [*UNTOUCHED, "env", name], "other": list(UNTOUCHED)})
                 await asyncio.sleep(0.06)  # the adapter reads 40 ms after a change
-                (hub.yamcp_dir / "providers.json").write_text("")
-                await asyncio.sleep(0.03)
                 files.key = name
                 files.write(hub)
                 await hub.wait_event(lambda event: event.topic == "applied", since)
