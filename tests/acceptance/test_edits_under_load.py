@@ -190,7 +190,7 @@ def expected(files: Files) -> list[tuple[str, str]]:
 
 
 async def test_half_an_edit() -> None:
-    """A server is renamed in one file while the other is empty: what is read between costs nobody a process or a call."""
+    """A server is renamed in one file while the other is empty: what is read then costs no process and no call."""
     files = Files()
     async with running({}, {}, settle=False) as hub:
         files.write(hub)
