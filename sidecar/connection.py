@@ -124,7 +124,7 @@ class Connection:
         self._owner.catalog_read(self)
         if greeting.era == "modern":
             self._listen("", dict.fromkeys(("toolsListChanged", "promptsListChanged", "resourcesListChanged"), True))
-        await self._renew()
+        self._start(self._renew(tuple(self._owner.subscribed())))
         while True:
             await self._stale_event.wait()
             self._stale_event.clear()
@@ -323,10 +323,10 @@ class Connection:
             return frames.result(0, {})
         return await self.request("resources/unsubscribe", {"uri": uri}, timeout=self._settings.call_timeout)
 
-    async def _renew(self) -> None:
+    async def _renew(self, subscribed: Iterable[str]) -> None:
         """Ask again for what clients asked of the connection before."""
         await self.set_log_level()
-        for uri in tuple(self._owner.subscribed()):
+        for uri in subscribed:
             try:
                 await self.subscribe(uri)
             except SidecarError as error:

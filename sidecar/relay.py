@@ -157,7 +157,7 @@ class Relay:
         if level not in LEVELS:
             raise ParamsInvalid(f"{level!r} is not a log level; there are {', '.join(LEVELS)}.")
         request.session.log_level = level
-        await self._workspace.set_log_level(request.session)
+        self._workspace.set_log_level(request.session)
         return {}
 
     # --- helpers -------------------------------------------------------------------------------------------------

@@ -58,6 +58,8 @@ class View:
     tool_routes: Mapping[str, Route] = field(default_factory=dict)
     prompt_routes: Mapping[str, Route] = field(default_factory=dict)
     labels: Mapping[str, Offer] = field(default_factory=dict)
+    made_of: object = None
+    """What `build` made it of."""
 
     def resource(self, uri: str) -> tuple[Offer, str] | None:
         """The server that a URI (or template) leads to, and the URI as that server has it."""
@@ -69,7 +71,9 @@ class View:
 
     def changed(self, other: View) -> list[str]:
         """The list_changed notifications that leading from `other` to this view calls for."""
-        changes = []
+        changes: list[str] = []
+        if self is other:
+            return changes
         if self.tools != other.tools:
             changes.append("notifications/tools/list_changed")
         if self.prompts != other.prompts:
@@ -84,14 +88,23 @@ EMPTY = View()
 Source = tuple[ServerSpec, "Upstream", Catalog]
 
 
-def build(sources: Iterable[Source], template: str, *, configured: Mapping[str, str] | None = None) -> View:
-    """The view of these servers, in this order.
+def build(
+    sources: Iterable[Source],
+    template: str,
+    *,
+    configured: Mapping[str, str] | None = None,
+    before: View | None = None,
+) -> View:
+    """The view of these servers, in this order; `before` itself where it was made of the same.
 
     `configured` are the namespaces of all servers of the workspace by key, those that are down included, so that
     labels do not depend on what is running.
     """
-    sources = list(sources)
+    sources = tuple(sources)
     namespaces = configured or {spec.key: spec.namespace for spec, _, _ in sources}
+    made_of = (sources, template, namespaces)
+    if before is not None and before.made_of == made_of:
+        return before
     labels = {} if template == names.TRANSPARENT else uris.labels(namespaces)
     offers = tuple(_offer(source, labels.get(source[0].key, "")) for source in sources)
     tools, tool_routes = _named(offers, template, lambda catalog: catalog.tools, _tool)
@@ -106,6 +119,7 @@ def build(sources: Iterable[Source], template: str, *, configured: Mapping[str, 
         tool_routes=tool_routes,
         prompt_routes=prompt_routes,
         labels={offer.label: offer for offer in offers if offer.label},
+        made_of=made_of,
     )
 
 

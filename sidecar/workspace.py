@@ -157,7 +157,7 @@ class Workspace:
 
         `announce`: there are new servers whose lists are not known before a session asks; say that all has changed.
         """
-        before, self.view = self.view, self._build({})
+        before, self.view = self.view, self._build({}, self.view)
         for method in LIST_NOTICES if announce else self.view.changed(before):
             self.fastmcp.publish(method)
         self.fastmcp.follow()
@@ -171,17 +171,17 @@ class Workspace:
     def _refresh_session(self, session: Session, before: View) -> list[str]:
         """What changed for a session, when all the others saw `before`."""
         seen = session.private_view or before
-        session.private_view = self._build(session.own) if session.own else None
+        session.private_view = self._build(session.own, session.private_view) if session.own else None
         return (session.private_view or self.view).changed(seen)
 
-    def _build(self, own: dict[str, Upstream]) -> View:
+    def _build(self, own: dict[str, Upstream], before: View | None = None) -> View:
         sources: list[views.Source] = []
         for member in self.members.values():
             upstream = own.get(member.spec.key) or member.serving
             if upstream is not None and upstream.catalog is not None:
                 sources.append((member.spec, upstream, upstream.catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
-        return views.build(sources, self.spec.name_template, configured=configured)
+        return views.build(sources, self.spec.name_template, configured=configured, before=before)
 
     async def _follow(self, session: Session) -> None:
         """Move a session's resource subscriptions to the upstreams that serve the resources now."""
@@ -260,11 +260,11 @@ class Workspace:
         """The clients that are connected now."""
         return {client for session in self.sessions for client in session.clients()}
 
-    async def set_log_level(self, session: Session) -> None:
-        """Have the servers log at the most verbose level that a client of theirs asks for."""
+    def set_log_level(self, session: Session) -> None:
+        """Have the servers log at the most verbose level that a client of theirs asks for; nobody waits for them."""
         for upstream in {member.serving for member in self.members.values()} | set(session.own.values()):
             if upstream is not None:
-                await upstream.set_log_level(least(self._pool.clients(upstream) | {session}))
+                self.spawn(upstream.set_log_level(least(self._pool.clients(upstream) | {session})))
 
     def holds(self, upstream: Upstream) -> bool:
         """Whether one of its servers, or of its sessions' own, is this upstream."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from sidecar import names
 from sidecar.errors import ServerExited, ToolUnknown, WorkspaceGone, WorkspaceOff
-from tests.support.fake_server import FakeServer, Gate, RpcError, settle, text, until, within
+from tests.support.fake_server import FakeServer, Gate, RpcError, echo, settle, text, until, within
 from tests.support.inprocess import Recorder, World, space, world
 
 
@@ -231,6 +232,32 @@ async def test_per_client(tmp_path: Path) -> None:
         made.workspace().leave(two)
         await until(lambda: server.open == 0)
         assert len(list(made.hub.pool)) == 1
+
+
+async def test_views_are_made_only_when_something_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session's own server that starts, or a shared one that is tried again, makes no other session's view anew."""
+    made_anew = 0
+    make = names.expose
+
+    def count(*given: Any) -> Any:
+        nonlocal made_anew
+        made_anew += 1
+        return make(*given)
+
+    monkeypatch.setattr("sidecar.names.expose", count)
+    server, shared = FakeServer("mine"), FakeServer("shared", tools={"other": echo})
+    sessions = [Recorder(str(number)) for number in range(10)]
+    async with world(tmp_path, server, shared) as made:
+        made.put(server.spec("a", session="per_client"), shared.spec("b"), space("a", "b"))
+        await joined(made, *sessions)
+        for session in sessions:
+            assert await made.tools(session) == ["a_echo", "b_other"]
+        assert made_anew <= 2 * (1 + 3 * len(sessions))  # tools and prompts; per session some, not one per other
+        made_anew = 0
+        shared.channel.close()
+        await until(lambda: len(shared.channels) == 2)
+        await made.ask(sessions[0], "tools/call", {"name": "b_other"})
+        assert made_anew == 0
 
 
 async def test_server_asks_its_client(tmp_path: Path) -> None:
@@ -488,9 +515,28 @@ async def test_log_level_at_the_server(tmp_path: Path) -> None:
         await made.ask(one, "logging/setLevel", {"level": "error"})
         await made.ask(two, "logging/setLevel", {"level": "notice"})
         await made.ask(one, "logging/setLevel", {"level": "critical"})
+        await server.channel.sent("logging/setLevel", 2)
+        await settle()
         levels = [frame["params"]["level"] for frame in server.channel.got("logging/setLevel")]
         assert levels == ["error", "notice"]
         assert plain.channel.got("logging/setLevel") == []
+
+
+async def test_log_level_and_a_busy_server(tmp_path: Path) -> None:
+    """A client that sets its log level need not wait for a server that is busy."""
+    busy, server = FakeServer("busy"), FakeServer("one")
+    busy.handlers["logging/setLevel"] = lambda *_: asyncio.Event().wait()
+    async with world(tmp_path, busy, server) as made:
+        made.put(busy.spec("a"), server.spec("b"), space("a", "b"))
+        await joined(made, client := Recorder("one"))
+        assert await within(made.ask(client, "logging/setLevel", {"level": "error"}), 2) == {}
+        await server.channel.sent("logging/setLevel")
+        await busy.channel.sent("logging/setLevel")
+        busy.channel.close()
+        await until(lambda: len(busy.channels) == 2 and busy.channel.got("logging/setLevel"))
+        busy.tools["late"] = echo
+        busy.channel.notify("notifications/tools/list_changed")
+        await until(lambda: "a_late" in made.workspace().view.tool_routes, 2)
 
 
 async def test_log_level_is_asked_for_again(tmp_path: Path) -> None:
