@@ -66,7 +66,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
   --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 clean: ## Remove environments and caches (the hub's data stays)
-	@rm -rf $(VENV) .envs build *.egg-info .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .envs tests/real/node_modules build *.egg-info .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, TypeVar
 
 from bridge.cli.context import Context
@@ -15,8 +16,10 @@ W = TypeVar("W", WorkspaceStatus, WorkspaceSpec)
 
 APPLY_TIMEOUT = 10
 """Seconds that a change is given to be applied."""
+START_TIMEOUT = 10
+"""Seconds that the servers of a workspace that was switched on are waited for."""
 POLL = 0.05
-"""Seconds between two looks at whether a change is applied."""
+"""Seconds between two looks at whether it is so."""
 
 
 async def workspaces(context: Context) -> int:
@@ -33,7 +36,7 @@ async def workspaces(context: Context) -> int:
 def workspace_table(context: Context, status: Status) -> list[str]:
     """The table of all workspaces, or a line that says that there is none."""
     if not status.workspaces:
-        return ["There is no workspace. Make one in YAMCP-UI or in workspaces.json: docs/configuration.md."]
+        return ["There is no workspace. Make one in YAMCP-UI or in workspaces.json: docs/workflow.md."]
     servers = by_key(status)
     rows = [
         (
@@ -65,7 +68,7 @@ async def url(context: Context, workspace: str, transport: str | None) -> int:
 
 
 async def switch(context: Context, workspace: str, enabled: bool) -> int:
-    """`hubctl enable` and `disable`: returns when the sidecar has done it.
+    """`hubctl enable` and `disable`: returns when the sidecar has done it, and servers have started or failed to.
 
     Raises:
         NoSuchWorkspace: there is none of that name.
@@ -81,11 +84,27 @@ async def switch(context: Context, workspace: str, enabled: bool) -> int:
             status = await applied(context, changed.snapshot)
     except (TimeoutError, PeerUnavailable):
         raise NotApplied(f"Workspace {name!r} is set to {word}, but not switched yet.") from None
+    found = await _started(context, name) if enabled else find_status(status, name)
     if context.json:
-        context.emit(find_status(status, name))
+        context.emit(found)
+    elif enabled and found.servers:
+        context.say(f"Workspace {clean(name)} is on: {found.ready} of {len(found.servers)} servers ready.")
     else:
         context.say(f"Workspace {clean(name)} is {word}.")
     return 0
+
+
+async def _started(context: Context, name: str) -> WorkspaceStatus:
+    """The workspace once none of its servers starts for the first time, or `START_TIMEOUT` is over."""
+    deadline = time.monotonic() + START_TIMEOUT
+    async with context.actual() as hub:
+        while True:
+            status = await hub.request("status")
+            found, servers = find_status(status, name), by_key(status)
+            members = [servers[key] for key in found.servers if key in servers]
+            if time.monotonic() > deadline or not any(s.state == "starting" and not s.attempts for s in members):
+                return found
+            await asyncio.sleep(POLL)
 
 
 async def applied(context: Context, wanted: SnapshotId) -> Status:

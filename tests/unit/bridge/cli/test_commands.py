@@ -10,7 +10,7 @@ import pytest
 
 from bridge.cli.logs import logs
 from bridge.models import Call, Event, ListTools, Logs, Restart, SetWorkspace
-from tests.unit.bridge.cli.canned import CannedHub, Lines, server, status
+from tests.unit.bridge.cli.canned import CannedHub, Lines, missing, server, snapshot_id, status, workspace
 
 
 async def test_status_shows_workspaces_servers_and_what_is_wrong(hub: CannedHub) -> None:
@@ -72,10 +72,31 @@ async def test_an_unknown_workspace_is_an_error_that_names_the_known(hub: Canned
 
 async def test_enable_returns_when_it_is_done(hub: CannedHub) -> None:
     """The workspace is named by its slug, changed by its name, and told of once it is applied."""
-    assert await hub.hubctl("enable", "idle") == (0, "Workspace idle is on.\n", "")
+    assert await hub.hubctl("enable", "idle") == (0, "Workspace idle is on: 1 of 1 servers ready.\n", "")
+    assert await hub.hubctl("disable", "idle") == (0, "Workspace idle is off.\n", "")
+    hub.asked.clear()
+    await hub.hubctl("enable", "idle")
     code, out, _ = await hub.hubctl("disable", "my-work", "--json")
     assert (code, json.loads(out)["enabled"]) == (0, False)
     assert hub.asked == [SetWorkspace(name="idle", enabled=True), SetWorkspace(name="My Work", enabled=False)]
+
+
+async def test_enable_waits_for_the_servers_of_the_workspace(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until each has started or failed to, so that a call that follows finds its tool; but not for ever."""
+    slow = [workspace("idle", "slow", "gone", ready=0, enabled=False), workspace("My Work", "else")]
+    servers = [server("slow", "starting"), missing("gone"), server("else", "starting")]
+    hub.status = status(slow, servers)
+    waiting = asyncio.create_task(hub.hubctl("enable", "idle", "--json"))
+    async with asyncio.timeout(10), hub.context().actual() as client:
+        while (await client.request("status")).applied.revision == 1:
+            pass
+    assert not waiting.done()
+    ready = [workspace("idle", "slow", "gone", ready=1), slow[1]]
+    hub.become(status(ready, [server("slow"), *servers[1:]], applied=snapshot_id(2)))
+    assert json.loads((await waiting)[1])["ready"] == 1
+
+    monkeypatch.setattr("bridge.cli.workspaces.START_TIMEOUT", 0)
+    assert (await hub.hubctl("enable", "my-work"))[1] == "Workspace My Work is on: 1 of 1 servers ready.\n"
 
 
 async def test_a_change_that_is_not_applied_says_so(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:
