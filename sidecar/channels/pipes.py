@@ -52,7 +52,7 @@ class Writer(asyncio.BaseProtocol):
         self._transport.set_write_buffer_limits(high=self.HIGH)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._transport = None
+        self._transport, self._paused = None, False
         self._on_end()
         for turn in self._turns:
             if not turn.done():
