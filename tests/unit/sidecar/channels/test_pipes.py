@@ -17,5 +17,5 @@ async def test_write_after_a_full_pipe_was_closed() -> None:
     waiting = asyncio.create_task(writer.write(b"in turn"))
     await asyncio.sleep(0)
     os.close(reading)
-    await until(lambda: writer.closed.done())
+    await until(writer.closed.done)
     assert [await within(writer.write(b"late"), 2), await within(waiting, 2)] == [False, False]
