@@ -184,6 +184,7 @@ class ServerStatus(Model):
     attempts: int = 0
     """Starts that failed since it was last ready."""
     restarts: int = 0
+    """Times that it was connected again after it had been ready, or was asked to restart."""
     retry_at: float | None = None
     transport: str = ""
     era: Literal["legacy", "modern", ""] = ""

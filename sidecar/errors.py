@@ -57,6 +57,13 @@ class ServerExited(SidecarError):
     hint = "Its last lines on stderr usually say why; run the same command in a shell to see all of them."
 
 
+class StillStarting(SidecarError):
+    """A server has been starting for more than 2 s, and its start timeout is not over."""
+
+    code = "SERVER_STILL_STARTING"
+    hint = "A first npx or uvx run downloads; if it hangs, its last lines on stderr may say what it waits for."
+
+
 class StartTimeout(SidecarError):
     """A server did not finish the handshake and the lists within its start timeout."""
 

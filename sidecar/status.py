@@ -6,9 +6,11 @@ import asyncio
 import os
 import time
 
+from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerStatus, Status, UpstreamState, WorkspaceStatus
 from bridge.settings import Settings
 from sidecar import memory
+from sidecar.errors import StillStarting
 from sidecar.hub import Hub
 from sidecar.reconciler import Reconciler
 from sidecar.redact import Redactor
@@ -19,6 +21,8 @@ from sidecar.workspace import Workspace
 ORDER: tuple[UpstreamState, ...] = ("ready", "starting", "backoff", "failed", "stopped")
 """Of several upstreams of one server, the best state is the server's."""
 MEMORY_AGE = 2.0
+SLOW_START = 2.0
+"""Seconds after which the status says of a starting server what it is waited for."""
 
 
 class StatusReporter:
@@ -105,7 +109,7 @@ class StatusReporter:
         catalog = best.catalog
         greeting = catalog.greeting if catalog else None
         pids = tuple(pid for upstream in upstreams for pid in upstream.pids)
-        reason = best.reason
+        reason = best.reason or _slow_start(best)
         if reason is not None:
             reason = reason.model_copy(update={"message": self._redact(reason.message)})
         return ServerStatus(
@@ -133,6 +137,15 @@ class StatusReporter:
             hints=tuple(_hint(method) for method in sorted(best.refused)),
             stale=spec.stale,
         )
+
+
+def _slow_start(upstream: Upstream) -> ErrorBody | None:
+    """What to tell of a server that has been starting for longer than usual."""
+    took = time.time() - upstream.since
+    if upstream.state != "starting" or took < SLOW_START:
+        return None
+    limit = upstream.spec.settings.start_timeout
+    return StillStarting(f"It has not finished the handshake after {took:.0f} s; it is given {limit:g} s.").body()
 
 
 def _hint(method: str) -> str:

@@ -73,6 +73,8 @@ class Upstream:
         self.since = time.time()
         self.retry_at: float | None = None
         self.restarts = 0
+        """How often it had to be connected again after it had been ready, or was asked to restart."""
+        self._was_ready = False
         self.in_flight = 0
         self.refused: set[str] = set()
         """Client features that the server asked for in vain."""
@@ -172,7 +174,8 @@ class Upstream:
             return
         reason = reason or ConnectionLost("The server ended the connection.")
         delay = self.backoff.next_delay(took)
-        self._count_restart()
+        if self._was_ready:
+            self._count_restart()
         hopeless = isinstance(reason, VariableMissing)
         self.retry_at = None if hopeless else time.time() + delay
         if hopeless or self.backoff.hopeless:
@@ -199,6 +202,7 @@ class Upstream:
         self.retry_at = None
 
     def _count_restart(self) -> None:
+        self._was_ready = False
         self.restarts += 1
         self._metrics.restarted(self.spec.key)
 
@@ -220,6 +224,7 @@ class Upstream:
             self._listener.upstream_changed(self)
             return
         self.backoff.ready()
+        self._was_ready = True
         log.info(
             "server ready",
             extra={"server": self.spec.key, "era": self.catalog.greeting.era, "tools": len(self.catalog.tools)},

@@ -84,7 +84,8 @@ class StreamableChannel(RemoteChannel):
         super().__init__(url, client, on_frame)
         self._session = ""
         self._version = ""
-        self._modern_posts: dict[Any, asyncio.Task[None]] = {}
+        self._posts: dict[Any, asyncio.Task[None]] = {}
+        self._modern: set[Any] = set()
 
     async def end_session(self) -> None:
         """Tell the server that its session is over, if it opened one."""
@@ -96,8 +97,12 @@ class StreamableChannel(RemoteChannel):
     # --- sending -------------------------------------------------------------------------------------------------
 
     async def _post(self, frame: Frame, headers: dict[str, str]) -> None:
-        if frame.get("method") == "notifications/cancelled" and self._abort(frame):
-            return
+        if frame.get("method") == "notifications/cancelled":
+            await self._cancel(frame, headers)
+        else:
+            await self._exchange(frame, headers)
+
+    async def _exchange(self, frame: Frame, headers: dict[str, str]) -> None:
         sent = self._headers(headers)
         if frame.get("method") == "initialize":
             sent.pop(VERSION_HEADER, None)
@@ -118,17 +123,29 @@ class StreamableChannel(RemoteChannel):
         return {name: value for name, value in own.items() if value} | headers
 
     def _sending(self, frame: Frame, task: asyncio.Task[None]) -> None:
-        if expects_answer(frame) and VERSION_KEY in ((frame.get("params") or {}).get("_meta") or {}):
+        if expects_answer(frame):
             request_id = frame["id"]
-            self._modern_posts[request_id] = task
-            task.add_done_callback(lambda _: self._modern_posts.pop(request_id, None))
+            self._posts[request_id] = task
+            if VERSION_KEY in ((frame.get("params") or {}).get("_meta") or {}):
+                self._modern.add(request_id)
+            task.add_done_callback(lambda _: self._answered(request_id))
 
-    def _abort(self, cancellation: Frame) -> bool:
-        """In the modern era a request is cancelled by closing its response; there is no message for it."""
-        task = self._modern_posts.get((cancellation.get("params") or {}).get("requestId"))
-        if task is not None:
-            task.cancel()
-        return task is not None or not self._version
+    def _answered(self, request_id: Any) -> None:
+        self._posts.pop(request_id, None)
+        self._modern.discard(request_id)
+
+    async def _cancel(self, cancellation: Frame, headers: dict[str, str]) -> None:
+        """Give a request up: a modern server sees its response closed, a legacy one is told before that.
+
+        To close it matters there too: a server that hangs would keep one more connection for each call.
+        """
+        request_id = (cancellation.get("params") or {}).get("requestId")
+        try:
+            if self._version and request_id not in self._modern:
+                await self._exchange(cancellation, headers)
+        finally:
+            if task := self._posts.get(request_id):
+                task.cancel()
 
     # --- responses -----------------------------------------------------------------------------------------------
 

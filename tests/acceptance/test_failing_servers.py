@@ -69,6 +69,9 @@ async def test_servers_that_do_not_start(hub: Sidecar, tmp_path: Path) -> None:
 
         await _tell_why(hub)
         exits = await until(lambda: hub.server("exits"), lambda server: server.attempts >= 5, timeout=20)
+        hangs = await hub.server("hangs")
+        assert hangs.reason is not None
+        assert (hangs.state, hangs.reason.code) == ("starting", "SERVER_STILL_STARTING")
         assert exits.state == "backoff"  # as long as it ever waits, and it has just begun to
         command.parent.mkdir()
         command.write_text(f'#!/bin/sh\nexec {sys.executable} {MOCK} "$@"\n')
@@ -81,7 +84,7 @@ async def test_servers_that_do_not_start(hub: Sidecar, tmp_path: Path) -> None:
             assert await call(peer, f"{key}_echo", text=key) == key
         assert len([note for note in peer.notes if note["method"] == "notifications/tools/list_changed"]) >= 4
     for server in (await hub.status()).servers:
-        assert (server.state, server.reason, server.attempts) == ("ready", None, server.attempts)
+        assert (server.state, server.reason, server.restarts) == ("ready", None, 0)
     await hub.remove("w")
 
 
@@ -211,7 +214,7 @@ async def test_garbage_and_chatter(hub: Sidecar) -> None:
         began = time.monotonic()
         for _ in range(20):
             assert await call(peer, "good_echo", text="hello") == "hello"
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
         assert await noise == ["done", "done", "said 2000 things"]
         assert await call(peer, "messy_echo", text="fine") == "fine"
     found = await hub.server("messy")
