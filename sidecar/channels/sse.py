@@ -137,7 +137,7 @@ class SseChannel(RemoteChannel):
             task.add_done_callback(lambda _: self._requests.pop(request_id, None))
 
     async def _request_sent(self, cancellation: Frame) -> None:
-        """A cancellation must not overtake its request, which goes over another connection, unless that is not taken."""
+        """A cancellation must not overtake its request, which goes over another connection; one not taken is cut."""
         task = self._requests.get((cancellation.get("params") or {}).get("requestId"))
         if task is not None:
             try:

@@ -278,6 +278,32 @@ async def test_sse_cancellation_waits_for_its_request() -> None:
     assert taken == ["unknown", "slow", request_id]
 
 
+async def test_sse_cancellation_of_a_post_that_is_never_answered(hurried: None) -> None:
+    """A request whose POST is not even taken is given up with it: the connection does not stay."""
+    began, left = asyncio.Event(), asyncio.Event()
+
+    async def post(exchange: Exchange) -> None:
+        if b"slow" in exchange.body:
+            began.set()
+            await gone(exchange, left, ping="HTTP/1.1 102 Processing\r\n\r\n")
+
+    async with scripted(sse_server(post)) as url, connected(url, "sse") as client:
+        params = {"requestId": await client.begin("slow", {})}
+        await began.wait()
+        await client.channel.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+        await left.wait()
+
+
+async def gone(exchange: Exchange, left: asyncio.Event, ping: str) -> None:
+    """Write nothing but pings; `left` is set when the client closes the connection."""
+    try:
+        while True:
+            await exchange.write(ping)
+            await asyncio.sleep(0.01)
+    finally:
+        left.set()
+
+
 async def test_what_is_no_frame_is_ignored() -> None:
     """Garbage, pings and unknown events do no harm; a batch is taken apart."""
     notices = [{"jsonrpc": "2.0", "method": f"n{index}"} for index in range(2)]
@@ -313,6 +339,28 @@ def http_server(after: Script, session: str = "") -> Script:
             await after(exchange)
 
     return script
+
+
+async def test_legacy_cancellation_closes_the_response() -> None:
+    """A server that hangs and is told to give a call up does not keep the call's connection."""
+    began, told, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        if b"cancelled" in exchange.body:
+            told.set()
+            await exchange.reply("202 Accepted")
+        else:
+            began.set()
+            await exchange.head("200 OK", STREAM)
+            await gone(exchange, left, ping=": ping\n\n")
+
+    async with scripted(http_server(script)) as url, connected(url, "http") as client:
+        await established(client)
+        params = {"requestId": await client.begin("tools/call", {})}
+        await began.wait()
+        await client.channel.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+        await told.wait()
+        await left.wait()
 
 
 @pytest.mark.parametrize(
