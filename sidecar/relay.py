@@ -34,6 +34,8 @@ Notify = Callable[[str, Params], None]
 """Sends a notification that belongs to the request under way."""
 
 
+LONGEST_SHOWN = 200
+"""Characters of what a client or server sent that an error, and with it the log, repeats."""
 LEGACY_METHODS = frozenset({"logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
 """Gone in the modern era: levels are named in each request, subscriptions are `subscriptions/listen`."""
 
@@ -111,7 +113,7 @@ class Relay:
         name = request.string("name")
         route = (await self._view(request)).tool_routes.get(name)
         if route is None:
-            raise self._missing(request, ToolUnknown, f"no tool {name!r}.")
+            raise self._missing(request, ToolUnknown, f"no tool {_shown(name)}.")
         params = request.params if route.name == name else {**request.params, "name": route.name}
         return await self._ask(request, route.offer, params, tool=route.name)
 
@@ -119,7 +121,7 @@ class Relay:
         name = request.string("name")
         route = (await self._view(request)).prompt_routes.get(name)
         if route is None:
-            raise self._missing(request, PromptUnknown, f"no prompt {name!r}.")
+            raise self._missing(request, PromptUnknown, f"no prompt {_shown(name)}.")
         return await self._ask(request, route.offer, {**request.params, "name": route.name})
 
     async def _read(self, request: Request) -> dict[str, Any]:
@@ -147,7 +149,7 @@ class Relay:
         if ref.get("type") == "ref/prompt":
             route = (await self._view(request)).prompt_routes.get(str(ref.get("name")))
             if route is None:
-                raise self._missing(request, PromptUnknown, f"no prompt {ref.get('name')!r}.")
+                raise self._missing(request, PromptUnknown, f"no prompt {_shown(ref.get('name'))}.")
             return await self._ask(request, route.offer, {**request.params, "ref": {**ref, "name": route.name}})
         offer, uri = await self._resource(request, str(ref.get("uri")))
         return await self._ask(request, offer, {**request.params, "ref": {**ref, "uri": uri}})
@@ -155,7 +157,7 @@ class Relay:
     async def _set_level(self, request: Request) -> dict[str, Any]:
         level = request.string("level")
         if level not in LEVELS:
-            raise ParamsInvalid(f"{level!r} is not a log level; there are {', '.join(LEVELS)}.")
+            raise ParamsInvalid(f"{_shown(level)} is not a log level; there are {', '.join(LEVELS)}.")
         request.session.log_level = level
         self._workspace.set_log_level(request.session)
         return {}
@@ -174,7 +176,7 @@ class Relay:
     async def _resource(self, request: Request, exposed: str) -> tuple[Offer, str]:
         found = (await self._view(request)).resource(exposed)
         if found is None:
-            raise self._missing(request, ResourceUnknown, f"no server for the resource {exposed!r}.")
+            raise self._missing(request, ResourceUnknown, f"no server for the resource {_shown(exposed)}.")
         return found
 
     async def _ask(self, request: Request, offer: Offer, params: Params, tool: str = "") -> dict[str, Any]:
@@ -219,13 +221,19 @@ class Request:
         return lambda params: self._notify("notifications/progress", {**params, "progressToken": token})
 
 
+def _shown(value: Any) -> str:
+    """A value for a message: it may be of megabytes, and the log keeps the messages of thousands."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
 def _result(request: Request, frame: Frame) -> dict[str, Any]:
     if "error" in frame:
         error = frame["error"]
         if not isinstance(error, dict) or not isinstance(error.get("code"), int):
             error = {
                 "code": INTERNAL_ERROR,
-                "message": f"The server answered with an error of no known form: {error!r}",
+                "message": f"The server answered with an error of no known form: {_shown(error)}",
             }
         raise Answered(era.error_to_client(request.era, error))
     result = frame.get("result")

@@ -118,6 +118,23 @@ async def test_unknown(hub: World) -> None:
             await hub.ask(client, method, params)
 
 
+async def test_unknown_and_long(hub: World, caplog: pytest.LogCaptureFixture) -> None:
+    """What a client names is repeated in part only: the log, which keeps thousands of such lines, has a size."""
+    long = "x" * 1_000_000
+    for method, params in (
+        ("tools/call", {"name": long}),
+        ("prompts/get", {"name": long}),
+        ("resources/read", {"uri": long}),
+        ("completion/complete", {"ref": {"type": "ref/prompt", "name": long}}),
+        ("logging/setLevel", {"level": long}),
+    ):
+        with pytest.raises(SidecarError) as caught:
+            await hub.ask(Recorder(), method, params)
+        assert "xxx" in caught.value.message
+        assert len(caught.value.message) < 500
+    assert all(len(str(vars(record))) < 5000 for record in caplog.records)
+
+
 async def test_prompts_and_resources(hub: World, server: FakeServer) -> None:
     """Names and URIs are the server's on the way there, and the workspace's on the way back."""
     client = Recorder()
