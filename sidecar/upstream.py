@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 RECONNECT_WAIT = 5.0
 """How long a call waits for a server that is being reconnected, in seconds."""
 
+CLIENT_FEATURES = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
+
 Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]
 
 
@@ -213,7 +215,14 @@ class Upstream:
         self._news.set()
         self._news = asyncio.Event()
         self._metrics.upstream_state(self.spec.key, state)
-        self._listener.upstream_changed(self)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell of a change. Whatever goes wrong there must end neither this server's task nor, with it, the others'."""
+        try:
+            self._listener.upstream_changed(self)
+        except Exception:
+            log.exception("a server's change could not be shown", extra={"server": self.spec.key})
 
     # --- what the connection tells (connection.Owner) --------------------------------------------------------------
 
@@ -221,7 +230,7 @@ class Upstream:
         """The server is ready, or its lists changed."""
         self._connection, self.catalog, self.tried = connection, connection.catalog, True
         if self.state == "ready":
-            self._listener.upstream_changed(self)
+            self._tell()
             return
         self.backoff.ready()
         self._was_ready = True
@@ -247,7 +256,8 @@ class Upstream:
 
     def feature_refused(self, method: str) -> None:
         """Remember that the server asked for a client feature, for the hint in its status."""
-        self.refused.add(method)
+        if method in CLIENT_FEATURES:
+            self.refused.add(method)
 
     # --- requests ------------------------------------------------------------------------------------------------
 
