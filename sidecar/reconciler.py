@@ -67,7 +67,10 @@ class Reconciler:
             self._news.clear()
             snapshot, self._slot = self._slot, None
             if snapshot is not None and snapshot.id != self.applied:
-                self._apply(snapshot)
+                try:
+                    self._apply(snapshot)
+                except Exception:  # what runs goes on; to end here would end it, and again after each restart
+                    log.exception("a snapshot could not be applied", extra={"revision": snapshot.id.revision})
 
     def _take_own_copy(self) -> None:
         if (copy := load(self._path)) is not None:

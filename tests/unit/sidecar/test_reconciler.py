@@ -150,3 +150,15 @@ def test_disk_full(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A copy that cannot be kept is logged, no more."""
     save(tmp_path / "missing" / "applied.json", snapshot(1, 1))
     assert "could not be kept" in caplog.text
+
+
+async def test_snapshot_that_cannot_be_applied(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A fault in carrying one out ends nothing that runs: it does not count as applied, and the next one is taken."""
+    async with running(tmp_path / "applied.json") as made:
+        apply, made.hub.apply = made.hub.apply, lambda _: 1 / 0  # type: ignore[method-assign,assignment]
+        made.reconciler.accept(snapshot(1, 1))
+        await until(lambda: "could not be applied" in caplog.text)
+        assert made.reconciler.applied is None
+        made.hub.apply = apply  # type: ignore[method-assign]
+        made.reconciler.accept(after := snapshot(1, 2))
+        await made.applied(after)
