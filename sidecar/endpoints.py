@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -130,7 +131,7 @@ class Endpoints:
         await respond(send, 200, status.model_dump_json().encode(), b"application/json")
 
     async def _metrics_page(self, send: Send) -> None:
-        body, content_type = self._metrics.render()
+        body, content_type = await asyncio.to_thread(self._metrics.render)  # 150 ms for 1,000 tools
         await respond(send, 200, body, content_type.encode())
 
 
