@@ -21,14 +21,14 @@ from bridge.settings import Settings, settings_file_names
 
 ANSWER = 3.0
 """Seconds that a process is given to answer."""
-_COLORS = {"error": "31", "warning": "33", "ok": "32"}
+_COLORS = {"error": "31", "warning": "33", "info": "2", "ok": "32"}
 _FROM = {"npx": "Node", "node": "Node", "uvx": "uv", "uv": "uv", "docker": "Docker"}
 
 
 class Finding(Model):
     """One thing that was looked at: what about, how it is, and what to do where it is not well."""
 
-    level: Literal["ok", "warning", "error"]
+    level: Literal["ok", "info", "warning", "error"]
     subject: str
     message: str
     hint: str = ""
@@ -136,7 +136,7 @@ def configuration(desired: Desired) -> list[Finding]:
     """What the adapter could not use of the files."""
     found = [
         Finding(
-            level="error" if issue.severity == "error" else "warning",
+            level=issue.severity,
             subject=issue.file or issue.subject,
             message=issue.message,
             hint=issue.hint,
@@ -161,12 +161,16 @@ def programs(snapshot: Snapshot, path: str) -> list[Finding]:
         Finding(
             level="warning",
             subject=command,
-            message=f"is not on this shell's PATH; needed by {', '.join(keys)}.",
+            message=f"{_missing(command)}; needed by {', '.join(keys)}.",
             hint=f"Install {_FROM.get(command, 'it')}, or give its full path in `command`.",
         )
         for command, keys in sorted(needed.items())
         if shutil.which(command, path=path) is None
     ]
+
+
+def _missing(command: str) -> str:
+    return "is not there, or may not be executed" if "/" in command else "is not on this shell's PATH"
 
 
 def servers(status: Status, now: float) -> list[Finding]:

@@ -12,7 +12,7 @@ from bridge.cli import doctor
 from bridge.cli.doctor import Finding, finding_lines
 from bridge.cli.render import Paint
 from bridge.errors import ErrorBody
-from bridge.models import Issue
+from bridge.models import Issue, ServerSpec, Snapshot, StdioLaunch
 from tests.unit.bridge.cli.canned import NOW, CannedHub, desired, missing, server, settings, status, workspace
 
 
@@ -45,7 +45,8 @@ async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> Non
     issue = Issue(
         code="MEMBER_UNKNOWN", severity="warning", subject="workspace:w", file="workspaces.json", message="m", hint="h"
     )
-    hub.desired = desired(issue, sidecar_error=ErrorBody(code="SNAPSHOT_INVALID", message="refused"))
+    told = issue.model_copy(update={"code": "NAMESPACE_MISSING", "severity": "info"})
+    hub.desired = desired(issue, told, sidecar_error=ErrorBody(code="SNAPSHOT_INVALID", message="refused"))
     servers = [missing("gone"), server("slow", "starting"), server("picky", hints=("Set session: per_client.",))]
     hub.status = status([workspace("w", "gone", ready=0), workspace("none")], servers)
     code, out, _ = await hub.hubctl("doctor", "--json")
@@ -55,6 +56,7 @@ async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> Non
         ("ok", "sidecar", ""),
         ("ok", "adapter", ""),
         ("warning", "workspaces.json", "MEMBER_UNKNOWN"),
+        ("info", "workspaces.json", "NAMESPACE_MISSING"),
         ("error", "snapshot", "SNAPSHOT_INVALID"),
         ("warning", "no-such-command", ""),
         ("error", "server gone", "SERVER_COMMAND_MISSING"),
@@ -91,6 +93,17 @@ async def test_without_a_hub_it_says_whether_one_could_start(tmp_path: Path, mon
         code, out, _ = await CannedHub(own).hubctl("doctor", "--json")
     assert (code, [item["code"] for item in json.loads(out)]) == (1, ["HUB_NOT_RUNNING", "PORT_TAKEN"])
     assert not own.data_dir.exists()
+
+
+def test_a_program_is_missing_from_the_path_or_where_it_was_named() -> None:
+    """A path is no matter of PATH, and the message does not send anyone to look there."""
+    commands = ("no-such-command", "/no/such/command", "sh")
+    specs = tuple(ServerSpec(key=f"s{i}", namespace="s", launch=StdioLaunch(command=c)) for i, c in enumerate(commands))
+    told = {finding.subject: finding.message for finding in doctor.programs(Snapshot.of(1, 1, specs, ()), "/bin")}
+    assert told == {
+        "/no/such/command": "is not there, or may not be executed; needed by s1.",
+        "no-such-command": "is not on this shell's PATH; needed by s0.",
+    }
 
 
 def test_a_server_that_failed_without_a_reason() -> None:
