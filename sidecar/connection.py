@@ -34,6 +34,7 @@ LISTEN_PAUSE = 1.0
 CLIENT_INFO = {"name": "yamcp-hub", "version": VERSION}
 OWN_NOTICES = ("notifications/cancelled", "notifications/subscriptions/acknowledged")
 """They concern the connection, not who uses it."""
+CLIENT_FEATURES = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
 HEADER_NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
 
@@ -279,7 +280,8 @@ class Connection:
         elif self._port is not None:
             answer = {**await self._ask_client(self._port, method, _dict(frame.get("params"))), "id": request_id}
         else:
-            self._owner.feature_refused(method)
+            if method in CLIENT_FEATURES:
+                self._owner.feature_refused(method)
             answer = frames.error(
                 request_id,
                 {"code": METHOD_NOT_FOUND, "message": f"{method}: this connection is shared by several clients"},

@@ -18,6 +18,7 @@ from sidecar.redact import Redactor
 from sidecar.upstream import Upstream
 from sidecar.workspace import Release, Workspace
 
+log = logging.getLogger(__name__)
 server_log = logging.getLogger(SERVER_LOGGER)
 
 LONGEST_LOG = 4096
@@ -140,7 +141,16 @@ class Hub:
             self._ends.pop(workspace).set()
 
     def upstream_changed(self, upstream: Upstream) -> None:
-        """An upstream changed its state or its lists."""
+        """An upstream changed its state or its lists.
+
+        Raises nothing: it is called by the upstream's task, and what ends that would end the sidecar.
+        """
+        try:
+            self._show(upstream)
+        except Exception:
+            log.exception("a server's change could not be shown", extra={"server": upstream.spec.key})
+
+    def _show(self, upstream: Upstream) -> None:
         for workspace in (*self.workspaces.values(), *self.departed):
             if workspace.holds(upstream):
                 workspace.upstream_changed(upstream)

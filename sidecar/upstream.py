@@ -33,13 +33,11 @@ log = logging.getLogger(__name__)
 RECONNECT_WAIT = 5.0
 """How long a call waits for a server that is being reconnected, in seconds."""
 
-CLIENT_FEATURES = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
-
 Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]
 
 
 class Listener(Protocol):
-    """Who is told of what an upstream does. Called on the event loop; must not block."""
+    """Who is told of what an upstream does. Called on the event loop; must neither block nor raise."""
 
     def upstream_changed(self, upstream: Upstream) -> None:
         """Its state or its lists changed."""
@@ -194,11 +192,9 @@ class Upstream:
                 "attempts": self.backoff.attempts,
             },
         )
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(None if hopeless else delay):
                 await self._end.wait()
-        except TimeoutError:
-            pass
         if not self._stopping:
             self._end.clear()
         self.retry_at = None
@@ -215,14 +211,7 @@ class Upstream:
         self._news.set()
         self._news = asyncio.Event()
         self._metrics.upstream_state(self.spec.key, state)
-        self._tell()
-
-    def _tell(self) -> None:
-        """Tell of a change. Whatever goes wrong there must end neither this server's task nor, with it, the others'."""
-        try:
-            self._listener.upstream_changed(self)
-        except Exception:
-            log.exception("a server's change could not be shown", extra={"server": self.spec.key})
+        self._listener.upstream_changed(self)
 
     # --- what the connection tells (connection.Owner) --------------------------------------------------------------
 
@@ -230,7 +219,7 @@ class Upstream:
         """The server is ready, or its lists changed."""
         self._connection, self.catalog, self.tried = connection, connection.catalog, True
         if self.state == "ready":
-            self._tell()
+            self._listener.upstream_changed(self)
             return
         self.backoff.ready()
         self._was_ready = True
@@ -256,8 +245,7 @@ class Upstream:
 
     def feature_refused(self, method: str) -> None:
         """Remember that the server asked for a client feature, for the hint in its status."""
-        if method in CLIENT_FEATURES:
-            self.refused.add(method)
+        self.refused.add(method)
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -310,15 +298,14 @@ class Upstream:
         """Ask over the connection there is; if there is none, or it turns out to have ended, over the next one."""
         clock = asyncio.get_running_loop().time
         began = clock()
-        wait_until = began + min(timeout, RECONNECT_WAIT)
-        lost: Connection | None = None
+        left, lost = timeout, None
         while True:
             connection = self._connection
             if connection is None or connection is lost:
-                connection = await self._reconnected(wait_until - clock(), lost)
-                timeout -= clock() - began
+                connection = await self._reconnected(began + min(timeout, RECONNECT_WAIT) - clock(), lost)
+                left = timeout - (clock() - began)
             try:
-                return await connection.request(method, params, timeout=timeout, on_progress=on_progress)
+                return await connection.request(method, params, timeout=left, on_progress=on_progress)
             except ConnectionLost as error:
                 if error.sent:
                     raise

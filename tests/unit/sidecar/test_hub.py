@@ -159,3 +159,20 @@ def test_before_it_runs(tmp_path: Path) -> None:
         _ = idle.pool
     with pytest.raises(RuntimeError):
         idle._create(Wanted(space(), ()))
+
+
+async def test_change_that_cannot_be_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault in what is told of a server's change ends neither that server's task nor, with it, the sidecar."""
+    server = FakeServer()
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a"), space("a"))
+        await made.settled()
+        (upstream,) = made.hub.pool
+        with monkeypatch.context() as patch:
+            patch.setattr(made.workspace(), "refresh", lambda: 1 / 0)
+            server.channel.close()
+            await until(lambda: len(server.channels) == 2 and upstream.state == "ready")
+        assert "could not be shown" in caplog.text
+        assert "result" in await upstream.request("tools/call", {"name": "echo"}, timeout=5)

@@ -450,17 +450,3 @@ async def test_features_are_those_of_the_protocol() -> None:
         for method in ("roots/list", *(f"x/{number}" for number in range(100))):
             assert (await server.channel.ask(method))["error"]["code"] == -32601
         assert upstream.refused == {"roots/list"}
-
-
-async def test_listener_that_fails(caplog: pytest.LogCaptureFixture) -> None:
-    """A fault in what is told of a change ends neither the server nor, with its task, all others."""
-    server = FakeServer()
-    async with running(server) as (upstream, watcher):
-        await within(upstream.ready(5))
-        watcher.states = None  # type: ignore[assignment]
-        server.channel.close()
-        await until(lambda: len(server.channels) == 2 and upstream.state == "ready")
-        server.channel.notify("notifications/tools/list_changed")
-        await server.channel.sent("tools/list", 2)
-        assert "result" in await upstream.request("tools/call", {"name": "echo"}, timeout=5)
-    assert "could not be shown" in caplog.text
