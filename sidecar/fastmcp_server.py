@@ -36,8 +36,9 @@ from starlette.types import Receive, Scope, Send
 
 from bridge.settings import Settings
 from sidecar import era, frames
+from sidecar.asgi import respond_error
 from sidecar.channel import Frame
-from sidecar.errors import INTERNAL_ERROR, SidecarError
+from sidecar.errors import INTERNAL_ERROR, HubStopping, SidecarError
 from sidecar.relay import HUB_FAILED, Answered, Notify, Params
 from sidecar.session import Session
 from sidecar.upstream import Upstream
@@ -57,6 +58,9 @@ EVENTS: dict[str, ServerEvent] = {
     "notifications/prompts/list_changed": PromptsListChanged(),
     "notifications/resources/list_changed": ResourcesListChanged(),
 }
+
+MOST_WAITING = 1000
+"""Notices that wait for a Streamable HTTP client that does not read its GET stream."""
 
 stream_session: ContextVar[Session | None] = ContextVar("stream_session", default=None)
 """The session whose stream a FastMCP server is being run over; none under Streamable HTTP."""
@@ -96,6 +100,9 @@ class FastMCPServer:
 
     async def serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One Streamable HTTP request, of either era."""
+        if self._http._task_group is None:  # FastMCP would raise, which is a 500 and a traceback in the log
+            await respond_error(send, 503, HubStopping("The workspace is not served now."))
+            return
         await self._http.handle_request(scope, receive, send)
 
     async def serve_stream(
@@ -214,18 +221,24 @@ class HttpSession(Session):
         self.outbounds: list[Any] = []
         self._connection = connection
         self._spawn = spawn
-        self._sending: set[str] = set()
+        self._waiting: set[object] = set()
+        self._turn = asyncio.Lock()
 
     def notify(self, method: str, params: Params | None = None) -> None:
-        """On the stream that the client opened with GET, if it did; at most one of each kind waits for it."""
-        key = f"{method} {(params or {}).get('uri', '')}"
-        if key not in self._sending or method == "notifications/message":
-            self._sending.add(key)
+        """On the stream that the client opened with GET, if it did; at most one of each kind waits for it.
+
+        Of log messages as many wait as `MOST_WAITING`; more are dropped, for the client does not read them.
+        """
+        several = method == "notifications/message"
+        key = object() if several else f"{method} {(params or {}).get('uri', '')}"
+        if key not in self._waiting and not (several and len(self._waiting) >= MOST_WAITING):
+            self._waiting.add(key)
             self._spawn(self._send(key, method, params))
 
-    async def _send(self, key: str, method: str, params: Params | None) -> None:
-        self._sending.discard(key)
-        await self._connection.notify(method, params)
+    async def _send(self, key: object, method: str, params: Params | None) -> None:
+        async with self._turn:
+            self._waiting.discard(key)
+            await self._connection.notify(method, params)
 
     async def ask(self, method: str, params: Params) -> Frame:
         """Over the stream of the call under way, where there is one, else over the GET stream."""

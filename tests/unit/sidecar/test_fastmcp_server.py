@@ -15,7 +15,8 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPDeprecationWarning
 
-from tests.support.fake_server import FakeServer, until
+from sidecar.fastmcp_server import MOST_WAITING, HttpSession
+from tests.support.fake_server import FakeServer, settle, until
 from tests.support.inprocess import World, space, world
 from tests.support.peers import connected
 
@@ -238,3 +239,44 @@ async def test_http_disconnect_cancels(hub: World, server: FakeServer) -> None:
         await asyncio.wait([call])
         cancelled = await server.channel.sent("notifications/cancelled")
     assert cancelled["params"]["requestId"] == server.channel.got("tools/call")[0]["id"]
+
+
+async def test_notices_that_nobody_reads() -> None:
+    """A client that does not read its stream gathers a bounded number of notices; those that wait come in order."""
+    door, sent = asyncio.Event(), list[str]()
+    tasks: list[asyncio.Task[None]] = []
+
+    class Stuck:
+        session_id = "s"
+
+        async def notify(self, method: str, params: Any) -> None:
+            await door.wait()
+            sent.append(method)
+
+    session = HttpSession(Stuck(), lambda work: tasks.append(asyncio.create_task(work)))  # type: ignore[arg-type]
+    for number in range(20):
+        session.notify("notifications/tools/list_changed")
+        session.notify("notifications/resources/updated", {"uri": "a://1"})
+        for _ in range(1000):
+            session.notify("notifications/message", {"data": number})
+        await settle(2)
+    assert len(tasks) <= MOST_WAITING + 5
+    door.set()
+    await asyncio.gather(*tasks)
+    assert [method for method in sent if "list_changed" in method] == ["notifications/tools/list_changed"] * 2
+    assert sent.count("notifications/resources/updated") <= 2
+
+
+async def test_http_of_a_workspace_that_is_not_served(tmp_path: Path) -> None:
+    """A request that comes when the workspace's task has ended, as the hub stops, is answered 503 and a reason."""
+    async with world(tmp_path) as made:
+        made.put(space())
+        workspace = made.workspace()
+    answers: list[Any] = []
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    await workspace.fastmcp.serve_http({"type": "http", "headers": []}, None, send)  # type: ignore[arg-type]
+    assert answers[0]["status"] == 503
+    assert b"HUB_STOPPING" in answers[1]["body"]
