@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from sidecar.era import header_value
 
 KEYWORD = "x-mcp-header"
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""What HTTP allows in a header's name (RFC 9110, 5.6.2); a tool that wants another gets none, and does not end the
+connection with a request that cannot be written."""
 PREFIX = "mcp-param-"
 
 
@@ -26,6 +30,6 @@ def _declared(schema: Any, arguments: Any) -> Iterator[tuple[str, str]]:
         if value is None or not isinstance(inner, dict):
             continue
         token = inner.get(KEYWORD)
-        if isinstance(token, str) and isinstance(value, str | int | float):
+        if isinstance(token, str) and TOKEN.fullmatch(token) and isinstance(value, str | int | float):
             yield token, str(value).lower() if isinstance(value, bool) else str(value)
         yield from _declared(inner, value)

@@ -48,3 +48,10 @@ def test_odd_schemas_want_none(schema: Any) -> None:
 def test_odd_arguments_want_none() -> None:
     """Arguments that are no object lead to no header."""
     assert param_headers(SCHEMA, ["region"]) == {}
+
+
+@pytest.mark.parametrize("token", ["größe", "", "a b", "x\r\ny: z"])
+def test_tokens_that_are_no_header(token: str) -> None:
+    """What cannot be a header's name is left out: to write it would fail, and take the connection along."""
+    schema = {"type": "object", "properties": {"p": {"type": "string", "x-mcp-header": token}}}
+    assert param_headers(schema, {"p": "v"}) == {}
