@@ -33,6 +33,13 @@ class DirectoryUnusable(HubError):
     hint = "Make it writable for the user that runs the hub, or name another one in HUB_DATA_DIR."
 
 
+class TooFewFiles(HubError):
+    """The system allows fewer open files than the hub needs."""
+
+    code = "FILE_LIMIT_LOW"
+    hint = "Raise the hard limit: `ulimit -n 8192` as root, LimitNOFILE of a systemd service, --ulimit of a container."
+
+
 class NoSuchWorkspace(HubError):
     """The command names a workspace that the hub does not have."""
 

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from bridge.cli.calls import call
 from bridge.cli.context import Context, dumps
 from bridge.cli.doctor import doctor, running
-from bridge.cli.errors import ArgumentsInvalid, DirectoryUnusable, HubNotRunning, HubRunning
+from bridge.cli.errors import ArgumentsInvalid, DirectoryUnusable, HubNotRunning, HubRunning, TooFewFiles
 from bridge.cli.logs import logs
 from bridge.cli.render import Paint, error_line
 from bridge.cli.run import run
@@ -27,6 +27,7 @@ from bridge.settings import load
 OK, FAILED, USAGE, NOT_RUNNING, INTERRUPTED = 0, 1, 2, 3, 130
 _USAGE_ERRORS = (
     AddressInvalid, ArgumentsInvalid, DirectoryUnusable, HubRunning, PortTaken, RuntimeDirUnsafe, SettingInvalid,
+    TooFewFiles,
 )  # fmt: skip
 Command = Callable[[Context, argparse.Namespace], Coroutine[Any, Any, int]]
 

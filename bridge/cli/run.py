@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -13,13 +14,17 @@ import psutil
 
 from bridge.cli import lock
 from bridge.cli.context import Context
-from bridge.cli.errors import DirectoryUnusable
+from bridge.cli.errors import DirectoryUnusable, TooFewFiles
 from bridge.cli.supervise import LOCK_FD_VARIABLE, TERMINAL_FD_VARIABLE
 from bridge.errors import PortTaken, SettingInvalid
 from bridge.runtime import prepare_runtime_dir
 from bridge.settings import Settings
 
 _NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # localhost names ::1 where there may be no IPv6
+FEWEST_FILES = 256
+"""Open files below which nothing works; supervisord.conf has the same as `minfds`."""
+ENOUGH_FILES = 8192
+"""Open files for 1,000 sessions of several connections each, and a few hundred servers of three pipes."""
 CONFIGURATION = Path(__file__).resolve().parents[2] / "supervisord.conf"
 
 
@@ -30,8 +35,10 @@ def run(context: Context) -> NoReturn:
         SettingInvalid, PortTaken: a setting cannot be used here.
         DirectoryUnusable, RuntimeDirUnsafe: a directory cannot be used.
         HubRunning: a hub already runs with this runtime directory.
+        TooFewFiles: the system allows fewer open files than the hub needs.
     """
     settings = context.settings
+    raise_file_limit()
     logs = prepare_directories(settings)
     check_yamcp_directory(settings)
     holder = lock.take(settings.runtime)
@@ -59,6 +66,19 @@ def prepare_directories(settings: Settings) -> Path:
             raise DirectoryUnusable(f"HUB_DATA_DIR: {directory} cannot be written")
     prepare_runtime_dir(settings.runtime)
     return logs
+
+
+def raise_file_limit() -> None:
+    """Allow this process, and so the hub's, as many open files as it may need, where the system lets it.
+
+    Raises:
+        TooFewFiles: the hard limit is too low.
+    """
+    soft, hard = (sys.maxsize if n == resource.RLIM_INFINITY else n for n in resource.getrlimit(resource.RLIMIT_NOFILE))
+    if hard < FEWEST_FILES:
+        raise TooFewFiles(f"At most {hard} files may be open at once; the hub needs {FEWEST_FILES} at least.")
+    if soft < (wanted := min(hard, ENOUGH_FILES)):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
 
 def check_yamcp_directory(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -11,8 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.errors import DirectoryUnusable
-from bridge.cli.run import check_port, check_yamcp_directory, environment, exported, prepare_directories, terminal
+from bridge.cli.errors import DirectoryUnusable, TooFewFiles
+from bridge.cli.run import (
+    CONFIGURATION,
+    FEWEST_FILES,
+    check_port,
+    check_yamcp_directory,
+    environment,
+    exported,
+    prepare_directories,
+    raise_file_limit,
+    terminal,
+)
 from bridge.errors import PortTaken, SettingInvalid
 from bridge.settings import Settings
 from tests.unit.bridge.cli.canned import settings
@@ -90,6 +101,29 @@ def test_what_is_no_yamcp_directory_is_told(tmp_path: Path, monkeypatch: pytest.
         check_yamcp_directory(missing)
     with pytest.raises(SettingInvalid, match=r"cannot be read\.$"):
         check_yamcp_directory(own.model_copy(update={"yamcp_dir": tmp_path}))
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised"),
+    [((1024, 4096), (4096, 4096)), ((1024, 1 << 20), (8192, 1 << 20)), ((1024, -1), (8192, -1)), ((-1, -1), None)],
+)
+def test_the_limit_of_open_files_is_raised(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], raised: tuple[int, int] | None
+) -> None:
+    """To what many sessions need, or what the system allows; never lowered. (-1: no limit.)"""
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, pair: asked.append(pair))
+    raise_file_limit()
+    assert asked == ([raised] if raised else [])
+
+
+def test_too_few_open_files_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before supervisord stumbles over them."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (60, 60))
+    with pytest.raises(TooFewFiles, match=r"^At most 60 files may be open"):
+        raise_file_limit()
+    assert f"\nminfds = {FEWEST_FILES}\n" in CONFIGURATION.read_text("utf-8")
 
 
 def test_the_settings_file_is_read_once(tmp_path: Path) -> None:
