@@ -102,8 +102,8 @@ class FastMCPServer:
         """One Streamable HTTP request, of either era."""
         if self._http._task_group is None:  # FastMCP would raise, which is a 500 and a traceback in the log
             await respond_error(send, 503, HubStopping("The workspace is not served now."))
-            return
-        await self._http.handle_request(scope, receive, send)
+        else:
+            await self._http.handle_request(scope, receive, send)
 
     async def serve_stream(
         self,
@@ -229,9 +229,8 @@ class HttpSession(Session):
 
         Of log messages as many wait as `MOST_WAITING`; more are dropped, for the client does not read them.
         """
-        several = method == "notifications/message"
-        key = object() if several else f"{method} {(params or {}).get('uri', '')}"
-        if key not in self._waiting and not (several and len(self._waiting) >= MOST_WAITING):
+        key = object() if method == "notifications/message" else f"{method} {(params or {}).get('uri', '')}"
+        if key not in self._waiting and (isinstance(key, str) or len(self._waiting) < MOST_WAITING):
             self._waiting.add(key)
             self._spawn(self._send(key, method, params))
 
@@ -322,11 +321,13 @@ class Listened:
 
     async def _move(self, exposed: str) -> None:
         before, found = self._sources.get(exposed), self._workspace.view.resource(exposed)
-        if found is None:
+        if found is None or exposed not in self._counts:  # nobody listens any more
             return
-        self._sources[exposed] = (found[0].upstream, found[1])
-        with contextlib.suppress(SidecarError):
-            await found[0].upstream.subscribe(found[1], self)
+        upstream, uri = self._sources[exposed] = (found[0].upstream, found[1])
+        try:
+            await upstream.subscribe(uri, self)
+        except SidecarError:
+            self._sources.pop(exposed, None)  # misplaced, that is: tried again when the server is back
         if before is not None:
             with contextlib.suppress(SidecarError):
                 await before[0].unsubscribe(before[1], self)

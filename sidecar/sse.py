@@ -23,6 +23,7 @@ from sidecar import codec, era, frames
 from sidecar.asgi import read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.errors import (
+    INTERNAL_ERROR,
     BodyNotJson,
     HubStopping,
     MessageInvalid,
@@ -99,6 +100,8 @@ class SseSession(Session):
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         """Send a request of a server to the client, and wait for the response that it POSTs."""
+        if self._ended:  # nobody would answer
+            return frames.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client has left"})
         request_id = f"hub-{len(self._asked)}-{self.next_correlation()}"
         future = self._asked[request_id] = asyncio.get_running_loop().create_future()
         self.put(frames.request(request_id, method, params))

@@ -150,6 +150,20 @@ async def test_listened_twice(hub: World, server: FakeServer) -> None:
         await other.channel.sent("resources/unsubscribe")
 
 
+async def test_listened_to_a_server_that_leaves(hub: World, server: FakeServer) -> None:
+    """A subscription that fails since the server crashes just then is asked for when it is back."""
+    server.handlers["resources/subscribe"] = lambda channel, _: channel.close()
+    async with connected(f"{hub.base}/mcp/w", "http", "modern") as peer:
+        first = server.channel
+        async with peer.listening({"resourceSubscriptions": ["note://a/1"]}):
+            await first.sent("resources/subscribe")
+            del server.handlers["resources/subscribe"]
+            await until(lambda: len(server.channels) == 2)
+            await server.channel.sent("resources/subscribe")
+            server.channel.notify("notifications/resources/updated", {"uri": "note://1"})
+            await peer.wait_note("notifications/resources/updated")
+
+
 @BOTH
 async def test_server_asks_the_client(hub: World, server: FakeServer, transport: str) -> None:
     """Sampling, elicitation and roots reach the client whose server asks, and no other."""

@@ -12,7 +12,7 @@ import pytest
 
 from sidecar import sse
 from sidecar.fastmcp_server import FastMCPServer
-from tests.support.fake_server import FakeServer, Gate, until
+from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.peers import SsePeer, connected
 
@@ -177,3 +177,10 @@ async def test_answers_to_nothing(hub: World, answer: dict[str, Any]) -> None:
         response = await peer.http.post(await peer.message_url, json={"jsonrpc": "2.0", "id": "hub-0-x", **answer})
         assert response.status_code == 202
         assert "result" in (await peer.request("ping")).answer
+
+
+async def test_question_to_a_client_that_left(hub: World) -> None:
+    """A server that asks when the stream has ended is answered, instead of waiting for nobody."""
+    session = sse.SseSession(hub.workspace())
+    session.end()
+    assert "error" in await within(session.ask("roots/list", {}), 2)
