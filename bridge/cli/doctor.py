@@ -128,7 +128,10 @@ def _process(name: str, answer: object, states: dict[str, str]) -> Finding:
     if not isinstance(answer, HubError):
         return Finding(level="ok", subject=name, message="answers.")
     state = f" supervisord says: {states[name]}." if name in states else ""
-    hint = f"It is restarted by itself; if it stays away, {name}.log in the hub's logs directory says why."
+    hint = (
+        f"One that ended is started again by itself; if it stays away, {name}.log in the logs directory says why. "
+        "One that runs and does not answer needs a restart of the hub."
+    )
     return Finding(level="error", subject=name, message=f"{answer.message}{state}", hint=hint, code=answer.body().code)
 
 
