@@ -214,7 +214,7 @@ class WorkspaceStatus(Model):
     http_url: str
     servers: tuple[str, ...]
     ready: int
-    """How many of its servers are ready."""
+    """How many of its servers are ready; `per_client` ones count, as they start when a session needs them."""
     tools: int = 0
     resources: int = 0
     prompts: int = 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from starlette.types import Receive, Scope, Send
+from typing import Any
+
+from starlette.types import Message, Receive, Scope, Send
 
 from sidecar import codec, frames
-from sidecar.errors import BodyTooLarge, MessageInvalid, SidecarError
+from sidecar.errors import BodyNotJson, BodyTooLarge, MessageInvalid, SidecarError
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
@@ -28,6 +30,28 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             raise BodyTooLarge(f"The body is larger than {limit} bytes.")
         if not message.get("more_body"):
             return body
+
+
+def parse(body: bytes) -> Any:
+    """The JSON in a body. Raises BodyNotJson."""
+    try:
+        return codec.loads(body)
+    except (ValueError, RecursionError):
+        raise BodyNotJson("The body is not JSON.") from None
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read already once more, and then what `receive` gives."""
+    given = False
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_again
 
 
 def header(scope: Scope, name: bytes) -> bytes:

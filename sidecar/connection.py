@@ -179,7 +179,7 @@ class Connection:
         self.catalog = Catalog(Greeting(era="modern", version=era.MODERN_VERSION))
         frame = await self.request("server/discover", {})
         answer = frame.get("result")
-        if not isinstance(answer, dict) or era.MODERN_VERSION not in (answer.get("supportedVersions") or ()):
+        if not isinstance(answer, dict) or era.MODERN_VERSION not in _list(answer.get("supportedVersions")):
             raise HandshakeFailed(f"`server/discover` was answered with {_told(frame)}.")
         greeting = Greeting(
             era="modern",
@@ -208,7 +208,7 @@ class Connection:
                     return ()
                 raise HandshakeFailed(f"`{LIST_METHODS[kind]}` was answered with {_told(frame)}.")
             page = _dict(frame.get("result"))
-            items.extend(item for item in page.get(RESULT_KEYS[kind]) or () if isinstance(item, dict))
+            items.extend(item for item in _list(page.get(RESULT_KEYS[kind])) if isinstance(item, dict))
             following = page.get("nextCursor")
             if not isinstance(following, str) or following in ("", cursor):
                 return tuple(items)
@@ -279,13 +279,12 @@ class Connection:
             answer = frames.result(request_id, {})
         elif self._port is not None:
             answer = {**await self._ask_client(self._port, method, _dict(frame.get("params"))), "id": request_id}
+        elif method in CLIENT_FEATURES:
+            self._owner.feature_refused(method)
+            why = f"{method}: this connection is shared by several clients"
+            answer = frames.error(request_id, {"code": METHOD_NOT_FOUND, "message": why})
         else:
-            if method in CLIENT_FEATURES:
-                self._owner.feature_refused(method)
-            answer = frames.error(
-                request_id,
-                {"code": METHOD_NOT_FOUND, "message": f"{method}: this connection is shared by several clients"},
-            )
+            answer = frames.error(request_id, {"code": METHOD_NOT_FOUND, "message": "Method not found"})
         try:
             await self._send(answer, self._headers("", {}))
         except ConnectionLost:
@@ -353,6 +352,10 @@ class Connection:
 
 def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _told(frame: Frame) -> str:

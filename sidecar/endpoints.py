@@ -11,8 +11,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import Receive, Scope, Send
 
 from bridge.settings import Settings
-from sidecar import codec
-from sidecar.asgi import header, respond, respond_error
+from sidecar import codec, frames
+from sidecar.asgi import header, parse, read_body, replay, respond, respond_error
 from sidecar.errors import HostRefused, MessageInvalid, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
 from sidecar.hub import Hub
 from sidecar.metrics import Metrics
@@ -40,6 +40,7 @@ class Endpoints:
         if settings.public_url:
             self._hosts |= {(urlsplit(settings.public_url).hostname or "").lower()}
         self._most_sessions = settings.max_sessions
+        self._most_bytes = settings.max_body_bytes
         self._pages: dict[str, Page] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -89,11 +90,23 @@ class Endpoints:
         elif _opens_session(scope, rest) and self._hub.session_count() >= self._most_sessions:
             await respond_error(send, 503, TooManySessions(f"{self._most_sessions} sessions are open."))
         elif rest == "":
-            await workspace.fastmcp.serve_http(scope, receive, send)
+            await self._serve_http(workspace, scope, receive, send)
         elif scope["method"] == "GET":
             await self._sse.serve_stream(workspace, scope, receive, send)
         else:
             await _not_allowed(send, "GET")
+
+    async def _serve_http(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+        """Streamable HTTP: FastMCP's, but for what is no message, as the SDK would answer with its models' insides."""
+        if scope["method"] == "POST":
+            try:
+                body = await read_body(scope, receive, self._most_bytes)
+                frames.validate(parse(body))
+            except SidecarError as error:
+                await respond_error(send, error.status, error)
+                return
+            receive = replay(body, receive)
+        await workspace.fastmcp.serve_http(scope, receive, send)
 
     async def _message(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":

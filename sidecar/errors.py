@@ -19,6 +19,8 @@ class SidecarError(HubError):
     """An error that may be answered to an MCP client; says nothing of the hub's insides."""
 
     rpc_code: ClassVar[int] = SERVER_ERROR
+    status: ClassVar[int] = 400
+    """HTTP status where the error answers a request of HTTP rather than of MCP."""
 
     def rpc(self) -> dict[str, Any]:
         """The `error` member of a JSON-RPC response (JSON-RPC 2.0, section 5.1)."""
@@ -241,6 +243,7 @@ class BodyTooLarge(SidecarError):
     """A client sent a larger body than HUB_MAX_BODY_BYTES."""
 
     code = "BODY_TOO_LARGE"
+    status = 413
     rpc_code = INVALID_REQUEST
     hint = "Send less, or raise HUB_MAX_BODY_BYTES."
 

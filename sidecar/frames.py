@@ -35,6 +35,13 @@ def error(request_id: Any, value: dict[str, Any]) -> Frame:
     return {"jsonrpc": "2.0", "id": request_id, "error": value}
 
 
+NO_ERROR = {"code": 0, "message": ""}
+
+
+def _is_error(value: Any) -> bool:
+    return isinstance(value, dict) and type(value.get("code")) is int and isinstance(value.get("message"), str)
+
+
 def validate(message: Any) -> Frame:
     """The message, if it is one JSON-RPC frame.
 
@@ -54,6 +61,8 @@ def validate(message: Any) -> Frame:
             raise MessageInvalid("`params` is not an object.")
     elif "id" not in message or ("result" in message) == ("error" in message):
         raise MessageInvalid("The message is neither a request, nor a notification, nor a response.")
+    elif not isinstance(message.get("result", {}), dict) or not _is_error(message.get("error", NO_ERROR)):
+        raise MessageInvalid("`result` or `error` of the response is not as JSON-RPC and MCP have it.")
     if "id" in message and (isinstance(message["id"], bool) or not isinstance(message["id"], (int, str))):
         raise MessageInvalid("`id` is neither a string nor an integer.")
     return message

@@ -112,6 +112,8 @@ class Relay:
     async def _call_tool(self, request: Request) -> dict[str, Any]:
         name = request.string("name")
         route = (await self._view(request)).tool_routes.get(name)
+        if route is None and await self._workspace.started():
+            route = (await self._view(request)).tool_routes.get(name)
         if route is None:
             raise self._missing(request, ToolUnknown, f"no tool {_shown(name)}.")
         params = request.params if route.name == name else {**request.params, "name": route.name}

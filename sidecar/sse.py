@@ -20,11 +20,10 @@ from starlette.types import Receive, Scope, Send
 
 from bridge.settings import Settings
 from sidecar import codec, era, frames
-from sidecar.asgi import read_body, respond, respond_error
+from sidecar.asgi import parse, read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.errors import (
     INTERNAL_ERROR,
-    BodyNotJson,
     HubStopping,
     MessageInvalid,
     SessionUnknown,
@@ -276,18 +275,11 @@ class SseTransport:
             return
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
-            await session.receive(frames.validate(_parse(body)))
+            await session.receive(frames.validate(parse(body)))
         except SidecarError as error:
-            await respond_error(send, 413 if error.code == "BODY_TOO_LARGE" else 400, error)
+            await respond_error(send, error.status, error)
             return
         await respond(send, 202, b"Accepted", b"text/plain")
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return codec.loads(body)
-    except (ValueError, RecursionError):
-        raise BodyNotJson("The body is not JSON.") from None
 
 
 async def _disconnected(receive: Receive) -> None:

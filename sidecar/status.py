@@ -82,7 +82,7 @@ class StatusReporter:
             sse_url=f"{url}/sse",
             http_url=url,
             servers=spec.servers,
-            ready=sum(1 for upstream in states if upstream is not None and upstream.state == "ready"),
+            ready=sum(1 for upstream in states if upstream is None or upstream.state == "ready"),
             tools=len(view.tools),
             resources=len(view.resources),
             prompts=len(view.prompts),

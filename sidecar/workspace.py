@@ -256,6 +256,16 @@ class Workspace:
             return WorkspaceOff(f"The workspace {self.name!r} is switched off.")
         return None
 
+    async def started(self) -> bool:
+        """Wait, for a short time, for the servers that are in their first start; whether there was one.
+
+        What a client asks for may come from it: a workspace that was just switched on, say.
+        """
+        upstreams = [member.upstream for member in self.members.values() if member.upstream]
+        starting = [upstream for upstream in upstreams if not upstream.tried]
+        await asyncio.gather(*(upstream.ready(RECONNECT_WAIT) for upstream in starting), return_exceptions=True)
+        return bool(starting)
+
     def clients(self) -> set[Session]:
         """The clients that are connected now."""
         return {client for session in self.sessions for client in session.clients()}

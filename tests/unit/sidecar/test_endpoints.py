@@ -236,7 +236,7 @@ async def test_status_and_metrics(http: httpx2.AsyncClient) -> None:
 # --- messages ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+BAD = pytest.mark.parametrize(
     ("body", "headers", "status", "code"),
     [
         (b"", {}, 400, "BODY_NOT_JSON"),
@@ -249,8 +249,12 @@ async def test_status_and_metrics(http: httpx2.AsyncClient) -> None:
         (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', {}, 400, "MESSAGE_INVALID"),
         (b'{"jsonrpc":"2.0","id":1,"method":"ping"}', {"content-type": "text/plain"}, 400, "MESSAGE_INVALID"),
         (b'"' + b"x" * 3000 + b'"', {}, 413, "BODY_TOO_LARGE"),
+        (b'{"jsonrpc":"2.0","id":1,"result":"text"}', {}, 400, "MESSAGE_INVALID"),
     ],
 )
+
+
+@BAD
 async def test_bad_message(hub: World, body: bytes, headers: dict[str, str], status: int, code: str) -> None:
     """A message that is none is refused, and the session goes on."""
     async with connected(f"{hub.base}/mcp/w", "sse", "legacy") as peer:
@@ -259,6 +263,16 @@ async def test_bad_message(hub: World, body: bytes, headers: dict[str, str], sta
         response = await peer.http.post(url, content=body, headers={"content-type": "application/json", **headers})
         refused(response, status, code)
         assert "result" in (await peer.request("ping")).answer
+
+
+@BAD
+@pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
+async def test_bad_message_over_streamable_http(
+    http: httpx2.AsyncClient, body: bytes, headers: dict[str, str], status: int, code: str, version: str
+) -> None:
+    """The same, with the hub's own words: nothing of the models that the SDK reads messages with."""
+    told = {**ACCEPT, "content-type": "application/json", "mcp-protocol-version": version, **headers}
+    refused(await http.post("/mcp/w", content=body, headers=told), status, code)
 
 
 async def test_unknown_session(hub: World, http: httpx2.AsyncClient) -> None:

@@ -26,7 +26,7 @@ def test_made() -> None:
         frames.request(1, "m", {}),
         frames.request("one", "m"),
         frames.notification("m"),
-        frames.result(0, None),
+        frames.result(0, {}),
         frames.error("x", {"code": 1, "message": ""}),
     ],
 )
@@ -56,6 +56,9 @@ def test_valid(message: dict[str, Any]) -> None:
         {"jsonrpc": "2.0", "id": 1},
         {"jsonrpc": "2.0", "result": {}},
         {"jsonrpc": "2.0", "id": 1, "result": {}, "error": {}},
+        {"jsonrpc": "2.0", "id": 1, "result": None},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": "1", "message": ""}},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": 1}},
     ],
 )
 def test_invalid(message: Any) -> None:

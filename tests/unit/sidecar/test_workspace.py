@@ -25,6 +25,23 @@ async def joined(made: World, *sessions: Recorder, name: str = "w") -> None:
 # --- edits -------------------------------------------------------------------------------------------------------
 
 
+async def test_a_call_waits_for_what_is_starting(tmp_path: Path) -> None:
+    """A tool of a server that was just switched on is found by the call that comes before its handshake is over."""
+    server, client = FakeServer("one"), Recorder()
+    async with world(tmp_path, server) as made:
+        made.put(space())
+        await joined(made, client)
+        server.door.clear()
+        made.put(server.spec("a"), space("a"))
+        call = asyncio.create_task(made.ask(client, "tools/call", {"name": "a_echo", "arguments": {"text": "x"}}))
+        await settle()
+        assert not call.done()
+        server.door.set()
+        assert "content" in await within(call)
+        with pytest.raises(ToolUnknown):
+            await made.ask(client, "tools/call", {"name": "a_nothing"})
+
+
 async def test_make_before_break(tmp_path: Path) -> None:
     """While a changed server starts, the one before serves on; a call in flight finishes where it began."""
     gate = Gate("old")
