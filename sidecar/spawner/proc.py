@@ -94,6 +94,12 @@ def read(pid: int) -> Process | None:
         return None
 
 
+def still_alive(process: Process) -> bool:
+    """Whether a process that was read before is there still, and no zombie."""
+    now = read(process.pid)
+    return now is not None and now.alive and now.start == process.start
+
+
 def _parent(pid: int) -> int:
     process = read(pid)
     return process.ppid if process else 0

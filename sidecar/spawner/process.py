@@ -231,6 +231,8 @@ class Spawner:
                 stray = proc.read(pid)
                 if stray is None or not stray.alive or one.owns(stray):
                     return False
+                if not proc.still_alive(stray):  # it ended before its marks were read: nobody knows whose it was
+                    return False
         return True
 
     def _no_strays(self) -> bool:
