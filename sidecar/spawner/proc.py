@@ -21,14 +21,14 @@ DEAD = "ZXx"
 class Process:
     """One process at one moment. `start` (clock ticks since boot) tells it from a later one with the same pid."""
 
-    __slots__ = ("group", "pid", "ppid", "session", "start", "state")
+    __slots__ = ("group", "memory", "pid", "ppid", "session", "start", "state")
 
     def __init__(self, pid: int, stat: bytes) -> None:
-        fields = stat[stat.rindex(b")") + 2 :].split(b" ", 20)
+        fields = stat[stat.rindex(b")") + 2 :].split(b" ", 21)
         self.pid = pid
         self.state = fields[0].decode()
         self.ppid, self.group, self.session = int(fields[1]), int(fields[2]), int(fields[3])
-        self.start = int(fields[19])
+        self.start, self.memory = int(fields[19]), int(fields[20])
 
     @property
     def alive(self) -> bool:
@@ -96,12 +96,8 @@ def read(pid: int) -> Process | None:
 
 def still_alive(process: Process) -> bool:
     """Whether a process that was read before is there, and not ending: its memory, with its marks, goes first."""
-    try:
-        with open(f"/proc/{process.pid}/stat", "rb", buffering=0) as file:
-            fields = file.read(4096).rpartition(b")")[2].split()
-    except OSError:
-        return False
-    return fields[0] not in {b"Z", b"X"} and int(fields[19]) == process.start and fields[20] != b"0"
+    now = read(process.pid)
+    return now is not None and now.alive and now.start == process.start and now.memory > 0
 
 
 def _parent(pid: int) -> int:
