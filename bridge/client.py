@@ -21,14 +21,25 @@ from bridge.models import (
     Call,
     CallResult,
     Changed,
+    ConfigFile,
+    DeleteServer,
+    DeleteWorkspace,
     Desired,
     Done,
     Event,
+    History,
+    Imported,
+    ImportServers,
     ListTools,
     LogRecords,
     Logs,
     Model,
     Pong,
+    PutConfig,
+    PutServer,
+    PutWorkspace,
+    ReadConfig,
+    ReadHistory,
     Restart,
     SetServer,
     SetWorkspace,
@@ -44,8 +55,9 @@ log = logging.getLogger(__name__)
 MAX_PENDING = 512
 GREETING_TIMEOUT = 5.0
 TOPICS: tuple[str, ...] = tuple(
-    topic for topic in get_args(Event.model_fields["topic"].annotation) if topic != "joined"
+    topic for topic in get_args(Event.model_fields["topic"].annotation) if topic not in ("desired", "joined")
 )
+"""Of the sidecar's events, all."""
 
 
 @dataclass(eq=False)
@@ -131,6 +143,24 @@ class BridgeClient:
     async def request(self, kind: Literal["call"], body: Call, timeout: float = 5.0) -> CallResult: ...
     @overload
     async def request(self, kind: Literal["logs"], body: Logs, timeout: float = 5.0) -> LogRecords: ...
+    @overload
+    async def request(self, kind: Literal["config"], body: ReadConfig, timeout: float = 5.0) -> ConfigFile: ...
+    @overload
+    async def request(self, kind: Literal["put_server"], body: PutServer, timeout: float = 5.0) -> Changed: ...
+    @overload
+    async def request(self, kind: Literal["delete_server"], body: DeleteServer, timeout: float = 5.0) -> Changed: ...
+    @overload
+    async def request(self, kind: Literal["put_workspace"], body: PutWorkspace, timeout: float = 5.0) -> Changed: ...
+    @overload
+    async def request(
+        self, kind: Literal["delete_workspace"], body: DeleteWorkspace, timeout: float = 5.0
+    ) -> Changed: ...
+    @overload
+    async def request(self, kind: Literal["put_config"], body: PutConfig, timeout: float = 5.0) -> Changed: ...
+    @overload
+    async def request(self, kind: Literal["import"], body: ImportServers, timeout: float = 5.0) -> Imported: ...
+    @overload
+    async def request(self, kind: Literal["history"], body: ReadHistory, timeout: float = 5.0) -> History: ...
     @overload
     async def request(self, kind: Literal["ping"], body: None = None, timeout: float = 5.0) -> Pong: ...
     @overload

@@ -56,12 +56,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     host: str = Field("127.0.0.1", description="Address that the hub listens on; a loopback address.")
-    port: int = Field(8765, ge=1, le=65535, description="Public port of the web front (reserved until there is one).")
-    sidecar_port: int = Field(8766, ge=1, le=65535, description="Port of the MCP endpoints.")
+    port: int = Field(
+        8765, ge=1, le=65535, description="Public port of the hub: its pages, its API and every endpoint."
+    )
+    sidecar_port: int = Field(8766, ge=1, le=65535, description="Port of the sidecar, which serves the endpoints.")
     yamcp_dir: Path = Field(
         default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share") / "yamcp-nodejs",
         description="YAMCP's data directory, with providers.json and workspaces.json.",
     )
+    yamcp_ui_dir: Path | None = Field(
+        None, description="A built YAMCP-UI (checkout or installed package), to be run and shown; none: the console."
+    )
+    yamcp_ui_port: int = Field(8767, ge=1, le=65535, description="Loopback port that YAMCP-UI is run on.")
     data_dir: Path = Field(
         default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share") / "yamcp-hub",
         description="The hub's own data: hub.json, the last good state, logs.",
@@ -74,7 +80,7 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     public_url: str | None = Field(
-        None, description="Address of the endpoints as clients see it, when it is not http://HUB_HOST:HUB_SIDECAR_PORT."
+        None, description="Address of the hub as browsers and clients see it, when it is not http://HUB_HOST:HUB_PORT."
     )
     allowed_hosts: str = Field(
         "", description="Further Host names (comma-separated) that requests may carry; loopback names always may."
@@ -106,7 +112,7 @@ class Settings(BaseSettings):
         description="How long a started sidecar waits for the adapter before it serves its own copy.",
     )
 
-    @field_validator("yamcp_dir", "data_dir", "runtime_dir")
+    @field_validator("yamcp_dir", "yamcp_ui_dir", "data_dir", "runtime_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else value
@@ -164,10 +170,23 @@ class Settings(BaseSettings):
         return f"ipc://{self.runtime}/events.sock"
 
     @property
+    def desired_events_address(self) -> str:
+        """Where the adapter publishes events."""
+        return f"ipc://{self.runtime}/desired-events.sock"
+
+    @property
     def base_url(self) -> str:
-        """What endpoint URLs begin with, without a slash at the end."""
+        """What the hub's URLs begin with, without a slash at the end."""
+        return (self.public_url or self._url(self.port)).rstrip("/")
+
+    @property
+    def sidecar_url(self) -> str:
+        """What URLs of the sidecar's own begin with, without a slash at the end."""
+        return self._url(self.sidecar_port)
+
+    def _url(self, port: int) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return (self.public_url or f"http://{host}:{self.sidecar_port}").rstrip("/")
+        return f"http://{host}:{port}"
 
 
 def load() -> Settings:

@@ -81,7 +81,7 @@ class App:
             services = [tasks.create_task(self.bridge.serve()), tasks.create_task(self.reconciler.run())]
             tasks.create_task(self.sse.run(self.stop))
             tasks.create_task(self.http.serve_until(self.stop, listener))
-            log.info("sidecar started", extra={"url": self.settings.base_url, "pid": os.getpid()})
+            log.info("sidecar started", extra={"url": self.settings.sidecar_url, "pid": os.getpid()})
             await self.stop.wait()
             log.info("sidecar stopping")
             for service in services:

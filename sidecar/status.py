@@ -73,7 +73,7 @@ class StatusReporter:
 
     def _workspace(self, workspace: Workspace) -> WorkspaceStatus:
         view, spec = workspace.view, workspace.spec
-        url = f"{self._settings.base_url}/mcp/{spec.slug}"
+        url, direct = (f"{base}/mcp/{spec.slug}" for base in (self._settings.base_url, self._settings.sidecar_url))
         states = (member.serving for member in workspace.members.values())
         return WorkspaceStatus(
             name=spec.name,
@@ -81,6 +81,8 @@ class StatusReporter:
             enabled=spec.enabled,
             sse_url=f"{url}/sse",
             http_url=url,
+            direct_sse_url=f"{direct}/sse",
+            direct_http_url=direct,
             servers=spec.servers,
             ready=sum(1 for upstream in states if upstream is None or upstream.state == "ready"),
             tools=len(view.tools),

@@ -79,7 +79,7 @@ async def test_from_start_to_stop(settings: Settings, monkeypatch: pytest.Monkey
     async with running(settings) as (app, client), httpx2.AsyncClient(timeout=10) as http:
         await client.request("apply", snapshot(1, local), timeout=20)
         await until(lambda: [upstream.state for upstream in app.hub.pool] == ["ready"])
-        url = f"{settings.base_url}/mcp/w"
+        url = f"{settings.sidecar_url}/mcp/w"
         others = [
             ServerSpec(key="remote", namespace="remote", launch=RemoteLaunch(url=url, transport="http")),
             ServerSpec(key="detected", namespace="detected", launch=RemoteLaunch(url=url)),
@@ -96,7 +96,7 @@ async def test_from_start_to_stop(settings: Settings, monkeypatch: pytest.Monkey
         assert shown["remote"] == shown["detected"] == ("ready", "http", None)
         assert shown["lacking"] == ("failed", "", "SERVER_VARIABLE_MISSING")
         assert shown["absent"][2] == "SERVER_COMMAND_MISSING"
-        assert (await http.get(f"{settings.base_url}/healthz")).status_code == 200
+        assert (await http.get(f"{settings.sidecar_url}/healthz")).status_code == 200
         pids = next(each.pids for each in status.servers if each.key == "local")
     for pid in pids:
         with pytest.raises(ProcessLookupError):

@@ -189,7 +189,7 @@ class Hub:
     @property
     def base(self) -> str:
         """The sidecar's address."""
-        return self.settings.base_url
+        return self.settings.sidecar_url
 
     def sse(self, slug: str) -> str:
         """The HTTP+SSE endpoint of a workspace."""

@@ -77,7 +77,7 @@ class World:
     @property
     def base(self) -> str:
         """Where the endpoints are."""
-        return self.settings.base_url
+        return self.settings.sidecar_url
 
     def api(self, ring: LogRing) -> BridgeApi:
         """What is served on the bridge."""

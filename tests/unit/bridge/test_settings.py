@@ -143,8 +143,8 @@ def test_addresses_are_in_the_runtime_directory(home: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "base"),
     [
-        ({}, "http://127.0.0.1:8766"),
-        ({"host": "::1", "sidecar_port": 9}, "http://[::1]:9"),
+        ({}, "http://127.0.0.1:8765"),
+        ({"host": "::1", "port": 9}, "http://[::1]:9"),
         ({"public_url": "https://hub.example/x/"}, "https://hub.example/x"),
     ],
 )

@@ -47,7 +47,7 @@ async def test_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "per_client" in shown.hints[0]
         workspace = status.workspaces[0]
         assert (workspace.ready, workspace.tools, workspace.resources, workspace.sessions) == (1, 1, 1, 1)
-        assert workspace.sse_url == f"{made.base}/mcp/w/sse"
+        assert workspace.direct_sse_url == f"{made.base}/mcp/w/sse"
 
 
 async def test_failing(tmp_path: Path) -> None:
