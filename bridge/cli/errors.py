@@ -24,7 +24,7 @@ class HubRunning(HubError):
 
     code = "HUB_RUNNING"
     hint = (
-        "Use that one (hubctl status) or stop it; a second one needs its own HUB_DATA_DIR, HUB_PORT, HUB_SIDECAR_PORT."
+        "Use that one (hubctl status) or stop it; another needs its own HUB_DATA_DIR, HUB_PORT, HUB_SIDECAR_PORT."
     )
 
 
