@@ -1,0 +1,91 @@
+/** A JSON Schema to read: names, types, rules and what they mean; the JSON itself on demand. */
+
+import { isObject, options, plain, rules, typeText, variants } from '../schema.mjs';
+import { CopyButton, html } from '../ui.mjs';
+
+/** @typedef {import('../schema.mjs').Schema} Schema */
+
+const MAX_DEPTH = 6;
+
+/** @param {{ schema: Schema, none: string }} props `none`: what to say where there is nothing to name */
+export function SchemaView({ schema, none }) {
+  const found = plain(schema, schema);
+  const empty = !inside(found, schema);
+  return html`<div class="schema-view">
+    ${empty && !found.description && html`<p class="muted">${none}</p>`}
+    ${found.description && html`<p class="prose">${found.description}</p>`}
+    <${Inside} schema=${found} root=${schema} depth=${0} />
+    <${RawJson} value=${schema} label="JSON Schema" />
+  </div>`;
+}
+
+/** Any JSON, folded. @param {{ value: unknown, label: string, open?: boolean }} props */
+export function RawJson({ value, label, open = false }) {
+  const text = JSON.stringify(value, null, 2) ?? '';
+  return html`<details class="raw" open=${open}>
+    <summary>${label}</summary>
+    <div class="raw-body">
+      <${CopyButton} text=${text} label=${label} />
+      <pre tabindex="0">${text}</pre>
+    </div>
+  </details>`;
+}
+
+/** What a schema holds: fields of an object, of the items of a list, or alternatives; null when there is nothing. */
+function inside(/** @type {Schema} */ found, /** @type {Schema} */ root) {
+  if (options(found, root)) return null;
+  const all = variants(found, root);
+  if (all) return all.some((each) => inside(each, root)) ? { all } : null;
+  if (isObject(found.items)) return inside(plain(found.items, root), root) && { items: plain(found.items, root) };
+  if (isObject(found.properties) && Object.keys(found.properties).length > 0) return { properties: found.properties };
+  return isObject(found.additionalProperties) ? { values: plain(found.additionalProperties, root) } : null;
+}
+
+/** @param {{ schema: Schema, root: Schema, depth: number }} props @returns {any} */
+function Inside({ schema, root, depth }) {
+  const held = inside(schema, root);
+  if (!held) return null;
+  if (depth > MAX_DEPTH) return html`<p class="muted">…</p>`;
+  if (held.items) return html`<${Inside} schema=${held.items} root=${root} depth=${depth} />`;
+  if (held.all) return html`<${Alternatives} all=${held.all} root=${root} depth=${depth} />`;
+  if (held.values) return html`<ul class="schema-rows"><${Row} name="(any name)" schema=${held.values} root=${root} depth=${depth} /></ul>`;
+  const required = new Set(Array.isArray(schema.required) ? schema.required : []);
+  return html`<ul class="schema-rows">
+    ${Object.entries(held.properties).map(
+      ([name, each]) =>
+        html`<${Row} key=${name} name=${name} schema=${plain(each, root)} root=${root} depth=${depth} required=${required.has(name)} />`,
+    )}
+  </ul>`;
+}
+
+/** @param {{ all: Schema[], root: Schema, depth: number }} props */
+function Alternatives({ all, root, depth }) {
+  return html`<ul class="schema-rows">
+    ${all.map(
+      (each, index) => html`<li key=${index}>
+        <p class="schema-row"><span class="muted">either </span><strong>${each.title ?? typeText(each, root)}</strong></p>
+        ${each.description && html`<p class="schema-text">${each.description}</p>`}
+        <${Inside} schema=${each} root=${root} depth=${depth + 1} />
+      </li>`,
+    )}
+  </ul>`;
+}
+
+/** @param {{ name: string, schema: Schema, root: Schema, depth: number, required?: boolean }} props */
+function Row({ name, schema, root, depth, required = false }) {
+  const choices = options(schema, root);
+  const said = rules(schema);
+  return html`<li>
+    <p class="schema-row">
+      <code class="schema-name">${name}</code>
+      <span class="schema-type">${typeText(schema, root)}</span>
+      ${required && html`<span class="tag tag-required">required</span>`}
+      ${schema.deprecated && html`<span class="tag">deprecated</span>`}
+    </p>
+    ${typeof schema.description === 'string' && html`<p class="schema-text">${schema.description}</p>`}
+    ${choices && html`<p class="schema-text">${choices.map(({ label }, index) => html`${index > 0 && ' '}<code key=${index}>${label}</code>`)}</p>`}
+    ${said.length > 0 && html`<p class="schema-text schema-rules">${said.join(', ')}</p>`}
+    ${schema.default !== undefined && html`<p class="schema-text">Default: <code>${JSON.stringify(schema.default)}</code></p>`}
+    <${Inside} schema=${schema} root=${root} depth=${depth + 1} />
+  </li>`;
+}

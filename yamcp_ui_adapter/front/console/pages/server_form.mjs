@@ -1,0 +1,6 @@
+import { html, Page } from '../ui.mjs';
+
+/** @param {{ args: string[], query: Record<string, string> }} props */
+export default function ServerForm({ args }) {
+  return html`<${Page} title=${args[0] ?? 'server_form'}></${Page}>`;
+}

@@ -1,0 +1,5 @@
+import { html, Page } from '../ui.mjs';
+
+export default function Workspaces() {
+  return html`<${Page} title="Workspaces"></${Page}>`;
+}
