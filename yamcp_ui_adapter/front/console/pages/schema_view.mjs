@@ -1,6 +1,7 @@
 /** A JSON Schema to read: names, types, rules and what they mean; the JSON itself on demand. */
 
 import { isObject, options, plain, rules, typeText, variants } from '../schema.mjs';
+import { requiredOf } from '../schema_draft.mjs';
 import { CopyButton, html } from '../ui.mjs';
 
 /** @typedef {import('../schema.mjs').Schema} Schema */
@@ -31,12 +32,20 @@ export function RawJson({ value, label, open = false }) {
   </details>`;
 }
 
-/** What a schema holds: fields of an object, of the items of a list, or alternatives; null when there is nothing. */
-function inside(/** @type {Schema} */ found, /** @type {Schema} */ root) {
+/**
+ * What a schema holds: fields of an object, of the items of a list, or alternatives; null when there is nothing.
+ *
+ * @param {Schema} found @param {Schema} root
+ * @returns {{ all?: Schema[], items?: Schema, properties?: Record<string, any>, values?: Schema }|null}
+ */
+function inside(found, root) {Schema} */ found, /** @type {Schema} */ root) {
   if (options(found, root)) return null;
   const all = variants(found, root);
   if (all) return all.some((each) => inside(each, root)) ? { all } : null;
-  if (isObject(found.items)) return inside(plain(found.items, root), root) && { items: plain(found.items, root) };
+  if (isObject(found.items)) {
+    const items = plain(found.items, root);
+    return inside(items, root) ? { items } : null;
+  }
   if (isObject(found.properties) && Object.keys(found.properties).length > 0) return { properties: found.properties };
   return isObject(found.additionalProperties) ? { values: plain(found.additionalProperties, root) } : null;
 }
@@ -48,10 +57,11 @@ function Inside({ schema, root, depth }) {
   if (depth > MAX_DEPTH) return html`<p class="muted">…</p>`;
   if (held.items) return html`<${Inside} schema=${held.items} root=${root} depth=${depth} />`;
   if (held.all) return html`<${Alternatives} all=${held.all} root=${root} depth=${depth} />`;
-  if (held.values) return html`<ul class="schema-rows"><${Row} name="(any name)" schema=${held.values} root=${root} depth=${depth} /></ul>`;
-  const required = new Set(Array.isArray(schema.required) ? schema.required : []);
+  if (held.values)
+    return html`<ul class="schema-rows"><${Row} name="(any name)" schema=${held.values} root=${root} depth=${depth} /></ul>`;
+  const required = requiredOf(schema);
   return html`<ul class="schema-rows">
-    ${Object.entries(held.properties).map(
+    ${Object.entries(held.properties ?? {}).map(
       ([name, each]) =>
         html`<${Row} key=${name} name=${name} schema=${plain(each, root)} root=${root} depth=${depth} required=${required.has(name)} />`,
     )}

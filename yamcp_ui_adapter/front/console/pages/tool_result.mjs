@@ -14,7 +14,8 @@ const BASE64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/;
  * @param {{ result?: any, error?: any, seconds: number }} props `error`: no answer came; `result` as MCP has it
  */
 export function ToolResult({ result, error, seconds }) {
-  if (error) return html`<div class="stack"><${Took} tone="bad" text="No result" seconds=${seconds} /><${Notice} error=${error} /></div>`;
+  if (error)
+    return html`<div class="stack"><${Took} tone="bad" text="No result" seconds=${seconds} /><${Notice} error=${error} /></div>`;
   const content = Array.isArray(result?.content) ? result.content : [];
   const structured = result?.structuredContent;
   const failed = result?.isError === true;
@@ -104,6 +105,7 @@ function Resource({ resource }) {
   return html`<div class="result-link stack">
     <p><${Address} uri=${String(uri ?? '')} /> <span class="muted">${String(mimeType ?? '')}</span></p>
     ${typeof text === 'string' && html`<${LongText} text=${text} />`}
-    ${typeof blob === 'string' && html`<${Block} block=${{ type: 'image', data: blob, mimeType }} /><p class="muted">${size(bytes)}</p>`}
+    ${bytes > 0 && IMAGES.test(mimeType) && html`<${Block} block=${{ type: 'image', data: blob, mimeType }} />`}
+    ${bytes > 0 && html`<p class="muted">Binary, ${size(bytes)}</p>`}
   </div>`;
 }
