@@ -15,12 +15,13 @@ import {
 import { changedServer } from '../../yamcp_ui_adapter/front/yamcp_forms.mjs';
 
 const SECRET = 'hunter2-SECRET';
+const ref = (/** @type {string} */ name) => ['$', `{${name}}`].join('');
 const nested = {
   namespace: 'web',
   type: 'sse',
   providerParameters: {
     url: `https://me:${SECRET}@example.org/sse?api_key=${SECRET}&page=2#x`,
-    headers: { Authorization: `Bearer ${SECRET}`, 'X-Ref': '${WEB_TOKEN}' },
+    headers: { Authorization: `Bearer ${SECRET}`, 'X-Ref': ref('WEB_TOKEN') },
   },
 };
 const stdio = {
@@ -29,7 +30,7 @@ const stdio = {
   providerParameters: { command: 'npx', args: ['-y', 'x'], env: { TOKEN: SECRET, EMPTY: '', N: 42, NONE: null } },
 };
 
-/** Pseudo-random numbers below 1, the same ones each time. */
+/** Pseudo-random numbers below 1, the same ones each time. @param {number} seed */
 function randomOf(seed) {
   let state = seed;
   return () => {
@@ -38,23 +39,28 @@ function randomOf(seed) {
   };
 }
 
-/** Any JSON, of the odd kinds that the files are found with. */
+/**
+ * Any JSON, of the odd kinds that the files are found with.
+ *
+ * @param {() => number} random
+ * @returns {any}
+ */
 function anyValue(random, depth = 3) {
-  const pick = (items) => items[Math.floor(random() * items.length)];
+  const pick = (/** @type {any[]} */ items) => items[Math.floor(random() * items.length)];
   const text = () =>
     pick([
       '',
       'x',
       SECRET,
       MASK,
-      '${VAR}',
-      '${VAR:-x}',
+      ref('VAR'),
+      ref('VAR:-x'),
       'https://a:b@c/d?token=e&token=f&g',
       'a:b@c',
       'é',
       '__proto__',
     ]);
-  const some = (make) => Array.from({ length: Math.floor(random() * 4) }, make);
+  const some = (/** @type {() => any} */ make) => Array.from({ length: Math.floor(random() * 4) }, make);
   const name = () =>
     pick([
       'env',
@@ -106,7 +112,7 @@ test('no value of env, of headers or before the @ of a url is left, in any of th
   const content = { nested, stdio, flat, odd, text: `http://u:${SECRET}@h`, mcpServers: { inner: flat } };
   const masked = JSON.stringify(maskConfig(content));
   assert.ok(!masked.includes(SECRET), masked);
-  assert.ok(masked.includes('"X-Ref":"${WEB_TOKEN}"'), 'a reference is no secret');
+  assert.ok(masked.includes(`"X-Ref":"${ref('WEB_TOKEN')}"`), 'a reference is no secret');
 });
 
 test('a url shows all but what is secret in it', () => {
@@ -118,7 +124,7 @@ test('a url shows all but what is secret in it', () => {
     ['https://me:p#1?@example.org', `https://me:${MASK}@example.org`],
     [' https://me:s@h', ` https://me:${MASK}@h`],
     ['me:s@h', `me:${MASK}@h`],
-    ['https://${USER}:${PASS}@h', 'https://${USER}:${PASS}@h'],
+    [`https://${ref('USER')}:${ref('PASS')}@h`, `https://${ref('USER')}:${ref('PASS')}@h`],
     ['https://h:8080/@scope/x', 'https://h:8080/@scope/x'],
     ['http://[::1]:80/a@b', 'http://[::1]:80/a@b'],
     ['https://h/?tavilyApiKey=s&page=1&access_token=t', `https://h/?tavilyApiKey=${MASK}&page=1&access_token=${MASK}`],
@@ -131,22 +137,26 @@ test('a url shows all but what is secret in it', () => {
 });
 
 test('a masked value for which nothing is stored is refused, by its place and without a value', () => {
-  for (const [entry, stored, place] of [
+  /** @type {[any, any, RegExp][]} */
+  const cases = [
     [mask(stdio), undefined, /of env › TOKEN is/],
     [{ env: { NEW: MASK } }, stdio, /env › NEW/],
     [{ providerParameters: { env: { NONE: MASK } } }, stdio, /NONE/],
     [{ headers: { constructor: MASK } }, nested, /headers › constructor/],
     [{ url: `https://a:${MASK}@h` }, { url: 'https://h' }, /url/],
     [{ url: `https://h?api_key=${MASK}` }, { url: `https://a:${SECRET}@h?token=${SECRET}` }, /url/],
-  ]) {
+  ];
+  for (const [entry, stored, place] of cases) {
     assert.throws(
       () => unmask(entry, stored),
-      (error) => error.code === 'MASKED_VALUE' && place.test(error.message) && !error.message.includes(SECRET),
+      (/** @type {any} */ error) =>
+        error.code === 'MASKED_VALUE' && place.test(error.message) && !error.message.includes(SECRET),
     );
   }
 });
 
 test('what was changed beside a masked value stays changed', () => {
+  /** @type {any} */
   const edited = structuredClone(mask(stdio));
   edited.providerParameters.env.N = 'new';
   edited.providerParameters.env.MORE = 'more';
