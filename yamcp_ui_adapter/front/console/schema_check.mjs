@@ -8,6 +8,7 @@
 import { counted, isObject, options, plain, typeText, variants } from './schema.mjs';
 
 const MAX_DEPTH = 30;
+const WIDE = 6; // how much deeper alternatives count: those that lead to themselves multiply
 const LONGEST_MATCHED = 1000; // characters that a server's pattern is tried on
 
 /** @type {Record<string, RegExp>} */
@@ -55,7 +56,7 @@ export function check(schema, value, root, path = '', depth = 0) {
 
 /** @param {Schema[]} all @param {unknown} value @param {Schema} root @param {string} path @param {number} depth */
 function checkVariants(all, value, root, path, depth) {
-  const tried = all.map((each) => check(each, value, root, path, depth + 1));
+  const tried = all.map((each) => check(each, value, root, path, depth + WIDE));
   return tried.reduce((best, each) => (each.length < best.length ? each : best));
 }
 

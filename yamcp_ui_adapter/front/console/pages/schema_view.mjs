@@ -38,13 +38,13 @@ export function RawJson({ value, label, open = false }) {
  * @param {Schema} found @param {Schema} root
  * @returns {{ all?: Schema[], items?: Schema, properties?: Record<string, any>, values?: Schema }|null}
  */
-function inside(found, root) {Schema} */ found, /** @type {Schema} */ root) {
-  if (options(found, root)) return null;
+function inside(found, root, depth = 0) {
+  if (depth > MAX_DEPTH || options(found, root)) return null;
   const all = variants(found, root);
-  if (all) return all.some((each) => inside(each, root)) ? { all } : null;
+  if (all) return all.some((each) => inside(each, root, depth + 2)) ? { all } : null;
   if (isObject(found.items)) {
     const items = plain(found.items, root);
-    return inside(items, root) ? { items } : null;
+    return inside(items, root, depth + 1) ? { items } : null;
   }
   if (isObject(found.properties) && Object.keys(found.properties).length > 0) return { properties: found.properties };
   return isObject(found.additionalProperties) ? { values: plain(found.additionalProperties, root) } : null;
