@@ -16,6 +16,7 @@ from sidecar.bridge_api import BridgeApi
 from sidecar.channel import Frame
 from sidecar.endpoints import Endpoints
 from sidecar.fingerprint import fingerprint
+from sidecar.history import Recorder as HistoryRecorder
 from sidecar.hub import Hub
 from sidecar.logring import LogRing
 from sidecar.metrics import Metrics
@@ -81,7 +82,7 @@ class World:
 
     def api(self, ring: LogRing) -> BridgeApi:
         """What is served on the bridge."""
-        return BridgeApi(self.hub, self.reconciler, self.reporter, ring)
+        return BridgeApi(self.hub, self.reconciler, self.reporter, ring, HistoryRecorder(self.metrics))
 
     def connector(self, spec: ServerSpec) -> Connect:
         """Servers are found by their command."""
