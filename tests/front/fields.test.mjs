@@ -15,7 +15,7 @@ import {
 } from '../../yamcp_ui_adapter/front/fields.mjs';
 
 const fields = { name, servers: optional(names), on: optional(flag), entry: optional(object), env: optional(values) };
-const nest = (/** @type {number} */ levels) => JSON.parse('{"a":'.repeat(levels) + '1' + '}'.repeat(levels));
+const nest = (/** @type {number} */ levels) => JSON.parse(`${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`);
 
 test('what fits is let pass, the odd names too', () => {
   for (const odd of ['', '..', 'a/b?c#d%', 'ü ✓ 🙂', '__proto__', 'x'.repeat(1024)]) {

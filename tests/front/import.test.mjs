@@ -41,7 +41,7 @@ test('a text that is empty, no object or nested without end is refused', () => {
     ['[]', /no object/],
     ['"x"', /no object/],
     ['null', /no object/],
-    ['{"a":'.repeat(100) + '1' + '}'.repeat(100), /deeper/],
+    [`${'{"a":'.repeat(100)}1${'}'.repeat(100)}`, /deeper/],
     ['['.repeat(500_000), /deeper/],
   ])) {
     assert.throws(

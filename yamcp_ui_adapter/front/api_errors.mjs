@@ -13,12 +13,12 @@ export const textInvalid = (message, data) =>
   new FrontError('BODY_INVALID', message, { data, hint: 'Check its brackets, commas and quotes at that place.' });
 
 /**
- * providers.json has no such entry. Told as the adapter does, which is asked about what is there.
+ * providers.json has no such entry. Code as the adapter's, words as YAMCP-UI's.
  *
  * @param {string} key
  */
 export const noSuchServer = (key) =>
-  new BridgeError('NO_SUCH_SERVER', `There is no server ${JSON.stringify(key)} in providers.json.`, {
+  new BridgeError('NO_SUCH_SERVER', `Server ${key} not found`, {
     hint: 'GET /api/servers lists them; the namespace is not the key, and names are case-sensitive.',
   });
 
@@ -28,7 +28,7 @@ export const noSuchServer = (key) =>
  * @param {string} name
  */
 export const noSuchWorkspace = (name) =>
-  new BridgeError('NO_SUCH_WORKSPACE', `There is no workspace ${JSON.stringify(name)} in workspaces.json.`, {
+  new BridgeError('NO_SUCH_WORKSPACE', `Workspace ${name} not found`, {
     hint: 'GET /api/workspaces lists them; names are case-sensitive.',
   });
 

@@ -32,7 +32,7 @@ export function hubApi({ hub, settings }) {
 /** @type {(hub: import('./hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
 function reading(hub) {
   return {
-    state: () => hub.state,
+    state: () => hub.fresh(),
     reload: () => hub.change('reload', {}),
     import: ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: parseConfig(text) }),
     tools: ({ query }) => hub.ask('tools', query),

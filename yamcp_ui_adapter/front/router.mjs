@@ -38,7 +38,8 @@ export function routerOf(routes, handlers, { maxBodyBytes, ignoreUnknown = false
     if (!route) return refuseMethod(req, res, there);
     const body = route.body || route.anyBody ? await readBody(req, res) : undefined;
     const answer = await handlers[route.id](asked(route, req, res, body, ignoreUnknown));
-    if (answer !== undefined) res.json(answer);
+    if (answer !== undefined)
+      res.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }).json(answer);
   });
   return router;
 }

@@ -12,12 +12,10 @@ import { flag, name, names, number, object, optional, text, values } from './fie
  * @property {import('./fields.mjs').Fields} [body] none: a body is not read
  * @property {boolean} [anyBody] the body is any JSON value, for the handler to check
  * @property {string} answer
- * @property {string[]} [errors] codes, besides those that any route may answer
+ * @property {string[]} [errors] codes of its own; docs/api.md has those that any route may answer
  */
 
-const EDITS = ['ADAPTER_AWAY', 'CONFIG_FILE_BROKEN', 'DATA_DIR_UNUSABLE'];
 const ENTRY = ['ENTRY_INVALID', 'MASKED_VALUE'];
-const SETTINGS = ['ADAPTER_AWAY', 'HUB_FILE_BROKEN', 'DATA_DIR_UNUSABLE'];
 const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
 const limit = number('whole number from 1 to 5,000', { min: 1, max: 5000, whole: true });
 const since = number('Unix time in seconds', { min: 0, max: 1e12 });
@@ -36,117 +34,114 @@ export const HUB_ROUTES = [
   route('reload', 'POST', '/api/hub/reload', {
     summary: 'Read the files now, not when their change is noticed.',
     answer: '{snapshot}',
-    errors: ['ADAPTER_AWAY'],
   }),
   route('addWorkspace', 'POST', '/api/hub/workspaces', {
     summary: 'Add a workspace.',
     body: workspaceBody,
     answer: '{snapshot, workspace}',
-    errors: ['ALREADY_EXISTS', ...EDITS],
+    errors: ['ALREADY_EXISTS'],
   }),
   route('putWorkspace', 'PUT', '/api/hub/workspaces', {
     summary: 'Change the members of a workspace, or its name.',
     query: workspaceName,
     body: { ...workspaceBody, expect },
     answer: '{snapshot, workspace}',
-    errors: ['NO_SUCH_WORKSPACE', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...EDITS],
+    errors: ['NO_SUCH_WORKSPACE', 'ALREADY_EXISTS', 'EDIT_CONFLICT'],
   }),
   route('deleteWorkspace', 'DELETE', '/api/hub/workspaces', {
     summary: 'Delete a workspace.',
     query: { ...workspaceName, expect },
     answer: '{snapshot}',
-    errors: ['NO_SUCH_WORKSPACE', 'EDIT_CONFLICT', ...EDITS],
+    errors: ['NO_SUCH_WORKSPACE', 'EDIT_CONFLICT'],
   }),
   route('setWorkspace', 'PATCH', '/api/hub/workspaces', {
     summary: 'Change how the names of its tools are made.',
     query: workspaceName,
     body: { name_template: optional(name) },
     answer: '{snapshot, workspace}',
-    errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID', ...SETTINGS],
+    errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID'],
   }),
   ...['start', 'stop'].map((verb) =>
     route(`${verb}Workspace`, 'POST', `/api/hub/workspaces/${verb}`, {
       summary: verb === 'start' ? 'Switch a workspace on.' : 'Switch a workspace off.',
       query: workspaceName,
       answer: '{snapshot, workspace}',
-      errors: ['NO_SUCH_WORKSPACE', ...SETTINGS],
+      errors: ['NO_SUCH_WORKSPACE'],
     }),
   ),
   route('readServer', 'GET', '/api/hub/servers', {
     summary: 'One entry of providers.json, secrets masked, with its hash and its settings.',
     query: serverKey,
     answer: '{key, entry, hash, settings}',
-    errors: ['NO_SUCH_SERVER', 'CONFIG_FILE_BROKEN', 'ADAPTER_AWAY'],
+    errors: ['NO_SUCH_SERVER', 'CONFIG_FILE_BROKEN'],
   }),
   route('addServer', 'POST', '/api/hub/servers', {
     summary: 'Add a server.',
     body: { key: name, entry: object },
     answer: '{snapshot, server}',
-    errors: ['ALREADY_EXISTS', ...ENTRY, ...EDITS],
+    errors: ['ALREADY_EXISTS', ...ENTRY],
   }),
   route('putServer', 'PUT', '/api/hub/servers', {
     summary: 'Change the entry of a server, or its key.',
     query: serverKey,
     body: { key: name, entry: object, expect },
     answer: '{snapshot, server}',
-    errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY, ...EDITS],
+    errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY],
   }),
   route('deleteServer', 'DELETE', '/api/hub/servers', {
     summary: 'Delete a server, and its name from the workspaces.',
     query: { ...serverKey, expect },
     answer: '{snapshot}',
-    errors: ['NO_SUCH_SERVER', 'EDIT_CONFLICT', ...EDITS],
+    errors: ['NO_SUCH_SERVER', 'EDIT_CONFLICT'],
   }),
   route('setServer', 'PATCH', '/api/hub/servers', {
     summary: 'Change settings of a server; null sets one back to its default.',
     query: serverKey,
     body: { settings: object },
     answer: '{snapshot, server}',
-    errors: ['NO_SUCH_SERVER', 'EDIT_INVALID', ...SETTINGS],
+    errors: ['NO_SUCH_SERVER', 'EDIT_INVALID'],
   }),
   ...['start', 'stop'].map((verb) =>
     route(`${verb}Server`, 'POST', `/api/hub/servers/${verb}`, {
       summary: verb === 'start' ? 'Switch a server on.' : 'Switch a server off, in every workspace.',
       query: serverKey,
       answer: '{snapshot, server}',
-      errors: ['NO_SUCH_SERVER', ...SETTINGS],
+      errors: ['NO_SUCH_SERVER'],
     }),
   ),
   route('restartServer', 'POST', '/api/hub/servers/restart', {
     summary: 'Close the connection to a server, with its process, and open it anew.',
     query: serverKey,
     answer: '{server}',
-    errors: ['SERVER_UNKNOWN', 'SIDECAR_AWAY'],
+    errors: ['SERVER_UNKNOWN'],
   }),
   route('import', 'POST', '/api/hub/import', {
     summary: "Add the servers of another client's configuration: JSON, comments and trailing commas allowed.",
     body: { text, workspace: optional(name), replace: optional(flag), dry_run: optional(flag) },
     answer: '{servers, workspace, snapshot}',
-    errors: ['EDIT_INVALID', ...ENTRY, ...EDITS],
+    errors: ['EDIT_INVALID', ...ENTRY],
   }),
   route('tools', 'GET', '/api/hub/tools', {
     summary: 'The tools of a workspace as its clients see them.',
     query: { workspace: name },
     answer: '{tools}',
-    errors: ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF', 'SIDECAR_AWAY'],
+    errors: ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF'],
   }),
   route('call', 'POST', '/api/hub/call', {
     summary: 'Call a tool as a client would.',
     body: { workspace: name, tool: name, arguments: optional(object), timeout: optional(seconds) },
     answer: '{result, seconds}',
-    errors: ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF', 'SIDECAR_AWAY'],
+    errors: ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF'],
   }),
   route('history', 'GET', '/api/hub/history', {
     summary: 'Figures of calls: how many, how many failed, how long they took.',
     query: { since: optional(since), server: optional(name) },
     answer: '{interval, now, samples}',
-    errors: ['SIDECAR_AWAY'],
   }),
   route('logs', 'GET', '/api/hub/logs', {
     summary: 'The newest log records of the sidecar, oldest first.',
     query: { server: optional(name), limit: optional(limit) },
     answer: '{records}',
-    errors: ['SIDECAR_AWAY'],
   }),
 ];
 
@@ -175,24 +170,24 @@ export const YAMCP_ROUTES = [
     summary: 'Add a server.',
     body: { ...serverForm, name },
     answer: '{success, message}',
-    errors: ['ALREADY_EXISTS', ...ENTRY, ...EDITS],
+    errors: ['ALREADY_EXISTS', ...ENTRY],
   }),
   route('putServer', 'PUT', `/api/servers${id}`, {
     summary: 'Change a server; another `namespace` or `name` renames it.',
     body: serverForm,
     answer: '{success, message}',
-    errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY, ...EDITS],
+    errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY],
   }),
   route('deleteServer', 'DELETE', `/api/servers${id}`, {
     summary: 'Delete a server, and its name from the workspaces.',
     answer: '{success, message}',
-    errors: ['NO_SUCH_SERVER', ...EDITS],
+    errors: ['NO_SUCH_SERVER'],
   }),
   ...['start', 'stop'].map((verb) =>
     route(`${verb}Server`, 'POST', `/api/servers${id}/${verb}`, {
       summary: verb === 'start' ? 'Switch a server on.' : 'Switch a server off, in every workspace.',
       answer: '{success, message, server}',
-      errors: ['NO_SUCH_SERVER', ...SETTINGS],
+      errors: ['NO_SUCH_SERVER'],
     }),
   ),
   route('workspaces', 'GET', '/api/workspaces', {
@@ -203,24 +198,24 @@ export const YAMCP_ROUTES = [
     summary: 'Add a workspace.',
     body: { name, servers: optional(names) },
     answer: '{success, message}',
-    errors: ['ALREADY_EXISTS', ...EDITS],
+    errors: ['ALREADY_EXISTS'],
   }),
   route('putWorkspace', 'PUT', `/api/workspaces${id}`, {
     summary: 'Change the members of a workspace, or its name.',
     body: { name: optional(name), servers: names },
     answer: '{success, message}',
-    errors: ['NO_SUCH_WORKSPACE', 'ALREADY_EXISTS', ...EDITS],
+    errors: ['NO_SUCH_WORKSPACE', 'ALREADY_EXISTS'],
   }),
   route('deleteWorkspace', 'DELETE', `/api/workspaces${id}`, {
     summary: 'Delete a workspace.',
     answer: '{success, message}',
-    errors: ['NO_SUCH_WORKSPACE', ...EDITS],
+    errors: ['NO_SUCH_WORKSPACE'],
   }),
   ...['start', 'stop'].map((verb) =>
     route(`${verb}Workspace`, 'POST', `/api/workspaces${id}/${verb}`, {
       summary: verb === 'start' ? 'Switch a workspace on.' : 'Switch a workspace off.',
       answer: '{success, message, workspace}',
-      errors: ['NO_SUCH_WORKSPACE', ...SETTINGS],
+      errors: ['NO_SUCH_WORKSPACE'],
     }),
   ),
   route('logs', 'GET', '/api/logs', {
@@ -240,7 +235,7 @@ export const YAMCP_ROUTES = [
     route(`${file}Config`, 'GET', `/api/config/${file}`, {
       summary: `${file}.json as it is in the file${file === 'providers' ? ', secrets masked' : ''}.`,
       answer: 'the object',
-      errors: ['CONFIG_FILE_BROKEN', 'ADAPTER_AWAY'],
+      errors: ['CONFIG_FILE_BROKEN'],
     }),
   ),
   ...['providers', 'workspaces'].map((file) =>
@@ -248,7 +243,7 @@ export const YAMCP_ROUTES = [
       summary: `Replace ${file}.json.`,
       anyBody: true,
       answer: '{success, message}',
-      errors: ['EDIT_CONFLICT', ...(file === 'providers' ? ['MASKED_VALUE', ...EDITS] : EDITS)],
+      errors: ['EDIT_CONFLICT', ...(file === 'providers' ? ['MASKED_VALUE'] : [])],
     }),
   ),
 ];

@@ -55,22 +55,21 @@ export function yamcpTruth({ hub, settings }) {
 }
 
 /**
- * Answers what is asked of /api and is nothing that there is.
+ * Answers what is asked of /api and is nothing that there is; other paths it passes on.
  *
- * @type {import('express').RequestHandler}
+ * @param {import('express').Request} req
+ * @param {import('express').Response} _res
+ * @param {import('express').NextFunction} next
  */
 export function apiNotFound(req, _res, next) {
-  next(
-    req.path === '/api' || req.path.startsWith('/api/')
-      ? new FrontError('NOT_FOUND', 'There is nothing at this path of the API.')
-      : undefined,
-  );
+  const ours = req.path === '/api' || req.path.startsWith('/api/');
+  next(ours ? new FrontError('NOT_FOUND', 'There is nothing at this path of the API.') : undefined);
 }
 
 /** @type {(hub: Hub, settings: import('./settings.mjs').Settings) => Handlers} */
 function handlersOf(hub, settings) {
   return {
-    stats: () => statsOf(hub.state),
+    stats: async () => statsOf(await hub.fresh()),
     logs: () => logs(hub),
     ...servers(hub),
     ...workspaces(hub),
@@ -91,7 +90,7 @@ function servers(hub) {
     };
   };
   return {
-    servers: () => hub.state.servers.map(serverOf),
+    servers: async () => (await hub.fresh()).servers.map(serverOf),
     addServer: async ({ body }) => {
       const { key, entry } = addedServer(body);
       await edits.addServer(hub, key, entry);
@@ -120,7 +119,7 @@ function workspaces(hub) {
     return { ...done(message), workspace: workspaceOf(workspace) };
   };
   return {
-    workspaces: () => hub.state.workspaces.map(workspaceOf),
+    workspaces: async () => (await hub.fresh()).workspaces.map(workspaceOf),
     addWorkspace: async ({ body: { name, servers: members = [] } }) => {
       await edits.addWorkspace(hub, name, members);
       return done(`Workspace ${name} created successfully`);
