@@ -80,7 +80,7 @@ class App:
         await warm_up()
         async with self.publisher, Spawner(self.settings.runtime) as spawner, asyncio.TaskGroup() as tasks:
             tasks.create_task(self.hub.run(self._pool(spawner), self.stop))
-            loops = (self.bridge.serve(), self.reconciler.run(), self.recorder.run())
+            loops = (self.bridge.serve(), self.reconciler.run(), self.recorder.run(), self.reporter.run())
             services = [tasks.create_task(loop) for loop in loops]
             tasks.create_task(self.sse.run(self.stop))
             tasks.create_task(self.http.serve_until(self.stop, listener))

@@ -138,6 +138,7 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
     pool = Pool(made.connector, lambda spec: fingerprint(spec, b"k"), made.hub, made.metrics, 30)
     async with asyncio.timeout(50), asyncio.TaskGroup() as tasks:
         tasks.create_task(made.hub.run(pool, made.stop))
+        measuring = tasks.create_task(made.reporter.run())
         if serve:
             tasks.create_task(made.sse.run(made.stop))
             http = HttpServer(made.endpoints, made.settings)
@@ -147,5 +148,6 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
         try:
             yield made
         finally:
+            measuring.cancel()
             made.stop.set()
     assert [server.name for server in servers if server.open] == []
