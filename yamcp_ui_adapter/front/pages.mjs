@@ -108,6 +108,7 @@ function contentPolicy(importMap) {
     "default-src 'self'",
     `script-src 'self' 'sha256-${hash}'`,
     "img-src 'self' data:",
+    "media-src 'self' data:",
     "object-src 'none'",
     "base-uri 'none'",
     "form-action 'none'",
