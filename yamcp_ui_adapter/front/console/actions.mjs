@@ -56,3 +56,24 @@ export async function changeSettings(key, settings) {
   await api.patch('/api/hub/servers', { key }, { settings });
   await refresh();
 }
+
+/**
+ * The members of a workspace as its file has them, those that no server is called included; null if there is none.
+ *
+ * @param {string} name
+ * @returns {Promise<string[]|null>}
+ */
+export async function storedMembers(name) {
+  const content = await api.get('/api/config/workspaces');
+  const entry = Object.hasOwn(content, name) ? content[name] : null;
+  const members = Array.isArray(entry) ? entry : entry?.servers;
+  return Array.isArray(members) ? members.filter((key) => typeof key === 'string') : null;
+}
+
+/** Put a server into a workspace, as its last member. @param {string} name @param {string} key */
+export async function addMember(name, key) {
+  const expect = workspacesByName.value.get(name)?.hash;
+  const members = (await storedMembers(name)) ?? [];
+  if (members.includes(key)) return;
+  await api.put('/api/hub/workspaces', { name }, { name, servers: [...members, key], ...(expect && { expect }) });
+}
