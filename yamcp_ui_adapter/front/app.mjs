@@ -12,6 +12,7 @@ import { errorPage, Pages } from './pages.mjs';
 import { Relay, sendRpcError } from './proxy.mjs';
 import { reenter, refuseUpgrade } from './upgrade.mjs';
 import { yamcpApi } from './yamcp_api.mjs';
+import { YamcpUi } from './yamcp_ui.mjs';
 
 /**
  * @import {IncomingMessage, Server, ServerResponse} from 'node:http'
@@ -33,6 +34,7 @@ export class Front {
     this.hub = new Hub(settings, log);
     this.relay = new Relay(settings, log);
     this.live = new Live(this.hub, settings, log);
+    this.yamcpUi = settings.yamcpUiDir ? new YamcpUi({ hub: this.hub, settings, log }) : null;
     this.site = this.#site();
     /** @type {Server} */
     this.server = createServer({ keepAliveTimeout: KEEP_ALIVE }, (request, response) =>
@@ -47,6 +49,7 @@ export class Front {
    */
   async start() {
     this.hub.start();
+    this.yamcpUi?.start();
     const { host, port } = this.settings;
     await new Promise((resolve, reject) => {
       this.server.once('error', (error) => reject(taken(host, port, error)));
@@ -63,6 +66,7 @@ export class Front {
     await Promise.all([closed, this.live.close(), this.hub.close()]);
     clearTimeout(late);
     this.relay.close();
+    this.yamcpUi?.close();
   }
 
   /** What is not on the fast way to the sidecar. */
@@ -74,6 +78,7 @@ export class Front {
     site.use('/healthz', healthz(new Health(hub)));
     site.use(new Pages().handler(() => hub.state));
     site.use(hubApi({ hub, settings }));
+    if (this.yamcpUi) site.use(this.yamcpUi.router);
     site.use(yamcpApi({ hub, settings }));
     site.get('/', (_, response) => response.redirect(302, '/hub/'));
     site.use((request) => {

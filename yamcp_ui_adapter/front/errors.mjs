@@ -99,6 +99,11 @@ export const CATALOGUE = {
     cause: 'YAMCP-UI, whose pages are shown here, does not answer.',
     hint: "It is started again by itself; the hub's own console is at /hub/.",
   },
+  YAMCP_UI_REFUSED: {
+    status: 502,
+    cause: 'YAMCP-UI, which writes what is edited in its pages, would not or could not do it.',
+    hint: 'yamcp-ui.log in the logs directory may say more; the console at /hub/ edits without it.',
+  },
   WORKSPACE_NOT_READY: {
     status: 503,
     cause: 'A workspace is switched on, but none of its servers is ready.',
