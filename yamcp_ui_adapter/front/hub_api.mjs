@@ -84,14 +84,19 @@ async function readServer(hub, key) {
   return { key, entry: mask(entry), hash, settings: serverNow(hub, key)?.settings ?? null };
 }
 
-/** @type {(hub: import('./hub.mjs').Hub, body: any, res: import('express').Response) => Promise<object>} */
+/** @type {(hub: import('./hub.mjs').Hub, body: any, res: import('express').Response) => Promise<object | undefined>} */
 async function call(hub, body, res) {
   const { timeout = CALL_TIMEOUT } = body;
   const gone = new AbortController();
   res.once('close', () => gone.abort());
   const began = performance.now();
-  const { result } = await hub.ask('call', { ...body, timeout }, { timeout: timeout + MARGIN, signal: gone.signal });
-  return { result, seconds: (performance.now() - began) / 1000 };
+  try {
+    const { result } = await hub.ask('call', { ...body, timeout }, { timeout: timeout + MARGIN, signal: gone.signal });
+    return { result, seconds: (performance.now() - began) / 1000 };
+  } catch (error) {
+    if (gone.signal.aborted) return undefined; // nobody is there to be told
+    throw error;
+  }
 }
 
 /** @type {(hub: import('./hub.mjs').Hub, name: string) => any} */

@@ -14,7 +14,7 @@ import { problemOf, readQuery } from './fields.mjs';
  * @property {import('express').Response} res
  *
  * @typedef {(asked: Asked) => unknown} Handler returns what is sent as JSON; undefined: it has answered by itself
- * @typedef {import('./routes.mjs').Route & {pattern: RegExp, names: string[]}} Compiled
+ * @typedef {import('./routes.mjs').Route & {pattern: RegExp, names: string[], handle: Handler}} Compiled
  */
 
 /**
@@ -27,7 +27,7 @@ import { problemOf, readQuery } from './fields.mjs';
  * @returns {import('express').Router}
  */
 export function routerOf(routes, handlers, { maxBodyBytes, ignoreUnknown = false, passMethods = false }) {
-  const compiled = routes.map(compile);
+  const compiled = routes.map((route) => compile(route, handlers[route.id]));
   const readBody = bodyReader(maxBodyBytes);
   const router = express.Router();
   router.use(async (req, res, next) => {
@@ -37,19 +37,20 @@ export function routerOf(routes, handlers, { maxBodyBytes, ignoreUnknown = false
     if (!route && passMethods) return next();
     if (!route) return refuseMethod(req, res, there);
     const body = route.body || route.anyBody ? await readBody(req, res) : undefined;
-    const answer = await handlers[route.id](asked(route, req, res, body, ignoreUnknown));
+    const answer = await route.handle(asked(route, req, res, body, ignoreUnknown));
     if (answer !== undefined)
       res.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }).json(answer);
   });
   return router;
 }
 
-/** @type {(route: import('./routes.mjs').Route) => Compiled} */
-function compile(route) {
+/** @type {(route: import('./routes.mjs').Route, handle: Handler | undefined) => Compiled} */
+function compile(route, handle) {
+  if (!handle) throw new TypeError(`The route ${route.id} has no handler.`);
   const names = [...route.path.matchAll(/:(\w+)/g)].map((match) => match[1]);
   const source = route.path.replace(/:\w+/g, '([^/]*)');
   const slash = names.length === 0 ? '/?' : ''; // after an id it would be the beginning of an empty one
-  return { ...route, names, pattern: new RegExp(`^${source}${slash}$`) };
+  return { ...route, names, handle, pattern: new RegExp(`^${source}${slash}$`) };
 }
 
 /** @type {(route: Compiled, req: import('express').Request, res: import('express').Response, body: unknown, ignoreUnknown: boolean) => Asked} */
