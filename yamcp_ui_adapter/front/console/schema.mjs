@@ -120,10 +120,21 @@ function option(value, title) {
  * @returns {Schema[]|null}
  */
 export function variants(schema, root) {
-  if (Array.isArray(schema.type)) return schema.type.map((type) => ({ ...schema, type, title: undefined }));
-  const { oneOf, anyOf, title, description, default: _, ...beside } = schema;
+  if (Array.isArray(schema.type)) {
+    const { title, description, default: _, nullable, ...beside } = schema;
+    return schema.type.map((type) => ({ ...beside, type }));
+  }
+  const { oneOf, anyOf, title, description, default: _, nullable, ...beside } = schema;
   const all = oneOf ?? anyOf;
   return Array.isArray(all) && all.length > 0 ? all.map((each) => merge(beside, plain(each, root))) : null;
+}
+
+/** What one of several alternatives is called. @param {Schema} schema  a plain one @param {Schema} root */
+export function variantText(schema, root) {
+  if (typeof schema.title === 'string') return schema.title;
+  const names = isObject(schema.properties) ? Object.keys(schema.properties) : [];
+  if (names.length === 0 || kindOf(schema, root) !== 'object') return typeText(schema, root);
+  return `object with ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
 }
 
 /** A type in words: `list of text`, `text or null`. @param {unknown} given @param {Schema} root @returns {string} */

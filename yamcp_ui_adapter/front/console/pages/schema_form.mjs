@@ -1,7 +1,7 @@
 /** A form made of a JSON Schema: each part of a draft with the control that fits it. */
 
 import { useId, useRef } from 'preact/hooks';
-import { kindOf, options, plain, rules, typeText, variants } from '../schema.mjs';
+import { kindOf, options, plain, rules, typeText, variants, variantText } from '../schema.mjs';
 import { pointer } from '../schema_check.mjs';
 import { draftOf, objectDraft, requiredOf } from '../schema_draft.mjs';
 import { Button, Checkbox, Field, html } from '../ui.mjs';
@@ -17,6 +17,7 @@ import { Button, Checkbox, Field, html } from '../ui.mjs';
  * @property {Schema} root
  * @property {Draft} draft
  * @property {boolean} required
+ * @property {boolean} [item] of a list: it is there, and its name is a number
  * @property {string} path JSON pointer of its value
  * @property {Problem[]} problems of the whole form
  * @property {(draft: Draft) => void} onChange
@@ -98,8 +99,9 @@ function NullBox({ name, draft, onChange }) {
 }
 
 /** @param {Part} props @param {Schema} found */
-function labelOf({ name, root }, found) {
+function labelOf({ name, root, item }, found) {
   const title = typeof found.title === 'string' && found.title.toLowerCase() !== spaced(name) ? found.title : '';
+  if (item) return html`${name}<span class="schema-type"> ${typeText(found, root)}</span>`;
   return html`<code class="schema-name">${name}</code>${title && html` <span>${title}</span>`}
     <span class="schema-type"> ${typeText(found, root)}</span>`;
 }
@@ -125,7 +127,7 @@ function Text({ name, found, draft, onChange, ...rest }) {
     value=${value}
     kind=${long ? 'textarea' : (INPUTS[found.format] ?? 'text')}
     onInput=${(/** @type {string} */ text) => onChange({ kind: 'string', text })}
-    attrs=${{ rows: 2, placeholder: PLACEHOLDERS[found.format] ?? exampleOf(found) }}
+    attrs=${{ ...(long && { rows: 2 }), placeholder: PLACEHOLDERS[found.format] ?? exampleOf(found) }}
   />`;
 }
 
@@ -194,15 +196,15 @@ function Nothing({ label }) {
 }
 
 /** What a Field takes of what a part has. @param {any} rest */
-const control = ({ label, help, error, required }) => ({ label, help, error, required });
+const control = ({ label, help, error, required, item }) => ({ label, help, error, required: required && !item });
 
 // --- of several parts -----------------------------------------------------------------------------------------------
 
-/** @param {{ label: any, help: any, error: string|undefined, children: any }} props */
-function Group({ label, help, error, children }) {
+/** @param {{ label: any, help: any, error: string|undefined, required: boolean, item?: boolean, children: any }} props */
+function Group({ label, help, error, required, item, children }) {
   const id = useId();
   return html`<fieldset class="schema-group" aria-describedby=${error ? `${id}-error` : undefined}>
-    <legend>${label}</legend>
+    <legend>${label}${required && !item && html`<span class="schema-type"> (required)</span>`}</legend>
     ${help && html`<p class="help">${help}</p>`}
     ${error && html`<p class="wrong" id=${`${id}-error`} tabindex="-1">${error}</p>`}
     ${children}
@@ -213,7 +215,7 @@ function Group({ label, help, error, children }) {
 function Nested({ found, root, draft, required, onChange, ...rest }) {
   const include = (/** @type {boolean} */ on) =>
     onChange(on ? objectDraft(found, {}, root) : { kind: 'object', absent: true });
-  return html`<${Group} ...${rest}>
+  return html`<${Group} ...${rest} required=${required}>
     ${!required && html`<${Checkbox} label="Include it" checked=${!draft.absent} onChange=${include} />`}
     ${!draft.absent && html`<${Fields} ...${rest} schema=${found} root=${root} draft=${draft} onChange=${onChange} />`}
   </${Group}>`;
@@ -233,16 +235,17 @@ function List({ found, root, draft, required, path, problems, onChange, ...rest 
     put(items.filter((_, index) => index !== at));
     /** @type {HTMLElement|null|undefined} */ (box.current?.querySelector(':scope > .schema-add button'))?.focus();
   };
-  return html`<${Group} ...${rest}>
+  return html`<${Group} ...${rest} required=${required}>
     <div class="schema-items stack" ref=${box}>
       ${items.map(
         (item, index) => html`<div class="schema-item" key=${index}>
           <${One}
-            name=${String(index + 1)}
+            name=${`Item ${index + 1}`}
             schema=${found.items}
             root=${root}
             draft=${item}
             required
+            item
             path=${pointer(path, index)}
             problems=${problems}
             onChange=${(/** @type {Draft} */ next) => put(items.map((each, at) => (at === index ? next : each)))}
@@ -271,8 +274,8 @@ function Variant({ found, root, draft, required, path, problems, onChange, ...re
       index < 0 ? { kind: 'choice', index } : { kind: 'choice', index, of: draftOf(all[index], undefined, root, true) },
     );
   };
-  const choices = all.map((each, index) => ({ value: String(index), label: each.title ?? typeText(each, root) }));
-  return html`<${Group} ...${rest} error=${picked < 0 ? undefined : rest.error}>
+  const choices = all.map((each, index) => ({ value: String(index), label: variantText(each, root) }));
+  return html`<${Group} ...${rest} required=${required} error=${picked < 0 ? undefined : rest.error}>
     <${Field}
       label=${`Kind of ${rest.name}`}
       error=${picked < 0 ? rest.error : undefined}

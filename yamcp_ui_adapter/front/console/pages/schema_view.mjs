@@ -1,6 +1,6 @@
 /** A JSON Schema to read: names, types, rules and what they mean; the JSON itself on demand. */
 
-import { isObject, options, plain, rules, typeText, variants } from '../schema.mjs';
+import { isObject, options, plain, rules, typeText, variants, variantText } from '../schema.mjs';
 import { requiredOf } from '../schema_draft.mjs';
 import { CopyButton, html } from '../ui.mjs';
 
@@ -15,7 +15,7 @@ export function SchemaView({ schema, none }) {
   return html`<div class="schema-view">
     ${empty && !found.description && html`<p class="muted">${none}</p>`}
     ${found.description && html`<p class="prose">${found.description}</p>`}
-    <${Inside} schema=${found} root=${schema} depth=${0} />
+    <${Inside} schema=${found} root=${schema} seen=${[]} depth=${0} />
     <${RawJson} value=${schema} label="JSON Schema" />
   </div>`;
 }
@@ -50,45 +50,53 @@ function inside(found, root, depth = 0) {
   return isObject(found.additionalProperties) ? { values: plain(found.additionalProperties, root) } : null;
 }
 
-/** @param {{ schema: Schema, root: Schema, depth: number }} props @returns {any} */
-function Inside({ schema, root, depth }) {
+/**
+ * @param {{ schema: Schema, given?: unknown, root: Schema, seen: string[], depth: number }} props
+ *   `given`: as it stands in the JSON; `seen`: references that lead here, so that one in a circle is told once
+ * @returns {any}
+ */
+function Inside({ schema, given, root, seen, depth }) {
+  const reference = isObject(given) && typeof given.$ref === 'string' ? given.$ref : null;
   const held = inside(schema, root);
   if (!held) return null;
-  if (depth > MAX_DEPTH) return html`<p class="muted">…</p>`;
-  if (held.items) return html`<${Inside} schema=${held.items} root=${root} depth=${depth} />`;
-  if (held.all) return html`<${Alternatives} all=${held.all} root=${root} depth=${depth} />`;
+  if (depth > MAX_DEPTH || (reference && seen.includes(reference)))
+    return html`<p class="muted schema-text">(the same as above)</p>`;
+  const further = { root, seen: reference ? [...seen, reference] : seen, depth: depth + 1 };
+  if (held.items) return html`<${Inside} schema=${held.items} given=${schema.items} ...${further} />`;
+  if (held.all) return html`<${Alternatives} all=${held.all} given=${schema.oneOf ?? schema.anyOf} ...${further} />`;
   if (held.values)
-    return html`<ul class="schema-rows"><${Row} name="(any name)" schema=${held.values} root=${root} depth=${depth} /></ul>`;
+    return html`<ul class="schema-rows"><${Row} name="(any name)" given=${schema.additionalProperties} ...${further} /></ul>`;
   const required = requiredOf(schema);
   return html`<ul class="schema-rows">
     ${Object.entries(held.properties ?? {}).map(
       ([name, each]) =>
-        html`<${Row} key=${name} name=${name} schema=${plain(each, root)} root=${root} depth=${depth} required=${required.has(name)} />`,
+        html`<${Row} key=${name} name=${name} given=${each} required=${required.has(name)} ...${further} />`,
     )}
   </ul>`;
 }
 
-/** @param {{ all: Schema[], root: Schema, depth: number }} props */
-function Alternatives({ all, root, depth }) {
+/** @param {{ all: Schema[], given: unknown[]|undefined, root: Schema, seen: string[], depth: number }} props */
+function Alternatives({ all, given, ...further }) {
   return html`<ul class="schema-rows">
     ${all.map(
       (each, index) => html`<li key=${index}>
-        <p class="schema-row"><span class="muted">either </span><strong>${each.title ?? typeText(each, root)}</strong></p>
+        <p class="schema-row"><span class="muted">${index === 0 ? 'either' : 'or'}</span><strong>${variantText(each, further.root)}</strong></p>
         ${each.description && html`<p class="schema-text">${each.description}</p>`}
-        <${Inside} schema=${each} root=${root} depth=${depth + 1} />
+        <${Inside} schema=${each} given=${given?.[index]} ...${further} />
       </li>`,
     )}
   </ul>`;
 }
 
-/** @param {{ name: string, schema: Schema, root: Schema, depth: number, required?: boolean }} props */
-function Row({ name, schema, root, depth, required = false }) {
-  const choices = options(schema, root);
+/** @param {{ name: string, given: unknown, root: Schema, seen: string[], depth: number, required?: boolean }} props */
+function Row({ name, given, required = false, ...further }) {
+  const schema = plain(given, further.root);
+  const choices = options(schema, further.root);
   const said = rules(schema);
   return html`<li>
     <p class="schema-row">
       <code class="schema-name">${name}</code>
-      <span class="schema-type">${typeText(schema, root)}</span>
+      <span class="schema-type">${typeText(schema, further.root)}</span>
       ${required && html`<span class="tag tag-required">required</span>`}
       ${schema.deprecated && html`<span class="tag">deprecated</span>`}
     </p>
@@ -96,6 +104,6 @@ function Row({ name, schema, root, depth, required = false }) {
     ${choices && html`<p class="schema-text">${choices.map(({ label }, index) => html`${index > 0 && ' '}<code key=${index}>${label}</code>`)}</p>`}
     ${said.length > 0 && html`<p class="schema-text schema-rules">${said.join(', ')}</p>`}
     ${schema.default !== undefined && html`<p class="schema-text">Default: <code>${JSON.stringify(schema.default)}</code></p>`}
-    <${Inside} schema=${schema} root=${root} depth=${depth + 1} />
+    <${Inside} schema=${schema} given=${given} ...${further} />
   </li>`;
 }

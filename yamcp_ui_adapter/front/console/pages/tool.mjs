@@ -42,8 +42,11 @@ export function ToolDetail({ workspace, tool, server }) {
   return html`<article class="tool stack" aria-labelledby="tool-title">
     <a class="back explorer-back" href=${href('tools', [], { workspace: workspace.name })}><${Icon} name="back" />All tools</a>
     <div>
-      <h2 id="tool-title" tabindex="-1" ref=${heading}>${title ?? tool.name}</h2>
-      <p class="tool-name"><code>${tool.name}</code> <${CopyButton} text=${tool.name} label="name of the tool" /></p>
+      <div class="tool-name">
+        <h2 id="tool-title" tabindex="-1" ref=${heading}>${title ?? tool.name}</h2>
+        <${CopyButton} text=${tool.name} label="name of the tool">Copy name</${CopyButton}>
+      </div>
+      ${title && html`<p><code>${tool.name}</code></p>`}
       <p class="muted">${server && html`of the server <${ItemLink} page="servers" name=${server} />`} <${Hints} tool=${tool} /></p>
     </div>
     ${tool.description && html`<p class="prose">${tool.description}</p>`}
