@@ -12,7 +12,7 @@ from typing import Literal
 
 from bridge.cli import front, lock
 from bridge.cli.context import Context
-from bridge.cli.errors import FrontUnwell, HubNotRunning
+from bridge.cli.errors import HubNotRunning
 from bridge.cli.node import check_packages, find_node
 from bridge.cli.ports import port_problems
 from bridge.cli.render import Paint, by_key, clean, span, workspace_state
@@ -142,11 +142,9 @@ async def _desired(context: Context) -> Desired | HubError:
 
 
 async def _front(settings: Settings) -> HubError | None:
-    """That the front answers; what it says is not well, the other looks tell in more detail."""
+    """That the front answers; what it finds failing, the other looks tell in more detail."""
     try:
         await front.health(settings, ANSWER)
-    except FrontUnwell:
-        return None
     except HubError as error:
         return error
     return None

@@ -23,9 +23,7 @@ class HubRunning(HubError):
     """A hub already runs with this runtime directory; a second one is refused."""
 
     code = "HUB_RUNNING"
-    hint = (
-        "Use that one (hubctl status) or stop it; another needs its own HUB_DATA_DIR, HUB_PORT, HUB_SIDECAR_PORT."
-    )
+    hint = "Use that one (hubctl status) or stop it; another needs its own HUB_DATA_DIR, HUB_PORT, HUB_SIDECAR_PORT."
 
 
 class DirectoryUnusable(HubError):
@@ -61,13 +59,6 @@ class FrontAway(HubError):
 
     code = "FRONT_AWAY"
     hint = "It is started again by itself; if it stays away, front.log in the logs directory says why."
-
-
-class FrontUnwell(HubError):
-    """The front answers, and says that the hub does not serve what it should."""
-
-    code = "FRONT_UNWELL"
-    hint = "`hubctl doctor` looks at each part."
 
 
 class YamcpUiAway(HubError):

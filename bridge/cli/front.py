@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import json
-from typing import Any
+from typing import Literal
 
-from bridge.cli.errors import FrontAway, FrontUnwell, YamcpUiAway
+from pydantic import ConfigDict
+
+from bridge.cli.errors import FrontAway, YamcpUiAway
+from bridge.errors import ErrorBody
+from bridge.models import Model
 from bridge.settings import Settings
 
 LONGEST = 1 << 20
 """Bytes of an answer that are read."""
 
 
-async def health(settings: Settings, timeout: float) -> dict[str, Any]:
-    """What the front's /healthz answers when all is well; `timeout` in seconds.
+class Health(Model):
+    """What /healthz answers."""
+
+    model_config = ConfigDict(extra="allow")
+
+    status: Literal["ok", "failing"]
+    reasons: tuple[ErrorBody, ...] = ()
+    """What is missing, where it is failing."""
+
+
+async def health(settings: Settings, timeout: float) -> Health:
+    """How the front finds the hub to be; `timeout` in seconds.
 
     Raises:
         FrontAway: no answer, or one that is not the front's.
-        FrontUnwell: it answers that something is missing; the data has its whole answer.
     """
     where = f"{settings.host}:{settings.port}"
     try:
         status, text = await _get(settings.host, settings.port, "/healthz", timeout)
-        answer = json.loads(text)
+        return Health.model_validate_json(text)
     except (OSError, http.client.HTTPException) as error:
         raise FrontAway(f"The front does not answer at {where}: {_why(error, timeout)}.") from None
     except ValueError:
-        raise FrontAway(f"What answers at {where} is not the front.") from None
-    if not isinstance(answer, dict) or status not in (200, 503):
-        raise FrontAway(f"What answers at {where} is not the front (status {status}).")
-    if status == 200:
-        return answer
-    reason = str(answer.get("error") or "it does not say what is wrong").rstrip(".")
-    raise FrontUnwell(f"{reason}.", hint=str(answer.get("hint") or FrontUnwell.hint), data=answer)
+        raise FrontAway(f"What answers at {where} is not the front (status {status}).") from None
 
 
 async def check_yamcp_ui_answers(settings: Settings, timeout: float) -> None:

@@ -7,7 +7,6 @@ import time
 
 from bridge.cli import front
 from bridge.cli.context import Context
-from bridge.cli.errors import FrontUnwell
 from bridge.cli.render import Paint, by_key, clean, count, error_line, size, span, table, trouble
 from bridge.cli.workspaces import POLL, workspace_table
 from bridge.client import BridgeClient
@@ -33,21 +32,19 @@ async def status(context: Context) -> int:
 
 
 async def health(context: Context) -> int:
-    """`hubctl health`: 0 when the front says that all is well, and what it says."""
+    """`hubctl health`: 0 when the front says that all is well, else 1 and what is missing."""
     answer = await front.health(context.settings, FRONT_TIMEOUT)
     if context.json:
         context.emit(answer)
     else:
-        context.say("The hub is well.")
-    return 0
+        context.say(*(map(error_line, answer.reasons) if answer.reasons else ["The hub is well."]))
+    return int(answer.status != "ok")
 
 
 async def pages_line(context: Context) -> str:
     """Where the hub's pages are; or why they are not to be had."""
     try:
-        await front.health(context.settings, FRONT_TIMEOUT)
-    except FrontUnwell:
-        pass  # a server that is not ready, say: the tables below tell which
+        await front.health(context.settings, FRONT_TIMEOUT)  # what it finds failing, the tables below tell
     except HubError as error:
         return context.paint.bad(error_line(error.body()))
     return f"pages: {context.settings.base_url}/"

@@ -123,8 +123,6 @@ class Watcher:
                     await asyncio.sleep(FRONT_POLL)
                     continue
                 return paint.bad(error_line(error.body()))
-            except HubError:
-                pass  # the lines that follow say what is not well
             return f"Open {paint.bold(f'{settings.base_url}/')}"
 
     async def _desired(self) -> Desired | None:
