@@ -14,10 +14,14 @@ export function Shell() {
   return html`
     <a class="skip" href="#main" onClick=${skip}>Skip to content</a>
     <div class="frame">
-      <div class="side">
-        <${Top} />
+      <header class="side">
+        <div class="top">
+          <a class="brand" href=${href('workspaces')} aria-label="yamcp-hub, to the workspaces"><${Mark} /><span>yamcp-hub</span></a>
+          <${Health} />
+        </div>
         <${Navigation} />
-      </div>
+        <${Preferences} />
+      </header>
       <main id="main" tabindex="-1">
         <${Lost} />
         <${Away} />
@@ -34,10 +38,10 @@ function skip(event) {
   document.getElementById('main')?.focus();
 }
 
-function Top() {
-  return html`<header class="top">
-    <a class="brand" href=${href('workspaces')} aria-label="yamcp-hub, to the workspaces"><${Mark} /><span>yamcp-hub</span></a>
-    <${Health} />
+function Preferences() {
+  const version = state.value?.hub.version;
+  return html`<div class="prefs">
+    ${version && html`<p class="version muted">Version ${version}</p>`}
     <${Choice}
       label="Theme"
       value=${theme.value}
@@ -46,7 +50,7 @@ function Top() {
       }}
       options=${['auto', 'light', 'dark'].map((value) => ({ value, label: THEMES[value] }))}
     />
-  </header>`;
+  </div>`;
 }
 
 /** @param {string} icon @param {string} label */
@@ -92,7 +96,6 @@ function Navigation() {
           </li>`,
         )}
     </ul>
-    ${state.value?.hub.version && html`<p class="version muted">Version ${state.value.hub.version}</p>`}
   </nav>`;
 }
 

@@ -136,7 +136,7 @@ function Now({ server }) {
     ['Next try', retry_at && html`<${Time} at=${retry_at} />`],
     ['Transport', TRANSPORTS[transport] ?? transport],
     ['Protocol', era && (era === 'modern' ? '2026-07-28 (stateless)' : 'Up to 2025-11-25')],
-    ['Calls itself', [server_name, server_version].filter(Boolean).join(' ')],
+    ['Says it is', [server_name, server_version].filter(Boolean).join(' ')],
   ];
   return html`<${Section} title="Now"><div class="card"><${Facts} facts=${facts} /></div></${Section}>`;
 }

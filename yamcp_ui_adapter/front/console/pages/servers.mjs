@@ -70,7 +70,7 @@ export function ServerTable({ label, servers, short = false }) {
     {
       id: 'name',
       title: 'Server',
-      hide: true,
+      bare: true,
       cell: (/** @type {Server} */ server) => html`<${Named} server=${server} />`,
     },
     { id: 'state', title: 'State', cell: (/** @type {Server} */ server) => html`<${StateBadge} server=${server} />` },
@@ -120,7 +120,8 @@ export function launchText({ command, args = [], url }) {
 }
 
 /** @param {{ server: Server, label?: string }} props */
-export function ServerSwitch({ server: { key, enabled } }) {
+export function ServerSwitch({ server: { key, enabled, state: how } }) {
+  if (how === 'invalid') return null;
   return html`<${Switch}
     on=${enabled}
     going=${going.value.get(`server:${key}`)}
@@ -138,9 +139,9 @@ function Restart({ server: { key, state: how } }) {
 /** @param {{ names: string[] }} props */
 function InWorkspaces({ names }) {
   if (names.length === 0) return html`<span class="muted">none</span>`;
-  const rest = names.length - 3;
+  const others = names.slice(1).map(shown).join(', ');
   return html`<div class="in-workspaces">
-    ${names.slice(0, 3).map((name) => html`<span class="cut" key=${name}><${ItemLink} page="workspaces" name=${name} /></span>`)}
-    ${rest > 0 && html`<span class="muted">and ${rest} more</span>`}
+    <span class="cut"><${ItemLink} page="workspaces" name=${names[0]} /></span>
+    ${others && html`<span class="muted" title=${others}>+${names.length - 1}<span class="unseen"> (${others})</span></span>`}
   </div>`;
 }

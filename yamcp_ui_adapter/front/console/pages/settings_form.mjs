@@ -37,7 +37,7 @@ export function SettingsForm({ server: { key, settings } }) {
       setError(reason);
     }
   };
-  return html`<form class="card form" onSubmit=${save} noValidate>
+  return html`<form class="card" onSubmit=${save} noValidate>
     <div class="settings">
       ${SETTINGS.map(
         (setting) => html`<${SettingField}

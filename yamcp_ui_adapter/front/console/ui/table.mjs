@@ -7,7 +7,7 @@ import { html } from './html.mjs';
  * @template T
  * @param {object} props
  * @param {string} props.label
- * @param {{ id: string, title: any, cell: (row: T) => any, align?: 'end', hide?: boolean }[]} props.columns `hide`: its title is for screen readers only
+ * @param {{ id: string, title: any, cell: (row: T) => any, align?: 'end', hide?: boolean, bare?: boolean }[]} props.columns `hide`: its title is for screen readers only; `bare`: it has none on a card
  * @param {T[]} props.rows
  * @param {(row: T) => string} props.rowKey
  */
@@ -28,7 +28,7 @@ export function Table({ label, columns, rows, rowKey }) {
           (row) => html`<tr role="row" key=${rowKey(row)}>
             ${columns.map(
               (column) => html`<td role="cell" class="cell-${column.id} ${column.align ?? ''}" key=${column.id}>
-                ${!column.hide && html`<span class="cell-title" aria-hidden="true">${column.title}</span>`}
+                ${!column.hide && !column.bare && html`<span class="cell-title" aria-hidden="true">${column.title}</span>`}
                 <div class="cell-value">${column.cell(row)}</div>
               </td>`,
             )}
