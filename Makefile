@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bars bench lock clean need-node
+.PHONY: help run test test-front test-browser in-browser lint bars bench lock clean need-node
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -12,6 +12,10 @@ sum = $(shell cat $(1) | cksum | cut -d' ' -f1)
 RUNTIME := $(VENV)/.done-runtime-$(call sum,locks/runtime.txt pyproject.toml)
 DEV := $(VENV)/.done-dev-$(call sum,locks/dev.txt pyproject.toml)
 READY := $(firstword $(wildcard $(DEV)) $(RUNTIME))
+NODE_RUNTIME := node_modules/.done-runtime-$(call sum,package-lock.json)
+NODE_DEV := node_modules/.done-dev-$(call sum,package-lock.json)
+NODE_READY := $(firstword $(wildcard $(NODE_DEV)) $(NODE_RUNTIME))
+NODE_TOOLS := node_modules/.bin
 
 define find_python
 for python in "$(PYTHON)" python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -32,28 +36,63 @@ define install # $(1): lock file
 @$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 endef
 
-help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+define install_node # $(1): further options of npm ci
+@command -v npm >/dev/null || { echo "missing: npm (it comes with Node >= 20.19)" >&2; exit 1; }
+@echo "setup: packages of package-lock.json"
+@npm ci --loglevel=error --ignore-scripts --no-audit --no-fund $(1) >/dev/null \
+  || { echo "setup: npm ci failed; its lines above say why" >&2; exit 1; }
+endef
 
-run: $(READY) ## Set up and run the hub until Ctrl-C
+# Node's own coverage: every Node process that is started below here writes what it ran into this directory when it ends,
+# the front of a `hubctl run` too; c8 adds it up (.c8rc.json says what counts).
+NODE_COVERAGE := $(CURDIR)/.coverage-node
+FRONT_TESTS := $(wildcard tests/front/*.test.mjs)
+BROWSER_TESTS := $(wildcard tests/browser/*.test.mjs)
+
+define node_test # $(1): files, $(2): further options
+@$(if $(1),NODE_V8_COVERAGE="$(NODE_COVERAGE)" node --test --test-reporter=dot --test-timeout=600000 $(2) $(1),:)
+endef
+
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(READY) $(NODE_READY) ## Set up and run the hub until Ctrl-C
 	@$(BIN)/hubctl run
 
-test: $(DEV) need-node ## Set up, check style and types, run every test
+test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 	@[ ! -f tests/real/setup.sh ] || bash tests/real/setup.sh
 	@$(MAKE) lint
+	@rm -rf "$(NODE_COVERAGE)"
 	@echo "test: pytest with coverage"
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	@NODE_V8_COVERAGE="$(NODE_COVERAGE)" $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	@$(MAKE) test-front test-browser
+	@echo "test: coverage of the Node parts"
+	@$(NODE_TOOLS)/c8 report --temp-directory="$(NODE_COVERAGE)"
 
-lint: $(DEV) ## Check style and types
+test-front: $(DEV) $(NODE_DEV) ## Run the tests of the Node parts alone
+	@echo "test: node --test tests/front"
+	$(call node_test,$(FRONT_TESTS))
+
+test-browser: $(DEV) $(NODE_DEV) ## Run the tests in a real browser alone
+	@echo "test: node --test tests/browser"
+	@bash tests/browser/setup.sh; case $$? in 0) $(MAKE) in-browser;; 3) ;; *) exit 1;; esac
+
+in-browser:
+	$(call node_test,$(BROWSER_TESTS),--test-concurrency=1)
+
+lint: $(DEV) $(NODE_DEV) ## Check style and types
 	@echo "lint: ruff check, ruff format, mypy"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "lint: run $(BIN)/ruff format on these files:"; $(BIN)/ruff format --check .; exit 1; }
 	@$(BIN)/mypy --no-error-summary
+	@echo "lint: biome check, tsc"
+	@found=$$($(NODE_TOOLS)/biome check . 2>&1) || { echo "$$found"; exit 1; }
+	@$(NODE_TOOLS)/tsc -p .
 
-bars: $(DEV) need-node ## Measure every figure that is promised: passed or failed
+bars: $(DEV) $(NODE_DEV) ## Measure every figure that is promised: passed or failed
 	@$(BIN)/python -m bench.bars
 
-bench: $(DEV) ## Compare with other ways of doing it
+bench: $(DEV) $(NODE_DEV) ## Compare with other ways of doing it
 	@$(BIN)/python -m bench
 
 lock: $(LOCK_ENV)/bin/uv ## Recompile the lock files from pyproject.toml
@@ -66,7 +105,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
   --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 clean: ## Remove environments and caches (the hub's data stays)
-	@rm -rf $(VENV) .envs tests/real/node_modules build *.egg-info .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .envs node_modules tests/real/node_modules build *.egg-info .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME):
@@ -75,6 +114,14 @@ $(RUNTIME):
 
 $(DEV):
 	$(call install,locks/dev.txt)
+	@touch $@
+
+$(NODE_RUNTIME): | need-node
+	$(call install_node,--omit=dev)
+	@touch $@
+
+$(NODE_DEV): | need-node
+	$(call install_node)
 	@touch $@
 
 need-node:

@@ -459,7 +459,10 @@ class Sample(Model):
 
 
 class History(Model):
-    """Answer to `history`, oldest first; intervals without a call are left out."""
+    """Answer to `history`, oldest first; intervals without a call are left out.
+
+    A last sample whose end is `now` is of an interval that goes on: the next answer has it anew, longer or whole.
+    """
 
     interval: float
     """Length of a sample, in seconds."""

@@ -26,6 +26,7 @@ from sidecar.connector import Connector
 from sidecar.endpoints import Endpoints
 from sidecar.fastmcp_server import warm_up
 from sidecar.fingerprint import fingerprint, load_key
+from sidecar.history import Recorder
 from sidecar.hub import Hub
 from sidecar.logring import SERVER_LOGGER, ChatterLimit, LogRing
 from sidecar.metrics import Metrics
@@ -57,7 +58,8 @@ class App:
         session = new_session()
         self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, session)
         self.sse = SseTransport(settings)
-        api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs)
+        self.recorder = Recorder(self.metrics)
+        api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder)
         self.bridge = BridgeServer(settings.actual_address, api.handlers(), session=session, transport=transport)
         self.http = HttpServer(Endpoints(self.hub, self.sse, self.reporter, self.metrics, settings), settings)
         self.stop = asyncio.Event()
@@ -78,7 +80,8 @@ class App:
         await warm_up()
         async with self.publisher, Spawner(self.settings.runtime) as spawner, asyncio.TaskGroup() as tasks:
             tasks.create_task(self.hub.run(self._pool(spawner), self.stop))
-            services = [tasks.create_task(self.bridge.serve()), tasks.create_task(self.reconciler.run())]
+            loops = (self.bridge.serve(), self.reconciler.run(), self.recorder.run(), self.reporter.run())
+            services = [tasks.create_task(loop) for loop in loops]
             tasks.create_task(self.sse.run(self.stop))
             tasks.create_task(self.http.serve_until(self.stop, listener))
             log.info("sidecar started", extra={"url": self.settings.sidecar_url, "pid": os.getpid()})

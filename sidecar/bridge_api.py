@@ -12,10 +12,12 @@ from bridge.models import (
     Call,
     CallResult,
     Done,
+    History,
     ListTools,
     LogRecords,
     Logs,
     Model,
+    ReadHistory,
     Restart,
     Snapshot,
     Status,
@@ -24,6 +26,7 @@ from bridge.models import (
 from sidecar import frames
 from sidecar.channel import Frame
 from sidecar.errors import METHOD_NOT_FOUND, CallTimeout, ServerUnknown, WorkspaceUnknown
+from sidecar.history import Recorder
 from sidecar.hub import Hub
 from sidecar.logring import LogRing
 from sidecar.reconciler import Reconciler
@@ -60,8 +63,11 @@ class LocalSession(Session):
 class BridgeApi:
     """Handlers by kind."""
 
-    def __init__(self, hub: Hub, reconciler: Reconciler, reporter: StatusReporter, logs: LogRing) -> None:
+    def __init__(
+        self, hub: Hub, reconciler: Reconciler, reporter: StatusReporter, logs: LogRing, recorder: Recorder
+    ) -> None:
         self._hub = hub
+        self._recorder = recorder
         self._reconciler = reconciler
         self._reporter = reporter
         self._logs = logs
@@ -75,6 +81,7 @@ class BridgeApi:
             "tools": self._tools,
             "call": self._call,
             "logs": self._records,
+            "history": self._history,
         }
 
     async def _apply(self, snapshot: Snapshot) -> Accepted:
@@ -113,6 +120,9 @@ class BridgeApi:
 
     async def _records(self, request: Logs) -> LogRecords:
         return LogRecords(records=tuple(self._logs.newest(request.limit, request.server)))
+
+    async def _history(self, request: ReadHistory) -> History:
+        return self._recorder.history(request)
 
     def _workspace(self, name: str) -> Workspace:
         workspace = self._hub.find(name)

@@ -25,6 +25,9 @@ LONGEST_LOG = 4096
 """Bytes of a server's log message that the hub's own log takes."""
 LOG_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "notice": logging.INFO, "warning": logging.WARNING}
 
+GATHER = 0.05
+"""Seconds in which clients that come and go become one event: a thousand may come at once."""
+
 
 class Hub:
     """Owns the workspaces; listens to the upstreams (upstream.Listener)."""
@@ -42,6 +45,12 @@ class Hub:
         self._publish = publish
         self._by_slug: dict[str, Workspace] = {}
         self._ends: dict[Workspace, asyncio.Event] = {}
+        self._shown: dict[Workspace, tuple[int, ...]] = {}
+        """What was last told of each: servers ready, tools, resources, prompts."""
+        self._counted: dict[Workspace, int] = {}
+        """How many sessions of each were last told."""
+        self._uncounted: set[Workspace] = set()
+        self._counting: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._pool: Pool | None = None
 
@@ -60,6 +69,8 @@ class Hub:
             tasks.create_task(pool.run(until))
             await until.wait()
             self._tasks = None
+            if self._counting:
+                self._counting.cancel()
             for end in self._ends.values():
                 end.set()
 
@@ -83,7 +94,9 @@ class Hub:
         self.snapshot = snapshot
         for upstream, holder in released:
             self.pool.release(upstream, holder)
-        for name in (*(wanted.spec.name for wanted in (*steps.create, *steps.update)), *steps.remove):
+        for name in (wanted.spec.name for wanted in (*steps.create, *steps.update)):
+            self._tell(self.workspaces[name])
+        for name in steps.remove:
             self._publish(Event(topic="workspace", subject=name))
 
     def _forget_servers(self, snapshot: Snapshot) -> None:
@@ -128,17 +141,44 @@ class Hub:
 
     # --- what happens by itself ----------------------------------------------------------------------------------
 
+    def _tell(self, workspace: Workspace) -> None:
+        """Publish that a workspace changed, and how many of its servers are ready."""
+        self._shown[workspace] = _visible(workspace)
+        self._publish(Event(topic="workspace", subject=workspace.name, data={"ready": workspace.ready}))
+
     def _sessions_changed(self, workspace: Workspace) -> None:
-        if workspace not in self._ends:
-            return  # what is left of a removed workspace is being closed
+        if workspace not in self._ends or self._tasks is None:
+            return  # what is left of a removed workspace, or of all of them, is being closed
+        if workspace in self.departed and not workspace.clients():
+            self._count(workspace)
+            self._forget(workspace)
+            return
+        self._uncounted.add(workspace)
+        if self._counting is None:
+            self._counting = asyncio.get_running_loop().call_later(GATHER, self._count_all)
+
+    def _count_all(self) -> None:
+        self._counting = None
+        while self._uncounted:
+            self._count(self._uncounted.pop())
+
+    def _count(self, workspace: Workspace) -> None:
+        """Set the figures of a workspace's sessions, and tell of them if they are others than before."""
         clients = workspace.clients()
         for transport in ("sse", "http"):
             count = sum(1 for session in clients if session.transport == transport)
             self._metrics.sessions(workspace.name, transport, count)
-        self._publish(Event(topic="sessions", subject=workspace.name, data={"sessions": len(clients)}))
-        if workspace in self.departed and not clients:
-            self.departed.discard(workspace)
-            self._ends.pop(workspace).set()
+        if len(clients) != self._counted.get(workspace, 0):
+            self._counted[workspace] = len(clients)
+            self._publish(Event(topic="sessions", subject=workspace.name, data={"sessions": len(clients)}))
+
+    def _forget(self, workspace: Workspace) -> None:
+        """The last client of a removed workspace has left."""
+        self.departed.discard(workspace)
+        self._uncounted.discard(workspace)
+        for known in (self._shown, self._counted):
+            known.pop(workspace, None)
+        self._ends.pop(workspace).set()
 
     def upstream_changed(self, upstream: Upstream) -> None:
         """An upstream changed its state or its lists.
@@ -154,6 +194,8 @@ class Hub:
         for workspace in (*self.workspaces.values(), *self.departed):
             if workspace.holds(upstream):
                 workspace.upstream_changed(upstream)
+                if not workspace.gone and self._shown.get(workspace) != _visible(workspace):
+                    self._tell(workspace)
         if upstream.state == "stopped":
             self._correct_figures(upstream.spec.key)
         self._publish(Event(topic="server", subject=upstream.spec.key, data={"state": upstream.state}))
@@ -185,6 +227,12 @@ class Hub:
         session = attached.pop()
         if method != "notifications/message" or session.wants_log(str(params.get("level"))):
             session.notify(method, params)
+
+
+def _visible(workspace: Workspace) -> tuple[int, ...]:
+    """What an upstream's change may change of a workspace, as a status tells it."""
+    view = workspace.view
+    return (workspace.ready, len(view.tools), len(view.resources), len(view.prompts))
 
 
 def _loggable(data: Any) -> Any:

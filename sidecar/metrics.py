@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import get_args
+from collections.abc import Collection, Iterable
+from typing import NamedTuple, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -14,6 +14,29 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 MOST_TOOLS = 5000
 OTHER = "_other"
 """Label of the tools beyond `MOST_TOOLS`: a server that invents names must not grow the figures without bound."""
+
+
+class Totals(NamedTuple):
+    """What a meter has counted: calls, those whose outcome was not `ok`, their time, and how many in each bucket."""
+
+    calls: int
+    errors: int
+    seconds: float
+    buckets: tuple[int, ...]
+
+    def since(self, before: Totals) -> Totals:
+        """What came after that."""
+        buckets = tuple(now - then for now, then in zip(self.buckets, before.buckets, strict=True))
+        seconds = max(0.0, self.seconds - before.seconds)
+        return Totals(self.calls - before.calls, self.errors - before.errors, seconds, buckets)
+
+    def plus(self, other: Totals) -> Totals:
+        """Both together."""
+        buckets = tuple(one + two for one, two in zip(self.buckets, other.buckets, strict=True))
+        return Totals(self.calls + other.calls, self.errors + other.errors, self.seconds + other.seconds, buckets)
+
+
+NOTHING = Totals(0, 0, 0.0, (0,) * (len(BUCKETS) + 1))
 
 
 class CallMeter:
@@ -32,6 +55,19 @@ class CallMeter:
             counter = self._outcomes[outcome] = self._calls.labels(*self._labels, outcome)
         counter.inc()
         self._latency.observe(seconds)
+
+    # prometheus_client has no public way to read a figure back but to render all of them, hence its private names.
+
+    @property
+    def calls(self) -> int:
+        """How many calls it has counted."""
+        return int(sum(counter._value.get() for counter in self._outcomes.values()))
+
+    def totals(self) -> Totals:
+        """All that it has counted."""
+        ok = int(self._outcomes["ok"]._value.get()) if "ok" in self._outcomes else 0
+        buckets = tuple(int(bucket.get()) for bucket in self._latency._buckets)
+        return Totals(self.calls, self.calls - ok, self._latency._sum.get(), buckets)
 
 
 class Metrics:
@@ -75,6 +111,10 @@ class Metrics:
             meter = self._meters[server, tool] = CallMeter(self._calls, self._latency, server, tool)
             self._servers.add(server)
         return meter
+
+    def meters(self) -> Iterable[tuple[tuple[str, str], CallMeter]]:
+        """The meters that there are, by server and tool."""
+        return self._meters.items()
 
     def sessions(self, workspace: str, transport: str, count: int) -> None:
         """How many sessions a workspace has over one transport; 0 takes the figure away."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 
@@ -21,12 +22,15 @@ from sidecar.workspace import Workspace
 ORDER: tuple[UpstreamState, ...] = ("ready", "starting", "backoff", "failed", "stopped")
 """Of several upstreams of one server, the best state is the server's."""
 MEMORY_AGE = 2.0
+"""Seconds after which a status that is asked for has the memory measured anew, for the next one."""
+MEMORY_PERIOD = 60.0
+"""Seconds after which it is measured though nobody asked: no status tells of a memory long ago."""
 SLOW_START = 2.0
 """Seconds after which the status says of a starting server what it is waited for."""
 
 
 class StatusReporter:
-    """Makes `Status`; memory figures are at most `MEMORY_AGE` seconds old."""
+    """Makes `Status`. Nobody waits for the memory figures, which take 1 ms a server: `run` keeps the last ones."""
 
     def __init__(self, hub: Hub, reconciler: Reconciler, settings: Settings, redactor: Redactor, session: str) -> None:
         self._hub = hub
@@ -37,10 +41,23 @@ class StatusReporter:
         self._started_at = time.time()
         self._memory: dict[int, int] = {}
         self._memory_at = 0.0
+        self._asked = asyncio.Event()
+
+    async def run(self) -> None:
+        """Measure the servers' memory when that is wanted, until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(MEMORY_PERIOD):
+                    await self._asked.wait()
+            pids = [pid for upstream in self._hub.pool for pid in upstream.pids]
+            self._memory = await asyncio.to_thread(memory.trees, pids)
+            self._memory_at = time.monotonic()
+            self._asked.clear()
 
     async def status(self) -> Status:
-        """Everything, now."""
-        await self._measure()
+        """Everything, now; but memory, as it was when it was last looked at."""
+        if time.monotonic() - self._memory_at > MEMORY_AGE:
+            self._asked.set()
         servers = tuple(self._server(spec) for spec in (self._hub.snapshot.servers if self._hub.snapshot else ()))
         return Status(
             version=VERSION,
@@ -65,16 +82,9 @@ class StatusReporter:
             and all(upstream.tried for upstream in self._hub.pool)
         )
 
-    async def _measure(self) -> None:
-        if time.monotonic() - self._memory_at > MEMORY_AGE:
-            self._memory_at = time.monotonic()
-            pids = [pid for upstream in self._hub.pool for pid in upstream.pids]
-            self._memory = await asyncio.to_thread(memory.trees, pids)
-
     def _workspace(self, workspace: Workspace) -> WorkspaceStatus:
         view, spec = workspace.view, workspace.spec
         url, direct = (f"{base}/mcp/{spec.slug}" for base in (self._settings.base_url, self._settings.sidecar_url))
-        states = (member.serving for member in workspace.members.values())
         return WorkspaceStatus(
             name=spec.name,
             slug=spec.slug,
@@ -84,7 +94,7 @@ class StatusReporter:
             direct_sse_url=f"{direct}/sse",
             direct_http_url=direct,
             servers=spec.servers,
-            ready=sum(1 for upstream in states if upstream is None or upstream.state == "ready"),
+            ready=workspace.ready,
             tools=len(view.tools),
             resources=len(view.resources),
             prompts=len(view.prompts),

@@ -73,6 +73,12 @@ class Workspace:
         """Its name, unique."""
         return self.spec.name
 
+    @property
+    def ready(self) -> int:
+        """How many of its servers are ready; those of `per_client` mode count, as they start at need."""
+        serving = (member.serving for member in self.members.values())
+        return sum(1 for upstream in serving if upstream is None or upstream.state == "ready")
+
     async def run(self, until: asyncio.Event) -> None:
         """Own the workspace's Streamable HTTP sessions and small tasks until `until` is set."""
         async with self.fastmcp.running(), asyncio.TaskGroup() as tasks:

@@ -8,13 +8,17 @@ from bridge.models import Desired, Issue, ServerStatus, Status, WorkspaceStatus
 _SEVERITIES = {"error": "31", "warning": "33", "info": "2"}
 
 
-def first_lines(status: Status, desired: Desired | None, paint: Paint) -> list[str]:
-    """Each workspace with its state and URLs, the servers that are not ready, and what is wrong in the files."""
+def first_lines(status: Status, desired: Desired | None, pages: str, paint: Paint) -> list[str]:
+    """The address of the pages, each workspace with state and URLs, servers that are not ready, what is wrong in files.
+
+    `pages`: that address, or an error that says why there are none.
+    """
     lines = [paint.bold("yamcp-hub is ready." if status.settled else "yamcp-hub is running; some servers still start.")]
+    lines.append(f"  {pages}")
     for workspace in status.workspaces:
         lines += [f"  {line}" for line in workspace_lines(workspace, status, paint)]
     if not status.workspaces:
-        lines.append("  There is no workspace yet: make one in YAMCP-UI, and its URLs appear here.")
+        lines.append("  There is no workspace yet: make one on that page, and its URLs appear here.")
     lines += [f"  {server_line(server, paint)}" for server in status.servers if server.state in _NOTABLE]
     if desired is None:
         lines.append(paint.warn("  The adapter does not answer: edits take effect when it is back (hubctl doctor)."))

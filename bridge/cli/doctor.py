@@ -6,15 +6,19 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Literal
 
-from bridge.cli import lock
+from bridge.cli import front, lock
 from bridge.cli.context import Context
 from bridge.cli.errors import HubNotRunning
+from bridge.cli.node import check_packages, find_node
+from bridge.cli.ports import port_problems
 from bridge.cli.render import Paint, by_key, clean, span, workspace_state
-from bridge.cli.run import check_port, check_yamcp_directory
+from bridge.cli.run import check_yamcp_directory
 from bridge.cli.supervisor import process_states
+from bridge.cli.yamcp_ui import check_yamcp_ui
 from bridge.errors import HubError
 from bridge.models import Desired, Model, ServerStatus, Snapshot, Status, StdioLaunch
 from bridge.settings import Settings, settings_file_names
@@ -60,9 +64,12 @@ async def findings(context: Context) -> list[Finding]:
     found = unknown_variables([*os.environ, *settings_file_names()])
     if not running(context):
         return [*found, *not_running(settings)]
-    status, desired = await asyncio.gather(_status(context), _desired(context))
+    status, desired, pages, ui = await asyncio.gather(
+        _status(context), _desired(context), _front(settings), _yamcp_ui(settings)
+    )
     states = await asyncio.to_thread(process_states, settings.runtime)
     found += [_process("sidecar", status, states), _process("adapter", desired, states)]
+    found += [_process("front", pages, states)] + ([_process("yamcp-ui", ui, states)] if settings.yamcp_ui_dir else [])
     if isinstance(desired, Desired):
         found += [*configuration(desired), *programs(desired.snapshot, os.environ.get("PATH", os.defpath))]
     if isinstance(status, Status):
@@ -94,13 +101,23 @@ def unknown_variables(environment: Iterable[str]) -> list[Finding]:
 def not_running(settings: Settings) -> list[Finding]:
     """That no hub runs, and whether one could be started."""
     missing = HubNotRunning(f"No hub runs with {settings.runtime}.")
-    found = [_error("hub", missing)]
-    try:
-        check_yamcp_directory(settings)
-        check_port(settings)
-    except HubError as error:
-        found.append(_error("start", error))
-    return found
+    return [_error("hub", missing), *(_error("start", error) for error in obstacles(settings))]
+
+
+def obstacles(settings: Settings) -> Iterator[HubError]:
+    """Everything that would keep the hub from starting."""
+    checks: tuple[Callable[[], object], ...] = (
+        find_node,
+        check_packages,
+        partial(check_yamcp_directory, settings),
+        partial(check_yamcp_ui, settings),
+    )
+    for check in checks:
+        try:
+            check()
+        except HubError as error:
+            yield error
+    yield from port_problems(settings)
 
 
 def _error(subject: str, error: HubError) -> Finding:
@@ -122,6 +139,24 @@ async def _desired(context: Context) -> Desired | HubError:
             return await adapter.request("desired", timeout=ANSWER)
         except HubError as error:
             return error
+
+
+async def _front(settings: Settings) -> HubError | None:
+    """That the front answers; what it finds failing, the other looks tell in more detail."""
+    try:
+        await front.health(settings, ANSWER)
+    except HubError as error:
+        return error
+    return None
+
+
+async def _yamcp_ui(settings: Settings) -> HubError | None:
+    try:
+        if settings.yamcp_ui_dir:
+            await front.check_yamcp_ui_answers(settings, ANSWER)
+    except HubError as error:
+        return error
+    return None
 
 
 def _process(name: str, answer: object, states: dict[str, str]) -> Finding:

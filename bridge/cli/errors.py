@@ -23,7 +23,7 @@ class HubRunning(HubError):
     """A hub already runs with this runtime directory; a second one is refused."""
 
     code = "HUB_RUNNING"
-    hint = "Use that one (hubctl status) or stop it; a second hub needs its own HUB_DATA_DIR and HUB_SIDECAR_PORT."
+    hint = "Use that one (hubctl status) or stop it; another needs its own HUB_DATA_DIR, HUB_PORT, HUB_SIDECAR_PORT."
 
 
 class DirectoryUnusable(HubError):
@@ -38,6 +38,34 @@ class TooFewFiles(HubError):
 
     code = "FILE_LIMIT_LOW"
     hint = "Raise the hard limit: `ulimit -n 8192` as root, LimitNOFILE of a systemd service, --ulimit of a container."
+
+
+class NodeMissing(HubError):
+    """There is no Node to run the hub's pages with, or it is too old."""
+
+    code = "NODE_MISSING"
+    hint = "Install Node 20.19 or newer, and have `node` on the PATH of the shell that starts the hub."
+
+
+class FrontNotInstalled(HubError):
+    """The npm packages that the hub's pages need are not installed, or are not those that package.json names."""
+
+    code = "FRONT_NOT_INSTALLED"
+    hint = "`make run` installs them; or, in the project's directory: npm ci --omit=dev --ignore-scripts"
+
+
+class FrontAway(HubError):
+    """The front, which serves the hub's pages and endpoints, does not answer."""
+
+    code = "FRONT_AWAY"
+    hint = "It is started again by itself; if it stays away, front.log in the logs directory says why."
+
+
+class YamcpUiAway(HubError):
+    """YAMCP-UI, which the hub runs, does not answer; the console at /hub/ does not need it."""
+
+    code = "YAMCP_UI_AWAY"
+    hint = "It is started again by itself; if it stays away, yamcp-ui.log in the logs directory says why."
 
 
 class NoSuchWorkspace(HubError):

@@ -14,11 +14,20 @@ from typing import Any, TextIO
 from bridge.cli.calls import call
 from bridge.cli.context import Context, dumps
 from bridge.cli.doctor import doctor, running
-from bridge.cli.errors import ArgumentsInvalid, DirectoryUnusable, HubNotRunning, HubRunning, TooFewFiles
+from bridge.cli.errors import (
+    ArgumentsInvalid,
+    DirectoryUnusable,
+    FrontAway,
+    FrontNotInstalled,
+    HubNotRunning,
+    HubRunning,
+    NodeMissing,
+    TooFewFiles,
+)
 from bridge.cli.logs import logs
 from bridge.cli.render import Paint, error_line
 from bridge.cli.run import run
-from bridge.cli.servers import restart, status
+from bridge.cli.servers import health, restart, status
 from bridge.cli.watch import watch
 from bridge.cli.workspaces import switch, tools, url, workspaces
 from bridge.errors import AddressInvalid, HubError, PeerUnavailable, PortTaken, RuntimeDirUnsafe, SettingInvalid
@@ -26,8 +35,8 @@ from bridge.settings import load
 
 OK, FAILED, USAGE, NOT_RUNNING, INTERRUPTED = 0, 1, 2, 3, 130
 _USAGE_ERRORS = (
-    AddressInvalid, ArgumentsInvalid, DirectoryUnusable, HubRunning, PortTaken, RuntimeDirUnsafe, SettingInvalid,
-    TooFewFiles,
+    AddressInvalid, ArgumentsInvalid, DirectoryUnusable, FrontNotInstalled, HubRunning, NodeMissing, PortTaken,
+    RuntimeDirUnsafe, SettingInvalid, TooFewFiles,
 )  # fmt: skip
 Command = Callable[[Context, argparse.Namespace], Coroutine[Any, Any, int]]
 
@@ -57,13 +66,15 @@ def _wide(prog: str) -> argparse.HelpFormatter:
 
 
 def _looking(command: Callable[..., argparse.ArgumentParser]) -> None:
-    command("status", "show the sidecar, every workspace and every server", lambda ctx, _: status(ctx))
+    command("status", "show the hub, every workspace and every server", lambda ctx, _: status(ctx))
+    command("health", "say whether the hub serves what it should", lambda ctx, _: health(ctx))
     command("workspaces", "list the workspaces with state and URLs", lambda ctx, _: workspaces(ctx))
     one = command("tools", "list a workspace's tools as its clients see them", lambda ctx, a: tools(ctx, a.workspace))
     one.add_argument("workspace", help="name or slug")
-    one = command("url", "show a workspace's URLs", lambda ctx, a: url(ctx, a.workspace, a.transport))
+    one = command("url", "show a workspace's URLs", lambda ctx, a: url(ctx, a.workspace, a.transport, a.direct))
     one.add_argument("workspace", help="name or slug")
     one.add_argument("--transport", choices=("sse", "http"), help="only this one, as a bare URL")
+    one.add_argument("--direct", action="store_true", help="the sidecar's own, without the front between")
     one = command("logs", "show what the sidecar logged", lambda ctx, a: logs(ctx, a.lines, a.server, a.follow))
     one.add_argument("-n", "--lines", type=_lines, default=100, help="how many records at most, 1 to 5000 (100)")
     one.add_argument("-f", "--follow", action="store_true", help="go on with further ones until Ctrl-C")
@@ -156,7 +167,7 @@ def report(error: HubError, json: bool, err: TextIO) -> int:
     err.write((dumps({"error": body}) if json else error_line(body)) + "\n")
     if isinstance(error, _USAGE_ERRORS):
         return USAGE
-    return NOT_RUNNING if isinstance(error, (PeerUnavailable, HubNotRunning)) else FAILED
+    return NOT_RUNNING if isinstance(error, (FrontAway, HubNotRunning, PeerUnavailable)) else FAILED
 
 
 def wants_color(choice: str, out: TextIO) -> bool:

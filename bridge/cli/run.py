@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import resource
-import socket
+import shlex
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-import psutil
-
-from bridge.cli import lock
+from bridge.cli import lock, yamcp_ui
 from bridge.cli.context import Context
 from bridge.cli.errors import DirectoryUnusable, TooFewFiles
+from bridge.cli.node import FRONT, check_packages, find_node
+from bridge.cli.ports import check_ports
 from bridge.cli.supervise import LOCK_FD_VARIABLE, TERMINAL_FD_VARIABLE
-from bridge.errors import PortTaken, SettingInvalid
+from bridge.errors import SettingInvalid
 from bridge.runtime import prepare_runtime_dir
 from bridge.settings import Settings
 
-_NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # localhost names ::1 where there may be no IPv6
 FEWEST_FILES = 256
 """Open files below which nothing works; supervisord.conf has the same as `minfds`."""
 ENOUGH_FILES = 8192
@@ -33,18 +31,22 @@ def run(context: Context) -> NoReturn:
 
     Raises:
         SettingInvalid, PortTaken: a setting cannot be used here.
+        NodeMissing, FrontNotInstalled: what the front runs on is not there.
         DirectoryUnusable, RuntimeDirUnsafe: a directory cannot be used.
         HubRunning: a hub already runs with this runtime directory.
         TooFewFiles: the system allows fewer open files than the hub needs.
     """
     settings = context.settings
     raise_file_limit()
+    node = find_node()
+    check_packages()
     logs = prepare_directories(settings)
     check_yamcp_directory(settings)
+    yamcp_ui.check_yamcp_ui(settings)
     holder = lock.take(settings.runtime)
-    check_port(settings)
+    check_ports(settings)
     context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.")
-    os.environ.update(environment(settings, logs, holder))
+    os.environ.update(environment(settings, logs, holder) | programs(settings, node))
     os.execv(sys.executable, [sys.executable, "-P", "-m", "bridge.cli.supervise", "-c", str(CONFIGURATION)])  # noqa: S606  # no shell is wanted
 
 
@@ -98,38 +100,6 @@ def check_yamcp_directory(settings: Settings) -> None:
         raise SettingInvalid(f"HUB_YAMCP_DIR: {directory} cannot be {what}.")
 
 
-def check_port(settings: Settings) -> None:
-    """See that the endpoints' port is free.
-
-    Raises:
-        PortTaken: another program listens there.
-        SettingInvalid: the address or port cannot be listened on by this user.
-    """
-    host, port = settings.host.strip("[]"), settings.sidecar_port
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        try:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortTaken(f"HUB_SIDECAR_PORT: port {port} on {host} is taken{owner(port)}.") from None
-            if error.errno not in _NO_SUCH_FAMILY:
-                why = f"port {port} on {host} cannot be listened on: {error.strerror}"
-                raise SettingInvalid(f"HUB_SIDECAR_PORT: {why}.") from None
-
-
-def owner(port: int) -> str:
-    """` by <program> (pid n)`, where that can be told."""
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    except psutil.Error:
-        pass
-    return ""
-
-
 def environment(settings: Settings, logs: Path, lock_fd: int) -> dict[str, str]:
     """What the supervised processes are told: the settings in force, so that all have the same, and where to write."""
     return {
@@ -139,6 +109,17 @@ def environment(settings: Settings, logs: Path, lock_fd: int) -> dict[str, str]:
         "YAMCP_HUB_PYTHON": sys.executable,
         "YAMCP_HUB_LOGS": str(logs).replace("%", "%%"),
         TERMINAL_FD_VARIABLE: str(terminal()),
+    }
+
+
+def programs(settings: Settings, node: str) -> dict[str, str]:
+    """Of the two programs that run on Node: the command lines, and whether there is a YAMCP-UI to run."""
+    directory = settings.yamcp_ui_dir
+    return {
+        "YAMCP_HUB_FRONT": shlex.join([node, str(FRONT)]),
+        "YAMCP_HUB_UI": "true" if directory else "false",
+        "YAMCP_HUB_UI_DIR": str(directory or "/"),
+        "YAMCP_HUB_UI_COMMAND": yamcp_ui.command(settings, node, yamcp_ui.data_home(settings)) if directory else "none",
     }
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 
+from bridge.cli import front
 from bridge.cli.context import Context
-from bridge.cli.render import Paint, by_key, clean, count, size, span, table, trouble
+from bridge.cli.render import Paint, by_key, clean, count, error_line, size, span, table, trouble
 from bridge.cli.workspaces import POLL, workspace_table
 from bridge.client import BridgeClient
+from bridge.errors import HubError
 from bridge.models import Restart, ServerStatus, Status
 
 RESTART_TIMEOUT = 10
 """Seconds that a restarted server is given to start."""
+FRONT_TIMEOUT = 2
+"""Seconds that the front is given to answer."""
 
 
 async def status(context: Context) -> int:
@@ -22,13 +26,33 @@ async def status(context: Context) -> int:
     if context.json:
         context.emit(current)
     else:
-        context.say(*status_lines(context, current, time.time()))
+        pages = await pages_line(context)
+        context.say(*status_lines(context, current, pages, time.time()))
     return 0
 
 
-def status_lines(context: Context, current: Status, now: float) -> list[str]:
+async def health(context: Context) -> int:
+    """`hubctl health`: 0 when the front says that all is well, else 1 and what is missing."""
+    answer = await front.health(context.settings, FRONT_TIMEOUT)
+    if context.json:
+        context.emit(answer)
+    else:
+        context.say(*(map(error_line, answer.reasons) if answer.reasons else ["The hub is well."]))
+    return int(answer.status != "ok")
+
+
+async def pages_line(context: Context) -> str:
+    """Where the hub's pages are; or why they are not to be had."""
+    try:
+        await front.health(context.settings, FRONT_TIMEOUT)  # what it finds failing, the tables below tell
+    except HubError as error:
+        return context.paint.bad(error_line(error.body()))
+    return f"pages: {context.settings.base_url}/"
+
+
+def status_lines(context: Context, current: Status, pages: str, now: float) -> list[str]:
     """The state of the hub for people; `now` is Unix time in seconds."""
-    lines = [head(current, now), "", *workspace_table(context, current)]
+    lines = [head(current, now), pages, "", *workspace_table(context, current)]
     if current.servers:
         lines += ["", *server_table(current, context.paint, now)]
     notes = [line for server in current.servers for line in server_notes(server, context.paint, now)]

@@ -7,8 +7,11 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from bridge.cli import front
 from bridge.cli.changes import changes, first_lines, issue_line, remembered
 from bridge.cli.context import Context
+from bridge.cli.errors import FrontAway
+from bridge.cli.render import error_line
 from bridge.client import BridgeClient
 from bridge.errors import HubError
 from bridge.models import Desired, Issue, Status
@@ -17,6 +20,8 @@ SETTLE = 10
 """Seconds that the first lines, and those after a restart of the sidecar, wait for servers that still start."""
 ANSWER = 2.0
 """Seconds that a process is given to answer."""
+FRONT_POLL = 0.1
+"""Seconds between two looks at whether the front is up."""
 QUIET = 30
 """Seconds after which status is asked for even if no event came; sooner until the first lines are told."""
 
@@ -98,12 +103,27 @@ class Watcher:
             desired = await self._desired()
             self._issues = frozenset(desired.issues) if desired else frozenset()
             if not self._context.json:
-                self._context.say(*first_lines(status, desired, self._context.paint))
+                pages = await self._pages()
+                self._context.say(*first_lines(status, desired, pages, self._context.paint))
             return
         self._say(*changes(before, status, self._context.paint))
         if status.accepted != before.accepted and (desired := await self._desired()):
             known, self._issues = self._issues, frozenset(desired.issues)
             self._say(*(issue_line(issue, self._context.paint) for issue in desired.issues if issue not in known))
+
+    async def _pages(self) -> str:
+        """Where to look at the hub; or that its front is not there, which a start takes some tenths of a second for."""
+        settings, paint = self._context.settings, self._context.paint
+        deadline = self._since + self._settle
+        while True:
+            try:
+                await front.health(settings, ANSWER)
+            except FrontAway as error:
+                if time.monotonic() < deadline:
+                    await asyncio.sleep(FRONT_POLL)
+                    continue
+                return paint.bad(error_line(error.body()))
+            return f"Open {paint.bold(f'{settings.base_url}/')}"
 
     async def _desired(self) -> Desired | None:
         """What the adapter wants and could not use; none when it does not answer."""

@@ -53,11 +53,13 @@ def workspace_table(context: Context, status: Status) -> list[str]:
     return table(("WORKSPACE", "STATE", "READY", "TOOLS", "SESSIONS", "SSE", "STREAMABLE HTTP"), rows, context.paint)
 
 
-async def url(context: Context, workspace: str, transport: str | None) -> int:
-    """`hubctl url`: one bare URL when the transport is named, else both with their names."""
+async def url(context: Context, workspace: str, transport: str | None, direct: bool = False) -> int:
+    """`hubctl url`: one bare URL when the transport is named, else both; `direct`: the sidecar's own."""
     async with context.actual() as hub:
         found = find_status(await hub.request("status"), workspace)
     urls = {"sse": found.sse_url, "http": found.http_url}
+    if direct:
+        urls = {"sse": found.direct_sse_url, "http": found.direct_http_url}
     if context.json:
         context.emit(urls if transport is None else {transport: urls[transport]})
     elif transport:

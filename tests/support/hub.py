@@ -40,6 +40,14 @@ def free_port() -> int:
             return port
 
 
+def free_ports(count: int) -> list[int]:
+    """As many different ones."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return list(found)
+
+
 class Hub:
     """The two processes and what surrounds them; made by `running`. Times in seconds."""
 

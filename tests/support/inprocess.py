@@ -16,6 +16,7 @@ from sidecar.bridge_api import BridgeApi
 from sidecar.channel import Frame
 from sidecar.endpoints import Endpoints
 from sidecar.fingerprint import fingerprint
+from sidecar.history import Recorder as HistoryRecorder
 from sidecar.hub import Hub
 from sidecar.logring import LogRing
 from sidecar.metrics import Metrics
@@ -81,7 +82,7 @@ class World:
 
     def api(self, ring: LogRing) -> BridgeApi:
         """What is served on the bridge."""
-        return BridgeApi(self.hub, self.reconciler, self.reporter, ring)
+        return BridgeApi(self.hub, self.reconciler, self.reporter, ring, HistoryRecorder(self.metrics))
 
     def connector(self, spec: ServerSpec) -> Connect:
         """Servers are found by their command."""
@@ -137,6 +138,7 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
     pool = Pool(made.connector, lambda spec: fingerprint(spec, b"k"), made.hub, made.metrics, 30)
     async with asyncio.timeout(50), asyncio.TaskGroup() as tasks:
         tasks.create_task(made.hub.run(pool, made.stop))
+        measuring = tasks.create_task(made.reporter.run())
         if serve:
             tasks.create_task(made.sse.run(made.stop))
             http = HttpServer(made.endpoints, made.settings)
@@ -146,5 +148,6 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
         try:
             yield made
         finally:
+            measuring.cancel()
             made.stop.set()
     assert [server.name for server in servers if server.open] == []

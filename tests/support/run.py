@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.hub import MARK, free_port
+from tests.support.hub import MARK, free_ports
 
 HUBCTL = [sys.executable, "-m", "bridge.cli"]
 
@@ -26,11 +26,13 @@ class Run:
 
     def __init__(self, root: Path, variables: Mapping[str, str] | None = None) -> None:
         self.root = root
-        self.port = free_port()
+        self.port, self.sidecar_port, self.yamcp_ui_port = free_ports(3)
         self.mark = secrets.token_hex(8)
         self.text = ""
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | {
-            "HUB_SIDECAR_PORT": str(self.port),
+            "HUB_PORT": str(self.port),
+            "HUB_SIDECAR_PORT": str(self.sidecar_port),
+            "HUB_YAMCP_UI_PORT": str(self.yamcp_ui_port),
             "HUB_YAMCP_DIR": str(root / "yamcp"),
             "HUB_DATA_DIR": str(root / "data"),
             "HUB_RUNTIME_DIR": str(root / "run"),
@@ -81,11 +83,12 @@ class Run:
         return [" ".join(process.cmdline()) for process in found]
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that carries the mark of this hub."""
+        """Every process that carries the mark of this hub, or (YAMCP-UI has none) works below its directory."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                ours = process.environ().get(MARK) == self.mark or Path(process.cwd()).is_relative_to(self.root)
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 

@@ -78,7 +78,7 @@ async def test_events_and_figures(tmp_path: Path) -> None:
         assert {(event.topic, event.subject) for event in made.events} >= {("workspace", "w"), ("server", "a")}
         assert made.events[-1].data == {"state": "ready"}
         made.workspace().join(Recorder())
-        assert made.events[-1].data == {"sessions": 1}
+        await until(lambda: made.events[-1].data == {"sessions": 1})
         assert 'yamcp_hub_sessions{transport="sse",workspace="w"} 1.0' in made.metrics.render()[0].decode()
         made.redactor.add("a", {"a-secret-value"})
         made.put(space(), without=("a",))
@@ -111,9 +111,54 @@ async def test_removed_and_made_again(tmp_path: Path) -> None:
         made.put(space())
         client = Recorder()
         made.workspace().join(client)
-        await settle(100)
+        await until(lambda: made.events[-1].topic == "sessions")
         assert made.workspace() is not old
         assert 'yamcp_hub_sessions{transport="sse",workspace="w"} 1.0' in made.metrics.render()[0].decode()
+
+
+async def test_a_thousand_sessions_are_one_event(tmp_path: Path) -> None:
+    """Clients that come and go together are counted once; who came and left again is no event, nor is a call."""
+    async with world(tmp_path) as made:
+        made.put(space())
+        clients = [Recorder(str(number)) for number in range(1000)]
+        for client in clients:
+            made.workspace().join(client)
+        await until(lambda: made.events[-1].topic == "sessions")
+        for client in clients[:-1]:
+            made.workspace().leave(client)
+        await until(lambda: made.events[-1].data == {"sessions": 1})
+        made.workspace().leave(clients[0])
+        made.workspace().join(clients[0])
+        made.workspace().leave(clients[0])
+        made.workspace().leave(clients[-1])
+        await until(lambda: made.events[-1].data == {"sessions": 0})
+        told = [event.data["sessions"] for event in made.events if event.topic == "sessions"]
+        assert told == [1000, 1, 0]
+
+
+async def test_a_workspace_is_told_of_when_what_it_offers_changes(tmp_path: Path) -> None:
+    """Switched on and off, a server ready or lost, tools that come: once each; not for what leaves it as it is."""
+    server = FakeServer()
+    async with world(tmp_path, server) as made:
+
+        def told() -> list[int]:
+            return [event.data["ready"] for event in made.events if event.topic == "workspace"]
+
+        made.put(server.spec("a"), space("a"), space(name="other"))
+        await made.settled()
+        assert told() == [0, 0, 1]
+        server.tools["more"] = server.tools["echo"]
+        server.channel.notify("notifications/tools/list_changed")
+        await until(lambda: told() == [0, 0, 1, 1])
+        server.channel.close()
+        await until(lambda: told()[4:] == [0, 1])
+        made.put(space("a", enabled=False))
+        await until(lambda: server.open == 0)
+        assert told()[6:] == [0]
+        made.put(space("a"))
+        await until(lambda: told()[7:] == [0, 1])
+        states = [event.data["state"] for event in made.events if event.topic == "server"]
+        assert states == ["starting", "ready", "ready", "backoff", "starting", "ready", "stopped", "starting", "ready"]
 
 
 async def test_server_logs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from sidecar import status as module
 from sidecar.errors import ServerExited
 from tests.support.fake_server import FakeServer, until
-from tests.support.inprocess import Recorder, space, world
+from tests.support.inprocess import Recorder, World, space, world
 
 
 async def test_nothing(tmp_path: Path) -> None:
@@ -36,6 +38,7 @@ async def test_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         made.workspace().join(Recorder())
         await server.channel.ask("sampling/createMessage", {})
         monkeypatch.setattr(module, "MEMORY_AGE", -1)
+        await until_measured(made)
         status = await made.reporter.status()
         assert status.settled
         shown = status.servers[0]
@@ -48,6 +51,48 @@ async def test_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         workspace = status.workspaces[0]
         assert (workspace.ready, workspace.tools, workspace.resources, workspace.sessions) == (1, 1, 1, 1)
         assert workspace.direct_sse_url == f"{made.base}/mcp/w/sse"
+
+
+async def until_measured(made: World) -> None:
+    """Wait until the memory is known."""
+    while not (await made.reporter.status()).servers[0].memory_bytes:  # noqa: ASYNC110 (no event tells of it)
+        await asyncio.sleep(0)
+
+
+async def test_memory_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A status is answered at once, with what was measured before, while it is measured anew."""
+    sizes, gate = iter((1000, 2000)), threading.Event()
+    gate.set()
+
+    def measure(pids: list[int]) -> dict[int, int]:
+        gate.wait(10)
+        return dict.fromkeys(pids, next(sizes))
+
+    monkeypatch.setattr(module.memory, "trees", measure)
+    monkeypatch.setattr(module, "MEMORY_AGE", -1)
+    server = FakeServer()
+    server.pids = (42,)
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a"), space("a"))
+        await made.settled()
+        await until_measured(made)
+        gate.clear()
+        shown = [(await made.reporter.status()).servers[0].memory_bytes for _ in range(3)]
+        monkeypatch.setattr(module, "MEMORY_AGE", 60)
+        gate.set()
+        while (await made.reporter.status()).servers[0].memory_bytes == 1000:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert shown == [1000] * 3
+
+
+async def test_memory_is_measured_though_nobody_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Now and then: whoever asks after an hour is not told of what was an hour ago."""
+    measured = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(module.memory, "trees", lambda _: loop.call_soon_threadsafe(measured.set) and {})
+    monkeypatch.setattr(module, "MEMORY_PERIOD", 0.01)
+    async with world(tmp_path):
+        await measured.wait()
 
 
 async def test_failing(tmp_path: Path) -> None:

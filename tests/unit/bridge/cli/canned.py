@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ from bridge.models import (
 )
 from bridge.server import BridgeServer, Publisher
 from bridge.settings import Settings
+from tests.support.hub import free_port
 
 NOW = 1_800_000_000.0
 
@@ -58,8 +60,10 @@ def missing(key: str, **more: Any) -> ServerStatus:
 def workspace(name: str, *servers: str, ready: int | None = None, **more: Any) -> WorkspaceStatus:
     """A workspace of these servers, all of them ready unless told."""
     slug = name.lower().replace(" ", "-")
-    base = f"http://127.0.0.1:8766/mcp/{slug}"
-    fields = {"slug": slug, "enabled": True, "sse_url": f"{base}/sse", "http_url": base, "tools": 3 * len(servers)}
+    base = f"http://127.0.0.1:8765/mcp/{slug}"
+    fields: dict[str, Any] = {"slug": slug, "enabled": True, "tools": 3 * len(servers)}
+    fields |= {"sse_url": f"{base}/sse", "http_url": base}
+    fields |= {f"direct_{kind}": fields[kind].replace("8765", "8766") for kind in ("sse_url", "http_url")}
     ready = len(servers) if ready is None else ready
     return WorkspaceStatus(name=name, servers=servers, ready=ready, **{**fields, **more})
 
@@ -146,6 +150,8 @@ class CannedHub:
     asked: list[Any] = field(default_factory=list)
     records: tuple[dict[str, Any], ...] = RECORDS
     applies: bool = True
+    health: dict[str, Any] = field(default_factory=lambda: {"status": "ok", "version": "0.1.0", "sessions": 0})
+    """What the front answers at every path; with 503 unless `status` is ok."""
     bridge: MemoryBridge = field(default_factory=MemoryBridge)
     publisher: Publisher = field(init=False)
 
@@ -154,9 +160,12 @@ class CannedHub:
 
     @contextlib.asynccontextmanager
     async def serving(self, *sides: str) -> AsyncIterator[CannedHub]:
-        """Both sides are up, or only those named."""
+        """Both sides and the front are up, or only those named."""
+        sides = sides or ("actual", "desired", "front")
         async with contextlib.AsyncExitStack() as stack:
-            tasks = [asyncio.create_task(self.side(name)) for name in sides or ("actual", "desired")]
+            if "front" in sides:
+                await stack.enter_async_context(self.front())
+            tasks = [asyncio.create_task(self.side(name)) for name in sides if name != "front"]
             await stack.enter_async_context(self.publisher)
             try:
                 yield self
@@ -164,6 +173,12 @@ class CannedHub:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+    @contextlib.asynccontextmanager
+    async def front(self) -> AsyncIterator[None]:
+        """The front is up."""
+        async with await asyncio.start_server(self._page, "127.0.0.1", self.settings.port):
+            yield
 
     async def side(self, name: str) -> None:
         """Serve one side until cancelled."""
@@ -179,6 +194,14 @@ class CannedHub:
         """Be in another state, and say that something changed."""
         self.status = status
         self.publisher.publish(Event(topic="server"))
+
+    async def _page(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = json.dumps(self.health).encode()
+        status = b"200 OK" if self.health.get("status") == "ok" else b"503 Service Unavailable"
+        writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body))
+        writer.close()
+        await writer.wait_closed()
 
     async def _status(self, _: None) -> Status:
         return self.status
@@ -230,5 +253,5 @@ class CannedHub:
 
 
 def settings(directory: Path) -> Settings:
-    """Settings with everything below a directory."""
-    return Settings(data_dir=directory / "data", yamcp_dir=directory / "yamcp")
+    """Settings with everything below a directory, and a port that nobody listens on."""
+    return Settings(data_dir=directory / "data", yamcp_dir=directory / "yamcp", port=free_port())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
+from pathlib import Path
 
 import pytest
 
 from bridge.cli.logs import logs
 from bridge.models import Call, Event, ListTools, Logs, Restart, SetWorkspace
-from tests.unit.bridge.cli.canned import CannedHub, Lines, missing, server, snapshot_id, status, workspace
+from tests.unit.bridge.cli.canned import CannedHub, Lines, missing, server, settings, snapshot_id, status, workspace
 
 
 async def test_status_shows_workspaces_servers_and_what_is_wrong(hub: CannedHub) -> None:
@@ -48,16 +50,58 @@ async def test_json_is_the_whole_truth(hub: CannedHub, command: str) -> None:
 async def test_workspaces_have_state_and_urls(hub: CannedHub) -> None:
     """One row a workspace, with both URLs."""
     _, out, _ = await hub.hubctl("workspaces")
-    assert "http://127.0.0.1:8766/mcp/my-work/sse  http://127.0.0.1:8766/mcp/my-work" in out
+    assert "http://127.0.0.1:8765/mcp/my-work/sse  http://127.0.0.1:8765/mcp/my-work" in out
     assert any(line.startswith("idle       off") for line in out.splitlines())
 
 
 async def test_url_is_bare_when_the_transport_is_named(hub: CannedHub) -> None:
     """A script gets the one URL; a person both, with their names. The slug will do for a name."""
-    base = "http://127.0.0.1:8766/mcp/my-work"
+    base = "http://127.0.0.1:8765/mcp/my-work"
     assert await hub.hubctl("url", "My Work", "--transport", "sse") == (0, f"{base}/sse\n", "")
     assert await hub.hubctl("url", "my-work") == (0, f"sse  {base}/sse\nhttp {base}\n", "")
     assert json.loads((await hub.hubctl("url", "my-work", "--json"))[1]) == {"sse": f"{base}/sse", "http": base}
+    direct = base.replace("8765", "8766")
+    assert await hub.hubctl("url", "my-work", "--direct") == (0, f"sse  {direct}/sse\nhttp {direct}\n", "")
+    assert await hub.hubctl("url", "my-work", "--direct", "--transport", "http") == (0, f"{direct}\n", "")
+
+
+async def test_health_is_what_the_front_finds(hub: CannedHub) -> None:
+    """0 when all is well, 1 with a line for each thing that is not, 3 when there is no front."""
+    assert await hub.hubctl("health") == (0, "The hub is well.\n", "")
+    reason = {"code": "HUB_AWAY", "message": "The sidecar does not answer.", "hint": "Wait."}
+    hub.health = {"status": "failing", "reasons": [reason, {**reason, "code": "OTHER"}]}
+    line = "The sidecar does not answer. Wait.\n"
+    assert await hub.hubctl("health") == (1, f"HUB_AWAY: {line}OTHER: {line}", "")
+    assert json.loads((await hub.hubctl("health", "--json"))[1])["reasons"][0]["code"] == "HUB_AWAY"
+    assert (await hub.hubctl("status"))[1].splitlines()[1] == f"pages: http://127.0.0.1:{hub.settings.port}/"
+    hub.health = {"hello": "I am another program"}
+    code, out, err = await hub.hubctl("health")
+    assert (code, out) == (3, "")
+    assert err.startswith(f"FRONT_AWAY: What answers at 127.0.0.1:{hub.settings.port} is not the front (status 503). ")
+
+
+async def test_a_front_that_is_away_is_told(tmp_path: Path) -> None:
+    """The state of the rest is shown all the same."""
+    async with CannedHub(settings(tmp_path)).serving("actual", "desired") as hub:
+        code, out, _ = await hub.hubctl("status")
+    where = f"127.0.0.1:{hub.settings.port}"
+    assert code == 0
+    assert out.splitlines()[1].startswith(f"FRONT_AWAY: The front does not answer at {where}: Connection refused. ")
+    assert "My Work" in out
+
+
+async def test_a_front_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not waited for any longer than that."""
+    monkeypatch.setattr("bridge.cli.servers.FRONT_TIMEOUT", 0.1)
+    hub = CannedHub(settings(tmp_path))
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", hub.settings.port))
+        silent.listen()
+        code, _, err = await hub.hubctl("health")
+    assert (code, err.partition(". ")[0]) == (
+        3,
+        f"FRONT_AWAY: The front does not answer at 127.0.0.1:{hub.settings.port}: nothing within 0.1 s",
+    )
 
 
 async def test_an_unknown_workspace_is_an_error_that_names_the_known(hub: CannedHub) -> None:

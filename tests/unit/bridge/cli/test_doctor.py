@@ -13,6 +13,7 @@ from bridge.cli.doctor import Finding, finding_lines
 from bridge.cli.render import Paint
 from bridge.errors import ErrorBody
 from bridge.models import Issue, ServerSpec, Snapshot, StdioLaunch
+from tests.support.hub import free_port
 from tests.unit.bridge.cli.canned import NOW, CannedHub, desired, missing, server, settings, status, workspace
 
 
@@ -32,6 +33,7 @@ async def test_a_healthy_hub_is_told_so(hub: CannedHub) -> None:
     assert out.splitlines() == [
         "ok       sidecar: answers.",
         "ok       adapter: answers.",
+        "ok       front: answers.",
         "ok       configuration: every entry can be used.",
         "ok       servers: all that should run are ready.",
         "ok       workspaces: each that is on has servers that are ready.",
@@ -55,6 +57,7 @@ async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> Non
     assert set(found) == {
         ("ok", "sidecar", ""),
         ("ok", "adapter", ""),
+        ("ok", "front", ""),
         ("warning", "workspaces.json", "MEMBER_UNKNOWN"),
         ("info", "workspaces.json", "NAMESPACE_MISSING"),
         ("error", "snapshot", "SNAPSHOT_INVALID"),
@@ -72,7 +75,8 @@ async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> Non
 
 async def test_a_process_that_does_not_answer_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what supervisord says of it; what the other one knows is told all the same."""
-    monkeypatch.setattr(doctor, "process_states", lambda _: {"adapter": "BACKOFF Exited too quickly"})
+    states = dict.fromkeys(("adapter", "front"), "BACKOFF Exited too quickly")
+    monkeypatch.setattr(doctor, "process_states", lambda _: states)
     monkeypatch.setattr(doctor, "ANSWER", 0.2)
     async with CannedHub(settings(tmp_path), status=status([], [])).serving("actual") as hub:
         code, out, _ = await hub.hubctl("doctor")
@@ -80,18 +84,35 @@ async def test_a_process_that_does_not_answer_is_told_of(tmp_path: Path, monkeyp
     assert code == 1
     assert lines[1].endswith("within 0.2 s. supervisord says: BACKOFF Exited too quickly.")
     assert "adapter.log" in lines[2]
-    assert lines[4].startswith("warning  workspaces: there is none.")
+    assert lines[3].startswith(f"error    front: The front does not answer at 127.0.0.1:{hub.settings.port}: ")
+    assert lines[3].endswith("supervisord says: BACKOFF Exited too quickly.")
+    assert "front.log" in lines[4]
+    assert lines[6].startswith("warning  workspaces: there is none.")
+
+
+async def test_a_yamcp_ui_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
+    """Where there should be one; one that answers is well."""
+    own = settings(tmp_path)
+    for port, level in ((own.port, "ok"), (free_port(), "error")):
+        shown = own.model_copy(update={"yamcp_ui_dir": tmp_path, "yamcp_ui_port": port})
+        async with CannedHub(shown, status=status([], [])).serving() as hub:
+            found = {item["subject"]: item for item in json.loads((await hub.hubctl("doctor", "--json"))[1])}
+        assert found["yamcp-ui"]["level"] == level
+    assert found["yamcp-ui"]["code"] == "YAMCP_UI_AWAY"
 
 
 async def test_without_a_hub_it_says_whether_one_could_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A taken port is told beforehand; nothing is made."""
+    """All that stands in its way is told beforehand: no Node, a YAMCP-UI that is none, ports; nothing is made."""
     monkeypatch.setattr(doctor, "running", lambda _: False)
+    monkeypatch.setenv("PATH", str(tmp_path))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        own = settings(tmp_path).model_copy(update={"sidecar_port": taken.getsockname()[1]})
+        port = taken.getsockname()[1]
+        own = settings(tmp_path).model_copy(update={"port": port, "sidecar_port": port, "yamcp_ui_dir": tmp_path})
         code, out, _ = await CannedHub(own).hubctl("doctor", "--json")
-    assert (code, [item["code"] for item in json.loads(out)]) == (1, ["HUB_NOT_RUNNING", "PORT_TAKEN"])
+    told = ["HUB_NOT_RUNNING", "NODE_MISSING", *["SETTING_INVALID"] * 2, *["PORT_TAKEN"] * 2]
+    assert (code, [item["code"] for item in json.loads(out)]) == (1, told)
     assert not own.data_dir.exists()
 
 

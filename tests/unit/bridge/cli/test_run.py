@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import socket
 import stat
 import subprocess
 import sys
@@ -13,56 +12,21 @@ from pathlib import Path
 import pytest
 
 from bridge.cli.errors import DirectoryUnusable, TooFewFiles
+from bridge.cli.node import FRONT
 from bridge.cli.run import (
     CONFIGURATION,
     FEWEST_FILES,
-    check_port,
     check_yamcp_directory,
     environment,
     exported,
     prepare_directories,
+    programs,
     raise_file_limit,
     terminal,
 )
-from bridge.errors import PortTaken, SettingInvalid
+from bridge.errors import SettingInvalid
 from bridge.settings import Settings
 from tests.unit.bridge.cli.canned import settings
-
-
-@pytest.fixture
-def taken() -> object:
-    """A port that somebody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        yield listener.getsockname()[1]
-
-
-def test_a_taken_port_is_told_with_its_setting_and_owner(tmp_path: Path, taken: int) -> None:
-    """One line: which port, which setting, and who has it where that can be told."""
-    own = settings(tmp_path).model_copy(update={"sidecar_port": taken})
-    with pytest.raises(PortTaken, match=rf"^HUB_SIDECAR_PORT: port {taken} on 127.0.0.1 is taken by .* \(pid \d+\)\.$"):
-        check_port(own)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]"])
-def test_a_free_port_is_free_on_every_loopback_address(tmp_path: Path, host: str) -> None:
-    """Also where localhost names an address that this machine lacks."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    check_port(settings(tmp_path).model_copy(update={"sidecar_port": port, "host": host}))
-
-
-def test_a_port_that_may_not_be_used_is_a_bad_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A privileged port, say."""
-
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(socket.socket, "bind", refuse)
-    with pytest.raises(SettingInvalid, match=r"HUB_SIDECAR_PORT: port 8766 .* Permission denied"):
-        check_port(settings(tmp_path))
 
 
 def test_directories_are_for_the_user_alone(tmp_path: Path) -> None:
@@ -155,3 +119,14 @@ def test_without_stdout_the_terminal_is_nowhere(monkeypatch: pytest.MonkeyPatch)
     descriptor = terminal()
     assert os.get_inheritable(descriptor)
     os.close(descriptor)
+
+
+def test_yamcp_ui_is_run_where_it_is_set(tmp_path: Path) -> None:
+    """Without HUB_YAMCP_UI_DIR nothing is started, and nothing is made for it."""
+    own = settings(tmp_path)
+    assert programs(own, "/usr/bin/node")["YAMCP_HUB_UI"] == "false"
+    assert list(tmp_path.iterdir()) == []
+    own.runtime.mkdir(parents=True)
+    set_up = programs(own.model_copy(update={"yamcp_ui_dir": tmp_path / "100 %"}), "/usr/bin/node")
+    assert (set_up["YAMCP_HUB_UI"], set_up["YAMCP_HUB_UI_DIR"]) == ("true", str(tmp_path / "100 %"))
+    assert set_up["YAMCP_HUB_FRONT"] == f"/usr/bin/node {FRONT}"

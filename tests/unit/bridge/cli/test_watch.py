@@ -29,11 +29,12 @@ ISSUE = Issue(
 
 def test_first_lines_say_what_a_person_wants_to_know() -> None:
     """Each workspace, its state, its two URLs; then what is not well."""
-    assert first_lines(small(), desired(ISSUE), PLAIN) == [
+    assert first_lines(small(), desired(ISSUE), "Open http://127.0.0.1:8765/", PLAIN) == [
         "yamcp-hub is ready.",
+        "  Open http://127.0.0.1:8765/",
         "  My Work: partly, 1 of 2 servers ready, 6 tools",
-        "    SSE              http://127.0.0.1:8766/mcp/my-work/sse",
-        "    Streamable HTTP  http://127.0.0.1:8766/mcp/my-work",
+        "    SSE              http://127.0.0.1:8765/mcp/my-work/sse",
+        "    Streamable HTTP  http://127.0.0.1:8765/mcp/my-work",
         "  idle: off; switch it on with: hubctl enable idle",
         "  server gone: failed, SERVER_COMMAND_MISSING: gone: no such command. Install it. Its last line: two",
         "  error providers.json: x has no command. Give it one.",
@@ -42,11 +43,12 @@ def test_first_lines_say_what_a_person_wants_to_know() -> None:
 
 def test_first_lines_of_nothing() -> None:
     """No workspace, no adapter, and servers that still start, are each said."""
-    lines = first_lines(status([], [server("a", "starting")], settled=False), None, PLAIN)
+    lines = first_lines(status([], [server("a", "starting")], settled=False), None, "pages", PLAIN)
     assert lines[0] == "yamcp-hub is running; some servers still start."
-    assert lines[1].startswith("  There is no workspace yet")
-    assert lines[2] == "  server a: starting"
-    assert lines[3].startswith("  The adapter does not answer")
+    assert lines[1] == "  pages"
+    assert lines[2].startswith("  There is no workspace yet")
+    assert lines[3] == "  server a: starting"
+    assert lines[4].startswith("  The adapter does not answer")
 
 
 def one(state: str, **more: object) -> Status:
@@ -86,7 +88,7 @@ def test_another_reason_is_told() -> None:
 
 def test_what_is_added_and_removed_is_told() -> None:
     """Workspaces with their URLs, servers when they are ready."""
-    base = "http://127.0.0.1:8766/mcp/w"
+    base = "http://127.0.0.1:8765/mcp/w"
     empty, full = status([], []), one("ready")
     assert changes(empty, full, PLAIN) == [
         "server a: ready, 3 tools",
@@ -122,7 +124,8 @@ async def test_it_waits_for_servers_to_start_and_then_follows(hub: CannedHub) ->
     out, task = watching(hub)
     hub.become(one("ready"))
     text = await out.until("Streamable HTTP")
-    assert text.startswith("yamcp-hub is ready.\n  w: ready, 1 of 1 server ready, 3 tools\n")
+    pages = f"  Open http://127.0.0.1:{hub.settings.port}/\n"
+    assert text.startswith(f"yamcp-hub is ready.\n{pages}  w: ready, 1 of 1 server ready, 3 tools\n")
     hub.desired = desired(ISSUE)
     hub.become(one("failed").model_copy(update={"accepted": None}))
     text = await out.until("x has no command")
@@ -136,6 +139,19 @@ async def test_it_says_what_there_is_when_time_is_up(hub: CannedHub) -> None:
     out, task = watching(hub, settle=0)
     assert "some servers still start" in await out.until("server a: starting")
     await ended(task)
+
+
+async def test_a_front_that_is_still_starting_is_waited_for(tmp_path: Path) -> None:
+    """The address is told when there is something to be seen; after a while, that there is nothing."""
+    hub = CannedHub(settings(tmp_path), status=one("ready"))
+    async with hub.serving("actual", "desired"):
+        out, task = watching(hub)
+        async with hub.front():
+            assert f"Open http://127.0.0.1:{hub.settings.port}/" in await out.until("Streamable HTTP")
+        await ended(task)
+        out, task = watching(hub, settle=0)
+        assert "FRONT_AWAY: The front does not answer" in await out.until("Streamable HTTP")
+        await ended(task)
 
 
 async def test_a_restarted_sidecar_is_met_again(hub: CannedHub) -> None:

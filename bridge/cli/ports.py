@@ -1,0 +1,89 @@
+"""The ports that the hub listens on: free, and not one for two."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import socket
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import psutil
+
+from bridge.errors import HubError, PortTaken, SettingInvalid
+from bridge.settings import Settings
+
+_NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # localhost names ::1 where there may be no IPv6
+
+
+class Port(NamedTuple):
+    """A port, and the setting that names it."""
+
+    setting: str
+    host: str
+    number: int
+
+
+def ports(settings: Settings) -> list[Port]:
+    """Those that the hub with these settings listens on."""
+    host = settings.host.strip("[]")
+    found = [Port("HUB_PORT", host, settings.port), Port("HUB_SIDECAR_PORT", host, settings.sidecar_port)]
+    if settings.yamcp_ui_dir:
+        found.append(Port("HUB_YAMCP_UI_PORT", "127.0.0.1", settings.yamcp_ui_port))
+    return found
+
+
+def check_ports(settings: Settings) -> None:
+    """See that every port is free, and none is wanted twice.
+
+    Raises:
+        PortTaken: another program listens there.
+        SettingInvalid: two are the same, or one cannot be listened on by this user.
+    """
+    for problem in port_problems(settings):
+        raise problem
+
+
+def port_problems(settings: Settings) -> Iterator[HubError]:
+    """What `check_ports` would raise, all of it."""
+    wanted = ports(settings)
+    for one, other in itertools.combinations(wanted, 2):
+        if one.number == other.number:
+            yield SettingInvalid(f"{one.setting} and {other.setting} are both {one.number}; each needs its own.")
+    for port in wanted:
+        try:
+            check_port(port)
+        except HubError as error:
+            yield error
+
+
+def check_port(port: Port) -> None:
+    """See that one is free.
+
+    Raises:
+        PortTaken: another program listens there.
+        SettingInvalid: the address or port cannot be listened on by this user.
+    """
+    setting, host, number = port
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, number, type=socket.SOCK_STREAM):
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTaken(f"{setting}: port {number} on {host} is taken{owner(number)}.") from None
+            if error.errno not in _NO_SUCH_FAMILY:
+                why = f"port {number} on {host} cannot be listened on: {error.strerror}"
+                raise SettingInvalid(f"{setting}: {why}.") from None
+
+
+def owner(port: int) -> str:
+    """` by <program> (pid n)`, where that can be told."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return ""

@@ -1,0 +1,65 @@
+"""How YAMCP-UI is run: unmodified, in a small environment of its own, with HUB_YAMCP_DIR as its data."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from bridge.cli.errors import DirectoryUnusable
+from bridge.errors import SettingInvalid
+from bridge.settings import Settings
+
+NEEDED = ("server.mjs", "dist/index.html")
+"""What a built one has."""
+BUILD = (
+    "Build it in that directory: npm ci --omit=peer && npm run build. Without HUB_YAMCP_UI_DIR there is the console."
+)
+KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_STATE_HOME")
+"""Variables that it gets from the hub's environment; none may hold a secret."""
+
+
+def check_yamcp_ui(settings: Settings) -> None:
+    """See that HUB_YAMCP_UI_DIR, where it is set, is a YAMCP-UI that can be run.
+
+    Raises:
+        SettingInvalid: it is not there, or not built.
+    """
+    directory = settings.yamcp_ui_dir
+    if directory is None:
+        return
+    if not directory.is_dir():
+        raise SettingInvalid(f"HUB_YAMCP_UI_DIR: {directory} is not a directory.", hint=BUILD)
+    if missing := [name for name in NEEDED if not (directory / name).is_file()]:
+        what = f"{directory} is not a built YAMCP-UI: it has no {' and no '.join(missing)}"
+        raise SettingInvalid(f"HUB_YAMCP_UI_DIR: {what}.", hint=BUILD)
+
+
+def data_home(settings: Settings) -> Path:
+    """A directory whose `yamcp-nodejs` is HUB_YAMCP_DIR, whatever that is called: YAMCP-UI is told nothing else.
+
+    Raises:
+        DirectoryUnusable: it, or HUB_YAMCP_DIR, cannot be made.
+    """
+    home = settings.runtime / "yamcp-ui"
+    link, new = home / "yamcp-nodejs", home / "yamcp-nodejs.new"
+    try:
+        settings.yamcp_dir.mkdir(parents=True, exist_ok=True)  # it would not make it through a link
+        home.mkdir(mode=0o700, exist_ok=True)
+        new.unlink(missing_ok=True)
+        new.symlink_to(settings.yamcp_dir)
+        new.replace(link)
+    except OSError as error:
+        raise DirectoryUnusable(f"{error.filename} cannot be made: {error.strerror}") from None
+    return home
+
+
+def command(settings: Settings, node: str, home: Path, environment: Mapping[str, str] = os.environ) -> str:
+    """The command line, for supervisord, that runs it with nothing of the hub's environment but `KEPT`."""
+    variables = {name: environment[name] for name in KEPT if name in environment} | {
+        "PORT": str(settings.yamcp_ui_port),
+        "NODE_OPTIONS": "--dns-result-order=ipv4first",  # it listens on localhost, which has to be 127.0.0.1
+        "XDG_DATA_HOME": str(home),
+    }
+    return shlex.join(["env", "-i", *(f"{name}={value}" for name, value in variables.items()), node, "server.mjs"])

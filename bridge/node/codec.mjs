@@ -1,0 +1,130 @@
+/** Messages to bytes and back: one envelope, as UTF-8 JSON. docs/protocol.md is the authority. */
+
+import { randomBytes } from 'node:crypto';
+import { BridgeError } from './errors.mjs';
+
+/** @import {Envelope} from './types.mjs' */
+
+export const PROTOCOL_VERSION = 1;
+/** Largest message, in bytes as sent. */
+export const MAX_BYTES = 16 * 1024 * 1024;
+
+const MAX_NAME = 128;
+const KIND = /^[a-z][a-z_]{0,63}(\.ok)?$/;
+const MEMBERS = new Set(['version', 'id', 'session', 'kind', 'body']);
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const LONE_SURROGATE =
+  /(?<!\\)(?:\\\\)*\\u(?:d[89ab][0-9a-f]{2}(?!\\ud[c-f])|d[c-f][0-9a-f]{2}(?<!\\ud[89ab][0-9a-f]{2}\\u....))/i;
+
+/** A name for this run of a process, unlike that of any other run. */
+export function newSession() {
+  return randomBytes(8).toString('hex');
+}
+
+/**
+ * The bytes of a message; members of the body that are undefined are left out.
+ * @param {Envelope} envelope
+ * @returns {Buffer}
+ * @throws {BridgeError} BRIDGE_BAD_MESSAGE: the body holds what JSON cannot; BRIDGE_TOO_LARGE: more than MAX_BYTES
+ */
+export function encode({ version = PROTOCOL_VERSION, id, session, kind, body = {} }) {
+  let text;
+  try {
+    text = JSON.stringify({ version, id, session, kind, body });
+  } catch (error) {
+    throw unwritable(kind, /** @type {Error} */ (error).message.split('\n', 1)[0]);
+  }
+  if (hasLoneSurrogate(text)) throw unwritable(kind, 'a lone surrogate');
+  return withinLimit(Buffer.from(text));
+}
+
+/**
+ * The message in these bytes; an error that knows the message's id has it in `data.id`.
+ * @param {Uint8Array} data
+ * @returns {Required<Envelope>}
+ * @throws {BridgeError} BRIDGE_BAD_MESSAGE, BRIDGE_TOO_LARGE, or BRIDGE_VERSION: of another version of the protocol
+ */
+export function decode(data) {
+  const fields = parse(withinLimit(data));
+  if (!isObject(fields)) throw bad('A message is not a JSON object.');
+  const known = typeof fields.id === 'string' ? { id: fields.id } : {};
+  const { version } = fields;
+  if (!Number.isInteger(version)) throw bad('A message has no version.', known);
+  if (version !== PROTOCOL_VERSION) {
+    const message = `A message is of version ${version}; this side speaks ${PROTOCOL_VERSION}.`;
+    throw new BridgeError('BRIDGE_VERSION', message, { data: known });
+  }
+  const wrong = faults(fields);
+  if (wrong.length) throw bad(`A message is not an envelope: ${wrong.slice(0, 5).join('; ')}.`, known);
+  return /** @type {Required<Envelope>} */ ({ body: {}, ...fields });
+}
+
+/**
+ * What hinders an object to be an envelope; names members, never values.
+ * @param {Record<string, unknown>} fields
+ */
+function faults(fields) {
+  const wrong = Object.keys(fields)
+    .filter((name) => !MEMBERS.has(name))
+    .map((name) => `${name}: not a member`);
+  for (const name of ['id', 'session']) if (!isName(fields[name])) wrong.push(`${name}: not a string of ${MAX_NAME}`);
+  if (typeof fields.kind !== 'string' || !KIND.test(fields.kind)) wrong.push('kind: not the name of a kind');
+  if (Object.hasOwn(fields, 'body') && !isObject(fields.body)) wrong.push('body: not an object');
+  return wrong;
+}
+
+/** @param {unknown} value */
+function isName(value) {
+  return typeof value === 'string' && (value.length <= MAX_NAME || [...value].length <= MAX_NAME);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is Record<string, any>}
+ */
+function isObject(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @param {Uint8Array} data */
+function parse(data) {
+  try {
+    const text = UTF8.decode(data);
+    if (hasLoneSurrogate(text)) throw new SyntaxError('a lone surrogate');
+    return JSON.parse(text);
+  } catch {
+    throw bad('A message is not JSON.'); // what the parser says of it quotes it, and it may hold a secret
+  }
+}
+
+/** @param {string} text JSON, where they can only stand escaped */
+function hasLoneSurrogate(text) {
+  return /\\ud/i.test(text) && LONE_SURROGATE.test(text);
+}
+
+/**
+ * @template {Uint8Array} T
+ * @param {T} data
+ */
+function withinLimit(data) {
+  if (data.length > MAX_BYTES) {
+    throw new BridgeError('BRIDGE_TOO_LARGE', `A message of ${data.length} bytes is over the limit of ${MAX_BYTES}.`);
+  }
+  return data;
+}
+
+/**
+ * @param {string} message
+ * @param {Record<string, unknown>} [data]
+ */
+function bad(message, data) {
+  return new BridgeError('BRIDGE_BAD_MESSAGE', message, { data });
+}
+
+/**
+ * @param {string} kind
+ * @param {string} why
+ */
+function unwritable(kind, why) {
+  return bad(`A message of kind '${kind}' cannot be written as JSON: ${why}.`);
+}

@@ -1,0 +1,34 @@
+/** The errors of the bridge, with the codes and hints of bridge/errors.py. */
+
+const HINTS = {
+  BRIDGE_BAD_MESSAGE:
+    'The two sides may be of different versions: restart the hub, so that all its processes are of one.',
+  BRIDGE_TOO_LARGE: 'Ask for less at once: fewer log lines, or a smaller result of the tool.',
+  BRIDGE_ADDRESS: 'Use an address of the form ipc:///path/to/name.sock, of at most 107 bytes.',
+  BRIDGE_VERSION: 'Restart the hub, so that all its processes are of one version.',
+  BRIDGE_UNKNOWN_KIND: 'docs/protocol.md lists what each socket serves.',
+  BRIDGE_UNAVAILABLE: 'Is the hub running (make run)? `hubctl doctor` tells which of its processes does not answer.',
+};
+
+/** @import {ErrorBody} from './types.mjs' */
+
+/** Something that a person has to know of: the server's own error, or one of the bridge's. */
+export class BridgeError extends Error {
+  /**
+   * @param {string} code stable; docs/errors.md lists them all
+   * @param {string} message what happened to what, and why
+   * @param {{hint?: string, data?: Record<string, unknown>}} [more] what to do (a code of the bridge has its own), and details
+   */
+  constructor(code, message, { hint, data } = {}) {
+    super(message);
+    this.name = 'BridgeError';
+    this.code = code;
+    this.hint = hint ?? /** @type {Record<string, string>} */ (HINTS)[code] ?? '';
+    this.data = data ?? {};
+  }
+
+  /** @returns {ErrorBody} this error as it crosses a process boundary */
+  body() {
+    return { code: this.code, message: this.message, hint: this.hint, data: this.data };
+  }
+}

@@ -1,0 +1,27 @@
+/** The row of docs/api.md that a route has to have. */
+
+/**
+ * @param {import('../../../yamcp_ui_adapter/front/routes.mjs').Route} route
+ * @returns {string}
+ */
+export function rowOf({ method, path, summary, query, body, anyBody, answer, errors = [] }) {
+  const takes = [...parameters(query), ...(body ? [`\`${fieldsOf(body)}\``] : anyBody ? ['the object'] : [])];
+  const refuses = errors.map((code) => `\`${code}\``);
+  return `| \`${method} ${path}\` | ${summary} | ${takes.join(' ')} | ${coded(answer)} | ${refuses.join(' ')} |`;
+}
+
+/** @param {import('../../../yamcp_ui_adapter/front/fields.mjs').Fields} [query] */
+function parameters(query = {}) {
+  return Object.entries(query).map(([name, { optional }]) => (optional ? `\`[${name}=]\`` : `\`${name}=\``));
+}
+
+/** @param {import('../../../yamcp_ui_adapter/front/fields.mjs').Fields} body */
+function fieldsOf(body) {
+  const names = Object.entries(body).map(([name, { optional }]) => (optional ? `${name}?` : name));
+  return `{${names.join(', ')}}`;
+}
+
+/** @param {string} answer */
+function coded(answer) {
+  return /^[{[]/.test(answer) ? answer.replace(/^([{[].*[}\]])/, '`$1`') : answer;
+}

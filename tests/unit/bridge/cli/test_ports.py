@@ -1,0 +1,69 @@
+"""The hub's ports: free, and each its own."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.cli.ports import check_port, check_ports, port_problems, ports
+from bridge.errors import PortTaken, SettingInvalid
+from tests.support.hub import free_ports
+from tests.unit.bridge.cli.canned import settings
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_taken_port_is_told_with_its_setting_and_owner(tmp_path: Path, taken: int) -> None:
+    """One line: which port, which setting, and who has it where that can be told."""
+    for name in ("port", "sidecar_port", "yamcp_ui_port"):
+        own = settings(tmp_path).model_copy(update={"yamcp_ui_dir": tmp_path, name: taken})
+        told = rf"^HUB_{name.upper()}: port {taken} on 127.0.0.1 is taken by .* \(pid \d+\)\.$"
+        with pytest.raises(PortTaken, match=told):
+            check_ports(own)
+
+
+def test_a_port_of_what_is_not_run_is_not_looked_at(tmp_path: Path, taken: int) -> None:
+    """YAMCP-UI's matters where there is one."""
+    one, other = free_ports(2)
+    own = settings(tmp_path).model_copy(update={"port": one, "sidecar_port": other, "yamcp_ui_port": taken})
+    check_ports(own)
+    assert [port.setting for port in ports(own)] == ["HUB_PORT", "HUB_SIDECAR_PORT"]
+
+
+def test_two_settings_with_one_port_are_told(tmp_path: Path) -> None:
+    """Each pair, before anything is started that would end at once."""
+    [port] = free_ports(1)
+    same = dict.fromkeys(("port", "sidecar_port", "yamcp_ui_port"), port)
+    own = settings(tmp_path).model_copy(update={"yamcp_ui_dir": tmp_path, **same})
+    assert len(list(port_problems(own))) == 3
+    with pytest.raises(SettingInvalid, match=rf"^HUB_PORT and HUB_SIDECAR_PORT are both {port}; each needs its own\.$"):
+        check_ports(own)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]"])
+def test_a_free_port_is_free_on_every_loopback_address(tmp_path: Path, host: str) -> None:
+    """Also where localhost names an address that this machine lacks."""
+    one, other = free_ports(2)
+    check_ports(settings(tmp_path).model_copy(update={"port": one, "sidecar_port": other, "host": host}))
+
+
+def test_a_port_that_may_not_be_used_is_a_bad_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A privileged port, say."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    wanted = ports(settings(tmp_path))[1]
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(SettingInvalid, match=r"HUB_SIDECAR_PORT: port 8766 .* Permission denied"):
+        check_port(wanted)

@@ -1,0 +1,81 @@
+"""How YAMCP-UI is run."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from bridge.cli.errors import DirectoryUnusable
+from bridge.cli.yamcp_ui import check_yamcp_ui, command, data_home
+from bridge.errors import SettingInvalid
+from bridge.settings import Settings
+from tests.unit.bridge.cli.canned import settings
+
+
+def shown(directory: Path, ui: Path) -> Settings:
+    """Settings with a YAMCP-UI."""
+    own = settings(directory).model_copy(update={"yamcp_ui_dir": ui})
+    own.runtime.mkdir(parents=True, exist_ok=True)
+    return own
+
+
+def test_a_built_one_is_taken(tmp_path: Path) -> None:
+    """What is there, or none at all."""
+    (tmp_path / "dist").mkdir()
+    for name in ("server.mjs", "dist/index.html"):
+        (tmp_path / name).write_text("")
+    check_yamcp_ui(shown(tmp_path, tmp_path))
+    check_yamcp_ui(settings(tmp_path))
+
+
+def test_what_is_none_or_not_built_is_told(tmp_path: Path) -> None:
+    """What is missing, and how it is built."""
+    (tmp_path / "server.mjs").write_text("")
+    cases = {
+        tmp_path: "is not a built YAMCP-UI: it has no dist/index.html.",
+        tmp_path / "data": "is not a built YAMCP-UI: it has no server.mjs and no dist/index.html.",
+        tmp_path / "nothing": "is not a directory.",
+    }
+    for directory, told in cases.items():
+        with pytest.raises(SettingInvalid) as raised:
+            check_yamcp_ui(shown(tmp_path, directory))
+        assert raised.value.message == f"HUB_YAMCP_UI_DIR: {directory} {told}"
+        assert "npm ci --omit=peer && npm run build" in raised.value.advice
+
+
+def test_it_is_told_of_the_data_by_a_link(tmp_path: Path) -> None:
+    """Whatever HUB_YAMCP_DIR is called; the link follows the setting, and the directory is made if need be."""
+    own = shown(tmp_path, tmp_path)
+    for name in ("yamcp", "of another name"):
+        home = data_home(own.model_copy(update={"yamcp_dir": tmp_path / name}))
+        (tmp_path / name / "providers.json").write_text(name)
+        assert (home / "yamcp-nodejs" / "providers.json").read_text() == name
+    assert sorted(path.name for path in home.iterdir()) == ["yamcp-nodejs"]
+
+
+def test_a_link_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """Something else is in its place."""
+    own = shown(tmp_path, tmp_path)
+    (own.runtime / "yamcp-ui" / "yamcp-nodejs" / "x").mkdir(parents=True)
+    with pytest.raises(DirectoryUnusable, match=r"yamcp-nodejs.* cannot be made: "):
+        data_home(own)
+
+
+def test_it_gets_a_small_environment(tmp_path: Path) -> None:
+    """Nothing of the hub's but what is listed; whatever is in it is one word for supervisord."""
+    own = shown(tmp_path, tmp_path).model_copy(update={"yamcp_ui_port": 9001})
+    given = {"HOME": "/home/me and 'you' 100 %", "TOKEN": "secret", "HUB_PUBLIC_URL": "http://x", "PATH": "/bin"}
+    words = shlex.split(command(own, "/opt/node", tmp_path / "home", given))
+    assert words == [
+        "env",
+        "-i",
+        "PATH=/bin",
+        "HOME=/home/me and 'you' 100 %",
+        "PORT=9001",
+        "NODE_OPTIONS=--dns-result-order=ipv4first",
+        f"XDG_DATA_HOME={tmp_path}/home",
+        "/opt/node",
+        "server.mjs",
+    ]

@@ -1,0 +1,158 @@
+// Wires the front together: one HTTP server, behind one guard, before all that is served.
+
+import { createServer } from 'node:http';
+import express from 'express';
+import { answerOf, FrontError, told } from './errors.mjs';
+import { Guard } from './guard.mjs';
+import { Health, healthz } from './health.mjs';
+import { Hub } from './hub.mjs';
+import { hubApi } from './hub_api.mjs';
+import { Live } from './live.mjs';
+import { errorPage, Pages } from './pages.mjs';
+import { Relay, sendRpcError } from './proxy.mjs';
+import { reenter, refuseUpgrade } from './upgrade.mjs';
+import { yamcpApi } from './yamcp_api.mjs';
+import { YamcpUi } from './yamcp_ui.mjs';
+
+/**
+ * @import {IncomingMessage, Server, ServerResponse} from 'node:http'
+ * @import {Duplex} from 'node:stream'
+ */
+
+/** Milliseconds that open requests get at the end. */
+const CLOSING = 1_000;
+/** Milliseconds that a connection may stay without a request; longer than what usual clients keep theirs. */
+const KEEP_ALIVE = 75_000;
+
+/** The front, from start to stop. */
+export class Front {
+  /** @param {import('./settings.mjs').Settings} settings @param {import('./log.mjs').Log} log */
+  constructor(settings, log) {
+    this.settings = settings;
+    this.log = log;
+    this.guard = new Guard(settings);
+    this.hub = new Hub(settings, log);
+    this.relay = new Relay(settings, log);
+    this.live = new Live(this.hub, settings, log);
+    this.yamcpUi = settings.yamcpUiDir ? new YamcpUi({ hub: this.hub, settings, log }) : null;
+    this.site = this.#site();
+    /** @type {Server} */
+    this.server = createServer({ keepAliveTimeout: KEEP_ALIVE }, (request, response) =>
+      this.#handle(request, response),
+    );
+    this.server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+  }
+
+  /**
+   * Serve. Resolves when connections are accepted.
+   * @throws {FrontError} PORT_TAKEN
+   */
+  async start() {
+    this.hub.start();
+    this.yamcpUi?.start();
+    const { host, port } = this.settings;
+    await new Promise((resolve, reject) => {
+      this.server.once('error', (error) => reject(taken(host, port, error)));
+      this.server.listen(port, host, () => resolve(undefined));
+    });
+    this.log.info('front started', { url: this.settings.baseUrl, pid: process.pid });
+  }
+
+  /** End everything: no connection, timer or socket is left. */
+  async stop() {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    const late = setTimeout(() => this.server.closeAllConnections(), CLOSING);
+    this.server.closeIdleConnections();
+    await Promise.all([closed, this.live.close(), this.hub.close()]);
+    clearTimeout(late);
+    this.relay.close();
+    this.yamcpUi?.close();
+  }
+
+  /** What is not on the fast way to the sidecar. */
+  #site() {
+    const site = express();
+    site.disable('x-powered-by');
+    site.enable('case sensitive routing');
+    const { hub, settings } = this;
+    site.use('/healthz', healthz(new Health(hub)));
+    site.use(new Pages().handler(() => hub.state));
+    site.use(hubApi({ hub, settings }));
+    if (this.yamcpUi) site.use(this.yamcpUi.router);
+    site.use(yamcpApi({ hub, settings }));
+    site.get('/', (_, response) => response.redirect(302, '/hub/'));
+    site.use((request) => {
+      throw new FrontError('NOT_FOUND', `There is nothing at ${request.path}.`);
+    });
+    site.use(this.#failed());
+    return site;
+  }
+
+  /** @param {IncomingMessage} request @param {ServerResponse} response */
+  #handle(request, response) {
+    try {
+      if (this.guard.pass(request) === 'mcp') this.relay.handle(request, response);
+      else this.site(request, response);
+    } catch (error) {
+      this.#refuse(request, response, error);
+    }
+  }
+
+  /** @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head */
+  #upgrade(request, socket, head) {
+    socket.on('error', () => {}); // whoever asked has left
+    try {
+      if (request.headers.upgrade?.toLowerCase() !== 'websocket') return reenter(this.server, request, socket, head);
+      this.guard.pass(request);
+      if (request.url !== '/api/hub/live') throw new FrontError('NOT_FOUND', 'There is no WebSocket at this path.');
+      this.live.upgrade(request, socket, head);
+    } catch (error) {
+      refuseUpgrade(socket, error);
+    }
+  }
+
+  /** @returns {import('express').ErrorRequestHandler} */
+  #failed() {
+    return (error, request, response, _next) => {
+      if (response.headersSent) response.destroy();
+      else this.#refuse(request, response, error);
+    };
+  }
+
+  /** @param {IncomingMessage} request @param {ServerResponse} response @param {unknown} error */
+  #refuse(request, response, error) {
+    const known = told(error);
+    if (known.code === 'HUB_INTERNAL' && known.status === 500)
+      this.log.fault('a request failed', error, { path: pathOf(request) });
+    if (/^\/mcp(\/|$)/i.test(request.url ?? '') && error instanceof FrontError) sendRpcError(response, error);
+    else if (wantsPage(request)) send(response, known.status, 'text/html; charset=utf-8', errorPage(known));
+    else send(response, known.status, 'application/json; charset=utf-8', JSON.stringify(answerOf(error)));
+  }
+}
+
+/** @param {ServerResponse} response @param {number} status @param {string} type @param {string} body */
+function send(response, status, type, body) {
+  response.writeHead(status, {
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  });
+  response.end(body);
+}
+
+/** Whether somebody looks for a page, rather than a program for data. @param {IncomingMessage} request */
+function wantsPage({ url = '', headers }) {
+  return !/^\/(api|healthz)(\/|\?|$)/i.test(url) && (headers.accept ?? '').includes('text/html');
+}
+
+/** @param {IncomingMessage} request */
+const pathOf = (request) => request.url?.split('?')[0];
+
+/** @param {string} host @param {number} port @param {Error} error */
+function taken(host, port, error) {
+  const why =
+    /** @type {NodeJS.ErrnoException} */ (error).code === 'EADDRINUSE' ? 'Address already in use' : error.message;
+  return new FrontError('PORT_TAKEN', `Port ${port} on ${host} (HUB_PORT) cannot be used: ${why}.`);
+}

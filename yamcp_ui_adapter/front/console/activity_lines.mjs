@@ -1,0 +1,87 @@
+/**
+ * Lines of the activity page: what happened, and what the hub and its servers logged, as one list. Pure.
+ *
+ * @typedef {'debug'|'info'|'warning'|'error'} Level
+ * @typedef {{id: string, at: number, level: Level, kind: 'event'|'log', server: string, source: string, text: string}} Line
+ *   at: Unix seconds; server: key of the server it is about, or ''; source: who says it, as shown
+ * @typedef {{source: string, level: Level, text: string}} Filter
+ *   source: '' for all, `event`, `process:<name>` or `server:<key>`
+ */
+
+/** @type {Level[]} */
+export const LEVELS = ['debug', 'info', 'warning', 'error'];
+export const MOST = 1000;
+const LONGEST = 4000; // characters of one line
+
+/** @type {Record<string, Level>} */
+const OF_TONE = { bad: 'error', warn: 'warning' };
+const TOLD = new Set(['time', 'level', 'process', 'logger', 'message', 'server', 'exception']);
+
+/** @param {{at: number, kind: string, subject: string, text: string, tone: string}} happening @returns {Line} */
+export function ofEvent({ at, kind, subject, text, tone }) {
+  const id = `event ${at} ${kind} ${subject} ${text}`;
+  return {
+    id,
+    at,
+    level: OF_TONE[tone] ?? 'info',
+    kind: 'event',
+    server: kind === 'server' ? subject : '',
+    source: 'event',
+    text,
+  };
+}
+
+/** @param {Record<string, any>} record  a log line of the hub @returns {Line} */
+export function ofRecord(record) {
+  const at = typeof record.time === 'number' ? record.time : Date.parse(record.time) / 1000 || 0;
+  const level = LEVELS.find((each) => each === record.level) ?? (record.level === 'critical' ? 'error' : 'info');
+  const server = typeof record.server === 'string' ? record.server : '';
+  const source = server || String(record.process ?? 'hub');
+  const text = `${record.message ?? ''}${more(record)}`.slice(0, LONGEST);
+  return { id: `log ${record.time} ${source} ${text}`, at, level, kind: 'log', server, source, text };
+}
+
+/** The fields of a record that say more than its message. @param {Record<string, any>} record */
+function more(record) {
+  const fields = Object.entries(record).filter(([name, value]) => !TOLD.has(name) && value !== null && value !== '');
+  const said = fields.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  return said.length > 0 ? ` · ${said.join(' ')}` : '';
+}
+
+/**
+ * The lines with new ones, in the order of time, the newest `MOST`; a line that is there already is not put twice.
+ *
+ * @param {Line[]} lines
+ * @param {Line[]} added
+ * @returns {Line[]}
+ */
+export function joined(lines, added) {
+  const known = new Set(lines.map(({ id }) => id));
+  const fresh = added.filter(({ id }) => !known.has(id) && known.add(id));
+  if (fresh.length === 0) return lines;
+  const all = [...lines, ...fresh];
+  const ordered = fresh.every((line, index) => line.at >= (index ? fresh[index - 1].at : (lines.at(-1)?.at ?? 0)));
+  if (!ordered) all.sort((one, other) => one.at - other.at);
+  return all.slice(-MOST);
+}
+
+/** @param {Line[]} lines @param {Filter} filter @returns {Line[]} */
+export function filtered(lines, { source, level, text }) {
+  const least = LEVELS.indexOf(level);
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  return lines.filter(
+    (line) =>
+      LEVELS.indexOf(line.level) >= least &&
+      isFrom(line, source) &&
+      words.every((word) => line.text.toLowerCase().includes(word) || line.source.toLowerCase().includes(word)),
+  );
+}
+
+/** @param {Line} line @param {string} source */
+function isFrom(line, source) {
+  if (source === '') return true;
+  if (source === 'event') return line.kind === 'event';
+  const [kind, ...rest] = source.split(':');
+  const name = rest.join(':');
+  return kind === 'server' ? line.server === name : line.kind === 'log' && !line.server && line.source === name;
+}

@@ -1,0 +1,78 @@
+/** The hub's HTTP API, as pages use it. */
+
+const TIMEOUT = 90; // seconds: switching on waits until it is applied
+
+/** What the API, or the way to it, said no with. `message` says what, `hint` what to do; `code` is stable. */
+export class ApiError extends Error {
+  /** @param {{ code?: string, error?: string, message?: string, hint?: string, data?: any, status?: number }} said */
+  constructor({ code = 'HUB_INTERNAL', error, message, hint = '', data = null, status = 0 }) {
+    super(message ?? error ?? 'The hub refused, and did not say why.');
+    this.name = 'ApiError';
+    this.code = code;
+    this.hint = hint;
+    this.data = data;
+    this.status = status;
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {Record<string, string|number|boolean|null|undefined>} [query] What is null or undefined is left out.
+ */
+export function address(path, query = {}) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  return search ? `${path}?${search}` : path;
+}
+
+/**
+ * Ask the hub.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {Record<string, any>} [query]
+ * @param {any} [body]
+ * @returns {Promise<any>} the answer's body
+ * @throws {ApiError}
+ */
+async function ask(method, path, query, body) {
+  const init = { method, signal: AbortSignal.timeout(TIMEOUT * 1000), headers: { accept: 'application/json' } };
+  const carried = body === undefined ? {} : { body: JSON.stringify(body) };
+  const headers = body === undefined ? init.headers : { ...init.headers, 'content-type': 'application/json' };
+  const response = await fetch(address(path, query), { ...init, ...carried, headers }).catch(unreached);
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer !== null) return answer;
+  throw new ApiError({ ...unreadable(response.status), ...answer, status: response.status });
+}
+
+/** @param {any} error @returns {never} */
+function unreached(error) {
+  const late = error?.name === 'TimeoutError';
+  throw new ApiError({
+    code: late ? 'NO_ANSWER' : 'NOT_CONNECTED',
+    message: late ? `The hub did not answer within ${TIMEOUT} s.` : 'The hub could not be reached.',
+    hint: 'Check that it runs (hubctl status), then try again. Nothing is known of what became of this request.',
+  });
+}
+
+/** @param {number} status */
+function unreadable(status) {
+  return {
+    code: `HTTP_${status}`,
+    message: `The hub answered ${status}, without saying why.`,
+    hint: 'See hubctl logs.',
+  };
+}
+
+export const api = {
+  /** @param {string} path @param {Record<string, any>} [query] @returns {Promise<any>} */
+  get: (path, query) => ask('GET', path, query),
+  /** @param {string} path @param {Record<string, any>} [query] @param {any} [body] @returns {Promise<any>} */
+  post: (path, query, body) => ask('POST', path, query, body),
+  /** @param {string} path @param {Record<string, any>} [query] @param {any} [body] @returns {Promise<any>} */
+  put: (path, query, body) => ask('PUT', path, query, body),
+  /** @param {string} path @param {Record<string, any>} [query] @param {any} [body] @returns {Promise<any>} */
+  patch: (path, query, body) => ask('PATCH', path, query, body),
+  /** @param {string} path @param {Record<string, any>} [query] @returns {Promise<any>} */
+  del: (path, query) => ask('DELETE', path, query),
+};

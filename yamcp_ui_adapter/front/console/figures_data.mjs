@@ -1,0 +1,115 @@
+/**
+ * What the figures page shows, made of the hub's history. Pure; times in seconds.
+ *
+ * @typedef {{server: string, tool: string, calls: number, errors: number, seconds: number, p50: number, p95: number}} Figure
+ * @typedef {{at: number, figures: Figure[]}} Sample
+ * @typedef {{interval: number, now: number, samples: Sample[]}} History  as GET /api/hub/history answers
+ * @typedef {{server?: string, tool?: string}} Pick  left out: all
+ * @typedef {{calls: number, errors: number, mean: number|null, p50: number|null, p95: number|null}} Sum
+ * @typedef {{step: number, at: number[], calls: number[], errors: number[], p50: (number|null)[], p95: (number|null)[]}} Series
+ */
+
+const POINTS = 120; // of a chart, at most
+const LATE = 0.5; // that a sample may be written after its interval ended
+
+/**
+ * The end of the last sample that is over, to ask for what came after; 0 for all. The one that ends now goes on.
+ *
+ * @param {History|null} history
+ */
+export function knownUntil(history) {
+  return Math.max(0, ...(history?.samples ?? []).filter(({ at }) => at < (history?.now ?? 0)).map(({ at }) => at));
+}
+
+/**
+ * A history with the newer samples of another, without what is older than `span`.
+ *
+ * @param {History|null} before
+ * @param {History} after
+ * @param {number} span
+ * @returns {History}
+ */
+export function extended(before, after, span) {
+  const until = knownUntil(before);
+  const known = (before?.samples ?? []).filter(({ at }) => at <= until && at > after.now - span);
+  return { ...after, samples: [...known, ...after.samples.filter(({ at }) => at > until)] };
+}
+
+/** @param {Figure} figure @param {Pick} pick */
+const fits = (figure, { server, tool }) =>
+  (server === undefined || figure.server === server) && (tool === undefined || figure.tool === tool);
+
+/**
+ * Calls, errors and latency of several figures together. The median is the mean of their medians, weighted by calls;
+ * the 95th percentile is the largest of theirs: exact for one figure, near enough for several.
+ *
+ * @param {Figure[]} figures
+ * @returns {Sum}
+ */
+export function summed(figures) {
+  const add = (/** @type {(figure: Figure) => number} */ of) => figures.reduce((sum, figure) => sum + of(figure), 0);
+  const calls = add((figure) => figure.calls);
+  if (calls === 0) return { calls, errors: 0, mean: null, p50: null, p95: null };
+  return {
+    calls,
+    errors: add((figure) => figure.errors),
+    mean: add((figure) => figure.seconds) / calls,
+    p50: add((figure) => figure.p50 * figure.calls) / calls,
+    p95: Math.max(...figures.map((figure) => figure.p95)),
+  };
+}
+
+/**
+ * Points of a chart over the last `span` seconds, one for each step, those without a call included.
+ *
+ * @param {History} history
+ * @param {Pick} pick
+ * @param {number} span
+ * @returns {Series}
+ */
+export function series(history, pick, span) {
+  const step = history.interval * Math.max(1, Math.ceil(span / history.interval / POINTS));
+  const last = Math.ceil(history.now / step) * step;
+  const first = last - Math.ceil(span / step) * step;
+  /** @type {Map<number, Figure[]>} */
+  const steps = new Map();
+  for (let at = first + step; at <= last + step / 2; at += step) steps.set(Math.round(at / step), []);
+  for (const sample of history.samples) {
+    steps.get(Math.ceil((sample.at - LATE) / step))?.push(...sample.figures.filter((figure) => fits(figure, pick)));
+  }
+  const sums = [...steps.values()].map(summed);
+  return {
+    step,
+    at: [...steps.keys()].map((key) => key * step),
+    calls: sums.map((sum) => sum.calls),
+    errors: sums.map((sum) => sum.errors),
+    p50: sums.map((sum) => sum.p50),
+    p95: sums.map((sum) => sum.p95),
+  };
+}
+
+/** @param {History} history @param {Pick} pick @returns {Figure[]} */
+export const picked = (history, pick) =>
+  history.samples.flatMap((sample) => sample.figures.filter((figure) => fits(figure, pick)));
+
+/**
+ * One row for each tool that was called, those called most first.
+ *
+ * @param {History} history
+ * @param {Pick} pick
+ * @returns {({server: string, tool: string} & Sum)[]}
+ */
+export function rows(history, pick) {
+  /** @type {Map<string, Figure[]>} */
+  const tools = new Map();
+  for (const figure of picked(history, pick)) {
+    const key = JSON.stringify([figure.server, figure.tool]);
+    tools.set(key, [...(tools.get(key) ?? []), figure]);
+  }
+  const all = [...tools.values()].map((figures) => ({
+    server: figures[0].server,
+    tool: figures[0].tool,
+    ...summed(figures),
+  }));
+  return all.sort((one, other) => other.calls - one.calls || (one.tool < other.tool ? -1 : 1));
+}

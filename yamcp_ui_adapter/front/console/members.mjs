@@ -1,0 +1,70 @@
+/** Members of a workspace, in order, and how it names their tools (pure). */
+
+/**
+ * @typedef {object} Members
+ * @property {string[]} keys all that can be picked; the picked ones are members in this order
+ * @property {ReadonlySet<string>} picked
+ */
+
+/**
+ * Members first, in their order; then the other servers.
+ *
+ * @param {string[]} members
+ * @param {string[]} servers
+ * @returns {Members}
+ */
+export function membersOf(members, servers) {
+  return { keys: [...new Set([...members, ...servers])], picked: new Set(members) };
+}
+
+/** @param {Members} members @returns {string[]} */
+export function pickedKeys({ keys, picked }) {
+  return keys.filter((key) => picked.has(key));
+}
+
+/** @param {Members} members @param {string} key @returns {Members} */
+export function toggled({ keys, picked }, key) {
+  const next = new Set(picked);
+  if (!next.delete(key)) next.add(key);
+  return { keys, picked: next };
+}
+
+/**
+ * Moved before the member above it, or behind the one below it; the same where there is none.
+ *
+ * @param {Members} members
+ * @param {string} key
+ * @param {-1|1} by
+ * @returns {Members}
+ */
+export function moved(members, key, by) {
+  const { keys, picked } = members;
+  const order = pickedKeys(members);
+  const other = order[order.indexOf(key) + by];
+  if (!picked.has(key) || other === undefined) return members;
+  const rest = keys.filter((item) => item !== key);
+  rest.splice(rest.indexOf(other) + (by > 0 ? 1 : 0), 0, key);
+  return { keys: rest, picked };
+}
+
+export const DEFAULT_TEMPLATE = '{namespace}_{name}';
+
+/**
+ * Why a template cannot be used for so many servers; empty if it can.
+ *
+ * @param {string} template
+ * @param {number} servers
+ */
+export function templateFault(template, servers) {
+  if (template.replace(/\{namespace\}|\{name\}|[A-Za-z0-9_-]/g, '') !== '')
+    return 'Only letters, digits, _ and -, {namespace} and {name} may stand in it.';
+  if (template.split('{name}').length !== 2) return 'It has to hold {name} once.';
+  if (servers > 1 && !template.includes('{namespace}'))
+    return 'Without {namespace} it fits a workspace of one server only: tools of two could not be told apart.';
+  return '';
+}
+
+/** The name that a tool gets. @param {string} template @param {string} namespace @param {string} name */
+export function exampleName(template, namespace, name) {
+  return template.replaceAll('{namespace}', () => namespace).replace('{name}', () => name);
+}

@@ -1,0 +1,91 @@
+/** Which module shows which page. Pages are loaded when they are first shown, or when there is nothing else to do. */
+
+import { signal } from '@preact/signals';
+import Workspaces from './pages/workspaces.mjs';
+
+/**
+ * @typedef {object} PageEntry
+ * @property {string} title
+ * @property {string} nav which entry of the navigation it belongs to
+ * @property {string} [icon] it has an entry of its own
+ * @property {() => Promise<any>} load module whose default export is the page, a component of `{ args, query }`
+ * @property {() => Promise<any>} [loadItem] the same for a route with an argument
+ */
+
+/** @type {Record<string, PageEntry>} */
+export const PAGES = {
+  workspaces: {
+    title: 'Workspaces',
+    nav: 'workspaces',
+    icon: 'workspaces',
+    load: async () => ({ default: Workspaces }),
+    loadItem: () => import('./pages/workspace.mjs'),
+  },
+  servers: {
+    title: 'Servers',
+    nav: 'servers',
+    icon: 'servers',
+    load: () => import('./pages/servers.mjs'),
+    loadItem: () => import('./pages/server.mjs'),
+  },
+  tools: { title: 'Tools', nav: 'tools', icon: 'tools', load: () => import('./pages/tools.mjs') },
+  activity: { title: 'Activity', nav: 'activity', icon: 'activity', load: () => import('./pages/activity.mjs') },
+  figures: { title: 'Figures', nav: 'figures', icon: 'figures', load: () => import('./pages/figures.mjs') },
+  import: { title: 'Import', nav: 'import', icon: 'import', load: () => import('./pages/import.mjs') },
+  'add-workspace': { title: 'Add a workspace', nav: 'workspaces', load: () => import('./pages/workspace_form.mjs') },
+  'edit-workspace': { title: 'Edit', nav: 'workspaces', load: () => import('./pages/workspace_form.mjs') },
+  'add-server': { title: 'Add a server', nav: 'servers', load: () => import('./pages/server_form.mjs') },
+  'edit-server': { title: 'Edit', nav: 'servers', load: () => import('./pages/server_form.mjs') },
+};
+
+const NONE = { title: 'No such page', nav: '', load: () => import('./pages/none.mjs') };
+
+/** @param {string} page @returns {PageEntry} */
+export function pageOf(page) {
+  return Object.hasOwn(PAGES, page) ? PAGES[page] : NONE;
+}
+
+/** @type {import('@preact/signals').Signal<Map<any, { Page?: any, error?: any }>>} */
+const modules = signal(new Map());
+/** @type {Set<any>} */
+const asked = new Set();
+
+/**
+ * The component of a page; null while it is being loaded.
+ *
+ * @param {string} page
+ * @param {boolean} item whether the route has an argument
+ */
+export function loaded(page, item) {
+  const entry = pageOf(page);
+  const load = (item && entry.loadItem) || entry.load;
+  if (page === 'workspaces' && !item) return { Page: Workspaces };
+  const module = modules.value.get(load);
+  if (!module) queueMicrotask(() => fetchModule(load));
+  return module ?? null;
+}
+
+/** Load the pages that were not shown yet, one after the other, when the browser has nothing else to do. */
+export function prefetch() {
+  const loads = Object.values(PAGES).flatMap((entry) => [entry.load, ...(entry.loadItem ? [entry.loadItem] : [])]);
+  const idle = globalThis.requestIdleCallback ?? ((/** @type {() => void} */ run) => setTimeout(run, 200));
+  idle(async () => {
+    for (const load of loads) await fetchModule(load);
+  });
+}
+
+/** @param {() => Promise<any>} load */
+async function fetchModule(load) {
+  if (asked.has(load)) return;
+  asked.add(load);
+  /** @type {{ Page?: any, error?: any }} */
+  const found = await load().then((module) => ({ Page: module.default }), missing);
+  if (found.error) asked.delete(load);
+  modules.value = new Map(modules.value).set(load, found);
+}
+
+/** @param {Error} error */
+function missing(error) {
+  const hint = 'Reload the page; the hub may have been replaced by another version while it was open.';
+  return { error: { code: 'PAGE_NOT_LOADED', message: `This page could not be loaded: ${error.message}`, hint } };
+}

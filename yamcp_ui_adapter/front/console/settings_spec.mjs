@@ -1,0 +1,140 @@
+/** The settings of a server that hub.json keeps (ServerSettings of bridge/models.py), as fields of a form (pure). */
+
+/**
+ * @typedef {object} Setting
+ * @property {string} name
+ * @property {string} label
+ * @property {string} help
+ * @property {'seconds'|'count'|'pick'|'by_tool'} kind
+ * @property {any} standard its default
+ * @property {number} [max]
+ * @property {{ value: string, label: string }[]} [options]
+ */
+
+/** @type {Setting[]} */
+export const SETTINGS = [
+  {
+    name: 'session',
+    label: 'Process',
+    help: 'One for each client lets the server ask that client back (sampling, elicitation, roots), and costs a process for each session.',
+    kind: 'pick',
+    standard: 'shared',
+    options: [
+      { value: 'shared', label: 'One for all clients' },
+      { value: 'per_client', label: 'One for each client' },
+    ],
+  },
+  {
+    name: 'max_instances',
+    label: 'Most processes at once',
+    help: 'With one process for each client: a session more gets an error.',
+    kind: 'count',
+    standard: 20,
+    max: 1000,
+  },
+  {
+    name: 'era',
+    label: 'Protocol',
+    help: 'Which revisions of MCP to speak with it. Found out unless a server stumbles over the question.',
+    kind: 'pick',
+    standard: 'auto',
+    options: [
+      { value: 'auto', label: 'Find out' },
+      { value: 'legacy', label: 'Up to 2025-11-25 (handshake)' },
+      { value: 'modern', label: '2026-07-28 (stateless)' },
+    ],
+  },
+  {
+    name: 'start_timeout',
+    label: 'Time to start',
+    help: 'Seconds until the handshake and the lists have to be answered. A first npx or uvx run downloads.',
+    kind: 'seconds',
+    standard: 60,
+    max: 3600,
+  },
+  {
+    name: 'call_timeout',
+    label: 'Time for a call',
+    help: 'Seconds until a tool has to answer; then the call is cancelled.',
+    kind: 'seconds',
+    standard: 300,
+    max: 86400,
+  },
+  {
+    name: 'tool_timeouts',
+    label: 'Time for calls of single tools',
+    help: 'One a line: the name that the server gives the tool, =, seconds.',
+    kind: 'by_tool',
+    standard: {},
+    max: 86400,
+  },
+  {
+    name: 'max_inflight',
+    label: 'Calls at once',
+    help: 'Further ones wait for their turn.',
+    kind: 'count',
+    standard: 64,
+    max: 10_000,
+  },
+];
+
+/** A setting's value as the form shows it. @param {Setting} setting @param {any} value */
+export function showSetting(setting, value) {
+  if (setting.kind !== 'by_tool') return String(value ?? setting.standard);
+  return Object.entries(value ?? {})
+    .map(([tool, seconds]) => `${tool} = ${seconds}`)
+    .join('\n');
+}
+
+/**
+ * What the form's text means.
+ *
+ * @param {Setting} setting
+ * @param {string} text
+ * @returns {{ value: any, fault?: undefined } | { value?: undefined, fault: string }}
+ */
+export function readSetting(setting, text) {
+  if (setting.kind === 'pick') return { value: text };
+  if (setting.kind === 'by_tool') return readByTool(text, setting.max ?? 0);
+  const whole = setting.kind === 'count';
+  return readNumber(text, setting.max ?? 0, whole);
+}
+
+/** @param {string} text @param {number} max @param {boolean} whole */
+function readNumber(text, max, whole) {
+  const value = Number(text);
+  const fits = text.trim() !== '' && value > 0 && value <= max && (!whole || Number.isInteger(value));
+  const range = whole
+    ? `A whole number from 1 to ${max.toLocaleString('en')}.`
+    : `More than 0, at most ${max.toLocaleString('en')} seconds.`;
+  return fits ? { value } : { fault: range };
+}
+
+/** @param {string} text @param {number} max */
+function readByTool(text, max) {
+  /** @type {Record<string, number>} */
+  const value = {};
+  for (const line of text.split('\n').filter((item) => item.trim() !== '')) {
+    const at = line.lastIndexOf('=');
+    const tool = line.slice(0, Math.max(at, 0)).trim();
+    const seconds = readNumber(line.slice(at + 1), max, false);
+    if (at < 0 || tool === '' || seconds.fault)
+      return { fault: `“${line.trim()}” is not: tool = seconds (at most ${max.toLocaleString('en')}).` };
+    Object.defineProperty(value, tool, { value: seconds.value, enumerable: true, configurable: true, writable: true });
+  }
+  return { value };
+}
+
+/**
+ * What has to be said to the hub: the settings that differ, null for those that are back at their default.
+ *
+ * @param {Record<string, any>} before
+ * @param {Record<string, any>} after
+ */
+export function settingsChanges(before, after) {
+  const same = (/** @type {any} */ a, /** @type {any} */ b) => JSON.stringify(a) === JSON.stringify(b);
+  const changed = SETTINGS.filter(({ name }) => !same(before[name], after[name]));
+  return Object.fromEntries(
+    changed.map(({ name, standard }) => [name, same(after[name], standard) ? null : after[name]]),
+  );
+}

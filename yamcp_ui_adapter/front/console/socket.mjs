@@ -1,0 +1,95 @@
+/** A WebSocket that mends itself. */
+
+const FIRST = 0.25; // seconds until the first new try; doubled each time
+const LONGEST = 5;
+const SILENCE = 25; // seconds without a message (the hub ticks every 10) after which the connection counts as lost
+
+/**
+ * @typedef {object} Ears
+ * @property {() => void} opened
+ * @property {(message: any) => void} heard
+ * @property {() => void} lost
+ */
+
+export class MendingSocket {
+  #url;
+  #ears;
+  #Socket;
+  /** @type {WebSocket|null} */
+  #socket = null;
+  /** @type {any} */
+  #timer = null;
+  #wait = FIRST;
+  #closed = false;
+
+  /**
+   * Connects at once, and again whenever the connection ends, until `close`.
+   *
+   * @param {string} url
+   * @param {Ears} ears
+   * @param {any} [Socket] class to connect with
+   */
+  constructor(url, ears, Socket = WebSocket) {
+    this.#url = url;
+    this.#ears = ears;
+    this.#Socket = Socket;
+    this.#connect();
+  }
+
+  /** Whether it went out; what is said while there is no connection is dropped. @param {any} message */
+  send(message) {
+    if (this.#socket?.readyState !== 1) return false;
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  /** Do not wait for the next try: the network is back, or a person asked. */
+  retry() {
+    if (this.#socket || this.#closed) return;
+    clearTimeout(this.#timer);
+    this.#wait = FIRST;
+    this.#connect();
+  }
+
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#drop(this.#socket);
+  }
+
+  #connect() {
+    /** @type {WebSocket} */
+    const socket = new this.#Socket(this.#url);
+    this.#socket = socket;
+    socket.onopen = () => {
+      this.#ears.opened();
+    };
+    socket.onmessage = (event) => {
+      this.#wait = FIRST;
+      this.#listen(socket);
+      this.#ears.heard(JSON.parse(String(event.data)));
+    };
+    socket.onclose = () => this.#drop(socket);
+    this.#listen(socket);
+  }
+
+  /** @param {WebSocket} socket */
+  #listen(socket) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#drop(socket), SILENCE * 1000);
+  }
+
+  /** @param {WebSocket|null} socket */
+  #drop(socket) {
+    if (!socket || socket !== this.#socket) return;
+    this.#socket = null;
+    clearTimeout(this.#timer);
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.onerror = () => {}; // closing one that never opened is an error event of its own
+    socket.close();
+    this.#ears.lost();
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => this.#connect(), this.#wait * 1000 * (0.8 + 0.4 * Math.random()));
+    this.#wait = Math.min(LONGEST, this.#wait * 2);
+  }
+}

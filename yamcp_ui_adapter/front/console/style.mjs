@@ -1,0 +1,18 @@
+/** Styles that one page alone needs; the page waits for them, so that it is never shown without. */
+
+/**
+ * Load a style sheet of the console, once.
+ *
+ * @param {string} path below /hub/assets/
+ * @returns {Promise<void>} rejected when it cannot be loaded
+ */
+export function style(path) {
+  const href = `/hub/assets/${path}`;
+  if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve();
+  const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href });
+  return new Promise((resolve, reject) => {
+    link.onload = () => resolve();
+    link.onerror = () => reject(new Error(`${path} could not be loaded`));
+    document.head.append(link);
+  });
+}

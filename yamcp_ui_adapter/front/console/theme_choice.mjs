@@ -1,0 +1,18 @@
+/** Light, dark, or as the system says; kept by the browser, and set before the first paint by theme.mjs. */
+
+import { effect, signal } from '@preact/signals';
+
+const KEY = 'hub-theme';
+
+/** @type {import('@preact/signals').Signal<string>} `auto`, `light` or `dark` */
+export const theme = signal(document.documentElement.dataset.theme ?? 'auto');
+
+effect(() => {
+  const picked = theme.value;
+  if (picked === 'auto') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = picked;
+  try {
+    if (picked === 'auto') localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, picked);
+  } catch {} // storage is forbidden: for this page only
+});

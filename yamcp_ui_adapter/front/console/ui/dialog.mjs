@@ -1,0 +1,49 @@
+import { useEffect, useId, useRef } from 'preact/hooks';
+import { Button } from './controls.mjs';
+import { html } from './html.mjs';
+
+/**
+ * A modal dialog; the browser keeps the focus inside and gives it back.
+ *
+ * @param {{ title: string, onClose: () => void, children: any, wide?: boolean }} props
+ */
+export function Dialog({ title, onClose, children, wide = false }) {
+  const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
+  const id = useId();
+  useEffect(() => {
+    const dialog = ref.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  const cancelled = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    onClose();
+  };
+  return html`<dialog ref=${ref} class=${wide ? 'wide' : ''} aria-labelledby=${id} onCancel=${cancelled}>
+    <div class="dialog-head">
+      <h2 id=${id}>${title}</h2>
+      <${Button} icon="close" quiet label="Close" onClick=${onClose} />
+    </div>
+    ${children}
+  </dialog>`;
+}
+
+/**
+ * Asks before something is done that cannot be undone here.
+ *
+ * @param {object} props
+ * @param {string} props.title
+ * @param {string} props.action what the button says
+ * @param {() => Promise<void>} props.onConfirm closes the dialog by itself when done
+ * @param {() => void} props.onClose
+ * @param {any} props.children what will happen
+ */
+export function Confirm({ title, action, onConfirm, onClose, children }) {
+  return html`<${Dialog} title=${title} onClose=${onClose}>
+    <div class="dialog-body">${children}</div>
+    <div class="dialog-foot">
+      <${Button} onClick=${onClose}>Cancel</${Button}>
+      <${Button} danger onClick=${onConfirm}>${action}</${Button}>
+    </div>
+  </${Dialog}>`;
+}

@@ -1,0 +1,35 @@
+import { html } from './html.mjs';
+import { Icon } from './icons.mjs';
+
+/**
+ * A problem: what happened, what to do, and the code to search for.
+ *
+ * @param {object} props
+ * @param {any} [props.error] ApiError, Issue, reason, or any error; code, message and hint are taken from it
+ * @param {'bad'|'warn'|'info'} [props.tone]
+ * @param {boolean} [props.quiet] not announced: it is part of the page
+ * @param {any} [props.children] buttons, or the text of a notice without error
+ */
+export function Notice({ error, tone = 'bad', quiet = false, children }) {
+  const icon = tone === 'info' ? 'info' : 'warn';
+  return html`
+    <div class="notice notice-${tone}" role=${quiet ? null : tone === 'bad' ? 'alert' : 'status'}>
+      <${Icon} name=${icon} />
+      <div class="notice-text">
+        ${error && html`<p>${error.message ?? String(error)}</p>`}
+        ${error?.hint && html`<p class="muted">${error.hint}</p>`}
+        ${children}
+        ${error?.code && html`<p class="code">${error.code}</p>`}
+      </div>
+    </div>
+  `;
+}
+
+/** What is wrong with the configuration. @param {{ issues: import('../types.mjs').Issue[] }} props */
+export function Issues({ issues }) {
+  if (issues.length === 0) return null;
+  const tones = { error: 'bad', warning: 'warn', info: 'info' };
+  return html`<ul class="plain stack">
+    ${issues.map((issue) => html`<li><${Notice} error=${issue} tone=${tones[issue.severity]} quiet /></li>`)}
+  </ul>`;
+}

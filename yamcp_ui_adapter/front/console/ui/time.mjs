@@ -1,0 +1,39 @@
+import { computed, signal } from '@preact/signals';
+import { useMemo } from 'preact/hooks';
+import { clock, duration } from '../words.mjs';
+import { html } from './html.mjs';
+
+/** @type {any} */
+let timer = null;
+const nowNow = () => Date.now() / 1000;
+
+/** Unix seconds; runs only while something shows it. @type {import('@preact/signals').Signal<number>} */
+export const now = signal(nowNow(), {
+  watched() {
+    timer = setInterval(() => {
+      now.value = nowNow();
+    }, 1000);
+  },
+  unwatched() {
+    clearInterval(timer);
+  },
+});
+
+/**
+ * How long ago (`plain`: how long) something was, or in how long it will be; the moment itself on hover.
+ *
+ * @param {{ at: number|null, plain?: boolean }} props `at` in Unix seconds
+ */
+export function Time({ at, plain = false }) {
+  const text = useMemo(() => computed(() => (at ? relative(at, now.value, plain) : '–')), [at, plain]);
+  if (!at) return html`<span>–</span>`;
+  return html`<time datetime=${new Date(at * 1000).toISOString()} title=${clock(at)}>${text}</time>`;
+}
+
+/** @param {number} at @param {number} then @param {boolean} plain */
+function relative(at, then, plain) {
+  const ago = then - at;
+  if (plain) return duration(Math.abs(ago));
+  if (Math.abs(ago) < 1) return 'now';
+  return ago > 0 ? `${duration(ago)} ago` : `in ${duration(-ago)}`;
+}

@@ -1,0 +1,43 @@
+/** Short messages: said aloud by the live region, shown for a while; errors stay until they are dismissed. */
+
+import { signal } from '@preact/signals';
+
+const SHOWN = 5; // seconds
+const MOST = 4;
+
+/** @typedef {{ id: number, text: string, error: any }} Toast */
+
+/** @type {import('@preact/signals').Signal<Toast[]>} */
+export const toasts = signal([]);
+/** What the polite live region says. */
+export const said = signal('');
+let last = 0;
+
+/** Say something that needs no action. @param {string} text */
+export function toast(text) {
+  const id = add({ text, error: null });
+  announce(text);
+  setTimeout(() => dismiss(id), SHOWN * 1000);
+}
+
+/** Show an ApiError (or any error) until it is dismissed. @param {any} error */
+toast.error = (error) => {
+  add({ text: '', error });
+};
+
+/** Say something to those who listen, without showing it. @param {string} text */
+export function announce(text) {
+  said.value = said.value === text ? `${text}\u00a0` : text; // the same text again is not read
+}
+
+/** @param {Omit<Toast, 'id'>} item */
+function add(item) {
+  const id = ++last;
+  toasts.value = [...toasts.value, { id, ...item }].slice(-MOST);
+  return id;
+}
+
+/** @param {number} id */
+export function dismiss(id) {
+  toasts.value = toasts.value.filter((item) => item.id !== id);
+}

@@ -1,0 +1,21 @@
+import { Button } from './controls.mjs';
+import { html } from './html.mjs';
+import { Notice } from './notice.mjs';
+import { dismiss, said, toasts } from './toast.mjs';
+
+/** The place where toasts appear; once a page. */
+export function Toasts() {
+  return html`
+    <div class="toasts">
+      <p class="unseen" role="status">${said}</p>
+      ${toasts.value.map((item) =>
+        item.error
+          ? html`<div class="toast toast-error" key=${item.id}>
+              <${Notice} error=${item.error} />
+              <${Button} icon="close" quiet label="Dismiss" onClick=${() => dismiss(item.id)} />
+            </div>`
+          : html`<div class="toast" key=${item.id}>${item.text}</div>`,
+      )}
+    </div>
+  `;
+}

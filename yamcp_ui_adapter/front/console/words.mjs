@@ -1,0 +1,108 @@
+/** States, times and sizes in words (pure). */
+
+/** @typedef {import('./types.mjs').Tone} Tone */
+
+/** @type {Record<string, { word: string, tone: Tone }>} */
+const WORKSPACE = {
+  on: { word: 'On', tone: 'ok' },
+  starting: { word: 'Starting', tone: 'busy' },
+  degraded: { word: 'Partly ready', tone: 'warn' },
+  failed: { word: 'Not ready', tone: 'bad' },
+  empty: { word: 'No usable server', tone: 'warn' },
+  off: { word: 'Off', tone: 'off' },
+  unknown: { word: 'Unknown', tone: 'off' },
+};
+
+/** @type {Record<string, { word: string, tone: Tone }>} */
+const SERVER = {
+  ready: { word: 'Ready', tone: 'ok' },
+  starting: { word: 'Starting', tone: 'busy' },
+  backoff: { word: 'Trying again', tone: 'warn' },
+  failed: { word: 'Failed', tone: 'bad' },
+  stopped: { word: 'Stopped', tone: 'off' },
+  invalid: { word: 'Entry unusable', tone: 'bad' },
+  unknown: { word: 'Unknown', tone: 'off' },
+};
+
+const UNKNOWN = { word: 'Unknown', tone: /** @type {Tone} */ ('off') };
+
+/**
+ * @param {{ state: string }} workspace
+ * @returns {{ word: string, tone: Tone }}
+ */
+export function workspaceState({ state }) {
+  return WORKSPACE[state] ?? UNKNOWN;
+}
+
+/**
+ * A stopped server is off, waits for a session (`per_client`), or is in no workspace that is on.
+ *
+ * @param {{ state: string, enabled?: boolean, session?: string, workspaces?: string[] }} server
+ * @returns {{ word: string, tone: Tone }}
+ */
+export function serverState({ state, enabled, session, workspaces }) {
+  if (state !== 'stopped') return SERVER[state] ?? UNKNOWN;
+  if (enabled === false) return { word: 'Off', tone: 'off' };
+  if (workspaces && workspaces.length === 0) return { word: 'Not in use', tone: 'off' };
+  return session === 'per_client' ? { word: 'On demand', tone: 'off' } : SERVER.stopped;
+}
+
+/**
+ * A name as it is shown: the empty one, too.
+ *
+ * @param {string} name
+ */
+export function shown(name) {
+  return name.trim() === '' ? (name === '' ? '(no name)' : `“${name}”`) : name;
+}
+
+/**
+ * A length of time, in its two largest units.
+ *
+ * @param {number} seconds
+ */
+export function duration(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+}
+
+/**
+ * @param {number} bytes
+ */
+export function size(bytes) {
+  if (bytes < 1024) return `${bytes} B`;
+  const units = ['KB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = -1;
+  do {
+    value /= 1024;
+    unit += 1;
+  } while (value >= 1024 && unit < units.length - 1);
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+/**
+ * @param {number} n
+ * @param {string} one
+ * @param {string} [many]
+ */
+export function count(n, one, many = `${one}s`) {
+  return `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
+}
+
+/**
+ * Time of day, with the date when it is not today.
+ *
+ * @param {number} at Unix seconds
+ * @param {number} [now] Unix seconds
+ */
+export function clock(at, now = Date.now() / 1000) {
+  const date = new Date(at * 1000);
+  const time = date.toLocaleTimeString('en-GB');
+  return date.toDateString() === new Date(now * 1000).toDateString()
+    ? time
+    : `${date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })} ${time}`;
+}

@@ -1,0 +1,210 @@
+// Every error of the front's own, in one place: `node errors.mjs` prints the catalogue as JSON.
+
+import { pathToFileURL } from 'node:url';
+
+/**
+ * @typedef {{status: number, cause: string, hint: string}} Entry  HTTP status, what is wrong, what to do
+ * @typedef {{error: string, code: string, hint: string, data?: Record<string, unknown>}} ErrorAnswer  of the API
+ */
+
+/** @satisfies {Record<string, Entry>} */
+export const CATALOGUE = {
+  SETTING_INVALID: {
+    status: 500,
+    cause: 'A setting (an environment variable or a line of the settings file) cannot be used.',
+    hint: 'docs/configuration.md lists every setting with its form and default.',
+  },
+  PORT_TAKEN: {
+    status: 500,
+    cause: 'Another program listens on the port that a setting names.',
+    hint: 'Stop that program, or choose another port with the setting named here.',
+  },
+  HUB_INTERNAL: {
+    status: 500,
+    cause: 'Something that the hub did not expect: a fault of its own.',
+    hint: "Look for this time in the hub's log (hubctl logs); it names the cause.",
+  },
+  HOST_REFUSED: {
+    status: 403,
+    cause: 'A request carries a Host that the hub does not serve (protection against DNS rebinding).',
+    hint: 'Use a loopback address, or name the host in HUB_ALLOWED_HOSTS.',
+  },
+  ORIGIN_REFUSED: {
+    status: 403,
+    cause: "A page of another site, or of another program on this machine, tries to use the hub's API.",
+    hint: "Use the hub's own pages, or name the page's host in HUB_ALLOWED_HOSTS.",
+  },
+  PATH_INVALID: {
+    status: 404,
+    cause: 'The path of a request is not written as the hub writes it: other case, dots, odd encoding.',
+    hint: 'Write it as docs/api.md does; names go into the path or query URL-encoded, once.',
+  },
+  NOT_FOUND: {
+    status: 404,
+    cause: 'There is nothing at this path.',
+    hint: 'docs/api.md lists what there is; the console is at /hub/.',
+  },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    cause: 'The path does not have this method.',
+    hint: 'The header Allow names those that it has.',
+  },
+  LENGTH_REQUIRED: {
+    status: 411,
+    cause: 'A DELETE or OPTIONS came with a body of unknown length.',
+    hint: 'Send it without a body.',
+  },
+  BODY_TOO_LARGE: {
+    status: 413,
+    cause: 'A client sent a larger body than HUB_MAX_BODY_BYTES.',
+    hint: 'Send less, or raise HUB_MAX_BODY_BYTES.',
+  },
+  BODY_TYPE_REFUSED: {
+    status: 415,
+    cause: 'A client sent a body to the API that does not say that it is JSON.',
+    hint: 'Send JSON with the header Content-Type: application/json, not compressed.',
+  },
+  BODY_NOT_JSON: {
+    status: 400,
+    cause: 'A client sent a body that is not JSON.',
+    hint: 'Check its brackets, commas and quotes.',
+  },
+  BODY_INVALID: {
+    status: 400,
+    cause: 'The body lacks something that the request needs, or has something of the wrong kind.',
+    hint: 'docs/api.md has the form of each body.',
+  },
+  QUERY_INVALID: {
+    status: 400,
+    cause: 'A parameter of the query is missing or cannot be used.',
+    hint: 'docs/api.md lists the parameters; names have to be URL-encoded.',
+  },
+  MASKED_VALUE: {
+    status: 400,
+    cause: 'A value that was masked (********) was sent back, but there is no stored one to keep.',
+    hint: 'Type the value itself.',
+  },
+  HUB_AWAY: {
+    status: 503,
+    cause: "The hub's adapter or sidecar, which the page or the API needs, does not answer.",
+    hint: 'It is started again by itself; if it stays away, hubctl doctor tells why.',
+  },
+  SIDECAR_AWAY: {
+    status: 502,
+    cause: 'The sidecar, which serves the endpoints, cannot be reached, or died in mid-answer.',
+    hint: 'Connect again in some seconds: it is started again by itself. If not, hubctl doctor tells why.',
+  },
+  YAMCP_UI_AWAY: {
+    status: 503,
+    cause: 'YAMCP-UI, whose pages are shown here, does not answer.',
+    hint: "It is started again by itself; the hub's own console is at /hub/.",
+  },
+  YAMCP_UI_REFUSED: {
+    status: 502,
+    cause: 'YAMCP-UI, which writes what is edited in its pages, would not or could not do it.',
+    hint: 'yamcp-ui.log in the logs directory may say more; the console at /hub/ edits without it.',
+  },
+  WORKSPACE_NOT_READY: {
+    status: 503,
+    cause: 'A workspace is switched on, but none of its servers is ready.',
+    hint: "The console shows each server's reason and its last lines on stderr.",
+  },
+  LIVE_MESSAGE_INVALID: {
+    status: 400,
+    cause: 'A page sent something on its live connection that the hub does not understand.',
+    hint: 'Reload the page; docs/api.md lists the messages.',
+  },
+  LIVE_BUSY: {
+    status: 429,
+    cause: 'One page has more tools running, or more pages are connected, than the hub allows.',
+    hint: 'Wait until one of them is done.',
+  },
+};
+
+/** Status codes of errors of the other processes, by their code; `*_INVALID` is 400 besides, all else 502. */
+const REMOTE_STATUS = /** @type {Record<string, number>} */ ({
+  EDIT_CONFLICT: 409,
+  ALREADY_EXISTS: 409,
+  CONFIG_FILE_BROKEN: 409,
+  HUB_FILE_BROKEN: 409,
+  NO_SUCH_SERVER: 404,
+  NO_SUCH_WORKSPACE: 404,
+  SERVER_UNKNOWN: 404,
+  WORKSPACE_UNKNOWN: 404,
+  TOOL_UNKNOWN: 404,
+  WORKSPACE_OFF: 409,
+  BRIDGE_UNAVAILABLE: 503,
+  BRIDGE_OVERLOADED: 503,
+  SERVER_UNAVAILABLE: 503,
+  SERVER_INSTANCES: 503,
+  CALL_TIMEOUT: 504,
+  BRIDGE_TOO_LARGE: 413,
+  BRIDGE_BAD_MESSAGE: 400,
+  DATA_DIR_UNUSABLE: 500,
+  HUB_INTERNAL: 500,
+});
+
+/** @typedef {keyof typeof CATALOGUE} Code */
+
+/** An error that a person or a client is told of. `data` holds no secret; `status` is the one of HTTP. */
+export class FrontError extends Error {
+  /**
+   * @param {Code} code
+   * @param {string} [message] what happened to what; the catalogue's words where it is left out
+   * @param {{hint?: string, data?: Record<string, unknown>, status?: number}} [more]
+   */
+  constructor(code, message, more = {}) {
+    super(message ?? CATALOGUE[code].cause);
+    this.name = 'FrontError';
+    /** @type {string} */
+    this.code = code;
+    this.hint = more.hint ?? CATALOGUE[code].hint;
+    this.data = more.data ?? {};
+    this.status = more.status ?? CATALOGUE[code].status;
+  }
+}
+
+/**
+ * What a client may know of any error that was thrown: of unexpected ones, only that there was one.
+ * @param {unknown} error
+ * @returns {{status: number, code: string, message: string, hint: string, data: Record<string, unknown>}}
+ */
+export function told(error) {
+  if (error instanceof FrontError) return pick(error, error.status);
+  if (error instanceof Error && error.name === 'BridgeError') {
+    const remote = /** @type {Error & {code: string, hint?: string, data?: Record<string, unknown>}} */ (error);
+    return pick(remote, statusOf(remote.code));
+  }
+  const { status, cause, hint } = CATALOGUE.HUB_INTERNAL;
+  return { status, code: 'HUB_INTERNAL', message: cause, hint, data: {} };
+}
+
+/**
+ * @param {{code: string, message: string, hint?: string, data?: Record<string, unknown>}} error
+ * @param {number} status
+ */
+function pick({ code, message, hint = '', data = {} }, status) {
+  return { status, code, message, hint, data };
+}
+
+/**
+ * The HTTP status of an error that the adapter or the sidecar answered.
+ * @param {string} code
+ */
+export function statusOf(code) {
+  return REMOTE_STATUS[code] ?? (code.endsWith('_INVALID') ? 400 : 502);
+}
+
+/**
+ * The body of an answer of the API.
+ * @param {unknown} error
+ * @returns {ErrorAnswer}
+ */
+export function answerOf(error) {
+  const { code, message, hint, data } = told(error);
+  return { error: message, code, hint, ...(Object.keys(data).length ? { data } : {}) };
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  process.stdout.write(`${JSON.stringify(CATALOGUE, null, 2)}\n`);
+}

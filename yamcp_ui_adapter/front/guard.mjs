@@ -1,0 +1,156 @@
+// What every request has to pass before anything looks at it: Host, Origin, the form of its path, its size. Pure.
+
+import { FrontError } from './errors.mjs';
+
+/**
+ * @typedef {import('./settings.mjs').Settings} Settings
+ * @typedef {'mcp' | 'api' | 'hub' | 'healthz' | 'other'} Area  the first segment of a path, as far as it is ours
+ * @typedef {{method?: string, url?: string, headers: import('node:http').IncomingHttpHeaders}} Asked
+ */
+
+const LOOPBACK = ['localhost', '127.0.0.1', '::1'];
+const AREAS = new Set(['mcp', 'api', 'hub', 'healthz']);
+const NAMED = new Set(['servers', 'workspaces', 'log-files']);
+const PLAIN = /^(\/[A-Za-z0-9_-]+)*\/?$/;
+/** Characters that no path holds as they are: controls, space, quotes, backslash, and what has to be encoded. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const ODD = /[\x00-\x20"#<>\\^`{|}\x7f-\uffff]/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+const CONTROL = /[\x00-\x1f\x7f]/;
+const CLIMB = /(?:^|[/\\])\.\.(?:[/\\]|$)/;
+const ENCODED_AGAIN = /%(?:2[ef]|5c|00|25)/i;
+
+/** The allow-list and limits of one front. */
+export class Guard {
+  /** @param {Settings} settings */
+  constructor(settings) {
+    this.hosts = new Set([...LOOPBACK, settings.host, ...settings.allowedHosts]);
+    if (settings.publicUrl) this.hosts.add(hostname(new URL(settings.publicUrl).host));
+    this.mostBytes = settings.maxBodyBytes;
+  }
+
+  /**
+   * Let a request pass; says to which area it goes.
+   * @param {Asked} request
+   * @returns {Area}
+   * @throws {FrontError} HOST_REFUSED, ORIGIN_REFUSED, PATH_INVALID, BODY_TOO_LARGE, BODY_TYPE_REFUSED, LENGTH_REQUIRED
+   */
+  pass(request) {
+    this.checkHost(request);
+    const area = areaOf(request.url ?? '');
+    this.checkBody(request);
+    if (area === 'api' && request.method !== 'GET' && request.method !== 'HEAD') checkChange(request.headers);
+    return area;
+  }
+
+  /**
+   * A browser's page of another site must not reach the hub, by DNS rebinding or otherwise.
+   * @param {Asked} request
+   */
+  checkHost({ headers }) {
+    if (!this.hosts.has(hostname(headers.host ?? ''))) throw new FrontError('HOST_REFUSED');
+    if (headers.origin !== undefined && !this.hosts.has(originHost(headers.origin))) {
+      throw new FrontError('ORIGIN_REFUSED', "The Origin of the request is not one of the hub's.");
+    }
+  }
+
+  /**
+   * A request whose length is told and too much is refused before it is read; http-proxy would send the body of a
+   * DELETE without a length as if it were another request.
+   * @param {Asked} request
+   */
+  checkBody({ method, headers }) {
+    if (Number(headers['content-length'] ?? 0) > this.mostBytes) throw tooLarge(this.mostBytes);
+    if ((method === 'DELETE' || method === 'OPTIONS') && headers['transfer-encoding'] !== undefined) {
+      throw new FrontError('LENGTH_REQUIRED');
+    }
+  }
+}
+
+/** @param {number} most */
+export const tooLarge = (most) => new FrontError('BODY_TOO_LARGE', `The body is larger than ${most} bytes.`);
+
+/**
+ * What a form or a script of another site could send without being asked is refused.
+ * @param {import('node:http').IncomingHttpHeaders} headers
+ */
+function checkChange(headers) {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new FrontError('ORIGIN_REFUSED');
+  const type = headers['content-type'];
+  const body = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (type === undefined ? body : !isJson(type)) throw new FrontError('BODY_TYPE_REFUSED');
+}
+
+/** @param {string} type */
+export const isJson = (type) => /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type);
+
+/**
+ * The name in a Host header, in lower case and without brackets; empty when it is none.
+ * @param {string} host
+ */
+export function hostname(host) {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]\\]+))(?::\d{1,5})?$/i.exec(host);
+  return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
+}
+
+/** @param {string} origin */
+function originHost(origin) {
+  const match = /^https?:\/\/(.+)$/i.exec(origin);
+  return match ? hostname(match[1]) : '';
+}
+
+/**
+ * The area of a request's URL.
+ * @param {string} url
+ * @returns {Area}
+ * @throws {FrontError} PATH_INVALID
+ */
+export function areaOf(url) {
+  const end = url.indexOf('?');
+  const path = end < 0 ? url : url.slice(0, end);
+  if (!path.startsWith('/')) throw new FrontError('PATH_INVALID', 'A path begins with a slash.');
+  const segments = path.slice(1).split('/');
+  if (!PLAIN.test(path)) checkSegments(path, segments);
+  const first = segments[0];
+  if (AREAS.has(first)) {
+    if (first === 'api' && segments.length > 1 && !/^[a-z-]*$/.test(segments[1])) throw variant();
+    return /** @type {Area} */ (first);
+  }
+  if (AREAS.has(decoded(first).toLowerCase())) throw variant();
+  return 'other';
+}
+
+const variant = () => new FrontError('PATH_INVALID', 'The path is written in lower case, without encoding.');
+
+/** @param {string} path @param {string[]} segments */
+function checkSegments(path, segments) {
+  if (ODD.test(path)) throw new FrontError('PATH_INVALID', 'The path holds characters that have to be encoded.');
+  segments.forEach((segment, index) => {
+    const text = decoded(segment);
+    if (text.includes('\0') || text === '.' || text === '..') throw new FrontError('PATH_INVALID');
+    if (segments[1] === 'log-files' && CLIMB.test(text)) throw new FrontError('PATH_INVALID');
+    if (isName(segments, index)) return;
+    if (CONTROL.test(text) || /[/\\]/.test(text)) throw new FrontError('PATH_INVALID');
+    if (ENCODED_AGAIN.test(text)) throw new FrontError('PATH_INVALID', 'The path is encoded twice.');
+    if (!segment && index < segments.length - 1) throw new FrontError('PATH_INVALID', 'The path has a double slash.');
+  });
+}
+
+/**
+ * Whether a segment is a name under /api/servers, /api/workspaces or /api/log-files: any text can be one, as what
+ * serves these only looks it up.
+ * @param {string[]} segments @param {number} index
+ */
+function isName(segments, index) {
+  return index === 2 && segments[0] === 'api' && NAMED.has(segments[1]);
+}
+
+/** @param {string} segment */
+function decoded(segment) {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new FrontError('PATH_INVALID', 'The path is not encoded as UTF-8.');
+  }
+}

@@ -1,0 +1,106 @@
+/** Log files that may be listed and read: those of YAMCP, one directory a workspace, and the hub's own under `hub`. */
+
+import { constants } from 'node:fs';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+const OWN = 'hub';
+const MAX_FILES = 1000;
+const YAMCP_LOG = /\.log$/;
+const OWN_LOG = /\.log(?:\.\d+)?$/;
+
+/**
+ * @typedef {{own: string, yamcp: string}} LogDirs the hub's and YAMCP's directory of logs
+ * @typedef {{name: string, size: number, modified: string, path: string}} LogFile as YAMCP-UI lists it; size in bytes
+ */
+
+/**
+ * Where logs are.
+ *
+ * @param {string} dataDir the hub's
+ * @param {NodeJS.ProcessEnv} [env]
+ * @returns {LogDirs}
+ */
+export function logDirs(dataDir, env = process.env) {
+  const state = env.XDG_STATE_HOME || join(homedir(), '.local', 'state');
+  return { own: join(dataDir, 'logs'), yamcp: join(state, 'yamcp-nodejs') };
+}
+
+/**
+ * Every log file that `openLogFile` would open, at most 1,000.
+ *
+ * @param {LogDirs} dirs
+ * @returns {Promise<LogFile[]>}
+ */
+export async function listLogFiles(dirs) {
+  const found = await logsIn(dirs.own, OWN, OWN_LOG);
+  for (const entry of await entriesOf(dirs.yamcp)) {
+    if (found.length >= MAX_FILES) break;
+    if (entry.isDirectory() && entry.name !== OWN)
+      found.push(...(await logsIn(join(dirs.yamcp, entry.name), entry.name, YAMCP_LOG)));
+  }
+  return found.slice(0, MAX_FILES);
+}
+
+/**
+ * A log file, open for reading: the caller closes it.
+ *
+ * @param {LogDirs} dirs
+ * @param {string} workspace name of its directory, or `hub`
+ * @param {string} file
+ * @returns {Promise<{handle: import('node:fs/promises').FileHandle, size: number} | null>} null: there is none
+ */
+export async function openLogFile(dirs, workspace, file) {
+  const isOwn = workspace === OWN;
+  if (!isName(workspace) || !isName(file) || !(isOwn ? OWN_LOG : YAMCP_LOG).test(file)) return null;
+  const parent = isOwn ? dirs.own : join(dirs.yamcp, workspace);
+  try {
+    const real = await realpath(parent);
+    if (!isOwn && real !== join(await realpath(dirs.yamcp), workspace)) return null; // a link to elsewhere
+    // NOFOLLOW: no link; NONBLOCK: opening a pipe would wait for its writer
+    const handle = await open(join(real, file), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const info = await handle.stat();
+    if (info.isFile()) return { handle, size: info.size };
+    await handle.close();
+    return null;
+  } catch (error) {
+    if (isAbsent(error)) return null;
+    throw error;
+  }
+}
+
+/** @type {(dir: string, prefix: string, wanted: RegExp) => Promise<LogFile[]>} */
+async function logsIn(dir, prefix, wanted) {
+  const files = [];
+  for (const entry of await entriesOf(dir)) {
+    if (!entry.isFile() || !wanted.test(entry.name) || files.length >= MAX_FILES) continue;
+    const path = join(dir, entry.name);
+    const info = await stat(path).catch(() => null); // rotated away since
+    if (info)
+      files.push({ name: `${prefix}/${entry.name}`, size: info.size, modified: info.mtime.toISOString(), path });
+  }
+  return files;
+}
+
+/** @type {(dir: string) => Promise<import('node:fs').Dirent[]>} */
+async function entriesOf(dir) {
+  try {
+    const entries = await readdir(dir, { withFileTypes: true });
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw error;
+  }
+}
+
+/** @type {(text: string) => boolean} */
+function isName(text) {
+  return text !== '' && text !== '.' && text !== '..' && !/[/\\\0]/.test(text);
+}
+
+/** @type {(error: unknown) => boolean} */
+function isAbsent(error) {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return ['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENAMETOOLONG', 'ENXIO'].includes(code);
+}

@@ -1,0 +1,39 @@
+// `node main.mjs`: the front as a process. Exit status 2 with one line: it cannot start as it is set.
+
+import { Front } from './app.mjs';
+import { FrontError } from './errors.mjs';
+import { Log } from './log.mjs';
+import { load } from './settings.mjs';
+
+/** Milliseconds that everything gets to end. */
+const PATIENCE = 1_800;
+
+async function main() {
+  const settings = load();
+  const log = new Log(settings.logLevel);
+  process.stderr.on('error', () => {}); // nobody reads the log any more: go on
+  for (const name of /** @type {const} */ (['uncaughtException', 'unhandledRejection'])) {
+    process.on(name, (/** @type {unknown} */ error) => {
+      log.fault('the front ends on an error that nothing expected', error);
+      process.exit(1);
+    });
+  }
+  const front = new Front(settings, log);
+  const told = new Promise((resolve) => {
+    for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT'])) process.once(signal, resolve);
+  });
+  await front.start();
+  await told;
+  log.info('front stopping');
+  setTimeout(() => process.exit(0), PATIENCE).unref();
+  await front.stop();
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  if (!(error instanceof FrontError)) throw error;
+  process.stderr.write(`${error.code}: ${error.message} ${error.hint}\n`);
+  process.exit(2);
+}

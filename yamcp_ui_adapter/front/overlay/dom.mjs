@@ -1,0 +1,97 @@
+/** Small parts of pages. Text is only ever set as text. */
+
+/** Milliseconds that a button says that it has copied. */
+const THANKS = 1500;
+
+/** @typedef {Record<string, string | boolean | ((event: Event) => void)>} Attributes `on…` functions listen; true is an empty attribute */
+
+/**
+ * An element with attributes and children.
+ *
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Attributes} [attributes]
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === 'function') element.addEventListener(name.slice(2), value);
+    else set(element, name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/**
+ * Set an attribute, or take it away (false); nothing happens where it is so already.
+ *
+ * @param {Element} element
+ * @param {string} name
+ * @param {string | boolean} value
+ */
+export function set(element, name, value) {
+  const text = value === true ? '' : String(value);
+  if (value === false) element.removeAttribute(name);
+  else if (element.getAttribute(name) !== text) element.setAttribute(name, text);
+}
+
+/** Set the text of an element; nothing happens where it is so already. @param {Element} element @param {string} text */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * A button that copies a text.
+ *
+ * @param {string} label what a screen reader calls it
+ * @param {() => string} text
+ */
+export function copyButton(label, text) {
+  const button = el('button', { type: 'button', class: 'hub-copy', 'aria-label': label }, 'Copy');
+  button.addEventListener('click', async () => {
+    const copied = await copy(text(), button);
+    say(button, copied ? 'Copied' : 'Press Ctrl-C');
+    if (copied) announce('Copied.');
+    setTimeout(() => say(button, 'Copy'), THANKS);
+  });
+  return button;
+}
+
+/** An address with its button. @param {string} kind @param {string} of @param {string} url */
+export function address(kind, of, url) {
+  const code = el('code', {}, url);
+  const button = copyButton(`Copy ${kind} URL of ${of}`, () => code.textContent ?? '');
+  return el('div', { class: 'hub-url' }, el('span', { class: 'hub-kind' }, kind), code, button);
+}
+
+/** @param {string} text @param {HTMLElement} near @returns {Promise<boolean>} */
+async function copy(text, near) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyBySelection(text, near); // the page is not on https or loopback, or may not
+  }
+}
+
+/** @param {string} text @param {HTMLElement} near */
+function copyBySelection(text, near) {
+  const area = el('textarea', { class: 'hub-hidden', readonly: true });
+  area.value = text;
+  near.after(area); // inside a dialog, whose focus may not leave it
+  area.select();
+  const copied = document.execCommand('copy');
+  area.remove();
+  near.focus();
+  return copied;
+}
+
+const voice = el('div', { role: 'status', class: 'hub-hidden' });
+
+/** Tell those who listen instead of looking. @param {string} text */
+export function announce(text) {
+  if (!voice.isConnected) document.body.append(voice);
+  voice.textContent = text;
+}

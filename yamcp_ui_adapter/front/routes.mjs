@@ -1,0 +1,272 @@
+/** Every route of the hub's two HTTP APIs: what it takes, answers and refuses. The routers are made from it (pure). */
+
+import { flag, name, names, number, object, optional, text, values } from './fields.mjs';
+
+/**
+ * @typedef {object} Route
+ * @property {string} id names its handler
+ * @property {'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'WS'} method WS: a GET that becomes a WebSocket
+ * @property {string} path `:x` stands for one part of the path, percent-encoded, which may be empty
+ * @property {string} summary
+ * @property {import('./fields.mjs').Fields} [query]
+ * @property {import('./fields.mjs').Fields} [body] none: a body is not read
+ * @property {boolean} [anyBody] the body is any JSON value, for the handler to check
+ * @property {string} answer
+ * @property {string[]} [errors] codes of its own; docs/api.md has those that any route may answer
+ */
+
+const ENTRY = ['ENTRY_INVALID', 'MASKED_VALUE'];
+const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
+const limit = number('whole number from 1 to 5,000', { min: 1, max: 5000, whole: true });
+const since = number('Unix time in seconds', { min: 0, max: 1e12 });
+
+const workspaceName = { name };
+const serverKey = { key: name };
+const workspaceBody = { name, servers: names };
+const expect = optional(name);
+
+/** @type {Route[]} */
+export const HUB_ROUTES = [
+  route('state', 'GET', '/api/hub/state', {
+    summary: 'All that there is, as it is now.',
+    answer: 'State',
+  }),
+  route('reload', 'POST', '/api/hub/reload', {
+    summary: 'Read the files now, not when their change is noticed.',
+    answer: '{snapshot}',
+  }),
+  route('addWorkspace', 'POST', '/api/hub/workspaces', {
+    summary: 'Add a workspace.',
+    body: workspaceBody,
+    answer: '{snapshot, workspace}',
+    errors: ['ALREADY_EXISTS'],
+  }),
+  route('putWorkspace', 'PUT', '/api/hub/workspaces', {
+    summary: 'Change the members of a workspace, or its name.',
+    query: workspaceName,
+    body: { ...workspaceBody, expect },
+    answer: '{snapshot, workspace}',
+    errors: ['NO_SUCH_WORKSPACE', 'ALREADY_EXISTS', 'EDIT_CONFLICT'],
+  }),
+  route('deleteWorkspace', 'DELETE', '/api/hub/workspaces', {
+    summary: 'Delete a workspace.',
+    query: { ...workspaceName, expect },
+    answer: '{snapshot}',
+    errors: ['NO_SUCH_WORKSPACE', 'EDIT_CONFLICT'],
+  }),
+  route('setWorkspace', 'PATCH', '/api/hub/workspaces', {
+    summary: 'Change how the names of its tools are made.',
+    query: workspaceName,
+    body: { name_template: optional(name) },
+    answer: '{snapshot, workspace}',
+    errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID'],
+  }),
+  ...['start', 'stop'].map((verb) =>
+    route(`${verb}Workspace`, 'POST', `/api/hub/workspaces/${verb}`, {
+      summary: verb === 'start' ? 'Switch a workspace on.' : 'Switch a workspace off.',
+      query: workspaceName,
+      answer: '{snapshot, workspace}',
+      errors: ['NO_SUCH_WORKSPACE'],
+    }),
+  ),
+  route('readServer', 'GET', '/api/hub/servers', {
+    summary: 'One entry of providers.json, secrets masked, with its hash and its settings.',
+    query: serverKey,
+    answer: '{key, entry, hash, settings}',
+    errors: ['NO_SUCH_SERVER', 'CONFIG_FILE_BROKEN'],
+  }),
+  route('addServer', 'POST', '/api/hub/servers', {
+    summary: 'Add a server.',
+    body: { key: name, entry: object },
+    answer: '{snapshot, server}',
+    errors: ['ALREADY_EXISTS', ...ENTRY],
+  }),
+  route('putServer', 'PUT', '/api/hub/servers', {
+    summary: 'Change the entry of a server, or its key.',
+    query: serverKey,
+    body: { key: name, entry: object, expect },
+    answer: '{snapshot, server}',
+    errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY],
+  }),
+  route('deleteServer', 'DELETE', '/api/hub/servers', {
+    summary: 'Delete a server, and its name from the workspaces.',
+    query: { ...serverKey, expect },
+    answer: '{snapshot}',
+    errors: ['NO_SUCH_SERVER', 'EDIT_CONFLICT'],
+  }),
+  route('setServer', 'PATCH', '/api/hub/servers', {
+    summary: 'Change settings of a server; null sets one back to its default.',
+    query: serverKey,
+    body: { settings: object },
+    answer: '{snapshot, server}',
+    errors: ['NO_SUCH_SERVER', 'EDIT_INVALID'],
+  }),
+  ...['start', 'stop'].map((verb) =>
+    route(`${verb}Server`, 'POST', `/api/hub/servers/${verb}`, {
+      summary: verb === 'start' ? 'Switch a server on.' : 'Switch a server off, in every workspace.',
+      query: serverKey,
+      answer: '{snapshot, server}',
+      errors: ['NO_SUCH_SERVER'],
+    }),
+  ),
+  route('restartServer', 'POST', '/api/hub/servers/restart', {
+    summary: 'Close the connection to a server, with its process, and open it anew.',
+    query: serverKey,
+    answer: '{server}',
+    errors: ['SERVER_UNKNOWN'],
+  }),
+  route('import', 'POST', '/api/hub/import', {
+    summary: "Add the servers of another client's configuration: JSON, comments and trailing commas allowed.",
+    body: { text, workspace: optional(name), replace: optional(flag), dry_run: optional(flag) },
+    answer: '{servers, workspace, snapshot}',
+    errors: ['EDIT_INVALID', ...ENTRY],
+  }),
+  route('tools', 'GET', '/api/hub/tools', {
+    summary: 'The tools of a workspace as its clients see them.',
+    query: { workspace: name },
+    answer: '{tools}',
+    errors: ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF'],
+  }),
+  route('call', 'POST', '/api/hub/call', {
+    summary: 'Call a tool as a client would.',
+    body: { workspace: name, tool: name, arguments: optional(object), timeout: optional(seconds) },
+    answer: '{result, seconds}',
+    errors: ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF'],
+  }),
+  route('history', 'GET', '/api/hub/history', {
+    summary: 'Figures of calls: how many, how many failed, how long they took.',
+    query: { since: optional(since), server: optional(name) },
+    answer: '{interval, now, samples}',
+  }),
+  route('logs', 'GET', '/api/hub/logs', {
+    summary: 'The newest log records of the sidecar, oldest first.',
+    query: { server: optional(name), limit: optional(limit) },
+    answer: '{records}',
+  }),
+];
+
+const serverForm = {
+  name: optional(name),
+  namespace: optional(name),
+  type: optional(name),
+  command: optional(text),
+  args: optional(names),
+  env: optional(values),
+  url: optional(text),
+};
+const id = '/:id';
+
+/** @type {Route[]} */
+export const YAMCP_ROUTES = [
+  route('stats', 'GET', '/api/stats', {
+    summary: 'How many servers and workspaces there are, how many are active, and how many issues.',
+    answer: '{totalServers, activeServers, totalWorkspaces, activeWorkspaces, issues}',
+  }),
+  route('servers', 'GET', '/api/servers', {
+    summary: 'The servers, secrets masked.',
+    answer: '[{id, name, namespace, type, status, command, args, env}] (with a url in place of the last three)',
+  }),
+  route('addServer', 'POST', '/api/servers', {
+    summary: 'Add a server.',
+    body: { ...serverForm, name },
+    answer: '{success, message}',
+    errors: ['ALREADY_EXISTS', ...ENTRY],
+  }),
+  route('putServer', 'PUT', `/api/servers${id}`, {
+    summary: 'Change a server; another `namespace` or `name` renames it.',
+    body: serverForm,
+    answer: '{success, message}',
+    errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY],
+  }),
+  route('deleteServer', 'DELETE', `/api/servers${id}`, {
+    summary: 'Delete a server, and its name from the workspaces.',
+    answer: '{success, message}',
+    errors: ['NO_SUCH_SERVER'],
+  }),
+  ...['start', 'stop'].map((verb) =>
+    route(`${verb}Server`, 'POST', `/api/servers${id}/${verb}`, {
+      summary: verb === 'start' ? 'Switch a server on.' : 'Switch a server off, in every workspace.',
+      answer: '{success, message, server}',
+      errors: ['NO_SUCH_SERVER'],
+    }),
+  ),
+  route('workspaces', 'GET', '/api/workspaces', {
+    summary: 'The workspaces, with the servers that exist.',
+    answer: '[{id, name, description, servers, status}]',
+  }),
+  route('addWorkspace', 'POST', '/api/workspaces', {
+    summary: 'Add a workspace.',
+    body: { name, servers: optional(names) },
+    answer: '{success, message}',
+    errors: ['ALREADY_EXISTS'],
+  }),
+  route('putWorkspace', 'PUT', `/api/workspaces${id}`, {
+    summary: 'Change the members of a workspace, or its name.',
+    body: { name: optional(name), servers: names },
+    answer: '{success, message}',
+    errors: ['NO_SUCH_WORKSPACE', 'ALREADY_EXISTS'],
+  }),
+  route('deleteWorkspace', 'DELETE', `/api/workspaces${id}`, {
+    summary: 'Delete a workspace.',
+    answer: '{success, message}',
+    errors: ['NO_SUCH_WORKSPACE'],
+  }),
+  ...['start', 'stop'].map((verb) =>
+    route(`${verb}Workspace`, 'POST', `/api/workspaces${id}/${verb}`, {
+      summary: verb === 'start' ? 'Switch a workspace on.' : 'Switch a workspace off.',
+      answer: '{success, message, workspace}',
+      errors: ['NO_SUCH_WORKSPACE'],
+    }),
+  ),
+  route('logs', 'GET', '/api/logs', {
+    summary: "The newest 100 of the hub's log records, newest first.",
+    answer: '[{id, timestamp, level, server, message}]',
+  }),
+  route('logFiles', 'GET', '/api/log-files', {
+    summary: "The log files of YAMCP, and the hub's own under `hub/`.",
+    answer: '[{name, size, modified, path}]',
+  }),
+  route('logFile', 'GET', '/api/log-files/:workspace/:filename', {
+    summary: 'One log file, as a download.',
+    answer: 'its text',
+    errors: ['NOT_FOUND'],
+  }),
+  ...['providers', 'workspaces'].map((file) =>
+    route(`${file}Config`, 'GET', `/api/config/${file}`, {
+      summary: `${file}.json as it is in the file${file === 'providers' ? ', secrets masked' : ''}.`,
+      answer: 'the object',
+      errors: ['CONFIG_FILE_BROKEN'],
+    }),
+  ),
+  ...['providers', 'workspaces'].map((file) =>
+    route(`put${file === 'providers' ? 'Providers' : 'Workspaces'}Config`, 'PUT', `/api/config/${file}`, {
+      summary: `Replace ${file}.json.`,
+      anyBody: true,
+      answer: '{success, message}',
+      errors: ['EDIT_CONFLICT', ...(file === 'providers' ? ['MASKED_VALUE'] : [])],
+    }),
+  ),
+];
+
+/** Routes that other parts of the front serve; here for the table of docs/api.md alone. @type {Route[]} */
+export const OTHER_ROUTES = [
+  route('health', 'GET', '/healthz', {
+    summary: 'Whether the hub is well: 200, or 503 with the reasons.',
+    answer: '{ok, …}',
+  }),
+  route('live', 'WS', '/api/hub/live', {
+    summary: 'State, and from then on each change of it, by WebSocket.',
+    answer: 'messages in JSON',
+  }),
+];
+
+/**
+ * @param {string} id
+ * @param {Route['method']} method
+ * @param {string} path
+ * @param {Omit<Route, 'id' | 'method' | 'path'>} rest
+ * @returns {Route}
+ */
+function route(id, method, path, rest) {
+  return { id, method, path, ...rest };
+}

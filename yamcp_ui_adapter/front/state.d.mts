@@ -1,0 +1,104 @@
+/** The truth as pages see it: what GET /api/hub/state answers. Times are Unix time in seconds, sizes bytes. */
+
+import type { Issue, ServerSettings, UpstreamState } from '../../bridge/node/types.mjs';
+
+export interface Told {
+  code: string;
+  message: string;
+  hint: string;
+}
+
+export interface State {
+  /** Grows by one with each change that pages were told of. */
+  seq: number;
+  hub: HubState;
+  workspaces: WorkspaceState[];
+  servers: ServerState[];
+}
+
+export interface HubState {
+  version: string;
+  at: number;
+  adapter: 'ok' | 'away';
+  sidecar: 'ok' | 'away';
+  yamcp_ui: 'ok' | 'away' | 'none';
+  /** What the files say is in force, and no server is starting. */
+  settled: boolean;
+  source: 'adapter' | 'disk' | 'none';
+  started_at: number;
+  public_url: string;
+  sidecar_url: string;
+  issues: Issue[];
+  errors: Told[];
+  sessions: number;
+}
+
+export interface WorkspaceState {
+  name: string;
+  slug: string;
+  enabled: boolean;
+  state: 'on' | 'starting' | 'degraded' | 'failed' | 'empty' | 'off' | 'unknown';
+  servers: string[];
+  ready: number;
+  tools: number;
+  resources: number;
+  prompts: number;
+  sessions: number;
+  sse_url: string;
+  http_url: string;
+  direct_sse_url: string;
+  direct_http_url: string;
+  name_template: string;
+  hash: string;
+  issues: Issue[];
+  error: Told | null;
+}
+
+export interface ServerState {
+  key: string;
+  namespace: string;
+  type: 'stdio' | 'sse' | 'http' | 'remote';
+  command?: string;
+  args?: string[];
+  cwd?: string;
+  env?: Record<string, string>;
+  url?: string;
+  headers?: Record<string, string>;
+  settings: ServerSettings;
+  enabled: boolean;
+  state: UpstreamState | 'invalid' | 'unknown';
+  reason: Told | null;
+  since: number;
+  attempts: number;
+  restarts: number;
+  retry_at: number | null;
+  transport: string;
+  era: string;
+  session: 'shared' | 'per_client';
+  pids: number[];
+  memory_bytes: number;
+  instances: number;
+  server_name: string;
+  server_version: string;
+  tools: number;
+  resources: number;
+  prompts: number;
+  calls_in_flight: number;
+  stderr: string[];
+  hints: string[];
+  stale: boolean;
+  workspaces: string[];
+  issues: Issue[];
+  hash: string;
+}
+
+/** What changed from one State to the next; `hub` only where it did. */
+export interface Change {
+  type: 'change';
+  seq: number;
+  hub?: HubState;
+  workspaces: WorkspaceState[];
+  servers: ServerState[];
+  gone: { workspaces: string[]; servers: string[] };
+  order: { workspaces: string[]; servers: string[] };
+}

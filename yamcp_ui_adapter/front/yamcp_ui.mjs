@@ -1,0 +1,161 @@
+/** YAMCP-UI behind the public port: its pages with the overlay added, its API with the truth in it; it runs unmodified. */
+
+import { Agent } from 'node:http';
+import express from 'express';
+import { createProxyMiddleware, responseInterceptor } from 'http-proxy-middleware';
+import { answerOf, CATALOGUE, FrontError } from './errors.mjs';
+import { apiNotFound, yamcpTruth } from './yamcp_api.mjs';
+import { yamcpUiEdits } from './yamcp_ui_edits.mjs';
+import { Presence } from './yamcp_ui_presence.mjs';
+
+/**
+ * @typedef {import('express').Request} Request
+ * @typedef {import('express').Response} Response
+ * @typedef {import('node:http').IncomingMessage} Answer
+ */
+
+/** Milliseconds that YAMCP-UI gets to answer, and that a connection to it is kept unused (it ends them after 5 s). */
+const PATIENCE = 10_000;
+const IDLE = 4_000;
+/** What YAMCP-UI has no use for, and what would let it answer that its page has not changed since the overlay was not in it. */
+const NOT_SENT = ['cookie', 'authorization', 'origin'];
+const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-range', 'range'];
+const NOT_TOLD = ['connection', 'keep-alive', 'transfer-encoding', 'x-powered-by', 'access-control-allow-credentials'];
+const OVERLAY =
+  '<link rel="stylesheet" href="/hub/overlay/overlay.css"><script type="module" src="/hub/overlay/overlay.mjs"></script>';
+const PAGE_HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "frame-ancestors 'none'",
+};
+const AWAY_PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>YAMCP-UI does not answer</title>
+<noscript><meta http-equiv="refresh" content="3"></noscript>
+<link rel="stylesheet" href="/hub/overlay/overlay.css"><script type="module" src="/hub/overlay/away.mjs"></script>
+</head>
+<body class="hub-away">
+<main>
+<h1>YAMCP-UI does not answer</h1>
+<p>${CATALOGUE.YAMCP_UI_AWAY.cause} Endpoints are not affected.</p>
+<p role="status">This page comes back by itself as soon as it does.</p>
+<p><a href="/hub/">Go to the hub's own console</a></p>
+<p><code>YAMCP_UI_AWAY</code></p>
+</main>
+</body>
+</html>
+`;
+
+/** Everything that is not the hub's own, where HUB_YAMCP_UI_DIR is set. */
+export class YamcpUi {
+  /**
+   * @param {{hub: import('./hub.mjs').Hub, settings: import('./settings.mjs').Settings, log: import('./log.mjs').Log}} parts
+   */
+  constructor({ hub, settings, log }) {
+    this.log = log;
+    this.agent = new Agent({ keepAlive: true, timeout: IDLE, maxFreeSockets: 16 });
+    this.presence = new Presence(settings.yamcpUiPort, (there) => hub.yamcpUiAnswers(there));
+    this.proxy = this.#proxy(settings.yamcpUiPort);
+    /** Mount it behind all that is the hub's own: it answers every request. */
+    this.router = express.Router({ caseSensitive: true });
+    this.router.use(yamcpTruth({ hub, settings }));
+    this.router.use(yamcpUiEdits({ hub, settings, log, agent: this.agent }));
+    this.router.use(apiNotFound);
+    this.router.use((request, response) => this.#page(request, response));
+  }
+
+  /** Begin to look whether it is there. */
+  start() {
+    this.presence.start();
+  }
+
+  /** End all connections to it. */
+  close() {
+    this.presence.close();
+    this.agent.destroy();
+  }
+
+  /** @param {Request} request @param {Response} response */
+  #page(request, response) {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.set('Allow', 'GET, HEAD');
+      throw new FrontError('METHOD_NOT_ALLOWED');
+    }
+    const dropped = wantsPage(request) ? [...NOT_SENT, ...CONDITIONS] : NOT_SENT;
+    for (const name of dropped) delete request.headers[name];
+    this.proxy(request, response, (error) => this.#failed(error, request, response));
+  }
+
+  /** @param {number} port */
+  #proxy(port) {
+    return createProxyMiddleware({
+      target: `http://127.0.0.1:${port}`,
+      headers: { host: `localhost:${port}` },
+      agent: this.agent,
+      proxyTimeout: PATIENCE,
+      toProxy: true, // the path as it came
+      selfHandleResponse: true,
+      ejectPlugins: true,
+      plugins: [
+        (proxy) => {
+          proxy.on('proxyReq', (upstream, _, response) => {
+            response.once('close', () => upstream.destroy()); // whoever asked has left, or has it all
+          });
+          proxy.on('proxyRes', (answer, request, response) =>
+            carry(answer, /** @type {Request} */ (request), /** @type {Response} */ (response)),
+          );
+          proxy.on('error', (error, request, response) =>
+            this.#failed(error, /** @type {Request} */ (request), /** @type {Response} */ (response)),
+          );
+          proxy.on('econnreset', () => {}); // whoever asked has left
+        },
+      ],
+    });
+  }
+
+  /** @param {Error} error @param {Request} request @param {Response} response */
+  #failed(error, request, response) {
+    if (response.destroyed || response.writableEnded) return;
+    this.log.warning('YAMCP-UI could not be reached', { code: 'YAMCP_UI_AWAY', why: error.message });
+    if (response.headersSent) response.destroy();
+    else sendAway(request, response);
+  }
+}
+
+/** Somebody looks for a page, not for a part of one. @param {Request} request */
+const wantsPage = (request) => (request.headers.accept ?? '').includes('text/html');
+
+/** @param {Request} request @param {Response} response */
+function sendAway(request, response) {
+  response.status(CATALOGUE.YAMCP_UI_AWAY.status).set({ ...PAGE_HEADERS, 'Retry-After': '1' });
+  if (!wantsPage(request)) response.json(answerOf(new FrontError('YAMCP_UI_AWAY')));
+  else {
+    response.set('content-security-policy', "default-src 'self'; frame-ancestors 'none'");
+    response.type('html').send(AWAY_PAGE);
+  }
+}
+
+/**
+ * Give YAMCP-UI's answer to whoever asked; a page gets the overlay.
+ * @param {Answer} answer @param {Request} request @param {Response} response
+ */
+function carry(answer, request, response) {
+  answer.once('close', () => {
+    if (!answer.complete) response.destroy();
+  });
+  for (const name of NOT_TOLD) delete answer.headers[name];
+  const page = /^text\/html\b/.test(answer.headers['content-type'] ?? '');
+  if (page) for (const name of ['etag', 'last-modified', 'accept-ranges']) delete answer.headers[name];
+  Object.assign(answer.headers, page ? PAGE_HEADERS : {});
+  if (page && request.method === 'GET') return void addOverlay(answer, request, response);
+  if (page) delete answer.headers['content-length'];
+  response.writeHead(answer.statusCode ?? 502, answer.headers);
+  answer.pipe(response);
+}
+
+const addOverlay = responseInterceptor(async (bytes) => {
+  const html = bytes.toString('utf8');
+  const end = html.search(/<\/head\s*>/i);
+  return end < 0 ? OVERLAY + html : html.slice(0, end) + OVERLAY + html.slice(end);
+});
