@@ -105,7 +105,7 @@ function options(target, lines, text, onPoint) {
         ...axis,
         size: 62,
         splits: undefined,
-        values: (_, values) => values.map((value) => (value < 0 ? '' : text(value))),
+        values: (_, values) => values.map((value) => (value === 0 ? '0' : text(value))),
       },
     ],
     series: [{}, ...lines.map((line) => drawn(line, colour(`figure-${line.colour}`)))],
