@@ -21,6 +21,8 @@ export default function Workspaces() {
   const lead = 'Each workspace is one address with the tools of all its servers.';
   if (!hub)
     return html`<${Page} title="Workspaces" lead=${lead}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
+  if (workspaces.length === 0 && hub.adapter === 'away')
+    return html`<${Page} title="Workspaces" lead=${lead}><p class="muted">Nothing is known of them yet.</p></${Page}>`;
   if (workspaces.length === 0) return html`<${Page} title="Workspaces" lead=${lead}><${FirstSteps} /></${Page}>`;
   const listed = workspaces.filter((workspace) => matches(wanted, [workspace.name, ...workspace.servers]));
   return html`<${Page} title="Workspaces" lead=${lead} actions=${add}>
