@@ -100,7 +100,13 @@ function options(target, lines, text, onPoint) {
     cursor: { y: false, points: { show: false }, drag: { setScale: false } },
     scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(most * 1.08, Number.MIN_VALUE)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: (_, times) => times.map((at) => clock(at).slice(0, 5)) },
+      {
+        ...axis,
+        grid: { show: false },
+        size: 28,
+        space: 70,
+        values: (_, times) => times.map((at) => clock(at).slice(0, 5)),
+      },
       {
         ...axis,
         size: 62,
