@@ -28,7 +28,7 @@ class Backups:
         """
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_file(self.directory / f"{name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}", content)
+            write_file(self.directory / f"{name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}", content, sync=False)
         except OSError as error:
             raise DataDirUnusable(f"{self.directory}: no copy of {name} can be kept ({error.strerror}).") from None
         self._prune(name)

@@ -110,12 +110,13 @@ class Owner:
         async with self._files:
             await self._take_whole()
 
-    async def _take_whole(self) -> None:
+    async def _take_whole(self) -> Mapping[str, Reading]:
         """Take what the files say; first put back what a stale copy of one undid."""
         await self._writer.mend()
         while self._writer.undone(readings := await self._whole()):
             await self._writer.mend()
         self._take_and_offer(readings)
+        return readings
 
     async def _whole(self) -> dict[str, Reading]:
         """The files once no edit is half done, if one can tell: in a burst, any time to read may be a bad one."""
@@ -241,7 +242,8 @@ class Owner:
                 if settings:
                     self._write(settings)
             finally:
-                await self._take_whole()
+                readings = await self._take_whole()
+            self._writer.check(readings)
         return Changed(snapshot=self._state.snapshot.id)
 
     def has_settings(self, section: Section, names: Collection[str]) -> bool:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
+
 SURROGATE = re.compile("[\ud800-\udfff]")
 HALF = "\ufffd"
 DEEPEST = 100
@@ -16,8 +18,14 @@ DEEPEST = 100
 
 
 def stringify(value: Any) -> bytes:
-    """As JavaScript's JSON.stringify(value, null, 2), but that names stay in the order in which they are."""
-    return _text(value, "").encode()
+    """As JavaScript's JSON.stringify(value, null, 2), but that names and numbers stay as they are."""
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+        if orjson.loads(text) == value:
+            return text
+    except TypeError:
+        pass
+    return _text(value, "").encode()  # what orjson cannot write: half a character, numbers beyond 64 bits
 
 
 def _text(value: Any, indent: str) -> str:
@@ -29,20 +37,14 @@ def _text(value: Any, indent: str) -> str:
         return "[\n" + ",\n".join(inner + _text(item, inner) for item in value) + f"\n{indent}]"
     if isinstance(value, str):
         return _string(value)
-    return _number(value) if isinstance(value, float) else json.dumps(value)
+    if isinstance(value, float) and math.isinf(value):  # what a file says as 1e999
+        return "1e999" if value > 0 else "-1e999"
+    return json.dumps(value)
 
 
 def _string(value: str) -> str:
     quoted = json.dumps(value, ensure_ascii=False)
     return SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", quoted)
-
-
-def _number(value: float) -> str:
-    if math.isinf(value):  # what a file says as 1e999
-        return "1e999" if value > 0 else "-1e999"
-    if value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    return re.sub(r"e([+-])0+", r"e\1", repr(value))
 
 
 def too_deep(value: Any) -> bool:
@@ -63,7 +65,19 @@ def _within(value: Any) -> Iterable[Any]:
 
 def entry_hash(entry: Any) -> str:
     """SHA-256 (hex) of what an entry says: the same however it is written, and in whatever order its names are."""
-    return hashlib.sha256(json.dumps(entry, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_compact(entry, orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two documents say the same, in the same order."""
+    return _compact(one) == _compact(other)
+
+
+def _compact(value: Any, option: int = 0) -> bytes:
+    try:
+        return orjson.dumps(value, option=option)
+    except TypeError:
+        return json.dumps(value, sort_keys=bool(option)).encode()
 
 
 def file_hash(raw: bytes | None) -> str:

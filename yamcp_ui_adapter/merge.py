@@ -9,7 +9,7 @@ from yamcp_ui_adapter.places import ABSENT, Content, entries_of, hashes, with_en
 
 WINDOW = 1_000_000_000
 """Nanoseconds after a change of ours within which another's file that has the entry as before is taken for stale."""
-LONGEST = 8
+LONGEST = 20
 """How often one change is put back: a program that insists wins."""
 
 
@@ -32,6 +32,13 @@ def merge(file: str, base: Content, ours: Content, theirs: Content) -> Merged:
         if name not in conflicts and found.get(name) != wanted.get(name)
     }
     return Merged(with_entries(file, theirs, changes, list(entries)), tuple(conflicts))
+
+
+def undone(file: str, base: Content, ours: Content, theirs: Content) -> tuple[str, ...]:
+    """What we changed of `base` and is in theirs as it was."""
+    before, wanted, found = (hashes(file, content) for content in (base, ours, theirs))
+    mine = (name for name in {**before, **wanted} if before.get(name) != wanted.get(name))
+    return tuple(name for name in mine if found.get(name) == before.get(name))
 
 
 class _Mine(NamedTuple):

@@ -20,8 +20,8 @@ from yamcp_ui_adapter.edits import ROLES, Contents, Files, Found, parse, unreada
 from yamcp_ui_adapter.entries import PROVIDERS, WORKSPACES, Held, Reading
 from yamcp_ui_adapter.errors import DataDirUnusable, EditConflict
 from yamcp_ui_adapter.files import GRACE
-from yamcp_ui_adapter.jsontext import file_hash, stringify
-from yamcp_ui_adapter.merge import Recent, merge
+from yamcp_ui_adapter.jsontext import file_hash, same, stringify
+from yamcp_ui_adapter.merge import Recent, merge, undone
 from yamcp_ui_adapter.places import Content, hashes
 from yamcp_ui_adapter.replace import Displaced, Moved, read, replace
 
@@ -61,6 +61,8 @@ class Writer:
         self._backups = backups
         self._expected = expected
         self._recent = Recent()
+        self._parsed: dict[str, Found] = {}
+        self._last: dict[str, tuple[Content, Content]] = {}
         self._remember_until: dict[str, float] = {}
         self._watched: list[_Watched] = []
 
@@ -86,9 +88,16 @@ class Writer:
 
     def _look(self, name: str) -> Found:
         try:
-            return parse(name, read(self._paths[name]))
+            return self._parse(name, read(self._paths[name]))
         except OSError as error:
             return unreadable(name, error.strerror or "")
+
+    def _parse(self, name: str, raw: bytes | None) -> Found:
+        """What bytes say; nothing is parsed twice, as documents are never changed."""
+        known = self._parsed.get(name)
+        if known is None or known.raw != raw:
+            known = self._parsed[name] = parse(name, raw)
+        return known
 
     async def change(self, edit: Edit) -> None:
         """Write what `edit` makes of the files as they are.
@@ -101,9 +110,10 @@ class Writer:
         deadline = time.monotonic() + PATIENCE
         while True:
             files = dict(zip(ORDER, await asyncio.gather(*(self.look(name) for name in ORDER)), strict=True))
-            contents = {name: made for name, made in edit(files).items() if _differs(made, files[name])}
+            contents = {name: made for name, made in edit(files).items() if not same(made, files[name].document)}
             with contextlib.suppress(Moved):
                 await self._write(files, contents)
+                self._last = {name: (files[name].document or {}, made) for name, made in contents.items()}
                 return
             if time.monotonic() > deadline:
                 raise _busy(files[next(iter(contents))])
@@ -147,7 +157,7 @@ class Writer:
             merged = merge(name, base, ours, found.content)
             if merged.conflicts:
                 log.warning("changed by two at once; the later one counts", extra={"file": name})
-            if not _differs(merged.content, found):
+            if same(merged.content, found.content):
                 return
             with contextlib.suppress(Moved):
                 await self._take_in(name, found.content, self._replace(found, merged.content))
@@ -205,7 +215,18 @@ class Writer:
     def undone(self, readings: Mapping[str, Reading]) -> bool:
         """Whether what was read is a stale copy that undoes a change of ours."""
         said = {name: readings[name] for name in ORDER if self._recent.watches(name)}
-        return any(self._stale(parse(name, raw)) for name, raw in said.items() if not isinstance(raw, Held))
+        return any(self._stale(self._parse(name, raw)) for name, raw in said.items() if not isinstance(raw, Held))
+
+    def check(self, readings: Mapping[str, Reading]) -> None:
+        """Whether the last change is in what was read.
+
+        Raises:
+            EditConflict: another program wrote over it, again and again.
+        """
+        for name, (before, after) in self._last.items():
+            found = self._parse(name, raw) if not isinstance(raw := readings[name], Held) else None
+            if found and found.document is not None and undone(name, before, after, found.document):
+                raise _busy(found)
 
     def _stale(self, found: Found) -> dict[str, Any]:
         if found.document is None:
@@ -257,10 +278,6 @@ def _logged(name: str) -> Iterator[None]:
     except HubError as error:
         fields = {"file": name, "code": error.code, "why": error.message}
         log.warning("what two wrote at once could not be brought together", extra=fields)
-
-
-def _differs(content: Content, found: Found) -> bool:
-    return stringify(content) != stringify(found.document)
 
 
 def _busy(found: Found) -> EditConflict:
