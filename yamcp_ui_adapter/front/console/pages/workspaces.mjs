@@ -5,7 +5,12 @@ import { going, switchWorkspace } from '../actions.mjs';
 import { matches } from '../filter.mjs';
 import { href } from '../router.mjs';
 import { serversByKey, state } from '../store.mjs';
-import { Button, Copyable, Empty, Field, html, Icon, Issues, ItemLink, Page, StateBadge, Switch } from '../ui.mjs';
+import { Button, Copyable, ItemLink, StateBadge, Switch } from '../ui/controls.mjs';
+import { Field } from '../ui/form.mjs';
+import { html } from '../ui/html.mjs';
+import { Icon } from '../ui/icons.mjs';
+import { Issues } from '../ui/notice.mjs';
+import { Empty, Page } from '../ui/page.mjs';
 import { count, serverState, shown } from '../words.mjs';
 
 const CHIPS = 12;

@@ -2,8 +2,8 @@
 
 import { signal } from '@preact/signals';
 
-const SHOWN = 5; // seconds
-const MOST = 4;
+const SHOWN = 4; // seconds
+const MOST = 3;
 
 /** @typedef {{ id: number, text: string, error: any }} Toast */
 
@@ -33,7 +33,8 @@ export function announce(text) {
 /** @param {Omit<Toast, 'id'>} item */
 function add(item) {
   const id = ++last;
-  toasts.value = [...toasts.value, { id, ...item }].slice(-MOST);
+  const others = toasts.value.filter(({ text, error }) => error || text !== item.text);
+  toasts.value = [...others, { id, ...item }].slice(-MOST);
   return id;
 }
 
