@@ -213,7 +213,7 @@ test(
   async () => {
     const visit = await browser.visit(hub.front);
     const { page } = visit;
-    const socket = followed(page);
+    const { connected } = await following(page);
     await page.goto('/hub/#/activity');
     await page.getByRole('region', { name: 'Lines, newest last' }).waitFor();
     await page.evaluate(() => {
@@ -235,7 +235,7 @@ test(
           process: 'sidecar',
           message: `line ${tens * 10 + line}`,
         };
-        (await socket).send(JSON.stringify({ type: 'log', record }));
+        (await connected).send(JSON.stringify({ type: 'log', record }));
       }
       await page.waitForTimeout(30); // three times as fast as is promised
     }
@@ -254,16 +254,22 @@ test(
   },
 );
 
-/** The page's connection to the hub, into which a test can speak. @param {import('playwright-core').Page} page */
-function followed(page) {
-  return /** @type {Promise<import('playwright-core').WebSocketRoute>} */ (
-    new Promise((resolve) => {
-      page.routeWebSocket(/\/api\/hub\/live$/, (route) => {
-        route.connectToServer();
-        resolve(route);
-      });
-    })
-  );
+/**
+ * The page's connection to the hub, once it is made, into which a test can speak.
+ *
+ * @param {import('playwright-core').Page} page
+ */
+async function following(page) {
+  /** @type {(route: import('playwright-core').WebSocketRoute) => void} */
+  let made;
+  const connected = new Promise((/** @type {typeof made} */ resolve) => {
+    made = resolve;
+  });
+  await page.routeWebSocket(/\/api\/hub\/live$/, (route) => {
+    route.connectToServer();
+    made(route);
+  });
+  return { connected };
 }
 
 test('figures count what was called, by server and tool, in charts and in a table', OPTIONS, async () => {
