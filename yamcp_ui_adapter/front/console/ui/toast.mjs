@@ -27,7 +27,7 @@ toast.error = (error) => {
 
 /** Say something to those who listen, without showing it. @param {string} text */
 export function announce(text) {
-  said.value = said.value === text ? `${text}\u00a0` : text; // the same text again is not read
+  said.value = said.peek() === text ? `${text}\u00a0` : text; // the same text again is not read
 }
 
 /** @param {Omit<Toast, 'id'>} item */
