@@ -10,7 +10,7 @@ import psutil
 
 from bench.figure import Figure
 from bench.load import open_sessions
-from tests.support.hub import Hub, running
+from tests.support.hub import Hub, Name, running
 from tests.support.yamcp import Providers, Workspaces, mock
 
 MB = 1e6
@@ -28,36 +28,43 @@ def five_workspaces() -> tuple[Providers, Workspaces]:
 
 
 async def idle(quick: bool) -> list[Figure]:
-    """Memory and CPU at rest with 5 workspaces of 2 servers, one session connected to each."""
-    async with running(*five_workspaces()) as hub, AsyncExitStack() as stack:
+    """Memory and CPU at rest with 5 workspaces of 2 servers, one session connected to each through the front."""
+    async with running(*five_workspaces(), front=True) as hub, AsyncExitStack() as stack:
         for number in range(5):
-            [session] = await stack.enter_async_context(open_sessions(hub.sse(f"w{number}"), 1))
+            url = f"{hub.settings.base_url}/mcp/w{number}/sse"
+            [session] = await stack.enter_async_context(open_sessions(url, 1))
             await session.request("tools/list")
         await asyncio.sleep(1 if quick else 5)
         return _memory(hub) + await _cpu(hub, 2 if quick else 10)
 
 
 def _memory(hub: Hub) -> list[Figure]:
-    sidecar, adapter = (psutil.Process(hub.pid(name)) for name in ("sidecar", "adapter"))
+    sidecar, adapter, front = own_processes(hub)
     children = hub.children()
-    total = pss(sidecar) + pss(adapter) + sum(pss(process) for process in children)
+    total = sum(pss(process) for process in (sidecar, adapter, front, *children))
     return [
         Figure("sidecar with 5 workspaces, PSS without children", pss(sidecar), "MB", "<", 200),
         Figure("adapter with 5 workspaces, PSS", pss(adapter), "MB"),
+        Figure("front with 5 sessions, PSS", pss(front), "MB"),
         Figure(
             "whole hub with 5 workspaces, PSS",
             total,
             "MB",
             "<",
             500,
-            f"with the spawner and {len(children) - 1} servers",
+            f"with front, spawner and {len(children) - 1} servers",
         ),
     ]
 
 
+def own_processes(hub: Hub) -> list[psutil.Process]:
+    """Sidecar, adapter, front."""
+    names: tuple[Name, ...] = ("sidecar", "adapter", "front")
+    return [psutil.Process(hub.pid(name)) for name in names]
+
+
 async def _cpu(hub: Hub, seconds: float) -> list[Figure]:
-    sidecar = psutil.Process(hub.pid("sidecar"))
-    whole = [sidecar, psutil.Process(hub.pid("adapter")), *hub.children()]
+    whole = [*own_processes(hub), *hub.children()]
     before, begin = [_used(process) for process in whole], time.monotonic()
     await asyncio.sleep(seconds)
     took = time.monotonic() - begin
@@ -65,6 +72,7 @@ async def _cpu(hub: Hub, seconds: float) -> list[Figure]:
     note = f"over {took:.0f} s, 5 idle sessions, of one core"
     return [
         Figure("sidecar, idle CPU", shares[0], "%", "<", 1, note),
+        Figure("front, idle CPU", shares[2], "%", "<", 1, note),
         Figure("whole hub with its servers, idle CPU", sum(shares), "%", "<", 5, note),
     ]
 

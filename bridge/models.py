@@ -191,7 +191,7 @@ class ServerStatus(Model):
     session: Literal["shared", "per_client"] = "shared"
     pids: tuple[int, ...] = ()
     memory_bytes: int = 0
-    """Proportional set size of its processes, sampled when the status is asked for."""
+    """Proportional set size of its processes, as last sampled: at most a minute ago, 2 s if often asked for."""
     instances: int = 0
     server_name: str = ""
     server_version: str = ""

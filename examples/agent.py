@@ -11,10 +11,10 @@ import sys
 
 from smolagents import MCPClient
 
-URL = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8766/mcp/demo/sse"
+URL = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8765/mcp/demo/sse"
 
 # An /sse URL needs "transport": "sse". The URL without /sse is the same workspace over Streamable HTTP:
-# {"url": "http://127.0.0.1:8766/mcp/demo", "transport": "streamable-http"}
+# {"url": "http://127.0.0.1:8765/mcp/demo", "transport": "streamable-http"}
 with MCPClient({"url": URL, "transport": "sse"}, structured_output=False) as tools:
     print(f"{len(tools)} tools at {URL}")
     for tool in tools:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 from bridge.models import SnapshotId
 from bridge.runtime import prepare_runtime_dir
 from bridge.server import BridgeServer
+from bridge.server import Publisher as Events
 from bridge.settings import Settings
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from yamcp_ui_adapter.backups import Backups
 from yamcp_ui_adapter.desired import Owner
+from yamcp_ui_adapter.editor import Editor
 from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.files import Source
 from yamcp_ui_adapter.publish import Publisher
@@ -20,6 +24,7 @@ from yamcp_ui_adapter.settle import Settle
 from yamcp_ui_adapter.state import DesiredState
 from yamcp_ui_adapter.store import Store, owned
 from yamcp_ui_adapter.watch import make_directory, watch
+from yamcp_ui_adapter.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +52,25 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
         HUB: settings.data_dir.absolute() / HUB,
     }
 
+    settle = Settle()
+    state = DesiredState(Store(settings.data_dir))
+    events = Events(settings.desired_events_address, transport=transport)
+
     def leap(in_force: SnapshotId) -> None:
         owner.leap(in_force)
 
-    settle = Settle()
-    publisher = Publisher(settings.actual_address, leap, transport=transport)
-    owner = Owner(Source(paths), DesiredState(Store(settings.data_dir)), publisher, settle)
-    await owner.begin(FIRST_PATIENCE)
-    server = BridgeServer(settings.desired_address, owner.handlers(), transport=transport)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve(started), name="serve desired state")
-        tasks.create_task(publisher.run(), name="publish snapshots")
-        tasks.create_task(owner.follow(), name="follow the files")
-        tasks.create_task(watch(list(paths.values()), settle.notice), name="watch the files")
+    def announce() -> None:
+        owner.announce()
+
+    publisher = Publisher(settings.actual_address, leap, announce, transport=transport)
+    with contextlib.closing(Writer(paths, Backups(settings.data_dir), lambda: state.expected)) as writer:
+        owner = Owner(Source(paths), state, publisher, settle, writer, events.publish)
+        editor = Editor(owner, writer, paths)
+        await owner.begin(FIRST_PATIENCE)
+        handlers = {**owner.handlers(), **editor.handlers()}
+        server = BridgeServer(settings.desired_address, handlers, transport=transport)
+        async with events, asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(started), name="serve desired state")
+            tasks.create_task(publisher.run(), name="publish snapshots")
+            tasks.create_task(owner.follow(), name="follow the files")
+            tasks.create_task(watch(list(paths.values()), settle.notice), name="watch the files")

@@ -8,17 +8,19 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.models import Changed, Desired, SetServer, SetWorkspace, SnapshotId
+from bridge.models import Changed, Desired, Event, SetServer, SetWorkspace, SnapshotId
 from bridge.server import Handler
 from yamcp_ui_adapter.absorb import Renames
 from yamcp_ui_adapter.document import read_document
 from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES, Reading
 from yamcp_ui_adapter.errors import DataDirUnusable, FileUnusable, HubFileBroken, NoSuchServer, NoSuchWorkspace
 from yamcp_ui_adapter.files import Source, write_file
-from yamcp_ui_adapter.hubfile import VERSION, dump, with_renames, with_server, with_workspace
+from yamcp_ui_adapter.hubfile import VERSION, Section, dump, with_renames, with_server, with_workspace
 from yamcp_ui_adapter.publish import Publisher
 from yamcp_ui_adapter.settle import Settle
 from yamcp_ui_adapter.state import DesiredState
+from yamcp_ui_adapter.writer import Edit as FilesEdit
+from yamcp_ui_adapter.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +38,25 @@ Edit = Callable[[dict[str, Any]], dict[str, Any]]
 class Owner:
     """Keeps desired state in step with the files. Everything but waiting happens in one step of the event loop."""
 
-    def __init__(self, source: Source, state: DesiredState, publisher: Publisher, settle: Settle) -> None:
+    def __init__(
+        self,
+        source: Source,
+        state: DesiredState,
+        publisher: Publisher,
+        settle: Settle,
+        writer: Writer,
+        tell: Callable[[Event], None],
+    ) -> None:
+        """`tell` is given an event whenever the answer to `desired` becomes another."""
         self._source = source
         self._state = state
         self._publisher = publisher
         self._settle = settle
+        self._writer = writer
+        self._tell = tell
+        self._told: object = None
+        self._files = asyncio.Lock()
+        """Held by whoever reads all files or writes YAMCP's, so that none reads what another has half done."""
 
     # --- from the files to the sidecar -------------------------------------------------------------------------------
 
@@ -53,12 +69,23 @@ class Owner:
         self._take(readings)
         if self._state.snapshot.id != before:
             self.offer()
+        self.announce()
+
+    def announce(self) -> None:
+        """Tell those who listen that desired state, or what is known of it, is another now; if it is."""
+        identity, issues = self._state.snapshot.id, self._state.issues
+        news = (identity, issues, self._publisher.published, self._publisher.error, self._state.readings)
+        if news != self._told:
+            self._told = news
+            data = {"epoch": identity.epoch, "revision": identity.revision, "issues": len(issues)}
+            self._tell(Event(topic="desired", data=data))
 
     def offer(self) -> None:
         """Offer the snapshot in force, the first one included."""
         identity = self._state.snapshot.id
         log.info("desired state", extra={"epoch": identity.epoch, "revision": identity.revision})
         self._publisher.offer(self._state.snapshot)
+        self.announce()
 
     async def begin(self, patience: float) -> None:
         """Read for the first time and offer. Nothing remembered and a file unusable: wait for its writer a while."""
@@ -74,10 +101,22 @@ class Owner:
         reread = bool(self._state.held)
         while True:
             noticed = await self._settle.wait(REREAD if reread else LOOK)
-            if not noticed and not reread and not self._source.touched():
+            if not (noticed or reread or self._source.touched() or self._writer.watching):
                 continue
-            self._take_and_offer(await self._whole())
+            await self._refresh()
             reread = self._state.settling or (bool(self._state.held) and (noticed or not reread))
+
+    async def _refresh(self) -> None:
+        async with self._files:
+            await self._take_whole()
+
+    async def _take_whole(self) -> Mapping[str, Reading]:
+        """Take what the files say; first put back what a stale copy of one undid."""
+        await self._writer.mend()
+        while self._writer.undone(readings := await self._whole()):
+            await self._writer.mend()
+        self._take_and_offer(readings)
+        return readings
 
     async def _whole(self) -> dict[str, Reading]:
         """The files once no edit is half done, if one can tell: in a burst, any time to read may be a bad one."""
@@ -116,6 +155,18 @@ class Owner:
             DataDirUnusable: it cannot be written.
         """
         path = self._source.paths[HUB]
+        before = self._hub_content()
+        after = edit(before)
+        if after == before and path.exists():
+            return
+        try:
+            write_file(path, dump(after))
+        except OSError as error:
+            raise DataDirUnusable(f"{path} cannot be written: {error.strerror}.") from None
+
+    def _hub_content(self) -> dict[str, Any]:
+        """What hub.json says now. Raises HubFileBroken."""
+        path = self._source.paths[HUB]
         try:
             content = read_document(_bytes(path), HUB).content
         except FileUnusable as error:
@@ -124,10 +175,7 @@ class Owner:
             raise HubFileBroken(f"{path} cannot be read: {error.strerror}.") from None
         if content.get("version", VERSION) != VERSION:
             raise HubFileBroken(f"{path} is not of version {VERSION}.")
-        try:
-            write_file(path, dump(edit(content)))
-        except OSError as error:
-            raise DataDirUnusable(f"{path} cannot be written: {error.strerror}.") from None
+        return content
 
     # --- what the bridge asks ----------------------------------------------------------------------------------------
 
@@ -173,11 +221,34 @@ class Owner:
     async def reload(self, _: None = None) -> Changed:
         """Read the files now, after a moment for whoever is writing them."""
         await asyncio.sleep(self._settle.quiet)
-        self._take_and_offer(await self._whole())
+        await self._refresh()
         while self._state.settling:
             await asyncio.sleep(self._settle.quiet)
             self.read()
         return Changed(snapshot=self._state.snapshot.id)
+
+    async def edit(self, edit: FilesEdit, settings: Edit | None = None) -> Changed:
+        """Change YAMCP's files, and hub.json where that follows from it.
+
+        Raises:
+            HubError: what `edit` and `Writer.change` raise; HubFileBroken. Nothing was changed.
+            DataDirUnusable: the same, unless hub.json alone could not be written.
+        """
+        async with self._files:
+            if settings:
+                self._hub_content()
+            await self._writer.change(edit)
+            try:
+                if settings:
+                    self._write(settings)
+            finally:
+                readings = await self._take_whole()
+            self._writer.check(readings)
+        return Changed(snapshot=self._state.snapshot.id)
+
+    def has_settings(self, section: Section, names: Collection[str]) -> bool:
+        """Whether hub.json has settings for one of these servers or workspaces."""
+        return self._state.has_settings(section, names)
 
     def _change(self, edit: Edit) -> Changed:
         self._write(edit)

@@ -195,6 +195,34 @@ class EditInvalid(HubError):
     hint = "docs/yamcp-format.md lists the settings of hub.json and their forms."
 
 
+class EditConflict(HubError):
+    """Somebody else changed what a request was to change since the caller read it; nothing was overwritten."""
+
+    code = "EDIT_CONFLICT"
+    hint = "Look at what is there now, and make the change again if it is still wanted."
+
+
+class AlreadyExists(HubError):
+    """A request is to create a server or workspace, or to rename one, and the name is taken; nothing was changed."""
+
+    code = "ALREADY_EXISTS"
+    hint = "Choose another name, or edit the one that is there; names are case-sensitive."
+
+
+class EntryInvalid(HubError):
+    """A server or workspace to be written could not be used, or an import holds none; nothing was written."""
+
+    code = "ENTRY_INVALID"
+    hint = "docs/yamcp-format.md has the form of an entry; `data.issue` is the code of what is wrong with this one."
+
+
+class ConfigFileBroken(HubError):
+    """A file of YAMCP's cannot be read or parsed, so a change was refused rather than overwrite what is there."""
+
+    code = "CONFIG_FILE_BROKEN"
+    hint = "Repair the file; `hubctl doctor` says what is wrong with it, and copies are in `backups` in HUB_DATA_DIR."
+
+
 class HubFileBroken(HubError):
     """hub.json on disk cannot be parsed, so a change was refused rather than overwrite what a person wrote."""
 

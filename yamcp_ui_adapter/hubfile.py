@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -18,6 +18,7 @@ from yamcp_ui_adapter.errors import EditInvalid, FileUnusable, issue
 from yamcp_ui_adapter.template import template_fault
 
 VERSION = 1
+Section = Literal["servers", "workspaces"]
 SECTIONS = frozenset({"version", "servers", "workspaces"})
 
 
@@ -136,6 +137,16 @@ def with_renames(content: dict[str, Any], servers: dict[str, str], workspaces: d
         if entries or section in content:
             result[section] = entries
     return result
+
+
+def moved(content: dict[str, Any], section: Section, old: str, new: str | None) -> dict[str, Any]:
+    """The document after settings moved to a new name, in the place of any that were there, or (None) were dropped."""
+    entries = _object(content.get(section))
+    if old not in entries and new not in entries:
+        return content
+    kept = {name: settings for name, settings in entries.items() if name != new}
+    renamed = {new if name == old else name: settings for name, settings in kept.items()}
+    return {**content, section: {name: settings for name, settings in renamed.items() if name is not None}}
 
 
 def _object(value: object) -> dict[str, Any]:

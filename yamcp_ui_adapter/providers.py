@@ -14,6 +14,7 @@ WRAPPER = "mcpServers"
 HTTP_TYPES = frozenset({"http", "streamable-http", "streamablehttp", "streamable_http"})
 OUTER_FIELDS = frozenset({"namespace", "type", "providerParameters"})
 INNER_FIELDS = frozenset({"command", "args", "env", "cwd", "url", "headers"})
+FIELDS = OUTER_FIELDS | INNER_FIELDS
 
 
 class BadEntry(Exception):
@@ -53,10 +54,26 @@ def _outcome(held: ServerEntry | None) -> str:
     return "Its last good version stays in use." if held else "It is left out."
 
 
+def wrapped(content: dict[str, Any]) -> dict[str, Any] | None:
+    """The entries inside the wrapper that other clients' files have; none where there is no wrapper."""
+    inner = content.get(WRAPPER)
+    return None if not isinstance(inner, dict) or FIELDS & inner.keys() else inner
+
+
+def check_entry(key: str, entry: dict[str, Any]) -> tuple[ServerEntry, tuple[Issue, ...]]:
+    """An entry as it would be used, and what would be reported of it.
+
+    Raises:
+        BadEntry: it cannot be used.
+    """
+    issues: list[Issue] = []
+    return _EntryParser(key, issues).parse(entry), tuple(issues)
+
+
 def _unwrapped(content: dict[str, Any], issues: list[Issue]) -> dict[str, Any]:
     """The entries, whether at the top level or in the wrapper that other clients' files have, or both."""
-    inner = content.get(WRAPPER)
-    if not isinstance(inner, dict) or (OUTER_FIELDS | INNER_FIELDS) & inner.keys():
+    inner = wrapped(content)
+    if inner is None:
         return content
     message = f"{len(inner)} of the entries of {PROVIDERS} stand inside {WRAPPER!r}; they are used."
     issues.append(issue("FILE_WRAPPED", f"file:{PROVIDERS}", PROVIDERS, message))
@@ -117,7 +134,7 @@ class _EntryParser:
         return self._key
 
     def _report_unknown(self, parts: _Parts) -> None:
-        known = OUTER_FIELDS | INNER_FIELDS if parts.flat else OUTER_FIELDS
+        known = FIELDS if parts.flat else OUTER_FIELDS
         unknown = set(parts.outer) - known | (set() if parts.flat else set(parts.parameters) - INNER_FIELDS)
         if unknown:
             names = ", ".join(repr(name) for name in sorted(unknown))

@@ -24,13 +24,15 @@ LONGEST_WAIT = 5.0
 class Publisher:
     """A slot for the newest snapshot, and the loop that empties it over the bridge.
 
-    `on_stale` is called when the sidecar has seen a newer snapshot than any that was offered here, with its id.
+    `on_stale` is called when the sidecar has seen a newer snapshot than any that was offered here, with its id;
+    `on_change` when `published` or `error` may have changed.
     """
 
     def __init__(
         self,
         address: str,
         on_stale: Callable[[SnapshotId], None] = lambda _: None,
+        on_change: Callable[[], None] = lambda: None,
         *,
         transport: Transport = ZMQ,
         first_wait: float = FIRST_WAIT,
@@ -40,6 +42,7 @@ class Publisher:
         self.error: ErrorBody | None = None
         self._address = address
         self._on_stale = on_stale
+        self._on_change = on_change
         self._transport = transport
         self._first_wait = first_wait
         self._timeout = timeout
@@ -70,6 +73,7 @@ class Publisher:
     def _meet(self, _: str) -> None:
         """Another run of the sidecar is there: it knows nothing yet."""
         self.published = None
+        self._on_change()
         self._news.set()
 
     async def _publish(self, client: BridgeClient) -> bool:
@@ -85,6 +89,7 @@ class Publisher:
         except HubError as error:
             return self._refused(snapshot, error)
         self.published, self.error = snapshot.id, None
+        self._on_change()
         return client.peer_session == peer
 
     async def _peer(self, client: BridgeClient) -> str:
@@ -99,6 +104,7 @@ class Publisher:
             fields = {"code": body.code, "why": body.message, "revision": snapshot.id.revision}
             log.warning("snapshot not acknowledged; trying again", extra=fields)
         self.error = body
+        self._on_change()
         if isinstance(error, RemoteError) and body.code == StaleSnapshot.code:
             with contextlib.suppress(ValidationError):
                 in_force = SnapshotId.model_validate(body.data.get("in_force"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from bridge.models import Issue, Snapshot
 from yamcp_ui_adapter.absorb import Absorbed, Renames, absorb
 from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES, LastGood, Reading
 from yamcp_ui_adapter.errors import issue
+from yamcp_ui_adapter.hubfile import Section
 from yamcp_ui_adapter.store import NAME, Kept, Store
 from yamcp_ui_adapter.translate import translate
 
@@ -81,6 +82,15 @@ class DesiredState:
     def workspaces(self) -> frozenset[str]:
         """The names of all workspaces in use."""
         return frozenset(self._good.workspaces.entries)
+
+    @property
+    def readings(self) -> dict[str, Reading]:
+        """What each file said when it was last taken in."""
+        return dict(self._raw)
+
+    def has_settings(self, section: Section, names: Collection[str]) -> bool:
+        """Whether hub.json has settings for one of these."""
+        return any(name in getattr(self._good.hub, section) for name in names)
 
     def take(self, readings: Mapping[str, Reading]) -> Renames:
         """Take in what the files say; what is the same as last time is skipped. Returns what was renamed."""

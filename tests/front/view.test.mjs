@@ -6,6 +6,8 @@ import { diff, entriesOf, nothing, view } from '../../yamcp_ui_adapter/front/vie
 
 const HERE = { baseUrl: 'https://hub.example', sidecarUrl: 'http://127.0.0.1:8766', seq: 7, at: 1000 };
 const ID = { epoch: 1, revision: 2, hash: 'h' };
+/** A reference to a variable, as it stands in YAMCP's files. */
+const REFERENCE = ['$', '{REF}'].join('');
 const SETTINGS = {
   enabled: true,
   session: /** @type {'shared'|'per_client'} */ ('shared'),
@@ -25,7 +27,7 @@ const spec = (key, settings = {}, launch = {}) => ({
     type: 'stdio',
     command: 'run',
     args: ['--key', 'x'],
-    env: { TOKEN: 'secret1', REF: '${REF}' },
+    env: { TOKEN: 'secret1', REF: REFERENCE },
     cwd: null,
     ...launch,
   },
@@ -148,7 +150,7 @@ test('secret values are masked; references, arguments and the rest are shown', (
     { ...spec('c'), launch: { ...remote, transport: 'sse' } },
   ];
   const state = view(known({ desired: desired(servers, []), status: status([]) }), HERE);
-  assert.deepEqual(state.servers[0].env, { TOKEN: '********', REF: '${REF}' });
+  assert.deepEqual(state.servers[0].env, { TOKEN: '********', REF: REFERENCE });
   assert.deepEqual(state.servers[0].args, ['--key', 'x']);
   assert.deepEqual(state.servers[1].headers, { Authorization: '********' });
   assert.deepEqual(

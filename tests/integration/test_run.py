@@ -11,8 +11,11 @@ import socket
 import time
 from collections.abc import AsyncIterator
 
+import httpx2
 import pytest
+from fastmcp import Client
 
+from bridge.cli.yamcp_ui import KEPT
 from tests.support.run import HUBCTL, Run, prepared
 from tests.support.yamcp import mock, write_in_place
 
@@ -32,10 +35,16 @@ async def test_from_the_first_line_to_the_last_process(hub: Run) -> None:
     base = f"http://127.0.0.1:{hub.port}/mcp/demo"
     await hub.until(base + "\n")
     assert time.monotonic() - began < 20
+    assert f"\n  Open http://127.0.0.1:{hub.port}/\n" in hub.text
     assert "  demo: ready, 2 of 2 servers ready, " in text
     assert f"    SSE              {base}/sse\n" in hub.text
 
     assert (await hub.hubctl("url", "demo", "--transport", "sse"))[:2] == (0, f"{base}/sse\n")
+    direct = f"http://127.0.0.1:{hub.sidecar_port}/mcp/demo"
+    assert (await hub.hubctl("url", "demo", "--direct", "--transport", "http"))[:2] == (0, f"{direct}\n")
+    async with Client(f"{base}/sse") as client:
+        assert "clock_now" in [tool.name for tool in await client.list_tools()]
+    assert await hub.hubctl("health") == (0, "The hub is well.\n", "")
     status = json.loads((await hub.hubctl("status", "--json"))[1])
     assert [server["state"] for server in status["servers"]] == ["ready", "ready"]
     code, out, _ = await hub.hubctl("doctor")
@@ -79,13 +88,101 @@ async def test_what_changes_is_told_at_the_terminal(hub: Run) -> None:
 
 async def test_a_taken_port_is_one_line(hub: Run) -> None:
     """It names the port and the setting, and nothing was started."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", hub.port))
-        taken.listen()
-        code, out, err = await hub.hubctl("run")
+    for port, name in ((hub.port, "HUB_PORT"), (hub.sidecar_port, "HUB_SIDECAR_PORT")):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
+            code, out, err = await hub.hubctl("run")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith(f"PORT_TAKEN: {name}: port {port} on 127.0.0.1 is taken")
+        assert hub.processes() == []
+
+
+async def test_what_is_no_yamcp_ui_is_one_line(hub: Run) -> None:
+    """With what to do; nothing was started."""
+    hub.env["HUB_YAMCP_UI_DIR"] = str(hub.root)
+    code, out, err = await hub.hubctl("run")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"PORT_TAKEN: HUB_SIDECAR_PORT: port {hub.port} on 127.0.0.1 is taken")
+    assert err.startswith(f"SETTING_INVALID: HUB_YAMCP_UI_DIR: {hub.root} is not a built YAMCP-UI: it has no ")
+    assert "npm ci --omit=peer && npm run build" in err
     assert hub.processes() == []
+
+
+async def test_killing_one_never_stops_another(hub: Run) -> None:
+    """Each program comes back in a process of its own, and the others stay in theirs."""
+    yamcp_ui(hub, "a stand-in, 100 % ours")
+    await hub.start()
+    await hub.until("Streamable HTTP")
+    before = await hub.running("adapter", "sidecar", "front", "yamcp-ui", "watch")
+    for name in ("front", "yamcp-ui", "adapter"):
+        os.kill(before[name], signal.SIGKILL)
+        after = await hub.running(*before)
+        while after == before:  # supervisord has not seen it yet
+            after = await hub.running(*before)
+        assert {one for one in before if before[one] != after[one]} == {name}
+        before = after
+    async with asyncio.timeout(20):
+        while (await hub.hubctl("health"))[0] != 0:  # noqa: ASYNC110 (no event tells of it)
+            await asyncio.sleep(0.1)
+    code, out, _ = await hub.hubctl("doctor")
+    assert (code, [line for line in out.splitlines() if "answers." in line]) == (
+        0,
+        [f"ok       {name}: answers." for name in ("sidecar", "adapter", "front", "yamcp-ui")],
+    )
+    code, took = await hub.end(signal.SIGINT)
+    assert (code, await hub.left()) == (0, [])
+    assert took < 10
+
+
+async def test_yamcp_ui_has_the_hubs_files_and_nothing_else_of_it(hub: Run) -> None:
+    """Both read what the other writes, in place or by a rename; no setting and no secret of the hub reaches it."""
+    hub.env |= {"HUB_PASS_ENV": f"{hub.env['HUB_PASS_ENV']},TOKEN", "TOKEN": "secret", "HUB_SEED_DEMO": "false"}
+    yamcp_ui(hub, "ui")
+    (hub.root / "yamcp").mkdir()
+    write_in_place(hub.root / "yamcp" / "providers.json", {"a": mock("a")})
+    await hub.start()
+    await hub.until("There is no workspace yet")
+    url = f"http://127.0.0.1:{hub.yamcp_ui_port}/"
+    async with httpx2.AsyncClient(trust_env=False, timeout=20) as http:
+        told = (await http.get(url)).json()
+        assert told["cwd"] == str(hub.root / "ui")
+        assert told["terminal"] is False
+        assert {"PATH", "HOME", "PORT", "NODE_OPTIONS", "XDG_DATA_HOME"} <= set(told["env"]) <= {
+            *KEPT, "PORT", "NODE_OPTIONS", "XDG_DATA_HOME",
+        }  # fmt: skip
+        await http.put(f"{url}workspaces.json", json={"w": ["a"]})
+        await hub.until("workspace w: added, ")
+        replacement = hub.root / "yamcp" / "new"
+        replacement.write_text(json.dumps({"w": ["a"], "v": ["a"]}))
+        replacement.replace(hub.root / "yamcp" / "workspaces.json")
+        assert (await http.get(f"{url}workspaces.json")).json() == {"w": ["a"], "v": ["a"]}
+    assert not (hub.root / "yamcp" / "workspaces.json").is_symlink()
+    assert "listening" in (hub.root / "data" / "logs" / "yamcp-ui.log").read_text()
+    code, _ = await hub.end(signal.SIGTERM)
+    assert (code, await hub.left()) == (0, [])
+
+
+def yamcp_ui(hub: Run, name: str) -> None:
+    """Set up what is run as YAMCP-UI: tells how it was started, and gives or takes a file of its data directory."""
+    directory = hub.root / name
+    (directory / "dist").mkdir(parents=True)
+    (directory / "dist" / "index.html").write_text("<!doctype html>")
+    (directory / "server.mjs").write_text(STAND_IN)
+    hub.env["HUB_YAMCP_UI_DIR"] = str(directory)
+
+
+STAND_IN = """
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+const { env, stdin } = process;
+const told = () => JSON.stringify({ env, cwd: process.cwd(), terminal: Boolean(stdin.isTTY) });
+createServer(async (request, response) => {
+  const file = `${env.XDG_DATA_HOME}/yamcp-nodejs${request.url}`;
+  const chunks = await request.toArray();
+  if (request.method === 'PUT') writeFileSync(file, Buffer.concat(chunks));
+  response.end(request.url === '/' ? told() : readFileSync(file));
+}).listen(env.PORT, 'localhost', () => console.log('listening'));
+"""
 
 
 @pytest.mark.parametrize("sig", [signal.SIGHUP, signal.SIGKILL])

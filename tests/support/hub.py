@@ -1,4 +1,4 @@
-"""A hub of its own for a test or a measurement: adapter and sidecar as real processes, in a temporary directory."""
+"""A hub of its own for a test or a measurement: adapter, sidecar and, where it is wanted, front as real processes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,20 @@ from typing import IO, Literal, Self
 
 import psutil
 
+from bridge.cli.errors import FrontAway
+from bridge.cli.front import health
 from bridge.client import BridgeClient, Subscriber
 from bridge.errors import PeerUnavailable
 from bridge.models import Event, ServerStatus, SnapshotId, Status
 from bridge.settings import Settings
 from tests.support.yamcp import ROOT, Providers, Workspaces, write_in_place
 
-Name = Literal["adapter", "sidecar"]
-MODULES: dict[Name, str] = {"adapter": "yamcp_ui_adapter", "sidecar": "sidecar"}
+Name = Literal["adapter", "sidecar", "front"]
+COMMANDS: dict[Name, tuple[str, ...]] = {
+    "adapter": (sys.executable, "-m", "yamcp_ui_adapter"),
+    "sidecar": (sys.executable, "-m", "sidecar"),
+    "front": ("node", str(ROOT / "yamcp_ui_adapter" / "front" / "main.mjs")),
+}
 MARK = "TEST_HUB_MARK"
 PORTS = range(20_000, 32_000)
 POLL = 0.2  # seconds between looks at the status where no event tells of a change
@@ -49,7 +55,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class Hub:
-    """The two processes and what surrounds them; made by `running`. Times in seconds."""
+    """The processes and what surrounds them; made by `running`. Times in seconds."""
 
     def __init__(self, root: Path, variables: Mapping[str, str]) -> None:
         self.root = root
@@ -57,7 +63,10 @@ class Hub:
         self.yamcp_dir, self.data_dir = root / "yamcp", root / "data"
         self.env = self._environment(variables)
         self.settings = Settings(
-            sidecar_port=int(self.env["HUB_SIDECAR_PORT"]), data_dir=self.data_dir, runtime_dir=root / "run"
+            port=int(self.env["HUB_PORT"]),
+            sidecar_port=int(self.env["HUB_SIDECAR_PORT"]),
+            data_dir=self.data_dir,
+            runtime_dir=root / "run",
         )
         self.events: list[tuple[float, Event]] = []
         """Every event of the sidecar, with when it arrived (`time.perf_counter`)."""
@@ -70,8 +79,10 @@ class Hub:
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+        port, sidecar_port = map(str, free_ports(2))
         env |= {
-            "HUB_SIDECAR_PORT": str(free_port()),
+            "HUB_PORT": port,
+            "HUB_SIDECAR_PORT": sidecar_port,
             "HUB_YAMCP_DIR": str(self.yamcp_dir),
             "HUB_DATA_DIR": str(self.data_dir),
             "HUB_RUNTIME_DIR": str(self.root / "run"),
@@ -106,13 +117,11 @@ class Hub:
                 file.close()
 
     async def start(self, name: Name) -> None:
-        """Start one of the two processes; its stderr goes on in `log(name)`."""
+        """Start one of the processes; its stderr goes on in `log(name)`."""
         if name not in self._logs:
             self._logs[name] = (self.root / f"{name}.log").open("ab")
         self._processes[name] = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            MODULES[name],
+            *COMMANDS[name],
             cwd=ROOT,
             env=self.env,
             stdin=asyncio.subprocess.DEVNULL,
@@ -144,7 +153,7 @@ class Hub:
         await self.start(name)
 
     def pid(self, name: Name) -> int:
-        """The process id of the adapter or the sidecar."""
+        """The process id of the adapter, the sidecar or the front."""
         return self._processes[name].pid
 
     def processes(self) -> list[psutil.Process]:
@@ -160,7 +169,7 @@ class Hub:
         return list(found.values())
 
     def children(self) -> list[psutil.Process]:
-        """The spawner, the servers and all that these started: every process but the adapter and the sidecar."""
+        """The spawner, the servers and all that these started: every process but the hub's own."""
         own = {process.pid for process in self._processes.values()}
         return [process for process in self.processes() if process.pid not in own]
 
@@ -252,6 +261,16 @@ class Hub:
 
         return await self.wait_status(settled, "settled", timeout)
 
+    async def wait_front(self, timeout: float = 20) -> None:
+        """Wait until the front finds that all is well."""
+        async with asyncio.timeout(timeout):
+            while True:
+                self._alive()
+                with contextlib.suppress(FrontAway):
+                    if (await health(self.settings, timeout)).status == "ok":
+                        return
+                await asyncio.sleep(0.05)
+
     async def wait_event(self, wanted: Callable[[Event], bool], since: int, timeout: float = 10) -> float:
         """Wait for an event, `events[since]` or later; returns when it arrived. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
@@ -273,14 +292,17 @@ class Hub:
             assert process.returncode is None, f"{name} ended with {process.returncode}:\n{self._tails()}"
 
     def _tails(self) -> str:
-        return "\n".join(f"--- {name}:\n" + "\n".join(self.log(name).splitlines()[-15:]) for name in MODULES)
+        return "\n".join(f"--- {name}:\n" + "\n".join(self.log(name).splitlines()[-15:]) for name in COMMANDS)
 
 
 @contextlib.asynccontextmanager
 async def running(
-    providers: Providers, workspaces: Workspaces, *, settle: bool = True, **variables: str
+    providers: Providers, workspaces: Workspaces, *, settle: bool = True, front: bool = False, **variables: str
 ) -> AsyncIterator[Hub]:
-    """A hub that serves these files, settled unless told otherwise; `variables` are further HUB_* settings."""
+    """A hub that serves these files, settled unless told otherwise; `variables` are further HUB_* settings.
+
+    `front`: with its front, too, which needs some workspace to be ready.
+    """
     root = Path(tempfile.mkdtemp(prefix="hub"))  # short: Unix sockets lie below it
     try:
         async with Hub(root, variables) as hub:
@@ -288,6 +310,9 @@ async def running(
             await asyncio.gather(hub.start("adapter"), hub.start("sidecar"))
             if settle:
                 await hub.wait_settled()
+            if front:
+                await hub.start("front")
+                await hub.wait_front()
             yield hub
     finally:
         shutil.rmtree(root, ignore_errors=True)

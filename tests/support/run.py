@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from bridge.cli.supervisor import process_states
 from tests.support.hub import MARK, free_ports
 
 HUBCTL = [sys.executable, "-m", "bridge.cli"]
@@ -91,6 +93,19 @@ class Run:
                 if ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
+
+    async def pids(self) -> dict[str, int]:
+        """The process of each program that runs, as supervisord has it."""
+        states = await asyncio.to_thread(process_states, self.root / "run")
+        running = (re.match(r"RUNNING pid (\d+),", state) for state in states.values())
+        return {name: int(found[1]) for name, found in zip(states, running, strict=True) if found}
+
+    async def running(self, *names: str) -> dict[str, int]:
+        """The processes of all programs, once these run (for some seconds each, which is what supervisord wants)."""
+        async with asyncio.timeout(20):
+            while set(names) - set(pids := await self.pids()):  # noqa: ASYNC110 (no event tells of it)
+                await asyncio.sleep(0.05)
+        return pids
 
     def logs(self) -> str:
         """All that its processes logged."""

@@ -21,7 +21,8 @@ PURE = {
     "bridge": {"errors", "models", "codec", "kinds"},
     "sidecar": {"errors", "channel", "names", "uris", "frames", "era", "plan"}
     | {"expand", "fingerprint", "catalog", "backoff"},
-    "yamcp_ui_adapter": {"errors", "document", "entries", "providers", "workspaces", "translate", "slug", "template"},
+    "yamcp_ui_adapter": {"errors", "document", "entries", "providers", "workspaces", "translate", "slug", "template"}
+    | {"jsontext", "places", "merge", "edits", "foreign", "importing"},
 }
 """Modules that only compute; they import no module beside these, nor anything that does I/O."""
 IO = {"asyncio", "socket", "subprocess", "zmq", "watchfiles", "uvicorn", "starlette", "httpx2", "psutil", "threading"}

@@ -73,9 +73,11 @@ export class Front {
   #site() {
     const site = express();
     site.disable('x-powered-by');
+    site.disable('etag'); // what may be kept by a browser has one of its own
     site.enable('case sensitive routing');
     const { hub, settings } = this;
-    site.use('/healthz', healthz(new Health(hub)));
+    site.use(protect);
+    site.use('/healthz', healthz(new Health(hub, settings)));
     site.use(new Pages().handler(() => hub.state));
     site.use(hubApi({ hub, settings }));
     if (this.yamcpUi) site.use(this.yamcpUi.router);
@@ -128,6 +130,22 @@ export class Front {
     else if (wantsPage(request)) send(response, known.status, 'text/html; charset=utf-8', errorPage(known));
     else send(response, known.status, 'application/json; charset=utf-8', JSON.stringify(answerOf(error)));
   }
+}
+
+/**
+ * What every answer says, and a page of its own may say more strictly. YAMCP-UI's pages are as free as they ever were,
+ * but nobody may frame them.
+ * @param {import('express').Request} _
+ * @param {import('express').Response} response
+ * @param {import('express').NextFunction} next
+ */
+function protect(_, response, next) {
+  response.set({
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'same-origin',
+    'Content-Security-Policy': "frame-ancestors 'none'",
+  });
+  next();
 }
 
 /** @param {ServerResponse} response @param {number} status @param {string} type @param {string} body */

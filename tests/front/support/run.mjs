@@ -65,7 +65,7 @@ export class Run {
       for (const stream of [child.stdout, child.stderr]) {
         stream.setEncoding('utf8').on('data', (text) => {
           this.text += text;
-          if (/^Open /m.test(this.text)) resolve(undefined);
+          if (/^ *Open /m.test(this.text)) resolve(undefined);
         });
       }
       child.once('exit', (code) => reject(new Error(`hubctl run ended with ${code}:\n${this.text}`)));

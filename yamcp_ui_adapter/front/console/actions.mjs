@@ -11,30 +11,32 @@ export const going = signal(new Map());
 
 /** @param {string} name @param {boolean} on */
 export function switchWorkspace(name, on) {
-  const path = `/api/hub/workspaces/${on ? 'start' : 'stop'}`;
-  return turn(`workspace:${name}`, on, path, { name }, () => workspacesByName.value.get(name)?.enabled === on);
+  return turn(`workspace:${name}`, on, 'workspaces', { name }, () => workspacesByName.value.get(name)?.enabled);
 }
 
 /** @param {string} key @param {boolean} on */
 export function switchServer(key, on) {
-  const path = `/api/hub/servers/${on ? 'start' : 'stop'}`;
-  return turn(`server:${key}`, on, path, { key }, () => serversByKey.value.get(key)?.enabled === on);
+  return turn(`server:${key}`, on, 'servers', { key }, () => serversByKey.value.get(key)?.enabled);
 }
 
 /**
  * @param {string} id
  * @param {boolean} on
- * @param {string} path
+ * @param {'workspaces' | 'servers'} kind
  * @param {Record<string, string>} query
- * @param {() => boolean} done
+ * @param {() => boolean | undefined} isOn what the State says
  */
-async function turn(id, on, path, query, done) {
-  if (going.value.has(id)) return;
+async function turn(id, on, kind, query, isOn) {
+  const underway = going.value.has(id);
   going.value = new Map(going.value).set(id, on);
+  if (underway) return; // what was wanted last is where it goes in the end
   try {
-    await api.post(path, query);
-    await refresh();
-    await until(done, SHOWN_WITHIN);
+    for (let wanted = !on; wanted !== going.value.get(id); ) {
+      wanted = going.value.get(id) ?? on;
+      await api.post(`/api/hub/${kind}/${wanted ? 'start' : 'stop'}`, query);
+      await refresh();
+      await until(() => isOn() === wanted || going.value.get(id) !== wanted, SHOWN_WITHIN);
+    }
   } catch (error) {
     toast.error(error);
   } finally {

@@ -37,8 +37,14 @@ export function ofRecord(record) {
   const level = LEVELS.find((each) => each === record.level) ?? (record.level === 'critical' ? 'error' : 'info');
   const server = typeof record.server === 'string' ? record.server : '';
   const source = server || String(record.process ?? 'hub');
-  const text = `${record.message ?? ''}${more(record)}`.slice(0, LONGEST);
+  const text = said(record).slice(0, LONGEST);
   return { id: `log ${record.time} ${source} ${text}`, at, level, kind: 'log', server, source, text };
+}
+
+/** What a server wrote stands for itself; what the hub says of itself has fields. @param {Record<string, any>} record */
+function said(record) {
+  if (record.message === 'stderr' && typeof record.line === 'string') return record.line;
+  return `${record.message ?? ''}${more(record)}`;
 }
 
 /** The fields of a record that say more than its message. @param {Record<string, any>} record */

@@ -59,7 +59,7 @@ function unreached(error) {
 function unreadable(status) {
   return {
     code: `HTTP_${status}`,
-    message: `The hub answered ${status}, without saying why.`,
+    error: `The hub answered ${status}, without saying why.`,
     hint: 'See hubctl logs.',
   };
 }

@@ -9,7 +9,7 @@
  * @typedef {{step: number, at: number[], calls: number[], errors: number[], p50: (number|null)[], p95: (number|null)[]}} Series
  */
 
-const POINTS = 120; // of a chart, at most
+const POINTS = 60; // of a chart, at most
 const LATE = 0.5; // that a sample may be written after its interval ended
 
 /**
@@ -40,8 +40,8 @@ const fits = (figure, { server, tool }) =>
   (server === undefined || figure.server === server) && (tool === undefined || figure.tool === tool);
 
 /**
- * Calls, errors and latency of several figures together. The median is the mean of their medians, weighted by calls;
- * the 95th percentile is the largest of theirs: exact for one figure, near enough for several.
+ * Calls, errors and latency of several figures together. Percentiles are exact for one figure; of several they are those
+ * of the calls together, as if between its median and its 95th percentile the calls of each were spread evenly.
  *
  * @param {Figure[]} figures
  * @returns {Sum}
@@ -50,13 +50,28 @@ export function summed(figures) {
   const add = (/** @type {(figure: Figure) => number} */ of) => figures.reduce((sum, figure) => sum + of(figure), 0);
   const calls = add((figure) => figure.calls);
   if (calls === 0) return { calls, errors: 0, mean: null, p50: null, p95: null };
-  return {
-    calls,
-    errors: add((figure) => figure.errors),
-    mean: add((figure) => figure.seconds) / calls,
-    p50: add((figure) => figure.p50 * figure.calls) / calls,
-    p95: Math.max(...figures.map((figure) => figure.p95)),
-  };
+  const [p50, p95] =
+    figures.length === 1
+      ? [figures[0].p50, figures[0].p95]
+      : [0.5, 0.95].map((share) => within(figures, share * calls));
+  return { calls, errors: add((figure) => figure.errors), mean: add((figure) => figure.seconds) / calls, p50, p95 };
+}
+
+/** The time within which so many of the calls ended. @param {Figure[]} figures @param {number} calls */
+function within(figures, calls) {
+  let [low, high] = [0, Math.max(...figures.map((figure) => figure.p95))];
+  for (let step = 0; step < 30; step += 1) {
+    const middle = (low + high) / 2;
+    if (figures.reduce((sum, figure) => sum + figure.calls * shareWithin(figure, middle), 0) < calls) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+/** @param {Figure} figure @param {number} seconds */
+function shareWithin({ p50, p95 }, seconds) {
+  if (seconds >= p95) return 1;
+  return seconds < p50 ? (0.5 * seconds) / p50 : 0.5 + (0.45 * (seconds - p50)) / (p95 - p50);
 }
 
 /**

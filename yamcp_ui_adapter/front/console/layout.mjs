@@ -6,7 +6,13 @@ import { loaded, PAGES, pageOf, prefetch } from './pages.mjs';
 import { href, route } from './router.mjs';
 import { connection, live, lostAt, state } from './store.mjs';
 import { theme } from './theme_choice.mjs';
-import { announce, Button, Choice, html, Icon, Mark, Notice, Toasts } from './ui.mjs';
+import { Button } from './ui/controls.mjs';
+import { Choice } from './ui/form.mjs';
+import { html } from './ui/html.mjs';
+import { Icon, Mark } from './ui/icons.mjs';
+import { Notice } from './ui/notice.mjs';
+import { announce } from './ui/toast.mjs';
+import { Toasts } from './ui/toasts.mjs';
 import { clock, serverState, shown } from './words.mjs';
 
 /** The whole console. */

@@ -1,15 +1,20 @@
-/** The console: begins with the State that the page came with, and follows the hub from there. */
+/**
+ * The console: begins with the State that the page came with, and follows the hub from there.
+ *
+ * What is loaded before the first render imports the parts that it needs from ui/, not all of them from ui.mjs.
+ */
 
 import { render } from 'preact';
 import { Shell } from './layout.mjs';
 import { startRouter } from './router.mjs';
 import { connect, take } from './store.mjs';
-import { html } from './ui.mjs';
+import { html } from './ui/html.mjs';
 
 const inlined = JSON.parse(document.getElementById('hub-state')?.textContent || 'null');
 if (inlined) take(inlined);
 startRouter();
 const app = /** @type {HTMLElement} */ (document.getElementById('app'));
+app.replaceChildren(); // what the page showed until here
 render(html`<${Shell} />`, app);
 performance.mark('hub:rendered');
 connect();

@@ -57,6 +57,18 @@ export function navigate(page, args, query) {
   location.hash = href(page, args, query);
 }
 
+/**
+ * Go to a page when something is done, unless the person went elsewhere meanwhile.
+ *
+ * @returns {(page: string, args?: string[]) => void}
+ */
+export function navigateLater() {
+  const here = route.value;
+  return (page, args) => {
+    if (route.value === here) navigate(page, args);
+  };
+}
+
 /** @param {string} part */
 function encoded(part) {
   try {

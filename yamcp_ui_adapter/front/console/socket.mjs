@@ -87,8 +87,11 @@ export class MendingSocket {
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.onerror = () => {}; // closing one that never opened is an error event of its own
     socket.close();
+    if (!this.#closed) this.#later();
     this.#ears.lost();
-    if (this.#closed) return;
+  }
+
+  #later() {
     this.#timer = setTimeout(() => this.#connect(), this.#wait * 1000 * (0.8 + 0.4 * Math.random()));
     this.#wait = Math.min(LONGEST, this.#wait * 2);
   }

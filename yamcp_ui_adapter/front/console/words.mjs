@@ -31,7 +31,7 @@ const UNKNOWN = { word: 'Unknown', tone: /** @type {Tone} */ ('off') };
  * @returns {{ word: string, tone: Tone }}
  */
 export function workspaceState({ state }) {
-  return WORKSPACE[state] ?? UNKNOWN;
+  return Object.hasOwn(WORKSPACE, state) ? WORKSPACE[state] : UNKNOWN;
 }
 
 /**
@@ -41,7 +41,7 @@ export function workspaceState({ state }) {
  * @returns {{ word: string, tone: Tone }}
  */
 export function serverState({ state, enabled, session, workspaces }) {
-  if (state !== 'stopped') return SERVER[state] ?? UNKNOWN;
+  if (state !== 'stopped') return Object.hasOwn(SERVER, state) ? SERVER[state] : UNKNOWN;
   if (enabled === false) return { word: 'Off', tone: 'off' };
   if (workspaces && workspaces.length === 0) return { word: 'Not in use', tone: 'off' };
   return session === 'per_client' ? { word: 'On demand', tone: 'off' } : SERVER.stopped;

@@ -14,7 +14,7 @@ import { cellText, workspaceList } from './page.mjs';
 export class Switches {
   /** @type {WeakMap<HTMLTableRowElement, Row>} */
   #rows = new WeakMap();
-  /** Where a switch was clicked and the hub has not answered yet: what it is to become. @type {Map<string, boolean>} */
+  /** Where the hub has not answered yet: what the switch is to become. @type {Map<string, boolean>} */
   #pending = new Map();
   /** @type {Map<string, ApiError>} */
   #errors = new Map();
@@ -79,18 +79,22 @@ export class Switches {
     return { name, cells: [el('td', { class: 'hub-cell' }, line, detail, trouble), urls], update };
   }
 
-  /** @param {string} name */
+  /** Of many clicks the last one counts: the hub is asked until it has done what is wanted. @param {string} name */
   async #toggle(name) {
     const workspace = this.live.workspace(name);
-    if (!workspace || this.#pending.has(name)) return;
-    const on = !workspace.enabled;
-    this.#pending.set(name, on);
+    if (!workspace) return;
+    const asking = this.#pending.has(name);
+    this.#pending.set(name, !(this.#pending.get(name) ?? workspace.enabled));
     this.#errors.delete(name);
     this.refresh();
+    if (asking) return;
     try {
-      const answer = await api.post(`/api/hub/workspaces/${on ? 'start' : 'stop'}`, { name });
-      this.live.take(answer.workspace);
-      announce(`Workspace ${name} is ${on ? 'on' : 'off'}.`);
+      for (let asked = null; asked !== this.#pending.get(name); ) {
+        asked = this.#pending.get(name);
+        const answer = await api.post(`/api/hub/workspaces/${asked ? 'start' : 'stop'}`, { name });
+        this.live.take(answer.workspace);
+      }
+      announce(`Workspace ${name} is ${this.#pending.get(name) ? 'on' : 'off'}.`);
     } catch (error) {
       this.#errors.set(name, error instanceof ApiError ? error : new ApiError({}));
     } finally {

@@ -100,12 +100,18 @@ function options(target, lines, text, onPoint) {
     cursor: { y: false, points: { show: false }, drag: { setScale: false } },
     scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(most * 1.08, Number.MIN_VALUE)] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: (_, times) => times.map((at) => clock(at).slice(0, 5)) },
+      {
+        ...axis,
+        grid: { show: false },
+        size: 28,
+        space: 70,
+        values: (_, times) => times.map((at) => clock(at).slice(0, 5)),
+      },
       {
         ...axis,
         size: 62,
         splits: undefined,
-        values: (_, values) => values.map((value) => (value < 0 ? '' : text(value))),
+        values: (_, values) => values.map((value) => (value === 0 ? '0' : text(value))),
       },
     ],
     series: [{}, ...lines.map((line) => drawn(line, colour(`figure-${line.colour}`)))],

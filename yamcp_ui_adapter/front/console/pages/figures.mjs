@@ -125,7 +125,7 @@ function Shown({ history, pick, span }) {
           { label: 'Errors', values: found.series.errors, colour: 'errors', bars: true },
         ]} text=${(/** @type {number} */ value) => value.toLocaleString('en')} />
       </${Section}>
-      <${Section} title="Latency" note="Half of the calls took at most the median; 95 of 100 at most the other.">
+      <${Section} title="Latency" note="Half of the calls, and 95 of 100, took no longer.">
         <${Chart} label=${`Latency over time: ${told(found.sum)}`} at=${at} step=${step} lines=${[
           { label: 'Median', values: found.series.p50, colour: 'p50' },
           { label: '95th percentile', values: found.series.p95, colour: 'p95' },

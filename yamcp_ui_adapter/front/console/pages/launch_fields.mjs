@@ -1,6 +1,6 @@
 /** How a server is started or reached: the fields of it. */
 
-import { useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { showArgs, splitCommand } from '../arguments.mjs';
 import { MASK } from '../entry.mjs';
 import { Button, Choice, Field, html, Icon } from '../ui.mjs';
@@ -48,28 +48,30 @@ function Address({ form, faults, onChange }) {
  * @param {{ label: string, noun: string, pairs: Pair[], fault?: string, onChange: (pairs: Pair[]) => void }} props
  */
 function Pairs({ label, noun, pairs, fault, onChange }) {
-  const list = useRef(/** @type {HTMLElement|null} */ (null));
+  const added = useRef(false);
   const set = (/** @type {number} */ at, /** @type {Partial<Pair>} */ part) =>
     onChange(pairs.map((pair, i) => (i === at ? { ...pair, ...part } : pair)));
   const add = () => {
     onChange([...pairs, { name: '', value: '' }]);
-    requestAnimationFrame(() =>
-      /** @type {HTMLElement|null} */ (list.current?.querySelector('.pair:last-of-type input'))?.focus(),
-    );
+    added.current = true;
   };
-  return html`<fieldset class="group" ref=${list}>
+  return html`<fieldset class="group">
     <legend>${label}</legend>
-    ${pairs.map((pair, at) => html`<${Row} key=${at} pair=${pair} at=${at} noun=${noun} onChange=${(/** @type {Partial<Pair>} */ part) => set(at, part)} onRemove=${() => onChange(pairs.filter((_, i) => i !== at))} />`)}
+    ${pairs.map((pair, at) => html`<${Row} fresh=${added.current} key=${at} pair=${pair} at=${at} noun=${noun} onChange=${(/** @type {Partial<Pair>} */ part) => set(at, part)} onRemove=${() => onChange(pairs.filter((_, i) => i !== at))} />`)}
     ${fault && html`<p class="wrong" role="alert">${fault}</p>`}
     <div class="actions"><${Button} icon="plus" onClick=${add}>Add ${noun}</${Button}></div>
     <p class="help">Secrets: write \${NAME} as the value, and set NAME in the hub's environment; then no file holds it.</p>
   </fieldset>`;
 }
 
-/** @param {{ pair: Pair, at: number, noun: string, onChange: (part: Partial<Pair>) => void, onRemove: () => void }} props */
-function Row({ pair: { name, value }, at, noun, onChange, onRemove }) {
+/** @param {{ fresh: boolean, pair: Pair, at: number, noun: string, onChange: (part: Partial<Pair>) => void, onRemove: () => void }} props */
+function Row({ fresh, pair: { name, value }, at, noun, onChange, onRemove }) {
+  const row = useRef(/** @type {HTMLElement|null} */ (null));
+  useLayoutEffect(() => {
+    if (fresh) row.current?.querySelector('input')?.focus();
+  }, []);
   const called = name || `${noun} ${at + 1}`;
-  return html`<div class="pair">
+  return html`<div class="pair" ref=${row}>
     <${Field} label=${`Name of ${noun} ${at + 1}`} hideLabel mono value=${name} attrs=${{ placeholder: 'NAME' }} onInput=${(/** @type {string} */ text) => onChange({ name: text })} />
     ${
       value === MASK

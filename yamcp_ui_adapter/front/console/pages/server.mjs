@@ -2,7 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import { changeSettings, restartServer } from '../actions.mjs';
-import { href, navigate } from '../router.mjs';
+import { href, navigateLater } from '../router.mjs';
 import { api, refresh, serversByKey, state } from '../store.mjs';
 import {
   Button,
@@ -186,11 +186,12 @@ function Definition({ server }) {
 /** @param {{ server: Server, onClose: () => void }} props */
 function Delete({ server: { key, workspaces, hash }, onClose }) {
   const confirm = async () => {
+    const go = navigateLater();
     await api.del('/api/hub/servers', { key, ...(hash && { expect: hash }) });
     await refresh();
     onClose();
     toast(`${shown(key)}: deleted`);
-    navigate('servers');
+    go('servers');
   };
   return html`<${Confirm} title=${`Delete ${shown(key)}?`} action="Delete server" onConfirm=${confirm} onClose=${onClose}>
     <p>Its definition is removed from providers.json${workspaces.length > 0 ? `, and its tools from ${workspaces.map(shown).join(', ')}` : ''}. Calls in flight finish first.</p>

@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { addMember } from '../actions.mjs';
 import { emptyForm, formFaults, toEntry, toForm } from '../entry.mjs';
-import { href, navigate } from '../router.mjs';
+import { href, navigateLater } from '../router.mjs';
 import { api, refresh, serversByKey, state } from '../store.mjs';
 import { Button, Checkbox, Choice, Field, html, Notice, Page, toast } from '../ui.mjs';
 import { shown } from '../words.mjs';
@@ -43,6 +43,7 @@ function ServerForm({ stored, onReload }) {
   const save = async (/** @type {string} */ over = '') => {
     setTried(true);
     if (Object.keys(faults).length > 0) return focusWrong();
+    const go = navigateLater();
     setBusy(true);
     setError(null);
     try {
@@ -50,7 +51,7 @@ function ServerForm({ stored, onReload }) {
       if (!stored) await place(form.key, places);
       await refresh();
       toast(`${shown(form.key)}: saved`);
-      navigate('servers', [form.key]);
+      go('servers', [form.key]);
     } catch (reason) {
       setError(reason);
     }

@@ -17,6 +17,8 @@ export default function Servers() {
     <${Button} primary icon="plus" href=${href('add-server')}>Add server</${Button}>`;
   const lead = 'What the hub keeps running, once for all workspaces that use it.';
   if (!hub) return html`<${Page} title="Servers" lead=${lead}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
+  if (servers.length === 0 && hub.adapter === 'away')
+    return html`<${Page} title="Servers" lead=${lead}><p class="muted">Nothing is known of them yet.</p></${Page}>`;
   if (servers.length === 0)
     return html`<${Page} title="Servers" lead=${lead}>
       <${Empty} icon="servers" title="No servers yet" actions=${actions}>A server is a program or an address that offers tools by MCP. Paste the configuration of another client, or enter one.</${Empty}>

@@ -1,7 +1,7 @@
 /** One workspace: where clients connect and how, its servers, what is wrong with it. */
 
 import { useState } from 'preact/hooks';
-import { href, navigate } from '../router.mjs';
+import { href, navigateLater } from '../router.mjs';
 import { snippets } from '../snippets.mjs';
 import { api, refresh, serversByKey, state, workspacesByName } from '../store.mjs';
 import {
@@ -20,7 +20,7 @@ import {
   Tabs,
   toast,
 } from '../ui.mjs';
-import { shown } from '../words.mjs';
+import { shown, workspaceState } from '../words.mjs';
 import { ServerTable } from './servers.mjs';
 import { counts, WorkspaceSwitch } from './workspaces.mjs';
 
@@ -48,7 +48,7 @@ function Known({ workspace }) {
     <${Button} icon="trash" onClick=${() => setDeleting(true)}>Delete</${Button}>`;
   const lead = html`<div class="row"><${WorkspaceSwitch} workspace=${workspace} /><${StateBadge} workspace=${workspace} /><span>${counts(workspace)}</span></div>`;
   return html`<${Page} title=${shown(name)} lead=${lead} actions=${actions} back=${BACK}>
-    ${error && html`<div class="banner"><${Notice} error=${error} quiet /></div>`}
+    ${error && html`<div class="banner"><${Notice} error=${error} tone=${workspaceState(workspace).tone === 'bad' ? 'bad' : 'warn'} quiet /></div>`}
     <${Issues} issues=${issues} />
     <${Connect} workspace=${workspace} />
     <${Members} workspace=${workspace} />
@@ -130,11 +130,12 @@ function Details({ workspace: { name, slug, tools, resources, prompts, sessions,
 /** @param {{ workspace: Workspace, onClose: () => void }} props */
 function Delete({ workspace: { name, sessions, servers, hash }, onClose }) {
   const confirm = async () => {
+    const go = navigateLater();
     await api.del('/api/hub/workspaces', { name, ...(hash && { expect: hash }) });
     await refresh();
     onClose();
     toast(`${shown(name)}: deleted`);
-    navigate('workspaces');
+    go('workspaces');
   };
   return html`<${Confirm} title=${`Delete ${shown(name)}?`} action="Delete workspace" onConfirm=${confirm} onClose=${onClose}>
     <p>Its addresses stop working${sessions > 0 ? `, and ${sessions === 1 ? 'the client' : `the ${sessions} clients`} connected to it can call nothing any more` : ''}.</p>

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { storedMembers } from '../actions.mjs';
 import { matches } from '../filter.mjs';
 import { DEFAULT_TEMPLATE, exampleName, membersOf, moved, pickedKeys, templateFault, toggled } from '../members.mjs';
-import { href, navigate } from '../router.mjs';
+import { href, navigateLater } from '../router.mjs';
 import { api, refresh, serversByKey, state, workspacesByName } from '../store.mjs';
 import { Button, Checkbox, Empty, Field, html, Notice, Page, StateBadge, toast } from '../ui.mjs';
 import { count, shown } from '../words.mjs';
@@ -54,12 +54,13 @@ function WorkspaceForm({ workspace, stored }) {
   const save = async (/** @type {string} */ over = '') => {
     setTried(true);
     if (faults.name || faults.template) return focusWrong();
+    const go = navigateLater();
     setBusy(true);
     setError(null);
     try {
       await write(workspace, { name, servers: picked, template, expect: over || expect });
       toast(`${shown(name)}: saved`);
-      navigate('workspaces', [name]);
+      go('workspaces', [name]);
     } catch (reason) {
       setError(reason);
     }

@@ -5,7 +5,12 @@ import { going, switchWorkspace } from '../actions.mjs';
 import { matches } from '../filter.mjs';
 import { href } from '../router.mjs';
 import { serversByKey, state } from '../store.mjs';
-import { Button, Copyable, Empty, Field, html, Icon, Issues, ItemLink, Page, StateBadge, Switch } from '../ui.mjs';
+import { Button, Copyable, ItemLink, StateBadge, Switch } from '../ui/controls.mjs';
+import { Field } from '../ui/form.mjs';
+import { html } from '../ui/html.mjs';
+import { Icon } from '../ui/icons.mjs';
+import { Issues } from '../ui/notice.mjs';
+import { Empty, Page } from '../ui/page.mjs';
 import { count, serverState, shown } from '../words.mjs';
 
 const CHIPS = 12;
@@ -21,6 +26,8 @@ export default function Workspaces() {
   const lead = 'Each workspace is one address with the tools of all its servers.';
   if (!hub)
     return html`<${Page} title="Workspaces" lead=${lead}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
+  if (workspaces.length === 0 && hub.adapter === 'away')
+    return html`<${Page} title="Workspaces" lead=${lead}><p class="muted">Nothing is known of them yet.</p></${Page}>`;
   if (workspaces.length === 0) return html`<${Page} title="Workspaces" lead=${lead}><${FirstSteps} /></${Page}>`;
   const listed = workspaces.filter((workspace) => matches(wanted, [workspace.name, ...workspace.servers]));
   return html`<${Page} title="Workspaces" lead=${lead} actions=${add}>

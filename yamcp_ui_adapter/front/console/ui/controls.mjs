@@ -72,7 +72,7 @@ export function Switch({ on, going, label, disabled, onChange }) {
     aria-label=${label}
     aria-busy=${pending || undefined}
     disabled=${disabled}
-    onClick=${() => !pending && onChange(!position)}
+    onClick=${() => onChange(!position)}
   >
     <span class="switch-thumb"></span>
   </button>`;

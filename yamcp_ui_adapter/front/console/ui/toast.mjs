@@ -2,8 +2,8 @@
 
 import { signal } from '@preact/signals';
 
-const SHOWN = 5; // seconds
-const MOST = 4;
+const SHOWN = 4; // seconds
+const MOST = 3;
 
 /** @typedef {{ id: number, text: string, error: any }} Toast */
 
@@ -27,13 +27,14 @@ toast.error = (error) => {
 
 /** Say something to those who listen, without showing it. @param {string} text */
 export function announce(text) {
-  said.value = said.value === text ? `${text}\u00a0` : text; // the same text again is not read
+  said.value = said.peek() === text ? `${text}\u00a0` : text; // the same text again is not read
 }
 
 /** @param {Omit<Toast, 'id'>} item */
 function add(item) {
   const id = ++last;
-  toasts.value = [...toasts.value, { id, ...item }].slice(-MOST);
+  const others = toasts.value.filter(({ text, error }) => error || text !== item.text);
+  toasts.value = [...others, { id, ...item }].slice(-MOST);
   return id;
 }
 

@@ -1,0 +1,156 @@
+/** From nothing to three servers and a workspace, through the console's pages alone; and changing them again. */
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { openBrowser } from '../front/support/browser.mjs';
+import { PYTHON, ROOT } from '../front/support/hub.mjs';
+import { McpClient } from '../front/support/mcp.mjs';
+import { runHub } from '../front/support/run.mjs';
+
+/** @import {Page} from 'playwright-core' */
+/** @import {Run} from '../front/support/run.mjs' */
+/** @import {Window, Visit} from '../front/support/browser.mjs' */
+
+const OPTIONS = { timeout: 60_000 };
+const MOCK = join(ROOT, 'yamcp_ui_adapter/demo/mock.py');
+const SECRET = 'hunter2-hunter2';
+/** @type {Run} */
+let run;
+/** @type {Window} */
+let browser;
+/** @type {Visit} */
+let visit;
+/** @type {Page} */
+let page;
+
+before(async () => {
+  run = await runHub({});
+  browser = await openBrowser();
+  visit = await browser.visit(run.url);
+  page = visit.page;
+});
+
+after(async () => {
+  await browser?.close();
+  await run?.stop();
+});
+
+/** @param {string} name @param {string} value */
+const fill = (name, value) =>
+  page.getByRole('textbox', { name: new RegExp(`^${name}( \\(required\\))?$`) }).fill(value);
+
+/** @param {'button' | 'link' | 'heading'} role @param {string} name */
+const named = (role, name) => page.getByRole(role, { name, exact: true });
+
+test('the first server, entered on an empty hub, makes a workspace that serves it', OPTIONS, async () => {
+  await page.goto('/');
+  await named('heading', 'Nothing here yet').waitFor();
+  await named('link', 'Add a server').click();
+  await named('button', 'Add server').click();
+  assert.equal(await page.getByRole('textbox', { name: /^Name/ }).first().getAttribute('aria-invalid'), 'true');
+  await fill('Name', 'clock');
+  await fill('Command', PYTHON);
+  await fill('Arguments', MOCK);
+  await named('button', 'Add variable').click();
+  await fill('Name of variable 1', 'TOKEN');
+  await fill('Value of TOKEN', SECRET);
+  assert.equal(await page.getByRole('textbox', { name: 'New workspace' }).inputValue(), 'main');
+  await named('button', 'Add server').click();
+  await named('heading', 'clock').waitFor();
+  await page.getByText('Ready', { exact: true }).first().waitFor();
+  assert.deepEqual(run.read('workspaces'), { main: ['clock'] });
+  const { providerParameters } = run.read('providers').clock;
+  assert.deepEqual(providerParameters, { command: PYTHON, args: [MOCK], env: { TOKEN: SECRET } });
+  assert.ok(!(await page.content()).includes(SECRET), 'a page never shows a secret');
+});
+
+test('a pasted configuration of VS Code, comments and all, is previewed and imported', OPTIONS, async () => {
+  await page.goto('/hub/#/import');
+  const server = { type: 'stdio', command: PYTHON, args: [MOCK, '--prefix', 'x_'], env: { KIND: 'files' } };
+  await fill('Configuration', `{\n  // mine\n  "servers": { "files": ${JSON.stringify(server)}, },\n}`);
+  await named('button', 'Preview').click();
+  await page.getByRole('cell', { name: 'New' }).waitFor();
+  assert.equal(run.read('providers').files, undefined, 'a preview writes nothing');
+  await named('button', 'Import 1 server').click();
+  await named('heading', 'Imported').waitFor();
+  assert.equal(run.read('providers').files.providerParameters.env.KIND, 'files');
+});
+
+test('a server at an address, and a workspace of all three: a client finds the tools of each', OPTIONS, async () => {
+  await page.goto('/hub/#/add-server');
+  await fill('Name', 'far');
+  await page.getByRole('radio', { name: 'An address' }).check();
+  await fill('URL', 'ftp://example.org/');
+  await named('button', 'Add server').click();
+  assert.equal(await page.getByRole('textbox', { name: /^URL/ }).getAttribute('aria-invalid'), 'true');
+  await fill('URL', `${run.url}/mcp/main`);
+  await named('button', 'Add server').click();
+  await named('heading', 'far').waitFor();
+
+  await page.goto('/hub/#/add-workspace');
+  await fill('Name', 'my work / äöü');
+  for (const name of ['clock', 'files', 'far']) await page.getByRole('checkbox', { name, exact: true }).check();
+  await named('button', 'Add workspace').click();
+  await named('heading', 'my work / äöü').waitFor();
+  await page.getByText('3 of 3 servers ready').waitFor();
+  for (const label of ['Copy Streamable HTTP URL', 'Copy SSE URL']) {
+    await named('button', label).click();
+    const client = await McpClient.connect(await visit.clipboard());
+    const names = await client.tools();
+    for (const name of ['clock_echo', 'files_x_echo', 'far_clock_echo']) assert.ok(names.includes(name), name);
+    assert.equal(await client.call('far_clock_echo', { text: 'twice through the hub' }), 'twice through the hub');
+    await client.close();
+  }
+  assert.deepEqual(run.read('workspaces')['my work / äöü'], ['clock', 'files', 'far']);
+});
+
+test('a server keeps its secret, its workspaces and its switch under another name', OPTIONS, async () => {
+  await page.goto('/hub/#/servers');
+  await page.getByRole('switch', { name: 'clock', exact: true, checked: true }).click();
+  await page.getByRole('switch', { name: 'clock', exact: true, checked: false }).waitFor();
+  await page.goto('/hub/#/edit-server/clock');
+  await page.getByText('Stored, not shown').waitFor();
+  await fill('Name', 'files');
+  await named('button', 'Save').click();
+  assert.equal(await page.getByRole('textbox', { name: /^Name/ }).first().getAttribute('aria-invalid'), 'true');
+  await fill('Name', 'watch');
+  await named('button', 'Save').click();
+  await named('heading', 'watch').waitFor();
+  await page.getByRole('switch', { name: 'watch', exact: true, checked: false }).waitFor();
+  assert.equal(run.read('providers').watch.providerParameters.env.TOKEN, SECRET);
+  assert.equal(run.read('providers').clock, undefined);
+  assert.deepEqual(run.read('workspaces').main, ['watch']);
+  await page.getByRole('switch', { name: 'watch', exact: true }).click();
+  await page.getByText('Ready', { exact: true }).first().waitFor();
+});
+
+test('of two who change a server at once the later is told, and nothing is lost', OPTIONS, async () => {
+  await page.goto('/hub/#/edit-server/files');
+  await fill('Namespace', 'mine');
+  const providers = run.read('providers');
+  providers.files.namespace = 'theirs';
+  run.writeProviders(providers);
+  await run.until(({ servers }) => servers.some(({ namespace }) => namespace === 'theirs'));
+  await named('button', 'Save').click();
+  await page.getByText('Somebody else changed this server meanwhile.').waitFor();
+  assert.equal(run.read('providers').files.namespace, 'theirs');
+  await named('button', 'Overwrite with mine').click();
+  await named('heading', 'files').waitFor();
+  assert.equal(run.read('providers').files.namespace, 'mine');
+  visit.expect(/^answer: 409 PUT/, /status of 409/);
+});
+
+test('a deleted server is gone from its workspaces, after a question; the others stay', OPTIONS, async () => {
+  await page.goto('/hub/#/servers/far');
+  await named('button', 'Delete').click();
+  const dialog = page.getByRole('dialog', { name: 'Delete far?' });
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await named('button', 'Delete').click();
+  await dialog.getByRole('button', { name: 'Delete server' }).click();
+  await named('heading', 'Servers').waitFor();
+  assert.deepEqual(run.read('workspaces')['my work / äöü'], ['watch', 'files']);
+  assert.deepEqual(Object.keys(run.read('providers')).sort(), ['files', 'watch']);
+  await visit.end();
+});

@@ -1,0 +1,141 @@
+/** The switch of a workspace, as a person uses it: in a real browser, over the hub as `hubctl run` starts it. */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openBrowser } from '../front/support/browser.mjs';
+import { mock } from '../front/support/hub.mjs';
+import { McpClient } from '../front/support/mcp.mjs';
+import { runHub } from '../front/support/run.mjs';
+
+/** @import {Page} from 'playwright-core' */
+/** @import {Run} from '../front/support/run.mjs' */
+/** @import {Window} from '../front/support/browser.mjs' */
+
+const OPTIONS = { timeout: 60_000 };
+/** @type {Run} */
+let run;
+/** @type {Window} */
+let browser;
+
+before(async () => {
+  const providers = { time: mock('time'), files: mock('files') };
+  const workspaces = { dev: ['time', 'files'], other: ['time'] };
+  run = await runHub({ providers, workspaces });
+  browser = await openBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await run?.stop();
+});
+
+/** The switch of a workspace, in that position. @param {Page} page @param {string} name @param {boolean} checked */
+const switchOf = (page, name, checked) => page.getByRole('switch', { name, exact: true, checked });
+
+/** Switch a workspace, and wait until the page says that it is so. @param {Page} page @param {string} name @param {boolean} on */
+async function turn(page, name, on) {
+  await switchOf(page, name, !on).click();
+  await switchOf(page, name, on).and(page.locator(':not([aria-busy])')).waitFor();
+}
+
+/** @param {'stop' | 'start'} verb @param {string} name */
+async function post(verb, name) {
+  const answer = await fetch(`${run.url}/api/hub/workspaces/${verb}?name=${name}`, { method: 'POST' });
+  assert.equal(answer.status, 200);
+}
+
+for (const [transport, path] of [
+  ['SSE', '/mcp/dev/sse'],
+  ['Streamable HTTP', '/mcp/dev'],
+]) {
+  test(
+    `first visit, on, URL copied, a client calls, off, on again: the same session goes on (${transport})`,
+    OPTIONS,
+    async () => {
+      await post('stop', 'dev');
+      const visit = await browser.visit(run.url);
+      const { page } = visit;
+      await page.goto('/');
+      assert.equal(new URL(page.url()).pathname, '/hub/');
+      await page.getByRole('heading', { level: 1, name: 'Workspaces' }).waitFor();
+      const card = page.getByRole('listitem').filter({ has: page.getByRole('link', { name: 'dev', exact: true }) });
+      await card.getByText('Off', { exact: true }).waitFor();
+      await turn(page, 'dev', true);
+      await card.getByText('On', { exact: true }).waitFor();
+
+      await page.getByRole('button', { name: `Copy ${transport} URL of dev`, exact: true }).click();
+      const url = await visit.clipboard();
+      assert.equal(url, `${run.url}${path}`);
+
+      const client = await McpClient.connect(url);
+      const names = await client.tools();
+      assert.ok(names.includes('time_echo') && names.includes('files_echo'), names.join());
+      assert.equal(await client.call('time_echo', { text: 'hello' }), 'hello');
+      await card.getByText('1 session').waitFor();
+
+      await turn(page, 'dev', false);
+      await card.getByText('Off', { exact: true }).waitFor();
+      assert.deepEqual(await client.untilTools((tools) => tools.length === 0), []);
+      await assert.rejects(client.call('time_echo', { text: 'hello' }), (error) => {
+        assert.match(String(error), /workspace 'dev' is switched off/);
+        assert.match(String(error), /hubctl enable|\/hub/, 'it says where to switch it on');
+        return true;
+      });
+
+      await turn(page, 'dev', true);
+      assert.deepEqual(await client.untilTools((tools) => tools.length === names.length), names);
+      assert.equal(await client.call('files_echo', { text: 'again' }), 'again');
+      assert.equal(client.closed, false);
+      await client.close();
+      await visit.end();
+    },
+  );
+}
+
+test('the switch works with the keyboard alone, and says its name and position', OPTIONS, async () => {
+  const visit = await browser.visit(run.url);
+  const { page } = visit;
+  await page.goto('/hub/');
+  await switchOf(page, 'other', true).waitFor();
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
+  for (let tabs = 0; (await focused()) !== 'other'; tabs += 1) {
+    assert.ok(tabs < 60, 'the switch is not reached with Tab');
+    await page.keyboard.press('Tab');
+  }
+  const outline = await page.evaluate(() => {
+    const style = getComputedStyle(/** @type {Element} */ (document.activeElement));
+    return style.outlineStyle !== 'none' || style.boxShadow !== 'none';
+  });
+  assert.ok(outline, 'the focus is visible');
+  await page.keyboard.press('Space');
+  await switchOf(page, 'other', false).and(page.locator(':not([aria-busy])')).waitFor();
+  await page.keyboard.press('Enter');
+  await switchOf(page, 'other', true).and(page.locator(':not([aria-busy])')).waitFor();
+  assert.equal(await focused(), 'other', 'the focus stays where it was');
+  await visit.end();
+});
+
+test('a switch turned elsewhere turns on every open page', OPTIONS, async () => {
+  const visits = await Promise.all([browser.visit(run.url), browser.visit(run.url)]);
+  for (const { page } of visits) await page.goto('/hub/');
+  await run.hubctl('disable', 'other');
+  for (const { page } of visits) await switchOf(page, 'other', false).waitFor();
+  await turn(visits[0].page, 'other', true);
+  await switchOf(visits[1].page, 'other', true).waitFor();
+  for (const visit of visits) await visit.end();
+});
+
+test('of many clicks in a row the last one counts', OPTIONS, async () => {
+  const visit = await browser.visit(run.url);
+  const { page } = visit;
+  await page.goto('/hub/');
+  const toggle = page.getByRole('switch', { name: 'other', exact: true });
+  await switchOf(page, 'other', true).waitFor();
+  for (const position of [false, true, false, true, false, true]) {
+    await toggle.evaluate((element) => /** @type {HTMLElement} */ (element).click());
+    await switchOf(page, 'other', position).waitFor();
+  }
+  await switchOf(page, 'other', true).and(page.locator(':not([aria-busy])')).waitFor();
+  await run.until(({ workspaces }) => workspaces.find(({ name }) => name === 'other')?.state === 'on');
+  await visit.end();
+});

@@ -1,0 +1,211 @@
+/** What the hub adds to YAMCP-UI's pages, as a person uses it. Over the stand-in, or (make test-yamcp-ui) the real one. */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { mock } from '../front/support/hub.mjs';
+import { McpClient } from '../front/support/mcp.mjs';
+import { Stage } from '../front/support/yamcp_ui.mjs';
+
+const OPTIONS = { timeout: 60_000 };
+const ODD = 'a b/ü?x#%41';
+/** @type {Stage} */
+let stage;
+
+before(async () => {
+  stage = await Stage.open({
+    providers: { time: mock('time'), files: mock('files') },
+    workspaces: { dev: ['time', 'files'], [ODD]: ['time'], '<b>&': [] },
+    hub: { version: 1, workspaces: { dev: { enabled: false } } },
+  });
+});
+after(() => stage?.close());
+
+/** @param {'stop' | 'start'} verb @param {'workspaces' | 'servers'} kind @param {string} name */
+async function post(verb, kind, name) {
+  const key = kind === 'servers' ? 'key' : 'name';
+  const path = `/api/hub/${kind}/${verb}?${key}=${encodeURIComponent(name)}`;
+  assert.equal((await fetch(stage.run.url + path, { method: 'POST' })).status, 200);
+}
+
+test('first visit, on, URL copied, a client calls, off, on again: the same session goes on', OPTIONS, async () => {
+  const guest = await stage.visit('/workspaces');
+  const row = guest.row('dev');
+  await row.getByText('Off', { exact: true }).waitFor();
+  await guest.toggle('dev', false).click();
+  await guest.toggle('dev', true).waitFor();
+  await row.getByText('On', { exact: true }).waitFor();
+  await row.getByText('2 of 2 ready').waitFor();
+
+  await guest.page.getByRole('button', { name: 'Copy SSE URL of dev', exact: true }).click();
+  await row.getByText('Copied', { exact: true }).waitFor();
+  const url = await guest.visit.clipboard();
+  assert.equal(url, `${stage.run.url}/mcp/dev/sse`);
+  const client = await McpClient.connect(url);
+  const names = await client.tools();
+  assert.equal(await client.call('time_echo', { text: 'hello' }), 'hello');
+  await row.getByText('1 connected').waitFor();
+
+  await guest.toggle('dev').focus();
+  await guest.page.keyboard.press('Space');
+  await guest.toggle('dev', false).waitFor();
+  assert.deepEqual(await client.untilTools((tools) => tools.length === 0), []);
+  await assert.rejects(client.call('time_echo', { text: 'hello' }), /workspace 'dev' is switched off.*(hubctl|\/hub)/s);
+
+  await guest.page.keyboard.press('Enter');
+  await guest.toggle('dev', true).waitFor();
+  assert.deepEqual(await client.untilTools((tools) => tools.length === names.length), names);
+  assert.equal(await client.call('files_echo', { text: 'again' }), 'again');
+  await client.close();
+  await guest.end();
+});
+
+test('a switch is turned within 300 ms of the click, the hub included', OPTIONS, async () => {
+  await post('start', 'workspaces', 'dev');
+  const guest = await stage.visit('/workspaces');
+  await guest.toggle('dev', true).waitFor();
+  const took = await guest.toggle('dev').evaluate(async (button) => {
+    const done = new Promise((resolve) => {
+      const look = () => button.closest('tr')?.querySelector('.hub-word')?.textContent === 'Off' && resolve(undefined);
+      new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+    });
+    const began = performance.now();
+    /** @type {HTMLElement} */ (button).click();
+    await done;
+    return performance.now() - began;
+  });
+  assert.ok(took < 300, `${took} ms`);
+  await post('start', 'workspaces', 'dev');
+  await guest.end();
+});
+
+test('switches turn on every open page, for any name, and survive going from page to page', OPTIONS, async () => {
+  const guests = [await stage.visit('/workspaces'), await stage.visit('/', { colorScheme: 'dark' })];
+  await guests[1].menu('Workspaces');
+  for (const guest of guests) await guest.toggle(ODD, true).waitFor();
+  await guests[0].toggle(ODD).click();
+  await guests[1].toggle(ODD, false).waitFor();
+  for (let round = 0; round < 5; round += 1) {
+    for (const title of ['Servers', 'Dashboard', 'Workspaces']) await guests[1].menu(title);
+    await guests[1].toggle(ODD, false).waitFor();
+    assert.equal(await guests[1].page.getByRole('switch').count(), 3);
+  }
+  await guests[1].toggle(ODD).click();
+  await guests[0].toggle(ODD, true).waitFor();
+  await guests[0].row('<b>&').getByText('No usable server').waitFor();
+  for (const guest of guests) await guest.end();
+});
+
+test('the viewer has the endpoint and a snippet for each client, ready to copy', OPTIONS, async () => {
+  const guest = await stage.visit('/workspaces');
+  await guest.toggle(ODD, true).waitFor();
+  await guest.act(ODD, 'view');
+  const block = guest.dialog.getByRole('region', { name: 'Endpoint' });
+  const { workspaces } = await stage.run.state();
+  const { sse_url, http_url } = workspaces[1];
+  await block.getByText(sse_url, { exact: true }).waitFor();
+  const choice = block.getByRole('combobox', { name: 'Client' });
+  const clients = await choice.getByRole('option').allTextContents();
+  assert.deepEqual(clients, ['smolagents', 'Claude Desktop', 'Cursor', 'VS Code', 'Python', 'TypeScript']);
+  for (const title of clients) {
+    await choice.selectOption(title);
+    const snippet = await block.getByLabel('Snippet', { exact: true }).textContent();
+    assert.ok(snippet?.includes(http_url), title);
+  }
+  await block.getByRole('button', { name: 'Copy snippet' }).click();
+  await block.getByText('Copied').waitFor();
+  assert.equal(await guest.visit.clipboard(), await block.getByLabel('Snippet', { exact: true }).textContent());
+  await post('stop', 'workspaces', ODD);
+  await block.getByText('Off', { exact: true }).waitFor();
+  await post('start', 'workspaces', ODD);
+  await guest.page.keyboard.press('Escape');
+  await guest.dialog.waitFor({ state: 'detached' });
+  await guest.end();
+});
+
+test("a server's state is shown live where the page shows it, with the reason", OPTIONS, async () => {
+  const guest = await stage.visit('/servers');
+  await guest.row('files').getByText('Ready', { exact: true }).waitFor();
+  await post('stop', 'servers', 'files');
+  await guest.row('files').getByText('Off', { exact: true }).waitFor();
+  const { files, time } = stage.run.read('providers');
+  const away = structuredClone(files);
+  away.providerParameters.command = '/nowhere/at/all';
+  stage.run.writeProviders({ time, files: away });
+  await post('start', 'servers', 'files');
+  await guest
+    .row('files')
+    .getByText(/Trying again|Failed/)
+    .waitFor();
+  await guest
+    .row('files')
+    .getByText(/\/nowhere\/at\/all.*not/)
+    .waitFor();
+  stage.run.writeProviders({ time, files });
+  await guest.row('files').getByText('Ready', { exact: true }).waitFor();
+  await guest.end();
+});
+
+test('an edit made elsewhere is shown, but never while somebody types', OPTIONS, async () => {
+  const guest = await stage.visit('/workspaces');
+  await guest.toggle('dev', true).waitFor();
+  await guest.page.getByRole('button', { name: 'Create Workspace' }).click();
+  await guest.dialog.locator('#name').fill('half a na');
+  const before = stage.run.read('workspaces');
+  stage.run.writeWorkspaces({ ...before, elsewhere: ['files'] });
+  await stage.run.until(({ workspaces }) => workspaces.some(({ name }) => name === 'elsewhere'));
+  await guest.page.waitForTimeout(1_000); // nothing may happen
+  assert.equal(await guest.dialog.locator('#name').inputValue(), 'half a na');
+  await guest.finish('Cancel');
+  await guest.page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
+  await guest.toggle('elsewhere', true).waitFor();
+  await guest.toggle('elsewhere').focus();
+  stage.run.writeWorkspaces(before);
+  await guest.toggle('elsewhere').waitFor({ state: 'detached' });
+  assert.equal(new URL(guest.page.url()).pathname, '/workspaces');
+  await guest.end();
+});
+
+test('an error of a switch is shown beside it, with code and advice', OPTIONS, async () => {
+  const guest = await stage.visit('/workspaces');
+  await guest.toggle('dev', true).waitFor();
+  await stage.run.control('stop', 'adapter');
+  guest.visit.expect(/503/);
+  await guest.page.getByText('HUB_AWAY').first().waitFor();
+  await guest.toggle('dev').click();
+  const alert = guest.row('dev').getByRole('alert');
+  await alert.filter({ hasText: /HUB_AWAY: The adapter.* doctor/ }).waitFor();
+  await guest.toggle('dev', true).waitFor();
+  await stage.run.control('start', 'adapter');
+  await stage.run.until(({ hub }) => hub.adapter === 'ok');
+  await guest.toggle('dev').click();
+  await guest.toggle('dev', false).waitFor();
+  assert.equal(await alert.textContent(), '');
+  await guest.toggle('dev').click();
+  await guest.toggle('dev', true).waitFor();
+  await guest.end();
+});
+
+test('a page that lost the hub says so, and catches up', OPTIONS, async () => {
+  const guest = await stage.visit('/workspaces');
+  await guest.toggle(ODD, true).waitFor();
+  guest.visit.expect(/WebSocket|502|ERR_CONNECTION_REFUSED|503/);
+  await stage.run.control('stop', 'front');
+  await guest.page.getByText('The connection to the hub is lost').waitFor();
+  await stage.run.hubctl('disable', ODD);
+  await stage.run.control('start', 'front');
+  await guest.toggle(ODD, false).waitFor();
+  await guest.page.getByText('The connection to the hub is lost').waitFor({ state: 'hidden' });
+  await guest.toggle(ODD).click();
+  await guest.toggle(ODD, true).waitFor();
+  await guest.end();
+});
+
+test("the menu leads to the hub's console, and the Logs page has the hub's lines", OPTIONS, async () => {
+  const guest = await stage.visit('/logs');
+  await guest.page.getByText('server ready').first().waitFor();
+  await guest.page.getByText('hub/sidecar.log').first().waitFor();
+  await guest.page.getByRole('link', { name: 'Hub console' }).click();
+  await guest.page.waitForURL('**/hub/*');
+  await guest.page.getByRole('switch').first().waitFor();
+  await guest.end();
+});
