@@ -120,7 +120,7 @@ function Now({ server }) {
     server_version,
   } = server;
   const { tools, resources, prompts, calls_in_flight, since, state: how } = server;
-  if (how === 'invalid') return null;
+  if (how === 'invalid' || how === 'unknown') return null;
   /** @type {[any, any][]} */
   const facts = [
     [how === 'ready' ? 'Up for' : 'In this state for', since > 0 && html`<${Time} at=${since} plain />`],
