@@ -36,6 +36,7 @@ BARS: dict[str, str] = {
     "restart": "bench.recovery:sidecar",
     "churn": "bench.churn:cycles",
     "scale": "bench.scale:twenty_by_five",
+    "proxy": "bench.front_proxy:added",
     "bridge": "bench.parts:bridge",
     "adapter": "bench.parts:adapter",
     "spawner": "bench.parts:spawner",
