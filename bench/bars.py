@@ -36,6 +36,8 @@ BARS: dict[str, str] = {
     "restart": "bench.recovery:sidecar",
     "churn": "bench.churn:cycles",
     "scale": "bench.scale:twenty_by_five",
+    "toggle": "bench.front:toggle",
+    "render": "bench.front:render",
     "proxy": "bench.front_proxy:added",
     "bridge": "bench.parts:bridge",
     "adapter": "bench.parts:adapter",
