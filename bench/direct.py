@@ -31,6 +31,19 @@ async def serving(module: str, *arguments: str, path: str) -> AsyncIterator[str]
         await process.wait()
 
 
+@contextlib.asynccontextmanager
+async def node(script: str, *arguments: str, port: int) -> AsyncIterator[None]:
+    """A Node program of bench/ that listens on this port."""
+    process = await asyncio.create_subprocess_exec("node", str(ROOT / "bench" / script), *arguments, cwd=ROOT)
+    try:
+        await _listening(port, process)
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
 async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
     async with asyncio.timeout(30):
         while process.returncode is None:

@@ -170,12 +170,15 @@ test('an error of a switch is shown beside it, with code and advice', OPTIONS, a
   await guest.toggle('dev', true).waitFor();
   await stage.run.control('stop', 'adapter');
   guest.visit.expect(/503/);
-  await guest.page.getByText('HUB_AWAY').first().waitFor();
-  await guest.toggle('dev').click();
-  const alert = guest.row('dev').getByRole('alert');
-  await alert.filter({ hasText: /HUB_AWAY: The adapter.* doctor/ }).waitFor();
-  await guest.toggle('dev', true).waitFor();
-  await stage.run.control('start', 'adapter');
+  const alert = guest.row('dev').locator('[role=alert]');
+  try {
+    await guest.page.getByRole('status').filter({ hasText: 'HUB_AWAY' }).waitFor();
+    await guest.toggle('dev').click();
+    await alert.filter({ hasText: /HUB_AWAY: The adapter.* doctor/ }).waitFor();
+    await guest.toggle('dev', true).waitFor();
+  } finally {
+    await stage.run.control('start', 'adapter');
+  }
   await stage.run.until(({ hub }) => hub.adapter === 'ok');
   await guest.toggle('dev').click();
   await guest.toggle('dev', false).waitFor();
@@ -190,9 +193,12 @@ test('a page that lost the hub says so, and catches up', OPTIONS, async () => {
   await guest.toggle(ODD, true).waitFor();
   guest.visit.expect(/WebSocket|502|ERR_CONNECTION_REFUSED|503/);
   await stage.run.control('stop', 'front');
-  await guest.page.getByText('The connection to the hub is lost').waitFor();
-  await stage.run.hubctl('disable', ODD);
-  await stage.run.control('start', 'front');
+  try {
+    await guest.page.getByText('The connection to the hub is lost').waitFor();
+    await stage.run.hubctl('disable', ODD);
+  } finally {
+    await stage.run.control('start', 'front');
+  }
   await guest.toggle(ODD, false).waitFor();
   await guest.page.getByText('The connection to the hub is lost').waitFor({ state: 'hidden' });
   await guest.toggle(ODD).click();

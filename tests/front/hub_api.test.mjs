@@ -478,9 +478,12 @@ test('while the sidecar is away what is known is shown as unknown, and a change 
   );
   assert.deepEqual((await api.get('/api/workspaces')).body[0].status, 'active');
   assert.equal((await api.get('/api/stats')).body.activeServers, 0);
-  for (const path of ['/api/hub/logs', '/api/hub/history', '/api/hub/tools?workspace=first']) {
-    assert.deepEqual([(await api.get(path)).status, (await api.get(path)).body.code], [503, 'HUB_AWAY'], path);
-  }
+  const paths = ['/api/hub/logs', '/api/hub/history', '/api/hub/tools?workspace=first'];
+  const refused = await Promise.all(paths.map((path) => api.get(path)));
+  assert.deepEqual(
+    refused.map(({ status, body }) => [status, body.code]),
+    paths.map(() => [503, 'HUB_AWAY']),
+  );
   const [line] = (await api.get('/api/logs')).body;
   assert.deepEqual([line.level, typeof line.message], ['error', 'string'], "YAMCP-UI's Logs page says why it is empty");
   const off = await api.post('/api/hub/workspaces/stop', { query: { name: 'first' } });

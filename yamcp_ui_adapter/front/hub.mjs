@@ -271,10 +271,12 @@ export class Hub {
     this.#known.config = { servers, workspaces };
   }
 
-  /** A file that cannot be read has none. @param {'providers' | 'workspaces'} file */
+  /** Of a file that cannot be parsed now those that it had stay. @param {'providers' | 'workspaces'} file */
   async #entries(file) {
     try {
-      return entriesOf(await this.adapter.request('config', { file }));
+      const found = await this.adapter.request('config', { file });
+      if (found.error) return this.#known.config[file === 'providers' ? 'servers' : 'workspaces'];
+      return entriesOf(found);
     } catch (error) {
       if (codeOf(error) === 'BRIDGE_UNAVAILABLE') throw error;
       this.log.debug('a file of YAMCP cannot be shown', { code: codeOf(error), file });

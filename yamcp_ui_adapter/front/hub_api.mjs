@@ -44,9 +44,9 @@ function reading(hub) {
 
 /** @type {(hub: import('./hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
 function workspaces(hub) {
-  const now = (/** @type {any} */ changed, /** @type {string} */ name) => ({
+  const now = async (/** @type {any} */ changed, /** @type {string} */ name) => ({
     ...changed,
-    workspace: workspaceNow(hub, name),
+    workspace: await workspaceNow(hub, name),
   });
   const enable = async (/** @type {string} */ name, /** @type {boolean} */ enabled) =>
     now(await hub.change('set_workspace', { name, enabled }), name);
@@ -63,7 +63,10 @@ function workspaces(hub) {
 
 /** @type {(hub: import('./hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
 function servers(hub) {
-  const now = (/** @type {any} */ changed, /** @type {string} */ key) => ({ ...changed, server: serverNow(hub, key) });
+  const now = async (/** @type {any} */ changed, /** @type {string} */ key) => ({
+    ...changed,
+    server: await serverNow(hub, key),
+  });
   const set = async (/** @type {string} */ key, /** @type {Record<string, unknown>} */ settings) =>
     now(await hub.change('set_server', { key, settings }), key);
   return {
@@ -81,7 +84,7 @@ function servers(hub) {
 /** @type {(hub: import('./hub.mjs').Hub, key: string) => Promise<object>} */
 async function readServer(hub, key) {
   const { entry, hash } = await storedServer(hub, key);
-  return { key, entry: mask(entry), hash, settings: serverNow(hub, key)?.settings ?? null };
+  return { key, entry: mask(entry), hash, settings: (await serverNow(hub, key))?.settings ?? null };
 }
 
 /** @type {(hub: import('./hub.mjs').Hub, body: any, res: import('express').Response) => Promise<object | undefined>} */
@@ -99,12 +102,12 @@ async function call(hub, body, res) {
   }
 }
 
-/** @type {(hub: import('./hub.mjs').Hub, name: string) => any} */
-function workspaceNow(hub, name) {
-  return hub.state.workspaces.find((/** @type {any} */ workspace) => workspace.name === name) ?? null;
+/** @type {(hub: import('./hub.mjs').Hub, name: string) => Promise<any>} */
+async function workspaceNow(hub, name) {
+  return (await hub.fresh()).workspaces.find((workspace) => workspace.name === name) ?? null;
 }
 
-/** @type {(hub: import('./hub.mjs').Hub, key: string) => any} */
-function serverNow(hub, key) {
-  return hub.state.servers.find((/** @type {any} */ server) => server.key === key) ?? null;
+/** @type {(hub: import('./hub.mjs').Hub, key: string) => Promise<any>} */
+async function serverNow(hub, key) {
+  return (await hub.fresh()).servers.find((server) => server.key === key) ?? null;
 }

@@ -86,7 +86,7 @@ function handlersOf(hub, settings) {
 function servers(hub) {
   const enable = async (/** @type {string} */ id, /** @type {boolean} */ enabled) => {
     await hub.change('set_server', { key: id, settings: { enabled } });
-    const server = hub.state.servers.find((/** @type {any} */ item) => item.key === id);
+    const server = (await hub.fresh()).servers.find((item) => item.key === id);
     if (!server) throw noSuchServer(id);
     return {
       ...done(`Server ${id} is ${enabled ? 'switched on' : 'switched off'}: ${server.state}`),
@@ -117,7 +117,7 @@ function servers(hub) {
 function workspaces(hub) {
   const enable = async (/** @type {string} */ id, /** @type {boolean} */ enabled) => {
     await hub.change('set_workspace', { name: id, enabled });
-    const workspace = hub.state.workspaces.find((/** @type {any} */ item) => item.name === id);
+    const workspace = (await hub.fresh()).workspaces.find((item) => item.name === id);
     if (!workspace) throw noSuchWorkspace(id);
     const message = `Workspace ${id} is ${enabled ? 'switched on' : 'switched off'}: ${workspace.state}`;
     return { ...done(message), workspace: workspaceOf(workspace) };

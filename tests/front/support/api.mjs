@@ -1,6 +1,9 @@
 /** Asks of the front's HTTP APIs, for tests. */
 
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
+
+/** Connections are kept: who closes one while the other side still sends may lose the answer. */
+const agent = new Agent({ keepAlive: true });
 
 /**
  * @typedef {object} Answer
@@ -27,7 +30,7 @@ export function ask(base, method, path, { query, body, raw, headers = {} } = {})
   const length =
     data === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(data) };
   return new Promise((resolve, reject) => {
-    const options = { hostname, port, method, path: path + search, headers: { ...length, ...headers }, agent: false };
+    const options = { hostname, port, method, path: path + search, headers: { ...length, ...headers }, agent };
     const sent = request(options, (response) => {
       /** @type {Buffer[]} */
       const chunks = [];

@@ -110,7 +110,7 @@ function Outcomes({ servers }) {
         html`<${StateBadge} ...${OUTCOMES[outcome] ?? { tone: 'off', word: outcome }} />`,
     },
     {
-      id: 'name',
+      id: 'key',
       title: 'Server',
       cell: (/** @type {Imported} */ { key }) => html`<strong class="break">${shown(key)}</strong>`,
     },
@@ -127,10 +127,11 @@ function Outcomes({ servers }) {
 /** @param {{ servers: Imported[], onImport: () => Promise<void> }} props */
 function Preview({ servers, onImport }) {
   const usable = servers.filter(({ outcome }) => outcome !== 'unusable').length;
+  const taken = servers.filter(({ outcome }) => outcome === 'added' || outcome === 'replaced').length;
   return html`<${Section} title="Preview" note="Nothing is written yet.">
-    <div role="status" class="unseen">${count(servers.length, 'server')} found, ${usable} usable</div>
+    <div role="status" class="unseen">${count(servers.length, 'server')} found, ${taken} to be imported</div>
     ${servers.length > 0 ? html`<${Outcomes} servers=${servers} />` : html`<p class="muted">There is no server in it.</p>`}
-    <div class="form-foot"><${Button} primary disabled=${usable === 0} onClick=${onImport}>Import ${count(usable, 'server')}</${Button}></div>
+    <div class="form-foot"><${Button} primary disabled=${usable === 0} onClick=${onImport}>Import ${taken > 0 && count(taken, 'server')}</${Button}></div>
   </${Section}>`;
 }
 

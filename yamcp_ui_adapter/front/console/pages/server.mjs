@@ -15,6 +15,7 @@ import {
   ItemLink,
   Notice,
   Page,
+  prose,
   Section,
   StateBadge,
   Time,
@@ -86,7 +87,7 @@ function Retry({ server: { attempts, retry_at } }) {
   if (!attempts && !retry_at) return null;
   return html`<p class="muted small">
     ${attempts > 0 && `${attempts === 1 ? '1 start' : `${attempts} starts`} failed. `}
-    ${retry_at ? html`Next try: <${Time} at=${retry_at} />.` : ''}
+    ${retry_at ? html`Next try: <${Time} at=${retry_at} due />.` : ''}
   </p>`;
 }
 
@@ -98,7 +99,7 @@ function Hints({ server: { key, hints, settings } }) {
   };
   return html`${hints.map(
     (hint) => html`<${Notice} tone="info" quiet key=${hint}>
-      <p>${hint}</p>
+      <p>${prose(hint)}</p>
       ${settings.session === 'shared' && hint.includes('per_client') && html`<${Button} onClick=${change}>Run one process for each client</${Button}>`}
     </${Notice}>`,
   )}`;
@@ -120,7 +121,7 @@ function Now({ server }) {
     server_version,
   } = server;
   const { tools, resources, prompts, calls_in_flight, since, state: how } = server;
-  if (how === 'invalid') return null;
+  if (how === 'invalid' || how === 'unknown') return null;
   /** @type {[any, any][]} */
   const facts = [
     [how === 'ready' ? 'Up for' : 'In this state for', since > 0 && html`<${Time} at=${since} plain />`],
@@ -133,7 +134,7 @@ function Now({ server }) {
     ['Instances', session === 'per_client' && instances],
     ['Restarts', restarts],
     ['Failed starts', attempts > 0 && attempts],
-    ['Next try', retry_at && html`<${Time} at=${retry_at} />`],
+    ['Next try', retry_at && html`<${Time} at=${retry_at} due />`],
     ['Transport', TRANSPORTS[transport] ?? transport],
     ['Protocol', era && (era === 'modern' ? '2026-07-28 (stateless)' : 'Up to 2025-11-25')],
     ['Says it is', [server_name, server_version].filter(Boolean).join(' ')],

@@ -59,6 +59,11 @@ function Listed({ servers }) {
   `;
 }
 
+/** A figure, where the sidecar tells it. @param {Server} server @param {number} figure */
+function known({ state: how }, figure) {
+  return how === 'unknown' || how === 'invalid' ? '–' : figure;
+}
+
 /** @param {{ label: string, servers: Server[], short?: boolean }} props */
 export function ServerTable({ label, servers, short = false }) {
   /** @type {any[]} */
@@ -76,7 +81,7 @@ export function ServerTable({ label, servers, short = false }) {
       cell: (/** @type {Server} */ server) => html`<${Named} server=${server} />`,
     },
     { id: 'state', title: 'State', cell: (/** @type {Server} */ server) => html`<${StateBadge} server=${server} />` },
-    { id: 'tools', title: 'Tools', align: 'end', cell: (/** @type {Server} */ server) => server.tools },
+    { id: 'tools', title: 'Tools', align: 'end', cell: (/** @type {Server} */ server) => known(server, server.tools) },
     {
       id: 'memory',
       title: 'Memory',
@@ -89,7 +94,12 @@ export function ServerTable({ label, servers, short = false }) {
       align: 'end',
       cell: (/** @type {Server} */ server) => html`<${Time} at=${server.since} plain />`,
     },
-    { id: 'restarts', title: 'Restarts', align: 'end', cell: (/** @type {Server} */ server) => server.restarts },
+    {
+      id: 'restarts',
+      title: 'Restarts',
+      align: 'end',
+      cell: (/** @type {Server} */ server) => known(server, server.restarts),
+    },
     {
       id: 'workspaces',
       title: 'Workspaces',

@@ -109,16 +109,17 @@ function Members({ workspace: { name, servers } }) {
 }
 
 /** @param {{ workspace: Workspace }} props */
-function Details({ workspace: { name, slug, tools, resources, prompts, sessions, name_template, enabled } }) {
+function Details({ workspace: { name, slug, tools, resources, prompts, sessions, name_template, state: how } }) {
+  const serves = how !== 'off' && how !== 'unknown';
   const open = html`<${Button} icon="tools" href=${href('tools', [], { workspace: name })}>Open its tools</${Button}>`;
-  return html`<${Section} title="Details" actions=${enabled && open}>
+  return html`<${Section} title="Details" actions=${serves && open}>
     <div class="card">
       <${Facts}
         facts=${[
-          ['Tools', tools],
-          ['Resources', resources],
-          ['Prompts', prompts],
-          ['Sessions', sessions],
+          ['Tools', serves && tools],
+          ['Resources', serves && resources],
+          ['Prompts', serves && prompts],
+          ['Sessions', serves && sessions],
           ['Names of tools', html`<code>${name_template}</code>`],
           ['In URLs', html`<code>${slug}</code>`],
         ]}

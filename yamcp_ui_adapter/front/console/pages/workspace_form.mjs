@@ -139,7 +139,10 @@ function Member({ name, place, last, onToggle, onMove }) {
   const move = (/** @type {-1|1} */ by) => (/** @type {any} */ event) => {
     const button = event.currentTarget;
     onMove(by);
-    requestAnimationFrame(() => button.focus()); // a moved element loses the focus
+    requestAnimationFrame(() => {
+      const other = button.previousElementSibling ?? button.nextElementSibling;
+      (button.disabled ? other : button).focus(); // a moved element loses the focus, and so does one at the end
+    });
   };
   return html`<li class="pick ${place >= 0 ? 'is-picked' : ''}">
     <${Checkbox} label=${shown(name)} checked=${place >= 0} onChange=${onToggle} />

@@ -86,10 +86,9 @@ export function WorkspaceSwitch({ workspace: { name, enabled } }) {
 }
 
 /** @param {Workspace} workspace */
-export function counts({ servers, ready, tools, sessions, enabled }) {
-  const parts = enabled
-    ? [`${ready} of ${count(servers.length, 'server')} ready`, count(tools, 'tool')]
-    : [count(servers.length, 'server')];
+export function counts({ servers, ready, tools, sessions, state: how }) {
+  if (how === 'off' || how === 'unknown') return count(servers.length, 'server');
+  const parts = [`${ready} of ${count(servers.length, 'server')} ready`, count(tools, 'tool')];
   return [...parts, sessions > 0 && count(sessions, 'session')].filter(Boolean).join(' · ');
 }
 

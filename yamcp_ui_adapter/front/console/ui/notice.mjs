@@ -16,13 +16,20 @@ export function Notice({ error, tone = 'bad', quiet = false, children }) {
     <div class="notice notice-${tone}" role=${quiet ? null : tone === 'bad' ? 'alert' : 'status'}>
       <${Icon} name=${icon} />
       <div class="notice-text">
-        ${error && html`<p>${error.message ?? String(error)}</p>`}
-        ${error?.hint && html`<p class="muted">${error.hint}</p>`}
+        ${error && html`<p>${prose(error.message ?? String(error))}</p>`}
+        ${error?.hint && html`<p class="muted">${prose(error.hint)}</p>`}
         ${children}
         ${error?.code && html`<p class="code">${error.code}</p>`}
       </div>
     </div>
   `;
+}
+
+/** Text in which what stands in backquotes is code. @param {string} text */
+export function prose(text) {
+  const parts = text.split('`');
+  if (parts.length % 2 === 0) return text; // one has no partner
+  return parts.map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : part));
 }
 
 /** What is wrong with the configuration. @param {{ issues: import('../types.mjs').Issue[] }} props */

@@ -22,10 +22,13 @@ export const now = signal(nowNow(), {
 /**
  * How long ago (`plain`: how long) something was, or in how long it will be; the moment itself on hover.
  *
- * @param {{ at: number|null, plain?: boolean }} props `at` in Unix seconds
+ * @param {{ at: number|null, plain?: boolean, due?: boolean }} props `at` in Unix seconds; `due`: what is past is due now
  */
-export function Time({ at, plain = false }) {
-  const text = useMemo(() => computed(() => (at ? relative(at, now.value, plain) : '–')), [at, plain]);
+export function Time({ at, plain = false, due = false }) {
+  const text = useMemo(
+    () => computed(() => (at ? relative(at, due ? Math.min(now.value, at) : now.value, plain) : '–')),
+    [at, plain, due],
+  );
   if (!at) return html`<span>–</span>`;
   return html`<time datetime=${new Date(at * 1000).toISOString()} title=${clock(at)}>${text}</time>`;
 }
