@@ -18,6 +18,7 @@ from bridge.errors import BadMessage, HubError, PeerUnavailable
 from bridge.kinds import EVENT, JOIN, Kind, answer_body, kind_of
 from bridge.models import (
     Accepted,
+    AddKey,
     Call,
     CallResult,
     Changed,
@@ -30,6 +31,8 @@ from bridge.models import (
     History,
     Imported,
     ImportServers,
+    KeyMade,
+    Keys,
     ListTools,
     LogRecords,
     Logs,
@@ -41,6 +44,7 @@ from bridge.models import (
     ReadConfig,
     ReadHistory,
     Restart,
+    RevokeKey,
     SetServer,
     SetWorkspace,
     Snapshot,
@@ -159,6 +163,12 @@ class BridgeClient:
     async def request(self, kind: Literal["put_config"], body: PutConfig, timeout: float = 5.0) -> Changed: ...
     @overload
     async def request(self, kind: Literal["import"], body: ImportServers, timeout: float = 5.0) -> Imported: ...
+    @overload
+    async def request(self, kind: Literal["keys"], body: None = None, timeout: float = 5.0) -> Keys: ...
+    @overload
+    async def request(self, kind: Literal["add_key"], body: AddKey, timeout: float = 5.0) -> KeyMade: ...
+    @overload
+    async def request(self, kind: Literal["revoke_key"], body: RevokeKey, timeout: float = 5.0) -> Done: ...
     @overload
     async def request(self, kind: Literal["history"], body: ReadHistory, timeout: float = 5.0) -> History: ...
     @overload

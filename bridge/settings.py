@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import os
-from ipaddress import ip_address
+import re
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.errors import SettingInvalid
 
 UNIX_PATH_LIMIT = 107  # sun_path of unix(7), less the closing NUL
+TOKEN = re.compile(r"[!-~]{16,512}")
+"""What the hub's token has to be: it stands in a header, and in a URL."""
 LONGEST_SOCKET_NAME = len("/supervisor.sock.4194304")  # supervisord binds its own under a name with its pid
 
 
@@ -55,7 +58,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address that the hub listens on; a loopback address.")
+    host: str = Field(
+        "127.0.0.1", description="Address that the hub listens on; beyond loopback everything wants a token."
+    )
     port: int = Field(
         8765, ge=1, le=65535, description="Public port of the hub: its pages, its API and every endpoint."
     )
@@ -85,6 +90,23 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         "", description="Further Host names (comma-separated) that requests may carry; loopback names always may."
     )
+    token: SecretStr | None = Field(
+        None, description="The hub's token, 16 to 512 visible ASCII characters; with it set, loopback wants it too."
+    )
+    token_file: Path | None = Field(
+        None, description="File with the hub's token; neither set, and listening beyond loopback: `token` in data_dir."
+    )
+    tls_cert: Path | None = Field(None, description="Certificate chain (PEM): the hub speaks HTTPS; with tls_key.")
+    tls_key: Path | None = Field(None, description="Private key (PEM) of tls_cert.")
+    trusted_proxies: str = Field(
+        "", description="Addresses or networks (comma-separated) whose X-Forwarded-* headers count."
+    )
+    container_engine: str = Field(
+        "auto", description="What runs contained servers: auto, podman, docker, the path of either, or off."
+    )
+    container_mounts: str = Field(
+        "", description="Directories (comma-separated) that contained servers may mount; none: nothing."
+    )
     pass_env: str = Field(
         "", description="Names (comma-separated) of the hub's variables that every stdio server inherits."
     )
@@ -112,23 +134,52 @@ class Settings(BaseSettings):
         description="How long a started sidecar waits for the adapter before it serves its own copy.",
     )
 
-    @field_validator("yamcp_dir", "yamcp_ui_dir", "data_dir", "runtime_dir")
+    @field_validator("yamcp_dir", "yamcp_ui_dir", "data_dir", "runtime_dir", "token_file", "tls_cert", "tls_key")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else value
 
     @field_validator("host")
     @classmethod
-    def _loopback(cls, value: str) -> str:
+    def _address(cls, value: str) -> str:
+        bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
         try:
-            loopback = value == "localhost" or ip_address(value.strip("[]")).is_loopback
+            usable = value == "localhost" or ("%" not in bare and bool(ip_address(bare)))
         except ValueError:
-            raise ValueError(f"{value!r} is not an IP address or localhost") from None
-        if not loopback:
-            raise ValueError(
-                f"{value!r} is not a loopback address, and the hub has no credentials to ask for yet: "
-                "keep 127.0.0.1, and put a proxy that authenticates in front"
-            )
+            usable = False
+        if not usable:
+            raise ValueError(f"{value!r} is not an IP address or localhost")
+        return value
+
+    @field_validator("token")
+    @classmethod
+    def _usable_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("a token is 16 to 512 visible ASCII characters; `openssl rand -base64 32` makes one")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for item in listed(value):
+            try:
+                ip_network(item, strict=False)
+            except ValueError:
+                raise ValueError(f"{item!r} is not an IP address or network") from None
+        return value
+
+    @field_validator("container_engine")
+    @classmethod
+    def _engine(cls, value: str) -> str:
+        if value not in ("auto", "podman", "docker", "off") and not value.startswith("/"):
+            raise ValueError(f"{value!r} is none of auto, podman, docker, off, and no absolute path")
+        return value
+
+    @field_validator("container_mounts")
+    @classmethod
+    def _directories(cls, value: str) -> str:
+        if relative := [item for item in listed(value) if not item.startswith("/")]:
+            raise ValueError(f"{relative[0]!r} is not an absolute path")
         return value
 
     @field_validator("public_url")
@@ -148,6 +199,52 @@ class Settings(BaseSettings):
                 "set HUB_RUNTIME_DIR to a shorter path"
             )
         return self
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("HUB_TLS_CERT and HUB_TLS_KEY: one is set without the other; HTTPS needs both")
+        return self
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the hub listens where only this machine reaches it."""
+        return self.host == "localhost" or ip_address(self.host.strip("[]")).is_loopback
+
+    @property
+    def protected(self) -> bool:
+        """Whether everything but /healthz and the login page wants a token."""
+        return not self.loopback or self.token is not None or self.token_file is not None
+
+    @property
+    def own_token_file(self) -> Path:
+        """Where the token is that the hub makes where none is given."""
+        return self.data_dir / "token"
+
+    @property
+    def keys_file(self) -> Path:
+        """The named keys, hashed."""
+        return self.data_dir / "keys.json"
+
+    @property
+    def front_key_file(self) -> Path:
+        """The front's own key, new with each `hubctl run`."""
+        return self.runtime / "front.key"
+
+    @property
+    def sidecar_socket(self) -> Path:
+        """Where the sidecar listens when protected, instead of its port."""
+        return self.runtime / "sidecar.sock"
+
+    @property
+    def yamcp_ui_socket(self) -> Path:
+        """Where YAMCP-UI listens when protected, instead of its port."""
+        return self.runtime / "yamcp-ui.sock"
+
+    @property
+    def mounts_allowed(self) -> tuple[Path, ...]:
+        """The directories below which contained servers may mount."""
+        return tuple(map(Path, listed(self.container_mounts)))
 
     @property
     def runtime(self) -> Path:
@@ -176,17 +273,28 @@ class Settings(BaseSettings):
 
     @property
     def base_url(self) -> str:
-        """What the hub's URLs begin with, without a slash at the end."""
-        return (self.public_url or self._url(self.port)).rstrip("/")
+        """What the hub's URLs begin with, without a slash at the end; one that a person can click."""
+        return (self.public_url or self._url(self.port, "https" if self.tls_cert else "http")).rstrip("/")
 
     @property
     def sidecar_url(self) -> str:
         """What URLs of the sidecar's own begin with, without a slash at the end."""
         return self._url(self.sidecar_port)
 
-    def _url(self, port: int) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{port}"
+    @property
+    def reached_at(self) -> str:
+        """The address at which this machine reaches the hub: loopback where it listens on all."""
+        address = self.host.strip("[]")
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  # not listened on here
+
+    def _url(self, port: int, scheme: str = "http") -> str:
+        host = self.reached_at
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def listed(value: str) -> list[str]:
+    """The items of a comma-separated list."""
+    return [item for part in value.split(",") if (item := part.strip())]
 
 
 def load() -> Settings:

@@ -27,9 +27,11 @@ from bridge.models.base import (
     Pong,
 )
 from bridge.models.desired import (
+    ContainerSettings,
     Desired,
     Issue,
     Launch,
+    Mount,
     RemoteLaunch,
     ServerSettings,
     ServerSpec,
@@ -55,14 +57,17 @@ from bridge.models.edits import (
     SetServer,
     SetWorkspace,
 )
+from bridge.models.keys import AddKey, Key, KeyMade, Keys, RevokeKey
 
 __all__ = [
     "Accepted",
+    "AddKey",
     "Call",
     "CallResult",
     "Changed",
     "ConfigFile",
     "ConfigName",
+    "ContainerSettings",
     "DeleteServer",
     "DeleteWorkspace",
     "Desired",
@@ -74,11 +79,15 @@ __all__ = [
     "Imported",
     "ImportedServer",
     "Issue",
+    "Key",
+    "KeyMade",
+    "Keys",
     "Launch",
     "ListTools",
     "LogRecords",
     "Logs",
     "Model",
+    "Mount",
     "Pong",
     "PutConfig",
     "PutServer",
@@ -87,6 +96,7 @@ __all__ = [
     "ReadHistory",
     "RemoteLaunch",
     "Restart",
+    "RevokeKey",
     "Sample",
     "ServerSettings",
     "ServerSpec",

@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 from bridge.errors import ErrorBody
 from bridge.models.base import Model
 
+_PATH = r"^/[^,:\x00-\x1f]{0,1023}$"
+"""An absolute path without what separates the parts of a mount in the engines' options."""
+
 
 class StdioLaunch(Model):
     """A server that the hub starts as a process and talks to over its pipes. Strings may hold `${VAR}` references."""
@@ -34,6 +37,31 @@ class RemoteLaunch(Model):
 Launch = Annotated[StdioLaunch | RemoteLaunch, Field(discriminator="type")]
 
 
+class Mount(Model):
+    """A directory or file of the host that a contained server sees; below one that HUB_CONTAINER_MOUNTS names."""
+
+    source: str = Field(pattern=_PATH)
+    target: str = Field(pattern=_PATH)
+    read_only: bool = True
+
+
+class ContainerSettings(Model):
+    """That a stdio server runs in a container of this image, its command, arguments and variables inside."""
+
+    image: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$")
+    memory: str = Field("512m", pattern=r"^[1-9][0-9]{0,9}[kmg]$")
+    """All that it may use, swap included: `128m`, `1g`."""
+    cpus: float = Field(1, gt=0, le=1024, allow_inf_nan=False)
+    pids: int = Field(256, ge=1, le=1_000_000)
+    """Processes and threads."""
+    network: bool = False
+    mounts: tuple[Mount, ...] = Field((), max_length=64)
+    pull: Literal["missing", "always", "never"] = "missing"
+    user: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$")
+    """User, or `user:group`, by name or number; none: the image's."""
+    workdir: str | None = Field(None, pattern=_PATH)
+
+
 class ServerSettings(Model):
     """What YAMCP's format cannot say of a server; kept in hub.json. Times in seconds."""
 
@@ -45,6 +73,9 @@ class ServerSettings(Model):
     tool_timeouts: dict[str, Annotated[float, Field(gt=0, le=86400)]] = Field(default_factory=dict)
     max_inflight: int = Field(64, ge=1, le=10_000)
     max_instances: int = Field(20, ge=1, le=1000)
+    share_between_keys: bool = False
+    """Whether clients with different keys use the same processes; by default each key has its own."""
+    container: ContainerSettings | None = None
 
 
 class ServerSpec(Model):

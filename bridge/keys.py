@@ -1,0 +1,236 @@
+"""Who may use a protected hub: its token, the front's own key, and the named keys of keys.json.
+
+`yamcp_ui_adapter/front/keys.mjs` does the same in Node; `bridge/vectors/keys.json` holds for both.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bridge.settings import TOKEN, Settings
+
+log = logging.getLogger(__name__)
+
+LOOK = 0.5
+"""Seconds between two looks at the files, however many requests come: what is asked shows in no file's access."""
+LARGEST = 1 << 20
+"""Bytes of a file that are read."""
+ADMIN, FRONT = "admin", "front"
+"""Ids of the two that are no named keys."""
+HASHED = "sha256:"
+"""What a token's file begins with that holds the hash of the token (in hexadecimal), not the token."""
+_KEY = re.compile(r"yh_(k[0-9a-f]{7})_[A-Za-z0-9_-]{43}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NOBODY = sha256(secrets.token_bytes()).hexdigest()
+"""What is compared with where there is nothing to compare with."""
+
+Stamp = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Whose request it is. `workspaces`: the names of those that it may use, or none for all."""
+
+    id: str
+    name: str
+    workspaces: frozenset[str] | None = None
+    admin: bool = False
+    mark: str = field(default="", repr=False, compare=False)
+    """The hash that its token had: another token of the same id is another key."""
+
+    def may_use(self, workspace: str) -> bool:
+        """Whether it may use the workspace of that name."""
+        return self.workspaces is None or workspace in self.workspaces
+
+
+class StoredKey(BaseModel):
+    """A named key as keys.json has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: str = Field(pattern=r"^k[0-9a-f]{7}$")
+    name: str = Field(min_length=1, max_length=64)
+    hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of the token, in hexadecimal."""
+    workspaces: Annotated[tuple[str, ...], Field(strict=False)] | None
+    admin: bool
+    created: float
+    """Unix time."""
+
+    @model_validator(mode="after")
+    def _admins_have_all(self) -> Self:
+        if self.admin and self.workspaces is not None:
+            raise ValueError("an admin key is not limited to workspaces")
+        return self
+
+    def principal(self) -> Principal:
+        """Whose requests come with this key."""
+        allowed = None if self.workspaces is None else frozenset(self.workspaces)
+        return Principal(self.id, self.name, allowed, self.admin, self.hash)
+
+
+class KeysFile(BaseModel):
+    """keys.json. It is right as a whole, or nobody in it is let in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    version: Literal[1] = 1
+    keys: Annotated[tuple[StoredKey, ...], Field(strict=False, max_length=10_000)] = ()
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for kind in ("id", "name"):
+            if len({getattr(key, kind) for key in self.keys}) < len(self.keys):
+                raise ValueError(f"two keys have the same {kind}")
+        return self
+
+
+def parse_keys(raw: bytes) -> KeysFile:
+    """The content of keys.json. Raises ValueError, with a message that quotes no value."""
+    try:
+        return KeysFile.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from None
+
+
+def new_token(key: str) -> str:
+    """A token for the named key of that id."""
+    return f"yh_{key}_{secrets.token_urlsafe(32)}"
+
+
+def key_id(token: str) -> str | None:
+    """The id of the named key whose token this could be; none: it has not the form of one."""
+    found = _KEY.fullmatch(token)
+    return found[1] if found else None
+
+
+def token_hash(token: str) -> str:
+    """What is stored of a token: it has 256 random bits, or is the hub's own, so that no salt is needed."""
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def hash_in(text: str) -> str | None:
+    """The hash that a token's file says, white space around it aside; none where it says nothing that can be used."""
+    text = text.strip(" \t\r\n")
+    if text.startswith(HASHED):
+        said = text.removeprefix(HASHED)
+        return said if _HASH.fullmatch(said) else None
+    return token_hash(text) if TOKEN.fullmatch(text) else None
+
+
+def front_key(runtime: Path) -> str | None:
+    """The front's own key, as this run of the hub has it; none where there is none."""
+    raw = _read(runtime / "front.key")
+    text = (raw or b"").decode("ascii", "replace").strip()
+    return text if TOKEN.fullmatch(text) else None
+
+
+class Keyring:
+    """Everybody who is let in. Files are looked at again at most every `LOOK` seconds, and read when they changed."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looked = float("-inf")
+        self._given = token_hash(settings.token.get_secret_value()) if settings.token else None
+        token_file = None if self._given else settings.token_file or settings.own_token_file
+        self._files = {ADMIN: token_file, FRONT: settings.front_key_file, "keys": settings.keys_file}
+        self._stamps: dict[str, Stamp] = {}
+        self._hashes: dict[str, str | None] = {ADMIN: self._given, FRONT: None}
+        self._named: dict[str, StoredKey] = {}
+        self.front: str | None = None
+        """The front's own key, to ask with."""
+        self.error: str = ""
+        """Why no named key is let in; empty when all are."""
+        self.version = 0
+        """Another number after each change."""
+        self.refresh()
+
+    def check(self, token: str) -> Principal | None:
+        """Whose token this is; none: nobody's. Takes as long for one as for another."""
+        self._look()
+        said = token_hash(token)
+        named = self._named.get(key_id(token) or "")
+        found = [
+            (hmac.compare_digest(self._hashes[ADMIN] or _NOBODY, said), Principal(ADMIN, ADMIN, None, True, said)),
+            (hmac.compare_digest(self._hashes[FRONT] or _NOBODY, said), Principal(FRONT, FRONT, None, True, said)),
+            (hmac.compare_digest(named.hash if named else _NOBODY, said), named.principal() if named else None),
+        ]
+        return next((principal for matches, principal in found if matches), None)
+
+    def current(self, principal: Principal) -> Principal | None:
+        """The principal as it is now (its workspaces may be others); none: its token is not valid any more."""
+        self._look()
+        if principal.id in self._hashes:
+            return principal if self._hashes[principal.id] == principal.mark else None
+        named = self._named.get(principal.id)
+        return named.principal() if named and named.hash == principal.mark else None
+
+    def _look(self) -> None:
+        if self._clock() - self._looked >= LOOK:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the files now, and read those that changed."""
+        self._looked = self._clock()
+        for name, path in self._files.items():
+            if path is None:
+                continue
+            stamp = _stamp(path)
+            if name not in self._stamps or self._stamps[name] != stamp:
+                self._stamps[name] = stamp
+                self._read(name, path)
+                self.version += 1
+
+    def _read(self, name: str, path: Path) -> None:
+        raw = _read(path)
+        if name == "keys":
+            self._read_keys(path, raw)
+            return
+        text = (raw or b"").decode("utf-8", "replace")
+        self._hashes[name] = hash_in(text)
+        if name == FRONT:
+            self.front = text.strip() if self._hashes[FRONT] else None
+        if self._hashes[name] is None and raw is not None:
+            log.error("the file holds no token that can be used", extra={"file": str(path)})
+
+    def _read_keys(self, path: Path, raw: bytes | None) -> None:
+        self._named, self.error = {}, ""
+        if raw is None and self._stamps["keys"] is None:
+            return
+        try:
+            self._named = {key.id: key for key in parse_keys(raw or b"").keys}
+        except ValueError as error:
+            self.error = str(error)
+        if self.error:
+            log.error("no named key is let in: the file cannot be used", extra={"file": str(path), "why": self.error})
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _read(path: Path) -> bytes | None:
+    """A file's bytes; none where there is none, or it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except OSError:
+        return None
+    return raw if len(raw) <= LARGEST else b""

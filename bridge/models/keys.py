@@ -1,0 +1,47 @@
+"""Keys: who may use the hub, beside whoever has its token."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from bridge.models.base import Model
+
+
+class Key(Model):
+    """A named key as it is shown: never its token, nor the hash of it."""
+
+    id: str
+    name: str
+    workspaces: tuple[str, ...] | None
+    """The names of those that it may use; none: all."""
+    admin: bool
+    """Whether it opens pages and API too."""
+    created: float
+    """Unix time."""
+
+
+class Keys(Model):
+    """Answer to `keys`, oldest first."""
+
+    keys: tuple[Key, ...]
+
+
+class AddKey(Model):
+    """`add_key` (desired socket): make a key. `workspaces`: only these, by name; null: all. Admins have all."""
+
+    name: str = Field(min_length=1, max_length=64)
+    workspaces: tuple[str, ...] | None = None
+    admin: bool = False
+
+
+class KeyMade(Model):
+    """Answer to `add_key`: the one time that the token is told; the hub keeps its hash only."""
+
+    id: str
+    token: str
+
+
+class RevokeKey(Model):
+    """`revoke_key` (desired socket): its id, or its name."""
+
+    key: str
