@@ -123,6 +123,28 @@ test('what the form does not have stays: headers, cwd, a namespace that is not t
   });
 });
 
+test('writers at once, who know of no hashes: each change is made, and no other is lost', async () => {
+  const ids = Array.from({ length: 8 }, (_, at) => `w${at}`);
+  const form = (/** @type {string} */ name, /** @type {string} */ arg) => ({
+    name,
+    type: 'stdio',
+    command: 'x',
+    args: [arg],
+  });
+  const all = async (/** @type {Promise<import('./support/api.mjs').Answer>[]} */ asks) =>
+    assert.deepEqual(
+      (await Promise.all(asks)).map(({ status }) => status),
+      ids.map(() => 200),
+    );
+  await all(ids.map((id) => api.post('/api/servers', { body: form(id, 'new') })));
+  await all(ids.map((id) => api.put(`/api/servers/${id}`, { body: form(id, 'changed') })));
+  await all(ids.map((id) => api.put('/api/servers/w0', { body: form('w0', id) })));
+  const { w0, ...others } = stored('providers');
+  assert.ok(ids.includes(w0.providerParameters.args[0]));
+  for (const id of ids.slice(1)) assert.deepEqual(others[id].providerParameters.args, ['changed']);
+  await all(ids.map((id) => api.del(`/api/servers/${id}`)));
+});
+
 test('a workspace is added, changed, renamed, stopped, started and deleted', async () => {
   assert.deepEqual((await api.post('/api/workspaces', { body: { name: 'team', servers: ['good'] } })).body, {
     success: true,
