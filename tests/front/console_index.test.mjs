@@ -19,7 +19,7 @@ test('the style sheets of the page come as one, each of them in it, in their ord
   const sheets = text.match(/<link rel="stylesheet"[^>]*>/g);
   assert.deepEqual(sheets, ['<link rel="stylesheet" href="/hub/assets/styles.css" />']);
   const joined = String(pages.assets.get('assets/styles.css')?.bytes);
-  const places = ['base', 'frame', 'controls', 'messages', 'forms', 'pages', 'narrow'].map((name) =>
+  const places = ['base', 'frame', 'controls', 'messages', 'forms', 'pages', 'editing', 'narrow'].map((name) =>
     joined.indexOf(String(pages.assets.get(`assets/styles/${name}.css`)?.bytes)),
   );
   assert.ok(places[0] === 0 && places.every((place, i) => i === 0 || place > places[i - 1]), String(places));
