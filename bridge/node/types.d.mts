@@ -1,4 +1,4 @@
-/** What crosses the bridge, as bridge/models.py has it. Times are in seconds (Unix time where a moment is meant). */
+/** What crosses the bridge, as bridge/models/ has it. Times are in seconds (Unix time where a moment is meant). */
 
 export interface Envelope {
   version?: number;

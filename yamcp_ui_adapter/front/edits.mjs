@@ -154,7 +154,7 @@ export async function replaceConfig(hub, file, content, expect) {
  *
  * @param {import('./hub.mjs').Hub} hub
  * @param {{config: Record<string, any>, workspace?: string, replace?: boolean, dry_run?: boolean}} asked
- * @returns {Promise<any>} Imported of bridge/models.py
+ * @returns {Promise<any>} Imported of bridge/models/
  */
 export async function importServers(hub, asked) {
   const { content } = await readConfig(hub, 'providers');

@@ -1,4 +1,4 @@
-/** The settings of a server that hub.json keeps (ServerSettings of bridge/models.py), as fields of a form (pure). */
+/** The settings of a server that hub.json keeps (ServerSettings of bridge/models/), as fields of a form (pure). */
 
 /**
  * @typedef {object} Setting

@@ -1,0 +1,159 @@
+"""Desired state: which servers and workspaces there should be."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal, Self
+
+import orjson
+from pydantic import Field, model_validator
+
+from bridge.errors import ErrorBody
+from bridge.models.base import Model
+
+
+class StdioLaunch(Model):
+    """A server that the hub starts as a process and talks to over its pipes. Strings may hold `${VAR}` references."""
+
+    type: Literal["stdio"] = "stdio"
+    command: str = Field(min_length=1)
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = Field(default_factory=dict)
+    cwd: str | None = None
+
+
+class RemoteLaunch(Model):
+    """A server that the hub connects to. `transport: auto` finds out which of the two HTTP transports it speaks."""
+
+    type: Literal["remote"] = "remote"
+    url: str = Field(min_length=1)
+    headers: dict[str, str] = Field(default_factory=dict)
+    transport: Literal["auto", "sse", "http"] = "auto"
+
+
+Launch = Annotated[StdioLaunch | RemoteLaunch, Field(discriminator="type")]
+
+
+class ServerSettings(Model):
+    """What YAMCP's format cannot say of a server; kept in hub.json. Times in seconds."""
+
+    enabled: bool = True
+    session: Literal["shared", "per_client"] = "shared"
+    era: Literal["auto", "legacy", "modern"] = "auto"
+    start_timeout: float = Field(60, gt=0, le=3600)
+    call_timeout: float = Field(300, gt=0, le=86400)
+    tool_timeouts: dict[str, Annotated[float, Field(gt=0, le=86400)]] = Field(default_factory=dict)
+    max_inflight: int = Field(64, ge=1, le=10_000)
+    max_instances: int = Field(20, ge=1, le=1000)
+
+
+class ServerSpec(Model):
+    """One MCP server as it should run. `key` is unique; `namespace` prefixes the names of its tools and prompts."""
+
+    key: str
+    namespace: str
+    launch: Launch
+    settings: ServerSettings = ServerSettings()
+    stale: bool = False
+    """The entry in the file is broken now; this is its last good version."""
+
+
+class WorkspaceSpec(Model):
+    """A named list of servers. `slug` is its name in URLs."""
+
+    name: str
+    slug: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    servers: tuple[str, ...]
+    enabled: bool = True
+    name_template: str = "{namespace}_{name}"
+    """How tool and prompt names are made; `{name}` alone is the empty prefix, for a workspace of one server."""
+
+
+class SnapshotId(Model):
+    """Identity and order of a snapshot: (epoch, revision), with the hash of its content."""
+
+    epoch: int = Field(ge=0)
+    revision: int = Field(ge=0)
+    hash: str
+
+    def newer_than(self, other: SnapshotId) -> bool:
+        """Whether this one was made after `other`; the epoch grows with each start of the adapter."""
+        return (self.epoch, self.revision) > (other.epoch, other.revision)
+
+
+class Snapshot(Model):
+    """The whole desired state. Raises ValueError when made with members that contradict each other."""
+
+    id: SnapshotId
+    servers: tuple[ServerSpec, ...]
+    workspaces: tuple[WorkspaceSpec, ...]
+
+    @classmethod
+    def of(
+        cls, epoch: int, revision: int, servers: tuple[ServerSpec, ...], workspaces: tuple[WorkspaceSpec, ...]
+    ) -> Self:
+        """A snapshot with the hash of its content computed."""
+        return cls(
+            id=SnapshotId(epoch=epoch, revision=revision, hash=content_hash(servers, workspaces)),
+            servers=servers,
+            workspaces=workspaces,
+        )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        keys = [server.key for server in self.servers]
+        if duplicate := _first_duplicate(keys):
+            raise ValueError(f"two servers have the key {duplicate!r}")
+        if duplicate := _first_duplicate([workspace.name for workspace in self.workspaces]):
+            raise ValueError(f"two workspaces have the name {duplicate!r}")
+        if duplicate := _first_duplicate([workspace.slug for workspace in self.workspaces]):
+            raise ValueError(f"two workspaces have the slug {duplicate!r}")
+        known = set(keys)
+        for workspace in self.workspaces:
+            if missing := [key for key in workspace.servers if key not in known]:
+                raise ValueError(f"workspace {workspace.name!r} names servers that are not there: {missing}")
+        if self.id.hash != content_hash(self.servers, self.workspaces):
+            raise ValueError("the hash does not match the content")
+        return self
+
+
+def content_hash(servers: tuple[ServerSpec, ...], workspaces: tuple[WorkspaceSpec, ...]) -> str:
+    """SHA-256 (hex) over the canonical JSON of the content: equal content, equal hash, in any process."""
+    content = {
+        "servers": [server.model_dump(mode="json") for server in servers],
+        "workspaces": [workspace.model_dump(mode="json") for workspace in workspaces],
+    }
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _first_duplicate(values: list[str]) -> str | None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None
+
+
+class Issue(Model):
+    """One thing wrong with the configuration: where, what, and what to do. Never holds a secret value."""
+
+    code: str
+    severity: Literal["error", "warning", "info"]
+    subject: str
+    """What it is about: `server:<key>`, `workspace:<name>` or `file:<name>`."""
+    file: str
+    message: str
+    hint: str
+
+
+class Desired(Model):
+    """What the adapter wants, and what it could not use: the answer to `desired`."""
+
+    snapshot: Snapshot
+    issues: tuple[Issue, ...]
+    files: dict[str, str]
+    """Path of each file read, by its role: `providers`, `workspaces`, `hub`."""
+    published: SnapshotId | None
+    """What the sidecar last acknowledged; none when it has not answered yet."""
+    sidecar_error: ErrorBody | None = None

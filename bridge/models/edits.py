@@ -1,0 +1,133 @@
+"""Edits of desired state: YAMCP's files and hub.json."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from bridge.errors import ErrorBody
+from bridge.models.base import Model
+from bridge.models.desired import SnapshotId
+
+
+class SetWorkspace(Model):
+    """`set_workspace` (desired socket): change what hub.json says of a workspace; fields left out stay."""
+
+    name: str
+    enabled: bool | None = None
+    name_template: str | None = None
+
+
+class SetServer(Model):
+    """`set_server` (desired socket): change what hub.json says of a server; keys of `settings` left out stay."""
+
+    key: str
+    settings: dict[str, Any]
+
+
+class Changed(Model):
+    """Answer to a change of desired state: the snapshot that holds it."""
+
+    snapshot: SnapshotId
+
+
+ConfigName = Literal["providers", "workspaces"]
+
+
+class ReadConfig(Model):
+    """`config` (desired socket): one of YAMCP's files as it is now, secrets and all."""
+
+    file: ConfigName
+
+
+class ConfigFile(Model):
+    """Answer to `config`."""
+
+    file: ConfigName
+    path: str
+    text: str | None
+    """Its text; none when it does not exist."""
+    content: dict[str, Any] | None
+    """Its entries as they stand in the file; none when it cannot be parsed, and `error` says why."""
+    hash: str
+    """Of the file's bytes; empty when it does not exist. What `expect` of `put_config` is compared with."""
+    entries: dict[str, str] = Field(default_factory=dict)
+    """Of each entry, a hash: what `expect` of the changes of one entry is compared with."""
+    error: ErrorBody | None = None
+
+
+class PutServer(Model):
+    """`put_server` (desired socket): write one entry of providers.json, in YAMCP's form.
+
+    `old_key`: the entry that it takes the place of, under another name; members of workspaces and settings follow.
+    `expect`: hash of the entry that the caller saw, empty for "there is none"; left out: whatever is there.
+    """
+
+    key: str
+    entry: dict[str, Any]
+    expect: str | None = None
+    old_key: str | None = None
+
+
+class DeleteServer(Model):
+    """`delete_server` (desired socket): remove an entry of providers.json, and its name from the workspaces."""
+
+    key: str
+    expect: str | None = None
+
+
+class PutWorkspace(Model):
+    """`put_workspace` (desired socket): write one entry of workspaces.json; `expect` and `old_name` as in PutServer."""
+
+    name: str
+    servers: tuple[str, ...]
+    expect: str | None = None
+    old_name: str | None = None
+
+
+class DeleteWorkspace(Model):
+    """`delete_workspace` (desired socket): remove an entry of workspaces.json."""
+
+    name: str
+    expect: str | None = None
+
+
+class PutConfig(Model):
+    """`put_config` (desired socket): replace the content of one of YAMCP's files; `expect`: the file's hash."""
+
+    file: ConfigName
+    content: dict[str, Any]
+    expect: str | None = None
+
+
+class ImportServers(Model):
+    """`import` (desired socket): add the servers of another client's configuration.
+
+    `config` is an object with `mcpServers`, `servers` (VS Code) or `mcp.servers`, or the servers themselves.
+    `workspace`: also put them into this one, made if it is not there. `dry_run`: say what would be done, do nothing.
+    """
+
+    config: dict[str, Any]
+    workspace: str | None = None
+    replace: bool = False
+    """Whether a server that is there already gets the new definition."""
+    dry_run: bool = False
+
+
+class ImportedServer(Model):
+    """What became of one server of an import."""
+
+    key: str
+    type: str
+    outcome: Literal["added", "replaced", "same", "exists", "unusable"]
+    message: str = ""
+    """Why it was not taken, or what to know of it; never a secret value."""
+
+
+class Imported(Model):
+    """Answer to `import`."""
+
+    servers: tuple[ImportedServer, ...]
+    workspace: str | None
+    snapshot: SnapshotId
