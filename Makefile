@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-front test-browser in-browser lint bars bench lock clean need-node
+.PHONY: help run test test-front test-browser test-yamcp-ui need-yamcp-ui in-browser lint bars bench lock clean need-node
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -76,6 +76,18 @@ test-front: $(DEV) $(NODE_DEV) ## Run the tests of the Node parts alone
 test-browser: $(DEV) $(NODE_DEV) ## Run the tests in a real browser alone
 	@echo "test: node --test tests/browser"
 	@bash tests/browser/setup.sh; case $$? in 0) $(MAKE) in-browser;; 3) ;; *) exit 1;; esac
+
+# Its first prerequisite says what is missing before anything is set up. The date and versions go with the output into docs.
+test-yamcp-ui: need-yamcp-ui $(DEV) $(NODE_DEV) ## Test the overlay on a built YAMCP-UI: HUB_YAMCP_UI_DIR=<dir>
+	@bash tests/real/setup.sh
+	@CI=true bash tests/browser/setup.sh
+	@echo "YAMCP-UI $$(node -p 'require(process.argv[1]).version' "$(abspath $(HUB_YAMCP_UI_DIR))/package.json"), Node $$(node --version), $$(date -u +%F)"
+	@TEST_YAMCP_UI_DIR="$(abspath $(HUB_YAMCP_UI_DIR))" node --test --test-reporter=spec --test-timeout=600000 --test-concurrency=1 \
+	  tests/standin/compare.test.mjs $(wildcard tests/browser/overlay*.test.mjs)
+
+need-yamcp-ui:
+	@[ -n "$(HUB_YAMCP_UI_DIR)" ] && [ -f "$(HUB_YAMCP_UI_DIR)/server.mjs" ] && [ -f "$(HUB_YAMCP_UI_DIR)/dist/index.html" ] \
+	  || { echo "missing: a built YAMCP-UI (server.mjs and dist/index.html): make test-yamcp-ui HUB_YAMCP_UI_DIR=<dir>; got: $(or $(HUB_YAMCP_UI_DIR),nothing)" >&2; exit 1; }
 
 in-browser:
 	$(call node_test,$(BROWSER_TESTS),--test-concurrency=1)

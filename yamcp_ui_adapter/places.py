@@ -29,7 +29,8 @@ def entries_of(file: str, content: Content) -> dict[str, Any]:
     inner = _inner(file, content)
     if inner is None:
         return content
-    return {**inner, **{name: entry for name, entry in content.items() if name != WRAPPER}}
+    outer = {name: entry for name, entry in content.items() if name != WRAPPER}
+    return {**{name: entry for name, entry in inner.items() if name not in outer}, **outer}
 
 
 def hashes(file: str, content: Content) -> dict[str, str]:
@@ -40,14 +41,17 @@ def hashes(file: str, content: Content) -> dict[str, str]:
 def with_entries(file: str, content: Content, changes: Mapping[str, Any], order: Sequence[str] = ()) -> Content:
     """The document with entries changed where they stand, or removed (ABSENT).
 
-    A new one comes after the one that it follows in `order`, else at the end; it goes where the others are.
+    A new one comes after the one that it follows in `order`, else at the end; it goes where the others are, or what it
+    takes the place of.
     """
     inner = _inner(file, content)
     if inner is None:
         return _changed(content, changes, [name for name in changes if name not in content], order)
     outer = {name: entry for name, entry in content.items() if name != WRAPPER}
     new = [name for name in changes if name not in outer and name not in inner]
-    inside = [name for name in new if not outer and name not in FIELDS]
+    gone = [name for name, value in changes.items() if value is ABSENT and name in {**inner, **outer}]
+    within = not outer or (bool(gone) and not any(name in outer for name in gone))
+    inside = [name for name in new if name == WRAPPER or (within and name not in FIELDS)]
     inner = _changed(
         inner, {name: value for name, value in changes.items() if _concerns_inner(name, value, outer)}, inside, order
     )

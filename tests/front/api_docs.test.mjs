@@ -14,6 +14,7 @@ import { rowOf } from './support/route_rows.mjs';
 
 const text = readFileSync(join(ROOT, 'docs/api.md'), 'utf8');
 const run = promisify(execFile);
+const OPTIONS = { timeout: 60_000 };
 /** @type {import('./support/hub.mjs').Hub} */
 let hub;
 
@@ -26,19 +27,19 @@ before(async () => {
 });
 after(() => hub?.close());
 
-test('docs/api.md has a row for every route, as it is, and no other', () => {
+test('docs/api.md has a row for every route, as it is, and no other', OPTIONS, () => {
   const rows = text.split('\n').filter((line) => /^\| `(?:GET|POST|PUT|PATCH|DELETE|WS) /.test(line));
   const routes = [...HUB_ROUTES, ...OTHER_ROUTES, ...YAMCP_ROUTES];
   assert.ok(routes.length > 20);
   assert.deepEqual(rows, routes.map(rowOf));
 });
 
-test('every route has a handler', () => {
+test('every route has a handler', OPTIONS, () => {
   const parts = /** @type {any} */ ({ hub: {}, settings: { maxBodyBytes: 1, dataDir: '/' } });
   assert.ok(hubApi(parts) && yamcpApi(parts));
 });
 
-test('the examples do what is said', async () => {
+test('the examples do what is said', OPTIONS, async () => {
   const blocks = [...text.matchAll(/```sh\n(.*?)```(?:\n\n```json\n(.*?)```)?/gs)];
   assert.ok(blocks.length > 8);
   const here = (/** @type {string} */ words) => words.replaceAll('http://127.0.0.1:8765', hub.front);

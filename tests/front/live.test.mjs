@@ -192,7 +192,7 @@ test('a page that has gone without a word is noticed, and one that answers pings
   const [page, frozen] = await Promise.all([pageOf(hub), pageOf(hub)]);
   const closed = once(frozen.socket, 'close');
   frozen.freeze();
-  for (let beat = 0; beat < 3; beat += 1) await once(page.socket, 'ping');
+  for (let beat = 0; beat < 5; beat += 1) await once(page.socket, 'ping');
   frozen.thaw();
   await closed;
   assert.equal(page.socket.readyState, WebSocket.OPEN);
@@ -215,7 +215,7 @@ test(
     const before = heap();
     await flood(front, 8_000);
     const { seq } = front.hub.state;
-    await Promise.all(pages.map((page) => page.until((state) => state.seq === seq)));
+    await Promise.all(pages.map((page) => page.until((state) => state.seq >= seq)));
     const grown = heap() - before;
     assert.ok(pages.every((page) => page.seen('change') >= 10_000 && page.seen('state') === 1));
     assert.ok(grown < 4 * 1024 * 1024, `${grown} bytes more than before`);

@@ -9,6 +9,7 @@ import { mock, PYTHON, startHub } from './support/hub.mjs';
 
 const SECRET = 'hunter2-PLANTED';
 const MASK = '********';
+const OPTIONS = { timeout: 60_000 };
 /** @type {import('./support/hub.mjs').Hub} */
 let hub;
 /** @type {ReturnType<typeof asker>} */
@@ -36,7 +37,7 @@ before(async () => {
 });
 after(() => hub?.close());
 
-test('stats, servers and workspaces have the fields of YAMCP-UI, and tell the truth', async () => {
+test('stats, servers and workspaces have the fields of YAMCP-UI, and tell the truth', OPTIONS, async () => {
   const stats = (await api.get('/api/stats')).body;
   assert.deepEqual(Object.keys(stats), [
     'totalServers',
@@ -74,7 +75,7 @@ test('stats, servers and workspaces have the fields of YAMCP-UI, and tell the tr
   assert.equal((await workspace('second')).description, 'Workspace with 0 servers');
 });
 
-test('a server is added, changed, renamed and deleted as by scripts for YAMCP-UI', async () => {
+test('a server is added, changed, renamed and deleted as by scripts for YAMCP-UI', OPTIONS, async () => {
   const form = { name: 'new', type: 'stdio', command: '/bin/false', args: ['a'], env: { T: SECRET } };
   assert.deepEqual((await api.post('/api/servers', { body: form })).body, {
     success: true,
@@ -113,7 +114,7 @@ test('a server is added, changed, renamed and deleted as by scripts for YAMCP-UI
   await api.del('/api/workspaces/of%20new');
 });
 
-test('what the form does not have stays: headers, cwd, a namespace that is not the key', async () => {
+test('what the form does not have stays: headers, cwd, a namespace that is not the key', OPTIONS, async () => {
   const { id, name, namespace, type, url } = await server('remote');
   await api.put('/api/servers/remote', { body: { id, name, namespace, type, url } });
   assert.deepEqual(stored('providers').remote, {
@@ -123,7 +124,29 @@ test('what the form does not have stays: headers, cwd, a namespace that is not t
   });
 });
 
-test('a workspace is added, changed, renamed, stopped, started and deleted', async () => {
+test('writers at once, who know of no hashes: each change is made, and no other is lost', OPTIONS, async () => {
+  const ids = Array.from({ length: 8 }, (_, at) => `w${at}`);
+  const form = (/** @type {string} */ name, /** @type {string} */ arg) => ({
+    name,
+    type: 'stdio',
+    command: 'x',
+    args: [arg],
+  });
+  const all = async (/** @type {Promise<import('./support/api.mjs').Answer>[]} */ asks) =>
+    assert.deepEqual(
+      (await Promise.all(asks)).map(({ status }) => status),
+      ids.map(() => 200),
+    );
+  await all(ids.map((id) => api.post('/api/servers', { body: form(id, 'new') })));
+  await all(ids.map((id) => api.put(`/api/servers/${id}`, { body: form(id, 'changed') })));
+  await all(ids.map((id) => api.put('/api/servers/w0', { body: form('w0', id) })));
+  const { w0, ...others } = stored('providers');
+  assert.ok(ids.includes(w0.providerParameters.args[0]));
+  for (const id of ids.slice(1)) assert.deepEqual(others[id].providerParameters.args, ['changed']);
+  await all(ids.map((id) => api.del(`/api/servers/${id}`)));
+});
+
+test('a workspace is added, changed, renamed, stopped, started and deleted', OPTIONS, async () => {
   assert.deepEqual((await api.post('/api/workspaces', { body: { name: 'team', servers: ['good'] } })).body, {
     success: true,
     message: 'Workspace team created successfully',
@@ -149,7 +172,7 @@ test('a workspace is added, changed, renamed, stopped, started and deleted', asy
   assert.equal(await workspace('crew'), undefined);
 });
 
-test('a server is stopped and started, and the answer has the state that came of it', async () => {
+test('a server is stopped and started, and the answer has the state that came of it', OPTIONS, async () => {
   const stop = await api.post('/api/servers/good/stop');
   assert.deepEqual([stop.body.success, stop.body.server.status, stop.body.server.enabled], [true, 'stopped', false]);
   const start = await api.post('/api/servers/good/start');
@@ -157,7 +180,7 @@ test('a server is stopped and started, and the answer has the state that came of
   await hub.waitJson(`${hub.front}/api/servers`, (servers) => by(servers, 'good').status === 'running');
 });
 
-test('what is not there, is taken or is wrong is refused, as YAMCP-UI does it or better', async () => {
+test('what is not there, is taken or is wrong is refused, as YAMCP-UI does it or better', OPTIONS, async () => {
   const stdio = { type: 'stdio', command: 'x' };
   for (const [
     method,
@@ -197,65 +220,83 @@ test('what is not there, is taken or is wrong is refused, as YAMCP-UI does it or
   assert.deepEqual(Object.keys(stored('providers')), ['good', 'bad', 'remote']);
 });
 
-test('a name of any text can stand in the path, percent-encoded; what no client can send stays without effect', async () => {
-  for (const name of ['with space', 'ünï ✓', 'a/b', '../servers/good', 'a?b#c%d', '%2e%2e', '', '__proto__', 'start']) {
-    const id = encodeURIComponent(name);
-    const said = JSON.stringify(name);
-    assert.equal((await api.post('/api/servers', { body: { name, type: 'stdio', command: 'x' } })).status, 200, said);
-    assert.equal((await api.post('/api/workspaces', { body: { name, servers: [name] } })).status, 200, said);
-    const stop = await api.post(`/api/workspaces/${id}/stop`);
-    assert.deepEqual([stop.status, stop.body.workspace?.id], [200, name], said + JSON.stringify(stop.body));
-    assert.equal((await api.put(`/api/workspaces/${id}`, { body: { servers: [] } })).status, 200, said);
-    assert.equal((await api.del(`/api/workspaces/${id}`)).status, 200, said);
-    assert.equal((await api.del(`/api/servers/${id}`)).status, 200, said);
-  }
-  for (const path of [
-    '/api/servers/..',
-    '/api/workspaces/../servers/good',
-    '/api/workspaces/%2e%2e',
-    '/api/servers/%zz',
-  ]) {
-    assert.equal((await api.del(path)).status, 404, path);
-  }
-  assert.deepEqual(Object.keys(stored('providers')), ['good', 'bad', 'remote']);
-});
+test(
+  'a name of any text can stand in the path, percent-encoded; what no client can send stays without effect',
+  OPTIONS,
+  async () => {
+    for (const name of [
+      'with space',
+      'ünï ✓',
+      'a/b',
+      '../servers/good',
+      'a?b#c%d',
+      '%2e%2e',
+      '',
+      '__proto__',
+      'start',
+    ]) {
+      const id = encodeURIComponent(name);
+      const said = JSON.stringify(name);
+      assert.equal((await api.post('/api/servers', { body: { name, type: 'stdio', command: 'x' } })).status, 200, said);
+      assert.equal((await api.post('/api/workspaces', { body: { name, servers: [name] } })).status, 200, said);
+      const stop = await api.post(`/api/workspaces/${id}/stop`);
+      assert.deepEqual([stop.status, stop.body.workspace?.id], [200, name], said + JSON.stringify(stop.body));
+      assert.equal((await api.put(`/api/workspaces/${id}`, { body: { servers: [] } })).status, 200, said);
+      assert.equal((await api.del(`/api/workspaces/${id}`)).status, 200, said);
+      assert.equal((await api.del(`/api/servers/${id}`)).status, 200, said);
+    }
+    for (const path of [
+      '/api/servers/..',
+      '/api/workspaces/../servers/good',
+      '/api/workspaces/%2e%2e',
+      '/api/servers/%zz',
+    ]) {
+      assert.equal((await api.del(path)).status, 404, path);
+    }
+    assert.deepEqual(Object.keys(stored('providers')), ['good', 'bad', 'remote']);
+  },
+);
 
-test('the configuration is read and replaced whole: masked, its layout kept, and not over a later change', async () => {
-  const path = '/api/config/providers';
-  const text = readFileSync(join(hub.yamcpDir, 'providers.json'), 'utf8');
-  const got = await api.get(path);
-  assert.ok(!JSON.stringify(got.body).includes(SECRET));
-  assert.match(got.headers['content-type'] ?? '', /json/);
-  const raw = await (await fetch(`${hub.front}${path}`)).text();
-  assert.equal(raw.replaceAll('\n', '').length > 0 && raw.split('\n').length, text.split('\n').length);
+test(
+  'the configuration is read and replaced whole: masked, its layout kept, and not over a later change',
+  OPTIONS,
+  async () => {
+    const path = '/api/config/providers';
+    const text = readFileSync(join(hub.yamcpDir, 'providers.json'), 'utf8');
+    const got = await api.get(path);
+    assert.ok(!JSON.stringify(got.body).includes(SECRET));
+    assert.match(got.headers['content-type'] ?? '', /json/);
+    const raw = await (await fetch(`${hub.front}${path}`)).text();
+    assert.equal(raw.replaceAll('\n', '').length > 0 && raw.split('\n').length, text.split('\n').length);
 
-  const changed = { ...got.body, more: { namespace: 'more', type: 'stdio', providerParameters: { command: 'x' } } };
-  assert.deepEqual((await api.put(path, { body: changed })).body, {
-    success: true,
-    message: 'Providers config updated successfully',
-  });
-  assert.deepEqual(stored('providers').remote, JSON.parse(text).remote);
-  assert.equal((await server('more')).command, 'x');
-  const late = await api.put(path, { body: got.body, headers: { 'If-Match': got.headers.etag ?? '' } });
-  assert.deepEqual([late.status, late.body.code], [409, 'EDIT_CONFLICT']);
-  const etag = (await api.get(path)).headers.etag ?? '';
-  assert.equal((await api.put(path, { body: got.body, headers: { 'If-Match': etag } })).status, 200);
-  assert.deepEqual(stored('providers'), JSON.parse(text));
+    const changed = { ...got.body, more: { namespace: 'more', type: 'stdio', providerParameters: { command: 'x' } } };
+    assert.deepEqual((await api.put(path, { body: changed })).body, {
+      success: true,
+      message: 'Providers config updated successfully',
+    });
+    assert.deepEqual(stored('providers').remote, JSON.parse(text).remote);
+    assert.equal((await server('more')).command, 'x');
+    const late = await api.put(path, { body: got.body, headers: { 'If-Match': got.headers.etag ?? '' } });
+    assert.deepEqual([late.status, late.body.code], [409, 'EDIT_CONFLICT']);
+    const etag = (await api.get(path)).headers.etag ?? '';
+    assert.equal((await api.put(path, { body: got.body, headers: { 'If-Match': etag } })).status, 200);
+    assert.deepEqual(stored('providers'), JSON.parse(text));
 
-  const renamed = { renamed: got.body.remote };
-  assert.equal((await api.put(path, { body: renamed })).body.code, 'MASKED_VALUE');
-  assert.equal((await api.put(path, { raw: '' })).status, 400, 'an empty body empties nothing');
-  const workspaces = (await api.get('/api/config/workspaces')).body;
-  assert.deepEqual(workspaces, { first: ['good', 'gone'], second: [] });
-  assert.equal(
-    (await api.put('/api/config/workspaces', { body: { ...workspaces, third: [] } })).body.message,
-    'Workspaces config updated successfully',
-  );
-  assert.ok(await workspace('third'));
-  await api.put('/api/config/workspaces', { body: workspaces });
-});
+    const renamed = { renamed: got.body.remote };
+    assert.equal((await api.put(path, { body: renamed })).body.code, 'MASKED_VALUE');
+    assert.equal((await api.put(path, { raw: '' })).status, 400, 'an empty body empties nothing');
+    const workspaces = (await api.get('/api/config/workspaces')).body;
+    assert.deepEqual(workspaces, { first: ['good', 'gone'], second: [] });
+    assert.equal(
+      (await api.put('/api/config/workspaces', { body: { ...workspaces, third: [] } })).body.message,
+      'Workspaces config updated successfully',
+    );
+    assert.ok(await workspace('third'));
+    await api.put('/api/config/workspaces', { body: workspaces });
+  },
+);
 
-test("logs are the hub's, newest first, each with a text for a message", async () => {
+test("logs are the hub's, newest first, each with a text for a message", OPTIONS, async () => {
   const logs = (await api.get('/api/logs')).body;
   assert.ok(logs.length > 0 && logs.length <= 100);
   for (const line of logs) {
@@ -268,7 +309,7 @@ test("logs are the hub's, newest first, each with a text for a message", async (
   assert.ok(Date.parse(logs[0].timestamp) >= Date.parse(logs.at(-1).timestamp));
 });
 
-test('log files are listed and downloaded, and nothing else is', async () => {
+test('log files are listed and downloaded, and nothing else is', OPTIONS, async () => {
   const dir = join(hub.root, 'data', 'logs');
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, 'sidecar.log'), 'one line\n');

@@ -14,7 +14,7 @@ const DATA = join(process.env.XDG_DATA_HOME || join(homedir(), '.local/share'), 
 const LOGS = join(process.env.XDG_STATE_HOME || join(homedir(), '.local/state'), 'yamcp-nodejs');
 const DIST = join(import.meta.dirname, 'dist');
 const MOST_BYTES = 100 * 1024;
-const TYPES = /** @type {Json} */ ({ '.html': 'text/html', '.mjs': 'text/javascript', '.css': 'text/css' });
+const TYPES = /** @type {Json} */ ({ '.html': 'text/html', '.mjs': 'text/javascript', '.css': 'text/css', '.log': 'text/plain' });
 
 /** What is wrong with a request itself is told in HTML, as Express does. */
 class Refusal extends Error {
@@ -247,7 +247,7 @@ async function answer(request) {
   const path = (request.url ?? '/').split('?')[0];
   const local = [`localhost:${PORT}`, `127.0.0.1:${PORT}`].includes(request.headers.host ?? '');
   if (path.startsWith('/api/') && !local) return { status: 403, json: { error: 'Access denied' } };
-  const asset = join(DIST, normalize(path));
+  const asset = join(DIST, normalize(decoded(path)));
   if (extname(path) && asset.startsWith(DIST) && existsSync(asset)) return { file: asset };
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const body = await read(request);

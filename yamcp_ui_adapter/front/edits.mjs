@@ -5,7 +5,7 @@
 import { fileBroken, noSuchServer, noSuchWorkspace } from './api_errors.mjs';
 import { storedEntries, unmask, unmaskConfig } from './masking.mjs';
 
-const TRIES = 3;
+const TRIES = 10; // each writer that comes between costs one
 
 /** @typedef {{content: Record<string, any>, text: string, hash: string, entries: Record<string, string>}} ConfigFile */
 

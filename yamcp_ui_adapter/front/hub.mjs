@@ -13,9 +13,9 @@ import { applied, diff, entriesOf, nothing, view } from './view.mjs';
  * @typedef {Record<string, any>} LogRecord
  */
 
-/** Milliseconds between the beginnings of two rounds of questions: at least, and as a multiple of what one took. */
-const GAP = 25;
-const REST = 8;
+/** Milliseconds between the beginnings of two rounds of questions: as a multiple of what one took, at least and at most. */
+const REST = 4;
+const GAP = { least: 25, most: 200 };
 /** Milliseconds between looks at figures that no event tells of (memory, calls), while pages look on. */
 const FIGURES = 5_000;
 /** Milliseconds between pings, which tell that a process hangs. */
@@ -169,8 +169,8 @@ export class Hub {
     if (this.#closed) return;
     for (const part of parts) this.#wanted.add(part);
     if (this.#asking || this.#next) return;
-    const wait = Math.max(0, this.#askedAt + Math.max(GAP, REST * this.#took) - performance.now());
-    this.#next = setTimeout(() => this.#askAll(), wait);
+    const gap = Math.min(Math.max(REST * this.#took, GAP.least), GAP.most);
+    this.#next = setTimeout(() => this.#askAll(), Math.max(0, this.#askedAt + gap - performance.now()));
   }
 
   // --- life ------------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ export class Hub {
     const status = parts.has('status') && this.#askPeer('sidecar', () => this.#askSidecar());
     const desired = parts.has('desired') && this.#askPeer('adapter', () => this.#askAdapter());
     await Promise.all([status, desired]);
-    this.#took = Math.min(performance.now() - this.#askedAt, FIGURES / REST);
+    this.#took = performance.now() - this.#askedAt;
     this.#asking = false;
     if (this.#closed) return;
     this.#merge();

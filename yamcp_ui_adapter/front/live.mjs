@@ -20,7 +20,10 @@ const FAREWELL = 1_000;
 const CALL_TIMEOUT = { usual: 60, most: 3600, margin: 5 }; // s
 const [GOING_AWAY, TRY_AGAIN_LATER] = [1001, 1013];
 
-/** @typedef {{socket: WebSocket, alive: boolean, logs: {server?: string} | null, calls: Set<AbortController>}} Page */
+/** Pings that a page may leave unanswered: it may be busy for a while. */
+const MOST_MISSED = 3;
+
+/** @typedef {{socket: WebSocket, missed: number, logs: {server?: string} | null, calls: Set<AbortController>}} Page */
 
 /** The pages that are connected. */
 export class Live {
@@ -77,11 +80,11 @@ export class Live {
   /** @param {WebSocket} socket */
   #welcome(socket) {
     /** @type {Page} */
-    const page = { socket, alive: true, logs: null, calls: new Set() };
+    const page = { socket, missed: 0, logs: null, calls: new Set() };
     this.#pages.set(socket, page);
     socket.on('message', (data, binary) => this.#message(page, data, binary));
     socket.on('pong', () => {
-      page.alive = true;
+      page.missed = 0;
     });
     socket.on('error', (error) => this.log.debug('a page broke the rules', { why: error.message }));
     socket.on('close', () => this.#left(page));
@@ -120,12 +123,12 @@ export class Live {
     socket.once('close', () => clearTimeout(late));
   }
 
-  /** End those that have not answered since the last time: they are gone, or hang. */
+  /** End those that have not answered for a while: they are gone, or hang. */
   #beat() {
     for (const page of this.#pages.values()) {
-      if (!page.alive) page.socket.terminate();
-      page.alive = false;
-      if (page.socket.readyState === page.socket.OPEN) page.socket.ping();
+      page.missed += 1;
+      if (page.missed > MOST_MISSED) page.socket.terminate();
+      else if (page.socket.readyState === page.socket.OPEN) page.socket.ping();
     }
   }
 
@@ -143,7 +146,7 @@ export class Live {
 
   /** @param {Page} page @param {import('ws').RawData} data @param {boolean} binary */
   #message(page, data, binary) {
-    page.alive = true;
+    page.missed = 0;
     let message;
     try {
       message = binary ? null : JSON.parse(String(data));

@@ -89,7 +89,7 @@ function servers(hub) {
     const server = (await hub.fresh()).servers.find((item) => item.key === id);
     if (!server) throw noSuchServer(id);
     return {
-      ...done(`Server ${id} is ${enabled ? 'switched on' : 'switched off'}: ${server.state}`),
+      ...done(`Server ${id} ${enabled ? `is switched on (${server.state})` : 'is switched off'}`),
       server: serverOf(server),
     };
   };
@@ -119,7 +119,7 @@ function workspaces(hub) {
     await hub.change('set_workspace', { name: id, enabled });
     const workspace = (await hub.fresh()).workspaces.find((item) => item.name === id);
     if (!workspace) throw noSuchWorkspace(id);
-    const message = `Workspace ${id} is ${enabled ? 'switched on' : 'switched off'}: ${workspace.state}`;
+    const message = `Workspace ${id} ${enabled ? `is switched on (${workspace.state})` : 'is switched off'}`;
     return { ...done(message), workspace: workspaceOf(workspace) };
   };
   return {

@@ -20,6 +20,8 @@ export class Page {
   /** @type {any} */
   state = null;
   seq = -1;
+  /** @type {Error | null} */
+  #error = null;
   #counts = new Map();
   /** @type {Set<{type: string, fits: (message: any) => boolean, done: (message: any) => void, failed: (error: Error) => void}>} */
   #waiting = new Set();
@@ -56,7 +58,10 @@ export class Page {
 
   /** Wait until the State is so. @param {(state: any) => boolean} wanted */
   async until(wanted) {
-    while (!wanted(this.state)) await once(this.#bell, 'change');
+    while (!wanted(this.state)) {
+      if (this.#error) throw this.#error;
+      await once(this.#bell, 'change');
+    }
   }
 
   /** A moment, that nothing is known to come in. */
@@ -115,6 +120,8 @@ export class Page {
 
   /** @param {Error} error */
   #fail(error) {
+    this.#error = error;
+    this.#bell.dispatchEvent(new Event('change'));
     for (const one of this.#waiting) one.failed(error);
     this.#waiting.clear();
   }

@@ -114,7 +114,7 @@ export class Run {
         for await (const _ of told(socket, deadline)) {
           state = await this.state().catch(() => undefined);
           if (!state) break;
-          if (wanted(state)) return state;
+          if (await wanted(state)) return state;
         }
       } finally {
         socket.terminate();

@@ -45,8 +45,9 @@ function skip(event) {
 }
 
 function Preferences() {
-  const version = state.value?.hub.version;
+  const { version, yamcp_ui = 'none' } = state.value?.hub ?? {};
   return html`<div class="prefs">
+    ${yamcp_ui !== 'none' && html`<p class="version"><a href="/">YAMCP-UI</a>${yamcp_ui === 'away' && ' (away)'}</p>`}
     ${version && html`<p class="version muted">Version ${version}</p>`}
     <${Choice}
       label="Theme"

@@ -5,9 +5,10 @@
  */
 
 import { render } from 'preact';
+import { startAnnouncer } from './announcer.mjs';
 import { Shell } from './layout.mjs';
 import { startRouter } from './router.mjs';
-import { connect, take } from './store.mjs';
+import { connect, live, take } from './store.mjs';
 import { html } from './ui/html.mjs';
 
 const inlined = JSON.parse(document.getElementById('hub-state')?.textContent || 'null');
@@ -18,3 +19,6 @@ app.replaceChildren(); // what the page showed until here
 render(html`<${Shell} />`, app);
 performance.mark('hub:rendered');
 connect();
+startAnnouncer(live);
+addEventListener('online', live.retry);
+document.addEventListener('visibilitychange', live.retry);

@@ -84,7 +84,7 @@ function aboutWorkspace(before, after) {
   const { word, tone } = workspaceState(after);
   const now = { kind, subject: after.name, tone };
   if (!before) return { ...now, text: `was added: ${word.toLowerCase()}` };
-  if (before.state !== after.state) return { ...now, text: word.toLowerCase() };
+  if (before.state !== after.state) return { ...now, text: word.toLowerCase(), loud: true };
   if (before.tools !== after.tools) return { ...now, text: `has ${after.tools} tools now (${before.tools} before)` };
   if (before.servers.join('\n') !== after.servers.join('\n')) return { ...now, text: 'has other servers now' };
   if (before.sessions !== after.sessions) return { ...now, text: sessions(before.sessions, after.sessions) };
@@ -103,7 +103,8 @@ function aboutServer(before, after) {
   const { word, tone } = serverState(after);
   const now = { kind, subject: after.key, tone };
   if (!before) return { ...now, text: `was added: ${word.toLowerCase()}` };
-  if (before.state !== after.state || before.enabled !== after.enabled) return { ...now, text: stateText(after) };
+  if (before.state !== after.state || before.enabled !== after.enabled)
+    return { ...now, text: stateText(after), loud: tone === 'bad' };
   if (before.restarts !== after.restarts) return { ...now, text: 'was connected again' };
   if (before.tools !== after.tools) return { ...now, text: `has ${after.tools} tools now (${before.tools} before)` };
   if (before.hash !== after.hash) return { ...now, text: 'its definition was changed' };
@@ -130,6 +131,7 @@ function hubHappenings(before, after) {
         subject: names[part],
         text: there ? 'is there again' : 'is away',
         tone: there ? 'ok' : 'bad',
+        loud: true,
       };
     });
 }

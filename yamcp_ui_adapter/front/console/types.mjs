@@ -10,7 +10,7 @@
  * @typedef {State['hub']['issues'][number]} Issue
  *
  * @typedef {'ok'|'busy'|'warn'|'bad'|'off'} Tone
- * @typedef {{ at: number, kind: 'hub'|'workspace'|'server', subject: string, text: string, tone: Tone }} Happening `at` in Unix seconds
+ * @typedef {{ at: number, kind: 'hub'|'workspace'|'server', subject: string, text: string, tone: Tone, loud?: boolean }} Happening `at` in Unix seconds; `loud`: worth saying aloud
  */
 
 export {};

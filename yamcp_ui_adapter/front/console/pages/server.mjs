@@ -43,7 +43,9 @@ export default function ServerPage({ args: [key] }) {
 
 /** @param {{ server: Server }} props */
 function Known({ server }) {
-  const { key, reason, issues, stale } = server;
+  const { key, issues, stale } = server;
+  const usable = server.state !== 'invalid';
+  const reason = usable ? server.reason : null; // else it is one of the issues
   const [deleting, setDeleting] = useState(false);
   const tone = serverState(server).tone;
   return html`<${Page} title=${shown(key)} lead=${html`<${Lead} server=${server} />`} actions=${html`<${Actions} server=${server} onDelete=${() => setDeleting(true)} />`} back=${BACK}>
@@ -56,9 +58,12 @@ function Known({ server }) {
     <${Now} server=${server} />
     <${Stderr} server=${server} />
     <${Definition} server=${server} />
-    <${Section} title="Settings" note="Kept in hub.json, beside YAMCP's files. A change takes effect at once.">
+    ${
+      usable &&
+      html`<${Section} title="Settings" note="Kept in hub.json, beside YAMCP's files. A change takes effect at once.">
       <${SettingsForm} key=${key} server=${server} />
-    </${Section}>
+    </${Section}>`
+    }
     ${deleting && html`<${Delete} server=${server} onClose=${() => setDeleting(false)} />`}
   </${Page}>`;
 }

@@ -48,7 +48,7 @@ function ServerForm({ stored, onReload }) {
     setError(null);
     try {
       await write(form, stored, over || stored?.hash);
-      if (!stored) await place(form.key, places);
+      if (!stored) await place(form.key, places).catch(toast.error); // the server is written
       await refresh();
       toast(`${shown(form.key)}: saved`);
       go('servers', [form.key]);

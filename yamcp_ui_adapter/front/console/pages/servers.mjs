@@ -5,7 +5,21 @@ import { going, restartServer, switchServer } from '../actions.mjs';
 import { matches } from '../filter.mjs';
 import { href } from '../router.mjs';
 import { state } from '../store.mjs';
-import { Button, Choice, Empty, Field, html, Issues, ItemLink, Page, StateBadge, Switch, Table, Time } from '../ui.mjs';
+import {
+  Button,
+  Choice,
+  Empty,
+  Field,
+  html,
+  Issues,
+  ItemLink,
+  Page,
+  prose,
+  StateBadge,
+  Switch,
+  Table,
+  Time,
+} from '../ui.mjs';
 import { serverState, shown, size } from '../words.mjs';
 
 /** @typedef {import('../types.mjs').Server} Server */
@@ -123,7 +137,7 @@ function Named({ server }) {
   const why = troubled(server) ? (reason ?? issue) : null;
   return html`<div class="server-name"><${ItemLink} page="servers" name=${server.key} /></div>
     <div class="muted small cut launch mono">${launchText(server)}</div>
-    ${why && html`<div class="small why why-${serverState(server).tone}">${why.message}</div>`}`;
+    ${why && html`<div class="small why why-${serverState(server).tone}">${prose(why.message)}</div>`}`;
 }
 
 /** The command line or address of a server, on one line. @param {Server} server */

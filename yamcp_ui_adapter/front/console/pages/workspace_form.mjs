@@ -50,7 +50,7 @@ function WorkspaceForm({ workspace, stored }) {
   const [error, setError] = useState(/** @type {any} */ (null));
   const [busy, setBusy] = useState(false);
   const picked = pickedKeys(members);
-  const faults = { name: nameFault(name, workspace, error), template: templateFault(template, picked.length) };
+  const faults = { name: nameFault(name, workspace), template: templateFault(template, picked.length) };
   const save = async (/** @type {string} */ over = '') => {
     setTried(true);
     if (faults.name || faults.template) return focusWrong();
@@ -58,7 +58,7 @@ function WorkspaceForm({ workspace, stored }) {
     setBusy(true);
     setError(null);
     try {
-      await write(workspace, { name, servers: picked, template, expect: over || expect });
+      await write(workspace, stored, { name, servers: picked, template, expect: over || expect });
       toast(`${shown(name)}: saved`);
       go('workspaces', [name]);
     } catch (reason) {
@@ -93,21 +93,29 @@ function WorkspaceForm({ workspace, stored }) {
   </form>`;
 }
 
-/** @param {Workspace|undefined} workspace @param {{ name: string, servers: string[], template: string, expect?: string }} wanted */
-async function write(workspace, { name, servers, template, expect }) {
-  if (workspace)
-    await api.put('/api/hub/workspaces', { name: workspace.name }, { name, servers, ...(expect && { expect }) });
-  else await api.post('/api/hub/workspaces', {}, { name, servers });
+/**
+ * @param {Workspace|undefined} workspace
+ * @param {string[]} stored
+ * @param {{ name: string, servers: string[], template: string, expect?: string }} wanted
+ */
+async function write(workspace, stored, { name, servers, template, expect }) {
+  const body = { name, servers };
+  const same =
+    name === workspace?.name && expect === workspace.hash && JSON.stringify(servers) === JSON.stringify(stored);
+  if (!workspace) await api.post('/api/hub/workspaces', {}, body);
+  else if (!same)
+    await api.put('/api/hub/workspaces', { name: workspace.name }, { ...body, ...(expect && { expect }) });
   const before = workspace?.name_template || DEFAULT_TEMPLATE;
-  if (template !== before) await api.patch('/api/hub/workspaces', { name }, { name_template: template });
+  const patched = { name_template: template };
+  if (template !== before) await api.patch('/api/hub/workspaces', { name }, patched).catch(toast.error); // the rest is written
   await refresh();
 }
 
-/** @param {string} name @param {Workspace|undefined} workspace @param {any} error */
-function nameFault(name, workspace, error) {
+/** @param {string} name @param {Workspace|undefined} workspace */
+function nameFault(name, workspace) {
   if (name === '' && workspace?.name !== '') return 'Give it a name.';
   const taken = name !== workspace?.name && workspacesByName.value.has(name);
-  return taken || error?.code === 'ALREADY_EXISTS' ? 'Another workspace is called that.' : '';
+  return taken ? 'Another workspace is called that.' : '';
 }
 
 function focusWrong() {

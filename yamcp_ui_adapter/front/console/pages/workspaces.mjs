@@ -103,8 +103,10 @@ function Urls({ workspace: { name, http_url, sse_url } }) {
 /** @param {{ workspace: Workspace }} props */
 function Chips({ workspace: { name, servers } }) {
   const rest = servers.length - CHIPS;
+  const ready = (/** @type {string} */ key) => serversByKey.value.get(key)?.state === 'ready';
+  const order = rest > 0 ? [...servers].sort((a, b) => Number(ready(a)) - Number(ready(b))) : servers;
   return html`<ul class="plain chips" aria-label=${`Servers of ${shown(name)}`}>
-    ${servers.slice(0, CHIPS).map((key) => html`<li key=${key}><${Chip} name=${key} /></li>`)}
+    ${order.slice(0, CHIPS).map((key) => html`<li key=${key}><${Chip} name=${key} /></li>`)}
     ${rest > 0 && html`<li><a class="chip" href=${href('workspaces', [name])}>${rest} more</a></li>`}
   </ul>`;
 }

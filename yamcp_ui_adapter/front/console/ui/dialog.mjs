@@ -3,7 +3,7 @@ import { Button } from './controls.mjs';
 import { html } from './html.mjs';
 
 /**
- * A modal dialog; the browser keeps the focus inside and gives it back.
+ * A modal dialog; the browser keeps the focus inside, and whoever opened it gets it back.
  *
  * @param {{ title: string, onClose: () => void, children: any, wide?: boolean }} props
  */
@@ -12,8 +12,12 @@ export function Dialog({ title, onClose, children, wide = false }) {
   const id = useId();
   useEffect(() => {
     const dialog = ref.current;
+    const opener = document.activeElement;
     dialog?.showModal();
-    return () => dialog?.close();
+    return () => {
+      dialog?.close();
+      if (opener instanceof HTMLElement) opener.focus(); // the browser does not, as the dialog is gone from the page by now
+    };
   }, []);
   const cancelled = (/** @type {Event} */ event) => {
     event.preventDefault();

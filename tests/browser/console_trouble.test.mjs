@@ -1,0 +1,173 @@
+/** What the console shows when things go wrong, and that it comes back by itself. */
+
+import assert from 'node:assert/strict';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+import { openBrowser } from '../front/support/browser.mjs';
+import { mock } from '../front/support/hub.mjs';
+import { McpClient } from '../front/support/mcp.mjs';
+import { runHub } from '../front/support/run.mjs';
+
+/** @import {Page} from 'playwright-core' */
+/** @import {Run} from '../front/support/run.mjs' */
+/** @import {Window, Visit} from '../front/support/browser.mjs' */
+
+const OPTIONS = { timeout: 60_000 };
+/** What Chromium itself writes to the console while nobody listens on the hub's port. */
+const AWAY = [
+  /WebSocket connection to .* failed/,
+  /net::ERR_CONNECTION_REFUSED/,
+  /net::ERR_INCOMPLETE_CHUNKED_ENCODING/,
+];
+/** @type {Run} */
+let run;
+/** @type {Window} */
+let browser;
+/** @type {Visit} */
+let visit;
+/** @type {Page} */
+let page;
+/** Where the server `frail` looks for the file without which it does not start. @type {string} */
+let permit;
+
+before(async () => {
+  run = await runHub({ workspaces: { dev: ['steady'] }, providers: { steady: mock('steady') } });
+  browser = await openBrowser();
+  permit = join(run.root, 'permit');
+});
+
+beforeEach(async () => {
+  visit = await browser.visit(run.url);
+  page = visit.page;
+});
+
+after(async () => {
+  await browser?.close();
+  await run?.stop();
+});
+
+/** @param {string} name @param {boolean} checked */
+const switchOf = (name, checked) =>
+  page.getByRole('switch', { name, exact: true, checked }).and(page.locator(':not([aria-busy])'));
+
+/** @param {string} word */
+const badge = (word) => page.locator('main').getByText(word, { exact: true }).first();
+
+test('a server that crashes shows its reason and its last words, and comes back', OPTIONS, async () => {
+  writeFileSync(permit, '');
+  const flags = ['--start-when-file', permit, '--exit-at-once', '3', '--stderr', 'no permit, no service'];
+  run.writeProviders({ steady: mock('steady'), frail: mock('frail', ...flags) });
+  run.writeWorkspaces({ dev: ['steady', 'frail'] });
+  await page.goto('/hub/#/servers/frail');
+  await badge('Ready').waitFor();
+  const client = await McpClient.connect(`${run.url}/mcp/dev/sse`);
+  rmSync(permit);
+  await assert.rejects(client.call('frail_crash', { code: 7 }));
+  await badge('Trying again').waitFor();
+  await page
+    .getByText(/ended with (exit )?code 3|exit(ed)? .*3/i)
+    .first()
+    .waitFor();
+  await page.getByRole('region', { name: 'Last lines on stderr' }).getByText('no permit, no service').first().waitFor();
+  await page.goto('/hub/#/workspaces');
+  await badge('Partly ready').waitFor();
+  assert.equal(await client.call('steady_echo', { text: 'the other one' }), 'the other one');
+
+  await page.goto('/hub/#/servers/frail');
+  writeFileSync(permit, '');
+  await page.getByRole('button', { name: 'Restart', exact: true }).click();
+  await badge('Ready').waitFor();
+  await page.getByText('Trying again', { exact: true }).waitFor({ state: 'detached' });
+  assert.equal(await client.call('frail_echo', { text: 'back' }), 'back');
+  await client.close();
+  await visit.end();
+});
+
+test('a page that lost the hub says so, and catches up when it is back', OPTIONS, async () => {
+  await page.goto('/hub/');
+  await switchOf('dev', true).waitFor();
+  visit.expect(...AWAY);
+  await run.control('stop', 'front');
+  const banner = badge('Not connected');
+  await banner.waitFor();
+  await run.hubctl('disable', 'dev');
+  await switchOf('dev', true).waitFor();
+  await run.control('start', 'front');
+  await switchOf('dev', false).waitFor();
+  await banner.waitFor({ state: 'detached' });
+  await switchOf('dev', false).click();
+  await switchOf('dev', true).waitFor();
+  await visit.end();
+});
+
+for (const name of /** @type {const} */ (['adapter', 'sidecar'])) {
+  test(`without the ${name} the page says what is missing, and recovers without a reload`, OPTIONS, async () => {
+    await page.goto('/hub/');
+    await badge('On').waitFor();
+    await run.control('stop', name);
+    await page
+      .getByRole('status')
+      .filter({ hasText: new RegExp(`${name}`, 'i') })
+      .waitFor();
+    const health = await fetch(`${run.url}/healthz`);
+    assert.equal(health.status, 503);
+    await run.control('start', name);
+    await page.getByText('Connected', { exact: true }).waitFor();
+    await badge('On').waitFor();
+    await switchOf('dev', true).click();
+    await switchOf('dev', false).waitFor();
+    await switchOf('dev', false).click();
+    await switchOf('dev', true).waitFor();
+    await visit.end();
+  });
+}
+
+test('a switch survives a restart of everything, and the page left open shows it', OPTIONS, async () => {
+  await page.goto('/hub/');
+  await switchOf('dev', true).click();
+  await switchOf('dev', false).waitFor();
+  visit.expect(...AWAY);
+  await run.interrupt();
+  await badge('Not connected').waitFor();
+  await run.start();
+  await page.getByText('Connected', { exact: true }).waitFor();
+  await switchOf('dev', false).waitFor();
+  const state = await run.until(({ hub }) => hub.settled);
+  assert.equal(state.workspaces.find(({ name }) => name === 'dev')?.state, 'off');
+  await visit.end();
+});
+
+test('a workspace renamed in the file, and then on its page, keeps its switch', OPTIONS, async () => {
+  await page.goto('/hub/');
+  await switchOf('dev', false).waitFor();
+  run.writeWorkspaces({ play: run.read('workspaces').dev });
+  await switchOf('play', false).waitFor();
+  await page.goto('/hub/#/edit-workspace/play');
+  await page.getByRole('textbox', { name: /^Name \(required\)/ }).fill('work');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('heading', { name: 'work', exact: true }).waitFor();
+  assert.deepEqual(Object.keys(run.read('workspaces')), ['work']);
+  await switchOf('work', false).click();
+  await badge('On').waitFor();
+  await visit.end();
+});
+
+test('a broken file is told with its place, and what was good goes on', OPTIONS, async () => {
+  await page.goto('/hub/');
+  const file = join(run.yamcpDir, 'workspaces.json');
+  renameSync(file, `${file}.good`);
+  writeFileSync(file, '{ "work": [');
+  await page
+    .getByText(/workspaces\.json/)
+    .first()
+    .waitFor();
+  await switchOf('work', true).waitFor();
+  renameSync(`${file}.good`, file);
+  await page
+    .getByText(/workspaces\.json/)
+    .first()
+    .waitFor({ state: 'detached' });
+  await switchOf('work', true).waitFor();
+  await visit.end();
+});
