@@ -41,6 +41,22 @@ export interface ServerSettings {
   tool_timeouts: Record<string, number>;
   max_inflight: number;
   max_instances: number;
+  /** Whether clients with different keys use the same processes. */
+  share_between_keys: boolean;
+  container: ContainerSettings | null;
+}
+
+/** That a stdio server runs in a container of this image. */
+export interface ContainerSettings {
+  image: string;
+  memory: string;
+  cpus: number;
+  pids: number;
+  network: boolean;
+  mounts: { source: string; target: string; read_only: boolean }[];
+  pull: 'missing' | 'always' | 'never';
+  user: string | null;
+  workdir: string | null;
 }
 
 export interface ServerSpec {

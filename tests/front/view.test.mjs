@@ -17,6 +17,8 @@ const SETTINGS = {
   tool_timeouts: {},
   max_inflight: 64,
   max_instances: 20,
+  share_between_keys: false,
+  container: null,
 };
 
 /** @param {string} key @param {object} [settings] @param {object} [launch] */

@@ -32,6 +32,8 @@ const DEFAULTS = {
   tool_timeouts: {},
   max_inflight: 64,
   max_instances: 20,
+  share_between_keys: false,
+  container: null,
 };
 /** @type {Omit<ServerStatus, 'key' | 'namespace' | 'state' | 'stale' | 'session'>} */
 const UNSEEN = {

@@ -6,7 +6,9 @@ import json
 import re
 from pathlib import Path
 
-from bridge.models import ServerSettings
+from pydantic.fields import FieldInfo
+
+from bridge.models import ContainerSettings, ServerSettings
 from yamcp_ui_adapter.entries import HubFile, ServersFile, WorkspaceSettings, WorkspacesFile
 from yamcp_ui_adapter.errors import ISSUES
 from yamcp_ui_adapter.hubfile import parse_hub
@@ -41,10 +43,23 @@ def test_every_issue_code_that_the_text_names_exists() -> None:
     assert set(reported) <= set(ISSUES)
 
 
+def default_text(field: FieldInfo) -> str:
+    """A default as the tables write it."""
+    if field.is_required():
+        return "-"
+    default = field.get_default(call_default_factory=True)
+    return f"`{json.dumps(default)}`"
+
+
 def test_every_setting_of_hub_json_is_in_its_table() -> None:
     """With its default."""
-    for heading, model in (("Settings of a server", ServerSettings), ("Settings of a workspace", WorkspaceSettings)):
-        expected = {name: f"`{json.dumps(field.default)}`" for name, field in model.model_fields.items()}
+    tables = {
+        "Settings of a server": ServerSettings,
+        "Settings of a container": ContainerSettings,
+        "Settings of a workspace": WorkspaceSettings,
+    }
+    for heading, model in tables.items():
+        expected = {name: default_text(field) for name, field in model.model_fields.items()}
         assert {name: cells[0] for name, cells in table(heading).items()} == expected
 
 
