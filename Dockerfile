@@ -54,8 +54,18 @@ RUN /opt/venv/bin/pip install -q --no-deps --no-build-isolation -e . \
  && python3 -m compileall -q -j 0 /opt/venv /opt/tools bridge sidecar yamcp_ui_adapter
 
 
+# The user's YAMCP-UI, when it is given as a build context of this name (make image YAMCP_UI=directory).
+FROM scratch AS yamcp-ui
+COPY container/no-yamcp-ui.txt /
+
+FROM build AS ui
+COPY --from=yamcp-ui / /opt/yamcp-ui/
+RUN cd /opt/yamcp-ui && rm -rf .git src && { [ ! -d node_modules ] || npm prune --omit=dev --omit=peer --ignore-scripts --no-audit --no-fund --silent; }
+
 FROM base
 COPY --from=build /opt /opt
+COPY --from=ui /opt/yamcp-ui /opt/yamcp-ui
+ARG YAMCP_UI_DIR=
 RUN groupadd --gid 10001 hub && useradd --uid 10001 --gid hub --home-dir /data/home --no-create-home --shell /usr/sbin/nologin hub \
  && install -d -o hub -g hub -m 0700 /data
 ENV PATH=/opt/yamcp-hub/bin:/opt/node/bin:/opt/tools/bin:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
@@ -63,6 +73,7 @@ ENV PATH=/opt/yamcp-hub/bin:/opt/node/bin:/opt/tools/bin:/opt/venv/bin:/usr/loca
     npm_config_cache=/data/cache/npm npm_config_update_notifier=false UV_CACHE_DIR=/data/cache/uv UV_TOOL_DIR=/data/share/uv/tools \
     PIPX_HOME=/data/share/pipx PIPX_BIN_DIR=/data/share/pipx/bin \
     HUB_HOST=0.0.0.0 HUB_DATA_DIR=/data/hub HUB_YAMCP_DIR=/data/share/yamcp-nodejs HUB_RUNTIME_DIR=/tmp/yamcp-hub \
+    HUB_YAMCP_UI_DIR=${YAMCP_UI_DIR} \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /data
 USER 10001:10001

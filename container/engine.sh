@@ -1,0 +1,50 @@
+# Sourced: finds the container engine and puts the command into the array `engine`. CONTAINER_ENGINE names one; else
+# docker, where its daemon answers, or podman with a store of its own. As root on Debian, podman is installed if need be.
+
+store=${YAMCP_HUB_CONTAINERS:-/var/tmp/yamcp-hub-containers-$(id -u)}
+
+say() { echo "image: $*" >&2; }
+fail() { echo "$*" >&2; exit 1; }
+
+install_podman() {
+  local packages="podman buildah runc netavark aardvark-dns iptables catatonit mmdebstrap"
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    fail "missing: a container engine (docker with a running daemon, or podman: apt-get install $packages)"
+  fi
+  say "installing podman and what it needs"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  # shellcheck disable=SC2086
+  apt-get install -y -qq --no-install-recommends $packages >/dev/null
+}
+
+# Without systemd and with mixed cgroups, as in a sandbox, podman works only with runc, cgroupfs and no journal.
+plain_podman() {
+  mkdir -p "$store"
+  cat >"$store/containers.conf" <<'CONF'
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[network]
+network_backend = "netavark"
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
+CONF
+  export CONTAINERS_CONF=$store/containers.conf
+  engine=(podman --root "$store/storage" --runroot "$store/run")
+}
+
+find_engine() {
+  if [ -n "${CONTAINER_ENGINE:-}" ]; then
+    # shellcheck disable=SC2206
+    engine=($CONTAINER_ENGINE)
+  elif command -v docker >/dev/null && docker info >/dev/null 2>&1; then
+    engine=(docker)
+  else
+    command -v podman >/dev/null || install_podman
+    if [ -d /run/systemd/system ]; then engine=(podman); else plain_podman; fi
+  fi
+}
+
+is_podman() { [[ "${engine[0]##*/}" == podman* ]]; }
