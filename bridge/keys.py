@@ -30,7 +30,8 @@ ADMIN, FRONT = "admin", "front"
 """Ids of the two that are no named keys."""
 HASHED = "sha256:"
 """What a token's file begins with that holds the hash of the token (in hexadecimal), not the token."""
-_KEY = re.compile(r"yh_(k[0-9a-f]{7})_[A-Za-z0-9_-]{43}")
+KEY_ID = re.compile(r"k[0-9a-f]{7}")
+_KEY = re.compile(rf"yh_({KEY_ID.pattern})_[A-Za-z0-9_-]{{43}}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NOBODY = sha256(secrets.token_bytes()).hexdigest()
 """What is compared with where there is nothing to compare with."""
@@ -59,7 +60,7 @@ class StoredKey(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    id: str = Field(pattern=r"^k[0-9a-f]{7}$")
+    id: str = Field(pattern=rf"^{KEY_ID.pattern}$")
     name: str = Field(min_length=1, max_length=64)
     hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of the token, in hexadecimal."""

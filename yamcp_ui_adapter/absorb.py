@@ -21,6 +21,8 @@ class Renames(NamedTuple):
 
     servers: dict[str, str]
     workspaces: dict[str, str]
+    all_workspaces: dict[str, str]
+    """Those without settings too; but none that was empty, as any other that is empty is like it."""
 
     def __bool__(self) -> bool:
         return bool(self.servers or self.workspaces)
@@ -59,10 +61,11 @@ def absorb(before: LastGood, readings: Mapping[str, Reading]) -> Absorbed:
 
 
 def _renames(before: LastGood, after: LastGood) -> Renames:
-    """Only what has settings under the old name, and none under the new one."""
+    """Settings move only where there are some under the old name, and none under the new one."""
     servers = renamed_servers(before.servers, after.servers)
     workspaces = renamed_workspaces(before.workspaces, after.workspaces, servers)
-    return Renames(_moving(servers, after.hub.servers), _moving(workspaces, after.hub.workspaces))
+    filled = {old: new for old, new in workspaces.items() if before.workspaces.entries[old].members}
+    return Renames(_moving(servers, after.hub.servers), _moving(workspaces, after.hub.workspaces), filled)
 
 
 def _moving(renames: dict[str, str], settings: Mapping[str, object]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from yamcp_ui_adapter.desired import Owner
 from yamcp_ui_adapter.editor import Editor
 from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.files import Source
+from yamcp_ui_adapter.keys import KeyCabinet
 from yamcp_ui_adapter.publish import Publisher
 from yamcp_ui_adapter.seed import seed
 from yamcp_ui_adapter.settle import Settle
@@ -64,13 +65,14 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
 
     publisher = Publisher(settings.actual_address, leap, announce, transport=transport)
     with contextlib.closing(Writer(paths, Backups(settings.data_dir), lambda: state.expected)) as writer:
-        owner = Owner(Source(paths), state, publisher, settle, writer, events.publish)
+        keys = KeyCabinet(settings.keys_file.absolute(), lambda: state.workspaces)
+        owner = Owner(Source(paths), state, publisher, settle, writer, events.publish, keys)
         editor = Editor(owner, writer, paths)
         await owner.begin(FIRST_PATIENCE)
-        handlers = {**owner.handlers(), **editor.handlers()}
+        handlers = {**owner.handlers(), **editor.handlers(), **keys.handlers()}
         server = BridgeServer(settings.desired_address, handlers, transport=transport)
         async with events, asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(started), name="serve desired state")
             tasks.create_task(publisher.run(), name="publish snapshots")
             tasks.create_task(owner.follow(), name="follow the files")
-            tasks.create_task(watch(list(paths.values()), settle.notice), name="watch the files")
+            tasks.create_task(watch([*paths.values(), keys.path], settle.notice), name="watch the files")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.models import Changed, Desired, Event, SetServer, SetWorkspace, SnapshotId
+from bridge.models import Changed, Desired, Event, Issue, SetServer, SetWorkspace, SnapshotId
 from bridge.server import Handler
 from yamcp_ui_adapter.absorb import Renames
 from yamcp_ui_adapter.document import read_document
@@ -16,6 +16,7 @@ from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES, Reading
 from yamcp_ui_adapter.errors import DataDirUnusable, FileUnusable, HubFileBroken, NoSuchServer, NoSuchWorkspace
 from yamcp_ui_adapter.files import Source, write_file
 from yamcp_ui_adapter.hubfile import VERSION, Section, dump, with_renames, with_server, with_workspace
+from yamcp_ui_adapter.keys import KeyCabinet
 from yamcp_ui_adapter.publish import Publisher
 from yamcp_ui_adapter.settle import Settle
 from yamcp_ui_adapter.state import DesiredState
@@ -46,6 +47,7 @@ class Owner:
         settle: Settle,
         writer: Writer,
         tell: Callable[[Event], None],
+        keys: KeyCabinet,
     ) -> None:
         """`tell` is given an event whenever the answer to `desired` becomes another."""
         self._source = source
@@ -54,6 +56,7 @@ class Owner:
         self._settle = settle
         self._writer = writer
         self._tell = tell
+        self._keys = keys
         self._told: object = None
         self._files = asyncio.Lock()
         """Held by whoever reads all files or writes YAMCP's, so that none reads what another has half done."""
@@ -71,9 +74,13 @@ class Owner:
             self.offer()
         self.announce()
 
+    @property
+    def _issues(self) -> tuple[Issue, ...]:
+        return (*self._state.issues, *self._keys.issues)
+
     def announce(self) -> None:
         """Tell those who listen that desired state, or what is known of it, is another now; if it is."""
-        identity, issues = self._state.snapshot.id, self._state.issues
+        identity, issues = self._state.snapshot.id, self._issues
         news = (identity, issues, self._publisher.published, self._publisher.error, self._state.readings)
         if news != self._told:
             self._told = news
@@ -135,8 +142,11 @@ class Owner:
         self.offer()
 
     def _take(self, readings: Mapping[str, Reading]) -> None:
-        if renames := self._state.take(readings):
+        renames = self._state.take(readings)
+        if renames:
             self._move_settings(renames)
+        if renames.all_workspaces:
+            self._keys.rename(renames.all_workspaces)
 
     def _move_settings(self, renames: Renames) -> None:
         """Write into hub.json what was renamed. If that fails, the settings are kept in memory only."""
@@ -192,7 +202,7 @@ class Owner:
         """Desired state, what could not be used, and what the sidecar said of it."""
         return Desired(
             snapshot=self._state.snapshot,
-            issues=self._state.issues,
+            issues=self._issues,
             files={ROLES[name]: str(path) for name, path in self._source.paths.items()},
             published=self._publisher.published,
             sidecar_error=self._publisher.error,
@@ -227,8 +237,10 @@ class Owner:
             self.read()
         return Changed(snapshot=self._state.snapshot.id)
 
-    async def edit(self, edit: FilesEdit, settings: Edit | None = None) -> Changed:
-        """Change YAMCP's files, and hub.json where that follows from it.
+    async def edit(
+        self, edit: FilesEdit, settings: Edit | None = None, workspaces: Mapping[str, str] | None = None
+    ) -> Changed:
+        """Change YAMCP's files, and hub.json where that follows from it; `workspaces`: those that it renames.
 
         Raises:
             HubError: what `edit` and `Writer.change` raise; HubFileBroken. Nothing was changed.
@@ -238,6 +250,8 @@ class Owner:
             if settings:
                 self._hub_content()
             await self._writer.change(edit)
+            if workspaces:
+                self._keys.rename(workspaces)
             try:
                 if settings:
                     self._write(settings)

@@ -79,7 +79,8 @@ class Editor:
     async def put_workspace(self, body: PutWorkspace) -> Changed:
         """Write one workspace. Raises what `edits.put_workspace` and `Owner.edit` raise."""
         settings = self._move("workspaces", body.old_name, body.name)
-        return await self._owner.edit(partial(put_workspace, body=body), settings)
+        renamed = {body.old_name: body.name} if body.old_name is not None else None
+        return await self._owner.edit(partial(put_workspace, body=body), settings, renamed)
 
     async def delete_workspace(self, body: DeleteWorkspace) -> Changed:
         """Remove one workspace, and its settings. Raises what `edits.delete_workspace` and `Owner.edit` raise."""

@@ -139,6 +139,16 @@ ISSUES: dict[str, IssueKind] = {
         "hub.json has settings for a server or workspace that does not exist (any more); they are kept.",
         "Remove them if it will not come back.",
     ),
+    "KEYS_UNUSABLE": IssueKind(
+        "error",
+        "keys.json cannot be read, or is not as the hub writes it: no named key is let in. The hub's own token is.",
+        "Put back what was there before, or delete it and make the keys anew with `hubctl keys add`.",
+    ),
+    "KEY_WORKSPACE_UNKNOWN": IssueKind(
+        "warning",
+        "A key is for a workspace that does not exist (any more); one that is made by that name is open to it.",
+        "Revoke the key (`hubctl keys revoke`) if the workspace will not come back.",
+    ),
     "STATE_NOT_SAVED": IssueKind(
         "error",
         "The adapter cannot write what it remembers into the data directory. The hub goes on.",
@@ -203,7 +213,7 @@ class EditConflict(HubError):
 
 
 class AlreadyExists(HubError):
-    """A request is to create a server or workspace, or to rename one, and the name is taken; nothing was changed."""
+    """A request is to create a server, a workspace or a key, or to rename one, and the name is taken; nothing was changed."""
 
     code = "ALREADY_EXISTS"
     hint = "Choose another name, or edit the one that is there; names are case-sensitive."
@@ -228,6 +238,27 @@ class HubFileBroken(HubError):
 
     code = "HUB_FILE_BROKEN"
     hint = "Repair hub.json, or delete it to begin with defaults, and try again."
+
+
+class NoSuchKey(HubError):
+    """A request to revoke a key names one that there is not."""
+
+    code = "NO_SUCH_KEY"
+    hint = "`hubctl keys` lists them with names and ids; names are case-sensitive."
+
+
+class KeyInvalid(HubError):
+    """A key cannot be made so: its name or its limits cannot be used; nothing was written."""
+
+    code = "KEY_INVALID"
+    hint = "docs/configuration.md says what a key can be; `hubctl keys add --help` shows the command."
+
+
+class KeysFileBroken(HubError):
+    """keys.json cannot be read or used, so nothing is told of keys, and none is made or revoked; none is let in."""
+
+    code = "KEYS_FILE_BROKEN"
+    hint = "Put back what was there before, or delete it: then no key is valid, and `hubctl keys add` makes new ones."
 
 
 class DataDirUnusable(HubError):

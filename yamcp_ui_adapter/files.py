@@ -34,11 +34,11 @@ class Source:
 
     def touched(self) -> bool:
         """Whether a file looks other than when it was read: a safety net for changes that nothing noticed."""
-        return any(stamp != _stamp(self.paths[name]) for name, stamp in self._stamps.items())
+        return any(stamp != stamp_of(self.paths[name]) for name, stamp in self._stamps.items())
 
     def _read(self, name: str, expected: bool) -> Reading:
         path = self.paths[name]
-        self._stamps[name] = _stamp(path)
+        self._stamps[name] = stamp_of(path)
         try:
             raw = path.read_bytes()
         except FileNotFoundError:
@@ -55,7 +55,8 @@ class Source:
         return Held(None) if expected and self._clock() - since < GRACE else None
 
 
-def _stamp(path: Path) -> Stamp:
+def stamp_of(path: Path) -> Stamp:
+    """What a file looks like: another stamp, another content. None: it is not there."""
     try:
         found = path.stat()
     except OSError:

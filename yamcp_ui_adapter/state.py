@@ -97,7 +97,7 @@ class DesiredState:
         news = self._news(readings)
         self._raw.update(news)
         if not news:
-            return Renames({}, {})
+            return Renames({}, {}, {})
         before = self.issues
         absorbed = self._absorb(news)
         self._held = {name: found for name, found in self._held.items() if name not in news} | absorbed.held

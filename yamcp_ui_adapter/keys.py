@@ -1,0 +1,176 @@
+"""keys.json: who may use a protected hub beside whoever has its token. Written here alone; others read it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from bridge.errors import HubError
+from bridge.keys import ADMIN, FRONT, KEY_ID, KeysFile, StoredKey, new_token, parse_keys, token_hash
+from bridge.models import AddKey, Done, Issue, Key, KeyMade, Keys, RevokeKey
+from bridge.server import Handler
+from yamcp_ui_adapter.errors import (
+    AlreadyExists,
+    DataDirUnusable,
+    KeyInvalid,
+    KeysFileBroken,
+    NoSuchKey,
+    NoSuchWorkspace,
+    issue,
+)
+from yamcp_ui_adapter.files import stamp_of, write_file
+from yamcp_ui_adapter.hubfile import dump
+
+log = logging.getLogger(__name__)
+
+NAME = "keys.json"
+AT_MOST = 1000
+
+
+class KeyCabinet:
+    """The file, and the handlers of the kinds that are about it. `workspaces` gives the names of those there are."""
+
+    def __init__(self, path: Path, workspaces: Callable[[], Collection[str]]) -> None:
+        self.path = path
+        self._workspaces = workspaces
+        self._seen: tuple[object, KeysFile | str] | None = None
+        """What the file looked like, and said then (or why it says nothing)."""
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """What is served on the desired socket."""
+        return {"keys": self.keys, "add_key": self.add, "revoke_key": self.revoke}
+
+    async def keys(self, _: None = None) -> Keys:
+        """The keys, without their hashes. Raises KeysFileBroken."""
+        return Keys(keys=tuple(shown(key) for key in self._load().keys))
+
+    async def add(self, body: AddKey) -> KeyMade:
+        """Make a key; its token is told here and nowhere else.
+
+        Raises:
+            AlreadyExists, NoSuchWorkspace, KeyInvalid, KeysFileBroken, DataDirUnusable: nothing was written.
+        """
+        content = self._load()
+        self._check(body, content)
+        taken = {key.id for key in content.keys}
+        while (made := f"k{secrets.token_hex(4)[:7]}") in taken:
+            continue
+        token = new_token(made)
+        key = StoredKey(
+            id=made,
+            name=body.name,
+            hash=token_hash(token),
+            workspaces=None if body.workspaces is None else tuple(dict.fromkeys(body.workspaces)),
+            admin=body.admin,
+            created=round(time.time(), 3),
+        )
+        self._write((*content.keys, key))
+        log.info("key made", extra={"key": key.id, "name_of_key": key.name, "admin": key.admin})
+        return KeyMade(id=key.id, token=token)
+
+    async def revoke(self, body: RevokeKey) -> Done:
+        """Remove a key: its token is worth nothing within a second.
+
+        Raises:
+            NoSuchKey, KeysFileBroken, DataDirUnusable: nothing was written.
+        """
+        content = self._load()
+        found = [key for key in content.keys if body.key in (key.id, key.name)]
+        if not found:
+            raise NoSuchKey(f"There is no key {body.key!r}.")
+        self._write(tuple(key for key in content.keys if key not in found))
+        log.info("key revoked", extra={"key": found[0].id, "name_of_key": found[0].name})
+        return Done()
+
+    def rename(self, renames: Mapping[str, str]) -> None:
+        """Let the keys follow workspaces that were renamed. If that fails they lose them, which is reported."""
+        try:
+            content = self._load()
+            keys = tuple(renamed(key, renames) for key in content.keys)
+            if keys != content.keys:
+                self._write(keys)
+                log.info("keys follow renamed workspaces", extra={"renames": dict(renames)})
+        except HubError as error:
+            log.warning("keys cannot follow what was renamed", extra={"code": error.code, "why": error.message})
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """What is wrong with the file, and with what its keys name."""
+        try:
+            content = self._load()
+        except HubError as error:
+            return (issue("KEYS_UNUSABLE", f"file:{NAME}", NAME, error.message),)
+        known = self._workspaces()
+        return tuple(
+            issue("KEY_WORKSPACE_UNKNOWN", f"file:{NAME}", NAME, f"Key {key.name!r} names a workspace {name!r}.")
+            for key in content.keys
+            for name in key.workspaces or ()
+            if name not in known
+        )
+
+    def _check(self, body: AddKey, content: KeysFile) -> None:
+        if fault := name_fault(body.name):
+            raise KeyInvalid(f"A key cannot have that name: {fault}.")
+        if body.admin and body.workspaces is not None:
+            raise KeyInvalid("An admin key opens everything; it cannot be limited to workspaces.")
+        if body.workspaces == ():
+            raise KeyInvalid("A key that is limited to no workspace opens nothing.")
+        if any(key.name == body.name for key in content.keys):
+            raise AlreadyExists(f"There is a key {body.name!r} already.")
+        if missing := [name for name in body.workspaces or () if name not in self._workspaces()]:
+            raise NoSuchWorkspace(f"There is no workspace {missing[0]!r}.")
+        if len(content.keys) >= AT_MOST:
+            raise KeyInvalid(f"There are {AT_MOST} keys already; revoke some.")
+
+    def _load(self) -> KeysFile:
+        """What the file says now, read when it changed. Raises KeysFileBroken."""
+        stamp = stamp_of(self.path)
+        if self._seen is None or self._seen[0] != stamp:
+            self._seen = stamp, self._read()
+        content = self._seen[1]
+        if isinstance(content, str):
+            raise KeysFileBroken(content)
+        return content
+
+    def _read(self) -> KeysFile | str:
+        try:
+            return parse_keys(self.path.read_bytes())
+        except FileNotFoundError:
+            return KeysFile()
+        except OSError as error:
+            return f"{self.path} cannot be read: {error.strerror}."
+        except ValueError as error:
+            return f"{NAME} cannot be used: {error}."
+
+    def _write(self, keys: tuple[StoredKey, ...]) -> None:
+        """Raises DataDirUnusable."""
+        try:
+            write_file(self.path, dump(KeysFile(keys=keys).model_dump(mode="json")))
+        except OSError as error:
+            raise DataDirUnusable(f"{self.path} cannot be written: {error.strerror}.") from None
+        self._seen = None
+
+
+def shown(key: StoredKey) -> Key:
+    """A key as it is told: without its hash."""
+    return Key(id=key.id, name=key.name, workspaces=key.workspaces, admin=key.admin, created=key.created)
+
+
+def renamed(key: StoredKey, renames: Mapping[str, str]) -> StoredKey:
+    """The key with its workspaces as they are called now."""
+    if key.workspaces is None or not renames.keys() & set(key.workspaces):
+        return key
+    names = tuple(dict.fromkeys(renames.get(name, name) for name in key.workspaces))
+    return key.model_copy(update={"workspaces": names})
+
+
+def name_fault(name: str) -> str:
+    """Why a key cannot be called so; empty if it can."""
+    if not name.isprintable() or name != name.strip():
+        return "it begins or ends with a space, or holds a character that cannot be seen"
+    if KEY_ID.fullmatch(name) or name in (ADMIN, FRONT):
+        return "it is kept for the hub's own, or looks like an id"
+    return ""
