@@ -11,6 +11,7 @@ from functools import partial
 from typing import Literal
 
 from bridge.cli import front, lock
+from bridge.cli.access import check_certificate, check_token
 from bridge.cli.context import Context
 from bridge.cli.errors import HubNotRunning
 from bridge.cli.node import check_packages, find_node
@@ -111,6 +112,8 @@ def obstacles(settings: Settings) -> Iterator[HubError]:
         check_packages,
         partial(check_yamcp_directory, settings),
         partial(check_yamcp_ui, settings),
+        partial(check_token, settings),
+        partial(check_certificate, settings),
     )
     for check in checks:
         try:

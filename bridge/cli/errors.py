@@ -75,6 +75,13 @@ class NoSuchWorkspace(HubError):
     hint = "`hubctl workspaces` lists them; a name with spaces has to be quoted, or use its slug."
 
 
+class NoToken(HubError):
+    """The hub's own token is asked for, and there is none, or only its hash is known here."""
+
+    code = "NO_TOKEN"
+    hint = "It is made when a hub starts that listens beyond loopback, or by `hubctl token --rotate`; or set HUB_TOKEN."
+
+
 class NotApplied(HubError):
     """A change was accepted and saved, but the sidecar has not carried it out in the time that was waited for."""
 

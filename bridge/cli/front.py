@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 from pydantic import ConfigDict
@@ -33,9 +37,12 @@ async def health(settings: Settings, timeout: float) -> Health:
     Raises:
         FrontAway: no answer, or one that is not the front's.
     """
-    where = f"{settings.host}:{settings.port}"
+    host = settings.reached_at
+    where = f"{host}:{settings.port}"
     try:
-        status, text = await _get(settings.host, settings.port, "/healthz", timeout)
+        status, text = await _get(
+            lambda: _tcp(host, settings.port, timeout, bool(settings.tls_cert)), "/healthz", timeout
+        )
         return Health.model_validate_json(text)
     except (OSError, http.client.HTTPException) as error:
         raise FrontAway(f"The front does not answer at {where}: {_why(error, timeout)}.") from None
@@ -45,22 +52,51 @@ async def health(settings: Settings, timeout: float) -> Health:
 
 async def check_yamcp_ui_answers(settings: Settings, timeout: float) -> None:
     """See that YAMCP-UI serves its page. Raises YamcpUiAway."""
-    where = f"127.0.0.1:{settings.yamcp_ui_port}"
+    path = settings.yamcp_ui_socket if settings.protected else None
+    where = path or f"127.0.0.1:{settings.yamcp_ui_port}"
     try:
-        status, _ = await _get("127.0.0.1", settings.yamcp_ui_port, "/", timeout)
+        status, _ = await _get(
+            lambda: _Unix(path, timeout) if path else _tcp("127.0.0.1", settings.yamcp_ui_port, timeout),
+            "/",
+            timeout,
+        )
     except (OSError, http.client.HTTPException) as error:
         raise YamcpUiAway(f"YAMCP-UI does not answer at {where}: {_why(error, timeout)}.") from None
     if status != 200:
         raise YamcpUiAway(f"YAMCP-UI answers with status {status} at {where}.")
 
 
-async def _get(host: str, port: int, path: str, timeout: float) -> tuple[int, bytes]:
+class _Unix(http.client.HTTPConnection):
+    """A connection over a Unix socket."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = str(path)
+
+    def connect(self) -> None:
+        """As for any connection, but to the path."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _tcp(host: str, port: int, timeout: float, tls: bool = False) -> http.client.HTTPConnection:
+    """A connection, which knows of no proxy. No secret goes over it: whose certificate it is does not matter."""
+    if not tls:
+        return http.client.HTTPConnection(host, port, timeout=timeout)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+
+
+async def _get(connect: Callable[[], http.client.HTTPConnection], path: str, timeout: float) -> tuple[int, bytes]:
     async with asyncio.timeout(timeout):  # the thread's own timeout is for each read
-        return await asyncio.to_thread(_read, host.strip("[]"), port, path, timeout)
+        return await asyncio.to_thread(_read, connect, path)
 
 
-def _read(host: str, port: int, path: str, timeout: float) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(host, port, timeout=timeout)  # which knows of no proxy
+def _read(connect: Callable[[], http.client.HTTPConnection], path: str) -> tuple[int, bytes]:
+    connection = connect()
     try:
         connection.request("GET", path, headers={"Connection": "close"})
         answer = connection.getresponse()

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TextIO
 
+from bridge.cli.access import token
 from bridge.cli.calls import call
 from bridge.cli.context import Context, dumps
 from bridge.cli.doctor import doctor, running
@@ -24,6 +25,7 @@ from bridge.cli.errors import (
     NodeMissing,
     TooFewFiles,
 )
+from bridge.cli.keys import keys
 from bridge.cli.logs import logs
 from bridge.cli.render import Paint, error_line
 from bridge.cli.run import run
@@ -57,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
     _looking(command)
     _steering(command)
+    _access(command)
     _whole_hub(command)
     return root
 
@@ -93,6 +96,22 @@ def _steering(command: Callable[..., argparse.ArgumentParser]) -> None:
     one.add_argument("tool", help="its name as `hubctl tools` shows it")
     one.add_argument("arguments", nargs="*", help="key=value ..., or one JSON object, or - for one on stdin")
     one.add_argument("--timeout", type=_seconds, default=60.0, help="seconds to wait for the result (60)")
+
+
+def _access(command: Callable[..., argparse.ArgumentParser]) -> None:
+    one = command("keys", "list, make and revoke named keys", keys)
+    actions = one.add_subparsers(dest="action", metavar="action", title="actions")
+    again = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    again.add_argument("--json", action="store_true", help="write JSON, for scripts")
+    actions.add_parser("list", parents=[again], help="list them (as without an action)")
+    added = actions.add_parser("add", parents=[again], help="make one, and show its token")
+    added.add_argument("name", help="what it is called here")
+    added.add_argument("--workspace", action="append", help="only this one (name or slug); can be given several times")
+    added.add_argument("--admin", action="store_true", help="pages and API too")
+    revoked = actions.add_parser("revoke", parents=[again], help="make one worthless, and end its sessions")
+    revoked.add_argument("key", help="its id, or its name")
+    one = command("token", "show the hub's own token", lambda ctx, a: token(ctx, a.rotate), needs_hub=False)
+    one.add_argument("--rotate", action="store_true", help="make it anew; the old one is worth nothing from then on")
 
 
 def _whole_hub(command: Callable[..., argparse.ArgumentParser]) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
 from bridge.errors import HubError, PortTaken, SettingInvalid
+from bridge.runtime import is_served
 from bridge.settings import Settings
 
 _NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # localhost names ::1 where there may be no IPv6
@@ -25,9 +28,12 @@ class Port(NamedTuple):
 
 
 def ports(settings: Settings) -> list[Port]:
-    """Those that the hub with these settings listens on."""
+    """Those that the hub with these settings listens on; protected, all but the front are on Unix sockets."""
     host = settings.host.strip("[]")
-    found = [Port("HUB_PORT", host, settings.port), Port("HUB_SIDECAR_PORT", host, settings.sidecar_port)]
+    found = [Port("HUB_PORT", host, settings.port)]
+    if settings.protected:
+        return found
+    found.append(Port("HUB_SIDECAR_PORT", host, settings.sidecar_port))
     if settings.yamcp_ui_dir:
         found.append(Port("HUB_YAMCP_UI_PORT", "127.0.0.1", settings.yamcp_ui_port))
     return found
@@ -55,6 +61,25 @@ def port_problems(settings: Settings) -> Iterator[HubError]:
             check_port(port)
         except HubError as error:
             yield error
+    for path in (settings.sidecar_socket, settings.yamcp_ui_socket) if settings.protected else ():
+        try:
+            check_socket(path)
+        except HubError as error:
+            yield error
+
+
+def check_socket(path: Path) -> None:
+    """See that a Unix socket of the hub's is free: what a dead process left is, and is removed by who takes its place.
+
+    Raises:
+        PortTaken: a process listens there, or something else is in its place.
+    """
+    try:
+        taken = is_served(path) if path.is_socket() else os.path.lexists(path)
+    except OSError:
+        taken = True
+    if taken:
+        raise PortTaken(f"HUB_RUNTIME_DIR: {path} is taken.", hint="End what listens there, or remove the file.")
 
 
 def check_port(port: Port) -> None:

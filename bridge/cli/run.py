@@ -6,10 +6,14 @@ import os
 import resource
 import shlex
 import sys
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import NoReturn
 
+from pydantic import SecretStr
+
 from bridge.cli import lock, yamcp_ui
+from bridge.cli.access import check_certificate, prepare_access, welcome
 from bridge.cli.context import Context
 from bridge.cli.errors import DirectoryUnusable, TooFewFiles
 from bridge.cli.node import FRONT, check_packages, find_node
@@ -30,7 +34,7 @@ def run(context: Context) -> NoReturn:
     """Run the hub in the foreground; this process becomes its supervisor.
 
     Raises:
-        SettingInvalid, PortTaken: a setting cannot be used here.
+        SettingInvalid, PortTaken: a setting, a token's file or a certificate cannot be used here.
         NodeMissing, FrontNotInstalled: what the front runs on is not there.
         DirectoryUnusable, RuntimeDirUnsafe: a directory cannot be used.
         HubRunning: a hub already runs with this runtime directory.
@@ -42,10 +46,13 @@ def run(context: Context) -> NoReturn:
     check_packages()
     logs = prepare_directories(settings)
     check_yamcp_directory(settings)
+    check_certificate(settings)
     yamcp_ui.check_yamcp_ui(settings)
     holder = lock.take(settings.runtime)
     check_ports(settings)
-    context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.")
+    settings, fresh = prepare_access(settings)
+    context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.", *welcome(settings, fresh))
+    forget_token(os.environ)
     os.environ.update(environment(settings, logs, holder) | programs(settings, node))
     os.execv(sys.executable, [sys.executable, "-P", "-m", "bridge.cli.supervise", "-c", str(CONFIGURATION)])  # noqa: S606  # no shell is wanted
 
@@ -123,14 +130,20 @@ def programs(settings: Settings, node: str) -> dict[str, str]:
     }
 
 
+def forget_token(variables: MutableMapping[str, str]) -> None:
+    """Take the hub's token out of an environment, however it is spelled: the processes get a file with its hash."""
+    for name in [name for name in variables if name.upper() == "HUB_TOKEN"]:
+        del variables[name]
+
+
 def exported(settings: Settings) -> dict[str, str]:
-    """The settings as environment variables, paths absolute; those that are unset are left out."""
+    """The settings as environment variables, paths absolute; those that are unset are left out, and secrets are."""
     variables = {}
     for name in type(settings).model_fields:
         value = settings.runtime if name == "runtime_dir" else getattr(settings, name)
         if isinstance(value, Path):
             value = value.absolute()
-        if value is not None:
+        if value is not None and not isinstance(value, SecretStr):
             variables[f"HUB_{name.upper()}"] = str(value)
     return variables
 

@@ -37,8 +37,15 @@ async def health(context: Context) -> int:
     if context.json:
         context.emit(answer)
     else:
-        context.say(*(map(error_line, answer.reasons) if answer.reasons else ["The hub is well."]))
+        context.say(*health_lines(answer))
     return int(answer.status != "ok")
+
+
+def health_lines(answer: front.Health) -> list[str]:
+    """What the front says; one that asks for tokens says only whether all is well."""
+    if answer.status == "ok":
+        return ["The hub is well."]
+    return list(map(error_line, answer.reasons)) or ["The hub is not well: `hubctl doctor` finds out why."]
 
 
 async def pages_line(context: Context) -> str:

@@ -20,6 +20,10 @@ KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "X
 """Variables that it gets from the hub's environment; none may hold a secret."""
 
 
+FRESH = 'rm -f -- "$PORT"; exec "$0" "$@"'
+"""Removes the socket that one which was killed left: the next could not listen on it."""
+
+
 def check_yamcp_ui(settings: Settings) -> None:
     """See that HUB_YAMCP_UI_DIR, where it is set, is a YAMCP-UI that can be run.
 
@@ -56,10 +60,14 @@ def data_home(settings: Settings) -> Path:
 
 
 def command(settings: Settings, node: str, home: Path, environment: Mapping[str, str] = os.environ) -> str:
-    """The command line, for supervisord, that runs it with nothing of the hub's environment but `KEPT`."""
+    """The command line, for supervisord, that runs it with nothing of the hub's environment but `KEPT`.
+
+    Protected, it is reached through a Unix socket alone: a PORT that is no number is the path of one.
+    """
     variables = {name: environment[name] for name in KEPT if name in environment} | {
-        "PORT": str(settings.yamcp_ui_port),
+        "PORT": str(settings.yamcp_ui_socket if settings.protected else settings.yamcp_ui_port),
         "NODE_OPTIONS": "--dns-result-order=ipv4first",  # it listens on localhost, which has to be 127.0.0.1
         "XDG_DATA_HOME": str(home),
     }
-    return shlex.join(["env", "-i", *(f"{name}={value}" for name, value in variables.items()), node, "server.mjs"])
+    program = ["sh", "-c", FRESH, node, "server.mjs"] if settings.protected else [node, "server.mjs"]
+    return shlex.join(["env", "-i", *(f"{name}={value}" for name, value in variables.items()), *program])
