@@ -9,18 +9,22 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from bridge import logs
 from bridge.codec import new_session
-from bridge.errors import PortTaken
+from bridge.errors import AddressTaken, PortTaken
+from bridge.keys import Keyring
 from bridge.models import Event
+from bridge.runtime import claim_socket
 from bridge.server import BridgeServer, Publisher
 from bridge.settings import Settings
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from sidecar.auth import Gate
 from sidecar.bridge_api import BridgeApi
 from sidecar.connector import Connector
 from sidecar.endpoints import Endpoints
@@ -61,7 +65,9 @@ class App:
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder)
         self.bridge = BridgeServer(settings.actual_address, api.handlers(), session=session, transport=transport)
-        self.http = HttpServer(Endpoints(self.hub, self.sse, self.reporter, self.metrics, settings), settings)
+        endpoints = Endpoints(self.hub, self.sse, self.reporter, self.metrics, settings)
+        self.gate = self._guard(endpoints) if settings.protected else None
+        self.http = HttpServer(self.gate or endpoints, settings)
         self.stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -69,6 +75,7 @@ class App:
 
         Raises:
             PortTaken: HUB_SIDECAR_PORT is in use.
+            AddressTaken: the Unix socket of a protected hub is.
         """
         self._watch_signals()
         logging.getLogger().addHandler(self.logs)
@@ -76,19 +83,31 @@ class App:
         for name in ("mcp", "uvicorn", "fastmcp"):  # their lines name whole session ids, and repeat ours
             logging.getLogger(name).setLevel(logging.WARNING)
         self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        listener = bind(self.settings)
-        await warm_up()
+        with listening(self.settings) as listener:
+            await warm_up()
+            await self._serve(listener)
+
+    async def _serve(self, listener: socket.socket) -> None:
         async with self.publisher, Spawner(self.settings.runtime) as spawner, asyncio.TaskGroup() as tasks:
             tasks.create_task(self.hub.run(self._pool(spawner), self.stop))
             loops = (self.bridge.serve(), self.reconciler.run(), self.recorder.run(), self.reporter.run())
             services = [tasks.create_task(loop) for loop in loops]
             tasks.create_task(self.sse.run(self.stop))
             tasks.create_task(self.http.serve_until(self.stop, listener))
-            log.info("sidecar started", extra={"url": self.settings.sidecar_url, "pid": os.getpid()})
+            if self.gate:
+                tasks.create_task(self.gate.run(self.stop))
+            where = str(self.settings.sidecar_socket) if self.settings.protected else self.settings.sidecar_url
+            log.info("sidecar started", extra={"url": where, "pid": os.getpid()})
             await self.stop.wait()
             log.info("sidecar stopping")
             for service in services:
                 service.cancel()
+
+    def _guard(self, endpoints: Endpoints) -> Gate:
+        keyring = Keyring(self.settings)
+        if self.settings.token:
+            self.redactor.add("", {self.settings.token.get_secret_value()})
+        return Gate(endpoints, keyring, lambda: self.hub.tenants.recheck(keyring.current))
 
     def _pool(self, spawner: Spawner) -> Pool:
         key = load_key(self.settings.data_dir / "fingerprint.key")
@@ -138,6 +157,43 @@ class HttpServer(uvicorn.Server):
             tasks.create_task(self.serve(sockets=[listener]))
             await until.wait()
             self.should_exit = True
+
+
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """The listening socket: the port's, or of a protected hub a Unix socket, whose file is removed at the end.
+
+    Raises:
+        PortTaken, AddressTaken, RuntimeDirUnsafe: it cannot be had.
+    """
+    if not settings.protected:
+        with bind(settings) as listener:
+            yield listener
+        return
+    path = settings.sidecar_socket
+    with bind_unix(path) as listener:
+        mine = path.lstat().st_ino
+        try:
+            yield listener
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                if path.lstat().st_ino == mine:
+                    path.unlink()
+
+
+def bind_unix(path: Path) -> socket.socket:
+    """A listening Unix socket that only this user may connect to. Raises AddressTaken, RuntimeDirUnsafe."""
+    claim_socket(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))  # in a directory that is closed to others, so that the mode may come after
+        path.chmod(0o600)
+        listener.listen()  # at once: a file that nobody listens on may be claimed
+    except OSError as error:
+        listener.close()
+        raise AddressTaken(f"{path} cannot be listened on: {error.strerror}.") from None
+    listener.setblocking(False)
+    return listener
 
 
 def bind(settings: Settings) -> socket.socket:

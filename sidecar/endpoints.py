@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import Receive, Scope, Send
 
+from bridge.keys import Principal
 from bridge.settings import Settings
 from sidecar import codec, frames
 from sidecar.asgi import header, parse, read_body, replay, respond, respond_error
+from sidecar.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
 from sidecar.errors import HostRefused, MessageInvalid, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
 from sidecar.hub import Hub
 from sidecar.metrics import Metrics
 from sidecar.sse import SseTransport
 from sidecar.status import StatusReporter
+from sidecar.tenants import HUBS_OWN
 from sidecar.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -27,7 +31,10 @@ Page = Callable[[Send], Awaitable[None]]
 
 
 class Endpoints:
-    """The ASGI application."""
+    """The ASGI application. In a protected hub it is called by an `auth.Gate`, which says whose request it is.
+
+    What the principal may not use does not exist for it: no answer tells the one from the other.
+    """
 
     def __init__(
         self, hub: Hub, sse: SseTransport, reporter: StatusReporter, metrics: Metrics, settings: Settings
@@ -41,6 +48,7 @@ class Endpoints:
             self._hosts |= {(urlsplit(settings.public_url).hostname or "").lower()}
         self._most_sessions = settings.max_sessions
         self._most_bytes = settings.max_body_bytes
+        self._protected = settings.protected
         self._pages: dict[str, Page] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -54,19 +62,26 @@ class Endpoints:
             return
         path = scope.get("raw_path") or scope["path"].encode()
         parts = [unquote(part) for part in path.decode("latin-1").split("?")[0].split("/") if part]
-        if refusal := self._foreign(scope):
+        principal: Principal = scope["state"][PRINCIPAL] if self._protected else EVERYBODY
+        if not self._protected and (refusal := self._foreign(scope)):
             await respond_error(send, 403, refusal)
         elif len(parts) in (2, 3) and parts[0] == "mcp":
-            await self._serve_workspace(parts[1], parts[2] if len(parts) == 3 else "", scope, receive, send)
-        elif (page := self._pages.get(scope["path"])) is None:
-            await respond_error(send, 404, self._unknown("There is nothing at this path.", ""))
+            await self._serve_workspace(parts[1], parts[2] if len(parts) == 3 else "", principal, scope, receive, send)
+        elif (page := self._page(scope["path"], principal)) is None:
+            await respond_error(send, 404, self._unknown("There is nothing at this path.", "", principal))
         elif scope["method"] not in ("GET", "HEAD"):
             await _not_allowed(send, "GET, HEAD")
         else:
             await page(send)
 
+    def _page(self, path: str, principal: Principal) -> Page | None:
+        return self._pages.get(path) if principal.admin or path == OPEN_PATH else None
+
     def _foreign(self, scope: Scope) -> HostRefused | None:
-        """A browser's page of another site must not reach the hub by DNS rebinding (MCP, Transports, Security)."""
+        """A browser's page of another site must not reach the hub by DNS rebinding (MCP, Transports, Security).
+
+        Where a token is wanted there is no need: no page has it, and no browser sends it by itself.
+        """
         host = _hostname("//" + header(scope, b"host").decode("latin-1"))
         if host not in self._hosts:
             return HostRefused("The Host of the request is not one of the hub's.")
@@ -77,19 +92,39 @@ class Endpoints:
 
     # --- workspaces ----------------------------------------------------------------------------------------------
 
-    async def _serve_workspace(self, name: str, rest: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_workspace(
+        self, name: str, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         workspace = self._hub.find(name) or next((each for each in self._hub.departed if each.spec.slug == name), None)
-        if workspace is None:
-            await respond_error(send, 404, self._unknown(f"There is no workspace {name!r}.", name))
+        if workspace is None or not principal.may_use(workspace.name):
+            await respond_error(send, 404, self._unknown(f"There is no workspace {name!r}.", name, principal))
         elif rest == "messages":
-            await self._message(workspace, scope, receive, send)
+            await self._message(self._hub.tenants.find(workspace, principal), scope, receive, send)
         elif rest not in ("", "sse"):
-            await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name))
+            await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name, principal))
         elif workspace.refusal() and _is_new(scope, rest):
-            await respond_error(send, 404, self._off(workspace))
+            await respond_error(send, 404, self._off(workspace, principal))
         elif _opens_session(scope, rest) and self._hub.session_count() >= self._most_sessions:
             await respond_error(send, 503, TooManySessions(f"{self._most_sessions} sessions are open."))
-        elif rest == "":
+        elif principal.id in HUBS_OWN:
+            await self._serve(workspace, rest, scope, receive, send)
+        else:
+            await self._serve_key(workspace, rest, principal, scope, receive, send)
+
+    async def _serve_key(
+        self, base: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve the key's own version of the workspace, with its sessions: other keys' are unknown there."""
+        async with AsyncExitStack() as stack:
+            try:
+                workspace = await stack.enter_async_context(self._hub.tenants.using(base, principal))
+            except SidecarError as error:
+                await respond_error(send, 503, error)
+                return
+            await self._serve(workspace, rest, scope, receive, send)
+
+    async def _serve(self, workspace: Workspace, rest: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if rest == "":
             await self._serve_http(workspace, scope, receive, send)
         elif scope["method"] == "GET":
             await self._sse.serve_stream(workspace, scope, receive, send)
@@ -108,20 +143,25 @@ class Endpoints:
             receive = replay(body, receive)
         await workspace.fastmcp.serve_http(scope, receive, send)
 
-    async def _message(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             await _not_allowed(send, "POST")
             return
         session_id = parse_qs(scope["query_string"].decode("latin-1")).get("session_id", [""])[0]
         await self._sse.serve_message(workspace, session_id, scope, receive, send)
 
-    def _unknown(self, message: str, name: str) -> SidecarError:
-        there = [workspace.spec.slug for workspace in self._hub.workspaces.values() if workspace.spec.enabled]
+    def _switched_on(self, principal: Principal) -> list[str]:
+        """The workspaces that the principal may know of."""
+        specs = (workspace.spec for workspace in self._hub.workspaces.values())
+        return [spec.slug for spec in specs if spec.enabled and principal.may_use(spec.name)]
+
+    def _unknown(self, message: str, name: str, principal: Principal) -> SidecarError:
+        there = self._switched_on(principal)
         listed = f" There are: {', '.join(there)}." if there else " There is none yet."
         return WorkspaceUnknown(message + listed, data={"workspace": name, "workspaces": there})
 
-    def _off(self, workspace: Workspace) -> SidecarError:
-        there = [each.spec.slug for each in self._hub.workspaces.values() if each.spec.enabled]
+    def _off(self, workspace: Workspace, principal: Principal) -> SidecarError:
+        there = self._switched_on(principal)
         listed = f" Switched on are: {', '.join(there)}." if there else " No other is switched on."
         refusal = workspace.refusal() or WorkspaceOff("")
         return type(refusal)(refusal.message + listed, data={"workspace": workspace.name, "workspaces": there})

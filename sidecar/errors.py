@@ -166,7 +166,7 @@ class CallTimeout(SidecarError):
 
 
 class TooManyInstances(SidecarError):
-    """A `per_client` server already runs as many processes as its limit allows."""
+    """A server already runs for as many clients (`per_client`), or keys, as its limit allows."""
 
     code = "SERVER_INSTANCES"
     hint = "Close other sessions, or raise `max_instances` of the server in hub.json."
@@ -209,7 +209,7 @@ class HubStopping(SidecarError):
 
 
 class TooManySessions(SidecarError):
-    """As many sessions are open as HUB_MAX_SESSIONS allows."""
+    """As many sessions are open as HUB_MAX_SESSIONS allows, or single keys use as many workspaces as the hub runs."""
 
     code = "SESSIONS_LIMIT"
     hint = "Close some, or raise HUB_MAX_SESSIONS."
@@ -246,6 +246,24 @@ class BodyTooLarge(SidecarError):
     status = 413
     rpc_code = INVALID_REQUEST
     hint = "Send less, or raise HUB_MAX_BODY_BYTES."
+
+
+class TokenRequired(SidecarError):
+    """A request to a protected hub has no token."""
+
+    code = "TOKEN_REQUIRED"
+    status = 401
+    rpc_code = INVALID_REQUEST
+    hint = "Send `Authorization: Bearer <token>`; whoever runs the hub gets one from `hubctl token` or `hubctl keys`."
+
+
+class TokenInvalid(SidecarError):
+    """A request to a protected hub has a token that is not valid: mistyped, revoked, or another hub's."""
+
+    code = "TOKEN_INVALID"
+    status = 401
+    rpc_code = INVALID_REQUEST
+    hint = "Compare it with `hubctl token`, or have a new key made: hubctl keys add NAME."
 
 
 class HostRefused(SidecarError):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from bridge.models import Event, Snapshot
+from bridge.models import Event, Snapshot, UpstreamState
 from bridge.settings import Settings
 from sidecar import codec
+from sidecar.errors import HubStopping
 from sidecar.logring import SERVER_LOGGER
 from sidecar.metrics import Metrics
 from sidecar.plan import Wanted, plan
 from sidecar.pool import Pool
 from sidecar.redact import Redactor
+from sidecar.session import Session
+from sidecar.tenants import Tenants
 from sidecar.upstream import Upstream
 from sidecar.workspace import Release, Workspace
 
@@ -38,6 +41,8 @@ class Hub:
         self.workspaces: dict[str, Workspace] = {}
         self.departed: set[Workspace] = set()
         """Removed workspaces with clients that have not left yet."""
+        self.tenants = Tenants(self._start_for_key, self._close_for_key, settings.session_idle_timeout)
+        """What single keys have of the workspaces; none in an unprotected hub."""
         self.snapshot: Snapshot | None = None
         self._settings = settings
         self._metrics = metrics
@@ -69,6 +74,7 @@ class Hub:
             tasks.create_task(pool.run(until))
             await until.wait()
             self._tasks = None
+            self.tenants.stop()
             if self._counting:
                 self._counting.cancel()
             for end in self._ends.values():
@@ -86,7 +92,7 @@ class Hub:
         for wanted in steps.create:
             released += self._create(wanted)
         for wanted in steps.update:
-            released += self.workspaces[wanted.spec.name].update(wanted)
+            released += self._update(self.workspaces[wanted.spec.name], wanted)
         for name in steps.remove:
             released += self._remove(self.workspaces.pop(name))
         self._by_slug = {workspace.spec.slug: workspace for workspace in self.workspaces.values()}
@@ -113,18 +119,39 @@ class Hub:
             self.departed.discard(returned)
         workspace = returned or self._start(wanted)
         self.workspaces[wanted.spec.name] = workspace
-        return workspace.update(wanted)
+        return self._update(workspace, wanted)
 
-    def _start(self, wanted: Wanted) -> Workspace:
+    def _update(self, workspace: Workspace, wanted: Wanted, *, gone: bool = False) -> list[Release]:
+        """Change a workspace, and what keys have of it."""
+        every = (workspace, *self.tenants.of(workspace))
+        return [release for each in every for release in each.update(wanted, gone=gone)]
+
+    def _start(self, wanted: Wanted, tenant: str = "") -> Workspace:
         if self._tasks is None:
             raise RuntimeError("the hub is not running")
-        workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed)
+        workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed, tenant)
         end = self._ends[workspace] = asyncio.Event()
         self._tasks.create_task(workspace.run(end))
         return workspace
 
+    def _start_for_key(self, base: Workspace, tenant: str) -> Workspace:
+        if self._tasks is None:
+            raise HubStopping("The hub is stopping.")
+        workspace = self._start(base.wanted, tenant)
+        workspace.update(base.wanted, gone=base.gone)
+        return workspace
+
+    def _close_for_key(self, base: Workspace, workspace: Workspace) -> None:
+        for session in tuple(workspace.sessions):
+            session.close()
+        for upstream, holder in workspace.update(Wanted(workspace.spec, ()), gone=True):
+            self.pool.release(upstream, holder)
+        if end := self._ends.pop(workspace, None):
+            end.set()
+        self._sessions_changed(base)
+
     def _remove(self, workspace: Workspace) -> list[Release]:
-        released = workspace.update(Wanted(workspace.spec, ()), gone=True)
+        released = self._update(workspace, Wanted(workspace.spec, ()), gone=True)
         self.departed.add(workspace)
         self._sessions_changed(workspace)
         return released
@@ -135,9 +162,17 @@ class Hub:
         """The workspace of that slug or name."""
         return self._by_slug.get(name) or self.workspaces.get(name)
 
+    def every(self) -> Iterator[Workspace]:
+        """All workspaces, those of single keys too."""
+        return iter((*self.workspaces.values(), *self.departed, *self.tenants))
+
+    def clients(self, workspace: Workspace) -> set[Session]:
+        """The clients of a workspace, whatever their keys."""
+        return workspace.clients().union(*(each.clients() for each in self.tenants.of(workspace)))
+
     def session_count(self) -> int:
         """How many client sessions are open."""
-        return sum(len(workspace.clients()) for workspace in (*self.workspaces.values(), *self.departed))
+        return sum(len(workspace.clients()) for workspace in self.every())
 
     # --- what happens by itself ----------------------------------------------------------------------------------
 
@@ -149,7 +184,9 @@ class Hub:
     def _sessions_changed(self, workspace: Workspace) -> None:
         if workspace not in self._ends or self._tasks is None:
             return  # what is left of a removed workspace, or of all of them, is being closed
-        if workspace in self.departed and not workspace.clients():
+        self.tenants.touch(workspace)
+        workspace = self.tenants.base_of(workspace)
+        if workspace in self.departed and not self.clients(workspace):
             self._count(workspace)
             self._forget(workspace)
             return
@@ -164,7 +201,7 @@ class Hub:
 
     def _count(self, workspace: Workspace) -> None:
         """Set the figures of a workspace's sessions, and tell of them if they are others than before."""
-        clients = workspace.clients()
+        clients = self.clients(workspace)
         for transport in ("sse", "http"):
             count = sum(1 for session in clients if session.transport == transport)
             self._metrics.sessions(workspace.name, transport, count)
@@ -175,6 +212,7 @@ class Hub:
     def _forget(self, workspace: Workspace) -> None:
         """The last client of a removed workspace has left."""
         self.departed.discard(workspace)
+        self.tenants.forget(workspace)
         self._uncounted.discard(workspace)
         for known in (self._shown, self._counted):
             known.pop(workspace, None)
@@ -191,22 +229,27 @@ class Hub:
             log.exception("a server's change could not be shown", extra={"server": upstream.spec.key})
 
     def _show(self, upstream: Upstream) -> None:
-        for workspace in (*self.workspaces.values(), *self.departed):
+        for workspace in self.every():
             if workspace.holds(upstream):
                 workspace.upstream_changed(upstream)
-                if not workspace.gone and self._shown.get(workspace) != _visible(workspace):
+                if not (workspace.gone or workspace.tenant) and self._shown.get(workspace) != _visible(workspace):
                     self._tell(workspace)
-        if upstream.state == "stopped":
+        if upstream.state == "stopped" or upstream.for_key:
             self._correct_figures(upstream.spec.key)
-        self._publish(Event(topic="server", subject=upstream.spec.key, data={"state": upstream.state}))
+        self._publish(Event(topic="server", subject=upstream.spec.key, data={"state": self._state(upstream)}))
+
+    def _state(self, upstream: Upstream) -> UpstreamState:
+        """The state that is told of its server: a key's own one does not stand for that of all."""
+        shared = self.pool.shared(upstream.fingerprint) if upstream.for_key else None
+        return shared.state if shared else upstream.state
 
     def _correct_figures(self, key: str) -> None:
         """An upstream that has ended may not be its server's last; or the last of a server that is gone."""
         keys = {server.key for server in self.snapshot.servers} if self.snapshot else set()
         if key not in keys:
             self._metrics.keep_servers(keys)
-        elif states := [upstream.state for upstream in self.pool if upstream.spec.key == key]:
-            self._metrics.upstream_state(key, states[-1])
+        elif running := [upstream for upstream in self.pool if upstream.spec.key == key]:
+            self._metrics.upstream_state(key, self._state(running[-1]))
 
     def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
         """A server sent a notification: pass it to whom it concerns."""
@@ -222,7 +265,7 @@ class Hub:
                 extra={"server": upstream.spec.key, "data": _loggable(params.get("data"))},
             )
         attached = self.pool.clients(upstream)
-        if len(attached) != 1:
+        if len(attached) != 1 or self.pool.between_keys(upstream):
             return  # nothing in the protocol says which of several clients it is for
         session = attached.pop()
         if method != "notifications/message" or session.wants_log(str(params.get("level"))):

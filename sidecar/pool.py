@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 class Holder(Protocol):
     """Who holds an upstream: a workspace, or a session."""
 
+    tenant: str
+    """Id of the key whose it is; empty for the hub's own."""
+
     def clients(self) -> Iterable[Session]:
         """The clients that are served through it."""
 
@@ -60,7 +63,7 @@ class Pool:
     def acquire(self, spec: ServerSpec, holder: Holder, *, owner: str = "", port: ClientPort | None = None) -> Upstream:
         """The upstream for `spec`, held by `holder` from now on; opened if there is none.
 
-        `owner` names the session that has it alone; empty for a shared one.
+        `owner` names the session (whose `port` it then has) or the key that has it alone; empty for a shared one.
 
         Raises:
             TooManyInstances: one more would exceed the server's `max_instances`.
@@ -70,10 +73,12 @@ class Pool:
             if self._tasks is None:
                 raise RuntimeError("the pool is not running")
             if owner and self._instances(key[0]) >= spec.settings.max_instances:
+                whom = "sessions" if spec.settings.session == "per_client" else "keys"
                 raise TooManyInstances(
-                    f"The server {spec.key!r} already runs for {spec.settings.max_instances} sessions."
+                    f"The server {spec.key!r} already runs for {spec.settings.max_instances} {whom}."
                 )
             upstream = Upstream(key[0], spec, self._connector(spec), self._listener, self._metrics, port)
+            upstream.for_key = bool(owner) and spec.settings.session == "shared"
             self._held[key] = (upstream, set[Holder]())
             self._tasks.create_task(self._run(upstream))
         upstream, holders = self._held[key]
@@ -100,8 +105,18 @@ class Pool:
 
     def clients(self, upstream: Upstream) -> set[Session]:
         """The clients that it serves, in whichever workspace."""
-        holders = next((holders for held, holders in self._held.values() if held is upstream), set[Holder]())
-        return {client for holder in holders for client in holder.clients()}
+        return {client for holder in self._holders(upstream) for client in holder.clients()}
+
+    def between_keys(self, upstream: Upstream) -> bool:
+        """Whether it serves several keys, or a key and the hub's own."""
+        return len({holder.tenant for holder in self._holders(upstream)}) > 1
+
+    def shared(self, fingerprint: str) -> Upstream | None:
+        """The one that nobody has alone."""
+        return self._held.get((fingerprint, ""), (None, None))[0]
+
+    def _holders(self, upstream: Upstream) -> set[Holder]:
+        return next((holders for held, holders in self._held.values() if held is upstream), set[Holder]())
 
     def __iter__(self) -> Iterator[Upstream]:
         return iter([upstream for upstream, _ in self._held.values()])

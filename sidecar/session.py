@@ -23,6 +23,8 @@ class Session(ABC):
     """What the relay knows of a client. `own` are its upstreams of servers in `per_client` mode, by server key."""
 
     transport: str
+    tenant = ""
+    """A session holds only what it has alone, whosever it is (pool.Holder)."""
 
     def __init__(self, session_id: str | None = None) -> None:
         self.id = session_id or secrets.token_hex(16)
@@ -51,6 +53,9 @@ class Session(ABC):
     @abstractmethod
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Send a notification to the client, if it is ready for it; never blocks."""
+
+    def close(self) -> None:  # noqa: B027 - most kinds have nothing to do here
+        """End it, where it can be ended from here: what its transport owns ends with the workspace."""
 
     def clients(self) -> Iterable[Session]:
         """The clients behind it: one, unless it only stands for requests that have no session (pool.Holder)."""

@@ -127,6 +127,10 @@ class SseSession(Session):
         self._ended = True
         self._wake.set()
 
+    def close(self) -> None:
+        """The client is not let in any more."""
+        self.end()
+
     # --- from the client -----------------------------------------------------------------------------------------
 
     def greeted(self, params: dict[str, Any]) -> None:
@@ -266,9 +270,12 @@ class SseTransport:
                 task.cancel()
 
     async def serve_message(
-        self, workspace: Workspace, session_id: str, scope: Scope, receive: Receive, send: Send
+        self, workspace: Workspace | None, session_id: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """POST: one message of a session; answered 202 at once, the response comes on the stream."""
+        """POST: one message of a session; answered 202 at once, the response comes on the stream.
+
+        `workspace` is none for a key that has no session there.
+        """
         session = self._sessions.get(session_id)
         if session is None or session.workspace is not workspace:
             await respond_error(send, 404, SessionUnknown("There is no such session."))

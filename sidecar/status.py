@@ -84,27 +84,29 @@ class StatusReporter:
 
     def _workspace(self, workspace: Workspace) -> WorkspaceStatus:
         view, spec = workspace.view, workspace.spec
-        url, direct = (f"{base}/mcp/{spec.slug}" for base in (self._settings.base_url, self._settings.sidecar_url))
+        url = f"{self._settings.base_url}/mcp/{spec.slug}"
+        direct = "" if self._settings.protected else f"{self._settings.sidecar_url}/mcp/{spec.slug}"
         return WorkspaceStatus(
             name=spec.name,
             slug=spec.slug,
             enabled=spec.enabled,
             sse_url=f"{url}/sse",
             http_url=url,
-            direct_sse_url=f"{direct}/sse",
+            direct_sse_url=direct and f"{direct}/sse",
             direct_http_url=direct,
             servers=spec.servers,
             ready=workspace.ready,
             tools=len(view.tools),
             resources=len(view.resources),
             prompts=len(view.prompts),
-            sessions=len(workspace.clients()),
+            sessions=len(self._hub.clients(workspace)),
         )
 
     def _server(self, spec: ServerSpec) -> ServerStatus:
         fingerprint = self._hub.pool.fingerprint(spec)
         upstreams = [upstream for upstream in self._hub.pool if upstream.fingerprint == fingerprint]
-        best = min(upstreams, key=lambda upstream: ORDER.index(upstream.state), default=None)
+        best = self._hub.pool.shared(fingerprint)  # what single keys have of it does not stand for all
+        best = best or min(upstreams, key=lambda upstream: ORDER.index(upstream.state), default=None)
         if best is None:
             since = self._started_at
             return ServerStatus(

@@ -68,6 +68,7 @@ class Upstream:
     ) -> None:
         self.fingerprint = fingerprint
         self.spec = spec
+        self.for_key = False  # whether it is one key's own, beside the one that the hub's own clients use
         self.state: UpstreamState = "starting"
         self.reason: ErrorBody | None = None
         self.since = time.time()

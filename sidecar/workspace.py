@@ -36,8 +36,10 @@ class Member:
 
     spec: ServerSpec
     upstream: Upstream | None
-    """None in `per_client` mode: each session has its own."""
+    """None in `per_client` mode, where each session has its own; and where there are as many as there may be."""
     before: Upstream | None = None
+    refused: SidecarError | None = None
+    """That there are as many as there may be, which is so of a key's own servers only."""
 
     @property
     def serving(self) -> Upstream | None:
@@ -46,12 +48,20 @@ class Member:
 
 
 class Workspace:
-    """Owned by the hub; `run` owns what must run for it."""
+    """Owned by the hub; `run` owns what must run for it. With a `tenant` it is one key's version of a workspace."""
 
     def __init__(
-        self, wanted: Wanted, pool: Pool, settings: Settings, on_sessions: Callable[[Workspace], None]
+        self,
+        wanted: Wanted,
+        pool: Pool,
+        settings: Settings,
+        on_sessions: Callable[[Workspace], None],
+        tenant: str = "",
     ) -> None:
         self.wanted = wanted
+        self.tenant = tenant
+        self.serving = asyncio.Event()
+        """Set when Streamable HTTP is served."""
         self.view: View = views.EMPTY
         self.gone = False
         self.sessions: set[Session] = set()
@@ -83,6 +93,7 @@ class Workspace:
         """Own the workspace's Streamable HTTP sessions and small tasks until `until` is set."""
         async with self.fastmcp.running(), asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            self.serving.set()
             try:
                 await until.wait()
             finally:
@@ -121,9 +132,29 @@ class Workspace:
     def _member(self, spec: ServerSpec) -> Member:
         if spec.settings.session == "per_client":
             return Member(spec, None)
-        upstream = self._pool.acquire(spec, self)
+        owner = "" if spec.settings.share_between_keys else self.tenant
+        try:
+            upstream = self._pool.acquire(spec, self, owner=owner)
+        except TooManyInstances as error:
+            log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": self.name})
+            return Member(spec, None, refused=error)
         upstream.log_level = least(self._pool.clients(upstream))
         return Member(spec, upstream)
+
+    def refused(self) -> frozenset[str]:
+        """Fingerprints of the servers that it lacks, for there are as many as there may be."""
+        return frozenset(self._pool.fingerprint(member.spec) for member in self.members.values() if member.refused)
+
+    def fingerprints(self) -> frozenset[str]:
+        """Those of the servers that it has to itself."""
+        held = (member.upstream for member in self.members.values())
+        return frozenset(upstream.fingerprint for upstream in held if upstream and upstream.for_key)
+
+    def ask_again(self) -> None:
+        """Have the servers that it lacks, if there is room for them now."""
+        for key, member in self.members.items():
+            if member.refused:
+                self.members[key] = self._member(member.spec)
 
     def _succeed(self, before: Member, member: Member) -> list[Release]:
         """Let what served until now go on until the new upstream is ready or has failed."""
@@ -205,15 +236,28 @@ class Workspace:
 
     async def view_for(self, session: Session) -> View:
         """What a session sees: with its own upstreams, started at first need, where servers are `per_client`."""
-        alone = [member.spec for member in self.members.values() if member.upstream is None]
+        alone = [member for member in self.members.values() if member.upstream is None]
         session.refused = None
         if not alone:
             return self.view
-        opened = [session.own.get(spec.key) or self._open_own(session, spec) for spec in alone]
+        if any(member.refused for member in alone):
+            self.ask_again()
+        opened = [self._opened(session, member.spec.key) for member in alone]
         await asyncio.gather(*(_started(upstream) for upstream in opened if upstream and not upstream.tried))
         if session.private_view is None and session.own:
             session.private_view = self._build(session.own)
         return session.private_view or self.view
+
+    def _opened(self, session: Session, key: str) -> Upstream | None:
+        """A server that was not there yet."""
+        member = self.members[key]
+        if member.refused:
+            session.refused = member.refused
+        return (
+            member.upstream
+            or session.own.get(key)
+            or (None if member.refused else self._open_own(session, member.spec))
+        )
 
     def _open_own(self, session: Session, spec: ServerSpec) -> Upstream | None:
         try:

@@ -137,7 +137,7 @@ def test_main(settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: Any, w
     monkeypatch.setattr(entry, "App", Stopped)
     monkeypatch.setattr(sys, "argv", ["sidecar"])
     if wrong:
-        monkeypatch.setenv("HUB_HOST", "0.0.0.0")
+        monkeypatch.setenv("HUB_HOST", "hub.example")
     else:
         monkeypatch.setattr(entry, "load", lambda: settings)
     assert entry.main() == (2 if wrong else 0)
