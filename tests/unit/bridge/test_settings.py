@@ -59,7 +59,13 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("HUB_PORT", "70000", "less than or equal to 65535"),
         ("HUB_LOG_LEVEL", "loud", "'debug'"),
         ("HUB_HOST", "example.org", "is not an IP address or localhost"),
-        ("HUB_HOST", "0.0.0.0", "is not a loopback address"),
+        ("HUB_HOST", "127.0.0.1:80", "is not an IP address or localhost"),
+        ("HUB_HOST", "fe80::1%eth0", "is not an IP address or localhost"),
+        ("HUB_TOKEN", "s3cret", "a token is 16 to 512 visible ASCII characters"),
+        ("HUB_TOKEN", "s3cret s3cret s3cret", "a token is 16 to 512 visible ASCII characters"),
+        ("HUB_TRUSTED_PROXIES", "10.0.0.0/8, proxy", "'proxy' is not an IP address or network"),
+        ("HUB_CONTAINER_ENGINE", "nerdctl", "none of auto, podman, docker, off, and no absolute path"),
+        ("HUB_CONTAINER_MOUNTS", "/srv, notes", "'notes' is not an absolute path"),
         ("HUB_DRAIN_TIMEOUT", "-1", "greater than or equal to 0"),
         ("HUB_PING_INTERVAL", "inf", "finite number"),
         ("HUB_PUBLIC_URL", "hub.example", "begins with http://"),
@@ -75,6 +81,7 @@ def test_what_cannot_be_used_is_one_line_that_names_the_variable(
         load()
     assert caught.value.message.startswith(f"{name}: ")
     assert why in caught.value.message
+    assert "s3cret" not in caught.value.message
     assert "\n" not in caught.value.message
 
 
@@ -120,6 +127,56 @@ def test_loopback_addresses_are_taken(monkeypatch: pytest.MonkeyPatch, host: str
     """Every form of a loopback address will do."""
     monkeypatch.setenv("HUB_HOST", host)
     assert load().host == host
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8765"),
+        ("::", "http://[::1]:8765"),
+        ("[::]", "http://[::1]:8765"),
+        ("192.0.2.7", "http://192.0.2.7:8765"),
+        ("2001:db8::7", "http://[2001:db8::7]:8765"),
+    ],
+)
+def test_beyond_loopback_the_hub_is_protected(monkeypatch: pytest.MonkeyPatch, host: str, url: str) -> None:
+    """Every other address is taken, wants a token, and is told as one that a person can click."""
+    monkeypatch.setenv("HUB_HOST", host)
+    settings = load()
+    assert settings.protected
+    assert not settings.loopback
+    assert settings.base_url == url
+    assert f"//{settings.reached_at}:" in url.replace("[", "").replace("]", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("HUB_TOKEN", "0123456789abcdef"), ("hub_token", "x" * 512), ("HUB_TOKEN_FILE", "~/token")]
+)
+def test_a_token_protects_loopback_too(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Given itself or as a file; it is in no text of the settings."""
+    assert not load().protected
+    monkeypatch.setenv(name, value)
+    settings = load()
+    assert settings.protected
+    assert value not in repr(settings) + str(settings) + str(settings.model_dump())
+    assert value not in settings.model_dump_json()
+
+
+def test_https_needs_certificate_and_key(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """Both, or neither; then URLs begin with https."""
+    monkeypatch.setenv("HUB_TLS_CERT", "~/cert.pem")
+    with pytest.raises(SettingInvalid, match="one is set without the other"):
+        load()
+    monkeypatch.setenv("HUB_TLS_KEY", "~/key.pem")
+    assert load().tls_key == home / "key.pem"
+    assert load().base_url == "https://127.0.0.1:8765"
+
+
+def test_mounts_are_a_list_of_directories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blanks around them do not count."""
+    assert load().mounts_allowed == ()
+    monkeypatch.setenv("HUB_CONTAINER_MOUNTS", "/srv/a, /srv/b,")
+    assert load().mounts_allowed == (Path("/srv/a"), Path("/srv/b"))
 
 
 def test_a_runtime_directory_too_long_for_a_socket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
