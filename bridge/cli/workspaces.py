@@ -7,7 +7,7 @@ import time
 from typing import Any, TypeVar
 
 from bridge.cli.context import Context
-from bridge.cli.errors import NoSuchWorkspace, NotApplied
+from bridge.cli.errors import ArgumentsInvalid, NoSuchWorkspace, NotApplied
 from bridge.cli.render import by_key, clean, painted_state, table, workspace_state
 from bridge.errors import PeerUnavailable
 from bridge.models import ListTools, SetWorkspace, SnapshotId, Status, WorkspaceSpec, WorkspaceStatus
@@ -54,12 +54,19 @@ def workspace_table(context: Context, status: Status) -> list[str]:
 
 
 async def url(context: Context, workspace: str, transport: str | None, direct: bool = False) -> int:
-    """`hubctl url`: one bare URL when the transport is named, else both; `direct`: the sidecar's own."""
+    """`hubctl url`: one bare URL when the transport is named, else both; `direct`: the sidecar's own.
+
+    Raises:
+        ArgumentsInvalid: the sidecar has none.
+    """
     async with context.actual() as hub:
         found = find_status(await hub.request("status"), workspace)
     urls = {"sse": found.sse_url, "http": found.http_url}
     if direct:
         urls = {"sse": found.direct_sse_url, "http": found.direct_http_url}
+        if not all(urls.values()):
+            why = "The sidecar has no URLs of its own: this hub asks for tokens, at the front alone."
+            raise ArgumentsInvalid(why, hint="Leave out --direct.")
     if context.json:
         context.emit(urls if transport is None else {transport: urls[transport]})
     elif transport:

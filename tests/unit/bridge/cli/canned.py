@@ -17,16 +17,21 @@ from bridge.cli.render import Paint
 from bridge.errors import ErrorBody
 from bridge.memory import MemoryBridge
 from bridge.models import (
+    AddKey,
     Call,
     CallResult,
     Changed,
     Desired,
     Done,
     Event,
+    Key,
+    KeyMade,
+    Keys,
     ListTools,
     LogRecords,
     Logs,
     Restart,
+    RevokeKey,
     ServerSpec,
     ServerStatus,
     SetWorkspace,
@@ -149,6 +154,7 @@ class CannedHub:
     result: dict[str, Any] = field(default_factory=lambda: {"content": [{"type": "text", "text": "noon"}]})
     asked: list[Any] = field(default_factory=list)
     records: tuple[dict[str, Any], ...] = RECORDS
+    keys: tuple[Key, ...] = ()
     applies: bool = True
     health: dict[str, Any] = field(default_factory=lambda: {"status": "ok", "version": "0.1.0", "sessions": 0})
     """What the front answers at every path; with 503 unless `status` is ok."""
@@ -188,6 +194,7 @@ class CannedHub:
             await BridgeServer(self.settings.actual_address, handlers, transport=self.bridge).serve()
         else:
             handlers = {"desired": self._desired, "set_workspace": self._set_workspace}
+            handlers |= {"keys": self._keys, "add_key": self._add_key, "revoke_key": self._revoke_key}
             await BridgeServer(self.settings.desired_address, handlers, transport=self.bridge).serve()
 
     def become(self, status: Status) -> None:
@@ -218,6 +225,17 @@ class CannedHub:
             )
             self.status = self.status.model_copy(update={"applied": snapshot_id(2), "workspaces": changed})
         return Changed(snapshot=snapshot_id(2))
+
+    async def _keys(self, _: None) -> Keys:
+        return Keys(keys=self.keys)
+
+    async def _add_key(self, body: AddKey) -> KeyMade:
+        self.asked.append(body)
+        return KeyMade(id="k1a2b3c4", token="yh_k1a2b3c4_" + "x" * 43)
+
+    async def _revoke_key(self, body: RevokeKey) -> Done:
+        self.asked.append(body)
+        return Done()
 
     async def _restart(self, body: Restart) -> Done:
         self.asked.append(body)

@@ -20,6 +20,7 @@ from bridge.cli.run import environment, exported, forget_token, prepare_director
 from bridge.errors import SettingInvalid
 from bridge.keys import Keyring
 from bridge.settings import Settings
+from tests.support.tls import certificate
 from tests.unit.bridge.cli.canned import settings
 
 GIVEN = "a-token-that-is-given/+?&#=%"
@@ -130,11 +131,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with two certificates and their keys, and one key with a passphrase."""
     directory = tmp_path_factory.mktemp("tls")
     for name in ("one", "other"):
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-             "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", "/CN=localhost", "-days", "2"],
-            cwd=directory, check=True, capture_output=True,
-        )  # fmt: skip
+        certificate(directory, name)
     subprocess.run(
         ["openssl", "ec", "-in", "one.key", "-out", "locked.key", "-aes256", "-passout", "pass:secret"],
         cwd=directory, check=True, capture_output=True,

@@ -54,6 +54,15 @@ async def test_workspaces_have_state_and_urls(hub: CannedHub) -> None:
     assert any(line.startswith("idle       off") for line in out.splitlines())
 
 
+async def test_a_protected_hub_has_no_direct_urls(hub: CannedHub) -> None:
+    """They are empty in its status, and that is told."""
+    hub.status = status([workspace("w", direct_sse_url="", direct_http_url="")], [])
+    assert (await hub.hubctl("url", "w"))[0] == 0
+    code, out, err = await hub.hubctl("url", "w", "--direct")
+    assert (code, out) == (2, "")
+    assert err.startswith("CLI_ARGUMENTS: The sidecar has no URLs of its own")
+
+
 async def test_url_is_bare_when_the_transport_is_named(hub: CannedHub) -> None:
     """A script gets the one URL; a person both, with their names. The slug will do for a name."""
     base = "http://127.0.0.1:8765/mcp/my-work"
@@ -74,6 +83,8 @@ async def test_health_is_what_the_front_finds(hub: CannedHub) -> None:
     assert await hub.hubctl("health") == (1, f"HUB_AWAY: {line}OTHER: {line}", "")
     assert json.loads((await hub.hubctl("health", "--json"))[1])["reasons"][0]["code"] == "HUB_AWAY"
     assert (await hub.hubctl("status"))[1].splitlines()[1] == f"pages: http://127.0.0.1:{hub.settings.port}/"
+    hub.health = {"status": "failing"}  # as a hub that asks for tokens says it
+    assert (await hub.hubctl("health"))[1] == "The hub is not well: `hubctl doctor` finds out why.\n"
     hub.health = {"hello": "I am another program"}
     code, out, err = await hub.hubctl("health")
     assert (code, out) == (3, "")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.ports import check_port, check_ports, port_problems, ports
+from bridge.cli.ports import check_port, check_ports, check_socket, port_problems, ports
 from bridge.errors import PortTaken, SettingInvalid
 from tests.support.hub import free_ports
 from tests.unit.bridge.cli.canned import settings
@@ -67,3 +67,34 @@ def test_a_port_that_may_not_be_used_is_a_bad_setting(tmp_path: Path, monkeypatc
     monkeypatch.setattr(socket.socket, "bind", refuse)
     with pytest.raises(SettingInvalid, match=r"HUB_SIDECAR_PORT: port 8766 .* Permission denied"):
         check_port(wanted)
+
+
+def test_protected_there_is_one_port_and_two_sockets(tmp_path: Path, taken: int) -> None:
+    """Whoever has the other ports does not matter; a socket that is served does."""
+    [port] = free_ports(1)
+    changes = {"host": "0.0.0.0", "port": port, "sidecar_port": taken, "yamcp_ui_port": taken, "yamcp_ui_dir": tmp_path}
+    own = settings(tmp_path).model_copy(update=changes)
+    own.runtime.mkdir(parents=True)
+    check_ports(own)
+    assert [port.setting for port in ports(own)] == ["HUB_PORT"]
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(own.sidecar_socket))
+        check_ports(own)
+        listener.listen()
+        with pytest.raises(PortTaken, match=rf"^HUB_RUNTIME_DIR: {own.sidecar_socket} is taken\.$"):
+            check_ports(own)
+    check_ports(own)
+    own.yamcp_ui_socket.mkdir()
+    with pytest.raises(PortTaken, match=r"yamcp-ui\.sock is taken"):
+        check_ports(own)
+
+
+def test_a_socket_that_cannot_be_looked_at_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be somebody's."""
+
+    def refuse(*_: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_socket", refuse)
+    with pytest.raises(PortTaken):
+        check_socket(tmp_path / "x.sock")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,19 @@ def test_it_gets_a_small_environment(tmp_path: Path) -> None:
         "/opt/node",
         "server.mjs",
     ]
+
+
+def test_protected_it_is_reached_through_a_socket(tmp_path: Path) -> None:
+    """PORT is the path; the socket that a killed one left is removed first, and nothing else is."""
+    own = shown(tmp_path, tmp_path).model_copy(update={"host": "0.0.0.0"})
+    (tmp_path / "server.mjs").write_text("")
+    program = tmp_path / "a node"
+    program.write_text('#!/bin/sh\necho "$@"; ls "$(dirname "$PORT")"\n')
+    program.chmod(0o755)
+    for name in ("yamcp-ui.sock", "other.sock"):
+        (own.runtime / name).write_text("")
+    words = shlex.split(command(own, str(program), tmp_path, {"PATH": "/usr/bin:/bin", "HUB_TOKEN": "secret"}))
+    assert f"PORT={own.runtime}/yamcp-ui.sock" in words
+    assert "secret" not in str(words)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.splitlines() == ["server.mjs", "other.sock"]
