@@ -1,15 +1,18 @@
-// Wires the front together: one HTTP server, behind one guard, before all that is served.
+// Wires the front together: one HTTP server, behind one gate, before all that is served.
 
 import { createServer } from 'node:http';
 import express from 'express';
-import { answerOf, FrontError, told } from './errors.mjs';
-import { Guard } from './guard.mjs';
+import { Auth } from './auth.mjs';
+import { answerOf, FrontError, headersOf, told } from './errors.mjs';
 import { Health, healthz } from './health.mjs';
 import { Hub } from './hub.mjs';
 import { hubApi } from './hub_api.mjs';
 import { Live } from './live.mjs';
+import { Login } from './login.mjs';
 import { errorPage, Pages } from './pages.mjs';
 import { Relay, sendRpcError } from './proxy.mjs';
+import { sidecarPages } from './sidecar_pages.mjs';
+import { SecureServer } from './tls.mjs';
 import { reenter, refuseUpgrade } from './upgrade.mjs';
 import { yamcpApi } from './yamcp_api.mjs';
 import { YamcpUi } from './yamcp_ui.mjs';
@@ -30,16 +33,15 @@ export class Front {
   constructor(settings, log) {
     this.settings = settings;
     this.log = log;
-    this.guard = new Guard(settings);
+    this.auth = new Auth(settings, log);
+    this.login = settings.protected ? new Login(this.auth, log, (...refused) => this.#refuse(...refused)) : null;
     this.hub = new Hub(settings, log);
     this.relay = new Relay(settings, log);
     this.live = new Live(this.hub, settings, log);
     this.yamcpUi = settings.yamcpUiDir ? new YamcpUi({ hub: this.hub, settings, log }) : null;
     this.site = this.#site();
     /** @type {Server} */
-    this.server = createServer({ keepAliveTimeout: KEEP_ALIVE }, (request, response) =>
-      this.#handle(request, response),
-    );
+    this.server = this.#listener((request, response) => this.#handle(request, response));
     this.server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -69,15 +71,34 @@ export class Front {
     this.yamcpUi?.close();
   }
 
+  /** Read the certificate anew. */
+  reload() {
+    if (this.server instanceof SecureServer) this.server.reload();
+  }
+
+  /** @param {import('node:http').RequestListener} handle @returns {Server} */
+  #listener(handle) {
+    const options = { keepAliveTimeout: KEEP_ALIVE };
+    const { tls } = this.settings;
+    return tls ? new SecureServer(tls, options, handle, this.log) : createServer(options, handle);
+  }
+
   /** What is not on the fast way to the sidecar. */
   #site() {
     const site = express();
     site.disable('x-powered-by');
     site.disable('etag'); // what may be kept by a browser has one of its own
     site.enable('case sensitive routing');
-    const { hub, settings } = this;
+    const { hub, settings, auth, log } = this;
     site.use(protect);
-    site.use('/healthz', healthz(new Health(hub, settings)));
+    site.use(
+      '/healthz',
+      healthz(new Health(hub, settings), (request) => !auth.keyring || auth.who(request) !== null),
+    );
+    if (auth.keyring) {
+      const key = () => auth.keyring?.front ?? null;
+      site.use(sidecarPages({ socket: settings.sidecarSocket, key, log }));
+    }
     site.use(new Pages().handler(() => hub.state));
     site.use(hubApi({ hub, settings }));
     if (this.yamcpUi) site.use(this.yamcpUi.router);
@@ -93,8 +114,9 @@ export class Front {
   /** @param {IncomingMessage} request @param {ServerResponse} response */
   #handle(request, response) {
     try {
-      if (this.guard.pass(request) === 'mcp') this.relay.handle(request, response);
-      else this.site(request, response);
+      const area = this.auth.pass(request);
+      if (area === 'mcp') this.relay.handle(this.auth.vouch(request), response);
+      else if (!this.login?.answers(request, response)) this.site(request, response);
     } catch (error) {
       this.#refuse(request, response, error);
     }
@@ -105,9 +127,9 @@ export class Front {
     socket.on('error', () => {}); // whoever asked has left
     try {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') return reenter(this.server, request, socket, head);
-      this.guard.pass(request);
+      this.auth.pass(request);
       if (request.url !== '/api/hub/live') throw new FrontError('NOT_FOUND', 'There is no WebSocket at this path.');
-      this.live.upgrade(request, socket, head);
+      this.live.upgrade(request, socket, head, this.auth.holds(request));
     } catch (error) {
       refuseUpgrade(socket, error);
     }
@@ -126,9 +148,12 @@ export class Front {
     const known = told(error);
     if (known.code === 'HUB_INTERNAL' && known.status === 500)
       this.log.fault('a request failed', error, { path: pathOf(request) });
+    for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value);
     if (/^\/mcp(\/|$)/i.test(request.url ?? '') && error instanceof FrontError) sendRpcError(response, error);
-    else if (wantsPage(request)) send(response, known.status, 'text/html; charset=utf-8', errorPage(known));
-    else send(response, known.status, 'application/json; charset=utf-8', JSON.stringify(answerOf(error)));
+    else if (!wantsPage(request))
+      send(response, known.status, 'application/json; charset=utf-8', JSON.stringify(answerOf(error)));
+    else if (!this.login?.takesOver(request, response, error))
+      send(response, known.status, 'text/html; charset=utf-8', errorPage(known));
   }
 }
 
@@ -155,6 +180,7 @@ function send(response, status, type, body) {
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'same-origin',
     'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
   });
   response.end(body);

@@ -34,6 +34,31 @@ export const CATALOGUE = {
     cause: "A page of another site, or of another program on this machine, tries to use the hub's API.",
     hint: "Use the hub's own pages, or name the page's host in HUB_ALLOWED_HOSTS.",
   },
+  TOKEN_REQUIRED: {
+    status: 401,
+    cause: 'A request to a protected hub has no token.',
+    hint: 'Send the header Authorization: Bearer <token>, or log in; whoever runs the hub gets one from: hubctl token.',
+  },
+  TOKEN_INVALID: {
+    status: 401,
+    cause: 'The token is not valid: mistyped, revoked, or of another hub.',
+    hint: 'Compare it with what hubctl token says, or have a new key made: hubctl keys add NAME.',
+  },
+  KEY_FORBIDDEN: {
+    status: 403,
+    cause: 'The key is for MCP endpoints; pages and the API are for the token of the hub and keys with --admin.',
+    hint: 'Use the token of the hub (hubctl token), or a key made with: hubctl keys add NAME --admin.',
+  },
+  TOO_MANY_ATTEMPTS: {
+    status: 429,
+    cause: 'Too many wrong tokens came from this address.',
+    hint: 'Wait a minute; the header Retry-After says how long.',
+  },
+  HTTPS_REQUIRED: {
+    status: 400,
+    cause: 'Plain HTTP came to a port that speaks HTTPS.',
+    hint: 'Use https:// in place of http:// in the address.',
+  },
   PATH_INVALID: {
     status: 404,
     cause: 'The path of a request is not written as the hub writes it: other case, dots, odd encoding.',
@@ -193,6 +218,20 @@ function pick({ code, message, hint = '', data = {} }, status) {
  */
 export function statusOf(code) {
   return REMOTE_STATUS[code] ?? (code.endsWith('_INVALID') ? 400 : 502);
+}
+
+/** What WWW-Authenticate says of an error besides the scheme. @type {Record<string, string>} */
+const CHALLENGES = { TOKEN_REQUIRED: '', TOKEN_INVALID: ', error="invalid_token"' };
+
+/**
+ * Headers that an answer with this error has: how to authenticate, or when to try again.
+ * @param {unknown} error
+ * @returns {Record<string, string>}
+ */
+export function headersOf(error) {
+  const { code, data } = told(error);
+  if (code in CHALLENGES) return { 'WWW-Authenticate': `Bearer realm="yamcp-hub"${CHALLENGES[code]}` };
+  return code === 'TOO_MANY_ATTEMPTS' && data.retry_after ? { 'Retry-After': String(data.retry_after) } : {};
 }
 
 /**

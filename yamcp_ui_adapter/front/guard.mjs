@@ -1,6 +1,9 @@
 // What every request has to pass before anything looks at it: Host, Origin, the form of its path, its size. Pure.
 
 import { FrontError } from './errors.mjs';
+import { hostname, isLiteral, isOwnPage, originHost } from './origin.mjs';
+
+export { hostname };
 
 /**
  * @typedef {import('./settings.mjs').Settings} Settings
@@ -25,18 +28,23 @@ export class Guard {
   /** @param {Settings} settings */
   constructor(settings) {
     this.hosts = new Set([...LOOPBACK, settings.host, ...settings.allowedHosts]);
-    if (settings.publicUrl) this.hosts.add(hostname(new URL(settings.publicUrl).host));
+    /** Those that were named: their pages are the hub's, on whatever port. */
+    this.named = new Set(settings.allowedHosts);
+    if (settings.publicUrl) this.named.add(hostname(new URL(settings.publicUrl).host));
+    for (const name of this.named) this.hosts.add(name);
+    this.protected = settings.protected;
     this.mostBytes = settings.maxBodyBytes;
   }
 
   /**
    * Let a request pass; says to which area it goes.
    * @param {Asked} request
+   * @param {{bearer?: boolean}} [who]  `bearer`: it has a token that no page of another site has; its Host says nothing
    * @returns {Area}
    * @throws {FrontError} HOST_REFUSED, ORIGIN_REFUSED, PATH_INVALID, BODY_TOO_LARGE, BODY_TYPE_REFUSED, LENGTH_REQUIRED
    */
-  pass(request) {
-    this.checkHost(request);
+  pass(request, { bearer = false } = {}) {
+    if (!bearer) this.checkHost(request);
     const area = areaOf(request.url ?? '');
     this.checkBody(request);
     if (area === 'api' && request.method !== 'GET' && request.method !== 'HEAD') checkChange(request.headers);
@@ -48,10 +56,12 @@ export class Guard {
    * @param {Asked} request
    */
   checkHost({ headers }) {
-    if (!this.hosts.has(hostname(headers.host ?? ''))) throw new FrontError('HOST_REFUSED');
-    if (headers.origin !== undefined && !this.hosts.has(originHost(headers.origin))) {
-      throw new FrontError('ORIGIN_REFUSED', "The Origin of the request is not one of the hub's.");
-    }
+    const { host = '', origin } = headers;
+    const literal = this.protected && isLiteral(host);
+    if (!literal && !this.hosts.has(hostname(host))) throw new FrontError('HOST_REFUSED');
+    if (origin === undefined) return;
+    const own = this.protected ? isOwnPage(headers, this.named, { said: true }) : this.hosts.has(originHost(origin));
+    if (!own) throw new FrontError('ORIGIN_REFUSED', "The Origin of the request is not one of the hub's.");
   }
 
   /**
@@ -84,21 +94,6 @@ function checkChange(headers) {
 
 /** @param {string} type */
 export const isJson = (type) => /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type);
-
-/**
- * The name in a Host header, in lower case and without brackets; empty when it is none.
- * @param {string} host
- */
-export function hostname(host) {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]\\]+))(?::\d{1,5})?$/i.exec(host);
-  return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
-}
-
-/** @param {string} origin */
-function originHost(origin) {
-  const match = /^https?:\/\/(.+)$/i.exec(origin);
-  return match ? hostname(match[1]) : '';
-}
 
 /**
  * The area of a request's URL.

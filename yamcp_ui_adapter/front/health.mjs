@@ -2,6 +2,7 @@
 
 import { get } from 'node:http';
 import { FrontError } from './errors.mjs';
+import { placeOf } from './yamcp_ui_place.mjs';
 
 /** Seconds that a process gets to answer. */
 const DEADLINE = 2;
@@ -15,7 +16,7 @@ export class Health {
 
   /**
    * @param {import('./hub.mjs').Hub} hub
-   * @param {Pick<import('./settings.mjs').Settings, 'yamcpUiDir' | 'yamcpUiPort'>} settings
+   * @param {Pick<import('./settings.mjs').Settings, 'yamcpUiDir' | 'yamcpUiPort' | 'protected' | 'yamcpUiSocket'>} settings
    */
   constructor(hub, settings) {
     this.hub = hub;
@@ -41,19 +42,21 @@ export class Health {
   }
 
   async #askYamcpUi() {
-    const url = `http://localhost:${this.settings.yamcpUiPort}/`;
+    const { request, host } = placeOf(this.settings);
     const signal = AbortSignal.timeout(DEADLINE * 1000);
-    return answers(url, signal).then(nothing, () => told(new FrontError('YAMCP_UI_AWAY')));
+    return answers({ ...request, headers: { host }, signal }).then(nothing, () =>
+      told(new FrontError('YAMCP_UI_AWAY')),
+    );
   }
 }
 
 /**
- * Resolves when something answers at a URL of this machine.
- * @param {string} url @param {AbortSignal} signal
+ * Resolves when something answers at a place of this machine.
+ * @param {import('node:http').RequestOptions} options
  */
-function answers(url, signal) {
+function answers(options) {
   return new Promise((resolve, reject) => {
-    const asking = get(url, { family: 4, agent: false, signal }, (answer) => resolve(answer.resume()));
+    const asking = get({ ...options, agent: false }, (answer) => resolve(answer.resume()));
     asking.once('error', reject);
   });
 }
@@ -83,9 +86,10 @@ const told = ({ code, message, hint }) => [{ code, message, hint }];
 /**
  * The handler of /healthz.
  * @param {Health} health
+ * @param {(request: import('express').Request) => boolean} mayKnow  whether somebody is told more than how it is
  * @returns {import('express').Handler}
  */
-export function healthz(health) {
+export function healthz(health, mayKnow) {
   return async (request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.set('Allow', 'GET, HEAD');
@@ -93,7 +97,9 @@ export function healthz(health) {
     }
     const reasons = await health.check();
     const { sessions, version } = health.hub.state.hub;
-    const body = reasons.length ? { status: 'failing', reasons } : { status: 'ok', version, sessions };
+    const status = reasons.length ? 'failing' : 'ok';
+    const more = reasons.length ? { reasons } : { version, sessions };
+    const body = mayKnow(request) ? { status, ...more } : { status };
     response
       .status(reasons.length ? 503 : 200)
       .set('Cache-Control', 'no-store')

@@ -316,8 +316,14 @@ export class Hub {
 
   /** @param {number} seq */
   #view(seq) {
-    const { baseUrl, sidecarUrl } = this.settings;
-    return view(this.#known, { baseUrl, sidecarUrl, seq, at: Date.now() / 1000 });
+    const { baseUrl, sidecarUrl, protected: hidden } = this.settings;
+    return view(this.#known, {
+      baseUrl,
+      sidecarUrl: hidden ? '' : sidecarUrl,
+      protected: hidden,
+      seq,
+      at: Date.now() / 1000,
+    });
   }
 
   /** @returns {Told[]} */

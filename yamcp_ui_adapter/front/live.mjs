@@ -15,15 +15,20 @@ const MOST_CALLS = 32;
 /** Bytes that may wait for a page that does not read. */
 const MOST_BEHIND = 1024 * 1024;
 const TICK = 10_000; // ms
+/** Milliseconds between looks whether pages may still be here: a token that was revoked is found by looking alone. */
+const LOOK = 1_000;
 /** Milliseconds that a page gets to answer a closing handshake. */
 const FAREWELL = 1_000;
 const CALL_TIMEOUT = { usual: 60, most: 3600, margin: 5 }; // s
-const [GOING_AWAY, TRY_AGAIN_LATER] = [1001, 1013];
+const [GOING_AWAY, NOT_ALLOWED, TRY_AGAIN_LATER] = [1001, 1008, 1013];
 
 /** Pings that a page may leave unanswered: it may be busy for a while. */
 const MOST_MISSED = 3;
 
-/** @typedef {{socket: WebSocket, missed: number, logs: {server?: string} | null, calls: Set<AbortController>}} Page */
+/**
+ * `holds`: whether its login still counts.
+ * @typedef {{socket: WebSocket, holds: () => boolean, missed: number, logs: {server?: string} | null, calls: Set<AbortController>}} Page
+ */
 
 /** The pages that are connected. */
 export class Live {
@@ -48,6 +53,7 @@ export class Live {
     this.#timers = [
       setInterval(() => this.#tell({ type: 'tick', seq: this.hub.state.seq }), TICK),
       setInterval(() => this.#beat(), settings.pingInterval * 1000),
+      ...(settings.protected ? [setInterval(() => this.#dismiss(), LOOK)] : []),
     ];
   }
 
@@ -57,13 +63,14 @@ export class Live {
   }
 
   /**
-   * Take a connection over; the guard has let it pass.
+   * Take a connection over; it was let pass.
    * @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head
+   * @param {() => boolean} [holds]  whether whoever asked would still be let pass
    * @throws {FrontError} LIVE_BUSY
    */
-  upgrade(request, socket, head) {
+  upgrade(request, socket, head, holds = () => true) {
     if (this.#pages.size >= MOST_PAGES) throw new FrontError('LIVE_BUSY', `${MOST_PAGES} pages are connected.`);
-    this.#server.handleUpgrade(request, socket, head, (accepted) => this.#welcome(accepted));
+    this.#server.handleUpgrade(request, socket, head, (accepted) => this.#welcome(accepted, holds));
   }
 
   /** Say goodbye to all pages. */
@@ -77,10 +84,10 @@ export class Live {
 
   // --- to pages --------------------------------------------------------------------------------------------------
 
-  /** @param {WebSocket} socket */
-  #welcome(socket) {
+  /** @param {WebSocket} socket @param {() => boolean} holds */
+  #welcome(socket, holds) {
     /** @type {Page} */
-    const page = { socket, missed: 0, logs: null, calls: new Set() };
+    const page = { socket, holds, missed: 0, logs: null, calls: new Set() };
     this.#pages.set(socket, page);
     socket.on('message', (data, binary) => this.#message(page, data, binary));
     socket.on('pong', () => {
@@ -121,6 +128,11 @@ export class Live {
     socket.close(code, why);
     const late = setTimeout(() => socket.terminate(), FAREWELL);
     socket.once('close', () => clearTimeout(late));
+  }
+
+  /** End those whose login has ended. */
+  #dismiss() {
+    for (const page of this.#pages.values()) if (!page.holds()) this.#end(page, NOT_ALLOWED, 'log in again');
   }
 
   /** End those that have not answered for a while: they are gone, or hang. */

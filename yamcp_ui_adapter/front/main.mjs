@@ -22,6 +22,7 @@ async function main() {
   const told = new Promise((resolve) => {
     for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT'])) process.once(signal, resolve);
   });
+  if (settings.tls) process.on('SIGHUP', () => front.reload());
   await front.start();
   await told;
   log.info('front stopping');

@@ -21,10 +21,8 @@ export class Relay {
   constructor(settings, log) {
     this.log = log;
     this.agent = new Agent({ keepAlive: true, timeout: IDLE, maxFreeSockets: 256, scheduling: 'lifo' });
-    const { hostname, port } = new URL(settings.sidecarUrl);
-    const host = hostname.replace(/^\[|\]$/g, '');
     this.middleware = createProxyMiddleware({
-      target: /** @type {any} */ ({ protocol: 'http:', host, hostname: host, port, path: '' }),
+      target: /** @type {any} */ ({ protocol: 'http:', path: '', ...placeOf(settings) }),
       agent: this.agent,
       toProxy: true, // the path as it came
       ejectPlugins: true,
@@ -67,6 +65,14 @@ export class Relay {
     if (response.headersSent) response.destroy();
     else sendRpcError(response, new FrontError('SIDECAR_AWAY'));
   }
+}
+
+/** @param {import('./settings.mjs').Settings} settings */
+function placeOf(settings) {
+  if (settings.protected) return { host: 'localhost', socketPath: settings.sidecarSocket };
+  const { hostname, port } = new URL(settings.sidecarUrl);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return { host, hostname: host, port };
 }
 
 /** @param {Upstream} upstream @param {Response} response */

@@ -3,6 +3,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { FrontError } from './errors.mjs';
+import { address, protectionOf, reachedAt } from './protection.mjs';
 
 /**
  * Sizes in bytes, times in seconds, URLs without a slash at the end.
@@ -11,7 +12,7 @@ import { FrontError } from './errors.mjs';
  *   dataDir: string, runtimeDir: string, yamcpDir: string, yamcpUiDir: string | null, yamcpUiPort: number,
  *   maxBodyBytes: number, logLevel: string, pingInterval: number, baseUrl: string, sidecarUrl: string,
  *   addresses: Readonly<{desired: string, actual: string, events: string, desiredEvents: string}>,
- * }>} Settings
+ * }> & import('./protection.mjs').Protection} Settings
  * @typedef {Record<string, string | undefined>} Environment
  */
 
@@ -22,7 +23,7 @@ import { FrontError } from './errors.mjs';
  * @throws {FrontError} SETTING_INVALID: one cannot be used; the message names it
  */
 export function load(env = process.env) {
-  const host = loopback(text(env, 'HUB_HOST', '127.0.0.1'));
+  const host = address(text(env, 'HUB_HOST', '127.0.0.1'));
   const port = number(env, 'HUB_PORT', 8765, 1, 65535);
   const sidecarPort = number(env, 'HUB_SIDECAR_PORT', 8766, 1, 65535);
   const publicUrl = url(text(env, 'HUB_PUBLIC_URL', ''));
@@ -30,7 +31,9 @@ export function load(env = process.env) {
   const dataDir = path(text(env, 'HUB_DATA_DIR', join(dataHome, 'yamcp-hub')));
   const runtimeDir = path(text(env, 'HUB_RUNTIME_DIR', join(dataDir, 'run')));
   const yamcpUiDir = text(env, 'HUB_YAMCP_UI_DIR', '');
+  const protection = protectionOf(env, { host, dataDir, runtimeDir });
   return Object.freeze({
+    ...protection,
     host,
     port,
     sidecarPort,
@@ -44,7 +47,7 @@ export function load(env = process.env) {
     maxBodyBytes: number(env, 'HUB_MAX_BODY_BYTES', 4 * 1024 * 1024, 1024, Number.MAX_SAFE_INTEGER),
     logLevel: text(env, 'HUB_LOG_LEVEL', 'info'),
     pingInterval: positive(env, 'HUB_PING_INTERVAL', 15),
-    baseUrl: (publicUrl ?? at(host, port)).replace(/\/+$/, ''),
+    baseUrl: (publicUrl ?? at(host, port, protection.tls ? 'https' : 'http')).replace(/\/+$/, ''),
     sidecarUrl: at(host, sidecarPort),
     addresses: Object.freeze({
       desired: socket(runtimeDir, 'desired'),
@@ -58,8 +61,11 @@ export function load(env = process.env) {
 /** @param {string} directory @param {string} name */
 const socket = (directory, name) => `ipc://${directory}/${name}.sock`;
 
-/** @param {string} host @param {number} port */
-const at = (host, port) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** An address that can be clicked. @param {string} host @param {number} port @param {string} [scheme] */
+function at(host, port, scheme = 'http') {
+  const name = reachedAt(host);
+  return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
 
 /** @param {Environment} env @param {string} name @param {string} otherwise */
 const text = (env, name, otherwise) => env[name] || otherwise;
@@ -93,15 +99,6 @@ function positive(env, name, otherwise) {
     throw new FrontError('SETTING_INVALID', `${name}: ${env[name]} is not a number above 0.`);
   }
   return value;
-}
-
-/** @param {string} value */
-function loopback(value) {
-  const host = value.replace(/^\[|\]$/g, '');
-  if (host !== 'localhost' && host !== '::1' && !/^127(\.\d{1,3}){3}$/.test(host)) {
-    throw new FrontError('SETTING_INVALID', `HUB_HOST: ${value} is not a loopback address.`);
-  }
-  return host;
 }
 
 /** @param {string} value */

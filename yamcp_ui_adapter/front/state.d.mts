@@ -27,7 +27,10 @@ export interface HubState {
   source: 'adapter' | 'disk' | 'none';
   started_at: number;
   public_url: string;
+  /** Empty where only the front reaches the sidecar, as are the direct URLs of workspaces. */
   sidecar_url: string;
+  /** Everything wants a token. */
+  protected: boolean;
   issues: Issue[];
   errors: Told[];
   sessions: number;

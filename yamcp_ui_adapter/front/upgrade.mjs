@@ -1,7 +1,7 @@
 // Requests that ask for another protocol on their connection: WebSocket on one path, and nothing else.
 
 import { STATUS_CODES } from 'node:http';
-import { answerOf, told } from './errors.mjs';
+import { answerOf, headersOf, told } from './errors.mjs';
 
 /**
  * Serve a request as if it had not asked. Some HTTP clients ask for HTTP/2 (h2c) with every first request and go on
@@ -19,7 +19,7 @@ export function reenter(server, request, socket, head) {
   }
   socket.removeAllListeners();
   socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]));
-  server.emit('connection', socket);
+  server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
 }
 
 /**
@@ -34,6 +34,7 @@ export function refuseUpgrade(socket, error) {
     'Content-Type: application/json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
+    ...Object.entries(headersOf(error)).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }

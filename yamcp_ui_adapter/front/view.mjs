@@ -75,7 +75,8 @@ export function nothing() {
 /**
  * The State.
  * @param {Known} known
- * @param {{baseUrl: string, sidecarUrl: string, seq: number, at: number}} here  URLs without a slash at the end
+ * @param {{baseUrl: string, sidecarUrl: string, protected: boolean, seq: number, at: number}} here  URLs without a slash at
+ *   the end; `sidecarUrl` is empty where only the front reaches the sidecar
  * @returns {State}
  */
 export function view(known, here) {
@@ -248,15 +249,15 @@ function failure(members) {
 
 /** @param {{baseUrl: string, sidecarUrl: string}} here @param {string} slug */
 function addresses({ baseUrl, sidecarUrl }, slug) {
-  const [url, direct] = [`${baseUrl}/mcp/${slug}`, `${sidecarUrl}/mcp/${slug}`];
-  return { sse_url: `${url}/sse`, http_url: url, direct_sse_url: `${direct}/sse`, direct_http_url: direct };
+  const [url, direct] = [`${baseUrl}/mcp/${slug}`, sidecarUrl && `${sidecarUrl}/mcp/${slug}`];
+  return { sse_url: `${url}/sse`, http_url: url, direct_sse_url: direct && `${direct}/sse`, direct_http_url: direct };
 }
 
 // --- the hub -----------------------------------------------------------------------------------------------------
 
 /**
  * @param {Known} known
- * @param {{baseUrl: string, sidecarUrl: string, at: number}} here
+ * @param {{baseUrl: string, sidecarUrl: string, protected: boolean, at: number}} here
  * @param {{servers: ServerState[], workspaces: WorkspaceState[]}} listed
  * @returns {HubState}
  */
@@ -279,6 +280,7 @@ function hubState(known, here, { servers, workspaces }) {
     started_at: status?.started_at ?? 0,
     public_url: here.baseUrl,
     sidecar_url: here.sidecarUrl,
+    protected: here.protected,
     issues: (desired?.issues ?? []).filter((issue) => !subjects.has(issue.subject)),
     errors: [...known.errors, ...unacknowledged],
     sessions: workspaces.reduce((sum, workspace) => sum + workspace.sessions, 0),

@@ -6,6 +6,7 @@ import { createProxyMiddleware, responseInterceptor } from 'http-proxy-middlewar
 import { answerOf, CATALOGUE, FrontError } from './errors.mjs';
 import { apiNotFound, yamcpTruth } from './yamcp_api.mjs';
 import { yamcpUiEdits } from './yamcp_ui_edits.mjs';
+import { placeOf } from './yamcp_ui_place.mjs';
 import { Presence } from './yamcp_ui_presence.mjs';
 
 /**
@@ -55,8 +56,8 @@ export class YamcpUi {
   constructor({ hub, settings, log }) {
     this.log = log;
     this.agent = new Agent({ keepAlive: true, timeout: IDLE, maxFreeSockets: 16 });
-    this.presence = new Presence(settings.yamcpUiPort, (there) => hub.yamcpUiAnswers(there));
-    this.proxy = this.#proxy(settings.yamcpUiPort);
+    this.presence = new Presence(placeOf(settings).connect, (there) => hub.yamcpUiAnswers(there));
+    this.proxy = this.#proxy(placeOf(settings));
     /** Mount it behind all that is the hub's own: it answers every request. */
     this.router = express.Router({ caseSensitive: true });
     this.router.use(yamcpTruth({ hub, settings }));
@@ -87,11 +88,11 @@ export class YamcpUi {
     this.proxy(request, response, (error) => this.#failed(error, request, response));
   }
 
-  /** @param {number} port */
-  #proxy(port) {
+  /** @param {import('./yamcp_ui_place.mjs').Place} place */
+  #proxy({ request, host }) {
     return createProxyMiddleware({
-      target: `http://127.0.0.1:${port}`,
-      headers: { host: `localhost:${port}` },
+      target: /** @type {any} */ ({ protocol: 'http:', host: 'localhost', path: '', ...request }),
+      headers: { host },
       agent: this.agent,
       proxyTimeout: PATIENCE,
       toProxy: true, // the path as it came

@@ -6,6 +6,7 @@ import { FrontError } from './errors.mjs';
 import { MASK, unmaskConfig, unmaskServer } from './masking.mjs';
 import { routerOf } from './router.mjs';
 import { YAMCP_ROUTES } from './routes.mjs';
+import { placeOf } from './yamcp_ui_place.mjs';
 
 /** Milliseconds that YAMCP-UI gets to answer. */
 const PATIENCE = 10_000;
@@ -107,10 +108,10 @@ function parsed(text) {
  * @throws {FrontError} YAMCP_UI_AWAY
  */
 function ask({ settings, agent, log }, method, path, body) {
-  const port = settings.yamcpUiPort;
+  const place = placeOf(settings);
   const text = body === undefined ? '' : JSON.stringify(body);
   const headers = {
-    host: `localhost:${port}`,
+    host: place.host,
     accept: 'application/json',
     'content-length': Buffer.byteLength(text),
     ...(text && { 'content-type': 'application/json' }),
@@ -121,7 +122,7 @@ function ask({ settings, agent, log }, method, path, body) {
       reject(new FrontError('YAMCP_UI_AWAY'));
     };
     const signal = AbortSignal.timeout(PATIENCE);
-    const asking = request({ host: '127.0.0.1', port, method, path, headers, agent, signal }, (answer) => {
+    const asking = request({ ...place.request, method, path, headers, agent, signal }, (answer) => {
       read(answer).then((said) => resolve({ ...said, status: answer.statusCode ?? 502 }), failed);
     });
     asking.on('error', failed);

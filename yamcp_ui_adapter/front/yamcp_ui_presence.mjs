@@ -14,11 +14,11 @@ export class Presence {
   #closed = false;
 
   /**
-   * @param {number} port on loopback
+   * @param {import('./yamcp_ui_place.mjs').Place['connect'] | number} where  a number: a port of loopback
    * @param {(there: boolean) => void} tell
    */
-  constructor(port, tell) {
-    this.port = port;
+  constructor(where, tell) {
+    this.where = typeof where === 'number' ? { host: '127.0.0.1', port: where } : where;
     this.tell = tell;
   }
 
@@ -27,7 +27,7 @@ export class Presence {
     if (this.#closed) return;
     this.#timer = null;
     let since = 0;
-    const socket = connect({ host: '127.0.0.1', port: this.port });
+    const socket = connect(this.where);
     this.#socket = socket;
     socket.once('connect', () => {
       since = performance.now();

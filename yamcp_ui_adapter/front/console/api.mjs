@@ -1,5 +1,7 @@
 /** The hub's HTTP API, as pages use it. */
 
+import { toLogin } from './login.mjs';
+
 const TIMEOUT = 90; // seconds: switching on waits until it is applied
 
 /** What the API, or the way to it, said no with. `message` says what, `hint` what to do; `code` is stable. */
@@ -36,12 +38,15 @@ export function address(path, query = {}) {
  * @throws {ApiError}
  */
 async function ask(method, path, query, body) {
-  const init = { method, signal: AbortSignal.timeout(TIMEOUT * 1000), headers: { accept: 'application/json' } };
+  const signal = AbortSignal.timeout(TIMEOUT * 1000);
+  const init = { method, signal, credentials: /** @type {const} */ ('same-origin') };
   const carried = body === undefined ? {} : { body: JSON.stringify(body) };
-  const headers = body === undefined ? init.headers : { ...init.headers, 'content-type': 'application/json' };
+  const accept = { accept: 'application/json' };
+  const headers = body === undefined ? accept : { ...accept, 'content-type': 'application/json' };
   const response = await fetch(address(path, query), { ...init, ...carried, headers }).catch(unreached);
   const answer = await response.json().catch(() => null);
   if (response.ok && answer !== null) return answer;
+  if (response.status === 401) toLogin();
   throw new ApiError({ ...unreadable(response.status), ...answer, status: response.status });
 }
 

@@ -3,6 +3,7 @@
 import { effect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { loaded, PAGES, pageOf, prefetch } from './pages.mjs';
+import { logOut } from './login.mjs';
 import { href, route } from './router.mjs';
 import { connection, live, lostAt, state } from './store.mjs';
 import { theme } from './theme_choice.mjs';
@@ -45,7 +46,7 @@ function skip(event) {
 }
 
 function Preferences() {
-  const { version, yamcp_ui = 'none' } = state.value?.hub ?? {};
+  const { version, yamcp_ui = 'none', protected: guarded } = state.value?.hub ?? {};
   return html`<div class="prefs">
     ${yamcp_ui !== 'none' && html`<p class="version"><a href="/">YAMCP-UI</a>${yamcp_ui === 'away' && ' (away)'}</p>`}
     ${version && html`<p class="version muted">Version ${version}</p>`}
@@ -57,6 +58,7 @@ function Preferences() {
       }}
       options=${['auto', 'light', 'dark'].map((value) => ({ value, label: THEMES[value] }))}
     />
+    ${guarded && html`<${Button} onClick=${logOut}>Log out</${Button}>`}
   </div>`;
 }
 

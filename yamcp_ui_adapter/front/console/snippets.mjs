@@ -5,26 +5,26 @@
  *
  * @typedef {{slug: string, sse_url: string, http_url: string}} Endpoint  what of a workspace of State is used
  * @typedef {{id: string, title: string, language: 'python'|'json'|'typescript', text: string, file?: string, note?: string}} Snippet
+ * @typedef {{token?: boolean}} Wanted  `token`: the hub wants one
  */
 
 /** Where mcp-remote accepts plain http without being told to. */
 const MCP_REMOTE_TRUSTS = ['localhost', '127.0.0.1'];
+/** What is to be replaced, or to be set. */
+const PLACEHOLDER = 'YOUR_TOKEN';
+const VARIABLE = 'YAMCP_HUB_TOKEN';
+const FROM_VARIABLE = `The token comes from the variable ${VARIABLE}, or is put in the place of ${PLACEHOLDER}.`;
+const REPLACE = `Put a token in the place of ${PLACEHOLDER}.`;
 
 /**
  * Snippets for smolagents, Claude Desktop, Cursor, VS Code, Python and TypeScript, in this order.
  *
  * @param {Endpoint} workspace
+ * @param {Wanted} [wanted]
  * @returns {Snippet[]}
  */
-export function snippets(workspace) {
-  return [
-    smolagents(workspace),
-    claudeDesktop(workspace),
-    cursor(workspace),
-    vsCode(workspace),
-    python(workspace),
-    typescript(workspace),
-  ];
+export function snippets(workspace, { token = false } = {}) {
+  return [smolagents, claudeDesktop, cursor, vsCode, python, typescript].map((make) => make(workspace, token));
 }
 
 /** A string literal that JSON, Python and TypeScript read alike. */
@@ -32,73 +32,92 @@ const quoted = (/** @type {string} */ text) => JSON.stringify(text);
 
 const pretty = (/** @type {unknown} */ value) => JSON.stringify(value, null, 2);
 
-/** @param {Endpoint} workspace @returns {Snippet} */
-function smolagents({ sse_url }) {
+/** @param {...(string | false)} sentences */
+const note = (...sentences) => sentences.filter(Boolean).join(' ');
+
+/** @param {Endpoint} workspace @param {boolean} token @returns {Snippet} */
+function smolagents({ sse_url }, token) {
+  const headers = token ? ', "headers": {"Authorization": f"Bearer {token}"}' : '';
   return {
     id: 'smolagents',
     title: 'smolagents',
     language: 'python',
-    text: `from smolagents import MCPClient
-
-with MCPClient({"url": ${quoted(sse_url)}, "transport": "sse"}, structured_output=False) as tools:
+    text: `${token ? 'import os\n\n' : ''}from smolagents import MCPClient
+${token ? pythonToken : ''}
+with MCPClient({"url": ${quoted(sse_url)}, "transport": "sse"${headers}}, structured_output=False) as tools:
     for tool in tools:
         print(tool.name, "-", tool.description)
     # agent = ToolCallingAgent(tools=tools, model=...)
 `,
-    note: "Needs: pip install smolagents mcpadapt 'mcp[ws]<2'. The tools are read when it connects: connect again to see new ones.",
+    note: note(
+      "Needs: pip install smolagents mcpadapt 'mcp[ws]<2'. The tools are read when it connects: connect again to see new ones.",
+      token && FROM_VARIABLE,
+    ),
   };
 }
 
-/** @param {Endpoint} workspace @returns {Snippet} */
-function claudeDesktop({ slug, http_url }) {
+const pythonToken = `\ntoken = os.environ.get(${quoted(VARIABLE)}, ${quoted(PLACEHOLDER)})\n`;
+
+/** @param {Endpoint} workspace @param {boolean} token @returns {Snippet} */
+function claudeDesktop({ slug, http_url }, token) {
   const url = new URL(http_url);
   const plain = url.protocol === 'http:' && !MCP_REMOTE_TRUSTS.includes(url.hostname);
-  const args = ['-y', 'mcp-remote', http_url, ...(plain ? ['--allow-http'] : [])];
+  // Without a space in it: on Windows, arguments with one are taken apart.
+  const header = token ? ['--header', 'Authorization:${AUTH_HEADER}'] : [];
+  const args = ['-y', 'mcp-remote', http_url, ...(plain ? ['--allow-http'] : []), ...header];
+  const env = token ? { env: { AUTH_HEADER: `Bearer ${PLACEHOLDER}` } } : {};
   return {
     id: 'claude-desktop',
     title: 'Claude Desktop',
     language: 'json',
     file: 'claude_desktop_config.json',
-    text: pretty({ mcpServers: { [slug]: { command: 'npx', args } } }),
-    note: 'It speaks stdio; mcp-remote translates. Restart Claude Desktop after the edit.',
+    text: pretty({ mcpServers: { [slug]: { command: 'npx', args, ...env } } }),
+    note: note('It speaks stdio; mcp-remote translates. Restart Claude Desktop after the edit.', token && REPLACE),
   };
 }
 
-/** @param {Endpoint} workspace @returns {Snippet} */
-function cursor({ slug, http_url }) {
+/** @param {Endpoint} workspace @param {boolean} token @returns {Snippet} */
+function cursor({ slug, http_url }, token) {
   return {
     id: 'cursor',
     title: 'Cursor',
     language: 'json',
     file: '.cursor/mcp.json',
-    text: pretty({ mcpServers: { [slug]: { url: http_url } } }),
+    text: pretty({ mcpServers: { [slug]: { url: http_url, ...(token && authorization(PLACEHOLDER)) } } }),
+    ...(token && { note: `${REPLACE} Where Cursor has it as a variable: \${env:${VARIABLE}}.` }),
   };
 }
 
-/** @param {Endpoint} workspace @returns {Snippet} */
-function vsCode({ slug, http_url }) {
+/** @param {string} token */
+const authorization = (token) => ({ headers: { Authorization: `Bearer ${token}` } });
+
+/** @param {Endpoint} workspace @param {boolean} token @returns {Snippet} */
+function vsCode({ slug, http_url }, token) {
+  const asked = { type: 'promptString', id: 'yamcp-hub-token', description: 'Token of yamcp-hub', password: true };
+  const server = { type: 'http', url: http_url, ...(token && authorization(`\${input:${asked.id}}`)) };
   return {
     id: 'vscode',
     title: 'VS Code',
     language: 'json',
     file: '.vscode/mcp.json',
-    text: pretty({ servers: { [slug]: { type: 'http', url: http_url } } }),
+    text: pretty({ ...(token && { inputs: [asked] }), servers: { [slug]: server } }),
+    ...(token && { note: 'VS Code asks for the token when it connects first, and keeps it.' }),
   };
 }
 
-/** @param {Endpoint} workspace @returns {Snippet} */
-function python({ http_url }) {
+/** @param {Endpoint} workspace @param {boolean} token @returns {Snippet} */
+function python({ http_url }, token) {
   return {
     id: 'python',
     title: 'Python',
     language: 'python',
     text: `import asyncio
-
+${token ? 'import os\n' : ''}
 from fastmcp import Client
-
+${token ? pythonToken : ''}
 
 async def main():
-    async with Client(${quoted(http_url)}) as client:
+    async with Client(${quoted(http_url)}${token ? ', auth=token' : ''}) as client:
         for tool in await client.list_tools():
             print(tool.name, "-", tool.description)
         # result = await client.call_tool("name", {"argument": "value"})
@@ -106,12 +125,15 @@ async def main():
 
 asyncio.run(main())
 `,
-    note: "FastMCP's client. Needs: pip install fastmcp",
+    note: note("FastMCP's client. Needs: pip install fastmcp", token && `(${FROM_VARIABLE})`),
   };
 }
 
-/** @param {Endpoint} workspace @returns {Snippet} */
-function typescript({ slug, http_url }) {
+/** @param {Endpoint} workspace @param {boolean} token @returns {Snippet} */
+function typescript({ slug, http_url }, token) {
+  const secret = token ? `const token = process.env.${VARIABLE} ?? ${quoted(PLACEHOLDER)};\n` : '';
+  const options = token ? ',\n  { requestInit: { headers: { Authorization: `Bearer ${token}` } } },\n' : '';
+  const url = `new URL(${quoted(http_url)})`;
   return {
     id: 'typescript',
     title: 'TypeScript',
@@ -119,13 +141,16 @@ function typescript({ slug, http_url }) {
     text: `import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 
-const client = new Client({ name: ${quoted(`${slug}-client`)}, version: '1.0.0' });
-await client.connect(new StreamableHTTPClientTransport(new URL(${quoted(http_url)})));
+${secret}const client = new Client({ name: ${quoted(`${slug}-client`)}, version: '1.0.0' });
+await client.connect(new StreamableHTTPClientTransport(${token ? `\n  ${url}` : url}${options}));
 const { tools } = await client.listTools();
 for (const tool of tools) console.log(tool.name, '-', tool.description);
 // const result = await client.callTool({ name: 'name', arguments: { argument: 'value' } });
 await client.close();
 `,
-    note: "The MCP SDK's client, in an ES module. Needs: npm install @modelcontextprotocol/sdk@1",
+    note: note(
+      "The MCP SDK's client, in an ES module. Needs: npm install @modelcontextprotocol/sdk@1",
+      token && `(${FROM_VARIABLE})`,
+    ),
   };
 }

@@ -1,5 +1,6 @@
 /** The page that stands for YAMCP-UI's while that is away: loads what was asked for as soon as it is back. */
 
+import { checkLogin } from '/hub/assets/login.mjs';
 import { MendingSocket } from '/hub/assets/socket.mjs';
 
 /** Milliseconds before the page is loaded again; it may have answered and still not be able to. */
@@ -14,5 +15,7 @@ new MendingSocket(`${location.origin.replace(/^http/, 'ws')}/api/hub/live`, {
     coming = true;
     setTimeout(() => location.reload(), CALM);
   },
-  lost() {},
+  lost() {
+    checkLogin();
+  },
 });

@@ -1,5 +1,6 @@
 /** The hub's State, followed over its WebSocket. */
 
+import { checkLogin } from '/hub/assets/login.mjs';
 import { merge } from '/hub/assets/merge.mjs';
 import { MendingSocket } from '/hub/assets/socket.mjs';
 
@@ -20,6 +21,7 @@ export class Live {
       heard: (message) => this.#heard(message),
       lost: () => {
         this.lost = true;
+        if (this.state?.hub.protected) checkLogin();
         tell();
       },
     });

@@ -2,6 +2,7 @@
  * changes, it is looked again at what is there, and what is missing is added. */
 
 import { el, say, set } from './dom.mjs';
+import { logOut } from '/hub/assets/login.mjs';
 import { encodeIds } from './ids.mjs';
 import { Live } from './live.mjs';
 import { Remount } from './remount.mjs';
@@ -24,10 +25,13 @@ function refresh() {
   showNotice();
 }
 
-/** The way to the console, in each of the page's menus. */
+/** The way to the console, and out of a hub that wants a login, in each of the page's menus. */
 function addLink() {
   for (const menu of document.querySelectorAll('nav')) {
     if (!menu.querySelector('.hub-link')) menu.append(el('a', { href: '/hub/', class: 'hub-link' }, 'Hub console'));
+    if (live.state?.hub.protected && !menu.querySelector('.hub-logout')) {
+      menu.append(el('button', { type: 'button', class: 'hub-link hub-logout', onclick: logOut }, 'Log out'));
+    }
   }
 }
 

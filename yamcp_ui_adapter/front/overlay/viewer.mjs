@@ -55,7 +55,7 @@ export class Viewer {
 
   /** @param {WorkspaceState} workspace */
   #clients(workspace) {
-    const all = snippets(workspace);
+    const all = snippets(workspace, { token: this.live.state?.hub.protected ?? false });
     const choice = el('select', { 'aria-label': 'Client' });
     choice.append(...all.map(({ id, title }) => el('option', { value: id }, title)));
     choice.value = this.#client;

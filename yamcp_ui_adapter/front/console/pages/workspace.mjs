@@ -60,7 +60,8 @@ function Known({ workspace }) {
 /** @param {{ workspace: Workspace }} props */
 function Connect({ workspace }) {
   const { enabled, http_url, sse_url, direct_http_url, direct_sse_url } = workspace;
-  const tabs = snippets(workspace).map((snippet) => ({
+  const guarded = state.value?.hub.protected ?? false;
+  const tabs = snippets(workspace, { token: guarded }).map((snippet) => ({
     id: snippet.id,
     title: snippet.title,
     body: () => html`<${Snippet} snippet=${snippet} />`,
@@ -78,6 +79,7 @@ function Connect({ workspace }) {
         <${Copyable} name="SSE" text=${direct_sse_url} label="direct SSE URL" />
       </details>`
       }
+      ${guarded && html`<p class="help">Clients need a token: put one in the place of <code>YOUR_TOKEN</code>. Each should have a key of its own: <code>hubctl keys add NAME</code>, limited to this workspace with <code>--workspace</code>.</p>`}
       <${Tabs} label="Clients" tabs=${tabs} />
     </div>
   </${Section}>`;

@@ -1,0 +1,30 @@
+/** A page of a protected hub whose login has ended: to the login page, and back to where it was. */
+
+let leaving = false;
+
+/** Go to the login page, once. */
+export function toLogin() {
+  if (leaving) return;
+  leaving = true;
+  const { pathname, search, hash } = location;
+  location.assign(`/login?${new URLSearchParams({ next: pathname + search + hash })}`);
+}
+
+/** Find out why the live connection ended, which does not say: if the login has, go and log in. */
+export async function checkLogin() {
+  try {
+    const { status } = await fetch('/api/hub/state', { method: 'HEAD', credentials: 'same-origin' });
+    if (status === 401) toLogin();
+  } catch {
+    // the hub is away: the connection is tried again, and with it this
+  }
+}
+
+/** End the login of this browser. */
+export async function logOut() {
+  leaving = true; // what is asked meanwhile, and refused, is not to lead back here
+  await fetch('/logout', { method: 'POST', credentials: 'same-origin', redirect: 'manual' }).catch(() => {
+    leaving = false;
+  });
+  if (leaving) location.assign('/login');
+}

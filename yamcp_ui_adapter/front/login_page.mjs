@@ -1,0 +1,85 @@
+// The login page: one document without a script, with its style in it, so that nothing but itself has to be free. Pure.
+
+import { createHash } from 'node:crypto';
+
+const STYLE = `
+:root { color-scheme: light dark; --bg: light-dark(#f7f5f1, #161513); --card: light-dark(#fffefc, #1f1e1b);
+  --line: light-dark(#e2ddd3, #35322d); --edge: light-dark(#8b8478, #7f786c); --ink: light-dark(#1d1c1a, #f1eee8);
+  --muted: light-dark(#5f5a50, #aea799); --focus: light-dark(#2f6fc0, #7fb6f0); --bad: light-dark(#a3271d, #ff9f93);
+  --bad-soft: light-dark(#fce8e4, #401d19); }
+* { box-sizing: border-box; }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 24px 16px; background: var(--bg);
+  color: var(--ink); font: 16px / 1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
+main { width: 100%; max-width: 440px; padding: 28px; background: var(--card); border: 1px solid var(--line); border-radius: 12px; }
+h1 { margin: 0 0 16px; font-size: 24px; letter-spacing: -0.02em; }
+h2 { margin: 24px 0 4px; font-size: 15px; }
+p, ul { margin: 0 0 8px; } ul { padding-left: 20px; }
+label { display: block; font-weight: 600; margin-bottom: 4px; }
+input { width: 100%; min-height: 44px; padding: 8px 12px; font: inherit; color: inherit; background: var(--bg);
+  border: 1px solid var(--edge); border-radius: 8px; }
+input[aria-invalid] { border-color: var(--bad); }
+button { width: 100%; min-height: 44px; margin-top: 12px; font: inherit; font-weight: 600; color: var(--card);
+  background: var(--ink); border: 0; border-radius: 8px; cursor: pointer; }
+:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
+code { font: 0.9em ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+.error { padding: 8px 12px; margin-bottom: 16px; color: var(--bad); background: var(--bad-soft); border-radius: 8px; }
+.help { color: var(--muted); font-size: 14px; }
+`;
+const hash = createHash('sha256').update(STYLE).digest('base64');
+
+/** What the page may load and where its form may go. */
+export const POLICY = [
+  "default-src 'none'",
+  `style-src 'sha256-${hash}'`,
+  'img-src data:',
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/**
+ * The page.
+ * @param {{next: string, error: {code: string, message: string, hint: string} | null}} shown  `next`: where it leads to
+ */
+export function loginPage({ next, error }) {
+  const told = error
+    ? `<p class="error" id="error" role="alert">${escaped(error.message)} ${escaped(error.hint)} <code>${escaped(error.code)}</code></p>`
+    : '';
+  const invalid = error ? ' aria-invalid="true" aria-describedby="error where"' : ' aria-describedby="where"';
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8" />
+<meta name="viewport" content="width=device-width, initial-scale=1" />
+<meta name="color-scheme" content="light dark" />
+<meta name="robots" content="noindex" />
+<title>Log in · yamcp-hub</title>
+<link rel="icon" href="data:," />
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<h1>yamcp-hub</h1>
+${told}
+<form method="post" action="/login">
+<input type="hidden" name="next" value="${escaped(next)}" />
+<label for="token">Token</label>
+<input id="token" name="token" type="password" required maxlength="512" autocomplete="current-password" autocapitalize="none" spellcheck="false" autofocus${invalid} />
+<button type="submit">Log in</button>
+</form>
+<div class="help" id="where">
+<h2>Where is the token?</h2>
+<ul>
+<li>On the machine that runs the hub: <code>hubctl token</code></li>
+<li>In a container: <code>docker exec CONTAINER hubctl token</code>, or the link in <code>docker logs CONTAINER</code></li>
+<li>Where it was set: in <code>HUB_TOKEN</code>, or the file that <code>HUB_TOKEN_FILE</code> names</li>
+</ul>
+</div>
+</main>
+</body>
+</html>
+`;
+}
+
+/** @param {string} text */
+const escaped = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);

@@ -1,0 +1,54 @@
+// Whose page sends a request: one of the hub's own, or another's. Pure.
+
+import { isIP } from 'node:net';
+
+/** @typedef {import('node:http').IncomingHttpHeaders} Headers */
+
+/**
+ * The name in a Host header, in lower case and without brackets; empty when it is none.
+ * @param {string} host
+ */
+export function hostname(host) {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]\\]+))(?::\d{1,5})?$/i.exec(host);
+  return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
+}
+
+/** The name in an Origin header; empty when it is none of HTTP's. @param {string} origin */
+export function originHost(origin) {
+  const match = /^https?:\/\/(.+)$/i.exec(origin);
+  return match ? hostname(match[1]) : '';
+}
+
+/** Whether a Host is an address: no name that could be made to mean this machine. @param {string} host */
+export const isLiteral = (host) => isIP(hostname(host)) !== 0;
+
+/**
+ * Whether an Origin is that of the very host and port that the request went to. The scheme is not compared: TLS may end
+ * in front of the hub.
+ * @param {string} origin @param {string} host
+ */
+export function isSameHost(origin, host) {
+  const found = /^(https?):\/\/([^/?#]+)$/i.exec(origin);
+  if (!found || !hostname(found[2])) return false;
+  const port = found[1].toLowerCase() === 'https' ? ':443' : ':80';
+  const plain = (/** @type {string} */ text) =>
+    (text.endsWith(port) ? text.slice(0, -port.length) : text).toLowerCase();
+  return plain(found[2]) === plain(host);
+}
+
+/**
+ * Whether a browser says that one of the hub's own pages sends a request, or that its user does.
+ * @param {Headers} headers
+ * @param {ReadonlySet<string>} names  hosts whose pages are the hub's, too
+ * @param {{said: boolean}} options  `said`: it has to be told; a request that tells nothing is not the hub's own
+ */
+export function isOwnPage(headers, names, { said }) {
+  const { origin, host = '' } = headers;
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined) return site === 'same-origin' || site === 'none' || isNamed(origin, names);
+  if (origin !== undefined) return isSameHost(origin, host) || isNamed(origin, names);
+  return !said;
+}
+
+/** @param {string | undefined} origin @param {ReadonlySet<string>} names */
+const isNamed = (origin, names) => origin !== undefined && names.has(originHost(origin));
