@@ -21,12 +21,13 @@ from bridge.keys import Keyring
 from bridge.models import Event
 from bridge.runtime import claim_socket
 from bridge.server import BridgeServer, Publisher
-from bridge.settings import Settings
+from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
 from sidecar.auth import Gate
 from sidecar.bridge_api import BridgeApi
 from sidecar.connector import Connector
+from sidecar.containers.service import Containers, hub_name
 from sidecar.endpoints import Endpoints
 from sidecar.fastmcp_server import warm_up
 from sidecar.fingerprint import fingerprint, load_key
@@ -59,7 +60,7 @@ class App:
         self.hub = Hub(settings, self.metrics, self.redactor, self.publisher.publish)
         applied = settings.data_dir / "applied.json"
         self.reconciler = Reconciler(self.hub, applied, settings.adapter_grace, self.metrics, self.publisher.publish)
-        session = new_session()
+        session = self.session = new_session()
         self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, session)
         self.sse = SseTransport(settings)
         self.recorder = Recorder(self.metrics)
@@ -89,8 +90,15 @@ class App:
 
     async def _serve(self, listener: socket.socket) -> None:
         async with self.publisher, Spawner(self.settings.runtime) as spawner, asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.hub.run(self._pool(spawner), self.stop))
-            loops = (self.bridge.serve(), self.reconciler.run(), self.recorder.run(), self.reporter.run())
+            containers = self._containers(spawner)
+            tasks.create_task(self.hub.run(self._pool(spawner, containers), self.stop))
+            loops = (
+                self.bridge.serve(),
+                self.reconciler.run(),
+                self.recorder.run(),
+                self.reporter.run(),
+                containers.run(),
+            )
             services = [tasks.create_task(loop) for loop in loops]
             tasks.create_task(self.sse.run(self.stop))
             tasks.create_task(self.http.serve_until(self.stop, listener))
@@ -109,11 +117,18 @@ class App:
             self.redactor.add("", {self.settings.token.get_secret_value()})
         return Gate(endpoints, keyring, lambda: self.hub.tenants.recheck(keyring.current))
 
-    def _pool(self, spawner: Spawner) -> Pool:
+    def _containers(self, spawner: Spawner) -> Containers:
+        data_dir = self.settings.data_dir
+        name = hub_name(load_key(data_dir / "fingerprint.key"), data_dir)
+        containers = Containers(spawner, self.settings, name, self.session)
+        self.reporter.container_hints = containers.hints
+        return containers
+
+    def _pool(self, spawner: Spawner, containers: Containers) -> Pool:
         key = load_key(self.settings.data_dir / "fingerprint.key")
-        pass_env = tuple(name.strip() for name in self.settings.pass_env.split(",") if name.strip())
         return Pool(
-            connector=Connector(spawner, self.redactor, pass_env),
+            connector=Connector(spawner, self.redactor, tuple(listed(self.settings.pass_env)), containers=containers),
+            prepare=containers.prepare,
             fingerprint=lambda spec: fingerprint(spec, key),
             listener=self.hub,
             metrics=self.metrics,

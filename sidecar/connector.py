@@ -11,7 +11,9 @@ from typing import Literal
 from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.channel import Channel, Frame, OnFrame
 from sidecar.channels.remote import detect, open_remote
-from sidecar.channels.stdio import open_stdio
+from sidecar.channels.stdio import Telling, open_stdio
+from sidecar.containers.errors import EngineMissing
+from sidecar.containers.service import Containers
 from sidecar.expand import expand
 from sidecar.logring import SERVER_LOGGER
 from sidecar.redact import Redactor, secrets_of
@@ -25,8 +27,14 @@ class Connector:
     """Makes, for a server, the function that opens a channel to it."""
 
     def __init__(
-        self, spawner: Spawner, redactor: Redactor, pass_env: tuple[str, ...], environ: Mapping[str, str] = os.environ
+        self,
+        spawner: Spawner,
+        redactor: Redactor,
+        pass_env: tuple[str, ...],
+        environ: Mapping[str, str] = os.environ,
+        containers: Containers | None = None,
     ) -> None:
+        self._containers = containers
         self._spawner = spawner
         self._redactor = redactor
         self._pass_env = pass_env
@@ -66,13 +74,12 @@ class Connector:
         def stderr(line: str) -> None:
             server_log.info("stderr", extra={"server": spec.key, "line": line})
 
-        async with open_stdio(
-            self._spawner,
-            expanded.launch,
-            on_frame=on_frame,
-            redact=self._redactor,
-            log=remark,
-            on_stderr=stderr,
-            pass_env=self._pass_env,
-        ) as stdio:
+        told = Telling(on_frame=on_frame, redact=self._redactor, log=remark, on_stderr=stderr)
+        if container := spec.settings.container:
+            if self._containers is None:
+                raise EngineMissing("This hub runs no containers.")
+            async with self._containers.open(spec.key, expanded.launch, container, **told) as contained:
+                yield contained
+            return
+        async with open_stdio(self._spawner, expanded.launch, pass_env=self._pass_env, **told) as stdio:
             yield stdio

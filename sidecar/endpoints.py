@@ -27,6 +27,8 @@ from sidecar.workspace import Workspace
 log = logging.getLogger(__name__)
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+PARTS = frozenset({"", "sse", "messages"})
+"""What a workspace has below its path."""
 Page = Callable[[Send], Awaitable[None]]
 
 
@@ -98,10 +100,10 @@ class Endpoints:
         workspace = self._hub.find(name) or next((each for each in self._hub.departed if each.spec.slug == name), None)
         if workspace is None or not principal.may_use(workspace.name):
             await respond_error(send, 404, self._unknown(f"There is no workspace {name!r}.", name, principal))
+        elif rest not in PARTS:
+            await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name, principal))
         elif rest == "messages":
             await self._message(self._hub.tenants.find(workspace, principal), scope, receive, send)
-        elif rest not in ("", "sse"):
-            await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name, principal))
         elif workspace.refusal() and _is_new(scope, rest):
             await respond_error(send, 404, self._off(workspace, principal))
         elif _opens_session(scope, rest) and self._hub.session_count() >= self._most_sessions:

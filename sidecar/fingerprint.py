@@ -16,7 +16,7 @@ KEY_BYTES = 32
 
 
 def fingerprint(spec: ServerSpec, key: bytes) -> str:
-    """HMAC-SHA256 (hex) of launch, session mode and era: what the upstream is made from.
+    """HMAC-SHA256 (hex) of launch, session mode, era and container: what the upstream is made from.
 
     Key, namespace, timeouts and limits are applied without a new upstream, so they do not count. References are not
     expanded: the hub's environment does not change while it runs. Keyed, so that a fingerprint that is shown
@@ -26,6 +26,7 @@ def fingerprint(spec: ServerSpec, key: bytes) -> str:
         "launch": spec.launch.model_dump(mode="json"),
         "session": spec.settings.session,
         "era": spec.settings.era,
+        "container": spec.settings.container and spec.settings.container.model_dump(mode="json"),
     }
     return hmac.new(key, orjson.dumps(made_from, option=orjson.OPT_SORT_KEYS), hashlib.sha256).hexdigest()
 

@@ -35,6 +35,14 @@ def error(request_id: Any, value: dict[str, Any]) -> Frame:
     return {"jsonrpc": "2.0", "id": request_id, "error": value}
 
 
+def outcome(frame: Frame) -> str:
+    """How a request went, by its response: `ok`, `error` (of the protocol), `tool_error` (of the tool itself)."""
+    if "error" in frame:
+        return "error"
+    value = frame.get("result")
+    return "tool_error" if isinstance(value, dict) and value.get("isError") is True else "ok"
+
+
 NO_ERROR = {"code": 0, "message": ""}
 
 

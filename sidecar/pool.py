@@ -11,7 +11,7 @@ from bridge.models import ServerSpec
 from sidecar.connection import ClientPort
 from sidecar.errors import TooManyInstances
 from sidecar.metrics import Metrics
-from sidecar.upstream import Connect, Listener, Upstream
+from sidecar.upstream import Connect, Listener, Prepare, Upstream
 
 if TYPE_CHECKING:
     from sidecar.session import Session
@@ -39,7 +39,9 @@ class Pool:
         listener: Listener,
         metrics: Metrics,
         drain_timeout: float,
+        prepare: Prepare | None = None,
     ) -> None:
+        self._prepare = prepare
         self._connector = connector
         self.fingerprint = fingerprint
         self._listener = listener
@@ -78,6 +80,7 @@ class Pool:
                     f"The server {spec.key!r} already runs for {spec.settings.max_instances} {whom}."
                 )
             upstream = Upstream(key[0], spec, self._connector(spec), self._listener, self._metrics, port)
+            upstream.prepare = self._prepare
             upstream.for_key = bool(owner) and spec.settings.session == "shared"
             self._held[key] = (upstream, set[Holder]())
             self._tasks.create_task(self._run(upstream))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
+from collections.abc import Callable
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerStatus, Status, UpstreamState, WorkspaceStatus
@@ -39,6 +40,7 @@ class StatusReporter:
         self._redact = redactor
         self._session = session
         self._started_at = time.time()
+        self.container_hints: Callable[[ServerSpec], tuple[str, ...]] = lambda spec: ()
         self._memory: dict[int, int] = {}
         self._memory_at = 0.0
         self._asked = asyncio.Event()
@@ -148,7 +150,7 @@ class StatusReporter:
             prompts=len(catalog.prompts) if catalog else 0,
             calls_in_flight=sum(upstream.in_flight for upstream in upstreams),
             stderr=tuple(self._redact(line) for line in best.stderr()),
-            hints=tuple(_hint(method) for method in sorted(best.refused)),
+            hints=(*(_hint(method) for method in sorted(best.refused)), *self.container_hints(spec)),
             stale=spec.stale,
         )
 

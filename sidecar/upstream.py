@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import Any, Protocol
 
@@ -34,6 +34,8 @@ RECONNECT_WAIT = 5.0
 """How long a call waits for a server that is being reconnected, in seconds."""
 
 Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]
+Prepare = Callable[[ServerSpec, Callable[[ErrorBody | None], None]], Awaitable[None]]
+"""What has to be there before a server can be started; tells what it waits for, which is not limited in time."""
 
 
 class Listener(Protocol):
@@ -87,6 +89,7 @@ class Upstream:
         self.subscribers: dict[str, set[Subscriber]] = {}
         self.catalog: Catalog | None = None
         """The lists as last read; kept while it is being reconnected, so that a crash makes no tool vanish."""
+        self.prepare: Prepare | None = None
         self._connect = connect
         self._listener = listener
         self._metrics = metrics
@@ -132,6 +135,11 @@ class Upstream:
         if self._opening is not None and not self._opening.expired():
             self._opening.reschedule(0)
 
+    def _preparing(self, what: ErrorBody | None) -> None:
+        """Tell what is waited for; with None, that the wait is over, from which on its start is timed."""
+        self.tried, self.since = True, time.time()
+        self._enter("starting", what)
+
     def respec(self, spec: ServerSpec) -> None:
         """Take over settings that need no new connection: name, limits, timeouts."""
         if spec.settings.max_inflight != self.spec.settings.max_inflight:
@@ -143,6 +151,9 @@ class Upstream:
         connection = Connection(self.spec.settings, self, self._port)
         try:
             async with AsyncExitStack() as stack:
+                if self.prepare:
+                    async with asyncio.timeout(None) as self._opening:
+                        await self.prepare(self.spec, self._preparing)
                 async with asyncio.timeout(self.spec.settings.start_timeout) as self._opening:
                     self._channel = await stack.enter_async_context(self._connect(connection.on_frame))
                 self._opening = None
@@ -150,11 +161,8 @@ class Upstream:
                 self._connection = None  # closing takes its time, and who asks meanwhile waits for the next
                 return reason
         except TimeoutError:
-            return (
-                None
-                if self._end.is_set()
-                else StartTimeout(f"No connection within {self.spec.settings.start_timeout:g} s.")
-            )
+            late = StartTimeout(f"No connection within {self.spec.settings.start_timeout:g} s.")
+            return None if self._end.is_set() else late
         except SidecarError as error:
             return error
         except Exception:
@@ -173,8 +181,7 @@ class Upstream:
             self._end.clear()
             self._count_restart()
             return
-        reason = reason or ConnectionLost("The server ended the connection.")
-        delay = self.backoff.next_delay(took)
+        reason, delay = reason or ConnectionLost("The server ended the connection."), self.backoff.next_delay(took)
         if self._was_ready:
             self._count_restart()
         hopeless = isinstance(reason, VariableMissing)
@@ -287,7 +294,7 @@ class Upstream:
             outcome = error.code
             raise
         else:
-            outcome = _outcome(frame)
+            outcome = frames.outcome(frame)
             return frame
         finally:
             self.in_flight -= 1
@@ -391,10 +398,3 @@ class Upstream:
     def stderr(self) -> tuple[str, ...]:
         """The server's last lines on stderr, of this connection or else of the one before."""
         return (self._channel.stderr() if self._channel else ()) or self._stderr
-
-
-def _outcome(frame: Frame) -> str:
-    if "error" in frame:
-        return "error"
-    result = frame.get("result")
-    return "tool_error" if isinstance(result, dict) and result.get("isError") is True else "ok"

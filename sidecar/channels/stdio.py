@@ -6,12 +6,12 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypedDict
 from uuid import uuid4
 
 from bridge.models import StdioLaunch
 from sidecar import codec
-from sidecar.channel import Channel, Frame, OnFrame
+from sidecar.channel import Frame, OnFrame
 from sidecar.channels.environment import child_environment
 from sidecar.channels.lines import Lines, LineTooLong, Tail, frames_of
 from sidecar.channels.pipes import Reader, Writer, read_pipe, write_pipe
@@ -27,6 +27,18 @@ pipe's end."""
 SHOWN = 5
 """Lines that are not MCP messages of which the log tells."""
 
+Explain = Callable[[int | SidecarError, Sequence[str]], SidecarError]
+"""Makes of a process's end (exit code, negative signal number, or error) and last words on stderr what is told."""
+
+
+class Telling(TypedDict):
+    """Who is told what of a server; as `open_stdio` has them."""
+
+    on_frame: OnFrame
+    redact: Callable[[str], str]
+    log: Callable[[str], None] | None
+    on_stderr: Callable[[str], None] | None
+
 
 class StdioChannel:
     """A running stdio server. `skipped` counts the lines on its stdout that were no MCP messages."""
@@ -41,8 +53,12 @@ class StdioChannel:
         log: Callable[[str], None] | None,
         on_stderr: Callable[[str], None] | None,
         line_limit: int,
+        explain: Explain,
     ) -> None:
         self._child = child
+        self._explain = explain
+        self.pid = child.pid
+        """The process that is shown as the server's; another one than the child where this only passes on."""
         self._on_frame = on_frame
         self._redact = redact
         self._log = log
@@ -61,7 +77,7 @@ class StdioChannel:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        return (self._child.pid,)
+        return (self.pid,)
 
     def stderr(self) -> tuple[str, ...]:
         return self._tail.read()
@@ -139,17 +155,20 @@ class StdioChannel:
 
     def _on_exit(self, end: int | SidecarError) -> None:
         self._end = end
-        self._conclude(exit_error(end))
+        self._conclude(self._ended(end))
 
     def _conclude(self, reason: SidecarError) -> None:
         """It has ended, by one sign: settle when the other is there too, or does not come."""
         if self._end is not None and self._quiet:
-            self._settle(exit_error(self._end))
+            self._settle(self._ended(self._end))
         elif not self._timer and not self._closed.done():
             self._timer = self._loop.call_later(DRAIN, self._give_up, reason)
 
     def _give_up(self, reason: SidecarError) -> None:
-        self._settle(reason if self._end is None else exit_error(self._end))
+        self._settle(reason if self._end is None else self._ended(self._end))
+
+    def _ended(self, end: int | SidecarError) -> SidecarError:
+        return self._explain(end, self._tail.read())
 
     def _settle(self, reason: SidecarError) -> None:
         if self._timer:
@@ -170,12 +189,13 @@ async def open_stdio(
     pass_env: Sequence[str] = (),
     grace: float = GRACE,
     line_limit: int = LINE_LIMIT,
-) -> AsyncIterator[Channel]:
+    explain: Explain | None = None,
+) -> AsyncIterator[StdioChannel]:
     """Start a server and talk to it; at the end nothing of it is left.
 
     `launch` is expanded already. `log` gets the hub's own remarks on it and `on_stderr` what it writes there, line by
     line, both masked. `grace`: seconds that it has to end by itself once its stdin is closed, and again after SIGTERM.
-    `line_limit`: bytes of the longest message.
+    `line_limit`: bytes of the longest message. `explain`: what to tell of its end, where `exit_error` knows too little.
 
     Raises:
         CommandMissing, DirectoryMissing, ProcessRefused: it cannot be started.
@@ -183,7 +203,8 @@ async def open_stdio(
     """
     environment = child_environment(launch.env, pass_env)
     child = await spawner.spawn((launch.command, *launch.args), environment, launch.cwd, uuid4().hex)
-    channel = StdioChannel(child, on_frame, redact, log, on_stderr, line_limit)
+    explained = explain or (lambda end, _: exit_error(end))
+    channel = StdioChannel(child, on_frame, redact, log, on_stderr, line_limit, explained)
     opening = asyncio.create_task(channel.open())
     try:
         await asyncio.shield(opening)

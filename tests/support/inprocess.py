@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from bridge.keys import Keyring
 from bridge.models import Event, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
 from sidecar import frames
-from sidecar.app import HttpServer, bind
+from sidecar.app import HttpServer, listening
+from sidecar.auth import Gate
 from sidecar.bridge_api import BridgeApi
 from sidecar.channel import Frame
 from sidecar.endpoints import Endpoints
@@ -70,6 +72,9 @@ class World:
         self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, "s")
         self.sse = SseTransport(settings)
         self.endpoints = Endpoints(self.hub, self.sse, self.reporter, self.metrics, settings)
+        self.keyring = Keyring(settings)
+        self.gate = Gate(self.endpoints, self.keyring, lambda: self.hub.tenants.recheck(self.keyring.current))
+        """What serves where the settings protect the hub."""
         self.revision = 0
         self.stop = asyncio.Event()
         self._specs: dict[str, ServerSpec] = {}
@@ -132,17 +137,17 @@ def space(*keys: str, name: str = "w", template: str = "{namespace}_{name}", **m
 @contextlib.asynccontextmanager
 async def world(root: Path, *servers: FakeServer, serve: bool = False, **settings: Any) -> AsyncIterator[World]:
     """The parts run; with `serve`, over HTTP too. Everything is closed at the end."""
-    made = World(
-        Settings(sidecar_port=free_port(), data_dir=root, runtime_dir=Path("/tmp/unused"), **settings), *servers
-    )
+    settings = {"sidecar_port": free_port(), "data_dir": root, "runtime_dir": Path("/tmp/unused"), **settings}
+    made = World(Settings(**settings), *servers)
     pool = Pool(made.connector, lambda spec: fingerprint(spec, b"k"), made.hub, made.metrics, 30)
-    async with asyncio.timeout(50), asyncio.TaskGroup() as tasks:
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(50), asyncio.TaskGroup() as tasks:
         tasks.create_task(made.hub.run(pool, made.stop))
         measuring = tasks.create_task(made.reporter.run())
         if serve:
             tasks.create_task(made.sse.run(made.stop))
-            http = HttpServer(made.endpoints, made.settings)
-            tasks.create_task(http.serve_until(made.stop, bind(made.settings)))
+            http = HttpServer(made.gate if made.settings.protected else made.endpoints, made.settings)
+            tasks.create_task(http.serve_until(made.stop, stack.enter_context(listening(made.settings))))
+            tasks.create_task(made.gate.run(made.stop))
             await until(lambda: http.started)
         await until(lambda: made.hub._pool is not None and made.hub.pool._tasks is not None)
         try:

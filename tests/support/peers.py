@@ -12,6 +12,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urljoin
 
@@ -318,15 +319,30 @@ async def direct(launch: StdioLaunch, era: Era, capabilities: Json | None = None
         await reader
 
 
+def client(token: str = "", uds: Path | None = None) -> httpx2.AsyncClient:
+    """An HTTP client, with a token where a hub wants one, through a Unix socket where it listens on one."""
+    through = httpx2.AsyncHTTPTransport(uds=str(uds), verify=False) if uds else None
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    return httpx2.AsyncClient(timeout=TIMEOUT, verify=False, transport=through, headers=headers)
+
+
 @contextlib.asynccontextmanager
 async def connected(
-    base: str, transport: Transport, era: Era, capabilities: Json | None = None, *, version: str = ""
+    base: str,
+    transport: Transport,
+    era: Era,
+    capabilities: Json | None = None,
+    *,
+    version: str = "",
+    token: str = "",
+    uds: Path | None = None,
 ) -> AsyncIterator[SsePeer | HttpPeer]:
     """A peer of an endpoint, greeted; `base` is the Streamable HTTP URL, to which `/sse` is added where that is meant.
 
-    `version` is a legacy revision other than the newest. A legacy Streamable HTTP peer has its GET stream open.
+    `version` is a legacy revision other than the newest, `uds` a Unix socket to connect through. A legacy Streamable
+    HTTP peer has its GET stream open.
     """
-    async with httpx2.AsyncClient(timeout=TIMEOUT, verify=False) as http:
+    async with client(token, uds) as http:
         peer: SsePeer | HttpPeer
         if transport == "sse":
             peer = SsePeer(http, f"{base}/sse", era, capabilities)

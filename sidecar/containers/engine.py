@@ -1,0 +1,178 @@
+"""podman and docker: which of them is there, what it can do, and what the hub asks it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from sidecar.containers.argv import HUB_LABEL, Kind
+from sidecar.containers.errors import EngineMissing, EngineRefused, ImagePullFailed
+from sidecar.containers.tool import Output, Tool
+from sidecar.errors import SidecarError
+
+log = logging.getLogger(__name__)
+
+ANSWER = 30.0
+"""Seconds that the engine has for a question."""
+PULL = 3600.0
+SAVE = 900.0
+REMOVALS = 3
+_NO_IMAGE = re.compile(r"(?i)no such image|image not known|unable to find|failed to find image|no such object")
+_NO_CONTAINER = re.compile(r"(?i)no such (container|object)|no container with")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that is there; `user` is empty where it names none."""
+
+    id: str
+    user: str
+
+
+class Engine:
+    """A container engine that answered. `unlimited`: what it cannot limit here, of memory, cpus and pids."""
+
+    def __init__(self, tool: Tool, program: str, info: dict[str, Any]) -> None:
+        self._tool = tool
+        self.program = program
+        self.kind: Kind = "podman" if "host" in info else "docker"
+        self.rootless, self.unlimited = (_podman if self.kind == "podman" else _docker)(info)
+
+    async def image(self, name: str) -> Image | None:
+        """The image of that name, if it is there. Raises EngineRefused."""
+        said = await self._ask("image", "inspect", "--format", "{{.Id}}|{{.Config.User}}", name)
+        if said.code == 0:
+            ident, _, user = said.out.decode(errors="replace").strip().partition("|")
+            return Image(ident.removeprefix("sha256:"), user)
+        if _NO_IMAGE.search(said.err):
+            return None
+        raise EngineRefused(f"{self.kind} does not tell of the image {name!r}: {said.complaint}.")
+
+    async def pull(self, name: str, tell: Callable[[str], None]) -> None:
+        """Fetch an image; `tell` gets the lines that the engine writes meanwhile. Raises ImagePullFailed."""
+
+        def on_output(data: bytes) -> None:
+            if lines := [line.strip() for line in data.decode(errors="replace").splitlines() if line.strip()]:
+                tell(lines[-1][:200])
+
+        try:
+            said = await self._tool.run(self.program, "pull", name, timeout=PULL, on_output=on_output)
+        except TimeoutError:
+            raise ImagePullFailed(f"The image {name!r} was not fetched within {PULL / 60:.0f} minutes.") from None
+        if said.code != 0:
+            raise ImagePullFailed(f"The image {name!r} could not be fetched: {said.complaint}.")
+
+    async def save(self, image: str, path: str) -> bool:
+        """Write an image into a file, as an archive of docker's form; whether that succeeded."""
+        form = ("--format", "docker-archive") if self.kind == "podman" else ()
+        try:
+            said = await self._tool.run(self.program, "save", *form, "--output", path, image, timeout=SAVE)
+        except TimeoutError:
+            return False
+        return said.code == 0
+
+    async def process(self, container: str) -> tuple[str, int]:
+        """The id of a container and its first process; 0 where that is not told."""
+        said = await self._ask("container", "inspect", "--format", "{{.Id}} {{.State.Pid}}", container)
+        ident, _, pid = said.out.decode(errors="replace").strip().partition(" ")
+        return ident, int(pid) if said.code == 0 and pid.isdigit() else 0
+
+    async def remove(self, containers: Iterable[str]) -> None:
+        """End and remove containers; those that are gone already are none the worse. Logs what stays."""
+        names = list(containers)
+        options = ("--ignore", "--time", "0") if self.kind == "podman" else ()
+        said = None
+        for attempt in range(REMOVALS if names else 0):
+            await asyncio.sleep(0.3 * attempt)
+            try:
+                said = await self._ask("rm", "--force", "--volumes", *options, *names)
+            except EngineRefused as error:
+                log.warning("containers could not be removed: %s", error.message)
+                return
+            if said.code == 0 or all(_NO_CONTAINER.search(line) for line in said.err.splitlines() if line.strip()):
+                return
+        if said:
+            log.warning("containers could not be removed: %s", said.complaint, extra={"containers": names})
+
+    async def containers(self, hub: str) -> list[str]:
+        """The names of all containers of a hub. Raises EngineRefused."""
+        said = await self._ask("ps", "--all", "--filter", f"label={HUB_LABEL}={hub}", "--format", "{{.Names}}")
+        if said.code != 0:
+            raise EngineRefused(f"{self.kind} does not list its containers: {said.complaint}.")
+        return said.out.decode(errors="replace").split()
+
+    async def _ask(self, *words: str) -> Output:
+        try:
+            return await self._tool.run(self.program, *words, timeout=ANSWER)
+        except TimeoutError:
+            raise EngineRefused(f"{self.kind} {words[0]} did not answer within {ANSWER:g} s.") from None
+
+
+async def find(tool: Tool, wanted: str) -> Engine:
+    """The engine that HUB_CONTAINER_ENGINE means: with `auto` the first of podman and docker that answers.
+
+    Raises:
+        EngineMissing: none is there, or none is wanted.
+        EngineRefused: what is there does not answer.
+    """
+    if wanted == "off":
+        raise EngineMissing("Servers in containers are switched off (HUB_CONTAINER_ENGINE=off).")
+    names = ("podman", "docker") if wanted == "auto" else (wanted,)
+    programs = [path for name in names if (path := name if "/" in name else tool.find(name))]
+    if not programs:
+        raise EngineMissing(f"There is no {' and no '.join(names)} on the hub's PATH.")
+    refusals = []
+    for program in programs:
+        answer = await _info(tool, program)
+        if isinstance(answer, dict):
+            return Engine(tool, program, answer)
+        refusals.append(f"{program}: {answer}")
+    raise EngineRefused(f"No container engine answers: {'; '.join(refusals)}.")
+
+
+async def _info(tool: Tool, program: str) -> dict[str, Any] | str:
+    """What the engine tells of itself, or why it does not."""
+    try:
+        said = await tool.run(program, "info", "--format", "{{json .}}", timeout=ANSWER)
+    except TimeoutError:
+        return f"no answer within {ANSWER:g} s"
+    except SidecarError as error:
+        return error.message.rstrip(".")
+    if said.code != 0:
+        return said.complaint.rstrip(".")
+    try:
+        info = orjson.loads(said.out)
+    except orjson.JSONDecodeError:
+        return "it is neither podman nor docker"
+    if not isinstance(info, dict):
+        return "it is neither podman nor docker"
+    errors = info.get("ServerErrors")
+    return str(errors[0])[:500] if isinstance(errors, list) and errors else info
+
+
+def _podman(info: dict[str, Any]) -> tuple[bool, frozenset[str]]:
+    host = info["host"]
+    rootless = bool(host.get("security", {}).get("rootless"))
+    if rootless and host.get("cgroupVersion") == "v1":
+        return rootless, frozenset({"memory", "cpus", "pids"})
+    there = host.get("cgroupControllers") or ["memory", "cpu", "pids"]
+    return rootless, frozenset(name for name, group in _CONTROLLERS.items() if group not in there)
+
+
+_CONTROLLERS = {"memory": "memory", "cpus": "cpu", "pids": "pids"}
+
+
+def _docker(info: dict[str, Any]) -> tuple[bool, frozenset[str]]:
+    rootless = any("rootless" in str(option) for option in info.get("SecurityOptions") or ())
+    able = {
+        "memory": info.get("MemoryLimit", True),
+        "cpus": info.get("CpuCfsQuota", info.get("CPUCfsQuota", True)),
+        "pids": info.get("PidsLimit", True),
+    }
+    return rootless, frozenset(name for name, yes in able.items() if not yes)

@@ -1,0 +1,115 @@
+"""Scans of images for known vulnerabilities, with trivy or grype where one is installed; a warning, no gate."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from sidecar.containers.engine import Engine, Image
+from sidecar.containers.tool import Tool
+from sidecar.errors import SidecarError
+
+log = logging.getLogger(__name__)
+
+SCANNERS = {
+    "trivy": ("image", "--quiet", "--format", "json", "--scanners", "vuln", "--input", "{}"),
+    "grype": ("--quiet", "--output", "json", "docker-archive:{}"),
+}
+LONGEST = 900.0
+"""Seconds that a scan may take; the first one fetches the scanner's database."""
+LARGEST = 64 * 1024 * 1024
+REMEMBERED = 200
+VERSION = 1
+
+
+class Scans:
+    """What is known of images, kept in a file by image id; `run` scans what is wanted, one image at a time."""
+
+    def __init__(self, tool: Tool, path: Path) -> None:
+        self._tool = tool
+        self._path = path
+        self._queue: asyncio.Queue[tuple[Engine, Image, str]] = asyncio.Queue()
+        self._asked: set[str] = set()
+        self._known = _read(path)
+
+    def want(self, engine: Engine, image: Image, name: str) -> None:
+        """Have an image scanned, unless it was, or is about to be."""
+        if image.id not in self._known and image.id not in self._asked:
+            self._asked.add(image.id)
+            self._queue.put_nowait((engine, image, name))
+
+    def warning(self, image: Image) -> str | None:
+        """What to tell of an image; None where nothing bad is known."""
+        found = self._known.get(image.id, {})
+        counts = [f"{found[word]} {word}" for word in ("critical", "high") if found.get(word)]
+        return f"{', '.join(counts)} vulnerabilities; {found['scanner']}" if counts else None
+
+    async def run(self) -> None:
+        """Scan until cancelled."""
+        for left in self._path.parent.glob(".scan-*.tar"):  # of a hub that was killed
+            left.unlink(missing_ok=True)
+        while True:
+            engine, image, name = await self._queue.get()
+            try:
+                await self._scan(engine, image, name)
+            except TimeoutError:
+                log.warning("the scan of an image took too long", extra={"image": name})
+            except SidecarError as error:
+                log.warning("an image could not be scanned: %s", error.message, extra={"image": name})
+            except (OSError, ValueError, TypeError, AttributeError) as error:
+                log.warning("an image could not be scanned: %s", type(error).__name__, extra={"image": name})
+
+    async def _scan(self, engine: Engine, image: Image, name: str) -> None:
+        scanner = next((scanner for scanner in SCANNERS if self._tool.find(scanner)), None)
+        if scanner is None:
+            return
+        archive = self._path.parent / f".scan-{uuid4().hex}.tar"
+        try:
+            if not await engine.save(image.id, str(archive)):
+                log.warning("an image could not be written out for its scan", extra={"image": name})
+                return
+            words = (word.format(archive) for word in SCANNERS[scanner])
+            said = await self._tool.run(self._tool.find(scanner) or "", *words, timeout=LONGEST, limit=LARGEST)
+        finally:
+            archive.unlink(missing_ok=True)
+        if said.code != 0:
+            log.warning("%s did not scan an image: %s", scanner, said.complaint, extra={"image": name})
+            return
+        counts = await asyncio.to_thread(count, scanner, said.out)
+        self._known[image.id] = {"scanner": scanner, **counts, "at": int(time.time())}
+        self._write()
+        log.info("an image was scanned", extra={"image": name, "scanner": scanner, **counts})
+
+    def _write(self) -> None:
+        newest = sorted(self._known.items(), key=lambda item: item[1]["at"])[-REMEMBERED:]
+        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        draft.write_bytes(orjson.dumps({"version": VERSION, "images": dict(newest)}))
+        draft.replace(self._path)
+
+
+def count(scanner: str, report: bytes) -> dict[str, int]:
+    """How many critical and high ones a scanner's JSON tells of. Raises ValueError where it is not its JSON."""
+    content = orjson.loads(report)
+    if scanner == "trivy":
+        found = [item["Severity"] for part in content["Results"] or () for item in part.get("Vulnerabilities") or ()]
+    else:
+        found = [item["vulnerability"]["severity"] for item in content["matches"]]
+    severities = Counter(str(severity).lower() for severity in found)
+    return {word: severities[word] for word in ("critical", "high")}
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        content = orjson.loads(path.read_bytes())
+        if content["version"] == VERSION:
+            return {key: {"at": 0, "scanner": "", **value} for key, value in content["images"].items()}
+    return {}

@@ -1,0 +1,291 @@
+"""Contained servers: from the settings in hub.json to a channel, and to nothing being left of the container."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Unpack
+from uuid import uuid4
+
+from bridge.errors import ErrorBody
+from bridge.models import ContainerSettings, ServerSpec, StdioLaunch
+from bridge.settings import Settings, listed
+from sidecar.channel import Channel, Frame, OnFrame
+from sidecar.channels.stdio import StdioChannel, Telling, exit_error, open_stdio
+from sidecar.containers import argv, engine, exits, mounts
+from sidecar.containers.engine import Engine, Image
+from sidecar.containers.errors import EngineRefused, ImageMissing, ImagePulling
+from sidecar.containers.oom import MemoryWatch, is_container
+from sidecar.containers.scan import Scans
+from sidecar.containers.tool import Tool
+from sidecar.errors import SidecarError
+from sidecar.spawner.client import Spawner
+
+log = logging.getLogger(__name__)
+
+TELL_EVERY = 1.0
+"""Seconds between two words on a pull."""
+ENV_FILE = "{}.container-env"
+
+Tell = Callable[[ErrorBody | None], None]
+
+
+class Containers:
+    """Runs servers in containers. `hub` names this hub, and no other on the machine; `session` this run of it."""
+
+    def __init__(self, spawner: Spawner, settings: Settings, hub: str, session: str) -> None:
+        self._spawner = spawner
+        self._settings = settings
+        self._hub = hub
+        self._session = session
+        self._pass_env = listed(settings.pass_env)
+        self._tool = Tool(spawner)
+        self._used = settings.data_dir / "engines"
+        """A file with each engine that ever ran a container of this hub: at the next start there may be leftovers."""
+        self._engine: Engine | None = None
+        self._swept = False
+        self._finding = asyncio.Lock()
+        self._pulling: dict[str, asyncio.Lock] = {}
+        self._images: dict[str, Image] = {}
+        self._scans = Scans(self._tool, settings.data_dir / "scans.json")
+
+    async def run(self) -> None:
+        """Remove what an earlier hub left, then scan images, until cancelled."""
+        async with self._finding:
+            await self._sweep()
+        await self._scans.run()
+
+    def hints(self, spec: ServerSpec) -> tuple[str, ...]:
+        """What a person should know of how the server is contained."""
+        container, found = spec.settings.container, self._engine
+        if container is None or not isinstance(spec.launch, StdioLaunch) or found is None:
+            return ()
+        hints = []
+        if found.unlimited:
+            why = f"{found.kind}{' without root' if found.rootless else ''} cannot do it on this machine"
+            hints.append(f"Not limited: {', '.join(sorted(found.unlimited))}; {why}.")
+        image = self._images.get(container.image)
+        if image and (warning := self._scans.warning(image)):
+            hints.append(f"The image {container.image}: {warning}.")
+        return tuple(hints)
+
+    # --- before the start ----------------------------------------------------------------------------------------
+
+    async def prepare(self, spec: ServerSpec, tell: Tell) -> None:
+        """Have the image there; `tell` gets what is waited for meanwhile. Takes as long as it takes.
+
+        Raises:
+            EngineMissing, EngineRefused, ImageMissing, ImagePullFailed.
+        """
+        if spec.settings.container and isinstance(spec.launch, StdioLaunch):
+            try:
+                await self._image(await self._found(), spec.settings.container, tell)
+            except EngineRefused:
+                self._engine = None  # looked for again
+                raise
+
+    async def _image(self, found: Engine, container: ContainerSettings, tell: Tell) -> None:
+        name = container.image
+        async with self._pulling.setdefault(name, asyncio.Lock()):
+            image = await found.image(name)
+            if container.pull == "always" or (image is None and container.pull == "missing"):
+                await _pull(found, name, tell)
+                image = await found.image(name)
+                tell(None)
+        if image is None:
+            raise ImageMissing(f"The image {name!r} is not there, and it is not to be fetched.")
+        self._images[name] = image
+        self._scans.want(found, image, name)
+
+    async def _found(self) -> Engine:
+        async with self._finding:
+            await self._sweep()
+            if self._engine is None:
+                self._engine = await engine.find(self._tool, self._settings.container_engine)
+                self._remember(self._engine.program)
+            return self._engine
+
+    def _remember(self, program: str) -> None:
+        if program not in (known := _lines(self._used)):
+            self._used.write_text("".join(f"{line}\n" for line in (*known, program)))
+
+    async def _sweep(self) -> None:
+        """Remove containers of this hub that are left: before it has run one, all that there are."""
+        if self._swept:
+            return
+        for left in self._settings.runtime.glob(ENV_FILE.format("*")):
+            left.unlink(missing_ok=True)
+        for program in _lines(self._used):
+            try:
+                used = await engine.find(self._tool, program)
+                names = await used.containers(self._hub)
+                await used.remove(names)
+            except SidecarError as error:
+                log.warning("whether containers are left is not known: %s", error.message)
+            else:
+                if names:
+                    log.info("removed containers that an earlier hub left", extra={"containers": len(names)})
+        self._swept = True
+
+    # --- from start to end ---------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def open(
+        self,
+        server: str,
+        launch: StdioLaunch,
+        container: ContainerSettings,
+        **told: Unpack[Telling],
+    ) -> AsyncIterator[Channel]:
+        """Run a server in its container, and talk to it; `launch` is expanded already. See `open_stdio`.
+
+        Raises:
+            MountRefused, VariableRefused, and what `prepare` raises.
+        """
+        found = await self._found()
+        image = self._images.get(container.image)
+        if image is None:
+            raise ImageMissing(f"The image {container.image!r} is not there.")
+        inherited = {name: os.environ[name] for name in self._pass_env if name in os.environ}
+        variables = argv.variables({**inherited, **launch.env})
+        name = f"yamcp-hub-{uuid4().hex[:16]}"
+        life = _Life(found, name, container, launch.command)
+        with _env_file(self._settings.runtime / ENV_FILE.format(name), variables.file) as env_file:
+            words = argv.run(
+                found.kind,
+                argv.Container(
+                    name=name,
+                    hub=self._hub,
+                    session=self._session,
+                    server=server,
+                    settings=container,
+                    command=launch.command,
+                    args=launch.args,
+                    user=argv.user(container.user, image.user, found.rootless),
+                    mounts=mounts.options(container.mounts, self._settings.mounts_allowed),
+                    names=tuple(variables.named),
+                    env_file=str(env_file) if env_file else None,
+                ),
+            )
+            client = StdioLaunch(
+                command=found.program, args=words, env={**self._tool.environment, **variables.named}, cwd="/"
+            )
+            try:
+                async with (
+                    open_stdio(
+                        self._spawner,
+                        client,
+                        **told | {"on_frame": partial(life.on_frame, told["on_frame"])},
+                        explain=partial(self._explain, life),
+                    ) as channel,
+                    life.watching(channel, env_file),
+                ):
+                    yield channel
+            finally:
+                await _remove(found, name)
+
+    def _explain(self, life: _Life, end: int | SidecarError, stderr: Sequence[str]) -> SidecarError:
+        if end == exits.REFUSED:
+            self._engine = None  # looked for again: it may have been changed or stopped
+        return life.explain(end, stderr)
+
+
+class _Life:
+    """What becomes known of a container while it runs."""
+
+    def __init__(self, found: Engine, name: str, settings: ContainerSettings, command: str) -> None:
+        self._engine = found
+        self._name = name
+        self._settings = settings
+        self._command = command
+        self._begun = asyncio.Event()
+        self._memory: MemoryWatch | None = None
+
+    def on_frame(self, on_frame: OnFrame, frame: Frame) -> None:
+        self._begun.set()
+        on_frame(frame)
+
+    def explain(self, end: int | SidecarError, stderr: Sequence[str]) -> SidecarError:
+        if isinstance(end, SidecarError):
+            return end
+        went_over = self._memory is not None and self._memory.went_over
+        return exits.explain(end, stderr, self._settings, self._command, went_over) or exit_error(end)
+
+    @asynccontextmanager
+    async def watching(self, channel: StdioChannel, env_file: Path | None) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._look(channel, env_file))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            if self._memory:
+                self._memory.close()
+
+    async def _look(self, channel: StdioChannel, env_file: Path | None) -> None:
+        """Once the server has answered: find its process, for the status, and hear of its memory limit."""
+        await self._begun.wait()
+        _unlink(env_file)
+        with suppress(SidecarError):
+            ident, pid = await self._engine.process(self._name)
+            if pid and is_container(pid, ident):
+                channel.pid = pid
+                self._memory = MemoryWatch(pid)
+
+
+async def _pull(found: Engine, name: str, tell: Tell) -> None:
+    told = 0.0
+
+    def progress(line: str) -> None:
+        nonlocal told
+        if time.monotonic() - told >= TELL_EVERY:
+            told = time.monotonic()
+            tell(ImagePulling(f"The image {name!r} is being fetched{f': {line}' if line else ''}.").body())
+
+    progress("")
+    await found.pull(name, progress)
+
+
+async def _remove(found: Engine, name: str) -> None:
+    try:
+        await found.remove([name])
+    except SidecarError as error:  # the hub is stopping in haste: the next start removes it
+        log.warning("a container could not be removed: %s", error.message, extra={"container": name})
+
+
+@contextmanager
+def _env_file(path: Path, content: str) -> Iterator[Path | None]:
+    """A file for the variables that cannot go through the environment of the engine's client."""
+    if not content:
+        yield None
+        return
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(content)
+        yield path
+    finally:
+        _unlink(path)
+
+
+def _unlink(path: Path | None) -> None:
+    if path:
+        path.unlink(missing_ok=True)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text().splitlines() if line.startswith("/")]
+    except OSError:
+        return []
+
+
+def hub_name(key: bytes, data_dir: Path) -> str:
+    """What the containers of a hub are labelled with: a copy of its data elsewhere is another hub."""
+    return hashlib.sha256(key + os.fsencode(data_dir.resolve())).hexdigest()[:16]

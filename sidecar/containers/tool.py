@@ -1,0 +1,132 @@
+"""Running a program to its end and reading what it says; through the spawner, so that nothing outlives the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from sidecar.channels.environment import child_environment
+from sidecar.channels.pipes import Reader, read_pipe
+from sidecar.spawner.client import Child, Spawner
+
+OUTPUT_LIMIT = 4 * 1024 * 1024
+KEPT_STDERR = 16 * 1024
+DRAIN = 0.5
+PASSED = (
+    *(
+        "XDG_",
+        "DOCKER_",
+        "CONTAINERS_",
+        "CONTAINER_",
+        "STORAGE_",
+        "REGISTRY_AUTH_FILE",
+        "SSL_CERT_",
+        "TRIVY_",
+        "GRYPE_",
+    ),
+    *("DBUS_SESSION_BUS_ADDRESS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
+"""Beginnings of the names of the hub's variables that engines and scanners get beside those that every server gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a program said, cut where it said too much."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The last line of stderr that says something, for people."""
+        lines = [line.strip() for line in self.err.splitlines() if line.strip()]
+        return (lines[-1].removeprefix("Error: ") if lines else f"exit code {self.code}")[:500]
+
+
+class Tool:
+    """Runs programs of the host."""
+
+    def __init__(self, spawner: Spawner, hub: Mapping[str, str] = os.environ) -> None:
+        self._spawner = spawner
+        own = {name: value for name, value in hub.items() if name.startswith(PASSED)}
+        self.environment = child_environment(own, hub=hub)
+
+    def find(self, name: str) -> str | None:
+        """Where a program is on the PATH."""
+        for directory in self.environment["PATH"].split(":"):
+            path = os.path.join(directory or ".", name)  # noqa: PTH118 - a string among strings
+            if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113
+                return path
+        return None
+
+    async def run(
+        self,
+        *argv: str,
+        timeout: float,
+        limit: int = OUTPUT_LIMIT,
+        on_output: Callable[[bytes], None] | None = None,
+    ) -> Output:
+        """Run a program without input; `timeout` in seconds, `limit` in bytes of its stdout.
+
+        Raises:
+            TimeoutError: it did not end in time, and was ended.
+            CommandMissing, ProcessRefused, SpawnerLost: as Spawner.spawn.
+        """
+        child = await self._spawner.spawn(argv, self.environment, None, uuid4().hex)
+        os.close(child.stdin)
+        reading = _Reading(child, limit, on_output)
+        opening = asyncio.create_task(reading.open())
+        try:
+            await asyncio.shield(opening)
+            async with asyncio.timeout(timeout):
+                code = await child.wait()
+                await asyncio.wait([reader.closed for reader in reading.readers], timeout=DRAIN)
+        finally:
+            await asyncio.wait([opening])
+            try:
+                await child.stop(0)
+            finally:
+                await reading.close()
+        return Output(code, bytes(reading.out), reading.err.decode(errors="replace"))
+
+
+class _Reading:
+    """Both outputs of a program."""
+
+    def __init__(self, child: Child, limit: int, on_output: Callable[[bytes], None] | None) -> None:
+        self._child = child
+        self._limit = limit
+        self._tell = on_output or _ignore
+        self.out, self.err = bytearray(), bytearray()
+        self.readers: list[Reader] = []
+
+    async def open(self) -> None:
+        """Not to be cancelled, as StdioChannel.open."""
+        self.readers.append(await read_pipe(self._child.stdout, self._on_out, _ended))
+        self.readers.append(await read_pipe(self._child.stderr, self._on_err, _ended))
+
+    def _on_out(self, data: bytes) -> None:
+        self._tell(data)
+        self.out += data[: max(self._limit - len(self.out), 0)]
+
+    def _on_err(self, data: bytes) -> None:
+        self._tell(data)
+        self.err += data
+        del self.err[:-KEPT_STDERR]
+
+    async def close(self) -> None:
+        for reader in self.readers:
+            reader.close()
+        await asyncio.gather(*(reader.closed for reader in self.readers))
+
+
+def _ignore(data: bytes) -> None:
+    """Nobody listens."""
+
+
+def _ended() -> None:
+    """The program closed it."""
