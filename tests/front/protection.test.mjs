@@ -1,0 +1,232 @@
+/** What of a hub is exposed: settings, whose address counts, whose pages are the hub's own, where a login leads (pure). */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { clientAddress, isSecure } from '../../yamcp_ui_adapter/front/client.mjs';
+import { Guard } from '../../yamcp_ui_adapter/front/guard.mjs';
+import { safePath } from '../../yamcp_ui_adapter/front/login.mjs';
+import { loginPage } from '../../yamcp_ui_adapter/front/login_page.mjs';
+import { isOwnPage, isSameHost } from '../../yamcp_ui_adapter/front/origin.mjs';
+import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
+import { placeOf } from '../../yamcp_ui_adapter/front/yamcp_ui_place.mjs';
+
+const TOKEN = 'sixteen-characters';
+/** @param {Record<string, string>} env */
+const settings = (env) => load({ HUB_DATA_DIR: '/tmp/x', ...env });
+
+/** @param {() => unknown} act @returns {string} the code that it fails with, or what it gives */
+function outcome(act) {
+  try {
+    return String(act());
+  } catch (error) {
+    return /** @type {any} */ (error).code;
+  }
+}
+
+test('a hub is protected that listens beyond loopback, or is given a token', () => {
+  for (const host of ['127.0.0.1', '127.8.9.1', 'localhost', '::1', '[::1]', '0:0:0:0:0:0:0:1']) {
+    assert.equal(settings({ HUB_HOST: host }).protected, false, host);
+    assert.equal(settings({ HUB_HOST: host, HUB_TOKEN: TOKEN }).protected, true, host);
+    assert.equal(settings({ HUB_HOST: host, HUB_TOKEN_FILE: '/tmp/t' }).protected, true, host);
+  }
+  for (const host of ['0.0.0.0', '::', '[::]', '192.0.2.1', '2001:db8::1', '128.0.0.1', '::ffff:127.0.0.1']) {
+    assert.equal(settings({ HUB_HOST: host }).protected, true, host);
+  }
+});
+
+test('the hub is told to be where it can be reached', () => {
+  const url = (/** @type {Record<string, string>} */ env) => settings(env).baseUrl;
+  assert.equal(url({ HUB_HOST: '0.0.0.0' }), 'http://127.0.0.1:8765');
+  assert.equal(url({ HUB_HOST: '::' }), 'http://[::1]:8765');
+  assert.equal(url({ HUB_HOST: '192.0.2.1' }), 'http://192.0.2.1:8765');
+  assert.equal(url({ HUB_TLS_CERT: '/c', HUB_TLS_KEY: '/k' }), 'https://127.0.0.1:8765');
+});
+
+test('settings that cannot be used are told by name, without their value where it is secret', () => {
+  /** @type {[Record<string, string>, RegExp][]} */
+  const wrong = [
+    [{ HUB_HOST: 'example.com' }, /^HUB_HOST: example.com /],
+    [{ HUB_HOST: 'fe80::1%eth0' }, /^HUB_HOST: /],
+    [{ HUB_TOKEN: 'too-short' }, /^HUB_TOKEN: (?!.*too-short)/],
+    [{ HUB_TOKEN: 'with a space and more' }, /^HUB_TOKEN: (?!.*space)/],
+    [{ HUB_TLS_CERT: '/c' }, /^HUB_TLS_CERT and HUB_TLS_KEY: /],
+    [{ HUB_TRUSTED_PROXIES: '10.0.0.0/8, proxy' }, /^HUB_TRUSTED_PROXIES: proxy /],
+    [{ HUB_TRUSTED_PROXIES: '10.0.0.0/33' }, /^HUB_TRUSTED_PROXIES: 10.0.0.0\/33 /],
+    [{ HUB_TRUSTED_PROXIES: '10.0.0.0/' }, /^HUB_TRUSTED_PROXIES: 10.0.0.0\/ /],
+  ];
+  for (const [env, message] of wrong) {
+    assert.throws(() => settings(env), { code: 'SETTING_INVALID', message });
+  }
+});
+
+test('the token itself is not among the settings', () => {
+  assert.ok(!JSON.stringify(settings({ HUB_TOKEN: TOKEN })).includes(TOKEN));
+});
+
+test('a protected hub reaches YAMCP-UI by its Unix socket, another by its port', () => {
+  assert.deepEqual(placeOf(settings({})), {
+    connect: { host: '127.0.0.1', port: 8767 },
+    request: { host: '127.0.0.1', port: 8767 },
+    host: 'localhost:8767',
+  });
+  const path = '/tmp/x/run/yamcp-ui.sock';
+  const place = { connect: { path }, request: { socketPath: path }, host: `localhost:${path}` };
+  assert.deepEqual(placeOf(settings({ HUB_TOKEN: TOKEN })), place);
+});
+
+// --- whose address -------------------------------------------------------------------------------------------------
+
+const PROXIES = settings({ HUB_TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.9, fd00::/8' }).trustedProxies;
+/** @param {string} remoteAddress @param {string} [said] @param {object} [more] */
+const asked = (remoteAddress, said, more = {}) => ({
+  socket: { remoteAddress },
+  headers: { ...(said && { 'x-forwarded-for': said }), ...more },
+});
+
+test('X-Forwarded-For counts where a trusted proxy says it, and as far back as trusted ones do', () => {
+  /** @type {[string, string | undefined, string][]} */
+  const cases = [
+    ['198.51.100.1', undefined, '198.51.100.1'],
+    ['198.51.100.1', '203.0.113.5', '198.51.100.1'],
+    ['10.1.2.3', undefined, '10.1.2.3'],
+    ['10.1.2.3', '203.0.113.5', '203.0.113.5'],
+    ['10.1.2.3', '6.6.6.6, 203.0.113.5', '203.0.113.5'],
+    ['10.1.2.3', '6.6.6.6, 203.0.113.5, 10.9.9.9,192.0.2.9', '203.0.113.5'],
+    ['10.1.2.3', '10.4.4.4', '10.4.4.4'],
+    ['10.1.2.3', 'unknown', '10.1.2.3'],
+    ['10.1.2.3', '203.0.113.5, <b>', '10.1.2.3'],
+    ['10.1.2.3', '203.0.113.5:4711', '203.0.113.5'],
+    ['10.1.2.3', '[2001:db8::1]:4711', '2001:db8::1'],
+    ['::ffff:10.1.2.3', '203.0.113.5', '203.0.113.5'],
+    ['::ffff:198.51.100.1', '203.0.113.5', '198.51.100.1'],
+    ['fd00::7', '2001:db8::1', '2001:db8::1'],
+  ];
+  for (const [peer, said, address] of cases) assert.equal(clientAddress(asked(peer, said), PROXIES), address, said);
+});
+
+test('TLS is spoken where the hub speaks it, or a trusted proxy says that it does', () => {
+  const proto = { 'x-forwarded-proto': 'https' };
+  assert.equal(isSecure(asked('10.0.0.1', '', proto), PROXIES), true);
+  assert.equal(isSecure(asked('198.51.100.1', '', proto), PROXIES), false);
+  assert.equal(isSecure(asked('10.0.0.1', '', { 'x-forwarded-proto': 'https, http' }), PROXIES), false);
+  assert.equal(isSecure({ socket: { remoteAddress: '198.51.100.1', encrypted: true }, headers: {} }, PROXIES), true);
+});
+
+// --- whose pages ---------------------------------------------------------------------------------------------------
+
+test('a page is the hub’s own that is of the very host and port that it asks', () => {
+  /** @type {[string, string][]} */
+  const same = [
+    ['http://localhost:9000', 'localhost:9000'],
+    ['https://hub.example', 'hub.example'],
+    ['https://hub.example', 'hub.example:443'],
+    ['http://Hub.example:80', 'hub.EXAMPLE'],
+    ['http://[::1]:8765', '[::1]:8765'],
+    ['https://192.0.2.1:8765', '192.0.2.1:8765'],
+  ];
+  for (const [origin, host] of same) assert.equal(isSameHost(origin, host), true, origin);
+  /** @type {[string, string][]} */
+  const other = [
+    ['http://localhost:5173', 'localhost:8765'],
+    ['http://127.0.0.1:8765', 'localhost:8765'],
+    ['http://evil.example', 'hub.example'],
+    ['null', 'null'],
+    ['', ''],
+    ['http://', ''],
+    ['file://localhost:8765', 'localhost:8765'],
+    ['http://localhost:8765/x', 'localhost:8765'],
+    ['http://hub.example:443', 'hub.example'],
+  ];
+  for (const [origin, host] of other) assert.equal(isSameHost(origin, host), false, origin);
+});
+
+test('what a browser says of a request counts before all else; a request that says nothing is nobody’s', () => {
+  const names = new Set(['tools.lan']);
+  const host = 'localhost:8765';
+  const own = (/** @type {Record<string, string>} */ headers, said = true) =>
+    isOwnPage({ host, ...headers }, names, { said });
+  assert.equal(own({ 'sec-fetch-site': 'same-origin' }), true);
+  assert.equal(own({ 'sec-fetch-site': 'none' }), true);
+  assert.equal(own({ 'sec-fetch-site': 'same-site', origin: 'http://localhost:5173' }), false);
+  assert.equal(own({ 'sec-fetch-site': 'cross-site', origin: 'http://localhost:8765' }), false);
+  assert.equal(own({ 'sec-fetch-site': 'cross-site', origin: 'http://tools.lan:3000' }), true);
+  assert.equal(own({ origin: 'http://localhost:8765' }), true);
+  assert.equal(own({ origin: 'null' }), false);
+  assert.equal(own({}), false);
+  assert.equal(own({}, false), true);
+});
+
+/** @param {Record<string, string>} headers @param {{bearer?: boolean}} [who] */
+function guarded(headers, who) {
+  const guard = new Guard(
+    settings({ HUB_HOST: '0.0.0.0', HUB_PUBLIC_URL: 'https://hub.example', HUB_ALLOWED_HOSTS: 'box.lan' }),
+  );
+  return outcome(() => guard.pass({ method: 'GET', url: '/hub/', headers }, who));
+}
+
+test('an exposed hub is asked for by its names, loopback, or any address; a bearer may name it as it likes', () => {
+  for (const host of [
+    'localhost:9000',
+    '127.0.0.1',
+    '[::1]:1',
+    '192.168.1.5:8765',
+    '[2001:db8::1]:80',
+    'hub.example',
+    'BOX.lan:1',
+  ])
+    assert.equal(guarded({ host }), 'hub', host);
+  for (const host of ['evil.example', '', 'hub.example.evil', '192.168.1', 'localhost.evil', '1.2.3.4.evil']) {
+    assert.equal(guarded({ host }), 'HOST_REFUSED', host);
+    assert.equal(guarded({ host, origin: 'http://evil.example' }, { bearer: true }), 'hub', host);
+  }
+});
+
+test('an exposed hub takes a page of an address for its own only if it is that of the hub', () => {
+  const host = '192.168.1.5:8765';
+  assert.equal(guarded({ host, origin: `http://${host}` }), 'hub');
+  assert.equal(guarded({ host, origin: 'https://hub.example' }), 'hub');
+  for (const origin of [
+    'http://192.168.1.6:8765',
+    'http://192.168.1.5',
+    'http://localhost:8765',
+    'null',
+    'http://evil.example',
+  ])
+    assert.equal(guarded({ host, origin }), 'ORIGIN_REFUSED', origin);
+});
+
+// --- where a login leads -------------------------------------------------------------------------------------------
+
+test('a login leads to a path of the hub, never elsewhere, nor back to itself', () => {
+  for (const path of ['/', '/hub/', '/hub/#/servers/a%2Fb', '/workspaces?x=1&y', '/hub/?a=b#c']) {
+    assert.equal(safePath(path), path, path);
+  }
+  const refused = [
+    '',
+    '//evil.example',
+    '/\\evil.example',
+    'https://evil.example',
+    'hub/',
+    '/\t/evil.example',
+    '/a b',
+    '/ä',
+  ];
+  const round = [
+    '/login',
+    '/login?next=/hub/',
+    '/logout',
+    '/x/../login',
+    '/.//evil.example',
+    '/..//evil.example',
+    '/a\\b',
+  ];
+  for (const path of [...refused, ...round, `/${'x'.repeat(3000)}`, null])
+    assert.equal(safePath(path), '/', String(path));
+  assert.equal(safePath('/hub/?token=secret&a=1'), '/hub/?a=1');
+  assert.equal(safePath('/hub/?t%6fken=secret'), '/hub/');
+});
+
+test('the login page shows what it is given as text', () => {
+  const html = loginPage({ next: '/"><script>', error: { code: 'X', message: '<b>', hint: "'&" } });
+  assert.ok(!html.includes('<script') && !html.includes('<b>'));
+});
