@@ -22,8 +22,8 @@ async def test_keys_are_listed_with_what_they_open(hub: CannedHub) -> None:
     hub.keys = (
         Key(id="k0000001", name="laptop", workspaces=None, admin=False, created=now - 7300),
         Key(id="k0000002", name="a\x1bgent", workspaces=("My Work", "idle"), admin=False, created=now - 61),
-        Key(id="k0000003", name="boss", workspaces=None, admin=True, created=now),
-        Key(id="k0000004", name="nobody", workspaces=(), admin=False, created=now),
+        Key(id="k0000003", name="boss", workspaces=None, admin=True, created=now - 90_000),
+        Key(id="k0000004", name="nobody", workspaces=(), admin=False, created=now - 180_000),
     )
     code, out, _ = await hub.hubctl("keys", "list")
     assert code == 0
@@ -31,8 +31,8 @@ async def test_keys_are_listed_with_what_they_open(hub: CannedHub) -> None:
         "OPENS           AGE",
         "all workspaces  2 h",
         "My Work, idle   1 min",
-        "everything      0 s",
-        "nothing         0 s",
+        "everything      1 d",
+        "nothing         2 d",
     ]
     assert "a\\x1bgent  k0000002" in out
     for words in (("keys", "--json"), ("keys", "list", "--json"), ("keys", "--json", "list")):
