@@ -213,7 +213,7 @@ class EditConflict(HubError):
 
 
 class AlreadyExists(HubError):
-    """A request is to create or rename a server or workspace, or to make a key, and the name is taken; nothing was changed."""
+    """A request is to create or rename a server, workspace or key, and the name is taken; nothing was changed."""
 
     code = "ALREADY_EXISTS"
     hint = "Choose another name, or edit the one that is there; names are case-sensitive."
