@@ -1,7 +1,8 @@
-"""Why a contained server ended: told from the exit code of the engine's client, and what it wrote (pure)."""
+"""Why a contained server ended: told from the exit code of the engine's client, and what was written (pure)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bridge.models import ContainerSettings
@@ -12,7 +13,9 @@ from sidecar.errors import CommandMissing, SidecarError
 KILLED = 137
 """128 and SIGKILL: the first process of the container was killed, which the kernel does beyond the memory limit."""
 REFUSED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
-_ENGINE_SAYS = ("Error: ", "docker: ")
+_ENGINE = re.compile(r"(?:Error: |docker: )(?P<words>.*)")
+_INIT = re.compile(r"(?:ERROR \(catatonit:\d+\)|\[FATAL tini \(\d+\)\]):? (?P<words>.*exec.*)")
+"""What the small init says that either engine puts into a container: podman's then ends with 1."""
 
 
 def explain(
@@ -24,12 +27,15 @@ def explain(
         return ContainerOom(f"It died: over its memory limit of {limit}.", data={"exit_code": end})
     if end == KILLED:
         return ContainerOom(f"It was killed: most likely over its memory limit of {limit}.", data={"exit_code": end})
-    if end in (REFUSED, NOT_EXECUTABLE, NOT_FOUND):
-        said = next((line for line in reversed(stderr) if line.startswith(_ENGINE_SAYS)), "")
-        words = said.removeprefix("Error: ").removeprefix("docker: ").rstrip(".")[:300]
-        if said and end == REFUSED:
-            return EngineRefused(f"The container was not started: {words}.")
-        if said:
-            why = f"{command!r} cannot be started in the image {settings.image!r}: {words}."
-            return CommandMissing(why, hint="Correct `command`: it has to be in the image, in full or on its PATH.")
+    if end == REFUSED and (words := _said(_ENGINE, stderr)):
+        return EngineRefused(f"The container was not started: {words}.")
+    words = _said(_INIT, stderr) or (_said(_ENGINE, stderr) if end in (NOT_EXECUTABLE, NOT_FOUND) else "")
+    if words and end in (1, NOT_EXECUTABLE, NOT_FOUND):
+        why = f"{command!r} cannot be started in the image {settings.image!r}: {words}."
+        return CommandMissing(why, hint="Correct `command`: it has to be in the image, in full or on its PATH.")
     return None
+
+
+def _said(pattern: re.Pattern[str], stderr: Sequence[str]) -> str:
+    found = (match["words"] for line in reversed(stderr) if (match := pattern.match(line)))
+    return next(found, "").rstrip(".")[:300]
