@@ -1,3 +1,5 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034  # `engine` is for those that source this
 # Sourced: finds the container engine and puts the command into the array `engine`. CONTAINER_ENGINE names one; else
 # docker, where its daemon answers, or podman with a store of its own. As root on Debian, podman is installed if need be.
 

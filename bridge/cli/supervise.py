@@ -44,12 +44,25 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
         signal.signal(signal.SIGHUP, handler)
 
 
+def _start_at_once(options: Options) -> None:
+    """Have its first look at events not wait for any: it starts the processes after that, a second later otherwise."""
+    poll = options.poller.poll
+
+    def first(_: float) -> object:
+        options.poller.poll = poll
+        return poll(0)
+
+    options.poller.poll = first
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Supervise until told to end; the lock that `hubctl run` took is held meanwhile, by this process alone."""
     if lock := os.environ.pop(LOCK_FD_VARIABLE, None):
         os.set_inheritable(int(lock), False)
     options = Options()
-    options.realize([*(arguments or ()), "--user", str(os.getuid())], doc=__doc__)
+    root = ["--user", "0"] if os.getuid() == 0 else []  # it asks root to be sure; a container's user may have no name
+    options.realize([*(arguments or ()), *root], doc=__doc__)
+    _start_at_once(options)
     options.first, options.test = True, False
     try:
         with contextlib.suppress(ExitNow):
