@@ -81,6 +81,11 @@ ISSUES: dict[str, IssueKind] = {
         "A variable of a server's `env`, or a header, has no usable name or value; it is left out.",
         "Names must not be empty or hold `=`; values must be text or numbers.",
     ),
+    "VARIABLE_IN_ARGS": IssueKind(
+        "warning",
+        "A server's `command` or `args` refer to a variable: its value shows in the machine's list of processes.",
+        "If it is a secret, hand it over in `env`; most servers read a variable, too.",
+    ),
     "ENV_CONVERTED": IssueKind(
         "info", "A number or boolean in `env`, `headers` or `args` was turned into text.", "Put it in quotes."
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,6 +16,10 @@ HTTP_TYPES = frozenset({"http", "streamable-http", "streamablehttp", "streamable
 OUTER_FIELDS = frozenset({"namespace", "type", "providerParameters"})
 INNER_FIELDS = frozenset({"command", "args", "env", "cwd", "url", "headers"})
 FIELDS = OUTER_FIELDS | INNER_FIELDS
+REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_]\w*)(?::-[^}]*)?\}", re.ASCII)
+"""A `${VAR}` as the sidecar expands it, and what it does not: `$${`."""
+OPEN_VARIABLES = re.compile(r"HOME|PWD|USER|LOGNAME|SHELL|HOSTNAME|LANG|LC_\w+|TZ|XDG_\w+|TMP|TEMP|\w*(PATH|DIR|_HOME)")
+"""Names of variables that are no secrets."""
 
 
 class BadEntry(Exception):
@@ -158,6 +163,9 @@ class _EntryParser:
         command, args = command.strip(), self._args(parameters.get("args"))
         if " " in command and not args and not command.startswith(("/", ".", "~", "$")):
             self.report("COMMAND_HAS_SPACES", "its `command` holds spaces and `args` is empty.")
+        if shown := shown_variables((command, *args)):
+            names = ", ".join(f"${{{name}}}" for name in shown)
+            self.report("VARIABLE_IN_ARGS", f"what {names} stands for shows in the list of processes.")
         return StdioLaunch(
             command=command,
             args=args,
@@ -210,6 +218,12 @@ class _EntryParser:
             raise BadEntry("SERVER_URL_INVALID", "its `url` is not an http:// or https:// address.")
         headers = self._texts("headers", parameters.get("headers"))
         return RemoteLaunch(url=url.strip(), headers=headers, transport=transport)
+
+
+def shown_variables(words: tuple[str, ...]) -> list[str]:
+    """The variables that a command line refers to, each once, but for those that are known to be no secrets."""
+    names = {match[1] for word in words for match in REFERENCE.finditer(word) if match[1]}
+    return sorted(name for name in names if not OPEN_VARIABLES.fullmatch(name))
 
 
 def as_text(value: object) -> str | None:
