@@ -18,6 +18,18 @@ from yamcp_ui_adapter.errors import EditInvalid, FileUnusable, issue
 from yamcp_ui_adapter.template import template_fault
 
 VERSION = 1
+CONTAINER_FORMS = {
+    "image": "it is the name of an image, such as docker.io/library/node:22",
+    "memory": "it is a number and k, m or g, such as 512m",
+    "cpus": "it is a number above 0, such as 0.5",
+    "pids": "it is a whole number of at least 1",
+    "pull": "it is missing, always or never",
+    "source": "it is an absolute path without commas and colons",
+    "target": "it is an absolute path without commas and colons",
+    "user": "it is a name or number, or two of them with a colon between",
+    "workdir": "it is an absolute path without commas and colons",
+}
+"""What the fields of `container` are, by their names, where one is something else."""
 Section = Literal["servers", "workspaces"]
 SECTIONS = frozenset({"version", "servers", "workspaces"})
 
@@ -72,10 +84,15 @@ def _settings(
         if field not in model.model_fields:
             issues.append(issue("HUB_FIELD_UNKNOWN", subject, HUB, f"Nothing reads {field!r} of {subject} in {HUB}."))
         elif fault := setting_fault(model, field, item):
-            issues.append(issue("HUB_SETTING_INVALID", subject, HUB, f"{field!r} of {subject} in {HUB}: {fault}."))
+            rest = " The server is not started." if field == "container" and field not in held else ""
+            issues.append(
+                issue("HUB_SETTING_INVALID", subject, HUB, f"{field!r} of {subject} in {HUB}: {fault}.{rest}")
+            )
             settings |= {field: held[field]} if field in held else {}
         else:
             settings |= model.model_validate({field: item}).model_dump(mode="json", include={field})
+    if value.get("container") is not None and settings.get("container") is None and model is ServerSettings:
+        settings["enabled"] = False  # it was to be contained: better not at all than without
     return settings
 
 
@@ -86,7 +103,10 @@ def setting_fault(model: type[Model], field: str, value: object) -> str:
     try:
         model.model_validate({field: value})
     except ValidationError as error:
-        return error.errors(include_url=False, include_input=False)[0]["msg"]
+        first = error.errors(include_url=False, include_input=False)[0]
+        inside = [str(part) for part in first["loc"][1:]]
+        words = CONTAINER_FORMS.get(inside[-1]) if field == "container" and inside else None
+        return f"{'.'.join(inside)}: {words or first['msg']}" if inside else first["msg"]
     return template_fault(value) if field == "name_template" and isinstance(value, str) else ""
 
 

@@ -81,7 +81,7 @@ def run(kind: Kind, container: Container) -> tuple[str, ...]:
         *("--label", f"{HUB_LABEL}={container.hub}", "--label", f"{SESSION_LABEL}={container.session}"),
         *("--label", f"{SERVER_LABEL}={container.server}"),
         *("--log-driver", "none", "--no-healthcheck"),
-        *(("--http-proxy=false",) if kind == "podman" else ()),
+        *(("--http-proxy=false", "--image-volume", "tmpfs") if kind == "podman" else ()),
         *("--cap-drop", "all", "--security-opt", "no-new-privileges"),
         *("--read-only", "--tmpfs", f"/tmp:rw,exec,nosuid,nodev,mode=1777,size={settings.memory}"),  # noqa: S108
         *("--memory", settings.memory, "--memory-swap", settings.memory),

@@ -65,7 +65,7 @@ class Scans:
                 log.warning("the scan of an image took too long", extra={"image": name})
             except SidecarError as error:
                 log.warning("an image could not be scanned: %s", error.message, extra={"image": name})
-            except (OSError, ValueError, TypeError, AttributeError) as error:
+            except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
                 log.warning("an image could not be scanned: %s", type(error).__name__, extra={"image": name})
 
     async def _scan(self, engine: Engine, image: Image, name: str) -> None:
@@ -100,7 +100,8 @@ def count(scanner: str, report: bytes) -> dict[str, int]:
     """How many critical and high ones a scanner's JSON tells of. Raises ValueError where it is not its JSON."""
     content = orjson.loads(report)
     if scanner == "trivy":
-        found = [item["Severity"] for part in content["Results"] or () for item in part.get("Vulnerabilities") or ()]
+        parts = content["Results"] if "SchemaVersion" not in content else content.get("Results")  # none: none found
+        found = [item["Severity"] for part in parts or () for item in part.get("Vulnerabilities") or ()]
     else:
         found = [item["vulnerability"]["severity"] for item in content["matches"]]
     severities = Counter(str(severity).lower() for severity in found)

@@ -169,6 +169,33 @@ test('settings: the times of single tools come back from their lines as they wer
     assert.ok(readSetting(setting('tool_timeouts'), text).fault, text);
 });
 
+test('settings: a container comes back from its lines as it was, and what is none of it is said', () => {
+  const spec = setting('container');
+  const container = {
+    image: 'docker.io/library/node:22@sha256:ab',
+    memory: '128m',
+    cpus: 0.5,
+    network: true,
+    mounts: [
+      { source: '/srv/a b', target: '/a', read_only: true },
+      { source: '/srv/c', target: '/c', read_only: false },
+    ],
+    user: '1000:1000',
+  };
+  assert.deepEqual(readSetting(spec, showSetting(spec, container)), { value: container });
+  assert.deepEqual(readSetting(spec, ' \n'), { value: null });
+  assert.deepEqual([showSetting(spec, null), showSetting(spec, undefined)], ['', '']);
+  const wrong = ['memory = 5m', 'image', 'image = x\nmemory = 5', 'image = x\nprivileged = yes', 'image = x\ncpus = 0'];
+  for (const text of [...wrong, 'image = x\nmount = a:/b', 'image = x\nmount = /a', 'image = x\nnetwork = true'])
+    assert.ok(readSetting(spec, text).fault, text);
+  const before = Object.fromEntries(SETTINGS.map(({ name, standard }) => [name, standard]));
+  assert.deepEqual(settingsChanges(before, { ...before, container }), { container });
+  assert.deepEqual(settingsChanges({ ...before, container }, before), { container: null });
+  const full = { ...container, workdir: null, pull: 'missing', pids: 256 };
+  const read = readSetting(spec, showSetting(spec, full)).value;
+  assert.deepEqual(settingsChanges({ ...before, container: full }, { ...before, container: read }), {});
+});
+
 test('what is looked for is found whatever its case, word by word', () => {
   assert.ok(matches('DEV files', ['my-dev', 'Files']));
   assert.ok(matches('  ', ['x']));

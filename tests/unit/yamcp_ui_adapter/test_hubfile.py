@@ -73,6 +73,31 @@ def test_a_setting_that_turned_bad_keeps_its_last_good_value() -> None:
     assert parse({"servers": {"a": None}}, last).servers == last.servers
 
 
+BAD_CONTAINERS = [
+    ("a container", "valid dictionary"), ({}, "image: it is the name of an image"),
+    ({"image": "-v"}, "image: it is the name of an image"), ({"image": "x", "memory": "1"}, "memory: it is a number"),
+    ({"image": "x", "cpus": 0}, "cpus: it is a number"), ({"image": "x", "pull": "now"}, "pull: it is missing, "),
+    ({"image": "x", "mounts": [{"source": "docs", "target": "/x"}]}, "mounts.0.source: it is an absolute path"),
+    ({"image": "x", "privileged": True}, "privileged: Extra inputs are not permitted"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "words"), BAD_CONTAINERS)
+def test_a_container_that_cannot_be_used_is_no_reason_to_run_without(value: Any, words: str) -> None:
+    """The place in it is said; the server is not started, unless there is a last good container."""
+    parsed = parse({"servers": {"a": {"container": value, "enabled": True}}})
+    assert parsed.servers == {"a": {"enabled": False}}
+    assert codes(parsed) == ["HUB_SETTING_INVALID"]
+    assert words in parsed.issues[0].message
+    assert parsed.issues[0].message.endswith("The server is not started.")
+    good = parse({"servers": {"a": {"container": {"image": "x"}}}})
+    held = parse({"servers": {"a": {"container": value}}}, good)
+    assert held.servers == good.servers
+    assert not held.issues[0].message.endswith("The server is not started.")
+    with pytest.raises(EditInvalid, match=words.partition(":")[0]):
+        with_server({}, SetServer(key="a", settings={"container": value}))
+
+
 BAD_TEMPLATES = ["", "x", "{name}{name}", "{namespace}", "{name}/{namespace}", "{ns}_{name}", "ü{name}"]
 
 

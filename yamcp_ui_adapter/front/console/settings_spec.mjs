@@ -1,14 +1,17 @@
 /** The settings of a server that hub.json keeps (ServerSettings of bridge/models/), as fields of a form (pure). */
 
+import { readContainer, showContainer } from './container_lines.mjs';
+
 /**
  * @typedef {object} Setting
  * @property {string} name
  * @property {string} label
  * @property {string} help
- * @property {'seconds'|'count'|'pick'|'by_tool'} kind
+ * @property {'seconds'|'count'|'pick'|'by_tool'|'container'} kind
  * @property {any} standard its default
  * @property {number} [max]
  * @property {{ value: string, label: string }[]} [options]
+ * @property {string} [example]
  */
 
 /** @type {Setting[]} */
@@ -65,6 +68,7 @@ export const SETTINGS = [
     label: 'Time for calls of single tools',
     help: 'One a line: the name that the server gives the tool, =, seconds.',
     kind: 'by_tool',
+    example: 'slow_query = 900',
     standard: {},
     max: 86400,
   },
@@ -76,10 +80,19 @@ export const SETTINGS = [
     standard: 64,
     max: 10_000,
   },
+  {
+    name: 'container',
+    label: 'Container',
+    help: 'Run it in a container of podman or docker. One a line: image (needed), memory, cpus, pids, network = yes, mount = /host:/inside (:rw to write), pull, user, workdir.',
+    kind: 'container',
+    example: 'image = docker.io/library/node:22-slim',
+    standard: null,
+  },
 ];
 
 /** A setting's value as the form shows it. @param {Setting} setting @param {any} value */
 export function showSetting(setting, value) {
+  if (setting.kind === 'container') return showContainer(value);
   if (setting.kind !== 'by_tool') return String(value ?? setting.standard);
   return Object.entries(value ?? {})
     .map(([tool, seconds]) => `${tool} = ${seconds}`)
@@ -95,6 +108,7 @@ export function showSetting(setting, value) {
  */
 export function readSetting(setting, text) {
   if (setting.kind === 'pick') return { value: text };
+  if (setting.kind === 'container') return readContainer(text);
   if (setting.kind === 'by_tool') return readByTool(text, setting.max ?? 0);
   const whole = setting.kind === 'count';
   return readNumber(text, setting.max ?? 0, whole);
@@ -133,7 +147,10 @@ function readByTool(text, max) {
  */
 export function settingsChanges(before, after) {
   const same = (/** @type {any} */ a, /** @type {any} */ b) => JSON.stringify(a) === JSON.stringify(b);
-  const changed = SETTINGS.filter(({ name }) => !same(before[name], after[name]));
+  const changed = SETTINGS.filter((setting) => {
+    const [was, is] = [before[setting.name], after[setting.name]];
+    return setting.kind === 'container' ? showContainer(was) !== showContainer(is) : !same(was, is);
+  });
   return Object.fromEntries(
     changed.map(({ name, standard }) => [name, same(after[name], standard) ? null : after[name]]),
   );
