@@ -26,8 +26,9 @@ have_base() { "${engine[@]}" image inspect "$base" >/dev/null 2>&1; }
 fetch_base() {
   have_base && return
   "${engine[@]}" pull -q "$base" >/dev/null 2>&1 && return
-  is_podman && [[ "$base" =~ ^(docker.io/library/)?debian:([a-z]+)-slim$ ]] && command -v mmdebstrap >/dev/null \
-    || fail "missing: the base image $base (it cannot be pulled; BASE=… names another)"
+  if ! is_podman || ! command -v mmdebstrap >/dev/null || ! [[ "$base" =~ ^(docker.io/library/)?debian:([a-z]+)-slim$ ]]; then
+    fail "missing: the base image $base (it cannot be pulled; BASE=… names another)"
+  fi
   say "no registry answers: making $base of Debian's packages"
   ENGINE="${engine[*]}" container/base.sh "${BASH_REMATCH[2]}"
 }

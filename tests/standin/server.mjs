@@ -301,4 +301,4 @@ createServer((request, response) => {
       response.end(`<!DOCTYPE html><pre>${error.message}</pre>`);
     },
   );
-}).listen(Number(PORT), 'localhost', () => console.log(`Server running on http://localhost:${PORT}`));
+}).listen(/** @type {any} */ (PORT), 'localhost', () => console.log(`Server running on http://localhost:${PORT}`));
