@@ -1,11 +1,12 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-front test-browser test-yamcp-ui need-yamcp-ui in-browser lint bars bench lock clean need-node
+.PHONY: help run test test-front test-browser test-yamcp-ui need-yamcp-ui in-browser lint bars bench lock clean need-node audit
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK_ENV := .envs/lock
+AUDIT_ENV := .envs/audit
 sum = $(shell cat $(1) | cksum | cut -d' ' -f1)
 
 # A stamp says what stands in the environment: it is named for the locks, so an edit of these makes it stale.
@@ -61,6 +62,7 @@ run: $(READY) $(NODE_READY) ## Set up and run the hub until Ctrl-C
 
 test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 	@[ ! -f tests/real/setup.sh ] || bash tests/real/setup.sh
+	@bash tests/integration/proxies/setup.sh
 	@$(MAKE) lint
 	@rm -rf "$(NODE_COVERAGE)"
 	@echo "test: pytest with coverage"
@@ -101,6 +103,11 @@ lint: $(DEV) $(NODE_DEV) ## Check style and types
 	@$(NODE_TOOLS)/eslint --max-warnings 0 .
 	@$(NODE_TOOLS)/prettier --log-level warn --check .
 	@$(NODE_TOOLS)/tsc -p .
+
+audit: need-node ## Ask public data about vulnerabilities of every locked package (where it can be reached)
+	@[ -x $(AUDIT_ENV)/bin/python ] || { $(find_python); "$$python" -m venv $(AUDIT_ENV); }
+	@[ -x $(AUDIT_ENV)/bin/pip-audit ] || $(AUDIT_ENV)/bin/python -m pip install -qq --disable-pip-version-check pip-audit || true
+	@$(AUDIT_ENV)/bin/python -m tests.audit
 
 bars: $(DEV) $(NODE_DEV) ## Measure every figure that is promised: passed or failed
 	@$(BIN)/python -m bench.bars
