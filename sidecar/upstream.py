@@ -137,7 +137,7 @@ class Upstream:
 
     def _preparing(self, what: ErrorBody | None) -> None:
         """Tell what is waited for; with None, that the wait is over, from which on its start is timed."""
-        self.tried, self.since = True, time.time()
+        self.tried, self.since = True, self.since if what else time.time()
         self._enter("starting", what)
 
     def respec(self, spec: ServerSpec) -> None:

@@ -156,6 +156,7 @@ class Containers:
         inherited = {name: os.environ[name] for name in self._pass_env if name in os.environ}
         variables = argv.variables({**inherited, **launch.env})
         name = f"yamcp-hub-{uuid4().hex[:16]}"
+        own = (self._settings.data_dir, self._settings.runtime)
         life = _Life(found, name, container, launch.command)
         with _env_file(self._settings.runtime / ENV_FILE.format(name), variables.file) as env_file:
             words = argv.run(
@@ -169,7 +170,7 @@ class Containers:
                     command=launch.command,
                     args=launch.args,
                     user=argv.user(container.user, image.user, found.rootless),
-                    mounts=mounts.options(container.mounts, self._settings.mounts_allowed),
+                    mounts=mounts.options(container.mounts, self._settings.mounts_allowed, own),
                     names=tuple(variables.named),
                     env_file=str(env_file) if env_file else None,
                 ),
@@ -247,9 +248,9 @@ async def _pull(found: Engine, name: str, tell: Tell) -> None:
         nonlocal told
         if time.monotonic() - told >= TELL_EVERY:
             told = time.monotonic()
-            tell(ImagePulling(f"The image {name!r} is being fetched{f': {line}' if line else ''}.").body())
+            tell(ImagePulling(f"The image {name!r} is being fetched: {line}.").body())
 
-    progress("")
+    tell(ImagePulling(f"The image {name!r} is being fetched.").body())
     await found.pull(name, progress)
 
 

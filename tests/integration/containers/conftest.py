@@ -1,4 +1,7 @@
-"""podman with a store of its own and a tiny image, prepared once by setup.sh."""
+"""podman with a store of its own and a tiny image, prepared once by setup.sh.
+
+TEST_CONTAINER_ENGINE=docker takes the docker that DOCKER_HOST, or its default, leads to instead.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +29,20 @@ SETUP = Path(__file__).with_name("setup.sh")
 
 @dataclass
 class Podman:
-    """The engine of these tests. `variables`: what points programs to it."""
+    """The engine of these tests, be it docker. `variables`: what points programs to it."""
 
-    directory: Path
+    program: str
     variables: dict[str, str]
 
     def __call__(self, *words: str) -> str:
-        """What podman says."""
+        """What it says."""
         done = subprocess.run(
-            ["podman", *words], env=os.environ | self.variables, check=False, capture_output=True, text=True, timeout=30
+            [self.program, *words],
+            env=os.environ | self.variables,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -43,23 +51,43 @@ class Podman:
         """Every container that there is, in whatever state."""
         return self("ps", "--all", "--format", "{{.Names}}").split()
 
+    def remove(self, *names: str) -> None:
+        """End and remove containers."""
+        if names:
+            self("rm", "--force", *(("--time", "0") if self.program == "podman" else ()), *names)
+
 
 @pytest.fixture(scope="session")
 def store() -> Iterator[Podman]:
     """Skipped, with a line, where podman neither is nor can be installed; never in CI."""
     directory = Path(tempfile.mkdtemp(prefix="hubc"))
     try:
-        done = subprocess.run(
-            ["bash", SETUP, directory, sys.executable], check=False, capture_output=True, text=True, timeout=300
-        )
-        if done.returncode == 3:
-            pytest.skip(done.stdout.strip().splitlines()[-1])
-        assert done.returncode == 0, done.stderr
-        files = {"CONTAINERS_CONF": "containers.conf", "CONTAINERS_STORAGE_CONF": "storage.conf"}
-        yield Podman(directory, {name: str(directory / file) for name, file in files.items()})
+        if os.environ.get("TEST_CONTAINER_ENGINE") == "docker":
+            yield _docker(directory)
+        else:
+            yield _podman(directory)
+            subprocess.run(["bash", SETUP, "--remove", directory], check=False, timeout=60)
     finally:
-        subprocess.run(["bash", SETUP, "--remove", directory], check=False, timeout=60)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _podman(directory: Path) -> Podman:
+    words = ["bash", SETUP, directory, sys.executable]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=300)
+    if done.returncode == 3:
+        pytest.skip(done.stdout.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    files = {"CONTAINERS_CONF": "containers.conf", "CONTAINERS_STORAGE_CONF": "storage.conf"}
+    return Podman("podman", {name: str(directory / file) for name, file in files.items()})
+
+
+def _docker(directory: Path) -> Podman:
+    archive = directory / "rootfs.tar"
+    subprocess.run([sys.executable, SETUP.with_name("rootfs.py"), archive], check=True, timeout=60)
+    docker = Podman("docker", {})
+    docker("import", str(archive), IMAGE)
+    archive.unlink()
+    return docker
 
 
 @pytest.fixture
@@ -67,7 +95,7 @@ def podman(store: Podman) -> Iterator[Podman]:
     """No test leaves a container."""
     yield store
     left = store.names()
-    store("rm", "--all", "--force", "--time", "0")
+    store.remove(*left)
     assert not left
 
 
@@ -92,7 +120,7 @@ def start(podman: Podman) -> Start:
         for name in podman.variables:
             variables[name] = podman.variables[name]
         workspace = sidecar.workspace("w", *servers)
-        async with sidecar.running(*servers, workspace, HUB_CONTAINER_ENGINE="podman", **variables) as hub:
+        async with sidecar.running(*servers, workspace, HUB_CONTAINER_ENGINE=podman.program, **variables) as hub:
             yield hub
 
     return started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -29,15 +30,17 @@ DOWN = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is t
 
 @pytest.fixture
 async def tool(tmp_path: Path) -> AsyncIterator[Tool]:
-    """Finds programs below `bin` alone, and the shell."""
+    """Finds programs below `bin` alone, with what their scripts use."""
+    (tmp_path / "bin").mkdir()
+    for name in ("cat", "env", "head", "seq", "sleep"):
+        (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
     async with Spawner(tmp_path / "run") as spawner:
-        yield Tool(spawner, {"PATH": f"{tmp_path}/bin:/bin", "HUB_TOKEN": "x", "DOCKER_HOST": "unix:///d"})
+        yield Tool(spawner, {"PATH": f"{tmp_path}/bin", "HUB_TOKEN": "x", "DOCKER_HOST": "unix:///d"})
 
 
 def program(tmp_path: Path, name: str, body: str) -> str:
     """A shell script in the place of an engine; its path."""
     path = tmp_path / "bin" / name
-    path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)
     return str(path)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
+from bridge.errors import ErrorBody
 from bridge.models import ServerSpec
 from sidecar import frames
 from sidecar import upstream as module
@@ -95,6 +96,35 @@ async def test_ready() -> None:
         assert frame["result"] == text("[('a', 1)]")
     assert watcher.states == ["starting", "ready", "stopped"]
     assert upstream.pids == ()
+
+
+async def test_what_is_prepared_first_is_told_and_not_timed() -> None:
+    """While it goes on, the reason says so and nobody waits for the server; its start is timed from then on."""
+    server, gate = FakeServer(), asyncio.Event()
+    upstream = Upstream("f", server.spec(start_timeout=5), server.connect, Watcher(), Metrics())
+
+    async def prepare(spec: ServerSpec, tell: Callable[[ErrorBody | None], None]) -> None:
+        tell(ErrorBody(code="X", message=spec.key))
+        await gate.wait()
+        tell(None)
+
+    upstream.prepare = prepare
+    task = asyncio.create_task(upstream.run())
+    await until(lambda: upstream.reason is not None)
+    assert (upstream.state, upstream.tried, server.open) == ("starting", True, 0)
+    upstream.restart()
+    await until(lambda: upstream.restarts == 1 and upstream.reason is not None)
+    began = upstream.since
+    gate.set()
+    await within(upstream.ready(5))
+    assert upstream.reason is None
+    assert upstream.since > began
+    gate.clear()
+    upstream.restart()
+    await until(lambda: upstream.state == "starting" and upstream.reason is not None)
+    upstream.stop()
+    await within(task)
+    assert server.open == 0
 
 
 async def test_crash() -> None:

@@ -65,6 +65,18 @@ def test_what_is_missing_is_said_where_it_would_be_allowed(tree: Path) -> None:
         mounted(tree, "in/comma", "in")
 
 
+@pytest.mark.parametrize("own", ["in/sub", "in", "in/sub/run", "door"])
+def test_nothing_of_the_hub_is_mounted(tree: Path, own: str) -> None:
+    """Neither its directories, nor what is in them, nor what they are in; others beside them are."""
+    (tree / "in/sub/run").mkdir()
+    (tree / "in/other").mkdir()
+    for source in ("in/sub", "in/sub/run"):
+        mount = Mount(source=f"{tree}/{source}", target="/t")
+        with pytest.raises(MountRefused, match="own data"):
+            options([mount], [tree / "in"], [tree / own, tree / "missing"])
+    assert options([Mount(source=f"{tree}/in/other", target="/t")], [tree / "in"], [tree / "in/sub"])
+
+
 PARTS = st.lists(st.sampled_from(["in", "out", "sub", "file", "away", "back", "door", "..", ".", "", "x"]), max_size=6)
 
 
