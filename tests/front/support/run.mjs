@@ -43,6 +43,8 @@ export class Run {
       [MARK]: this.mark,
       ...env,
     };
+    /** The hub's token, where it wants one. */
+    this.token = env.HUB_TOKEN ?? '';
   }
 
   /** The front's address, where people and clients go. */
@@ -91,9 +93,14 @@ export class Run {
     return JSON.parse(readFileSync(join(this.yamcpDir, `${name}.json`), 'utf8'));
   }
 
+  /** What lets requests pass, where it has a token. @returns {Record<string, string>} */
+  get headers() {
+    return this.token ? { authorization: `Bearer ${this.token}` } : {};
+  }
+
   /** What pages see now. @returns {Promise<State>} */
   async state() {
-    const answer = await fetch(`${this.url}/api/hub/state`);
+    const answer = await fetch(`${this.url}/api/hub/state`, { headers: this.headers });
     assert.equal(answer.status, 200, `/api/hub/state: ${answer.status}`);
     return /** @type {Promise<State>} */ (answer.json());
   }
@@ -109,7 +116,8 @@ export class Run {
     let state;
     for (; Date.now() < deadline; await pause(RETRY)) {
       // Another turn only where the front itself is away: nothing tells when a port is listened on.
-      const socket = new WebSocket(`${this.url.replace('http', 'ws')}/api/hub/live`);
+      const options = { headers: this.headers };
+      const socket = new WebSocket(`${this.url.replace('http', 'ws')}/api/hub/live`, options);
       try {
         for await (const _ of told(socket, deadline)) {
           state = await this.state().catch(() => undefined);
