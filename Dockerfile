@@ -13,14 +13,16 @@ FROM base AS packages
 ARG APT_MIRROR=
 ARG PIP_INDEX_URL
 ARG NPM_CONFIG_REGISTRY
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1 NPM_CONFIG_GLOBALCONFIG=/etc/npmrc
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN --mount=type=bind,source=container/apt.sh,target=/run/apt.sh sh /run/apt.sh binutils
 WORKDIR /opt/yamcp-hub
 
+# The secret `ca` is optional: the certificates that a mirror of packages is trusted by, for the time of a step alone.
 # Node with npm, uv and pipx come as Python packages: pinned by hash, and free of the 351 that Debian's npm draws in.
 # The file system may be read-only when they run: what Python would write beside its sources is written now.
 COPY locks/image.txt /build/
-RUN python3 -m venv /opt/tools \
+RUN --mount=type=secret,id=ca if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
+ && python3 -m venv /opt/tools \
  && /opt/tools/bin/pip install -q --require-hashes -r /build/image.txt \
  && packages=$(/opt/tools/bin/python -c 'import site; print(site.getsitepackages()[0])') \
  && mkdir -p /opt/node/bin /opt/node/lib/node_modules \
@@ -36,7 +38,8 @@ ENV PATH=/opt/node/bin:$PATH
 
 # Its pip and setuptools, which the image does without, are for the stage that installs the hub itself.
 COPY locks/runtime.txt /build/
-RUN python3 -m venv /opt/venv \
+RUN --mount=type=secret,id=ca if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
+ && python3 -m venv /opt/venv \
  && /opt/venv/bin/pip install -q --require-hashes -r /build/runtime.txt \
  && packages=$(/opt/venv/bin/python -c 'import site; print(site.getsitepackages()[0])') \
  && mkdir /build/lib && mv "$packages"/pip* "$packages"/setuptools* "$packages"/_distutils_hack "$packages"/distutils-precedence.pth /build/lib/ \
@@ -47,7 +50,8 @@ RUN python3 -m venv /opt/venv \
 
 # zeromq carries the binaries of every platform, of which this one's stay, and of cmake-ts it needs the loader alone.
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --silent \
+RUN --mount=type=secret,id=ca if [ -f /run/secrets/ca ]; then export npm_config_cafile=/run/secrets/ca; fi \
+ && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --silent \
  && find node_modules/zeromq/build -mindepth 1 -maxdepth 1 -type d ! -name linux -exec rm -r {} + \
  && find node_modules/zeromq/build/linux -mindepth 1 -maxdepth 1 ! -name "$(node -p process.arch)" -exec rm -r {} + \
  && find node_modules/cmake-ts -type f ! -name package.json ! -name 'loader.*js' -delete \
@@ -72,12 +76,11 @@ RUN touch /build/before \
 FROM scratch AS yamcp-ui
 COPY container/no-yamcp-ui.txt /
 
-# Built already: of its packages those that its server may need stay. No file of the checkout's own kind (.git, .env, ...).
+# Built already: of its packages those that its server runs on stay. No file of the checkout's own kind (.git, .env, ...).
 FROM packages AS ui
 COPY --from=yamcp-ui / /opt/yamcp-ui/
-RUN cd /opt/yamcp-ui && rm -rf .[!.]* src *.log \
- && { [ ! -d node_modules ] || npm prune --omit=dev --omit=peer --ignore-scripts --offline --no-audit --no-fund --silent; } \
- && chmod -R a+rX,go-w .
+RUN --mount=type=bind,source=container/yamcp-ui-packages.mjs,target=/run/packages.mjs cd /opt/yamcp-ui \
+ && rm -rf .[!.]* src *.log && node /run/packages.mjs /opt/yamcp-ui && chmod -R a+rX,go-w .
 
 FROM base
 COPY --from=packages /opt /opt

@@ -49,4 +49,13 @@ find_engine() {
   fi
 }
 
+# It runs outside the checkout, where it leaves nothing.
+container_engine() { (cd / && exec "${engine[@]}" "$@"); }
+
 is_podman() { [[ "${engine[0]##*/}" == podman* ]]; }
+
+# Make debian:SUITE-slim, where no image registry can be reached.
+make_base() {
+  container_root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+  ENGINE="${engine[*]}" "$container_root/base.sh" "$1"
+}
