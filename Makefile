@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-front test-browser test-yamcp-ui need-yamcp-ui in-browser lint bars bench lock clean need-node audit
+.PHONY: help run test test-front test-browser test-yamcp-ui need-yamcp-ui in-browser image image-test lint bars bench lock clean need-node audit
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -70,6 +70,7 @@ test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 	@$(MAKE) test-front test-browser
 	@echo "test: coverage of the Node parts"
 	@$(NODE_TOOLS)/c8 report --temp-directory="$(NODE_COVERAGE)"
+	@if [ "$$CI" = true ]; then $(MAKE) image-test; else echo "test: make image-test tests the container image"; fi
 
 test-front: $(DEV) $(NODE_DEV) ## Run the tests of the Node parts alone
 	@echo "test: node --test tests/front"
@@ -93,6 +94,15 @@ need-yamcp-ui:
 
 in-browser:
 	$(call node_test,$(BROWSER_TESTS),--test-concurrency=1)
+
+image: ## Build the container image: IMAGE=<name>, YAMCP_UI=<dir of a built YAMCP-UI> to have it inside
+	@bash container/build.sh --tag "$(or $(IMAGE),yamcp-hub)" $(if $(YAMCP_UI),--yamcp-ui "$(YAMCP_UI)")
+
+image-test: $(NODE_DEV) ## Build the container image and test it, with the console and with a stand-in for YAMCP-UI
+	@bash tests/real/setup.sh
+	@CI=true bash tests/browser/setup.sh
+	@echo "test: node --test tests/container"
+	@bash tests/container/run.sh
 
 lint: $(DEV) $(NODE_DEV) ## Check style and types
 	@echo "lint: ruff check, ruff format, mypy"
@@ -120,6 +130,8 @@ lock: $(LOCK_ENV)/bin/uv ## Recompile the lock files from pyproject.toml
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) --group build -o locks/runtime.txt pyproject.toml
 	@echo "lock: locks/dev.txt"
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) --group build --group dev -o locks/dev.txt pyproject.toml
+	@echo "lock: locks/image.txt"
+	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/image.txt locks/image.in
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links $(UPGRADE)

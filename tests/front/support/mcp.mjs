@@ -34,14 +34,15 @@ export class McpClient {
   /**
    * Connect; close it. A URL that ends with /sse is spoken to in HTTP+SSE, another in Streamable HTTP.
    * @param {string} url
+   * @param {Record<string, string>} [headers]  of every request
    */
-  static async connect(url) {
+  static async connect(url, headers = {}) {
     const { Client } = sdk('client/index');
     const { SSEClientTransport } = sdk('client/sse');
     const { StreamableHTTPClientTransport } = sdk('client/streamableHttp');
     const Transport = url.endsWith('/sse') ? SSEClientTransport : StreamableHTTPClientTransport;
     const found = new McpClient(new Client({ name: 'acceptance', version: '1' }));
-    await found.client.connect(new Transport(new URL(url)));
+    await found.client.connect(new Transport(new URL(url), { requestInit: { headers } }));
     return found;
   }
 
