@@ -11,7 +11,8 @@ from tests import audit
 from tests.audit import Found, Unreachable, npm_findings, pip_findings, report
 
 VULNERABLE: Any = {
-    "name": "a", "version": "1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2", "3"]}, {"id": "X", "fix_versions": []}],
+    "name": "a", "version": "1",
+    "vulns": [{"id": "PYSEC-1", "fix_versions": ["2", "3"]}, {"id": "X", "fix_versions": []}],
 }  # fmt: skip
 SOUND: Any = {"name": "b", "version": "1", "vulns": []}
 SKIPPED: Any = {"name": "c", "skip_reason": "Dependency not found on PyPI and could not be audited: c (1)"}
