@@ -2,6 +2,7 @@
 
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { Server } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import { answerOf, FrontError } from './errors.mjs';
 
 /** Milliseconds between looks at the files: what renews certificates swaps links, of which no event tells. */
@@ -23,7 +24,7 @@ export class SecureServer extends Server {
    * @throws {FrontError} SETTING_INVALID: the certificate or the key cannot be used
    */
   constructor(files, options, handle, log) {
-    super({ ...options, ...certificate(files), minVersion: 'TLSv1.2', handshakeTimeout: PATIENCE }, handle);
+    super({ ...options, ...context(files), handshakeTimeout: PATIENCE }, handle);
     this.files = files;
     this.log = log;
     const [secure] = /** @type {((socket: import('node:net').Socket) => void)[]} */ (this.listeners('connection'));
@@ -41,7 +42,7 @@ export class SecureServer extends Server {
   /** Read the certificate anew; one that cannot be used leaves the old in force. */
   reload() {
     try {
-      this.setSecureContext({ ...certificate(this.files), minVersion: 'TLSv1.2' });
+      this.setSecureContext(context(this.files));
       this.log.info('the certificate was read anew', { file: this.files.cert });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
@@ -80,9 +81,20 @@ export class SecureServer extends Server {
   }
 }
 
-/** @param {import('./protection.mjs').Tls} files */
-function certificate({ cert, key }) {
-  return { cert: read('HUB_TLS_CERT', cert), key: read('HUB_TLS_KEY', key) };
+/** @param {import('./protection.mjs').Tls} files @returns {import('node:tls').SecureContextOptions} */
+function context({ cert, key }) {
+  const found = {
+    cert: read('HUB_TLS_CERT', cert),
+    key: read('HUB_TLS_KEY', key),
+    minVersion: /** @type {const} */ ('TLSv1.2'),
+  };
+  try {
+    createSecureContext(found);
+    return found;
+  } catch (error) {
+    const why = /** @type {NodeJS.ErrnoException} */ (error).code ?? 'they cannot be used';
+    throw new FrontError('SETTING_INVALID', `HUB_TLS_CERT and HUB_TLS_KEY: ${cert} and ${key}: ${why}.`);
+  }
 }
 
 /** @param {string} name @param {string} file */
