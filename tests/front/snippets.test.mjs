@@ -7,15 +7,20 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { snippets } from '../../yamcp_ui_adapter/front/console/snippets.mjs';
 import { mock, PYTHON, ROOT, startHub } from './support/hub.mjs';
+import { runHub } from './support/run.mjs';
 
 const run = promisify(execFile);
 const SMOLAGENTS = join(ROOT, '.envs/smolagents/bin/python');
 const REAL = join(ROOT, 'tests/real');
 const NAMES = ['demo', 'my tools', '../x', 'Ω "quoted" \\ `{name}`', '', "it's\nhere", 'a/b?c#d%20'];
 
-/** @param {string} id @param {import('../../yamcp_ui_adapter/front/console/snippets.mjs').Endpoint} workspace */
-function text(id, workspace) {
-  const found = snippets(workspace).find((snippet) => snippet.id === id);
+/**
+ * @param {string} id
+ * @param {import('../../yamcp_ui_adapter/front/console/snippets.mjs').Endpoint} workspace
+ * @param {boolean} [token]
+ */
+function text(id, workspace, token) {
+  const found = snippets(workspace, { token }).find((snippet) => snippet.id === id);
   assert.ok(found, id);
   return found.text;
 }
@@ -53,16 +58,35 @@ describe('the text of the snippets', { timeout: 60_000 }, () => {
     assert.ok(args('http://hub.lan:8765').includes('--allow-http'));
   });
 
-  test('the Python ones compile and the TypeScript one parses, whatever the URL holds', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'snippets'));
-    try {
-      for (const id of ['smolagents', 'python']) writeFileSync(join(directory, `${id}.py`), text(id, made('demo')));
-      writeFileSync(join(directory, 'typescript.mjs'), text('typescript', made('demo')));
-      await run(PYTHON, ['-m', 'py_compile', join(directory, 'smolagents.py'), join(directory, 'python.py')]);
-      await run(process.execPath, ['--check', join(directory, 'typescript.mjs')]);
-    } finally {
-      rmSync(directory, { recursive: true, force: true });
+  for (const token of [false, true]) {
+    test(`the Python ones compile and the TypeScript one parses, whatever the URL holds; token: ${token}`, async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'snippets'));
+      const [smolagents, python, typescript] = ['s.py', 'p.py', 't.mjs'].map((name) => join(directory, name));
+      try {
+        writeFileSync(smolagents, text('smolagents', made('demo'), token));
+        writeFileSync(python, text('python', made('demo'), token));
+        writeFileSync(typescript, text('typescript', made('demo'), token));
+        await run(PYTHON, ['-m', 'py_compile', smolagents, python]);
+        await run(process.execPath, ['--check', typescript]);
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    });
+  }
+
+  test('where the hub wants a token, each says where it goes, and none does otherwise', () => {
+    const parsed = (/** @type {string} */ id) => JSON.parse(text(id, made('demo'), true));
+    const claude = parsed('claude-desktop').mcpServers['slug-1'];
+    assert.deepEqual(claude.args.slice(-2), ['--header', ['Authorization:$', '{AUTH_HEADER}'].join('')]);
+    assert.equal(claude.env.AUTH_HEADER, 'Bearer YOUR_TOKEN');
+    assert.equal(parsed('cursor').mcpServers['slug-1'].headers.Authorization, 'Bearer YOUR_TOKEN');
+    const { inputs, servers } = parsed('vscode');
+    assert.equal(servers['slug-1'].headers.Authorization, `Bearer ${['$', `{input:${inputs[0].id}}`].join('')}`);
+    assert.equal(inputs[0].password, true);
+    for (const id of ['smolagents', 'python', 'typescript']) {
+      assert.match(text(id, made('demo'), true), /YAMCP_HUB_TOKEN.*"YOUR_TOKEN"/, id);
     }
+    for (const { text: plain } of snippets(made('demo'))) assert.doesNotMatch(plain, /token|Authorization/i);
   });
 });
 
@@ -108,9 +132,43 @@ describe('the snippets, run as they stand against a hub', { timeout: 60_000 }, (
   });
 });
 
-/** @param {string} command @param {string[]} args */
-async function lists(command, args) {
-  const { stdout } = await run(command, args, { timeout: 50_000 });
+describe('the snippets, run as they stand against a hub that wants a token', { timeout: 60_000 }, () => {
+  const TOKEN = 'the-token-of-this-hub';
+  const env = { ...process.env, YAMCP_HUB_TOKEN: TOKEN };
+  /** @type {import('./support/run.mjs').Run} */
+  let hub;
+  /** @type {import('../../yamcp_ui_adapter/front/state.mjs').WorkspaceState} */
+  let workspace;
+
+  before(async () => {
+    hub = await runHub({ providers: { s: mock('s') }, workspaces: { demo: ['s'] }, env: { HUB_TOKEN: TOKEN } });
+    [workspace] = (await hub.state()).workspaces;
+  });
+  after(() => hub.stop());
+
+  test('Python: lists the tools; without the token it is refused', async () => {
+    await lists(PYTHON, ['-c', text('python', workspace, true)], env);
+    await assert.rejects(run(PYTHON, ['-c', text('python', workspace, true)]), /token is not valid/);
+  });
+
+  test('TypeScript: lists the tools, with the MCP SDK 1.x', { skip: missing(join(REAL, 'node_modules')) }, async () => {
+    const file = join(REAL, `snippet-token-${process.pid}.mjs`);
+    writeFileSync(file, text('typescript', workspace, true));
+    try {
+      await lists(process.execPath, [file], env);
+    } finally {
+      rmSync(file);
+    }
+  });
+
+  test('smolagents: lists the tools, over SSE', { skip: missing(SMOLAGENTS) }, async () => {
+    await lists(SMOLAGENTS, ['-c', text('smolagents', workspace, true)], env);
+  });
+});
+
+/** @param {string} command @param {string[]} args @param {NodeJS.ProcessEnv} [env] */
+async function lists(command, args, env = process.env) {
+  const { stdout } = await run(command, args, { timeout: 50_000, env });
   assert.match(stdout, /^s_echo - /m);
 }
 
