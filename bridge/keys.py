@@ -162,8 +162,10 @@ class Keyring:
     def check(self, token: str) -> Principal | None:
         """Whose token this is; none: nobody's. Takes as long for one as for another."""
         self._look()
-        said = token_hash(token)
-        named = self._named.get(key_id(token) or "")
+        said, name = token_hash(token), key_id(token) or ""
+        if name and name not in self._named:
+            self.refresh()  # it may have been made a moment ago
+        named = self._named.get(name)
         found = [
             (hmac.compare_digest(self._hashes[ADMIN] or _NOBODY, said), Principal(ADMIN, ADMIN, None, True, said)),
             (hmac.compare_digest(self._hashes[FRONT] or _NOBODY, said), Principal(FRONT, FRONT, None, True, said)),

@@ -92,7 +92,9 @@ export class Keyring {
   check(token) {
     this.#look();
     const said = tokenHash(token);
-    const named = this.#named.get(keyId(token) ?? '');
+    const id = keyId(token) ?? '';
+    if (id && !this.#named.has(id)) this.refresh(); // it may have been made a moment ago
+    const named = this.#named.get(id);
     const found = [
       [equal(this.#hashes.get(ADMIN), said), this.#own(ADMIN)],
       [equal(this.#hashes.get(FRONT), said), this.#own(FRONT)],
