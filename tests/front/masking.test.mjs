@@ -129,6 +129,11 @@ test('a url shows all but what is secret in it', () => {
     ['http://[::1]:80/a@b', 'http://[::1]:80/a@b'],
     ['https://h/?tavilyApiKey=s&page=1&access_token=t', `https://h/?tavilyApiKey=${MASK}&page=1&access_token=${MASK}`],
     ['https://h/#token=s', 'https://h/#token=s'],
+    ['https://h/s/Ab3dEf6hIj9lMn2pQr5t/mcp?a=1', `https://h/s/${MASK}/mcp?a=1`],
+    [
+      'https://a1b2c3d4e5f6a7b8c9d0.example.org/servers-of-our-team/v2',
+      'https://a1b2c3d4e5f6a7b8c9d0.example.org/servers-of-our-team/v2',
+    ],
     ['', ''],
   ]) {
     assert.equal(maskUrl(url), shown);

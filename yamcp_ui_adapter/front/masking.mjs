@@ -1,8 +1,9 @@
 /**
  * Secret values out of what pages are shown, and back into what they send (pure).
  *
- * Masked are: every value of `env` and `headers`, what a `url` has before its `@` or in a query parameter with a telling
- * name, and fields of other names that tell of a secret. A value that is a reference (`${NAME}`) alone is shown.
+ * Masked are: every value of `env` and `headers`, what a `url` has before its `@`, in a query parameter with a telling
+ * name or as a part of its path that looks like a token, and fields of other names that tell of a secret. A value that is
+ * a reference (`${NAME}`) alone is shown.
  */
 
 import { FrontError } from './errors.mjs';
@@ -14,6 +15,8 @@ const WRAPPER = 'mcpServers';
 const PARAMETERS = 'providerParameters';
 const LAUNCH_FIELDS = ['namespace', 'type', PARAMETERS, 'command', 'args', 'env', 'cwd', 'url', 'headers'];
 const REFERENCE = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
+/** A part of a path that no person would choose: long, of one piece, with letters and digits. */
+const TOKEN = /^(?=.*\d)(?=.*[a-z])[\w.~%+=-]{20,}$/i;
 const TELLING = /token|secret|passw|api[-_]?key|auth|credential|cookie/i;
 
 /** @typedef {Record<string, any>} Entry one server in YAMCP's form, or in that of other clients */
@@ -113,7 +116,7 @@ export function maskValues(value) {
 }
 
 /**
- * The address with what is secret in it masked: the password (or a lone user name), and telling query parameters.
+ * The address with what is secret in it masked: the password (or a lone user name), tokens of its path, telling parameters.
  *
  * @param {string} url
  * @returns {string}
@@ -186,7 +189,7 @@ function unmaskUrl(url, stored, place) {
 }
 
 /**
- * @typedef {{text: string, secret?: string}} Part a piece of an address; `secret` names what it is: `@`, or a parameter
+ * @typedef {{text: string, secret?: string}} Part a piece of an address; `secret` names what it is: `@`, `/`, or a parameter
  * @type {(url: string) => Part[]}
  */
 function splitUrl(url) {
@@ -195,9 +198,20 @@ function splitUrl(url) {
   return [
     { text: url.slice(0, from) },
     { text: url.slice(from, to), ...(to > from && { secret: '@' }) },
-    { text: path },
+    ...splitPath(path),
     ...queries.flatMap(splitParameter),
   ];
+}
+
+/** @type {(text: string) => Part[]} host and path */
+function splitPath(text) {
+  return text
+    .split(/(?=\/)/)
+    .flatMap((part) =>
+      part.startsWith('/') && (TOKEN.test(part.slice(1)) || part.slice(1) === MASK)
+        ? [{ text: '/' }, { text: part.slice(1), secret: '/' }]
+        : [{ text: part }],
+    );
 }
 
 /** @type {(text: string) => Part[]} */
