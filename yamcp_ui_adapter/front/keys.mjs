@@ -19,6 +19,8 @@ import { keyId, parseKeys } from './keys_file.mjs';
 
 /** Milliseconds between two looks at the files, however many requests come. */
 const LOOK = 500;
+/** Milliseconds between two looks for keys that nobody knows yet. */
+const SOON = 20;
 /** Bytes of a file that are read. */
 const LARGEST = 1 << 20;
 const ADMIN = 'admin';
@@ -93,7 +95,7 @@ export class Keyring {
     this.#look();
     const said = tokenHash(token);
     const id = keyId(token) ?? '';
-    if (id && !this.#named.has(id)) this.refresh(); // it may have been made a moment ago
+    if (id && !this.#named.has(id) && this.clock() - this.#lookedAt >= SOON) this.refresh(); // made a moment ago?
     const named = this.#named.get(id);
     const found = [
       [equal(this.#hashes.get(ADMIN), said), this.#own(ADMIN)],

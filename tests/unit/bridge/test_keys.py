@@ -117,20 +117,31 @@ def test_what_may_be_left_out_of_a_file_of_keys(case: dict[str, Any]) -> None:
 
 
 def test_files_are_looked_at_at_most_every_half_second(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many ask, and whatever their token is: known, revoked or made up."""
+    """However many ask with tokens that are known."""
     looks: list[Path] = []
     reads: list[Path] = []
+    known = [token for token in TOKENS.values() if files.ring.check(token)]
     spy(monkeypatch, "_stamp", looks)
     spy(monkeypatch, "_read", reads)
-    for token in [*TOKENS.values(), "yh_k9999999_" + "x" * 43] * 10:
+    for token in known * 10:
         files.clock.now += 0.5 / 1000
         files.ring.check(token)
     assert (looks, reads) == ([], [])
     files.clock.now += 0.5
-    for token in TOKENS.values():
+    for token in known:
         files.ring.check(token)
     assert sorted(looks) == sorted([files.token, files.keys, files.settings.front_key_file])
     assert reads == []
+
+
+def test_a_key_that_nobody_knows_yet_is_looked_for_soon(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been made a moment ago; who makes tokens up costs a look every 20 ms at most."""
+    looks: list[Path] = []
+    spy(monkeypatch, "_stamp", looks)
+    for _ in range(100):
+        files.clock.now += 1 / 1000
+        assert files.ring.check("yh_k9999999_" + "x" * 43) is None
+    assert len(looks) <= 5 * 3
 
 
 def spy(monkeypatch: pytest.MonkeyPatch, name: str, seen: list[Path]) -> None:
