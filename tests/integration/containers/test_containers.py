@@ -15,6 +15,7 @@ import pytest
 from bridge.errors import RemoteError
 from tests.acceptance.steps import until
 from tests.integration.containers.conftest import IMAGE, Podman, Start, contained, evaluate
+from tests.support import hub as whole
 from tests.support import sidecar as plain
 from tests.support.sidecar import Sidecar
 
@@ -37,6 +38,37 @@ def _process(podman: Podman) -> int:
     """The first process of the only container."""
     (name,) = podman.names()
     return int(podman("inspect", "--format", "{{.State.Pid}}", name))
+
+
+async def test_from_the_files_to_the_container(podman: Podman) -> None:
+    """What hub.json says of a server of providers.json, and an edit of it, takes effect; a typo does not."""
+    entry = {"namespace": "c", "type": "stdio"}
+    entry["providerParameters"] = {"command": "/usr/bin/python3", "args": ["-u", "/app/server.py"]}  # type: ignore[assignment]
+    variables = {**podman.variables, "HUB_CONTAINER_ENGINE": podman.program}
+    async with whole.running({}, {}, **variables) as hub:
+
+        async def put(memory: str) -> None:
+            container = {"image": IMAGE, "pull": "never", "memory": memory}
+            text = json.dumps({"servers": {"c": {"container": container}}})
+            (hub.data_dir / "hub.json").write_text(text)
+            hub.write({"c": entry}, {"w": ["c"]})
+            await hub.wait_settled()
+
+        async def limit() -> list[str]:
+            with contextlib.suppress(AssertionError):  # one that was there is gone by now
+                return [
+                    podman("inspect", "--format", "{{.HostConfig.Memory}}", name).strip() for name in podman.names()
+                ]
+            return []
+
+        await put("64m")
+        assert (await hub.server("c")).server_name == "in-a-container"
+        assert await limit() == [str(64 << 20)]
+        await put("96m")
+        await until(limit, lambda limits: limits == [str(96 << 20)])
+        await put("lots")
+        assert [issue.code for issue in (await hub.desired.request("desired")).issues] == ["HUB_SETTING_INVALID"]
+        assert await limit() == [str(96 << 20)]
 
 
 async def test_it_is_held(start: Start, podman: Podman) -> None:
