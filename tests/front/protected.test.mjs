@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { Front } from '../../yamcp_ui_adapter/front/app.mjs';
 import { FREE } from '../../yamcp_ui_adapter/front/auth.mjs';
@@ -112,6 +113,8 @@ test('health is told without a name, but to whoever has a token', LIMIT, async (
   await hub.until(({ workspaces }) => workspaces.some(({ state: how }) => how === 'failed'));
   const failing = await site.ask('GET', '/healthz');
   assert.deepEqual([failing.status, failing.body], [503, { status: 'failing' }]);
+  const { headers } = await site.key('curious');
+  assert.deepEqual((await site.ask('GET', '/healthz', { headers })).body, { status: 'failing' });
   assert.match(JSON.stringify((await site.ask('GET', '/healthz', { headers: ADMIN })).body), /a secret name/);
   hub.writeWorkspaces({ alpha: ['a'], beta: ['b'] });
   hub.writeProviders({ a: mock('a'), b: mock('b') });
@@ -257,6 +260,20 @@ test('a key for everything may everything, logs in, and is gone within 2 s when 
   bystander.send({ type: 'status' });
   await bystander.next('state');
   await bystander.close();
+});
+
+test('a stream that a key opened ends within 2 s of its end, and that of another goes on', LIMIT, async () => {
+  const [short, long] = [await site.key('short'), await site.key('long')];
+  const open = (/** @type {Record<string, string>} */ headers) => fetch(`${hub.url}/mcp/alpha/sse`, { headers });
+  const [ending, staying] = await Promise.all([open(short.headers), open(long.headers)]);
+  assert.deepEqual([ending.status, staying.status], [200, 200]);
+  await hub.hubctl('keys', 'revoke', 'short');
+  const began = performance.now();
+  await text(/** @type {any} */ (ending.body)).catch(() => ''); // it may be cut
+  assert.ok(performance.now() - began < 2_000);
+  const reader = /** @type {ReadableStream} */ (staying.body).getReader();
+  assert.equal((await reader.read()).done, false);
+  await reader.cancel();
 });
 
 test('a client may not speak in the front’s name', LIMIT, async () => {

@@ -93,7 +93,7 @@ export class Front {
     site.use(protect);
     site.use(
       '/healthz',
-      healthz(new Health(hub, settings), (request) => !auth.keyring || auth.who(request) !== null),
+      healthz(new Health(hub, settings), (request) => auth.isAdmin(request)),
     );
     if (auth.keyring) {
       const key = () => auth.keyring?.front ?? null;

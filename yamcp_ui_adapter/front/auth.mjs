@@ -62,6 +62,11 @@ export class Auth {
     return this.#who.get(request) ?? null;
   }
 
+  /** Whether whoever asks may know everything. @param {object} request */
+  isAdmin(request) {
+    return !this.keyring || Boolean(this.who(request)?.principal.admin);
+  }
+
   /**
    * Whether one who was let in would still be.
    * @param {object} request
