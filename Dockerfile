@@ -89,7 +89,7 @@ COPY --from=hub /hub /
 ARG YAMCP_UI_DIR=
 ENV PATH=/opt/node/bin:/opt/tools/bin:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/data/home \
-    HUB_HOST=0.0.0.0 HUB_DATA_DIR=/data/hub HUB_YAMCP_DIR=/data/yamcp HUB_RUNTIME_DIR=/tmp/yamcp-hub \
+    HUB_HOST=0.0.0.0 HUB_DATA_DIR=/data/hub HUB_YAMCP_DIR=/data/yamcp HUB_RUNTIME_DIR=/tmp/yamcp-hub HUB_LOG_STDOUT=true \
     HUB_YAMCP_UI_DIR=${YAMCP_UI_DIR} \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /data

@@ -84,6 +84,9 @@ class Settings(BaseSettings):
         True, description="Make a demo workspace on the very first start, if YAMCP has no files yet."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_stdout: bool = Field(
+        False, description="Show warnings and errors of the hub's processes on stdout too, as `docker logs` has it."
+    )
     public_url: str | None = Field(
         None, description="Address of the hub as browsers and clients see it, when it is not http://HUB_HOST:HUB_PORT."
     )

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from pydantic import SecretStr
 
-from bridge.cli import lock, yamcp_ui
+from bridge.cli import lock, troubles, yamcp_ui
 from bridge.cli.access import check_certificate, prepare_access, welcome
 from bridge.cli.context import Context
 from bridge.cli.errors import DirectoryUnusable, TooFewFiles
@@ -114,6 +114,7 @@ def environment(settings: Settings, logs: Path, lock_fd: int) -> dict[str, str]:
         "HUB_SETTINGS_FILE": os.devnull,  # all of it is above; an edit, good or bad, counts at the next start
         LOCK_FD_VARIABLE: str(lock_fd),
         "YAMCP_HUB_PYTHON": sys.executable,
+        troubles.SIZES_VARIABLE: troubles.sizes(logs),
         "YAMCP_HUB_LOGS": str(logs).replace("%", "%%"),
         TERMINAL_FD_VARIABLE: str(terminal()),
     }

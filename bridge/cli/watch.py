@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 from bridge.cli import front
 from bridge.cli.changes import changes, first_lines, issue_line, remembered
 from bridge.cli.context import Context
 from bridge.cli.errors import FrontAway
 from bridge.cli.render import error_line
+from bridge.cli.troubles import follow
 from bridge.client import BridgeClient
 from bridge.errors import HubError
 from bridge.models import Desired, Issue, Status
@@ -29,13 +30,31 @@ QUIET = 30
 async def watch(context: Context, settle: float = SETTLE) -> int:
     """Tell of the hub until cancelled; a sidecar that restarts is met again."""
     watcher = Watcher(context, settle)
-    async with context.actual() as hub, aclosing(_statuses(context, hub, watcher.pause)) as statuses:
+    async with (
+        _troubles(context),
+        context.actual() as hub,
+        aclosing(_statuses(context, hub, watcher.pause)) as statuses,
+    ):
         async for status in statuses:
             if status is None:
                 watcher.silence()
             else:
                 await watcher.see(status)
     return 0
+
+
+@asynccontextmanager
+async def _troubles(context: Context) -> AsyncGenerator[None]:
+    """Meanwhile, tell what the processes log from warnings up, where that is wanted."""
+    if not context.settings.log_stdout or context.json:
+        yield
+        return
+    task = asyncio.create_task(follow(context.settings.data_dir / "logs", context.say))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def _statuses(context: Context, hub: BridgeClient, pause: Callable[[], float]) -> AsyncGenerator[Status | None]:

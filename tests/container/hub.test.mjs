@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { openBrowser } from '../front/support/browser.mjs';
 import { McpClient } from '../front/support/mcp.mjs';
 import { Container, IMAGES, volume } from './support/container.mjs';
@@ -46,7 +47,7 @@ for (const [kind, image] of Object.entries(IMAGES)) {
       const zombies = container.watchZombies();
       await zombies.looking;
 
-      const shown = addresses(await untilReady(container));
+      const shown = addresses(await logged(container, /Streamable HTTP/));
       assert.equal(shown.length, 1, 'the token is shown once');
       const [{ url, token }] = shown;
       const headers = { authorization: `Bearer ${token}` };
@@ -155,12 +156,12 @@ async function found(container, headers) {
   await client.close();
 }
 
-/** What `docker logs` shows, once it says that the hub is ready. @param {Container} container */
-async function untilReady(container) {
+/** What `docker logs` shows, once it has that. @param {Container} container @param {RegExp} wanted */
+async function logged(container, wanted) {
   for (let tries = 0; ; tries += 1) {
     const text = await container.logs();
-    if (/Streamable HTTP/.test(text)) return text;
+    if (wanted.test(text)) return text;
     assert.ok(tries < 100, text);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await pause(100);
   }
 }

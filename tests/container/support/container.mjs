@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import WebSocket from 'ws';
 import { freePort } from '../../front/support/hub.mjs';
 
 const execute = promisify(execFile);
@@ -111,6 +112,36 @@ export class Container {
     const [command, ...options] = ENGINE;
     const { stdout, stderr } = await execute(command, [...options, 'logs', this.id], { cwd: '/' });
     return stdout + stderr.replace(NOISE, '');
+  }
+
+  /**
+   * Wait until those servers are ready.
+   * @param {string} token
+   * @param {string[]} keys
+   */
+  async serversReady(token, keys) {
+    const headers = { authorization: `Bearer ${token}` };
+    const signal = AbortSignal.timeout(2 * PATIENCE);
+    const socket = new WebSocket(`${this.url.replace('http', 'ws')}/api/hub/live`, { headers });
+    const end = () => socket.terminate();
+    signal.addEventListener('abort', end);
+    try {
+      await once(socket, 'open');
+      for await (const _ of on(socket, 'message', { signal, close: ['close'] })) {
+        const { servers } = await (await fetch(`${this.url}/api/hub/state`, { headers })).json();
+        const ready = servers.filter((/** @type {any} */ { state }) => state === 'ready');
+        if (keys.every((key) => ready.some((/** @type {any} */ found) => found.key === key || found.name === key)))
+          return;
+      }
+      throw new Error('the hub has gone');
+    } catch (error) {
+      throw new Error(
+        `not ready: ${error}\n${await this.exec('hubctl', 'status')}\n${await this.exec('hubctl', 'logs')}`,
+      );
+    } finally {
+      signal.removeEventListener('abort', end);
+      end();
+    }
   }
 
   /** `docker stop`: its exit code, and how long it took. */
