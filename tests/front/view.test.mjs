@@ -4,7 +4,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { diff, entriesOf, nothing, view } from '../../yamcp_ui_adapter/front/view.mjs';
 
-const HERE = { baseUrl: 'https://hub.example', sidecarUrl: 'http://127.0.0.1:8766', protected: false, seq: 7, at: 1000 };
+const HERE = {
+  baseUrl: 'https://hub.example',
+  sidecarUrl: 'http://127.0.0.1:8766',
+  protected: false,
+  seq: 7,
+  at: 1000,
+};
 const ID = { epoch: 1, revision: 2, hash: 'h' };
 /** A reference to a variable, as it stands in YAMCP's files. */
 const REFERENCE = ['$', '{REF}'].join('');
