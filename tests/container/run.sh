@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Build the image twice, with the console and with the stand-in for YAMCP-UI, and test both. Whatever happens, containers,
-# volumes and images of the tests are removed; the base image stays, and in a store of our own the build's cache for a day.
+# volumes and images of the tests are removed; the base image stays, and in a store of our own, outside CI, the build's cache for a day.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
@@ -19,7 +19,11 @@ cleanup() {
   mapfile -t volumes < <(container_engine volume ls -q --filter "label=$label")
   [ ${#volumes[@]} = 0 ] || container_engine volume rm -f "${volumes[@]}"
   container_engine rmi -f "$console" "$standin"
-  if [ "${CONTAINERS_CONF:-}" = "$store/containers.conf" ]; then container_engine image prune -f --filter until=24h; fi
+  if [ "${CONTAINERS_CONF:-}" = "$store/containers.conf" ]; then
+    keep=(--filter until=24h)
+    [ "${CI:-}" != true ] || keep=()
+    container_engine image prune -f "${keep[@]}"
+  fi
   rm -rf "$work"
   exit "$status"
 } >/dev/null 2>&1

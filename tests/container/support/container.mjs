@@ -130,14 +130,12 @@ export class Container {
       for await (const _ of on(socket, 'message', { signal, close: ['close'] })) {
         const { servers } = await (await fetch(`${this.url}/api/hub/state`, { headers })).json();
         const ready = servers.filter((/** @type {any} */ { state }) => state === 'ready');
-        if (keys.every((key) => ready.some((/** @type {any} */ found) => found.key === key || found.name === key)))
-          return;
+        if (keys.every((key) => ready.some((/** @type {any} */ found) => found.key === key))) return;
       }
       throw new Error('the hub has gone');
     } catch (error) {
-      throw new Error(
-        `not ready: ${error}\n${await this.exec('hubctl', 'status')}\n${await this.exec('hubctl', 'logs')}`,
-      );
+      const told = `${await this.exec('hubctl', 'status')}\n${await this.exec('hubctl', 'logs')}`;
+      throw new Error(`not ready: ${error}\n${told}`, { cause: error });
     } finally {
       signal.removeEventListener('abort', end);
       end();
