@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 
 from bridge.client import BridgeClient, Subscriber
-from bridge.errors import RemoteError
+from bridge.errors import ErrorBody, RemoteError
 from bridge.models import (
     ConfigFile,
     DeleteServer,
     DeleteWorkspace,
-    ErrorBody,
     Imported,
     ImportServers,
     Model,

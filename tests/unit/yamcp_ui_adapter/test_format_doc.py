@@ -44,7 +44,8 @@ def test_every_issue_code_that_the_text_names_exists() -> None:
 def test_every_setting_of_hub_json_is_in_its_table() -> None:
     """With its default."""
     for heading, model in (("Settings of a server", ServerSettings), ("Settings of a workspace", WorkspaceSettings)):
-        expected = {name: f"`{json.dumps(field.default)}`" for name, field in model.model_fields.items()}
+        defaults = {name: field.get_default(call_default_factory=True) for name, field in model.model_fields.items()}
+        expected = {name: f"`{json.dumps(value)}`" for name, value in defaults.items()}
         assert {name: cells[0] for name, cells in table(heading).items()} == expected
 
 
