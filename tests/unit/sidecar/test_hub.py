@@ -117,7 +117,7 @@ async def test_removed_and_made_again(tmp_path: Path) -> None:
 
 
 async def test_a_thousand_sessions_are_one_event(tmp_path: Path) -> None:
-    """Clients that come and go together are counted once; who came and left again too, as a status in between may have told."""
+    """Clients that come and go together are counted once; one that left again too: a status may have told it."""
     async with world(tmp_path) as made:
         made.put(space())
         clients = [Recorder(str(number)) for number in range(1000)]
