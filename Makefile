@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-front test-browser test-yamcp-ui need-yamcp-ui in-browser lint bars bench lock clean need-node
+.PHONY: help run test test-front test-browser test-yamcp-ui need-yamcp-ui in-browser lint bars screenshots bench lock clean need-node
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -103,6 +103,10 @@ lint: $(DEV) $(NODE_DEV) ## Check style and types
 
 bars: $(DEV) $(NODE_DEV) ## Measure every figure that is promised: passed or failed
 	@$(BIN)/python -m bench.bars
+
+screenshots: $(DEV) $(NODE_DEV) ## Take the pictures of the console that docs show (docs/images)
+	@CI=true bash tests/browser/setup.sh
+	@node tests/browser/screenshots.mjs
 
 bench: $(DEV) $(NODE_DEV) ## Compare with other ways of doing it
 	@$(BIN)/python -m bench
