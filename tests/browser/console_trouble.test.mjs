@@ -106,13 +106,12 @@ for (const name of /** @type {const} */ (['adapter', 'sidecar'])) {
     await page.goto('/hub/');
     await badge('On').waitFor();
     await run.control('stop', name);
-    await page
-      .getByRole('status')
-      .filter({ hasText: new RegExp(`${name}`, 'i') })
-      .waitFor();
+    const notice = page.locator('main .notice').filter({ hasText: new RegExp(name, 'i') });
+    await notice.waitFor();
     const health = await fetch(`${run.url}/healthz`);
     assert.equal(health.status, 503);
     await run.control('start', name);
+    await notice.waitFor({ state: 'detached' });
     await page.getByText('Connected', { exact: true }).waitFor();
     await badge('On').waitFor();
     await switchOf('dev', true).click();
