@@ -35,9 +35,11 @@ async def toggle(quick: bool) -> list[Figure]:
     figures = []
     for on, word in ((False, "off"), (True, "on")):
         taken = [click for click in clicks if click["on"] is on]
-        both = [max(click["page"], click["endpoint"]) for click in taken]
-        page, endpoint = (median(click[part] for click in taken) for part in ("page", "endpoint"))
-        note = f"of {len(taken)}; p50 {median(both):.0f} ms: the page {page:.0f} ms, the endpoint {endpoint:.0f} ms"
+        both = [click["endpoint"] for click in taken]  # asked once the page shows it
+        page = median(click["page"] for click in taken)
+        note = (
+            f"of {len(taken)}; p50 {median(both):.0f} ms, max {max(both):.0f} ms; shown by the page, p50 {page:.0f} ms"
+        )
         figures.append(
             Figure(f"switch {word}: click -> shown and served, p95", percentile(both, 0.95), "ms", "<=", 300, note)
         )

@@ -57,20 +57,16 @@ async function whenDone({ name, on }) {
       done(performance.now());
     }).observe(button, { attributes: true });
   });
-  const answered = async () => {
-    for (;;) {
-      const stop = new AbortController();
-      const { status } = await fetch(`/mcp/${name}/sse`, {
-        signal: stop.signal,
-        headers: { accept: 'text/event-stream' },
-      });
-      stop.abort();
-      if ((status === 200) === on) return performance.now();
-      await new Promise((next) => setTimeout(next, 5));
-    }
-  };
-  const [page, endpoint] = await Promise.all([switched, answered()]);
-  return { page: page - began, endpoint: endpoint - began };
+  const page = await switched;
+  for (;;) {
+    const stop = new AbortController();
+    const accept = 'text/event-stream';
+    const { status } = await fetch(`/mcp/${name}/sse`, { signal: stop.signal, headers: { accept } });
+    stop.abort();
+    if ((status === 200) === on) break;
+    await new Promise((next) => setTimeout(next, 5));
+  }
+  return { page: page - began, endpoint: performance.now() - began };
 }
 
 /** Each visit is of a browser profile that never was here. @param {number} count */
