@@ -36,7 +36,8 @@ class Endpoints:
         self._sse = sse
         self._reporter = reporter
         self._metrics = metrics
-        self._hosts = LOOPBACK | {host.strip().lower() for host in settings.allowed_hosts.split(",") if host.strip()}
+        self._hosts = LOOPBACK | {settings.host.strip("[]").lower()}
+        self._hosts |= {host.strip().lower() for host in settings.allowed_hosts.split(",") if host.strip()}
         if settings.public_url:
             self._hosts |= {(urlsplit(settings.public_url).hostname or "").lower()}
         self._most_sessions = settings.max_sessions

@@ -138,11 +138,12 @@ function checkSegments(path, segments) {
 }
 
 /**
- * Whether a segment is a name under /api/servers, /api/workspaces or /api/log-files: any text can be one, as what
+ * Whether a segment is a name, under /api/servers, /api/workspaces, /api/log-files or /mcp: any text can be one, as what
  * serves these only looks it up.
  * @param {string[]} segments @param {number} index
  */
 function isName(segments, index) {
+  if (segments[0] === 'mcp') return index === 1 && segments[1] !== '';
   return index === 2 && segments[0] === 'api' && NAMED.has(segments[1]);
 }
 
