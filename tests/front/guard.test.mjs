@@ -172,6 +172,31 @@ test('what another site can make a browser send does not change anything', () =>
   );
 });
 
+test('a page of another program on this machine may look, but not change anything', () => {
+  const guard = guardOf({ HUB_ALLOWED_HOSTS: 'box.lan', HUB_PUBLIC_URL: 'https://hub.example/x' });
+  const host = 'localhost:8765';
+  for (const origin of [
+    'http://localhost:5173',
+    'http://localhost',
+    'http://127.0.0.1:3000',
+    'https://hub.example:444',
+  ]) {
+    assert.equal(pass(guard, { host, origin }, 'POST'), 'ORIGIN_REFUSED', origin);
+    assert.equal(pass(guard, { host, origin }), 'api', origin);
+    assert.throws(() => guard.checkPage({ headers: { host, origin } }), { code: 'ORIGIN_REFUSED' });
+  }
+  const own = [
+    'http://localhost:8765',
+    'http://127.0.0.1:8765',
+    'http://[::1]:8765',
+    'https://hub.example',
+    'http://box.lan:1',
+  ];
+  for (const origin of own) assert.equal(pass(guard, { host, origin }, 'POST'), 'api', origin);
+  assert.equal(pass(guard, { host: 'localhost', origin: 'http://localhost' }, 'POST'), 'api');
+  assert.equal(pass(guard, { host: 'hub.example', origin: 'http://hub.example' }, 'POST'), 'api');
+});
+
 test('a body that says that it is too large is refused before it is read, on every path', () => {
   const guard = guardOf({ HUB_MAX_BODY_BYTES: '2048' });
   const json = { 'content-type': 'application/json' };

@@ -106,6 +106,7 @@ export class Front {
     try {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') return reenter(this.server, request, socket, head);
       this.guard.pass(request);
+      this.guard.checkPage(request);
       if (request.url !== '/api/hub/live') throw new FrontError('NOT_FOUND', 'There is no WebSocket at this path.');
       this.live.upgrade(request, socket, head);
     } catch (error) {

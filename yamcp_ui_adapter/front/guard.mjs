@@ -25,6 +25,8 @@ export class Guard {
   /** @param {Settings} settings */
   constructor(settings) {
     this.hosts = new Set([...LOOPBACK, settings.host, ...settings.allowedHosts]);
+    this.named = new Set(settings.allowedHosts);
+    this.publicOrigin = settings.publicUrl ? new URL(settings.publicUrl).origin : '';
     if (settings.publicUrl) this.hosts.add(hostname(new URL(settings.publicUrl).host));
     this.mostBytes = settings.maxBodyBytes;
   }
@@ -39,7 +41,10 @@ export class Guard {
     this.checkHost(request);
     const area = areaOf(request.url ?? '');
     this.checkBody(request);
-    if (area === 'api' && request.method !== 'GET' && request.method !== 'HEAD') checkChange(request.headers);
+    if (area === 'api' && request.method !== 'GET' && request.method !== 'HEAD') {
+      this.checkPage(request);
+      checkChange(request.headers);
+    }
     return area;
   }
 
@@ -52,6 +57,21 @@ export class Guard {
     if (headers.origin !== undefined && !this.hosts.has(originHost(headers.origin))) {
       throw new FrontError('ORIGIN_REFUSED', "The Origin of the request is not one of the hub's.");
     }
+  }
+
+  /**
+   * What changes something, or listens to everything, is for pages of the hub's own: other programs on this machine may
+   * show pages too, on other ports.
+   * @param {Asked} request
+   */
+  checkPage({ headers: { origin, host = '' } }) {
+    if (origin === undefined || origin === this.publicOrigin || this.named.has(originHost(origin))) return;
+    const [page, hub] = [origin.replace(/^https?:\/\//i, ''), host].map((text) => ({
+      name: hostname(text),
+      port: portOf(text),
+    }));
+    const loopback = LOOPBACK.includes(page.name) && LOOPBACK.includes(hub.name);
+    if (page.port !== hub.port || !(loopback || page.name === hub.name)) throw new FrontError('ORIGIN_REFUSED');
   }
 
   /**
@@ -93,6 +113,9 @@ export function hostname(host) {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]\\]+))(?::\d{1,5})?$/i.exec(host);
   return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
 }
+
+/** @param {string} host */
+const portOf = (host) => /:(\d+)$/.exec(host)?.[1] ?? '';
 
 /** @param {string} origin */
 function originHost(origin) {
