@@ -82,14 +82,18 @@ async function render(count) {
   return taken;
 }
 
-/** Runs in the page: milliseconds from the start of the navigation. */
+/** Runs in the page: milliseconds from the start of the navigation, and whether it came with what there is to show. */
 async function whenRendered() {
-  const painted = await new Promise((/** @type {(at: number) => void} */ done) => {
-    new PerformanceObserver((list) => {
-      const paint = list.getEntries().find((entry) => entry.name === 'first-contentful-paint');
-      if (paint) done(paint.startTime);
-    }).observe({ type: 'paint', buffered: true });
-  });
-  const [mark] = performance.getEntriesByName('hub:rendered');
-  return { rendered: mark.startTime, painted };
+  const entry = (/** @type {string} */ type, /** @type {string} */ name) =>
+    new Promise((/** @type {(at: number) => void} */ done) => {
+      new PerformanceObserver((list) => {
+        const found = list.getEntries().find((each) => each.name === name);
+        if (found) done(found.startTime);
+      }).observe({ type, buffered: true });
+    });
+  const painted = await entry('paint', 'first-contentful-paint');
+  const rendered = await entry('mark', 'hub:rendered');
+  const sent = new DOMParser().parseFromString(await (await fetch(location.pathname)).text(), 'text/html');
+  const switches = sent.querySelectorAll('main [role="switch"]').length;
+  return { rendered, painted, switches };
 }
