@@ -97,8 +97,9 @@ lint: $(DEV) $(NODE_DEV) ## Check style and types
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "lint: run $(BIN)/ruff format on these files:"; $(BIN)/ruff format --check .; exit 1; }
 	@$(BIN)/mypy --no-error-summary
-	@echo "lint: biome check, tsc"
-	@found=$$($(NODE_TOOLS)/biome check . 2>&1) || { echo "$$found"; exit 1; }
+	@echo "lint: eslint, prettier, tsc"
+	@$(NODE_TOOLS)/eslint --max-warnings 0 .
+	@$(NODE_TOOLS)/prettier --log-level warn --check .
 	@$(NODE_TOOLS)/tsc -p .
 
 bars: $(DEV) $(NODE_DEV) ## Measure every figure that is promised: passed or failed

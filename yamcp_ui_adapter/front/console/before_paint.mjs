@@ -14,7 +14,9 @@
     if (begun) return;
     begun = true;
     document.head.append(/** @type {HTMLTemplateElement} */ (document.getElementById('modules')).content);
-    document.head.append(Object.assign(document.createElement('script'), { type: 'module', src: '/hub/assets/main.mjs' }));
+    document.head.append(
+      Object.assign(document.createElement('script'), { type: 'module', src: '/hub/assets/main.mjs' }),
+    );
   };
   requestAnimationFrame(() => setTimeout(begin));
   setTimeout(begin, 200);
