@@ -70,10 +70,12 @@ test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 	@$(NODE_TOOLS)/c8 report --temp-directory="$(NODE_COVERAGE)"
 
 test-front: $(DEV) $(NODE_DEV) ## Run the tests of the Node parts alone
+	@bash tests/real/setup.sh >/dev/null
 	@echo "test: node --test tests/front"
 	$(call node_test,$(FRONT_TESTS))
 
 test-browser: $(DEV) $(NODE_DEV) ## Run the tests in a real browser alone
+	@bash tests/real/setup.sh >/dev/null
 	@echo "test: node --test tests/browser"
 	@bash tests/browser/setup.sh; case $$? in 0) $(MAKE) in-browser;; 3) ;; *) exit 1;; esac
 

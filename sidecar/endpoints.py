@@ -125,7 +125,9 @@ class Endpoints:
         there = [each.spec.slug for each in self._hub.workspaces.values() if each.spec.enabled]
         listed = f" Switched on are: {', '.join(there)}." if there else " No other is switched on."
         refusal = workspace.refusal() or WorkspaceOff("")
-        return type(refusal)(refusal.message + listed, data={"workspace": workspace.name, "workspaces": there})
+        return type(refusal)(
+            refusal.message + listed, hint=refusal.advice, data={"workspace": workspace.name, "workspaces": there}
+        )
 
     # --- pages ---------------------------------------------------------------------------------------------------
 

@@ -13,9 +13,7 @@ const AREAS = new Set(['mcp', 'api', 'hub', 'healthz']);
 const NAMED = new Set(['servers', 'workspaces', 'log-files']);
 const PLAIN = /^(\/[A-Za-z0-9_-]+)*\/?$/;
 /** Characters that no path holds as they are: controls, space, quotes, backslash, and what has to be encoded. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const ODD = /[\x00-\x20"#<>\\^`{|}\x7f-\uffff]/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: as above
 const CONTROL = /[\x00-\x1f\x7f]/;
 const CLIMB = /(?:^|[/\\])\.\.(?:[/\\]|$)/;
 const ENCODED_AGAIN = /%(?:2[ef]|5c|00|25)/i;
