@@ -82,7 +82,7 @@ export class Pages {
     const text = JSON.stringify(state).replaceAll('<', '\\u003c');
     return this.index
       .replace(STATE, (_, open, close) => `${open}${text}${close}`)
-      .replace(PLACE, () => `<div id="app">${firstPage(state)}</div>`);
+      .replace(PLACE, () => `<div id="app" inert>${firstPage(state)}</div>`);
   }
 
   /**
