@@ -25,6 +25,7 @@ async function toggle(count) {
   await page.goto('/hub/');
   const at = page.getByRole('switch', { name: workspace, exact: true });
   await at.waitFor();
+  await page.locator('#app:not([inert])').waitFor(); // the program is there
   const taken = [];
   for (let click = 0; click < count; click += 1) {
     const on = click % 2 === 1;

@@ -74,23 +74,6 @@ test('first visit, on, URL copied, a client calls, off, on again: the same sessi
   await guest.end();
 });
 
-test('a switch is turned within 300 ms of the click, the hub included', OPTIONS, async () => {
-  const guest = await stage.visit('/workspaces');
-  await guest.toggle('dev', true).waitFor();
-  const took = await guest.toggle('dev').evaluate(async (button) => {
-    const done = new Promise((resolve) => {
-      const look = () => button.closest('tr')?.querySelector('.hub-word')?.textContent === 'Off' && resolve(undefined);
-      new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
-    });
-    const began = performance.now();
-    /** @type {HTMLElement} */ (button).click();
-    await done;
-    return performance.now() - began;
-  });
-  assert.ok(took < 300, `${took} ms`);
-  await guest.end();
-});
-
 test('switches turn on every open page, for any name, and survive going from page to page', OPTIONS, async () => {
   const guests = [await stage.visit('/workspaces'), await stage.visit('/', { colorScheme: 'dark' })];
   await guests[1].menu('Workspaces');
