@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-front test-browser test-yamcp-ui need-yamcp-ui in-browser image image-test lint bars bench lock clean need-node audit
+.PHONY: help run test test-front test-browser test-yamcp-ui need-yamcp-ui in-browser image image-test lint bars screenshots bench lock clean need-node audit
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -73,10 +73,12 @@ test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 	@if [ "$$CI" = true ]; then $(MAKE) image-test; else echo "test: make image-test tests the container image"; fi
 
 test-front: $(DEV) $(NODE_DEV) ## Run the tests of the Node parts alone
+	@bash tests/real/setup.sh >/dev/null
 	@echo "test: node --test tests/front"
 	$(call node_test,$(FRONT_TESTS))
 
 test-browser: $(DEV) $(NODE_DEV) ## Run the tests in a real browser alone
+	@bash tests/real/setup.sh >/dev/null
 	@echo "test: node --test tests/browser"
 	@bash tests/browser/setup.sh; case $$? in 0) $(MAKE) in-browser;; 3) ;; *) exit 1;; esac
 
@@ -121,6 +123,10 @@ audit: need-node ## Ask public data about vulnerabilities of every locked packag
 
 bars: $(DEV) $(NODE_DEV) ## Measure every figure that is promised: passed or failed
 	@$(BIN)/python -m bench.bars
+
+screenshots: $(DEV) $(NODE_DEV) ## Take the pictures of the console that docs show (docs/images)
+	@CI=true bash tests/browser/setup.sh
+	@node tests/browser/screenshots.mjs
 
 bench: $(DEV) $(NODE_DEV) ## Compare with other ways of doing it
 	@$(BIN)/python -m bench

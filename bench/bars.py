@@ -38,6 +38,7 @@ BARS: dict[str, str] = {
     "scale": "bench.scale:twenty_by_five",
     "toggle": "bench.front:toggle",
     "render": "bench.front:render",
+    "streams": "bench.front_streams:streams",
     "proxy": "bench.front_proxy:added",
     "bridge": "bench.parts:bridge",
     "adapter": "bench.parts:adapter",

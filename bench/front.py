@@ -35,9 +35,11 @@ async def toggle(quick: bool) -> list[Figure]:
     figures = []
     for on, word in ((False, "off"), (True, "on")):
         taken = [click for click in clicks if click["on"] is on]
-        both = [max(click["page"], click["endpoint"]) for click in taken]
-        page, endpoint = (median(click[part] for click in taken) for part in ("page", "endpoint"))
-        note = f"of {len(taken)}; p50 {median(both):.0f} ms: the page {page:.0f} ms, the endpoint {endpoint:.0f} ms"
+        both = [click["endpoint"] for click in taken]  # asked once the page shows it
+        page = median(click["page"] for click in taken)
+        note = (
+            f"of {len(taken)}; p50 {median(both):.0f} ms, max {max(both):.0f} ms; shown by the page, p50 {page:.0f} ms"
+        )
         figures.append(
             Figure(f"switch {word}: click -> shown and served, p95", percentile(both, 0.95), "ms", "<=", 300, note)
         )
@@ -45,21 +47,20 @@ async def toggle(quick: bool) -> list[Figure]:
 
 
 async def render(quick: bool) -> list[Figure]:
-    """A first visit: navigation -> the console is rendered with what the hub has, and painted."""
+    """A first visit: navigation -> all workspaces are painted, as the hub sends them; and -> the page is live."""
     count = 4 if quick else 20
     servers = [f"s{number}" for number in range(10)]
     workspaces = {f"w{number}": servers[2 * number : 2 * number + 2] for number in range(5)}
     async with running({name: mock(name) for name in servers}, workspaces, front=True) as hub:
         visits = await script("front_pages.mjs", "render", hub.settings.base_url, str(count))
+    assert all(visit["switches"] == len(workspaces) for visit in visits), "the first paint lacks workspaces"
     figures = []
-    for part, title in (
-        ("rendered", "first visit -> console rendered"),
-        ("painted", "first visit -> first contentful paint"),
+    for part, title, bar in (
+        ("painted", "first visit -> the workspaces are painted", 100),
+        ("rendered", "first visit -> the page is live", None),
     ):
         times = [visit[part] for visit in visits]
         note = f"of {count} fresh profiles; {min(times):.0f}-{max(times):.0f} ms"
-        figures.append(Figure(f"{title}, median", median(times), "ms", "<", 100, note))
-        figures.append(
-            Figure(f"{title}, p95", percentile(times, 0.95), "ms", "<", 100 if part == "rendered" else None, note)
-        )
+        figures.append(Figure(f"{title}, median", median(times), "ms", "<", bar, note))
+        figures.append(Figure(f"{title}, p95", percentile(times, 0.95), "ms", "<", None, note))
     return figures

@@ -25,6 +25,7 @@ async function toggle(count) {
   await page.goto('/hub/');
   const at = page.getByRole('switch', { name: workspace, exact: true });
   await at.waitFor();
+  await page.locator('#app:not([inert])').waitFor(); // the program is there
   const taken = [];
   for (let click = 0; click < count; click += 1) {
     const on = click % 2 === 1;
@@ -57,20 +58,16 @@ async function whenDone({ name, on }) {
       done(performance.now());
     }).observe(button, { attributes: true });
   });
-  const answered = async () => {
-    for (;;) {
-      const stop = new AbortController();
-      const { status } = await fetch(`/mcp/${name}/sse`, {
-        signal: stop.signal,
-        headers: { accept: 'text/event-stream' },
-      });
-      stop.abort();
-      if ((status === 200) === on) return performance.now();
-      await new Promise((next) => setTimeout(next, 5));
-    }
-  };
-  const [page, endpoint] = await Promise.all([switched, answered()]);
-  return { page: page - began, endpoint: endpoint - began };
+  const page = await switched;
+  for (;;) {
+    const stop = new AbortController();
+    const accept = 'text/event-stream';
+    const { status } = await fetch(`/mcp/${name}/sse`, { signal: stop.signal, headers: { accept } });
+    stop.abort();
+    if ((status === 200) === on) break;
+    await new Promise((next) => setTimeout(next, 5));
+  }
+  return { page: page - began, endpoint: performance.now() - began };
 }
 
 /** Each visit is of a browser profile that never was here. @param {number} count */
@@ -86,14 +83,18 @@ async function render(count) {
   return taken;
 }
 
-/** Runs in the page: milliseconds from the start of the navigation. */
+/** Runs in the page: milliseconds from the start of the navigation, and whether it came with what there is to show. */
 async function whenRendered() {
-  const painted = await new Promise((/** @type {(at: number) => void} */ done) => {
-    new PerformanceObserver((list) => {
-      const paint = list.getEntries().find((entry) => entry.name === 'first-contentful-paint');
-      if (paint) done(paint.startTime);
-    }).observe({ type: 'paint', buffered: true });
-  });
-  const [mark] = performance.getEntriesByName('hub:rendered');
-  return { rendered: mark.startTime, painted };
+  const entry = (/** @type {string} */ type, /** @type {string} */ name) =>
+    new Promise((/** @type {(at: number) => void} */ done) => {
+      new PerformanceObserver((list) => {
+        const found = list.getEntries().find((each) => each.name === name);
+        if (found) done(found.startTime);
+      }).observe({ type, buffered: true });
+    });
+  const painted = await entry('paint', 'first-contentful-paint');
+  const rendered = await entry('mark', 'hub:rendered');
+  const sent = new DOMParser().parseFromString(await (await fetch(location.pathname)).text(), 'text/html');
+  const switches = sent.querySelectorAll('main [role="switch"]').length;
+  return { rendered, painted, switches };
 }

@@ -45,7 +45,8 @@ class Endpoints:
         self._sse = sse
         self._reporter = reporter
         self._metrics = metrics
-        self._hosts = LOOPBACK | {host.strip().lower() for host in settings.allowed_hosts.split(",") if host.strip()}
+        self._hosts = LOOPBACK | {settings.host.strip("[]").lower()}
+        self._hosts |= {host.strip().lower() for host in settings.allowed_hosts.split(",") if host.strip()}
         if settings.public_url:
             self._hosts |= {(urlsplit(settings.public_url).hostname or "").lower()}
         self._most_sessions = settings.max_sessions
@@ -166,7 +167,9 @@ class Endpoints:
         there = self._switched_on(principal)
         listed = f" Switched on are: {', '.join(there)}." if there else " No other is switched on."
         refusal = workspace.refusal() or WorkspaceOff("")
-        return type(refusal)(refusal.message + listed, data={"workspace": workspace.name, "workspaces": there})
+        return type(refusal)(
+            refusal.message + listed, hint=refusal.advice, data={"workspace": workspace.name, "workspaces": there}
+        )
 
     # --- pages ---------------------------------------------------------------------------------------------------
 

@@ -176,7 +176,7 @@ class WorkspaceOff(SidecarError):
     """A client uses a workspace that was switched off."""
 
     code = "WORKSPACE_OFF"
-    hint = "Switch it on with: hubctl enable <workspace>."
+    hint = "Switch it on in the hub's pages, or with: hubctl enable <workspace>."
 
 
 class WorkspaceGone(SidecarError):

@@ -53,7 +53,7 @@ class Hub:
         self._shown: dict[Workspace, tuple[int, ...]] = {}
         """What was last told of each: servers ready, tools, resources, prompts."""
         self._counted: dict[Workspace, int] = {}
-        """How many sessions of each were last told."""
+        """How many sessions of each there were when one last came or went."""
         self._uncounted: set[Workspace] = set()
         self._counting: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -190,6 +190,10 @@ class Hub:
             self._count(workspace)
             self._forget(workspace)
             return
+        count = len(workspace.clients())
+        if count == self._counted.get(workspace, 0):
+            return  # a call over the bridge, or a request without a session
+        self._counted[workspace] = count
         self._uncounted.add(workspace)
         if self._counting is None:
             self._counting = asyncio.get_running_loop().call_later(GATHER, self._count_all)
@@ -200,14 +204,15 @@ class Hub:
             self._count(self._uncounted.pop())
 
     def _count(self, workspace: Workspace) -> None:
-        """Set the figures of a workspace's sessions, and tell of them if they are others than before."""
+        """Set the figures of a workspace's sessions, and tell of them.
+
+        Also when they are as many as before: a status in between may have told another number.
+        """
         clients = self.clients(workspace)
         for transport in ("sse", "http"):
             count = sum(1 for session in clients if session.transport == transport)
             self._metrics.sessions(workspace.name, transport, count)
-        if len(clients) != self._counted.get(workspace, 0):
-            self._counted[workspace] = len(clients)
-            self._publish(Event(topic="sessions", subject=workspace.name, data={"sessions": len(clients)}))
+        self._publish(Event(topic="sessions", subject=workspace.name, data={"sessions": len(clients)}))
 
     def _forget(self, workspace: Workspace) -> None:
         """The last client of a removed workspace has left."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,7 @@ class Workspace:
         self.members: dict[str, Member] = {}
         self.relay = Relay(self)
         self.server_info = {"name": wanted.spec.name, "version": VERSION}
+        self._pages = f"{settings.base_url}/hub/"
         self._pool = pool
         self._on_sessions = on_sessions
         self._tasks: asyncio.TaskGroup | None = None
@@ -303,7 +305,8 @@ class Workspace:
         if self.gone:
             return WorkspaceGone(f"The workspace {self.name!r} was removed.")
         if not self.spec.enabled:
-            return WorkspaceOff(f"The workspace {self.name!r} is switched off.")
+            hint = f"Switch it on at {self._pages}, or with: hubctl enable {shlex.quote(self.name)}"
+            return WorkspaceOff(f"The workspace {self.name!r} is switched off.", hint=hint)
         return None
 
     async def started(self) -> bool:

@@ -146,7 +146,7 @@ export class DealerEnd {
 
   /** Wait until what had come before the connection ended is read. */
   async #drained() {
-    for (let before = -1; before !== this.#received; ) {
+    for (let before = -1; before !== this.#received;) {
       before = this.#received;
       await setImmediate();
       await setImmediate();

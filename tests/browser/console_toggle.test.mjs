@@ -131,6 +131,7 @@ test('of many clicks in a row the last one counts', OPTIONS, async () => {
   await page.goto('/hub/');
   const toggle = page.getByRole('switch', { name: 'other', exact: true });
   await switchOf(page, 'other', true).waitFor();
+  await page.locator('#app:not([inert])').waitFor(); // a click by script does not wait for the program, as a person's does
   for (const position of [false, true, false, true, false, true]) {
     await toggle.evaluate((element) => /** @type {HTMLElement} */ (element).click());
     await switchOf(page, 'other', position).waitFor();

@@ -16,6 +16,7 @@ import { runHub } from '../front/support/run.mjs';
 const OPTIONS = { timeout: 60_000 };
 /** What Chromium itself writes to the console while nobody listens on the hub's port. */
 const AWAY = [
+  /net::ERR_(CONNECTION_(RESET|CLOSED)|EMPTY_RESPONSE)/,
   /WebSocket connection to .* failed/,
   /net::ERR_CONNECTION_REFUSED/,
   /net::ERR_INCOMPLETE_CHUNKED_ENCODING/,
@@ -106,13 +107,12 @@ for (const name of /** @type {const} */ (['adapter', 'sidecar'])) {
     await page.goto('/hub/');
     await badge('On').waitFor();
     await run.control('stop', name);
-    await page
-      .getByRole('status')
-      .filter({ hasText: new RegExp(`${name}`, 'i') })
-      .waitFor();
+    const notice = page.locator('main .notice').filter({ hasText: new RegExp(name, 'i') });
+    await notice.waitFor();
     const health = await fetch(`${run.url}/healthz`);
     assert.equal(health.status, 503);
     await run.control('start', name);
+    await notice.waitFor({ state: 'detached' });
     await page.getByText('Connected', { exact: true }).waitFor();
     await badge('On').waitFor();
     await switchOf('dev', true).click();
@@ -169,5 +169,16 @@ test('a broken file is told with its place, and what was good goes on', OPTIONS,
     .first()
     .waitFor({ state: 'detached' });
   await switchOf('work', true).waitFor();
+  await visit.end();
+});
+
+test('a page whose code did not arrive says so, and is there after its Reload', OPTIONS, async () => {
+  visit.expect(/net::ERR_CONNECTION_RESET/);
+  await page.route('**/arguments.mjs', (route) => route.abort('connectionreset'));
+  await page.goto('/hub/#/add-server');
+  await page.getByText('PAGE_NOT_LOADED').waitFor();
+  await page.unroute('**/arguments.mjs');
+  await page.getByRole('button', { name: 'Reload', exact: true }).click();
+  await page.getByRole('heading', { name: 'Add a server' }).waitFor();
   await visit.end();
 });

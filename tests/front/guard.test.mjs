@@ -25,6 +25,7 @@ test('paths that are written as the hub writes them go to their area', () => {
   const areas = {
     '/': 'other',
     '/mcp/demo/sse': 'mcp',
+    '/mcp/a%2Fb%20%3F/sse': 'mcp',
     '/mcp/demo/messages?session_id=%2e%2e': 'mcp',
     '/api/hub/state': 'api',
     '/api/workspaces/a%2Fb/start': 'api',
@@ -61,7 +62,16 @@ test('a path that is written in any other way is refused, whatever lies behind w
     ],
     ...['/api/STATS', '/api/%73tats', '/api/Log-Files/a/b', '/api/log_files/a/b', '/api//hub/state', '/mcp//demo'],
     ...['/hub/../api/stats', '/hub/./x', '/hub/%2e%2e/api', '/hub/.%2E/api', '/hub/%2e', '/..', '/x/..', '/.'],
-    ...['/hub/assets/..%2f..%2fmain.mjs', '/hub/a%2fb', '/mcp/a%2Fb', '/hub/a%5cb', '/hub\\x', '/api\\hub'],
+    ...[
+      '/hub/assets/..%2f..%2fmain.mjs',
+      '/hub/a%2fb',
+      '/mcp/a/b%2Fc',
+      '/mcp/%2e%2e/x',
+      '/mcp/a%00',
+      '/hub/a%5cb',
+      '/hub\\x',
+      '/api\\hub',
+    ],
     ...['/hub/%252e%252e/x', '/hub/a%252fb', '/hub/a%255cb', '/hub/a%2500', '/hub/%25252e'],
     ...['/hub/%00', '/hub/a\0b', '/hub/a%0d%0ab', '/hub/%', '/hub/%zz', '/hub/%ff', '/hub/a b', '/hub/#x', '/hub/ä'],
     ...['/api/log-files/..%2f..%2fetc/passwd', '/api/log-files/%2e%2e/x', '/api/log-files/a%5c..%5c/x'],
@@ -160,6 +170,31 @@ test('what another site can make a browser send does not change anything', () =>
     pass(guard, { 'content-type': 'application/jsonp', 'content-length': '9' }, 'POST'),
     'BODY_TYPE_REFUSED',
   );
+});
+
+test('a page of another program on this machine may look, but not change anything', () => {
+  const guard = guardOf({ HUB_ALLOWED_HOSTS: 'box.lan', HUB_PUBLIC_URL: 'https://hub.example/x' });
+  const host = 'localhost:8765';
+  for (const origin of [
+    'http://localhost:5173',
+    'http://localhost',
+    'http://127.0.0.1:3000',
+    'https://hub.example:444',
+  ]) {
+    assert.equal(pass(guard, { host, origin }, 'POST'), 'ORIGIN_REFUSED', origin);
+    assert.equal(pass(guard, { host, origin }), 'api', origin);
+    assert.throws(() => guard.checkPage({ headers: { host, origin } }), { code: 'ORIGIN_REFUSED' });
+  }
+  const own = [
+    'http://localhost:8765',
+    'http://127.0.0.1:8765',
+    'http://[::1]:8765',
+    'https://hub.example',
+    'http://box.lan:1',
+  ];
+  for (const origin of own) assert.equal(pass(guard, { host, origin }, 'POST'), 'api', origin);
+  assert.equal(pass(guard, { host: 'localhost', origin: 'http://localhost' }, 'POST'), 'api');
+  assert.equal(pass(guard, { host: 'hub.example', origin: 'http://hub.example' }, 'POST'), 'api');
 });
 
 test('a body that says that it is too large is refused before it is read, on every path', () => {

@@ -267,7 +267,7 @@ test('what does not read behind holds up the client, and nothing piles up', LIMI
  */
 async function settled(figure, wanted = () => false) {
   let last = -1;
-  for (let same = 0; same < 8; ) {
+  for (let same = 0; same < 8;) {
     await new Promise((resolve) => setTimeout(resolve, 30));
     const now = figure();
     if (wanted(now)) return;

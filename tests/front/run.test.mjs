@@ -30,10 +30,10 @@ for (const name of PROGRAMS) {
       if (how === 'killed') process.kill(earlier[name], 'SIGKILL');
       else await run.restart(name);
       // Both are true already before the death is noticed: the new process has to be there, too.
-      await run.until(
-        async ({ hub }) =>
-          hub.settled && hub.adapter === 'ok' && hub.sidecar === 'ok' && (await run.pid(name)) !== earlier[name],
-      );
+      await run.until(async ({ hub }) => {
+        const pid = await run.pid(name);
+        return hub.settled && hub.adapter === 'ok' && hub.sidecar === 'ok' && pid > 0 && pid !== earlier[name];
+      });
       const later = await pids();
       for (const other of PROGRAMS) assert.equal(later[other] === earlier[other], other !== name, other);
       const client = await McpClient.connect(`${run.url}/mcp/dev`);

@@ -241,7 +241,7 @@ test('entries of any form are shown as far as they can be, and do no harm', () =
     c: [],
     d: { providerParameters: null, command: 5 },
     e: { command: 'run' },
-    ['__proto__x']: 1,
+    __proto__x: 1,
   };
   const entries = Object.fromEntries(Object.keys(content).map((key) => [key, key]));
   const found = entriesOf(/** @type {any} */ ({ file: 'providers', content, entries }));

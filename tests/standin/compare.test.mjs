@@ -148,17 +148,21 @@ before(async () => {
 });
 after(() => Promise.all([standin.stop(), real.stop()]));
 
-test('the stand-in answers each request in the form that YAMCP-UI does, and writes the same files', {
-  skip,
-}, async (t) => {
-  for (const [method, path, body] of REQUESTS) {
-    const shown = `${method} ${path} ${(JSON.stringify(body) ?? '').slice(0, 60)}`;
-    const [ours, theirs] = [await standin.ask(method, path, body), await real.ask(method, path, body)];
-    assert.deepEqual(ours, theirs, shown);
-    assert.deepEqual(standin.files(), real.files(), `files after ${shown}`);
-  }
-  t.diagnostic(`${REQUESTS.length} requests compared`);
-});
+test(
+  'the stand-in answers each request in the form that YAMCP-UI does, and writes the same files',
+  {
+    skip,
+  },
+  async (t) => {
+    for (const [method, path, body] of REQUESTS) {
+      const shown = `${method} ${path} ${(JSON.stringify(body) ?? '').slice(0, 60)}`;
+      const [ours, theirs] = [await standin.ask(method, path, body), await real.ask(method, path, body)];
+      assert.deepEqual(ours, theirs, shown);
+      assert.deepEqual(standin.files(), real.files(), `files after ${shown}`);
+    }
+    t.diagnostic(`${REQUESTS.length} requests compared`);
+  },
+);
 
 test('both refuse what does not come from loopback by name', { skip }, async () => {
   const { request } = await import('node:http');

@@ -14,7 +14,12 @@ const DATA = join(process.env.XDG_DATA_HOME || join(homedir(), '.local/share'), 
 const LOGS = join(process.env.XDG_STATE_HOME || join(homedir(), '.local/state'), 'yamcp-nodejs');
 const DIST = join(import.meta.dirname, 'dist');
 const MOST_BYTES = 100 * 1024;
-const TYPES = /** @type {Json} */ ({ '.html': 'text/html', '.mjs': 'text/javascript', '.css': 'text/css', '.log': 'text/plain' });
+const TYPES = /** @type {Json} */ ({
+  '.html': 'text/html',
+  '.mjs': 'text/javascript',
+  '.css': 'text/css',
+  '.log': 'text/plain',
+});
 
 /** What is wrong with a request itself is told in HTML, as Express does. */
 class Refusal extends Error {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import pkgutil
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,13 +99,21 @@ def errors(kind: type[HubError] = HubError) -> Iterator[type[HubError]]:
         yield from errors(derived)
 
 
+def front_errors() -> dict[str, dict[str, Any]]:
+    """The front's own errors by code, as it tells of them itself."""
+    script = ROOT / "yamcp_ui_adapter/front/errors.mjs"
+    found = subprocess.run(["node", script], check=True, capture_output=True, timeout=30)
+    catalogue: dict[str, dict[str, Any]] = json.loads(found.stdout)
+    return catalogue
+
+
 def test_every_error_is_documented() -> None:
-    """docs/errors.md has every code of the three packages and every issue, with all cells filled, and no other."""
+    """docs/errors.md has every code of the packages, the front and the issues, with all cells filled, and no other."""
     for module in modules():
         importlib.import_module(module)
     ours = [error for error in errors() if error.__module__.partition(".")[0] != "tests"]
     table = rows("errors.md")
-    assert set(table) == {error.code for error in ours} | set(ISSUES)
+    assert set(table) == {error.code for error in ours} | set(front_errors()) | set(ISSUES)
     assert not [code for code, cells in table.items() if not all(cells)]
 
 
@@ -114,6 +124,9 @@ def test_every_error_says_what_to_do() -> None:
     for error in errors():
         assert error.__doc__, error
         assert error.hint, error
+    for code, entry in front_errors().items():
+        assert entry["cause"], code
+        assert entry["hint"], code
 
 
 @pytest.mark.parametrize("document", [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"], ids=lambda path: path.name)

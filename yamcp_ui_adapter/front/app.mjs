@@ -128,6 +128,7 @@ export class Front {
     try {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') return reenter(this.server, request, socket, head);
       this.auth.pass(request);
+      if (!this.auth.who(request)) this.auth.guard.checkPage(request); // who has a token was asked already
       if (request.url !== '/api/hub/live') throw new FrontError('NOT_FOUND', 'There is no WebSocket at this path.');
       this.live.upgrade(request, socket, head, this.auth.holds(request));
     } catch (error) {

@@ -16,9 +16,7 @@ const AREAS = new Set(['mcp', 'api', 'hub', 'healthz']);
 const NAMED = new Set(['servers', 'workspaces', 'log-files']);
 const PLAIN = /^(\/[A-Za-z0-9_-]+)*\/?$/;
 /** Characters that no path holds as they are: controls, space, quotes, backslash, and what has to be encoded. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const ODD = /[\x00-\x20"#<>\\^`{|}\x7f-\uffff]/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: as above
 const CONTROL = /[\x00-\x1f\x7f]/;
 const CLIMB = /(?:^|[/\\])\.\.(?:[/\\]|$)/;
 const ENCODED_AGAIN = /%(?:2[ef]|5c|00|25)/i;
@@ -30,8 +28,10 @@ export class Guard {
     this.hosts = new Set([...LOOPBACK, settings.host, ...settings.allowedHosts]);
     /** Those that were named: their pages are the hub's, on whatever port. */
     this.named = new Set(settings.allowedHosts);
-    if (settings.publicUrl) this.named.add(hostname(new URL(settings.publicUrl).host));
-    for (const name of this.named) this.hosts.add(name);
+    this.publicOrigin = settings.publicUrl ? new URL(settings.publicUrl).origin : '';
+    const published = settings.publicUrl ? hostname(new URL(settings.publicUrl).host) : '';
+    if (published) this.hosts.add(published);
+    if (published && !LOOPBACK.includes(published)) this.named.add(published);
     this.protected = settings.protected;
     this.mostBytes = settings.maxBodyBytes;
   }
@@ -47,7 +47,10 @@ export class Guard {
     if (!bearer) this.checkHost(request);
     const area = areaOf(request.url ?? '');
     this.checkBody(request);
-    if (area === 'api' && request.method !== 'GET' && request.method !== 'HEAD') checkChange(request.headers);
+    if (area === 'api' && request.method !== 'GET' && request.method !== 'HEAD') {
+      if (!bearer) this.checkPage(request);
+      checkChange(request.headers);
+    }
     return area;
   }
 
@@ -62,6 +65,21 @@ export class Guard {
     if (origin === undefined) return;
     const own = this.protected ? isOwnPage(headers, this.named, { said: true }) : this.hosts.has(originHost(origin));
     if (!own) throw new FrontError('ORIGIN_REFUSED', "The Origin of the request is not one of the hub's.");
+  }
+
+  /**
+   * What changes something, or listens to everything, is for pages of the hub's own: other programs on this machine may
+   * show pages too, on other ports.
+   * @param {Asked} request
+   */
+  checkPage({ headers: { origin, host = '' } }) {
+    if (origin === undefined || origin === this.publicOrigin || this.named.has(originHost(origin))) return;
+    const [page, hub] = [origin.replace(/^https?:\/\//i, ''), host].map((text) => ({
+      name: hostname(text),
+      port: portOf(text),
+    }));
+    const loopback = LOOPBACK.includes(page.name) && LOOPBACK.includes(hub.name);
+    if (page.port !== hub.port || !(loopback || page.name === hub.name)) throw new FrontError('ORIGIN_REFUSED');
   }
 
   /**
@@ -94,6 +112,9 @@ function checkChange(headers) {
 
 /** @param {string} type */
 export const isJson = (type) => /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type);
+
+/** @param {string} host */
+const portOf = (host) => /:(\d+)$/.exec(host)?.[1] ?? '';
 
 /**
  * The area of a request's URL.
@@ -133,11 +154,12 @@ function checkSegments(path, segments) {
 }
 
 /**
- * Whether a segment is a name under /api/servers, /api/workspaces or /api/log-files: any text can be one, as what
+ * Whether a segment is a name, under /api/servers, /api/workspaces, /api/log-files or /mcp: any text can be one, as what
  * serves these only looks it up.
  * @param {string[]} segments @param {number} index
  */
 function isName(segments, index) {
+  if (segments[0] === 'mcp') return index === 1 && segments[1] !== '';
   return index === 2 && segments[0] === 'api' && NAMED.has(segments[1]);
 }
 

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, posix } from 'node:path';
 import { FrontError } from './errors.mjs';
+import { firstPage } from './first_page.mjs';
 import { graphOf } from './preload.mjs';
 
 /** @typedef {{bytes: Buffer, type: string, etag: string}} Asset */
@@ -29,8 +30,12 @@ const VENDOR = {
   'uPlot.min.css': 'uplot/dist/uPlot.min.css',
 };
 const SOURCES = { console: import.meta.dirname, modules: join(import.meta.dirname, '../../node_modules') };
+const MODULES = '<template id="modules"></template>';
+const PLACE = '<div id="app"></div>';
 const STATE = /(<script id="hub-state" type="application\/json">)null(<\/script>)/;
 const STYLE = /<link rel="stylesheet" href="\/hub\/([^"]+)" \/>\s*/g;
+const EARLY = /<script src="\/hub\/([^"]+)"><\/script>/;
+const INLINE = /<(style|script)(?: type="importmap")?>([\s\S]*?)<\/\1>/g;
 const IMPORT_MAP = /<script type="importmap">([\s\S]*?)<\/script>/;
 
 /** What is below /hub/. */
@@ -45,27 +50,28 @@ export class Pages {
     ]);
     this.index = this.assets.get('assets/index.html')?.bytes.toString('utf8') ?? '';
     this.assets.delete('assets/index.html');
-    this.#joinStyles();
+    this.#inlineForPaint();
     const map = IMPORT_MAP.exec(this.index)?.[1] ?? '{}';
-    this.policy = contentPolicy(map);
+    this.policy = contentPolicy(this.index);
     const preloads = graphOf('assets/main.mjs', JSON.parse(map).imports ?? {}, (path) =>
       this.assets.get(path)?.bytes.toString(),
     );
     const links = preloads.map((path) => `<link rel="modulepreload" href="/hub/${path}" />`).join('\n    ');
-    this.index = this.index.replace(IMPORT_MAP, (whole) => `${whole}\n    ${links}`);
+    this.index = this.index.replace(MODULES, () => `<template id="modules">\n    ${links}\n    </template>`);
   }
 
-  /** One style sheet in place of the page's several: a browser asks for a few things at a time only, and waits for these. */
-  #joinStyles() {
-    const sheets = [...this.index.matchAll(STYLE)].map(([, path]) => this.assets.get(path)?.bytes ?? Buffer.alloc(0));
-    if (sheets.length === 0) return;
-    this.assets.set(...made('assets/styles.css', Buffer.concat(sheets)));
-    let first = true;
-    this.index = this.index.replace(STYLE, (whole, path) => {
-      const link = first ? whole.replace(path, 'assets/styles.css') : '';
-      first = false;
-      return link;
-    });
+  /** What the first paint needs stands in the page itself: beside thirty modules it would wait for its turn. */
+  #inlineForPaint() {
+    const sheets = [...this.index.matchAll(STYLE)].map(([, path]) => this.#text(path));
+    this.index = this.index
+      .replace(STYLE, '')
+      .replace('</title>', () => `</title>\n    <style>${sheets.join('\n')}</style>`);
+    this.index = this.index.replace(EARLY, (_, path) => `<script>${this.#text(path)}</script>`);
+  }
+
+  /** @param {string} path below /hub/ */
+  #text(path) {
+    return this.assets.get(path)?.bytes.toString('utf8') ?? '';
   }
 
   /**
@@ -74,7 +80,9 @@ export class Pages {
    */
   page(state) {
     const text = JSON.stringify(state).replaceAll('<', '\\u003c');
-    return this.index.replace(STATE, (_, open, close) => `${open}${text}${close}`);
+    return this.index
+      .replace(STATE, (_, open, close) => `${open}${text}${close}`)
+      .replace(PLACE, () => `<div id="app" inert>${firstPage(state)}</div>`);
   }
 
   /**
@@ -114,13 +122,18 @@ function sendAsset(request, response, { bytes, type, etag }) {
 
 /**
  * Only what the hub itself serves may be loaded, run and talked to; nobody may frame it.
- * @param {string} importMap  the text of the one inline script
+ * @param {string} index  the page, whose own scripts and style are allowed by their hashes
  */
-function contentPolicy(importMap) {
-  const hash = createHash('sha256').update(importMap).digest('base64');
+function contentPolicy(index) {
+  /** @type {Record<string, string[]>} */
+  const hashes = { script: [], style: [] };
+  for (const [, kind, text] of index.matchAll(INLINE)) {
+    hashes[kind].push(`'sha256-${createHash('sha256').update(text).digest('base64')}'`);
+  }
   return [
     "default-src 'self'",
-    `script-src 'self' 'sha256-${hash}'`,
+    `script-src 'self' ${hashes.script.join(' ')}`,
+    `style-src 'self' ${hashes.style.join(' ')}`,
     "img-src 'self' data:",
     "media-src 'self' data:",
     "object-src 'none'",

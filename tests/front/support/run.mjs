@@ -143,10 +143,11 @@ export class Run {
     return this.control('restart', name);
   }
 
-  /** The process id of one of its programs. */
+  /** The process id of one of its programs; 0 while it does not run. */
   async pid(/** @type {Program} */ name) {
     const words = ['-m', 'supervisor.supervisorctl', '-c', join(ROOT, 'supervisord.conf'), 'pid', `hub:${name}`];
-    return Number((await execute(PYTHON, words, { env: this.env })).stdout);
+    const found = await execute(PYTHON, words, { env: this.env }).catch((/** @type {any} */ error) => error); // it exits with 7
+    return Number(found.stdout) || 0;
   }
 
   /** Another hubctl with the same settings: its stdout. */

@@ -126,6 +126,12 @@ async def test_host_and_origin(tmp_path: Path, headers: dict[str, str], allowed:
             refused(response, 403, "HOST_REFUSED")
 
 
+async def test_the_address_that_it_listens_on_is_a_host_too(tmp_path: Path) -> None:
+    """Another loopback address than the usual one needs no further setting."""
+    async with world(tmp_path, serve=True, host="127.0.0.2") as made, httpx2.AsyncClient() as client:
+        assert (await client.get(f"{made.settings.sidecar_url}/healthz")).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["a-b", "a%2Fb%20%3F%23", "a%2fb%20%3f%23"])
 async def test_slug_and_name(hub: World, path: str) -> None:
     """A workspace is found by its slug, and by its name percent-encoded, over both transports."""

@@ -31,7 +31,7 @@ async function turn(id, on, kind, query, isOn) {
   going.value = new Map(going.value).set(id, on);
   if (underway) return; // what was wanted last is where it goes in the end
   try {
-    for (let wanted = !on; wanted !== going.value.get(id); ) {
+    for (let wanted = !on; wanted !== going.value.get(id);) {
       wanted = going.value.get(id) ?? on;
       await api.post(`/api/hub/${kind}/${wanted ? 'start' : 'stop'}`, query);
       await refresh();

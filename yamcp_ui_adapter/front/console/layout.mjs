@@ -140,7 +140,9 @@ function CurrentPage() {
     else arrive();
   }, [id, Boolean(module)]);
   if (!module) return html`<p class="muted loading" aria-busy="true">Loading…</p>`;
-  if (module.error) return html`<${Notice} error=${module.error} />`;
+  if (module.error)
+    // a browser does not fetch a module again that it could not get once
+    return html`<${Notice} error=${module.error}><${Button} onClick=${() => location.reload()}>Reload</${Button}></${Notice}>`;
   return html`<${module.Page} key=${id} args=${args} query=${query} />`;
 }
 

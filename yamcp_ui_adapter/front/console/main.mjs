@@ -15,8 +15,10 @@ const inlined = JSON.parse(document.getElementById('hub-state')?.textContent || 
 if (inlined) take(inlined);
 startRouter();
 const app = /** @type {HTMLElement} */ (document.getElementById('app'));
-app.replaceChildren(); // what the page showed until here
+app.replaceChildren(); // what the hub rendered: it looks the same, but no click would have done anything
+app.inert = false;
 render(html`<${Shell} />`, app);
+delete document.documentElement.dataset.elsewhere;
 performance.mark('hub:rendered');
 connect();
 startAnnouncer(live);

@@ -1,13 +1,15 @@
-/** Light, dark, or as the system says; kept by the browser, and set before the first paint by theme.mjs. */
+/** Light, dark, or as the system says; kept by the browser, and set before the first paint by before_paint.mjs. */
 
 import { effect, signal } from '@preact/signals';
 
 const KEY = 'hub-theme';
 
 /** @type {import('@preact/signals').Signal<string>} `auto`, `light` or `dark` */
-export const theme = signal(document.documentElement.dataset.theme ?? 'auto');
+export const theme = signal(globalThis.document?.documentElement.dataset.theme ?? 'auto');
 
-effect(() => {
+if (globalThis.document) effect(keep); // the front renders the first page without one
+
+function keep() {
   const picked = theme.value;
   if (picked === 'auto') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = picked;
@@ -15,4 +17,4 @@ effect(() => {
     if (picked === 'auto') localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, picked);
   } catch {} // storage is forbidden: for this page only
-});
+}

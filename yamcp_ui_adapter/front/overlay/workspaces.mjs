@@ -89,7 +89,7 @@ export class Switches {
     this.refresh();
     if (asking) return;
     try {
-      for (let asked = null; asked !== this.#pending.get(name); ) {
+      for (let asked = null; asked !== this.#pending.get(name);) {
         asked = this.#pending.get(name);
         const answer = await api.post(`/api/hub/workspaces/${asked ? 'start' : 'stop'}`, { name });
         this.live.take(answer.workspace);

@@ -35,7 +35,7 @@ export function Chart({ label, at, step, lines, text }) {
   const data = /** @type {uPlot.AlignedData} */ ([at, ...lines.map(({ values }) => values)]);
   useLayoutEffect(() => {
     const target = /** @type {HTMLElement} */ (box.current);
-    const made = new uPlot(options(target, lines, text, setIndex), data, target);
+    const made = new uPlot(options(target, step, lines, text, setIndex), data, target);
     plot.current = made;
     const watcher = new ResizeObserver(([entry]) =>
       made.setSize({ width: Math.floor(entry.contentRect.width), height: HEIGHT }),
@@ -80,12 +80,13 @@ function useScheme() {
 
 /**
  * @param {HTMLElement} target
+ * @param {number} step
  * @param {Line[]} lines
  * @param {(value: number) => string} text
  * @param {(index: number|null) => void} onPoint
  * @returns {uPlot.Options}
  */
-function options(target, lines, text, onPoint) {
+function options(target, step, lines, text, onPoint) {
   const colour = colours(target);
   const axis = {
     stroke: colour('muted'),
@@ -98,7 +99,10 @@ function options(target, lines, text, onPoint) {
     height: HEIGHT,
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { setScale: false } },
-    scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(most * 1.08, Number.MIN_VALUE)] } },
+    scales: {
+      x: { time: true, range: (_, first, last) => [first - step / 2, last + step / 2] },
+      y: { range: (_, __, most) => [0, Math.max(most * 1.08, Number.MIN_VALUE)] },
+    },
     axes: [
       {
         ...axis,

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { Button } from './controls.mjs';
 import { html } from './html.mjs';
 
@@ -10,13 +10,13 @@ import { html } from './html.mjs';
 export function Dialog({ title, onClose, children, wide = false }) {
   const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current;
     const opener = document.activeElement;
     dialog?.showModal();
     return () => {
       dialog?.close();
-      if (opener instanceof HTMLElement) opener.focus(); // the browser does not, as the dialog is gone from the page by now
+      if (opener instanceof HTMLElement) opener.focus(); // the browser does not if the dialog has left the page by now
     };
   }, []);
   const cancelled = (/** @type {Event} */ event) => {

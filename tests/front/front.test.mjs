@@ -1,0 +1,197 @@
+/** The front as a process, and its pages: how it starts, what it refuses, what it serves and says of it, how it ends. */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, test } from 'node:test';
+import { freePort, mock, ROOT, startHub, stdio } from './support/hub.mjs';
+import { pageOf } from './support/live.mjs';
+
+const LIMIT = { timeout: 60_000 };
+const MAIN = join(ROOT, 'yamcp_ui_adapter/front/main.mjs');
+
+/** @type {import('./support/hub.mjs').Hub} */
+let hub;
+before(async () => {
+  hub = await startHub({ providers: { a: mock('a') }, workspaces: { w: ['a'], '</script><b>': [] } });
+}, LIMIT);
+after(() => hub.close());
+
+/** @param {string} path @param {RequestInit} [options] */
+const ask = (path, options) => fetch(hub.front + path, { redirect: 'manual', ...options });
+
+/** A front that cannot start: its exit code, and all that it said. @param {Record<string, string>} env */
+async function failed(env) {
+  const child = spawn(process.execPath, [MAIN], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [[code], out, err] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
+  return { code, out, err };
+}
+
+test('a port that is taken, or a setting that cannot be used, is told on one line', LIMIT, async () => {
+  const port = await freePort();
+  const other = createServer().listen(port, '127.0.0.1');
+  await once(other, 'listening');
+  const taken = await failed({ HUB_PORT: String(port), HUB_DATA_DIR: hub.root });
+  other.close();
+  assert.deepEqual([taken.code, taken.out], [2, '']);
+  assert.match(taken.err, new RegExp(`^PORT_TAKEN: Port ${port} on 127.0.0.1 \\(HUB_PORT\\) [^\\n]+\\n$`));
+  /** @type {Record<string, string>[]} */
+  const wrong = [{ HUB_PORT: 'x' }, { HUB_HOST: '0.0.0.0' }, { HUB_PUBLIC_URL: 'hub' }, { HUB_PING_INTERVAL: '-1' }];
+  for (const env of wrong) {
+    const { code, err } = await failed(env);
+    assert.equal(code, 2);
+    assert.match(err, new RegExp(`^SETTING_INVALID: ${Object.keys(env)[0]}: [^\\n]+\\n$`));
+  }
+});
+
+for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT'])) {
+  test(`a front ends within 2 s of ${signal}, whoever is connected`, LIMIT, async () => {
+    const root = mkdtempSync(join(tmpdir(), 'front'));
+    const port = await freePort();
+    const env = { ...hub.env, HUB_PORT: String(port) };
+    const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'inherit', 'pipe'] });
+    await once(child.stderr, 'data');
+    const [stream] = await once(get(`http://127.0.0.1:${port}/mcp/w/sse`), 'response');
+    stream.on('error', () => {}).resume();
+    const page = await pageOf({ front: `http://127.0.0.1:${port}` });
+    const [goodbye, ended] = [once(page.socket, 'close'), once(child, 'close')];
+    const began = performance.now();
+    child.kill(signal);
+    assert.deepEqual(await ended, [0, null]);
+    assert.ok(performance.now() - began < 2_000);
+    assert.equal((await goodbye)[0], 1001);
+    rmSync(root, { recursive: true });
+  });
+}
+
+test('the health of a hub that is well, and of one with a workspace that has no ready server', LIMIT, async () => {
+  const well = await ask('/healthz');
+  assert.equal(well.status, 200);
+  assert.equal((await well.json()).status, 'ok');
+  assert.equal((await ask('/healthz', { method: 'HEAD' })).status, 200);
+  assert.equal((await ask('/healthz', { method: 'POST' })).status, 405);
+  hub.write({ a: mock('a'), bad: stdio('bad', '/nowhere/at/all') }, { w: ['a'], x: ['bad'] });
+  const failing = await hub.waitJson(`${hub.front}/healthz`, ({ reasons }) => reasons?.[0].message.includes('bad:'));
+  assert.equal(failing.status, 'failing');
+  assert.deepEqual(
+    failing.reasons.map((/** @type {any} */ reason) => reason.code),
+    ['WORKSPACE_NOT_READY'],
+  );
+  assert.match(failing.reasons[0].message, /"x"/);
+  assert.equal((await ask('/healthz')).status, 503);
+  hub.write({ a: mock('a') }, { w: ['a'], '</script><b>': [] });
+  await hub.waitJson(`${hub.front}/healthz`, ({ status }) => status === 'ok');
+});
+
+test(
+  'the console comes with what there is to show in it, and with a policy that lets only what is its own run',
+  LIMIT,
+  async () => {
+    const answer = await ask('/hub/');
+    const html = await answer.text();
+    assert.equal(answer.headers.get('content-type'), 'text/html; charset=utf-8');
+    assert.equal(answer.headers.get('cache-control'), 'no-store');
+    const map = /<script type="importmap">([\s\S]*?)<\/script>/.exec(html)?.[1] ?? '';
+    const policy = answer.headers.get('content-security-policy') ?? '';
+    assert.ok(policy.includes(`'sha256-${createHash('sha256').update(map).digest('base64')}'`));
+    assert.ok(policy.includes("frame-ancestors 'none'") && !policy.includes('unsafe'));
+    const state = /<script id="hub-state" type="application\/json">(.*?)<\/script>/.exec(html)?.[1] ?? '';
+    const names = JSON.parse(state).workspaces.map((/** @type {any} */ each) => each.name);
+    assert.deepEqual(names, ['w', '</script><b>']);
+    for (const [, path] of html.matchAll(/(?:href|src)="(\/[^"]+)"/g))
+      assert.equal((await ask(path)).status, 200, path);
+    for (const path of Object.values(JSON.parse(map).imports))
+      assert.equal((await ask(String(path))).status, 200, String(path));
+    assert.ok(html.includes('<link rel="modulepreload" href="/hub/assets/main.mjs" />'));
+  },
+);
+
+test('a file of the console is asked for again, and sent again only when it changed', LIMIT, async () => {
+  const first = await ask('/hub/assets/main.mjs');
+  const etag = first.headers.get('etag') ?? '';
+  assert.equal(first.headers.get('content-type'), 'text/javascript; charset=utf-8');
+  assert.equal(first.headers.get('cache-control'), 'no-cache');
+  assert.equal(first.headers.get('x-content-type-options'), 'nosniff');
+  assert.ok((await first.text()).length > 100);
+  const again = await ask('/hub/assets/main.mjs', { headers: { 'if-none-match': etag } });
+  assert.deepEqual([again.status, await again.text()], [304, '']);
+  const head = await ask('/hub/assets/main.mjs', { method: 'HEAD' });
+  assert.deepEqual([head.status, await head.text()], [200, '']);
+  assert.ok(Number(head.headers.get('content-length')) > 100);
+  assert.equal((await ask('/hub/assets/vendor/uPlot.min.css')).headers.get('content-type'), 'text/css; charset=utf-8');
+  assert.equal((await ask('/hub/assets/main.mjs', { method: 'POST' })).status, 405);
+});
+
+test('nothing but what is listed is served', LIMIT, async () => {
+  const paths = [
+    '/hub/assets/index.html',
+    '/hub/assets/',
+    '/hub/assets/vendor/package.json',
+    '/hub/assets/../main.mjs',
+    '/hub/main.mjs',
+  ];
+  for (const path of [
+    ...paths,
+    '/hub/assets/vendor/htm.mjs/',
+    '/hub/assets/MAIN.mjs',
+    '/package.json',
+    '/node_modules/preact',
+  ]) {
+    assert.equal((await ask(path)).status, 404, path);
+  }
+});
+
+test('alone the hub shows its console at the root, and what is not there as a page or as JSON', LIMIT, async () => {
+  const root = await ask('/');
+  assert.deepEqual([root.status, root.headers.get('location')], [302, '/hub/']);
+  assert.equal((await ask('/hub')).headers.get('location'), '/hub/');
+  const page = await ask('/<nothing>', { headers: { accept: 'text/html,*/*' } });
+  assert.equal(page.status, 404);
+  const html = await page.text();
+  assert.match(html, /<!doctype html>/);
+  assert.doesNotMatch(html, /<nothing>/);
+  const json = await ask('/api/nothing', { headers: { accept: 'text/html' } });
+  assert.equal(json.status, 404);
+  const { error, code, hint } = await json.json();
+  assert.ok(error && hint);
+  assert.equal(code, 'NOT_FOUND');
+  assert.match(json.headers.get('content-type') ?? '', /^application\/json/);
+});
+
+test('every answer says that its type is what it says, and where its address may go', LIMIT, async () => {
+  for (const path of ['/hub/', '/hub/assets/main.mjs', '/api/hub/state', '/healthz', '/', '/nothing', '/API']) {
+    const { headers } = await ask(path);
+    assert.equal(headers.get('x-content-type-options'), 'nosniff', path);
+    assert.match(headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/, path);
+    assert.equal(headers.get('x-powered-by'), null);
+  }
+});
+
+test('a body that is too large, no JSON, or of another kind is refused with what to do', LIMIT, async () => {
+  /** @param {BodyInit} body @param {string} [type] @returns {Promise<[number, string]>} */
+  const post = async (body, type = 'application/json') => {
+    const answer = await ask('/api/hub/workspaces', { method: 'POST', body, headers: { 'content-type': type } });
+    return [answer.status, (await answer.json()).code];
+  };
+  assert.deepEqual(await post(' '.repeat(4 * 1024 * 1024 + 1)), [413, 'BODY_TOO_LARGE']);
+  assert.deepEqual(await post('{'), [400, 'BODY_NOT_JSON']);
+  assert.deepEqual(await post('name=x', 'application/x-www-form-urlencoded'), [415, 'BODY_TYPE_REFUSED']);
+  assert.deepEqual(await post('{"name":5}'), [400, 'BODY_INVALID']);
+});
+
+test('what came as it must not was not even looked at', LIMIT, async () => {
+  for (const headers of [{ origin: 'http://evil.example' }, { 'sec-fetch-site': 'cross-site' }]) {
+    const answer = await ask('/api/hub/workspaces/stop?name=w', {
+      method: 'POST',
+      headers: /** @type {any} */ (headers),
+    });
+    assert.deepEqual([answer.status, (await answer.json()).code], [403, 'ORIGIN_REFUSED']);
+  }
+  assert.equal((await (await ask('/api/hub/state')).json()).workspaces[0].enabled, true);
+});
