@@ -1,7 +1,7 @@
 // What every request has to pass before anything looks at it: Host, Origin, the form of its path, its size. Pure.
 
 import { FrontError } from './errors.mjs';
-import { hostname, isLiteral, isOwnPage, originHost } from './origin.mjs';
+import { hostname, isLiteral, isNamed, isOwnPage, originHost } from './origin.mjs';
 
 export { hostname };
 
@@ -26,12 +26,10 @@ export class Guard {
   /** @param {Settings} settings */
   constructor(settings) {
     this.hosts = new Set([...LOOPBACK, settings.host, ...settings.allowedHosts]);
-    /** Those that were named: their pages are the hub's, on whatever port. */
-    this.named = new Set(settings.allowedHosts);
     this.publicOrigin = settings.publicUrl ? new URL(settings.publicUrl).origin : '';
-    const published = settings.publicUrl ? hostname(new URL(settings.publicUrl).host) : '';
-    if (published) this.hosts.add(published);
-    if (published && !LOOPBACK.includes(published)) this.named.add(published);
+    /** Whose pages are the hub's, too: hosts that were named, on whatever port, and the address that it is published at. */
+    this.named = new Set([...settings.allowedHosts, this.publicOrigin]);
+    if (settings.publicUrl) this.hosts.add(hostname(new URL(settings.publicUrl).host));
     this.protected = settings.protected;
     this.mostBytes = settings.maxBodyBytes;
   }
@@ -73,7 +71,7 @@ export class Guard {
    * @param {Asked} request
    */
   checkPage({ headers: { origin, host = '' } }) {
-    if (origin === undefined || origin === this.publicOrigin || this.named.has(originHost(origin))) return;
+    if (origin === undefined || isNamed(origin, this.named)) return;
     const [page, hub] = [origin.replace(/^https?:\/\//i, ''), host].map((text) => ({
       name: hostname(text),
       port: portOf(text),

@@ -39,7 +39,7 @@ export function isSameHost(origin, host) {
 /**
  * Whether a browser says that one of the hub's own pages sends a request, or that its user does.
  * @param {Headers} headers
- * @param {ReadonlySet<string>} names  hosts whose pages are the hub's, too
+ * @param {ReadonlySet<string>} names  hosts and origins whose pages are the hub's, too
  * @param {{said: boolean}} options  `said`: it has to be told; a request that tells nothing is not the hub's own
  */
 export function isOwnPage(headers, names, { said }) {
@@ -50,5 +50,6 @@ export function isOwnPage(headers, names, { said }) {
   return !said;
 }
 
-/** @param {string | undefined} origin @param {ReadonlySet<string>} names */
-const isNamed = (origin, names) => origin !== undefined && names.has(originHost(origin));
+/** @param {string | undefined} origin @param {ReadonlySet<string>} names  hosts and origins */
+export const isNamed = (origin, names) =>
+  origin !== undefined && origin !== '' && (names.has(origin) || names.has(originHost(origin)));
