@@ -42,7 +42,12 @@ test('a port that is taken, or a setting that cannot be used, is told on one lin
   assert.deepEqual([taken.code, taken.out], [2, '']);
   assert.match(taken.err, new RegExp(`^PORT_TAKEN: Port ${port} on 127.0.0.1 \\(HUB_PORT\\) [^\\n]+\\n$`));
   /** @type {Record<string, string>[]} */
-  const wrong = [{ HUB_PORT: 'x' }, { HUB_HOST: 'nowhere.example' }, { HUB_PUBLIC_URL: 'hub' }, { HUB_PING_INTERVAL: '-1' }];
+  const wrong = [
+    { HUB_PORT: 'x' },
+    { HUB_HOST: 'nowhere.example' },
+    { HUB_PUBLIC_URL: 'hub' },
+    { HUB_PING_INTERVAL: '-1' },
+  ];
   for (const env of wrong) {
     const { code, err } = await failed(env);
     assert.equal(code, 2);
