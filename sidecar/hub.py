@@ -190,7 +190,7 @@ class Hub:
             self._count(workspace)
             self._forget(workspace)
             return
-        count = len(workspace.clients())
+        count = len(self.clients(workspace))
         if count == self._counted.get(workspace, 0):
             return  # a call over the bridge, or a request without a session
         self._counted[workspace] = count

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import stat
 from pathlib import Path
 
@@ -173,15 +172,6 @@ async def test_a_disk_that_takes_nothing_is_told(adapter: Adapter, monkeypatch: 
         await client.request("put_workspace", PutWorkspace(name="v", servers=("a",), old_name="w"))
         assert await issues(client) == ["KEY_WORKSPACE_UNKNOWN"]
     assert check(adapter, made.token) == Principal(made.id, "agent", frozenset({"w"}))
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-async def test_a_file_that_may_not_be_read_is_reported(adapter: Adapter) -> None:
-    """As one that is broken."""
-    adapter.settings.keys_file.write_text("{}")
-    adapter.settings.keys_file.chmod(0)
-    async with adapter.running() as client:
-        assert await issues(client) == ["KEYS_UNUSABLE"]
 
 
 async def test_a_directory_in_the_place_of_the_file_is_reported(adapter: Adapter) -> None:
