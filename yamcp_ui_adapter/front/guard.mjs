@@ -26,9 +26,9 @@ export class Guard {
   /** @param {Settings} settings */
   constructor(settings) {
     this.hosts = new Set([...LOOPBACK, settings.host, ...settings.allowedHosts]);
-    this.publicOrigin = settings.publicUrl ? new URL(settings.publicUrl).origin : '';
+    const published = settings.publicUrl ? [new URL(settings.publicUrl).origin] : [];
     /** Whose pages are the hub's, too: hosts that were named, on whatever port, and the address that it is published at. */
-    this.named = new Set([...settings.allowedHosts, this.publicOrigin]);
+    this.named = new Set([...settings.allowedHosts, ...published]);
     if (settings.publicUrl) this.hosts.add(hostname(new URL(settings.publicUrl).host));
     this.protected = settings.protected;
     this.mostBytes = settings.maxBodyBytes;
