@@ -23,17 +23,8 @@ install_podman() {
 # Without systemd and with mixed cgroups, as in a sandbox, podman works only with runc, cgroupfs and no journal.
 plain_podman() {
   mkdir -p "$store"
-  cat >"$store/containers.conf" <<'CONF'
-[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-[network]
-network_backend = "netavark"
-[containers]
-default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
-CONF
-  export CONTAINERS_CONF=$store/containers.conf
+  CONTAINERS_CONF=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/containers.conf
+  export CONTAINERS_CONF
   engine=(podman --root "$store/storage" --runroot "$store/run")
 }
 

@@ -22,16 +22,7 @@ configure() { # runc and cgroupfs work without systemd and with mixed cgroups, w
   export CONTAINERS_STORAGE_CONF=$dir/storage.conf CONTAINERS_CONF=$dir/containers.conf
   printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/store"\nrunroot = "%s/run"\n' "$dir" "$dir" >"$CONTAINERS_STORAGE_CONF"
   : >"$CONTAINERS_CONF"
-  [ -d /run/systemd/system ] || cat >"$CONTAINERS_CONF" <<'CONF'
-[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-[network]
-network_backend = "netavark"
-[containers]
-default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
-CONF
+  [ -d /run/systemd/system ] || cat "$(dirname "${BASH_SOURCE[0]}")/../../../container/containers.conf" >"$CONTAINERS_CONF"
 }
 
 install_podman() {
