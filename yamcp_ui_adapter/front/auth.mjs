@@ -176,7 +176,6 @@ export class Auth {
     const { headers } = request;
     for (const name of Object.keys(headers)) if (NOT_PASSED.test(name)) delete headers[name];
     headers['x-forwarded-for'] = address;
-    if (this.keyring.front) headers['x-hub-front'] = this.keyring.front;
     return request;
   }
 }

@@ -1,6 +1,6 @@
 /** The truth as pages see it: what GET /api/hub/state answers. Times are Unix time in seconds, sizes bytes. */
 
-import type { Issue, ServerSettings, UpstreamState } from '../../bridge/node/types.mjs';
+import type { Issue, ServerSettings, ServerStatus, UpstreamState } from '../../bridge/node/types.mjs';
 
 export interface Told {
   code: string;
@@ -57,9 +57,8 @@ export interface WorkspaceState {
   error: Told | null;
 }
 
-export interface ServerState {
-  key: string;
-  namespace: string;
+/** A server's definition, masked, with its status; `unknown` where the sidecar is away, `invalid` where it cannot be used. */
+export interface ServerState extends Omit<ServerStatus, 'state' | 'reason' | 'era'> {
   type: 'stdio' | 'sse' | 'http' | 'remote';
   command?: string;
   args?: string[];
@@ -71,25 +70,7 @@ export interface ServerState {
   enabled: boolean;
   state: UpstreamState | 'invalid' | 'unknown';
   reason: Told | null;
-  since: number;
-  attempts: number;
-  restarts: number;
-  retry_at: number | null;
-  transport: string;
   era: string;
-  session: 'shared' | 'per_client';
-  pids: number[];
-  memory_bytes: number;
-  instances: number;
-  server_name: string;
-  server_version: string;
-  tools: number;
-  resources: number;
-  prompts: number;
-  calls_in_flight: number;
-  stderr: string[];
-  hints: string[];
-  stale: boolean;
   workspaces: string[];
   issues: Issue[];
   hash: string;
