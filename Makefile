@@ -33,7 +33,7 @@ define install # $(1): lock file
   "$$python" -m venv --clear $(VENV) || { echo "missing: Python's venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }; }
 @rm -f $(VENV)/.done-*
 @echo "setup: packages of $(1)"
-@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(1)
+@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $(1)
 @$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 endef
 

@@ -40,7 +40,7 @@ install_python() {
   python=$(find_python)
   echo "real: Python environment in .envs/smolagents, packages of locks/smolagents.txt"
   "$python" -m venv --clear "$environment"
-  "$environment/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$lock"
+  "$environment/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r "$lock"
   touch "$done"
 }
 
