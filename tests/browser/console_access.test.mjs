@@ -131,7 +131,7 @@ test('by keyboard alone: skip link, navigation, and the heading of each page has
   const visit = await browser.visit(run.url);
   const { page } = visit;
   await page.goto('/hub/');
-  await page.getByRole('switch', { name: 'dev', exact: true }).waitFor();
+  await visit.program();
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Skip to content');
   await page.keyboard.press('Enter');
@@ -139,7 +139,7 @@ test('by keyboard alone: skip link, navigation, and the heading of each page has
   await page.getByRole('link', { name: 'Servers', exact: true }).focus();
   await page.keyboard.press('Enter');
   await page.getByRole('table', { name: 'Servers' }).waitFor();
-  assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Servers');
+  await page.waitForFunction(() => document.activeElement?.textContent === 'Servers');
   await visit.end();
 });
 

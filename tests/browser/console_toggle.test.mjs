@@ -97,6 +97,7 @@ test('the switch works with the keyboard alone, and says its name and position',
   const { page } = visit;
   await page.goto('/hub/');
   await switchOf(page, 'other', true).waitFor();
+  await visit.program();
   const focused = () => page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
   for (let tabs = 0; (await focused()) !== 'other'; tabs += 1) {
     assert.ok(tabs < 60, 'the switch is not reached with Tab');
@@ -131,7 +132,7 @@ test('of many clicks in a row the last one counts', OPTIONS, async () => {
   await page.goto('/hub/');
   const toggle = page.getByRole('switch', { name: 'other', exact: true });
   await switchOf(page, 'other', true).waitFor();
-  await page.locator('#app:not([inert])').waitFor(); // a click by script does not wait for the program, as a person's does
+  await visit.program(); // a click by script does not wait for the program, as a person's does
   for (const position of [false, true, false, true, false, true]) {
     await toggle.evaluate((element) => /** @type {HTMLElement} */ (element).click());
     await switchOf(page, 'other', position).waitFor();

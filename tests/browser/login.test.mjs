@@ -94,7 +94,7 @@ test('what a console asks for with a login that has ended leads to the login pag
   const visit = await browser.visit(hub.url);
   const { page } = visit;
   await page.goto(link);
-  await heading(page);
+  await visit.program();
   visit.expect(...REFUSED, DISMISSED);
   await visit.context.clearCookies();
   await page.getByRole('switch').first().click();

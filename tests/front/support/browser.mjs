@@ -91,6 +91,11 @@ export class Visit {
     this.#expected.push(...forms);
   }
 
+  /** The console's program has taken over from what the hub rendered: keys work, and all of its code has arrived. */
+  async program() {
+    await this.page.locator('#app:not([inert])').waitFor();
+  }
+
   /** Errors and warnings of the console, of scripts, of requests; requests to elsewhere. */
   troubles() {
     return this.#troubles.filter((trouble) => !this.#expected.some((form) => form.test(trouble)));
