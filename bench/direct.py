@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
+import psutil
 
 from bench.session import CLIENT, LEGACY
-from bench.stats import percentile
 from tests.support.hub import free_port
 from tests.support.yamcp import ROOT
 
@@ -21,27 +22,45 @@ from tests.support.yamcp import ROOT
 async def serving(module: str, *arguments: str, path: str) -> AsyncIterator[str]:
     """The URL of a server module of bench/, run as its own process with a free port as its last argument."""
     port = free_port()
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *arguments, str(port), cwd=ROOT)
-    try:
-        await _listening(port, process)
+    async with program(sys.executable, "-m", module, *arguments, str(port), port=port):
         yield f"http://127.0.0.1:{port}{path}"
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
 
 
 @contextlib.asynccontextmanager
 async def node(script: str, *arguments: str, port: int) -> AsyncIterator[None]:
     """A Node program of bench/ that listens on this port."""
-    process = await asyncio.create_subprocess_exec("node", str(ROOT / "bench" / script), *arguments, cwd=ROOT)
+    async with program("node", str(ROOT / "bench" / script), *arguments, port=port):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def program(
+    *command: str, port: int, cwd: Path = ROOT, env: Mapping[str, str] | None = None, log: Path | None = None
+) -> AsyncIterator[psutil.Process]:
+    """A process that listens on this port; it and its children are gone at the end. `log` takes what it writes.
+
+    Raises RuntimeError when it ends instead, TimeoutError when it does neither.
+    """
+    with log.open("ab") if log else contextlib.nullcontext() as output:
+        process = await asyncio.create_subprocess_exec(*command, cwd=cwd, env=env, stdout=output, stderr=output)
     try:
         await _listening(port, process)
-        yield
+        yield psutil.Process(process.pid)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(psutil.Error, ProcessLookupError):
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), 5)
+        for child in children:
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+        process.kill()
+    await process.wait()
 
 
 async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
@@ -55,8 +74,14 @@ async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
     raise RuntimeError(f"the server on port {port} ended with {process.returncode}")
 
 
-async def call_stdio(module: str, *arguments: str, inflight: int, seconds: float) -> tuple[float, float]:
-    """Call the echo tool of a stdio server over its pipes, `inflight` calls at a time: calls/s, and p50 in seconds."""
+Call = tuple[str, dict[str, Any]]
+HELLO: Call = "echo", {"text": "hello"}
+
+
+async def call_stdio(
+    module: str, *arguments: str, inflight: int, seconds: float, call: Call = HELLO
+) -> tuple[float, list[float]]:
+    """Call a tool of a stdio server over its pipes, `inflight` calls at a time: calls/s, and each one's seconds."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -65,12 +90,13 @@ async def call_stdio(module: str, *arguments: str, inflight: int, seconds: float
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        limit=1 << 20,
     )
     assert process.stdin is not None
     try:
         await _handshake(process)
-        await _calls(process, inflight, 0.5)
-        return await _calls(process, inflight, seconds)
+        await _calls(process, inflight, 0.5, call)
+        return await _calls(process, inflight, seconds, call)
     finally:
         process.stdin.close()
         with contextlib.suppress(ProcessLookupError):
@@ -91,9 +117,11 @@ def _write(process: asyncio.subprocess.Process, frame: dict[str, Any]) -> None:
     process.stdin.write(orjson.dumps(frame) + b"\n")
 
 
-async def _calls(process: asyncio.subprocess.Process, inflight: int, seconds: float) -> tuple[float, float]:
+async def _calls(
+    process: asyncio.subprocess.Process, inflight: int, seconds: float, call: Call
+) -> tuple[float, list[float]]:
     assert process.stdout is not None
-    params = {"name": "echo", "arguments": {"text": "hello"}}
+    params = {"name": call[0], "arguments": call[1]}
     sent: dict[int, float] = {}
     latencies: list[float] = []
     begin = time.perf_counter()
@@ -104,7 +132,7 @@ async def _calls(process: asyncio.subprocess.Process, inflight: int, seconds: fl
             sent[ident] = time.perf_counter()
             _write(process, {"jsonrpc": "2.0", "id": ident, "method": "tools/call", "params": params})
         if not sent:
-            return len(latencies) / (time.perf_counter() - begin), percentile(latencies, 0.5)
+            return len(latencies) / (time.perf_counter() - begin), latencies
         frame = orjson.loads(await asyncio.wait_for(process.stdout.readline(), 30))
         if frame.get("id") in sent:
             latencies.append(time.perf_counter() - sent.pop(frame["id"]))

@@ -1,4 +1,6 @@
-"""A stdio MCP server that only echoes, so that what is measured behind it is the hub.
+"""A stdio MCP server that only echoes, so that what is measured before it is what stands before it.
+
+python -m bench.echo_server [--tools N]    the tools `echo` and `blob`, and N more that nobody calls
 
 A plain loop over lines: read what there is, answer each line, write once. Standard library and orjson only.
 """
@@ -11,12 +13,15 @@ from typing import Any
 
 import orjson
 
+
+def _tool(name: str, description: str, argument: str, kind: str) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {argument: {"type": kind}}, "required": [argument]}
+    return {"name": name, "description": description, "inputSchema": schema}
+
+
 TOOLS = [
-    {
-        "name": "echo",
-        "description": "Return the text.",
-        "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
-    }
+    _tool("echo", "Return the text.", "text", "string"),
+    _tool("blob", "Return a text of that many characters.", "size", "integer"),
 ]
 PIECE = 1 << 16
 
@@ -24,7 +29,9 @@ PIECE = 1 << 16
 def result_of(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
     """The result of a request; None for a method that this server does not have."""
     if method == "tools/call":
-        return {"content": [{"type": "text", "text": params["arguments"]["text"]}]}
+        arguments = params["arguments"]
+        text = arguments["text"] if params["name"] == "echo" else "x" * arguments["size"]
+        return {"content": [{"type": "text", "text": text}]}
     if method == "tools/list":
         return {"tools": TOOLS}
     if method == "initialize":
@@ -52,6 +59,11 @@ def answer(line: bytes) -> bytes:
 
 def main() -> None:
     """Answer until the end of input."""
+    if "--tools" in sys.argv:
+        count = int(sys.argv[sys.argv.index("--tools") + 1])
+        TOOLS.extend(
+            _tool(f"tool_{n}", f"Does the thing number {n} to a text.", "text", "string") for n in range(count)
+        )
     rest = b""
     while piece := os.read(0, PIECE):
         *lines, rest = (rest + piece).split(b"\n")

@@ -1,12 +1,14 @@
-"""FastMCP's own way to put two stdio servers behind SSE: `create_proxy` over the configuration; for comparison.
+"""FastMCP's own way to put stdio servers behind HTTP, `create_proxy` over the configuration; for comparison.
 
-python -m bench.fastmcp_proxy PORT    HTTP+SSE at /sse, before two of bench.echo_server
+python -m bench.fastmcp_proxy sse PORT     HTTP+SSE at /sse, before two of bench.echo_server
+python -m bench.fastmcp_proxy http PORT    Streamable HTTP at /mcp
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 from fastmcp.server import create_proxy
 
@@ -14,4 +16,5 @@ ECHO = {"command": sys.executable, "args": [str(Path(__file__).with_name("echo_s
 
 if __name__ == "__main__":
     proxy = create_proxy({"mcpServers": {"raw": ECHO, "other": ECHO}})
-    proxy.run(transport="sse", port=int(sys.argv[1]), show_banner=False, log_level="warning")
+    transport: Literal["sse", "http"] = "sse" if sys.argv[1] == "sse" else "http"
+    proxy.run(transport=transport, port=int(sys.argv[2]), show_banner=False, log_level="warning")

@@ -26,6 +26,7 @@ from bench.session import TRANSPORTS, Frame, Prepared, Session
 from bench.stats import percentile
 
 ROOT = Path(__file__).resolve().parents[1]
+WARMUP_SECONDS = 2.0
 PATIENCE = 30.0  # seconds that answers may be late before they count as missing
 
 
@@ -91,10 +92,10 @@ def _problem(frame: Frame) -> str:
 
 @asynccontextmanager
 async def open_sessions(
-    url: str, count: int, *, transport: str = "sse", era: str = "legacy"
+    url: str, count: int, *, transport: str = "sse", era: str = "legacy", bearer: str = ""
 ) -> AsyncIterator[list[Session]]:
     """`count` sessions with the handshake done; closed at the end."""
-    sessions = [TRANSPORTS[transport](url, era) for _ in range(count)]
+    sessions = [TRANSPORTS[transport](url, era, bearer) for _ in range(count)]
     try:
         for session in sessions:
             await session.open()
@@ -156,6 +157,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("url")
     parser.add_argument("--transport", choices=sorted(TRANSPORTS), default="sse")
     parser.add_argument("--era", choices=["legacy", "modern"], default="legacy")
+    parser.add_argument("--bearer", default="", help="a token that every request carries")
     parser.add_argument("--clients", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--count", type=int, default=sys.maxsize, help="calls of each client, at most")
@@ -169,9 +171,10 @@ def _arguments() -> argparse.Namespace:
 async def _main(options: argparse.Namespace) -> Report:
     called = options.method == "tools/call"
     params = {"name": options.tool, "arguments": options.arguments} if called else {}
-    async with open_sessions(options.url, options.clients, transport=options.transport, era=options.era) as sessions:
+    way = {"transport": options.transport, "era": options.era, "bearer": options.bearer}
+    async with open_sessions(options.url, options.clients, **way) as sessions:
         if options.warmup:
-            await drive(sessions, options.method, params, count=options.warmup)
+            await drive(sessions, options.method, params, count=options.warmup, seconds=WARMUP_SECONDS)
         gc.collect()
         gc.freeze()
         return await drive(sessions, options.method, params, seconds=options.seconds, count=options.count)

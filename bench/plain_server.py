@@ -1,4 +1,4 @@
-"""The baseline: a plain FastMCP server with an echo tool, as its own documentation runs it.
+"""The baseline: a plain FastMCP server with the echo server's tools, as its own documentation runs it.
 
 python -m bench.plain_server sse PORT     HTTP+SSE at /sse
 python -m bench.plain_server http PORT    Streamable HTTP at /mcp
@@ -18,6 +18,12 @@ mcp: FastMCP = FastMCP("plain")
 def echo(text: str) -> str:
     """Return the text."""
     return text
+
+
+@mcp.tool
+def blob(size: int) -> str:
+    """Return a text of that many characters."""
+    return "x" * size
 
 
 if __name__ == "__main__":

@@ -87,13 +87,17 @@ class Session:
 
     accept = b"application/json, text/event-stream"
 
-    def __init__(self, url: str, era: str = "legacy") -> None:
+    def __init__(self, url: str, era: str = "legacy", bearer: str = "") -> None:
+        """`bearer`: a token that every request carries."""
         parts = urlsplit(url)
         self.era, self.url = era, url
         self.host, self.port = parts.hostname or "127.0.0.1", parts.port or 80
         self.path = parts.path + (f"?{parts.query}" if parts.query else "")
         self.notices: Counter[str] = Counter()
+        self.noticed = asyncio.Event()
+        """Set with each notice; whoever waits for one clears it."""
         self.headers: dict[str, str] = {}
+        self._authorization = f"Authorization: Bearer {bearer}\r\n" if bearer else ""
         self._post: Connection | None = None
         self._ident = 0
         self._waited: int | None = None
@@ -128,10 +132,11 @@ class Session:
             if "name" in params:
                 headers["Mcp-Name"] = params["name"]
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
-        head = b"POST %s HTTP/1.1\r\nHost: %s:%d\r\nContent-Type: application/json\r\nAccept: %s\r\n" % (
+        head = b"POST %s HTTP/1.1\r\nHost: %s:%d\r\n%sContent-Type: application/json\r\nAccept: %s\r\n" % (
             self.path.encode(),
             self.host.encode(),
             self.port,
+            self._authorization.encode(),
             self.accept,
         )
         return Prepared(method, params, head + lines)
@@ -195,6 +200,10 @@ class Session:
         if done is not None:
             done(frame, at)
 
+    def _note(self, frame: Frame) -> None:
+        self.notices[frame.get("method", "stray answer")] += 1
+        self.noticed.set()
+
     def _post_lost(self, reason: str) -> None:
         if self._done is not None:
             self._fail(reason)
@@ -219,8 +228,8 @@ class Session:
 class SseSession(Session):
     """HTTP+SSE: answers come on the stream of a GET; a request is done when its answer and its 202 are both there."""
 
-    def __init__(self, url: str, era: str = "legacy") -> None:
-        super().__init__(url, era)
+    def __init__(self, url: str, era: str = "legacy", bearer: str = "") -> None:
+        super().__init__(url, era, bearer)
         self._endpoint: asyncio.Future[str] | None = None
         self._stream: Connection | None = None
         self.lost: asyncio.Event = asyncio.Event()
@@ -235,7 +244,8 @@ class SseSession(Session):
         self._stream = await self._connect(HttpReader(self._stream_head, events.feed, lambda: None), self._stream_lost)
         assert self._stream.transport is not None
         self._stream.transport.write(
-            f"GET {self.path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nAccept: text/event-stream\r\n\r\n".encode()
+            f"GET {self.path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n{self._authorization}"
+            "Accept: text/event-stream\r\n\r\n".encode()
         )
         target = urlsplit(urljoin(self.url, await asyncio.wait_for(self._endpoint, 30)))
         self.path = target.path + (f"?{target.query}" if target.query else "")
@@ -264,7 +274,7 @@ class SseSession(Session):
             return
         frame = orjson.loads(data)
         if frame.get("id") != self._waited or "method" in frame:
-            self.notices[frame.get("method", "stray answer")] += 1
+            self._note(frame)
             return
         self._answer, self._answered_at = frame, time.perf_counter()
         if self._acknowledged:
@@ -293,8 +303,8 @@ class SseSession(Session):
 class HttpSession(Session):
     """Streamable HTTP: the answer is the body of the POST, as JSON or as an event stream."""
 
-    def __init__(self, url: str, era: str = "legacy") -> None:
-        super().__init__(url, era)
+    def __init__(self, url: str, era: str = "legacy", bearer: str = "") -> None:
+        super().__init__(url, era, bearer)
         self._status, self._body, self._streamed = 0, b"", False
         self._answer: Frame | None = None
         self._answered_at = 0.0
@@ -326,7 +336,7 @@ class HttpSession(Session):
         if frame.get("id") == self._waited and "method" not in frame:
             self._answer, self._answered_at = frame, time.perf_counter()
         else:
-            self.notices[frame.get("method", "stray answer")] += 1
+            self._note(frame)
 
     def _post_end(self) -> None:
         if self._status < 300 and self._body:

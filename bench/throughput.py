@@ -14,6 +14,9 @@ from tests.support.yamcp import mock, module
 
 CLIENTS = 10
 PLAIN, RAW, SAME = "plain FastMCP, no hub", "hub before an echo server", "hub before the same FastMCP tool"
+BARE = "bare relay before an echo server"
+TIMES_PLAIN, SHARE_OF_BARE = 6.0, 0.65
+"""What the hub must reach over SSE."""
 
 Columns = dict[str, tuple[str, str]]
 """URL and tool of each thing that is measured."""
@@ -29,10 +32,16 @@ async def side_by_side(transport: str) -> AsyncIterator[Columns]:
     path = "/sse" if transport == "sse" else "/mcp"
     async with (
         serving("bench.plain_server", transport, path=path) as plain,
+        serving("bench.bare_relay", path=path) as bare,
         running(providers, {"raw": ["raw"], "same": ["same"]}) as hub,
     ):
         url = hub.sse if transport == "sse" else hub.http
-        yield {PLAIN: (plain, "echo"), RAW: (url("raw"), "raw_echo"), SAME: (url("same"), "same_echo")}
+        yield {
+            PLAIN: (plain, "echo"),
+            RAW: (url("raw"), "raw_echo"),
+            SAME: (url("same"), "same_echo"),
+            BARE: (bare, "echo"),
+        }
 
 
 async def one_round(columns: Columns, transport: str, clients: int, seconds: float) -> dict[str, Report]:
@@ -72,7 +81,15 @@ async def _compare(transport: str, quick: bool) -> list[Figure]:
             median(rates[RAW]) / plain,
             "x",
             ">=" if judged else None,
-            3.0 if judged else None,
+            TIMES_PLAIN if judged else None,
+            note,
+        ),
+        Figure(
+            f"{title}: {RAW} / bare relay",
+            median(rates[RAW]) / median(rates[BARE]),
+            "x",
+            ">=" if judged else None,
+            SHARE_OF_BARE if judged else None,
             note,
         ),
         Figure(f"{title}: {SAME} / plain FastMCP", median(rates[SAME]) / plain, "x", note=note),
@@ -97,8 +114,8 @@ async def latency(quick: bool) -> list[Figure]:
     async with side_by_side("sse") as columns:
         reports = [await one_round(columns, "sse", 1, seconds) for _ in range(1 if quick else 3)]
     p50 = {name: median(report[name].p50_ms for report in reports) for name in columns}
-    _, raw = await call_stdio("bench.echo_server", inflight=1, seconds=seconds)
-    _, same = await call_stdio("bench.plain_server", "stdio", inflight=1, seconds=seconds)
+    raw = median((await call_stdio("bench.echo_server", inflight=1, seconds=seconds))[1])
+    same = median((await call_stdio("bench.plain_server", "stdio", inflight=1, seconds=seconds))[1])
     return [
         Figure(
             "added latency p50, one client, echo server", p50[RAW] - raw * 1e3, "ms", "<=", 50, _split(p50[RAW], raw)
