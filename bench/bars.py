@@ -26,12 +26,15 @@ Measure = Callable[[bool], Awaitable[list[Figure]]]
 
 BARS: dict[str, str] = {
     "calls": "bench.throughput:ratio",
+    "peers": "bench.peers_bar:peers",
     "latency": "bench.throughput:latency",
     "lists": "bench.throughput:lists",
+    "workspaces": "bench.throughput:workspaces",
     "idle": "bench.footprint:idle",
     "sessions": "bench.footprint:session_cost",
     "edits": "bench.edits:applied",
     "start": "bench.edits:start",
+    "imports": "bench.starting:started",
     "recovery": "bench.recovery:server",
     "restart": "bench.recovery:sidecar",
     "churn": "bench.churn:cycles",

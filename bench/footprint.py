@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import psutil
 
-from bench.figure import Figure
-from bench.load import open_sessions
+from bench.figure import Figure, Sense
+from bench.load import measure, open_sessions
+from bench.session import Session
 from tests.support.hub import Hub, Name, running
 from tests.support.yamcp import Providers, Workspaces, mock
 
 MB = 1e6
+MOST_KB = 80.0
+"""What an idle SSE session may cost."""
+BUSY = 50
 
 
 def pss(process: psutil.Process) -> float:
@@ -83,8 +88,10 @@ def _used(process: psutil.Process) -> float:
 
 
 async def session_cost(quick: bool) -> list[Figure]:
-    """What an idle session costs in the sidecar's memory, and that sessions of vanished clients are freed."""
-    count = 50 if quick else 300
+    """What an idle session costs in the sidecar's memory, that 50 busy ones beside 1,000 idle ones lose nothing, and that
+    sessions of vanished clients are freed.
+    """
+    count = 50 if quick else 1000
     figures = []
     for transport in ("sse", "http"):
         async with running({"s0": mock("s0")}, {"w0": ["s0"]}, HUB_MAX_SESSIONS="2000") as hub:
@@ -92,12 +99,29 @@ async def session_cost(quick: bool) -> list[Figure]:
             sidecar = psutil.Process(hub.pid("sidecar"))
             async with open_sessions(url, 50, transport=transport):  # what only the first ones cost
                 before = pss(sidecar)
-                async with open_sessions(url, count, transport=transport):
+                async with open_sessions(url, count, transport=transport) as idle_ones:
                     cost = (pss(sidecar) - before) * 1e3 / count
-            figures.append(Figure(f"an idle {transport} session", cost, "KB", note=f"PSS, mean of {count}"))
+                    note = f"PSS, mean of {count:,}"
+                    target: tuple[Sense, float] | tuple[()] = ("<=", MOST_KB) if transport == "sse" else ()
+                    figures.append(Figure(f"an idle {transport} session", cost, "KB", *target, note=note))
+                    if transport == "sse":
+                        figures += await _busy_beside(url, idle_ones, 2.0 if quick else 10.0)
             if transport == "sse":
                 figures.append(await _freed(hub))
     return figures
+
+
+async def _busy_beside(url: str, idle_ones: Sequence[Session], seconds: float) -> list[Figure]:
+    """50 sessions that call as fast as they can; afterwards each of the idle ones is asked something."""
+    report = await measure(url, clients=BUSY, seconds=seconds, tool="s0_echo", arguments={"text": "x"})
+    asked = await asyncio.gather(*(session.request("ping") for session in idle_ones), return_exceptions=True)
+    dead = sum(answer != {} for answer in asked)
+    note = f"{report.calls:,} calls, {report.calls_per_s:,.0f} calls/s, p99 {report.p99_ms:.1f} ms"
+    title = f"{BUSY} busy sessions beside {len(idle_ones):,} idle ones"
+    return [
+        Figure(f"{title}: calls lost or failed", report.errors, "", "==", 0, note),
+        Figure(f"{title}: idle ones that do not answer afterwards", dead, "", "==", 0),
+    ]
 
 
 async def _freed(hub: Hub) -> Figure:

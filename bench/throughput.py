@@ -9,6 +9,7 @@ from bench.direct import call_stdio, serving
 from bench.figure import Figure
 from bench.load import Report, measure
 from bench.stats import median
+from bench.ways import MODES, TITLES
 from tests.support.hub import running
 from tests.support.yamcp import mock, module
 
@@ -137,7 +138,49 @@ def _split(through: float, direct: float) -> str:
 
 
 async def lists(quick: bool) -> list[Figure]:
-    """tools/list of a workspace with three servers of 50 tools each."""
+    """tools/list of a workspace with three servers of 50 tools each, and of one with 2,000 tools of 50 servers."""
+    return await _three_servers(quick) + await _many_tools(quick)
+
+
+async def _many_tools(quick: bool) -> list[Figure]:
+    servers, each = (5, 38) if quick else (50, 38)  # and two that every echo server has
+    names = [f"s{number}" for number in range(servers)]
+    providers = {name: module(name, "bench.echo_server", "--tools", str(each)) for name in names}
+    figures = []
+    async with running(providers, {"all": names}) as hub:
+        for mode, (transport, era) in MODES.items():
+            url = hub.sse("all") if transport == "sse" else hub.http("all")
+            way = {"transport": transport, "era": era, "clients": 1, "warmup": 5, "method": "tools/list"}
+            report = await measure(url, seconds=0.5 if quick else 3.0, **way)
+            if report.errors:
+                raise RuntimeError(f"tools/list: {report.errors} of {report.calls} failed: {report.first_errors}")
+            note = f"p95 {report.p95_ms:.2f} ms; {report.calls_per_s:,.0f} lists/s, one client"
+            title = f"{TITLES[mode]}: tools/list of {servers * (each + 2):,} tools in {servers} servers, p50"
+            figures.append(Figure(title, report.p50_ms, "ms", "<=", 5.0, note))
+    return figures
+
+
+async def workspaces(quick: bool) -> list[Figure]:
+    """Calls/s of one workspace that is alone in its hub, and of one beside 49 others, each with a server of its own."""
+    rounds, seconds, count = (2, 0.5, 5) if quick else (7, 2.0, 50)
+    names = [f"s{number}" for number in range(count)]
+    providers = {name: module(name, "bench.echo_server") for name in names}
+    rates: dict[str, list[float]] = {"one": [], "many": []}
+    async with (
+        running({"s0": providers["s0"]}, {"s0": ["s0"]}) as one,
+        running(providers, {name: [name] for name in names}) as many,
+    ):
+        hubs = {"one": one, "many": many}
+        for number in range(rounds):
+            for name in sorted(hubs, reverse=number % 2 == 1):
+                report = await measure(hubs[name].sse("s0"), clients=CLIENTS, seconds=seconds, tool="s0_echo")
+                rates[name].append(report.calls_per_s)
+    ratio = median(rates["many"]) / median(rates["one"])
+    note = f"{_spread(rates['many'])} of {count}, {_spread(rates['one'])} of one; {rounds} alternating rounds"
+    return [Figure(f"calls/s with {count} workspaces / with one", ratio, "x", ">=", 0.9, note)]
+
+
+async def _three_servers(quick: bool) -> list[Figure]:
     names = ["one", "two", "three"]
     providers = {name: mock(name, "--tools", "50") for name in names}
     async with running(providers, {"all": names}) as hub:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psutil
 
-from bench.direct import program
 from bench.load import open_sessions
 from bench.peers.all import PEERS
 from bench.peers.peer import ECHO, Mode, Program, Start, Started, programs
+from bench.session import SessionError
 from tests.support.hub import running
 from tests.support.yamcp import ROOT, module
 
@@ -67,7 +67,9 @@ class Way:
         url, bearer = self.started.urls[mode], self.started.bearer
         async with open_sessions(url, 1, transport=transport, era=era, bearer=bearer) as [session]:
             listed = [tool["name"] for tool in (await session.request("tools/list"))["tools"]]
-            names = {end: next(name for name in listed if name.endswith(end)) for end in ("echo", "blob")}
+            names = {end: name for end in ("echo", "blob") for name in listed if name.endswith(end)}
+            if len(names) < 2:
+                raise SessionError("its tools/list lacks the echo server's tools")
             await session.request("tools/call", {"name": names["echo"], "arguments": {"text": "x"}})
             return names
 

@@ -1,4 +1,4 @@
-"""mcp-contextforge-gateway: it takes no stdio servers itself, so its own `translate` puts the echo server behind SSE for it."""
+"""mcp-contextforge-gateway: it takes no stdio servers, so its own `translate` puts the echo server behind SSE."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USER = "admin@example.com"
 
 @asynccontextmanager
 async def start(directory: Path) -> AsyncIterator[Started]:
-    """The gateway with one virtual server that has the echo server's tools; its own limits of calls a minute are off."""
+    """The gateway with one virtual server that has the echo server's tools; limits of calls a minute are off."""
     python, port, upstream = executable("contextforge", "python"), free_port(), free_port()
     env = _environment(directory)
     log = directory / "log"

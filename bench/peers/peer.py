@@ -62,7 +62,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Program:
-    """A command that serves these paths; `{port}` and `{config}` in it stand for the port and a file that has `config`."""
+    """A command that serves these paths; `{port}` and `{config}` in it stand for a port and a file of `config`."""
 
     command: tuple[str, ...]
     paths: Mapping[Mode, str]

@@ -1,0 +1,55 @@
+"""The hub beside every installable peer, a plain FastMCP server and the bare relay: the ratios that are promised."""
+
+from __future__ import annotations
+
+from bench.compare import Scenario, Table, compare, fastest
+from bench.figure import Figure, Sense
+from bench.peers.peer import Mode
+from bench.stats import median
+from bench.ways import BARE, HUB, PEER_NAMES, PLAIN, TITLES, side_by_side
+
+SIZE = 20
+CLIENTS = 10
+TIMES_PEER, TIMES_PLAIN, SHARE_OF_BARE, SHARE_OF_P50 = 3.0, 6.0, 0.65, 0.6
+
+
+async def peers(quick: bool) -> list[Figure]:
+    """Calls/s with 10 clients in each mode, and the p50 of one client over SSE."""
+    rounds, seconds = (1, 0.5) if quick else (5, 2.0)
+    figures = []
+    async with side_by_side((HUB, BARE, PLAIN, *PEER_NAMES)) as (ways, notes):
+        for mode in TITLES:
+            table = await compare(ways, Scenario(mode, CLIENTS, SIZE), rounds, seconds, direct=False)
+            figures += _rates(mode, table)
+        table = await compare(ways, Scenario("sse", 1, SIZE), rounds, seconds, direct=False)
+        figures.append(_p50(table))
+    return [*figures, *(Figure(name, 0.0, "", error=why) for name, why in notes.items())]
+
+
+def _rates(mode: Mode, table: Table) -> list[Figure]:
+    title, hub = f"{TITLES[mode]}, {CLIENTS} clients", table[HUB].rate
+    peer = fastest(table, PEER_NAMES)
+    name, rate = (peer.way, peer.rate) if peer else ("", 0.0)
+    figures = [_ratio(f"{title}: hub / fastest peer", hub, rate, TIMES_PEER, f"{name}, {rate:,.0f} calls/s")]
+    for other, target in ((PLAIN, TIMES_PLAIN), (BARE, SHARE_OF_BARE)):
+        judged = target if mode == "sse" else None
+        note = f"{table[other].rate:,.0f} calls/s"
+        figures.append(_ratio(f"{title}: hub / {other}", hub, table[other].rate, judged, note))
+    return [Figure(f"{title}: the hub", hub, "calls/s", note=table[HUB].note), *figures]
+
+
+def _ratio(title: str, hub: float, other: float, target: float | None, note: str) -> Figure:
+    sense: Sense | None = None if target is None else ">="
+    if not other > 0:  # NaN neither
+        return Figure(title, 0.0, "x", sense, target, error="nothing to compare with: none runs, or its calls fail")
+    return Figure(title, hub / other, "x", sense, target, note)
+
+
+def _p50(table: Table) -> Figure:
+    title = "SSE, one client: p50 of the hub / the fastest peer's"
+    p50 = {name: median(row.p50) for name, row in table.items() if name in PEER_NAMES and row.works}
+    if not p50:
+        return Figure(title, 0.0, "x", "<=", SHARE_OF_P50, error="nothing to compare with: no peer runs")
+    least = min(p50, key=lambda name: p50[name])
+    mine = median(table[HUB].p50)
+    return Figure(title, mine / p50[least], "x", "<=", SHARE_OF_P50, f"{mine:.3f} ms; {least} {p50[least]:.3f} ms")
