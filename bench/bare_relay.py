@@ -2,8 +2,8 @@
 
 python -m bench.bare_relay PORT    /sse (HTTP+SSE) and /mcp (Streamable HTTP), before bench.echo_server
 
-uvicorn, uvloop, orjson. It gives each request an id of its own and its answer the client's again. No sessions to speak of, no eras, no
-names, deadlines, limits, errors, metrics or logs.
+uvicorn, uvloop, orjson. It gives each request an id of its own and its answer the client's again. No sessions to
+speak of, no eras, no names, deadlines, limits, errors, metrics or logs.
 """
 
 from __future__ import annotations

@@ -1,12 +1,15 @@
 """What the project promises of the bridge, measured between two processes: `python -m bench.bridge_bar` prints it.
 
-< 5 ms a round trip, > 1,000 acknowledged messages/s, ordered, nothing lost over a restart of the other side.
+A round trip, acknowledged messages/s, what a burst of 10,000 adds to memory, order, losses over a restart of the
+other side.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import os
 import sys
 import tempfile
 import time
@@ -23,6 +26,7 @@ from bridge.models import Accepted, Snapshot
 from bridge.server import BridgeServer
 
 DEADLINE = 60.0
+BURST = 10_000
 
 
 async def serve(address: str, log: Path) -> None:
@@ -75,6 +79,42 @@ async def speed(client: BridgeClient, count: int) -> dict[str, float]:
     return {"p50_ms": percentile(times, 0.5), "p99_ms": percentile(times, 0.99), "per_second": rate}
 
 
+async def burst(client: BridgeClient, server_pid: int, count: int) -> dict[str, float]:
+    """What `count` requests made at once add to the peak memory of both processes, in MB.
+
+    Beyond what as many tasks take that hold the same bodies and await a future each, in a call as `request` is one:
+    that much any asking costs the caller.
+    """
+    futures: list[asyncio.Future[int]] = []
+
+    async def ask(kind: str, body: Snapshot, timeout: float) -> int:
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        futures.append(future)
+        return await future
+
+    async def wait(revision: int) -> int:
+        return await ask("apply", Snapshot.of(1, revision, (), ()), DEADLINE)
+
+    waiting = asyncio.gather(*(wait(revision) for revision in range(count)))
+    await asyncio.sleep(0)
+    for future in futures:
+        future.set_result(0)
+    await waiting
+    futures.clear()
+    del waiting
+    gc.collect()
+    before = _peak(os.getpid()), _peak(server_pid)
+    await asyncio.gather(*(apply(client, revision) for revision in range(count)))
+    client_mb, server_mb = (_peak(pid) - was for pid, was in zip((os.getpid(), server_pid), before, strict=True))
+    return {"burst_client_mb": client_mb, "burst_server_mb": server_mb}
+
+
+def _peak(pid: int) -> float:
+    """The most memory that a process ever had, in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1000
+
+
 async def over_a_restart(address: str, log: Path, count: int) -> int:
     """`count` snapshots at once, with kill -9 of the server halfway; how many were acknowledged."""
     async with BridgeClient(address) as client:
@@ -89,8 +129,9 @@ async def over_a_restart(address: str, log: Path, count: int) -> int:
 async def measure(quick: bool = False) -> dict[str, Any]:
     """The figures of the bridge.
 
-    `p50_ms`, `p99_ms`: round trip; `per_second`: acknowledged, pipelined; `ordered`: handled in the order in which they
-    were asked, over a restart too; `lost`: asked and never acknowledged, `repeated`: handled twice, over a restart.
+    `p50_ms`, `p99_ms`: round trip; `per_second`: acknowledged, pipelined; `burst_*`: see `burst`; `ordered`: handled in
+    the order in which they were asked, over a restart too; `lost`: asked and never acknowledged, `repeated`: handled
+    twice, over a restart.
     """
     count = 200 if quick else 2000
     with tempfile.TemporaryDirectory() as directory:
@@ -99,6 +140,9 @@ async def measure(quick: bool = False) -> dict[str, Any]:
         async with server(address, steady), BridgeClient(address) as client:
             await client.peer()
             figures: dict[str, Any] = await speed(client, count)
+        async with server(address, Path(directory, "burst")) as process, BridgeClient(address) as client:
+            await asyncio.gather(*(apply(client, revision) for revision in range(500)))
+            figures |= await burst(client, process.pid, BURST // 10 if quick else BURST)
         acknowledged = await over_a_restart(address, restarted, 2 * count)
         handled = [[int(line) for line in log.read_text().split()] for log in (steady, restarted)]
     first = list(dict.fromkeys(handled[1]))

@@ -1,4 +1,4 @@
-"""The same load on every way at once: interleaved rounds, so that whatever else the machine does falls on all of them."""
+"""The same load on every way: interleaved rounds, so that whatever else the machine does falls on all."""
 
 from __future__ import annotations
 

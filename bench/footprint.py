@@ -88,8 +88,8 @@ def _used(process: psutil.Process) -> float:
 
 
 async def session_cost(quick: bool) -> list[Figure]:
-    """What an idle session costs in the sidecar's memory, that 50 busy ones beside 1,000 idle ones lose nothing, and that
-    sessions of vanished clients are freed.
+    """What an idle session costs in the sidecar's memory; that 50 busy ones beside 1,000 idle ones lose nothing; that
+    those of vanished clients are freed.
     """
     count = 50 if quick else 1000
     figures = []

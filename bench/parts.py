@@ -14,9 +14,11 @@ UNITS = {"ms": "ms", "s": "s", "mb": "MB", "kb": "KB", "second": "/s"}
 Targets = dict[str, tuple[Sense, float]]
 
 BRIDGE: Targets = {
-    "p50_ms": ("<", 5),
+    "p50_ms": ("<=", 0.3),
     "p99_ms": ("<", 5),
-    "per_second": (">", 1000),
+    "per_second": (">=", 10_000),
+    "burst_client_mb": ("<", 5),
+    "burst_server_mb": ("<", 5),
     "ordered": ("==", 1),
     "lost": ("==", 0),
     "repeated": ("==", 0),

@@ -14,6 +14,7 @@ from typing import Literal, Self, get_args, overload
 from pydantic import ValidationError
 
 from bridge.codec import Envelope, decode, encode, explain, new_session, to_body
+from bridge.deadlines import Deadlines
 from bridge.errors import BadMessage, HubError, PeerUnavailable
 from bridge.kinds import EVENT, JOIN, Kind, answer_body, kind_of
 from bridge.models import (
@@ -64,12 +65,13 @@ TOPICS: tuple[str, ...] = tuple(
 """Of the sidecar's events, all."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Pending:
     """A request without an answer yet."""
 
     kind: Kind
     body: Model | None
+    timeout: float
     answer: asyncio.Future[Envelope]
     id: str = ""
     data: bytes = b""
@@ -104,14 +106,16 @@ class BridgeClient:
         self.peer_session: str | None = None
         self._dealer = transport.dealer(address)
         self._on_peer = on_peer
-        self._slots = asyncio.Semaphore(max_pending)
+        self._max_pending = max_pending
         self._ids = itertools.count(1)
+        self._waiting: deque[_Pending] = deque()
         self._pending: dict[str, _Pending] = {}
         self._unsent: deque[_Pending] = deque()
         self._peer_changed = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._greeting: asyncio.Task[None] | None = None
         self._closed = False
+        self._deadlines = Deadlines(self._late)
 
     async def __aenter__(self) -> Self:
         self._runner = asyncio.create_task(self._dealer.run(self), name=f"bridge to {self.address}")
@@ -119,7 +123,8 @@ class BridgeClient:
 
     async def __aexit__(self, *exception: object) -> None:
         self._closed = True
-        self._fail(self._pending.values(), "the client was closed")
+        self._deadlines.close()
+        self._fail((*self._pending.values(), *self._waiting), "the client was closed")
         tasks = [task for task in (self._runner, self._greeting) if task]
         for task in tasks:
             task.cancel()
@@ -189,37 +194,52 @@ class BridgeClient:
         known = kind_of(kind)
         if not isinstance(body, known.request or type(None)):
             raise BadMessage(f"A {kind!r} request cannot have a {type(body).__name__} as its body.")
-        return answer_body(known, await self._answer(_Pending(known, body, _future()), timeout))
-
-    async def _answer(self, pending: _Pending, timeout: float) -> Envelope:
+        pending = _Pending(known, body, timeout, _future())
+        self._waiting.append(pending)
+        if self._closed:
+            self._fail([pending], "the client was closed")
+        deadline = self._deadlines.add(pending, timeout)
+        self._admit()
         try:
-            async with asyncio.timeout(timeout):
-                await self._slots.acquire()
-                self._enter(pending)
-                return await pending.answer
-        except TimeoutError:
-            what = "did not answer" if pending.sent else "could not be reached"
-            raise PeerUnavailable(f"{self.address} {what} within {timeout:g} s.", data={"sent": pending.sent}) from None
+            return answer_body(known, await pending.answer)
         finally:
-            pending.answer.cancel()
+            self._deadlines.drop(deadline)
             if not pending.out:
                 self._forget(pending)
 
-    def _enter(self, pending: _Pending) -> None:
-        """Take a request, which has a slot now, and send it when its turn comes."""
-        pending.id = str(next(self._ids))
-        self._pending[pending.id] = pending
-        if self._closed:
-            self._fail([pending], "the client was closed")
-        body = {} if pending.body is None else to_body(pending.body)
-        pending.data = encode(Envelope(id=pending.id, session=self.session, kind=pending.kind.name, body=body))
-        self._unsent.append(pending)
+    def _late(self, pending: _Pending) -> None:
+        if pending.answer.done():
+            return
+        what = "did not answer" if pending.sent else "could not be reached"
+        pending.answer.set_exception(
+            PeerUnavailable(f"{self.address} {what} within {pending.timeout:g} s.", data={"sent": pending.sent})
+        )
+
+    def _admit(self) -> None:
+        """Take requests that wait, in order, while there are slots, and send them."""
+        while self._waiting and len(self._pending) < self._max_pending:
+            pending = self._waiting.popleft()
+            if not pending.answer.done():
+                self._enter(pending)
         self._flush()
+
+    def _enter(self, pending: _Pending) -> None:
+        pending.id = str(next(self._ids))
+        try:
+            body = {} if pending.body is None else to_body(pending.body)
+            pending.data = encode(Envelope(id=pending.id, session=self.session, kind=pending.kind.name, body=body))
+        except HubError as error:
+            pending.answer.set_exception(error)
+            return
+        self._pending[pending.id] = pending
+        self._unsent.append(pending)
 
     def _forget(self, pending: _Pending) -> None:
         """Free the slot of a request. Once sent, it keeps it until the server is done with it, whoever gave up."""
         if self._pending.pop(pending.id, None):
-            self._slots.release()
+            self._admit()
+        elif not pending.id and pending in self._waiting:
+            self._waiting.remove(pending)
 
     def _flush(self) -> None:
         """Send what waits, in order, for as long as the connection takes it."""
@@ -254,6 +274,7 @@ class BridgeClient:
                 self._forget(pending)
             pending.out = False
         self._unsent = deque(self._pending.values())
+        self._admit()
 
     def message(self, data: bytes) -> None:
         try:

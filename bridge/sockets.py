@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
 from typing import cast
@@ -71,10 +72,19 @@ class ZmqRouter:
 
     def __init__(self, socket: zmq.asyncio.Socket) -> None:
         self._socket = socket
+        self._raw: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
+        self._read: deque[list[bytes]] = deque()
 
     async def receive(self) -> tuple[bytes, bytes]:
+        """The next message. What is there is read at once, and the others get their turn after `BATCH` of them."""
         while True:
-            frames = await self._socket.recv_multipart()
+            while not self._read:
+                await self._socket.poll()
+                with contextlib.suppress(zmq.Again):
+                    while len(self._read) < BATCH:
+                        self._read.append(self._raw.recv_multipart(zmq.DONTWAIT))
+                await asyncio.sleep(0)
+            frames = self._read.popleft()
             if len(frames) == 2:
                 return frames[0], frames[1]
 

@@ -1,1 +1,1 @@
-"""Other programs that put stdio MCP servers behind HTTP, as they are measured beside the hub: installed by setup.sh, never committed."""
+"""Other programs that put stdio MCP servers behind HTTP, measured beside the hub; setup.sh installs them."""

@@ -1,4 +1,4 @@
-"""The peers, each with the options that suit what is measured: logs off, one kept-open server or one a session as it does it."""
+"""The peers, each with the options that suit what is measured: logs off, servers kept open."""
 
 from __future__ import annotations
 
