@@ -121,15 +121,17 @@ audit: need-node ## Ask public data about vulnerabilities of every locked packag
 	@[ -x $(AUDIT_ENV)/bin/pip-audit ] || $(AUDIT_ENV)/bin/python -m pip install -qq --disable-pip-version-check pip-audit || true
 	@$(AUDIT_ENV)/bin/python -m tests.audit
 
-bars: $(DEV) $(NODE_DEV) ## Measure every figure that is promised: passed or failed
-	@$(BIN)/python -m bench.bars
+bars: $(DEV) $(NODE_DEV) ## Measure every figure that is promised (DOCS=1: into docs/benchmarks.md, too)
+	@bash bench/peers/setup.sh
+	@$(BIN)/python -m bench.bars $(if $(DOCS),--docs)
 
 screenshots: $(DEV) $(NODE_DEV) ## Take the pictures of the console that docs show (docs/images)
 	@CI=true bash tests/browser/setup.sh
 	@node tests/browser/screenshots.mjs
 
-bench: $(DEV) $(NODE_DEV) ## Compare with other ways of doing it
-	@$(BIN)/python -m bench
+bench: $(DEV) $(NODE_DEV) ## Compare with peers and other ways of doing it (DOCS=1: into docs/benchmarks.md, too)
+	@bash bench/peers/setup.sh
+	@$(BIN)/python -m bench $(if $(DOCS),--docs)
 
 lock: $(LOCK_ENV)/bin/uv ## Recompile the lock files from pyproject.toml
 	@echo "lock: locks/runtime.txt"
@@ -138,6 +140,9 @@ lock: $(LOCK_ENV)/bin/uv ## Recompile the lock files from pyproject.toml
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) --group build --group dev -o locks/dev.txt pyproject.toml
 	@echo "lock: locks/image.txt"
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/image.txt locks/image.in
+	@echo "lock: bench/peers"
+	@for name in mcp_proxy contextforge; do \
+	  $(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o bench/peers/$$name.txt bench/peers/$$name.in; done
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links $(UPGRADE)

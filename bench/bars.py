@@ -14,13 +14,13 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
-from pathlib import Path
 
 import orjson
 import uvloop
 
 from bench import machine
 from bench.figure import Figure
+from bench.tables import as_markdown, as_text, into_docs
 
 Measure = Callable[[bool], Awaitable[list[Figure]]]
 
@@ -33,6 +33,7 @@ BARS: dict[str, str] = {
     "idle": "bench.footprint:idle",
     "sessions": "bench.footprint:session_cost",
     "edits": "bench.edits:applied",
+    "list_changed": "bench.edits:list_changed",
     "start": "bench.edits:start",
     "imports": "bench.starting:started",
     "recovery": "bench.recovery:server",
@@ -49,9 +50,7 @@ BARS: dict[str, str] = {
 }
 """Where each measurement is: module:function. Imported one by one, so that a broken one hides no other."""
 
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
-COLUMNS = ("bar", "target", "measured", "", "note")
+MARK = "figures"
 
 
 async def measure(name: str, quick: bool) -> list[Figure]:
@@ -76,51 +75,12 @@ async def measure_all(names: Iterable[str], quick: bool) -> list[Figure]:
     return figures
 
 
-def rows(figures: Iterable[Figure]) -> list[tuple[str, ...]]:
-    """The table's cells."""
-    return [(f.name, f.bar, f.value, f.verdict, f.error or f.note) for f in figures]
-
-
-def as_text(facts: dict[str, str], figures: list[Figure]) -> str:
-    """The machine and an aligned table, for a terminal."""
-    cells = [COLUMNS, *rows(figures)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(COLUMNS) - 1)]
-    lines = [f"{name + ':':10}{value}" for name, value in facts.items()] + [""]
-    for row in cells:
-        lines.append(
-            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        )
-    return "\n".join([*lines, "", summary(figures)])
-
-
-def as_markdown(facts: dict[str, str], figures: list[Figure]) -> str:
-    """The same for docs/benchmarks.md."""
-    lines = [f"- {name}: {value}" for name, value in facts.items()] + [""]
-    lines += ["| bar | target | measured | | note |", "|---|---|---|---|---|"]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows(figures)]
-    return "\n".join([*lines, "", summary(figures)])
-
-
-def filled(document: str, table: str) -> str:
-    """The document with the table between its two marks."""
-    before, _, rest = document.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
-
-
-def summary(figures: Iterable[Figure]) -> str:
-    """How many passed."""
-    verdicts = [figure.verdict for figure in figures]
-    counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in ("passed", "FAILED", "not measured")]
-    return ", ".join(counts) + f"; {verdicts.count('-')} for comparison"
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure every figure that the project promises.")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object")
     form.add_argument("--markdown", action="store_true", help="a table in Markdown")
-    form.add_argument("--docs", action="store_true", help="the same, put into docs/benchmarks.md")
+    form.add_argument("--docs", action="store_true", help="put that table into docs/benchmarks.md, too")
     parser.add_argument("--quick", action="store_true", help="shorter rounds: does it run at all?")
     parser.add_argument("--only", nargs="+", choices=BARS, default=list(BARS), metavar="NAME", help=", ".join(BARS))
     return parser.parse_args()
@@ -135,10 +95,10 @@ def main() -> int:
     if options.json:
         output = {"machine": facts, "figures": [{**asdict(figure), "verdict": figure.verdict} for figure in figures]}
         print(orjson.dumps(output, option=orjson.OPT_INDENT_2).decode())
-    elif options.docs:
-        DOCS.write_text(filled(DOCS.read_text(), as_markdown(facts, figures)))
     else:
         print((as_markdown if options.markdown else as_text)(facts, figures))
+    if options.docs:
+        into_docs(MARK, as_markdown(facts, figures))
     return int(any(figure.error for figure in figures))
 
 

@@ -15,6 +15,7 @@ from tests.support.hub import Hub, running
 from tests.support.yamcp import Providers, Workspaces, mock, module
 
 SERVERS = ["a", "b", "c"]
+CHANGED = "notifications/tools/list_changed"
 
 
 def _edits() -> Iterator[tuple[Providers | None, Workspaces]]:
@@ -58,6 +59,27 @@ async def _served(hub: Hub, workspaces: Workspaces, since: int) -> float:
         since = len(hub.events)
         if {workspace.name: list(workspace.servers) for workspace in (await hub.status()).workspaces} == workspaces:
             return at
+
+
+async def list_changed(quick: bool) -> list[Figure]:
+    """File closed -> a connected client is told that its tools changed, over edits that add and remove a server."""
+    count = 6 if quick else 40
+    ms: list[float] = []
+    providers = {name: module(name, "bench.echo_server") for name in SERVERS}
+    async with (
+        running(providers, {"kept": SERVERS, "edited": SERVERS}) as hub,
+        open_sessions(hub.sse("edited"), 1) as [session],
+    ):
+        for number in range(count):
+            told = session.notices[CHANGED]
+            closed = hub.write(None, {"kept": SERVERS, "edited": SERVERS[: 2 + number % 2]})
+            async with asyncio.timeout(10):
+                while session.notices[CHANGED] == told:
+                    session.noticed.clear()
+                    await session.noticed.wait()
+            ms.append((time.perf_counter() - closed) * 1e3)
+    note = f"{count} edits; p50 {percentile(ms, 0.5):.0f} ms, max {max(ms):.0f} ms"
+    return [Figure("edit: file closed -> a client has list_changed, p95", percentile(ms, 0.95), "ms", note=note)]
 
 
 async def start(quick: bool) -> list[Figure]:

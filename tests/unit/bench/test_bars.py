@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import bars
+from bench import bars, report, tables
 from bench.figure import Figure, Sense, number
 
 FIGURES = [
@@ -34,7 +34,7 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
 
 def test_text_names_the_machine_and_every_figure() -> None:
     """The table for a terminal has the machine, each figure with its verdict, and the sums."""
-    text = bars.as_text({"cpu": "one"}, FIGURES)
+    text = tables.as_text({"cpu": "one"}, FIGURES)
     assert "cpu:      one" in text
     assert "4.25 x" in text
     assert ">= 3 x" in text
@@ -43,14 +43,17 @@ def test_text_names_the_machine_and_every_figure() -> None:
 
 def test_markdown_escapes_cells() -> None:
     """A bar in a note does not break the table for the docs."""
-    assert "| churn |  |  | not measured | TimeoutError: not \\| settled |" in bars.as_markdown({}, FIGURES)
+    assert "| churn |  |  | not measured | TimeoutError: not \\| settled |" in tables.as_markdown({}, FIGURES)
 
 
 def test_table_replaces_the_one_before_in_the_docs() -> None:
     """Only what stands between the marks of the document changes; the document in docs/ has the marks."""
-    document = f"head\n{bars.BEGIN}\nold\n{bars.END}\ntail\n"
-    assert bars.filled(document, "new") == f"head\n{bars.BEGIN}\nnew\n{bars.END}\ntail\n"
-    assert bars.BEGIN in bars.DOCS.read_text() and bars.END in bars.DOCS.read_text()
+    document = "head\n<!-- a: begin -->\nold\n<!-- a: end -->\n<!-- b: begin -->\nb\n<!-- b: end -->\n"
+    assert tables.filled(document, "a", "new") == document.replace("old", "new")
+    with pytest.raises(ValueError, match="marked c"):
+        tables.filled(document, "c", "new")
+    for mark in (bars.MARK, report.MARK):
+        assert tables.filled(tables.DOCS.read_text("utf-8"), mark, "new")
 
 
 async def test_broken_measurement_is_shown_and_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
