@@ -321,8 +321,11 @@ class Upstream:
 
     async def _place(self, slots: asyncio.Semaphore, timeout: float) -> None:
         """Wait for a free place among the requests under way."""
+        if not slots.locked():
+            await slots.acquire()  # at once
+            return
         try:
-            async with asyncio.timeout(timeout if slots.locked() else None):
+            async with asyncio.timeout(timeout):
                 await slots.acquire()
         except TimeoutError:
             most = self.spec.settings.max_inflight

@@ -35,15 +35,21 @@ class Reader(asyncio.Protocol):
 
 
 class Writer(asyncio.BaseProtocol):
-    """Writes to a pipe: at once, while the other side reads; in turn, once more than `HIGH` bytes wait for it."""
+    """Writes to a pipe: while the other side reads, what is given in one turn of the loop goes out together, since each
+    write is a call of the kernel that costs as much as a request's whole way here; one after the other, once more than
+    `HIGH` bytes wait for it.
+    """
 
     HIGH = 256 * 1024
+    TOGETHER = 16 * 1024
+    """Bytes of the largest message that waits for others."""
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._on_end = on_end
         self._transport: asyncio.WriteTransport | None = None
         self._paused = False
         self._turns: deque[asyncio.Future[None]] = deque()
+        self._together: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
@@ -70,9 +76,24 @@ class Writer(asyncio.BaseProtocol):
         """Write; returns False when the pipe is closed."""
         if self._paused or self._turns:
             await self._turn(data)
-        elif self._transport:
-            self._transport.write(data)
+        elif len(data) > self.TOGETHER:
+            self._write_now(data)
+        else:
+            if not self._together:
+                self._loop.call_soon(self._flush)
+            self._together.append(data)
         return self._transport is not None
+
+    def _flush(self) -> None:
+        if self._together:
+            self._write_now(b"")
+
+    def _write_now(self, data: bytes) -> None:
+        """Write what waits, and then this."""
+        data = b"".join((*self._together, data))
+        self._together.clear()
+        if self._transport:
+            self._transport.write(data)
 
     async def _turn(self, data: bytes) -> None:
         """Write when those who came before have, and there is room."""
@@ -80,8 +101,7 @@ class Writer(asyncio.BaseProtocol):
         self._turns.append(turn)
         try:
             await turn
-            if self._transport:
-                self._transport.write(data)
+            self._write_now(data)
         finally:
             self._turns.remove(turn)
             self._next_turn()
@@ -92,6 +112,7 @@ class Writer(asyncio.BaseProtocol):
 
     def close(self) -> None:
         """Close the pipe after what was written: the server sees the end of its input."""
+        self._flush()
         if self._transport:
             self._transport.close()
 
