@@ -18,6 +18,9 @@ from tests.support.hub import free_port
 from tests.support.yamcp import ROOT
 
 
+START_SECONDS = 60.0
+
+
 @contextlib.asynccontextmanager
 async def serving(module: str, *arguments: str, path: str) -> AsyncIterator[str]:
     """The URL of a server module of bench/, run as its own process with a free port as its last argument."""
@@ -64,7 +67,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(START_SECONDS):
         while process.returncode is None:
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

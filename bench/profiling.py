@@ -36,9 +36,7 @@ SHOWN = 32
 async def _profiled(what: str) -> AsyncIterator[tuple[Hub, Path]]:
     """A hub whose sidecar runs below this module; it begins to record at SIGUSR1 and writes the record at SIGUSR2."""
     COMMANDS["sidecar"] = (sys.executable, "-m", "bench.profiling", f"--inside={what}")
-    async with running(
-        {"raw": module("raw", "bench.echo_server")}, {"w": ["raw"]}, HUB_MAX_SESSIONS="5000"
-    ) as hub:
+    async with running({"raw": module("raw", "bench.echo_server")}, {"w": ["raw"]}, HUB_MAX_SESSIONS="5000") as hub:
         yield hub, hub.root / OUT
 
 
@@ -57,7 +55,9 @@ async def calls(mode: str, clients: int, seconds: float) -> str:
         sidecar.send_signal(signal.SIGUSR1)
         report = await measure(url, seconds=seconds, warmup=0, **options)
         await _written(sidecar, out)
-        head = f"{plain.calls_per_s:,.0f} calls/s without the profiler, {1e6 * cpu / plain.calls:.1f} us of CPU a call\n"
+        head = (
+            f"{plain.calls_per_s:,.0f} calls/s without the profiler, {1e6 * cpu / plain.calls:.1f} us of CPU a call\n"
+        )
         return head + _table(out, report.calls)
 
 

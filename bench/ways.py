@@ -67,7 +67,7 @@ class Way:
         url, bearer = self.started.urls[mode], self.started.bearer
         async with open_sessions(url, 1, transport=transport, era=era, bearer=bearer) as [session]:
             listed = [tool["name"] for tool in (await session.request("tools/list"))["tools"]]
-            names = {end: name for end in ("echo", "blob") for name in listed if name.endswith(end)}
+            names = {end: name for end in ("echo", "blob") for name in reversed(listed) if name.endswith(end)}
             if len(names) < 2:
                 raise SessionError("its tools/list lacks the echo server's tools")
             await session.request("tools/call", {"name": names["echo"], "arguments": {"text": "x"}})

@@ -156,6 +156,7 @@ class HttpServer(uvicorn.Server):
             ws="none",
             server_header=False,
             date_header=False,
+            proxy_headers=False,  # nothing here asks who the client of a reverse proxy is
             timeout_graceful_shutdown=CLOSING_TIMEOUT,
             timeout_keep_alive=75,
         )

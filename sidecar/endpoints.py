@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -210,6 +211,7 @@ async def _not_allowed(send: Send, allowed: str) -> None:
     await respond_error(send, 405, error, ((b"allow", allowed.encode()),))
 
 
+@functools.lru_cache(maxsize=256)
 def _hostname(url: str) -> str:
     try:
         return (urlsplit(url).hostname or "").lower()
