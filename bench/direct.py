@@ -17,7 +17,6 @@ from bench.session import CLIENT, LEGACY
 from tests.support.hub import free_port
 from tests.support.yamcp import ROOT
 
-
 START_SECONDS = 60.0
 
 

@@ -2,8 +2,9 @@
 
 python -m bench.profiling [--mode sse|http|modern] [--clients N] [--seconds N] [--idle N]
 
-Prints the functions by their own time, per call, and what the process used; the profiler itself makes calls about twice as slow, so that shares
-carry over, times do not. With --idle N instead: what N idle SSE sessions hold, by where it was allocated.
+Prints the functions by their own time, per call, and what the process used; the profiler makes calls about twice as
+slow, so that shares carry over, times do not. With --idle N instead: what N idle SSE sessions hold, by where it was
+allocated.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ async def idle(count: int) -> str:
 async def _written(sidecar: psutil.Process, out: Path) -> None:
     sidecar.send_signal(signal.SIGUSR2)
     async with asyncio.timeout(30):
-        while not out.exists():  # noqa: ASYNC110 - another process writes it
+        while not out.exists():  # noqa: ASYNC110, ASYNC240 - another process writes it
             await asyncio.sleep(0.05)
 
 
