@@ -80,8 +80,9 @@ async def idle(count: int) -> str:
         sidecar.send_signal(signal.SIGUSR1)
         async with open_sessions(hub.sse("w"), count):
             await _written(sidecar, out)
+        found = out.read_text().splitlines()
     lines = [f"{'bytes a session':>15}  allocated at"]
-    for line in out.read_text().splitlines():
+    for line in found:
         size, where = line.split(" ", 1)
         lines.append(f"{int(size) / count:15,.0f}  {where.rpartition('site-packages/')[2].removeprefix(f'{ROOT}/')}")
     return "\n".join(lines)
