@@ -20,13 +20,14 @@ async def peers(quick: bool) -> list[Figure]:
     async with side_by_side((HUB, BARE, PLAIN, *PEER_NAMES)) as (ways, notes):
         for mode in TITLES:
             table = await compare(ways, Scenario(mode, CLIENTS, SIZE), rounds, seconds, direct=False)
-            figures += _rates(mode, table)
+            figures += rates(mode, table)
         table = await compare(ways, Scenario("sse", 1, SIZE), rounds, seconds, direct=False)
-        figures.append(_p50(table))
+        figures.append(p50(table))
     return [*figures, *(Figure(name, 0.0, "", error=why) for name, why in notes.items())]
 
 
-def _rates(mode: Mode, table: Table) -> list[Figure]:
+def rates(mode: Mode, table: Table) -> list[Figure]:
+    """The hub's calls/s in a mode, over those of the fastest peer and of the others."""
     title, hub = f"{TITLES[mode]}, {CLIENTS} clients", table[HUB].rate
     peer = fastest(table, PEER_NAMES)
     name, rate = (peer.way, peer.rate) if peer else ("", 0.0)
@@ -45,11 +46,14 @@ def _ratio(title: str, hub: float, other: float, target: float | None, note: str
     return Figure(title, hub / other, "x", sense, target, note)
 
 
-def _p50(table: Table) -> Figure:
+def p50(table: Table) -> Figure:
+    """The hub's p50 over the least of a peer."""
     title = "SSE, one client: p50 of the hub / the fastest peer's"
-    p50 = {name: median(row.p50) for name, row in table.items() if name in PEER_NAMES and row.works}
-    if not p50:
+    of_peers = {name: median(row.p50) for name, row in table.items() if name in PEER_NAMES and row.works}
+    if not of_peers:
         return Figure(title, 0.0, "x", "<=", SHARE_OF_P50, error="nothing to compare with: no peer runs")
-    least = min(p50, key=lambda name: p50[name])
+    least = min(of_peers, key=lambda name: of_peers[name])
     mine = median(table[HUB].p50)
-    return Figure(title, mine / p50[least], "x", "<=", SHARE_OF_P50, f"{mine:.3f} ms; {least} {p50[least]:.3f} ms")
+    return Figure(
+        title, mine / of_peers[least], "x", "<=", SHARE_OF_P50, f"{mine:.3f} ms; {least} {of_peers[least]:.3f} ms"
+    )
