@@ -78,12 +78,13 @@ class ZmqRouter:
     async def receive(self) -> tuple[bytes, bytes]:
         """The next message. What is there is read at once, and the others get their turn after `BATCH` of them."""
         while True:
-            while not self._read:
-                await self._socket.poll()
+            if not self._read:
+                self._read.append(await self._socket.recv_multipart())
                 with contextlib.suppress(zmq.Again):
                     while len(self._read) < BATCH:
                         self._read.append(self._raw.recv_multipart(zmq.DONTWAIT))
-                await asyncio.sleep(0)
+                if len(self._read) == BATCH:
+                    await asyncio.sleep(0)
             frames = self._read.popleft()
             if len(frames) == 2:
                 return frames[0], frames[1]
