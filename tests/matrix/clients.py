@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.support.peers import Transport
+from tests.support.peers import Era, Transport
 from tests.support.yamcp import ROOT
 
 Step = Literal["connect", "list", "call", "resource", "prompt"]
@@ -18,6 +19,8 @@ TRANSPORTS: tuple[Transport, ...] = ("http", "sse")
 HERE = ROOT / "tests/matrix"
 PROGRAMS = HERE / "programs"
 LOCKS = ROOT / "locks"
+LEGACY: Mapping[Transport, Era] = {"http": "legacy", "sse": "legacy"}
+MODERN: Mapping[Transport, Era] = {"http": "modern", "sse": "modern"}
 
 
 def _python(environment: str) -> str:
@@ -38,6 +41,8 @@ class Client:
     lock: Path
     """The lock file that has these."""
     steps: tuple[Step, ...] = STEPS
+    eras: Mapping[Transport, Era] = field(default_factory=lambda: LEGACY)
+    """In which it speaks to a hub, which offers both."""
 
     @property
     def source(self) -> Path:
@@ -116,6 +121,7 @@ CLIENTS = (
         (_python("clients-mcp2"),),
         ("openai-agents", "mcp"),
         _MCP2,
+        eras=MODERN,
     ),
     Client(
         "pydantic-ai-1",
@@ -132,8 +138,17 @@ CLIENTS = (
         (_python("clients-mcp2"),),
         ("pydantic-ai-slim", "mcp"),
         _MCP2,
+        eras={"http": "modern", "sse": "legacy"},
     ),
-    Client("fastmcp", "FastMCP", "fastmcp_program.py", (sys.executable,), ("fastmcp", "mcp"), LOCKS / "dev.txt"),
+    Client(
+        "fastmcp",
+        "FastMCP",
+        "fastmcp_program.py",
+        (sys.executable,),
+        ("fastmcp", "mcp"),
+        LOCKS / "dev.txt",
+        eras={"http": "modern", "sse": "legacy"},
+    ),
     Client("mcp1", "MCP SDK for Python, 1.x", "mcp1_program.py", (_python("smolagents"),), ("mcp",), _SMOLAGENTS),
     Client(
         "typescript",

@@ -8,14 +8,16 @@ import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.matrix.clients import CLIENTS, HERE, TRANSPORTS, Client, Step
 from tests.matrix.table import Access, Cells
+from tests.matrix.wire import tapped
 from tests.support import clients
-from tests.support.peers import Transport
+from tests.support.peers import Era, Transport
 from tests.support.run import Run, prepared
 from tests.support.yamcp import MOCK, stdio, write_in_place
 
@@ -33,12 +35,12 @@ EXPECTED: dict[Step, str] = {
 
 @dataclass(frozen=True)
 class Address:
-    """Where a workspace is, and what opens it."""
+    """Where a hub is, and what opens it."""
 
-    url: str
+    port: int
     tools: tuple[str, ...]
-    """The names of the tools there, in order."""
-    variables: dict[str, str]
+    """The names of the workspace's tools, in order."""
+    token: str | None
 
 
 async def started(run: Run, token: str | None) -> Address:
@@ -53,8 +55,7 @@ async def started(run: Run, token: str | None) -> Address:
     code, out, err = await run.hubctl("tools", "demo", "--json")
     assert code == 0, err
     names = tuple(tool["name"] for tool in json.loads(out))
-    url = f"http://127.0.0.1:{run.port}/mcp/demo"
-    return Address(url, names, {"YAMCP_HUB_URL": url} | ({"YAMCP_HUB_TOKEN": token} if token else {}))
+    return Address(run.port, names, token)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -69,28 +70,35 @@ async def hubs() -> AsyncIterator[dict[Access, Address]]:
             assert await run.left() == []
 
 
-@pytest.mark.parametrize("access", ["open", "token"])
+async def run(client: Client, transport: Transport, address: Address, directory: Path) -> tuple[dict[str, Any], Era]:
+    """One run of its program: what it saw, and the era in which it spoke."""
+    async with tapped(address.port) as (port, tap):
+        variables = {"YAMCP_HUB_URL": f"http://127.0.0.1:{port}/mcp/demo", "MCP_REMOTE_CONFIG_DIR": str(directory)}
+        if address.token:
+            variables["YAMCP_HUB_TOKEN"] = address.token
+        flags = ["sse"] if transport == "sse" else []
+        output = await clients.run(*client.command, str(client.source), *flags, cwd=HERE, env=variables)
+    return client.seen(output), tap.era
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 async def test_client(
-    hubs: dict[Access, Address], cells: Cells, tmp_path: Path, client: Client, transport: Transport, access: Access
+    hubs: dict[Access, Address], cells: Cells, tmp_path: Path, client: Client, transport: Transport
 ) -> None:
     """It connects, lists every tool in the hub's order, calls one, and reads a resource and a prompt if it can."""
-    address = hubs[access]
-    cells.begin(client, transport, access)
-    output = await clients.run(
-        *client.command,
-        str(client.source),
-        *(["sse"] if transport == "sse" else []),
-        cwd=HERE,
-        env=address.variables | {"MCP_REMOTE_CONFIG_DIR": str(tmp_path)},
-    )
-    seen = client.seen(output)
-    cells.passed(client, transport, access, "connect")
-    assert seen["tools"] == [client.known_as(name) for name in address.tools]
-    cells.passed(client, transport, access, "list")
-    for step, text in EXPECTED.items():
-        if step in client.steps:
-            assert text in seen[step].replace("'", '"')
+    cells.begin(client, transport)
+    runs = (run(client, transport, address, tmp_path) for address in hubs.values())
+    outcomes = await asyncio.gather(*runs, return_exceptions=True)
+    for (access, address), outcome in zip(hubs.items(), outcomes, strict=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        seen, era = outcome
+        assert set(seen) == {"tools"} | (set(client.steps) & set(EXPECTED))
+        assert era == client.eras[transport]
+        cells.passed(client, transport, access, "connect")
+        assert seen["tools"] == [client.known_as(name) for name in address.tools]
+        cells.passed(client, transport, access, "list")
+        for step in set(EXPECTED) & set(client.steps):
+            assert EXPECTED[step] in seen[step].replace("'", '"')
             cells.passed(client, transport, access, step)
-    assert set(seen) == {"tools"} | (set(client.steps) & set(EXPECTED))
