@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from tests.matrix import document
 from tests.matrix.table import Cells
 
 CELLS = pytest.StashKey[Cells]()
@@ -25,3 +28,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.section("client matrix")
     for line in config.stash[CELLS].lines():
         terminalreporter.line(line)
+    if os.environ.get("MATRIX_WRITE"):
+        assert config.stash[CELLS].complete, "the table is written when every client was tried"
+        document.write(config.stash[CELLS].lines())
+        terminalreporter.line("written: docs/clients.md")
