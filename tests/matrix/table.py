@@ -30,6 +30,11 @@ class Cells:
         self._passed[client.name, transport, access].add(step)
 
     @property
+    def tried(self) -> bool:
+        """Whether any client was."""
+        return bool(self._passed)
+
+    @property
     def complete(self) -> bool:
         """Whether every client was tried in every way."""
         return len(self._passed) == len(CLIENTS) * len(TRANSPORTS) * len(ACCESSES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import AsyncIterator
 
@@ -26,6 +27,7 @@ async def hub() -> AsyncIterator[Run]:
         await run.start()
         await run.until("Streamable HTTP")
         yield run
+        assert (await run.end(signal.SIGTERM))[0] == 0
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda text: re.search(r"from (\w+)", text)[1])
