@@ -20,6 +20,13 @@ def test_the_document_is_what_is_run() -> None:
     assert written(TEXT) == TEXT
 
 
+def test_the_inspector_is_the_locked_one() -> None:
+    """The version that its program names is the one that is installed: npx would fetch another."""
+    [inspector] = (client for client in CLIENTS if client.name == "inspector")
+    [(package, version)] = inspector.versions.items()
+    assert re.findall(rf"{package}@(\S+)", inspector.source.read_text("utf-8")) == [version]
+
+
 def test_every_client_is_shown() -> None:
     """Each program stands in the document, under a heading of its own; mcp-remote's is the console's configuration."""
     shown = {match[2] for match in PART.finditer(TEXT) if match[1] == "program"}
