@@ -31,5 +31,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line("\n".join(cells.lines()))
     if os.environ.get("MATRIX_WRITE"):
         assert cells.complete, "docs/clients.md shows a table of every client, and not all were tried"
-        document.write(cells.lines())
+        text = document.written(document.DOCUMENT.read_text("utf-8"))
+        document.DOCUMENT.write_text(document.with_results(text, cells.lines()), "utf-8")
         terminalreporter.write_line("written: docs/clients.md")

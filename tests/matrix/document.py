@@ -2,8 +2,8 @@
 
 A line `<!-- KIND: ARGUMENT -->` begins a part, `<!-- end -->` ends it. What lies between is written by
 
-    python -m tests.matrix.document          (programs, configurations, versions)
-    make matrix WRITE=1                      (these, and what worked)
+    python -m tests.matrix.document          (programs and configurations)
+    make matrix WRITE=1                      (these, what worked, and the versions with which it did)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import datetime
 import json
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from tests.matrix.clients import CLIENTS, PROGRAMS
@@ -66,9 +66,21 @@ def _versions() -> Iterable[str]:
         yield f"| {client.title} | {packages} |"
 
 
-def written(text: str) -> str:
-    """The document with every part as it should be."""
-    return PART.sub(lambda match: _framed(match, part(match[1], match[2] or "", match[3])), text)
+def written(text: str, kinds: Collection[str] = ("program", "configuration", "versions")) -> str:
+    """The document with every part of these kinds as it should be."""
+
+    def framed(match: re.Match[str]) -> str:
+        return _framed(match, part(match[1], match[2] or "", match[3])) if match[1] in kinds else match[0]
+
+    return PART.sub(framed, text)
+
+
+def with_results(text: str, rows: Iterable[str]) -> str:
+    """The document with a table of what worked just now."""
+    node = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True, timeout=30).stdout.strip()
+    said = f"{datetime.date.today():%Y-%m-%d}, Node {node.removeprefix('v')}:"
+    table = "\n".join((said, "", *rows)) + "\n"
+    return PART.sub(lambda match: _framed(match, table) if match[1] == "results" else match[0], text)
 
 
 def _framed(match: re.Match[str], content: str) -> str:
@@ -76,18 +88,5 @@ def _framed(match: re.Match[str], content: str) -> str:
     return f"{head}{line}{content}<!-- end -->\n"
 
 
-def write(results: Iterable[str] | None = None) -> None:
-    """Bring the document up to date; `results` are the lines of a table of what worked just now."""
-    text = written(DOCUMENT.read_text("utf-8"))
-    if results is not None:
-        node = subprocess.run(
-            ["node", "--version"], check=True, capture_output=True, text=True, timeout=30
-        ).stdout.strip()
-        said = f"{datetime.date.today():%Y-%m-%d}, Node {node.removeprefix('v')}:"
-        table = "\n".join((said, "", *results)) + "\n"
-        text = PART.sub(lambda match: _framed(match, table) if match[1] == "results" else match[0], text)
-    DOCUMENT.write_text(text, "utf-8")
-
-
 if __name__ == "__main__":
-    write()
+    DOCUMENT.write_text(written(DOCUMENT.read_text("utf-8"), ("program", "configuration")), "utf-8")

@@ -21,8 +21,12 @@ class Tap:
         self._sent: list[bytearray] = []
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on one connection until both ends are at their end."""
-        hub_reader, hub_writer = await asyncio.open_connection("127.0.0.1", self.port)
+        """Pass on one connection; when either end closes it, it is closed at the other."""
+        try:
+            hub_reader, hub_writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            writer.close()
+            raise
         sent = bytearray()
         self._sent.append(sent)
         await asyncio.gather(_pass(reader, hub_writer, sent), _pass(hub_reader, writer, None))
@@ -36,14 +40,16 @@ class Tap:
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray | None) -> None:
-    with contextlib.suppress(ConnectionError):
-        while chunk := await reader.read(CHUNK):
-            if kept is not None:
-                kept += chunk
-            writer.write(chunk)
-            await writer.drain()
-    with contextlib.suppress(ConnectionError):
+    try:
+        with contextlib.suppress(ConnectionError):
+            while chunk := await reader.read(CHUNK):
+                if kept is not None:
+                    kept += chunk
+                writer.write(chunk)
+                await writer.drain()
+    finally:
         writer.close()
+    with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
 
 

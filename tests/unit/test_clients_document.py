@@ -16,7 +16,7 @@ TEXT = DOCUMENT.read_text("utf-8")
 
 
 def test_the_document_is_what_is_run() -> None:
-    """Programs, configurations and versions are those of today: else `python -m tests.matrix.document` writes them."""
+    """Programs, configurations and versions are those of today: else tests/matrix/document.py says what writes them."""
     assert written(TEXT) == TEXT
 
 
