@@ -281,7 +281,7 @@ class Upstream:
         try:
             slots = self._slots
             waited = slots.locked()
-            await self._place(slots, timeout)
+            await (self._place(slots, timeout) if waited else slots.acquire())
             try:
                 left = max(timeout - (time.perf_counter() - began), 0.0) if waited else timeout
                 frame = await self._ask(method, params, left, on_progress)
@@ -321,9 +321,6 @@ class Upstream:
 
     async def _place(self, slots: asyncio.Semaphore, timeout: float) -> None:
         """Wait for a free place among the requests under way."""
-        if not slots.locked():
-            await slots.acquire()  # at once
-            return
         try:
             async with asyncio.timeout(timeout):
                 await slots.acquire()
