@@ -77,6 +77,10 @@ def test_several_places_are_read() -> None:
         ({"type": "streamableHttp", "url": "http://h"}, "http", {"url": "http://h"}),
         ({"transport": "streamable-http", "url": "http://h"}, "http", {"url": "http://h"}),
         ({"type": "remote", "url": "http://h", "headers": {}}, "sse", {"url": "http://h"}),
+        ({"type": "websocket", "url": "wss://h"}, "sse", {"url": "wss://h"}),
+        ({"transport": "ws", "url": "ws://h", "headers": {"A": "b"}}, "sse", {"url": "ws://h", "headers": {"A": "b"}}),
+        ({"url": "ws://h"}, "sse", {"url": "ws://h"}),
+        ({"type": "websocket", "url": "http://h"}, "websocket", {"url": "http://h"}),
         (
             {"type": "sse", "url": "http://h", "requestInit": {"headers": {"A": "b"}}},
             "sse",
