@@ -14,7 +14,10 @@ SECTIONS = ("mcpServers", "servers", "context_servers", "mcp.servers")
 TYPES = {
     **dict.fromkeys(HTTP_TYPES, "http"),
     **dict.fromkeys(WEBSOCKET_TYPES, "websocket"),
-    **{"sse": "sse", "remote": "sse", "stdio": "stdio", "local": "stdio"},
+    "sse": "sse",
+    "remote": "sse",
+    "stdio": "stdio",
+    "local": "stdio",
 }
 URLS = {"url": "sse", "serverUrl": "sse", "httpUrl": "http", "uri": "sse"}
 """Fields that hold an address, and the type that they stand for; `sse` finds out which transport is spoken."""

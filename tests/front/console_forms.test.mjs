@@ -117,7 +117,8 @@ test('names that are fields of every object are values like others', () => {
 test('what cannot be saved is said at its field', () => {
   assert.deepEqual(Object.keys(formFaults(emptyForm(), free)), ['key', 'command']);
   const remote = { ...emptyForm(), key: 'a', kind: /** @type {const} */ ('remote') };
-  for (const url of ['', 'ftp://x', 'example.org', 'http://', 'wss://']) assert.ok(formFaults({ ...remote, url }, free).url, url);
+  for (const url of ['', 'ftp://x', 'example.org', 'http://', 'wss://'])
+    assert.ok(formFaults({ ...remote, url }, free).url, url);
   for (const url of ['http://x', 'HTTPS://x/y', 'ws://x', 'WSS://x/y', `http://\${HOST}/mcp`])
     assert.deepEqual(formFaults({ ...remote, url }, free), {});
   const program = { ...emptyForm(), key: 'a', command: 'x' };

@@ -177,7 +177,9 @@ function launchShown(launch) {
 
 /** @param {string} [transport] @returns {ServerState['type']} */
 const transportType = (transport) =>
-  transport === 'stdio' || transport === 'sse' || transport === 'http' || transport === 'websocket' ? transport : 'remote';
+  transport === 'stdio' || transport === 'sse' || transport === 'http' || transport === 'websocket'
+    ? transport
+    : 'remote';
 
 /** @param {string} key @param {Shown} shown @param {string} hash @param {Issue[]} issues @returns {ServerState} */
 function invalidState(key, shown, hash, issues) {

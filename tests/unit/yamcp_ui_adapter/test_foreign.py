@@ -102,7 +102,7 @@ def test_several_places_are_read() -> None:
             {"command": "c", "args": ["1"], "env": {"A": "b"}},
         ),
         ({"command": "c", "env": {}}, "stdio", {"command": "c", "args": []}),
-        ({"type": "ws", "url": "ws://h"}, "ws", {"args": []}),
+        ({"type": "pigeon", "url": "ws://h"}, "pigeon", {"args": []}),
     ],
 )  # fmt: skip
 def test_each_form_becomes_yamcps(value: dict[str, Any], kind: str, expected: dict[str, Any]) -> None:
