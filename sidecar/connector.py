@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from weakref import WeakValueDictionary
 
 from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.channel import Channel, Frame, OnFrame
@@ -21,6 +22,12 @@ from sidecar.spawner.client import Spawner
 from sidecar.upstream import Connect
 
 server_log = logging.getLogger(SERVER_LOGGER)
+
+
+class _Known:
+    """What was found out of a server; all its upstreams have the same, and it goes with the last of them."""
+
+    transport: Transport | None = None
 
 
 class Connector:
@@ -41,10 +48,12 @@ class Connector:
         self._redactor = redactor
         self._pass_env = pass_env
         self._environ = environ
+        self._known: WeakValueDictionary[tuple[str, str], _Known] = WeakValueDictionary()
 
     def __call__(self, spec: ServerSpec) -> Connect:
         """The function that connects to the server."""
-        known: dict[str, Transport] = {}
+        url = spec.launch.url if isinstance(spec.launch, RemoteLaunch) else ""
+        known = self._known.setdefault((spec.key, url), _Known())
 
         def connect(on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
             return self._open(spec, on_frame, known)
@@ -52,7 +61,7 @@ class Connector:
         return connect
 
     @asynccontextmanager
-    async def _open(self, spec: ServerSpec, on_frame: OnFrame, known: dict[str, Transport]) -> AsyncIterator[Channel]:
+    async def _open(self, spec: ServerSpec, on_frame: OnFrame, known: _Known) -> AsyncIterator[Channel]:
         expanded = expand(spec.launch, self._environ)
         self._redactor.add(spec.key, {*expanded.secrets, *secrets_of(expanded.launch)})
         if isinstance(expanded.launch, RemoteLaunch):
@@ -77,17 +86,15 @@ class Connector:
             yield stdio
 
     @asynccontextmanager
-    async def _remote(
-        self, launch: RemoteLaunch, on_frame: OnFrame, known: dict[str, Transport]
-    ) -> AsyncIterator[Channel]:
-        transport: Transport | None = known.get("transport")
+    async def _remote(self, launch: RemoteLaunch, on_frame: OnFrame, known: _Known) -> AsyncIterator[Channel]:
+        transport = known.transport
         if transport is None and launch.transport != "auto" and not is_websocket(launch.url):
             transport = launch.transport
         found = transport or await detect(launch, self._connections)
 
         def remember(frame: Frame) -> None:
             if "result" in frame:  # it answers as MCP: what was found out holds for the next connection too
-                known["transport"] = found
+                known.transport = found
             on_frame(frame)
 
         async with open_remote(launch, on_frame=remember, transport=found, connections=self._connections) as remote:
