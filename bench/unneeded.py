@@ -31,6 +31,7 @@ NEEDED = {
     "starlette": "types of ASGI",
     "uvicorn": "HTTP",
     "uvloop": "the event loop",
+    "websockets": "servers over WebSocket",
     "zmq": "the bridge",
 }
 """What the sidecar's own modules import, and what for. Anything else that they import is one package too many."""
