@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,13 +15,11 @@ SLACK = 64
 """How many dropped ones are kept in any case, so that few are not sorted again and again."""
 
 
-@dataclass(order=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Deadline(Generic[T]):
-    """When an item is late (time of the loop, in seconds); its item is none once it was dropped."""
+    """An item that may be late; none once it was, or was dropped."""
 
-    at: float
-    order: int
-    item: T | None = field(compare=False)
+    item: T | None
 
 
 class Deadlines(Generic[T]):
@@ -29,7 +27,7 @@ class Deadlines(Generic[T]):
 
     def __init__(self, late: Callable[[T], None]) -> None:
         self._late = late
-        self._heap: list[Deadline[T]] = []
+        self._heap: list[tuple[float, int, Deadline[T]]] = []
         self._order = itertools.count()
         self._dropped = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -37,9 +35,9 @@ class Deadlines(Generic[T]):
     def add(self, item: T, seconds: float) -> Deadline[T]:
         """Let an item be late after so many seconds."""
         loop = asyncio.get_running_loop()
-        deadline = Deadline(loop.time() + seconds, next(self._order), item)
-        heapq.heappush(self._heap, deadline)
-        if self._heap[0] is deadline or self._timer is None:
+        deadline = Deadline(item)
+        heapq.heappush(self._heap, (loop.time() + seconds, next(self._order), deadline))
+        if self._heap[0][2] is deadline or self._timer is None:
             self._arm(loop)
         return deadline
 
@@ -50,7 +48,7 @@ class Deadlines(Generic[T]):
         deadline.item = None
         self._dropped += 1
         if self._dropped > len(self._heap) // 2 + SLACK:
-            self._heap = [each for each in self._heap if each.item is not None]
+            self._heap = [entry for entry in self._heap if entry[2].item is not None]
             heapq.heapify(self._heap)
             self._dropped = 0
 
@@ -64,13 +62,13 @@ class Deadlines(Generic[T]):
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_at(self._heap[0].at, self._ring, loop)
+        self._timer = loop.call_at(self._heap[0][0], self._ring, loop)
 
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = loop.time()
-        while self._heap and (self._heap[0].item is None or self._heap[0].at <= now):
-            deadline = heapq.heappop(self._heap)
+        while self._heap and (self._heap[0][2].item is None or self._heap[0][0] <= now):
+            deadline = heapq.heappop(self._heap)[2]
             if deadline.item is None:
                 self._dropped -= 1
                 continue

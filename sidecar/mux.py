@@ -8,9 +8,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from bridge.deadlines import Deadlines
 from sidecar import frames
 from sidecar.channel import Frame
 from sidecar.errors import CallTimeout, ConnectionLost, SidecarError
+from sidecar.limit import Limit
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Mux:
         self._next_id = 0
         self._pending: dict[int, asyncio.Future[Frame]] = {}
         self._progress: dict[int, Progress] = {}
+        self._deadlines: Deadlines[Limit] = Deadlines(Limit.expire)
         self._ended: SidecarError | None = None
 
     def on_frame(self, frame: Frame) -> None:
@@ -86,7 +89,7 @@ class Mux:
             self._progress[request_id] = on_progress
         future = self._pending[request_id] = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(timeout):
+            with Limit(self._deadlines, timeout):
                 await self._deliver(frames.request(request_id, method, params), headers)
                 frame: Frame = await future
                 return frame
