@@ -259,8 +259,9 @@ class Hub:
     def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
         """A server sent a notification: pass it to whom it concerns."""
         if method == "notifications/resources/updated":
-            for subscriber in tuple(upstream.subscribers.get(str(params.get("uri")), ())):
-                subscriber.resource_updated(upstream, str(params.get("uri")))
+            uri = str(params.get("uri"))
+            for subscriber in upstream.subscriptions.of(uri):
+                subscriber.resource_updated(upstream, uri)
             return
         if method == "notifications/message":
             level = LOG_LEVELS.get(str(params.get("level")), logging.ERROR)

@@ -133,16 +133,11 @@ class Relay:
     async def _subscribe(self, request: Request) -> dict[str, Any]:
         exposed = request.string("uri")
         offer, uri = await self._resource(request, exposed)
-        result = _result(request, await offer.upstream.subscribe(uri, request.session))
-        request.session.subscribed[exposed] = (offer.upstream, uri)
-        return result
+        return _result(request, await request.session.watched.add(exposed, (offer.upstream, uri)))
 
     async def _unsubscribe(self, request: Request) -> dict[str, Any]:
-        source = request.session.subscribed.pop(request.string("uri"), None)
-        if source is None:
-            return {}
-        upstream, uri = source
-        return _result(request, await upstream.unsubscribe(uri, request.session))
+        frame = await request.session.watched.remove(request.string("uri"))
+        return {} if frame is None else _result(request, frame)
 
     async def _complete(self, request: Request) -> dict[str, Any]:
         ref = request.params.get("ref")

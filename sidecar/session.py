@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sidecar.channel import Frame
+from sidecar.watched import Watched
 
 if TYPE_CHECKING:
     from sidecar.errors import SidecarError
@@ -38,8 +39,8 @@ class Session(ABC):
         self.refused: SidecarError | None = None
         """Why it has not all of them, if so."""
         self.private_view: View | None = None
-        self.subscribed: dict[str, tuple[Upstream, str]] = {}
-        """Upstream and original URI by the URI that the client subscribed to."""
+        self.watched = Watched(self)
+        """The resources that the client subscribed to."""
 
     def greeted(self, params: dict[str, Any]) -> None:
         """The client's `initialize` was accepted; `params` are what it sent."""
@@ -63,9 +64,8 @@ class Session(ABC):
 
     def resource_updated(self, upstream: Upstream, uri: str) -> None:
         """A resource that this client subscribed to has changed."""
-        for exposed, source in self.subscribed.items():
-            if source == (upstream, uri):
-                self.notify("notifications/resources/updated", {"uri": exposed})
+        for exposed in self.watched.exposed((upstream, uri)):
+            self.notify("notifications/resources/updated", {"uri": exposed})
 
     def wants_log(self, level: str) -> bool:
         """Whether the client asked for log messages of this level."""

@@ -7,6 +7,7 @@ import logging
 import shlex
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bridge.models import ServerSpec, WorkspaceSpec
@@ -22,6 +23,7 @@ from sidecar.session import LEVELS, Session
 from sidecar.upstream import RECONNECT_WAIT, Upstream
 from sidecar.version import VERSION
 from sidecar.view import View
+from sidecar.watched import Place
 
 log = logging.getLogger(__name__)
 
@@ -204,8 +206,8 @@ class Workspace:
             changes = self._refresh_session(session, before)
             for method in LIST_NOTICES if announce else changes:
                 session.notify(method)
-            if session.subscribed:
-                self.spawn(self._follow(session))
+            if session.watched:
+                self.spawn(session.watched.follow(partial(self._place, session)))
 
     def _refresh_session(self, session: Session, before: View) -> list[str]:
         """What changed for a session, when all the others saw `before`."""
@@ -222,19 +224,10 @@ class Workspace:
         configured = {key: member.spec.namespace for key, member in self.members.items()}
         return views.build(sources, self.spec.name_template, configured=configured, before=before)
 
-    async def _follow(self, session: Session) -> None:
-        """Move a session's resource subscriptions to the upstreams that serve the resources now."""
-        view = session.private_view or self.view
-        for exposed, (upstream, uri) in list(session.subscribed.items()):
-            found = view.resource(exposed)
-            if found is None or found[0].upstream is upstream:
-                continue
-            session.subscribed[exposed] = (found[0].upstream, found[1])
-            try:
-                await found[0].upstream.subscribe(found[1], session)
-            except SidecarError as error:
-                log.warning("a subscription could not be moved", extra={"code": error.code, "workspace": self.name})
-            await self._unsubscribe_from(upstream, uri, session)
+    def _place(self, session: Session, exposed: str) -> Place | None:
+        """Where a resource that a session sees is served."""
+        found = (session.private_view or self.view).resource(exposed)
+        return (found[0].upstream, found[1]) if found else None
 
     async def view_for(self, session: Session) -> View:
         """What a session sees: with its own upstreams, started at first need, where servers are `per_client`."""
@@ -285,20 +278,9 @@ class Workspace:
         for upstream in session.own.values():
             self._pool.release(upstream, session)
         session.own.clear()
-        if session.subscribed:
-            self.spawn(self._unsubscribe(session))
+        if session.watched:
+            self.spawn(session.watched.clear())
         self._on_sessions(self)
-
-    async def _unsubscribe(self, session: Session) -> None:
-        for upstream, uri in session.subscribed.values():
-            await self._unsubscribe_from(upstream, uri, session)
-        session.subscribed.clear()
-
-    async def _unsubscribe_from(self, upstream: Upstream, uri: str, session: Session) -> None:
-        try:
-            await upstream.unsubscribe(uri, session)
-        except SidecarError as error:
-            log.info("a subscription could not be ended", extra={"code": error.code, "workspace": self.name})
 
     def refusal(self) -> SidecarError | None:
         """Why requests are not served now, if they are not."""
