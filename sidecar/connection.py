@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from bridge.models import ServerSettings
@@ -14,6 +15,7 @@ from sidecar.channel import Channel, Frame
 from sidecar.errors import (
     INTERNAL_ERROR,
     METHOD_NOT_FOUND,
+    SERVER_ERROR,
     CallTimeout,
     ConnectionLost,
     HandshakeFailed,
@@ -29,10 +31,20 @@ log = logging.getLogger(__name__)
 MAX_PAGES = 1000
 CLOSE_WAIT = 1.0
 """Seconds until the channel must know why it closed, once sending on it has failed."""
+QUIET = 0.05
+"""Seconds without a further notice after which a list that changes again and again is read."""
+LONGEST_UNREST = 0.5
+"""Seconds after which it is read in any case; and after a reading, in which the next notice is no single one."""
 LISTEN_PAUSE = 1.0
 """Seconds until a listen stream that the server ended is opened again."""
 CLIENT_INFO = {"name": "yamcp-hub", "version": VERSION}
-OWN_NOTICES = ("notifications/cancelled", "notifications/subscriptions/acknowledged")
+MOST_QUESTIONS = 1000
+"""Requests of the server that may wait for their answer at once."""
+TOO_MANY_QUESTIONS: dict[str, Any] = {
+    "code": SERVER_ERROR,
+    "message": f"{MOST_QUESTIONS} requests wait for their answer; there is no room for more.",
+}
+OWN_NOTICES = ("notifications/subscriptions/acknowledged",)
 """They concern the connection, not who uses it."""
 CLIENT_FEATURES = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
 HEADER_NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
@@ -46,7 +58,10 @@ class ClientPort(Protocol):
         """What the client declared in its handshake."""
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Send a request to the client and return its response frame (its `id` means nothing)."""
+        """Send a request to the client and return its response frame (its `id` means nothing).
+
+        Cancelled, it tells the client so.
+        """
 
 
 class Owner(Protocol):
@@ -81,6 +96,8 @@ class Connection:
         self._stale_event = asyncio.Event()
         self._listens: dict[str, asyncio.Task[None]] = {}
         self._aside: set[asyncio.Task[None]] = set()
+        self._questions: dict[int | str, asyncio.Task[None]] = {}
+        """What answers the server's own requests, by their ids."""
         self.catalog = Catalog()
         self.on_frame = self._mux.on_frame
 
@@ -126,10 +143,15 @@ class Connection:
         if greeting.era == "modern":
             self._listen("", dict.fromkeys(("toolsListChanged", "promptsListChanged", "resourcesListChanged"), True))
         self._start(self._renew(tuple(self._owner.subscribed())))
+        clock = asyncio.get_running_loop().time
+        read_at = -LONGEST_UNREST
         while True:
             await self._stale_event.wait()
+            if clock() - read_at < LONGEST_UNREST:
+                await self._calm()
             self._stale_event.clear()
             stale, self._stale = tuple(self._stale), set()
+            read_at = clock()
             try:
                 async with asyncio.timeout(self._settings.start_timeout):
                     self.catalog = await self._read_lists(self.catalog, stale)
@@ -141,6 +163,14 @@ class Connection:
                 )
             else:
                 self._owner.catalog_read(self)
+
+    async def _calm(self) -> None:
+        """Wait until the server has stopped announcing changes, but not for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_UNREST):
+                while self._stale_event.is_set():
+                    self._stale_event.clear()
+                    await asyncio.sleep(QUIET)
 
     # --- handshake -----------------------------------------------------------------------------------------------
 
@@ -266,14 +296,27 @@ class Connection:
         if kinds := CHANGED.get(method):
             self._stale.update(kinds)
             self._stale_event.set()
+        elif method == "notifications/cancelled":
+            if question := self._questions.get(_id(params.get("requestId"))):
+                question.cancel()
         elif method not in OWN_NOTICES:
             self._owner.notified(method, params)
 
     def _on_request(self, frame: Frame) -> None:
-        self._start(self._answer(frame))
+        request_id = _id(frame["id"])
+        if request_id in self._questions:
+            log.warning("a server used an id twice", extra={"method": frame["method"][:100]})
+        elif len(self._questions) >= MOST_QUESTIONS:
+            self._start(self._reply(frames.error(frame["id"], TOO_MANY_QUESTIONS)))
+        elif task := self._start(self._answer(frame)):
+            self._questions[request_id] = task
+            task.add_done_callback(lambda _: self._questions.pop(request_id, None))
 
     async def _answer(self, frame: Frame) -> None:
-        """Answer a request of the server: ping here, client features by the client, if there is one."""
+        """Answer a request of the server: ping here, client features by the client, if there is one.
+
+        Cancelled when the server gives it up (MCP, Cancellation): the client is told, the server gets no answer.
+        """
         method, request_id = frame["method"], frame["id"]
         if method == "ping":
             answer = frames.result(request_id, {})
@@ -285,6 +328,9 @@ class Connection:
             answer = frames.error(request_id, {"code": METHOD_NOT_FOUND, "message": why})
         else:
             answer = frames.error(request_id, {"code": METHOD_NOT_FOUND, "message": "Method not found"})
+        await self._reply(answer)
+
+    async def _reply(self, answer: Frame) -> None:
         try:
             await self._send(answer, self._headers("", {}))
         except ConnectionLost:
@@ -348,6 +394,11 @@ class Connection:
                 await asyncio.sleep(LISTEN_PAUSE)
         except SidecarError:
             return
+
+
+def _id(value: Any) -> int | str:
+    """A request's id as a key: 1 and "1" are two, and what is neither is none."""
+    return value if isinstance(value, int | str) else ""
 
 
 def _dict(value: Any) -> dict[str, Any]:

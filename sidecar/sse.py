@@ -106,6 +106,9 @@ class SseSession(Session):
         self.put(frames.request(request_id, method, params))
         try:
             answer: Frame = await future
+        except asyncio.CancelledError:  # the server gave it up
+            self.put_notification("notifications/cancelled", {"requestId": request_id})
+            raise
         finally:
             del self._asked[request_id]
         return answer

@@ -18,6 +18,7 @@ from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, Worksp
 from sidecar.fastmcp_server import FastMCPServer
 from sidecar.plan import Wanted
 from sidecar.pool import Holder, Pool
+from sidecar.port import OwnPort
 from sidecar.relay import Relay
 from sidecar.session import LEVELS, Session
 from sidecar.upstream import RECONNECT_WAIT, Upstream
@@ -27,6 +28,8 @@ from sidecar.watched import Place
 
 log = logging.getLogger(__name__)
 
+USUAL_LEVEL = "info"
+"""What a server is to log when nobody who asked for a level is left: nothing in the protocol takes a level back."""
 LIST_NOTICES = tuple(CHANGED)
 
 Release = tuple[Upstream, Holder]
@@ -256,7 +259,8 @@ class Workspace:
 
     def _open_own(self, session: Session, spec: ServerSpec) -> Upstream | None:
         try:
-            upstream = self._pool.acquire(spec, session, owner=session.id, port=session)
+            port = OwnPort(session, lambda uri: (session.private_view or views.EMPTY).exposed(spec.key, uri))
+            upstream = self._pool.acquire(spec, session, owner=session.id, port=port)
         except TooManyInstances as error:
             log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": self.name})
             session.refused = error
@@ -278,6 +282,9 @@ class Workspace:
         for upstream in session.own.values():
             self._pool.release(upstream, session)
         session.own.clear()
+        if session.log_level is not None:
+            session.log_level = None
+            self._settle_log_levels()
         if session.watched:
             self.spawn(session.watched.clear())
         self._on_sessions(self)
@@ -310,6 +317,13 @@ class Workspace:
         for upstream in {member.serving for member in self.members.values()} | set(session.own.values()):
             if upstream is not None:
                 self.spawn(upstream.set_log_level(least(self._pool.clients(upstream) | {session})))
+
+    def _settle_log_levels(self) -> None:
+        """Have the servers log again as those want that are left; if none of these ever said, at the usual level."""
+        for upstream in {member.serving for member in self.members.values()}:
+            if upstream is not None and upstream.log_level is not None:
+                level = least(self._pool.clients(upstream)) or USUAL_LEVEL
+                self.spawn(upstream.set_log_level(level))
 
     def holds(self, upstream: Upstream) -> bool:
         """Whether one of its servers, or of its sessions' own, is this upstream."""

@@ -46,10 +46,15 @@ class Port:
     """A client that answers each request with its name; `sampling/createMessage` never."""
 
     capabilities: ClassVar[dict[str, Any]] = {"sampling": {}, "roots": {"listChanged": True}}
+    waiting = 0
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         if method == "sampling/createMessage":
-            await asyncio.Event().wait()
+            self.waiting += 1
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.waiting -= 1
         if method == "broken":
             raise RuntimeError("a fault")
         return {"jsonrpc": "2.0", "id": 0, "result": {"asked": method, "with": params}}
@@ -352,6 +357,39 @@ async def test_list_changed() -> None:
         assert len(life.channel.got("resources/templates/list")) == 2
 
 
+async def test_many_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of a burst of notices is heeded at once, all the others together, when it is quiet again."""
+    monkeypatch.setattr(module, "LONGEST_UNREST", 5.0)
+    server = FakeServer()
+    async with living(server) as life:
+        await life.ready()
+        for number in range(50):
+            server.tools[f"t{number}"] = dict
+            life.channel.notify("notifications/tools/list_changed")
+            await settle(3)
+        await until(lambda: life.owner.catalogs and len(life.owner.catalogs[-1].tools) == 51)
+        assert len(life.channel.got("tools/list")) == 3
+        assert len(life.owner.catalogs) == 3
+
+
+async def test_changes_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that never stops announcing has its list read again and again nevertheless."""
+    monkeypatch.setattr(module, "QUIET", 0.02)
+    monkeypatch.setattr(module, "LONGEST_UNREST", 0.05)
+    server = FakeServer()
+    async with living(server) as life:
+        await life.ready()
+
+        async def announce() -> None:
+            while True:
+                life.channel.notify("notifications/tools/list_changed")
+                await asyncio.sleep(0.001)
+
+        announcing = asyncio.create_task(announce())
+        await life.channel.sent("tools/list", 5)
+        announcing.cancel()
+
+
 async def test_list_changed_but_unreadable() -> None:
     """When the new list cannot be read, the old one stays, and the next notice is heeded."""
     server = FakeServer()
@@ -467,6 +505,34 @@ async def test_client_that_does_not_answer() -> None:
         life.channel.close(ServerExited("It exited with code 0."))
         assert isinstance(await life.over(), ServerExited)
         asking.cancel()
+
+
+async def test_question_taken_back() -> None:
+    """A server that cancels what it asks the client gets no answer; its other questions go on."""
+    port = Port()
+    async with living(FakeServer(), port=port) as life:
+        await life.ready()
+        for request_id in (1, "1"):
+            life.channel.push({"jsonrpc": "2.0", "id": request_id, "method": "sampling/createMessage", "params": {}})
+        await until(lambda: port.waiting == 2)
+        for unknown in ({}, {"requestId": "2"}, {"requestId": [1]}):
+            life.channel.notify("notifications/cancelled", unknown)
+        life.channel.notify("notifications/cancelled", {"requestId": "1"})
+        await until(lambda: port.waiting == 1)
+        assert (await life.channel.ask("roots/list"))["result"]["asked"] == "roots/list"
+        assert [frame["id"] for frame in life.channel.received if "method" not in frame] == ["srv-1"]
+
+
+async def test_more_questions_than_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that asks without end does not fill the hub's memory."""
+    monkeypatch.setattr(module, "MOST_QUESTIONS", 2)
+    port = Port()
+    async with living(FakeServer(), port=port) as life:
+        await life.ready()
+        for request_id in (1, 1, 2):
+            life.channel.push({"jsonrpc": "2.0", "id": request_id, "method": "sampling/createMessage", "params": {}})
+        await until(lambda: port.waiting == 2)
+        assert (await life.channel.ask("roots/list"))["error"]["code"] == -32010
 
 
 async def test_server_gone_before_the_answer() -> None:

@@ -624,6 +624,28 @@ async def test_log_level_at_the_server(tmp_path: Path) -> None:
         assert plain.channel.got("logging/setLevel") == []
 
 
+async def test_log_level_when_a_session_leaves(tmp_path: Path) -> None:
+    """When the client that wanted most leaves, those count that are left; when nobody is, the usual level does."""
+    server = FakeServer("one")
+    one, two = Recorder("one"), Recorder("two")
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a"), space("a"), space("a", name="v"))
+        await joined(made, one)
+        await joined(made, two, name="v")
+        await made.ask(one, "logging/setLevel", {"level": "debug"})
+        await made.ask(two, "logging/setLevel", {"level": "error"}, name="v")
+        await server.channel.sent("logging/setLevel")
+        made.workspace().leave(one)
+        await server.channel.sent("logging/setLevel", 2)
+        made.workspace("v").leave(two)
+        await server.channel.sent("logging/setLevel", 3)
+        made.workspace().join(plain := Recorder("plain"))
+        made.workspace().leave(plain)
+        await settle()
+        levels = [frame["params"]["level"] for frame in server.channel.got("logging/setLevel")]
+        assert levels == ["debug", "error", "info"]
+
+
 async def test_log_level_and_a_busy_server(tmp_path: Path) -> None:
     """A client that sets its log level need not wait for a server that is busy."""
     busy, server = FakeServer("busy"), FakeServer("one")
