@@ -124,6 +124,9 @@ class Settings(BaseSettings):
         15, gt=0, allow_inf_nan=False, description="Comment ping on SSE streams, against idle proxies."
     )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body that is read.")
+    page_size: int = Field(
+        0, ge=0, description="Most items on one page of a list that a client asks for; 0: every list whole."
+    )
     drain_timeout: float = Field(
         30,
         ge=0,

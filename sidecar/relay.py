@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sidecar import era, uris
+from sidecar import era, pages, uris
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
 from sidecar.mux import Progress
@@ -51,8 +51,9 @@ class Answered(Exception):
 class Relay:
     """Answers the relayed methods of one workspace."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, page_size: int = 0) -> None:
         self._workspace = workspace
+        self._page_size = page_size
         self._handlers: Mapping[str, Callable[[Request], Awaitable[dict[str, Any]]]] = {
             "tools/list": self._list("tools", lambda view: view.tools),
             "prompts/list": self._list("prompts", lambda view: view.prompts),
@@ -101,9 +102,8 @@ class Relay:
         self, key: str, items: Callable[[View], tuple[Any, ...]]
     ) -> Callable[[Request], Awaitable[dict[str, Any]]]:
         async def answer(request: Request) -> dict[str, Any]:
-            if "cursor" in request.params:
-                raise ParamsInvalid("There is no such page: the hub gives each list whole.")
-            return {key: list(items(await self._workspace.view_for(request.session)))}
+            view = await self._workspace.view_for(request.session)
+            return pages.page(key, items(view), request.params, self._page_size)
 
         return answer
 

@@ -72,7 +72,7 @@ class Workspace:
         self.gone = False
         self.sessions: set[Session] = set()
         self.members: dict[str, Member] = {}
-        self.relay = Relay(self)
+        self.relay = Relay(self, settings.page_size)
         self.server_info = {"name": wanted.spec.name, "version": VERSION}
         self._pages = f"{settings.base_url}/hub/"
         self._pool = pool
