@@ -151,6 +151,14 @@ class ResourceUnknown(SidecarError):
     hint = "List the resources again: the workspace was edited, or the URI is wrong."
 
 
+class TaskUnknown(SidecarError):
+    """The session has no such task: it never had, its time is over, or it belongs to another session."""
+
+    code = "TASK_UNKNOWN"
+    rpc_code = INVALID_PARAMS
+    hint = "tasks/list has those of this session; a task ends with the session that began it."
+
+
 class ServerUnavailable(SidecarError):
     """A server whose tools are listed is not ready: it crashed or cannot be reached, and is being retried."""
 

@@ -136,7 +136,7 @@ class FastMCPServer:
             self._greeted(ctx)
             return self._describe(result)
         if ctx.method == "server/discover":
-            return self._describe(await call_next(ctx), without=("logging",))
+            return self._describe(await call_next(ctx), without=("logging", "tasks"))
         modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
         greeted = modern or ctx.session._connection.initialize_accepted
         if not greeted or not self._workspace.relay.takes(ctx.method, modern):

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.models import Event, Snapshot, UpstreamState
 from bridge.settings import Settings
-from sidecar import codec
+from sidecar import codec, tasks
 from sidecar.errors import HubStopping
 from sidecar.logring import SERVER_LOGGER
 from sidecar.metrics import Metrics
@@ -262,6 +262,11 @@ class Hub:
             uri = str(params.get("uri"))
             for subscriber in upstream.subscriptions.of(uri):
                 subscriber.resource_updated(upstream, uri)
+            return
+        if method == "notifications/tasks/status":
+            for session in self.pool.clients(upstream):
+                if exposed := session.tasks.exposed(upstream, str(params.get("taskId"))):
+                    session.notify(method, tasks.named(exposed, params))
             return
         if method == "notifications/message":
             level = LOG_LEVELS.get(str(params.get("level")), logging.ERROR)

@@ -12,6 +12,8 @@ from sidecar.errors import ParamsInvalid
 
 Item = dict[str, Any]
 
+NAMES = ("uri", "uriTemplate", "name", "taskId")
+"""What names an item: the first that it has."""
 FRESH = "Ask for the list from its beginning, without a cursor."
 
 
@@ -49,5 +51,5 @@ def _cursor(start: int, digest: str) -> str:
 
 def _digest(key: str, items: Sequence[Item]) -> str:
     """What tells lists of other things, and in another order, apart."""
-    names = (str(item.get("uri") or item.get("uriTemplate") or item.get("name")) for item in items)
+    names = (str(next((item[field] for field in NAMES if field in item), "")) for item in items)
     return hashlib.blake2b("\0".join((key, *names)).encode(errors="replace"), digest_size=9).hexdigest()

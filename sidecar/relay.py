@@ -6,11 +6,12 @@ progress token, and what the eras say differently (sidecar/era.py). Everything e
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sidecar import era, pages, uris
+from sidecar import era, pages, tasks, uris
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
 from sidecar.mux import Progress
@@ -36,8 +37,12 @@ Notify = Callable[[str, Params], None]
 
 LONGEST_SHOWN = 200
 """Characters of what a client or server sent that an error, and with it the log, repeats."""
-LEGACY_METHODS = frozenset({"logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
-"""Gone in the modern era: levels are named in each request, subscriptions are `subscriptions/listen`."""
+TASK_METHODS = ("tasks/get", "tasks/result", "tasks/cancel")
+LEGACY_METHODS = frozenset(
+    {"logging/setLevel", "resources/subscribe", "resources/unsubscribe", "tasks/list", *TASK_METHODS}
+)
+"""Gone in the modern era: levels are named in each request, subscriptions are `subscriptions/listen`, and tasks an
+extension."""
 
 
 class Answered(Exception):
@@ -66,6 +71,8 @@ class Relay:
             "resources/unsubscribe": self._unsubscribe,
             "completion/complete": self._complete,
             "logging/setLevel": self._set_level,
+            "tasks/list": self._list_tasks,
+            **dict.fromkeys(TASK_METHODS, self._task),
         }
 
     def takes(self, method: str, modern: bool) -> bool:
@@ -117,7 +124,32 @@ class Relay:
         if route is None:
             raise self._missing(request, ToolUnknown, f"no tool {_shown(name)}.")
         params = request.params if route.name == name else {**request.params, "name": route.name}
-        return await self._ask(request, route.offer, params, tool=route.name)
+        result = await self._ask(request, route.offer, params, tool=route.name)
+        if "task" in params and request.era == "legacy":
+            return request.session.tasks.created(route.offer, route.name, result)
+        return result
+
+    async def _task(self, request: Request) -> dict[str, Any]:
+        """Ask about a task, or end it, where it runs."""
+        exposed = request.string("taskId")
+        task = request.session.tasks.find(exposed)
+        result = await self._ask(request, task.offer, {**request.params, "taskId": task.id}, tool=task.tool)
+        return tasks.named(exposed, result)
+
+    async def _list_tasks(self, request: Request) -> dict[str, Any]:
+        """The session's tasks, as their servers say that they are now; a shared server's list has others' too."""
+        known = list(request.session.tasks)
+        asked = (
+            task.offer.upstream.request("tasks/get", {"taskId": task.id}, timeout=task.offer.timeout(task.tool))
+            for _, task in known
+        )
+        frames = await asyncio.gather(*asked, return_exceptions=True)
+        found = [
+            {**frame["result"], "taskId": exposed}
+            for (exposed, _), frame in zip(known, frames, strict=True)
+            if isinstance(frame, dict) and isinstance(frame.get("result"), dict)
+        ]
+        return pages.page("tasks", found, request.params, self._page_size)
 
     async def _get_prompt(self, request: Request) -> dict[str, Any]:
         name = request.string("name")

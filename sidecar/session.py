@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sidecar.channel import Frame
+from sidecar.tasks import Tasks
 from sidecar.watched import Watched
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Session(ABC):
         self.private_view: View | None = None
         self.watched = Watched(self)
         """The resources that the client subscribed to."""
+        self.tasks = Tasks()
+        """What servers do for it (MCP 2025-11-25, Tasks)."""
 
     def greeted(self, params: dict[str, Any]) -> None:
         """The client's `initialize` was accepted; `params` are what it sent."""

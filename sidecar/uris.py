@@ -206,6 +206,7 @@ def _template(template: dict[str, Any], rename: Rename) -> dict[str, Any]:
 
 _REWRITERS: Mapping[str, Callable[[dict[str, Any], Rename], dict[str, Any]]] = {
     "tools/call": _called,
+    "tasks/result": _called,
     "tools/list": lambda result, rename: _each(result, "tools", rename, _tool),
     "prompts/get": _messages,
     "sampling/createMessage": _messages,

@@ -338,7 +338,8 @@ class Workspace:
             "prompts": {"listChanged": True},
             "resources": {"listChanged": True, "subscribe": True},
             "completions": {},
-            "logging": {},  # legacy clients only: the modern era has it deprecated
+            "logging": {},  # this and the next for legacy clients only: the modern era has them no more
+            "tasks": {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}},
         }
 
 
