@@ -265,7 +265,7 @@ class Hub:
             return
         if method == "notifications/tasks/status":
             for session in self.pool.clients(upstream):
-                if exposed := session.tasks.exposed(upstream, str(params.get("taskId"))):
+                if exposed := session.server_tasks.exposed(upstream, str(params.get("taskId"))):
                     session.notify(method, tasks.named(exposed, params))
             return
         if method == "notifications/message":

@@ -126,19 +126,19 @@ class Relay:
         params = request.params if route.name == name else {**request.params, "name": route.name}
         result = await self._ask(request, route.offer, params, tool=route.name)
         if "task" in params and request.era == "legacy":
-            return request.session.tasks.created(route.offer, route.name, result)
+            return request.session.server_tasks.created(route.offer, route.name, result)
         return result
 
     async def _task(self, request: Request) -> dict[str, Any]:
         """Ask about a task, or end it, where it runs."""
         exposed = request.string("taskId")
-        task = request.session.tasks.find(exposed)
+        task = request.session.server_tasks.find(exposed)
         result = await self._ask(request, task.offer, {**request.params, "taskId": task.id}, tool=task.tool)
         return tasks.named(exposed, result)
 
     async def _list_tasks(self, request: Request) -> dict[str, Any]:
         """The session's tasks, as their servers say that they are now; a shared server's list has others' too."""
-        known = list(request.session.tasks)
+        known = list(request.session.server_tasks)
         asked = (
             task.offer.upstream.request("tasks/get", {"taskId": task.id}, timeout=task.offer.timeout(task.tool))
             for _, task in known

@@ -42,7 +42,7 @@ class Session(ABC):
         self.private_view: View | None = None
         self.watched = Watched(self)
         """The resources that the client subscribed to."""
-        self.tasks = Tasks()
+        self.server_tasks = Tasks()
         """What servers do for it (MCP 2025-11-25, Tasks)."""
 
     def greeted(self, params: dict[str, Any]) -> None:

@@ -116,4 +116,4 @@ async def test_tasks_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         for _ in range(3):
             await made.ask(client, "tools/call", begin("a_echo"))
         assert [task["taskId"] for task in (await made.ask(client, "tasks/list"))["tasks"]] == ["3", "4"]
-        assert len(client.tasks) == 2
+        assert len(client.server_tasks) == 2
