@@ -124,6 +124,9 @@ class Settings(BaseSettings):
         15, gt=0, allow_inf_nan=False, description="Comment ping on SSE streams, against idle proxies."
     )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body that is read.")
+    probe_features: bool = Field(
+        True, description="Look, once a server, whether it offers more to clients with features, for a hint."
+    )
     page_size: int = Field(
         0, ge=0, description="Most items on one page of a list that a client asks for; 0: every list whole."
     )

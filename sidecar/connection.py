@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 from bridge.models import ServerSettings
-from sidecar import era, frames
-from sidecar.catalog import CHANGED, LIST_METHODS, RESULT_KEYS, Catalog, Greeting, Kind
+from sidecar import era, frames, lists, uris
+from sidecar.catalog import CHANGED, LIST_METHODS, Catalog, Greeting
 from sidecar.channel import Channel, Frame
 from sidecar.errors import (
     INTERNAL_ERROR,
@@ -22,19 +21,15 @@ from sidecar.errors import (
     SidecarError,
     StartTimeout,
 )
+from sidecar.frames import as_dict, as_list, told
 from sidecar.mux import Mux, Progress
 from sidecar.param_headers import param_headers
 from sidecar.version import VERSION
 
 log = logging.getLogger(__name__)
 
-MAX_PAGES = 1000
 CLOSE_WAIT = 1.0
 """Seconds until the channel must know why it closed, once sending on it has failed."""
-QUIET = 0.05
-"""Seconds without a further notice after which a list that changes again and again is read."""
-LONGEST_UNREST = 0.5
-"""Seconds after which it is read in any case; and after a reading, in which the next notice is no single one."""
 LISTEN_PAUSE = 1.0
 """Seconds until a listen stream that the server ended is opened again."""
 CLIENT_INFO = {"name": "yamcp-hub", "version": VERSION}
@@ -68,6 +63,8 @@ class Owner(Protocol):
     """Who is told of what happens on a connection, and says what it is wanted for."""
 
     log_level: str | None
+    rename: Callable[[str], str]
+    """A URI of the server as its client is to see it."""
 
     def catalog_read(self, connection: Connection) -> None:
         """The lists were read, for the first time (the connection is usable now) or again."""
@@ -92,8 +89,7 @@ class Connection:
         self._mux = Mux(self._send, self._on_notification, self._on_request)
         self._channel: Channel | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._stale: set[Kind] = set()
-        self._stale_event = asyncio.Event()
+        self._changes = lists.Changes()
         self._listens: dict[str, asyncio.Task[None]] = {}
         self._aside: set[asyncio.Task[None]] = set()
         self._questions: dict[int | str, asyncio.Task[None]] = {}
@@ -134,7 +130,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._settings.start_timeout):
                 greeting = await self._greet()
-                self.catalog = await self._read_lists(Catalog(greeting), tuple(LIST_METHODS))
+                self.catalog = await lists.read(self.request, Catalog(greeting), LIST_METHODS)
         except (TimeoutError, CallTimeout):
             return StartTimeout(f"No handshake and lists within {self._settings.start_timeout:g} s.")
         except SidecarError as error:
@@ -143,18 +139,11 @@ class Connection:
         if greeting.era == "modern":
             self._listen("", dict.fromkeys(("toolsListChanged", "promptsListChanged", "resourcesListChanged"), True))
         self._start(self._renew(tuple(self._owner.subscribed())))
-        clock = asyncio.get_running_loop().time
-        read_at = -LONGEST_UNREST
         while True:
-            await self._stale_event.wait()
-            if clock() - read_at < LONGEST_UNREST:
-                await self._calm()
-            self._stale_event.clear()
-            stale, self._stale = tuple(self._stale), set()
-            read_at = clock()
+            stale = await self._changes.take()
             try:
                 async with asyncio.timeout(self._settings.start_timeout):
-                    self.catalog = await self._read_lists(self.catalog, stale)
+                    self.catalog = await lists.read(self.request, self.catalog, stale)
             except TimeoutError:
                 log.warning("a changed list could not be read again in time")
             except SidecarError as error:
@@ -163,14 +152,6 @@ class Connection:
                 )
             else:
                 self._owner.catalog_read(self)
-
-    async def _calm(self) -> None:
-        """Wait until the server has stopped announcing changes, but not for long."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_UNREST):
-                while self._stale_event.is_set():
-                    self._stale_event.clear()
-                    await asyncio.sleep(QUIET)
 
     # --- handshake -----------------------------------------------------------------------------------------------
 
@@ -193,12 +174,12 @@ class Connection:
             except HandshakeFailed:
                 log.debug("neither era is spoken")
         if not isinstance(answer, dict) or not isinstance(answer.get("protocolVersion"), str):
-            raise HandshakeFailed(f"`initialize` was answered with {_told(frame)}.")
+            raise HandshakeFailed(f"`initialize` was answered with {told(frame)}.")
         greeting = Greeting(
             era="legacy",
             version=answer["protocolVersion"],
-            capabilities=_dict(answer.get("capabilities")),
-            server_info=_dict(answer.get("serverInfo")),
+            capabilities=as_dict(answer.get("capabilities")),
+            server_info=as_dict(answer.get("serverInfo")),
             instructions=str(answer.get("instructions") or ""),
         )
         self.catalog = Catalog(greeting)
@@ -209,41 +190,17 @@ class Connection:
         self.catalog = Catalog(Greeting(era="modern", version=era.MODERN_VERSION))
         frame = await self.request("server/discover", {})
         answer = frame.get("result")
-        if not isinstance(answer, dict) or era.MODERN_VERSION not in _list(answer.get("supportedVersions")):
-            raise HandshakeFailed(f"`server/discover` was answered with {_told(frame)}.")
+        if not isinstance(answer, dict) or era.MODERN_VERSION not in as_list(answer.get("supportedVersions")):
+            raise HandshakeFailed(f"`server/discover` was answered with {told(frame)}.")
         greeting = Greeting(
             era="modern",
             version=era.MODERN_VERSION,
-            capabilities=_dict(answer.get("capabilities")),
-            server_info=_dict(_dict(answer.get("_meta")).get(era.SERVER_INFO_KEY)),
+            capabilities=as_dict(answer.get("capabilities")),
+            server_info=as_dict(as_dict(answer.get("_meta")).get(era.SERVER_INFO_KEY)),
             instructions=str(answer.get("instructions") or ""),
         )
         self.catalog = Catalog(greeting)
         return greeting
-
-    async def _read_lists(self, catalog: Catalog, kinds: tuple[Kind, ...]) -> Catalog:
-        for kind in kinds:
-            if catalog.greeting.offers(kind):
-                catalog = catalog.with_list(kind, await self._read_list(kind))
-        return catalog
-
-    async def _read_list(self, kind: Kind) -> tuple[dict[str, Any], ...]:
-        """All pages of a list; none where the server does not know the method after all."""
-        items: list[dict[str, Any]] = []
-        cursor: str | None = None
-        for _ in range(MAX_PAGES):
-            frame = await self.request(LIST_METHODS[kind], {"cursor": cursor} if cursor else {})
-            if "error" in frame:
-                if _dict(frame["error"]).get("code") == METHOD_NOT_FOUND:
-                    return ()
-                raise HandshakeFailed(f"`{LIST_METHODS[kind]}` was answered with {_told(frame)}.")
-            page = _dict(frame.get("result"))
-            items.extend(item for item in _list(page.get(RESULT_KEYS[kind])) if isinstance(item, dict))
-            following = page.get("nextCursor")
-            if not isinstance(following, str) or following in ("", cursor):
-                return tuple(items)
-            cursor = following
-        raise HandshakeFailed(f"`{LIST_METHODS[kind]}` does not end: {MAX_PAGES} pages were read.")
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -294,8 +251,7 @@ class Connection:
 
     def _on_notification(self, method: str, params: dict[str, Any]) -> None:
         if kinds := CHANGED.get(method):
-            self._stale.update(kinds)
-            self._stale_event.set()
+            self._changes.add(kinds)
         elif method == "notifications/cancelled":
             if question := self._questions.get(_id(params.get("requestId"))):
                 question.cancel()
@@ -321,7 +277,7 @@ class Connection:
         if method == "ping":
             answer = frames.result(request_id, {})
         elif self._port is not None:
-            answer = {**await self._ask_client(self._port, method, _dict(frame.get("params"))), "id": request_id}
+            answer = {**await self._ask_client(self._port, method, as_dict(frame.get("params"))), "id": request_id}
         elif method in CLIENT_FEATURES:
             self._owner.feature_refused(method)
             why = f"{method}: this connection is shared by several clients"
@@ -338,7 +294,7 @@ class Connection:
 
     async def _ask_client(self, port: ClientPort, method: str, params: dict[str, Any]) -> Frame:
         try:
-            return await port.ask(method, params)
+            return await port.ask(method, uris.rewrite_result(method, params, self._owner.rename))
         except Exception:  # whatever goes wrong on the client's side must not end the server's connection
             log.exception("a client could not be asked", extra={"method": method})
             return frames.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client could not be asked"})
@@ -389,7 +345,7 @@ class Connection:
             while True:
                 frame = await self.request("subscriptions/listen", {"notifications": wanted})
                 if "error" in frame:
-                    log.info("the server does not serve subscriptions/listen", extra={"reason": _told(frame)})
+                    log.info("the server does not serve subscriptions/listen", extra={"reason": told(frame)})
                     return
                 await asyncio.sleep(LISTEN_PAUSE)
         except SidecarError:
@@ -399,19 +355,3 @@ class Connection:
 def _id(value: Any) -> int | str:
     """A request's id as a key: 1 and "1" are two, and what is neither is none."""
     return value if isinstance(value, int | str) else ""
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _told(frame: Frame) -> str:
-    """What a server answered, short enough for a message."""
-    error = frame.get("error")
-    if isinstance(error, dict):
-        return f"error {error.get('code')}: {str(error.get('message'))[:200]}"
-    return "something that is not MCP"

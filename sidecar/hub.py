@@ -15,6 +15,7 @@ from sidecar.logring import SERVER_LOGGER
 from sidecar.metrics import Metrics
 from sidecar.plan import Wanted, plan
 from sidecar.pool import Pool
+from sidecar.probe import Probes
 from sidecar.redact import Redactor
 from sidecar.session import Session
 from sidecar.tenants import Tenants
@@ -58,6 +59,7 @@ class Hub:
         self._counting: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._pool: Pool | None = None
+        self.probes = Probes(lambda spec: self.pool.connect(spec), self.upstream_changed)
 
     @property
     def pool(self) -> Pool:
@@ -72,8 +74,10 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(pool.run(until))
+            probing = tasks.create_task(self.probes.run())
             await until.wait()
             self._tasks = None
+            probing.cancel()
             self.tenants.stop()
             if self._counting:
                 self._counting.cancel()
@@ -109,6 +113,7 @@ class Hub:
         """Drop what is kept by server key of those that are gone."""
         keys = {server.key for server in snapshot.servers}
         self._metrics.keep_servers(keys)
+        self.probes.keep({self.pool.fingerprint(server) for server in snapshot.servers})
         for server in self.snapshot.servers if self.snapshot else ():
             if server.key not in keys:
                 self._redactor.retire(server.key)
@@ -130,6 +135,8 @@ class Hub:
         if self._tasks is None:
             raise RuntimeError("the hub is not running")
         workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed, tenant)
+        if self._settings.probe_features:
+            workspace.probe = self.probes.want
         end = self._ends[workspace] = asyncio.Event()
         self._tasks.create_task(workspace.run(end))
         return workspace

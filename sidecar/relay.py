@@ -110,6 +110,7 @@ class Relay:
     ) -> Callable[[Request], Awaitable[dict[str, Any]]]:
         async def answer(request: Request) -> dict[str, Any]:
             view = await self._workspace.view_for(request.session)
+            self._workspace.listed(request.capabilities)
             return pages.page(key, items(view), request.params, self._page_size)
 
         return answer
@@ -233,6 +234,13 @@ class Request:
         self.era = era.of_params(params)
         self.correlation = session.next_correlation()
         self._notify = notify
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """What the client can do: said in its handshake, or in each request."""
+        meta = self.params.get("_meta") if self.era == "modern" else None
+        declared = meta.get(era.CAPABILITIES_KEY) if isinstance(meta, dict) else self.session.capabilities
+        return declared if isinstance(declared, dict) else {}
 
     def string(self, key: str) -> str:
         """A parameter that must be there. Raises ParamsInvalid."""

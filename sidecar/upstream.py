@@ -80,6 +80,8 @@ class Upstream:
         self.backoff = Backoff()
         self.log_level: str | None = None
         """What its clients want it to log, where one said so."""
+        self.rename: Callable[[str], str] = str
+        """A URI of its own as its client, if it has one alone, is to see it."""
         self.subscriptions = Subscriptions(lambda: self._connected(RECONNECT_WAIT))
         self.catalog: Catalog | None = None
         """The lists as last read; kept while it is being reconnected, so that a crash makes no tool vanish."""
@@ -247,7 +249,9 @@ class Upstream:
 
     def feature_refused(self, method: str) -> None:
         """Remember that the server asked for a client feature, for the hint in its status."""
-        self.refused.add(method)
+        if method not in self.refused:
+            self.refused.add(method)
+            self._listener.upstream_changed(self)
 
     # --- requests ------------------------------------------------------------------------------------------------
 

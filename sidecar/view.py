@@ -69,10 +69,6 @@ class View:
         offer = self.labels.get(stripped[0]) if stripped else None
         return (offer, offer.originals.restore(stripped[1])) if offer and stripped else None
 
-    def exposed(self, key: str, uri: str) -> str:
-        """A URI of the server `key` as the workspace shows it."""
-        return next((offer.rename(uri) for offer in self.offers if offer.spec.key == key), uri)
-
     def changed(self, other: View) -> list[str]:
         """The list_changed notifications that leading from `other` to this view calls for."""
         changes: list[str] = []

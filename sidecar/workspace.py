@@ -18,7 +18,6 @@ from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, Worksp
 from sidecar.fastmcp_server import FastMCPServer
 from sidecar.plan import Wanted
 from sidecar.pool import Holder, Pool
-from sidecar.port import OwnPort
 from sidecar.relay import Relay
 from sidecar.session import LEVELS, Session
 from sidecar.upstream import RECONNECT_WAIT, Upstream
@@ -73,6 +72,8 @@ class Workspace:
         self.sessions: set[Session] = set()
         self.members: dict[str, Member] = {}
         self.relay = Relay(self, settings.page_size)
+        self.probe: Callable[[Iterable[Upstream], dict[str, Any]], None] | None = None
+        """Told which shared servers a client lists, and what the client can do."""
         self.server_info = {"name": wanted.spec.name, "version": VERSION}
         self._pages = f"{settings.base_url}/hub/"
         self._pool = pool
@@ -225,7 +226,16 @@ class Workspace:
             if upstream is not None and upstream.catalog is not None:
                 sources.append((member.spec, upstream, upstream.catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
-        return views.build(sources, self.spec.name_template, configured=configured, before=before)
+        made = views.build(sources, self.spec.name_template, configured=configured, before=before)
+        for offer in made.offers:
+            if offer.upstream in own.values():
+                offer.upstream.rename = offer.rename
+        return made
+
+    def listed(self, capabilities: dict[str, Any]) -> None:
+        """A client with these capabilities lists what there is: perhaps its servers would offer it more."""
+        if self.probe is not None and capabilities:
+            self.probe((member.upstream for member in self.members.values() if member.upstream), capabilities)
 
     def _place(self, session: Session, exposed: str) -> Place | None:
         """Where a resource that a session sees is served."""
@@ -259,8 +269,7 @@ class Workspace:
 
     def _open_own(self, session: Session, spec: ServerSpec) -> Upstream | None:
         try:
-            port = OwnPort(session, lambda uri: (session.private_view or views.EMPTY).exposed(spec.key, uri))
-            upstream = self._pool.acquire(spec, session, owner=session.id, port=port)
+            upstream = self._pool.acquire(spec, session, owner=session.id, port=session)
         except TooManyInstances as error:
             log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": self.name})
             session.refused = error

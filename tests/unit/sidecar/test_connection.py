@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, ClassVar
 
 import pytest
 
 from bridge.models import ServerSettings
 from sidecar import connection as module
-from sidecar import era
+from sidecar import era, lists
 from sidecar.catalog import Catalog
 from sidecar.channel import Frame
 from sidecar.connection import Connection
@@ -25,6 +25,7 @@ class Owner:
     def __init__(self, *uris: str) -> None:
         self.uris = uris
         self.log_level: str | None = None
+        self.rename: Callable[[str], str] = lambda uri: uri.replace("a://", "a://label/")
         self.catalogs: list[Catalog] = []
         self.notes: list[tuple[str, dict[str, Any]]] = []
         self.refused: list[str] = []
@@ -47,9 +48,10 @@ class Port:
 
     capabilities: ClassVar[dict[str, Any]] = {"sampling": {}, "roots": {"listChanged": True}}
     waiting = 0
+    waits = True
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        if method == "sampling/createMessage":
+        if method == "sampling/createMessage" and self.waits:
             self.waiting += 1
             try:
                 await asyncio.Event().wait()
@@ -302,7 +304,7 @@ async def test_paging(list_of: Any) -> None:
 
 async def test_endless_paging(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that never ends is an error, not an endless loop."""
-    monkeypatch.setattr(module, "MAX_PAGES", 5)
+    monkeypatch.setattr(lists, "MAX_PAGES", 5)
     server = FakeServer()
     server.handlers["tools/list"] = lambda channel, _: {"tools": [], "nextCursor": str(len(channel.received))}
     async with living(server) as life:
@@ -359,7 +361,7 @@ async def test_list_changed() -> None:
 
 async def test_many_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of a burst of notices is heeded at once, all the others together, when it is quiet again."""
-    monkeypatch.setattr(module, "LONGEST_UNREST", 5.0)
+    monkeypatch.setattr(lists, "LONGEST_UNREST", 5.0)
     server = FakeServer()
     async with living(server) as life:
         await life.ready()
@@ -374,8 +376,8 @@ async def test_many_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_changes_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that never stops announcing has its list read again and again nevertheless."""
-    monkeypatch.setattr(module, "QUIET", 0.02)
-    monkeypatch.setattr(module, "LONGEST_UNREST", 0.05)
+    monkeypatch.setattr(lists, "QUIET", 0.02)
+    monkeypatch.setattr(lists, "LONGEST_UNREST", 0.05)
     server = FakeServer()
     async with living(server) as life:
         await life.ready()
@@ -485,6 +487,13 @@ async def test_forwarded_to_the_client() -> None:
             life.channel.ask("roots/list"), life.channel.ask("elicitation/create", {"message": "?"})
         )
         assert roots["result"]["asked"] == "roots/list"
+        block = {"type": "tool_result", "content": [{"type": "resource_link", "uri": "a://x"}]}
+        shown = {"type": "tool_result", "content": [{"type": "resource_link", "uri": "a://label/x"}]}
+        sampled = await life.channel.ask("sampling/tools", {"messages": [{"role": "user", "content": [block]}]})
+        assert "label" not in str(sampled), "only in what the protocol has"
+        life.port.waits = False
+        sampled = await life.channel.ask("sampling/createMessage", {"messages": [{"role": "user", "content": block}]})
+        assert sampled["result"]["with"]["messages"][0]["content"] == shown
         assert elicitation["result"]["with"] == {"message": "?"}
 
 
