@@ -11,6 +11,7 @@ INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 PARSE_ERROR = -32700
 INTERNAL_ERROR = -32603
+REQUEST_CANCELLED = -32800  # as the SDK has it (and LSP, from which it comes)
 RESOURCE_NOT_FOUND = -32002  # legacy clients' only; era.error_to_client makes it INVALID_PARAMS for modern ones
 SERVER_ERROR = -32010  # first of the implementation-defined band that the SDKs do not use themselves
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bridge.models import Event, Snapshot, UpstreamState
+from bridge.models import Event, ServerSpec, Snapshot, UpstreamState
 from bridge.settings import Settings
 from sidecar import codec, tasks
 from sidecar.errors import HubStopping
@@ -19,7 +19,7 @@ from sidecar.probe import Probes
 from sidecar.redact import Redactor
 from sidecar.session import Session
 from sidecar.tenants import Tenants
-from sidecar.upstream import Upstream
+from sidecar.upstream import Connect, Upstream
 from sidecar.workspace import Release, Workspace
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Hub:
         self._counting: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._pool: Pool | None = None
-        self.probes = Probes(lambda spec: self.pool.connect(spec), self.upstream_changed)
+        self.probes = Probes(self._connect, self.upstream_changed)
 
     @property
     def pool(self) -> Pool:
@@ -83,6 +83,9 @@ class Hub:
                 self._counting.cancel()
             for end in self._ends.values():
                 end.set()
+
+    def _connect(self, spec: ServerSpec) -> Connect:
+        return self.pool.connect(spec)
 
     # --- desired state -------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from sidecar.asgi import parse, read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.errors import (
     INTERNAL_ERROR,
+    REQUEST_CANCELLED,
     HubStopping,
     MessageInvalid,
     SessionUnknown,
@@ -161,7 +162,10 @@ class SseSession(Session):
             request_id = (frame.get("params") or {}).get("requestId")
             running = self.running.get(request_id) if isinstance(request_id, int | str) else None
             if running is not None:
-                running.cancel()
+                if (
+                    running.cancel() and self._accepted
+                ):  # a legacy client may go on waiting; the modern era forbids an answer
+                    self.put(frames.error(request_id, {"code": REQUEST_CANCELLED, "message": "Request cancelled"}))
                 return
         if frame["method"] == "notifications/initialized" and self._accepted:
             self.initialized = True

@@ -70,8 +70,8 @@ class Tasks:
 
     def exposed(self, upstream: Upstream, task_id: str) -> str | None:
         """The id by which the client knows a server's task; None where it is not the session's."""
-        found = (exposed for exposed, task in self._known.items() if (task.offer.upstream, task.id) == (upstream, task_id))
-        return next(found, None)
+        place = (upstream, task_id)
+        return next((exposed for exposed, task in self._known.items() if (task.offer.upstream, task.id) == place), None)
 
     def _free(self, task_id: str, offer: Offer) -> str:
         names = itertools.chain([task_id], (f"{task_id}-{number}" for number in itertools.count(2)))

@@ -79,8 +79,8 @@ def _hubs(code: int) -> Json:
 @difference
 def handshake(case: Case, exchange: Exchange) -> None:
     """The handshake names the workspace, not the server, and declares every capability that a server of a workspace
-    may bring (tools, prompts, resources, completions and, in the legacy era, logging and tasks), for servers come and go;
-    extensions and experimental ones are not declared. Instructions are the server's."""
+    may bring (tools, prompts, resources, completions and, in the legacy era, logging and tasks), for servers come and
+    go; extensions and experimental ones are not declared. Instructions are the server's."""
     if case.method not in ("initialize", "server/discover"):
         return
     told = exchange.result
@@ -136,10 +136,17 @@ def unknown_methods(case: Case, exchange: Exchange) -> None:
 def tasks(case: Case, exchange: Exchange) -> None:
     """Tasks (2025-11-25) are for legacy clients of servers that have them, and belong to the session that began them:
     another has none of them, by list, id or notice, and they are out of reach when it ends. Their ids are the server's,
-    but where two servers use the same. Progress ends with the answer that names the task. The modern era has tasks in an
-    extension, which the hub does not declare."""
+    but where two servers use the same. Progress ends with the answer that names the task. The modern era has tasks in
+    an extension, which the hub does not declare."""
     if case.method in ("tasks/get", "tasks/result", "tasks/cancel") and "error" in exchange.answer:
         exchange.answer = _hubs(-32602)
+
+
+@difference
+def cancelled(case: Case, exchange: Exchange) -> None:
+    """A request that a legacy client cancels is answered with error -32800, so that whoever still waits for it does not
+    do so for ever; the modern era forbids an answer. What a server cancels of its own requests is cancelled at the
+    client."""
 
 
 @difference
