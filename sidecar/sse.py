@@ -162,9 +162,7 @@ class SseSession(Session):
             request_id = (frame.get("params") or {}).get("requestId")
             running = self.running.get(request_id) if isinstance(request_id, int | str) else None
             if running is not None:
-                if (
-                    running.cancel() and self._accepted
-                ):  # a legacy client may go on waiting; the modern era forbids an answer
+                if running.cancel() and self._accepted:  # who may go on waiting; the modern era forbids an answer
                     self.put(frames.error(request_id, {"code": REQUEST_CANCELLED, "message": "Request cancelled"}))
                 return
         if frame["method"] == "notifications/initialized" and self._accepted:

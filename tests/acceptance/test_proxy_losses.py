@@ -141,7 +141,7 @@ async def watching(hub: Sidecar) -> AsyncIterator[list[Peer]]:
 
 
 async def test_a_burst_of_changes(hub: Sidecar) -> None:
-    """50 changes in one breath: the server is asked once or twice, each client told once or twice, and all have them."""
+    """50 changes in one breath: the server is asked once or twice, each client told once or twice, and has them all."""
     method = "notifications/tools/list_changed"
     async with watching(hub) as everybody:
         caller = everybody[0]
@@ -384,20 +384,22 @@ def _hints(status: Any, key: str) -> tuple[str, ...]:
 @EACH_ERA
 async def test_lists_in_pages(transport: Transport, era: Era) -> None:
     """With HUB_PAGE_SIZE lists come in pages, whose cursors are good until the list changes."""
-    async with sidecar.running(PLAIN, sidecar.workspace("w", PLAIN), HUB_PAGE_SIZE="4") as paged:
-        async with peers.connected(paged.http("w"), transport, era) as peer:
-            first = (await peer.request("tools/list")).result
-            assert len(first["tools"]) == 4
-            whole = (await peer.whole_list("tools/list", "tools")).result["tools"]
-            assert len(whole) == len({tool["name"] for tool in whole}) > 20
-            assert first["tools"] == whole[:4]
-            assert "nextCursor" not in (await peer.request("prompts/list")).result
-            await call(peer, "plain_change_tools", name="new")
-            stale = {"cursor": first["nextCursor"]}
-            answer = await until(lambda: peer.request("tools/list", stale), lambda exchange: "error" in exchange.answer)
-            error = answer.answer["error"]
-            assert (error["code"], error["data"]["code"]) == (-32602, "PARAMS_INVALID")
-            assert "from its beginning" in json.dumps(error)
+    async with (
+        sidecar.running(PLAIN, sidecar.workspace("w", PLAIN), HUB_PAGE_SIZE="4") as paged,
+        peers.connected(paged.http("w"), transport, era) as peer,
+    ):
+        first = (await peer.request("tools/list")).result
+        assert len(first["tools"]) == 4
+        whole = (await peer.whole_list("tools/list", "tools")).result["tools"]
+        assert len(whole) == len({tool["name"] for tool in whole}) > 20
+        assert first["tools"] == whole[:4]
+        assert "nextCursor" not in (await peer.request("prompts/list")).result
+        await call(peer, "plain_change_tools", name="new")
+        stale = {"cursor": first["nextCursor"]}
+        answer = await until(lambda: peer.request("tools/list", stale), lambda exchange: "error" in exchange.answer)
+        error = answer.answer["error"]
+        assert (error["code"], error["data"]["code"]) == (-32602, "PARAMS_INVALID")
+        assert "from its beginning" in json.dumps(error)
 
 
 @BOTH
