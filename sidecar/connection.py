@@ -331,9 +331,12 @@ class Connection:
         await self.set_log_level()
         for uri in subscribed:
             try:
-                await self.subscribe(uri)
+                frame = await self.subscribe(uri)
             except SidecarError as error:
                 log.warning("a subscription could not be renewed", extra={"code": error.code, "reason": error.message})
+            else:
+                if "error" in frame:
+                    log.warning("a subscription could not be renewed", extra={"reason": told(frame)})
 
     def _listen(self, name: str, wanted: dict[str, Any]) -> None:
         if name not in self._listens and (task := self._start(self._listen_on(wanted))):

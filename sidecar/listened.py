@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sidecar.errors import SidecarError
 from sidecar.upstream import Upstream
+from sidecar.watched import Place, Watched
 
 if TYPE_CHECKING:
     from sidecar.workspace import Workspace
@@ -19,50 +21,50 @@ class Listened:
     def __init__(self, workspace: Workspace, tell: Callable[[str], None]) -> None:
         self._workspace = workspace
         self._tell = tell
-        self._sources: dict[str, tuple[Upstream, str]] = {}
-        self._counts: dict[str, int] = {}
+        self._watched = Watched(self)
+        self._counts: Counter[str] = Counter()
 
     def resource_updated(self, upstream: Upstream, uri: str) -> None:
         """Called when a server tells of a changed resource."""
-        for exposed, source in self._sources.items():
-            if source == (upstream, uri):
-                self._tell(exposed)
+        for exposed in self._watched.exposed((upstream, uri)):
+            self._tell(exposed)
 
     async def add(self, exposed: str) -> None:
         """One more listener wants to hear of a resource; one that is nowhere is just never heard of."""
-        self._counts[exposed] = self._counts.get(exposed, 0) + 1
+        self._counts[exposed] += 1
         if self._counts[exposed] == 1:
-            await self._move(exposed)
+            await self._subscribe(exposed)
 
     def misplaced(self) -> list[str]:
         """The resources that another upstream serves now than the one that was subscribed to."""
-        found = {exposed: self._workspace.view.resource(exposed) for exposed in self._counts}
-        places = {exposed: (place[0].upstream, place[1]) for exposed, place in found.items() if place}
-        return [exposed for exposed, place in places.items() if place != self._sources.get(exposed)]
+        places = {exposed: self._place(exposed) for exposed in self._counts}
+        return [exposed for exposed, place in places.items() if place and place != self._watched.place(exposed)]
 
     async def follow(self) -> None:
-        """Move the subscriptions to where the resources are now."""
+        """Move the subscriptions to where the resources are now, and try again those that failed."""
+        await self._watched.follow(self._place)
         for exposed in self.misplaced():
-            await self._move(exposed)
+            if self._watched.place(exposed) is None:
+                await self._subscribe(exposed)
 
-    async def _move(self, exposed: str) -> None:
-        before, found = self._sources.get(exposed), self._workspace.view.resource(exposed)
-        if found is None or exposed not in self._counts:  # nobody listens any more
-            return
-        upstream, uri = self._sources[exposed] = (found[0].upstream, found[1])
-        try:
-            await upstream.subscribe(uri, self)
-        except SidecarError:
-            self._sources.pop(exposed, None)  # misplaced, that is: tried again when the server is back
-        if before is not None:
-            with contextlib.suppress(SidecarError):
-                await before[0].unsubscribe(before[1], self)
+    def _place(self, exposed: str) -> Place | None:
+        found = self._workspace.view.resource(exposed)
+        return (found[0].upstream, found[1]) if found else None
+
+    async def _subscribe(self, exposed: str) -> None:
+        if place := self._place(exposed):
+            with contextlib.suppress(SidecarError):  # misplaced, that is: tried again when the server is back
+                await self._watched.add(exposed, place)
+            if exposed not in self._counts:  # nobody listens any more
+                await self._unsubscribe(exposed)
 
     async def remove(self, exposed: str) -> None:
         """One listener less."""
         self._counts[exposed] -= 1
         if not self._counts[exposed]:
             del self._counts[exposed]
-            if source := self._sources.pop(exposed, None):
-                with contextlib.suppress(SidecarError):
-                    await source[0].unsubscribe(source[1], self)
+            await self._unsubscribe(exposed)
+
+    async def _unsubscribe(self, exposed: str) -> None:
+        with contextlib.suppress(SidecarError):
+            await self._watched.remove(exposed)

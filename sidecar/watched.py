@@ -34,6 +34,10 @@ class Watched:
     def __len__(self) -> int:
         return len(self._places)
 
+    def place(self, exposed: str) -> Place | None:
+        """Where a resource is subscribed to, if it is."""
+        return self._places.get(exposed)
+
     def exposed(self, place: Place) -> list[str]:
         """The client's URIs that lead to a place."""
         known = {**self._places, **self._moving}
