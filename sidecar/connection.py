@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
@@ -27,6 +28,8 @@ from sidecar.param_headers import param_headers
 from sidecar.version import VERSION
 
 log = logging.getLogger(__name__)
+
+_tokens = itertools.count(1)
 
 CLOSE_WAIT = 1.0
 """Seconds until the channel must know why it closed, once sending on it has failed."""
@@ -94,6 +97,8 @@ class Connection:
         self._aside: set[asyncio.Task[None]] = set()
         self._questions: dict[int | str, asyncio.Task[None]] = {}
         """What answers the server's own requests, by their ids."""
+        self._tokens: dict[str, Any] = {}
+        """The progress tokens of these, by those that the client has: no two connections' are the same."""
         self.catalog = Catalog()
         self.on_frame = self._mux.on_frame
 
@@ -293,11 +298,23 @@ class Connection:
             log.debug("the server left before the answer to its request")
 
     async def _ask_client(self, port: ClientPort, method: str, params: dict[str, Any]) -> Frame:
+        exposed, token = f"hub-{next(_tokens)}", as_dict(params.get("_meta")).get("progressToken")
+        if token is not None:
+            self._tokens[exposed] = token
+            params = {**params, "_meta": {**params["_meta"], "progressToken": exposed}}
         try:
             return await port.ask(method, uris.rewrite_result(method, params, self._owner.rename))
         except Exception:  # whatever goes wrong on the client's side must not end the server's connection
             log.exception("a client could not be asked", extra={"method": method})
             return frames.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client could not be asked"})
+        finally:
+            self._tokens.pop(exposed, None)
+
+    async def client_reported(self, params: dict[str, Any]) -> None:
+        """The client reports progress, perhaps of what this server asked it for. Raises ConnectionLost."""
+        token = self._tokens.get(str(params.get("progressToken")))
+        if token is not None:
+            await self.notify("notifications/progress", {**params, "progressToken": token})
 
     async def set_log_level(self) -> None:
         """Tell the server the log level that its owner wants, if it has the capability (legacy era only)."""

@@ -165,6 +165,8 @@ class FastMCPServer:
         session.greeted(dict(ctx.params or {}))
 
     async def _notified(self, ctx: Context) -> None:
+        if ctx.method == "notifications/progress":
+            await self._session(ctx).reported(dict(ctx.params or {}))
         if ctx.method == "notifications/roots/list_changed":
             for upstream in self._session(ctx).own.values():
                 await upstream.notify(ctx.method)

@@ -70,6 +70,11 @@ class Session(ABC):
         for exposed in self.watched.exposed((upstream, uri)):
             self.notify("notifications/resources/updated", {"uri": exposed})
 
+    async def reported(self, params: dict[str, Any]) -> None:
+        """The client reports progress of what one of its own servers asked it for."""
+        for upstream in tuple(self.own.values()):
+            await upstream.client_reported(params)
+
     def wants_log(self, level: str) -> bool:
         """Whether the client asked for log messages of this level."""
         return level in LEVELS and (self.log_level is None or LEVELS.index(level) >= LEVELS.index(self.log_level))

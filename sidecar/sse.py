@@ -165,6 +165,9 @@ class SseSession(Session):
                 if running.cancel() and self._accepted:  # who may go on waiting; the modern era forbids an answer
                     self.put(frames.error(request_id, {"code": REQUEST_CANCELLED, "message": "Request cancelled"}))
                 return
+        if frame["method"] == "notifications/progress":
+            self.workspace.spawn(self.reported(frame.get("params") or {}))
+            return
         if frame["method"] == "notifications/initialized" and self._accepted:
             self.initialized = True
         await self._to_fastmcp(frame)

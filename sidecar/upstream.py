@@ -367,6 +367,12 @@ class Upstream:
             with suppress(SidecarError):
                 await self._connection.notify(method, params)
 
+    async def client_reported(self, params: dict[str, Any]) -> None:
+        """Its client reports progress, perhaps of what this server asked it for."""
+        if self._connection is not None:
+            with suppress(SidecarError):
+                await self._connection.client_reported(params)
+
     # --- for the status ------------------------------------------------------------------------------------------
 
     @property

@@ -50,9 +50,13 @@ class Port:
     waiting = 0
     waits = True
 
+    def __init__(self) -> None:
+        self.given: list[dict[str, Any]] = []
+
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         if method == "sampling/createMessage" and self.waits:
             self.waiting += 1
+            self.given.append(params)
             try:
                 await asyncio.Event().wait()
             finally:
@@ -514,6 +518,31 @@ async def test_client_that_does_not_answer() -> None:
         life.channel.close(ServerExited("It exited with code 0."))
         assert isinstance(await life.over(), ServerExited)
         asking.cancel()
+
+
+async def test_client_reports_progress() -> None:
+    """What the client reports of a server's request reaches that server under its own token, and no other."""
+    port = Port()
+    async with living(FakeServer("one"), port=port) as one, living(FakeServer("two"), port=port) as two:
+        for life in (one, two):
+            await life.ready()
+            params = {"_meta": {"progressToken": 7, "more": 1}}
+            life.channel.push({"jsonrpc": "2.0", "id": 1, "method": "sampling/createMessage", "params": params})
+        await until(lambda: port.waiting == 2)
+        first, second = (params["_meta"] for params in port.given)
+        assert first["more"] == 1
+        assert first["progressToken"] != second["progressToken"]
+        for life in (one, two):
+            await life.connection.client_reported({"progressToken": first["progressToken"], "progress": 0.5})
+            await life.connection.client_reported({"progressToken": 7, "progress": 1})
+        assert [frame["params"] for frame in one.channel.got("notifications/progress")] == [
+            {"progressToken": 7, "progress": 0.5}
+        ]
+        assert two.channel.got("notifications/progress") == []
+        one.channel.notify("notifications/cancelled", {"requestId": 1})
+        await until(lambda: port.waiting == 1)
+        await one.connection.client_reported({"progressToken": first["progressToken"], "progress": 1})
+        assert len(one.channel.got("notifications/progress")) == 1
 
 
 async def test_question_taken_back() -> None:
