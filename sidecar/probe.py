@@ -88,7 +88,7 @@ class Probes:
             )
             return
         if upstream.catalog is not None and (names := more(catalog, upstream.catalog)):
-            self._more.setdefault(fingerprint, {})[" and ".join(sorted(features))] = names
+            self._more.setdefault(fingerprint, {})[_joined(sorted(features))] = names
             self._found(upstream)
 
 
@@ -152,6 +152,10 @@ def _surplus(kind: Kind, rich: tuple[dict[str, Any], ...], plain: tuple[dict[str
         return ""
     shown = ", ".join(name[:LONGEST_NAME] for name in names[:NAMES_SHOWN])
     return f"{kind} {shown}" + (f" and {len(names) - NAMES_SHOWN} others" if len(names) > NAMES_SHOWN else "")
+
+
+def _joined(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _name(item: dict[str, Any]) -> str:

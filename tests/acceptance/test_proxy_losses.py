@@ -343,15 +343,15 @@ async def test_instructions_of_all_servers(hub: Sidecar, transport: Transport, e
 @EACH_ERA
 @pytest.mark.parametrize("server", ["shared", "own"])
 async def test_links_read_back(hub: Sidecar, transport: Transport, era: Era, server: str) -> None:
-    """A link in a result, and a resource embedded in a prompt, are read under the URI that they have."""
+    """A link in a result or a prompt, and a resource embedded in one, are read under the URI that they have."""
     async with peers.connected(hub.http("w"), transport, era) as peer:
         link = (await ask(peer, f"{server}_resource_link")).result["content"][0]["uri"]
         messages = (await peer.request("prompts/get", {"name": f"{server}_pictures"})).result["messages"]
-        inside = [message["content"] for message in messages if message["content"]["type"] == "resource"]
-        for uri in (link, inside[0]["resource"]["uri"]):
+        blocks = {message["content"]["type"]: message["content"] for message in messages}
+        for uri in (link, blocks["resource"]["resource"]["uri"], blocks["resource_link"]["uri"]):
             assert uri.startswith(f"mock://{server}/")
             contents = (await peer.request("resources/read", {"uri": uri})).result["contents"]
-            assert (contents[0]["uri"], contents[0]["text"]) == (uri, "hello")
+            assert [content["uri"] for content in contents] == [uri]
 
 
 @BOTH
@@ -369,7 +369,7 @@ async def test_only_what_the_client_can_use_is_offered(hub: Sidecar, transport: 
         assert set(offered) - set(less) == {f"own_{name}" for name in asking}
         await hub.wait_status(lambda status: _hints(status, "shared"), "the shared server has a hint", PATIENCE)
     (hint,) = _hints(await hub.status(), "shared")
-    assert all(name in hint for name in (*asking, "`per_client`", "elicitation and roots and sampling")), hint
+    assert all(name in hint for name in (*asking, "`per_client`", "elicitation, roots and sampling")), hint
     assert _hints(await hub.status(), "own") == _hints(await hub.status(), "plain") == ()
 
 
