@@ -244,8 +244,12 @@ class HttpSession(Session):
     async def ask(self, method: str, params: Params) -> Frame:
         """Over the stream of the call under way, where there is one, else over the GET stream."""
         outbound = next((each for each in reversed(self.outbounds) if each.can_send_request), self._connection.outbound)
+        request_id = f"hub-{self.next_correlation()}"
         try:
-            return frames.result(0, await outbound.send_raw_request(method, params))
+            return frames.result(0, await outbound.send_raw_request(method, params, {"request_id": request_id}))
+        except asyncio.CancelledError:  # the server gave it up; the stream of the call may have ended before
+            self._spawn(self._connection.notify("notifications/cancelled", {"requestId": request_id}))
+            raise
         except MCPError as error:
             return frames.error(0, error.error.model_dump(exclude_none=True))
 
