@@ -39,9 +39,9 @@ from sidecar import era, frames
 from sidecar.asgi import respond_error
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, HubStopping, SidecarError
+from sidecar.listened import Listened
 from sidecar.relay import HUB_FAILED, Answered, Notify, Params
 from sidecar.session import Session
-from sidecar.upstream import Upstream
 from sidecar.version import VERSION
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class FastMCPServer:
         self._fastmcp: FastMCP[Any] = FastMCP(name=workspace.name, version=VERSION)
         self._server = self._fastmcp._mcp_server
         self._bus = Bus()
-        self._listened = Listened(workspace, self._bus)
+        self._listened = Listened(workspace, lambda uri: self._bus.emit(ResourceUpdated(uri)))
         self._listen_handler = ListenHandler(self._bus)
         self._server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
         self._server.middleware.insert(0, self._middleware)
@@ -285,61 +285,6 @@ class Bus:
         token = object()
         self._listeners[token] = listener
         return lambda: self._listeners.pop(token, None) and None
-
-
-class Listened:
-    """The resources that modern listeners asked for, each subscribed to once, and counted."""
-
-    def __init__(self, workspace: Workspace, bus: Bus) -> None:
-        self._workspace = workspace
-        self._bus = bus
-        self._sources: dict[str, tuple[Upstream, str]] = {}
-        self._counts: dict[str, int] = {}
-
-    def resource_updated(self, upstream: Upstream, uri: str) -> None:
-        """Called when a server tells of a changed resource."""
-        for exposed, source in self._sources.items():
-            if source == (upstream, uri):
-                self._bus.emit(ResourceUpdated(exposed))
-
-    async def add(self, exposed: str) -> None:
-        """One more listener wants to hear of a resource; one that is nowhere is just never heard of."""
-        self._counts[exposed] = self._counts.get(exposed, 0) + 1
-        if self._counts[exposed] == 1:
-            await self._move(exposed)
-
-    def misplaced(self) -> list[str]:
-        """The resources that another upstream serves now than the one that was subscribed to."""
-        found = {exposed: self._workspace.view.resource(exposed) for exposed in self._counts}
-        places = {exposed: (place[0].upstream, place[1]) for exposed, place in found.items() if place}
-        return [exposed for exposed, place in places.items() if place != self._sources.get(exposed)]
-
-    async def follow(self) -> None:
-        """Move the subscriptions to where the resources are now."""
-        for exposed in self.misplaced():
-            await self._move(exposed)
-
-    async def _move(self, exposed: str) -> None:
-        before, found = self._sources.get(exposed), self._workspace.view.resource(exposed)
-        if found is None or exposed not in self._counts:  # nobody listens any more
-            return
-        upstream, uri = self._sources[exposed] = (found[0].upstream, found[1])
-        try:
-            await upstream.subscribe(uri, self)
-        except SidecarError:
-            self._sources.pop(exposed, None)  # misplaced, that is: tried again when the server is back
-        if before is not None:
-            with contextlib.suppress(SidecarError):
-                await before[0].unsubscribe(before[1], self)
-
-    async def remove(self, exposed: str) -> None:
-        """One listener less."""
-        self._counts[exposed] -= 1
-        if not self._counts[exposed]:
-            del self._counts[exposed]
-            if source := self._sources.pop(exposed, None):
-                with contextlib.suppress(SidecarError):
-                    await source[0].unsubscribe(source[1], self)
 
 
 @contextlib.asynccontextmanager
