@@ -41,6 +41,11 @@ class Session(ABC):
         self.subscribed: dict[str, tuple[Upstream, str]] = {}
         """Upstream and original URI by the URI that the client subscribed to."""
 
+    @property
+    def holder(self) -> Session:
+        """The session that has upstreams of its own for it: it itself, unless it lasts for one request only."""
+        return self
+
     def greeted(self, params: dict[str, Any]) -> None:
         """The client's `initialize` was accepted; `params` are what it sent."""
         capabilities = params.get("capabilities")
@@ -66,6 +71,11 @@ class Session(ABC):
         for exposed, source in self.subscribed.items():
             if source == (upstream, uri):
                 self.notify("notifications/resources/updated", {"uri": exposed})
+
+    async def roots_changed(self) -> None:
+        """The client's roots are others now; only servers of its own know any."""
+        for upstream in self.own.values():
+            await upstream.notify("notifications/roots/list_changed")
 
     def wants_log(self, level: str) -> bool:
         """Whether the client asked for log messages of this level."""

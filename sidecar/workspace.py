@@ -239,6 +239,7 @@ class Workspace:
     async def view_for(self, session: Session) -> View:
         """What a session sees: with its own upstreams, started at first need, where servers are `per_client`."""
         alone = [member for member in self.members.values() if member.upstream is None]
+        session = session.holder
         session.refused = None
         if not alone:
             return self.view
