@@ -10,6 +10,9 @@ INVALID_PARAMS = -32602
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 PARSE_ERROR = -32700
+HEADER_MISMATCH = -32020  # of the modern era, as the next
+UNSUPPORTED_VERSION = -32022
+REQUEST_CANCELLED = -32800  # as the SDKs answer, where a POST has to be answered
 INTERNAL_ERROR = -32603
 RESOURCE_NOT_FOUND = -32002  # legacy clients' only; era.error_to_client makes it INVALID_PARAMS for modern ones
 SERVER_ERROR = -32010  # first of the implementation-defined band that the SDKs do not use themselves
@@ -197,6 +200,7 @@ class SessionUnknown(SidecarError):
     """A message names a session that has ended or never was."""
 
     code = "SESSION_UNKNOWN"
+    status = 404
     rpc_code = INVALID_REQUEST
     hint = "Connect again: the session ended with its stream, or with a restart of the hub."
 

@@ -30,6 +30,8 @@ class Session(ABC):
         self.id = session_id or secrets.token_hex(16)
         self.capabilities: dict[str, Any] = {}
         """What the client declared in its handshake."""
+        self.version = ""
+        """The protocol version that the handshake agreed on; empty before it, and for modern clients."""
         self.last_used = time.monotonic()
         self.calls = 0
         self.log_level: str | None = None
