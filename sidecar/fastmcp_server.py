@@ -105,7 +105,7 @@ class FastMCPServer:
         if not self._workspace.serving.is_set():
             raise HubStopping("The workspace is not served now.")
         method, params, exchange = frame["method"], frame.get("params"), Exchange(frame["id"], notify)
-        connection = _connection(session, method, params, exchange)
+        connection = _connection(session, params, exchange)
         try:
             return await serve_one(
                 self._server, exchange, method, params, connection=connection, lifespan_state=self._lifespan
@@ -168,10 +168,10 @@ class Exchange:
         """Nothing that FastMCP does here takes long."""
 
 
-def _connection(session: Session, method: str, params: Params | None, exchange: Exchange) -> Connection:
+def _connection(session: Session, params: Params | None, exchange: Exchange) -> Connection:
     """What the SDK has to know of a session, made for one request."""
-    if not session.version and method != "initialize" and params and era.of_params(params) == "modern":
-        meta = params["_meta"]
+    if session.modern:
+        meta = (params or {})["_meta"]
         known = (meta.get(era.VERSION_KEY), meta.get(era.CLIENT_INFO_KEY), meta.get(era.CAPABILITIES_KEY))
         return Connection.from_envelope(*known)
     connection = Connection.for_loop(exchange, session_id=session.id, protocol_version_hint=session.version or None)

@@ -23,6 +23,8 @@ class Session(ABC):
     """What the relay knows of a client. `own` are its upstreams of servers in `per_client` mode, by server key."""
 
     transport: str
+    modern = False
+    """Whether its client speaks the modern era, which has no handshake."""
     tenant = ""
     """A session holds only what it has alone, whosever it is (pool.Holder)."""
 

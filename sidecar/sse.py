@@ -29,7 +29,8 @@ class SseSession(StreamSession):
     def __init__(self, workspace: Workspace, send: Send) -> None:
         super().__init__(workspace)
         self.stream = Outbox(send, self.close)
-        self.era: era.Era | None = None
+        self.began = False
+        """Whether there was a request, which decides for the era."""
         self.late: Take | None = None
         """Takes every message instead of the relay, with HUB_RELAY=late."""
         self.over = Cut()
@@ -80,7 +81,8 @@ class SseSession(StreamSession):
     async def _serve_request(self, frame: Frame, send: Send) -> None:
         method, modern = frame["method"], era.of_params(frame.get("params")) == "modern"
         first = method == "initialize"
-        self.era = self.era or ("modern" if modern and not first else "legacy")
+        if not self.began:
+            self.began, self.modern = True, modern and not first
         with self.under_way(frame) as cut:
             if not first:  # which is answered before it is taken, for its client may ask on without waiting
                 await _taken(send)
@@ -96,7 +98,7 @@ class SseSession(StreamSession):
 
     def _refusal(self, frame: Frame, modern: bool) -> inbound.Error | None:
         """What is wrong with a request on this stream, if anything is."""
-        if self.era == "modern":
+        if self.modern:
             return inbound.over_stream(frame)
         return inbound.ENVELOPED_ON_LEGACY if modern and frame["method"] != "initialize" else None
 

@@ -23,6 +23,7 @@ class Sessionless(Session):
     """Stands for all modern HTTP requests to a workspace, and holds the upstreams that they have to themselves."""
 
     transport = "http"
+    modern = True
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Nothing to do: changes reach these clients through `subscriptions/listen`."""
