@@ -202,7 +202,7 @@ class SessionUnknown(SidecarError):
     code = "SESSION_UNKNOWN"
     status = 404
     rpc_code = INVALID_REQUEST
-    hint = "Connect again: the session ended with its stream, or with a restart of the hub."
+    hint = "Connect again: the session ended, or the hub was restarted."
 
 
 class HubStopping(SidecarError):
