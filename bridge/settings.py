@@ -120,6 +120,9 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="A Streamable HTTP session without a request or an open stream ends after this time.",
     )
+    relay: Literal["early", "late"] = Field(
+        "early", description="Whether requests enter the relay before FastMCP, or late, through it, to compare the two."
+    )
     ping_interval: float = Field(
         15, gt=0, allow_inf_nan=False, description="Comment ping on SSE streams, against idle proxies."
     )

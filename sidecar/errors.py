@@ -10,8 +10,10 @@ INVALID_PARAMS = -32602
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 PARSE_ERROR = -32700
+HEADER_MISMATCH = -32020  # of the modern era, as the next
+UNSUPPORTED_VERSION = -32022
+REQUEST_CANCELLED = -32800  # as the SDKs answer, where a POST has to be answered
 INTERNAL_ERROR = -32603
-REQUEST_CANCELLED = -32800  # as the SDK has it (and LSP, from which it comes)
 RESOURCE_NOT_FOUND = -32002  # legacy clients' only; era.error_to_client makes it INVALID_PARAMS for modern ones
 SERVER_ERROR = -32010  # first of the implementation-defined band that the SDKs do not use themselves
 
@@ -206,8 +208,9 @@ class SessionUnknown(SidecarError):
     """A message names a session that has ended or never was."""
 
     code = "SESSION_UNKNOWN"
+    status = 404
     rpc_code = INVALID_REQUEST
-    hint = "Connect again: the session ended with its stream, or with a restart of the hub."
+    hint = "Connect again: the session ended, or the hub was restarted."
 
 
 class HubStopping(SidecarError):

@@ -16,7 +16,7 @@ from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
 from sidecar.mux import Progress
 from sidecar.session import LEVELS, Session
-from sidecar.view import Offer, View
+from sidecar.view import Kind, Offer, View
 
 if TYPE_CHECKING:
     from sidecar.workspace import Workspace
@@ -60,10 +60,10 @@ class Relay:
         self._workspace = workspace
         self._page_size = page_size
         self._handlers: Mapping[str, Callable[[Request], Awaitable[dict[str, Any]]]] = {
-            "tools/list": self._list("tools", lambda view: view.tools),
-            "prompts/list": self._list("prompts", lambda view: view.prompts),
-            "resources/list": self._list("resources", lambda view: view.resources),
-            "resources/templates/list": self._list("resourceTemplates", lambda view: view.templates),
+            "tools/list": self._list("tools", "tools"),
+            "prompts/list": self._list("prompts", "prompts"),
+            "resources/list": self._list("resources", "resources"),
+            "resources/templates/list": self._list("resourceTemplates", "templates"),
             "tools/call": self._call_tool,
             "prompts/get": self._get_prompt,
             "resources/read": self._read,
@@ -105,13 +105,13 @@ class Relay:
 
     # --- lists ---------------------------------------------------------------------------------------------------
 
-    def _list(
-        self, key: str, items: Callable[[View], tuple[Any, ...]]
-    ) -> Callable[[Request], Awaitable[dict[str, Any]]]:
+    def _list(self, key: str, kind: Kind) -> Callable[[Request], Awaitable[dict[str, Any]]]:
         async def answer(request: Request) -> dict[str, Any]:
             view = await self._workspace.view_for(request.session)
             self._workspace.listed(request.capabilities)
-            return pages.page(key, items(view), request.params, self._page_size)
+            if self._page_size or "cursor" in request.params:
+                return pages.page(key, getattr(view, kind), request.params, self._page_size)
+            return {key: view.listed(kind)}
 
         return answer
 
@@ -201,7 +201,7 @@ class Relay:
 
     def _missing(self, request: Request, kind: type[SidecarError], what: str) -> SidecarError:
         """The error for what a session's view does not have: perhaps since a server cannot be started for it."""
-        return request.session.refused or kind(f"The workspace {self._workspace.name!r} has {what}")
+        return request.session.holder.refused or kind(f"The workspace {self._workspace.name!r} has {what}")
 
     async def _resource(self, request: Request, exposed: str) -> tuple[Offer, str]:
         found = (await self._view(request)).resource(exposed)

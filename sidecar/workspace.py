@@ -20,6 +20,7 @@ from sidecar.plan import Wanted
 from sidecar.pool import Holder, Pool
 from sidecar.relay import Relay
 from sidecar.session import LEVELS, Session
+from sidecar.stateless import Sessionless
 from sidecar.upstream import RECONNECT_WAIT, Upstream
 from sidecar.version import VERSION
 from sidecar.view import View
@@ -66,7 +67,7 @@ class Workspace:
         self.wanted = wanted
         self.tenant = tenant
         self.serving = asyncio.Event()
-        """Set when Streamable HTTP is served."""
+        """Set when it is served."""
         self.view: View = views.EMPTY
         self.gone = False
         self.sessions: set[Session] = set()
@@ -79,6 +80,7 @@ class Workspace:
         self._pool = pool
         self._on_sessions = on_sessions
         self._tasks: asyncio.TaskGroup | None = None
+        self.sessionless = Sessionless()
         self.fastmcp = FastMCPServer(self, settings)
 
     @property
@@ -98,7 +100,8 @@ class Workspace:
         return sum(1 for upstream in serving if upstream is None or upstream.state == "ready")
 
     async def run(self, until: asyncio.Event) -> None:
-        """Own the workspace's Streamable HTTP sessions and small tasks until `until` is set."""
+        """Own the workspace's FastMCP server and small tasks until `until` is set."""
+        self.join(self.sessionless)
         async with self.fastmcp.running(), asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             self.serving.set()
@@ -106,6 +109,7 @@ class Workspace:
                 await until.wait()
             finally:
                 self._tasks = None
+                self.leave(self.sessionless)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do a small piece of work for a session, in a task that the workspace owns."""
@@ -245,6 +249,7 @@ class Workspace:
     async def view_for(self, session: Session) -> View:
         """What a session sees: with its own upstreams, started at first need, where servers are `per_client`."""
         alone = [member for member in self.members.values() if member.upstream is None]
+        session = session.holder
         session.refused = None
         if not alone:
             return self.view

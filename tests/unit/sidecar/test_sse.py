@@ -10,8 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from sidecar import sse
-from sidecar.fastmcp_server import FastMCPServer
+from sidecar import outbox, sse
 from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.peers import SsePeer, connected
@@ -93,7 +92,7 @@ async def test_id_in_use(hub: World, gate: Gate) -> None:
 
 async def test_client_that_does_not_read(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that asks but does not read loses its session, and the hub keeps nothing for it."""
-    monkeypatch.setattr(sse, "OUTBOX_LIMIT", 3_000_000)
+    monkeypatch.setattr(outbox, "OUTBOX_LIMIT", 3_000_000)
     _, writer = await asyncio.open_connection("127.0.0.1", hub.settings.sidecar_port, limit=1024)
     writer.write(b"GET /mcp/w/sse HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await until(lambda: hub.sse._sessions)
@@ -102,32 +101,51 @@ async def test_client_that_does_not_read(hub: World, monkeypatch: pytest.MonkeyP
         url = f"{hub.base}/mcp/w/messages?session_id={session.id}"
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
         await client.post(url, json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello})
-        await until(lambda: session._accepted)
+        assert session.version
         for number in range(1, 100):
             call = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": "a_big"}}
             if (await client.post(url, json=call)).status_code == 404:
                 break
     await until(lambda: not hub.sse._sessions)
-    assert session._outbox_bytes < 10_000_000
-    session.put({"late": 1})
-    assert len(session._outbox) == 0
+    assert session.stream.size == 0
+    session.stream.put({"late": 1})
+    assert session.stream.size == 0
     writer.close()
     await until(lambda: len(hub.workspace().sessions) == 1)
 
 
 async def test_fault_in_fastmcp(hub: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """A session in which FastMCP fails ends; the others do not."""
+    """A request in which FastMCP fails is answered without details, and the session goes on."""
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("secret details")
+
+    async with peer_of(hub) as peer:
+        with monkeypatch.context() as patched:
+            patched.setattr("sidecar.fastmcp_server.serve_one", fail)
+            error = (await peer.request("ping")).answer["error"]
+            assert (error["code"], error["data"]["code"]) == (-32603, "HUB_INTERNAL")
+        assert "result" in (await peer.request("ping")).answer
+    assert "secret details" in caplog.text
+
+
+async def test_fault_in_fastmcp_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With HUB_RELAY=late, a session in which FastMCP fails ends; the others do not."""
 
     async def fail(*_: Any) -> None:
         raise RuntimeError("a fault")
 
-    async with peer_of(hub) as peer:
-        with monkeypatch.context() as patched:
-            patched.setattr(FastMCPServer, "serve_stream", fail)
-            async with httpx2.AsyncClient() as client:
-                response = await client.get(f"{hub.base}/mcp/w/sse")
-                assert response.text.startswith("event: endpoint")
-        assert "result" in (await peer.request("ping")).answer
+    async with world(tmp_path, serve=True, relay="late") as made:
+        made.put(space())
+        async with peer_of(made) as peer:
+            with monkeypatch.context() as patched:
+                patched.setattr("mcp.server.lowlevel.server.serve_dual_era_loop", fail)
+                async with httpx2.AsyncClient() as client:
+                    response = await client.get(f"{made.base}/mcp/w/sse")
+                    assert response.text.startswith("event: endpoint")
+            assert "result" in (await peer.request("ping")).answer
     assert "a session failed in FastMCP" in caplog.text
 
 
@@ -181,6 +199,10 @@ async def test_answers_to_nothing(hub: World, answer: dict[str, Any]) -> None:
 
 async def test_question_to_a_client_that_left(hub: World) -> None:
     """A server that asks when the stream has ended is answered, instead of waiting for nobody."""
-    session = sse.SseSession(hub.workspace())
+
+    async def send(_: Any) -> None:
+        raise AssertionError("nobody is there to write to")
+
+    session = sse.SseSession(hub.workspace(), send)
     session.end()
     assert "error" in await within(session.ask("roots/list", {}), 2)
