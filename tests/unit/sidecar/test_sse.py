@@ -66,13 +66,23 @@ async def test_disconnect_cancels(hub: World, gate: Gate) -> None:
 
 
 async def test_cancel(hub: World, gate: Gate) -> None:
-    """A cancelled call is cancelled at the server, and not answered."""
+    """A call that a legacy client cancels is cancelled at the server, and answered as such."""
     async with peer_of(hub) as peer:
         call = asyncio.create_task(peer.request("tools/call", {"name": "a_gate"}))
         await gate.reached()
         await peer.notify("notifications/cancelled", {"requestId": next(iter(peer._waiting))})
         await hub.servers["fake"].channel.sent("notifications/cancelled")
-        await peer.request("ping")
+        assert (await within(call)).answer["error"] == {"code": -32800, "message": "Request cancelled"}
+
+
+async def test_modern_cancel(hub: World, gate: Gate) -> None:
+    """One that a modern client cancels is cancelled at the server, and not answered, as the era wants it."""
+    async with peer_of(hub, "modern") as peer:
+        call = asyncio.create_task(peer.request("tools/call", {"name": "a_gate"}))
+        await gate.reached()
+        await peer.notify("notifications/cancelled", {"requestId": next(iter(peer._waiting))})
+        await hub.servers["fake"].channel.sent("notifications/cancelled")
+        await peer.request("tools/list")
         assert not call.done()
         call.cancel()
         await asyncio.wait([call])
