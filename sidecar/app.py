@@ -166,6 +166,7 @@ class HttpServer(uvicorn.Server):
             lifespan="off",
             ws="none",
             server_header=False,
+            proxy_headers=False,
             date_header=False,
             timeout_graceful_shutdown=CLOSING_TIMEOUT,
             timeout_keep_alive=75,

@@ -62,7 +62,10 @@ async def disconnected(receive: Receive) -> None:
 
 def header(scope: Scope, name: bytes) -> bytes:
     """The value of the first header of that (lower-case) name; empty if there is none."""
-    return next((value for key, value in scope["headers"] if key == name), b"")
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return b""
 
 
 async def respond(

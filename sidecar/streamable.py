@@ -84,12 +84,14 @@ class HttpSession(StreamSession):
         """Answer one request. Raises MessageInvalid where its id is in use."""
         with self.under_way(frame) as cut:
             reply = Reply(receive, send, cut, ping_interval, leaves=False, headers=self.headers)
-            self.replies.append(reply)
             try:
-                response = await self.answer(frame, cut, reply.notify, relayed=self.relayed(frame["method"]))
+                self.replies.append(reply)
+                try:
+                    response = await self.answer(frame, cut, reply.notify, relayed=self.relayed(frame["method"]))
+                finally:
+                    self.replies.remove(reply)
                 await reply.finish(200, response or frames.error(frame["id"], self._why_cut()))
             finally:
-                self.replies.remove(reply)
                 reply.drop()
 
     def _why_cut(self) -> inbound.Error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,67 @@ async def test_question_to_a_client_that_left(hub: World) -> None:
     session = sse.SseSession(hub.workspace(), send)
     session.end()
     assert "error" in await within(session.ask("roots/list", {}), 2)
+
+
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+VERSION, CAPABILITIES = "io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"
+META = {VERSION: "2026-07-28", CAPABILITIES: {}}
+SEQUENCES: dict[str, list[tuple[str, Any]]] = {
+    "modern, then a handshake": [("tools/list", {"_meta": META}), ("initialize", HELLO), ("initialize", {})],
+    "modern, then without an envelope": [("tools/list", {"_meta": META}), ("tools/list", {}), ("ping", None)],
+    "a handshake, then modern": [("initialize", HELLO), ("tools/list", {"_meta": META}), ("tools/list", {})],
+    "neither, then modern": [("tools/list", {}), ("tools/list", {"_meta": META})],
+    "a handshake in an envelope": [("initialize", {**HELLO, "_meta": META}), ("tools/list", {})],
+    "a handshake that fails": [("initialize", {}), ("tools/list", {}), ("initialize", HELLO), ("tools/list", {})],
+    "before the handshake": [("ping", None), ("nonsense", {}), ("tools/call", {"name": "a_big"})],
+    "after it": [("initialize", HELLO), ("ping", {}), ("nonsense", {}), ("subscriptions/listen", {})],
+    "what the modern era has": [
+        *((method, {"_meta": META}) for method in ("server/discover", "ping", "nonsense", "logging/setLevel")),
+        ("subscriptions/listen", {"_meta": META, "notifications": 5}),
+    ],
+    "half an envelope": [("tools/list", {"_meta": {VERSION: "2026-07-28"}})],
+    "a version of the future": [("tools/list", {"_meta": {**META, VERSION: "2099-01-01"}})],
+    "a version that is none": [("tools/list", {"_meta": {**META, VERSION: 5}})],
+}
+
+
+@pytest.mark.parametrize("sequence", SEQUENCES.values(), ids=SEQUENCES)
+async def test_eras_are_told_apart_as_by_the_sdk(tmp_path: Path, sequence: list[tuple[str, Any]]) -> None:
+    """Whatever a client begins with, it gets the results and error codes that the SDK's server over a stream gives."""
+    seen = []
+    for relay in ("early", "late"):
+        server = FakeServer()
+        async with world(tmp_path / relay, server, serve=True, relay=relay) as made, httpx2.AsyncClient() as http:
+            made.put(server.spec("a"), space("a"))
+            await made.settled()
+            peer = SsePeer(http, f"{made.base}/mcp/w/sse", "legacy")
+            reader = asyncio.create_task(peer.read())
+            answers = []
+            for number, (method, params) in enumerate(sequence):
+                frame = {"jsonrpc": "2.0", "id": number, "method": method}
+                exchange = await peer._ask(frame if params is None else {**frame, "params": params})
+                error = exchange.answer.get("error", {})
+                answers.append((method, error.get("code"), error.get("data"), exchange.answer.get("result")))
+            seen.append(answers)
+            reader.cancel()
+            await asyncio.wait([reader])
+    assert seen[0] == seen[1]
+
+
+async def test_an_idle_session_has_one_task(hub: World) -> None:
+    """The task of its GET request, which waits for the client to leave, is all that runs for it."""
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(peer_of(hub))
+        before = tasks_of_the_sidecar()
+        for _ in range(5):
+            await stack.enter_async_context(peer_of(hub))
+        await until(lambda: len(tasks_of_the_sidecar()) - len(before) == 5)
+        assert len(hub.sse._sessions) == 6
+
+
+def tasks_of_the_sidecar() -> list[asyncio.Task[Any]]:
+    """The tasks that run code of the sidecar, or of the server that serves it."""
+    files = [
+        (task, getattr(getattr(task.get_coro(), "cr_code", None), "co_filename", "")) for task in asyncio.all_tasks()
+    ]
+    return [task for task, file in files if ("/sidecar/" in file and "/tests/" not in file) or "/uvicorn/" in file]
