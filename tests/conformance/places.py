@@ -39,6 +39,10 @@ class Fixture:
             key=key, namespace=key, launch=RemoteLaunch(url=self.url), settings=ServerSettings(**settings)
         )
 
+    def specs(self, way: Way, *eras: str) -> list[ServerSpec]:
+        """A server for each era in which it may be spoken to, named for it."""
+        return [self.spec(f"{way}-{era}", way, era=era) for era in eras]
+
 
 @contextlib.asynccontextmanager
 async def fixture() -> AsyncIterator[Fixture]:
@@ -47,7 +51,7 @@ async def fixture() -> AsyncIterator[Fixture]:
         path = Path(place) / "s"
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", SERVER, "--socket", str(path), cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
             assert process.stdout
@@ -57,11 +61,6 @@ async def fixture() -> AsyncIterator[Fixture]:
         finally:
             process.terminate()
             await process.wait()
-
-
-def own_process(key: str, **settings: Any) -> ServerSpec:
-    """The fixture as a stdio server that is a process of its own for each session."""
-    return sidecar.stdio(key, sys.executable, "-m", SERVER, cwd=str(ROOT), **{"session": "per_client", **settings})
 
 
 @contextlib.asynccontextmanager

@@ -34,8 +34,7 @@ async def served() -> AsyncIterator[Fixture]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hub(served: Fixture) -> AsyncIterator[Sidecar]:
     """A hub with the fixture in each way and era, each in a workspace of its own without a prefix."""
-    ways: tuple[Way, ...] = ("stdio", "http")
-    servers = [served.spec(f"{way}-{era}", way, era=era) for way in ways for era in ("legacy", "modern")]
+    servers = served.specs("stdio", "legacy", "modern") + served.specs("http", "legacy", "modern")
     async with places.hub(*servers, HUB_SESSION_IDLE_TIMEOUT=str(IDLE)) as running:
         yield running
 
