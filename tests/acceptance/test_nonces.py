@@ -35,6 +35,8 @@ EACH = CALLS // SESSIONS
 GIVEN_UP = 2
 """How many of a session's calls are cancelled."""
 ROUNDS = 3
+IDLE = 5
+"""Seconds until what modern clients used is let go: over Streamable HTTP they have no session that would end."""
 KINDS: list[tuple[Transport, Mode]] = [("sse", "legacy"), ("http", "legacy"), ("sse", "auto"), ("http", "auto")]
 
 
@@ -238,7 +240,7 @@ async def test_over_servers_of_their_own(tmp_path: Path, modes: tuple[Mode, ...]
     server = FakeServer("fake", tools={"question": question})
     kinds = [number for number in range(2 * SESSIONS) if KINDS[number % len(KINDS)][1] in modes]
     members = [Client(number) for number in kinds[:SESSIONS]]
-    async with world(tmp_path, server, serve=True) as made:
+    async with world(tmp_path, server, serve=True, session_idle_timeout=IDLE) as made:
         made.put(server.spec(session="per_client", max_instances=CALLS), space("fake", template="{name}"))
         async with connected(f"{made.base}/mcp/w", members, able=True):
             wanted = {nonce: each for each in members for nonce in each.nonces()}
