@@ -8,7 +8,7 @@ from typing import Any
 from bridge.settings import Settings
 from sidecar.app import HttpServer, listening
 from sidecar.asgi import header, respond
-from tests.support.fake_server import within
+from tests.support.fake_server import until, within
 from tests.support.hub import free_port
 
 
@@ -22,7 +22,9 @@ async def test_blanks_around_values_of_headers_do_not_count() -> None:
 
     with listening(settings) as listener:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(HttpServer(app, settings).serve_until(stop, listener))
+            server = HttpServer(app, settings)
+            tasks.create_task(server.serve_until(stop, listener))
+            await until(lambda: server.started)
             reader, writer = await asyncio.open_connection("127.0.0.1", settings.sidecar_port)
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nMcp-Name: \t a b \t \r\n\r\n")
             answer = await within(reader.read())
