@@ -27,6 +27,7 @@ from bridge.sockets import ZMQ
 from bridge.transport import Transport
 from sidecar.auth import Gate
 from sidecar.bridge_api import BridgeApi
+from sidecar.channels.connections import Connections
 from sidecar.connector import Connector
 from sidecar.containers.service import Containers, hub_name
 from sidecar.endpoints import Endpoints
@@ -42,6 +43,7 @@ from sidecar.redact import Redactor
 from sidecar.spawner.client import Spawner
 from sidecar.sse import SseTransport
 from sidecar.status import StatusReporter
+from sidecar.streamable import HttpTransport
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +66,11 @@ class App:
         session = self.session = new_session()
         self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, session)
         self.sse = SseTransport(settings)
+        self.streamable = HttpTransport(settings)
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder)
         self.bridge = BridgeServer(settings.actual_address, api.handlers(), session=session, transport=transport)
-        endpoints = Endpoints(self.hub, self.sse, self.reporter, self.metrics, settings)
+        endpoints = Endpoints(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._guard(endpoints) if settings.protected else None
         self.http = HttpServer(self.gate or endpoints, settings)
         self.stop = asyncio.Event()
@@ -90,9 +93,14 @@ class App:
             await self._serve(listener)
 
     async def _serve(self, listener: socket.socket) -> None:
-        async with self.publisher, Spawner(self.settings.runtime) as spawner, asyncio.TaskGroup() as tasks:
+        async with (
+            self.publisher,
+            Connections() as connections,
+            Spawner(self.settings.runtime) as spawner,
+            asyncio.TaskGroup() as tasks,
+        ):
             containers = self._containers(spawner)
-            tasks.create_task(self.hub.run(self._pool(spawner, containers), self.stop))
+            tasks.create_task(self.hub.run(self._pool(spawner, connections, containers), self.stop))
             loops = (
                 self.bridge.serve(),
                 self.reconciler.run(),
@@ -102,6 +110,7 @@ class App:
             )
             services = [tasks.create_task(loop) for loop in loops]
             tasks.create_task(self.sse.run(self.stop))
+            tasks.create_task(self.streamable.run(self.stop))
             tasks.create_task(self.http.serve_until(self.stop, listener))
             if self.gate:
                 tasks.create_task(self.gate.run(self.stop))
@@ -125,10 +134,12 @@ class App:
         self.reporter.container_hints = containers.hints
         return containers
 
-    def _pool(self, spawner: Spawner, containers: Containers) -> Pool:
+    def _pool(self, spawner: Spawner, connections: Connections, containers: Containers) -> Pool:
         key = load_key(self.settings.data_dir / "fingerprint.key")
         return Pool(
-            connector=Connector(spawner, self.redactor, tuple(listed(self.settings.pass_env)), containers=containers),
+            connector=Connector(
+                spawner, connections, self.redactor, tuple(listed(self.settings.pass_env)), containers=containers
+            ),
             prepare=containers.prepare,
             fingerprint=lambda spec: fingerprint(spec, key),
             listener=self.hub,
@@ -165,6 +176,7 @@ class HttpServer(uvicorn.Server):
             lifespan="off",
             ws="none",
             server_header=False,
+            proxy_headers=False,
             date_header=False,
             timeout_graceful_shutdown=CLOSING_TIMEOUT,
             timeout_keep_alive=75,

@@ -51,7 +51,7 @@ ISSUES: dict[str, IssueKind] = {
     ),
     "SERVER_ENTRY_INVALID": IssueKind("error", "A server's entry cannot be used.", _FIX_ENTRY),
     "SERVER_TYPE_UNKNOWN": IssueKind(
-        "error", "A server's `type` is none that the hub knows.", "Use `stdio`, `sse` or `http`."
+        "error", "A server's `type` is none that the hub knows.", "Use `stdio`, `sse`, `http` or `websocket`."
     ),
     "SERVER_NO_COMMAND": IssueKind(
         "error",
@@ -60,7 +60,7 @@ ISSUES: dict[str, IssueKind] = {
     ),
     "SERVER_URL_INVALID": IssueKind(
         "error",
-        "A remote server's url is missing, or not an http:// or https:// address.",
+        "A remote server's url is missing, or not an http://, https://, ws:// or wss:// address.",
         "Correct `url`; it may hold `${VAR}` references.",
     ),
     "SERVER_FLAT": IssueKind(
@@ -127,6 +127,11 @@ ISSUES: dict[str, IssueKind] = {
         "error",
         "hub.json is of a version that this hub does not know; the last good version is used.",
         "Set `version` to 1, or run the newer hub that wrote it.",
+    ),
+    "HUB_NEVER_READ": IssueKind(
+        "error",
+        "hub.json cannot be read, and never could since the hub was set up: no server is started.",
+        "Repair hub.json, or delete it to begin with defaults; the servers start then.",
     ),
     "HUB_SECTION_INVALID": IssueKind(
         "warning", "A part of hub.json is not an object; it is ignored.", "See docs/yamcp-format.md for its form."

@@ -75,7 +75,7 @@ export function nothing() {
 /**
  * The State.
  * @param {Known} known
- * @param {{baseUrl: string, sidecarUrl: string, protected: boolean, seq: number, at: number}} here  URLs without a slash at
+ * @param {{baseUrl: string, published: boolean, sidecarUrl: string, protected: boolean, seq: number, at: number}} here  URLs without a slash at
  *   the end; `sidecarUrl` is empty where only the front reaches the sidecar
  * @returns {State}
  */
@@ -177,7 +177,9 @@ function launchShown(launch) {
 
 /** @param {string} [transport] @returns {ServerState['type']} */
 const transportType = (transport) =>
-  transport === 'stdio' || transport === 'sse' || transport === 'http' ? transport : 'remote';
+  transport === 'stdio' || transport === 'sse' || transport === 'http' || transport === 'websocket'
+    ? transport
+    : 'remote';
 
 /** @param {string} key @param {Shown} shown @param {string} hash @param {Issue[]} issues @returns {ServerState} */
 function invalidState(key, shown, hash, issues) {
@@ -257,7 +259,7 @@ function addresses({ baseUrl, sidecarUrl }, slug) {
 
 /**
  * @param {Known} known
- * @param {{baseUrl: string, sidecarUrl: string, protected: boolean, at: number}} here
+ * @param {{baseUrl: string, published: boolean, sidecarUrl: string, protected: boolean, at: number}} here
  * @param {{servers: ServerState[], workspaces: WorkspaceState[]}} listed
  * @returns {HubState}
  */
@@ -279,6 +281,7 @@ function hubState(known, here, { servers, workspaces }) {
     source: status?.source ?? 'none',
     started_at: status?.started_at ?? 0,
     public_url: here.baseUrl,
+    published: here.published,
     sidecar_url: here.sidecarUrl,
     protected: here.protected,
     issues: (desired?.issues ?? []).filter((issue) => !subjects.has(issue.subject)),
@@ -333,7 +336,7 @@ function entryShown(entry) {
     providerParameters && typeof providerParameters === 'object' ? providerParameters : /** @type {any} */ (entry);
   return {
     ...(typeof namespace === 'string' && { namespace }),
-    type: ['stdio', 'sse', 'http'].includes(type) ? type : typeof url === 'string' ? 'remote' : 'stdio',
+    type: ['stdio', 'sse', 'http', 'websocket'].includes(type) ? type : typeof url === 'string' ? 'remote' : 'stdio',
     ...(typeof command === 'string' && { command }),
     ...(typeof url === 'string' && { url }),
   };
