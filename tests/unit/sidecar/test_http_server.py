@@ -8,6 +8,7 @@ from typing import Any
 from bridge.settings import Settings
 from sidecar.app import HttpServer, listening
 from sidecar.asgi import header, respond
+from sidecar.inbound import prefers_stream
 from tests.support.fake_server import until, within
 from tests.support.hub import free_port
 
@@ -31,3 +32,11 @@ async def test_blanks_around_values_of_headers_do_not_count() -> None:
             writer.close()
             stop.set()
     assert answer.endswith(b"\r\n\r\na b")
+
+
+def test_clients_have_what_they_name_first() -> None:
+    """Event streams where Accept names them before JSON; JSON else."""
+    assert prefers_stream(b"text/event-stream, application/json")
+    assert not prefers_stream(b"application/json, text/event-stream")
+    assert not prefers_stream(b"*/*")
+    assert not prefers_stream(b"text/event-stream")
