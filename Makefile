@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser image image-test lint bars screenshots bench lock clean need-node audit
+.PHONY: help run test conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser image image-test lint bars screenshots bench lock clean need-node audit
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -64,6 +64,7 @@ test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 	@[ ! -f tests/real/setup.sh ] || bash tests/real/setup.sh
 	@bash tests/matrix/setup.sh
 	@bash tests/integration/proxies/setup.sh
+	@bash tests/conformance/setup.sh
 	@$(MAKE) lint
 	@rm -rf "$(NODE_COVERAGE)"
 	@echo "test: pytest with coverage"
@@ -112,6 +113,10 @@ image-test: $(NODE_DEV) ## Build the container image and test it, with the conso
 	@echo "test: node --test tests/container"
 	@bash tests/container/run.sh
 
+conformance: $(DEV) ## Run MCP's official conformance suite through the hub: the table of docs/conformance.md
+	@CI=true bash tests/conformance/setup.sh >&2
+	@$(BIN)/python -m tests.conformance
+
 lint: $(DEV) $(NODE_DEV) ## Check style and types
 	@echo "lint: ruff check, ruff format, mypy"
 	@$(BIN)/ruff check --quiet .
@@ -156,7 +161,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
   --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 clean: ## Remove environments and caches (the hub's data stays)
-	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules build *.egg-info .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules tests/conformance/node_modules build *.egg-info .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bridge import logs
 from bridge.codec import new_session
@@ -155,12 +156,21 @@ class App:
         self.publisher.publish(Event(topic="log", subject=str(record.get("server", "")), data=record))
 
 
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's, with values of headers without the blanks around them (RFC 9112, 5.1), which its parser leaves."""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser has read a header."""
+        super().on_header(name, value.strip(b" \t"))
+
+
 class HttpServer(uvicorn.Server):
     """uvicorn under our own task and signals."""
 
     def __init__(self, app: Any, settings: Settings) -> None:
         config = uvicorn.Config(
             app,
+            http=HttpProtocol,
             log_config=None,
             access_log=False,
             lifespan="off",

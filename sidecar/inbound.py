@@ -56,6 +56,13 @@ def accepts(accept: bytes) -> tuple[bool, bool]:
     )
 
 
+@lru_cache(maxsize=64)
+def prefers_stream(accept: bytes) -> bool:
+    """Whether an Accept header names event streams before JSON: the client has what it names first."""
+    stream, json = accept.find(b"text/event-stream"), accept.find(b"application/json")
+    return 0 <= stream < json
+
+
 def unsupported(version: str) -> Error | None:
     """The error for a version that is not served."""
     return _error(unsupported_protocol_version_rejection(version))

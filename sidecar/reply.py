@@ -22,10 +22,22 @@ class Reply:
 
     A notification, a question to the client, or `ping_interval` seconds without an answer make it a stream (MCP
     2025-11-25, Transports, Sending Messages to the Server). `cut` cuts the request when the client does not read, and
-    with `leaves` when it closes the connection, which is how a modern client cancels.
+    with `leaves` when it closes the connection, which is how a modern client cancels. With `streams` the client would
+    rather have a stream than JSON.
     """
 
-    __slots__ = ("_cut", "_headers", "_leaves", "_ping_interval", "_receive", "_send", "_stream", "_timer", "_watch")
+    __slots__ = (
+        "_cut",
+        "_headers",
+        "_leaves",
+        "_ping_interval",
+        "_receive",
+        "_send",
+        "_stream",
+        "_streams",
+        "_timer",
+        "_watch",
+    )
 
     def __init__(
         self,
@@ -36,6 +48,7 @@ class Reply:
         *,
         leaves: bool,
         headers: tuple[Header, ...] = (),
+        streams: bool = False,
     ) -> None:
         self._receive = receive
         self._send = send
@@ -43,6 +56,7 @@ class Reply:
         self._ping_interval = ping_interval
         self._leaves = leaves
         self._headers = headers
+        self._streams = streams
         self._stream: Outbox | None = None
         self._watch: asyncio.Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_later(GRACE, self._look)
@@ -57,12 +71,13 @@ class Reply:
 
     async def finish(self, status: int, frame: Frame) -> None:
         """Send the answer; `status` only counts if nothing came before it."""
-        if self._stream is None:
+        if self._stream is None and not self._streams:
             self._timer.cancel()
             await respond(self._send, status, codec.dumps(frame), b"application/json", self._headers)
         else:
-            self._stream.put(frame)
-            await self._stream.close()
+            stream = self._opened()
+            stream.put(frame)
+            await stream.close()
 
     def drop(self) -> None:
         """Nothing more is sent."""

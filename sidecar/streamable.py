@@ -80,10 +80,12 @@ class HttpSession(StreamSession):
             self._requests -= 1
             self.last_used = time.monotonic()
 
-    async def serve_request(self, frame: Frame, receive: Receive, send: Send, ping_interval: float) -> None:
+    async def serve_request(
+        self, frame: Frame, receive: Receive, send: Send, ping_interval: float, streams: bool = False
+    ) -> None:
         """Answer one request. Raises MessageInvalid where its id is in use."""
         with self.under_way(frame) as cut:
-            reply = Reply(receive, send, cut, ping_interval, leaves=False, headers=self.headers)
+            reply = Reply(receive, send, cut, ping_interval, leaves=False, headers=self.headers, streams=streams)
             try:
                 self.replies.append(reply)
                 try:
@@ -186,14 +188,15 @@ class HttpTransport(StreamSessions[HttpSession]):
             elif frame.get("method") == "initialize" and "id" in frame and not header(scope, b"mcp-session-id"):
                 await self._greet(workspace, frame, send)
             else:
-                await self._serve(self._named(scope, workspace), frame, receive, send)
+                streams = inbound.prefers_stream(header(scope, b"accept"))
+                await self._serve(self._named(scope, workspace), frame, receive, send, streams)
         except SidecarError as error:
             await respond_error(send, error.status, error)
 
-    async def _serve(self, session: HttpSession, frame: Frame, receive: Receive, send: Send) -> None:
+    async def _serve(self, session: HttpSession, frame: Frame, receive: Receive, send: Send, streams: bool) -> None:
         with session.in_use():
             if "method" in frame and "id" in frame:
-                await session.serve_request(frame, receive, send, self._settings.ping_interval)
+                await session.serve_request(frame, receive, send, self._settings.ping_interval, streams)
                 return
             if "method" in frame:
                 session.take_notification(frame)
