@@ -22,6 +22,7 @@ from sidecar.errors import (
 )
 from sidecar.mux import Mux, Progress
 from sidecar.param_headers import param_headers
+from sidecar.questions import FEATURES
 from sidecar.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,6 @@ LISTEN_PAUSE = 1.0
 CLIENT_INFO = {"name": "yamcp-hub", "version": VERSION}
 OWN_NOTICES = ("notifications/cancelled", "notifications/subscriptions/acknowledged")
 """They concern the connection, not who uses it."""
-CLIENT_FEATURES = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
 HEADER_NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
 
@@ -45,8 +45,15 @@ class ClientPort(Protocol):
     def capabilities(self) -> dict[str, Any]:
         """What the client declared in its handshake."""
 
+    @property
+    def log_level(self) -> str | None:
+        """The least level of log messages that is wanted in an answer, if any is (modern servers)."""
+
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         """Send a request to the client and return its response frame (its `id` means nothing)."""
+
+    def notified(self, method: str, params: dict[str, Any]) -> None:
+        """The server sent a notification."""
 
 
 class Owner(Protocol):
@@ -238,7 +245,12 @@ class Connection:
         await self._send(frames.notification(method, params), self._headers(method, params or {}))
 
     def _envelope(self) -> dict[str, Any]:
-        return {era.VERSION_KEY: era.MODERN_VERSION, era.CLIENT_INFO_KEY: CLIENT_INFO, era.CAPABILITIES_KEY: {}}
+        """What a modern server is told with each request; a shared one of no client features, and of no log level."""
+        told: dict[str, Any] = {era.VERSION_KEY: era.MODERN_VERSION, era.CLIENT_INFO_KEY: CLIENT_INFO}
+        told[era.CAPABILITIES_KEY] = self._port.capabilities if self._port else {}
+        if self._port and self._port.log_level:
+            told[era.LOG_LEVEL_KEY] = self._port.log_level
+        return told
 
     def _headers(self, method: str, params: dict[str, Any]) -> Mapping[str, str] | None:
         if self._channel is None or self._channel.transport != "http" or method == "initialize":
@@ -268,6 +280,8 @@ class Connection:
             self._stale_event.set()
         elif method not in OWN_NOTICES:
             self._owner.notified(method, params)
+            if self._port is not None:
+                self._port.notified(method, params)
 
     def _on_request(self, frame: Frame) -> None:
         self._start(self._answer(frame))
@@ -279,7 +293,7 @@ class Connection:
             answer = frames.result(request_id, {})
         elif self._port is not None:
             answer = {**await self._ask_client(self._port, method, _dict(frame.get("params"))), "id": request_id}
-        elif method in CLIENT_FEATURES:
+        elif method in FEATURES:
             self._owner.feature_refused(method)
             why = f"{method}: this connection is shared by several clients"
             answer = frames.error(request_id, {"code": METHOD_NOT_FOUND, "message": why})

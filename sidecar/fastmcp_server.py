@@ -252,6 +252,7 @@ class Sessionless(Session):
     """Stands for all modern HTTP requests to a workspace: they have no session (MCP 2026-07-28)."""
 
     transport = "http"
+    lasting = False
 
     def notify(self, method: str, params: Params | None = None) -> None:
         """Nothing to do: changes reach these clients through `subscriptions/listen`."""

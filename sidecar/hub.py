@@ -16,6 +16,7 @@ from sidecar.metrics import Metrics
 from sidecar.plan import Wanted, plan
 from sidecar.pool import Pool
 from sidecar.redact import Redactor
+from sidecar.seal import Sealer
 from sidecar.session import Session
 from sidecar.tenants import Tenants
 from sidecar.upstream import Upstream
@@ -48,6 +49,7 @@ class Hub:
         self._metrics = metrics
         self._redactor = redactor
         self._publish = publish
+        self._sealer = Sealer(settings.input_timeout)
         self._by_slug: dict[str, Workspace] = {}
         self._ends: dict[Workspace, asyncio.Event] = {}
         self._shown: dict[Workspace, tuple[int, ...]] = {}
@@ -129,7 +131,7 @@ class Hub:
     def _start(self, wanted: Wanted, tenant: str = "") -> Workspace:
         if self._tasks is None:
             raise RuntimeError("the hub is not running")
-        workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed, tenant)
+        workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed, self._sealer, tenant)
         end = self._ends[workspace] = asyncio.Event()
         self._tasks.create_task(workspace.run(end))
         return workspace

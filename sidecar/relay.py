@@ -10,10 +10,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sidecar import era, uris
+from sidecar import era, rounds, uris
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
+from sidecar.modern import ModernCalls
 from sidecar.mux import Progress
+from sidecar.questions import CARRIERS
 from sidecar.session import LEVELS, Session
 from sidecar.view import Offer, View
 
@@ -53,6 +55,7 @@ class Relay:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._modern = ModernCalls(workspace)
         self._handlers: Mapping[str, Callable[[Request], Awaitable[dict[str, Any]]]] = {
             "tools/list": self._list("tools", lambda view: view.tools),
             "prompts/list": self._list("prompts", lambda view: view.prompts),
@@ -80,7 +83,12 @@ class Relay:
         """
         request = Request(session, method, params or {}, notify)
         try:
-            result = await self._handlers[method](request)
+            if request.era == "legacy" or not self._workspace.asking:
+                result = await self._handlers[method](request)
+            else:
+                request.session = party = self._workspace.parties.of(session, request.params)
+                with party.using():
+                    result = await self._handlers[method](request)
         except SidecarError as error:
             log.warning(
                 "request failed",
@@ -185,9 +193,14 @@ class Relay:
         """Ask a server, and translate its answer for the client."""
         if log.isEnabledFor(logging.DEBUG):
             log.debug("asking", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
-        frame = await offer.upstream.request(
-            request.method, params, timeout=offer.timeout(tool), tool=tool, on_progress=request.progress()
-        )
+        if request.method not in CARRIERS:
+            frame = await offer.upstream.request(
+                request.method, params, timeout=offer.timeout(tool), on_progress=request.progress()
+            )
+        elif request.era == "modern":
+            frame = await self._modern.ask(request, offer, params, tool)
+        else:
+            frame = await rounds.ask(request, offer, params, tool)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("answered", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
         result = _result(request, frame)
@@ -197,7 +210,7 @@ class Relay:
 class Request:
     """One request of a client on its way."""
 
-    __slots__ = ("_notify", "correlation", "era", "method", "params", "session")
+    __slots__ = ("correlation", "era", "method", "notify", "params", "session")
 
     def __init__(self, session: Session, method: str, params: Params, notify: Notify) -> None:
         self.session = session
@@ -205,7 +218,27 @@ class Request:
         self.params = params
         self.era = era.of_params(params)
         self.correlation = session.next_correlation()
-        self._notify = notify
+        self.notify = notify
+
+    @property
+    def token(self) -> Any:
+        """The client's progress token, if it gave one."""
+        meta = self.params.get("_meta")
+        return meta.get("progressToken") if isinstance(meta, dict) else None
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """What the client said that it can do: with this request, or in the handshake."""
+        if self.era == "legacy":
+            return self.session.capabilities
+        return era.envelope(self.params, era.CAPABILITIES_KEY)
+
+    @property
+    def level(self) -> str | None:
+        """The least level of log messages that a modern client wants with the answer, if any."""
+        meta = self.params.get("_meta")
+        level = meta.get(era.LOG_LEVEL_KEY) if isinstance(meta, dict) else None
+        return level if isinstance(level, str) else None
 
     def string(self, key: str) -> str:
         """A parameter that must be there. Raises ParamsInvalid."""
@@ -216,11 +249,10 @@ class Request:
 
     def progress(self) -> Progress | None:
         """What to do with the server's progress: send it under the client's own token, if the client gave one."""
-        meta = self.params.get("_meta")
-        token = meta.get("progressToken") if isinstance(meta, dict) else None
+        token = self.token
         if token is None:
             return None
-        return lambda params: self._notify("notifications/progress", {**params, "progressToken": token})
+        return lambda params: self.notify("notifications/progress", {**params, "progressToken": token})
 
 
 def _shown(value: Any) -> str:

@@ -88,9 +88,9 @@ class Originals:
 
 
 def rewrite_result(method: str, result: dict[str, Any], rename: Rename) -> dict[str, Any]:
-    """The result (for a notification, the params) of `method` with its URIs renamed; the same object if it has none.
+    """The result of `method` with its URIs renamed; the same object if it has none.
 
-    Nothing that is passed in is changed.
+    For what a server sends by itself, a notification or a question, it is the params. Nothing passed in is changed.
     """
     rewriter = _REWRITERS.get(method)
     return result if rewriter is None else rewriter(result, rename)
@@ -184,4 +184,5 @@ _REWRITERS: Mapping[str, Callable[[dict[str, Any], Rename], dict[str, Any]]] = {
     "resources/list": lambda result, rename: _each(result, "resources", rename, _uri_of),
     "resources/templates/list": lambda result, rename: _each(result, "resourceTemplates", rename, _template),
     "notifications/resources/updated": _uri_of,
+    "sampling/createMessage": lambda params, rename: _each(params, "messages", rename, _message),
 }
