@@ -251,8 +251,7 @@ class HttpSession(Session):
 class Sessionless(Session):
     """Stands for all modern HTTP requests to a workspace: they have no session (MCP 2026-07-28)."""
 
-    transport = "http"
-    lasting = False
+    transport, lasting = "http", False
 
     def notify(self, method: str, params: Params | None = None) -> None:
         """Nothing to do: changes reach these clients through `subscriptions/listen`."""

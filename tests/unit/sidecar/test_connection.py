@@ -46,6 +46,10 @@ class Port:
     """A client that answers each request with its name; `sampling/createMessage` never."""
 
     capabilities: ClassVar[dict[str, Any]] = {"sampling": {}, "roots": {"listChanged": True}}
+    log_level: str | None = None
+
+    def notified(self, method: str, params: dict[str, Any]) -> None:
+        pass
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         if method == "sampling/createMessage":
