@@ -70,6 +70,8 @@ class HubFile(Model):
     """By server key: the fields of ServerSettings that are set."""
     workspaces: dict[str, WorkspaceSettings] = Field(default_factory=dict)
     issues: tuple[Issue, ...] = ()
+    known: bool = False
+    """Whether the file, or that there is none, was ever read."""
 
 
 class LastGood(Model):

@@ -128,6 +128,11 @@ ISSUES: dict[str, IssueKind] = {
         "hub.json is of a version that this hub does not know; the last good version is used.",
         "Set `version` to 1, or run the newer hub that wrote it.",
     ),
+    "HUB_NEVER_READ": IssueKind(
+        "error",
+        "hub.json cannot be read, and never could since the hub was set up: no server is started.",
+        "Repair hub.json, or delete it to begin with defaults; the servers start then.",
+    ),
     "HUB_SECTION_INVALID": IssueKind(
         "warning", "A part of hub.json is not an object; it is ignored.", "See docs/yamcp-format.md for its form."
     ),

@@ -57,7 +57,7 @@ def parse_hub(raw: bytes | None, last: HubFile) -> HubFile:
         )
         for name, value in _section(document.content, "workspaces", issues).items()
     }
-    return HubFile(servers=servers, workspaces=workspaces, issues=tuple(issues))
+    return HubFile(servers=servers, workspaces=workspaces, issues=tuple(issues), known=True)
 
 
 def _section(content: dict[str, Any], name: str, issues: list[Issue]) -> dict[str, Any]:

@@ -136,7 +136,7 @@ class DesiredState:
         self._save(sync=True)
 
     def _translate(self) -> None:
-        desire = translate(self._good)
+        desire = translate(self._good, settings_unknown=HUB in self._held and not self._good.hub.known)
         self._issues = desire.issues
         snapshot = Snapshot.of(self._epoch, self.snapshot.id.revision + 1, desire.servers, desire.workspaces)
         if snapshot.id.hash != self.snapshot.id.hash:

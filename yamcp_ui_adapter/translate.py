@@ -11,6 +11,7 @@ from yamcp_ui_adapter.slug import slugs
 from yamcp_ui_adapter.template import needs_one_server
 
 DEFAULT = ServerSettings()
+OFF = ServerSettings(enabled=False)
 
 
 class Desire(NamedTuple):
@@ -21,15 +22,22 @@ class Desire(NamedTuple):
     issues: tuple[Issue, ...]
 
 
-def translate(good: LastGood) -> Desire:
-    """Desired state as a function of what the files last said. `${VAR}` references pass through."""
+def translate(good: LastGood, *, settings_unknown: bool = False) -> Desire:
+    """Desired state as a function of what the files last said. `${VAR}` references pass through.
+
+    With `settings_unknown`, hub.json says something that could never be read: any server may be meant for a container,
+    or to be off, so none is started.
+    """
     issues = [*good.servers.issues, *good.workspaces.issues, *good.hub.issues]
+    if settings_unknown:
+        message = f"{HUB} could never be read, so no server is started: any may be meant for a container, or to be off."
+        issues.append(issue("HUB_NEVER_READ", f"file:{HUB}", HUB, message))
     servers = tuple(
         ServerSpec(
             key=entry.key,
             namespace=entry.namespace,
             launch=entry.launch,
-            settings=_settings(good.hub.servers.get(key)),
+            settings=OFF if settings_unknown else _settings(good.hub.servers.get(key)),
             stale=entry.stale,
         )
         for key, entry in good.servers.entries.items()

@@ -126,6 +126,23 @@ test('a switch turned elsewhere turns on every open page', OPTIONS, async () => 
   for (const visit of visits) await visit.end();
 });
 
+test(
+  'the endpoints stand below the address that the page was opened at, from the first paint on',
+  OPTIONS,
+  async () => {
+    const here = run.url.replace('127.0.0.1', 'localhost');
+    const visit = await browser.visit(here);
+    const { page } = visit;
+    const first = await (await page.request.get('/hub/')).text();
+    assert.ok(first.includes(`${here}/mcp/other/sse`) && !first.includes(`${run.url}/mcp/other`));
+    await page.goto('/hub/');
+    await visit.program();
+    await page.getByText(`${here}/mcp/other/sse`, { exact: true }).waitFor();
+    assert.equal(await page.getByText(`${run.url}/mcp/`).count(), 0);
+    await visit.end();
+  },
+);
+
 test('of many clicks in a row the last one counts', OPTIONS, async () => {
   const visit = await browser.visit(run.url);
   const { page } = visit;

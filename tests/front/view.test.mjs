@@ -6,6 +6,7 @@ import { diff, entriesOf, nothing, view } from '../../yamcp_ui_adapter/front/vie
 
 const HERE = {
   baseUrl: 'https://hub.example',
+  published: true,
   sidecarUrl: 'http://127.0.0.1:8766',
   protected: false,
   seq: 7,

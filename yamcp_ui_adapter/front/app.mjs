@@ -3,6 +3,8 @@
 import { createServer } from 'node:http';
 import express from 'express';
 import { Auth } from './auth.mjs';
+import { originOf } from './client.mjs';
+import { seenFrom } from './console/address.mjs';
 import { answerOf, FrontError, headersOf, told } from './errors.mjs';
 import { Health, healthz } from './health.mjs';
 import { Hub } from './hub.mjs';
@@ -99,7 +101,7 @@ export class Front {
       const key = () => auth.keyring?.front ?? null;
       site.use(sidecarPages({ socket: settings.sidecarSocket, key, log }));
     }
-    site.use(new Pages().handler(() => hub.state));
+    site.use(new Pages().handler((request) => seenFrom(hub.state, originOf(request, settings.trustedProxies))));
     site.use(hubApi({ hub, settings }));
     if (this.yamcpUi) site.use(this.yamcpUi.router);
     site.use(yamcpApi({ hub, settings }));

@@ -36,6 +36,13 @@ export function isSecure({ headers, socket }, trusted) {
   return said === 'https' && isTrusted(plain(socket.remoteAddress ?? ''), trusted);
 }
 
+/**
+ * The origin that a browser has for the page that it asks for.
+ * @param {Asked} request @param {BlockList} trusted
+ */
+export const originOf = (request, trusted) =>
+  request.headers.host ? `${isSecure(request, trusted) ? 'https' : 'http'}://${request.headers.host}` : '';
+
 /** @param {string} address @param {BlockList} trusted */
 const isTrusted = (address, trusted) =>
   isIP(address) !== 0 && trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');

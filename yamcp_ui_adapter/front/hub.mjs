@@ -316,9 +316,10 @@ export class Hub {
 
   /** @param {number} seq */
   #view(seq) {
-    const { baseUrl, sidecarUrl, protected: hidden } = this.settings;
+    const { baseUrl, publicUrl, sidecarUrl, protected: hidden } = this.settings;
     return view(this.#known, {
       baseUrl,
+      published: publicUrl !== null,
       sidecarUrl: hidden ? '' : sidecarUrl,
       protected: hidden,
       seq,

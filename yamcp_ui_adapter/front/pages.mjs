@@ -87,7 +87,7 @@ export class Pages {
 
   /**
    * Handles everything below /hub/.
-   * @param {() => import('./state.mjs').State} state
+   * @param {(request: import('express').Request) => import('./state.mjs').State} state
    * @returns {import('express').Handler}
    */
   handler(state) {
@@ -99,7 +99,7 @@ export class Pages {
       }
       const path = request.path.slice('/hub'.length);
       if (path === '') return response.redirect(302, '/hub/');
-      if (path === '/') return this.#sendPage(response, state());
+      if (path === '/') return this.#sendPage(response, state(request));
       const found = this.assets.get(path.slice(1));
       if (!found) throw new FrontError('NOT_FOUND', `There is no ${posix.normalize(request.path)}.`);
       sendAsset(request, response, found);

@@ -27,6 +27,8 @@ export interface HubState {
   source: 'adapter' | 'disk' | 'none';
   started_at: number;
   public_url: string;
+  /** HUB_PUBLIC_URL says what `public_url` is; else a page knows better. */
+  published: boolean;
   /** Empty where only the front reaches the sidecar, as are the direct URLs of workspaces. */
   sidecar_url: string;
   /** Everything wants a token. */

@@ -75,7 +75,7 @@ export function nothing() {
 /**
  * The State.
  * @param {Known} known
- * @param {{baseUrl: string, sidecarUrl: string, protected: boolean, seq: number, at: number}} here  URLs without a slash at
+ * @param {{baseUrl: string, published: boolean, sidecarUrl: string, protected: boolean, seq: number, at: number}} here  URLs without a slash at
  *   the end; `sidecarUrl` is empty where only the front reaches the sidecar
  * @returns {State}
  */
@@ -257,7 +257,7 @@ function addresses({ baseUrl, sidecarUrl }, slug) {
 
 /**
  * @param {Known} known
- * @param {{baseUrl: string, sidecarUrl: string, protected: boolean, at: number}} here
+ * @param {{baseUrl: string, published: boolean, sidecarUrl: string, protected: boolean, at: number}} here
  * @param {{servers: ServerState[], workspaces: WorkspaceState[]}} listed
  * @returns {HubState}
  */
@@ -279,6 +279,7 @@ function hubState(known, here, { servers, workspaces }) {
     source: status?.source ?? 'none',
     started_at: status?.started_at ?? 0,
     public_url: here.baseUrl,
+    published: here.published,
     sidecar_url: here.sidecarUrl,
     protected: here.protected,
     issues: (desired?.issues ?? []).filter((issue) => !subjects.has(issue.subject)),

@@ -39,7 +39,7 @@ def test_settings_are_read() -> None:
 
 def test_no_file_is_all_defaults() -> None:
     """Nothing said, nothing reported."""
-    assert parse_hub(None, HubFile(servers={"a": {"enabled": False}})) == HubFile()
+    assert parse_hub(None, HubFile(servers={"a": {"enabled": False}})) == HubFile(known=True)
 
 
 @pytest.mark.parametrize("version", [2, "1", True, None])

@@ -65,6 +65,20 @@ def test_a_broken_file_changes_nothing_but_is_reported(state: DesiredState, brok
     assert not state.held
 
 
+def test_settings_that_were_never_read_start_no_server(state: DesiredState, tmp_path: Path) -> None:
+    """Any may be meant for a container, or to be off; once hub.json was read, its last good version counts."""
+    state.take(readings(TWO, {"w": ["a"]}, b"{ broken"))
+    assert codes(state) == ["FILE_UNPARSABLE", "HUB_NEVER_READ"]
+    assert [spec.settings.enabled for spec in state.snapshot.servers] == [False, False]
+    state.take(readings(TWO, {"w": ["a"]}, {"servers": {"b": {"enabled": False}}}))
+    assert [spec.settings.enabled for spec in state.snapshot.servers] == [True, False]
+    state.take(readings(TWO, {"w": ["a"]}, b"{ broken"))
+    assert codes(state) == ["FILE_UNPARSABLE"]
+    again = DesiredState(Store(tmp_path))
+    again.take(readings(TWO, {"w": ["a"]}, b"{ broken"))
+    assert [spec.settings.enabled for spec in again.snapshot.servers] == [True, False]
+
+
 def test_a_missing_file_is_empty(state: DesiredState) -> None:
     """YAMCP deletes it with the last entry."""
     state.take(readings(TWO, {"w": ["a"]}))

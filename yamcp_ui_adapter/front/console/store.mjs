@@ -1,6 +1,7 @@
 /** What the pages show: the hub's State, kept true over a WebSocket. */
 
 import { computed, effect, signal } from '@preact/signals';
+import { seenFrom } from './address.mjs';
 import { ApiError, api } from './api.mjs';
 import { checkLogin } from './login.mjs';
 import { happenings, merge } from './merge.mjs';
@@ -11,6 +12,8 @@ export { ApiError, api };
 /** @typedef {import('./types.mjs').State} State @typedef {import('./types.mjs').Happening} Happening */
 
 const KEPT = 500;
+/** Empty outside a browser: the front renders the first page, too. */
+const origin = globalThis.location?.origin ?? '';
 
 /** @type {import('@preact/signals').Signal<State|null>} */
 export const state = signal(null);
@@ -39,6 +42,7 @@ let lastCall = 0;
 
 /** Take over a State that is known to be the hub's. @param {State} next */
 export function take(next) {
+  next = seenFrom(next, origin);
   const news = happenings(state.value, next);
   state.value = next;
   if (news.length === 0) return;

@@ -1,5 +1,6 @@
 /** The hub's State, followed over its WebSocket. */
 
+import { seenFrom } from '/hub/assets/address.mjs';
 import { checkLogin } from '/hub/assets/login.mjs';
 import { merge } from '/hub/assets/merge.mjs';
 import { MendingSocket } from '/hub/assets/socket.mjs';
@@ -42,7 +43,7 @@ export class Live {
   take(workspace) {
     if (!this.state) return;
     const workspaces = this.state.workspaces.map((item) => (item.name === workspace.name ? workspace : item));
-    this.state = { ...this.state, workspaces };
+    this.state = seenFrom({ ...this.state, workspaces }, location.origin);
     this.tell();
   }
 
@@ -52,6 +53,7 @@ export class Live {
     else if (message.type === 'change') this.state = merge(this.state, message) ?? this.#missed();
     else if (message.type === 'tick' && message.seq !== this.state?.seq) this.#missed();
     else return;
+    if (this.state) this.state = seenFrom(this.state, location.origin);
     this.lost = false;
     this.tell();
   }
