@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from bridge.models import ServerSpec
@@ -149,6 +150,13 @@ class Party(Session):
                 del self._leases[key]
         pool.release(lease.upstream, self)
 
+    def idle(self, pool: Pool, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
+        """As `Parties.idle`; none of what a request under way looks at, nor of a session that may come back."""
+        for key, leases in self._leases.items():
+            for lease in leases[1:] if self.requests or self.behind else leases:
+                if lease.upstream.fingerprint == fingerprint and not lease.desk.calls:
+                    yield lease.idle_since, partial(self._drop, pool, key, lease)
+
     def trim(self, pool: Pool, idle: float) -> None:
         """Close the further upstreams that have had no call for so many seconds."""
         latest = time.monotonic() - idle
@@ -172,6 +180,7 @@ class Parties:
         self._join = join
         self._leave = leave
         self._found: dict[tuple[str, str], Party] = {}
+        pool.lenders.add(self)
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -193,33 +202,29 @@ class Parties:
         return party
 
     def acquire(self, session: Session, spec: ServerSpec) -> Upstream:
-        """A session's own upstream; idle ones of parties make room. Raises TooManyInstances."""
-        return self._with_room(lambda: session.acquire(self._pool, spec))
+        """A session's own upstream; an idle one of a party makes room. Raises TooManyInstances."""
+        return self._with_room(spec, lambda: session.acquire(self._pool, spec))
 
     def lend(self, party: Party, spec: ServerSpec, call: Call) -> Lease:
         """An upstream for a call. Raises TooManyInstances, as `acquire`."""
-        return self._with_room(lambda: party.lend(self._pool, spec, call))
+        return self._with_room(spec, lambda: party.lend(self._pool, spec, call))
 
     def give_back(self, party: Party, spec: ServerSpec, lease: Lease, call: Call, *, clean: bool) -> None:
         """The call is over; `clean`: its server answered."""
         party.give_back(self._pool, spec, lease, call, clean=clean)
 
-    def _with_room(self, acquire: Callable[[], T]) -> T:
+    def _with_room(self, spec: ServerSpec, acquire: Callable[[], T]) -> T:
         try:
             return acquire()
         except TooManyInstances:
-            if not self._make_all_room():
+            if not self._pool.make_room(self._pool.fingerprint(spec)):
                 raise
             return acquire()
 
-    def _make_all_room(self) -> bool:
-        """Let everything go that is idle; whether there was something."""
-        before = len(tuple(self._pool))
-        for party in tuple(self._found.values()):
-            party.trim(self._pool, 0)
-            if party.behind is None and not party.busy:
-                self._end(party)
-        return len(tuple(self._pool)) < before
+    def idle(self, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
+        """The upstreams of a server that nobody uses now: since when, and how to close each (pool.Lender)."""
+        for party in self._found.values():
+            yield from party.idle(self._pool, fingerprint)
 
     def _make_room(self) -> bool:
         idle = [party for party in self._found.values() if party.behind is None and not party.busy]
@@ -253,6 +258,7 @@ class Parties:
 
     def close(self) -> None:
         """The workspace ends."""
+        self._pool.lenders.discard(self)
         if self._timer is not None:
             self._timer.cancel()
         for party in tuple(self._found.values()):

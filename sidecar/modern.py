@@ -94,8 +94,8 @@ class ModernCalls:
             return self._shown(request, offer, params, call.result())
         rename = offer.rename if offer.label else None
         wanted = {key: questions.for_modern(each.method, each.params, rename) for key, each in call.open().items()}
-        self._workspace.parked.park(call)
-        return self._wanting(request, offer, params, wanted, State("parked", call.id))
+        ticket = self._workspace.parked.park(call)
+        return self._wanting(request, offer, params, wanted, State("parked", ticket))
 
     # --- states and results --------------------------------------------------------------------------------------
 

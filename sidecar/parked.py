@@ -34,6 +34,9 @@ MOST_PARKED = 100
 MOST_HELD = 16
 """Questions outside of calls that wait at one server for the next call."""
 
+GATHER = 0.01
+"""Seconds in which what a server asks at once becomes one result: its messages come one by one."""
+
 Notify = Callable[[str, dict[str, Any]], None]
 Outcome = Frame | Exception
 calling: ContextVar[Call | None] = ContextVar("calling", default=None)
@@ -66,7 +69,6 @@ class Call:
     """One call, from its first request to the server's answer, over as many requests of the client as that takes."""
 
     def __init__(self, session: Session, level: str | None) -> None:
-        self.id = secrets.token_hex(16)
         self.session = session
         """Who called, and may go on with it."""
         self.level = level
@@ -152,7 +154,8 @@ class Call:
             while self.outcome is None and not self.open():
                 self._news.clear()
                 await self._news.wait()
-                await asyncio.sleep(0)  # what came in one go is asked in one go
+                if self.outcome is None:
+                    await asyncio.sleep(GATHER)
         except asyncio.CancelledError:
             self.cancel("the client cancelled the call")
             raise
@@ -264,39 +267,45 @@ class Parked:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def park(self, call: Call) -> None:
-        """Keep a call until its client comes back. Raises TooManyParked; then the call is given up."""
+    def park(self, call: Call) -> str:
+        """Keep a call until its client comes back with what is returned, which is good for once.
+
+        Raises:
+            TooManyParked: as many wait as may; the call is given up.
+        """
         if len(self._calls) >= MOST_PARKED:
             call.cancel("too many calls wait for their clients")
             raise TooManyParked(f"{MOST_PARKED} calls wait for input of their clients.")
-        timer = asyncio.get_running_loop().call_later(self._patience, self._expire, call)
-        self._calls[call.id] = (call, timer)
+        ticket = secrets.token_hex(16)
+        timer = asyncio.get_running_loop().call_later(self._patience, self._expire, ticket)
+        self._calls[ticket] = (call, timer)
+        return ticket
 
-    def take(self, call_id: str, session: Session) -> Call:
-        """The call that a client comes back for; each time it is parked it can be taken once.
+    def take(self, ticket: str, session: Session) -> Call:
+        """The call that a client comes back for.
 
         Raises:
             RequestStateUsed: it was taken before, or is over.
             RequestStateInvalid: it is another session's.
         """
-        if call_id not in self._calls:
+        if ticket not in self._calls:
             raise RequestStateUsed("The call that the requestState stands for has ended, or was gone on with already.")
-        call, timer = self._calls[call_id]
+        call, timer = self._calls[ticket]
         if call.session is not session:
             raise RequestStateInvalid("The requestState belongs to a call of another session.")
         timer.cancel()
-        del self._calls[call_id]
+        del self._calls[ticket]
         return call
 
-    def _expire(self, call: Call) -> None:
-        self._calls.pop(call.id)
+    def _expire(self, ticket: str) -> None:
+        call, _ = self._calls.pop(ticket)
         log.info("a client did not come back to a call that waits for it", extra={"session": call.session.id[:8]})
         call.cancel(f"the client did not answer within {self._patience:g} s")
 
     def drop(self, session: Session | None = None) -> None:
         """Give up the calls of a session that has ended, or all of them."""
-        for call, timer in tuple(self._calls.values()):
+        for ticket, (call, timer) in tuple(self._calls.items()):
             if session is None or call.session is session:
                 timer.cancel()
-                del self._calls[call.id]
+                del self._calls[ticket]
                 call.cancel("the client has left")

@@ -56,7 +56,7 @@ class State:
 
     kind: Kind
     value: str | None
-    """Id of the parked call, or the server's own state if it gave one."""
+    """What the parked call is found by, or the server's own state if it gave one."""
 
 
 class Sealer:

@@ -233,7 +233,7 @@ async def test_url_elicitation(hub: Sidecar, case: Case) -> None:
 
 
 async def test_url_elicitation_by_error(hub: Sidecar, case: Case) -> None:
-    """A legacy server's error -32042 reaches a legacy client as it is; a modern one is asked, and the call made anew."""
+    """A legacy server's error -32042 reaches a legacy client as it is; a modern one is asked, and calls again."""
     person = Person("ada")
     async with person.client(hub, case) as client:
         if (case.client, case.upstream) == ("legacy", "legacy"):
@@ -295,7 +295,7 @@ async def test_a_client_without_features(hub: Sidecar, case: Case) -> None:
 
 
 async def test_a_shared_server_that_asks_anyway(hub: Sidecar, case: Case) -> None:
-    """A legacy one is refused, as it cannot say whom it asks; a modern one asks in its answer, which is its caller's."""
+    """A legacy one is refused, as it cannot say whom it asks; a modern one asks in its answer to the caller."""
     person = Person("ada")
     async with person.client(hub, case) as client:
         if case.upstream == "modern":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yamcp_ui_adapter.demo.catalogue import INTEGER, STRING, schema, text
+from yamcp_ui_adapter.demo.catalogue import INTEGER, NUMBER, STRING, schema, text
 from yamcp_ui_adapter.demo.mcp_stdio import Server
 from yamcp_ui_adapter.demo.session import Call
 from yamcp_ui_adapter.demo.wire import URL_ELICITATION_REQUIRED, Json, RpcError
@@ -38,10 +38,14 @@ def add(server: Server, *, shy: bool, anyway: bool) -> None:
         asked = sample(call.args.get("prompt", "Say hello"))
         return {"answer": call.ask("sampling/createMessage", asked, anyway=anyway)}
 
-    @server.tool("Have the client's user fill in a form", schema(message=STRING), slow=True, needs=needs("elicitation"))
+    filled_in = schema(message=STRING, seconds=NUMBER)
+
+    @server.tool("Have the client's user fill in a form", filled_in, slow=True, needs=needs("elicitation"))
     def elicit(call: Call) -> Json:
         asked = form(call.args.get("message", "Who are you?"))
-        return {"answer": call.ask("elicitation/create", asked, anyway=anyway)}
+        answer = call.ask("elicitation/create", asked, anyway=anyway)
+        call.sleep(call.args.get("seconds", 0))
+        return {"answer": answer}
 
     @server.tool("Ask for the client's roots", slow=True, needs=needs("roots"))
     def roots(call: Call) -> Json:
