@@ -1,4 +1,4 @@
-"""Sealed states: what was sealed comes out for the same call, in time, by the same process, unchanged; else it does not."""
+"""Sealed states: what was sealed comes out for the same call, in time, by the same process, unchanged."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from sidecar.seal import PREFIX, Binding, Sealer, State
 
 CALL = Binding("key", "w", "server", "tools/call", "tool", {"a": [1, {"b": None}], "é": "\ud800"})
 STATE = State("server", "the server's own")
+SEALER = Sealer(3600)
+SEALED = SEALER.seal(CALL, STATE)
 
 
 class Clock:
@@ -91,8 +93,7 @@ def test_another_process() -> None:
 @given(st.data())
 def test_any_change_is_noticed(data: st.DataObject) -> None:
     """One character more, less or other: it is refused."""
-    sealer = Sealer(60)
-    sealed = sealer.seal(CALL, STATE)
+    sealed = SEALED
     place = data.draw(st.integers(0, len(sealed) - 1))
     letter = data.draw(st.sampled_from("ABCxyz012-_=.") | st.characters())
     for changed in (
@@ -102,7 +103,7 @@ def test_any_change_is_noticed(data: st.DataObject) -> None:
     ):
         if changed != sealed:
             with pytest.raises((RequestStateInvalid, RequestStateExpired)):
-                sealer.open(CALL, changed)
+                SEALER.open(CALL, changed)
 
 
 @given(st.none() | st.booleans() | st.integers() | st.text() | st.text().map(PREFIX.__add__) | st.lists(st.text()))
