@@ -93,7 +93,6 @@ MOCK: list[Step] = [
     call("elicit_url"),
     call("elicit_often"),
     call("ask_all"),
-    call("sign_in", who="Ada"),
     call("nope"),
     ("tools/call", {}),
     ("tools/call", {"name": "structured"}),
@@ -139,6 +138,7 @@ MOCK_OTHERS = {
     "change_tools": "test_list_changes",
     "change_resources": "test_list_changes",
     "change_prompts": "test_list_changes",
+    "sign_in": "test_eras.py",
 }
 
 GZIP = "data:text/plain;base64,aGVsbG8="

@@ -28,7 +28,9 @@ from mcp_types import (
     TextContent,
 )
 
-from tests.support import clients, sidecar
+from bridge.models import RemoteLaunch, ServerSettings, ServerSpec
+from tests.integration.channels.peers import serving
+from tests.support import clients, peers, sidecar
 from tests.support.peers import Era, Transport
 from tests.support.sidecar import Sidecar
 
@@ -352,3 +354,32 @@ async def test_each_client_answers_for_itself(hub: Sidecar, case: Case) -> None:
                 assert answers["form"]["content"] == {"name": person.name}
                 assert answers["sample"]["content"]["text"] == person.name
                 assert answers["roots"]["roots"][0]["name"] == person.name
+
+
+async def test_a_server_over_http_names_the_call_by_its_stream() -> None:
+    """Of two calls of one session, the younger one's question is asked of the younger one."""
+    able = {"elicitation": {"form": {}}}
+    async with serving("http") as process:
+        launch = RemoteLaunch(url=process.url, transport="http")
+        settings = ServerSettings(session="per_client", era="legacy")
+        spec = ServerSpec(key="remote", namespace="remote", launch=launch, settings=settings)
+        async with (
+            sidecar.running(spec, sidecar.workspace("remote", spec)) as hub,
+            peers.connected(hub.http("remote"), "sse", "modern", able) as peer,
+        ):
+
+            def call(**params: Any) -> asyncio.Task[peers.Exchange]:
+                return asyncio.create_task(peer.request("tools/call", {"name": "remote_ask", **params}))
+
+            first = {"arguments": {"name": "first", "after": "second"}}
+            second = {"arguments": {"name": "second"}}
+            older = call(**first)
+            assert (await peer.request("tools/call", {"name": "remote_echo", "arguments": {"text": "x"}})).result
+            for params, going in ((second, call(**second)), (first, older)):
+                result = (await going).result
+                ((key, question),) = result["inputRequests"].items()
+                assert question["params"]["message"] == params["arguments"]["name"]
+                answer = {key: {"action": "accept", "content": {"value": f"to {params['arguments']['name']}"}}}
+                done = await call(**params, inputResponses=answer, requestState=result["requestState"])
+                name = params["arguments"]["name"]
+                assert done.result["content"][0]["text"] == f"{name}: to {name}"

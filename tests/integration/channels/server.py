@@ -19,6 +19,7 @@ from pydantic import Field
 
 server = FastMCP("remote")
 hanging: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+answered: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 cancelled: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
 
@@ -79,6 +80,16 @@ async def is_cancelled(name: str) -> str:
     """Return when the call of `hang` with that name was cancelled."""
     await cancelled[name].wait()
     return "cancelled"
+
+
+@server.tool
+async def ask(name: str, ctx: Context, after: str = "") -> str:
+    """Ask the client's user by that name, when the call of the name `after` has been answered; return the answer."""
+    if after:
+        await answered[after].wait()
+    result = await ctx.elicit(name, response_type=str)
+    answered[name].set()
+    return f"{name}: {getattr(result, 'data', result.action)}"
 
 
 def main(transport: str, port: str = "0", *options: str) -> None:
