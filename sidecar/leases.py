@@ -10,6 +10,7 @@ nobody else's.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import time
 from collections import defaultdict
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 MOST_PARTIES = 100
 """Different kinds of clients without a session in one workspace; one more has the one go that was idle for longest."""
+MOST_OF_SESSION = 8
+"""The same of one session, which can say something else of itself with each request."""
 
 
 @dataclass(eq=False, slots=True)
@@ -179,7 +182,7 @@ class Parties:
         self._publish = publish
         self._join = join
         self._leave = leave
-        self._found: dict[tuple[str, str], Party] = {}
+        self._found: dict[tuple[str, bytes], Party] = {}
         pool.lenders.add(self)
         self._timer: asyncio.TimerHandle | None = None
 
@@ -191,11 +194,10 @@ class Parties:
         capabilities = era.envelope(params, era.CAPABILITIES_KEY)
         behind = session if session.lasting else None
         said = [capabilities, None if behind else era.envelope(params, era.CLIENT_INFO_KEY)]
-        key = (behind.id if behind else "", json.dumps(said, sort_keys=True))
+        key = (behind.id if behind else "", hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest())
         party = self._found.get(key)
         if party is None:
-            if len(self._found) >= MOST_PARTIES and not self._make_room():
-                raise TooManySessions(f"{MOST_PARTIES} kinds of clients use this workspace at once.")
+            self._make_room(behind)
             party = self._found[key] = Party(behind, capabilities, self._patience, self._publish)
             self._join(party)
             self._watch()
@@ -226,11 +228,16 @@ class Parties:
         for party in self._found.values():
             yield from party.idle(self._pool, fingerprint)
 
-    def _make_room(self) -> bool:
-        idle = [party for party in self._found.values() if party.behind is None and not party.busy]
-        if idle:
-            self._end(min(idle, key=lambda party: party.last_used))
-        return bool(idle)
+    def _make_room(self, behind: Session | None) -> None:
+        """Have the one go that was idle for longest, where there are as many as there may be. Raises TooManySessions."""
+        there = [party for party in self._found.values() if party.behind is behind]
+        most = MOST_PARTIES if behind is None else MOST_OF_SESSION
+        if len(there) < most:
+            return
+        idle = [party for party in there if not party.busy]
+        if not idle:
+            raise TooManySessions(f"Clients of {most} kinds use this workspace at once.")
+        self._end(min(idle, key=lambda party: party.last_used))
 
     def _end(self, party: Party) -> None:
         self._found = {key: each for key, each in self._found.items() if each is not party}

@@ -138,7 +138,7 @@ class Call:
     def logged(self, params: dict[str, Any]) -> None:
         """Pass a log message on with the response, if the client asked for its level (MCP 2026-07-28, Logging)."""
         level = str(params.get("level"))
-        wanted = self.level in LEVELS and level in LEVELS and LEVELS.index(level) >= LEVELS.index(self.level)
+        wanted = self.level and level in LEVELS and LEVELS.index(level) >= LEVELS.index(self.level)
         if self._notify and wanted:
             self._notify("notifications/message", params)
 
@@ -205,7 +205,7 @@ class Desk:
 
     def least_level(self) -> str | None:
         """The most verbose level that one of its calls asks for."""
-        return min((call.level for call in self.calls if call.level in LEVELS), key=LEVELS.index, default=None)
+        return min((call.level for call in self.calls if call.level), key=LEVELS.index, default=None)
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         """Ask the client of the call that the question belongs to, and wait for the answer."""

@@ -238,7 +238,7 @@ class Request:
         """The least level of log messages that a modern client wants with the answer, if any."""
         meta = self.params.get("_meta")
         level = meta.get(era.LOG_LEVEL_KEY) if isinstance(meta, dict) else None
-        return level if isinstance(level, str) else None
+        return level if level in LEVELS else None
 
     def string(self, key: str) -> str:
         """A parameter that must be there. Raises ParamsInvalid."""

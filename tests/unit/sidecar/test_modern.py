@@ -20,7 +20,7 @@ from sidecar.errors import (
     TooManyInstances,
     TooManyParked,
 )
-from sidecar.leases import MOST_PARTIES
+from sidecar.leases import MOST_OF_SESSION, MOST_PARTIES
 from sidecar.relay import Answered
 from sidecar.session import Session
 from tests.support.fake_server import FakeChannel, FakeServer, Gate, RpcError, settle, text, until
@@ -312,6 +312,19 @@ async def test_limits(tmp_path: Path, server: Server, monkeypatch: pytest.Monkey
             await call(hub, OneRequest(), params())
         hub.workspace().parked.drop()
         await until(lambda: len(server.answers) == 4)
+
+
+async def test_a_session_of_many_faces(hub: World, server: Server) -> None:
+    """A session that says something else of itself with each request has so many upstreams, and no more."""
+    session, bystander = Recorder(), Recorder()
+    await call(hub, bystander, params("log"))
+    for number in range(MOST_OF_SESSION + 2):
+        await call(hub, session, params("log", able={"experimental": {"n": {"n": number}}}))
+    assert len(hub.workspace().parties) == MOST_OF_SESSION + 1
+    await until(lambda: server.open == MOST_OF_SESSION + 1)
+    for each in (session, bystander):
+        hub.workspace().leave(each)
+    await until(lambda: not server.open)
 
 
 async def test_as_many_kinds_of_clients(hub: World, server: Server) -> None:
