@@ -3,22 +3,13 @@
 # Sourced: finds the container engine and puts the command into the array `engine`. CONTAINER_ENGINE names one; else
 # docker, where its daemon answers, or podman with a store of its own. As root on Debian, podman is installed if need be.
 
+# shellcheck source=container/podman.sh
+. "$(dirname "${BASH_SOURCE[0]}")/podman.sh"
+
 store=${YAMCP_HUB_CONTAINERS:-/var/tmp/yamcp-hub-containers-$(id -u)}
 
 say() { echo "image: $*" >&2; }
 fail() { echo "$*" >&2; exit 1; }
-
-install_podman() {
-  local packages="podman buildah runc netavark aardvark-dns iptables catatonit mmdebstrap"
-  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    fail "missing: a container engine (docker with a running daemon, or podman: apt-get install $packages)"
-  fi
-  say "installing podman and what it needs"
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -qq
-  # shellcheck disable=SC2086
-  apt-get install -y -qq --no-install-recommends $packages >/dev/null
-}
 
 # Without systemd and with mixed cgroups, as in a sandbox, podman works only with runc, cgroupfs and no journal.
 plain_podman() {
@@ -35,7 +26,9 @@ find_engine() {
   elif command -v docker >/dev/null && docker info >/dev/null 2>&1; then
     engine=(docker)
   else
-    command -v podman >/dev/null || install_podman
+    # shellcheck disable=SC2046
+    install_podman $(podman_needs) ||
+      fail "missing: a container engine (docker with a running daemon, or podman: apt-get install $podman_packages)"
     if [ -d /run/systemd/system ]; then engine=(podman); else plain_podman; fi
   fi
 }
@@ -47,6 +40,7 @@ is_podman() { [[ "${engine[0]##*/}" == podman* ]]; }
 
 # Make debian:SUITE-slim, where no image registry can be reached.
 make_base() {
+  install_podman mmdebstrap || fail "missing: mmdebstrap, which makes the base image where no registry can be reached"
   container_root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
   ENGINE="${engine[*]}" "$container_root/base.sh" "$1"
 }

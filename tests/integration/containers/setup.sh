@@ -5,7 +5,9 @@
 # Exit code 0: all is there; 3: it is not, and one line says why the tests are skipped; 1 instead of 3 where CI=true.
 set -euo pipefail
 
-packages="podman runc conmon netavark catatonit"
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+# shellcheck source=container/podman.sh
+. "$root/container/podman.sh"
 image=localhost/yamcp-hub-test
 
 give_up() {
@@ -22,18 +24,7 @@ configure() { # runc and cgroupfs work without systemd and with mixed cgroups, w
   export CONTAINERS_STORAGE_CONF=$dir/storage.conf CONTAINERS_CONF=$dir/containers.conf
   printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/store"\nrunroot = "%s/run"\n' "$dir" "$dir" >"$CONTAINERS_STORAGE_CONF"
   : >"$CONTAINERS_CONF"
-  [ -d /run/systemd/system ] || cat "$(dirname "${BASH_SOURCE[0]}")/../../../container/containers.conf" >"$CONTAINERS_CONF"
-}
-
-install_podman() {
-  if command -v podman >/dev/null && { [ -d /run/systemd/system ] || command -v runc >/dev/null; }; then return; fi
-  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || give_up "podman (Debian: apt-get install $packages)"
-  echo "setup: podman, with apt-get"
-  local log=$dir/apt.log
-  # shellcheck disable=SC2086
-  { apt-get -qq update &&
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $packages; } >"$log" 2>&1 ||
-    { tail -n 3 "$log" >&2; give_up "podman (apt-get failed)"; }
+  [ -d /run/systemd/system ] || cat "$root/container/containers.conf" >"$CONTAINERS_CONF"
 }
 
 make_image() {
@@ -58,6 +49,7 @@ fi
 dir=$1
 python=${2:-python3}
 configure
-install_podman
+# shellcheck disable=SC2046
+install_podman $(podman_needs) || give_up "podman (Debian: apt-get install $podman_packages)"
 make_image || give_up "podman that can store an image"
 said=$(try 2>&1) && [ "${said##*$'\n'}" = works ] || give_up "podman that runs a container (${said##*$'\n'})"

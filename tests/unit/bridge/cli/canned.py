@@ -46,6 +46,7 @@ from bridge.models import (
 from bridge.server import BridgeServer, Publisher
 from bridge.settings import Settings
 from tests.support.hub import free_port
+from tests.support.streams import listening
 
 NOW = 1_800_000_000.0
 
@@ -183,7 +184,7 @@ class CannedHub:
     @contextlib.asynccontextmanager
     async def front(self) -> AsyncIterator[None]:
         """The front is up."""
-        async with await asyncio.start_server(self._page, "127.0.0.1", self.settings.port):
+        async with listening(self._page, self.settings.port):
             yield
 
     async def side(self, name: str) -> None:
@@ -203,12 +204,10 @@ class CannedHub:
         self.publisher.publish(Event(topic="server"))
 
     async def _page(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
         body = json.dumps(self.health).encode()
         status = b"200 OK" if self.health.get("status") == "ok" else b"503 Service Unavailable"
+        await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body))
-        writer.close()
-        await writer.wait_closed()
 
     async def _status(self, _: None) -> Status:
         return self.status

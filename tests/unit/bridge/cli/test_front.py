@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from bridge.cli import front
 from bridge.cli.errors import FrontAway, YamcpUiAway
+from tests.support.streams import listening
 from tests.support.tls import certificate
 from tests.unit.bridge.cli.canned import settings
 
@@ -19,13 +19,9 @@ REFUSING = b"HTTP/1.1 500 Oh\r\nConnection: close\r\n\r\n"
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, with_what: bytes = HEALTHY) -> None:
-    """What any server here does."""
-    with contextlib.suppress(asyncio.IncompleteReadError):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(with_what)
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+    """What any server here does, whatever it is sent."""
+    await reader.read(4096)
+    writer.write(with_what)
 
 
 async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,9 +35,9 @@ async def test_a_front_with_a_certificate_is_asked_over_https(tmp_path: Path) ->
     own = settings(tmp_path).model_copy(update={"host": "0.0.0.0", "tls_cert": cert, "tls_key": key})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
-    async with await asyncio.start_server(answer, "127.0.0.1", own.port, ssl=context):
+    async with listening(answer, own.port, ssl=context):
         assert (await front.health(own, 10)).status == "ok"
-    async with await asyncio.start_server(answer, "127.0.0.1", own.port):
+    async with listening(answer, own.port):
         with pytest.raises(FrontAway, match=rf"does not answer at 127\.0\.0\.1:{own.port}: "):
             await front.health(own, 10)
 
@@ -53,9 +49,9 @@ async def test_yamcp_ui_is_asked_over_its_socket_where_the_hub_is_protected(tmp_
     where = own.yamcp_ui_socket
     with pytest.raises(YamcpUiAway, match=rf"^YAMCP-UI does not answer at {where}: No such file or directory\.$"):
         await front.check_yamcp_ui_answers(own, 10)
-    async with await asyncio.start_unix_server(answer, where):
+    async with listening(answer, where):
         await front.check_yamcp_ui_answers(own, 10)
     where.unlink(missing_ok=True)
-    async with await asyncio.start_unix_server(refuse, where):
+    async with listening(refuse, where):
         with pytest.raises(YamcpUiAway, match=rf"^YAMCP-UI answers with status 500 at {where}\.$"):
             await front.check_yamcp_ui_answers(own, 10)
