@@ -229,7 +229,7 @@ class Parties:
             yield from party.idle(self._pool, fingerprint)
 
     def _make_room(self, behind: Session | None) -> None:
-        """Have the one go that was idle for longest, where there are as many as there may be. Raises TooManySessions."""
+        """Have the one go that was idle for longest, where there are as many as may be. Raises TooManySessions."""
         there = [party for party in self._found.values() if party.behind is behind]
         most = MOST_PARTIES if behind is None else MOST_OF_SESSION
         if len(there) < most:
