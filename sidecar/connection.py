@@ -22,7 +22,7 @@ from sidecar.errors import (
 )
 from sidecar.mux import Mux, Progress
 from sidecar.param_headers import param_headers
-from sidecar.questions import FEATURES
+from sidecar.questions import FEATURES, refused
 from sidecar.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -236,9 +236,12 @@ class Connection:
         greeting = self.catalog.greeting
         params = era.to_upstream(greeting.era, params, self._envelope())
         headers = self._headers(method, params)
-        if greeting.era == "legacy" and not params and method != "initialize":
-            return await self._mux.request(method, None, timeout=timeout, headers=headers, on_progress=on_progress)
-        return await self._mux.request(method, params, timeout=timeout, headers=headers, on_progress=on_progress)
+        sent = None if greeting.era == "legacy" and not params and method != "initialize" else params
+        frame = await self._mux.request(method, sent, timeout=timeout, headers=headers, on_progress=on_progress)
+        if "error" in frame and self._port is None:
+            for feature_method in refused(frame["error"]):
+                self._owner.feature_refused(feature_method)
+        return frame
 
     async def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Send a notification. Raises ConnectionLost."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sidecar import era, uris
+from sidecar.errors import MISSING_CAPABILITY
 
 Params = dict[str, Any]
 Rename = Callable[[str], str]
@@ -101,6 +102,15 @@ def as_shown(requests: Mapping[str, Any], rename: Rename | None) -> dict[str, An
 
 def _renamed(method: str, params: Params, rename: Rename | None) -> Params:
     return uris.rewrite_result(method, params, rename) if rename else params
+
+
+def refused(error: Any) -> list[str]:
+    """What a modern server would have asked, by its error -32021: the client did not declare it."""
+    if not isinstance(error, dict) or error.get("code") != MISSING_CAPABILITY:
+        return []
+    data = error.get("data")
+    wanted = data.get("requiredCapabilities") if isinstance(data, dict) else None
+    return [method for method, feature in FEATURES.items() if isinstance(wanted, dict) and feature in wanted]
 
 
 def of_error(error: Mapping[str, Any]) -> dict[str, Params]:

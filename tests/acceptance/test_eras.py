@@ -314,6 +314,19 @@ async def test_a_shared_server_that_asks_anyway(hub: Sidecar, case: Case) -> Non
             assert caught.value.error.data["requiredCapabilities"] == {"elicitation": {"form": {}}}
 
 
+async def test_a_shared_server_that_misses_a_feature_gets_a_hint(hub: Sidecar) -> None:
+    """One that does not ask whom it cannot, as a modern one does not: its status says which setting would help."""
+    spec = sidecar.mock("polite", "--era", "modern")
+    await hub.put(spec, sidecar.workspace("polite", spec))
+    async with peers.connected(hub.http("polite"), "http", "legacy") as peer:
+        for tool in ("sampling", "elicit", "roots"):
+            answer = (await peer.request("tools/call", {"name": f"polite_{tool}"})).answer
+            assert answer["error"]["code"] == -32021
+    hints = (await hub.server("polite")).hints
+    assert [hint.split()[4] for hint in hints] == ["elicitation/create,", "roots/list,", "sampling/createMessage,"]
+    assert all("per_client" in hint for hint in hints)
+
+
 # --- what servers tell ---------------------------------------------------------------------------------------------
 
 

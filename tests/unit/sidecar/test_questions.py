@@ -97,6 +97,19 @@ def test_url_elicitations_of_an_error() -> None:
         assert questions.of_error({"code": -32042, "data": data}) == {}
 
 
+def test_what_a_server_missed() -> None:
+    """A modern server that says which feature it lacks would have asked for it; no other error says so."""
+    error = {"code": -32021, "data": {"requiredCapabilities": {"roots": {}, "elicitation": {"form": {}}, "x": {}}}}
+    assert questions.refused(error) == ["elicitation/create", "roots/list"]
+    for other in (
+        {**error, "code": -32602},
+        {"code": -32021},
+        {"code": -32021, "data": {"requiredCapabilities": 1}},
+        1,
+    ):
+        assert questions.refused(other) == []
+
+
 def test_answers() -> None:
     """A retry's additions are taken off the params, and a modern answer loses what only that era has."""
     params = {"name": "x", "inputResponses": {}, "requestState": "s"}
