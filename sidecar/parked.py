@@ -53,6 +53,8 @@ class Question:
 
     method: str
     params: dict[str, Any]
+    named: bool = False
+    """Whether the server said which call it belongs to, by the stream on which it came."""
     answer: asyncio.Future[Frame] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def resolve(self, frame: Frame) -> None:
@@ -79,6 +81,8 @@ class Call:
         self._notify: Notify | None = None
         self._token: Any = None
         self._task: asyncio.Task[None] | None = None
+        self.why = "the call that it belonged to has ended"
+        """What questions are told that it leaves behind."""
         self._news = asyncio.Event()
 
     # --- for its server ------------------------------------------------------------------------------------------
@@ -105,14 +109,13 @@ class Call:
     def end(self, outcome: Outcome) -> None:
         """The call is over; the first outcome counts."""
         self.outcome = self.outcome or outcome
-        for question in tuple(self.questions.values()):
-            question.refuse("the call that it belonged to has ended")
+        for question in self.let_go():
+            question.refuse(self.why)
         self._news.set()
 
     def cancel(self, why: str) -> None:
-        """Give it up: what its server waits for is answered with an error, and the server told of the cancellation."""
-        for question in tuple(self.questions.values()):
-            question.refuse(why)
+        """Give it up: its server is told of the cancellation, and what that waits for is answered with an error."""
+        self.why = why
         if self._task is not None:
             self._task.cancel()
 
@@ -125,10 +128,14 @@ class Call:
         self._count += 1
         key = f"hub-{self._count}"
         self.questions[key] = question
-        question.answer.add_done_callback(lambda _: self.questions.pop(key))
-        if self.outcome is not None:
-            question.refuse("the call that it belonged to has ended")
+        question.answer.add_done_callback(lambda _: self.questions.pop(key, None))
         self._news.set()
+
+    def let_go(self) -> list[Question]:
+        """What is not answered, from now on not its any more."""
+        left = list(self.open().values())
+        self.questions.clear()
+        return left
 
     def progressed(self, params: dict[str, Any]) -> None:
         """Pass the server's progress on, under the token of the request under way."""
@@ -185,8 +192,9 @@ class Call:
 class Desk:
     """Where the questions of one upstream of modern clients arrive (connection.ClientPort).
 
-    Which call is asked: the one on whose stream the question came; else the oldest that this upstream serves now. That
-    is right because all of them are one client's: an upstream serves one session, or one call at a time (leases.py).
+    Which call is asked: the one on whose stream the question came; else the oldest that this upstream serves now, and
+    when that is over, the next. It is the same client in any case: an upstream serves one session, or one call at a
+    time (leases.py); and the answer goes to the question, whichever call carries it.
     Outside of any call only roots/list is kept, for the next one, as it says nothing; anything else is refused.
     """
 
@@ -209,7 +217,7 @@ class Desk:
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         """Ask the client of the call that the question belongs to, and wait for the answer."""
-        question = Question(method, params)
+        question = Question(method, params, named=calling.get() in self.calls)
         if questions.lacking(self.capabilities, method, params) is not None:
             why = f"{method}: the client does not offer this"
             question.resolve(frames.error(0, {"code": METHOD_NOT_FOUND, "message": why}))
@@ -252,9 +260,13 @@ class Desk:
             call.adopt(question)
 
     def left(self, call: Call) -> None:
-        """A call is over."""
-        if call in self.calls:
-            self.calls.remove(call)
+        """A call is over. What it leaves unanswered may be another's: then the next in line is asked."""
+        self.calls.remove(call)
+        for question in call.let_go():
+            if question.named or not self.calls:
+                question.refuse(call.why)
+            else:
+                self.calls[0].adopt(question)
 
 
 class Parked:

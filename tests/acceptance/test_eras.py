@@ -396,3 +396,29 @@ async def test_a_server_over_http_names_the_call_by_its_stream() -> None:
                 done = await call(**params, inputResponses=answer, requestState=result["requestState"])
                 name = params["arguments"]["name"]
                 assert done.result["content"][0]["text"] == f"{name}: to {name}"
+
+
+@pytest.mark.parametrize("upstream", ERAS)
+async def test_nothing_reaches_the_wrong_client(hub: Sidecar, upstream: Era) -> None:
+    """Clients of both eras over both transports in one workspace, each with calls at the same time that all ask."""
+    cases = [Case(era, upstream, transport) for era in ERAS for transport in ("sse", "http")] * 2
+    people = [Echoing(f"person-{number}") for number in range(len(cases))]
+
+    async def calls(person: Echoing, case: Case) -> None:
+        nonces = [f"{person.name}-call-{number}" for number in range(4)]
+        async with person.client(hub, case) as client:
+            asking = (structured(client, "own_elicit", message=nonce) for nonce in nonces)
+            answers = [found["answer"]["content"]["name"] for found in await asyncio.gather(*asking)]
+        assert answers == [f"{person.name} to {nonce}" for nonce in nonces]
+        assert sorted(each.message for each in person.asked) == nonces
+
+    await asyncio.gather(*map(calls, people, cases))
+
+
+class Echoing(Person):
+    """Says what it was asked in its answer."""
+
+    async def elicit(self, _: Any, params: Any) -> ElicitResult:
+        """Answer as the client's user."""
+        self.asked.append(params)
+        return ElicitResult(action="accept", content={"name": f"{self.name} to {params.message}"})

@@ -274,6 +274,23 @@ async def test_a_session_has_one_process(hub: World, server: Server) -> None:
         await call(hub, session, retry(result))
 
 
+async def test_a_question_outlives_the_call_that_carries_it(hub: World, server: Server) -> None:
+    """On stdio nothing says whose it is: when the oldest call is over, the next one of the session is asked."""
+    session = Recorder()
+    oldest = asyncio.create_task(call(hub, session, params("wait")))
+    await server.gate.reached()
+    younger = asyncio.create_task(call(hub, session, params()))
+    carried = await oldest
+    assert carried["resultType"] == "input_required"
+    server.gate.open()
+    result = await younger
+    done = await call(hub, session, params("wait", requestState=carried["requestState"]))
+    assert done["content"] == text("through")["content"]
+    assert result["inputRequests"].keys() == carried["inputRequests"].keys() == {"hub-1"}
+    assert (await call(hub, session, retry(result)))["resultType"] == "complete"
+    assert [answer["result"] for answer in server.answers] == [YES]
+
+
 async def test_a_server_that_may_still_be_at_a_cancelled_call_serves_no_other(hub: World, server: Server) -> None:
     """What it asks later would be asked of somebody else: it is closed, and the next call gets another."""
     calling = asyncio.create_task(call(hub, OneRequest(), params("wait")))
