@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-front test-browser test-yamcp-ui need-yamcp-ui in-browser image image-test lint bars screenshots bench lock clean need-node audit
+.PHONY: help run test test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser image image-test lint bars screenshots bench lock clean need-node audit
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -62,6 +62,7 @@ run: $(READY) $(NODE_READY) ## Set up and run the hub until Ctrl-C
 
 test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 	@[ ! -f tests/real/setup.sh ] || bash tests/real/setup.sh
+	@bash tests/matrix/setup.sh
 	@bash tests/integration/proxies/setup.sh
 	@$(MAKE) lint
 	@rm -rf "$(NODE_COVERAGE)"
@@ -76,6 +77,11 @@ test-front: $(DEV) $(NODE_DEV) ## Run the tests of the Node parts alone
 	@bash tests/real/setup.sh >/dev/null
 	@echo "test: node --test tests/front"
 	$(call node_test,$(FRONT_TESTS))
+
+matrix: $(DEV) $(NODE_DEV) ## Run other projects' MCP clients against a hub alone; WRITE=1: the table in docs/clients.md, too
+	@bash tests/real/setup.sh
+	@bash tests/matrix/setup.sh
+	@MATRIX_WRITE="$(WRITE)" $(BIN)/python -m pytest -q tests/matrix
 
 test-browser: $(DEV) $(NODE_DEV) ## Run the tests in a real browser alone
 	@bash tests/real/setup.sh >/dev/null
@@ -136,6 +142,8 @@ lock: $(LOCK_ENV)/bin/uv ## Recompile the lock files from pyproject.toml
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) --group build -o locks/runtime.txt pyproject.toml
 	@echo "lock: locks/dev.txt"
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) --group build --group dev -o locks/dev.txt pyproject.toml
+	@for clients in clients-mcp1 clients-mcp2; do echo "lock: locks/$$clients.txt"; \
+	  $(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/$$clients.txt locks/$$clients.in || exit 1; done
 	@echo "lock: locks/image.txt"
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/image.txt locks/image.in
 
@@ -143,7 +151,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
   --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 clean: ## Remove environments and caches (the hub's data stays)
-	@rm -rf $(VENV) .envs node_modules tests/real/node_modules build *.egg-info .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules build *.egg-info .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME):

@@ -26,6 +26,7 @@ from bridge.sockets import ZMQ
 from bridge.transport import Transport
 from sidecar.auth import Gate
 from sidecar.bridge_api import BridgeApi
+from sidecar.channels.connections import Connections
 from sidecar.connector import Connector
 from sidecar.containers.service import Containers, hub_name
 from sidecar.endpoints import Endpoints
@@ -89,9 +90,14 @@ class App:
             await self._serve(listener)
 
     async def _serve(self, listener: socket.socket) -> None:
-        async with self.publisher, Spawner(self.settings.runtime) as spawner, asyncio.TaskGroup() as tasks:
+        async with (
+            self.publisher,
+            Connections() as connections,
+            Spawner(self.settings.runtime) as spawner,
+            asyncio.TaskGroup() as tasks,
+        ):
             containers = self._containers(spawner)
-            tasks.create_task(self.hub.run(self._pool(spawner, containers), self.stop))
+            tasks.create_task(self.hub.run(self._pool(spawner, connections, containers), self.stop))
             loops = (
                 self.bridge.serve(),
                 self.reconciler.run(),
@@ -124,10 +130,12 @@ class App:
         self.reporter.container_hints = containers.hints
         return containers
 
-    def _pool(self, spawner: Spawner, containers: Containers) -> Pool:
+    def _pool(self, spawner: Spawner, connections: Connections, containers: Containers) -> Pool:
         key = load_key(self.settings.data_dir / "fingerprint.key")
         return Pool(
-            connector=Connector(spawner, self.redactor, tuple(listed(self.settings.pass_env)), containers=containers),
+            connector=Connector(
+                spawner, connections, self.redactor, tuple(listed(self.settings.pass_env)), containers=containers
+            ),
             prepare=containers.prepare,
             fingerprint=lambda spec: fingerprint(spec, key),
             listener=self.hub,

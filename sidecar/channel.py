@@ -18,7 +18,7 @@ class Channel(Protocol):
     """An open connection. Whoever opened it (an async context manager in this package) closes it."""
 
     transport: str
-    """`stdio`, `sse` or `http`."""
+    """`stdio`, `sse`, `http` or `websocket`."""
 
     @property
     def pids(self) -> tuple[int, ...]:

@@ -6,11 +6,12 @@ import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Literal
+from weakref import WeakValueDictionary
 
 from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.channel import Channel, Frame, OnFrame
-from sidecar.channels.remote import detect, open_remote
+from sidecar.channels.connections import Connections
+from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
 from sidecar.channels.stdio import Telling, open_stdio
 from sidecar.containers.errors import EngineMissing
 from sidecar.containers.service import Containers
@@ -23,12 +24,19 @@ from sidecar.upstream import Connect
 server_log = logging.getLogger(SERVER_LOGGER)
 
 
+class _Known:
+    """What was found out of a server; all its upstreams have the same, and it goes with the last of them."""
+
+    transport: Transport | None = None
+
+
 class Connector:
     """Makes, for a server, the function that opens a channel to it."""
 
     def __init__(
         self,
         spawner: Spawner,
+        connections: Connections,
         redactor: Redactor,
         pass_env: tuple[str, ...],
         environ: Mapping[str, str] = os.environ,
@@ -36,13 +44,16 @@ class Connector:
     ) -> None:
         self._containers = containers
         self._spawner = spawner
+        self._connections = connections
         self._redactor = redactor
         self._pass_env = pass_env
         self._environ = environ
+        self._known: WeakValueDictionary[tuple[str, str], _Known] = WeakValueDictionary()
 
     def __call__(self, spec: ServerSpec) -> Connect:
         """The function that connects to the server."""
-        known: dict[str, Literal["sse", "http"]] = {}
+        url = spec.launch.url if isinstance(spec.launch, RemoteLaunch) else ""
+        known = self._known.setdefault((spec.key, url), _Known())
 
         def connect(on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
             return self._open(spec, on_frame, known)
@@ -50,21 +61,11 @@ class Connector:
         return connect
 
     @asynccontextmanager
-    async def _open(
-        self, spec: ServerSpec, on_frame: OnFrame, known: dict[str, Literal["sse", "http"]]
-    ) -> AsyncIterator[Channel]:
+    async def _open(self, spec: ServerSpec, on_frame: OnFrame, known: _Known) -> AsyncIterator[Channel]:
         expanded = expand(spec.launch, self._environ)
         self._redactor.add(spec.key, {*expanded.secrets, *secrets_of(expanded.launch)})
         if isinstance(expanded.launch, RemoteLaunch):
-            transport = expanded.launch.transport
-            found = known.get("transport") or (await detect(expanded.launch) if transport == "auto" else transport)
-
-            def remember(frame: Frame) -> None:
-                if "result" in frame:  # it answers as MCP: what was found out holds for the next connection too
-                    known["transport"] = found
-                on_frame(frame)
-
-            async with open_remote(expanded.launch, on_frame=remember, transport=found) as remote:
+            async with self._remote(expanded.launch, on_frame, known) as remote:
                 yield remote
             return
 
@@ -83,3 +84,18 @@ class Connector:
             return
         async with open_stdio(self._spawner, expanded.launch, pass_env=self._pass_env, **told) as stdio:
             yield stdio
+
+    @asynccontextmanager
+    async def _remote(self, launch: RemoteLaunch, on_frame: OnFrame, known: _Known) -> AsyncIterator[Channel]:
+        transport = known.transport
+        if transport is None and launch.transport != "auto" and not is_websocket(launch.url):
+            transport = launch.transport
+        found = transport or await detect(launch, self._connections)
+
+        def remember(frame: Frame) -> None:
+            if "result" in frame:  # it answers as MCP: what was found out holds for the next connection too
+                known.transport = found
+            on_frame(frame)
+
+        async with open_remote(launch, on_frame=remember, transport=found, connections=self._connections) as remote:
+            yield remote

@@ -192,8 +192,8 @@ class Call:
 class Desk:
     """Where the questions of one upstream of modern clients arrive (connection.ClientPort).
 
-    Which call is asked: the one on whose stream the question came; else the oldest that this upstream serves now, and
-    when that is over, the next. It is the same client in any case: an upstream serves one session, or one call at a
+    Which call is asked: the one on whose stream the question came; else the oldest that this upstream serves now and
+    that waits for no answer itself, and when that is over, the next. It is the same client in any case: an upstream serves one session, or one call at a
     time (leases.py); and the answer goes to the question, whichever call carries it.
     Outside of any call only roots/list is kept, for the next one, as it says nothing; anything else is refused.
     """
@@ -233,7 +233,11 @@ class Desk:
         call = calling.get()
         if call in self.calls:
             return call
-        return self.calls[0] if self.calls else None
+        return self._next_in_line()
+
+    def _next_in_line(self) -> Call | None:
+        oldest = self.calls[0] if self.calls else None
+        return next((call for call in self.calls if not call.open()), oldest)
 
     async def _hold(self, question: Question) -> Frame:
         self._held.append(question)
@@ -263,10 +267,11 @@ class Desk:
         """A call is over. What it leaves unanswered may be another's: then the next in line is asked."""
         self.calls.remove(call)
         for question in call.let_go():
-            if question.named or not self.calls:
+            heir = None if question.named else self._next_in_line()
+            if heir is None:
                 question.refuse(call.why)
             else:
-                self.calls[0].adopt(question)
+                heir.adopt(question)
 
 
 class Parked:

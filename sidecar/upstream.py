@@ -392,7 +392,7 @@ class Upstream:
 
     @property
     def transport(self) -> str:
-        """`stdio`, `sse` or `http`; empty while not connected."""
+        """`stdio`, `sse`, `http` or `websocket`; empty while not connected."""
         return self._channel.transport if self._channel else ""
 
     def stderr(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = tuple(sorted((ROOT / "locks").glob("*.txt")))
-NODE = (ROOT / "package-lock.json", ROOT / "tests/real/package-lock.json")
+NODE = tuple(ROOT / place / "package-lock.json" for place in (".", "tests/real", "tests/matrix"))
 SERVICES = ("pypi", "osv")
 """Where pip-audit asks; the next where the one before cannot be reached."""
 PATIENCE = 300

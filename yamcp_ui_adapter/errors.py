@@ -51,7 +51,7 @@ ISSUES: dict[str, IssueKind] = {
     ),
     "SERVER_ENTRY_INVALID": IssueKind("error", "A server's entry cannot be used.", _FIX_ENTRY),
     "SERVER_TYPE_UNKNOWN": IssueKind(
-        "error", "A server's `type` is none that the hub knows.", "Use `stdio`, `sse` or `http`."
+        "error", "A server's `type` is none that the hub knows.", "Use `stdio`, `sse`, `http` or `websocket`."
     ),
     "SERVER_NO_COMMAND": IssueKind(
         "error",
@@ -60,7 +60,7 @@ ISSUES: dict[str, IssueKind] = {
     ),
     "SERVER_URL_INVALID": IssueKind(
         "error",
-        "A remote server's url is missing, or not an http:// or https:// address.",
+        "A remote server's url is missing, or not an http://, https://, ws:// or wss:// address.",
         "Correct `url`; it may hold `${VAR}` references.",
     ),
     "SERVER_FLAT": IssueKind(

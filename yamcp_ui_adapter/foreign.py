@@ -7,13 +7,20 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from yamcp_ui_adapter.document import kind_of
-from yamcp_ui_adapter.providers import HTTP_TYPES
+from yamcp_ui_adapter.providers import HTTP_TYPES, WEBSOCKET_TYPES, is_websocket
 
 SECTIONS = ("mcpServers", "servers", "context_servers", "mcp.servers")
 """Where clients keep their servers; in VS Code's settings they are in `servers` inside `mcp`, elsewhere in `mcp`."""
-TYPES = {**dict.fromkeys(HTTP_TYPES, "http"), "sse": "sse", "remote": "sse", "stdio": "stdio", "local": "stdio"}
+TYPES = {
+    **dict.fromkeys(HTTP_TYPES, "http"),
+    **dict.fromkeys(WEBSOCKET_TYPES, "websocket"),
+    "sse": "sse",
+    "remote": "sse",
+    "stdio": "stdio",
+    "local": "stdio",
+}
 URLS = {"url": "sse", "serverUrl": "sse", "httpUrl": "http", "uri": "sse"}
-"""Fields that hold an address, and the type that they stand for; `sse` finds out which of the two is spoken."""
+"""Fields that hold an address, and the type that they stand for; `sse` finds out which transport is spoken."""
 UNDERSTOOD = frozenset(
     {"type", "transport", "command", "args", "env", "environment", "cwd", "headers", "http_headers", "requestInit"}
     | {"namespace", "providerParameters", "disabled", "enabled", "name", "description", "source", *URLS}
@@ -72,7 +79,7 @@ def _server(key: str, value: Any) -> ForeignServer:
         return ForeignServer(key, value, (), enabled)
     notes: list[str] = []
     kind, address = _kind(value)
-    parameters = _remote(value, address) if kind in ("sse", "http") else _stdio(value)
+    parameters = _remote(value, address) if kind in ("sse", "http", "websocket") else _stdio(value)
     ignored = sorted(set(value) - UNDERSTOOD)
     if ignored:
         notes.append(f"Not taken over: {', '.join(ignored)}.")
@@ -86,7 +93,10 @@ def _kind(value: dict[str, Any]) -> tuple[str, Any]:
     address = value[field] if field else None
     given = value.get("type") or value.get("transport")
     if isinstance(given, str):
-        return TYPES.get(given.lower(), given), address
+        kind = TYPES.get(given.lower(), given)
+        if kind == "websocket" and is_websocket(str(address)):
+            kind = "sse"  # YAMCP's word for what has an address; the scheme says the rest
+        return kind, address
     if field and "command" not in value:
         return URLS[field], address
     return "stdio", address

@@ -51,7 +51,7 @@ def import_servers(files: Files, body: ImportServers) -> Import:
 
 def _result(server: ForeignServer, there: dict[str, Any], replace: bool) -> ImportedServer:
     given = server.entry.get("type") if server.entry else ""
-    kind = given if given in ("stdio", "sse", "http") else ""
+    kind = given if given in ("stdio", "sse", "http", "websocket") else ""
     if server.entry is None:
         return _told(server, kind, "unusable", *server.notes)
     try:

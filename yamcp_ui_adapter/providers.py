@@ -13,6 +13,7 @@ from yamcp_ui_adapter.errors import issue
 
 WRAPPER = "mcpServers"
 HTTP_TYPES = frozenset({"http", "streamable-http", "streamablehttp", "streamable_http"})
+WEBSOCKET_TYPES = frozenset({"websocket", "ws"})
 OUTER_FIELDS = frozenset({"namespace", "type", "providerParameters"})
 INNER_FIELDS = frozenset({"command", "args", "env", "cwd", "url", "headers"})
 FIELDS = OUTER_FIELDS | INNER_FIELDS
@@ -154,7 +155,9 @@ class _EntryParser:
             return self._remote(parts.parameters, "auto")
         if kind in HTTP_TYPES:
             return self._remote(parts.parameters, "http")
-        raise BadEntry("SERVER_TYPE_UNKNOWN", "its `type` is none of stdio, sse, http.")
+        if kind in WEBSOCKET_TYPES:
+            return self._remote(parts.parameters, "websocket")
+        raise BadEntry("SERVER_TYPE_UNKNOWN", "its `type` is none of stdio, sse, http, websocket.")
 
     def _stdio(self, parameters: dict[str, Any]) -> StdioLaunch:
         command = parameters.get("command")
@@ -214,8 +217,12 @@ class _EntryParser:
         url = parameters.get("url")
         if not isinstance(url, str) or not url.strip():
             raise BadEntry("SERVER_URL_INVALID", "it has no `url`.")
+        if is_websocket(url.strip()):
+            transport = "websocket"
+        elif transport == "websocket" and "${" not in url:
+            raise BadEntry("SERVER_URL_INVALID", "its `type` is websocket, its `url` no ws:// or wss:// address.")
         if not usable_url(url.strip()):
-            raise BadEntry("SERVER_URL_INVALID", "its `url` is not an http:// or https:// address.")
+            raise BadEntry("SERVER_URL_INVALID", "its `url` is not an http://, https://, ws:// or wss:// address.")
         headers = self._texts("headers", parameters.get("headers"))
         return RemoteLaunch(url=url.strip(), headers=headers, transport=transport)
 
@@ -239,12 +246,21 @@ def as_text(value: object) -> str | None:
     return str(value) if isinstance(value, int | float) else None
 
 
+def is_websocket(url: str) -> bool:
+    """Whether its scheme is WebSocket's."""
+    return url.lower().startswith(("ws://", "wss://"))
+
+
 def usable_url(url: str) -> bool:
-    """Whether it is an absolute HTTP address, as far as can be seen before `${VAR}` is expanded."""
+    """Whether it is an absolute address of HTTP or WebSocket, as far as can be seen before `${VAR}` is expanded."""
     if "${" in url:
         return True
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        return (
+            parts.scheme in ("http", "https", "ws", "wss")
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
     except ValueError:
         return False

@@ -87,3 +87,34 @@ class NotApplied(HubError):
 
     code = "CLI_NOT_APPLIED"
     hint = "It will be as soon as the sidecar can: `hubctl doctor` shows what holds it up."
+
+
+# --- `hubctl run <workspace>`: the first ends it, the others are answered to its client, as JSON-RPC errors -----------
+
+
+class HubRefused(HubError):
+    """The hub answered, and does not let this client into the workspace."""
+
+    code = "HUB_REFUSED"
+    hint = "`hubctl status` shows the workspace; a key has to be for it, and not revoked."
+
+
+class HubLost(HubError):
+    """The connection to the hub ended while a request was under way, or there is none: the hub was restarted."""
+
+    code = "HUB_CONNECTION_LOST"
+    hint = "It may have been carried out or not. hubctl reconnects by itself: look, and ask again."
+
+
+class LineNotJson(HubError):
+    """A line on stdin is not JSON."""
+
+    code = "LINE_NOT_JSON"
+    hint = "Write one JSON-RPC 2.0 message a line, in UTF-8, without line breaks inside (MCP, Transports, stdio)."
+
+
+class LineNotMessage(HubError):
+    """A line on stdin is JSON, but no JSON-RPC message."""
+
+    code = "LINE_NOT_MESSAGE"
+    hint = "Write one JSON-RPC 2.0 request, notification or response a line; batches are not taken."

@@ -9,6 +9,7 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from bridge.cli.access import token
@@ -20,6 +21,7 @@ from bridge.cli.errors import (
     DirectoryUnusable,
     FrontAway,
     FrontNotInstalled,
+    HubLost,
     HubNotRunning,
     HubRunning,
     NodeMissing,
@@ -116,7 +118,9 @@ def _access(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 def _whole_hub(command: Callable[..., argparse.ArgumentParser]) -> None:
     command("doctor", "find out what is wrong, and what to do", lambda ctx, _: doctor(ctx), needs_hub=False)
-    command("run", "run the hub in the foreground until Ctrl-C", _run, needs_hub=False)
+    one = command("run", "run the hub, or speak MCP on stdin and stdout for a workspace", _run, needs_hub=False)
+    one.add_argument("workspace", nargs="?", help="name or slug; without it: run the hub until Ctrl-C")
+    one.add_argument("--token-file", type=Path, help="file with a key's token, for a hub that wants one")
     one = command(
         "watch", "show what there is, then each change, until Ctrl-C", lambda ctx, _: watch(ctx), needs_hub=False
     )
@@ -139,8 +143,14 @@ def _seconds(text: str) -> float:
     return value
 
 
-async def _run(context: Context, _: argparse.Namespace) -> int:
-    run(context)
+async def _run(context: Context, arguments: argparse.Namespace) -> int:
+    if arguments.workspace is None:
+        if arguments.token_file:
+            raise ArgumentsInvalid("--token-file is for `hubctl run WORKSPACE`; no workspace is named.")
+        run(context)
+    from bridge.cli.stdio import run_workspace  # noqa: PLC0415  # it needs an HTTP client; nothing else here does
+
+    return await run_workspace(context, arguments.workspace, arguments.token_file)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -186,7 +196,7 @@ def report(error: HubError, json: bool, err: TextIO) -> int:
     err.write((dumps({"error": body}) if json else error_line(body)) + "\n")
     if isinstance(error, _USAGE_ERRORS):
         return USAGE
-    return NOT_RUNNING if isinstance(error, (FrontAway, HubNotRunning, PeerUnavailable)) else FAILED
+    return NOT_RUNNING if isinstance(error, (FrontAway, HubLost, HubNotRunning, PeerUnavailable)) else FAILED
 
 
 def wants_color(choice: str, out: TextIO) -> bool:

@@ -26,12 +26,15 @@ class StdioLaunch(Model):
 
 
 class RemoteLaunch(Model):
-    """A server that the hub connects to. `transport: auto` finds out which of the two HTTP transports it speaks."""
+    """A server that the hub connects to. `transport: auto` finds out which of the two HTTP transports it speaks.
+
+    A URL of WebSocket (ws, wss) is spoken to so, whatever `transport` says.
+    """
 
     type: Literal["remote"] = "remote"
     url: str = Field(min_length=1)
     headers: dict[str, str] = Field(default_factory=dict)
-    transport: Literal["auto", "sse", "http"] = "auto"
+    transport: Literal["auto", "sse", "http", "websocket"] = "auto"
 
 
 Launch = Annotated[StdioLaunch | RemoteLaunch, Field(discriminator="type")]

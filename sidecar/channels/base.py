@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 
 from sidecar.channel import Frame, OnFrame
+from sidecar.channels.connections import RemoteClient
 from sidecar.channels.web import failure, place
 from sidecar.errors import ConnectionLost, SidecarError
 
@@ -18,18 +19,19 @@ log = logging.getLogger(__name__)
 for _chatty in ("httpx2", "httpcore2"):  # they write URLs at INFO, and headers at DEBUG
     logging.getLogger(_chatty).setLevel(logging.WARNING)
 
+LISTEN = "subscriptions/listen"
+"""A request that is answered when the client has had enough: it counts as a stream, and takes nobody's turn."""
 NOTICE_TIMEOUT = 10.0
 """How long delivery of a message that has no answer may take, in seconds."""
 
 
-class RemoteChannel(ABC):
-    """Sends each message with a POST of its own, in tasks that belong to the channel."""
+class RemoteChannel:
+    """What every channel to a remote server has: a reason for its end, and tasks that belong to it."""
 
     transport: str
 
-    def __init__(self, url: str, client: httpx2.AsyncClient, on_frame: OnFrame) -> None:
+    def __init__(self, url: str, on_frame: OnFrame) -> None:
         self._url = url
-        self._client = client
         self._on_frame = on_frame
         self._closed: asyncio.Future[SidecarError] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -48,6 +50,39 @@ class RemoteChannel(ABC):
         """Wait until the connection ended, and tell why."""
         return await asyncio.shield(self._closed)
 
+    def close(self, reason: SidecarError) -> None:
+        """The connection is of no more use; the first reason counts."""
+        if not self._closed.done():
+            self._closed.set_result(reason)
+
+    async def aclose(self) -> None:
+        """End everything that the channel does. For whoever opened it."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.close(ConnectionLost("The hub closed it."))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a fault of the hub ended a connection", exc_info=error)
+            self.close(ConnectionLost(f"A fault of the hub ended it ({type(error).__name__})."))
+
+
+class PostingChannel(RemoteChannel, ABC):
+    """Sends each message with a POST of its own."""
+
+    def __init__(self, url: str, client: RemoteClient, on_frame: OnFrame) -> None:
+        super().__init__(url, on_frame)
+        self._client = client
+
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
         """Send one frame. A request's answer, or an error in its stead, comes as a frame.
 
@@ -62,27 +97,17 @@ class RemoteChannel(ABC):
         else:
             self._sending(frame, self._start(delivery))
 
-    def close(self, reason: SidecarError) -> None:
-        """The connection is of no more use; the first reason counts."""
-        if not self._closed.done():
-            self._closed.set_result(reason)
-
-    async def aclose(self) -> None:
-        """End everything that the channel does. For whoever opened it."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self.close(ConnectionLost("The hub closed it."))
-
     @abstractmethod
     async def _post(self, frame: Frame, headers: dict[str, str]) -> None:
         """POST one frame and handle the response."""
 
     async def _deliver(self, frame: Frame, headers: dict[str, str]) -> None:
         try:
-            if expects_answer(frame):
+            if frame.get("method") == LISTEN:
                 await self._post(frame, headers)
+            elif expects_answer(frame):
+                async with self._client.turn:
+                    await self._post(frame, headers)
             else:
                 async with asyncio.timeout(NOTICE_TIMEOUT):
                     await self._post(frame, headers)
@@ -107,21 +132,9 @@ class RemoteChannel(ABC):
         else:
             log.warning("a message was not delivered", extra={"code": error.code, "reason": error.message})
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
     @abstractmethod
     def _sending(self, frame: Frame, task: asyncio.Task[None]) -> None:
         """A task that sends this frame was started."""
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a fault of the hub ended a connection", exc_info=error)
-            self.close(ConnectionLost(f"A fault of the hub ended it ({type(error).__name__})."))
 
 
 def expects_answer(frame: Frame) -> bool:

@@ -1,4 +1,4 @@
-"""Channels to remote servers, and finding out which of the two HTTP transports a URL speaks."""
+"""Channels to remote servers, and finding out which transport a URL speaks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import orjson
 
 from bridge.models import RemoteLaunch
 from sidecar.channel import Channel, OnFrame
+from sidecar.channels.connections import Connections
 from sidecar.channels.sse import STREAM_HEADERS, open_sse
 from sidecar.channels.streamable import DELETE_TIMEOUT, POST_HEADERS, SESSION_HEADER, VERSION_HEADER, open_streamable
 from sidecar.channels.web import (
@@ -21,36 +22,42 @@ from sidecar.channels.web import (
     events,
     failure,
     is_event_stream,
-    make_client,
     not_mcp,
     parse,
     refusal,
     streaming,
 )
+from sidecar.channels.websocket import open_websocket
 from sidecar.era import LEGACY_VERSION
 from sidecar.version import VERSION
 
-Transport = Literal["sse", "http"]
+Transport = Literal["sse", "http", "websocket"]
 
 
 @asynccontextmanager
-async def open_remote(launch: RemoteLaunch, *, on_frame: OnFrame, transport: Transport) -> AsyncIterator[Channel]:
+async def open_remote(
+    launch: RemoteLaunch, *, on_frame: OnFrame, transport: Transport, connections: Connections
+) -> AsyncIterator[Channel]:
     """Connect to a remote server; `launch` has its references expanded.
 
     Raises:
-        Unreachable, Refused, HandshakeFailed: over SSE, when connecting fails. Over Streamable HTTP the same become the
-            reason for which the channel closes, as the first frame is what connects.
+        Unreachable, Refused, HandshakeFailed: over SSE and WebSocket, when connecting fails. Over Streamable HTTP the
+            same become the reason for which the channel closes, as the first frame is what connects.
     """
     if transport == "sse":
-        async with open_sse(launch, on_frame) as channel:
+        async with open_sse(launch, on_frame, connections) as channel:
             yield channel
-    else:
-        async with open_streamable(launch, on_frame) as streamable:
+    elif transport == "http":
+        async with open_streamable(launch, on_frame, connections) as streamable:
             yield streamable
+    else:
+        async with open_websocket(launch, on_frame) as websocket:
+            yield websocket
 
 
-async def detect(launch: RemoteLaunch) -> Transport:
-    """Which transport a URL speaks, as MCP (Transports, Backwards Compatibility) tells clients to find out.
+async def detect(launch: RemoteLaunch, connections: Connections) -> Transport:
+    """Which transport a URL speaks: WebSocket if its scheme says so, else as MCP (Transports, Backwards Compatibility)
+    tells clients to find out.
 
     An InitializeRequest is posted: an answer in JSON-RPC, even an error, means Streamable HTTP; the session it may have
     opened is ended. 405 means that the URL cannot be Streamable HTTP. On any other 4xx but 401, 403 and 407, a GET has
@@ -61,7 +68,9 @@ async def detect(launch: RemoteLaunch) -> Transport:
         Refused: an HTTP status that neither transport gives.
         HandshakeFailed: an answer that is not MCP.
     """
-    async with make_client(launch) as client:
+    if is_websocket(launch.url):
+        return "websocket"
+    async with connections.client(launch) as client:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 found, session = await _try_post(client, launch.url)
@@ -71,6 +80,11 @@ async def detect(launch: RemoteLaunch) -> Transport:
         if session:
             await _end_session(client, launch.url, session)
         return found
+
+
+def is_websocket(url: str) -> bool:
+    """Whether the scheme is that of WebSocket, whatever the transport is said to be."""
+    return url.lower().startswith(("ws://", "wss://"))
 
 
 async def _try_post(client: httpx2.AsyncClient, url: str) -> tuple[Transport | None, str]:

@@ -13,14 +13,14 @@ import httpx2
 from bridge.models import RemoteLaunch
 from sidecar import codec
 from sidecar.channel import Frame, OnFrame
-from sidecar.channels.base import RemoteChannel, expects_answer
+from sidecar.channels.base import PostingChannel, expects_answer
+from sidecar.channels.connections import Connections, RemoteClient
 from sidecar.channels.web import (
     CONNECT_TIMEOUT,
     drain,
     events,
     failure,
     is_event_stream,
-    make_client,
     not_mcp,
     parse,
     place,
@@ -34,7 +34,7 @@ _POST_HEADERS = {"content-type": "application/json", "accept": "application/json
 
 
 @asynccontextmanager
-async def open_sse(launch: RemoteLaunch, on_frame: OnFrame) -> AsyncIterator[SseChannel]:
+async def open_sse(launch: RemoteLaunch, on_frame: OnFrame, connections: Connections) -> AsyncIterator[SseChannel]:
     """Open the event stream and learn where to post.
 
     Raises:
@@ -42,7 +42,7 @@ async def open_sse(launch: RemoteLaunch, on_frame: OnFrame) -> AsyncIterator[Sse
         Refused: an HTTP status that is not success.
         HandshakeFailed: the answer is no event stream, or its endpoint is on another origin.
     """
-    async with make_client(launch) as client:
+    async with connections.client(launch) as client:
         channel = SseChannel(launch.url, client, on_frame)
         try:
             await channel.connect()
@@ -51,12 +51,12 @@ async def open_sse(launch: RemoteLaunch, on_frame: OnFrame) -> AsyncIterator[Sse
             await channel.aclose()
 
 
-class SseChannel(RemoteChannel):
+class SseChannel(PostingChannel):
     """A channel over HTTP+SSE."""
 
     transport = "sse"
 
-    def __init__(self, url: str, client: httpx2.AsyncClient, on_frame: OnFrame) -> None:
+    def __init__(self, url: str, client: RemoteClient, on_frame: OnFrame) -> None:
         super().__init__(url, client, on_frame)
         self._endpoint = ""
         self._connected = asyncio.Event()

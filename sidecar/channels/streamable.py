@@ -14,7 +14,8 @@ import httpx2
 from bridge.models import RemoteLaunch
 from sidecar import codec
 from sidecar.channel import Frame, OnFrame
-from sidecar.channels.base import RemoteChannel, expects_answer
+from sidecar.channels.base import PostingChannel, expects_answer
+from sidecar.channels.connections import Connections, RemoteClient
 from sidecar.channels.sse import STREAM_HEADERS
 from sidecar.channels.web import (
     DRAIN_TIMEOUT,
@@ -23,7 +24,6 @@ from sidecar.channels.web import (
     drain,
     events,
     is_event_stream,
-    make_client,
     not_mcp,
     parse,
     place,
@@ -44,13 +44,15 @@ _MOST_ATTEMPTS = 3
 
 
 @asynccontextmanager
-async def open_streamable(launch: RemoteLaunch, on_frame: OnFrame) -> AsyncIterator[StreamableChannel]:
+async def open_streamable(
+    launch: RemoteLaunch, on_frame: OnFrame, connections: Connections
+) -> AsyncIterator[StreamableChannel]:
     """A channel over Streamable HTTP. Nothing is sent until the first frame is: failures close the channel then.
 
     Raises:
         Unreachable: the URL or a header cannot be used.
     """
-    async with make_client(launch) as client:
+    async with connections.client(launch) as client:
         channel = StreamableChannel(launch.url, client, on_frame)
         try:
             yield channel
@@ -75,12 +77,12 @@ class _Cursor:
         return {**STREAM_HEADERS, "last-event-id": self.last_id} if self.last_id else STREAM_HEADERS
 
 
-class StreamableChannel(RemoteChannel):
+class StreamableChannel(PostingChannel):
     """A channel over Streamable HTTP."""
 
     transport = "http"
 
-    def __init__(self, url: str, client: httpx2.AsyncClient, on_frame: OnFrame) -> None:
+    def __init__(self, url: str, client: RemoteClient, on_frame: OnFrame) -> None:
         super().__init__(url, client, on_frame)
         self._session = ""
         self._version = ""

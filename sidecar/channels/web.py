@@ -16,14 +16,11 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from bridge.models import RemoteLaunch
 from sidecar import codec
 from sidecar.channel import Frame
 from sidecar.errors import HandshakeFailed, Refused, Unreachable
 
 CONNECT_TIMEOUT = 10.0
-WRITE_TIMEOUT = 60.0
-KEEPALIVE = 4.0  # less than the 5 s after which uvicorn and Node close an idle connection
 DRAIN_TIMEOUT = 5.0
 LONGEST_SHOWN = 16
 """Parts of a URL's path of this length or more are not shown: many hosted servers put their token there."""
@@ -35,36 +32,23 @@ _NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
-def make_client(launch: RemoteLaunch) -> httpx2.AsyncClient:
-    """A client for one server; an answer may take any time, a connection 10 s.
-
-    Raises:
-        Unreachable: the URL or a header cannot be used.
-    """
-    check_url(launch.url)
-    return httpx2.AsyncClient(
-        headers=_headers(launch.headers),
-        verify=_tls(),
-        timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE),
-    )
-
-
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     """The certificates that are trusted: loading them takes 40 ms in which nobody is served, so it is done once."""
     return httpx2.create_ssl_context()
 
 
-def check_url(url: str) -> None:
-    """Raises Unreachable unless `url` is an http or https URL."""
+def check_url(url: str, *schemes: str) -> httpx2.URL:
+    """The URL taken apart. Raises Unreachable unless it has one of the schemes, and a host."""
     try:
         urlsplit(url)
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, ValueError):
         parsed = httpx2.URL("")
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise Unreachable("The URL is not a valid http:// or https:// URL.", hint="Correct `url`.")
+    if parsed.scheme not in schemes or not parsed.host:
+        wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise Unreachable(f"The URL is not a valid {wanted} URL.", hint="Correct `url`.")
+    return parsed
 
 
 def place(url: str) -> str:
@@ -79,7 +63,7 @@ def failure(error: Exception, url: str) -> Unreachable:
     if isinstance(error, httpx2.ConnectTimeout | TimeoutError):
         return Unreachable(f"{place(url)} did not answer within {CONNECT_TIMEOUT:g} s.")
     if isinstance(error, httpx2.ConnectError):
-        return Unreachable(f"{place(url)} could not be connected to: {_reason(error)}.")
+        return Unreachable(f"{place(url)} could not be connected to: {reason_of(error)}.")
     return Unreachable(f"The connection to {place(url)} broke ({type(error).__name__}).")
 
 
@@ -180,7 +164,11 @@ def is_frame(item: object) -> bool:
 def keep_alive(response: httpx2.Response) -> None:
     """Have the kernel find out when the peer of a silent stream is gone."""
     stream = response.extensions.get("network_stream")
-    sock = stream.get_extra_info("socket") if stream is not None else None
+    keep_socket_alive(stream.get_extra_info("socket") if stream is not None else None)
+
+
+def keep_socket_alive(sock: socket.socket | None) -> None:
+    """The same for a socket, where there is one."""
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE_OPTIONS.items():
@@ -188,7 +176,8 @@ def keep_alive(response: httpx2.Response) -> None:
                 sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def _headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+def checked_headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Configured headers as they are sent. Raises Unreachable when HTTP does not allow one."""
     result = {}
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or _NOT_IN_HEADER.search(value.strip()):
@@ -206,9 +195,11 @@ def _same_target(sent: httpx2.Request, following: httpx2.Request) -> bool:
     return following.method == sent.method and same_origin and there.userinfo in (b"", here.userinfo)
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The operating system's word for it, if there is one below the client's own exceptions."""
     for cause in _causes(error):
+        if isinstance(cause, ssl.SSLError):  # its errno is no number of the system's
+            return str(cause)[:200]
         if isinstance(cause, OSError) and cause.errno in errno.errorcode and cause.errno is not None:
             return os.strerror(cause.errno)
     return str(error)[:200] or type(error).__name__

@@ -100,6 +100,15 @@ test('another kind leaves nothing of the first behind', () => {
   assert.deepEqual(toEntry(form, stdio), { namespace: 'a', type: 'sse', providerParameters: { url: 'https://x/mcp' } });
 });
 
+test('an address of WebSocket is an entry of the type that YAMCP knows, whatever was chosen before', () => {
+  const form = { ...emptyForm(), key: 'a', kind: /** @type {const} */ ('remote'), url: 'wss://x/mcp' };
+  for (const transport of /** @type {const} */ (['auto', 'http'])) {
+    const entry = { namespace: 'a', type: 'sse', providerParameters: { url: 'wss://x/mcp' } };
+    assert.deepEqual(toEntry({ ...form, transport }), entry);
+  }
+  assert.equal(toForm('a', { type: 'websocket', url: 'wss://x' }).kind, 'remote');
+});
+
 test('names that are fields of every object are values like others', () => {
   const form = { ...emptyForm(), key: 'a', command: 'x', env: [{ name: '__proto__', value: '1' }] };
   assert.deepEqual(Object.entries(/** @type {any} */ (toEntry(form)).providerParameters.env), [['__proto__', '1']]);
@@ -108,8 +117,9 @@ test('names that are fields of every object are values like others', () => {
 test('what cannot be saved is said at its field', () => {
   assert.deepEqual(Object.keys(formFaults(emptyForm(), free)), ['key', 'command']);
   const remote = { ...emptyForm(), key: 'a', kind: /** @type {const} */ ('remote') };
-  for (const url of ['', 'ftp://x', 'example.org', 'http://']) assert.ok(formFaults({ ...remote, url }, free).url, url);
-  for (const url of ['http://x', 'HTTPS://x/y', `http://\${HOST}/mcp`])
+  for (const url of ['', 'ftp://x', 'example.org', 'http://', 'wss://'])
+    assert.ok(formFaults({ ...remote, url }, free).url, url);
+  for (const url of ['http://x', 'HTTPS://x/y', 'ws://x', 'WSS://x/y', `http://\${HOST}/mcp`])
     assert.deepEqual(formFaults({ ...remote, url }, free), {});
   const program = { ...emptyForm(), key: 'a', command: 'x' };
   assert.match(formFaults(program, { taken: () => true }).key, /Another/);

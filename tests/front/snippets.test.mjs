@@ -49,6 +49,13 @@ describe('the text of the snippets', { timeout: 60_000 }, () => {
     assert.deepEqual(parsed[2].servers['slug-1'], { type: 'http', url: workspace.http_url });
   });
 
+  test('on its own machine the hub has a command for Claude Desktop', () => {
+    for (const token of [false, true]) {
+      const found = snippets(made('demo'), { token }).find(({ id }) => id === 'claude-desktop');
+      assert.match(found?.note ?? '', /hubctl \(its full path\) with the arguments run and slug-1\.$/);
+    }
+  });
+
   test('mcp-remote is told to accept plain http where it would refuse it, and only there', () => {
     const args = (/** @type {string} */ base) =>
       JSON.parse(text('claude-desktop', made('demo', base))).mcpServers['slug-1'].args;

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import fastmcp
@@ -64,17 +67,18 @@ def calling(calls: list[tuple[str, Json]]) -> list[str]:
     return [part for name, arguments in calls for part in ("--call", name, json.dumps(arguments))]
 
 
-async def run(*command: str) -> str:
-    """Run a program to its end; its stdout. Raises AssertionError when it fails."""
+async def run(*command: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> str:
+    """Run a program to its end; its stdout. Raises AssertionError when it fails. `env`: further variables."""
+    pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *command, cwd=cwd, env={**os.environ, **(env or {})}, stdout=pipe, stderr=pipe, start_new_session=True
     )
     try:
         async with asyncio.timeout(TIMEOUT):
             out, err = await process.communicate()
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # what it started, too
     assert process.returncode == 0, (command, out.decode(), err.decode())
     return out.decode()
 

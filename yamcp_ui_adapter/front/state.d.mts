@@ -61,7 +61,7 @@ export interface WorkspaceState {
 
 /** A server's definition, masked, with its status; `unknown` where the sidecar is away, `invalid` where it cannot be used. */
 export interface ServerState extends Omit<ServerStatus, 'state' | 'reason' | 'era'> {
-  type: 'stdio' | 'sse' | 'http' | 'remote';
+  type: 'stdio' | 'sse' | 'http' | 'websocket' | 'remote';
   command?: string;
   args?: string[];
   cwd?: string;

@@ -177,7 +177,9 @@ function launchShown(launch) {
 
 /** @param {string} [transport] @returns {ServerState['type']} */
 const transportType = (transport) =>
-  transport === 'stdio' || transport === 'sse' || transport === 'http' ? transport : 'remote';
+  transport === 'stdio' || transport === 'sse' || transport === 'http' || transport === 'websocket'
+    ? transport
+    : 'remote';
 
 /** @param {string} key @param {Shown} shown @param {string} hash @param {Issue[]} issues @returns {ServerState} */
 function invalidState(key, shown, hash, issues) {
@@ -334,7 +336,7 @@ function entryShown(entry) {
     providerParameters && typeof providerParameters === 'object' ? providerParameters : /** @type {any} */ (entry);
   return {
     ...(typeof namespace === 'string' && { namespace }),
-    type: ['stdio', 'sse', 'http'].includes(type) ? type : typeof url === 'string' ? 'remote' : 'stdio',
+    type: ['stdio', 'sse', 'http', 'websocket'].includes(type) ? type : typeof url === 'string' ? 'remote' : 'stdio',
     ...(typeof command === 'string' && { command }),
     ...(typeof url === 'string' && { url }),
   };

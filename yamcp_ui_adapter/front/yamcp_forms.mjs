@@ -30,7 +30,7 @@ export function statsOf({ hub, servers, workspaces }) {
  */
 export function serverOf(server) {
   const { key, namespace, command, args = [], env = {}, url, state, enabled, tools, workspaces } = server;
-  const type = server.type === 'remote' ? 'sse' : server.type;
+  const type = server.type === 'remote' || server.type === 'websocket' ? 'sse' : server.type;
   const launch = type === 'stdio' ? { command, args, env } : { url };
   const status = STATUS[state] ?? 'stopped';
   const reason = server.reason?.message ?? null;

@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 from bridge.models import RemoteLaunch
 from sidecar.channel import Channel, Frame
-from sidecar.channels.remote import open_remote
+from sidecar.channels.connections import Connections
+from sidecar.channels.remote import detect, open_remote
 from sidecar.era import CAPABILITIES_KEY, CLIENT_INFO_KEY, MODERN_VERSION, VERSION_KEY
 
 ROOT = Path(__file__).parents[3]
-Transport = Literal["sse", "http"]
+Transport = Literal["sse", "http", "websocket"]
 
 
 class Client:
@@ -82,7 +83,10 @@ async def connected(url: str, transport: Transport, **headers: str) -> AsyncIter
     """A client on an open channel."""
     client = Client()
     launch = RemoteLaunch(url=url, headers=headers)
-    async with open_remote(launch, on_frame=client.on_frame, transport=transport) as channel:
+    async with (
+        Connections() as connections,
+        open_remote(launch, on_frame=client.on_frame, transport=transport, connections=connections) as channel,
+    ):
         client.channel = channel
         yield client
 
@@ -99,7 +103,7 @@ class Process:
     @property
     def url(self) -> str:
         """Where it serves."""
-        return f"http://127.0.0.1:{self.port}/mcp"
+        return f"{'ws' if self.transport == 'websocket' else 'http'}://127.0.0.1:{self.port}/mcp"
 
     async def start(self) -> None:
         """Start it, on the same port if it ran before; returns when it listens."""
@@ -183,6 +187,12 @@ async def scripted(script: Script) -> AsyncIterator[str]:
         for task in tuple(tasks):
             task.cancel()
         await server.wait_closed()
+
+
+async def detected(url: str) -> Transport:
+    """Which transport a URL is found to speak."""
+    async with Connections() as connections:
+        return await detect(RemoteLaunch(url=url), connections)
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exchange:

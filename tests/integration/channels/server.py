@@ -1,4 +1,6 @@
-"""A FastMCP server over HTTP, for tests: `python -m tests.integration.channels.server sse|http [port] [json]`.
+"""A FastMCP server over HTTP or WebSocket, for tests.
+
+`python -m tests.integration.channels.server sse|http|websocket [port] [json] [stateless]`
 
 Prints its port when it listens. Stop it with a signal.
 """
@@ -9,15 +11,23 @@ import asyncio
 import socket
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Annotated
 
+import anyio
 import mcp_types
 import uvicorn
 from fastmcp import Context, FastMCP
 from fastmcp.server.dependencies import get_http_headers
+from mcp.shared.message import SessionMessage
 from pydantic import Field
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 server = FastMCP("remote")
+upgrade: ContextVar[Mapping[str, str] | None] = ContextVar("upgrade", default=None)
+"""The headers that came with the upgrade of this WebSocket."""
 hanging: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 answered: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 cancelled: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -38,7 +48,7 @@ def where(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Regio
 @server.tool
 def header(name: str) -> str:
     """Return a header of this request."""
-    return get_http_headers(include_all=True).get(name, "")
+    return get_http_headers(include_all=True).get(name, "") or (upgrade.get() or {}).get(name, "")
 
 
 @server.tool
@@ -92,9 +102,46 @@ async def ask(name: str, ctx: Context, after: str = "") -> str:
     return f"{name}: {getattr(result, 'data', result.action)}"
 
 
+async def converse(connection: ServerConnection) -> None:
+    """One session over a WebSocket: the server reads and writes a pair of streams, as over stdio."""
+    assert connection.subprotocol == "mcp"
+    assert connection.request
+    upgrade.set(connection.request.headers)
+    incoming, read = anyio.create_memory_object_stream[SessionMessage | Exception](100)
+    write, outgoing = anyio.create_memory_object_stream[SessionMessage](100)
+
+    async def receive() -> None:
+        async with incoming:
+            async for text in connection:
+                await incoming.send(SessionMessage(mcp_types.jsonrpc_message_adapter.validate_json(text)))
+
+    async def send() -> None:
+        async with outgoing:
+            async for message in outgoing:
+                await connection.send(message.message.model_dump_json(by_alias=True, exclude_unset=True))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(receive())
+        tasks.create_task(send())
+        await server._mcp_server.run(read, write, server._mcp_server.create_initialization_options())
+
+
+async def serve_websocket(listener: socket.socket) -> None:
+    """Serve WebSockets until a signal comes."""
+    async with (
+        server._lifespan_manager(),
+        serve(converse, sock=listener, subprotocols=[Subprotocol("mcp")], max_size=2**26) as serving,
+    ):
+        print(listener.getsockname()[1], flush=True)
+        await serving.serve_forever()
+
+
 def main(transport: str, port: str = "0", *options: str) -> None:
     """Serve until a signal comes."""
     listener = socket.create_server(("127.0.0.1", int(port)))
+    if transport == "websocket":
+        asyncio.run(serve_websocket(listener))
+        return
     app = server.http_app(
         transport="sse" if transport == "sse" else "http",
         path="/mcp",

@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from bridge.models import RemoteLaunch
 from sidecar.channels import base, remote, sse, streamable, web
-from sidecar.channels.remote import detect
 from sidecar.errors import ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
-from tests.integration.channels.peers import Client, Exchange, Script, Transport, connected, scripted
+from tests.integration.channels.peers import Client, Exchange, Script, Transport, connected, detected, scripted
 
 STREAM = "text/event-stream"
 RESULT = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
@@ -599,7 +597,7 @@ ENDPOINT = always("200 OK", event("/m", "endpoint"), STREAM)
 async def test_detected(script: Script, expected: str) -> None:
     """What is answered to an InitializeRequest, else to a GET, tells."""
     async with scripted(script) as url:
-        assert await detect(RemoteLaunch(url=url)) == expected
+        assert await detected(url) == expected
 
 
 @pytest.mark.parametrize(
@@ -618,7 +616,7 @@ async def test_not_detected(script: Script, error: type[SidecarError], part: str
     """The facts are told, without the secrets."""
     async with scripted(script) as url:
         with pytest.raises(error) as caught:
-            await detect(RemoteLaunch(url=f"{url}/?token=s3cret"))
+            await detected(f"{url}/?token=s3cret")
     assert part in caught.value.message
     assert "s3cret" not in caught.value.message
 
@@ -626,7 +624,7 @@ async def test_not_detected(script: Script, error: type[SidecarError], part: str
 async def test_detection_reaches_nobody() -> None:
     """A port where nothing listens."""
     with pytest.raises(Unreachable, match="Connection refused"):
-        await detect(RemoteLaunch(url=f"http://127.0.0.1:{unused_port()}/"))
+        await detected(f"http://127.0.0.1:{unused_port()}/")
 
 
 @pytest.mark.parametrize("end", [always("200 OK"), silence])
@@ -640,5 +638,5 @@ async def test_detection_ends_its_session(end: Script, hurried: None) -> None:
 
     post = always("200 OK", INITIALIZED, "application/json", mcp_session_id="s1")
     async with scripted(by_method(POST=post, DELETE=delete)) as url:
-        assert await detect(RemoteLaunch(url=url)) == "http"
+        assert await detected(url) == "http"
     assert ended == ["s1"]

@@ -11,6 +11,7 @@ import pytest
 
 from bridge.models import RemoteLaunch
 from sidecar.channels import web
+from sidecar.channels.connections import Connections
 
 
 def chained(inner: BaseException) -> httpx2.ConnectError:
@@ -34,6 +35,7 @@ def chained(inner: BaseException) -> httpx2.ConnectError:
             chained(ExceptionGroup("g", [ValueError("x"), OSError(errno.ENETUNREACH, "x")])),
             "http://h/p could not be connected to: Network is unreachable.",
         ),
+        (chained(ssl.SSLError(1, "bad certificate")), "http://h/p could not be connected to: bad certificate."),
         (httpx2.ConnectError(""), "http://h/p could not be connected to: ConnectError."),
         (httpx2.ReadError("http://u:secret@h"), "The connection to http://h/p broke (ReadError)."),
     ],
@@ -121,8 +123,9 @@ async def test_certificates_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> 
         return loaded[-1]
 
     monkeypatch.setattr(httpx2, "create_ssl_context", count)
-    web._tls.cache_clear()
-    for _ in range(3):
-        async with web.make_client(RemoteLaunch(url="https://127.0.0.1/mcp")):
-            pass
+    web.tls.cache_clear()
+    async with Connections() as connections:
+        for _ in range(3):
+            async with connections.client(RemoteLaunch(url="https://127.0.0.1/mcp")):
+                pass
     assert len(loaded) == 1

@@ -77,6 +77,10 @@ def test_several_places_are_read() -> None:
         ({"type": "streamableHttp", "url": "http://h"}, "http", {"url": "http://h"}),
         ({"transport": "streamable-http", "url": "http://h"}, "http", {"url": "http://h"}),
         ({"type": "remote", "url": "http://h", "headers": {}}, "sse", {"url": "http://h"}),
+        ({"type": "websocket", "url": "wss://h"}, "sse", {"url": "wss://h"}),
+        ({"transport": "ws", "url": "ws://h", "headers": {"A": "b"}}, "sse", {"url": "ws://h", "headers": {"A": "b"}}),
+        ({"url": "ws://h"}, "sse", {"url": "ws://h"}),
+        ({"type": "websocket", "url": "http://h"}, "websocket", {"url": "http://h"}),
         (
             {"type": "sse", "url": "http://h", "requestInit": {"headers": {"A": "b"}}},
             "sse",
@@ -98,7 +102,7 @@ def test_several_places_are_read() -> None:
             {"command": "c", "args": ["1"], "env": {"A": "b"}},
         ),
         ({"command": "c", "env": {}}, "stdio", {"command": "c", "args": []}),
-        ({"type": "ws", "url": "ws://h"}, "ws", {"args": []}),
+        ({"type": "pigeon", "url": "ws://h"}, "pigeon", {"args": []}),
     ],
 )  # fmt: skip
 def test_each_form_becomes_yamcps(value: dict[str, Any], kind: str, expected: dict[str, Any]) -> None:

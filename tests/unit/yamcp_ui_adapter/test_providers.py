@@ -94,13 +94,15 @@ BAD: list[tuple[str, Any, str]] = [
     ("cwd number", stdio(cwd=1), "SERVER_ENTRY_INVALID"),
     ("NUL", stdio(args=["a\0b"]), "SERVER_ENTRY_INVALID"),
     ("half a character", stdio(env={"A": "\ud800"}), "SERVER_ENTRY_INVALID"),
-    ("type unknown", {**stdio(), "type": "websocket"}, "SERVER_TYPE_UNKNOWN"),
+    ("type unknown", {**stdio(), "type": "carrier-pigeon"}, "SERVER_TYPE_UNKNOWN"),
     ("type number", {**stdio(), "type": 7}, "SERVER_TYPE_UNKNOWN"),
     ("empty", {}, "SERVER_NO_COMMAND"),
     ("command blank", stdio(command=" "), "SERVER_NO_COMMAND"),
     ("command null", stdio(command=None), "SERVER_NO_COMMAND"),
     ("sse with no url", {"namespace": "n", "type": "sse", "providerParameters": {}}, "SERVER_URL_INVALID"),
     ("url null", remote(None), "SERVER_URL_INVALID"),
+    ("websocket over http", {**remote("http://h"), "type": "websocket"}, "SERVER_URL_INVALID"),
+    ("websocket without host", remote("wss:///x"), "SERVER_URL_INVALID"),
     ("url relative", remote("/sse"), "SERVER_URL_INVALID"),
     ("url ftp", remote("ftp://h"), "SERVER_URL_INVALID"),
     ("url without host", remote("http:///sse"), "SERVER_URL_INVALID"),
@@ -182,6 +184,24 @@ def test_no_value_is_ever_reported() -> None:
     reported = " ".join(found.model_dump_json() for found in parsed.issues)
     assert "s3cret" not in reported
     assert "8080" not in reported
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "transport"),
+    [
+        ("sse", "ws://h/mcp", "websocket"),
+        ("http", "WSS://h/mcp", "websocket"),
+        ("websocket", "wss://h/mcp", "websocket"),
+        ("ws", "ws://h", "websocket"),
+        ("websocket", "${URL}", "websocket"),
+        ("sse", "${URL}", "auto"),
+    ],
+)
+def test_the_scheme_of_websocket_says_it(kind: str, url: str, transport: str) -> None:
+    """Whatever the type, such an address is WebSocket; one that is not known yet is what the type says."""
+    parsed = parse({"k": {**remote(url), "type": kind}})
+    assert not parsed.issues
+    assert parsed.entries["k"].launch == RemoteLaunch(url=url, transport=transport)  # type: ignore[arg-type]
 
 
 def test_an_entry_survives_being_kept_on_disk() -> None:

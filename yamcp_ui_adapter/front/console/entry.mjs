@@ -90,8 +90,8 @@ function launch(form) {
 
 /** @param {ServerForm} form @param {string} before */
 function remoteType(form, before) {
-  if (form.transport === 'http') return before === 'streamable-http' ? before : 'http';
-  return 'sse'; // in YAMCP's form: which of the two HTTP transports it is, is found out
+  if (form.transport === 'http' && !isWebSocket(form.url)) return before === 'streamable-http' ? before : 'http';
+  return 'sse'; // in YAMCP's form: which transport it is, is found out, or the address says it
 }
 
 /**
@@ -112,11 +112,14 @@ export function formFaults(form, { taken }) {
   return Object.fromEntries(Object.entries(faults).filter(([, fault]) => fault));
 }
 
+/** Whether an address says by itself what is spoken there. @param {string} url */
+export const isWebSocket = (url) => /^\s*wss?:/i.test(url);
+
 /** @param {string} url */
 function urlFault(url) {
   if (url === '') return 'Give the address of the server.';
   if (url.includes('${')) return '';
-  if (!/^https?:\/\//i.test(url)) return 'It has to begin with http:// or https://.';
+  if (!/^(https?|wss?):\/\//i.test(url)) return 'It has to begin with http://, https://, ws:// or wss://.';
   return URL.canParse(url) ? '' : 'This is no address of a server.';
 }
 

@@ -72,7 +72,11 @@ function claudeDesktop({ slug, http_url }, token) {
     language: 'json',
     file: 'claude_desktop_config.json',
     text: pretty({ mcpServers: { [slug]: { command: 'npx', args, ...env } } }),
-    note: note('It speaks stdio; mcp-remote translates. Restart Claude Desktop after the edit.', token && REPLACE),
+    note: note(
+      'It speaks stdio; mcp-remote translates. Restart Claude Desktop after the edit.',
+      token && REPLACE,
+      `On the hub's machine the command can be hubctl (its full path) with the arguments run and ${slug}.`,
+    ),
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { showArgs, splitCommand } from '../arguments.mjs';
-import { MASK } from '../entry.mjs';
+import { isWebSocket, MASK } from '../entry.mjs';
 import { Button, Choice, Field, html, Icon } from '../ui.mjs';
 
 /** @typedef {import('../entry.mjs').ServerForm} Form @typedef {import('../entry.mjs').Pair} Pair */
@@ -30,14 +30,17 @@ function Program({ form, faults, onChange }) {
 /** @param {Props} props */
 function Address({ form, faults, onChange }) {
   return html`
-    <${Field} label="URL" required mono kind="url" value=${form.url} error=${faults.url} attrs=${{ placeholder: 'https://example.org/mcp' }} onInput=${(/** @type {string} */ url) => onChange({ url })} />
-    <div class="field">
-      <p class="label" aria-hidden="true">Transport</p>
-      <${Choice} label="Transport" value=${form.transport} onChange=${(/** @type {'auto'|'http'} */ transport) => onChange({ transport })} options=${[
-        { value: 'auto', label: 'Find out' },
-        { value: 'http', label: 'Streamable HTTP' },
-      ]} />
-    </div>
+    <${Field} label="URL" required mono kind="url" value=${form.url} error=${faults.url} help="ws:// and wss:// are WebSocket." attrs=${{ placeholder: 'https://example.org/mcp' }} onInput=${(/** @type {string} */ url) => onChange({ url })} />
+    ${
+      !isWebSocket(form.url) &&
+      html`<div class="field">
+        <p class="label" aria-hidden="true">Transport</p>
+        <${Choice} label="Transport" value=${form.transport} onChange=${(/** @type {'auto'|'http'} */ transport) => onChange({ transport })} options=${[
+          { value: 'auto', label: 'Find out' },
+          { value: 'http', label: 'Streamable HTTP' },
+        ]} />
+      </div>`
+    }
     <${Pairs} label="Headers" noun="header" pairs=${form.headers} fault=${faults.headers} onChange=${(/** @type {Pair[]} */ headers) => onChange({ headers })} />
   `;
 }

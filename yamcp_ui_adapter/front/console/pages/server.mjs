@@ -148,7 +148,7 @@ function Now({ server }) {
 }
 
 /** @type {Record<string, string>} */
-const TRANSPORTS = { stdio: 'stdio', sse: 'SSE', http: 'Streamable HTTP' };
+const TRANSPORTS = { stdio: 'stdio', sse: 'SSE', http: 'Streamable HTTP', websocket: 'WebSocket' };
 
 /** @param {{ server: Server }} props */
 function Stderr({ server: { key, stderr } }) {

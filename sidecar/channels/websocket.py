@@ -1,0 +1,168 @@
+"""MCP over WebSocket (RFC 6455): one JSON-RPC message a text message, both ways, under the subprotocol `mcp`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urljoin
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+from websockets.frames import CloseCode
+from websockets.typing import Subprotocol
+
+from bridge.models import RemoteLaunch
+from sidecar import codec
+from sidecar.channel import Frame, OnFrame
+from sidecar.channels.base import RemoteChannel
+from sidecar.channels.web import (
+    CONNECT_TIMEOUT,
+    MAX_MESSAGE,
+    check_url,
+    checked_headers,
+    keep_socket_alive,
+    parse,
+    place,
+    reason_of,
+    tls,
+)
+from sidecar.errors import ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
+
+logging.getLogger("websockets").setLevel(logging.WARNING)  # it writes headers at DEBUG
+
+SUBPROTOCOL = Subprotocol("mcp")
+PING_INTERVAL = 20.0
+PING_TIMEOUT = 120.0
+"""Seconds until an unanswered ping means that the peer is gone: a server at work may not answer for long."""
+CLOSE_TIMEOUT = 2.0
+_REFUSALS = (CloseCode.POLICY_VIOLATION, 3000, 3003, 4401, 4403)
+"""Close codes for credentials that are not accepted: 1008, and the registered or usual ones for 401 and 403."""
+
+
+@asynccontextmanager
+async def open_websocket(launch: RemoteLaunch, on_frame: OnFrame) -> AsyncIterator[WebSocketChannel]:
+    """Connect; the headers go with the upgrade. No redirect is followed, since they are meant for the URL alone.
+
+    Raises:
+        Unreachable: no connection, or no answer to the upgrade, within 10 s.
+        Refused: an HTTP status other than 101.
+        HandshakeFailed: an answer that is no WebSocket.
+    """
+    channel = WebSocketChannel(launch.url, await _connect(launch), on_frame)
+    try:
+        yield channel
+    finally:
+        await channel.aclose()
+
+
+class WebSocketChannel(RemoteChannel):
+    """A channel over one WebSocket."""
+
+    transport = "websocket"
+
+    def __init__(self, url: str, socket: ClientConnection, on_frame: OnFrame) -> None:
+        super().__init__(url, on_frame)
+        self._socket = socket
+        self._start(self._read())
+
+    async def send(self, frame: Frame, _headers: Mapping[str, str] | None = None) -> None:
+        """Send one frame; waits while the server takes nothing.
+
+        Raises:
+            ConnectionLost: the channel is closed.
+        """
+        try:
+            await self._socket.send(codec.dumps(frame), text=True)
+        except ConnectionClosed:
+            raise ConnectionLost(f"The connection to {place(self._url)} is closed.") from None
+
+    async def aclose(self) -> None:
+        """Say goodbye, and end everything that the channel does. For whoever opened it."""
+        self.close(ConnectionLost("The hub closed it."))
+        await self._socket.close()
+        await super().aclose()
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                for frame in parse(await self._socket.recv(decode=False)):
+                    self._established = True
+                    self._on_frame(frame)
+        except ConnectionClosed as closed:
+            self.close(_why_closed(closed, self._url, self._established))
+
+
+async def _connect(launch: RemoteLaunch) -> ClientConnection:
+    secure = check_url(launch.url, "ws", "wss").scheme == "wss"
+    sent = checked_headers(launch.headers)
+    headers = [(name.decode(), value.decode("latin-1")) for name, value in sent.items()]
+    opening = _Connect(
+        launch.url,
+        subprotocols=[SUBPROTOCOL],
+        compression=None,
+        additional_headers=headers,
+        open_timeout=CONNECT_TIMEOUT,
+        ping_interval=PING_INTERVAL,
+        ping_timeout=PING_TIMEOUT,
+        close_timeout=CLOSE_TIMEOUT,
+        max_size=MAX_MESSAGE,
+        ssl=tls() if secure else None,
+    )
+    try:
+        socket = await opening
+    except (OSError, ValueError, WebSocketException) as error:  # TimeoutError is an OSError
+        raise _why_not_open(error, launch.url) from None
+    keep_socket_alive(socket.transport.get_extra_info("socket"))
+    return socket
+
+
+class _Connect(connect):
+    """Gives a redirect as the answer that it is."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """The error as it came."""
+        return exc
+
+
+def _why_not_open(error: Exception, url: str) -> SidecarError:
+    if isinstance(error, InvalidStatus):
+        return _refusal(error.response.status_code, error.response.reason_phrase, error.response.headers, url)
+    if isinstance(error, TimeoutError):
+        return Unreachable(f"{place(url)} did not answer within {CONNECT_TIMEOUT:g} s.")
+    if isinstance(error, InvalidHandshake) and not isinstance(error.__cause__, EOFError | OSError):
+        return HandshakeFailed(f"{place(url)} did not answer as a WebSocket ({type(error).__name__}).")
+    if isinstance(error, OSError):
+        return Unreachable(f"{place(url)} could not be connected to: {reason_of(error)}.")
+    if isinstance(error, InvalidURI):
+        return Unreachable("The URL is not a valid ws:// or wss:// URL.", hint="Correct `url`.")
+    return Unreachable(f"{place(url)} could not be connected to ({type(error).__name__}).")
+
+
+def _refusal(status: int, phrase: str, headers: Mapping[str, Any], url: str) -> Refused:
+    message = f"{place(url)} answered HTTP {status} {phrase}".rstrip()
+    if 300 <= status < 400 and (location := headers.get("Location")):
+        message += f", a redirect to {place(urljoin(url, location))}, which is not followed"
+    return Refused(f"{message}.", data={"status": status})
+
+
+def _why_closed(closed: ConnectionClosed, url: str, established: bool) -> SidecarError:
+    """The error for the end of an open connection (RFC 6455, section 7.4)."""
+    if closed.sent and not closed.rcvd_then_sent:
+        if closed.sent.code == CloseCode.MESSAGE_TOO_BIG:
+            return ConnectionLost(f"{place(url)} sent a message of more than {MAX_MESSAGE >> 20} MiB.")
+        if closed.sent.code == CloseCode.INTERNAL_ERROR:
+            return ConnectionLost(f"{place(url)} did not answer a ping within {PING_TIMEOUT:g} s.")
+        return ConnectionLost(f"{place(url)} broke the WebSocket protocol (close code {closed.sent.code}).")
+    if closed.rcvd is None:
+        return _ended(f"{place(url)} broke the connection", established)
+    said = "".join(char for char in closed.rcvd.reason if char.isprintable())
+    text = f"{place(url)} closed the connection with code {closed.rcvd.code}{f': {said}' if said else ''}"
+    if closed.rcvd.code in _REFUSALS:
+        return Refused(f"{text}.", data={"close_code": closed.rcvd.code})
+    return _ended(text, established)
+
+
+def _ended(text: str, established: bool) -> SidecarError:
+    return ConnectionLost(f"{text}.") if established else Unreachable(f"{text} before it answered anything.")
