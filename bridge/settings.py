@@ -126,10 +126,19 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="How long a call waits for what its server asked of a modern client; then it is given up.",
     )
+    relay: Literal["early", "late"] = Field(
+        "early", description="Whether requests enter the relay before FastMCP, or late, through it, to compare the two."
+    )
     ping_interval: float = Field(
         15, gt=0, allow_inf_nan=False, description="Comment ping on SSE streams, against idle proxies."
     )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body that is read.")
+    probe_features: bool = Field(
+        True, description="Look, once a server, whether it offers more to clients with features, for a hint."
+    )
+    page_size: int = Field(
+        0, ge=0, description="Most items on one page of a list that a client asks for; 0: every list whole."
+    )
     drain_timeout: float = Field(
         30,
         ge=0,

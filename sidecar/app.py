@@ -42,6 +42,7 @@ from sidecar.redact import Redactor
 from sidecar.spawner.client import Spawner
 from sidecar.sse import SseTransport
 from sidecar.status import StatusReporter
+from sidecar.streamable import HttpTransport
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +65,11 @@ class App:
         session = self.session = new_session()
         self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, session)
         self.sse = SseTransport(settings)
+        self.streamable = HttpTransport(settings)
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder)
         self.bridge = BridgeServer(settings.actual_address, api.handlers(), session=session, transport=transport)
-        endpoints = Endpoints(self.hub, self.sse, self.reporter, self.metrics, settings)
+        endpoints = Endpoints(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._guard(endpoints) if settings.protected else None
         self.http = HttpServer(self.gate or endpoints, settings)
         self.stop = asyncio.Event()
@@ -107,6 +109,7 @@ class App:
             )
             services = [tasks.create_task(loop) for loop in loops]
             tasks.create_task(self.sse.run(self.stop))
+            tasks.create_task(self.streamable.run(self.stop))
             tasks.create_task(self.http.serve_until(self.stop, listener))
             if self.gate:
                 tasks.create_task(self.gate.run(self.stop))
@@ -163,6 +166,7 @@ class HttpServer(uvicorn.Server):
             lifespan="off",
             ws="none",
             server_header=False,
+            proxy_headers=False,
             date_header=False,
             timeout_graceful_shutdown=CLOSING_TIMEOUT,
             timeout_keep_alive=75,

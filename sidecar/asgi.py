@@ -54,9 +54,18 @@ def replay(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
+async def disconnected(receive: Receive) -> None:
+    """Wait until the client has left; whatever body it still sends is let go."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def header(scope: Scope, name: bytes) -> bytes:
     """The value of the first header of that (lower-case) name; empty if there is none."""
-    return next((value for key, value in scope["headers"] if key == name), b"")
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return b""
 
 
 async def respond(
@@ -73,3 +82,9 @@ async def respond_error(
 ) -> None:
     """Send an error as a JSON-RPC response without an id, as Streamable HTTP has it, with the HTTP status."""
     await respond(send, status, codec.dumps(frames.error(None, error.rpc())), b"application/json", headers)
+
+
+async def not_allowed(send: Send, allowed: str) -> None:
+    """Refuse a method; `allowed` are those there are."""
+    error = MessageInvalid("The method is not allowed here.", hint=f"Use {allowed}.")
+    await respond_error(send, 405, error, ((b"allow", allowed.encode()),))

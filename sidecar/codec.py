@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import orjson
@@ -27,10 +27,24 @@ def loads(data: bytes | bytearray, *, nan_as_null: bool = False) -> Any:
     return value
 
 
+class Written(list[Any]):
+    """A list that is not changed any more, and was written once: `dumps` copies its bytes into what it is part of."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        super().__init__(items)
+        self.data = dumps(list(self))
+
+
+def _copied(value: Any) -> orjson.Fragment:
+    return orjson.Fragment(value.data if isinstance(value, Written) else orjson.dumps(value))
+
+
 def dumps(value: Any) -> bytes:
     """Write compact JSON on one line, integers beyond 64 bits too (the SDK reads them so)."""
     try:
-        return orjson.dumps(value)
+        return orjson.dumps(value, _copied, orjson.OPT_PASSTHROUGH_SUBCLASS)
     except TypeError as error:
         if "64-bit" not in str(error):
             raise

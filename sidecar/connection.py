@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 from bridge.models import ServerSettings
-from sidecar import era, frames
-from sidecar.catalog import CHANGED, LIST_METHODS, RESULT_KEYS, Catalog, Greeting, Kind
+from sidecar import era, frames, lists, uris
+from sidecar.catalog import CHANGED, LIST_METHODS, Catalog, Greeting
 from sidecar.channel import Channel, Frame
 from sidecar.errors import (
     INTERNAL_ERROR,
     METHOD_NOT_FOUND,
+    SERVER_ERROR,
     CallTimeout,
     ConnectionLost,
     HandshakeFailed,
     SidecarError,
     StartTimeout,
 )
+from sidecar.frames import as_dict, as_list, told
 from sidecar.mux import Mux, Progress
 from sidecar.param_headers import param_headers
 from sidecar.questions import FEATURES, refused
@@ -27,13 +30,20 @@ from sidecar.version import VERSION
 
 log = logging.getLogger(__name__)
 
-MAX_PAGES = 1000
+_tokens = itertools.count(1)
+
 CLOSE_WAIT = 1.0
 """Seconds until the channel must know why it closed, once sending on it has failed."""
 LISTEN_PAUSE = 1.0
 """Seconds until a listen stream that the server ended is opened again."""
 CLIENT_INFO = {"name": "yamcp-hub", "version": VERSION}
-OWN_NOTICES = ("notifications/cancelled", "notifications/subscriptions/acknowledged")
+MOST_QUESTIONS = 1000
+"""Requests of the server that may wait for their answer at once."""
+TOO_MANY_QUESTIONS: dict[str, Any] = {
+    "code": SERVER_ERROR,
+    "message": f"{MOST_QUESTIONS} requests wait for their answer; there is no room for more.",
+}
+OWN_NOTICES = ("notifications/subscriptions/acknowledged",)
 """They concern the connection, not who uses it."""
 HEADER_NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
@@ -50,7 +60,10 @@ class ClientPort(Protocol):
         """The least level of log messages that is wanted in an answer, if any is (modern servers)."""
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Send a request to the client and return its response frame (its `id` means nothing)."""
+        """Send a request to the client and return its response frame (its `id` means nothing).
+
+        Cancelled, it tells the client so.
+        """
 
     def notified(self, method: str, params: dict[str, Any]) -> None:
         """The server sent a notification."""
@@ -60,6 +73,8 @@ class Owner(Protocol):
     """Who is told of what happens on a connection, and says what it is wanted for."""
 
     log_level: str | None
+    rename: Callable[[str], str]
+    """A URI of the server as its client is to see it."""
 
     def catalog_read(self, connection: Connection) -> None:
         """The lists were read, for the first time (the connection is usable now) or again."""
@@ -84,10 +99,13 @@ class Connection:
         self._mux = Mux(self._send, self._on_notification, self._on_request)
         self._channel: Channel | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._stale: set[Kind] = set()
-        self._stale_event = asyncio.Event()
+        self._changes = lists.Changes()
         self._listens: dict[str, asyncio.Task[None]] = {}
         self._aside: set[asyncio.Task[None]] = set()
+        self._questions: dict[int | str, asyncio.Task[None]] = {}
+        """What answers the server's own requests, by their ids."""
+        self._tokens: dict[str, Any] = {}
+        """The progress tokens of these, by those that the client has: no two connections' are the same."""
         self.catalog = Catalog()
         self.on_frame = self._mux.on_frame
 
@@ -124,7 +142,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._settings.start_timeout):
                 greeting = await self._greet()
-                self.catalog = await self._read_lists(Catalog(greeting), tuple(LIST_METHODS))
+                self.catalog = await lists.read(self.request, Catalog(greeting), LIST_METHODS)
         except (TimeoutError, CallTimeout):
             return StartTimeout(f"No handshake and lists within {self._settings.start_timeout:g} s.")
         except SidecarError as error:
@@ -134,12 +152,10 @@ class Connection:
             self._listen("", dict.fromkeys(("toolsListChanged", "promptsListChanged", "resourcesListChanged"), True))
         self._start(self._renew(tuple(self._owner.subscribed())))
         while True:
-            await self._stale_event.wait()
-            self._stale_event.clear()
-            stale, self._stale = tuple(self._stale), set()
+            stale = await self._changes.take()
             try:
                 async with asyncio.timeout(self._settings.start_timeout):
-                    self.catalog = await self._read_lists(self.catalog, stale)
+                    self.catalog = await lists.read(self.request, self.catalog, stale)
             except TimeoutError:
                 log.warning("a changed list could not be read again in time")
             except SidecarError as error:
@@ -170,12 +186,12 @@ class Connection:
             except HandshakeFailed:
                 log.debug("neither era is spoken")
         if not isinstance(answer, dict) or not isinstance(answer.get("protocolVersion"), str):
-            raise HandshakeFailed(f"`initialize` was answered with {_told(frame)}.")
+            raise HandshakeFailed(f"`initialize` was answered with {told(frame)}.")
         greeting = Greeting(
             era="legacy",
             version=answer["protocolVersion"],
-            capabilities=_dict(answer.get("capabilities")),
-            server_info=_dict(answer.get("serverInfo")),
+            capabilities=as_dict(answer.get("capabilities")),
+            server_info=as_dict(answer.get("serverInfo")),
             instructions=str(answer.get("instructions") or ""),
         )
         self.catalog = Catalog(greeting)
@@ -186,41 +202,17 @@ class Connection:
         self.catalog = Catalog(Greeting(era="modern", version=era.MODERN_VERSION))
         frame = await self.request("server/discover", {})
         answer = frame.get("result")
-        if not isinstance(answer, dict) or era.MODERN_VERSION not in _list(answer.get("supportedVersions")):
-            raise HandshakeFailed(f"`server/discover` was answered with {_told(frame)}.")
+        if not isinstance(answer, dict) or era.MODERN_VERSION not in as_list(answer.get("supportedVersions")):
+            raise HandshakeFailed(f"`server/discover` was answered with {told(frame)}.")
         greeting = Greeting(
             era="modern",
             version=era.MODERN_VERSION,
-            capabilities=_dict(answer.get("capabilities")),
-            server_info=_dict(_dict(answer.get("_meta")).get(era.SERVER_INFO_KEY)),
+            capabilities=as_dict(answer.get("capabilities")),
+            server_info=as_dict(as_dict(answer.get("_meta")).get(era.SERVER_INFO_KEY)),
             instructions=str(answer.get("instructions") or ""),
         )
         self.catalog = Catalog(greeting)
         return greeting
-
-    async def _read_lists(self, catalog: Catalog, kinds: tuple[Kind, ...]) -> Catalog:
-        for kind in kinds:
-            if catalog.greeting.offers(kind):
-                catalog = catalog.with_list(kind, await self._read_list(kind))
-        return catalog
-
-    async def _read_list(self, kind: Kind) -> tuple[dict[str, Any], ...]:
-        """All pages of a list; none where the server does not know the method after all."""
-        items: list[dict[str, Any]] = []
-        cursor: str | None = None
-        for _ in range(MAX_PAGES):
-            frame = await self.request(LIST_METHODS[kind], {"cursor": cursor} if cursor else {})
-            if "error" in frame:
-                if _dict(frame["error"]).get("code") == METHOD_NOT_FOUND:
-                    return ()
-                raise HandshakeFailed(f"`{LIST_METHODS[kind]}` was answered with {_told(frame)}.")
-            page = _dict(frame.get("result"))
-            items.extend(item for item in _list(page.get(RESULT_KEYS[kind])) if isinstance(item, dict))
-            following = page.get("nextCursor")
-            if not isinstance(following, str) or following in ("", cursor):
-                return tuple(items)
-            cursor = following
-        raise HandshakeFailed(f"`{LIST_METHODS[kind]}` does not end: {MAX_PAGES} pages were read.")
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -279,40 +271,67 @@ class Connection:
 
     def _on_notification(self, method: str, params: dict[str, Any]) -> None:
         if kinds := CHANGED.get(method):
-            self._stale.update(kinds)
-            self._stale_event.set()
+            self._changes.add(kinds)
+        elif method == "notifications/cancelled":
+            if question := self._questions.get(_id(params.get("requestId"))):
+                question.cancel()
         elif method not in OWN_NOTICES:
             self._owner.notified(method, params)
             if self._port is not None:
                 self._port.notified(method, params)
 
     def _on_request(self, frame: Frame) -> None:
-        self._start(self._answer(frame))
+        request_id = _id(frame["id"])
+        if request_id in self._questions:
+            log.warning("a server used an id twice", extra={"method": frame["method"][:100]})
+        elif len(self._questions) >= MOST_QUESTIONS:
+            self._start(self._reply(frames.error(frame["id"], TOO_MANY_QUESTIONS)))
+        elif task := self._start(self._answer(frame)):
+            self._questions[request_id] = task
+            task.add_done_callback(lambda _: self._questions.pop(request_id, None))
 
     async def _answer(self, frame: Frame) -> None:
-        """Answer a request of the server: ping here, client features by the client, if there is one."""
+        """Answer a request of the server: ping here, client features by the client, if there is one.
+
+        Cancelled when the server gives it up (MCP, Cancellation): the client is told, the server gets no answer.
+        """
         method, request_id = frame["method"], frame["id"]
         if method == "ping":
             answer = frames.result(request_id, {})
         elif self._port is not None:
-            answer = {**await self._ask_client(self._port, method, _dict(frame.get("params"))), "id": request_id}
+            answer = {**await self._ask_client(self._port, method, as_dict(frame.get("params"))), "id": request_id}
         elif method in FEATURES:
             self._owner.feature_refused(method)
             why = f"{method}: this connection is shared by several clients"
             answer = frames.error(request_id, {"code": METHOD_NOT_FOUND, "message": why})
         else:
             answer = frames.error(request_id, {"code": METHOD_NOT_FOUND, "message": "Method not found"})
+        await self._reply(answer)
+
+    async def _reply(self, answer: Frame) -> None:
         try:
             await self._send(answer, self._headers("", {}))
         except ConnectionLost:
             log.debug("the server left before the answer to its request")
 
     async def _ask_client(self, port: ClientPort, method: str, params: dict[str, Any]) -> Frame:
+        exposed, token = f"hub-{next(_tokens)}", as_dict(params.get("_meta")).get("progressToken")
+        if token is not None:
+            self._tokens[exposed] = token
+            params = {**params, "_meta": {**params["_meta"], "progressToken": exposed}}
         try:
-            return await port.ask(method, params)
+            return await port.ask(method, uris.rewrite_result(method, params, self._owner.rename))
         except Exception:  # whatever goes wrong on the client's side must not end the server's connection
             log.exception("a client could not be asked", extra={"method": method})
             return frames.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client could not be asked"})
+        finally:
+            self._tokens.pop(exposed, None)
+
+    async def client_reported(self, params: dict[str, Any]) -> None:
+        """The client reports progress, perhaps of what this server asked it for. Raises ConnectionLost."""
+        token = self._tokens.get(str(params.get("progressToken")))
+        if token is not None:
+            await self.notify("notifications/progress", {**params, "progressToken": token})
 
     async def set_log_level(self) -> None:
         """Tell the server the log level that its owner wants, if it has the capability (legacy era only)."""
@@ -346,9 +365,12 @@ class Connection:
         await self.set_log_level()
         for uri in subscribed:
             try:
-                await self.subscribe(uri)
+                frame = await self.subscribe(uri)
             except SidecarError as error:
                 log.warning("a subscription could not be renewed", extra={"code": error.code, "reason": error.message})
+            else:
+                if "error" in frame:
+                    log.warning("a subscription could not be renewed", extra={"reason": told(frame)})
 
     def _listen(self, name: str, wanted: dict[str, Any]) -> None:
         if name not in self._listens and (task := self._start(self._listen_on(wanted))):
@@ -360,24 +382,13 @@ class Connection:
             while True:
                 frame = await self.request("subscriptions/listen", {"notifications": wanted})
                 if "error" in frame:
-                    log.info("the server does not serve subscriptions/listen", extra={"reason": _told(frame)})
+                    log.info("the server does not serve subscriptions/listen", extra={"reason": told(frame)})
                     return
                 await asyncio.sleep(LISTEN_PAUSE)
         except SidecarError:
             return
 
 
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _told(frame: Frame) -> str:
-    """What a server answered, short enough for a message."""
-    error = frame.get("error")
-    if isinstance(error, dict):
-        return f"error {error.get('code')}: {str(error.get('message'))[:200]}"
-    return "something that is not MCP"
+def _id(value: Any) -> int | str:
+    """A request's id as a key: 1 and "1" are two, and what is neither is none."""
+    return value if isinstance(value, int | str) else ""

@@ -14,13 +14,14 @@ from starlette.types import Receive, Scope, Send
 from bridge.keys import Principal
 from bridge.settings import Settings
 from sidecar import codec, frames
-from sidecar.asgi import header, parse, read_body, replay, respond, respond_error
+from sidecar.asgi import header, not_allowed, parse, read_body, replay, respond, respond_error
 from sidecar.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
-from sidecar.errors import HostRefused, MessageInvalid, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
+from sidecar.errors import HostRefused, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
 from sidecar.hub import Hub
 from sidecar.metrics import Metrics
 from sidecar.sse import SseTransport
 from sidecar.status import StatusReporter
+from sidecar.streamable import HttpTransport
 from sidecar.tenants import HUBS_OWN
 from sidecar.workspace import Workspace
 
@@ -39,10 +40,17 @@ class Endpoints:
     """
 
     def __init__(
-        self, hub: Hub, sse: SseTransport, reporter: StatusReporter, metrics: Metrics, settings: Settings
+        self,
+        hub: Hub,
+        sse: SseTransport,
+        http: HttpTransport,
+        reporter: StatusReporter,
+        metrics: Metrics,
+        settings: Settings,
     ) -> None:
         self._hub = hub
         self._sse = sse
+        self._http = http
         self._reporter = reporter
         self._metrics = metrics
         self._hosts = LOOPBACK | {settings.host.strip("[]").lower()}
@@ -73,7 +81,7 @@ class Endpoints:
         elif (page := self._page(scope["path"], principal)) is None:
             await respond_error(send, 404, self._unknown("There is nothing at this path.", "", principal))
         elif scope["method"] not in ("GET", "HEAD"):
-            await _not_allowed(send, "GET, HEAD")
+            await not_allowed(send, "GET, HEAD")
         else:
             await page(send)
 
@@ -132,23 +140,25 @@ class Endpoints:
         elif scope["method"] == "GET":
             await self._sse.serve_stream(workspace, scope, receive, send)
         else:
-            await _not_allowed(send, "GET")
+            await not_allowed(send, "GET")
 
     async def _serve_http(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
-        """Streamable HTTP: FastMCP's, but for what is no message, as the SDK would answer with its models' insides."""
+        if workspace.fastmcp.late is None:
+            await self._http.serve(workspace, scope, receive, send)
+            return
         if scope["method"] == "POST":
-            try:
+            try:  # what is no message the SDK would answer with its models' insides
                 body = await read_body(scope, receive, self._most_bytes)
                 frames.validate(parse(body))
             except SidecarError as error:
                 await respond_error(send, error.status, error)
                 return
             receive = replay(body, receive)
-        await workspace.fastmcp.serve_http(scope, receive, send)
+        await workspace.fastmcp.late.serve_http(scope, receive, send)
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            await _not_allowed(send, "POST")
+            await not_allowed(send, "POST")
             return
         session_id = parse_qs(scope["query_string"].decode("latin-1")).get("session_id", [""])[0]
         await self._sse.serve_message(workspace, session_id, scope, receive, send)
@@ -203,11 +213,6 @@ def _opens_session(scope: Scope, rest: str) -> bool:
         return True
     modern = header(scope, b"mcp-protocol-version").decode("latin-1") in MODERN_PROTOCOL_VERSIONS
     return not modern and not header(scope, b"mcp-session-id")
-
-
-async def _not_allowed(send: Send, allowed: str) -> None:
-    error = MessageInvalid("The method is not allowed here.", hint=f"Use {allowed}.")
-    await respond_error(send, 405, error, ((b"allow", allowed.encode()),))
 
 
 def _hostname(url: str) -> str:

@@ -10,6 +10,9 @@ INVALID_PARAMS = -32602
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 PARSE_ERROR = -32700
+HEADER_MISMATCH = -32020  # of the modern era, as the next
+UNSUPPORTED_VERSION = -32022
+REQUEST_CANCELLED = -32800  # as the SDKs answer, where a POST has to be answered
 INTERNAL_ERROR = -32603
 MISSING_CAPABILITY = -32021  # MCP 2026-07-28: the client did not declare what the request needs
 RESOURCE_NOT_FOUND = -32002  # legacy clients' only; era.error_to_client makes it INVALID_PARAMS for modern ones
@@ -152,6 +155,14 @@ class ResourceUnknown(SidecarError):
     hint = "List the resources again: the workspace was edited, or the URI is wrong."
 
 
+class TaskUnknown(SidecarError):
+    """The session has no such task: it never had, its time is over, or it belongs to another session."""
+
+    code = "TASK_UNKNOWN"
+    rpc_code = INVALID_PARAMS
+    hint = "tasks/list has those of this session; a task ends with the session that began it."
+
+
 class ServerUnavailable(SidecarError):
     """A server whose tools are listed is not ready: it crashed or cannot be reached, and is being retried."""
 
@@ -251,8 +262,9 @@ class SessionUnknown(SidecarError):
     """A message names a session that has ended or never was."""
 
     code = "SESSION_UNKNOWN"
+    status = 404
     rpc_code = INVALID_REQUEST
-    hint = "Connect again: the session ended with its stream, or with a restart of the hub."
+    hint = "Connect again: the session ended, or the hub was restarted."
 
 
 class HubStopping(SidecarError):

@@ -43,6 +43,24 @@ def outcome(frame: Frame) -> str:
     return "tool_error" if isinstance(value, dict) and value.get("isError") is True else "ok"
 
 
+def as_dict(value: Any) -> dict[str, Any]:
+    """What a message has where an object belongs; an empty one where it has something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """The same for a list."""
+    return value if isinstance(value, list) else []
+
+
+def told(frame: Frame) -> str:
+    """What a server answered, short enough for a message."""
+    error = frame.get("error")
+    if isinstance(error, dict):
+        return f"error {error.get('code')}: {str(error.get('message'))[:200]}"
+    return "something that is not MCP"
+
+
 NO_ERROR = {"code": 0, "message": ""}
 
 

@@ -7,19 +7,20 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bridge.models import Event, Snapshot, UpstreamState
+from bridge.models import Event, ServerSpec, Snapshot, UpstreamState
 from bridge.settings import Settings
-from sidecar import codec
+from sidecar import codec, tasks
 from sidecar.errors import HubStopping
 from sidecar.logring import SERVER_LOGGER
 from sidecar.metrics import Metrics
 from sidecar.plan import Wanted, plan
 from sidecar.pool import Pool
+from sidecar.probe import Probes
 from sidecar.redact import Redactor
 from sidecar.seal import Sealer
 from sidecar.session import Session
 from sidecar.tenants import Tenants
-from sidecar.upstream import Upstream
+from sidecar.upstream import Connect, Upstream
 from sidecar.workspace import Release, Workspace
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Hub:
         self._counting: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._pool: Pool | None = None
+        self.probes = Probes(self._connect, self.upstream_changed)
 
     @property
     def pool(self) -> Pool:
@@ -74,13 +76,18 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(pool.run(until))
+            probing = tasks.create_task(self.probes.run())
             await until.wait()
             self._tasks = None
+            probing.cancel()
             self.tenants.stop()
             if self._counting:
                 self._counting.cancel()
             for end in self._ends.values():
                 end.set()
+
+    def _connect(self, spec: ServerSpec) -> Connect:
+        return self.pool.connect(spec)
 
     # --- desired state -------------------------------------------------------------------------------------------
 
@@ -111,6 +118,7 @@ class Hub:
         """Drop what is kept by server key of those that are gone."""
         keys = {server.key for server in snapshot.servers}
         self._metrics.keep_servers(keys)
+        self.probes.keep({self.pool.fingerprint(server) for server in snapshot.servers})
         for server in self.snapshot.servers if self.snapshot else ():
             if server.key not in keys:
                 self._redactor.retire(server.key)
@@ -132,6 +140,8 @@ class Hub:
         if self._tasks is None:
             raise RuntimeError("the hub is not running")
         workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed, self._sealer, tenant)
+        if self._settings.probe_features:
+            workspace.probe = self.probes.want
         end = self._ends[workspace] = asyncio.Event()
         self._tasks.create_task(workspace.run(end))
         return workspace
@@ -261,8 +271,14 @@ class Hub:
     def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
         """A server sent a notification: pass it to whom it concerns."""
         if method == "notifications/resources/updated":
-            for subscriber in tuple(upstream.subscribers.get(str(params.get("uri")), ())):
-                subscriber.resource_updated(upstream, str(params.get("uri")))
+            uri = str(params.get("uri"))
+            for subscriber in upstream.subscriptions.of(uri):
+                subscriber.resource_updated(upstream, uri)
+            return
+        if method == "notifications/tasks/status":
+            for session in self.pool.clients(upstream):
+                if exposed := session.server_tasks.exposed(upstream, str(params.get("taskId"))):
+                    session.notify(method, tasks.named(exposed, params))
             return
         if method == "notifications/message":
             level = LOG_LEVELS.get(str(params.get("level")), logging.ERROR)

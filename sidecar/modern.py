@@ -92,8 +92,7 @@ class ModernCalls:
         """Serve one request of the client with a call: its outcome, or what its server asks."""
         if not await call.round(request.notify, request.token):
             return self._shown(request, offer, params, call.result())
-        rename = offer.rename if offer.label else None
-        wanted = {key: questions.for_modern(each.method, each.params, rename) for key, each in call.open().items()}
+        wanted = {key: questions.for_modern(each.method, each.params) for key, each in call.open().items()}
         ticket = self._workspace.parked.park(call)
         return self._wanting(request, offer, params, wanted, State("parked", ticket))
 
@@ -115,9 +114,8 @@ class ModernCalls:
         if isinstance(result, dict) and questions.asks(result) and offer.catalog.greeting.era == "modern":
             requests, inner = result.get("inputRequests"), result.get("requestState")
             state = State("server", inner if isinstance(inner, str) else None)
-            rename = offer.rename if offer.label else None
-            shown = questions.as_shown(requests, rename) if isinstance(requests, dict) else None
-            return self._wanting(request, offer, params, shown, state, result)
+            wanted = requests if isinstance(requests, dict) else None
+            return self._wanting(request, offer, params, wanted, state, result)
         if isinstance(error, dict) and error.get("code") == URL_ELICITATION_REQUIRED:
             wanted = questions.of_error(error)
             if wanted and not any(_lacks(request, each) for each in wanted.values()):

@@ -97,6 +97,10 @@ class Pool:
         holders.add(holder)
         return upstream
 
+    def connect(self, spec: ServerSpec) -> Connect:
+        """A way to connect to a server beside its upstreams."""
+        return self._connector(spec)
+
     def release(self, upstream: Upstream, holder: Holder) -> None:
         """`holder` no longer needs it; with the last holder it is closed, after the calls in flight."""
         for key, (held, holders) in self._held.items():

@@ -71,10 +71,10 @@ def exclusive(capabilities: Mapping[str, Any]) -> bool:
     return any(capabilities.get(feature) is not None for feature in FEATURES.values())
 
 
-def for_modern(method: str, params: Params, rename: Rename | None = None) -> Params:
-    """A legacy server's request as an input request."""
+def for_modern(method: str, params: Params) -> Params:
+    """A legacy server's request as an input request; its URIs are the relay's to rename, as all in results."""
     kept = {key: value for key, value in params.items() if key not in ONE_ERA and key != "elicitationId"}
-    return {"method": method, "params": _renamed(method, era.without_connection_meta(kept), rename)}
+    return {"method": method, "params": era.without_connection_meta(kept)}
 
 
 def for_legacy(question: Params, rename: Rename | None = None) -> tuple[str, Params]:
@@ -85,23 +85,7 @@ def for_legacy(question: Params, rename: Rename | None = None) -> tuple[str, Par
     method, params = question["method"], era.without_connection_meta(params_of(question))
     if method == "elicitation/create" and params.get("mode") == "url" and "elicitationId" not in params:
         params = {**params, "elicitationId": secrets.token_hex(16)}
-    return method, _renamed(method, params, rename)
-
-
-def as_shown(requests: Mapping[str, Any], rename: Rename | None) -> dict[str, Any]:
-    """A modern server's input requests for a modern client: untouched, but for URIs."""
-    if rename is None:
-        return dict(requests)
-    return {
-        key: {**each, "params": _renamed(str(each.get("method")), each["params"], rename)}
-        if isinstance(each, dict) and isinstance(each.get("params"), dict)
-        else each
-        for key, each in requests.items()
-    }
-
-
-def _renamed(method: str, params: Params, rename: Rename | None) -> Params:
-    return uris.rewrite_result(method, params, rename) if rename else params
+    return method, uris.rewrite_result(method, params, rename) if rename else params
 
 
 def refused(error: Any) -> list[str]:

@@ -6,18 +6,19 @@ progress token, and what the eras say differently (sidecar/era.py). Everything e
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sidecar import era, rounds, uris
+from sidecar import era, pages, rounds, tasks, uris
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
 from sidecar.modern import ModernCalls
 from sidecar.mux import Progress
 from sidecar.questions import CARRIERS
 from sidecar.session import LEVELS, Session
-from sidecar.view import Offer, View
+from sidecar.view import Kind, Offer, View
 
 if TYPE_CHECKING:
     from sidecar.workspace import Workspace
@@ -38,8 +39,12 @@ Notify = Callable[[str, Params], None]
 
 LONGEST_SHOWN = 200
 """Characters of what a client or server sent that an error, and with it the log, repeats."""
-LEGACY_METHODS = frozenset({"logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
-"""Gone in the modern era: levels are named in each request, subscriptions are `subscriptions/listen`."""
+TASK_METHODS = ("tasks/get", "tasks/result", "tasks/cancel")
+LEGACY_METHODS = frozenset(
+    {"logging/setLevel", "resources/subscribe", "resources/unsubscribe", "tasks/list", *TASK_METHODS}
+)
+"""Gone in the modern era: levels are named in each request, subscriptions are `subscriptions/listen`, and tasks an
+extension."""
 
 
 class Answered(Exception):
@@ -53,14 +58,15 @@ class Answered(Exception):
 class Relay:
     """Answers the relayed methods of one workspace."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, page_size: int = 0) -> None:
         self._workspace = workspace
         self._modern = ModernCalls(workspace)
+        self._page_size = page_size
         self._handlers: Mapping[str, Callable[[Request], Awaitable[dict[str, Any]]]] = {
-            "tools/list": self._list("tools", lambda view: view.tools),
-            "prompts/list": self._list("prompts", lambda view: view.prompts),
-            "resources/list": self._list("resources", lambda view: view.resources),
-            "resources/templates/list": self._list("resourceTemplates", lambda view: view.templates),
+            "tools/list": self._list("tools", "tools"),
+            "prompts/list": self._list("prompts", "prompts"),
+            "resources/list": self._list("resources", "resources"),
+            "resources/templates/list": self._list("resourceTemplates", "templates"),
             "tools/call": self._call_tool,
             "prompts/get": self._get_prompt,
             "resources/read": self._read,
@@ -68,6 +74,8 @@ class Relay:
             "resources/unsubscribe": self._unsubscribe,
             "completion/complete": self._complete,
             "logging/setLevel": self._set_level,
+            "tasks/list": self._list_tasks,
+            **dict.fromkeys(TASK_METHODS, self._task),
         }
 
     def takes(self, method: str, modern: bool) -> bool:
@@ -105,13 +113,13 @@ class Relay:
 
     # --- lists ---------------------------------------------------------------------------------------------------
 
-    def _list(
-        self, key: str, items: Callable[[View], tuple[Any, ...]]
-    ) -> Callable[[Request], Awaitable[dict[str, Any]]]:
+    def _list(self, key: str, kind: Kind) -> Callable[[Request], Awaitable[dict[str, Any]]]:
         async def answer(request: Request) -> dict[str, Any]:
-            if "cursor" in request.params:
-                raise ParamsInvalid("There is no such page: the hub gives each list whole.")
-            return {key: list(items(await self._workspace.view_for(request.session)))}
+            view = await self._workspace.view_for(request.session)
+            self._workspace.listed(request.capabilities)
+            if self._page_size or "cursor" in request.params:
+                return pages.page(key, getattr(view, kind), request.params, self._page_size)
+            return {key: view.listed(kind)}
 
         return answer
 
@@ -125,7 +133,32 @@ class Relay:
         if route is None:
             raise self._missing(request, ToolUnknown, f"no tool {_shown(name)}.")
         params = request.params if route.name == name else {**request.params, "name": route.name}
-        return await self._ask(request, route.offer, params, tool=route.name)
+        result = await self._ask(request, route.offer, params, tool=route.name)
+        if "task" in params and request.era == "legacy":
+            return request.session.server_tasks.created(route.offer, route.name, result)
+        return result
+
+    async def _task(self, request: Request) -> dict[str, Any]:
+        """Ask about a task, or end it, where it runs."""
+        exposed = request.string("taskId")
+        task = request.session.server_tasks.find(exposed)
+        result = await self._ask(request, task.offer, {**request.params, "taskId": task.id}, tool=task.tool)
+        return tasks.named(exposed, result)
+
+    async def _list_tasks(self, request: Request) -> dict[str, Any]:
+        """The session's tasks, as their servers say that they are now; a shared server's list has others' too."""
+        known = list(request.session.server_tasks)
+        asked = (
+            task.offer.upstream.request("tasks/get", {"taskId": task.id}, timeout=task.offer.timeout(task.tool))
+            for _, task in known
+        )
+        frames = await asyncio.gather(*asked, return_exceptions=True)
+        found = [
+            {**frame["result"], "taskId": exposed}
+            for (exposed, _), frame in zip(known, frames, strict=True)
+            if isinstance(frame, dict) and isinstance(frame.get("result"), dict)
+        ]
+        return pages.page("tasks", found, request.params, self._page_size)
 
     async def _get_prompt(self, request: Request) -> dict[str, Any]:
         name = request.string("name")
@@ -141,16 +174,11 @@ class Relay:
     async def _subscribe(self, request: Request) -> dict[str, Any]:
         exposed = request.string("uri")
         offer, uri = await self._resource(request, exposed)
-        result = _result(request, await offer.upstream.subscribe(uri, request.session))
-        request.session.subscribed[exposed] = (offer.upstream, uri)
-        return result
+        return _result(request, await request.session.watched.add(exposed, (offer.upstream, uri)))
 
     async def _unsubscribe(self, request: Request) -> dict[str, Any]:
-        source = request.session.subscribed.pop(request.string("uri"), None)
-        if source is None:
-            return {}
-        upstream, uri = source
-        return _result(request, await upstream.unsubscribe(uri, request.session))
+        frame = await request.session.watched.remove(request.string("uri"))
+        return {} if frame is None else _result(request, frame)
 
     async def _complete(self, request: Request) -> dict[str, Any]:
         ref = request.params.get("ref")
@@ -181,7 +209,7 @@ class Relay:
 
     def _missing(self, request: Request, kind: type[SidecarError], what: str) -> SidecarError:
         """The error for what a session's view does not have: perhaps since a server cannot be started for it."""
-        return request.session.refused or kind(f"The workspace {self._workspace.name!r} has {what}")
+        return request.session.holder.refused or kind(f"The workspace {self._workspace.name!r} has {what}")
 
     async def _resource(self, request: Request, exposed: str) -> tuple[Offer, str]:
         found = (await self._view(request)).resource(exposed)
@@ -227,18 +255,18 @@ class Request:
         return meta.get("progressToken") if isinstance(meta, dict) else None
 
     @property
-    def capabilities(self) -> dict[str, Any]:
-        """What the client said that it can do: with this request, or in the handshake."""
-        if self.era == "legacy":
-            return self.session.capabilities
-        return era.envelope(self.params, era.CAPABILITIES_KEY)
-
-    @property
     def level(self) -> str | None:
         """The least level of log messages that a modern client wants with the answer, if any."""
         meta = self.params.get("_meta")
         level = meta.get(era.LOG_LEVEL_KEY) if isinstance(meta, dict) else None
         return level if level in LEVELS else None
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """What the client can do: said in its handshake, or in each request."""
+        meta = self.params.get("_meta") if self.era == "modern" else None
+        declared = meta.get(era.CAPABILITIES_KEY) if isinstance(meta, dict) else self.session.capabilities
+        return declared if isinstance(declared, dict) else {}
 
     def string(self, key: str) -> str:
         """A parameter that must be there. Raises ParamsInvalid."""

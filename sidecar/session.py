@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sidecar.channel import Frame
+from sidecar.tasks import Tasks
+from sidecar.watched import Watched
 
 if TYPE_CHECKING:
     from bridge.models import ServerSpec
@@ -25,6 +27,8 @@ class Session(ABC):
     """What the relay knows of a client. `own` are its upstreams of servers in `per_client` mode, by server key."""
 
     transport: str
+    modern = False
+    """Whether its client speaks the modern era, which has no handshake."""
     tenant = ""
     """A session holds only what it has alone, whosever it is (pool.Holder)."""
     lasting = True
@@ -34,6 +38,8 @@ class Session(ABC):
         self.id = session_id or secrets.token_hex(16)
         self.capabilities: dict[str, Any] = {}
         """What the client declared in its handshake."""
+        self.version = ""
+        """The protocol version that the handshake agreed on; empty before it, and for modern clients."""
         self.last_used = time.monotonic()
         self.calls = 0
         self.log_level: str | None = None
@@ -42,8 +48,15 @@ class Session(ABC):
         self.refused: SidecarError | None = None
         """Why it has not all of them, if so."""
         self.private_view: View | None = None
-        self.subscribed: dict[str, tuple[Upstream, str]] = {}
-        """Upstream and original URI by the URI that the client subscribed to."""
+        self.watched = Watched(self)
+        """The resources that the client subscribed to."""
+        self.server_tasks = Tasks()
+        """What servers do for it (MCP 2025-11-25, Tasks)."""
+
+    @property
+    def holder(self) -> Session:
+        """The session that has upstreams of its own for it: it itself, unless it lasts for one request only."""
+        return self
 
     def greeted(self, params: dict[str, Any]) -> None:
         """The client's `initialize` was accepted; `params` are what it sent."""
@@ -78,9 +91,18 @@ class Session(ABC):
 
     def resource_updated(self, upstream: Upstream, uri: str) -> None:
         """A resource that this client subscribed to has changed."""
-        for exposed, source in self.subscribed.items():
-            if source == (upstream, uri):
-                self.notify("notifications/resources/updated", {"uri": exposed})
+        for exposed in self.watched.exposed((upstream, uri)):
+            self.notify("notifications/resources/updated", {"uri": exposed})
+
+    async def reported(self, params: dict[str, Any]) -> None:
+        """The client reports progress of what one of its own servers asked it for."""
+        for upstream in tuple(self.own.values()):
+            await upstream.client_reported(params)
+
+    async def roots_changed(self) -> None:
+        """The client's roots are others now; only servers of its own know any."""
+        for upstream in self.own.values():
+            await upstream.notify("notifications/roots/list_changed")
 
     def wants_log(self, level: str) -> bool:
         """Whether the client asked for log messages of this level."""

@@ -150,7 +150,11 @@ class StatusReporter:
             prompts=len(catalog.prompts) if catalog else 0,
             calls_in_flight=sum(upstream.in_flight for upstream in upstreams),
             stderr=tuple(self._redact(line) for line in best.stderr()),
-            hints=(*(_hint(method) for method in sorted(best.refused)), *self.container_hints(spec)),
+            hints=(
+                *(_hint(method) for method in sorted(best.refused)),
+                *(self._hub.probes.hints(best.fingerprint) if spec.settings.session == "shared" else ()),
+                *self.container_hints(spec),
+            ),
             stale=spec.stale,
         )
 

@@ -27,6 +27,7 @@ from sidecar.errors import (
 )
 from sidecar.metrics import Metrics
 from sidecar.mux import Progress
+from sidecar.subscriptions import Subscriber, Subscriptions
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +47,6 @@ class Listener(Protocol):
 
     def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
         """The server sent a notification that is neither progress nor list_changed."""
-
-
-class Subscriber(Protocol):
-    """Who is told of a changed resource."""
-
-    def resource_updated(self, upstream: Upstream, uri: str) -> None:
-        """The resource, under the server's own URI, changed."""
 
 
 class Upstream:
@@ -86,7 +80,9 @@ class Upstream:
         self.backoff = Backoff()
         self.log_level: str | None = None
         """What its clients want it to log, where one said so."""
-        self.subscribers: dict[str, set[Subscriber]] = {}
+        self.rename: Callable[[str], str] = str
+        """A URI of its own as its client, if it has one alone, is to see it."""
+        self.subscriptions = Subscriptions(lambda: self._connected(RECONNECT_WAIT))
         self.catalog: Catalog | None = None
         """The lists as last read; kept while it is being reconnected, so that a crash makes no tool vanish."""
         self.prepare: Prepare | None = None
@@ -239,7 +235,7 @@ class Upstream:
 
     def subscribed(self) -> Iterable[str]:
         """URIs that somebody subscribed to."""
-        return self.subscribers
+        return self.subscriptions
 
     async def set_log_level(self, level: str | None) -> None:
         """Have the server log at this level, now and after each reconnection; it need not comply."""
@@ -253,7 +249,9 @@ class Upstream:
 
     def feature_refused(self, method: str) -> None:
         """Remember that the server asked for a client feature, for the hint in its status."""
-        self.refused.add(method)
+        if method not in self.refused:
+            self.refused.add(method)
+            self._listener.upstream_changed(self)
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -330,8 +328,11 @@ class Upstream:
 
     async def ready(self, timeout: float) -> None:
         """Wait until it is ready; `timeout` in seconds. Raises ServerUnavailable."""
-        if self._connection is None:
-            await self._reconnected(timeout)
+        await self._connected(timeout)
+
+    async def _connected(self, timeout: float) -> Connection:
+        """The connection there is, or the next one; `timeout` in seconds. Raises ServerUnavailable."""
+        return self._connection or await self._reconnected(timeout)
 
     async def _reconnected(self, timeout: float, lost: Connection | None = None) -> Connection:
         """The connection after `lost`, once it is ready; `timeout` in seconds. Raises ServerUnavailable."""
@@ -349,39 +350,28 @@ class Upstream:
         return f" ({self.reason.message.rstrip('.')})" if self.reason else ""
 
     async def subscribe(self, uri: str, subscriber: Subscriber) -> Frame:
-        """Have `subscriber` told of changes of a resource; returns the server's response frame."""
-        subscribers = self.subscribers.setdefault(uri, set())
-        subscribers.add(subscriber)
-        if len(subscribers) > 1:
-            return frames.result(0, {})
-        frame: Frame = {}
-        try:
-            connection = self._connection or await self._reconnected(RECONNECT_WAIT)
-            frame = await connection.subscribe(uri)
-        finally:
-            if "result" not in frame:
-                self._forget(uri, subscriber)
-        return frame
+        """Have `subscriber` told of changes of a resource; returns the server's response frame.
 
-    def _forget(self, uri: str, subscriber: Subscriber) -> None:
-        subscribers = self.subscribers.get(uri, set())
-        subscribers.discard(subscriber)
-        if not subscribers:
-            self.subscribers.pop(uri, None)
+        Raises:
+            SidecarError: the server could not be asked.
+        """
+        return await self.subscriptions.add(uri, subscriber)
 
     async def unsubscribe(self, uri: str, subscriber: Subscriber) -> Frame:
         """The reverse of `subscribe`; the server is only told when nobody is left."""
-        known = uri in self.subscribers
-        self._forget(uri, subscriber)
-        if not known or uri in self.subscribers or self._connection is None:
-            return frames.result(0, {})
-        return await self._connection.unsubscribe(uri)
+        return await self.subscriptions.remove(uri, subscriber, self._connection)
 
     async def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Send a notification, if it is connected."""
         if self._connection is not None:
             with suppress(SidecarError):
                 await self._connection.notify(method, params)
+
+    async def client_reported(self, params: dict[str, Any]) -> None:
+        """Its client reports progress, perhaps of what this server asked it for."""
+        if self._connection is not None:
+            with suppress(SidecarError):
+                await self._connection.client_reported(params)
 
     # --- for the status ------------------------------------------------------------------------------------------
 

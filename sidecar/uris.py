@@ -93,6 +93,7 @@ def rewrite_result(method: str, result: dict[str, Any], rename: Rename) -> dict[
     For what a server sends by itself, a notification or a question, it is the params. Nothing passed in is changed.
     """
     rewriter = _REWRITERS.get(method)
+    result = _asked(result, rename) if "inputRequests" in result else result
     return result if rewriter is None else rewriter(result, rename)
 
 
@@ -144,6 +145,8 @@ def _block(block: dict[str, Any], rename: Rename) -> dict[str, Any]:
         return _uri_of(block, rename)
     if kind == "resource":
         return _inside(block, "resource", rename, _uri_of)
+    if kind == "tool_result":  # in messages of sampling
+        return _each(block, "content", rename, _block)
     return block
 
 
@@ -162,14 +165,37 @@ def _message(message: dict[str, Any], rename: Rename) -> dict[str, Any]:
     return _inside(message, "content", rename, _block)
 
 
-def _tool_meta(meta: dict[str, Any], rename: Rename) -> dict[str, Any]:
+def _messages(holder: dict[str, Any], rename: Rename) -> dict[str, Any]:
+    return _each(holder, "messages", rename, _message)
+
+
+def _called(result: dict[str, Any], rename: Rename) -> dict[str, Any]:
+    result = _each(result, "content", rename, _block)
+    return _inside(result, "_meta", rename, _ui_meta)
+
+
+def _asked(result: dict[str, Any], rename: Rename) -> dict[str, Any]:
+    """The client is asked something before there is a result (MCP 2026-07-28, `InputRequiredResult`)."""
+    requests = result.get("inputRequests")
+    if not isinstance(requests, dict):
+        return result
+    changed = {key: _request(each, rename) if isinstance(each, dict) else each for key, each in requests.items()}
+    return result if all(changed[key] is requests[key] for key in requests) else {**result, "inputRequests": changed}
+
+
+def _request(request: dict[str, Any], rename: Rename) -> dict[str, Any]:
+    rewriter = _REWRITERS.get(str(request.get("method")))
+    return _inside(request, "params", rename, rewriter) if rewriter else request
+
+
+def _ui_meta(meta: dict[str, Any], rename: Rename) -> dict[str, Any]:
     meta = _inside(meta, "ui", rename, lambda ui, rename: _uri_of(ui, rename, "resourceUri"))
     meta = _uri_of(meta, rename, "ui/resourceUri")
     return _uri_of(meta, rename, "openai/outputTemplate")
 
 
 def _tool(tool: dict[str, Any], rename: Rename) -> dict[str, Any]:
-    return _inside(tool, "_meta", rename, _tool_meta)
+    return _inside(tool, "_meta", rename, _ui_meta)
 
 
 def _template(template: dict[str, Any], rename: Rename) -> dict[str, Any]:
@@ -177,12 +203,13 @@ def _template(template: dict[str, Any], rename: Rename) -> dict[str, Any]:
 
 
 _REWRITERS: Mapping[str, Callable[[dict[str, Any], Rename], dict[str, Any]]] = {
-    "tools/call": lambda result, rename: _each(result, "content", rename, _block),
+    "tools/call": _called,
+    "tasks/result": _called,
     "tools/list": lambda result, rename: _each(result, "tools", rename, _tool),
-    "prompts/get": lambda result, rename: _each(result, "messages", rename, _message),
+    "prompts/get": _messages,
+    "sampling/createMessage": _messages,
     "resources/read": lambda result, rename: _each(result, "contents", rename, _uri_of),
     "resources/list": lambda result, rename: _each(result, "resources", rename, _uri_of),
     "resources/templates/list": lambda result, rename: _each(result, "resourceTemplates", rename, _template),
     "notifications/resources/updated": _uri_of,
-    "sampling/createMessage": lambda params, rename: _each(params, "messages", rename, _message),
 }

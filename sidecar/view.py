@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.models import ServerSpec
-from sidecar import names, uris
+from sidecar import codec, names, uris
 from sidecar.catalog import Catalog
+from sidecar.param_headers import KEYWORD
 
 if TYPE_CHECKING:
     from sidecar.upstream import Upstream
 
 Item = dict[str, Any]
+Kind = Literal["tools", "prompts", "resources", "templates"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +62,27 @@ class View:
     labels: Mapping[str, Offer] = field(default_factory=dict)
     made_of: object = None
     """What `build` made it of."""
+    _written: dict[str, codec.Written] = field(default_factory=dict)
+    """Its lists as they are sent, so that each is written to bytes once."""
+    _wants_headers: list[bool] = field(default_factory=list)
+
+    def listed(self, kind: Kind) -> codec.Written:
+        """One of its lists, as a result has it."""
+        written = self._written.get(kind)
+        if written is None:
+            written = self._written[kind] = codec.Written(getattr(self, kind))
+        return written
+
+    @property
+    def wants_headers(self) -> bool:
+        """Whether a tool may want arguments repeated in headers (MCP 2026-07-28, Transports, Custom Headers)."""
+        if not self._wants_headers:
+            self._wants_headers.append(KEYWORD.encode() in self.listed("tools").data)
+        return self._wants_headers[0]
+
+    def schema(self, tool: str) -> Any:
+        """The input schema of a tool by its exposed name, if it has one."""
+        return next((item.get("inputSchema") for item in self.tools if item["name"] == tool), None)
 
     def resource(self, uri: str) -> tuple[Offer, str] | None:
         """The server that a URI (or template) leads to, and the URI as that server has it."""

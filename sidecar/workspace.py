@@ -7,6 +7,7 @@ import logging
 import shlex
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bridge.models import ServerSpec, WorkspaceSpec
@@ -22,12 +23,16 @@ from sidecar.pool import Holder, Pool
 from sidecar.relay import Relay
 from sidecar.seal import Sealer
 from sidecar.session import LEVELS, Session
+from sidecar.stateless import Sessionless
 from sidecar.upstream import RECONNECT_WAIT, Upstream
 from sidecar.version import VERSION
 from sidecar.view import View
+from sidecar.watched import Place
 
 log = logging.getLogger(__name__)
 
+USUAL_LEVEL = "info"
+"""What a server is to log when nobody who asked for a level is left: nothing in the protocol takes a level back."""
 LIST_NOTICES = tuple(CHANGED)
 
 Release = tuple[Upstream, Holder]
@@ -66,19 +71,22 @@ class Workspace:
         self.wanted = wanted
         self.tenant = tenant
         self.serving = asyncio.Event()
-        """Set when Streamable HTTP is served."""
+        """Set when it is served."""
         self.view: View = views.EMPTY
         self.gone = False
         self.sessions: set[Session] = set()
         self.members: dict[str, Member] = {}
         self.asking = False
         """Whether there is a server that may ask its clients."""
-        self.relay = Relay(self)
+        self.relay = Relay(self, settings.page_size)
+        self.probe: Callable[[Iterable[Upstream], dict[str, Any]], None] | None = None
+        """Told which shared servers a client lists, and what the client can do."""
         self.server_info = {"name": wanted.spec.name, "version": VERSION}
         self._pages = f"{settings.base_url}/hub/"
         self._pool = pool
         self._on_sessions = on_sessions
         self._tasks: asyncio.TaskGroup | None = None
+        self.sessionless = Sessionless()
         self.fastmcp = FastMCPServer(self, settings)
         self.sealer = sealer
         self.parked = Parked(settings.input_timeout)
@@ -103,7 +111,8 @@ class Workspace:
         return sum(1 for upstream in serving if upstream is None or upstream.state == "ready")
 
     async def run(self, until: asyncio.Event) -> None:
-        """Own the workspace's Streamable HTTP sessions and small tasks until `until` is set."""
+        """Own the workspace's FastMCP server and small tasks until `until` is set."""
+        self.join(self.sessionless)
         async with self.fastmcp.running(), asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             self.serving.set()
@@ -113,6 +122,7 @@ class Workspace:
                 self._tasks = None
                 self.parked.drop()
                 self.parties.close()
+                self.leave(self.sessionless)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do a small piece of work for a session, in a task that the workspace owns."""
@@ -223,8 +233,8 @@ class Workspace:
             changes = self._refresh_session(session, before)
             for method in LIST_NOTICES if announce else changes:
                 session.notify(method)
-            if session.subscribed:
-                self.spawn(self._follow(session))
+            if session.watched:
+                self.spawn(session.watched.follow(partial(self._place, session)))
 
     def _refresh_session(self, session: Session, before: View) -> list[str]:
         """What changed for a session, when all the others saw `before`."""
@@ -239,25 +249,26 @@ class Workspace:
             if upstream is not None and upstream.catalog is not None:
                 sources.append((member.spec, upstream, upstream.catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
-        return views.build(sources, self.spec.name_template, configured=configured, before=before)
+        made = views.build(sources, self.spec.name_template, configured=configured, before=before)
+        for offer in made.offers:
+            if offer.upstream in own.values():
+                offer.upstream.rename = offer.rename
+        return made
 
-    async def _follow(self, session: Session) -> None:
-        """Move a session's resource subscriptions to the upstreams that serve the resources now."""
-        view = session.private_view or self.view
-        for exposed, (upstream, uri) in list(session.subscribed.items()):
-            found = view.resource(exposed)
-            if found is None or found[0].upstream is upstream:
-                continue
-            session.subscribed[exposed] = (found[0].upstream, found[1])
-            try:
-                await found[0].upstream.subscribe(found[1], session)
-            except SidecarError as error:
-                log.warning("a subscription could not be moved", extra={"code": error.code, "workspace": self.name})
-            await self._unsubscribe_from(upstream, uri, session)
+    def listed(self, capabilities: dict[str, Any]) -> None:
+        """A client with these capabilities lists what there is: perhaps its servers would offer it more."""
+        if self.probe is not None and capabilities:
+            self.probe((member.upstream for member in self.members.values() if member.upstream), capabilities)
+
+    def _place(self, session: Session, exposed: str) -> Place | None:
+        """Where a resource that a session sees is served."""
+        found = (session.private_view or self.view).resource(exposed)
+        return (found[0].upstream, found[1]) if found else None
 
     async def view_for(self, session: Session) -> View:
         """What a session sees: with its own upstreams, started at first need, where servers are `per_client`."""
         alone = [member for member in self.members.values() if member.upstream is None]
+        session = session.holder
         session.refused = None
         if not alone:
             return self.view
@@ -306,20 +317,12 @@ class Workspace:
         for upstream in (*session.own.values(), *session.spares()):
             self._pool.release(upstream, session)
         session.own.clear()
-        if session.subscribed:
-            self.spawn(self._unsubscribe(session))
+        if session.log_level is not None:
+            session.log_level = None
+            self._settle_log_levels()
+        if session.watched:
+            self.spawn(session.watched.clear())
         self._on_sessions(self)
-
-    async def _unsubscribe(self, session: Session) -> None:
-        for upstream, uri in session.subscribed.values():
-            await self._unsubscribe_from(upstream, uri, session)
-        session.subscribed.clear()
-
-    async def _unsubscribe_from(self, upstream: Upstream, uri: str, session: Session) -> None:
-        try:
-            await upstream.unsubscribe(uri, session)
-        except SidecarError as error:
-            log.info("a subscription could not be ended", extra={"code": error.code, "workspace": self.name})
 
     def refusal(self) -> SidecarError | None:
         """Why requests are not served now, if they are not."""
@@ -350,6 +353,13 @@ class Workspace:
             if upstream is not None:
                 self.spawn(upstream.set_log_level(least(self._pool.clients(upstream) | {session})))
 
+    def _settle_log_levels(self) -> None:
+        """Have the servers log again as those want that are left; if none of these ever said, at the usual level."""
+        for upstream in {member.serving for member in self.members.values()}:
+            if upstream is not None and upstream.log_level is not None:
+                level = least(self._pool.clients(upstream)) or USUAL_LEVEL
+                self.spawn(upstream.set_log_level(level))
+
     def holds(self, upstream: Upstream) -> bool:
         """Whether one of its servers, or of its sessions' own, is this upstream."""
         return any(upstream in (member.upstream, member.before) for member in self.members.values()) or any(
@@ -363,7 +373,8 @@ class Workspace:
             "prompts": {"listChanged": True},
             "resources": {"listChanged": True, "subscribe": True},
             "completions": {},
-            "logging": {},  # legacy clients only: the modern era has it deprecated
+            "logging": {},  # this and the next for legacy clients only: the modern era has them no more
+            "tasks": {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}},
         }
 
 

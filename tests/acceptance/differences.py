@@ -17,6 +17,10 @@ HUBS = "(the hub's own words)"
 FEATURES = {"sampling": "sampling", "roots": "roots"} | dict.fromkeys(
     ("elicit", "elicit_url", "elicit_often", "ask_all"), "elicitation"
 )
+LEGACY_CAPABILITIES: Json = {
+    "logging": {},
+    "tasks": {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}},
+}
 CACHED = {"tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read"}
 
 
@@ -77,8 +81,8 @@ def _hubs(code: int) -> Json:
 @difference
 def handshake(case: Case, exchange: Exchange) -> None:
     """The handshake names the workspace, not the server, and declares every capability that a server of a workspace
-    may bring (tools, prompts, resources, completions and, in the legacy era, logging), for servers come and go;
-    experimental ones, such as tasks, are not declared. Instructions are the server's."""
+    may bring (tools, prompts, resources, completions and, in the legacy era, logging and tasks), for servers come and
+    go; extensions and experimental ones are not declared. Instructions are the server's."""
     if case.method not in ("initialize", "server/discover"):
         return
     told = exchange.result
@@ -89,7 +93,7 @@ def handshake(case: Case, exchange: Exchange) -> None:
             "prompts": changes,
             "resources": {**changes, "subscribe": True},
             "completions": {},
-            **({"logging": {}} if case.client == "legacy" else {}),
+            **(LEGACY_CAPABILITIES if case.client == "legacy" else {}),
         }
     }
     if "instructions" in told:
@@ -103,7 +107,9 @@ def handshake(case: Case, exchange: Exchange) -> None:
 
 @difference
 def whole_lists(case: Case, exchange: Exchange) -> None:
-    """A list comes whole, on one page, whatever pages the server makes of it; so no cursor is good."""
+    """A list comes whole, on one page, whatever pages the server makes of it, so no cursor is good; with
+    `HUB_PAGE_SIZE` it comes in pages of the hub's own, whose cursors are good until the list changes. A change that the
+    server announces is announced when the list is read again and differs: of a burst, once or twice."""
     if "cursor" in case.params:
         exchange.answer = _hubs(-32602)
 
@@ -123,10 +129,26 @@ def unknown_names(case: Case, exchange: Exchange) -> None:
 
 @difference
 def unknown_methods(case: Case, exchange: Exchange) -> None:
-    """A method that neither the protocol nor the hub knows gets error -32601 from the hub. The experimental methods of
-    tasks are among these."""
+    """A method that neither the protocol nor the hub knows gets error -32601 from the hub."""
     if exchange.answer.get("error", {}).get("code") == -32601:
         exchange.answer["error"] = {"code": -32601, "message": "Method not found", "data": case.method}
+
+
+@difference
+def tasks(case: Case, exchange: Exchange) -> None:
+    """Tasks (2025-11-25) are for legacy clients of servers that have them, and belong to the session that began them:
+    another has none of them, by list, id or notice, and they are out of reach when it ends. Their ids are the server's,
+    but where two servers use the same. Progress ends with the answer that names the task. The modern era has tasks in
+    an extension, which the hub does not declare."""
+    if case.method in ("tasks/get", "tasks/result", "tasks/cancel") and "error" in exchange.answer:
+        exchange.answer = _hubs(-32602)
+
+
+@difference
+def cancelled(case: Case, exchange: Exchange) -> None:
+    """A request that a legacy client cancels is answered with error -32800, so that whoever still waits for it does not
+    do so for ever; the modern era forbids an answer. What a server cancels of its own requests is cancelled at the
+    client."""
 
 
 @difference
@@ -134,7 +156,7 @@ def own_connection(case: Case, exchange: Exchange) -> None:
     """The server's client is the hub: a server sees the hub's name and version and its own connection's ids and
     progress tokens, and no `_meta` key that belongs to the client's connection (all other keys arrive). A log level
     is such a key: what a modern client asks for in `_meta` reaches servers with `session: per_client`; what a legacy
-    client sets reaches all, combined over all clients."""
+    client sets reaches all, combined over all clients; when those who set one have left, it is `info`."""
     if case.params.get("name") == "connection":
         keep_what_is_the_clients(exchange)
 

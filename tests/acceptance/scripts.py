@@ -139,6 +139,7 @@ MOCK_OTHERS = {
     "change_resources": "test_list_changes",
     "change_prompts": "test_list_changes",
     "sign_in": "test_eras.py",
+    "burst": "test_proxy_losses",
 }
 
 GZIP = "data:text/plain;base64,aGVsbG8="
@@ -191,6 +192,8 @@ EVERYTHING_LEGACY: list[Step] = [
     ("logging/setLevel", {"level": "warning"}),
     ("resources/subscribe", {"uri": "demo://resource/dynamic/text/1"}),
     ("resources/unsubscribe", {"uri": "demo://resource/dynamic/text/1"}),
+    ("tasks/list", {}),
+    ("tasks/get", {"taskId": "nope"}),
 ]
 EVERYTHING_OTHERS = {
     "get-env": "differs by process",

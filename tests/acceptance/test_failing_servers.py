@@ -185,11 +185,12 @@ async def test_cancelling_reaches_the_server(hub: Sidecar) -> None:
     slow = {"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "patient_slow", "arguments": {"seconds": 60}}}
     async with peers.connected(hub.http("w"), "sse", "legacy") as watcher:
         async with peers.connected(hub.http("w"), "sse", "legacy") as peer:
-            for name in ("first", "second"):
-                await peer._send({**slow, "id": name})
+            calls = [asyncio.create_task(peer._ask({**slow, "id": name})) for name in ("first", "second")]
             await until(lambda: hub.server("patient"), lambda server: server.calls_in_flight == 2)
             await peer.notify("notifications/cancelled", {"requestId": "first"})
             await until(lambda: hub.server("patient"), lambda server: server.calls_in_flight == 1)
+            assert (await calls[0]).answer["error"]["code"] == -32800
+        calls[1].cancel()
         await until(lambda: hub.server("patient"), lambda server: server.calls_in_flight == 0)
         await until(lambda: insight(watcher, "patient"), lambda seen: seen["cancelled"] == 2 and not seen["in_flight"])
     await hub.remove("w")

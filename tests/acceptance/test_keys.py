@@ -170,7 +170,7 @@ async def test_another_keys_session_is_unknown(hub: Sidecar, keys: KeyFile, tran
                     headers = {"accept": "application/json, text/event-stream", **peer.headers}
                     body = ping if method == "POST" else None
                     reply = await other.request(method, "/mcp/a", json=body, headers=headers)
-                    assert (reply.status_code, reply.json()["error"]["message"]) == (404, "Session not found")
+                    assert (reply.status_code, reply.json()["error"]["data"]["code"]) == (404, "SESSION_UNKNOWN")
         assert await call(peer, "alpha_echo", text="still here") == "still here"
 
 

@@ -28,6 +28,7 @@ from sidecar.redact import Redactor
 from sidecar.session import Session
 from sidecar.sse import SseTransport
 from sidecar.status import StatusReporter
+from sidecar.streamable import HttpTransport
 from sidecar.upstream import Connect
 from sidecar.workspace import Workspace
 from tests.support.fake_server import FakeServer, until
@@ -71,7 +72,8 @@ class World:
         self.reconciler = Reconciler(self.hub, settings.data_dir / "applied.json", 60, self.metrics, self.events.append)
         self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, "s")
         self.sse = SseTransport(settings)
-        self.endpoints = Endpoints(self.hub, self.sse, self.reporter, self.metrics, settings)
+        self.http = HttpTransport(settings)
+        self.endpoints = Endpoints(self.hub, self.sse, self.http, self.reporter, self.metrics, settings)
         self.keyring = Keyring(settings)
         self.gate = Gate(self.endpoints, self.keyring, lambda: self.hub.tenants.recheck(self.keyring.current))
         """What serves where the settings protect the hub."""
@@ -145,10 +147,11 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
         measuring = tasks.create_task(made.reporter.run())
         if serve:
             tasks.create_task(made.sse.run(made.stop))
-            http = HttpServer(made.gate if made.settings.protected else made.endpoints, made.settings)
-            tasks.create_task(http.serve_until(made.stop, stack.enter_context(listening(made.settings))))
+            tasks.create_task(made.http.run(made.stop))
+            server = HttpServer(made.gate if made.settings.protected else made.endpoints, made.settings)
+            tasks.create_task(server.serve_until(made.stop, stack.enter_context(listening(made.settings))))
             tasks.create_task(made.gate.run(made.stop))
-            await until(lambda: http.started)
+            await until(lambda: server.started)
         await until(lambda: made.hub._pool is not None and made.hub.pool._tasks is not None)
         try:
             yield made

@@ -135,6 +135,7 @@ class Server(Offer):
     def _request(self, call: Call) -> None:
         tool = self.tools.get(str(call.params.get("name"))) if call.method == "tools/call" else None
         call.session.calls[call.request_id] = call
+        call.session.requests[call.method] += 1
         if tool and tool.slow:
             threading.Thread(target=self._answer, args=(call,), daemon=True).start()
         else:

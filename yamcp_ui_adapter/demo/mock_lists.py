@@ -145,7 +145,7 @@ def add_prompts(server: Server) -> None:
         _complete_greet,
         title="Greeting",
     )
-    server.prompt("pictures", "An image, a resource and an answer", lambda args: _pictures())
+    server.prompt("pictures", "An image, a resource, a link and an answer", lambda args: _pictures())
 
 
 def _complete_greet(argument: str, typed: str, others: dict[str, str]) -> list[str]:
@@ -159,5 +159,6 @@ def _pictures() -> list[Json]:
     return [
         {"role": "user", "content": {"type": "image", "data": base64_of(PIXEL), "mimeType": "image/png"}},
         {"role": "user", "content": {"type": "resource", "resource": contents("mock://hello", "text/plain", "hello")}},
-        {"role": "assistant", "content": text("A pixel and a greeting.")},
+        {"role": "user", "content": {"type": "resource_link", "uri": Counter.uri, "name": "counter"}},
+        {"role": "assistant", "content": text("A pixel, a greeting and a counter.")},
     ]

@@ -165,6 +165,13 @@ def _add_changes(server: Server) -> None:
         name = call.args.get("name", "extra")
         return toggle("prompts", server.prompts, name, lambda name: server.prompt(name, "Extra", lambda args: "extra"))
 
+    @server.tool("Add so many tools, one after the other, and tell of each", schema("count", count=INTEGER))
+    def burst(call: Call) -> str:
+        for _ in range(int(call.args["count"])):
+            server.tool("An extra tool", name=f"extra_{len(server.tools)}")(extra)
+            server.changed("tools")
+        return "told"
+
     @server.tool("Change mock://counter (or say that another changed) and tell subscribers", schema(uri=STRING))
     def update_resource(call: Call) -> str:
         uri = call.args.get("uri", Counter.uri)
@@ -193,5 +200,6 @@ def _add_insight(server: Server) -> None:
             "listeners": list(session.listeners.values()),
             "in_flight": sum(other is not call and not other.cancelled.is_set() for other in [*session.calls.values()]),
             "cancelled": session.cancelled,
+            "requests": dict(session.requests),
             "meta": call.meta,
         }

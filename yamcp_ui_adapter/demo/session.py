@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+from collections import Counter
 from typing import Any
 
 from yamcp_ui_adapter.demo.wire import (
@@ -43,6 +44,8 @@ class Session:
         self.initialized = False
         self.log_level = "debug"
         self.cancelled = 0
+        self.requests: Counter[str] = Counter()
+        """How often the client asked for what."""
         self.calls: dict[str | int, Call] = {}
         self.subscriptions: set[str] = set()
         self.listeners: dict[str | int, Json] = {}

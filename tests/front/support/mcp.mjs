@@ -35,13 +35,14 @@ export class McpClient {
    * Connect; close it. A URL that ends with /sse is spoken to in HTTP+SSE, another in Streamable HTTP.
    * @param {string} url
    * @param {Record<string, string>} [headers]  of every request
+   * @param {Record<string, object>} [capabilities]  what the client says that it can do
    */
-  static async connect(url, headers = {}) {
+  static async connect(url, headers = {}, capabilities = {}) {
     const { Client } = sdk('client/index');
     const { SSEClientTransport } = sdk('client/sse');
     const { StreamableHTTPClientTransport } = sdk('client/streamableHttp');
     const Transport = url.endsWith('/sse') ? SSEClientTransport : StreamableHTTPClientTransport;
-    const found = new McpClient(new Client({ name: 'acceptance', version: '1' }));
+    const found = new McpClient(new Client({ name: 'acceptance', version: '1' }, { capabilities }));
     await found.client.connect(new Transport(new URL(url), { requestInit: { headers } }));
     return found;
   }

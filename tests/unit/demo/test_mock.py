@@ -154,7 +154,7 @@ def test_resources_and_prompts() -> None:
         greet = peer.ask("prompts/get", {"name": "greet", "arguments": {"name": "Ada"}})
         assert greet["messages"][0]["content"]["text"] == "Greet Ada in a friendly tone."
         pictures = peer.ask("prompts/get", {"name": "pictures"})["messages"]
-        assert [message["content"]["type"] for message in pictures] == ["image", "resource", "text"]
+        assert [message["content"]["type"] for message in pictures] == ["image", "resource", "resource_link", "text"]
 
 
 def test_only_tools_means_it() -> None:

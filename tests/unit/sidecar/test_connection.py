@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, ClassVar
 
 import pytest
 
 from bridge.models import ServerSettings
 from sidecar import connection as module
-from sidecar import era
+from sidecar import era, lists
 from sidecar.catalog import Catalog
 from sidecar.channel import Frame
 from sidecar.connection import Connection
@@ -25,6 +25,7 @@ class Owner:
     def __init__(self, *uris: str) -> None:
         self.uris = uris
         self.log_level: str | None = None
+        self.rename: Callable[[str], str] = lambda uri: uri.replace("a://", "a://label/")
         self.catalogs: list[Catalog] = []
         self.notes: list[tuple[str, dict[str, Any]]] = []
         self.refused: list[str] = []
@@ -47,13 +48,23 @@ class Port:
 
     capabilities: ClassVar[dict[str, Any]] = {"sampling": {}, "roots": {"listChanged": True}}
     log_level: str | None = None
+    waiting = 0
+    waits = True
+
+    def __init__(self) -> None:
+        self.given: list[dict[str, Any]] = []
 
     def notified(self, method: str, params: dict[str, Any]) -> None:
         pass
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        if method == "sampling/createMessage":
-            await asyncio.Event().wait()
+        if method == "sampling/createMessage" and self.waits:
+            self.waiting += 1
+            self.given.append(params)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.waiting -= 1
         if method == "broken":
             raise RuntimeError("a fault")
         return {"jsonrpc": "2.0", "id": 0, "result": {"asked": method, "with": params}}
@@ -301,7 +312,7 @@ async def test_paging(list_of: Any) -> None:
 
 async def test_endless_paging(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that never ends is an error, not an endless loop."""
-    monkeypatch.setattr(module, "MAX_PAGES", 5)
+    monkeypatch.setattr(lists, "MAX_PAGES", 5)
     server = FakeServer()
     server.handlers["tools/list"] = lambda channel, _: {"tools": [], "nextCursor": str(len(channel.received))}
     async with living(server) as life:
@@ -354,6 +365,39 @@ async def test_list_changed() -> None:
         life.channel.notify("notifications/resources/list_changed")
         await until(lambda: len(life.owner.catalogs) == 3)
         assert len(life.channel.got("resources/templates/list")) == 2
+
+
+async def test_many_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of a burst of notices is heeded at once, all the others together, when it is quiet again."""
+    monkeypatch.setattr(lists, "LONGEST_UNREST", 5.0)
+    server = FakeServer()
+    async with living(server) as life:
+        await life.ready()
+        for number in range(50):
+            server.tools[f"t{number}"] = dict
+            life.channel.notify("notifications/tools/list_changed")
+            await settle(3)
+        await until(lambda: life.owner.catalogs and len(life.owner.catalogs[-1].tools) == 51)
+        assert len(life.channel.got("tools/list")) == 3
+        assert len(life.owner.catalogs) == 3
+
+
+async def test_changes_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that never stops announcing has its list read again and again nevertheless."""
+    monkeypatch.setattr(lists, "QUIET", 0.02)
+    monkeypatch.setattr(lists, "LONGEST_UNREST", 0.05)
+    server = FakeServer()
+    async with living(server) as life:
+        await life.ready()
+
+        async def announce() -> None:
+            while True:
+                life.channel.notify("notifications/tools/list_changed")
+                await asyncio.sleep(0.001)
+
+        announcing = asyncio.create_task(announce())
+        await life.channel.sent("tools/list", 5)
+        announcing.cancel()
 
 
 async def test_list_changed_but_unreadable() -> None:
@@ -451,6 +495,13 @@ async def test_forwarded_to_the_client() -> None:
             life.channel.ask("roots/list"), life.channel.ask("elicitation/create", {"message": "?"})
         )
         assert roots["result"]["asked"] == "roots/list"
+        block = {"type": "tool_result", "content": [{"type": "resource_link", "uri": "a://x"}]}
+        shown = {"type": "tool_result", "content": [{"type": "resource_link", "uri": "a://label/x"}]}
+        sampled = await life.channel.ask("sampling/tools", {"messages": [{"role": "user", "content": [block]}]})
+        assert "label" not in str(sampled), "only in what the protocol has"
+        life.port.waits = False
+        sampled = await life.channel.ask("sampling/createMessage", {"messages": [{"role": "user", "content": block}]})
+        assert sampled["result"]["with"]["messages"][0]["content"] == shown
         assert elicitation["result"]["with"] == {"message": "?"}
 
 
@@ -471,6 +522,59 @@ async def test_client_that_does_not_answer() -> None:
         life.channel.close(ServerExited("It exited with code 0."))
         assert isinstance(await life.over(), ServerExited)
         asking.cancel()
+
+
+async def test_client_reports_progress() -> None:
+    """What the client reports of a server's request reaches that server under its own token, and no other."""
+    port = Port()
+    async with living(FakeServer("one"), port=port) as one, living(FakeServer("two"), port=port) as two:
+        for life in (one, two):
+            await life.ready()
+            params = {"_meta": {"progressToken": 7, "more": 1}}
+            life.channel.push({"jsonrpc": "2.0", "id": 1, "method": "sampling/createMessage", "params": params})
+        await until(lambda: port.waiting == 2)
+        first, second = (params["_meta"] for params in port.given)
+        assert first["more"] == 1
+        assert first["progressToken"] != second["progressToken"]
+        for life in (one, two):
+            await life.connection.client_reported({"progressToken": first["progressToken"], "progress": 0.5})
+            await life.connection.client_reported({"progressToken": 7, "progress": 1})
+        assert [frame["params"] for frame in one.channel.got("notifications/progress")] == [
+            {"progressToken": 7, "progress": 0.5}
+        ]
+        assert two.channel.got("notifications/progress") == []
+        one.channel.notify("notifications/cancelled", {"requestId": 1})
+        await until(lambda: port.waiting == 1)
+        await one.connection.client_reported({"progressToken": first["progressToken"], "progress": 1})
+        assert len(one.channel.got("notifications/progress")) == 1
+
+
+async def test_question_taken_back() -> None:
+    """A server that cancels what it asks the client gets no answer; its other questions go on."""
+    port = Port()
+    async with living(FakeServer(), port=port) as life:
+        await life.ready()
+        for request_id in (1, "1"):
+            life.channel.push({"jsonrpc": "2.0", "id": request_id, "method": "sampling/createMessage", "params": {}})
+        await until(lambda: port.waiting == 2)
+        for unknown in ({}, {"requestId": "2"}, {"requestId": [1]}):
+            life.channel.notify("notifications/cancelled", unknown)
+        life.channel.notify("notifications/cancelled", {"requestId": "1"})
+        await until(lambda: port.waiting == 1)
+        assert (await life.channel.ask("roots/list"))["result"]["asked"] == "roots/list"
+        assert [frame["id"] for frame in life.channel.received if "method" not in frame] == ["srv-1"]
+
+
+async def test_more_questions_than_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that asks without end does not fill the hub's memory."""
+    monkeypatch.setattr(module, "MOST_QUESTIONS", 2)
+    port = Port()
+    async with living(FakeServer(), port=port) as life:
+        await life.ready()
+        for request_id in (1, 1, 2):
+            life.channel.push({"jsonrpc": "2.0", "id": request_id, "method": "sampling/createMessage", "params": {}})
+        await until(lambda: port.waiting == 2)
+        assert (await life.channel.ask("roots/list"))["error"]["code"] == -32010
 
 
 async def test_server_gone_before_the_answer() -> None:

@@ -15,7 +15,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPDeprecationWarning
 
-from sidecar.fastmcp_server import MOST_WAITING, HttpSession
+from sidecar.fastmcp_late import MOST_WAITING, LateSession
 from tests.support.fake_server import FakeServer, settle, until
 from tests.support.inprocess import World, space, world
 from tests.support.peers import connected
@@ -35,10 +35,10 @@ def server() -> FakeServer:
     return server
 
 
-@pytest.fixture
-async def hub(tmp_path: Path, server: FakeServer) -> AsyncIterator[World]:
-    """A workspace `w` of it, over HTTP."""
-    async with world(tmp_path, server, serve=True) as made:
+@pytest.fixture(params=["early", "late"])
+async def hub(tmp_path: Path, server: FakeServer, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """A workspace `w` of it, over HTTP; requests enter the relay before FastMCP, or through it."""
+    async with world(tmp_path, server, serve=True, relay=request.param) as made:
         made.put(server.spec("a"), space("a"))
         await made.settled()
         yield made
@@ -267,7 +267,7 @@ async def test_notices_that_nobody_reads() -> None:
             await door.wait()
             sent.append(method)
 
-    session = HttpSession(Stuck(), lambda work: tasks.append(asyncio.create_task(work)))  # type: ignore[arg-type]
+    session = LateSession(Stuck(), lambda work: tasks.append(asyncio.create_task(work)))  # type: ignore[arg-type]
     for number in range(20):
         session.notify("notifications/tools/list_changed")
         session.notify("notifications/resources/updated", {"uri": "a://1"})
@@ -281,9 +281,10 @@ async def test_notices_that_nobody_reads() -> None:
     assert sent.count("notifications/resources/updated") <= 2
 
 
-async def test_http_of_a_workspace_that_is_not_served(tmp_path: Path) -> None:
+@pytest.mark.parametrize("relay", ["early", "late"])
+async def test_http_of_a_workspace_that_is_not_served(tmp_path: Path, relay: str) -> None:
     """A request that comes when the workspace's task has ended, as the hub stops, is answered 503 and a reason."""
-    async with world(tmp_path) as made:
+    async with world(tmp_path, serve=True, relay=relay) as made:
         made.put(space())
         workspace = made.workspace()
     answers: list[Any] = []
@@ -291,6 +292,11 @@ async def test_http_of_a_workspace_that_is_not_served(tmp_path: Path) -> None:
     async def send(message: Any) -> None:
         answers.append(message)
 
-    await workspace.fastmcp.serve_http({"type": "http", "headers": []}, None, send)  # type: ignore[arg-type]
+    scope: Any = {"type": "http", "headers": [], "method": "GET"}
+    late = workspace.fastmcp.late
+    if late:
+        await late.serve_http(scope, None, send)  # type: ignore[arg-type]
+    else:
+        await made.http.serve(workspace, scope, None, send)  # type: ignore[arg-type]
     assert answers[0]["status"] == 503
     assert b"HUB_STOPPING" in answers[1]["body"]

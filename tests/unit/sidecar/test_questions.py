@@ -45,7 +45,7 @@ def test_who_can_be_asked(
 
 
 def test_to_modern() -> None:
-    """Without what only 2025-11-25 has, with URIs as the workspace shows them; what came is not changed."""
+    """Without what only 2025-11-25 has; what came is not changed."""
     given = {**URL, "elicitationId": "e", "task": {"ttl": 1}, "_meta": {era.SERVER_INFO_KEY: {}, "x": 1}}
     before = dict(given)
     assert questions.for_modern("elicitation/create", given) == {
@@ -53,10 +53,6 @@ def test_to_modern() -> None:
         "params": {**URL, "_meta": {"x": 1}},
     }
     assert given == before
-    shown = questions.for_modern("sampling/createMessage", SAMPLE, lambda uri: prefix(uri, "own"))["params"]["messages"]
-    assert shown[0]["content"]["text"] == "mock://hello"
-    assert shown[1]["content"][0]["uri"] == "mock://own/hello"
-    assert shown[2]["content"]["resource"]["uri"] == "mock://own/a"
 
 
 def test_to_legacy() -> None:
@@ -68,15 +64,11 @@ def test_to_legacy() -> None:
     assert first == second == URL
     assert questions.for_legacy({"method": "elicitation/create", "params": FORM})[1] == FORM
     assert questions.for_legacy({"method": "roots/list"}) == ("roots/list", {})
-
-
-def test_as_shown() -> None:
-    """A modern server's questions stay what they are, whatever they are, but for URIs."""
-    requests = {"a": {"method": "sampling/createMessage", "params": SAMPLE}, "b": {"method": "roots/list"}, "c": 1}
-    assert questions.as_shown(requests, None) == requests
-    shown = questions.as_shown(requests, lambda uri: prefix(uri, "own"))
-    assert shown["a"]["params"]["messages"][1]["content"][0]["uri"] == "mock://own/hello"
-    assert (shown["b"], shown["c"]) == ({"method": "roots/list"}, 1)
+    sample = {"method": "sampling/createMessage", "params": SAMPLE}
+    shown = questions.for_legacy(sample, lambda uri: prefix(uri, "own"))[1]["messages"]
+    assert shown[0]["content"]["text"] == "mock://hello"
+    assert shown[1]["content"][0]["uri"] == "mock://own/hello"
+    assert shown[2]["content"]["resource"]["uri"] == "mock://own/a"
 
 
 def test_what_is_asked() -> None:

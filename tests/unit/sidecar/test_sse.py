@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from sidecar import sse
-from sidecar.fastmcp_server import FastMCPServer
+from sidecar import outbox, sse
 from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.peers import SsePeer, connected
@@ -67,13 +67,23 @@ async def test_disconnect_cancels(hub: World, gate: Gate) -> None:
 
 
 async def test_cancel(hub: World, gate: Gate) -> None:
-    """A cancelled call is cancelled at the server, and not answered."""
+    """A call that a legacy client cancels is cancelled at the server, and answered as such."""
     async with peer_of(hub) as peer:
         call = asyncio.create_task(peer.request("tools/call", {"name": "a_gate"}))
         await gate.reached()
         await peer.notify("notifications/cancelled", {"requestId": next(iter(peer._waiting))})
         await hub.servers["fake"].channel.sent("notifications/cancelled")
-        await peer.request("ping")
+        assert (await within(call)).answer["error"] == {"code": -32800, "message": "Request cancelled"}
+
+
+async def test_modern_cancel(hub: World, gate: Gate) -> None:
+    """One that a modern client cancels is cancelled at the server, and not answered, as the era wants it."""
+    async with peer_of(hub, "modern") as peer:
+        call = asyncio.create_task(peer.request("tools/call", {"name": "a_gate"}))
+        await gate.reached()
+        await peer.notify("notifications/cancelled", {"requestId": next(iter(peer._waiting))})
+        await hub.servers["fake"].channel.sent("notifications/cancelled")
+        await peer.request("tools/list")
         assert not call.done()
         call.cancel()
         await asyncio.wait([call])
@@ -93,7 +103,7 @@ async def test_id_in_use(hub: World, gate: Gate) -> None:
 
 async def test_client_that_does_not_read(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that asks but does not read loses its session, and the hub keeps nothing for it."""
-    monkeypatch.setattr(sse, "OUTBOX_LIMIT", 3_000_000)
+    monkeypatch.setattr(outbox, "OUTBOX_LIMIT", 3_000_000)
     _, writer = await asyncio.open_connection("127.0.0.1", hub.settings.sidecar_port, limit=1024)
     writer.write(b"GET /mcp/w/sse HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await until(lambda: hub.sse._sessions)
@@ -102,32 +112,51 @@ async def test_client_that_does_not_read(hub: World, monkeypatch: pytest.MonkeyP
         url = f"{hub.base}/mcp/w/messages?session_id={session.id}"
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
         await client.post(url, json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello})
-        await until(lambda: session._accepted)
+        assert session.version
         for number in range(1, 100):
             call = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": "a_big"}}
             if (await client.post(url, json=call)).status_code == 404:
                 break
     await until(lambda: not hub.sse._sessions)
-    assert session._outbox_bytes < 10_000_000
-    session.put({"late": 1})
-    assert len(session._outbox) == 0
+    assert session.stream.size == 0
+    session.stream.put({"late": 1})
+    assert session.stream.size == 0
     writer.close()
     await until(lambda: len(hub.workspace().sessions) == 1)
 
 
 async def test_fault_in_fastmcp(hub: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """A session in which FastMCP fails ends; the others do not."""
+    """A request in which FastMCP fails is answered without details, and the session goes on."""
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("secret details")
+
+    async with peer_of(hub) as peer:
+        with monkeypatch.context() as patched:
+            patched.setattr("sidecar.fastmcp_server.serve_one", fail)
+            error = (await peer.request("ping")).answer["error"]
+            assert (error["code"], error["data"]["code"]) == (-32603, "HUB_INTERNAL")
+        assert "result" in (await peer.request("ping")).answer
+    assert "secret details" in caplog.text
+
+
+async def test_fault_in_fastmcp_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With HUB_RELAY=late, a session in which FastMCP fails ends; the others do not."""
 
     async def fail(*_: Any) -> None:
         raise RuntimeError("a fault")
 
-    async with peer_of(hub) as peer:
-        with monkeypatch.context() as patched:
-            patched.setattr(FastMCPServer, "serve_stream", fail)
-            async with httpx2.AsyncClient() as client:
-                response = await client.get(f"{hub.base}/mcp/w/sse")
-                assert response.text.startswith("event: endpoint")
-        assert "result" in (await peer.request("ping")).answer
+    async with world(tmp_path, serve=True, relay="late") as made:
+        made.put(space())
+        async with peer_of(made) as peer:
+            with monkeypatch.context() as patched:
+                patched.setattr("mcp.server.lowlevel.server.serve_dual_era_loop", fail)
+                async with httpx2.AsyncClient() as client:
+                    response = await client.get(f"{made.base}/mcp/w/sse")
+                    assert response.text.startswith("event: endpoint")
+            assert "result" in (await peer.request("ping")).answer
     assert "a session failed in FastMCP" in caplog.text
 
 
@@ -181,6 +210,74 @@ async def test_answers_to_nothing(hub: World, answer: dict[str, Any]) -> None:
 
 async def test_question_to_a_client_that_left(hub: World) -> None:
     """A server that asks when the stream has ended is answered, instead of waiting for nobody."""
-    session = sse.SseSession(hub.workspace())
+
+    async def send(_: Any) -> None:
+        raise AssertionError("nobody is there to write to")
+
+    session = sse.SseSession(hub.workspace(), send)
     session.end()
     assert "error" in await within(session.ask("roots/list", {}), 2)
+
+
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+VERSION, CAPABILITIES = "io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"
+META = {VERSION: "2026-07-28", CAPABILITIES: {}}
+SEQUENCES: dict[str, list[tuple[str, Any]]] = {
+    "modern, then a handshake": [("tools/list", {"_meta": META}), ("initialize", HELLO), ("initialize", {})],
+    "modern, then without an envelope": [("tools/list", {"_meta": META}), ("tools/list", {}), ("ping", None)],
+    "a handshake, then modern": [("initialize", HELLO), ("tools/list", {"_meta": META}), ("tools/list", {})],
+    "neither, then modern": [("tools/list", {}), ("tools/list", {"_meta": META})],
+    "a handshake in an envelope": [("initialize", {**HELLO, "_meta": META}), ("tools/list", {})],
+    "a handshake that fails": [("initialize", {}), ("tools/list", {}), ("initialize", HELLO), ("tools/list", {})],
+    "before the handshake": [("ping", None), ("nonsense", {}), ("tools/call", {"name": "a_big"})],
+    "after it": [("initialize", HELLO), ("ping", {}), ("nonsense", {}), ("subscriptions/listen", {})],
+    "what the modern era has": [
+        *((method, {"_meta": META}) for method in ("server/discover", "ping", "nonsense", "logging/setLevel")),
+        ("subscriptions/listen", {"_meta": META, "notifications": 5}),
+    ],
+    "half an envelope": [("tools/list", {"_meta": {VERSION: "2026-07-28"}})],
+    "a version of the future": [("tools/list", {"_meta": {**META, VERSION: "2099-01-01"}})],
+    "a version that is none": [("tools/list", {"_meta": {**META, VERSION: 5}})],
+}
+
+
+@pytest.mark.parametrize("sequence", SEQUENCES.values(), ids=SEQUENCES)
+async def test_eras_are_told_apart_as_by_the_sdk(tmp_path: Path, sequence: list[tuple[str, Any]]) -> None:
+    """Whatever a client begins with, it gets the results and error codes that the SDK's server over a stream gives."""
+    seen = []
+    for relay in ("early", "late"):
+        server = FakeServer()
+        async with world(tmp_path / relay, server, serve=True, relay=relay) as made, httpx2.AsyncClient() as http:
+            made.put(server.spec("a"), space("a"))
+            await made.settled()
+            peer = SsePeer(http, f"{made.base}/mcp/w/sse", "legacy")
+            reader = asyncio.create_task(peer.read())
+            answers = []
+            for number, (method, params) in enumerate(sequence):
+                frame = {"jsonrpc": "2.0", "id": number, "method": method}
+                exchange = await peer._ask(frame if params is None else {**frame, "params": params})
+                error = exchange.answer.get("error", {})
+                answers.append((method, error.get("code"), error.get("data"), exchange.answer.get("result")))
+            seen.append(answers)
+            reader.cancel()
+            await asyncio.wait([reader])
+    assert seen[0] == seen[1]
+
+
+async def test_an_idle_session_has_one_task(hub: World) -> None:
+    """The task of its GET request, which waits for the client to leave, is all that runs for it."""
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(peer_of(hub))
+        before = tasks_of_the_sidecar()
+        for _ in range(5):
+            await stack.enter_async_context(peer_of(hub))
+        await until(lambda: len(tasks_of_the_sidecar()) - len(before) == 5)
+        assert len(hub.sse._sessions) == 6
+
+
+def tasks_of_the_sidecar() -> list[asyncio.Task[Any]]:
+    """The tasks that run code of the sidecar, or of the server that serves it."""
+    files = [
+        (task, getattr(getattr(task.get_coro(), "cr_code", None), "co_filename", "")) for task in asyncio.all_tasks()
+    ]
+    return [task for task, file in files if ("/sidecar/" in file and "/tests/" not in file) or "/uvicorn/" in file]

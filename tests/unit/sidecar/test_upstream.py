@@ -420,7 +420,7 @@ async def test_subscribers() -> None:
         assert await upstream.subscribe("a://1", one) == frames.result(1, {}) or True
         await within(upstream.ready(5))
         assert "result" in await upstream.subscribe("a://1", two)
-        assert upstream.subscribers["a://1"] == {one, two}
+        assert upstream.subscriptions.of("a://1") == {one, two}
         before = len(server.channel.got("resources/subscribe"))
         server.channel.close()
         await until(lambda: len(server.channels) == 2)
@@ -462,14 +462,60 @@ async def test_subscription_refused() -> None:
         await within(upstream.ready(5))
         server.handlers["resources/subscribe"] = refuse
         assert (await upstream.subscribe("a://1", one))["error"]["code"] == -32002
-        assert upstream.subscribers == {}
+        assert upstream.subscriptions.of("a://1") == frozenset()
         server.handlers["resources/subscribe"] = lambda *_: asyncio.Event().wait()
         with pytest.raises(CallTimeout):
             await upstream.subscribe("a://1", one)
-        assert upstream.subscribers == {}
+        assert upstream.subscriptions.of("a://1") == frozenset()
         del server.handlers["resources/subscribe"]
         await upstream.subscribe("a://1", two)
         assert len(server.channel.got("resources/subscribe")) == 3
+
+
+async def test_subscribers_share_what_comes_of_it() -> None:
+    """Who subscribes while another is doing so waits for the answer; if that is a refusal, it asks for itself."""
+    server, doors = FakeServer(), [asyncio.Event(), asyncio.Event()]
+    answers = iter(doors)
+    one, two, three = Subscriber(), Subscriber(), Subscriber()
+
+    async def refuse_once(*_: Any) -> dict[str, Any]:
+        door = next(answers)
+        await door.wait()
+        if door is doors[0]:
+            raise RpcError(-32002, "no such resource")
+        return {}
+
+    server.handlers["resources/subscribe"] = refuse_once
+    async with running(server) as (upstream, _):
+        await within(upstream.ready(5))
+        tasks = [asyncio.create_task(upstream.subscribe("a://1", each)) for each in (one, two, three)]
+        await server.channel.sent("resources/subscribe")
+        await settle()
+        assert not any(task.done() for task in tasks)
+        doors[0].set()
+        await server.channel.sent("resources/subscribe", 2)
+        assert "error" in await within(tasks[0])
+        assert not tasks[1].done()
+        doors[1].set()
+        assert [(await within(task))["result"] for task in tasks[1:]] == [{}, {}]
+        assert upstream.subscriptions.of("a://1") == {two, three}
+        assert len(server.channel.got("resources/subscribe")) == 2
+
+
+async def test_subscriber_that_gives_up() -> None:
+    """A subscriber cancelled while the server thinks leaves nothing; the next one asks anew."""
+    server = FakeServer()
+    one, two = Subscriber(), Subscriber()
+    server.handlers["resources/subscribe"] = lambda *_: asyncio.Event().wait()
+    async with running(server) as (upstream, _):
+        await within(upstream.ready(5))
+        asking = asyncio.create_task(upstream.subscribe("a://1", one))
+        await server.channel.sent("resources/subscribe")
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert (list(upstream.subscriptions), upstream.subscriptions.of("a://1")) == ([], frozenset())
+        del server.handlers["resources/subscribe"]
+        assert "result" in await upstream.subscribe("a://1", two)
 
 
 async def test_features_are_those_of_the_protocol() -> None:

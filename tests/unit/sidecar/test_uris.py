@@ -125,6 +125,8 @@ def test_labels_are_unique_hosts(namespaces: dict[str, str]) -> None:
 LINK = {"type": "resource_link", "uri": "a://x", "name": "n"}
 EMBEDDED = {"type": "resource", "resource": {"uri": "a://x", "text": "a://x"}}
 TEXT = {"type": "text", "text": "a://x"}
+TOOL_RESULT = {"type": "tool_result", "toolUseId": "1"}
+ASKED = {"method": "sampling/createMessage", "params": {"messages": [{"role": "user", "content": [TEXT, EMBEDDED]}]}}
 RESULTS: list[tuple[str, dict[str, Any], int]] = [
     ("tools/call", {"content": [TEXT, LINK, EMBEDDED], "structuredContent": {"uri": "a://x"}}, 2),
     ("tools/list", {"tools": [{"name": "t", "_meta": {"ui": {"resourceUri": "a://x"}, "ui/resourceUri": "a://x"}}]}, 2),
@@ -134,6 +136,11 @@ RESULTS: list[tuple[str, dict[str, Any], int]] = [
     ("resources/list", {"resources": [{"uri": "a://x", "name": "n"}], "nextCursor": "c"}, 1),
     ("resources/templates/list", {"resourceTemplates": [{"uriTemplate": "a://x", "name": "n"}]}, 1),
     ("notifications/resources/updated", {"uri": "a://x"}, 1),
+    ("tools/call", {"content": [], "_meta": {"ui": {"resourceUri": "a://x"}}}, 1),
+    ("sampling/createMessage", {"messages": [{"role": "user", "content": LINK}], "systemPrompt": "a://x"}, 1),
+    ("sampling/createMessage", {"messages": [{"role": "user", "content": [{**TOOL_RESULT, "content": [LINK]}]}]}, 1),
+    ("tools/call", {"resultType": "input_required", "inputRequests": {"k": ASKED, "odd": 1}}, 1),
+    ("prompts/get", {"resultType": "input_required", "inputRequests": {"k": ASKED}}, 1),
 ]
 
 
@@ -156,6 +163,8 @@ def test_results_are_rewritten(method: str, result: dict[str, Any], count: int) 
         ("prompts/get", {"messages": [{"role": "user", "content": TEXT}]}),
         ("resources/read", {"contents": [{"uri": 1}]}),
         ("ping", {"uri": "a://x"}),
+        ("tools/call", {"inputRequests": {"k": {"method": "roots/list"}, "l": {"params": {"uri": "a://x"}}}}),
+        ("tools/call", {"inputRequests": "odd"}),
     ],
 )
 def test_nothing_to_rewrite(method: str, result: dict[str, Any]) -> None:

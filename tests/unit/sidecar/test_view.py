@@ -108,3 +108,19 @@ def test_instructions() -> None:
     assert build([one, silent], PREFIX).instructions == "# one\n\nDo this."
     assert build([one, two, silent], PREFIX).instructions == "# one\n\nDo this.\n\n# two\n\nDo that."
     assert build([silent], PREFIX).instructions == ""
+
+
+def test_lists_are_written_once_a_view() -> None:
+    """Whoever lists gets the same bytes, until the view is another one."""
+    view = View(tools=({"name": "a"},))
+    assert view.listed("tools") is view.listed("tools")
+    assert (view.listed("tools"), view.listed("prompts")) == ([{"name": "a"}], [])
+    assert not view.wants_headers
+
+
+def test_whether_headers_are_wanted() -> None:
+    """One tool that wants an argument in a header is enough for calls to be looked at."""
+    schema = {"properties": {"a": {"type": "string", "x-mcp-header": "A"}}}
+    view = View(tools=({"name": "a"}, {"name": "b", "inputSchema": schema}))
+    assert view.wants_headers
+    assert (view.schema("a"), view.schema("b"), view.schema("c")) == (None, schema, None)

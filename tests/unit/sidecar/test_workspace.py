@@ -427,7 +427,7 @@ async def test_subscription_refused(tmp_path: Path) -> None:
         await joined(made, client)
         with pytest.raises(Exception, match="no such resource"):
             await made.ask(client, "resources/subscribe", {"uri": "note://a/1"})
-        assert client.subscribed == {}
+        assert not client.watched
 
 
 async def test_subscription_moves(tmp_path: Path) -> None:
@@ -462,6 +462,91 @@ async def test_subscription_over_a_gap(tmp_path: Path) -> None:
         await server.channel.sent("resources/subscribe")
 
 
+async def test_subscription_is_moved_later(tmp_path: Path) -> None:
+    """One that the new server does not take stays with the old one, and is moved when the new one is back."""
+    first, second = FakeServer("first"), FakeServer("second")
+    client, update = Recorder(), ("notifications/resources/updated", {"uri": "note://a/1"})
+
+    def refuse(*_: Any) -> Any:
+        raise RpcError(-32002, "no such resource")
+
+    second.handlers["resources/subscribe"] = refuse
+    async with world(tmp_path, first, second) as made:
+        made.put(first.spec("a"), space("a"), space("a", name="other"))
+        await joined(made, client)
+        await made.ask(client, "resources/subscribe", {"uri": "note://a/1"})
+        await joined(made, other := Recorder("other"))
+        made.put(second.spec("a"))
+        await second.connected()
+        await second.channel.sent("resources/subscribe")
+        await settle()
+        assert first.channel.got("resources/unsubscribe") == []
+        del second.handlers["resources/subscribe"]
+        client.took()
+        second.channel.close()
+        await second.connected(2)
+        await second.channel.sent("resources/subscribe")
+        await settle()
+        second.channel.notify("notifications/resources/updated", {"uri": "note://1"})
+        assert client.notes == [update]
+        assert other.notes == []
+        made.workspace().leave(client)
+        await second.channel.sent("resources/unsubscribe")
+
+
+async def test_subscription_given_up_while_it_moves(tmp_path: Path) -> None:
+    """A client that unsubscribes, or leaves, while its subscription moves is subscribed nowhere afterwards."""
+    first, second, door = FakeServer("first"), FakeServer("second"), asyncio.Event()
+
+    async def wait(*_: Any) -> dict[str, Any]:
+        await door.wait()
+        return {}
+
+    second.handlers["resources/subscribe"] = wait
+    client = Recorder()
+    async with world(tmp_path, first, second) as made:
+        made.put(first.spec("a"), space("a"))
+        await joined(made, client)
+        await made.ask(client, "resources/subscribe", {"uri": "note://a/1"})
+        made.put(second.spec("a"))
+        await second.connected()
+        await second.channel.sent("resources/subscribe")
+        assert await made.ask(client, "resources/unsubscribe", {"uri": "note://a/1"}) == {}
+        door.set()
+        await second.channel.sent("resources/unsubscribe")
+        assert not client.watched
+
+
+async def test_update_before_the_answer(tmp_path: Path) -> None:
+    """An update that the server sends in one breath with its answer, or before it, is not lost."""
+    server, client = FakeServer(), Recorder()
+
+    def hasty(channel: Any, frame: Any) -> dict[str, Any]:
+        channel.notify("notifications/resources/updated", {"uri": frame["params"]["uri"]})
+        return {}
+
+    server.handlers["resources/subscribe"] = hasty
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a"), space("a"))
+        await joined(made, client)
+        await made.ask(client, "resources/subscribe", {"uri": "note://a/1"})
+        assert client.notes == [("notifications/resources/updated", {"uri": "note://a/1"})]
+
+
+async def test_two_uris_of_one_place(tmp_path: Path) -> None:
+    """Two servers with one definition share a process: what one of two URIs gives up, the other keeps."""
+    server, client = FakeServer(), Recorder()
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a"), server.spec("b"), space("a", "b"))
+        await joined(made, client)
+        for label in ("a", "b"):
+            await made.ask(client, "resources/subscribe", {"uri": f"note://{label}/1"})
+        await made.ask(client, "resources/unsubscribe", {"uri": "note://a/1"})
+        server.channel.notify("notifications/resources/updated", {"uri": "note://1"})
+        assert client.notes == [("notifications/resources/updated", {"uri": "note://b/1"})]
+        assert server.channel.got("resources/unsubscribe") == []
+
+
 async def test_subscription_not_moved(tmp_path: Path) -> None:
     """A new server that refuses the subscription is logged, and nothing else suffers."""
     first, second = FakeServer("first"), FakeServer("second")
@@ -489,7 +574,7 @@ async def test_subscription_ends_with_the_session(tmp_path: Path) -> None:
             await made.ask(client, "resources/subscribe", {"uri": f"note://{label}/1"})
         made.workspace().leave(client)
         await server.channel.sent("resources/unsubscribe")
-        await until(lambda: client.subscribed == {})
+        await until(lambda: not client.watched)
 
 
 # --- log messages ------------------------------------------------------------------------------------------------
@@ -537,6 +622,28 @@ async def test_log_level_at_the_server(tmp_path: Path) -> None:
         levels = [frame["params"]["level"] for frame in server.channel.got("logging/setLevel")]
         assert levels == ["error", "notice"]
         assert plain.channel.got("logging/setLevel") == []
+
+
+async def test_log_level_when_a_session_leaves(tmp_path: Path) -> None:
+    """When the client that wanted most leaves, those count that are left; when nobody is, the usual level does."""
+    server = FakeServer("one")
+    one, two = Recorder("one"), Recorder("two")
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a"), space("a"), space("a", name="v"))
+        await joined(made, one)
+        await joined(made, two, name="v")
+        await made.ask(one, "logging/setLevel", {"level": "debug"})
+        await made.ask(two, "logging/setLevel", {"level": "error"}, name="v")
+        await server.channel.sent("logging/setLevel")
+        made.workspace().leave(one)
+        await server.channel.sent("logging/setLevel", 2)
+        made.workspace("v").leave(two)
+        await server.channel.sent("logging/setLevel", 3)
+        made.workspace().join(plain := Recorder("plain"))
+        made.workspace().leave(plain)
+        await settle()
+        levels = [frame["params"]["level"] for frame in server.channel.got("logging/setLevel")]
+        assert levels == ["debug", "error", "info"]
 
 
 async def test_log_level_and_a_busy_server(tmp_path: Path) -> None:

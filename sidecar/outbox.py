@@ -1,0 +1,104 @@
+"""What is written to one event stream (WHATWG HTML, Server-sent events), in order, without anybody waiting for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from starlette.types import Send
+
+from sidecar import codec
+from sidecar.channel import Frame
+
+log = logging.getLogger(__name__)
+
+PING = b": ping\r\n\r\n"
+OUTBOX_LIMIT = 64 * 1024 * 1024
+"""Bytes that may wait for a client that does not read; beyond it the stream ends."""
+
+HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
+
+Header = tuple[bytes, bytes]
+
+
+class Outbox:
+    """One stream, as the response to a request. It has a task only while there is something to write.
+
+    Whoever opens it ends it: with `close`, or with `abort` when the client is gone or does not read. `overflow` is
+    called, once, when more than `OUTBOX_LIMIT` waits.
+    """
+
+    __slots__ = ("_ended", "_headers", "_overflow", "_send", "_waiting", "_writer", "size")
+
+    def __init__(self, send: Send, overflow: Callable[[], None], headers: Iterable[Header] = ()) -> None:
+        self.size = 0
+        """Bytes that wait."""
+        self._send = send
+        self._overflow = overflow
+        self._headers: list[Header] | None = [*HEADERS, *headers]
+        self._waiting: list[bytes] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._ended = False
+
+    def open(self) -> None:
+        """Begin the response, before there is anything to write."""
+        self._write_soon()
+
+    def put(self, frame: Frame) -> None:
+        """Queue a frame as an event."""
+        self.put_raw(b"event: message\r\ndata: " + codec.dumps(frame) + b"\r\n\r\n")
+
+    def put_raw(self, data: bytes) -> None:
+        """Queue bytes of the stream."""
+        if self._ended:
+            return
+        self._waiting.append(data)
+        self.size += len(data)
+        if self.size > OUTBOX_LIMIT:
+            log.warning("a client does not read; its stream ends")
+            self.abort()
+            self._overflow()
+        else:
+            self._write_soon()
+
+    def _write_soon(self) -> None:
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            if self._headers is not None:
+                headers, self._headers = self._headers, None
+                await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+            while self._waiting:
+                data, self._waiting, self.size = b"".join(self._waiting), [], 0
+                await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        except (OSError, RuntimeError) as error:  # it was ended from elsewhere: its key was revoked, say
+            self._ended = True
+            log.debug("a stream ended before all was written", extra={"reason": type(error).__name__})
+        finally:
+            self._writer = None
+
+    async def close(self) -> None:
+        """Write what waits, and end the stream."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._headers is not None:
+            self._write_soon()
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
+        await self._send({"type": "http.response.body", "body": b""})
+
+    def abort(self) -> None:
+        """Write no more."""
+        self._ended = True
+        self._waiting.clear()
+        self.size = 0
+        if self._writer is not None:
+            self._writer.cancel()

@@ -1,0 +1,91 @@
+"""The response to one POSTed request over Streamable HTTP: JSON, or events as soon as anything has to go before it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.types import Receive, Send
+
+from sidecar import codec, frames
+from sidecar.asgi import disconnected, respond
+from sidecar.channel import Frame
+from sidecar.cut import Cut
+from sidecar.outbox import PING, Header, Outbox
+
+GRACE = 0.05
+"""Seconds before anybody looks whether the client is still there: most requests are answered by then."""
+
+
+class Reply:
+    """Opened with the request, `finish`ed with its answer, `drop`ped at last, whatever came between.
+
+    A notification, a question to the client, or `ping_interval` seconds without an answer make it a stream (MCP
+    2025-11-25, Transports, Sending Messages to the Server). `cut` cuts the request when the client does not read, and
+    with `leaves` when it closes the connection, which is how a modern client cancels.
+    """
+
+    __slots__ = ("_cut", "_headers", "_leaves", "_ping_interval", "_receive", "_send", "_stream", "_timer", "_watch")
+
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        cut: Cut,
+        ping_interval: float,
+        *,
+        leaves: bool,
+        headers: tuple[Header, ...] = (),
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._cut = cut
+        self._ping_interval = ping_interval
+        self._leaves = leaves
+        self._headers = headers
+        self._stream: Outbox | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(GRACE, self._look)
+
+    def put(self, frame: Frame) -> None:
+        """Send a frame before the answer."""
+        self._opened().put(frame)
+
+    def notify(self, method: str, params: dict[str, Any]) -> None:
+        """Send a notification before the answer."""
+        self._opened().put(frames.notification(method, params))
+
+    async def finish(self, status: int, frame: Frame) -> None:
+        """Send the answer; `status` only counts if nothing came before it."""
+        if self._stream is None:
+            self._timer.cancel()
+            await respond(self._send, status, codec.dumps(frame), b"application/json", self._headers)
+        else:
+            self._stream.put(frame)
+            await self._stream.close()
+
+    def drop(self) -> None:
+        """Nothing more is sent."""
+        self._timer.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._stream is not None:
+            self._stream.abort()
+
+    def _opened(self) -> Outbox:
+        if self._stream is None:
+            self._stream = Outbox(self._send, self._cut.cancel, self._headers)
+        return self._stream
+
+    def _look(self) -> None:
+        if self._leaves:
+            self._watch = asyncio.create_task(self._cut_when_left())
+        self._timer = asyncio.get_running_loop().call_later(self._ping_interval, self._ping)
+
+    async def _cut_when_left(self) -> None:
+        await disconnected(self._receive)
+        self._cut.cancel()
+
+    def _ping(self) -> None:
+        self._opened().put_raw(PING)
+        self._timer = asyncio.get_running_loop().call_later(self._ping_interval, self._ping)

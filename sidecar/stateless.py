@@ -1,0 +1,134 @@
+"""Streamable HTTP without sessions (MCP 2026-07-28, Transports): each POST stands alone, and says whose it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.types import Receive, Scope, Send
+
+from sidecar import answering, codec, era, frames, inbound
+from sidecar.asgi import header, parse, read_body, respond, respond_error
+from sidecar.channel import Frame
+from sidecar.cut import Cut
+from sidecar.errors import INTERNAL_ERROR, HubStopping, MessageInvalid, SidecarError
+from sidecar.reply import Reply
+from sidecar.session import Session
+
+if TYPE_CHECKING:
+    from bridge.settings import Settings
+    from sidecar.workspace import Workspace
+
+
+class Sessionless(Session):
+    """Stands for all modern HTTP requests to a workspace, and holds the upstreams that they have to themselves."""
+
+    transport, lasting = "http", False
+    modern = True
+
+    def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
+        """Nothing to do: changes reach these clients through `subscriptions/listen`."""
+
+    def clients(self) -> tuple[Session, ...]:
+        """None: nobody is connected."""
+        return ()
+
+    async def ask(self, method: str, params: dict[str, Any]) -> Frame:
+        """Refused: the modern era has no requests of servers."""
+        return frames.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: this client cannot be asked"})
+
+
+class ModernRequest(Sessionless):
+    """One of them, as long as it lasts, with the capabilities that it declares (`_meta`, clientCapabilities).
+
+    It joins no workspace and is no client; what it needs to hold, its workspace's `Sessionless` holds for it.
+    """
+
+    def __init__(self, standing: Sessionless, params: dict[str, Any]) -> None:
+        super().__init__(standing.id)
+        self._standing = standing
+        declared = params["_meta"].get(era.CAPABILITIES_KEY)
+        self.capabilities = declared if isinstance(declared, dict) else {}
+
+    @property
+    def holder(self) -> Session:
+        """The workspace's `Sessionless`."""
+        return self._standing
+
+    def next_correlation(self) -> str:
+        """Counted over all of them."""
+        return self._standing.next_correlation()
+
+
+class Stateless:
+    """Owned by the Streamable HTTP transport; knows the requests under way, to end them with the hub."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._running: set[Cut] = set()
+
+    def end(self) -> None:
+        """Cut all requests under way."""
+        for cut in self._running:
+            cut.cancel()
+
+    async def serve(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or notification."""
+        try:
+            body = await read_body(scope, receive, self._settings.max_body_bytes)
+            frame = frames.validate(parse(body))
+            if "method" not in frame:
+                raise MessageInvalid("A response is not expected: the modern era has no requests of servers.")
+        except SidecarError as error:
+            await respond_error(send, error.status, error)
+            return
+        if not all(inbound.accepts(header(scope, b"accept"))):
+            await respond_error(send, 406, NOT_ACCEPTABLE)
+        elif "id" not in frame:
+            await self._notified(scope, send)
+        elif (refusal := _refusal(workspace, frame, scope)) is not None:
+            await _respond(send, frames.error(frame["id"], refusal))
+        else:
+            await self._answer(workspace, frame, receive, send)
+
+    async def _notified(self, scope: Scope, send: Send) -> None:
+        """Nothing that a modern client could tell means anything to the hub: it cancels by closing the response."""
+        version = header(scope, b"mcp-protocol-version").decode("latin-1")
+        if (refusal := inbound.unsupported(version)) is not None:
+            await _respond(send, frames.error(None, refusal))
+        else:
+            await respond(send, 202, b"", b"application/json")
+
+    async def _answer(self, workspace: Workspace, frame: Frame, receive: Receive, send: Send) -> None:
+        request, cut = ModernRequest(workspace.sessionless, frame["params"]), Cut()
+        reply = Reply(receive, send, cut, self._settings.ping_interval, leaves=True)
+        relayed = workspace.relay.takes(frame["method"], modern=True)
+        self._running.add(cut)
+        response = None
+        try:
+            with cut:
+                response = await answering.answer(workspace, request, frame, reply.notify, relayed=relayed)
+            if response is None:  # the hub stops, or there is nobody to read this
+                response = frames.error(frame["id"], HubStopping("The hub is stopping.").rpc())
+            await reply.finish(inbound.status_of(response), response)
+        finally:
+            self._running.discard(cut)
+            reply.drop()
+
+
+NOT_ACCEPTABLE = MessageInvalid(
+    "The Accept header does not allow what the answer may be.", hint="Accept application/json and text/event-stream."
+)
+
+
+def _refusal(workspace: Workspace, frame: Frame, scope: Scope) -> inbound.Error | None:
+    """What is wrong with a request, if anything is."""
+    if (refusal := inbound.over_http(frame, scope)) is not None or frame["method"] != "tools/call":
+        return refusal
+    view = workspace.sessionless.private_view or workspace.view
+    if not view.wants_headers:
+        return None
+    return inbound.param_headers(view.schema(str(frame["params"].get("name"))), frame, scope)
+
+
+async def _respond(send: Send, frame: Frame) -> None:
+    await respond(send, inbound.status_of(frame), codec.dumps(frame), b"application/json")

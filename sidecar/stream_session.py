@@ -1,0 +1,153 @@
+"""A session with a stream to its client, which can therefore be told things and asked; what its transports share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from sidecar import answering, frames
+from sidecar.channel import Frame
+from sidecar.cut import Cut
+from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown
+from sidecar.outbox import PING
+from sidecar.relay import Notify
+from sidecar.session import Session
+
+if TYPE_CHECKING:
+    from bridge.settings import Settings
+    from sidecar.workspace import Workspace
+
+Put = Callable[[Frame], None]
+S = TypeVar("S", bound="StreamSession")
+
+
+class StreamSession(Session):
+    """Over HTTP+SSE, or a legacy one over Streamable HTTP. `end` is called by whoever opened it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self.workspace = workspace
+        self.initialized = False
+        """Whether the client said that it is ready for notices."""
+        self.running: dict[int | str, Cut] = {}
+        self.ended = False
+        self._asked: dict[str, asyncio.Future[Frame]] = {}
+
+    # --- to the client -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def way(self) -> Put | None:
+        """What sends a frame to the client now; none if there is no way."""
+
+    @abstractmethod
+    def put_raw(self, data: bytes) -> None:
+        """Write bytes to the stream that lasts as long as the session, if it is open."""
+
+    async def ask(self, method: str, params: dict[str, Any]) -> Frame:
+        """Send a request of a server to the client, and wait for the response that it POSTs."""
+        put = None if self.ended else self.way()
+        if put is None:
+            return frames.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client cannot be reached"})
+        request_id = f"hub-{self.next_correlation()}"
+        future = self._asked[request_id] = asyncio.get_running_loop().create_future()
+        put(frames.request(request_id, method, params))
+        try:
+            answer: Frame = await future
+        except asyncio.CancelledError:  # the server gave it up; where it was asked may have ended before
+            if put := self.way():
+                put(frames.notification("notifications/cancelled", {"requestId": request_id}))
+            raise
+        finally:
+            del self._asked[request_id]
+        return answer
+
+    # --- from the client -----------------------------------------------------------------------------------------
+
+    def relayed(self, method: str) -> bool:
+        """Whether the relay takes a legacy request: past the handshake; what it does not take is FastMCP's."""
+        return bool(self.version) and self.workspace.relay.takes(method, modern=False)
+
+    @contextlib.contextmanager
+    def under_way(self, frame: Frame) -> Iterator[Cut]:
+        """A request is under way while the context is open. Raises MessageInvalid where its id is in use."""
+        request_id = frame["id"]
+        if request_id in self.running:
+            raise MessageInvalid("A request with this `id` is still under way.")
+        cut = self.running[request_id] = Cut()
+        try:
+            yield cut
+        finally:
+            del self.running[request_id]
+
+    async def answer(self, frame: Frame, cut: Cut, notify: Notify, *, relayed: bool) -> Frame | None:
+        """The response to a request; none if it was cut short."""
+        response = None
+        with cut:
+            response = await answering.answer(self.workspace, self, frame, notify, relayed=relayed)
+        if response is not None and frame["method"] == "initialize" and "result" in response:
+            self.version = str(response["result"].get("protocolVersion"))
+            self.greeted(frame.get("params") or {})
+        return response
+
+    def take_response(self, frame: Frame) -> None:
+        """The client answered; what nobody asked for is let go."""
+        asked = self._asked.get(str(frame["id"]))
+        if asked is not None and not asked.done():
+            asked.set_result(frame)
+
+    def take_notification(self, frame: Frame) -> None:
+        """The client told something; what means nothing to the hub is let go."""
+        method = frame["method"]
+        if method == "notifications/cancelled":
+            request_id: Any = (frame.get("params") or {}).get("requestId")
+            if type(request_id) in (int, str) and (running := self.running.get(request_id)):
+                running.cancel()
+        elif method == "notifications/initialized":
+            self.initialized = bool(self.version)
+        elif method == "notifications/progress":
+            self.workspace.spawn(self.reported(frame.get("params") or {}))
+        elif method == "notifications/roots/list_changed":
+            self.workspace.spawn(self.roots_changed())
+
+    # --- its end -------------------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """Cut what is under way, and let nobody wait for the client."""
+        self.ended = True
+        for cut in self.running.values():
+            cut.cancel()
+        for number, asked in enumerate(self._asked.values()):
+            if not asked.done():
+                asked.set_result(frames.error(number, {"code": INTERNAL_ERROR, "message": "the client has left"}))
+
+
+class StreamSessions(Generic[S]):
+    """The sessions of one transport, by id."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sessions: dict[str, S] = {}
+        self._closing = False
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Ping idle streams until `until` is set, then end all sessions."""
+        while not until.is_set():
+            try:
+                async with asyncio.timeout(self._settings.ping_interval):
+                    await until.wait()
+            except TimeoutError:
+                for session in self._sessions.values():
+                    session.put_raw(PING)
+        self._closing = True
+        for session in tuple(self._sessions.values()):
+            session.close()
+
+    def find(self, session_id: str, workspace: Workspace | None) -> S:
+        """A session of the workspace (none for a key that has no session there). Raises SessionUnknown."""
+        session = self._sessions.get(session_id)
+        if session is None or session.workspace is not workspace:
+            raise SessionUnknown("There is no such session.")
+        return session

@@ -1,0 +1,248 @@
+"""The Streamable HTTP transport (MCP 2025-11-25, Transports): sessions of POSTs, each with at most one GET stream.
+
+Our own, as the SSE transport is: what the relay takes never enters FastMCP. An idle session has no task. Requests of
+the modern era, which has no sessions, are `Stateless`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from starlette.types import Receive, Scope, Send
+
+from sidecar import codec, frames, inbound
+from sidecar.asgi import disconnected, header, not_allowed, parse, read_body, respond, respond_error
+from sidecar.channel import Frame
+from sidecar.cut import Cut
+from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, HubStopping, MessageInvalid, SessionUnknown, SidecarError
+from sidecar.outbox import Header, Outbox
+from sidecar.reply import Reply
+from sidecar.stateless import NOT_ACCEPTABLE, Stateless
+from sidecar.stream_session import Put, StreamSession, StreamSessions
+from sidecar.workspace import Workspace
+
+if TYPE_CHECKING:
+    from bridge.settings import Settings
+
+METHODS = "GET, POST, DELETE"
+ENDED = "The session has ended."
+
+
+class HttpSession(StreamSession):
+    """A legacy session. It ends by DELETE, when nothing was heard of it for `idle` seconds, or with its workspace."""
+
+    transport = "http"
+
+    def __init__(self, workspace: Workspace, idle: float, forget: Callable[[HttpSession], None]) -> None:
+        super().__init__(workspace)
+        self.headers: tuple[Header, ...] = ((b"mcp-session-id", self.id.encode()),)
+        self.stream: Outbox | None = None
+        """That of the client's GET request, while there is one."""
+        self.replies: list[Reply] = []
+        self.over = Cut()
+        """Ends the GET stream."""
+        self._idle = idle
+        self._forget = forget
+        self._requests = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- to the client -------------------------------------------------------------------------------------------
+
+    def way(self) -> Put | None:
+        """Nothing says which request a server's question belongs to: the newest one's, else the GET stream."""
+        if self.replies:
+            return self.replies[-1].put
+        return self.stream.put if self.stream is not None else None
+
+    def put_raw(self, data: bytes) -> None:
+        """Write bytes to the GET stream, if it is open."""
+        if self.stream is not None:
+            self.stream.put_raw(data)
+
+    def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
+        """On the GET stream, if it is open."""
+        if self.stream is not None:
+            self.stream.put(frames.notification(method, params))
+
+    # --- from the client -----------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """A request is served, or the stream open, while the context is: the session is not idle."""
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            self.last_used = time.monotonic()
+
+    async def serve_request(self, frame: Frame, receive: Receive, send: Send, ping_interval: float) -> None:
+        """Answer one request. Raises MessageInvalid where its id is in use."""
+        with self.under_way(frame) as cut:
+            reply = Reply(receive, send, cut, ping_interval, leaves=False, headers=self.headers)
+            try:
+                self.replies.append(reply)
+                try:
+                    response = await self.answer(frame, cut, reply.notify, relayed=self.relayed(frame["method"]))
+                finally:
+                    self.replies.remove(reply)
+                await reply.finish(200, response or frames.error(frame["id"], self._why_cut()))
+            finally:
+                reply.drop()
+
+    def _why_cut(self) -> inbound.Error:
+        if self.ended:
+            return {"code": INVALID_REQUEST, "message": ENDED}
+        return {"code": REQUEST_CANCELLED, "message": "Request cancelled"}
+
+    async def serve_stream(self, receive: Receive, send: Send) -> None:
+        """Hold the GET stream open until the client leaves or the session ends."""
+        self.over = Cut()
+        stream = self.stream = Outbox(send, self.over.cancel, self.headers)
+        stream.open()
+        try:
+            with self.over:
+                await disconnected(receive)
+            self.stream = None
+            await stream.close()
+        finally:
+            self.stream = None
+            stream.abort()
+
+    # --- from handshake to end -----------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The handshake is done: the workspace has a client more."""
+        self.workspace.join(self)
+        self._watch(self._idle)
+
+    def _watch(self, delay: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(delay, self._check)
+
+    def _check(self) -> None:
+        """One timer, that finds out how long nothing was heard: requests need not wind it up."""
+        idle = 0.0 if self._requests else time.monotonic() - self.last_used
+        if idle >= self._idle:
+            self.close()
+        else:
+            self._watch(self._idle - idle)
+
+    def close(self) -> None:
+        """End it, with all that is under way."""
+        if self.ended:
+            return
+        self.end()
+        self.over.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._forget(self)
+        self.workspace.leave(self)
+
+
+class HttpTransport(StreamSessions[HttpSession]):
+    """Streamable HTTP of all workspaces."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._stateless = Stateless(settings)
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Ping idle streams until `until` is set, then end everything."""
+        await super().run(until)
+        self._stateless.end()
+
+    async def serve(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+        """One HTTP request to a workspace's endpoint, of either era."""
+        version = header(scope, b"mcp-protocol-version").decode("latin-1")
+        legacy, method = inbound.is_legacy(version), scope["method"]
+        if self._closing:
+            await respond_error(send, 503, HubStopping("The hub is stopping."))
+        elif method == "POST":
+            await (self._post if legacy else self._stateless.serve)(workspace, scope, receive, send)
+        elif not legacy:
+            await self._no_such_method(version, send)
+        elif method in ("GET", "DELETE"):
+            await self._get_or_delete(workspace, scope, receive, send)
+        else:
+            await not_allowed(send, METHODS)
+
+    async def _no_such_method(self, version: str, send: Send) -> None:
+        if inbound.is_modern(version):
+            await not_allowed(send, "POST")
+        else:
+            await respond_error(send, 400, MessageInvalid(f"The MCP-Protocol-Version {version[:40]!r} is not served."))
+
+    async def _post(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+        """One message of a session, or the handshake that begins one."""
+        try:
+            body = await read_body(scope, receive, self._settings.max_body_bytes)
+            frame = frames.validate(parse(body))
+            if not all(inbound.accepts(header(scope, b"accept"))):
+                await respond_error(send, 406, NOT_ACCEPTABLE)
+            elif frame.get("method") == "initialize" and "id" in frame and not header(scope, b"mcp-session-id"):
+                await self._greet(workspace, frame, send)
+            else:
+                await self._serve(self._named(scope, workspace), frame, receive, send)
+        except SidecarError as error:
+            await respond_error(send, error.status, error)
+
+    async def _serve(self, session: HttpSession, frame: Frame, receive: Receive, send: Send) -> None:
+        with session.in_use():
+            if "method" in frame and "id" in frame:
+                await session.serve_request(frame, receive, send, self._settings.ping_interval)
+                return
+            if "method" in frame:
+                session.take_notification(frame)
+            else:
+                session.take_response(frame)
+            await respond(send, 202, b"", b"application/json", session.headers)
+
+    async def _greet(self, workspace: Workspace, frame: Frame, send: Send) -> None:
+        """The handshake; where it fails there is no session."""
+        session = HttpSession(workspace, self._settings.session_idle_timeout, self._forget)
+        response = await session.answer(frame, Cut(), lambda *_: None, relayed=False)
+        headers: tuple[Header, ...] = ()
+        if session.version:
+            self._sessions[session.id] = session
+            session.begin()
+            headers = session.headers
+        await respond(send, 200, codec.dumps(response), b"application/json", headers)
+
+    def _forget(self, session: HttpSession) -> None:
+        self._sessions.pop(session.id, None)
+
+    def _named(self, scope: Scope, workspace: Workspace) -> HttpSession:
+        """The session that a request names.
+
+        Raises:
+            MessageInvalid: it names none.
+            SessionUnknown: there is none of that id, for this workspace.
+        """
+        session_id = header(scope, b"mcp-session-id").decode("latin-1")
+        if not session_id:
+            raise MessageInvalid(
+                "The request names no session.", hint="Send `initialize` first, then its Mcp-Session-Id header."
+            )
+        return self.find(session_id, workspace)
+
+    async def _get_or_delete(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if scope["method"] == "GET" and not inbound.accepts(header(scope, b"accept"))[1]:
+                await respond_error(send, 406, NOT_ACCEPTABLE)
+                return
+            session = self._named(scope, workspace)
+        except (MessageInvalid, SessionUnknown) as error:
+            await respond_error(send, error.status, error)
+            return
+        if scope["method"] == "DELETE":
+            session.close()
+            await respond(send, 200, b"", b"application/json")
+        elif session.stream is not None:
+            await respond_error(send, 409, MessageInvalid("The session has a stream already, and may have one only."))
+        else:
+            with session.in_use():
+                await session.serve_stream(receive, send)
