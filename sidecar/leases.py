@@ -22,13 +22,13 @@ from typing import Any, TypeVar
 
 from bridge.models import ServerSpec
 from sidecar import era, frames, questions
-from sidecar.catalog import CHANGED
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, TooManyInstances, TooManySessions
 from sidecar.parked import Call, Desk
 from sidecar.pool import Pool
 from sidecar.session import Session
 from sidecar.upstream import Upstream
+from sidecar.view import View
 
 T = TypeVar("T")
 
@@ -58,7 +58,11 @@ class Party(Session):
     transport = "http"
 
     def __init__(
-        self, behind: Session | None, capabilities: dict[str, Any], patience: float, publish: Callable[[str], None]
+        self,
+        behind: Session | None,
+        capabilities: dict[str, Any],
+        patience: float,
+        publish: Callable[[Party, str], None],
     ) -> None:
         super().__init__()
         self.capabilities = capabilities
@@ -79,8 +83,7 @@ class Party(Session):
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Changed lists reach modern clients through `subscriptions/listen`."""
-        if method in CHANGED:
-            self._publish(method)
+        self._publish(self, method)
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         """Refused: what there is to ask goes to a call (parked.Desk)."""
@@ -173,7 +176,7 @@ class Parties:
     """The parties of one workspace. `linger` is how long one without a session is kept unused, in seconds."""
 
     def __init__(
-        self, pool: Pool, linger: float, patience: float, publish: Callable[[str], None],
+        self, pool: Pool, linger: float, patience: float, publish: Callable[[Party, str], None],
         join: Callable[[Session], None], leave: Callable[[Session], None],
     ) -> None:  # fmt: skip
         self._pool = pool
@@ -191,17 +194,23 @@ class Parties:
 
     def of(self, session: Session, params: Mapping[str, Any]) -> Party:
         """The party of a request. Raises TooManySessions: there are as many as there may be, all in use."""
-        capabilities = era.envelope(params, era.CAPABILITIES_KEY)
         behind = session if session.lasting else None
-        said = [capabilities, None if behind else era.envelope(params, era.CLIENT_INFO_KEY)]
-        key = (behind.id if behind else "", hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest())
+        key = _key(behind, params)
         party = self._found.get(key)
         if party is None:
             self._make_room(behind)
+            capabilities = era.envelope(params, era.CAPABILITIES_KEY)
             party = self._found[key] = Party(behind, capabilities, self._patience, self._publish)
             self._join(party)
             self._watch()
         return party
+
+    def seen(self, session: Session, params: Mapping[str, Any]) -> View | None:
+        """What the party of a request sees, if that is more than everybody does; none that was not there before."""
+        if not self._found:
+            return None
+        party = self._found.get(_key(session if session.lasting else None, params))
+        return party.private_view if party else None
 
     def acquire(self, session: Session, spec: ServerSpec) -> Upstream:
         """A session's own upstream; an idle one of a party makes room. Raises TooManyInstances."""
@@ -270,3 +279,9 @@ class Parties:
             self._timer.cancel()
         for party in tuple(self._found.values()):
             self._end(party)
+
+
+def _key(behind: Session | None, params: Mapping[str, Any]) -> tuple[str, bytes]:
+    """What a party is found by: its session, or what it says of itself, of any length."""
+    said = [era.envelope(params, era.CAPABILITIES_KEY), None if behind else era.envelope(params, era.CLIENT_INFO_KEY)]
+    return (behind.id if behind else "", hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest())

@@ -124,7 +124,7 @@ def _refusal(workspace: Workspace, frame: Frame, scope: Scope) -> inbound.Error 
     """What is wrong with a request, if anything is."""
     if (refusal := inbound.over_http(frame, scope)) is not None or frame["method"] != "tools/call":
         return refusal
-    view = workspace.sessionless.private_view or workspace.view
+    view = workspace.parties.seen(workspace.sessionless, frame["params"]) or workspace.view
     if not view.wants_headers:
         return None
     return inbound.param_headers(view.schema(str(frame["params"].get("name"))), frame, scope)

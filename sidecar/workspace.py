@@ -91,7 +91,7 @@ class Workspace:
         self.sealer = sealer
         self.parked = Parked(settings.input_timeout)
         self.parties = Parties(
-            pool, settings.session_idle_timeout, settings.input_timeout, self.fastmcp.publish, self.join, self.leave
+            pool, settings.session_idle_timeout, settings.input_timeout, self.fastmcp.publish_to, self.join, self.leave
         )
 
     @property

@@ -29,6 +29,7 @@ from mcp_types import (
 )
 
 from bridge.models import RemoteLaunch, ServerSettings, ServerSpec
+from tests.acceptance.steps import call, tools
 from tests.integration.channels.peers import serving
 from tests.support import clients, peers, sidecar
 from tests.support.peers import Era, Transport
@@ -352,6 +353,49 @@ async def test_log_messages(hub: Sidecar, case: Case) -> None:
         assert person.logs == heard, level
 
 
+@pytest.mark.parametrize("server", ["own", "shared"])
+async def test_list_changes(hub: Sidecar, case: Case, server: str) -> None:
+    """A changed list is told in the way of the client's era, and is another when it is asked for."""
+    async with peers.connected(hub.http(case.upstream), case.transport, case.client) as peer:
+        await tools(peer)
+        wanted = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True}
+        async with peer.listening(wanted):
+            for kind in ("tools", "prompts", "resources"):
+                for there in (True, False):
+                    since = len(peer.notes)
+                    await call(peer, f"{server}_change_{kind}", name="extra")
+                    await peer.wait_note(f"notifications/{kind}/list_changed", since)
+                    items = (await peer.request(f"{kind}/list")).result[kind]
+                    named = [
+                        item for item in items if "extra" in (item["name"], item["name"].removeprefix(f"{server}_"))
+                    ]
+                    assert bool(named) is there, (kind, there)
+
+
+@pytest.mark.parametrize("server", ["own", "shared"])
+async def test_resource_subscriptions(hub: Sidecar, case: Case, server: str) -> None:
+    """Whoever subscribed to a resource is told that it changed, by the URI that it knows; nobody else is."""
+    uri = f"mock://{server}/counter"
+    async with (
+        peers.connected(hub.http(case.upstream), case.transport, case.client) as peer,
+        peers.connected(hub.http(case.upstream), case.transport, case.client) as other,
+    ):
+        for each in (peer, other):
+            await tools(each)
+        async with contextlib.AsyncExitStack() as stack:
+            if case.client == "legacy":
+                await peer.request("resources/subscribe", {"uri": uri})
+            else:
+                await stack.enter_async_context(peer.listening({"resourceSubscriptions": [uri]}))
+            before = (await peer.request("resources/read", {"uri": uri})).result["contents"][0]["text"]
+            await call(peer, f"{server}_update_resource")
+            note = await peer.wait_note("notifications/resources/updated")
+            assert note["params"]["uri"] == uri
+            after = (await peer.request("resources/read", {"uri": uri})).result["contents"][0]["text"]
+            assert int(after) == int(before) + 1
+        assert "notifications/resources/updated" not in [note["method"] for note in other.notes]
+
+
 # --- who is asked --------------------------------------------------------------------------------------------------
 
 
@@ -381,19 +425,19 @@ async def test_a_server_over_http_names_the_call_by_its_stream() -> None:
             peers.connected(hub.http("remote"), "sse", "modern", able) as peer,
         ):
 
-            def call(**params: Any) -> asyncio.Task[peers.Exchange]:
+            def asking(**params: Any) -> asyncio.Task[peers.Exchange]:
                 return asyncio.create_task(peer.request("tools/call", {"name": "remote_ask", **params}))
 
             first = {"arguments": {"name": "first", "after": "second"}}
             second = {"arguments": {"name": "second"}}
-            older = call(**first)
+            older = asking(**first)
             assert (await peer.request("tools/call", {"name": "remote_echo", "arguments": {"text": "x"}})).result
-            for params, going in ((second, call(**second)), (first, older)):
+            for params, going in ((second, asking(**second)), (first, older)):
                 result = (await going).result
                 ((key, question),) = result["inputRequests"].items()
                 assert question["params"]["message"] == params["arguments"]["name"]
                 answer = {key: {"action": "accept", "content": {"value": f"to {params['arguments']['name']}"}}}
-                done = await call(**params, inputResponses=answer, requestState=result["requestState"])
+                done = await asking(**params, inputResponses=answer, requestState=result["requestState"])
                 name = params["arguments"]["name"]
                 assert done.result["content"][0]["text"] == f"{name}: to {name}"
 
