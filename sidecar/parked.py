@@ -248,6 +248,7 @@ class Desk:
             question.refuse("no client came that could answer")
             return await question.answer
         finally:
+            question.answer.cancel()  # the server took it back, or has left: no call is to ask it any more
             if question in self._held:
                 self._held.remove(question)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sidecar import era
+from sidecar import era, frames
 from sidecar.channel import Frame
 from sidecar.errors import (
     RequestStateExpired,
@@ -313,6 +313,28 @@ async def test_questions_outside_of_calls(hub: World, server: Server) -> None:
     await call(hub, OneRequest(), retry(result, {"roots": []}, tool="log"))
     assert (await asking)["result"] == {"roots": []}
     assert len(server.channel.got("tools/call")) == 1
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the call", "in the call"])
+async def test_a_question_that_the_server_takes_back(hub: World, server: Server, before: bool) -> None:
+    """It is not waited for any more, and an answer that comes all the same goes nowhere."""
+    session = Recorder()
+    await hub.ask(session, "tools/list", params())
+    question = frames.request("taken-back", "roots/list", {})
+    if before:
+        server.channel.push(question)
+        await settle()
+    calling = asyncio.create_task(call(hub, session, params("wait")))
+    if not before:
+        await server.gate.reached()
+        server.channel.push(question)
+    result = await calling
+    assert len(result["inputRequests"]) == 1
+    server.channel.notify("notifications/cancelled", {"requestId": "taken-back"})
+    server.gate.open()
+    await settle()
+    assert (await call(hub, session, retry(result, {"roots": []}, tool="wait")))["content"][0]["text"] == "through"
+    assert [frame for frame in server.channel.received if frame.get("id") == "taken-back"] == []
 
 
 async def test_limits(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
