@@ -120,6 +120,12 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="A Streamable HTTP session without a request or an open stream ends after this time.",
     )
+    input_timeout: float = Field(
+        300,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a call waits for what its server asked of a modern client; then it is given up.",
+    )
     relay: Literal["early", "late"] = Field(
         "early", description="Whether requests enter the relay before FastMCP, or late, through it, to compare the two."
     )

@@ -25,6 +25,7 @@ from sidecar.errors import (
 from sidecar.frames import as_dict, as_list, told
 from sidecar.mux import Mux, Progress
 from sidecar.param_headers import param_headers
+from sidecar.questions import FEATURES, refused
 from sidecar.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,6 @@ TOO_MANY_QUESTIONS: dict[str, Any] = {
 }
 OWN_NOTICES = ("notifications/subscriptions/acknowledged",)
 """They concern the connection, not who uses it."""
-CLIENT_FEATURES = frozenset({"sampling/createMessage", "elicitation/create", "roots/list"})
 HEADER_NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
 
@@ -55,11 +55,18 @@ class ClientPort(Protocol):
     def capabilities(self) -> dict[str, Any]:
         """What the client declared in its handshake."""
 
+    @property
+    def log_level(self) -> str | None:
+        """The least level of log messages that is wanted in an answer, if any is (modern servers)."""
+
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         """Send a request to the client and return its response frame (its `id` means nothing).
 
         Cancelled, it tells the client so.
         """
+
+    def notified(self, method: str, params: dict[str, Any]) -> None:
+        """The server sent a notification."""
 
 
 class Owner(Protocol):
@@ -221,16 +228,24 @@ class Connection:
         greeting = self.catalog.greeting
         params = era.to_upstream(greeting.era, params, self._envelope())
         headers = self._headers(method, params)
-        if greeting.era == "legacy" and not params and method != "initialize":
-            return await self._mux.request(method, None, timeout=timeout, headers=headers, on_progress=on_progress)
-        return await self._mux.request(method, params, timeout=timeout, headers=headers, on_progress=on_progress)
+        sent = None if greeting.era == "legacy" and not params and method != "initialize" else params
+        frame = await self._mux.request(method, sent, timeout=timeout, headers=headers, on_progress=on_progress)
+        if "error" in frame and self._port is None:
+            for feature_method in refused(frame["error"]):
+                self._owner.feature_refused(feature_method)
+        return frame
 
     async def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Send a notification. Raises ConnectionLost."""
         await self._send(frames.notification(method, params), self._headers(method, params or {}))
 
     def _envelope(self) -> dict[str, Any]:
-        return {era.VERSION_KEY: era.MODERN_VERSION, era.CLIENT_INFO_KEY: CLIENT_INFO, era.CAPABILITIES_KEY: {}}
+        """What a modern server is told with each request; a shared one of no client features, and of no log level."""
+        told: dict[str, Any] = {era.VERSION_KEY: era.MODERN_VERSION, era.CLIENT_INFO_KEY: CLIENT_INFO}
+        told[era.CAPABILITIES_KEY] = self._port.capabilities if self._port else {}
+        if self._port and self._port.log_level:
+            told[era.LOG_LEVEL_KEY] = self._port.log_level
+        return told
 
     def _headers(self, method: str, params: dict[str, Any]) -> Mapping[str, str] | None:
         if self._channel is None or self._channel.transport != "http" or method == "initialize":
@@ -262,6 +277,8 @@ class Connection:
                 question.cancel()
         elif method not in OWN_NOTICES:
             self._owner.notified(method, params)
+            if self._port is not None:
+                self._port.notified(method, params)
 
     def _on_request(self, frame: Frame) -> None:
         request_id = _id(frame["id"])
@@ -283,7 +300,7 @@ class Connection:
             answer = frames.result(request_id, {})
         elif self._port is not None:
             answer = {**await self._ask_client(self._port, method, as_dict(frame.get("params"))), "id": request_id}
-        elif method in CLIENT_FEATURES:
+        elif method in FEATURES:
             self._owner.feature_refused(method)
             why = f"{method}: this connection is shared by several clients"
             answer = frames.error(request_id, {"code": METHOD_NOT_FOUND, "message": why})

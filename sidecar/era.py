@@ -7,6 +7,7 @@ Requests go to an upstream in its era, results come back in the client's. What d
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from sidecar.errors import INVALID_PARAMS, RESOURCE_NOT_FOUND
@@ -36,6 +37,13 @@ def of_params(params: dict[str, Any] | None) -> Era:
     """The era that a request's params speak: modern ones name their version in `_meta`."""
     meta = params.get("_meta") if params else None
     return "modern" if isinstance(meta, dict) and VERSION_KEY in meta else "legacy"
+
+
+def envelope(params: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """What a modern request's `_meta` says of its client under `key`; empty where it says nothing of use."""
+    meta = params.get("_meta")
+    found = meta.get(key) if isinstance(meta, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def without_connection_meta(params: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ HEADER_MISMATCH = -32020  # of the modern era, as the next
 UNSUPPORTED_VERSION = -32022
 REQUEST_CANCELLED = -32800  # as the SDKs answer, where a POST has to be answered
 INTERNAL_ERROR = -32603
+MISSING_CAPABILITY = -32021  # MCP 2026-07-28: the client did not declare what the request needs
 RESOURCE_NOT_FOUND = -32002  # legacy clients' only; era.error_to_client makes it INVALID_PARAMS for modern ones
 SERVER_ERROR = -32010  # first of the implementation-defined band that the SDKs do not use themselves
 
@@ -181,6 +182,59 @@ class TooManyInstances(SidecarError):
 
     code = "SERVER_INSTANCES"
     hint = "Close other sessions, or raise `max_instances` of the server in hub.json."
+
+
+class ClientFeatureMissing(SidecarError):
+    """A server asks for input (sampling, elicitation, roots) that the client did not declare to give."""
+
+    code = "CLIENT_FEATURE_MISSING"
+    rpc_code = MISSING_CAPABILITY
+    hint = "Use a client with that feature, or a tool that does not ask; the client declares it when it connects."
+
+
+class InputRefused(SidecarError):
+    """A client answered what a server asked of it with an error, so the server's call cannot go on."""
+
+    code = "CLIENT_INPUT_REFUSED"
+    hint = "The client's own words are in `data.error`; call again if it was by mistake."
+
+
+class InputRounds(SidecarError):
+    """A server goes on asking for input, round after round, without answering the call."""
+
+    code = "SERVER_INPUT_ROUNDS"
+    hint = "Call again with all that the tool wants to know; if it asks the same again, the server is at fault."
+
+
+class TooManyParked(SidecarError):
+    """As many calls wait for input of their clients as may wait at once."""
+
+    code = "PARKED_LIMIT"
+    hint = "Answer or give up some of them; each is given up by itself after HUB_INPUT_TIMEOUT."
+
+
+class RequestStateInvalid(SidecarError):
+    """A client sent a `requestState` back that is none of the hub's, was changed, or is about another call."""
+
+    code = "REQUEST_STATE_INVALID"
+    rpc_code = INVALID_PARAMS
+    hint = "Send the whole request again as it was, with the requestState as it came; or call anew, without one."
+
+
+class RequestStateExpired(SidecarError):
+    """A client sent a `requestState` back too late, or after the hub was started anew."""
+
+    code = "REQUEST_STATE_EXPIRED"
+    rpc_code = INVALID_PARAMS
+    hint = "Call again, without a requestState; HUB_INPUT_TIMEOUT is how long the hub waits for input."
+
+
+class RequestStateUsed(SidecarError):
+    """A client sent a `requestState` back a second time, or for a call that has ended."""
+
+    code = "REQUEST_STATE_USED"
+    rpc_code = INVALID_PARAMS
+    hint = "Each is good for one request. Call again, without a requestState."
 
 
 class WorkspaceOff(SidecarError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -33,7 +34,7 @@ from pydantic import BaseModel
 from bridge.settings import Settings
 from sidecar import era
 from sidecar.channel import Frame
-from sidecar.errors import HubStopping
+from sidecar.errors import HubStopping, SidecarError
 from sidecar.fastmcp_late import LateEntry, Take
 from sidecar.listened import Listened
 from sidecar.relay import Answered, Notify, Params
@@ -41,7 +42,9 @@ from sidecar.session import Session
 from sidecar.version import VERSION
 
 if TYPE_CHECKING:
+    from sidecar.leases import Party
     from sidecar.stream_session import StreamSession
+    from sidecar.view import View
     from sidecar.workspace import Workspace
 
 Context = ServerRequestContext[Any, Any]
@@ -62,9 +65,9 @@ class FastMCPServer:
         self._server = self._fastmcp._mcp_server
         self._lifespan: Any = None
         """What the server's lifespan gave, once it is entered."""
-        self._bus = Bus()
-        self._listened = Listened(workspace, lambda uri: self._bus.emit(ResourceUpdated(uri)))
-        self._listen_handler = ListenHandler(self._bus)
+        self._everybody = Audience(lambda: workspace.view)
+        self._audiences: dict[Party, Audience] = {}
+        """Of those who see more than everybody does, while one of them listens."""
         self._server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
         self._server.middleware.insert(0, self._describing)
         self.late = LateEntry(workspace, self._server, settings) if settings.relay == "late" else None
@@ -76,7 +79,8 @@ class FastMCPServer:
         late = self.late.running() if self.late else contextlib.nullcontext()
         async with self._server.lifespan(self._server) as self._lifespan, late:
             yield
-            self._listen_handler.close()
+            for audience in self._all():
+                audience.handler.close()
 
     def entered(
         self, session: StreamSession, put: Callable[[Frame], None], end: Callable[[], None]
@@ -86,12 +90,21 @@ class FastMCPServer:
 
     def publish(self, method: str) -> None:
         """Tell modern listeners of a changed list."""
-        self._bus.emit(EVENTS[method])
+        self._everybody.bus.emit(EVENTS[method])
+
+    def publish_to(self, party: Party, method: str) -> None:
+        """The same, for those of a party."""
+        if (audience := self._audiences.get(party)) and method in EVENTS:
+            audience.bus.emit(EVENTS[method])
 
     def follow(self) -> None:
-        """Let modern listeners' resource subscriptions follow the view."""
-        if self._listened.misplaced():
-            self._workspace.spawn(self._listened.follow())
+        """Let modern listeners' resource subscriptions follow what they see."""
+        for audience in self._all():
+            if audience.listened.misplaced():
+                self._workspace.spawn(audience.listened.follow())
+
+    def _all(self) -> tuple[Audience, ...]:
+        return (self._everybody, *self._audiences.values())
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -107,9 +120,12 @@ class FastMCPServer:
         method, params, exchange = frame["method"], frame.get("params"), Exchange(frame["id"], notify)
         connection = _connection(session, params, exchange)
         try:
-            return await serve_one(
-                self._server, exchange, method, params, connection=connection, lifespan_state=self._lifespan
-            )
+            async with self._hearing(session, method, params or {}):
+                return await serve_one(
+                    self._server, exchange, method, params, connection=connection, lifespan_state=self._lifespan
+                )
+        except SidecarError:
+            raise
         except Exception as error:
             known = handler_exception_to_error_data(error)
             if known is None:
@@ -131,17 +147,52 @@ class FastMCPServer:
             described["instructions"] = instructions
         return described
 
+    @contextlib.asynccontextmanager
+    async def _hearing(self, session: Session, method: str, params: Params) -> AsyncIterator[None]:
+        """Let a listener hear of servers of its own too, where it has some, while the context is open."""
+        if method != "subscriptions/listen" or not session.modern or not self._workspace.asking:
+            yield
+            return
+        party = self._workspace.parties.of(session, params)
+        with party.using():
+            await self._workspace.view_for(party)
+            audience = self._audiences.setdefault(party, Audience(lambda: party.private_view or self._workspace.view))
+            audience.listeners += 1
+            token = hearing.set(audience)
+            try:
+                yield
+            finally:
+                hearing.reset(token)
+                audience.listeners -= 1
+                if not audience.listeners:
+                    del self._audiences[party]
+
     async def _listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """`subscriptions/listen`, with the servers subscribed to for the resources that are asked for."""
+        audience = hearing.get() or self._everybody
         uris: list[str] = []
         try:
             for uri in params.notifications.resource_subscriptions or ():
                 uris.append(uri)
-                await self._listened.add(uri)
-            return await self._listen_handler(ctx, params)
+                await audience.listened.add(uri)
+            return await audience.handler(ctx, params)
         finally:
             for uri in uris:
-                self._workspace.spawn(self._listened.remove(uri))
+                self._workspace.spawn(audience.listened.remove(uri))
+
+
+class Audience:
+    """Modern listeners who see the same."""
+
+    def __init__(self, view: Callable[[], View]) -> None:
+        self.bus = Bus()
+        self.listened = Listened(view, lambda uri: self.bus.emit(ResourceUpdated(uri)))
+        self.handler = ListenHandler(self.bus)
+        self.listeners = 0
+
+
+hearing: ContextVar[Audience | None] = ContextVar("hearing", default=None)
+"""The audience of the listener whose request is being served, where it is not everybody."""
 
 
 class Exchange:

@@ -17,6 +17,7 @@ from sidecar.plan import Wanted, plan
 from sidecar.pool import Pool
 from sidecar.probe import Probes
 from sidecar.redact import Redactor
+from sidecar.seal import Sealer
 from sidecar.session import Session
 from sidecar.tenants import Tenants
 from sidecar.upstream import Connect, Upstream
@@ -49,6 +50,7 @@ class Hub:
         self._metrics = metrics
         self._redactor = redactor
         self._publish = publish
+        self._sealer = Sealer(settings.input_timeout)
         self._by_slug: dict[str, Workspace] = {}
         self._ends: dict[Workspace, asyncio.Event] = {}
         self._shown: dict[Workspace, tuple[int, ...]] = {}
@@ -137,7 +139,7 @@ class Hub:
     def _start(self, wanted: Wanted, tenant: str = "") -> Workspace:
         if self._tasks is None:
             raise RuntimeError("the hub is not running")
-        workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed, tenant)
+        workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed, self._sealer, tenant)
         if self._settings.probe_features:
             workspace.probe = self.probes.want
         end = self._ends[workspace] = asyncio.Event()

@@ -12,14 +12,17 @@ from sidecar.upstream import Upstream
 from sidecar.watched import Place, Watched
 
 if TYPE_CHECKING:
-    from sidecar.workspace import Workspace
+    from sidecar.view import View
 
 
 class Listened:
-    """The resources that modern listeners asked for, each subscribed to once, and counted; `tell` tells of a change."""
+    """The resources that modern listeners asked for, each subscribed to once, and counted.
 
-    def __init__(self, workspace: Workspace, tell: Callable[[str], None]) -> None:
-        self._workspace = workspace
+    `view` is what they see now, `tell` tells them of a change.
+    """
+
+    def __init__(self, view: Callable[[], View], tell: Callable[[str], None]) -> None:
+        self._view = view
         self._tell = tell
         self._watched = Watched(self)
         self._counts: Counter[str] = Counter()
@@ -48,7 +51,7 @@ class Listened:
                 await self._subscribe(exposed)
 
     def _place(self, exposed: str) -> Place | None:
-        found = self._workspace.view.resource(exposed)
+        found = self._view().resource(exposed)
         return (found[0].upstream, found[1]) if found else None
 
     async def _subscribe(self, exposed: str) -> None:

@@ -29,6 +29,13 @@ class Holder(Protocol):
         """The clients that are served through it."""
 
 
+class Lender(Protocol):
+    """Who keeps upstreams that nobody uses for a while."""
+
+    def idle(self, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
+        """Those of a server: since when (`time.monotonic`), and how to close each."""
+
+
 class Pool:
     """Owns the task of every upstream. An upstream runs as long as somebody holds it."""
 
@@ -47,6 +54,7 @@ class Pool:
         self._listener = listener
         self._metrics = metrics
         self._drain_timeout = drain_timeout
+        self.lenders: set[Lender] = set()
         self._held: dict[tuple[str, str], tuple[Upstream, set[Holder]]] = {}
         self._draining: set[Upstream] = set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -103,6 +111,13 @@ class Pool:
                     self._draining.add(upstream)
                     upstream.stop(self._drain_timeout)
                 return
+
+    def make_room(self, fingerprint: str) -> bool:
+        """Close the upstream of a server that has been idle for longest; whether there was one."""
+        found = [each for lender in self.lenders for each in lender.idle(fingerprint)]
+        if found:
+            min(found, key=lambda each: each[0])[1]()
+        return bool(found)
 
     async def _run(self, upstream: Upstream) -> None:
         try:

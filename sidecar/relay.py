@@ -11,10 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sidecar import era, pages, tasks, uris
+from sidecar import era, pages, rounds, tasks, uris
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
+from sidecar.modern import ModernCalls
 from sidecar.mux import Progress
+from sidecar.questions import CARRIERS
 from sidecar.session import LEVELS, Session
 from sidecar.view import Kind, Offer, View
 
@@ -58,6 +60,7 @@ class Relay:
 
     def __init__(self, workspace: Workspace, page_size: int = 0) -> None:
         self._workspace = workspace
+        self._modern = ModernCalls(workspace)
         self._page_size = page_size
         self._handlers: Mapping[str, Callable[[Request], Awaitable[dict[str, Any]]]] = {
             "tools/list": self._list("tools", "tools"),
@@ -88,7 +91,12 @@ class Relay:
         """
         request = Request(session, method, params or {}, notify)
         try:
-            result = await self._handlers[method](request)
+            if request.era == "legacy" or not self._workspace.asking:
+                result = await self._handlers[method](request)
+            else:
+                request.session = party = self._workspace.parties.of(session, request.params)
+                with party.using():
+                    result = await self._handlers[method](request)
         except SidecarError as error:
             log.warning(
                 "request failed",
@@ -213,9 +221,14 @@ class Relay:
         """Ask a server, and translate its answer for the client."""
         if log.isEnabledFor(logging.DEBUG):
             log.debug("asking", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
-        frame = await offer.upstream.request(
-            request.method, params, timeout=offer.timeout(tool), tool=tool, on_progress=request.progress()
-        )
+        if request.method not in CARRIERS:
+            frame = await offer.upstream.request(
+                request.method, params, timeout=offer.timeout(tool), on_progress=request.progress()
+            )
+        elif request.era == "modern":
+            frame = await self._modern.ask(request, offer, params, tool)
+        else:
+            frame = await rounds.ask(request, offer, params, tool)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("answered", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
         result = _result(request, frame)
@@ -225,7 +238,7 @@ class Relay:
 class Request:
     """One request of a client on its way."""
 
-    __slots__ = ("_notify", "correlation", "era", "method", "params", "session")
+    __slots__ = ("correlation", "era", "method", "notify", "params", "session")
 
     def __init__(self, session: Session, method: str, params: Params, notify: Notify) -> None:
         self.session = session
@@ -233,7 +246,20 @@ class Request:
         self.params = params
         self.era = era.of_params(params)
         self.correlation = session.next_correlation()
-        self._notify = notify
+        self.notify = notify
+
+    @property
+    def token(self) -> Any:
+        """The client's progress token, if it gave one."""
+        meta = self.params.get("_meta")
+        return meta.get("progressToken") if isinstance(meta, dict) else None
+
+    @property
+    def level(self) -> str | None:
+        """The least level of log messages that a modern client wants with the answer, if any."""
+        meta = self.params.get("_meta")
+        level = meta.get(era.LOG_LEVEL_KEY) if isinstance(meta, dict) else None
+        return level if level in LEVELS else None
 
     @property
     def capabilities(self) -> dict[str, Any]:
@@ -251,11 +277,10 @@ class Request:
 
     def progress(self) -> Progress | None:
         """What to do with the server's progress: send it under the client's own token, if the client gave one."""
-        meta = self.params.get("_meta")
-        token = meta.get("progressToken") if isinstance(meta, dict) else None
+        token = self.token
         if token is None:
             return None
-        return lambda params: self._notify("notifications/progress", {**params, "progressToken": token})
+        return lambda params: self.notify("notifications/progress", {**params, "progressToken": token})
 
 
 def _shown(value: Any) -> str:

@@ -13,7 +13,9 @@ from sidecar.tasks import Tasks
 from sidecar.watched import Watched
 
 if TYPE_CHECKING:
+    from bridge.models import ServerSpec
     from sidecar.errors import SidecarError
+    from sidecar.pool import Pool
     from sidecar.upstream import Upstream
     from sidecar.view import View
 
@@ -29,6 +31,8 @@ class Session(ABC):
     """Whether its client speaks the modern era, which has no handshake."""
     tenant = ""
     """A session holds only what it has alone, whosever it is (pool.Holder)."""
+    lasting = True
+    """Whether there is a session, and not only a request (modern era, Streamable HTTP)."""
 
     def __init__(self, session_id: str | None = None) -> None:
         self.id = session_id or secrets.token_hex(16)
@@ -69,6 +73,17 @@ class Session(ABC):
 
     def close(self) -> None:  # noqa: B027 - most kinds have nothing to do here
         """End it, where it can be ended from here: what its transport owns ends with the workspace."""
+
+    def acquire(self, pool: Pool, spec: ServerSpec) -> Upstream:
+        """Its own upstream of a `per_client` server. Raises TooManyInstances."""
+        return pool.acquire(spec, self, owner=self.id, port=self)
+
+    def spares(self, key: str | None = None) -> Iterable[Upstream]:
+        """Further upstreams of a server, or of all, that it needs no more."""
+        return ()
+
+    def notified(self, method: str, params: dict[str, Any]) -> None:  # noqa: B027
+        """An upstream of its own sent a notification; what concerns a session comes to it with `notify`."""
 
     def clients(self) -> Iterable[Session]:
         """The clients behind it: one, unless it only stands for requests that have no session (pool.Holder)."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Sessionless(Session):
     """Stands for all modern HTTP requests to a workspace, and holds the upstreams that they have to themselves."""
 
-    transport = "http"
+    transport, lasting = "http", False
     modern = True
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
@@ -124,7 +124,7 @@ def _refusal(workspace: Workspace, frame: Frame, scope: Scope) -> inbound.Error 
     """What is wrong with a request, if anything is."""
     if (refusal := inbound.over_http(frame, scope)) is not None or frame["method"] != "tools/call":
         return refusal
-    view = workspace.sessionless.private_view or workspace.view
+    view = workspace.parties.seen(workspace.sessionless, frame["params"]) or workspace.view
     if not view.wants_headers:
         return None
     return inbound.param_headers(view.schema(str(frame["params"].get("name"))), frame, scope)

@@ -90,9 +90,7 @@ class Originals:
 def rewrite_result(method: str, result: dict[str, Any], rename: Rename) -> dict[str, Any]:
     """The result of `method` with its URIs renamed; the same object if it has none.
 
-    Of what a server sends on its own, `result` are the params.
-
-    Nothing that is passed in is changed.
+    For what a server sends by itself, a notification or a question, it is the params. Nothing passed in is changed.
     """
     rewriter = _REWRITERS.get(method)
     result = _asked(result, rename) if "inputRequests" in result else result

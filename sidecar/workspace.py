@@ -16,9 +16,12 @@ from sidecar import view as views
 from sidecar.catalog import CHANGED
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
 from sidecar.fastmcp_server import FastMCPServer
+from sidecar.leases import Parties
+from sidecar.parked import Parked
 from sidecar.plan import Wanted
 from sidecar.pool import Holder, Pool
 from sidecar.relay import Relay
+from sidecar.seal import Sealer
 from sidecar.session import LEVELS, Session
 from sidecar.stateless import Sessionless
 from sidecar.upstream import RECONNECT_WAIT, Upstream
@@ -62,6 +65,7 @@ class Workspace:
         pool: Pool,
         settings: Settings,
         on_sessions: Callable[[Workspace], None],
+        sealer: Sealer,
         tenant: str = "",
     ) -> None:
         self.wanted = wanted
@@ -72,6 +76,8 @@ class Workspace:
         self.gone = False
         self.sessions: set[Session] = set()
         self.members: dict[str, Member] = {}
+        self.asking = False
+        """Whether there is a server that may ask its clients."""
         self.relay = Relay(self, settings.page_size)
         self.probe: Callable[[Iterable[Upstream], dict[str, Any]], None] | None = None
         """Told which shared servers a client lists, and what the client can do."""
@@ -82,6 +88,11 @@ class Workspace:
         self._tasks: asyncio.TaskGroup | None = None
         self.sessionless = Sessionless()
         self.fastmcp = FastMCPServer(self, settings)
+        self.sealer = sealer
+        self.parked = Parked(settings.input_timeout)
+        self.parties = Parties(
+            pool, settings.session_idle_timeout, settings.input_timeout, self.fastmcp.publish_to, self.join, self.leave
+        )
 
     @property
     def spec(self) -> WorkspaceSpec:
@@ -109,14 +120,20 @@ class Workspace:
                 await until.wait()
             finally:
                 self._tasks = None
+                self.parked.drop()
+                self.parties.close()
                 self.leave(self.sessionless)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do a small piece of work for a session, in a task that the workspace owns."""
+        self.start(work)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        """The same; the task, or None where the workspace is being closed."""
         if self._tasks is None:
             work.close()
-        else:
-            self._tasks.create_task(_guarded(work))
+            return None
+        return self._tasks.create_task(_guarded(work))
 
     # --- configuration -------------------------------------------------------------------------------------------
 
@@ -135,6 +152,7 @@ class Workspace:
             member = self.members[key]
             released += [(held, self) for held in (member.upstream, member.before) if held]
         self.members = members
+        self.asking = any(spec.settings.session == "per_client" for spec in wanted.servers)
         released += self._drop_own(wanted.servers)
         opened_at_need = {key for key, member in members.items() if member.upstream is None}
         self.refresh(announce=not opened_at_need <= alone)
@@ -188,6 +206,7 @@ class Workspace:
                     del session.own[key]
                     if upstream not in session.own.values():
                         released.append((upstream, session))
+                    released += [(spare, session) for spare in session.spares(key)]
         return released
 
     # --- the view ------------------------------------------------------------------------------------------------
@@ -274,7 +293,7 @@ class Workspace:
 
     def _open_own(self, session: Session, spec: ServerSpec) -> Upstream | None:
         try:
-            upstream = self._pool.acquire(spec, session, owner=session.id, port=session)
+            upstream = self.parties.acquire(session, spec)
         except TooManyInstances as error:
             log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": self.name})
             session.refused = error
@@ -293,7 +312,9 @@ class Workspace:
     def leave(self, session: Session) -> None:
         """A client left: free what it had."""
         self.sessions.discard(session)
-        for upstream in session.own.values():
+        self.parked.drop(session)
+        self.parties.left(session)
+        for upstream in (*session.own.values(), *session.spares()):
             self._pool.release(upstream, session)
         session.own.clear()
         if session.log_level is not None:

@@ -14,7 +14,9 @@ from typing import Any
 from tests.support.peers import KEYS, LEGACY, MODERN, Era, Exchange, Json
 
 HUBS = "(the hub's own words)"
-FEATURES = {"sampling": "sampling", "elicit": "elicitation", "roots": "roots"}
+FEATURES = {"sampling": "sampling", "roots": "roots"} | dict.fromkeys(
+    ("elicit", "elicit_url", "elicit_often", "ask_all"), "elicitation"
+)
 LEGACY_CAPABILITIES: Json = {
     "logging": {},
     "tasks": {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}},
@@ -153,8 +155,8 @@ def cancelled(case: Case, exchange: Exchange) -> None:
 def own_connection(case: Case, exchange: Exchange) -> None:
     """The server's client is the hub: a server sees the hub's name and version and its own connection's ids and
     progress tokens, and no `_meta` key that belongs to the client's connection (all other keys arrive). A log level
-    that a modern client asks for in `_meta` is such a key; what a legacy client sets reaches the server, combined over
-    all clients; when those who set one have left, it is `info`."""
+    is such a key: what a modern client asks for in `_meta` reaches servers with `session: per_client`; what a legacy
+    client sets reaches all, combined over all clients; when those who set one have left, it is `info`."""
     if case.params.get("name") == "connection":
         keep_what_is_the_clients(exchange)
 
@@ -163,7 +165,7 @@ def own_connection(case: Case, exchange: Exchange) -> None:
 def shared_server(case: Case, exchange: Exchange) -> None:
     """A shared server has several clients and cannot be given the features of one: it is told that there is no
     sampling, no elicitation and no roots, in the era in which the hub speaks to it. With `session: per_client` it has
-    those of its client, if that speaks the legacy era (docs/adr/0007-sessions.md)."""
+    those of its client, whatever the eras of both (docs/protocol-eras.md)."""
     feature = FEATURES.get(case.params.get("name", ""))
     if feature and case.method == "tools/call" and (case.direct, case.upstream) == ("modern", "legacy"):
         text = {"type": "text", "text": f"The client does not offer {feature}"}
@@ -173,8 +175,14 @@ def shared_server(case: Case, exchange: Exchange) -> None:
 @difference
 def log_messages(case: Case, exchange: Exchange) -> None:
     """Log messages of a shared server go to the hub's log, and to a client only while it is the only one, for they
-    name no request; in the modern era they do not reach clients."""
+    name no request; to modern clients only with `session: per_client`, where they belong to a call."""
     exchange.notes = [note for note in exchange.notes if note["method"] != "notifications/message"]
+
+
+@difference
+def request_states(case: Case, exchange: Exchange) -> None:
+    """The `requestState` of a result that wants input is the hub's, with the server's own sealed inside: good for that
+    call of that client, and for `HUB_INPUT_TIMEOUT` (docs/protocol-eras.md)."""
 
 
 @difference

@@ -90,6 +90,9 @@ MOCK: list[Step] = [
     call("sampling"),
     call("elicit"),
     call("roots"),
+    call("elicit_url"),
+    call("elicit_often"),
+    call("ask_all"),
     call("nope"),
     ("tools/call", {}),
     ("tools/call", {"name": "structured"}),
@@ -135,6 +138,7 @@ MOCK_OTHERS = {
     "change_tools": "test_list_changes",
     "change_resources": "test_list_changes",
     "change_prompts": "test_list_changes",
+    "sign_in": "test_eras.py",
     "burst": "test_proxy_losses",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -68,7 +69,9 @@ class FakeChannel:
         if "method" not in frame:
             self._asked.pop(frame["id"]).set_result(frame)
         elif "id" in frame:
-            self.running[frame["id"]] = self._tasks.create_task(self._answer(frame))
+            # On stdio nothing ties what a server sends to the request that it is about, not even a task's context.
+            context = contextvars.Context() if self.transport == "stdio" else None
+            self.running[frame["id"]] = self._tasks.create_task(self._answer(frame), context=context)
 
     async def _answer(self, frame: Frame) -> None:
         try:

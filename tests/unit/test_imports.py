@@ -20,7 +20,16 @@ SDK_PUBLIC = {"mcp_types.version", "mcp.shared.message", "mcp.shared.inbound"}
 PURE = {
     "bridge": {"errors", "models", "models.base", "models.desired", "models.actual", "models.edits", "codec", "kinds"},
     "sidecar": {"errors", "channel", "names", "uris", "frames", "era", "plan"}
-    | {"expand", "fingerprint", "catalog", "backoff", "containers.argv", "containers.errors", "containers.exits"},
+    | {
+        "expand",
+        "fingerprint",
+        "catalog",
+        "backoff",
+        "containers.argv",
+        "containers.errors",
+        "containers.exits",
+        "questions",
+    },
     "yamcp_ui_adapter": {"errors", "document", "entries", "providers", "workspaces", "translate", "slug", "template"}
     | {"jsontext", "places", "merge", "edits", "foreign", "importing"},
 }

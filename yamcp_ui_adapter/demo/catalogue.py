@@ -18,6 +18,15 @@ Complete = Callable[[str, str, dict[str, str]], Iterable[str]]
 """(argument, what was typed so far, the other arguments) -> suggestions."""
 
 EMPTY_SCHEMA: Json = {"type": "object", "properties": {}}
+STRING, NUMBER, INTEGER = {"type": "string"}, {"type": "number"}, {"type": "integer"}
+
+
+def schema(required: str = "", **properties: Any) -> Json:
+    """An object schema; `required` names properties, separated by spaces."""
+    found: Json = {"type": "object", "properties": properties}
+    if required:
+        found["required"] = required.split()
+    return found
 
 
 class Tool:

@@ -7,22 +7,12 @@ import sys
 import threading
 from typing import Any
 
-from yamcp_ui_adapter.demo.catalogue import contents, text, uri_part
+from yamcp_ui_adapter.demo import mock_questions
+from yamcp_ui_adapter.demo.catalogue import INTEGER, NUMBER, STRING, contents, schema, text, uri_part
 from yamcp_ui_adapter.demo.mcp_stdio import Server
 from yamcp_ui_adapter.demo.mock_lists import NESTED_SCHEMA, PIXEL, SILENCE, Counter, base64_of
 from yamcp_ui_adapter.demo.session import Call
 from yamcp_ui_adapter.demo.wire import INTERNAL_ERROR, Json, RpcError, ToolError
-
-
-def schema(required: str = "", **properties: Any) -> Json:
-    """An object schema; `required` names properties, separated by spaces."""
-    found: Json = {"type": "object", "properties": properties}
-    if required:
-        found["required"] = required.split()
-    return found
-
-
-STRING, NUMBER, INTEGER = {"type": "string"}, {"type": "number"}, {"type": "integer"}
 
 
 def add(server: Server, *, shy: bool, anyway: bool) -> None:
@@ -32,7 +22,7 @@ def add(server: Server, *, shy: bool, anyway: bool) -> None:
     _add_trouble(server)
     _add_slow(server)
     _add_changes(server)
-    _add_questions(server, shy=shy, anyway=anyway)
+    mock_questions.add(server, shy=shy, anyway=anyway)
     _add_insight(server)
 
 
@@ -189,27 +179,6 @@ def _add_changes(server: Server) -> None:
             Counter.value += 1
         server.updated(uri)
         return f"updated {uri}"
-
-
-def _add_questions(server: Server, *, shy: bool, anyway: bool) -> None:
-    def needs(feature: str) -> str:
-        return feature if shy else ""
-
-    @server.tool("Have the client's model answer", schema(prompt=STRING), slow=True, needs=needs("sampling"))
-    def sampling(call: Call) -> Json:
-        message = {"role": "user", "content": text(call.args.get("prompt", "Say hello"))}
-        params = {"messages": [message], "maxTokens": 100, "systemPrompt": "Be brief"}
-        return {"answer": call.ask("sampling/createMessage", params, anyway=anyway)}
-
-    @server.tool("Have the client's user fill in a form", schema(message=STRING), slow=True, needs=needs("elicitation"))
-    def elicit(call: Call) -> Json:
-        form = schema("name", name={"type": "string", "title": "Your name"}, age={"type": "integer", "minimum": 0})
-        params = {"message": call.args.get("message", "Who are you?"), "requestedSchema": form}
-        return {"answer": call.ask("elicitation/create", params, anyway=anyway)}
-
-    @server.tool("Ask for the client's roots", slow=True, needs=needs("roots"))
-    def roots(call: Call) -> Json:
-        return {"answer": call.ask("roots/list", {}, anyway=anyway)}
 
 
 def _add_insight(server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from collections import Counter
 from typing import Any
@@ -78,23 +79,30 @@ class Session:
             if wants(wanted):
                 self.notify(method, {**params, "_meta": {f"{META}subscriptionId": listener}})
 
-    def request(self, method: str, params: Json, call: Call) -> Json:
-        """Ask the client (legacy era) and wait for its answer.
+    def request_all(self, questions: dict[str, tuple[str, Json]], call: Call) -> dict[str, Json]:
+        """Ask the client (legacy era) and wait for its answers, by key.
 
         Raises:
             Cancelled: the call on whose behalf it is asked was cancelled.
             RpcError: the client answered with an error.
         """
-        key = f"{META}{next(self._ids)}"
-        answered, answer = self._waiting[key] = (threading.Event(), {})
-        self.pipe.send({"jsonrpc": "2.0", "id": key, "method": method, "params": params})
+        sent: dict[str, str] = {}
+        for key, (method, params) in questions.items():
+            request_id = sent[key] = f"{META}{next(self._ids)}"
+            self._waiting[request_id] = (threading.Event(), {})
+            self.pipe.send({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
         try:
-            while not answered.wait(0.05):
-                if call.cancelled.is_set():
-                    self.notify("notifications/cancelled", {"requestId": key})
-                    raise Cancelled
+            return {key: self._answer(request_id, call) for key, request_id in sent.items()}
         finally:
-            del self._waiting[key]
+            for request_id in sent.values():
+                del self._waiting[request_id]
+
+    def _answer(self, request_id: str, call: Call) -> Json:
+        answered, answer = self._waiting[request_id]
+        while not answered.wait(0.05):
+            if call.cancelled.is_set():
+                self.notify("notifications/cancelled", {"requestId": request_id})
+                raise Cancelled
         if error := answer.get("error"):
             raise RpcError(error["code"], error["message"], error.get("data"))
         result: Json = answer["result"]
@@ -177,25 +185,35 @@ class Call:
         if self.cancelled.wait(seconds):
             raise Cancelled
 
-    def ask(self, method: str, params: Json, *, anyway: bool = False) -> Json:
+    def ask(self, method: str, params: Json, *, key: str = "", anyway: bool = False) -> Json:
         """Have the client do something (sampling, elicitation, roots), in the way of the call's era.
+
+        `key` tells it from other questions of the same kind in this call. Raises as `ask_all`.
+        """
+        key = key or FEATURES[method]
+        return self.ask_all({key: (method, params)}, anyway=anyway)[key]
+
+    def ask_all(self, questions: dict[str, tuple[str, Json]], *, anyway: bool = False) -> dict[str, Json]:
+        """Have the client do several things at once; its answers by key.
 
         Raises:
             ToolError: legacy era, the client did not say that it can (not looked at with `anyway`).
             RpcError: modern era, the client did not say that it can; or it answered with an error.
-            InputRequired: modern era, the answer is not there yet.
+            InputRequired: modern era, the answers are not there yet. What was answered before is in the state.
         """
-        feature = FEATURES[method]
-        able = anyway or feature in self.capabilities
-        if not self.modern:
-            if not able:
+        for method, _ in questions.values():
+            feature = FEATURES[method]
+            if anyway or feature in self.capabilities:
+                continue
+            if not self.modern:
                 raise ToolError(f"The client does not offer {feature}")
-            return self.session.request(method, params, self)
-        if not able:
             data: Json = {"requiredCapabilities": {feature: {}}}
             raise RpcError(MISSING_CAPABILITY, f"The client does not offer {feature}", data)
-        answers = self.params.get("inputResponses") or {}
-        if feature not in answers:
-            raise InputRequired({feature: {"method": method, "params": params}}, state=f"{feature}-asked")
-        answer: Json = answers[feature]
-        return answer
+        if not self.modern:
+            return self.session.request_all(questions, self)
+        known: Json = json.loads(self.params.get("requestState") or "{}") | (self.params.get("inputResponses") or {})
+        missing = {key: question for key, question in questions.items() if key not in known}
+        if missing:
+            asked = {key: {"method": method, "params": params} for key, (method, params) in missing.items()}
+            raise InputRequired(asked, state=json.dumps(known))
+        return {key: known[key] for key in questions}

@@ -17,6 +17,7 @@ INTERNAL_ERROR = -32603
 RESOURCE_NOT_FOUND = -32002  # legacy era only; the modern one answers INVALID_PARAMS
 MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
+URL_ELICITATION_REQUIRED = -32042  # legacy era only
 
 
 class RpcError(Exception):

@@ -29,6 +29,7 @@ server = FastMCP("remote")
 upgrade: ContextVar[Mapping[str, str] | None] = ContextVar("upgrade", default=None)
 """The headers that came with the upgrade of this WebSocket."""
 hanging: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+answered: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 cancelled: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
 
@@ -89,6 +90,16 @@ async def is_cancelled(name: str) -> str:
     """Return when the call of `hang` with that name was cancelled."""
     await cancelled[name].wait()
     return "cancelled"
+
+
+@server.tool
+async def ask(name: str, ctx: Context, after: str = "") -> str:
+    """Ask the client's user by that name, when the call of the name `after` has been answered; return the answer."""
+    if after:
+        await answered[after].wait()
+    result = await ctx.elicit(name, response_type=str)
+    answered[name].set()
+    return f"{name}: {getattr(result, 'data', result.action)}"
 
 
 async def converse(connection: ServerConnection) -> None:

@@ -47,11 +47,15 @@ class Port:
     """A client that answers each request with its name; `sampling/createMessage` never."""
 
     capabilities: ClassVar[dict[str, Any]] = {"sampling": {}, "roots": {"listChanged": True}}
+    log_level: str | None = None
     waiting = 0
     waits = True
 
     def __init__(self) -> None:
         self.given: list[dict[str, Any]] = []
+
+    def notified(self, method: str, params: dict[str, Any]) -> None:
+        pass
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         if method == "sampling/createMessage" and self.waits:
