@@ -24,7 +24,7 @@ async def test_a_place_that_refuses(tmp_path: Path) -> None:
     async with world(tmp_path, first, second) as made:
         made.put(first.spec("a"), space("a"), space("a", name="other"))
         await made.settled()
-        listened = Listened(made.workspace(), heard.append)
+        listened = Listened(lambda: made.workspace().view, heard.append)
         await listened.add("note://a/1")
         await listened.add("note://a/1")
         assert len(first.channel.got("resources/subscribe")) == 1
@@ -56,7 +56,7 @@ async def test_what_could_not_be_subscribed_to_is_tried_again(tmp_path: Path) ->
     async with world(tmp_path, server) as made:
         made.put(server.spec("a"), space("a"))
         await made.settled()
-        listened = Listened(made.workspace(), heard.append)
+        listened = Listened(lambda: made.workspace().view, heard.append)
         await listened.add("note://a/1")
         await listened.add("note://nowhere/1")
         assert listened.misplaced() == ["note://a/1"]

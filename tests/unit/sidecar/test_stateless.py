@@ -117,7 +117,7 @@ async def test_what_is_let_in_is_what_the_sdk_lets_in(both: tuple[World, World],
 
 
 async def test_requests_are_no_clients(tmp_path: Path) -> None:
-    """A request under way counts as no session, and nothing is kept of it; all share their workspace's upstream."""
+    """Requests are no clients; of those that say the same of themselves one party is kept, with the upstream that all use."""
     gate = Gate()
     server = FakeServer(tools={"gate": gate})
     async with world(tmp_path, server, serve=True) as hub:
@@ -130,7 +130,8 @@ async def test_requests_are_no_clients(tmp_path: Path) -> None:
             for peer in (one, two):
                 assert "result" in (await peer.request("tools/call", {"name": "a_gate"})).answer
             workspace = hub.workspace()
-            assert (workspace.sessions, workspace.clients()) == ({workspace.sessionless}, set())
+            (party,) = workspace.sessions - {workspace.sessionless}
+            assert (party.lasting, workspace.clients()) == (True, set())
             assert len(server.channels) == 1
     await until(lambda: server.open == 0)
 
