@@ -43,7 +43,7 @@ class ModernCalls:
         sent = questions.without_answers(params)
         if state is not None and state.kind == "parked":
             call = self._workspace.parked.take(str(state.value), request.session)
-            call.answers(responses)
+            call.unpark(responses)
             return await self._round(request, offer, params, call)
         if state is not None and state.kind == "again":
             if not all(answer.get("action") == "accept" for answer in responses.values()) or not responses:

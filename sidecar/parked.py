@@ -78,6 +78,9 @@ class Call:
         self.outcome: Outcome | None = None
         self.questions: dict[str, Question] = {}
         self._count = 0
+        self._in_hand: frozenset[str] = frozenset()
+        """Keys of what the client is answering now, while the call is parked."""
+        self._pass_on: Callable[[Question], None] = self._refuse
         self._notify: Notify | None = None
         self._token: Any = None
         self._task: asyncio.Task[None] | None = None
@@ -109,13 +112,13 @@ class Call:
     def end(self, outcome: Outcome) -> None:
         """The call is over; the first outcome counts."""
         self.outcome = self.outcome or outcome
-        for question in self.let_go():
-            question.refuse(self.why)
+        self._hand_over()
         self._news.set()
 
     def cancel(self, why: str) -> None:
         """Give it up: its server is told of the cancellation, and what that waits for is answered with an error."""
         self.why = why
+        self.unpark()
         if self._task is not None:
             self._task.cancel()
 
@@ -131,11 +134,33 @@ class Call:
         question.answer.add_done_callback(lambda _: self.questions.pop(key, None))
         self._news.set()
 
-    def let_go(self) -> list[Question]:
-        """What is not answered, from now on not its any more."""
-        left = list(self.open().values())
-        self.questions.clear()
-        return left
+    def leave(self, pass_on: Callable[[Question], None]) -> None:
+        """Its server is done with it: what it leaves unanswered goes to `pass_on`, now or once the client came back."""
+        self._pass_on = pass_on
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Let go of what is not answered, but for what the client has in hand: nobody is asked a thing twice."""
+        for key, question in self.open().items():
+            if key not in self._in_hand:
+                del self.questions[key]
+                self._pass_on(question)
+
+    def _refuse(self, question: Question) -> None:
+        question.refuse(self.why)
+
+    def park(self) -> None:
+        """The client has been told what is asked, and will come back."""
+        self._in_hand = frozenset(self.open())
+
+    def unpark(self, responses: Mapping[str, Any] | None = None) -> None:
+        """The client came back with answers, which go to the server; unknown keys mean nothing. Or it never will."""
+        self._in_hand = frozenset()
+        for key, result in (responses or {}).items():
+            if question := self.questions.get(key):
+                question.resolve(frames.result(0, questions.plain_answer(result)))
+        if self.outcome is not None:
+            self._hand_over()
 
     def progressed(self, params: dict[str, Any]) -> None:
         """Pass the server's progress on, under the token of the request under way."""
@@ -176,12 +201,6 @@ class Call:
             raise self.outcome
         assert self.outcome is not None  # noqa: S101  # `round` said that it is over
         return self.outcome
-
-    def answers(self, responses: Mapping[str, Any]) -> None:
-        """Hand the client's answers to the server; unknown keys mean nothing."""
-        for key, result in responses.items():
-            if question := self.questions.get(key):
-                question.resolve(frames.result(0, questions.plain_answer(result)))
 
     async def answered(self) -> None:
         """Wait until nothing is asked any more."""
@@ -267,12 +286,15 @@ class Desk:
     def left(self, call: Call) -> None:
         """A call is over. What it leaves unanswered may be another's: then the next in line is asked."""
         self.calls.remove(call)
-        for question in call.let_go():
+
+        def pass_on(question: Question) -> None:
             heir = None if question.named else self._next_in_line()
             if heir is None:
                 question.refuse(call.why)
             else:
                 heir.adopt(question)
+
+        call.leave(pass_on)
 
 
 class Parked:
@@ -297,6 +319,7 @@ class Parked:
         ticket = secrets.token_hex(16)
         timer = asyncio.get_running_loop().call_later(self._patience, self._expire, ticket)
         self._calls[ticket] = (call, timer)
+        call.park()
         return ticket
 
     def take(self, ticket: str, session: Session) -> Call:

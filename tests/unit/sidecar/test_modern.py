@@ -283,12 +283,41 @@ async def test_a_question_outlives_the_call_that_carries_it(hub: World, server: 
     carried = await oldest
     assert carried["resultType"] == "input_required"
     server.gate.open()
-    result = await younger
+    await until(lambda: sum(upstream.in_flight for upstream in hub.hub.pool) == 1)
     done = await call(hub, session, params("wait", requestState=carried["requestState"]))
     assert done["content"] == text("through")["content"]
+    result = await younger
     assert result["inputRequests"].keys() == carried["inputRequests"].keys() == {"hub-1"}
     assert (await call(hub, session, retry(result)))["resultType"] == "complete"
     assert [answer["result"] for answer in server.answers] == [YES]
+
+
+async def test_nobody_is_asked_twice(hub: World, server: Server) -> None:
+    """A call that ends while its client answers what it carries: the answer still goes to the call that it was for."""
+    session = Recorder()
+    oldest = asyncio.create_task(call(hub, session, params("wait")))
+    await server.gate.reached()
+    younger = asyncio.create_task(call(hub, session, params()))
+    carried = await oldest
+    server.gate.open()
+    await until(lambda: sum(upstream.in_flight for upstream in hub.hub.pool) == 1)
+    done = await call(hub, session, retry(carried, tool="wait"))
+    assert done["content"] == text("through")["content"]
+    assert (await younger)["resultType"] == "complete"
+    assert [answer["result"] for answer in server.answers] == [YES]
+
+
+async def test_a_client_that_does_not_come_back_for_a_call_that_has_ended(tmp_path: Path, server: Server) -> None:
+    """When it has had its time, the next call is asked what that one carried."""
+    async with serving(tmp_path, server, input_timeout=0.2) as hub:
+        session = Recorder()
+        oldest = asyncio.create_task(call(hub, session, params("wait")))
+        await server.gate.reached()
+        younger = asyncio.create_task(call(hub, session, params()))
+        await oldest
+        server.gate.open()
+        result = await younger
+        assert (await call(hub, session, retry(result)))["resultType"] == "complete"
 
 
 async def test_a_server_that_may_still_be_at_a_cancelled_call_serves_no_other(hub: World, server: Server) -> None:

@@ -117,7 +117,7 @@ async def test_what_is_let_in_is_what_the_sdk_lets_in(both: tuple[World, World],
 
 
 async def test_requests_are_no_clients(tmp_path: Path) -> None:
-    """Requests are no clients; of those that say the same of themselves one party is kept, with the upstream that all use."""
+    """Requests are no clients; of those that say the same of themselves one party is kept, with its upstream."""
     gate = Gate()
     server = FakeServer(tools={"gate": gate})
     async with world(tmp_path, server, serve=True) as hub:
