@@ -17,6 +17,7 @@ IMPORT = "import sidecar.__main__"
 OWN = frozenset({"sidecar", "bridge"})
 NEEDED = {
     "anyio": "the streams that FastMCP's low-level server reads and writes",
+    "cryptography": "request states are sealed with AES-GCM",
     "dotenv": "the settings file",
     "fastmcp": "handshake, discovery and what else belongs to the hub itself",
     "httpx2": "servers over SSE and Streamable HTTP",

@@ -19,7 +19,7 @@ from bridge.transport import Link
 
 QUEUE = 10_000
 """Messages that a socket keeps for one peer who does not read; more than a client's unanswered requests."""
-BATCH = 256
+BATCH = 8
 """Messages that are read before others get their turn."""
 LINGER_MS = 200
 """How long a closing server goes on handing over its last answers, in ms."""

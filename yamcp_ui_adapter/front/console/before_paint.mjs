@@ -18,6 +18,6 @@
       Object.assign(document.createElement('script'), { type: 'module', src: '/hub/assets/main.mjs' }),
     );
   };
-  requestAnimationFrame(() => setTimeout(begin));
+  new PerformanceObserver(begin).observe({ type: 'paint', buffered: true });
   setTimeout(begin, 200);
 }
