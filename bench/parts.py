@@ -21,6 +21,7 @@ BRIDGE: Targets = {
     "burst_server_mb": ("<", 5),
     "ordered": ("==", 1),
     "lost": ("==", 0),
+    "repeated": ("==", 0),
 }
 ADAPTER: Targets = {
     "load_p50_ms": ("<", 10),
