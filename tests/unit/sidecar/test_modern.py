@@ -274,13 +274,18 @@ async def test_a_session_has_one_process(hub: World, server: Server) -> None:
         await call(hub, session, retry(result))
 
 
-async def test_a_question_outlives_the_call_that_carries_it(hub: World, server: Server) -> None:
-    """On stdio nothing says whose it is: when the oldest call is over, the next one of the session is asked."""
-    session = Recorder()
+async def two_calls(hub: World, server: Server, session: Session) -> tuple[Any, asyncio.Task[Any]]:
+    """What a session's oldest call is told, which carries the question of its younger one; and that, under way."""
     oldest = asyncio.create_task(call(hub, session, params("wait")))
     await server.gate.reached()
     younger = asyncio.create_task(call(hub, session, params()))
-    carried = await oldest
+    return await oldest, younger
+
+
+async def test_a_question_outlives_the_call_that_carries_it(hub: World, server: Server) -> None:
+    """On stdio nothing says whose it is: when the oldest call is over, the next one of the session is asked."""
+    session = Recorder()
+    carried, younger = await two_calls(hub, server, session)
     assert carried["resultType"] == "input_required"
     server.gate.open()
     await until(lambda: sum(upstream.in_flight for upstream in hub.hub.pool) == 1)
@@ -295,10 +300,7 @@ async def test_a_question_outlives_the_call_that_carries_it(hub: World, server: 
 async def test_nobody_is_asked_twice(hub: World, server: Server) -> None:
     """A call that ends while its client answers what it carries: the answer still goes to the call that it was for."""
     session = Recorder()
-    oldest = asyncio.create_task(call(hub, session, params("wait")))
-    await server.gate.reached()
-    younger = asyncio.create_task(call(hub, session, params()))
-    carried = await oldest
+    carried, younger = await two_calls(hub, server, session)
     server.gate.open()
     await until(lambda: sum(upstream.in_flight for upstream in hub.hub.pool) == 1)
     done = await call(hub, session, retry(carried, tool="wait"))
@@ -309,12 +311,9 @@ async def test_nobody_is_asked_twice(hub: World, server: Server) -> None:
 
 async def test_a_client_that_does_not_come_back_for_a_call_that_has_ended(tmp_path: Path, server: Server) -> None:
     """When it has had its time, the next call is asked what that one carried."""
-    async with serving(tmp_path, server, input_timeout=0.2) as hub:
+    async with serving(tmp_path, server, input_timeout=1) as hub:
         session = Recorder()
-        oldest = asyncio.create_task(call(hub, session, params("wait")))
-        await server.gate.reached()
-        younger = asyncio.create_task(call(hub, session, params()))
-        await oldest
+        _, younger = await two_calls(hub, server, session)
         server.gate.open()
         result = await younger
         assert (await call(hub, session, retry(result)))["resultType"] == "complete"
