@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bridge import logs
 from bridge.codec import new_session
-from bridge.errors import AddressTaken, PortTaken
 from bridge.keys import Keyring
 from bridge.models import Event
-from bridge.runtime import claim_socket
 from bridge.server import BridgeServer, Publisher
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
@@ -34,6 +26,7 @@ from sidecar.endpoints import Endpoints
 from sidecar.fastmcp_server import warm_up
 from sidecar.fingerprint import fingerprint, load_key
 from sidecar.history import Recorder
+from sidecar.http_server import HttpServer, listening
 from sidecar.hub import Hub
 from sidecar.logring import SERVER_LOGGER, ChatterLimit, LogRing
 from sidecar.metrics import Metrics
@@ -46,9 +39,6 @@ from sidecar.status import StatusReporter
 from sidecar.streamable import HttpTransport
 
 log = logging.getLogger(__name__)
-
-CLOSING_TIMEOUT = 3
-"""Seconds that open HTTP connections get at the end."""
 
 
 class App:
@@ -154,97 +144,3 @@ class App:
 
     def _tell_record(self, record: dict[str, Any]) -> None:
         self.publisher.publish(Event(topic="log", subject=str(record.get("server", "")), data=record))
-
-
-class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, with values of headers without the blanks around them (RFC 9112, 5.1), which its parser leaves."""
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """The parser has read a header."""
-        super().on_header(name, value.strip(b" \t"))
-
-
-class HttpServer(uvicorn.Server):
-    """uvicorn under our own task and signals."""
-
-    def __init__(self, app: Any, settings: Settings) -> None:
-        config = uvicorn.Config(
-            app,
-            http=HttpProtocol,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            proxy_headers=False,
-            date_header=False,
-            timeout_graceful_shutdown=CLOSING_TIMEOUT,
-            timeout_keep_alive=75,
-        )
-        super().__init__(config)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the app."""
-        yield
-
-    async def serve_until(self, until: asyncio.Event, listener: socket.socket) -> None:
-        """Serve on a bound socket until `until` is set."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.serve(sockets=[listener]))
-            await until.wait()
-            self.should_exit = True
-
-
-@contextlib.contextmanager
-def listening(settings: Settings) -> Iterator[socket.socket]:
-    """The listening socket: the port's, or of a protected hub a Unix socket, whose file is removed at the end.
-
-    Raises:
-        PortTaken, AddressTaken, RuntimeDirUnsafe: it cannot be had.
-    """
-    if not settings.protected:
-        with bind(settings) as listener:
-            yield listener
-        return
-    path = settings.sidecar_socket
-    with bind_unix(path) as listener:
-        mine = path.lstat().st_ino
-        try:
-            yield listener
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                if path.lstat().st_ino == mine:
-                    path.unlink()
-
-
-def bind_unix(path: Path) -> socket.socket:
-    """A listening Unix socket that only this user may connect to. Raises AddressTaken, RuntimeDirUnsafe."""
-    claim_socket(path)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(str(path))  # in a directory that is closed to others, so that the mode may come after
-        path.chmod(0o600)
-        listener.listen()  # at once: a file that nobody listens on may be claimed
-    except OSError as error:
-        listener.close()
-        raise AddressTaken(f"{path} cannot be listened on: {error.strerror}.") from None
-    listener.setblocking(False)
-    return listener
-
-
-def bind(settings: Settings) -> socket.socket:
-    """The listening socket. Raises PortTaken."""
-    host = settings.host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, settings.sidecar_port))
-    except OSError as error:
-        listener.close()
-        raise PortTaken(
-            f"Port {settings.sidecar_port} on {host} (HUB_SIDECAR_PORT) cannot be used: {error.strerror}."
-        ) from None
-    listener.setblocking(False)
-    return listener

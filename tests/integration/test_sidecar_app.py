@@ -23,7 +23,8 @@ from bridge.memory import MemoryBridge
 from bridge.models import RemoteLaunch, ServerSpec, Snapshot, StdioLaunch
 from bridge.settings import Settings
 from sidecar import __main__ as entry
-from sidecar.app import App, bind
+from sidecar.app import App
+from sidecar.http_server import bind
 from sidecar.logring import SERVER_LOGGER
 from tests.support.fake_server import until, within
 from tests.support.hub import free_port

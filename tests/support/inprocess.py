@@ -12,13 +12,13 @@ from bridge.keys import Keyring
 from bridge.models import Event, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
 from sidecar import frames
-from sidecar.app import HttpServer, listening
 from sidecar.auth import Gate
 from sidecar.bridge_api import BridgeApi
 from sidecar.channel import Frame
 from sidecar.endpoints import Endpoints
 from sidecar.fingerprint import fingerprint
 from sidecar.history import Recorder as HistoryRecorder
+from sidecar.http_server import HttpServer, listening
 from sidecar.hub import Hub
 from sidecar.logring import LogRing
 from sidecar.metrics import Metrics

@@ -17,8 +17,8 @@ from bridge.errors import AddressTaken
 from bridge.keys import Keyring, Principal
 from bridge.settings import Settings
 from sidecar import auth
-from sidecar.app import bind_unix, listening
 from sidecar.auth import Gate
+from sidecar.http_server import bind_unix, listening
 from tests.support.fake_server import FakeServer, until, within
 from tests.support.fake_server import Gate as Waiting
 from tests.support.inprocess import World, space, world

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from bridge.settings import Settings
-from sidecar.app import HttpServer, listening
 from sidecar.asgi import header, respond
+from sidecar.http_server import HttpServer, listening
 from sidecar.inbound import prefers_stream
 from tests.support.fake_server import until, within
 from tests.support.hub import free_port
