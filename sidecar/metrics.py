@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import time
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
+from itertools import accumulate
 from typing import NamedTuple, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric, Sample
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from bridge.models import SnapshotId, UpstreamState
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+BOUNDS = (*(str(float(bound)) for bound in BUCKETS), "+Inf")
+"""The buckets as their `le` labels have them."""
 MOST_TOOLS = 5000
 OTHER = "_other"
 """Label of the tools beyond `MOST_TOOLS`: a server that invents names must not grow the figures without bound."""
@@ -40,34 +46,74 @@ NOTHING = Totals(0, 0, 0.0, (0,) * (len(BUCKETS) + 1))
 
 
 class CallMeter:
-    """The figures of one tool of one server; keep it for the next call."""
+    """The figures of one tool of one server; keep it for the next call.
 
-    def __init__(self, calls: Counter, latency: Histogram, server: str, tool: str) -> None:
-        self._calls = calls
-        self._labels = (server, tool)
-        self._latency = latency.labels(server, tool)
-        self._outcomes: dict[str, Counter] = {}
+    Plain numbers, as every call passes here: prometheus_client's own take locks, and cost several times as much.
+    """
+
+    __slots__ = ("began", "buckets", "first", "outcomes", "seconds")
+
+    def __init__(self) -> None:
+        self.began = time.time()
+        self.buckets = [0] * len(BOUNDS)
+        """Calls by bucket, each in one only."""
+        self.seconds = 0.0
+        self.outcomes: dict[str, int] = {}
+        """Calls by outcome."""
+        self.first: dict[str, float] = {}
+        """When each outcome came first."""
 
     def observe(self, seconds: float, outcome: str) -> None:
         """Count one call that ended; `outcome` is `ok`, or a word or code from a small set."""
-        counter = self._outcomes.get(outcome)
-        if counter is None:
-            counter = self._outcomes[outcome] = self._calls.labels(*self._labels, outcome)
-        counter.inc()
-        self._latency.observe(seconds)
-
-    # prometheus_client has no public way to read a figure back but to render all of them, hence its private names.
+        self.buckets[bisect_left(BUCKETS, seconds)] += 1
+        self.seconds += seconds
+        try:
+            self.outcomes[outcome] += 1
+        except KeyError:
+            self.first[outcome] = time.time()  # before the outcome is there for `CallCollector` to see
+            self.outcomes[outcome] = 1
 
     @property
     def calls(self) -> int:
         """How many calls it has counted."""
-        return int(sum(counter._value.get() for counter in self._outcomes.values()))
+        return sum(self.outcomes.values())
 
     def totals(self) -> Totals:
         """All that it has counted."""
-        ok = int(self._outcomes["ok"]._value.get()) if "ok" in self._outcomes else 0
-        buckets = tuple(int(bucket.get()) for bucket in self._latency._buckets)
-        return Totals(self.calls, self.calls - ok, self._latency._sum.get(), buckets)
+        calls = self.calls
+        return Totals(calls, calls - self.outcomes.get("ok", 0), self.seconds, tuple(self.buckets))
+
+
+class CallCollector:
+    """Makes Prometheus' figures of the meters, when they are asked for."""
+
+    def __init__(self, meters: dict[tuple[str, str], CallMeter]) -> None:
+        self._meters = meters
+
+    def collect(self) -> Iterator[Metric]:
+        """Calls by outcome, and their times."""
+        # This runs in a thread, and a dict to which the event loop adds cannot be iterated: hence copies. Not tuples of
+        # its items: making these may begin a garbage collection, which may let the event loop in.
+        meters = self._meters.copy()
+        yield self._calls(meters)
+        yield self._times(meters)
+
+    def _calls(self, meters: dict[tuple[str, str], CallMeter]) -> Metric:
+        labels = ("server", "tool", "outcome")
+        family = CounterMetricFamily("yamcp_hub_calls", "Requests to servers that ended.", labels=labels)
+        for key, meter in meters.items():
+            for outcome, count in meter.outcomes.copy().items():
+                family.add_metric((*key, outcome), count, meter.first[outcome])
+        return family
+
+    def _times(self, meters: dict[tuple[str, str], CallMeter]) -> Metric:
+        labels = ("server", "tool")
+        family = HistogramMetricFamily("yamcp_hub_call_seconds", "Time from a request to its answer.", labels=labels)
+        for key, meter in meters.items():
+            family.add_metric(key, list(zip(BOUNDS, accumulate(meter.buckets), strict=True)), meter.seconds)
+            created = Sample(f"{family.name}_created", dict(zip(labels, key, strict=True)), meter.began)
+            family.samples.append(created)  # which `add_metric` does not know for histograms
+        return family
 
 
 class Metrics:
@@ -76,16 +122,8 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=registry)
-        self._calls = Counter(
-            "yamcp_hub_calls", "Requests to servers that ended.", ["server", "tool", "outcome"], registry=registry
-        )
-        self._latency = Histogram(
-            "yamcp_hub_call_seconds",
-            "Time from a request to its answer.",
-            ["server", "tool"],
-            buckets=BUCKETS,
-            registry=registry,
-        )
+        self._meters: dict[tuple[str, str], CallMeter] = {}
+        registry.register(CallCollector(self._meters))
         self._sessions = Gauge(
             "yamcp_hub_sessions", "Open client sessions.", ["workspace", "transport"], registry=registry
         )
@@ -99,7 +137,6 @@ class Metrics:
             "yamcp_hub_snapshot_revision", "Revision of the desired state.", ["stage"], registry=registry
         )
         self._epochs = Gauge("yamcp_hub_snapshot_epoch", "Epoch of the desired state.", ["stage"], registry=registry)
-        self._meters: dict[tuple[str, str], CallMeter] = {}
         self._servers: set[str] = set()
 
     def call(self, server: str, tool: str) -> CallMeter:
@@ -108,7 +145,7 @@ class Metrics:
         if meter is None:
             if len(self._meters) >= MOST_TOOLS and tool != OTHER:
                 return self.call(server, OTHER)
-            meter = self._meters[server, tool] = CallMeter(self._calls, self._latency, server, tool)
+            meter = self._meters[server, tool] = CallMeter()
             self._servers.add(server)
         return meter
 
@@ -144,7 +181,7 @@ class Metrics:
     def keep_tools(self, server: str, tools: Collection[str]) -> None:
         """The server's tools are these now: forget the figures of the others."""
         for key in [key for key in self._meters if key[0] == server and key[1] not in tools]:
-            self._forget_meter(key)
+            del self._meters[key]
 
     def keep_servers(self, servers: Collection[str]) -> None:
         """The servers are these now: forget the figures of the others."""
@@ -157,9 +194,3 @@ class Metrics:
     def render(self) -> tuple[bytes, str]:
         """The figures in Prometheus' text format, and the media type of that."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
-
-    def _forget_meter(self, key: tuple[str, str]) -> None:
-        del self._meters[key]
-        labels = {"server": key[0], "tool": key[1]}
-        self._calls.remove_by_labels(labels)
-        self._latency.remove_by_labels(labels)
