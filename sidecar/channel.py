@@ -31,6 +31,12 @@ class Channel(Protocol):
             ConnectionLost: the channel is closed.
         """
 
+    def send_now(self, frame: Frame, alone: bool) -> bool:
+        """Send one frame, if nothing has to be waited for; False, and nothing is sent, if it has.
+
+        `alone`: no request is under way, so that none need be gathered with it.
+        """
+
     async def wait_closed(self) -> SidecarError:
         """Wait until the other side ended the connection, and tell why."""
 

@@ -12,6 +12,7 @@ from bridge.models import ServerSettings
 from sidecar import era, frames, lists, uris
 from sidecar.catalog import CHANGED, LIST_METHODS, Catalog, Greeting
 from sidecar.channel import Channel, Frame
+from sidecar.client_port import ClientPort
 from sidecar.errors import (
     INTERNAL_ERROR,
     METHOD_NOT_FOUND,
@@ -23,7 +24,7 @@ from sidecar.errors import (
     StartTimeout,
 )
 from sidecar.frames import as_dict, as_list, told
-from sidecar.mux import Mux, Progress
+from sidecar.mux import Mux, Progress, Told
 from sidecar.param_headers import param_headers
 from sidecar.questions import FEATURES, refused
 from sidecar.version import VERSION
@@ -46,27 +47,6 @@ TOO_MANY_QUESTIONS: dict[str, Any] = {
 OWN_NOTICES = ("notifications/subscriptions/acknowledged",)
 """They concern the connection, not who uses it."""
 HEADER_NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-
-
-class ClientPort(Protocol):
-    """The client behind a `per_client` upstream: what it can do, and the way to ask it."""
-
-    @property
-    def capabilities(self) -> dict[str, Any]:
-        """What the client declared in its handshake."""
-
-    @property
-    def log_level(self) -> str | None:
-        """The least level of log messages that is wanted in an answer, if any is (modern servers)."""
-
-    async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Send a request to the client and return its response frame (its `id` means nothing).
-
-        Cancelled, it tells the client so.
-        """
-
-    def notified(self, method: str, params: dict[str, Any]) -> None:
-        """The server sent a notification."""
 
 
 class Owner(Protocol):
@@ -96,7 +76,7 @@ class Connection:
         self._settings = settings
         self._owner = owner
         self._port = port
-        self._mux = Mux(self._send, self._on_notification, self._on_request)
+        self._mux = Mux(self._send, self._send_now, self._start, self._on_notification, self._on_request)
         self._channel: Channel | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._changes = lists.Changes()
@@ -230,10 +210,24 @@ class Connection:
         headers = self._headers(method, params)
         sent = None if greeting.era == "legacy" and not params and method != "initialize" else params
         frame = await self._mux.request(method, sent, timeout=timeout, headers=headers, on_progress=on_progress)
-        if "error" in frame and self._port is None:
+        if "error" in frame:
+            self.heed(frame)
+        return frame
+
+    def ask(
+        self, told: Told, method: str, params: dict[str, Any], *, timeout: float, on_progress: Progress | None
+    ) -> bool:
+        """Ask a legacy server, if nothing has to be waited for; returns as `Mux.ask`. Errors are for `heed`."""
+        if self.catalog.greeting.era != "legacy":
+            return False
+        params = era.without_connection_meta(params)
+        return self._mux.ask(told, method, params, timeout=timeout, on_progress=on_progress)
+
+    def heed(self, frame: Frame) -> None:
+        """The server answered with an error: perhaps it wants what a shared connection does not have."""
+        if self._port is None:
             for feature_method in refused(frame["error"]):
                 self._owner.feature_refused(feature_method)
-        return frame
 
     async def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Send a notification. Raises ConnectionLost."""
@@ -266,6 +260,9 @@ class Connection:
         if self._channel is None:
             raise ConnectionLost("The server is not connected.")
         await self._channel.send(frame, headers)
+
+    def _send_now(self, frame: Frame, alone: bool) -> bool:
+        return self._channel is not None and self._channel.send_now(frame, alone)
 
     # --- what the server sends on its own -------------------------------------------------------------------------
 

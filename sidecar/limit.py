@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import cast
+from typing import Any, cast
 
 from bridge.deadlines import Deadline, Deadlines
 
@@ -14,10 +14,10 @@ class Limit:
 
     __slots__ = ("_before", "_deadline", "_deadlines", "_late", "_seconds", "_task")
 
-    def __init__(self, deadlines: Deadlines[Limit], seconds: float | None) -> None:
+    def __init__(self, deadlines: Deadlines[Any], seconds: float | None) -> None:
         self._deadlines = deadlines
         self._seconds = seconds
-        self._deadline: Deadline[Limit] | None = None
+        self._deadline: Deadline[Any] | None = None
         self._late = False
 
     def __enter__(self) -> None:

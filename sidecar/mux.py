@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
-from bridge.deadlines import Deadlines
+from bridge.deadlines import Deadline, Deadlines
 from sidecar import frames
 from sidecar.channel import Frame
 from sidecar.errors import CallTimeout, ConnectionLost, SidecarError
@@ -17,27 +18,89 @@ from sidecar.limit import Limit
 log = logging.getLogger(__name__)
 
 Send = Callable[[Frame, Mapping[str, str] | None], Awaitable[None]]
+SendNow = Callable[[Frame, bool], bool]
+"""As `Channel.send_now`."""
 Progress = Callable[[dict[str, Any]], None]
 
 CANCEL_SEND_TIMEOUT = 1.0
 
 
+class Awaited:
+    """A request that a task waits for."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, future: asyncio.Future[Frame]) -> None:
+        self._future = future
+
+    def answered(self, frame: Frame) -> None:
+        """The response has come."""
+        if not self._future.done():
+            self._future.set_result(frame)
+
+    def failed(self, error: SidecarError) -> None:
+        """There will be none."""
+        if not self._future.done():
+            self._future.set_exception(error)
+            self._future.exception()  # marks it as retrieved: its task may have been cancelled meanwhile
+
+
+class Told(ABC):
+    """A request that no task waits for: `ended` is called with what it ends with, once."""
+
+    __slots__ = ("_deadline", "_method", "_mux", "_number", "_seconds")
+
+    _mux: Mux
+    _deadline: Deadline[Limit | Told]
+    _number: int
+    _method: str
+    _seconds: float
+
+    @abstractmethod
+    def ended(self, outcome: Frame | SidecarError) -> None:
+        """The response is there, or there will be none. Must not raise."""
+
+    def answered(self, frame: Frame) -> None:
+        """The response has come."""
+        self._mux.close(self._number, self._deadline)
+        self.ended(frame)
+
+    def failed(self, error: SidecarError) -> None:
+        """There will be none."""
+        self._mux.close(self._number, self._deadline)
+        self.ended(error)
+
+    def give_up(self, reason: str) -> None:
+        """Have no answer any more, and tell the other side so; `ended` is not called."""
+        self._mux.close(self._number, self._deadline)
+        self._mux.cancel_soon(self._method, self._number, reason)
+
+    def expire(self) -> None:
+        """The time is up."""
+        self.give_up("timed out")
+        self.ended(_late(self._method, self._seconds))
+
+
 class Mux:
-    """One side of a connection that asks: `on_frame` takes what comes back."""
+    """One side of a connection that asks: `on_frame` takes what comes back. `start` does work beside it."""
 
     def __init__(
         self,
         send: Send,
+        send_now: SendNow,
+        start: Callable[[Coroutine[Any, Any, None]], object],
         on_notification: Callable[[str, dict[str, Any]], None],
         on_request: Callable[[Frame], None],
     ) -> None:
         self._send = send
+        self._send_now = send_now
+        self._start = start
         self._on_notification = on_notification
         self._on_request = on_request
         self._next_id = 0
-        self._pending: dict[int, asyncio.Future[Frame]] = {}
+        self._pending: dict[int, Awaited | Told] = {}
         self._progress: dict[int, Progress] = {}
-        self._deadlines: Deadlines[Limit] = Deadlines(Limit.expire)
+        self._deadlines: Deadlines[Limit | Told] = Deadlines(lambda item: item.expire())
         self._ended: SidecarError | None = None
 
     def on_frame(self, frame: Frame) -> None:
@@ -46,9 +109,9 @@ class Mux:
             if isinstance(frame["method"], str):
                 self._on_method(frame)
             return
-        future = self._pending.pop(_as_int(frame.get("id")), None)
-        if future is not None and not future.done():
-            future.set_result(frame)
+        pending = self._pending.pop(_as_int(frame.get("id")), None)
+        if pending is not None:
+            pending.answered(frame)
 
     def _on_method(self, frame: Frame) -> None:
         params = frame.get("params")
@@ -85,9 +148,9 @@ class Mux:
         self._next_id += 1
         request_id = self._next_id
         if on_progress is not None:
-            params = {**(params or {}), "_meta": {**((params or {}).get("_meta") or {}), "progressToken": request_id}}
-            self._progress[request_id] = on_progress
-        future = self._pending[request_id] = asyncio.get_running_loop().create_future()
+            params = self._followed(request_id, params or {}, on_progress)
+        future = asyncio.get_running_loop().create_future()
+        self._pending[request_id] = Awaited(future)
         try:
             with Limit(self._deadlines, timeout):
                 await self._deliver(frames.request(request_id, method, params), headers)
@@ -95,13 +158,53 @@ class Mux:
                 return frame
         except TimeoutError:
             await self._cancel(method, request_id, "timed out")
-            raise CallTimeout(f"No answer to {method} within {round(timeout or 0, 2):g} s.") from None
+            raise _late(method, timeout or 0) from None
         except asyncio.CancelledError:
             await self._cancel(method, request_id, "cancelled by the client")
             raise
         finally:
             self._pending.pop(request_id, None)
             self._progress.pop(request_id, None)
+
+    def ask(
+        self,
+        told: Told,
+        method: str,
+        params: dict[str, Any],
+        *,
+        timeout: float,
+        on_progress: Progress | None = None,
+    ) -> bool:
+        """Send a request, if nothing has to be waited for, and have `told` get what it ends with; False if it has."""
+        if self._ended is not None:
+            return False
+        self._next_id = number = self._next_id + 1
+        if on_progress is not None:
+            params = self._followed(number, params, on_progress)
+        if not self._send_now(frames.request(number, method, params), not self._pending):
+            self._progress.pop(number, None)
+            return False
+        self._pending[number] = told
+        told._mux, told._number, told._method, told._seconds = self, number, method, timeout
+        told._deadline = self._deadlines.add(told, timeout)
+        return True
+
+    def close(self, number: int, deadline: Deadline[Limit | Told]) -> None:
+        """A request that was sent with `ask` is over."""
+        self._deadlines.drop(deadline)
+        self._pending.pop(number, None)
+        if self._progress:
+            self._progress.pop(number, None)
+
+    def cancel_soon(self, method: str, number: int, reason: str) -> None:
+        """Tell the other side that nobody waits for the answer any more."""
+        if not self._send_now(_cancelled(number, reason), False):
+            self._start(self._cancel(method, number, reason))
+
+    def _followed(self, number: int, params: dict[str, Any], on_progress: Progress) -> dict[str, Any]:
+        """The params of a request whose progress is told."""
+        self._progress[number] = on_progress
+        return {**params, "_meta": {**(params.get("_meta") or {}), "progressToken": number}}
 
     async def _deliver(self, frame: Frame, headers: Mapping[str, str] | None) -> None:
         lost = ConnectionLost(self._ended.message) if self._ended else None
@@ -116,19 +219,24 @@ class Mux:
     async def _cancel(self, method: str, request_id: int, reason: str) -> None:
         if method == "initialize":  # MCP, Cancellation: the initialize request must not be cancelled
             return
-        cancelled = frames.notification("notifications/cancelled", {"requestId": request_id, "reason": reason})
         with contextlib.suppress(SidecarError, TimeoutError):
             async with asyncio.timeout(CANCEL_SEND_TIMEOUT):
-                await self._send(cancelled, None)
+                await self._send(_cancelled(request_id, reason), None)
 
     def fail_all(self, error: SidecarError) -> None:
         """Fail every pending request, and those that are still to come: the channel is closed."""
         self._ended = error
         pending, self._pending = self._pending, {}
-        for future in pending.values():
-            if not future.done():
-                future.set_exception(ConnectionLost(f"The connection ended before the answer: {error.message}"))
-                future.exception()  # marks it as retrieved: its request may have been cancelled meanwhile
+        for each in pending.values():
+            each.failed(ConnectionLost(f"The connection ended before the answer: {error.message}"))
+
+
+def _cancelled(request_id: int, reason: str) -> Frame:
+    return frames.notification("notifications/cancelled", {"requestId": request_id, "reason": reason})
+
+
+def _late(method: str, seconds: float) -> CallTimeout:
+    return CallTimeout(f"No answer to {method} within {round(seconds, 2):g} s.")
 
 
 def _as_int(value: Any) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.models import ServerSpec
-from sidecar.connection import ClientPort
+from sidecar.client_port import ClientPort
 from sidecar.errors import TooManyInstances
 from sidecar.metrics import Metrics
 from sidecar.upstream import Connect, Listener, Prepare, Upstream

@@ -113,3 +113,8 @@ class Session(ABC):
         self.calls += 1
         self.last_used = time.monotonic()
         return f"{self.id[:8]}-{self.calls}"
+
+
+def least(sessions: Iterable[Session]) -> str | None:
+    """The most verbose log level that one of them asked for; None where none did."""
+    return min((session.log_level for session in sessions if session.log_level), key=LEVELS.index, default=None)

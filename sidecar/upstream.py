@@ -15,7 +15,8 @@ from sidecar import frames
 from sidecar.backoff import Backoff
 from sidecar.catalog import Catalog
 from sidecar.channel import Channel, Frame, OnFrame
-from sidecar.connection import ClientPort, Connection
+from sidecar.client_port import ClientPort
+from sidecar.connection import Connection
 from sidecar.errors import (
     CallTimeout,
     ConnectionLost,
@@ -27,6 +28,7 @@ from sidecar.errors import (
 )
 from sidecar.metrics import Metrics
 from sidecar.mux import Progress
+from sidecar.places import Places
 from sidecar.subscriptions import Subscriber, Subscriptions
 
 log = logging.getLogger(__name__)
@@ -90,10 +92,11 @@ class Upstream:
         self._listener = listener
         self._metrics = metrics
         self._port = port
-        self._connection: Connection | None = None
+        self.connection: Connection | None = None
+        """The one there is, while it is ready."""
         self._channel: Channel | None = None
         self._stderr: tuple[str, ...] = ()
-        self._slots = asyncio.Semaphore(spec.settings.max_inflight)
+        self.places = Places(spec.settings.max_inflight)
         self._stopping = False
         self._end = asyncio.Event()
         self._opening: asyncio.Timeout | None = None
@@ -139,7 +142,7 @@ class Upstream:
     def respec(self, spec: ServerSpec) -> None:
         """Take over settings that need no new connection: name, limits, timeouts."""
         if spec.settings.max_inflight != self.spec.settings.max_inflight:
-            self._slots = asyncio.Semaphore(spec.settings.max_inflight)
+            self.places = Places(spec.settings.max_inflight)
         self.spec = spec
 
     async def _connect_once(self) -> SidecarError | None:
@@ -154,7 +157,7 @@ class Upstream:
                     self._channel = await stack.enter_async_context(self._connect(connection.on_frame))
                 self._opening = None
                 reason = await connection.run(self._channel, self._end)
-                self._connection = None  # closing takes its time, and who asks meanwhile waits for the next
+                self.connection = None  # closing takes its time, and who asks meanwhile waits for the next
                 return reason
         except TimeoutError:
             late = StartTimeout(f"No connection within {self.spec.settings.start_timeout:g} s.")
@@ -167,7 +170,7 @@ class Upstream:
                 "The connection failed in a way that the hub does not know; its log has the details."
             )
         finally:
-            self._opening = self._connection = None
+            self._opening = self.connection = None
             if self._channel is not None:
                 self._stderr, self._channel = self._channel.stderr(), None
 
@@ -221,7 +224,7 @@ class Upstream:
 
     def catalog_read(self, connection: Connection) -> None:
         """The server is ready, or its lists changed."""
-        self._connection, self.catalog, self.tried = connection, connection.catalog, True
+        self.connection, self.catalog, self.tried = connection, connection.catalog, True
         if self.state == "ready":
             self._listener.upstream_changed(self)
             return
@@ -240,8 +243,8 @@ class Upstream:
     async def set_log_level(self, level: str | None) -> None:
         """Have the server log at this level, now and after each reconnection; it need not comply."""
         changed, self.log_level = level != self.log_level, level
-        if changed and self._connection is not None:
-            await self._connection.set_log_level()
+        if changed and self.connection is not None:
+            await self.connection.set_log_level()
 
     def notified(self, method: str, params: dict[str, Any]) -> None:
         """Pass a notification on."""
@@ -277,14 +280,14 @@ class Upstream:
         outcome = "error"
         self.in_flight += 1
         try:
-            slots = self._slots
-            waited = slots.locked()
-            await (self._place(slots, timeout) if waited else slots.acquire())
+            places, left = self.places, timeout
+            if not places.take():
+                await self._wait(places, timeout)
+                left = max(timeout - (time.perf_counter() - began), 0.0)
             try:
-                left = max(timeout - (time.perf_counter() - began), 0.0) if waited else timeout
                 frame = await self._ask(method, params, left, on_progress)
             finally:
-                slots.release()
+                places.give_back()
         except asyncio.CancelledError:
             outcome = "cancelled"
             raise
@@ -295,10 +298,14 @@ class Upstream:
             outcome = frames.outcome(frame)
             return frame
         finally:
-            self.in_flight -= 1
-            if self._stopping and not self.in_flight:
-                self._end_now()
-            self._metrics.call(self.spec.key, tool or method).observe(time.perf_counter() - began, outcome)
+            self.over(tool or method, began, outcome)
+
+    def over(self, what: str, began: float, outcome: str) -> None:
+        """A request that counted as `in_flight` since `began` (`time.perf_counter`) has ended."""
+        self.in_flight -= 1
+        if self._stopping and not self.in_flight:
+            self._end_now()
+        self._metrics.call(self.spec.key, what).observe(time.perf_counter() - began, outcome)
 
     async def _ask(self, method: str, params: dict[str, Any], timeout: float, on_progress: Progress | None) -> Frame:
         """Ask over the connection there is; if there is none, or it turns out to have ended, over the next one."""
@@ -306,7 +313,7 @@ class Upstream:
         began = clock()
         left, lost = timeout, None
         while True:
-            connection = self._connection
+            connection = self.connection
             if connection is None or connection is lost:
                 connection = await self._reconnected(began + min(timeout, RECONNECT_WAIT) - clock(), lost)
                 left = timeout - (clock() - began)
@@ -317,11 +324,11 @@ class Upstream:
                     raise
                 lost = connection
 
-    async def _place(self, slots: asyncio.Semaphore, timeout: float) -> None:
+    async def _wait(self, places: Places, timeout: float) -> None:
         """Wait for a free place among the requests under way."""
         try:
             async with asyncio.timeout(timeout):
-                await slots.acquire()
+                await places.wait()
         except TimeoutError:
             most = self.spec.settings.max_inflight
             raise CallTimeout(f"{most} requests are under way, and none ended within {timeout:g} s.") from None
@@ -332,19 +339,19 @@ class Upstream:
 
     async def _connected(self, timeout: float) -> Connection:
         """The connection there is, or the next one; `timeout` in seconds. Raises ServerUnavailable."""
-        return self._connection or await self._reconnected(timeout)
+        return self.connection or await self._reconnected(timeout)
 
     async def _reconnected(self, timeout: float, lost: Connection | None = None) -> Connection:
         """The connection after `lost`, once it is ready; `timeout` in seconds. Raises ServerUnavailable."""
         try:
             async with asyncio.timeout(timeout):
-                while self._connection in (None, lost) and self.state not in ("failed", "stopped"):
+                while self.connection in (None, lost) and self.state not in ("failed", "stopped"):
                     await self._news.wait()
         except TimeoutError:
             pass
-        if self._connection is None or self._connection is lost:
+        if self.connection is None or self.connection is lost:
             raise ServerUnavailable(f"The server {self.spec.key!r} is not ready{self._why()}.")
-        return self._connection
+        return self.connection
 
     def _why(self) -> str:
         return f" ({self.reason.message.rstrip('.')})" if self.reason else ""
@@ -359,19 +366,19 @@ class Upstream:
 
     async def unsubscribe(self, uri: str, subscriber: Subscriber) -> Frame:
         """The reverse of `subscribe`; the server is only told when nobody is left."""
-        return await self.subscriptions.remove(uri, subscriber, self._connection)
+        return await self.subscriptions.remove(uri, subscriber, self.connection)
 
     async def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Send a notification, if it is connected."""
-        if self._connection is not None:
+        if self.connection is not None:
             with suppress(SidecarError):
-                await self._connection.notify(method, params)
+                await self.connection.notify(method, params)
 
     async def client_reported(self, params: dict[str, Any]) -> None:
         """Its client reports progress, perhaps of what this server asked it for."""
-        if self._connection is not None:
+        if self.connection is not None:
             with suppress(SidecarError):
-                await self._connection.client_reported(params)
+                await self.connection.client_reported(params)
 
     # --- for the status ------------------------------------------------------------------------------------------
 

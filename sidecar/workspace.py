@@ -22,7 +22,7 @@ from sidecar.plan import Wanted
 from sidecar.pool import Holder, Pool
 from sidecar.relay import Relay
 from sidecar.seal import Sealer
-from sidecar.session import LEVELS, Session
+from sidecar.session import Session, least
 from sidecar.stateless import Sessionless
 from sidecar.upstream import RECONNECT_WAIT, Upstream
 from sidecar.version import VERSION
@@ -73,6 +73,8 @@ class Workspace:
         self.serving = asyncio.Event()
         """Set when it is served."""
         self.view: View = views.EMPTY
+        self.common_view: View | None = None
+        """The same, while it is what every session sees: no server is `per_client`, nor lacking."""
         self.gone = False
         self.sessions: set[Session] = set()
         self.members: dict[str, Member] = {}
@@ -226,6 +228,7 @@ class Workspace:
         `announce`: there are new servers whose lists are not known before a session asks; say that all has changed.
         """
         before, self.view = self.view, self._build({}, self.view)
+        self.common_view = self.view if all(member.upstream for member in self.members.values()) else None
         for method in LIST_NOTICES if announce else self.view.changed(before):
             self.fastmcp.publish(method)
         self.fastmcp.follow()
@@ -392,8 +395,3 @@ async def _guarded(work: Coroutine[Any, Any, None]) -> None:
         await work
     except Exception:
         log.exception("work for a session failed")
-
-
-def least(sessions: Iterable[Session]) -> str | None:
-    """The most verbose log level that one of them asked for; None where none did."""
-    return min((session.log_level for session in sessions if session.log_level), key=LEVELS.index, default=None)

@@ -46,6 +46,10 @@ class RemoteChannel:
         """None: the process is elsewhere."""
         return ()
 
+    def send_now(self, frame: Frame, alone: bool) -> bool:
+        """Never: a network lies between."""
+        return False
+
     async def wait_closed(self) -> SidecarError:
         """Wait until the connection ended, and tell why."""
         return await asyncio.shield(self._closed)

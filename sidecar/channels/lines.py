@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 from sidecar import codec
 from sidecar.channel import Frame
@@ -41,7 +41,7 @@ class Lines:
         return rest
 
 
-def frames_of(line: bytes) -> Iterator[Frame]:
+def frames_of(line: bytes) -> Iterable[Frame]:
     """The frames in a line: one, or each of a batch. Raises ValueError when it is something else."""
     if line.lstrip()[:1] not in (
         b"{",
@@ -50,10 +50,13 @@ def frames_of(line: bytes) -> Iterator[Frame]:
     ):  # (or a BOM) parsing takes long to refuse what a server writes by the thousand
         raise ValueError("not JSON-RPC")
     message = codec.loads(line, nan_as_null=True)
-    for frame in message if isinstance(message, list) and message else (message,):
-        if not isinstance(frame, dict) or frame.get("jsonrpc") != "2.0":
-            raise ValueError("not JSON-RPC")
-        yield frame
+    return map(_frame, message) if isinstance(message, list) and message else (_frame(message),)
+
+
+def _frame(message: object) -> Frame:
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        raise ValueError("not JSON-RPC")
+    return message
 
 
 class Tail:

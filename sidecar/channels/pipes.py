@@ -74,15 +74,24 @@ class Writer(asyncio.BaseProtocol):
 
     async def write(self, data: bytes) -> bool:
         """Write; returns False when the pipe is closed."""
-        if self._paused or self._turns:
+        if not self.offer(data) and self._transport is not None:
             await self._turn(data)
-        elif len(data) > self.TOGETHER:
+        return self._transport is not None
+
+    def offer(self, data: bytes, at_once: bool = False) -> bool:
+        """Write, if nothing has to be waited for; False if it has, or when the pipe is closed.
+
+        `at_once`: nothing else is under way that others could be gathered with (as RFC 896 has it for TCP).
+        """
+        if self._paused or self._turns or self._transport is None:
+            return False
+        if at_once or len(data) > self.TOGETHER:
             self._write_now(data)
         else:
             if not self._together:
                 self._loop.call_soon(self._flush)
             self._together.append(data)
-        return self._transport is not None
+        return True
 
     def _flush(self) -> None:
         if self._together:

@@ -92,6 +92,12 @@ class StdioChannel:
         if self._stdin is None or not await self._stdin.write(data):
             raise ConnectionLost("The server closed its input.")
 
+    def send_now(self, frame: Frame, alone: bool) -> bool:
+        """Send one frame, if the pipe is open and has room."""
+        if self._closed.done() or self._stdin is None:
+            return False
+        return self._stdin.offer(codec.dumps(frame) + b"\n", alone)
+
     # --- open and close ------------------------------------------------------------------------------------------
 
     async def open(self) -> None:

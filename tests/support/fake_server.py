@@ -64,6 +64,15 @@ class FakeChannel:
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
         if self._closed.done():
             raise ConnectionLost("The fake is closed.")
+        self._take(frame, headers)
+
+    def send_now(self, frame: Frame, alone: bool) -> bool:
+        if self._closed.done():
+            return False
+        self._take(frame, None)
+        return True
+
+    def _take(self, frame: Frame, headers: Mapping[str, str] | None) -> None:
         self.received.append(frame)
         self.headers.append(headers)
         if "method" not in frame:

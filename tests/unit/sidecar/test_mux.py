@@ -24,7 +24,19 @@ class Wire:
         self.notes: list[tuple[str, dict[str, Any]]] = []
         self.requests: list[Frame] = []
         self.stuck: asyncio.Event | None = None
-        self.mux = Mux(self.send, lambda method, params: self.notes.append((method, params)), self.requests.append)
+        self.mux = Mux(
+            self.send,
+            self.send_now,
+            asyncio.ensure_future,
+            lambda method, params: self.notes.append((method, params)),
+            self.requests.append,
+        )
+
+    def send_now(self, frame: Frame, _: bool) -> bool:
+        if self.stuck is not None:
+            return False
+        self.sent.append(frame)
+        return True
 
     async def send(self, frame: Frame, headers: Mapping[str, str] | None) -> None:
         if self.stuck is not None:
@@ -166,7 +178,7 @@ async def test_unsent(wire: Wire) -> None:
     async def refuse(frame: Frame, headers: Mapping[str, str] | None) -> None:
         raise ConnectionLost("The server closed its input.")
 
-    closed = Mux(refuse, lambda method, params: None, wire.requests.append)
+    closed = Mux(refuse, lambda *_: False, asyncio.ensure_future, lambda method, params: None, wire.requests.append)
     with pytest.raises(ConnectionLost, match="closed its input") as lost:
         await closed.request("a", None, timeout=None)
     assert not lost.value.sent
