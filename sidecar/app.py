@@ -115,7 +115,7 @@ class App:
         keyring = Keyring(self.settings)
         if self.settings.token:
             self.redactor.add("", {self.settings.token.get_secret_value()})
-        return Gate(endpoints, keyring, lambda: self.hub.tenants.recheck(keyring.current))
+        return Gate(endpoints, keyring, lambda: self.hub.keys_changed(keyring.current))
 
     def _containers(self, spawner: Spawner) -> Containers:
         data_dir = self.settings.data_dir

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from sidecar import codec, frames
+from sidecar.channel import Frame
 from sidecar.errors import BodyNotJson, BodyTooLarge, MessageInvalid, SidecarError
 
 
@@ -40,6 +41,16 @@ def parse(body: bytes) -> Any:
         raise BodyNotJson("The body is not JSON.") from None
 
 
+def message(body: bytes, limit: int) -> Frame | None:
+    """The JSON-RPC message in a body; None where it is none, or longer than `limit` bytes."""
+    if len(body) > limit:
+        return None
+    try:
+        return frames.validate(codec.loads(body))
+    except (SidecarError, ValueError, RecursionError):
+        return None
+
+
 def replay(body: bytes, receive: Receive) -> Receive:
     """What gives a body that was read already once more, and then what `receive` gives."""
     given = False
@@ -52,6 +63,11 @@ def replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive_again
+
+
+async def never() -> Message:
+    """What is received of a client that sends nothing more, for those who do not wait for that."""
+    raise RuntimeError("nothing more is received")
 
 
 async def disconnected(receive: Receive) -> None:

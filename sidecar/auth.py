@@ -84,12 +84,12 @@ class Gate:
         token = token.strip()
         if scheme.lower() != b"bearer" or not token:
             raise TokenRequired("The request has no token.")
-        if self._keyring.version != self._version:
-            self._recheck()
+        self._follow()
         mark = sha256(token).digest()  # what is looked up says nothing of a token by the time that it takes
         principal = self._known.get(mark)
         if principal is None:
             principal = self._keyring.check(token.decode("latin-1"))
+            self._follow()
             if principal is None:
                 raise TokenInvalid("The token of the request is not valid.")
             if len(self._known) >= MOST_KNOWN:
@@ -109,8 +109,12 @@ class Gate:
                 async with asyncio.timeout(LOOK):
                     await until.wait()
             self._keyring.refresh()
-            if self._keyring.version != self._version:
-                self._recheck()
+            self._follow()
+
+    def _follow(self) -> None:
+        """What was revoked ends as soon as the files were looked at, whatever for."""
+        if self._keyring.version != self._version:
+            self._recheck()
 
     def _recheck(self) -> None:
         self._version = self._keyring.version

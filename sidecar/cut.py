@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
+
+
+class Running(Protocol):
+    """A request under way."""
+
+    def cancel(self) -> None:
+        """Nobody wants the answer any more."""
 
 
 class Cut:

@@ -18,6 +18,7 @@ from sidecar import codec, frames
 from sidecar.asgi import header, not_allowed, parse, read_body, replay, respond, respond_error
 from sidecar.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
 from sidecar.errors import HostRefused, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
+from sidecar.http_protocol import HttpProtocol, learn
 from sidecar.hub import Hub
 from sidecar.metrics import Metrics
 from sidecar.sse import SseTransport
@@ -119,7 +120,7 @@ class Endpoints:
         elif _opens_session(scope, rest) and self._hub.session_count() >= self._most_sessions:
             await respond_error(send, 503, TooManySessions(f"{self._most_sessions} sessions are open."))
         elif principal.id in HUBS_OWN:
-            await self._serve(workspace, rest, scope, receive, send)
+            await self._serve(workspace, rest, principal, scope, receive, send)
         else:
             await self._serve_key(workspace, rest, principal, scope, receive, send)
 
@@ -133,19 +134,26 @@ class Endpoints:
             except SidecarError as error:
                 await respond_error(send, 503, error)
                 return
-            await self._serve(workspace, rest, scope, receive, send)
+            await self._serve(workspace, rest, principal, scope, receive, send)
 
-    async def _serve(self, workspace: Workspace, rest: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(
+        self, workspace: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         if rest == "":
-            await self._serve_http(workspace, scope, receive, send)
+            await self._serve_http(workspace, principal, scope, receive, send)
         elif scope["method"] == "GET":
             await self._sse.serve_stream(workspace, scope, receive, send)
         else:
             await not_allowed(send, "GET")
 
-    async def _serve_http(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_http(
+        self, workspace: Workspace, principal: Principal, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         if workspace.fastmcp.late is None:
-            await self._http.serve(workspace, scope, receive, send)
+            terms = self._hub.terms
+            if take := await self._http.serve(workspace, scope, receive, send):
+                allowed = functools.partial(self._allowed, principal, terms)
+                learn(scope, lambda body, to: terms == self._hub.terms and take(body, to, allowed), terms)
             return
         if scope["method"] == "POST":
             try:  # what is no message the SDK would answer with its models' insides
@@ -161,7 +169,16 @@ class Endpoints:
         if scope["method"] != "POST":
             await not_allowed(send, "POST")
             return
-        await self._sse.serve_message(workspace, _session_id(scope["query_string"]), scope, receive, send)
+        session_id, terms = _session_id(scope["query_string"]), self._hub.terms
+        if await self._sse.serve_message(workspace, session_id, scope, receive, send):
+            learn(scope, functools.partial(self._take_message, session_id, terms), terms)
+
+    def _allowed(self, principal: Principal, terms: int) -> bool:
+        return terms == self._hub.terms or self._hub.lets_in(principal)
+
+    def _take_message(self, session_id: str, terms: int, body: bytes, connection: HttpProtocol) -> bool:
+        """A message with the head of one that was served: the same key, session and path."""
+        return terms == self._hub.terms and self._sse.take(session_id, body, connection)
 
     def _switched_on(self, principal: Principal) -> list[str]:
         """The workspaces that the principal may know of."""

@@ -10,22 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bridge.errors import AddressTaken, PortTaken
 from bridge.runtime import claim_socket
 from bridge.settings import Settings
+from sidecar.http_protocol import HttpProtocol
 
 CLOSING_TIMEOUT = 3
 """Seconds that open HTTP connections get at the end."""
-
-
-class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, with values of headers without the blanks around them (RFC 9112, 5.1), which its parser leaves."""
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """The parser has read a header."""
-        super().on_header(name, value.strip(b" \t"))
 
 
 class HttpServer(uvicorn.Server):

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bridge.keys import Principal
 from bridge.models import Event, ServerSpec, Snapshot, UpstreamState
 from bridge.settings import Settings
 from sidecar import codec, tasks
@@ -46,6 +47,9 @@ class Hub:
         self.tenants = Tenants(self._start_for_key, self._close_for_key, settings.session_idle_timeout)
         """What single keys have of the workspaces; none in an unprotected hub."""
         self.snapshot: Snapshot | None = None
+        self.terms = 0
+        """Another number after each change of what is served, or to whom."""
+        self._current: Callable[[Principal], Principal | None] | None = None
         self._settings = settings
         self._metrics = metrics
         self._redactor = redactor
@@ -96,6 +100,7 @@ class Hub:
 
         New servers are still starting when it returns; what they replace serves until they are ready.
         """
+        self.terms += 1
         steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()})
         released: list[Release] = []
         for wanted in steps.create:
@@ -167,6 +172,16 @@ class Hub:
         self.departed.add(workspace)
         self._sessions_changed(workspace)
         return released
+
+    def keys_changed(self, current: Callable[[Principal], Principal | None]) -> None:
+        """Keys were added, changed or revoked; `current` gives a principal as it is now, if it is."""
+        self.terms += 1
+        self._current = current
+        self.tenants.recheck(current)
+
+    def lets_in(self, principal: Principal) -> bool:
+        """Whether the principal's token is valid still."""
+        return self._current is None or self._current(principal) is not None
 
     # --- look-ups ------------------------------------------------------------------------------------------------
 

@@ -30,15 +30,23 @@ class Outbox:
     """One stream, as the response to a request. It has a task only while there is something to write.
 
     Whoever opens it ends it: with `close`, or with `abort` when the client is gone or does not read. `overflow` is
-    called, once, when more than `OUTBOX_LIMIT` waits.
+    called, once, when more than `OUTBOX_LIMIT` waits. `now` writes if nothing has to be waited for, and returns False
+    if it has.
     """
 
-    __slots__ = ("_ended", "_headers", "_overflow", "_send", "_waiting", "_writer", "size")
+    __slots__ = ("_ended", "_headers", "_now", "_overflow", "_send", "_waiting", "_writer", "size")
 
-    def __init__(self, send: Send, overflow: Callable[[], None], headers: Iterable[Header] = ()) -> None:
+    def __init__(
+        self,
+        send: Send,
+        overflow: Callable[[], None],
+        headers: Iterable[Header] = (),
+        now: Callable[[bytes], bool] = lambda _: False,
+    ) -> None:
         self.size = 0
         """Bytes that wait."""
         self._send = send
+        self._now = now
         self._overflow = overflow
         self._headers: list[Header] | None = [*HEADERS, *headers]
         self._waiting: list[bytes] = []
@@ -55,7 +63,7 @@ class Outbox:
 
     def put_raw(self, data: bytes) -> None:
         """Queue bytes of the stream."""
-        if self._ended:
+        if self._ended or (self._writer is None and self._headers is None and self._now(data)):
             return
         self._waiting.append(data)
         self.size += len(data)

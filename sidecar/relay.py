@@ -98,16 +98,7 @@ class Relay:
                 with party.using():
                     result = await self._handlers[method](request)
         except SidecarError as error:
-            log.warning(
-                "request failed",
-                extra={
-                    "workspace": self._workspace.name,
-                    "method": method,
-                    "correlation": request.correlation,
-                    "code": error.code,
-                    "reason": error.message,
-                },
-            )
+            log_failure(self._workspace.name, method, request.correlation, error)
             raise
         return era.to_client(request.era, method, result, self._workspace.server_info)
 
@@ -174,11 +165,11 @@ class Relay:
     async def _subscribe(self, request: Request) -> dict[str, Any]:
         exposed = request.string("uri")
         offer, uri = await self._resource(request, exposed)
-        return _result(request, await request.session.watched.add(exposed, (offer.upstream, uri)))
+        return result_of(request.era, await request.session.watched.add(exposed, (offer.upstream, uri)))
 
     async def _unsubscribe(self, request: Request) -> dict[str, Any]:
         frame = await request.session.watched.remove(request.string("uri"))
-        return {} if frame is None else _result(request, frame)
+        return {} if frame is None else result_of(request.era, frame)
 
     async def _complete(self, request: Request) -> dict[str, Any]:
         ref = request.params.get("ref")
@@ -231,7 +222,7 @@ class Relay:
             frame = await rounds.ask(request, offer, params, tool)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("answered", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
-        result = _result(request, frame)
+        result = result_of(request.era, frame)
         return uris.rewrite_result(request.method, result, offer.rename) if offer.label else result
 
 
@@ -277,10 +268,30 @@ class Request:
 
     def progress(self) -> Progress | None:
         """What to do with the server's progress: send it under the client's own token, if the client gave one."""
-        token = self.token
-        if token is None:
-            return None
-        return lambda params: self.notify("notifications/progress", {**params, "progressToken": token})
+        return progress_of(self.params, self.notify)
+
+
+def progress_of(params: Params, notify: Notify) -> Progress | None:
+    """The same for the params of any request."""
+    meta = params.get("_meta")
+    token = meta.get("progressToken") if isinstance(meta, dict) else None
+    if token is None:
+        return None
+    return lambda progress: notify("notifications/progress", {**progress, "progressToken": token})
+
+
+def log_failure(workspace: str, method: str, correlation: str, error: SidecarError) -> None:
+    """Tell the log of a request that the hub could not have answered."""
+    log.warning(
+        "request failed",
+        extra={
+            "workspace": workspace,
+            "method": method,
+            "correlation": correlation,
+            "code": error.code,
+            "reason": error.message,
+        },
+    )
 
 
 def _shown(value: Any) -> str:
@@ -289,7 +300,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
-def _result(request: Request, frame: Frame) -> dict[str, Any]:
+def result_of(client: era.Era, frame: Frame) -> dict[str, Any]:
+    """The result in a server's response, for a client of that era. Raises Answered where it is an error."""
     if "error" in frame:
         error = frame["error"]
         if not isinstance(error, dict) or not isinstance(error.get("code"), int):
@@ -297,6 +309,6 @@ def _result(request: Request, frame: Frame) -> dict[str, Any]:
                 "code": INTERNAL_ERROR,
                 "message": f"The server answered with an error of no known form: {_shown(error)}",
             }
-        raise Answered(era.error_to_client(request.era, error))
+        raise Answered(era.error_to_client(client, error))
     result = frame.get("result")
     return result if isinstance(result, dict) else {}

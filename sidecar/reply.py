@@ -10,7 +10,7 @@ from starlette.types import Receive, Send
 from sidecar import codec, frames
 from sidecar.asgi import disconnected, respond
 from sidecar.channel import Frame
-from sidecar.cut import Cut
+from sidecar.cut import Running
 from sidecar.outbox import PING, Header, Outbox
 
 GRACE = 0.05
@@ -43,7 +43,7 @@ class Reply:
         self,
         receive: Receive,
         send: Send,
-        cut: Cut,
+        cut: Running,
         ping_interval: float,
         *,
         leaves: bool,
@@ -95,12 +95,14 @@ class Reply:
     def _look(self) -> None:
         if self._leaves:
             self._watch = asyncio.create_task(self._cut_when_left())
-        self._timer = asyncio.get_running_loop().call_later(self._ping_interval, self._ping)
+        self._timer = asyncio.get_running_loop().call_later(self._ping_interval, self.ping)
 
     async def _cut_when_left(self) -> None:
         await disconnected(self._receive)
         self._cut.cancel()
 
-    def _ping(self) -> None:
+    def ping(self) -> None:
+        """Show that the answer is still waited for, now and after each `ping_interval`."""
+        self._timer.cancel()
         self._opened().put_raw(PING)
-        self._timer = asyncio.get_running_loop().call_later(self._ping_interval, self._ping)
+        self._timer = asyncio.get_running_loop().call_later(self._ping_interval, self.ping)

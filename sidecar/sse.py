@@ -10,15 +10,19 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from sidecar import era, frames, inbound
-from sidecar.asgi import disconnected, parse, read_body, respond, respond_error
+from sidecar import era, frames, inbound, tool_call
+from sidecar.asgi import disconnected, message, parse, read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.cut import Cut
 from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError
 from sidecar.fastmcp_late import Take
+from sidecar.http_protocol import HttpProtocol, Now, response_writer
 from sidecar.outbox import Outbox
 from sidecar.stream_session import Put, StreamSession, StreamSessions
 from sidecar.workspace import Workspace
+
+TAKEN = b"HTTP/1.1 202 Accepted\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
+"""What `_taken` makes of its response."""
 
 
 class SseSession(StreamSession):
@@ -26,9 +30,9 @@ class SseSession(StreamSession):
 
     transport = "sse"
 
-    def __init__(self, workspace: Workspace, send: Send) -> None:
+    def __init__(self, workspace: Workspace, send: Send, now: Now) -> None:
         super().__init__(workspace)
-        self.stream = Outbox(send, self.close)
+        self.stream = Outbox(send, self.close, now=now)
         self.began = False
         """Whether there was a request, which decides for the era."""
         self.late: Take | None = None
@@ -59,6 +63,12 @@ class SseSession(StreamSession):
         """The client is not let in any more, or does not read."""
         self.over.cancel()
 
+    def cut_response(self, request_id: int | str) -> Frame | None:
+        """Legacy clients may go on waiting."""
+        if self.modern or self.ended:
+            return None
+        return frames.error(request_id, {"code": REQUEST_CANCELLED, "message": "Request cancelled"})
+
     # --- from the client -----------------------------------------------------------------------------------------
 
     async def serve(self, frame: Frame, send: Send) -> None:
@@ -78,6 +88,12 @@ class SseSession(StreamSession):
             return
         await _taken(send)
 
+    def take(self, frame: Frame) -> bool:
+        """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
+        if self.late is not None or self.modern or not self.version or not tool_call.may_begin(self, frame):
+            return False
+        return tool_call.begin(self, frame, self.put_notification, self.stream.put)
+
     async def _serve_request(self, frame: Frame, send: Send) -> None:
         method, modern = frame["method"], era.of_params(frame.get("params")) == "modern"
         first = method == "initialize"
@@ -91,9 +107,7 @@ class SseSession(StreamSession):
             else:
                 relayed = self.workspace.relay.takes(method, modern=True) if modern else self.relayed(method)
                 response = await self.answer(frame, cut, self.put_notification, relayed=relayed)
-                if response is None and not modern and not self.ended:  # who may go on waiting
-                    response = frames.error(frame["id"], {"code": REQUEST_CANCELLED, "message": "Request cancelled"})
-                if response is not None:
+                if (response := response or self.cut_response(frame["id"])) is not None:
                     self.stream.put(response)
         if first:
             await _taken(send)
@@ -122,7 +136,7 @@ class SseTransport(StreamSessions[SseSession]):
         if self._closing:
             await respond_error(send, 503, HubStopping("The hub is stopping."))
             return
-        session = SseSession(workspace, send)
+        session = SseSession(workspace, send, response_writer(scope))
         self._sessions[session.id] = session
         workspace.join(session)
         try:
@@ -140,8 +154,8 @@ class SseTransport(StreamSessions[SseSession]):
 
     async def serve_message(
         self, workspace: Workspace | None, session_id: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """POST: one message of a session; answered 202, the response comes on the stream.
+    ) -> bool:
+        """POST: one message of a session; answered 202, the response comes on the stream. Whether it was one.
 
         `workspace` is none for a key that has no session there.
         """
@@ -152,3 +166,14 @@ class SseTransport(StreamSessions[SseSession]):
             await session.serve(frame, send)
         except SidecarError as error:
             await respond_error(send, error.status, error)
+            return False
+        return True
+
+    def take(self, session_id: str, body: bytes, connection: HttpProtocol) -> bool:
+        """The body of a POST with the head of one that `serve_message` has taken: the same, if it is done at once."""
+        session = self._sessions.get(session_id)
+        frame = message(body, self._settings.max_body_bytes) if session is not None else None
+        if session is None or frame is None or not session.take(frame):
+            return False
+        connection.transport.write(TAKEN)
+        return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sidecar import answering, frames
 from sidecar.channel import Frame
-from sidecar.cut import Cut
+from sidecar.cut import Cut, Running
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown
 from sidecar.outbox import PING
 from sidecar.relay import Notify
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sidecar.workspace import Workspace
 
 Put = Callable[[Frame], None]
+
+
 S = TypeVar("S", bound="StreamSession")
 
 
@@ -32,7 +34,7 @@ class StreamSession(Session):
         self.workspace = workspace
         self.initialized = False
         """Whether the client said that it is ready for notices."""
-        self.running: dict[int | str, Cut] = {}
+        self.running: dict[int | str, Running] = {}
         self.ended = False
         self._asked: dict[str, asyncio.Future[Frame]] = {}
 
@@ -63,6 +65,10 @@ class StreamSession(Session):
         finally:
             del self._asked[request_id]
         return answer
+
+    @abstractmethod
+    def cut_response(self, request_id: int | str) -> Frame | None:
+        """What a request is answered with that was cancelled, or cut by the session's end; None: with nothing."""
 
     # --- from the client -----------------------------------------------------------------------------------------
 
@@ -117,8 +123,8 @@ class StreamSession(Session):
     def end(self) -> None:
         """Cut what is under way, and let nobody wait for the client."""
         self.ended = True
-        for cut in self.running.values():
-            cut.cancel()
+        for running in tuple(self.running.values()):
+            running.cancel()
         for number, asked in enumerate(self._asked.values()):
             if not asked.done():
                 asked.set_result(frames.error(number, {"code": INTERNAL_ERROR, "message": "the client has left"}))

@@ -10,17 +10,20 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
-from sidecar import codec, frames, inbound
+from sidecar import asgi, codec, frames, inbound, tool_call
 from sidecar.asgi import disconnected, header, not_allowed, parse, read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.cut import Cut
 from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, HubStopping, MessageInvalid, SessionUnknown, SidecarError
+from sidecar.http_protocol import HttpProtocol
 from sidecar.outbox import Header, Outbox
 from sidecar.reply import Reply
+from sidecar.short_reply import ShortReply
 from sidecar.stateless import NOT_ACCEPTABLE, Stateless
 from sidecar.stream_session import Put, StreamSession, StreamSessions
 from sidecar.workspace import Workspace
@@ -42,7 +45,9 @@ class HttpSession(StreamSession):
         self.headers: tuple[Header, ...] = ((b"mcp-session-id", self.id.encode()),)
         self.stream: Outbox | None = None
         """That of the client's GET request, while there is one."""
-        self.replies: list[Reply] = []
+        self.head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nmcp-session-id: %b\r\n" % self.id.encode()
+        """How the response to one of its requests begins, where that is one write."""
+        self.replies: list[Reply | ShortReply] = []
         self.over = Cut()
         """Ends the GET stream."""
         self._idle = idle
@@ -68,6 +73,12 @@ class HttpSession(StreamSession):
         if self.stream is not None:
             self.stream.put(frames.notification(method, params))
 
+    def cut_response(self, request_id: int | str) -> Frame:
+        """Each POST is answered."""
+        if self.ended:
+            return frames.error(request_id, {"code": INVALID_REQUEST, "message": ENDED})
+        return frames.error(request_id, {"code": REQUEST_CANCELLED, "message": "Request cancelled"})
+
     # --- from the client -----------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -92,14 +103,28 @@ class HttpSession(StreamSession):
                     response = await self.answer(frame, cut, reply.notify, relayed=self.relayed(frame["method"]))
                 finally:
                     self.replies.remove(reply)
-                await reply.finish(200, response or frames.error(frame["id"], self._why_cut()))
+                await reply.finish(200, response or self.cut_response(frame["id"]))
             finally:
                 reply.drop()
 
-    def _why_cut(self) -> inbound.Error:
-        if self.ended:
-            return {"code": INVALID_REQUEST, "message": ENDED}
-        return {"code": REQUEST_CANCELLED, "message": "Request cancelled"}
+    def take(self, frame: Frame, connection: HttpProtocol, ping_interval: float, allowed: Callable[[], bool]) -> bool:
+        """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
+        if not tool_call.may_begin(self, frame):
+            return False
+        reply = ShortReply(self, frame["id"], connection, ping_interval, allowed)
+        if not tool_call.begin(self, frame, reply.notify, reply.finish):
+            reply.drop()
+            return False
+        connection.owe()
+        self.replies.append(reply)
+        self._requests += 1
+        return True
+
+    def release(self, reply: ShortReply) -> None:
+        """A reply to what was taken is finished."""
+        self.replies.remove(reply)
+        self._requests -= 1
+        self.last_used = time.monotonic()
 
     async def serve_stream(self, receive: Receive, send: Send) -> None:
         """Hold the GET stream open until the client leaves or the session ends."""
@@ -157,20 +182,29 @@ class HttpTransport(StreamSessions[HttpSession]):
         await super().run(until)
         self._stateless.end()
 
-    async def serve(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
-        """One HTTP request to a workspace's endpoint, of either era."""
+    async def serve(
+        self, workspace: Workspace, scope: Scope, receive: Receive, send: Send
+    ) -> Callable[[bytes, HttpProtocol, Callable[[], bool]], bool] | None:
+        """One HTTP request to a workspace's endpoint, of either era.
+
+        Returns what takes the bodies of others with the same head, as `take` has it, if there can be any.
+        """
         version = header(scope, b"mcp-protocol-version").decode("latin-1")
         legacy, method = inbound.is_legacy(version), scope["method"]
         if self._closing:
             await respond_error(send, 503, HubStopping("The hub is stopping."))
+        elif method == "POST" and legacy:
+            session_id = await self._post(workspace, scope, receive, send)
+            return partial(self.take, session_id) if session_id else None
         elif method == "POST":
-            await (self._post if legacy else self._stateless.serve)(workspace, scope, receive, send)
+            await self._stateless.serve(workspace, scope, receive, send)
         elif not legacy:
             await self._no_such_method(version, send)
         elif method in ("GET", "DELETE"):
             await self._get_or_delete(workspace, scope, receive, send)
         else:
             await not_allowed(send, METHODS)
+        return None
 
     async def _no_such_method(self, version: str, send: Send) -> None:
         if inbound.is_modern(version):
@@ -178,8 +212,8 @@ class HttpTransport(StreamSessions[HttpSession]):
         else:
             await respond_error(send, 400, MessageInvalid(f"The MCP-Protocol-Version {version[:40]!r} is not served."))
 
-    async def _post(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
-        """One message of a session, or the handshake that begins one."""
+    async def _post(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> str:
+        """One message of a session, or the handshake that begins one; the id of the session that may have `take`."""
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
             frame = frames.validate(parse(body))
@@ -188,10 +222,20 @@ class HttpTransport(StreamSessions[HttpSession]):
             elif frame.get("method") == "initialize" and "id" in frame and not header(scope, b"mcp-session-id"):
                 await self._greet(workspace, frame, send)
             else:
-                streams = inbound.prefers_stream(header(scope, b"accept"))
-                await self._serve(self._named(scope, workspace), frame, receive, send, streams)
+                session, streams = self._named(scope, workspace), inbound.prefers_stream(header(scope, b"accept"))
+                await self._serve(session, frame, receive, send, streams)
+                return "" if streams else session.id
         except SidecarError as error:
             await respond_error(send, error.status, error)
+        return ""
+
+    def take(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
+        """The body of a POST with the head of one that was served: the same, if it needs no task."""
+        session = self._sessions.get(session_id)
+        frame = asgi.message(body, self._settings.max_body_bytes) if session is not None else None
+        if session is None or frame is None:
+            return False
+        return session.take(frame, connection, self._settings.ping_interval, allowed)
 
     async def _serve(self, session: HttpSession, frame: Frame, receive: Receive, send: Send, streams: bool) -> None:
         with session.in_use():

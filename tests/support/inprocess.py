@@ -75,7 +75,7 @@ class World:
         self.http = HttpTransport(settings)
         self.endpoints = Endpoints(self.hub, self.sse, self.http, self.reporter, self.metrics, settings)
         self.keyring = Keyring(settings)
-        self.gate = Gate(self.endpoints, self.keyring, lambda: self.hub.tenants.recheck(self.keyring.current))
+        self.gate = Gate(self.endpoints, self.keyring, lambda: self.hub.keys_changed(self.keyring.current))
         """What serves where the settings protect the hub."""
         self.revision = 0
         self.stop = asyncio.Event()

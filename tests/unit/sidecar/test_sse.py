@@ -171,7 +171,7 @@ async def test_fault_in_a_request(
     monkeypatch.setattr(hub.workspace(), "view_for", fail)
     for transport in ("sse", "http"):
         async with connected(f"{hub.base}/mcp/w", transport, "legacy") as peer:  # type: ignore[arg-type]
-            error = (await peer.request("tools/call", {"name": "a_gate"})).answer["error"]
+            error = (await peer.request("prompts/get", {"name": "a_p"})).answer["error"]
             assert (error["code"], error["data"]["code"]) == (-32603, "HUB_INTERNAL")
             assert "secret" not in str(error)
     assert "secret details" in caplog.text
@@ -214,7 +214,7 @@ async def test_question_to_a_client_that_left(hub: World) -> None:
     async def send(_: Any) -> None:
         raise AssertionError("nobody is there to write to")
 
-    session = sse.SseSession(hub.workspace(), send)
+    session = sse.SseSession(hub.workspace(), send, lambda _: False)
     session.end()
     assert "error" in await within(session.ask("roots/list", {}), 2)
 

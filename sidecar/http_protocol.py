@@ -1,0 +1,184 @@
+"""One client's HTTP connection: uvicorn's protocol, and a short way beside it for what comes again and again.
+
+All use of uvicorn's inside stands here, with uvicorn pinned. What takes the short way (`Lane`) is parsed by nobody,
+becomes no ASGI request and no task; whatever is unusual about it goes uvicorn's way, from the first byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from starlette.types import Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from sidecar.lane import END, Lane, Taker, lane, line_of
+
+log = logging.getLogger(__name__)
+
+CONNECTION = "connection"
+"""Where in `scope["state"]` a request has its `HttpProtocol`."""
+HEAD = "head"
+"""Where it has its head, as it came; empty if it came in pieces."""
+MOST_LANES = 64
+"""Of one connection; one between proxies has as many clients."""
+
+Now = Callable[[bytes], bool]
+"""Writes a piece of a response if nothing has to be waited for; returns False, and writes nothing, if it has."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's, with values of headers without the blanks around them (RFC 9112, 5.1), which its parser leaves."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.lanes: dict[bytes, Lane[HttpProtocol]] = {}
+        self._between = True  # the parser has read a whole number of requests
+        self._owed = False  # what was taken is not answered yet
+        self._held = b""  # what came meanwhile
+        self._last = False  # the connection is to end with the answer
+        self._arrived = b""
+        self._in_use = False
+
+    # --- the usual way -------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """The parser begins with a request."""
+        super().on_message_begin()
+        self._between = False
+        self.scope["state"] |= {CONNECTION: self, HEAD: self._arrived}
+        self._arrived = b""  # what comes with it is another one's
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser has read a header."""
+        super().on_header(name, value.strip(b" \t"))
+
+    def on_message_complete(self) -> None:
+        """The parser has read a request."""
+        self._between = True
+        super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """The server ends."""
+        if self._owed:
+            self._last = True
+        else:
+            super().shutdown()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came by the usual way for so long."""
+        if self._in_use or self._owed:
+            self._in_use = False
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        else:
+            super().timeout_keep_alive_handler()
+
+    def response_writer(self) -> Now:
+        """What writes pieces of the response to the request that is being served."""
+        cycle, flow, write = self.cycle, self.flow, self.transport.write
+
+        def now(data: bytes) -> bool:
+            if flow.write_paused or cycle.response_complete or cycle.disconnected or not cycle.chunked_encoding:
+                return False
+            write(b"%x\r\n%b\r\n" % (len(data), data))
+            return True
+
+        return now
+
+    # --- the short way -------------------------------------------------------------------------------------------
+
+    def learn(self, head: bytes, take: Taker[HttpProtocol], terms: int) -> None:
+        """Have bodies that come with the same head taken by `take`."""
+        known = self.lanes.get(line_of(head))
+        if known is not None and known.terms == terms and known.body(head) is not None:
+            return
+        if (found := lane(head, take, terms)) is not None:
+            if len(self.lanes) >= MOST_LANES:
+                self.lanes.clear()
+            self.lanes[line_of(head)] = found
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client have come."""
+        if self._owed:
+            self._held += data
+            self.flow.pause_reading()
+            return
+        if self._between and (self.cycle is None or self.cycle.response_complete):
+            if self.lanes and self._take(data):
+                self._in_use = True
+                return
+            self._arrived = data[: data.find(END) + len(END)] if END in data else b""
+        super().data_received(data)
+
+    def _take(self, data: bytes) -> bool:
+        found = self.lanes.get(line_of(data))
+        if found is None or self.flow.write_paused or (body := found.body(data)) is None:
+            return False
+        try:
+            return found.take(body, self)
+        except Exception:
+            log.exception("a message could not be taken; it goes the usual way")
+            return False
+
+    def owe(self) -> None:
+        """What is being taken is answered later, with `answer` or by what `taken_over` returns."""
+        self._owed = True
+
+    def answer(self, head: bytes, body: bytes) -> None:
+        """Send all of the response; `head` is how it begins, the length of its body aside."""
+        if not self.transport.is_closing():
+            self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self._settle()
+
+    def taken_over(self) -> Send:
+        """uvicorn's way to send the response to what was taken, for one that is more than one write."""
+        cycle = self.cycle = RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=self._taken_over_is_complete,
+        )
+        cycle.more_body = False
+        cycle.disconnected = self.transport.is_closing()
+        return cast("Send", cycle.send)
+
+    def _taken_over_is_complete(self) -> None:
+        self.on_response_complete()
+        self._settle()
+
+    def _settle(self) -> None:
+        """What was taken is answered: go on with what came meanwhile."""
+        self._owed, held, self._held = False, self._held, b""
+        if self._last:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self.flow.resume_reading()
+            if held:
+                self.data_received(held)
+
+
+def learn(scope: Mapping[str, Any], take: Taker[HttpProtocol], terms: int) -> None:
+    """Have `take` get the bodies that come with the very head of this request, for as long as the terms are the same.
+
+    Does nothing where the head is not a plain one, or another server than `HttpProtocol` serves.
+    """
+    state = scope.get("state", {})
+    if head := state.get(HEAD):
+        state[CONNECTION].learn(head, take, terms)
+
+
+def response_writer(scope: Mapping[str, Any]) -> Now:
+    """What writes pieces of the response to this request, once it has begun."""
+    connection: HttpProtocol | None = scope.get("state", {}).get(CONNECTION)
+    return connection.response_writer() if connection is not None else lambda _: False

@@ -1,0 +1,73 @@
+"""Requests that look like one that was served: the same head, but for the length of the body. Pure.
+
+A client's messages to its session differ in nothing else, so what was found out about the head of one, byte by byte
+(whose it is, where it goes, that it may), holds for the next, and need not be found out again. HTTP's own rules
+(RFC 9112) are kept by whoever read the first one: a head that this does not know to be plain makes no lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+END = b"\r\n\r\n"
+MOST_DIGITS = 9
+"""Of a body's length."""
+_LENGTH = b"content-length"
+_NOT_PLAIN = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"})
+"""Headers that say more of how the message is to be read or answered."""
+
+Taker = Callable[[bytes, T], bool]
+"""Takes a body; False, and nothing has happened, where it is to be served in the usual way."""
+
+
+class Lane(Generic[T]):
+    """The heads that are as one that was seen. `take` gets the bodies that come with them."""
+
+    __slots__ = ("_after", "_before", "take", "terms")
+
+    def __init__(self, before: bytes, after: bytes, take: Taker[T], terms: int) -> None:
+        self._before, self._after = before, after
+        self.take = take
+        self.terms = terms
+        """What number the hub's terms had: it stands for all that may be decided otherwise now."""
+
+    def body(self, data: bytes) -> bytes | None:
+        """The body of a request that is all of `data`; None where it is not, or not of this lane."""
+        before, after = self._before, self._after
+        if not data.startswith(before):
+            return None
+        end = data.find(b"\r\n", len(before))
+        digits = data[len(before) : end]
+        if not digits.isdigit() or len(digits) > MOST_DIGITS or not data.startswith(after, end):
+            return None
+        body = data[end + len(after) :]
+        return body if len(body) == int(digits) else None
+
+
+def line_of(data: bytes) -> bytes:
+    """The request line, by which lanes are told apart."""
+    return data[: data.find(b"\r\n")]
+
+
+def lane(head: bytes, take: Taker[T], terms: int) -> Lane[T] | None:
+    """The lane of a head, its empty line included, that was served; None where it is not a plain POST."""
+    line, *fields = head.removesuffix(END).split(b"\r\n")
+    if not head.endswith(END) or not line.startswith(b"POST ") or not line.endswith(b" HTTP/1.1"):
+        return None
+    at, offset = -1, len(line) + 2
+    for field in fields:
+        name, colon, value = field.partition(b":")
+        name = name.lower()
+        if not colon or name in _NOT_PLAIN or (name == b"connection" and value.strip().lower() != b"keep-alive"):
+            return None
+        if name == _LENGTH:
+            if at >= 0 or not value.strip(b" ").isdigit() or value.endswith(b" "):
+                return None
+            at = offset + len(field) - len(value.lstrip(b" "))
+        offset += len(field) + 2
+    if at < 0:
+        return None
+    return Lane(head[:at], head[head.index(b"\r\n", at) :], take, terms)

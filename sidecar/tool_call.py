@@ -1,0 +1,116 @@
+"""The call of a tool that no task waits for: from the client's message to the server, and back by a call of `put`.
+
+What `Relay` and `Upstream.request` do with a call, for the common one: a legacy client, a shared legacy server that is
+ready, a free place, room in its pipe. All others are theirs. A task for each call costs more than all the rest of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from sidecar import era, frames, uris
+from sidecar.channel import Frame
+from sidecar.errors import SidecarError
+from sidecar.mux import Told
+from sidecar.relay import HUB_FAILED, Answered, Notify, log_failure, progress_of, result_of
+
+if TYPE_CHECKING:
+    from sidecar.stream_session import Put, StreamSession
+    from sidecar.view import Offer, Route
+
+log = logging.getLogger(__name__)
+
+METHOD = "tools/call"
+
+
+class ToolCall(Told):
+    """One call, among the `running` of its session until it ends."""
+
+    __slots__ = ("_began", "_correlation", "_id", "_offer", "_places", "_put", "_session", "_tool")
+
+    def __init__(self, session: StreamSession, request_id: int | str, route: Route, put: Put) -> None:
+        self._session = session
+        self._id = request_id
+        self._offer: Offer = route.offer
+        self._tool = route.name
+        self._put = put
+        self._places = route.offer.upstream.places
+        self._began = time.perf_counter()
+
+    def begin(self, params: dict[str, Any], notify: Notify) -> bool:
+        """Send it, if nothing has to be waited for; False, and nothing has happened, if it has."""
+        offer, upstream = self._offer, self._offer.upstream
+        connection = upstream.connection
+        if connection is None or not self._places.take():
+            return False
+        timeout, progress = offer.timeout(self._tool), progress_of(params, notify)
+        if not connection.ask(self, METHOD, params, timeout=timeout, on_progress=progress):
+            self._places.give_back()
+            return False
+        upstream.in_flight += 1
+        self._correlation = self._session.next_correlation()
+        self._session.running[self._id] = self
+        return True
+
+    def cancel(self) -> None:
+        """The client wants no answer any more, or its session ends."""
+        self.give_up("cancelled by the client")
+        self._over("cancelled")
+        if response := self._session.cut_response(self._id):
+            self._put(response)
+
+    def ended(self, outcome: Frame | SidecarError) -> None:
+        """The server answered, or will not."""
+        self._over(outcome.code if isinstance(outcome, SidecarError) else frames.outcome(outcome))
+        try:
+            response = frames.result(self._id, self._result(outcome))
+        except Answered as answered:
+            response = frames.error(self._id, answered.error)
+        except SidecarError as error:
+            log_failure(self._session.workspace.name, METHOD, self._correlation, error)
+            response = frames.error(self._id, error.rpc())
+        except Exception:
+            log.exception("a call failed in the hub", extra={"correlation": self._correlation})
+            response = frames.error(self._id, dict(HUB_FAILED))
+        self._put(response)
+
+    def _result(self, outcome: Frame | SidecarError) -> dict[str, Any]:
+        if isinstance(outcome, SidecarError):
+            raise outcome
+        offer = self._offer
+        if "error" in outcome and (connection := offer.upstream.connection):
+            connection.heed(outcome)
+        result = result_of("legacy", outcome)
+        if offer.label:
+            result = uris.rewrite_result(METHOD, result, offer.rename)
+        return era.to_client("legacy", METHOD, result, self._session.workspace.server_info)
+
+    def _over(self, outcome: str) -> None:
+        del self._session.running[self._id]
+        self._places.give_back()
+        self._offer.upstream.over(self._tool, self._began, outcome)
+
+
+def may_begin(session: StreamSession, frame: Frame) -> bool:
+    """Whether a legacy session's message is a call of a tool, and one as any other."""
+    params = frame.get("params")
+    if frame.get("method") != METHOD or "id" not in frame or params is None or "task" in params:
+        return False
+    return not session.ended and frame["id"] not in session.running and era.of_params(params) == "legacy"
+
+
+def begin(session: StreamSession, frame: Frame, notify: Notify, put: Put) -> bool:
+    """Send a call that `may_begin`, if it can go to its server at once; its response is `put` later.
+
+    False where it cannot: then nothing has happened.
+    """
+    params, workspace = frame["params"], session.workspace
+    view = None if workspace.refusal() else workspace.common_view
+    route = view.tool_routes.get(params.get("name", "")) if view is not None else None
+    if route is None or log.isEnabledFor(logging.DEBUG):  # the relay tells more
+        return False
+    if route.name != params["name"]:
+        params = {**params, "name": route.name}
+    return ToolCall(session, frame["id"], route, put).begin(params, notify)
