@@ -22,6 +22,8 @@ CONNECTION = "connection"
 """Where in `scope["state"]` a request has its `HttpProtocol`."""
 HEAD = "head"
 """Where it has its head, as it came; empty if it came in pieces."""
+MOST_KEPT = 64 * 1024
+"""Bytes of a body that is waited for here; a longer one goes the usual way."""
 MOST_LANES = 64
 """Of one connection; one between proxies has as many clients."""
 
@@ -38,6 +40,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._between = True  # the parser has read a whole number of requests
         self._owed = False  # what was taken is not answered yet
         self._held = b""  # what came meanwhile
+        self._kept = b""  # the beginning of what may be taken
         self._last = False  # the connection is to end with the answer
         self._arrived = b""
         self._in_use = False
@@ -94,7 +97,7 @@ class HttpProtocol(HttpToolsProtocol):
     def learn(self, head: bytes, take: Taker[HttpProtocol], terms: int) -> None:
         """Have bodies that come with the same head taken by `take`."""
         known = self.lanes.get(line_of(head))
-        if known is not None and known.terms == terms and known.body(head) is not None:
+        if known is not None and known.terms == terms and known.split(head) is not None:
             return
         if (found := lane(head, take, terms)) is not None:
             if len(self.lanes) >= MOST_LANES:
@@ -108,16 +111,28 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             return
         if self._between and (self.cycle is None or self.cycle.response_complete):
+            if self._kept:
+                data, self._kept = self._kept + data, b""
             if self.lanes and self._take(data):
-                self._in_use = True
                 return
             self._arrived = data[: data.find(END) + len(END)] if END in data else b""
         super().data_received(data)
 
     def _take(self, data: bytes) -> bool:
+        """Take a request; of one that is not complete, keep what there is: clients send head and body one by one."""
         found = self.lanes.get(line_of(data))
-        if found is None or self.flow.write_paused or (body := found.body(data)) is None:
+        parts = found.split(data) if found is not None else None
+        if found is None or parts is None or self.flow.write_paused:
             return False
+        body, length = parts
+        if len(body) == length:
+            taken = self._taken_by(found, body)
+        elif taken := len(body) < length <= MOST_KEPT:
+            self._kept = data
+        self._in_use |= taken
+        return taken
+
+    def _taken_by(self, found: Lane[HttpProtocol], body: bytes) -> bool:
         try:
             return found.take(body, self)
         except Exception:

@@ -34,8 +34,8 @@ class Lane(Generic[T]):
         self.terms = terms
         """What number the hub's terms had: it stands for all that may be decided otherwise now."""
 
-    def body(self, data: bytes) -> bytes | None:
-        """The body of a request that is all of `data`; None where it is not, or not of this lane."""
+    def split(self, data: bytes) -> tuple[bytes, int] | None:
+        """What follows the head in `data`, and the length of the body; None where the head is not of this lane."""
         before, after = self._before, self._after
         if not data.startswith(before):
             return None
@@ -43,8 +43,7 @@ class Lane(Generic[T]):
         digits = data[len(before) : end]
         if not digits.isdigit() or len(digits) > MOST_DIGITS or not data.startswith(after, end):
             return None
-        body = data[end + len(after) :]
-        return body if len(body) == int(digits) else None
+        return data[end + len(after) :], int(digits)
 
 
 def line_of(data: bytes) -> bytes:
