@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 
 
@@ -32,7 +33,8 @@ class Places:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                self._waiting.remove(turn)
+                with contextlib.suppress(ValueError):  # it was passed over already
+                    self._waiting.remove(turn)
             else:  # it was given the place in the same turn of the loop
                 self.give_back()
             raise

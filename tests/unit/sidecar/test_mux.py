@@ -10,8 +10,8 @@ import pytest
 
 from sidecar import frames, mux
 from sidecar.channel import Frame
-from sidecar.errors import CallTimeout, ConnectionLost, ServerExited
-from sidecar.mux import Mux
+from sidecar.errors import CallTimeout, ConnectionLost, ServerExited, SidecarError
+from sidecar.mux import Mux, Told
 from tests.support.fake_server import settle, until, within
 
 
@@ -193,3 +193,77 @@ async def test_unsent(wire: Wire) -> None:
         await wire.mux.request("late", None, timeout=None)
     assert not lost.value.sent
     assert len(wire.sent) == 1
+
+
+class Noted(Told):
+    """Remembers what it ended with."""
+
+    def __init__(self) -> None:
+        self.ends: list[Frame | SidecarError] = []
+
+    def ended(self, outcome: Frame | SidecarError) -> None:
+        self.ends.append(outcome)
+
+
+async def test_asked_without_a_task(wire: Wire) -> None:
+    """Each is told its own answer, and the next ones do not disturb it; progress goes by token."""
+    one, two, seen = Noted(), Noted(), list[dict[str, Any]]()
+    assert wire.mux.ask(one, "tools/call", {"name": "t"}, timeout=60)
+    assert wire.mux.ask(two, "tools/call", {"_meta": {"x": 1}}, timeout=60, on_progress=seen.append)
+    assert wire.sent[1]["params"] == {"_meta": {"x": 1, "progressToken": 2}}
+    progress = frames.notification("notifications/progress", {"progressToken": 2, "progress": 5})
+    wire.mux.on_frame(progress)
+    for number in (2, 1, 1):
+        wire.mux.on_frame(frames.result(number, {}))
+    wire.mux.on_frame(progress)
+    assert (one.ends, two.ends) == ([frames.result(1, {})], [frames.result(2, {})])
+    assert seen == [{"progressToken": 2, "progress": 5}]
+    assert (wire.mux._pending, wire.mux._progress) == ({}, {})
+
+
+async def test_asked_where_one_has_to_wait(wire: Wire) -> None:
+    """Nothing is sent, nothing is kept; nor is it when the channel has ended."""
+    told = Noted()
+    wire.stuck = asyncio.Event()
+    assert not wire.mux.ask(told, "tools/call", {}, timeout=60, on_progress=lambda _: None)
+    wire.stuck = None
+    wire.mux.fail_all(ServerExited("It exited."))
+    assert not wire.mux.ask(told, "tools/call", {}, timeout=60)
+    assert (wire.sent, told.ends, wire.mux._pending, wire.mux._progress) == ([], [], {}, {})
+
+
+async def test_asked_and_late(wire: Wire) -> None:
+    """It is told so, as is the other side; a later answer is dropped."""
+    told = Noted()
+    wire.mux.ask(told, "tools/call", {}, timeout=0.01)
+    await until(lambda: told.ends)
+    assert str(told.ends) == str([CallTimeout("No answer to tools/call within 0.01 s.")])
+    assert wire.sent[1] == frames.notification("notifications/cancelled", {"requestId": 1, "reason": "timed out"})
+    wire.mux.on_frame(frames.result(1, {}))
+    assert len(told.ends) == 1
+
+
+async def test_asked_and_given_up(wire: Wire) -> None:
+    """The other side is told so, now or when it reads again."""
+    told = Noted()
+    for stuck in (False, True):
+        wire.mux.ask(told, "tools/call", {}, timeout=60)
+        wire.stuck = asyncio.Event() if stuck else None
+        told.give_up("no more")
+        if wire.stuck:
+            wire.stuck.set()
+        await until(lambda: "requestId" in wire.sent[-1]["params"])
+        assert wire.sent[-1]["params"]["reason"] == "no more"
+        wire.stuck = None
+    wire.mux.on_frame(frames.result(1, {}))
+    assert told.ends == []
+
+
+async def test_asked_when_the_channel_ends(wire: Wire) -> None:
+    """It is told the reason."""
+    told = Noted()
+    wire.mux.ask(told, "tools/call", {}, timeout=60)
+    wire.mux.fail_all(ServerExited("It exited with code 3."))
+    [error] = told.ends
+    assert isinstance(error, ConnectionLost)
+    assert "exited with code 3" in error.message
