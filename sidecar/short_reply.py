@@ -53,6 +53,8 @@ class ShortReply:
         self.drop()
         self._session.release(self)
         if not self._allowed():
+            if self._full is not None:
+                self._full.drop()
             self._connection.transport.close()
         elif self._full is None:
             self._connection.answer(self._session.head, codec.dumps(frame))

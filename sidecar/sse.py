@@ -172,8 +172,10 @@ class SseTransport(StreamSessions[SseSession]):
     def take(self, session_id: str, body: bytes, connection: HttpProtocol) -> bool:
         """The body of a POST with the head of one that `serve_message` has taken: the same, if it is done at once."""
         session = self._sessions.get(session_id)
-        frame = message(body, self._settings.max_body_bytes) if session is not None else None
-        if session is None or frame is None or not session.take(frame):
+        if session is None or tool_call.MARK not in body:
+            return False
+        frame = message(body, self._settings.max_body_bytes)
+        if frame is None or not session.take(frame):
             return False
         connection.transport.write(TAKEN)
         return True

@@ -232,10 +232,10 @@ class HttpTransport(StreamSessions[HttpSession]):
     def take(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """The body of a POST with the head of one that was served: the same, if it needs no task."""
         session = self._sessions.get(session_id)
-        frame = asgi.message(body, self._settings.max_body_bytes) if session is not None else None
-        if session is None or frame is None:
+        if session is None or tool_call.MARK not in body:
             return False
-        return session.take(frame, connection, self._settings.ping_interval, allowed)
+        frame = asgi.message(body, self._settings.max_body_bytes)
+        return frame is not None and session.take(frame, connection, self._settings.ping_interval, allowed)
 
     async def _serve(self, session: HttpSession, frame: Frame, receive: Receive, send: Send, streams: bool) -> None:
         with session.in_use():

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 METHOD = "tools/call"
+MARK = b'"tools/call"'
+"""What is in the body of a call, however it is written but for escapes that nobody needs."""
 
 
 class ToolCall(Told):
@@ -98,6 +100,8 @@ def may_begin(session: StreamSession, frame: Frame) -> bool:
     params = frame.get("params")
     if frame.get("method") != METHOD or "id" not in frame or params is None or "task" in params:
         return False
+    if not isinstance(params.get("name"), str):
+        return False
     return not session.ended and frame["id"] not in session.running and era.of_params(params) == "legacy"
 
 
@@ -108,7 +112,7 @@ def begin(session: StreamSession, frame: Frame, notify: Notify, put: Put) -> boo
     """
     params, workspace = frame["params"], session.workspace
     view = None if workspace.refusal() else workspace.common_view
-    route = view.tool_routes.get(params.get("name", "")) if view is not None else None
+    route = view.tool_routes.get(params["name"]) if view is not None else None
     if route is None or log.isEnabledFor(logging.DEBUG):  # the relay tells more
         return False
     if route.name != params["name"]:

@@ -184,7 +184,7 @@ async def test_what_goes_the_usual_way(ways: Ways, transport: Any) -> None:
         assert (await call(peer, "nope")).answer["error"]["data"]["code"] == "TOOL_UNKNOWN"
         await peer.request("tools/call", {"name": "a_echo", "task": {}})
         assert ways.usual == ["a_nope", "a_echo"]
-        for params in (None, {}, {"name": 5}):
+        for params in (None, {}, {"name": []}, {"name": 5}):
             assert "error" in (await peer.request("tools/call", params)).answer
         enveloped = await peer.request("tools/call", {"name": "a_echo", "_meta": envelope})
         assert ("error" in enveloped.answer) or ways.usual[-2:] == ["5", "a_echo"]
@@ -319,14 +319,17 @@ async def test_streams_that_are_preferred(ways: Ways) -> None:
     assert ways.usual == ["a_echo", "a_echo"]
 
 
+@pytest.mark.parametrize("pinged", [True, False])
 @pytest.mark.parametrize("admin", [True, False])
-async def test_a_revoked_key_has_no_answer(admin: bool) -> None:
+async def test_a_revoked_key_has_no_answer(admin: bool, pinged: bool) -> None:
     """Not even to a call that was under way: the connection ends without."""
     with tempfile.TemporaryDirectory(prefix="hub", dir="/tmp") as name:  # of mode 0700
         root = Path(name)
         keys, gate = KeyFile(root), Gate()
         token, server = keys.add("one", admin=admin), FakeServer(tools={"gate": gate})
-        async with world(root, server, serve=True, token=HUB_TOKEN, runtime_dir=root / "run") as hub:
+        period = 0.02 if pinged else 60
+        settings = {"token": HUB_TOKEN, "runtime_dir": root / "run", "ping_interval": period}
+        async with world(root, server, serve=True, **settings) as hub:
             hub.put(server.spec("a"), space("a"))
             async with client(token, hub.settings.sidecar_socket) as http:
                 peer = HttpPeer(http, "http://hub/mcp/w", "legacy")
@@ -336,6 +339,7 @@ async def test_a_revoked_key_has_no_answer(admin: bool) -> None:
                 await gate.reached()
                 [session] = hub.http._sessions.values()
                 assert isinstance(next(iter(session.running.values())), tool_call.ToolCall)
+                await until(lambda: not pinged or session.replies[0]._full)  # type: ignore[union-attr]
                 keys.revoke("one")
                 hub.keyring.refresh()
                 hub.gate._follow()
