@@ -25,7 +25,7 @@ HEAD = "head"
 MOST_KEPT = 64 * 1024
 """Bytes of a body that is waited for here; a longer one goes the usual way."""
 MOST_LANES = 64
-"""Of one connection; one between proxies has as many clients."""
+"""Of one connection: those of a proxy carry many clients' requests."""
 
 Now = Callable[[bytes], bool]
 """Writes a piece of a response if nothing has to be waited for; returns False, and writes nothing, if it has."""
@@ -36,7 +36,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.lanes: dict[bytes, Lane[HttpProtocol]] = {}
+        self.lanes: dict[bytes, list[Lane[HttpProtocol]]] = {}
+        """What was learned, by request line."""
         self._between = True  # the parser has read a whole number of requests
         self._owed = False  # what was taken is not answered yet
         self._held = b""  # what came meanwhile
@@ -96,13 +97,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def learn(self, head: bytes, take: Taker[HttpProtocol], terms: int) -> None:
         """Have bodies that come with the same head taken by `take`."""
-        known = self.lanes.get(line_of(head))
-        if known is not None and known.terms == terms and known.split(head) is not None:
+        line = line_of(head)
+        known = next((each for each in self.lanes.get(line, ()) if each.split(head) is not None), None)
+        if known is not None and known.terms == terms:
             return
+        if known is not None:
+            self.lanes[line].remove(known)
         if (found := lane(head, take, terms)) is not None:
-            if len(self.lanes) >= MOST_LANES:
+            if sum(map(len, self.lanes.values())) >= MOST_LANES:
                 self.lanes.clear()
-            self.lanes[line_of(head)] = found
+            self.lanes.setdefault(line, []).append(found)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client have come."""
@@ -120,11 +124,14 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _take(self, data: bytes) -> bool:
         """Take a request; of one that is not complete, keep what there is: clients send head and body one by one."""
-        found = self.lanes.get(line_of(data))
-        parts = found.split(data) if found is not None else None
-        if found is None or parts is None or self.flow.write_paused:
+        for found in self.lanes.get(line_of(data), ()):
+            if (parts := found.split(data)) is not None:
+                break
+        else:
             return False
         body, length = parts
+        if self.flow.write_paused:
+            return False
         if len(body) == length:
             taken = self._taken_by(found, body)
         elif taken := len(body) < length <= MOST_KEPT:

@@ -37,6 +37,7 @@ class Echo:
         self.served: list[bytes] = []
         self.taken: list[bytes] = []
         self.connection: HttpProtocol | None = None
+        self.terms = 1
         self.willing = True
         self.at_once = True
         self.serving = asyncio.Event()
@@ -51,7 +52,7 @@ class Echo:
         if body == b"slow":
             await self.serving.wait()
         await respond(send, 200, body, b"text/plain")
-        learn(scope, self.take, 1)
+        learn(scope, self.take, self.terms)
 
     async def _stream(self, scope: Any, receive: Any, send: Any) -> None:
         now = response_writer(scope)
@@ -171,6 +172,26 @@ async def test_lanes_are_few(app: Echo, wire: Wire, monkeypatch: pytest.MonkeyPa
         assert len(app.connection.lanes) <= 3
 
 
+async def test_clients_of_a_proxy(app: Echo, wire: Wire) -> None:
+    """One connection carries the requests of many to the same place: each is known by its head."""
+    for _ in range(2):
+        for name in (b"one", b"two", b"three"):
+            wire.send(post(name, more=b"Mcp-Session-Id: %b\r\n" % name))
+            await wire.gets(response(name))
+    assert (app.served, app.taken) == ([b"first", b"one", b"two", b"three"], [b"one", b"two", b"three"])
+
+
+async def test_terms_that_changed(app: Echo, wire: Wire) -> None:
+    """What is learned again under other terms takes the place of what was learned before."""
+    await wire.ask(b"again")
+    assert app.connection is not None
+    app.willing = False
+    app.terms = 2
+    await wire.ask(b"served")
+    [[found]] = app.connection.lanes.values()
+    assert (found.terms, app.served) == (2, [b"first", b"served"])
+
+
 @pytest.mark.parametrize("cut", [1, 30, len(post(b"")) + 1, len(post(b"")) + 3])
 async def test_in_pieces(app: Echo, wire: Wire, cut: int) -> None:
     """A head in two pieces is served; a body that comes later is waited for, and taken."""
@@ -282,7 +303,7 @@ async def test_a_fault_of_the_taker(app: Echo, wire: Wire, caplog: pytest.LogCap
     """Is logged, and the request served."""
     await wire.ask(b"again")
     assert app.connection is not None
-    [found] = app.connection.lanes.values()
+    [[found]] = app.connection.lanes.values()
     found.take = lambda *_: 1 // 0  # type: ignore[assignment]
     await wire.ask(b"served")
     assert app.served[-1] == b"served"
