@@ -161,8 +161,8 @@ async def left(made: World, *channels: FakeChannel) -> None:
     assert made.sse._sessions == {}
     for upstream in made.hub.pool:
         assert (upstream.in_flight, list(upstream.subscribed())) == (0, [])
-        assert upstream._slots._value == upstream.spec.settings.max_inflight
-        connection = upstream._connection
+        assert upstream.places._free == upstream.spec.settings.max_inflight
+        connection = upstream.connection
         assert connection is not None
         assert (connection._mux._pending, connection._mux._progress, connection._aside) == ({}, {}, set())
     await until(lambda: not made.hub.pool._draining, 20)
