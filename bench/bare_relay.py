@@ -1,15 +1,17 @@
 """The yardstick: a relay between HTTP clients and one stdio server that does nothing else, on what the hub runs on.
 
-python -m bench.bare_relay PORT    /sse (HTTP+SSE) and /mcp (Streamable HTTP), before bench.echo_server
+python -m bench.bare_relay [--floor] PORT    /sse (HTTP+SSE) and /mcp (Streamable HTTP), before bench.echo_server
 
 uvicorn, uvloop, orjson. It gives each request an id of its own and its answer the client's again. No sessions to
-speak of, no eras, no names, deadlines, limits, errors, metrics or logs.
+speak of, no eras, no names, deadlines, limits, errors, metrics or logs. With --floor there is no HTTP server either:
+heads that were seen are found in a dictionary, and each request must come in one piece.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -124,18 +126,83 @@ async def _respond(send: Any, status: int, headers: list[tuple[bytes, bytes]], b
     await send({"type": "http.response.body", "body": body})
 
 
-async def _main(port: int) -> None:
-    loop = asyncio.get_running_loop()
-    process, upstream = await loop.subprocess_exec(Upstream, sys.executable, ECHO, stderr=None)
+class Floor(asyncio.Protocol):
+    """One client's connection, without a server around it; the two tables are all connections'."""
+
+    def __init__(self, upstream: Upstream, heads: dict[bytes, tuple[bytes, bytes]], streams: dict[bytes, Floor]):
+        self._upstream, self._heads, self._streams = upstream, heads, streams
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        head, _, body = data.partition(b"\r\n\r\n")
+        method, path = self._heads.get(head) or self._learn(head)
+        if method == b"GET":
+            self._open()
+            return
+        frame, stream = orjson.loads(body), self._streams.get(path)
+        if "id" in frame and stream is None:
+            self._upstream.ask(frame, self._answer)
+            return
+        if stream is not None and "id" in frame:
+            self._upstream.ask(frame, stream.put)
+        else:
+            self._upstream.tell(frame)
+        self._transport.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
+
+    def _learn(self, head: bytes) -> tuple[bytes, bytes]:
+        method, path, _ = head.partition(b"\r\n")[0].split(b" ")
+        self._heads[head] = method, path
+        return method, path
+
+    def _open(self) -> None:
+        path = b"/messages?%d" % len(self._streams)
+        self._streams[path] = self
+        self._transport.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        self._event(b"event: endpoint\r\ndata: %b\r\n\r\n" % path)
+
+    def _answer(self, frame: Frame) -> None:
+        body = orjson.dumps(frame)
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+        self._transport.write(head + body)
+
+    def put(self, frame: Frame) -> None:
+        self._event(b"event: message\r\ndata: " + orjson.dumps(frame) + b"\r\n\r\n")
+
+    def _event(self, event: bytes) -> None:
+        self._transport.write(b"%x\r\n%b\r\n" % (len(event), event))
+
+
+async def _serve(upstream: Upstream, port: int) -> None:
     config = uvicorn.Config(
         Relay(upstream), port=port, log_config=None, access_log=False, lifespan="off", ws="none", timeout_keep_alive=75
     )
+    await uvicorn.Server(config).serve()
+
+
+async def _serve_floor(upstream: Upstream, port: int) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    heads: dict[bytes, tuple[bytes, bytes]] = {}
+    streams: dict[bytes, Floor] = {}
+    async with await loop.create_server(lambda: Floor(upstream, heads, streams), "127.0.0.1", port):
+        await stop.wait()
+
+
+async def _main(floor: bool, port: int) -> None:
+    loop = asyncio.get_running_loop()
+    process, upstream = await loop.subprocess_exec(Upstream, sys.executable, ECHO, stderr=None)
     try:
-        await uvicorn.Server(config).serve()
+        await (_serve_floor if floor else _serve)(upstream, port)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
 
 
 if __name__ == "__main__":
-    uvloop.run(_main(int(sys.argv[1])))
+    uvloop.run(_main("--floor" in sys.argv, int(sys.argv[-1])))

@@ -33,6 +33,7 @@ TITLES: Mapping[Mode, str] = {
     "modern": "Streamable HTTP, modern era",
 }
 HUB, BARE, PLAIN, PROXY = "the hub", "bare relay", "plain FastMCP server", "FastMCP create_proxy"
+FLOOR = "bare relay without uvicorn"
 READY_SECONDS = 5.0
 """How long one that listens may refuse calls."""
 
@@ -105,6 +106,7 @@ async def hub(_: Path) -> AsyncIterator[Started]:
 OURS: Mapping[str, Start] = {
     HUB: hub,
     BARE: programs(_ours("bare_relay.py", sse="/sse", http="/mcp", modern="/mcp")),
+    FLOOR: programs(_ours("bare_relay.py", "--floor", sse="/sse", http="/mcp", modern="/mcp")),
     PLAIN: programs(
         _ours("plain_server.py", "sse", sse="/sse"), _ours("plain_server.py", "http", http="/mcp", modern="/mcp")
     ),

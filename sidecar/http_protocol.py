@@ -106,7 +106,7 @@ class HttpProtocol(HttpToolsProtocol):
         if (found := lane(head, take, terms)) is not None:
             if sum(map(len, self.lanes.values())) >= MOST_LANES:
                 self.lanes.clear()
-            self.lanes.setdefault(line, []).append(found)
+            self.lanes.setdefault(line, []).insert(0, found)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client have come."""
