@@ -31,10 +31,11 @@ class Deadlines(Generic[T]):
         self._order = itertools.count()
         self._dropped = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def add(self, item: T, seconds: float) -> Deadline[T]:
         """Let an item be late after so many seconds."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         deadline = Deadline(item)
         heapq.heappush(self._heap, (loop.time() + seconds, next(self._order), deadline))
         if self._heap[0][2] is deadline or self._timer is None:

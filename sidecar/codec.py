@@ -22,7 +22,7 @@ def loads(data: bytes | bytearray, *, nan_as_null: bool = False) -> Any:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
         return _leniently(data, _null if nan_as_null else _refuse)
-    if data.count(b"[") + data.count(b"{") > DEEPEST:
+    if len(data) > DEEPEST and data.count(b"[") + data.count(b"{") > DEEPEST:
         _check_depth(value)
     return value
 

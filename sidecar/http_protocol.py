@@ -132,19 +132,16 @@ class HttpProtocol(HttpToolsProtocol):
         body, length = parts
         if self.flow.write_paused:
             return False
+        taken = False
         if len(body) == length:
-            taken = self._taken_by(found, body)
-        elif taken := len(body) < length <= MOST_KEPT:
-            self._kept = data
+            try:
+                taken = found.take(body, self)
+            except Exception:
+                log.exception("a message could not be taken; it goes the usual way")
+        elif len(body) < length <= MOST_KEPT:
+            self._kept, taken = data, True
         self._in_use |= taken
         return taken
-
-    def _taken_by(self, found: Lane[HttpProtocol], body: bytes) -> bool:
-        try:
-            return found.take(body, self)
-        except Exception:
-            log.exception("a message could not be taken; it goes the usual way")
-            return False
 
     def owe(self) -> None:
         """What is being taken is answered later, with `answer` or by what `taken_over` returns."""

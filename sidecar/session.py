@@ -108,11 +108,19 @@ class Session(ABC):
         """Whether the client asked for log messages of this level."""
         return level in LEVELS and (self.log_level is None or LEVELS.index(level) >= LEVELS.index(self.log_level))
 
-    def next_correlation(self) -> str:
-        """An id that follows one request through the logs."""
+    def count(self) -> int:
+        """A request has come: its number."""
         self.calls += 1
         self.last_used = time.monotonic()
-        return f"{self.id[:8]}-{self.calls}"
+        return self.calls
+
+    def correlation(self, number: int) -> str:
+        """The id that follows the request of that number through the logs."""
+        return f"{self.id[:8]}-{number}"
+
+    def next_correlation(self) -> str:
+        """That of a request that has come."""
+        return self.correlation(self.count())
 
 
 def least(sessions: Iterable[Session]) -> str | None:

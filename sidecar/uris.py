@@ -134,9 +134,12 @@ def _each(
     items = holder.get(field)
     if not isinstance(items, list):
         return holder
-    changed = [change(item, rename) if isinstance(item, dict) else item for item in items]
-    unchanged = all(new is old for new, old in zip(changed, items, strict=True))
-    return holder if unchanged else {**holder, field: changed}
+    changed = None
+    for number, item in enumerate(items):
+        if isinstance(item, dict) and (new := change(item, rename)) is not item:
+            changed = changed or items.copy()
+            changed[number] = new
+    return holder if changed is None else {**holder, field: changed}
 
 
 def _block(block: dict[str, Any], rename: Rename) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Lines:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that these bytes complete."""
+        longest = self._size + len(data)  # at most
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and self._parts:
@@ -31,7 +32,7 @@ class Lines:
         if rest:
             self._parts.append(rest)
             self._size += len(rest)
-        if self._size > self._limit or any(len(line) > self._limit for line in lines):
+        if longest > self._limit and (self._size > self._limit or any(len(line) > self._limit for line in lines)):
             raise LineTooLong
         return lines
 
