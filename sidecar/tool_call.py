@@ -30,7 +30,7 @@ MARK = b'"tools/call"'
 class ToolCall(Told):
     """One call, among the `running` of its session until it ends."""
 
-    __slots__ = ("_began", "_id", "_number", "_offer", "_places", "_put", "_session", "_tool")
+    __slots__ = ("_began", "_id", "_nth", "_offer", "_places", "_put", "_session", "_tool")
 
     def __init__(self, session: StreamSession, request_id: int | str, route: Route, put: Put) -> None:
         self._session = session
@@ -52,7 +52,7 @@ class ToolCall(Told):
             self._places.give_back()
             return False
         upstream.in_flight += 1
-        self._number = self._session.count()
+        self._nth = self._session.count()
         self._session.running[self._id] = self
         return True
 
@@ -71,10 +71,10 @@ class ToolCall(Told):
         except Answered as answered:
             response = frames.error(self._id, answered.error)
         except SidecarError as error:
-            log_failure(self._session.workspace.name, METHOD, self._session.correlation(self._number), error)
+            log_failure(self._session.workspace.name, METHOD, self._session.correlation(self._nth), error)
             response = frames.error(self._id, error.rpc())
         except Exception:
-            log.exception("a call failed in the hub", extra={"correlation": self._session.correlation(self._number)})
+            log.exception("a call failed in the hub", extra={"correlation": self._session.correlation(self._nth)})
             response = frames.error(self._id, dict(HUB_FAILED))
         self._put(response)
 
