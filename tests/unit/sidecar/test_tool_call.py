@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx2
 import pytest
@@ -346,3 +347,41 @@ async def test_a_revoked_key_has_no_answer(admin: bool, pinged: bool) -> None:
                 gate.open()
                 with pytest.raises(httpx2.RemoteProtocolError):
                     await within(calling)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_long_bodies(tmp_path: Path, transport: Any) -> None:
+    """The limit of a body holds, whichever way its client has come to go."""
+    async with serving(tmp_path, max_body_bytes=1024) as ways, ways.peer(transport) as peer:
+        assert (await call(peer, "echo", x="y" * 500)).result
+        url = await peer.message_url if isinstance(peer, SsePeer) else peer.url
+        headers = peer._headers({"method": "tools/call"}) if isinstance(peer, HttpPeer) else {}
+        params = {"name": "a_echo", "arguments": {"x": "y" * 1024}}
+        body = {"jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": params}
+        refused = await peer.http.post(urljoin(ways.hub.base, url), json=body, headers=headers)
+        assert (refused.status_code, refused.json()["error"]["data"]["code"]) == (413, "BODY_TOO_LARGE")
+        assert len(ways.server.channel.got("tools/call")) == 1
+    assert ways.usual == []
+
+
+async def test_a_session_in_use_is_not_idle(tmp_path: Path) -> None:
+    """It is not ended under a call that takes long, but is when nothing is heard of it afterwards."""
+    async with serving(tmp_path) as ways:
+        async with client() as http:
+            peer = HttpPeer(http, f"{ways.hub.base}/mcp/w", "legacy")
+            await peer.greet()
+            await peer.request("ping")
+            [session] = ways.hub.http._sessions.values()
+            calling = asyncio.create_task(call(peer, "gate"))
+            await ways.gate.reached()
+            session.last_used = float("-inf")
+            session._check()
+            assert not session.ended
+            ways.gate.open()
+            assert (await within(calling)).result == text("through")
+            session._check()
+            assert not session.ended  # it was used just now
+            session.last_used = float("-inf")
+            session._check()
+            assert session.ended
+    assert ways.usual == []
