@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 
 import uvloop
@@ -18,6 +19,8 @@ async def _main() -> None:
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; 2 when a setting cannot be used."""
+    gc.collect()
+    gc.freeze()  # what was imported stays: to look through it for garbage held every client up for 80 ms each time
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_main())
