@@ -366,22 +366,21 @@ async def test_long_bodies(tmp_path: Path, transport: Any) -> None:
 
 async def test_a_session_in_use_is_not_idle(tmp_path: Path) -> None:
     """It is not ended under a call that takes long, but is when nothing is heard of it afterwards."""
-    async with serving(tmp_path) as ways:
-        async with client() as http:
-            peer = HttpPeer(http, f"{ways.hub.base}/mcp/w", "legacy")
-            await peer.greet()
-            await peer.request("ping")
-            [session] = ways.hub.http._sessions.values()
-            calling = asyncio.create_task(call(peer, "gate"))
-            await ways.gate.reached()
-            session.last_used = float("-inf")
-            session._check()
-            assert not session.ended
-            ways.gate.open()
-            assert (await within(calling)).result == text("through")
-            session._check()
-            assert not session.ended  # it was used just now
-            session.last_used = float("-inf")
-            session._check()
-            assert session.ended
+    async with serving(tmp_path) as ways, client() as http:
+        peer = HttpPeer(http, f"{ways.hub.base}/mcp/w", "legacy")
+        await peer.greet()
+        await peer.request("ping")
+        [session] = ways.hub.http._sessions.values()
+        calling = asyncio.create_task(call(peer, "gate"))
+        await ways.gate.reached()
+        session.last_used = float("-inf")
+        session._check()
+        assert not session.ended
+        ways.gate.open()
+        assert (await within(calling)).result == text("through")
+        session._check()
+        assert not session.ended  # it was used just now
+        session.last_used = float("-inf")
+        session._check()
+        assert session.ended
     assert ways.usual == []
