@@ -7,7 +7,6 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from sidecar import codec, frames
-from sidecar.channel import Frame
 from sidecar.errors import BodyNotJson, BodyTooLarge, MessageInvalid, SidecarError
 
 
@@ -39,16 +38,6 @@ def parse(body: bytes) -> Any:
         return codec.loads(body)
     except (ValueError, RecursionError):
         raise BodyNotJson("The body is not JSON.") from None
-
-
-def message(body: bytes, limit: int) -> Frame | None:
-    """The JSON-RPC message in a body; None where it is none, or longer than `limit` bytes."""
-    if len(body) > limit:
-        return None
-    try:
-        return frames.validate(codec.loads(body))
-    except (SidecarError, ValueError, RecursionError):
-        return None
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

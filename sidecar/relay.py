@@ -242,8 +242,7 @@ class Request:
     @property
     def token(self) -> Any:
         """The client's progress token, if it gave one."""
-        meta = self.params.get("_meta")
-        return meta.get("progressToken") if isinstance(meta, dict) else None
+        return token_of(self.params)
 
     @property
     def level(self) -> str | None:
@@ -271,10 +270,15 @@ class Request:
         return progress_of(self.params, self.notify)
 
 
+def token_of(params: Params) -> Any:
+    """The client's progress token, if it gave one."""
+    meta = params.get("_meta")
+    return meta.get("progressToken") if isinstance(meta, dict) else None
+
+
 def progress_of(params: Params, notify: Notify) -> Progress | None:
     """The same for the params of any request."""
-    meta = params.get("_meta")
-    token = meta.get("progressToken") if isinstance(meta, dict) else None
+    token = token_of(params)
     if token is None:
         return None
     return lambda progress: notify("notifications/progress", {**progress, "progressToken": token})

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from sidecar import era, frames, inbound, tool_call
-from sidecar.asgi import disconnected, message, parse, read_body, respond, respond_error
+from sidecar.asgi import disconnected, parse, read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.cut import Cut
 from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError
@@ -171,11 +171,8 @@ class SseTransport(StreamSessions[SseSession]):
 
     def take(self, session_id: str, body: bytes, connection: HttpProtocol) -> bool:
         """The body of a POST with the head of one that `serve_message` has taken: the same, if it is done at once."""
-        session = self._sessions.get(session_id)
-        if session is None or tool_call.MARK not in body:
-            return False
-        frame = message(body, self._settings.max_body_bytes)
-        if frame is None or not session.take(frame):
+        session, frame = self.called(session_id, body)
+        if session is None or frame is None or not session.take(frame):
             return False
         connection.transport.write(TAKEN)
         return True

@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sidecar import answering, frames
+from sidecar.asgi import parse
 from sidecar.channel import Frame
 from sidecar.cut import Cut, Running
-from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown
+from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
 from sidecar.outbox import PING
 from sidecar.relay import Notify
 from sidecar.session import Session
+from sidecar.tool_call import MARK
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
     from sidecar.workspace import Workspace
 
 Put = Callable[[Frame], None]
-
-
 S = TypeVar("S", bound="StreamSession")
 
 
@@ -150,6 +150,16 @@ class StreamSessions(Generic[S]):
         self._closing = True
         for session in tuple(self._sessions.values()):
             session.close()
+
+    def called(self, session_id: str, body: bytes) -> tuple[S | None, Frame | None]:
+        """A session and the message that came for it, where that may be a call of a tool; none where it is not."""
+        session = self._sessions.get(session_id)
+        if session is None or MARK not in body or len(body) > self._settings.max_body_bytes:
+            return None, None
+        try:
+            return session, frames.validate(parse(body))
+        except SidecarError:
+            return None, None
 
     def find(self, session_id: str, workspace: Workspace | None) -> S:
         """A session of the workspace (none for a key that has no session there). Raises SessionUnknown."""

@@ -10,12 +10,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
-from sidecar import asgi, codec, frames, inbound, tool_call
+from sidecar import codec, frames, inbound, tool_call
 from sidecar.asgi import disconnected, header, not_allowed, parse, read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.cut import Cut
@@ -182,20 +181,14 @@ class HttpTransport(StreamSessions[HttpSession]):
         await super().run(until)
         self._stateless.end()
 
-    async def serve(
-        self, workspace: Workspace, scope: Scope, receive: Receive, send: Send
-    ) -> Callable[[bytes, HttpProtocol, Callable[[], bool]], bool] | None:
-        """One HTTP request to a workspace's endpoint, of either era.
-
-        Returns what takes the bodies of others with the same head, as `take` has it, if there can be any.
-        """
+    async def serve(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> str:
+        """One HTTP request to a workspace's endpoint, of either era; the id of the session that may have `take`."""
         version = header(scope, b"mcp-protocol-version").decode("latin-1")
         legacy, method = inbound.is_legacy(version), scope["method"]
         if self._closing:
             await respond_error(send, 503, HubStopping("The hub is stopping."))
         elif method == "POST" and legacy:
-            session_id = await self._post(workspace, scope, receive, send)
-            return partial(self.take, session_id) if session_id else None
+            return await self._post(workspace, scope, receive, send)
         elif method == "POST":
             await self._stateless.serve(workspace, scope, receive, send)
         elif not legacy:
@@ -204,7 +197,7 @@ class HttpTransport(StreamSessions[HttpSession]):
             await self._get_or_delete(workspace, scope, receive, send)
         else:
             await not_allowed(send, METHODS)
-        return None
+        return ""
 
     async def _no_such_method(self, version: str, send: Send) -> None:
         if inbound.is_modern(version):
@@ -231,11 +224,10 @@ class HttpTransport(StreamSessions[HttpSession]):
 
     def take(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """The body of a POST with the head of one that was served: the same, if it needs no task."""
-        session = self._sessions.get(session_id)
-        if session is None or tool_call.MARK not in body:
+        session, frame = self.called(session_id, body)
+        if session is None or frame is None:
             return False
-        frame = asgi.message(body, self._settings.max_body_bytes)
-        return frame is not None and session.take(frame, connection, self._settings.ping_interval, allowed)
+        return session.take(frame, connection, self._settings.ping_interval, allowed)
 
     async def _serve(self, session: HttpSession, frame: Frame, receive: Receive, send: Send, streams: bool) -> None:
         with session.in_use():
