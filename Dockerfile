@@ -1,6 +1,7 @@
 # The hub in one image: Python, Node, the hub, and what users' servers are started with (npx, uvx, pipx).
 # Build arguments name the base image and, where needed, package mirrors; no registry host stands here.
-ARG BASE=debian:trixie-slim
+# The digest is that of the tag's multi-platform index; docs/deployment.md says how to move both.
+ARG BASE=debian:trixie-20261005-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f
 
 FROM ${BASE} AS base
 ARG APT_MIRROR=

@@ -6,7 +6,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/container/engine.sh"
 
-base=${BASE:-debian:trixie-slim}
+base=${BASE:-$(sed -n 's/^ARG BASE=//p' "$root/Dockerfile")}
 tag=yamcp-hub
 yamcp_ui=
 while [ $# -gt 0 ]; do
@@ -27,11 +27,15 @@ fi
 fetch_base() {
   container_engine image inspect "$base" >/dev/null 2>&1 && return
   container_engine pull -q "$base" >/dev/null 2>&1 && return
-  if ! is_podman || ! command -v mmdebstrap >/dev/null || ! [[ "$base" =~ ^(docker.io/library/)?debian:([a-z]+)-slim$ ]]; then
+  # What is made here has no digest that a registry would know: it stands under the suite's plain tag.
+  if ! is_podman || ! command -v mmdebstrap >/dev/null || ! [[ "$base" =~ ^(docker.io/library/)?debian:([a-z]+)(-[0-9]+)?-slim(@sha256:[0-9a-f]{64})?$ ]]; then
     fail "missing: the base image $base (it cannot be pulled; BASE=… names another)"
   fi
+  local suite=${BASH_REMATCH[2]}
+  base=debian:$suite-slim
+  container_engine image inspect "$base" >/dev/null 2>&1 && return
   say "no registry answers: making $base of Debian's packages"
-  make_base "${BASH_REMATCH[2]}"
+  make_base "$suite"
 }
 
 find_engine

@@ -1,6 +1,7 @@
 """`make audit`: ask public data about vulnerabilities of every package that the lock files name.
 
-Exit code 0: none is known, or the data cannot be reached (a line says so); 1: there are findings; 2: no lock files.
+Exit code 0: every lock file was checked and no vulnerability is known; 1: there are findings; 2: a lock file is
+missing; 3: there are no findings, but at least one lock file could not be checked.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ SERVICES = ("pypi", "osv")
 """Where pip-audit asks; the next where the one before cannot be reached."""
 PATIENCE = 300
 """Seconds for one lock file."""
+CLEAN, FINDINGS, NO_LOCKS, NOT_CHECKED = range(4)
+"""Exit codes."""
 
 
 class Unreachable(Exception):
@@ -39,23 +42,36 @@ def main() -> int:
     missing = [str(lock) for lock in (*PYTHON, *NODE) if not lock.is_file()]
     if missing or not PYTHON:
         print(f"audit: missing: {', '.join(missing) or 'locks/*.txt'}", file=sys.stderr)
-        return 2
-    return max(report(lock, python if lock in PYTHON else node) for lock in (*PYTHON, *NODE))
+        return NO_LOCKS
+    return conclude([report(lock, python if lock in PYTHON else node) for lock in (*PYTHON, *NODE)])
+
+
+def conclude(codes: list[int]) -> int:
+    """The exit code for those of all lock files; says on stderr when the result is not that of a whole audit."""
+    unchecked = codes.count(NOT_CHECKED)
+    if unchecked == len(codes):
+        print(
+            "audit: FAILED: NOTHING was checked. This is no result: run it where the data can be reached.",
+            file=sys.stderr,
+        )
+    elif unchecked:
+        print(f"audit: INCOMPLETE: {unchecked} of {len(codes)} lock files were NOT checked.", file=sys.stderr)
+    return FINDINGS if FINDINGS in codes else max(codes)
 
 
 def report(lock: Path, ask: Any) -> int:
-    """Say on a line, and one more for each finding, what is known; 1 when there are findings."""
+    """Print a line for the lock file and one for each finding; returns CLEAN, FINDINGS or NOT_CHECKED."""
     name = lock.relative_to(ROOT)
     try:
         found: Found = ask(lock)
     except Unreachable as reason:
         print(f"audit: {name}: NOT CHECKED, the data cannot be reached: {reason}")
-        return 0
+        return NOT_CHECKED
     unknown = f", {found.unknown} unknown to the data" if found.unknown else ""
     print(f"audit: {name}: {found.packages} packages, {len(found.findings)} findings{unknown}")
     for line in found.findings:
         print(f"  {line}")
-    return 1 if found.findings else 0
+    return FINDINGS if found.findings else CLEAN
 
 
 # --- Python ----------------------------------------------------------------------------------------------------------

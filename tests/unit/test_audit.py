@@ -44,14 +44,14 @@ def test_npm_audit() -> None:
 
 
 def test_exit_codes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Findings fail, data that cannot be reached does not but is said, a missing lock file is a fault."""
-    assert report(LOCK, lambda _: Found(3, [], 1)) == 0
-    assert report(LOCK, lambda _: Found(3, ["a 1: X"])) == 1
+    """Findings, data that cannot be reached and a missing lock file fail, each with a code of its own."""
+    assert report(LOCK, lambda _: Found(3, [], 1)) == audit.CLEAN
+    assert report(LOCK, lambda _: Found(3, ["a 1: X"])) == audit.FINDINGS
 
     def away(_: Path) -> Found:
         raise Unreachable("no network")
 
-    assert report(LOCK, away) == 0
+    assert report(LOCK, away) == audit.NOT_CHECKED
     assert capsys.readouterr().out.splitlines() == [
         "audit: locks/runtime.txt: 3 packages, 0 findings, 1 unknown to the data",
         "audit: locks/runtime.txt: 3 packages, 1 findings",
@@ -59,4 +59,17 @@ def test_exit_codes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
         "audit: locks/runtime.txt: NOT CHECKED, the data cannot be reached: no network",
     ]
     monkeypatch.setattr(audit, "NODE", (audit.ROOT / "no-such-lock.json",))
-    assert audit.main() == 2
+    assert audit.main() == audit.NO_LOCKS
+
+
+def test_an_audit_that_checked_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Findings count most; an audit that could not check everything is not a clean one."""
+    clean, findings, unchecked = audit.CLEAN, audit.FINDINGS, audit.NOT_CHECKED
+    assert audit.conclude([clean, clean]) == clean
+    assert capsys.readouterr().err == ""
+    assert audit.conclude([clean, unchecked]) == unchecked
+    assert "1 of 2 lock files were NOT checked" in capsys.readouterr().err
+    assert audit.conclude([unchecked, findings]) == findings
+    assert "1 of 2" in capsys.readouterr().err
+    assert audit.conclude([unchecked, unchecked]) == unchecked
+    assert "NOTHING was checked" in capsys.readouterr().err
