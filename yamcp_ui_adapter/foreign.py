@@ -1,16 +1,18 @@
-"""Other clients' configurations as entries in YAMCP's form (pure): Claude, Cursor, VS Code, Windsurf, Cline, Zed, …"""
+"""Other clients' configurations as entries in YAMCP's form (pure): Claude, Cursor, VS Code, Codex, Goose, Zed, …"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from yamcp_ui_adapter.document import kind_of
+from yamcp_ui_adapter.foreign_references import translated
 from yamcp_ui_adapter.providers import HTTP_TYPES, WEBSOCKET_TYPES, is_websocket
+from yamcp_ui_adapter.server_json import is_server_json, servers_of
 
-SECTIONS = ("mcpServers", "servers", "context_servers", "mcp.servers")
-"""Where clients keep their servers; in VS Code's settings they are in `servers` inside `mcp`, elsewhere in `mcp`."""
+SECTIONS = ("mcpServers", "servers", "context_servers", "mcp.servers", "mcp_servers")
+"""Where clients keep their servers, by name or as a list; `mcp_servers` is Codex's. In VS Code's settings they are in
+`servers` inside `mcp`, elsewhere in `mcp`; Goose's are in `extensions`, a word that others use for something else."""
 TYPES = {
     **dict.fromkeys(HTTP_TYPES, "http"),
     **dict.fromkeys(WEBSOCKET_TYPES, "websocket"),
@@ -22,17 +24,10 @@ TYPES = {
 URLS = {"url": "sse", "serverUrl": "sse", "httpUrl": "http", "uri": "sse"}
 """Fields that hold an address, and the type that they stand for; `sse` finds out which transport is spoken."""
 UNDERSTOOD = frozenset(
-    {"type", "transport", "command", "args", "env", "environment", "cwd", "headers", "http_headers", "requestInit"}
+    {"type", "transport", "command", "cmd", "args", "env", "envs", "environment", "cwd", "headers", "http_headers"}
+    | {"requestInit", "env_http_headers", "bearer_token_env_var", "env_keys", "env_vars"}
     | {"namespace", "providerParameters", "disabled", "enabled", "name", "description", "source", *URLS}
 )
-EDITOR_ONLY = frozenset(
-    {"workspaceFolder", "workspaceFolderBasename", "workspaceRoot", "cwd", "file", "fileBasename", "fileDirname"}
-    | {"fileBasenameNoExtension", "fileExtname", "fileWorkspaceFolder", "relativeFile", "relativeFileDirname"}
-    | {"lineNumber", "columnNumber", "selectedText", "execPath", "defaultBuildTask"}
-)
-"""Variables that only an editor can fill."""
-REFERENCE = re.compile(r"\$\{([^${}]+)\}")
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class ForeignServer(NamedTuple):
@@ -47,43 +42,81 @@ class ForeignServer(NamedTuple):
 
 
 def foreign_servers(config: dict[str, Any]) -> list[ForeignServer]:
-    """Every server of a configuration, in its order; empty where there is none."""
+    """Every server of a configuration, in its order; empty where there is none. The first of a name counts."""
     found: dict[str, Any] = {}
+    shadowed: set[str] = set()
     for section in _sections(config):
+        shadowed |= {key for key, value in section.items() if key in found and found[key] != value}
         found |= {key: value for key, value in section.items() if key not in found}
-    return [_server(key, value) for key, value in found.items()]
+    return [_server(key, value, shadowed=key in shadowed) for key, value in found.items()]
 
 
 def _sections(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The objects that hold servers by name; the configuration itself if nothing in it says that it does."""
-    nested = config.get("mcp")
-    candidates = [config.get(name) for name in SECTIONS]
-    candidates.append(nested.get("servers", nested) if isinstance(nested, dict) else None)
-    sections = [item for item in candidates if isinstance(item, dict) and not _is_server(item)]
+    if is_server_json(config):
+        yield servers_of(config)
+        return
+    sections = [*_named_sections(config), *_project_sections(config)]
     if sections:
         yield from sections
     elif not _is_server(config):
         yield config
 
 
+def _named_sections(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    nested = config.get("mcp")
+    candidates = [config.get(name) for name in SECTIONS]
+    candidates.append(nested.get("servers", nested) if isinstance(nested, dict) else None)
+    goose = config.get("extensions")
+    if isinstance(goose, dict) and all(isinstance(value, dict) and "type" in value for value in goose.values()):
+        candidates.append(goose)
+    for candidate in candidates:
+        section = _by_name(candidate) if isinstance(candidate, list) else candidate
+        if isinstance(section, dict) and not _is_server(section):
+            yield section
+
+
+def _project_sections(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The servers of each project of a `.claude.json`, after those of all projects."""
+    projects = config.get("projects")
+    for project in projects.values() if isinstance(projects, dict) else ():
+        section = project.get("mcpServers") if isinstance(project, dict) else None
+        if isinstance(section, dict) and section:
+            yield section
+
+
+def _by_name(items: list[Any]) -> dict[str, Any]:
+    """Servers of a list by their names; one without a name gets its place in the list."""
+    found: dict[str, Any] = {}
+    for number, item in enumerate(items, 1):
+        if isinstance(item, dict) and is_server_json(item):
+            found |= servers_of(item)
+        else:
+            name = item.get("name") if isinstance(item, dict) else None
+            found[name if isinstance(name, str) and name else f"server-{number}"] = item
+    return found
+
+
 def _is_server(value: dict[str, Any]) -> bool:
     """Whether an object is one server rather than servers by name."""
-    return any(isinstance(value.get(field), str) for field in ("command", "type", "transport", *URLS))
+    return any(isinstance(value.get(field), str) for field in ("command", "cmd", "type", "transport", *URLS))
 
 
-def _server(key: str, value: Any) -> ForeignServer:
+def _server(key: str, value: Any, *, shadowed: bool) -> ForeignServer:
+    notes = ["Another definition of the same name was left out."] if shadowed else []
     if not isinstance(value, dict):
-        return ForeignServer(key, None, (f"It is {kind_of(value)}, not an object.",), True)
+        return ForeignServer(key, None, (f"It is {kind_of(value)}, not an object.", *notes), True)
     enabled = value.get("disabled") is not True and value.get("enabled") is not False
+    inner = value.get("providerParameters")
     if "providerParameters" in value:
-        return ForeignServer(key, value, (), enabled)
-    notes: list[str] = []
+        entry = {**value, "providerParameters": translated(inner, notes)} if isinstance(inner, dict) else value
+        return ForeignServer(key, entry, tuple(dict.fromkeys(notes)), enabled)
     kind, address = _kind(value)
     parameters = _remote(value, address) if kind in ("sse", "http", "websocket") else _stdio(value)
     ignored = sorted(set(value) - UNDERSTOOD)
     if ignored:
         notes.append(f"Not taken over: {', '.join(ignored)}.")
-    entry = {"namespace": key, "type": kind, "providerParameters": _translated(parameters, notes)}
+    entry = {"namespace": key, "type": kind, "providerParameters": translated(parameters, notes)}
     return ForeignServer(key, entry, tuple(dict.fromkeys(notes)), enabled)
 
 
@@ -103,8 +136,11 @@ def _kind(value: dict[str, Any]) -> tuple[str, Any]:
 
 
 def _stdio(value: dict[str, Any]) -> dict[str, Any]:
-    command: Any = value.get("command")
-    args, env = value.get("args"), value.get("env", value.get("environment"))
+    command: Any = value.get("command", value.get("cmd"))
+    args, env = value.get("args"), value.get("env", value.get("envs", value.get("environment")))
+    names = [*_names(value.get("env_keys")), *_names(value.get("env_vars"))]  # to be taken from the environment
+    if names and (env is None or isinstance(env, dict)):
+        env = {**{name: f"${{{name}}}" for name in names}, **(env or {})}
     if isinstance(command, dict):  # Zed's older form
         command, args, env = command.get("path"), command.get("args", args), command.get("env", env)
     if isinstance(command, list) and command:  # program and arguments in one list
@@ -118,32 +154,19 @@ def _remote(value: dict[str, Any], address: Any) -> dict[str, Any]:
     headers = value.get("headers", value.get("http_headers"))
     if headers is None and isinstance(request, dict):
         headers = request.get("headers")
+    if headers is None or isinstance(headers, dict):
+        headers = {**_codex_headers(value), **(headers or {})}
     return {name: item for name, item in {"url": address, "headers": headers}.items() if item}
 
 
-def _translated(value: Any, notes: list[str]) -> Any:
-    """The same with references as the hub has them."""
-    if isinstance(value, dict):
-        return {key: _translated(item, notes) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_translated(item, notes) for item in value]
-    return REFERENCE.sub(lambda match: _reference(match, notes), value) if isinstance(value, str) else value
+def _codex_headers(value: dict[str, Any]) -> dict[str, str]:
+    """Headers whose values Codex takes from variables."""
+    named = value.get("env_http_headers")
+    headers = {key: f"${{{name}}}" for key, name in named.items()} if isinstance(named, dict) else {}
+    if isinstance(bearer := value.get("bearer_token_env_var"), str):
+        headers["Authorization"] = f"Bearer ${{{bearer}}}"
+    return headers
 
 
-def _reference(match: re.Match[str], notes: list[str]) -> str:
-    whole, inside = match[0], match[1]
-    if inside == "userHome":
-        return "${HOME}"
-    if inside in ("pathSeparator", "/"):
-        return "/"
-    scope, _, name = inside.partition(":")
-    if scope == "env" and NAME.fullmatch(name):
-        return f"${{{name}}}"
-    if scope == "input" and name:
-        variable = re.sub(r"[^A-Za-z0-9_]", "_", name)
-        variable = f"_{variable}" if variable[0].isdigit() else variable
-        notes.append(f"{whole} is asked for by the editor: set {variable} in the environment that starts the hub.")
-        return f"${{{variable}}}"
-    if (scope in EDITOR_ONLY or scope in ("env", "input", "config", "command")) and not name.startswith("-"):
-        notes.append(f"{whole} means something in an editor only: put what it should be in its place.")
-    return whole
+def _names(value: Any) -> list[str]:
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []

@@ -104,7 +104,8 @@ class PutConfig(Model):
 class ImportServers(Model):
     """`import` (desired socket): add the servers of another client's configuration.
 
-    `config` is an object with `mcpServers`, `servers` (VS Code) or `mcp.servers`, or the servers themselves.
+    `config` is an object with `mcpServers`, `servers` (VS Code), `mcp.servers`, `mcp_servers` (Codex), `extensions`
+    (Goose) or `projects` (Claude Code), a server.json of the MCP registry, or the servers themselves by name.
     `workspace`: also put them into this one, made if it is not there. `dry_run`: say what would be done, do nothing.
     """
 

@@ -10,7 +10,7 @@ import {
   replaceWorkspace,
   storedServer,
 } from './edits.mjs';
-import { parseConfig } from './import.mjs';
+import { readConfig } from './import_text.mjs';
 import { mask } from './masking.mjs';
 import { routerOf } from './router.mjs';
 import { HUB_ROUTES } from './routes.mjs';
@@ -34,7 +34,7 @@ function reading(hub) {
   return {
     state: () => hub.fresh(),
     reload: () => hub.change('reload', {}),
-    import: ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: parseConfig(text) }),
+    import: async ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: await readConfig(text) }),
     tools: ({ query }) => hub.ask('tools', query),
     call: ({ body, res }) => call(hub, body, res),
     history: ({ query }) => hub.ask('history', query),

@@ -3,7 +3,7 @@
 import { parseTree, printParseErrorCode } from 'jsonc-parser';
 import { textInvalid } from './api_errors.mjs';
 
-const MAX_DEPTH = 64;
+export const MAX_DEPTH = 64;
 
 /** @type {Record<string, string>} what jsonc-parser finds wrong, in words */
 const WORDS = {
@@ -28,14 +28,28 @@ const WORDS = {
  * The object that a text says.
  *
  * @param {string} text
+ * @param {number} [added]  characters that the caller put before the text: they do not count in columns of line 1
  * @returns {Record<string, any>}
  * @throws {import('./errors.mjs').FrontError} BODY_INVALID, with the line and the column of what is wrong in `data`
  */
-export function parseConfig(text) {
+export function parseConfig(text, added = 0) {
   const source = text.replace(/^\uFEFF/, '');
-  if (!source.trim()) throw textInvalid('The text is empty.');
-  const tree = treeOf(source);
+  if (!source.slice(added).trim()) throw textInvalid('The text is empty.');
+  const tree = treeOf(source, added);
   if (tree?.type !== 'object') throw textInvalid('The text is JSON, but no object: it must begin with {.');
+  return plain(tree, MAX_DEPTH);
+}
+
+/**
+ * The list that a text says.
+ *
+ * @param {string} text  begins with [
+ * @returns {any[]}
+ * @throws {import('./errors.mjs').FrontError} BODY_INVALID, with the line and the column of what is wrong in `data`
+ */
+export function parseList(text) {
+  const tree = treeOf(text);
+  if (tree?.type !== 'array') throw textInvalid('The text is JSON, but no list.');
   return plain(tree, MAX_DEPTH);
 }
 
@@ -43,11 +57,13 @@ export function parseConfig(text) {
  * The tree of a text in JSON, comments and trailing commas allowed.
  *
  * @param {string} source
+ * @param {number} [added]  as of `parseConfig`
  * @returns {import('jsonc-parser').Node | undefined}
  * @throws {import('./errors.mjs').FrontError} BODY_INVALID
  */
-export function treeOf(source) {
+export function treeOf(source, added = 0) {
   const { tree, problem } = inspect(source, { allowTrailingComma: true });
+  if (problem?.line === 1) problem.column -= added;
   if (problem)
     throw textInvalid(`The text has ${problem.what}: line ${problem.line}, column ${problem.column}.`, problem);
   return tree;

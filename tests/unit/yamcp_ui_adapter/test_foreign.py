@@ -39,6 +39,10 @@ def parameters(value: Any) -> Any:
         {"context_servers": {"x": {"source": "custom", "command": "c", "args": []}}, "theme": "One"},
         {"x": {"command": "c"}},
         {"x": {"namespace": "x", "type": "stdio", "providerParameters": {"command": "c", "args": []}}},
+        {"mcp_servers": {"x": {"command": "c"}}, "model": "gpt"},
+        {"extensions": {"x": {"type": "stdio", "cmd": "c", "args": [], "envs": {}, "enabled": True}}},
+        {"mcpServers": [{"name": "x", "command": "c"}]},
+        {"projects": {"/a": {"mcpServers": {}}, "/b": {"mcpServers": {"x": {"command": "c"}}}}, "mcpServers": {}},
     ],
 )
 def test_servers_are_found_wherever_they_are(config: dict[str, Any]) -> None:
@@ -131,6 +135,162 @@ def test_references_are_translated() -> None:
         "${input:api-key}",
         "${input:2nd}",
     ]
+
+
+def test_references_of_other_clients_are_translated() -> None:
+    """opencode's `{env:VAR}` everywhere; `$VAR` and `%VAR%` where clients expand them, else they are kept and named."""
+    found = one(
+        {
+            "command": "c",
+            "args": ["{env:A}", "$B", "%C%", "100%", "$$", "sh -c 'x$'", "${localEnv:D}"],
+            "env": {"E": "$E", "F": "%F%", "G": "{file:~/secret}", "H": "pa$$word1", "I": "${I}"},
+        }
+    )
+    assert found.entry
+    assert found.entry["providerParameters"] == {
+        "command": "c",
+        "args": ["${A}", "$B", "%C%", "100%", "$$", "sh -c 'x$'", "${D}"],
+        "env": {"E": "${E}", "F": "${F}", "G": "{file:~/secret}", "H": "pa$$word1", "I": "${I}"},
+    }
+    assert [note.partition(" ")[0] for note in found.notes] == ["$B", "%C%", "{file:~/secret}"]
+
+
+def test_references_in_yamcps_own_form_are_translated() -> None:
+    """An entry with `providerParameters` was taken as it is, editors' variables included."""
+    inner = {"command": "c", "args": ["${env:A}", "${workspaceFolder}"]}
+    found = one({"namespace": "n", "type": "stdio", "providerParameters": inner})
+    assert found.entry == {
+        "namespace": "n",
+        "type": "stdio",
+        "providerParameters": {"command": "c", "args": ["${A}", "${workspaceFolder}"]},
+    }
+    assert [note.partition(" ")[0] for note in found.notes] == ["${workspaceFolder}"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        (
+            {
+                "url": "http://h",
+                "bearer_token_env_var": "T",
+                "http_headers": {"A": "b"},
+                "env_http_headers": {"C": "D"},
+            },
+            "sse",
+            {"url": "http://h", "headers": {"C": "${D}", "Authorization": "Bearer ${T}", "A": "b"}},
+        ),
+        ({"command": "c", "env_vars": ["A"]}, "stdio", {"command": "c", "args": [], "env": {"A": "${A}"}}),
+        (
+            {"type": "stdio", "cmd": "c", "envs": {"B": "b"}, "env_keys": ["A"]},
+            "stdio",
+            {"command": "c", "args": [], "env": {"A": "${A}", "B": "b"}},
+        ),
+        ({"type": "streamable_http", "uri": "http://h/mcp"}, "http", {"url": "http://h/mcp"}),
+    ],
+)
+def test_codex_and_goose(value: dict[str, Any], kind: str, expected: dict[str, Any]) -> None:
+    """Values that they take from variables become references."""
+    assert parameters(value) == (kind, expected)
+
+
+def test_projects_of_claude_code() -> None:
+    """The servers of all projects come first; of two that differ in one name the first is taken, and it is said."""
+    config = {
+        "mcpServers": {"a": {"command": "1"}},
+        "projects": {"/p": {"mcpServers": {"a": {"command": "2"}, "b": {"command": "3"}}}, "/q": None},
+    }
+    found = {server.key: server for server in foreign_servers(config)}
+    assert found["a"].entry
+    assert found["a"].entry["providerParameters"]["command"] == "1"
+    assert found["a"].notes == ("Another definition of the same name was left out.",)
+    assert found["b"].notes == ()
+
+
+def test_servers_of_a_list() -> None:
+    """By their names; one without gets its place."""
+    found = foreign_servers({"mcpServers": [{"name": "a", "command": "c"}, {"command": "d"}, 5]})
+    assert [(server.key, server.entry is not None) for server in found] == [
+        ("a", True),
+        ("server-2", True),
+        ("server-3", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            {
+                "packages": [
+                    {"registryType": "mcpb", "identifier": "x"},
+                    {
+                        "registryType": "npm",
+                        "identifier": "@o/s",
+                        "version": "1.2.3",
+                        "transport": {"type": "stdio"},
+                        "packageArguments": [
+                            {"type": "positional", "value": "/srv"},
+                            {"type": "named", "name": "--api-key", "isRequired": True},
+                            {"type": "named", "name": "--quiet"},
+                        ],
+                        "environmentVariables": [
+                            {"name": "TOKEN", "isRequired": True, "isSecret": True},
+                            {"name": "REGION", "default": "eu"},
+                            {"name": "OPTIONAL"},
+                        ],
+                    },
+                ]
+            },
+            {
+                "command": "npx",
+                "args": ["-y", "@o/s@1.2.3", "/srv", "--api-key", "${API_KEY}"],
+                "env": {"TOKEN": "${TOKEN}", "REGION": "eu"},
+            },
+        ),
+        (
+            {"packages": [{"registryType": "pypi", "identifier": "s", "version": "2"}], "remotes": []},
+            {"command": "uvx", "args": ["s@2"]},
+        ),
+        (
+            {
+                "packages": [
+                    {
+                        "registryType": "oci",
+                        "identifier": "ghcr.io/o/s:1",
+                        "environmentVariables": [{"name": "T", "isRequired": True}],
+                    }
+                ]
+            },
+            {"command": "docker", "args": ["run", "-i", "--rm", "-e", "T", "ghcr.io/o/s:1"], "env": {"T": "${T}"}},
+        ),
+        (
+            {
+                "remotes": [
+                    {
+                        "type": "streamable-http",
+                        "url": "https://h/mcp",
+                        "headers": [{"name": "X-Key", "isRequired": True}],
+                    }
+                ]
+            },
+            {"url": "https://h/mcp", "headers": {"X-Key": "${X_KEY}"}},
+        ),
+    ],
+)
+def test_a_server_json_of_the_registry(body: dict[str, Any], expected: dict[str, Any]) -> None:
+    """A package that is run here, else a remote; what is required and has no value becomes a variable."""
+    (found,) = foreign_servers({"name": "io.github.o/s", "version": "1", **body})
+    assert found.key == "s"
+    assert found.entry
+    assert found.entry["providerParameters"] == expected
+
+
+def test_a_server_json_that_cannot_be_used_is_told() -> None:
+    """It has neither a package that can be run nor a remote."""
+    (found,) = foreign_servers({"name": "o/s", "packages": [{"registryType": "mcpb", "identifier": "x"}]})
+    assert found.entry is None
+    assert found.notes
 
 
 def test_what_is_not_taken_over_is_named() -> None:

@@ -49,11 +49,11 @@ export default function Import() {
     }
   };
   const lead =
-    'Paste what Claude Desktop, Cursor, VS Code or another client has. Comments and trailing commas are fine.';
+    'Paste the configuration of Claude Desktop, Cursor, VS Code, Codex, Goose, Continue or another client, or a server.json.';
   return html`<${Page} title="Import" lead=${lead}>
     <form class="form" noValidate onSubmit=${(/** @type {Event} */ event) => [event.preventDefault(), run(true)]}>
       <div class="card">
-        <${Field} label="Configuration" kind="textarea" mono value=${wanted.text} attrs=${{ rows: 12, placeholder: SAMPLE }} help="An object with mcpServers, with servers (VS Code), or the servers themselves." onInput=${(/** @type {string} */ text) => change({ text })} />
+        <${Field} label="Configuration" kind="textarea" mono value=${wanted.text} attrs=${{ rows: 12, placeholder: SAMPLE }} help="JSON (whole, a part of it, or a Markdown code block), TOML or YAML. Comments and trailing commas are allowed." onInput=${(/** @type {string} */ text) => change({ text })} />
         <${Target} wanted=${wanted} onChange=${change} />
         <${Checkbox} label="Replace servers that are there already" checked=${wanted.replace} onChange=${(/** @type {boolean} */ replace) => change({ replace })} help="Otherwise they stay as they are." />
       </div>
