@@ -31,7 +31,7 @@ PURE = {
         "questions",
     },
     "yamcp_ui_adapter": {"errors", "document", "entries", "providers", "workspaces", "translate", "slug", "template"}
-    | {"jsontext", "places", "merge", "edits", "foreign", "importing"},
+    | {"jsontext", "places", "merge", "edits", "foreign", "foreign_references", "server_json", "importing"},
 }
 """Modules that only compute; they import no module beside these, nor anything that does I/O."""
 IO = {"asyncio", "socket", "subprocess", "zmq", "watchfiles", "uvicorn", "starlette", "httpx2", "psutil", "threading"}
