@@ -14,6 +14,7 @@ from bridge.cli import front, lock
 from bridge.cli.access import check_certificate, check_token
 from bridge.cli.context import Context
 from bridge.cli.errors import HubNotRunning
+from bridge.cli.in_force import settings_in_force
 from bridge.cli.node import check_packages, find_node
 from bridge.cli.ports import port_problems
 from bridge.cli.render import Paint, by_key, clean, span, workspace_state
@@ -61,10 +62,10 @@ def finding_lines(finding: Finding, paint: Paint) -> list[str]:
 
 async def findings(context: Context) -> list[Finding]:
     """Everything that was looked at, from the outside in."""
-    settings = context.settings
     found = unknown_variables([*os.environ, *settings_file_names()])
     if not running(context):
-        return [*found, *not_running(settings)]
+        return [*found, *not_running(context.settings)]
+    settings = settings_in_force(context.settings)
     status, desired, pages, ui = await asyncio.gather(
         _status(context), _desired(context), _front(settings), _yamcp_ui(settings)
     )

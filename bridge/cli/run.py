@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from pydantic import SecretStr
 
-from bridge.cli import lock, troubles, yamcp_ui
+from bridge.cli import in_force, lock, troubles, yamcp_ui
 from bridge.cli.access import check_certificate, prepare_access, welcome
 from bridge.cli.context import Context
 from bridge.cli.errors import DirectoryUnusable, TooFewFiles
@@ -53,6 +53,7 @@ def run(context: Context) -> NoReturn:
     settings, fresh = prepare_access(settings)
     context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.", *welcome(settings, fresh))
     forget_token(os.environ)
+    in_force.keep(settings.runtime, exported(settings))
     os.environ.update(environment(settings, logs, holder) | programs(settings, node))
     os.execv(sys.executable, [sys.executable, "-P", "-m", "bridge.cli.supervise", "-c", str(CONFIGURATION)])  # noqa: S606  # no shell is wanted
 

@@ -16,7 +16,7 @@ import pytest
 from fastmcp import Client
 
 from bridge.cli.yamcp_ui import KEPT
-from tests.support.run import HUBCTL, Run, prepared
+from tests.support.run import HUBCTL, Run, hubctl, prepared
 from tests.support.yamcp import mock, write_in_place
 
 
@@ -48,6 +48,9 @@ async def test_from_the_first_line_to_the_last_process(hub: Run) -> None:
     status = json.loads((await hub.hubctl("status", "--json"))[1])
     assert [server["state"] for server in status["servers"]] == ["ready", "ready"]
     code, out, _ = await hub.hubctl("doctor")
+    assert (code, out.splitlines()[-1]) == (0, "Nothing is wrong.")
+    elsewhere = {name: value for name, value in hub.env.items() if name not in ("HUB_PORT", "HUB_SIDECAR_PORT")}
+    code, out, _ = await hubctl(elsewhere, "doctor")  # a shell that knows where the hub's files are, and no more
     assert (code, out.splitlines()[-1]) == (0, "Nothing is wrong.")
 
     code, out, err = await hub.hubctl("run")
