@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser image image-test lint bars screenshots bench lock clean need-node audit
+.PHONY: help run test conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test lint bars screenshots bench lock clean need-node audit
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -83,6 +83,11 @@ matrix: $(DEV) $(NODE_DEV) ## Run other projects' MCP clients against a hub alon
 	@bash tests/real/setup.sh
 	@bash tests/matrix/setup.sh
 	@MATRIX_WRITE="$(WRITE)" $(BIN)/python -m pytest -q tests/matrix
+
+real-servers: $(DEV) $(NODE_DEV) ## 25 servers of npm and PyPI and a dozen odd ones in one workspace, with four makes of clients (network)
+	@bash tests/real/setup.sh
+	@bash tests/real_servers/setup.sh
+	@$(BIN)/python -m tests.real_servers
 
 test-browser: $(DEV) $(NODE_DEV) ## Run the tests in a real browser alone
 	@bash tests/real/setup.sh >/dev/null

@@ -2,7 +2,7 @@
 
 Run by the environment .envs/smolagents (see setup.sh). It passes every URI through pydantic's AnyUrl, which normalises.
 
-    mcp1_client.py URL [--transport sse|streamable-http] [--call NAME JSON]...
+    mcp1_client.py URL [--transport sse|streamable-http] [--tools-only] [--call NAME JSON]...
 
 stdout: one JSON line with `tools` (names), `read` ({listed or linked URI: URI of what was read}), `texts` (the first
 text of each call's result) and `prompts` (names).
@@ -29,13 +29,13 @@ async def session(url: str, transport: str) -> AsyncIterator[ClientSession]:
         yield client
 
 
-async def use(url: str, transport: str, calls: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """List, call, and read all that was listed or linked; the report."""
+async def use(url: str, transport: str, calls: list[tuple[str, dict[str, Any]]], *, tools_only: bool) -> dict[str, Any]:
+    """List, call, and, unless `tools_only`, read all that was listed or linked; the report."""
     async with session(url, transport) as client:
-        uris = [resource.uri for resource in (await client.list_resources()).resources]
+        uris = [] if tools_only else [resource.uri for resource in (await client.list_resources()).resources]
         blocks = [(await client.call_tool(name, arguments)).content for name, arguments in calls]
         links = [getattr(block, "resource", block) for content in blocks for block in content]
-        uris += [link.uri for link in links if hasattr(link, "uri")]
+        uris += [link.uri for link in links if hasattr(link, "uri") and not tools_only]
         return {
             "tools": [tool.name for tool in (await client.list_tools()).tools],
             "prompts": [prompt.name for prompt in (await client.list_prompts()).prompts],
@@ -49,10 +49,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
     parser.add_argument("--transport", choices=("sse", "streamable-http"), default="sse")
+    parser.add_argument("--tools-only", action="store_true")
     parser.add_argument("--call", nargs=2, action="append", default=[], metavar=("NAME", "JSON"))
     flags = parser.parse_args()
     calls = [(name, json.loads(arguments)) for name, arguments in flags.call]
-    print(json.dumps(asyncio.run(use(flags.url, flags.transport, calls))), flush=True)
+    print(json.dumps(asyncio.run(use(flags.url, flags.transport, calls, tools_only=flags.tools_only))), flush=True)
 
 
 if __name__ == "__main__":
