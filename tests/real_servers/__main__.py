@@ -51,7 +51,10 @@ async def tools_of(real: Iterable[RealServer]) -> dict[str, list[str]]:
 
     async def one(server: RealServer) -> tuple[str, list[str]]:
         async with turn, asyncio.timeout(START):
-            return server.spec.key, await direct_tools(server.spec)
+            try:
+                return server.spec.key, await direct_tools(server.spec)
+            except ExceptionGroup as error:
+                raise RuntimeError(f"{server.spec.key} does not start: {server.spec.launch}") from error
 
     return dict(await asyncio.gather(*(one(server) for server in real)))
 

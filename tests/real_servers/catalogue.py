@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import mcp
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -50,7 +51,17 @@ async def direct_tools(spec: ServerSpec) -> list[str]:
     parameters = StdioServerParameters(
         command=launch.command, args=list(launch.args), env=dict(launch.env), cwd=launch.cwd
     )
-    async with mcp.Client(stdio_client(parameters), mode="legacy") as client:
+    with silence() as silent:  # some write a lot to stderr
+        return await _listed(mcp.Client(stdio_client(parameters, errlog=silent), mode="legacy"))
+
+
+def silence() -> TextIO:
+    """A file that keeps nothing."""
+    return Path(os.devnull).open("w")
+
+
+async def _listed(connecting: mcp.Client) -> list[str]:
+    async with connecting as client:
         names: list[str] = []
         cursor: str | None = None
         while True:
