@@ -271,7 +271,7 @@ class Connection:
             self._changes.add(kinds)
         elif method == "notifications/cancelled":
             if question := self._questions.get(_id(params.get("requestId"))):
-                question.cancel()
+                question.cancel(params.get("reason"))  # ClientPort.ask finds it in the CancelledError
         elif method not in OWN_NOTICES:
             self._owner.notified(method, params)
             if self._port is not None:
