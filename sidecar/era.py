@@ -30,7 +30,10 @@ CONNECTION_KEYS = (VERSION_KEY, CLIENT_INFO_KEY, CAPABILITIES_KEY, LOG_LEVEL_KEY
 
 CACHEABLE = frozenset(
     {"tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read", "server/discover"}
+    | {"skills/list", "skills/get"}
 )
+TASK = "task"
+"""The `resultType` of a result that is a task instead (SEP-2663), which both eras have."""
 
 
 def of_params(params: dict[str, Any] | None) -> Era:
@@ -79,7 +82,7 @@ def to_client(era: Era, method: str, result: dict[str, Any], server_info: dict[s
 
 
 def _to_legacy(result: dict[str, Any]) -> dict[str, Any]:
-    if "resultType" not in result:
+    if "resultType" not in result or result["resultType"] == TASK:
         return result
     translated = {
         key: value for key, value in result.items() if key not in ("resultType", "ttlMs", "cacheScope", "_meta")

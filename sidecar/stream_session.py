@@ -105,7 +105,7 @@ class StreamSession(Session):
             asked.set_result(frame)
 
     def take_notification(self, frame: Frame) -> None:
-        """The client told something; what means nothing to the hub is let go."""
+        """The client told something; what means nothing to the hub may mean something to a server."""
         method = frame["method"]
         if method == "notifications/cancelled":
             params = frame.get("params") or {}
@@ -118,6 +118,8 @@ class StreamSession(Session):
             self.workspace.spawn(self.reported(frame.get("params") or {}))
         elif method == "notifications/roots/list_changed":
             self.workspace.spawn(self.roots_changed())
+        elif self.version:
+            self.workspace.spawn(self.workspace.relay.extended.noticed(self, method, frame.get("params") or {}))
 
     # --- its end -------------------------------------------------------------------------------------------------
 
