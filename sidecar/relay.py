@@ -16,7 +16,6 @@ from sidecar.answered import Answered as Answered  # noqa: PLC0414  # what `answ
 from sidecar.channel import Frame
 from sidecar.errors import (
     INTERNAL_ERROR,
-    ClientFeatureMissing,
     ParamsInvalid,
     PromptUnknown,
     ResourceUnknown,
@@ -109,10 +108,10 @@ class Relay:
                 request.session = party = self._workspace.parties.of(session, request.params)
                 with party.using():
                     result = await handler(request)
+            return era.to_client(request.era, method, result, self._workspace.server_info, tasks=request.takes_tasks)
         except SidecarError as error:
             log_failure(self._workspace.name, method, request.correlation, error)
             raise
-        return era.to_client(request.era, method, result, self._workspace.server_info)
 
     # --- lists ---------------------------------------------------------------------------------------------------
 
@@ -136,8 +135,8 @@ class Relay:
         route = view.tool_routes.get(name) or self._meant(request, view, name)
         params = request.params if route.name == name else {**request.params, "name": route.name}
         result = await self.ask(request, route.offer, params, tool=route.name)
-        if result.get("resultType") == era.TASK:
-            return self._extended_task(request, route, result)
+        if result.get("resultType") == era.TASK and request.takes_tasks:
+            return request.tasks.extended(route.offer, request.served, route.name, result)
         if "task" in params and request.era == "legacy":
             return request.session.server_tasks.created(route.offer, request.served, route.name, result)
         return result
@@ -150,14 +149,6 @@ class Relay:
         shown = ", ".join(sorted(found)[:CANDIDATES])
         several = f", and views of several servers may mean one of its own names: {shown}" if found else ""
         raise self.missing(request, ToolUnknown, f"no tool {_shown(name)}{several}.")
-
-    def _extended_task(self, request: Request, route: Route, result: dict[str, Any]) -> dict[str, Any]:
-        """A call's result that is a task (SEP-2663). Raises ClientFeatureMissing where the client takes none."""
-        if not extensions.takes(request.capabilities, extensions.TASKS):
-            lacks: Params = {"requiredCapabilities": {"extensions": {extensions.TASKS: {}}}}
-            why = f"The server {route.offer.spec.key!r} answered with a task, which this client does not declare."
-            raise ClientFeatureMissing(why, data=lacks)
-        return request.tasks.extended(route.offer, request.served, route.name, result)
 
     async def task(self, request: Request) -> dict[str, Any]:
         """Ask about a task, answer what it asks, or end it, where it runs."""
@@ -314,6 +305,11 @@ class Request:
         meta = self.params.get("_meta") if self.era == "modern" else None
         declared = meta.get(era.CAPABILITIES_KEY) if isinstance(meta, dict) else self.session.capabilities
         return declared if isinstance(declared, dict) else {}
+
+    @property
+    def takes_tasks(self) -> bool:
+        """Whether the answer may be a task (SEP-2663, Supported Methods)."""
+        return self.method == "tools/call" and extensions.takes(self.capabilities, extensions.TASKS)
 
     def string(self, key: str) -> str:
         """A parameter that must be there. Raises ParamsInvalid."""

@@ -358,6 +358,20 @@ async def test_a_task_that_was_not_wanted(tmp_path: Path, client: str) -> None:
             await made.ask(legacy(), "tasks/get", {"taskId": "1", **params})
 
 
+@TRANSPORTS
+async def test_a_task_by_the_short_way(tmp_path: Path, transport: Any) -> None:
+    """A shared legacy server was told of no tasks: one that answers with a task is refused there too."""
+    one = Tasker("one")
+    one.always = True
+    async with world(tmp_path, one, serve=True) as made:
+        made.put(one.spec("a"), space("a"))
+        await made.settled()
+        async with connected(f"{made.base}/mcp/w", transport, "legacy") as peer:
+            for _ in range(3):  # from the second on by the short way
+                error = (await peer.request("tools/call", {"name": "a_echo"})).answer["error"]
+                assert error["data"]["code"] == "CLIENT_FEATURE_MISSING"
+
+
 async def test_headers_of_a_task(tmp_path: Path) -> None:
     """Over Streamable HTTP the task is named in a header (SEP-2663, Routing Headers), under the server's id."""
     one, two = Tasker("one", "modern", "http"), Tasker("two", "modern", "http")
