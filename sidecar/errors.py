@@ -132,7 +132,8 @@ class SpawnerLost(SidecarError):
 
 
 class ToolUnknown(SidecarError):
-    """A client called a tool that its workspace does not have (any more)."""
+    """A client called a tool that its workspace does not have (any more); or a view (MCP Apps) called one by a name
+    that several servers have, which the message names."""
 
     code = "TOOL_UNKNOWN"
     rpc_code = INVALID_PARAMS
