@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import mcp_types as types
 import pytest
+from mcp.client.client import Client
+from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from pydantic import Field
 
 from sidecar import declaration, era
 from sidecar.answered import Answered
@@ -388,6 +394,73 @@ async def test_headers_of_a_task(tmp_path: Path) -> None:
                 f"tasks/{method}",
                 "1",
             )
+
+
+class Created(types.Result):
+    """A call's result that is a task."""
+
+    result_type: Literal["task"] = Field("task", alias="resultType")
+    task_id: str = Field(alias="taskId")
+
+
+class Followed(types.Result):
+    """What `tasks/get` tells of a task."""
+
+    status: str
+    result: dict[str, Any] | None = None
+
+
+class Named(types.RequestParams):
+    """The task that is asked about."""
+
+    task_id: str = Field(serialization_alias="taskId")
+
+
+class GetTask(types.Request[Named, Literal["tasks/get"]]):
+    """`tasks/get`."""
+
+    method: Literal["tasks/get"] = "tasks/get"
+    params: Named
+
+
+class Following(ClientExtension):
+    """The client's side of the tasks extension, as the SDK wants it: a call returns when its task is completed."""
+
+    identifier = TASKS
+
+    def claims(self) -> tuple[ResultClaim[Created]]:
+        """Tasks are taken in place of results."""
+        return (ResultClaim(result_type="task", model=Created, resolve=self._resolve),)
+
+    async def _resolve(self, created: Created, context: ClaimContext) -> types.CallToolResult:
+        while True:
+            found = await context.session.send_request(GetTask(params=Named(task_id=created.task_id)), Followed)
+            if found.status == "completed":
+                return types.CallToolResult.model_validate(found.result, by_name=False)
+
+
+@TRANSPORTS
+@pytest.mark.parametrize("session", ["shared", "per_client"])
+async def test_the_sdks_client(tmp_path: Path, transport: str, session: str) -> None:
+    """The SDK's client takes tasks only where the workspace declares them, and follows them to the result."""
+    one = Tasker("one", "modern")
+    about = one.handlers["tasks/get"]
+
+    def completing(channel: Any, frame: Any) -> dict[str, Any]:
+        found: dict[str, Any] = about(channel, frame)
+        one.tasks[found["taskId"]] |= {"status": "completed", "result": {"resultType": "complete", **text("at last")}}
+        return found
+
+    one.handlers["tasks/get"] = completing
+    async with world(tmp_path, one, serve=True) as made:
+        made.put(one.spec("a", session=session), space("a"))
+        await made.settled()
+        url = f"{made.base}/mcp/w"
+        for extensions, expected in (([Following()], "at last"), ([], "at once")):
+            wire: Any = sse_client(f"{url}/sse") if transport == "sse" else streamable_http_client(url)
+            async with Client(wire, mode="auto", extensions=extensions) as client:
+                result: Any = await client.call_tool("a_echo")
+                assert result.content[0].text == expected
 
 
 # --- skills ----------------------------------------------------------------------------------------------------------
