@@ -21,7 +21,7 @@ class ClientPort(Protocol):
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         """Send a request to the client and return its response frame (its `id` means nothing).
 
-        Cancelled, it tells the client so.
+        Cancelled, it tells the client so, with the server's reason: the message of the CancelledError, if it has one.
         """
 
     def notified(self, method: str, params: dict[str, Any]) -> None:

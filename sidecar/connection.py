@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 from bridge.models import ServerSettings
-from sidecar import era, frames, lists, uris
+from sidecar import era, extensions, frames, lists, routing_headers, uris
 from sidecar.catalog import CHANGED, LIST_METHODS, Catalog, Greeting
 from sidecar.channel import Channel, Frame
 from sidecar.client_port import ClientPort
@@ -25,7 +25,6 @@ from sidecar.errors import (
 )
 from sidecar.frames import as_dict, as_list, told
 from sidecar.mux import Mux, Progress, Told
-from sidecar.param_headers import param_headers
 from sidecar.questions import FEATURES, refused
 from sidecar.version import VERSION
 
@@ -46,7 +45,6 @@ TOO_MANY_QUESTIONS: dict[str, Any] = {
 }
 OWN_NOTICES = ("notifications/subscriptions/acknowledged",)
 """They concern the connection, not who uses it."""
-HEADER_NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
 
 class Owner(Protocol):
@@ -55,6 +53,8 @@ class Owner(Protocol):
     log_level: str | None
     rename: Callable[[str], str]
     """A URI of the server as its client is to see it."""
+    owned: Callable[[], Collection[str]]
+    """The extensions unknown to the hub that this server alone has, wherever it is shown."""
 
     def catalog_read(self, connection: Connection) -> None:
         """The lists were read, for the first time (the connection is usable now) or again."""
@@ -155,7 +155,7 @@ class Connection:
             "initialize",
             {
                 "protocolVersion": era.LEGACY_VERSION,
-                "capabilities": self._port.capabilities if self._port else {},
+                "capabilities": self._capabilities(None),
                 "clientInfo": CLIENT_INFO,
             },
         )
@@ -203,10 +203,15 @@ class Connection:
         *,
         timeout: float | None = None,
         on_progress: Progress | None = None,
+        declared: dict[str, Any] | None = None,
     ) -> Frame:
-        """Ask the server, in its era; `timeout` in seconds. Raises as `Mux.request`."""
+        """Ask the server, in its era; `timeout` in seconds. Raises as `Mux.request`.
+
+        `declared` are the extensions of the client that asks, for a modern server that is shared; none where the hub
+        asks for itself.
+        """
         greeting = self.catalog.greeting
-        params = era.to_upstream(greeting.era, params, self._envelope())
+        params = era.to_upstream(greeting.era, params, {} if greeting.era == "legacy" else self._envelope(declared))
         headers = self._headers(method, params)
         sent = None if greeting.era == "legacy" and not params and method != "initialize" else params
         frame = await self._mux.request(method, sent, timeout=timeout, headers=headers, on_progress=on_progress)
@@ -233,10 +238,17 @@ class Connection:
         """Send a notification. Raises ConnectionLost."""
         await self._send(frames.notification(method, params), self._headers(method, params or {}))
 
-    def _envelope(self) -> dict[str, Any]:
-        """What a modern server is told with each request; a shared one of no client features, and of no log level."""
+    def _capabilities(self, declared: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What the server is told of its client; a shared one of extensions only, as the hub has no features."""
+        if self._port is not None:
+            return extensions.forwarded(self._port.capabilities, self._owner.owned)
+        declared = extensions.SHARED if declared is None else declared
+        return {"extensions": dict(declared)} if declared else {}
+
+    def _envelope(self, declared: dict[str, Any] | None) -> dict[str, Any]:
+        """What a modern server is told with each request; a shared one of no log level."""
         told: dict[str, Any] = {era.VERSION_KEY: era.MODERN_VERSION, era.CLIENT_INFO_KEY: CLIENT_INFO}
-        told[era.CAPABILITIES_KEY] = self._port.capabilities if self._port else {}
+        told[era.CAPABILITIES_KEY] = self._capabilities(declared)
         if self._port and self._port.log_level:
             told[era.LOG_LEVEL_KEY] = self._port.log_level
         return told
@@ -244,17 +256,7 @@ class Connection:
     def _headers(self, method: str, params: dict[str, Any]) -> Mapping[str, str] | None:
         if self._channel is None or self._channel.transport != "http" or method == "initialize":
             return None
-        headers = {"mcp-protocol-version": self.catalog.greeting.version}
-        if self.catalog.greeting.era == "modern":
-            headers["mcp-method"] = method
-            if (key := HEADER_NAMES.get(method)) and isinstance(params.get(key), str):
-                headers["mcp-name"] = era.header_value(params[key])
-            if method == "tools/call":
-                headers |= param_headers(self._schema(params.get("name")), params.get("arguments"))
-        return headers
-
-    def _schema(self, name: Any) -> Any:
-        return next((tool.get("inputSchema") for tool in self.catalog.tools if tool.get("name") == name), None)
+        return routing_headers.of_request(self.catalog, method, params)
 
     async def _send(self, frame: Frame, headers: Mapping[str, str] | None) -> None:
         if self._channel is None:
@@ -271,7 +273,7 @@ class Connection:
             self._changes.add(kinds)
         elif method == "notifications/cancelled":
             if question := self._questions.get(_id(params.get("requestId"))):
-                question.cancel()
+                question.cancel(params.get("reason"))  # ClientPort.ask finds it in the CancelledError
         elif method not in OWN_NOTICES:
             self._owner.notified(method, params)
             if self._port is not None:

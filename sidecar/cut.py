@@ -9,8 +9,8 @@ from typing import Protocol
 class Running(Protocol):
     """A request under way."""
 
-    def cancel(self) -> None:
-        """Nobody wants the answer any more."""
+    def cancel(self, reason: str = "") -> None:
+        """Nobody wants the answer any more; `reason` is the client's own, if it gave one."""
 
 
 class Cut:
@@ -19,17 +19,21 @@ class Cut:
     For one piece of work. Afterwards `made` says whether it was cut, or was to be cut and ended by itself.
     """
 
-    __slots__ = ("_delivered", "_task", "made")
+    __slots__ = ("_delivered", "_reason", "_task", "made")
 
     def __init__(self) -> None:
         self.made = False
         self._delivered = False
+        self._reason = ""
         self._task: asyncio.Task[object] | None = None
 
-    def cancel(self) -> None:
-        """End the work, also from within it; if it has not begun yet, as soon as it waits for something."""
+    def cancel(self, reason: str = "") -> None:
+        """End the work, also from within it; if it has not begun yet, as soon as it waits for something.
+
+        `reason` becomes the message of the CancelledError.
+        """
         if not self.made:
-            self.made = True
+            self.made, self._reason = True, reason
             self._deliver_soon()
 
     def _deliver_soon(self) -> None:
@@ -39,7 +43,7 @@ class Cut:
     def _deliver(self) -> None:
         if self._task is not None:
             self._delivered = True
-            self._task.cancel()
+            self._task.cancel(self._reason or None)
 
     def __enter__(self) -> None:
         self._task = asyncio.current_task()

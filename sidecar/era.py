@@ -10,7 +10,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sidecar.errors import INVALID_PARAMS, RESOURCE_NOT_FOUND
+from sidecar.errors import INVALID_PARAMS, RESOURCE_NOT_FOUND, ClientFeatureMissing
+from sidecar.extensions import TASKS
 
 Era = Literal["legacy", "modern"]
 
@@ -30,7 +31,10 @@ CONNECTION_KEYS = (VERSION_KEY, CLIENT_INFO_KEY, CAPABILITIES_KEY, LOG_LEVEL_KEY
 
 CACHEABLE = frozenset(
     {"tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read", "server/discover"}
+    | {"skills/list", "skills/get"}
 )
+TASK = "task"
+"""The `resultType` of a result that is a task instead (SEP-2663), which both eras have."""
 
 
 def of_params(params: dict[str, Any] | None) -> Era:
@@ -66,20 +70,40 @@ def to_upstream(era: Era, params: dict[str, Any], envelope: dict[str, Any]) -> d
     return {**params, "_meta": {**_meta(params), **envelope}}
 
 
-def to_client(era: Era, method: str, result: dict[str, Any], server_info: dict[str, Any]) -> dict[str, Any]:
-    """A result as a client of `era` must get it (schema 2026-07-28, `Result`, `CacheableResult`)."""
+def to_client(
+    era: Era, method: str, result: dict[str, Any], server_info: dict[str, Any], *, tasks: bool = False
+) -> dict[str, Any]:
+    """A result as a client of `era` must get it (schema 2026-07-28, `Result`, `CacheableResult`).
+
+    `tasks`: it may be a task instead (SEP-2663), for the client declares that it takes tasks.
+
+    Raises:
+        ClientFeatureMissing: it is one all the same.
+    """
     if era == "legacy":
-        return _to_legacy(result)
+        return _to_legacy(result, tasks)
     translated = {**result, "_meta": {**_meta(result), SERVER_INFO_KEY: server_info}}
-    translated.setdefault("resultType", "complete")
+    if translated.setdefault("resultType", "complete") == TASK and not tasks:
+        raise _unexpected_task()
     if method in CACHEABLE and translated["resultType"] == "complete":
         translated["ttlMs"] = 0
         translated["cacheScope"] = "private"
     return translated
 
 
-def _to_legacy(result: dict[str, Any]) -> dict[str, Any]:
+def _unexpected_task() -> ClientFeatureMissing:
+    return ClientFeatureMissing(
+        "The server answered with a task, which this client does not declare to take.",
+        data={"requiredCapabilities": {"extensions": {TASKS: {}}}},
+    )
+
+
+def _to_legacy(result: dict[str, Any], tasks: bool) -> dict[str, Any]:
     if "resultType" not in result:
+        return result
+    if result["resultType"] == TASK:
+        if not tasks:
+            raise _unexpected_task()
         return result
     translated = {
         key: value for key, value in result.items() if key not in ("resultType", "ttlMs", "cacheScope", "_meta")

@@ -132,7 +132,8 @@ class SpawnerLost(SidecarError):
 
 
 class ToolUnknown(SidecarError):
-    """A client called a tool that its workspace does not have (any more)."""
+    """A client called a tool that its workspace does not have (any more); or a view (MCP Apps) called one by a name
+    that several servers have, which the message names."""
 
     code = "TOOL_UNKNOWN"
     rpc_code = INVALID_PARAMS
@@ -156,11 +157,11 @@ class ResourceUnknown(SidecarError):
 
 
 class TaskUnknown(SidecarError):
-    """The session has no such task: it never had, its time is over, or it belongs to another session."""
+    """The client has no such task: it never had, its time is over, or it belongs to another client."""
 
     code = "TASK_UNKNOWN"
     rpc_code = INVALID_PARAMS
-    hint = "tasks/list has those of this session; a task ends with the session that began it."
+    hint = "A task belongs to the client that began it, and ends with its time, its session or its server."
 
 
 class ServerUnavailable(SidecarError):
@@ -185,7 +186,8 @@ class TooManyInstances(SidecarError):
 
 
 class ClientFeatureMissing(SidecarError):
-    """A server asks for input (sampling, elicitation, roots) that the client did not declare to give."""
+    """A server asks for input (sampling, elicitation, roots) that the client did not declare to give, or answers with
+    a task (SEP-2663) that it did not declare to take."""
 
     code = "CLIENT_FEATURE_MISSING"
     rpc_code = MISSING_CAPABILITY

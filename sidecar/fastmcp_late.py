@@ -52,6 +52,10 @@ stream_session: ContextVar[Session | None] = ContextVar("stream_session", defaul
 """The session whose stream a FastMCP server is being run over; none under Streamable HTTP."""
 
 
+TAKEN = frozenset({"notifications/initialized", "notifications/cancelled"})
+"""Notifications that FastMCP takes."""
+
+
 class LateEntry:
     """That of one workspace."""
 
@@ -129,10 +133,13 @@ class LateEntry:
     async def _middleware(self, ctx: Context, call_next: CallNext) -> Any:
         if ctx.request_id is None:
             await call_next(ctx)
+            session, params = self._session(ctx), dict(ctx.params or {})
             if ctx.method == "notifications/progress":
-                await self._session(ctx).reported(dict(ctx.params or {}))
-            if ctx.method == "notifications/roots/list_changed":
-                await self._session(ctx).roots_changed()
+                await session.reported(params)
+            elif ctx.method == "notifications/roots/list_changed":
+                await session.roots_changed()
+            elif ctx.method not in TAKEN and not session.modern:
+                await self._workspace.relay.extended.noticed(session, ctx.method, params)
             return None
         if ctx.method == "initialize":
             result: Any = await call_next(ctx)

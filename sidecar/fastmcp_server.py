@@ -32,7 +32,7 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from pydantic import BaseModel
 
 from bridge.settings import Settings
-from sidecar import era
+from sidecar import declaration, era
 from sidecar.channel import Frame
 from sidecar.errors import HubStopping, SidecarError
 from sidecar.fastmcp_late import LateEntry, Take
@@ -139,9 +139,7 @@ class FastMCPServer:
             return result
         if isinstance(result, BaseModel):  # FastMCP makes models again of what the SDK had dumped
             result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
-        capabilities = self._workspace.capabilities()
-        if ctx.method == "server/discover":
-            del capabilities["logging"], capabilities["tasks"]
+        capabilities = declaration.of(self._workspace, modern=ctx.method == "server/discover")
         described = {**result, "capabilities": capabilities}
         if instructions := self._workspace.view.instructions:
             described["instructions"] = instructions

@@ -76,7 +76,7 @@ class Hub:
 
     async def run(self, pool: Pool, until: asyncio.Event) -> None:
         """Own everything that runs until `until` is set; then close it all."""
-        self._pool = pool
+        self._pool, pool.owned = pool, self._owned
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(pool.run(until))
@@ -92,6 +92,12 @@ class Hub:
 
     def _connect(self, spec: ServerSpec) -> Connect:
         return self.pool.connect(spec)
+
+    def _owned(self, upstream: Upstream) -> frozenset[str]:
+        """The extensions unknown to the hub that a server alone has, in every workspace that it is in."""
+        key = upstream.spec.key
+        found = [workspace.declared().owned(key) for workspace in self.every() if key in workspace.members]
+        return frozenset.intersection(*found) if found else frozenset()
 
     # --- desired state -------------------------------------------------------------------------------------------
 
@@ -123,7 +129,9 @@ class Hub:
         """Drop what is kept by server key of those that are gone."""
         keys = {server.key for server in snapshot.servers}
         self._metrics.keep_servers(keys)
-        self.probes.keep({self.pool.fingerprint(server) for server in snapshot.servers})
+        fingerprints = {self.pool.fingerprint(server) for server in snapshot.servers}
+        self.probes.keep(fingerprints)
+        self.pool.keep_greetings(fingerprints)
         for server in self.snapshot.servers if self.snapshot else ():
             if server.key not in keys:
                 self._redactor.retire(server.key)
@@ -256,6 +264,7 @@ class Hub:
         Raises nothing: it is called by the upstream's task, and what ends that would end the sidecar.
         """
         try:
+            self.pool.remember(upstream)
             self._show(upstream)
         except Exception:
             log.exception("a server's change could not be shown", extra={"server": upstream.spec.key})
@@ -290,10 +299,10 @@ class Hub:
             for subscriber in upstream.subscriptions.of(uri):
                 subscriber.resource_updated(upstream, uri)
             return
-        if method == "notifications/tasks/status":
+        if method in tasks.NOTICES:
             for session in self.pool.clients(upstream):
-                if exposed := session.server_tasks.exposed(upstream, str(params.get("taskId"))):
-                    session.notify(method, tasks.named(exposed, params))
+                if (known := session.server_tasks.notice(upstream, method, params)) is not None:
+                    session.notify(method, known)
             return
         if method == "notifications/message":
             level = LOG_LEVELS.get(str(params.get("level")), logging.ERROR)

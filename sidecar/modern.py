@@ -58,7 +58,12 @@ class ModernCalls:
             call = self._call(request, session, offer, sent, tool)
             return await self._round(request, offer, params, call)
         frame = await offer.upstream.request(
-            request.method, sent, timeout=offer.timeout(tool), tool=tool, on_progress=request.progress()
+            request.method,
+            sent,
+            timeout=offer.timeout(tool),
+            tool=tool,
+            on_progress=request.progress(),
+            declared=request.declared,
         )
         return self._shown(request, offer, params, frame)
 
@@ -67,6 +72,7 @@ class ModernCalls:
     def _call(self, request: Request, party: Party, offer: Offer, sent: Params, tool: str) -> Call:
         call = Call(party, request.level)
         lease = self._workspace.parties.lend(party, offer.spec, call)
+        call.upstream = lease.upstream
         call.start(self._carry(call, party, lease, request, offer, sent, tool), self._workspace.start)
         return call
 
@@ -90,6 +96,7 @@ class ModernCalls:
 
     async def _round(self, request: Request, offer: Offer, params: Params, call: Call) -> Frame:
         """Serve one request of the client with a call: its outcome, or what its server asks."""
+        request.served = call.upstream or offer.upstream
         if not await call.round(request.notify, request.token):
             return self._shown(request, offer, params, call.result())
         wanted = {key: questions.for_modern(each.method, each.params) for key, each in call.open().items()}

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import logging
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextvars import Context, copy_context
 from typing import Any
 
 from bridge.deadlines import Deadline, Deadlines
@@ -23,6 +25,8 @@ SendNow = Callable[[Frame, bool], bool]
 Progress = Callable[[dict[str, Any]], None]
 
 CANCEL_SEND_TIMEOUT = 1.0
+BY_CLIENT = "cancelled by the client"
+"""Why a request is cancelled, where the client gave no reason of its own."""
 
 
 class Awaited:
@@ -102,9 +106,43 @@ class Mux:
         self._progress: dict[int, Progress] = {}
         self._deadlines: Deadlines[Limit | Told] = Deadlines(lambda item: item.expire())
         self._ended: SidecarError | None = None
+        self._held: deque[tuple[Frame, Context]] | None = None
+        """Frames that came after a request whose task has not begun; none where there is no such request."""
 
     def on_frame(self, frame: Frame) -> None:
-        """Route one incoming frame: to the request that it answers, or to the handlers."""
+        """Route one incoming frame: to the request that it answers, or to the handlers.
+
+        Frames are handled in the order in which they came. A request of the other side is handled by a task, which
+        begins with the event loop's next turn; what comes in the same burst waits for that.
+        """
+        if self._held is None:
+            self._route(frame)
+        else:
+            self._held.append((frame, copy_context()))
+
+    def _hold(self) -> None:
+        """Let frames wait until the task that was made just now has taken its first step.
+
+        `call_soon` runs callbacks in the order in which they were registered, and a task's first step is one of them.
+        """
+        if self._held is None:
+            self._held = deque()
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Handle what was held, up to and including the next request."""
+        held, self._held = self._held, None
+        try:
+            while held and self._held is None:
+                frame, context = held.popleft()
+                context.run(self._route, frame)
+        finally:
+            if held:
+                if self._held is None:  # a handler raised; the rest is handled in the next turn
+                    asyncio.get_running_loop().call_soon(self._go_on)
+                self._held = held
+
+    def _route(self, frame: Frame) -> None:
         if "method" in frame:
             if isinstance(frame["method"], str):
                 self._on_method(frame)
@@ -118,6 +156,7 @@ class Mux:
         params = params if isinstance(params, dict) else {}
         if "id" in frame:
             self._on_request(frame)
+            self._hold()
         elif frame["method"] == "notifications/progress":
             self._route_progress(params)
         else:
@@ -159,8 +198,9 @@ class Mux:
         except TimeoutError:
             await self._cancel(method, request_id, "timed out")
             raise _late(method, timeout or 0) from None
-        except asyncio.CancelledError:
-            await self._cancel(method, request_id, "cancelled by the client")
+        except asyncio.CancelledError as cancelled:
+            reason = cancelled.args[0] if cancelled.args else None
+            await self._cancel(method, request_id, reason if isinstance(reason, str) else BY_CLIENT)
             raise
         finally:
             self._pending.pop(request_id, None)
@@ -225,6 +265,10 @@ class Mux:
 
     def fail_all(self, error: SidecarError) -> None:
         """Fail every pending request, and those that are still to come: the channel is closed."""
+        held, self._held = self._held, None
+        for frame, context in held or ():  # there may be answers among them, which came before the end
+            context.run(self._route, frame)
+        self._held = None
         self._ended = error
         pending, self._pending = self._pending, {}
         for each in pending.values():

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sidecar import frames, questions
 from sidecar.channel import Frame
@@ -26,6 +26,9 @@ from sidecar.errors import (
     TooManyParked,
 )
 from sidecar.session import LEVELS, Session
+
+if TYPE_CHECKING:
+    from sidecar.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +78,8 @@ class Call:
         """Who called, and may go on with it."""
         self.level = level
         """The least level of the log messages that it wants, if any (`_meta` of its request)."""
+        self.upstream: Upstream | None = None
+        """What serves it."""
         self.outcome: Outcome | None = None
         self.questions: dict[str, Question] = {}
         self._count = 0

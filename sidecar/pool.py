@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.models import ServerSpec
+from sidecar.catalog import Greeting
 from sidecar.client_port import ClientPort
 from sidecar.errors import TooManyInstances
 from sidecar.metrics import Metrics
@@ -57,6 +58,9 @@ class Pool:
         self.lenders: set[Lender] = set()
         self._held: dict[tuple[str, str], tuple[Upstream, set[Holder]]] = {}
         self._draining: set[Upstream] = set()
+        self._greetings: dict[str, Greeting] = {}
+        self.owned: Callable[[Upstream], Collection[str]] = lambda _: ()
+        """The extensions unknown to the hub that a server alone has; the hub sets it."""
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self, until: asyncio.Event) -> None:
@@ -89,6 +93,7 @@ class Pool:
                 )
             upstream = Upstream(key[0], spec, self._connector(spec), self._listener, self._metrics, port)
             upstream.prepare = self._prepare
+            upstream.owned = lambda: self.owned(upstream)
             upstream.for_key = bool(owner) and spec.settings.session == "shared"
             self._held[key] = (upstream, set[Holder]())
             self._tasks.create_task(self._run(upstream))
@@ -96,6 +101,22 @@ class Pool:
         upstream.respec(spec)
         holders.add(holder)
         return upstream
+
+    # --- what servers said of themselves ---------------------------------------------------------------------------
+
+    def remember(self, upstream: Upstream) -> None:
+        """Keep what a server said in its handshake: a `per_client` one runs only while a client is there."""
+        if upstream.catalog is not None:
+            self._greetings[upstream.fingerprint] = upstream.catalog.greeting
+
+    def greeting(self, spec: ServerSpec) -> Greeting | None:
+        """What a server said in its last handshake, with whichever client; None where there was none."""
+        return self._greetings.get(self.fingerprint(spec))
+
+    def keep_greetings(self, fingerprints: set[str]) -> None:
+        """Forget those of all servers but these."""
+        for fingerprint in self._greetings.keys() - fingerprints:
+            del self._greetings[fingerprint]
 
     def connect(self, spec: ServerSpec) -> Connect:
         """A way to connect to a server beside its upstreams."""

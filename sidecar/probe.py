@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from bridge.models import ServerSpec
-from sidecar import frames
+from sidecar import extensions, frames
 from sidecar.catalog import LIST_METHODS, Catalog, Kind
 from sidecar.channel import Frame
 from sidecar.connection import Connection
@@ -115,7 +115,9 @@ class Look:
     def __init__(self, features: frozenset[str]) -> None:
         self.log_level: str | None = None
         self.rename: Callable[[str], str] = str
+        self.owned: Callable[[], Collection[str]] = tuple
         self.capabilities: dict[str, Any] = {feature: {} for feature in sorted(features)}
+        self.capabilities["extensions"] = dict(extensions.SHARED)  # as the connection that it is compared with
         self.end = asyncio.Event()
 
     def catalog_read(self, connection: Connection) -> None:

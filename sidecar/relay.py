@@ -11,16 +11,27 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sidecar import era, pages, rounds, tasks, uris
+from sidecar import era, extensions, pages, rounds, uris
+from sidecar.answered import Answered as Answered  # noqa: PLC0414  # what `answer` raises is imported from here
 from sidecar.channel import Frame
-from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
+from sidecar.errors import (
+    INTERNAL_ERROR,
+    ParamsInvalid,
+    PromptUnknown,
+    ResourceUnknown,
+    SidecarError,
+    ToolUnknown,
+)
+from sidecar.extension_calls import ExtensionCalls
 from sidecar.modern import ModernCalls
 from sidecar.mux import Progress
 from sidecar.questions import CARRIERS
 from sidecar.session import LEVELS, Session
-from sidecar.view import Kind, Offer, View
+from sidecar.tasks import Tasks
+from sidecar.view import Kind, Offer, Route, View
 
 if TYPE_CHECKING:
+    from sidecar.upstream import Upstream
     from sidecar.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -39,20 +50,14 @@ Notify = Callable[[str, Params], None]
 
 LONGEST_SHOWN = 200
 """Characters of what a client or server sent that an error, and with it the log, repeats."""
+CANDIDATES = 5
+"""Names that an error shows at most."""
 TASK_METHODS = ("tasks/get", "tasks/result", "tasks/cancel")
 LEGACY_METHODS = frozenset(
     {"logging/setLevel", "resources/subscribe", "resources/unsubscribe", "tasks/list", *TASK_METHODS}
 )
 """Gone in the modern era: levels are named in each request, subscriptions are `subscriptions/listen`, and tasks an
 extension."""
-
-
-class Answered(Exception):
-    """The server itself answered with an error; `error` is that of the JSON-RPC response, in the client's era."""
-
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(str(error.get("message")))
-        self.error = error
 
 
 class Relay:
@@ -75,12 +80,17 @@ class Relay:
             "completion/complete": self._complete,
             "logging/setLevel": self._set_level,
             "tasks/list": self._list_tasks,
-            **dict.fromkeys(TASK_METHODS, self._task),
+            **dict.fromkeys(TASK_METHODS, self.task),
         }
+        self.extended = ExtensionCalls(self, workspace, page_size)
 
     def takes(self, method: str, modern: bool) -> bool:
         """Whether a method is relayed in this era; the rest is FastMCP's, which knows what either era lacks."""
-        return method in self._handlers and not (modern and method in LEGACY_METHODS)
+        if method not in self._handlers:
+            return self.extended.takes(method)
+        return not (modern and method in LEGACY_METHODS) or (
+            method in extensions.METHODS and self.extended.takes(method)
+        )
 
     async def answer(self, session: Session, method: str, params: Params | None, notify: Notify) -> dict[str, Any]:
         """The result for a client's request, in the client's era.
@@ -90,17 +100,18 @@ class Relay:
             SidecarError: the hub did; `rpc()` is what the client gets.
         """
         request = Request(session, method, params or {}, notify)
+        handler = self._handlers.get(method, self.extended.answer)
         try:
             if request.era == "legacy" or not self._workspace.asking:
-                result = await self._handlers[method](request)
+                result = await handler(request)
             else:
                 request.session = party = self._workspace.parties.of(session, request.params)
                 with party.using():
-                    result = await self._handlers[method](request)
+                    result = await handler(request)
+            return era.to_client(request.era, method, result, self._workspace.server_info, tasks=request.takes_tasks)
         except SidecarError as error:
             log_failure(self._workspace.name, method, request.correlation, error)
             raise
-        return era.to_client(request.era, method, result, self._workspace.server_info)
 
     # --- lists ---------------------------------------------------------------------------------------------------
 
@@ -118,29 +129,40 @@ class Relay:
 
     async def _call_tool(self, request: Request) -> dict[str, Any]:
         name = request.string("name")
-        route = (await self._view(request)).tool_routes.get(name)
-        if route is None and await self._workspace.started():
-            route = (await self._view(request)).tool_routes.get(name)
-        if route is None:
-            raise self._missing(request, ToolUnknown, f"no tool {_shown(name)}.")
+        view = await self.view(request)
+        if name not in view.tool_routes and await self._workspace.started():
+            view = await self.view(request)
+        route = view.tool_routes.get(name) or self._meant(request, view, name)
         params = request.params if route.name == name else {**request.params, "name": route.name}
-        result = await self._ask(request, route.offer, params, tool=route.name)
+        result = await self.ask(request, route.offer, params, tool=route.name)
+        if result.get("resultType") == era.TASK and request.takes_tasks:
+            return request.tasks.extended(route.offer, request.served, route.name, result)
         if "task" in params and request.era == "legacy":
-            return request.session.server_tasks.created(route.offer, route.name, result)
+            return request.session.server_tasks.created(route.offer, request.served, route.name, result)
         return result
 
-    async def _task(self, request: Request) -> dict[str, Any]:
-        """Ask about a task, or end it, where it runs."""
+    def _meant(self, request: Request, view: View, name: str) -> Route:
+        """The tool that a view of MCP Apps calls: a view knows its server's own names only. Raises ToolUnknown."""
+        found = view.own_names(name)
+        if len(found) == 1:
+            return next(iter(found.values()))
+        shown = ", ".join(sorted(found)[:CANDIDATES])
+        several = f", and views of several servers may mean one of its own names: {shown}" if found else ""
+        raise self.missing(request, ToolUnknown, f"no tool {_shown(name)}{several}.")
+
+    async def task(self, request: Request) -> dict[str, Any]:
+        """Ask about a task, answer what it asks, or end it, where it runs."""
         exposed = request.string("taskId")
-        task = request.session.server_tasks.find(exposed)
-        result = await self._ask(request, task.offer, {**request.params, "taskId": task.id}, tool=task.tool)
-        return tasks.named(exposed, result)
+        task = request.tasks.find(exposed)
+        params = {**request.params, "taskId": task.id}
+        result = await self.ask(request, task.offer, params, tool=task.tool, upstream=task.upstream)
+        return request.tasks.told(exposed, result)
 
     async def _list_tasks(self, request: Request) -> dict[str, Any]:
         """The session's tasks, as their servers say that they are now; a shared server's list has others' too."""
         known = list(request.session.server_tasks)
         asked = (
-            task.offer.upstream.request("tasks/get", {"taskId": task.id}, timeout=task.offer.timeout(task.tool))
+            task.upstream.request("tasks/get", {"taskId": task.id}, timeout=task.offer.timeout(task.tool))
             for _, task in known
         )
         frames = await asyncio.gather(*asked, return_exceptions=True)
@@ -153,14 +175,14 @@ class Relay:
 
     async def _get_prompt(self, request: Request) -> dict[str, Any]:
         name = request.string("name")
-        route = (await self._view(request)).prompt_routes.get(name)
+        route = (await self.view(request)).prompt_routes.get(name)
         if route is None:
-            raise self._missing(request, PromptUnknown, f"no prompt {_shown(name)}.")
-        return await self._ask(request, route.offer, {**request.params, "name": route.name})
+            raise self.missing(request, PromptUnknown, f"no prompt {_shown(name)}.")
+        return await self.ask(request, route.offer, {**request.params, "name": route.name})
 
     async def _read(self, request: Request) -> dict[str, Any]:
         offer, uri = await self._resource(request, request.string("uri"))
-        return await self._ask(request, offer, {**request.params, "uri": uri})
+        return await self.ask(request, offer, {**request.params, "uri": uri})
 
     async def _subscribe(self, request: Request) -> dict[str, Any]:
         exposed = request.string("uri")
@@ -176,12 +198,12 @@ class Relay:
         if not isinstance(ref, dict):
             raise ParamsInvalid("`ref` is missing.")
         if ref.get("type") == "ref/prompt":
-            route = (await self._view(request)).prompt_routes.get(str(ref.get("name")))
+            route = (await self.view(request)).prompt_routes.get(str(ref.get("name")))
             if route is None:
-                raise self._missing(request, PromptUnknown, f"no prompt {_shown(ref.get('name'))}.")
-            return await self._ask(request, route.offer, {**request.params, "ref": {**ref, "name": route.name}})
+                raise self.missing(request, PromptUnknown, f"no prompt {_shown(ref.get('name'))}.")
+            return await self.ask(request, route.offer, {**request.params, "ref": {**ref, "name": route.name}})
         offer, uri = await self._resource(request, str(ref.get("uri")))
-        return await self._ask(request, offer, {**request.params, "ref": {**ref, "uri": uri}})
+        return await self.ask(request, offer, {**request.params, "ref": {**ref, "uri": uri}})
 
     async def _set_level(self, request: Request) -> dict[str, Any]:
         level = request.string("level")
@@ -193,28 +215,44 @@ class Relay:
 
     # --- helpers -------------------------------------------------------------------------------------------------
 
-    async def _view(self, request: Request) -> View:
+    async def view(self, request: Request) -> View:
+        """What the client sees. Raises WorkspaceOff, WorkspaceGone."""
         if refusal := self._workspace.refusal():
             raise refusal
         return await self._workspace.view_for(request.session)
 
-    def _missing(self, request: Request, kind: type[SidecarError], what: str) -> SidecarError:
+    def missing(self, request: Request, kind: type[SidecarError], what: str) -> SidecarError:
         """The error for what a session's view does not have: perhaps since a server cannot be started for it."""
         return request.session.holder.refused or kind(f"The workspace {self._workspace.name!r} has {what}")
 
     async def _resource(self, request: Request, exposed: str) -> tuple[Offer, str]:
-        found = (await self._view(request)).resource(exposed)
+        found = (await self.view(request)).resource(exposed)
         if found is None:
-            raise self._missing(request, ResourceUnknown, f"no server for the resource {_shown(exposed)}.")
+            raise self.missing(request, ResourceUnknown, f"no server for the resource {_shown(exposed)}.")
         return found
 
-    async def _ask(self, request: Request, offer: Offer, params: Params, tool: str = "") -> dict[str, Any]:
-        """Ask a server, and translate its answer for the client."""
+    async def ask(
+        self, request: Request, offer: Offer, params: Params, tool: str = "", upstream: Upstream | None = None
+    ) -> dict[str, Any]:
+        """Ask a server (by its own `upstream`, if another than the offer's), and translate its answer for the client.
+
+        Raises:
+            Answered: it answered with an error.
+            SidecarError: it could not be asked.
+        """
         if log.isEnabledFor(logging.DEBUG):
             log.debug("asking", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
+        request.served = upstream or offer.upstream
+        if offer.catalog.greeting.era == "modern":
+            key = offer.spec.key
+            request.declared = extensions.of_client(request.capabilities, lambda: self._workspace.declared().owned(key))
         if request.method not in CARRIERS:
-            frame = await offer.upstream.request(
-                request.method, params, timeout=offer.timeout(tool), on_progress=request.progress()
+            frame = await request.served.request(
+                request.method,
+                params,
+                timeout=offer.timeout(tool),
+                on_progress=request.progress(),
+                declared=request.declared,
             )
         elif request.era == "modern":
             frame = await self._modern.ask(request, offer, params, tool)
@@ -229,7 +267,10 @@ class Relay:
 class Request:
     """One request of a client on its way."""
 
-    __slots__ = ("correlation", "era", "method", "notify", "params", "session")
+    __slots__ = ("correlation", "declared", "era", "method", "notify", "params", "served", "session")
+
+    served: Upstream
+    """What was asked last: the upstream of an offer, or one of those that are leased to calls."""
 
     def __init__(self, session: Session, method: str, params: Params, notify: Notify) -> None:
         self.session = session
@@ -238,6 +279,13 @@ class Request:
         self.era = era.of_params(params)
         self.correlation = session.next_correlation()
         self.notify = notify
+        self.declared: dict[str, Any] = {}
+        """The client's extensions, as a modern server is told of them."""
+
+    @property
+    def tasks(self) -> Tasks:
+        """The tasks that servers run for the client, or, in the modern era, for clients like it."""
+        return self.session.holder.server_tasks
 
     @property
     def token(self) -> Any:
@@ -257,6 +305,11 @@ class Request:
         meta = self.params.get("_meta") if self.era == "modern" else None
         declared = meta.get(era.CAPABILITIES_KEY) if isinstance(meta, dict) else self.session.capabilities
         return declared if isinstance(declared, dict) else {}
+
+    @property
+    def takes_tasks(self) -> bool:
+        """Whether the answer may be a task (SEP-2663, Supported Methods)."""
+        return self.method == "tools/call" and extensions.takes(self.capabilities, extensions.TASKS)
 
     def string(self, key: str) -> str:
         """A parameter that must be there. Raises ParamsInvalid."""

@@ -58,9 +58,9 @@ class StreamSession(Session):
         put(frames.request(request_id, method, params))
         try:
             answer: Frame = await future
-        except asyncio.CancelledError:  # the server gave it up; where it was asked may have ended before
+        except asyncio.CancelledError as cancelled:  # the server gave it up; where it was asked may have ended before
             if put := self.way():
-                put(frames.notification("notifications/cancelled", {"requestId": request_id}))
+                put(frames.notification("notifications/cancelled", _cancellation(request_id, cancelled)))
             raise
         finally:
             del self._asked[request_id]
@@ -105,18 +105,21 @@ class StreamSession(Session):
             asked.set_result(frame)
 
     def take_notification(self, frame: Frame) -> None:
-        """The client told something; what means nothing to the hub is let go."""
+        """The client told something; what means nothing to the hub may mean something to a server."""
         method = frame["method"]
         if method == "notifications/cancelled":
-            request_id: Any = (frame.get("params") or {}).get("requestId")
+            params = frame.get("params") or {}
+            request_id: Any = params.get("requestId")
             if type(request_id) in (int, str) and (running := self.running.get(request_id)):
-                running.cancel()
+                running.cancel(str(params.get("reason") or ""))
         elif method == "notifications/initialized":
             self.initialized = bool(self.version)
         elif method == "notifications/progress":
             self.workspace.spawn(self.reported(frame.get("params") or {}))
         elif method == "notifications/roots/list_changed":
             self.workspace.spawn(self.roots_changed())
+        elif self.version:
+            self.workspace.spawn(self.workspace.relay.extended.noticed(self, method, frame.get("params") or {}))
 
     # --- its end -------------------------------------------------------------------------------------------------
 
@@ -128,6 +131,12 @@ class StreamSession(Session):
         for number, asked in enumerate(self._asked.values()):
             if not asked.done():
                 asked.set_result(frames.error(number, {"code": INTERNAL_ERROR, "message": "the client has left"}))
+
+
+def _cancellation(request_id: str, cancelled: asyncio.CancelledError) -> dict[str, Any]:
+    """The params of `notifications/cancelled` (MCP, Cancellation), with the reason that the server gave, if it did."""
+    reason = cancelled.args[0] if cancelled.args else None
+    return {"requestId": request_id, **({"reason": reason} if isinstance(reason, str) else {})}
 
 
 class StreamSessions(Generic[S]):

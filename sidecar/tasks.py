@@ -1,13 +1,18 @@
-"""Tasks that servers run for a session's calls (MCP 2025-11-25, Tasks): which server has which, and nobody else's."""
+"""Tasks that servers run for a client's calls: which server has which, and nobody else's.
+
+Of two kinds, which share their ids here: those of the core of MCP 2025-11-25, and those of the extension
+`io.modelcontextprotocol/tasks` (SEP-2663).
+"""
 
 from __future__ import annotations
 
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sidecar import uris
 from sidecar.errors import TaskUnknown
 
 if TYPE_CHECKING:
@@ -19,6 +24,8 @@ MOST = 1000
 GRACE = 60.0
 """Seconds for which a task is remembered beyond the time that its server gave it."""
 RELATED = "io.modelcontextprotocol/related-task"
+NOTICES = frozenset({"notifications/tasks/status", "notifications/tasks"})
+"""What a server tells of a task: in the core of 2025-11-25, and with the extension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,8 @@ class Task:
     """A server's task. `id` is the server's, `tool` the server's name of the tool that was called."""
 
     offer: Offer
+    upstream: Upstream
+    """Where it runs: the offer's own, or one that was leased to the call (leases.py)."""
     id: str
     tool: str
     until: float
@@ -45,17 +54,44 @@ class Tasks:
         self._expire()
         return iter(list(self._known.items()))
 
-    def created(self, offer: Offer, tool: str, result: dict[str, Any]) -> dict[str, Any]:
-        """A call's result as the client gets it; if it is a task instead (`CreateTaskResult`), that is remembered."""
+    def created(self, offer: Offer, upstream: Upstream, tool: str, result: dict[str, Any]) -> dict[str, Any]:
+        """A call's result as the client gets it; if it has a task instead (2025-11-25, `CreateTaskResult`), that is
+        remembered."""
         task = result.get("task")
         if not isinstance(task, dict) or not isinstance(task.get("taskId"), str):
             return result
+        exposed = self._add(Task(offer, upstream, task["taskId"], tool, _until(task.get("ttl"))))
+        return {**result, "task": {**task, "taskId": exposed}}
+
+    def extended(self, offer: Offer, upstream: Upstream, tool: str, result: dict[str, Any]) -> dict[str, Any]:
+        """The same for a result that is a task itself (SEP-2663, Task Creation)."""
+        if not isinstance(result.get("taskId"), str):
+            return result
+        exposed = self._add(Task(offer, upstream, result["taskId"], tool, _until(result.get("ttlMs"))))
+        return {**result, "taskId": exposed}
+
+    def _add(self, task: Task) -> str:
+        """Remember a task; returns the id that the client is to know it by."""
         self._expire()
-        exposed = self._free(task["taskId"], offer)
-        self._known[exposed] = Task(offer, task["taskId"], tool, _until(task.get("ttl")))
+        exposed = self._free(task)
+        self._known[exposed] = task
         if len(self._known) > MOST:
             del self._known[next(iter(self._known))]
-        return {**result, "task": {**task, "taskId": exposed}}
+        return exposed
+
+    def told(self, exposed: str, result: dict[str, Any]) -> dict[str, Any]:
+        """What a server says of a task, under the client's id; its time may have changed (SEP-2663, `ttlMs`)."""
+        if "ttlMs" in result and exposed in self._known:
+            self._known[exposed] = replace(self._known[exposed], until=_until(result["ttlMs"]))
+        return named(exposed, result)
+
+    def notice(self, upstream: Upstream, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
+        """The params of a notification about a task as the client gets them; None where the task is not its own."""
+        exposed = self.exposed(upstream, str(params.get("taskId")))
+        if exposed is None:
+            return None
+        offer = self._known[exposed].offer
+        return self.told(exposed, uris.rewrite_result(method, params, offer.rename) if offer.label else params)
 
     def find(self, exposed: str) -> Task:
         """The task of that id.
@@ -65,21 +101,20 @@ class Tasks:
         """
         self._expire()
         if exposed not in self._known:
-            raise TaskUnknown("This session has no such task.")
+            raise TaskUnknown("This client has no such task.")
         return self._known[exposed]
 
     def exposed(self, upstream: Upstream, task_id: str) -> str | None:
         """The id by which the client knows a server's task; None where it is not the session's."""
         place = (upstream, task_id)
-        return next((exposed for exposed, task in self._known.items() if (task.offer.upstream, task.id) == place), None)
+        return next((exposed for exposed, task in self._known.items() if (task.upstream, task.id) == place), None)
 
-    def _free(self, task_id: str, offer: Offer) -> str:
-        names = itertools.chain([task_id], (f"{task_id}-{number}" for number in itertools.count(2)))
+    def _free(self, task: Task) -> str:
+        names = itertools.chain([task.id], (f"{task.id}-{number}" for number in itertools.count(2)))
         return next(
             name
             for name in names
-            if name not in self._known
-            or (self._known[name].offer.upstream, self._known[name].id) == (offer.upstream, task_id)
+            if name not in self._known or (self._known[name].upstream, self._known[name].id) == (task.upstream, task.id)
         )
 
     def _expire(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sidecar import era, frames, uris
 from sidecar.channel import Frame
 from sidecar.errors import SidecarError
-from sidecar.mux import Told
+from sidecar.mux import BY_CLIENT, Told
 from sidecar.relay import HUB_FAILED, Answered, Notify, log_failure, progress_of, result_of
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ class ToolCall(Told):
         self._session.running[self._id] = self
         return True
 
-    def cancel(self) -> None:
+    def cancel(self, reason: str = "") -> None:
         """The client wants no answer any more, or its session ends."""
-        self.give_up("cancelled by the client")
+        self.give_up(reason or BY_CLIENT)
         self._over("cancelled")
         if response := self._session.cut_response(self._id):
             self._put(response)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import Any, Protocol
 
@@ -84,6 +84,7 @@ class Upstream:
         """What its clients want it to log, where one said so."""
         self.rename: Callable[[str], str] = str
         """A URI of its own as its client, if it has one alone, is to see it."""
+        self.owned: Callable[[], Collection[str]] = tuple  # as connection.Owner has it
         self.subscriptions = Subscriptions(lambda: self._connected(RECONNECT_WAIT))
         self.catalog: Catalog | None = None
         """The lists as last read; kept while it is being reconnected, so that a crash makes no tool vanish."""
@@ -266,10 +267,12 @@ class Upstream:
         timeout: float,
         tool: str = "",
         on_progress: Progress | None = None,
+        declared: dict[str, Any] | None = None,
     ) -> Frame:
         """The one place through which every client's request goes to a server: deadline, limit, metrics.
 
-        `timeout` in seconds covers the wait for a free place and for a reconnection too. Returns the response frame.
+        `timeout` in seconds covers the wait for a free place and for a reconnection too; `declared` are the client's
+        extensions. Returns the response frame.
 
         Raises:
             CallTimeout: no answer in time.
@@ -285,7 +288,7 @@ class Upstream:
                 await self._wait(places, timeout)
                 left = max(timeout - (time.perf_counter() - began), 0.0)
             try:
-                frame = await self._ask(method, params, left, on_progress)
+                frame = await self._ask(method, params, left, on_progress=on_progress, declared=declared)
             finally:
                 places.give_back()
         except asyncio.CancelledError:
@@ -307,7 +310,7 @@ class Upstream:
             self._end_now()
         self._metrics.call(self.spec.key, what).observe(time.perf_counter() - began, outcome)
 
-    async def _ask(self, method: str, params: dict[str, Any], timeout: float, on_progress: Progress | None) -> Frame:
+    async def _ask(self, method: str, params: dict[str, Any], timeout: float, **how: Any) -> Frame:
         """Ask over the connection there is; if there is none, or it turns out to have ended, over the next one."""
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -318,7 +321,7 @@ class Upstream:
                 connection = await self._reconnected(began + min(timeout, RECONNECT_WAIT) - clock(), lost)
                 left = timeout - (clock() - began)
             try:
-                return await connection.request(method, params, timeout=left, on_progress=on_progress)
+                return await connection.request(method, params, timeout=left, **how)
             except ConnectionLost as error:
                 if error.sent:
                     raise

@@ -82,6 +82,14 @@ class Originals:
             found[_normal(uri)] = None if _normal(uri) in found else uri
         self._normal = {normal: uri for normal, uri in found.items() if uri is not None}
 
+    def has(self, uri: str) -> bool:
+        """Whether the server listed `uri`, or what it is a normalised form of."""
+        return uri in self._exact or _normal(uri) in self._normal
+
+    def has_scheme(self, scheme: str) -> bool:
+        """Whether it listed any URI of that scheme."""
+        return any(uri.lower().startswith(f"{scheme}:") for uri in self._exact)
+
     def restore(self, uri: str) -> str:
         """The listed URI that `uri` is a normalised form of; `uri` itself when there is none, or more than one."""
         return uri if uri in self._exact else self._normal.get(_normal(uri), uri)
@@ -201,6 +209,20 @@ def _tool(tool: dict[str, Any], rename: Rename) -> dict[str, Any]:
     return _inside(tool, "_meta", rename, _ui_meta)
 
 
+def _resources(result: dict[str, Any], rename: Rename) -> dict[str, Any]:
+    return _each(result, "resources", rename, _uri_of)
+
+
+def _skill(skill: dict[str, Any], rename: Rename) -> dict[str, Any]:
+    """An entry of SEP-2640. Its frontmatter is the text of a file, which clients compare: it stays."""
+    return _resources(_uri_of(skill, rename), rename)
+
+
+def _task(task: dict[str, Any], rename: Rename) -> dict[str, Any]:
+    """A task of SEP-2663: one that is completed has the result of its call; what it asks, `_asked` has seen to."""
+    return _inside(task, "result", rename, _called)
+
+
 def _template(template: dict[str, Any], rename: Rename) -> dict[str, Any]:
     return _uri_of(template, rename, "uriTemplate")
 
@@ -208,11 +230,16 @@ def _template(template: dict[str, Any], rename: Rename) -> dict[str, Any]:
 _REWRITERS: Mapping[str, Callable[[dict[str, Any], Rename], dict[str, Any]]] = {
     "tools/call": _called,
     "tasks/result": _called,
+    "tasks/get": _task,
+    "notifications/tasks": _task,
+    "skills/list": lambda result, rename: _each(result, "skills", rename, _skill),
+    "skills/get": lambda result, rename: _inside(result, "skill", rename, _skill),
+    "resources/directory/read": _resources,
     "tools/list": lambda result, rename: _each(result, "tools", rename, _tool),
     "prompts/get": _messages,
     "sampling/createMessage": _messages,
     "resources/read": lambda result, rename: _each(result, "contents", rename, _uri_of),
-    "resources/list": lambda result, rename: _each(result, "resources", rename, _uri_of),
+    "resources/list": _resources,
     "resources/templates/list": lambda result, rename: _each(result, "resourceTemplates", rename, _template),
     "notifications/resources/updated": _uri_of,
 }

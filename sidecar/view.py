@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.models import ServerSpec
-from sidecar import codec, names, uris
+from sidecar import codec, extensions, names, uris
 from sidecar.catalog import Catalog
 from sidecar.param_headers import KEYWORD
 
@@ -29,6 +29,8 @@ class Offer:
     label: str
     """What its URIs stand under; empty when the workspace does not prefix."""
     originals: uris.Originals
+    views: bool = False
+    """Whether it has views of MCP Apps."""
 
     def rename(self, uri: str) -> str:
         """A URI of this server as the workspace shows it."""
@@ -85,12 +87,26 @@ class View:
         return next((item.get("inputSchema") for item in self.tools if item["name"] == tool), None)
 
     def resource(self, uri: str) -> tuple[Offer, str] | None:
-        """The server that a URI (or template) leads to, and the URI as that server has it."""
-        if not self.labels:
-            return next(((offer, offer.originals.restore(uri)) for offer in self.offers), None)
-        stripped = uris.strip(uri)
-        offer = self.labels.get(stripped[0]) if stripped else None
-        return (offer, offer.originals.restore(stripped[1])) if offer and stripped else None
+        """The server that a URI (or template) leads to, and the URI as that server has it.
+
+        A server's own URI, without the label, leads to the server where one alone lists it (docs/extensions.md): such
+        URIs stand in structured content and in views. Where no URI has a label it leads to the first server that
+        lists it, or else to the first.
+        """
+        stripped = uris.strip(uri) if self.labels else None
+        labelled = self.labels.get(stripped[0]) if stripped else None
+        if labelled and stripped and labelled.originals.has(stripped[1]):
+            return labelled, labelled.originals.restore(stripped[1])
+        listing = [offer for offer in self.offers if offer.originals.has(uri)]
+        if len(listing) == 1 or (listing and not self.labels):
+            return listing[0], listing[0].originals.restore(uri)
+        if self.labels:
+            return (labelled, stripped[1]) if labelled and stripped else None
+        return (self.offers[0], uri) if self.offers else None
+
+    def own_names(self, tool: str) -> dict[str, Route]:
+        """The tools that a view of MCP Apps may mean by its server's own name of a tool, by their exposed names."""
+        return {name: route for name, route in self.tool_routes.items() if route.name == tool and route.offer.views}
 
     def changed(self, other: View) -> list[str]:
         """The list_changed notifications that leading from `other` to this view calls for."""
@@ -149,8 +165,9 @@ def build(
 def _offer(source: Source, label: str) -> Offer:
     spec, upstream, catalog = source
     listed = [item.get("uri") for item in catalog.resources] + [item.get("uriTemplate") for item in catalog.templates]
+    listed += extensions.view_uris(catalog.tools)
     originals = uris.Originals(uri for uri in listed if isinstance(uri, str))
-    return Offer(spec, upstream, catalog, label, originals)
+    return Offer(spec, upstream, catalog, label, originals, views=originals.has_scheme("ui"))
 
 
 def _named(

@@ -12,6 +12,7 @@ from typing import Any
 
 from bridge.models import ServerSpec, WorkspaceSpec
 from bridge.settings import Settings
+from sidecar import extensions
 from sidecar import view as views
 from sidecar.catalog import CHANGED
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
@@ -369,16 +370,14 @@ class Workspace:
             upstream in session.own.values() for session in self.sessions
         )
 
-    def capabilities(self) -> dict[str, Any]:
-        """What endpoints of this workspace declare: all that servers may bring, for they come and go."""
-        return {
-            "tools": {"listChanged": True},
-            "prompts": {"listChanged": True},
-            "resources": {"listChanged": True, "subscribe": True},
-            "completions": {},
-            "logging": {},  # this and the next for legacy clients only: the modern era has them no more
-            "tasks": {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}},
-        }
+    def declared(self) -> extensions.Declared:
+        """What its endpoints declare of extensions, by what each server said when it was last connected."""
+        said = {}
+        for key, member in self.members.items():
+            catalog = member.serving.catalog if member.serving else None
+            if greeting := catalog.greeting if catalog else self._pool.greeting(member.spec):
+                said[key] = greeting.capabilities
+        return extensions.union(said)
 
 
 async def _started(upstream: Upstream) -> None:

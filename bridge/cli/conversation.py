@@ -21,6 +21,8 @@ LISTEN = "subscriptions/listen"
 _CARRIED = frozenset({"initialize", LISTEN})
 """Requests that are asked again in a new session rather than answered with an error."""
 _SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+_VERSION = "io.modelcontextprotocol/protocolVersion"
+"""In the `_meta` of each request of the modern era."""
 _ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 _CHANGED = {"tools": "toolsListChanged", "prompts": "promptsListChanged", "resources": "resourcesListChanged"}
 
@@ -62,8 +64,18 @@ class Conversation:
         elif frame["method"] == "notifications/initialized":
             self.initialized = True
         elif frame["method"] == "notifications/cancelled":
-            self.waiting.pop(_key(_params(frame).get("requestId")), None)
+            self._given_up(_key(_params(frame).get("requestId")))
         return frame
+
+    def _given_up(self, request_id: str | int) -> None:
+        """The client cancels a request: only in the modern era is that the last of it (MCP 2026-07-28, Cancellation).
+
+        The hub answers a legacy request that was cancelled with error -32800, which is passed on: some clients wait
+        for it. One that the session did not answer is answered by `lost`, as any other.
+        """
+        request = self.waiting.get(request_id)
+        if request is not None and _VERSION in (_params(request).get("_meta") or {}):
+            del self.waiting[request_id]
 
     def from_hub(self, frame: Frame) -> list[Frame]:
         """What the client is to be sent."""
@@ -81,7 +93,7 @@ class Conversation:
 
     def _answered(self, frame: Frame) -> list[Frame]:
         request = self.waiting.pop(_key(frame.get("id")), None)
-        if request is None:  # cancelled meanwhile, or answered with an error already
+        if request is None:  # a modern one that was cancelled, or answered with an error already
             return []
         if isinstance(result := frame.get("result"), dict):
             self._learn(request, result)

@@ -18,7 +18,6 @@ FEATURES = {"sampling": "sampling", "roots": "roots"} | dict.fromkeys(
     ("elicit", "elicit_url", "elicit_often", "ask_all"), "elicitation"
 )
 LEGACY_CAPABILITIES: Json = {
-    "logging": {},
     "tasks": {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}},
 }
 CACHED = {"tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read"}
@@ -81,8 +80,9 @@ def _hubs(code: int) -> Json:
 @difference
 def handshake(case: Case, exchange: Exchange) -> None:
     """The handshake names the workspace, not the server, and declares every capability that a server of a workspace
-    may bring (tools, prompts, resources, completions and, in the legacy era, logging and tasks), for servers come and
-    go; extensions and experimental ones are not declared. Instructions are the server's."""
+    may bring (tools, prompts, resources, completions, logging and, in the legacy era, tasks), for servers come and
+    go; of extensions and experimental ones those that its servers declare (docs/extensions.md). Instructions are the
+    server's."""
     if case.method not in ("initialize", "server/discover"):
         return
     told = exchange.result
@@ -93,7 +93,13 @@ def handshake(case: Case, exchange: Exchange) -> None:
             "prompts": changes,
             "resources": {**changes, "subscribe": True},
             "completions": {},
+            "logging": {},
             **(LEGACY_CAPABILITIES if case.client == "legacy" else {}),
+            **{
+                key: told["capabilities"][key]
+                for key in ("extensions", "experimental")
+                if told["capabilities"].get(key)
+            },
         }
     }
     if "instructions" in told:
@@ -129,7 +135,8 @@ def unknown_names(case: Case, exchange: Exchange) -> None:
 
 @difference
 def unknown_methods(case: Case, exchange: Exchange) -> None:
-    """A method that neither the protocol nor the hub knows gets error -32601 from the hub."""
+    """A method that neither the protocol nor the hub knows, and that is of no server's extension, gets error -32601
+    from the hub."""
     if exchange.answer.get("error", {}).get("code") == -32601:
         exchange.answer["error"] = {"code": -32601, "message": "Method not found", "data": case.method}
 
@@ -137,9 +144,9 @@ def unknown_methods(case: Case, exchange: Exchange) -> None:
 @difference
 def tasks(case: Case, exchange: Exchange) -> None:
     """Tasks (2025-11-25) are for legacy clients of servers that have them, and belong to the session that began them:
-    another has none of them, by list, id or notice, and they are out of reach when it ends. Their ids are the server's,
-    but where two servers use the same. Progress ends with the answer that names the task. The modern era has tasks in
-    an extension, which the hub does not declare."""
+    another has none of them, by list, id or notice, and they are out of reach when it ends. Their ids are the
+    server's, but where two servers use the same. Progress ends with the answer that names the task. The tasks of the
+    extension (SEP-2663) belong to their client in the same way, in both eras (docs/extensions.md)."""
     if case.method in ("tasks/get", "tasks/result", "tasks/cancel") and "error" in exchange.answer:
         exchange.answer = _hubs(-32602)
 
@@ -156,7 +163,8 @@ def own_connection(case: Case, exchange: Exchange) -> None:
     """The server's client is the hub: a server sees the hub's name and version and its own connection's ids and
     progress tokens, and no `_meta` key that belongs to the client's connection (all other keys arrive). A log level
     is such a key: what a modern client asks for in `_meta` reaches servers with `session: per_client`; what a legacy
-    client sets reaches all, combined over all clients; when those who set one have left, it is `info`."""
+    client sets reaches all, combined over all clients; when those who set one have left, it is `info`. Of the
+    client's extensions a server is told what the hub carries (docs/extensions.md)."""
     if case.params.get("name") == "connection":
         keep_what_is_the_clients(exchange)
 
@@ -164,8 +172,9 @@ def own_connection(case: Case, exchange: Exchange) -> None:
 @difference
 def shared_server(case: Case, exchange: Exchange) -> None:
     """A shared server has several clients and cannot be given the features of one: it is told that there is no
-    sampling, no elicitation and no roots, in the era in which the hub speaks to it. With `session: per_client` it has
-    those of its client, whatever the eras of both (docs/protocol-eras.md)."""
+    sampling, no elicitation and no roots, in the era in which the hub speaks to it; of extensions it is told of views
+    (MCP Apps), which the hub declares for all. With `session: per_client` it has those of its client, whatever the
+    eras of both (docs/protocol-eras.md)."""
     feature = FEATURES.get(case.params.get("name", ""))
     if feature and case.method == "tools/call" and (case.direct, case.upstream) == ("modern", "legacy"):
         text = {"type": "text", "text": f"The client does not offer {feature}"}
@@ -243,5 +252,7 @@ def refusals(case: Case, exchange: Exchange) -> None:
 
 @difference
 def names_and_uris(case: Case, exchange: Exchange) -> None:
-    """In a workspace with a prefix, names of tools and prompts and URIs of resources are changed as docs/adr/0003 says,
-    wherever they stand as such; URIs in text and in structured content stay. Nothing here with an empty prefix."""
+    """In a workspace with a prefix, names of tools and prompts and URIs of resources are changed as docs/adr/0003
+    says, wherever they stand as such; URIs in text and in structured content stay, and are understood where one
+    server alone lists them, as its own names of tools are from its views (docs/extensions.md). Nothing here with an
+    empty prefix."""

@@ -282,12 +282,20 @@ async def test_idle_processes_make_room(hub: Sidecar) -> None:
 
 @EVERY
 async def test_capabilities_of_each_request(hub: Sidecar, server: Era, transport: Transport) -> None:
-    """A server is told exactly what the request declares, also where one client declares now this and now that."""
+    """A server is told what the request declares, also where one client declares now this and now that; but not of an
+    extension that the hub does not carry to it."""
+    carried = {"io.modelcontextprotocol/ui": {"mimeTypes": ["text/html;profile=mcp-app"]}}
     async with connect(hub, server, transport) as peer:
-        for able in (ABLE, {}, {"sampling": {"tools": {}}, "extensions": {"example.com/x": {"a": 1}}}, ABLE):
+        for able, told in (
+            (ABLE, ABLE),
+            ({}, {}),
+            ({"sampling": {"tools": {}}, "extensions": carried}, {"sampling": {"tools": {}}, "extensions": carried}),
+            ({"roots": {}, "extensions": {"example.com/x": {"a": 1}}, "experimental": {"y": {}}}, {"roots": {}}),
+            (ABLE, ABLE),
+        ):
             peer.capabilities = able
             about = (await peer.request("tools/call", {"name": "own_connection"})).result["structuredContent"]
-            assert about["capabilities"] == able
+            assert about["capabilities"] == told
 
 
 @EVERY

@@ -108,12 +108,13 @@ async def test_messages_pass_as_they_are(hub: Sidecar) -> None:
 
 
 async def test_cancellation(hub: Sidecar) -> None:
-    """A call that is cancelled reaches its server, and holds nothing up."""
+    """A call that is cancelled reaches its server, is answered as the endpoints do, and holds nothing up."""
     async with piped(hub.env, "w") as pipes:
         await pipes.handshake()
         await pipes.write(call("own_slow", seconds=60))
         await _connection(pipes, lambda state: state["in_flight"] == 1)
         await pipes.write({"method": "notifications/cancelled", "params": {"requestId": 1}})
+        assert (await pipes.answer(1))["error"]["code"] == -32800
         await _connection(pipes, lambda state: state["cancelled"] == 1)
         assert await pipes.end() == (0, "")
 

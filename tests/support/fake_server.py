@@ -76,7 +76,8 @@ class FakeChannel:
         self.received.append(frame)
         self.headers.append(headers)
         if "method" not in frame:
-            self._asked.pop(frame["id"]).set_result(frame)
+            if asked := self._asked.pop(frame["id"], None):  # None: a test pushed the request
+                asked.set_result(frame)
         elif "id" in frame:
             # On stdio nothing ties what a server sends to the request that it is about, not even a task's context.
             context = contextvars.Context() if self.transport == "stdio" else None

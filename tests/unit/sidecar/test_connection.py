@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, ClassVar
 
 import pytest
@@ -16,6 +16,7 @@ from sidecar.catalog import Catalog
 from sidecar.channel import Frame
 from sidecar.connection import Connection
 from sidecar.errors import CallTimeout, ConnectionLost, HandshakeFailed, ServerExited, SidecarError, StartTimeout
+from sidecar.extensions import SHARED
 from tests.support.fake_server import FakeChannel, FakeServer, RpcError, settle, until, within
 
 
@@ -26,6 +27,7 @@ class Owner:
         self.uris = uris
         self.log_level: str | None = None
         self.rename: Callable[[str], str] = lambda uri: uri.replace("a://", "a://label/")
+        self.owned: Callable[[], Collection[str]] = tuple
         self.catalogs: list[Catalog] = []
         self.notes: list[tuple[str, dict[str, Any]]] = []
         self.refused: list[str] = []
@@ -119,7 +121,7 @@ async def test_legacy() -> None:
         sent = [frame["method"] for frame in life.channel.received]
     assert sent == ["initialize", "notifications/initialized", "tools/list"]
     hello = life.channel.received[0]["params"]
-    assert (hello["protocolVersion"], hello["capabilities"]) == ("2025-11-25", {})
+    assert (hello["protocolVersion"], hello["capabilities"]) == ("2025-11-25", {"extensions": SHARED})
     assert "params" not in life.channel.received[2]
     assert [tool["name"] for tool in catalog.tools] == ["echo"]
     greeting = catalog.greeting

@@ -267,3 +267,60 @@ async def test_asked_when_the_channel_ends(wire: Wire) -> None:
     [error] = told.ends
     assert isinstance(error, ConnectionLost)
     assert "exited with code 3" in error.message
+
+
+async def test_what_comes_after_a_request_waits_for_its_task() -> None:
+    """Requests are handled by tasks, all else at once: in one burst each still comes in its turn."""
+    seen: list[Any] = []
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def handle(frame: Frame) -> None:
+        seen.append(frame["id"])
+
+    def start(frame: Frame) -> None:
+        tasks.add(asyncio.get_running_loop().create_task(handle(frame)))
+
+    async def send(frame: Frame, headers: Mapping[str, str] | None) -> None:
+        return None
+
+    made = Mux(send, lambda *_: True, asyncio.ensure_future, lambda method, _: seen.append(method), start)
+    asked = asyncio.create_task(made.request("call", {}, timeout=None, on_progress=lambda params: seen.append("p")))
+    await settle()
+    burst = [
+        frames.notification("n1"),
+        frames.request("q1", "ask"),
+        frames.notification("n2"),
+        frames.request("q2", "ask"),
+        frames.request("q3", "ask"),
+        frames.notification("notifications/progress", {"progressToken": 1, "progress": 1}),
+        frames.notification("n3"),
+        frames.result(1, {}),
+    ]
+    for frame in burst:
+        made.on_frame(frame)
+    assert seen == ["n1"]
+    await within(asked)
+    assert seen == ["n1", "q1", "n2", "q2", "q3", "p", "n3"]
+    made.on_frame(frames.notification("n4"))
+    assert seen[-1] == "n4", "nothing is held any more"
+
+
+async def test_an_answer_that_is_held_when_the_channel_closes(wire: Wire) -> None:
+    """It came before the end, so it is the answer."""
+    asked = asyncio.create_task(wire.mux.request("call", {}, timeout=None))
+    await settle()
+    wire.mux.on_frame(frames.request("q", "ask"))
+    wire.mux.on_frame(frames.result(1, {"x": 1}))
+    wire.mux.fail_all(ServerExited("gone"))
+    assert (await within(asked))["result"] == {"x": 1}
+
+
+async def test_a_handler_that_raises_holds_nothing_up(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    """What was held behind the notification that a handler failed on is handled all the same."""
+    wire.mux._on_notification = lambda method, _: 1 / 0 if method == "bad" else wire.notes.append((method, {}))  # type: ignore[assignment,func-returns-value]
+    for frame in (frames.request("q", "ask"), frames.notification("bad"), frames.notification("good")):
+        wire.mux.on_frame(frame)
+    errors: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
+    await until(lambda: wire.notes == [("good", {})])
+    assert [type(error) for error in errors] == [ZeroDivisionError]

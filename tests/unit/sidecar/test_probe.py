@@ -9,6 +9,7 @@ import pytest
 
 from sidecar.catalog import Catalog
 from sidecar.errors import CommandMissing
+from sidecar.extensions import SHARED
 from sidecar.probe import more
 from tests.support.fake_server import FakeServer, echo, settle, until
 from tests.support.inprocess import Recorder, World, space, world
@@ -23,7 +24,9 @@ class Shy(FakeServer):
         self.handlers["initialize"] = self._welcomed
 
     def _welcomed(self, channel: Any, frame: Any) -> dict[str, Any]:
-        features = sorted(frame["params"]["capabilities"])
+        capabilities = frame["params"]["capabilities"]
+        assert capabilities.pop("extensions", SHARED) == SHARED, "what is compared declares the same extensions"
+        features = sorted(capabilities)
         self.features.append(features)
         self.tools = {"echo": echo, **({"ask": echo} if "sampling" in features else {})}
         return self._welcome(frame["params"])

@@ -103,7 +103,7 @@ async def test_unknown(hub: World) -> None:
     unknown: list[tuple[str, dict[str, Any], type[SidecarError]]] = [
         ("tools/call", {"name": "echo"}, ToolUnknown),
         ("prompts/get", {"name": "p"}, PromptUnknown),
-        ("resources/read", {"uri": "note://1"}, ResourceUnknown),
+        ("resources/read", {"uri": "note://unlisted"}, ResourceUnknown),
         ("completion/complete", {"ref": {"type": "ref/prompt", "name": "p"}}, PromptUnknown),
         ("completion/complete", {"ref": {"type": "ref/resource", "uri": "x"}}, ResourceUnknown),
         ("completion/complete", {"ref": {"type": "ref/resource"}}, ResourceUnknown),

@@ -59,11 +59,32 @@ def test_cancellations_name_the_id_that_the_client_knows() -> None:
     assert talk.from_client(result(asked["id"])) is None
     unknown = notice("notifications/cancelled", requestId="other")
     assert talk.from_hub(unknown) == [unknown]
-    talk.from_client(request(5, "tools/call"))
-    talk.from_client(notice("notifications/cancelled", requestId=5))
+
+
+def test_what_a_legacy_client_cancels_is_answered() -> None:
+    """The hub's answer to a cancelled request (-32800) reaches the client; if the session ends first, ours does."""
+    talk = greeted()
+    for request_id in (5, "six", 7):
+        talk.from_client(request(request_id, "tools/call"))
+        talk.from_client(notice("notifications/cancelled", requestId=request_id))
     talk.from_client(notice("notifications/cancelled", requestId=[5]))
+    assert talk.unanswered
+    cancelled = {"jsonrpc": "2.0", "id": 5, "error": {"code": -32800, "message": "Request cancelled"}}
+    assert talk.from_hub(cancelled) == [cancelled]
+    late = result("six")
+    assert talk.from_hub(late) == [late]
+    assert [told["id"] for told in talk.lost(HubLost("It ended."))] == [7]
     assert not talk.unanswered
-    assert talk.from_hub(result(5)) == []
+
+
+def test_what_a_modern_client_cancels_is_not_answered() -> None:
+    """MCP 2026-07-28 forbids an answer to a cancelled request; nothing waits for one."""
+    talk = Conversation()
+    talk.from_client(request(1, "tools/call", _meta={"io.modelcontextprotocol/protocolVersion": "2026-07-28"}))
+    talk.from_client(notice("notifications/cancelled", requestId=1))
+    assert not talk.unanswered
+    assert talk.from_hub(result(1)) == []
+    assert talk.lost(HubLost("It ended.")) == []
 
 
 def test_what_was_under_way_is_answered_once() -> None:
