@@ -23,17 +23,17 @@ STEP = 1e-9
 """By which each of these notifications says more: progress has to increase, and the server's own is yet to come."""
 
 
-async def first_tries(upstreams: Iterable[Upstream], tell: Progress | None = None, most: float = UNTOLD) -> bool:
+async def first_tries(upstreams: Iterable[Upstream], tell: Progress | None = None, most: float | None = None) -> bool:
     """Wait until these servers were started once, well or badly, as long as each may take; whether there was one.
 
-    `tell` sends progress to the client, if it asked for it; without it the wait is `most` seconds at most.
+    `tell` sends progress to the client, if it asked for it; without it the wait is `most` (UNTOLD) seconds at most.
     """
     waiting = [upstream for upstream in upstreams if not upstream.tried]
     if not waiting:
         return False
     longest = max(upstream.spec.settings.start_timeout for upstream in waiting)
     clock = asyncio.get_running_loop().time
-    deadline, beats = clock() + (longest if tell else min(longest, most)), 0
+    deadline, beats = clock() + (longest if tell else min(longest, UNTOLD if most is None else most)), 0
     while waiting and (left := deadline - clock()) > 0:
         with suppress(TimeoutError):
             async with asyncio.timeout(min(left, BEAT)):

@@ -316,7 +316,7 @@ class Workspace:
             return WorkspaceOff(f"The workspace {self.name!r} is switched off.", hint=hint)
         return None
 
-    async def started(self, tell: Progress | None = None, most: float = starting.UNTOLD) -> bool:
+    async def started(self, tell: Progress | None = None, most: float | None = None) -> bool:
         """Wait for the shared servers that are in their first start; whether there was one.
 
         What a client asks for may come from it: a workspace that was just switched on, say. `tell` and `most`: as in
