@@ -29,6 +29,7 @@ PURE = {
         "containers.errors",
         "containers.exits",
         "questions",
+        "shares",
     },
     "yamcp_ui_adapter": {"errors", "document", "entries", "providers", "workspaces", "translate", "slug", "template"}
     | {"jsontext", "places", "merge", "edits", "foreign", "importing"},
