@@ -56,9 +56,6 @@ EVENTS: dict[str, ServerEvent] = {
 }
 
 
-HANDSHAKES = ("initialize", "server/discover")
-
-
 class FastMCPServer:
     """The FastMCP server of one workspace, which runs for single requests; none of its sessions lasts."""
 
@@ -123,8 +120,6 @@ class FastMCPServer:
         if not self._workspace.serving.is_set():
             raise HubStopping("The workspace is not served now.")
         method, params, exchange = frame["method"], frame.get("params"), Exchange(frame["id"], notify)
-        if method in HANDSHAKES and self._workspace.asking:
-            await self._workspace.own.introduce(session, method, params or {})
         connection = _connection(session, params, exchange)
         try:
             async with self._hearing(session, method, params or {}):
@@ -142,10 +137,12 @@ class FastMCPServer:
     async def _describing(self, ctx: Context, call_next: CallNext) -> Any:
         """Let the handshake and `server/discover` tell what the workspace has, not what FastMCP was built with."""
         result: Any = await call_next(ctx)
-        if ctx.request_id is None or ctx.method not in HANDSHAKES:
+        if ctx.request_id is None or ctx.method not in ("initialize", "server/discover"):
             return result
         if isinstance(result, BaseModel):  # FastMCP makes models again of what the SDK had dumped
             result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+        if self._workspace.asking:
+            await self._workspace.own.introduce()
         capabilities = self._workspace.capabilities()
         if ctx.method == "server/discover":
             del capabilities["logging"], capabilities["tasks"]

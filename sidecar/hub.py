@@ -13,6 +13,7 @@ from bridge.models import Event, ServerSpec, Snapshot, UpstreamState
 from bridge.settings import Settings
 from sidecar import codec, tasks
 from sidecar.errors import HubStopping, TooManySessions
+from sidecar.introductions import Introductions
 from sidecar.logring import SERVER_LOGGER
 from sidecar.metrics import Metrics
 from sidecar.plan import Wanted, plan
@@ -72,6 +73,7 @@ class Hub:
         self._tasks: asyncio.TaskGroup | None = None
         self._pool: Pool | None = None
         self.probes = Probes(self._connect, self.upstream_changed)
+        self.introductions = Introductions(self._connect, self._fingerprint)
 
     @property
     def pool(self) -> Pool:
@@ -87,10 +89,11 @@ class Hub:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(pool.run(until))
-            probing = tasks.create_task(self.probes.run())
+            probing = [tasks.create_task(work) for work in (self.probes.run(), self.introductions.run())]
             await until.wait()
             self._tasks = None
-            probing.cancel()
+            for task in probing:
+                task.cancel()
             self.tenants.stop()
             if self._counting:
                 self._counting.cancel()
@@ -99,6 +102,9 @@ class Hub:
 
     def _connect(self, spec: ServerSpec) -> Connect:
         return self.pool.connect(spec)
+
+    def _fingerprint(self, spec: ServerSpec) -> str:
+        return self.pool.fingerprint(spec)
 
     # --- desired state -------------------------------------------------------------------------------------------
 
@@ -130,7 +136,8 @@ class Hub:
         """Drop what is kept by server key of those that are gone."""
         keys = {server.key for server in snapshot.servers}
         self._metrics.keep_servers(keys)
-        self.probes.keep({self.pool.fingerprint(server) for server in snapshot.servers})
+        for known in (self.probes, self.introductions):
+            known.keep({self.pool.fingerprint(server) for server in snapshot.servers})
         for server in self.snapshot.servers if self.snapshot else ():
             if server.key not in keys:
                 self._redactor.retire(server.key)
@@ -154,7 +161,7 @@ class Hub:
         workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed, self._sealer, tenant)
         workspace.admit = partial(self.admit, tenant)
         if self._settings.probe_features:
-            workspace.probe = self.probes.want
+            workspace.probe, workspace.introductions = self.probes.want, self.introductions
         end = self._ends[workspace] = asyncio.Event()
         self._tasks.create_task(workspace.run(end))
         return workspace

@@ -6,12 +6,10 @@ another needs the place (`max_instances`).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bridge.models import ServerSpec
 from sidecar import starting
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-INTRODUCTION = 5.0
-"""Seconds that a handshake waits for servers whose instructions are not known yet."""
-
 
 class PerClient:
     """Owned by the workspace; `parties` are what modern clients have instead of sessions."""
@@ -40,7 +35,7 @@ class PerClient:
         self._pool = pool
         self._parties = parties
         self._instructions: dict[str, str] = {}
-        """What each server said in its last handshake with a client of this workspace and key, by fingerprint."""
+        """What each server said to the last client of this workspace and key that it ran for, by fingerprint."""
         pool.lenders.add(self)
 
     @property
@@ -96,24 +91,14 @@ class PerClient:
 
     # --- instructions --------------------------------------------------------------------------------------------
 
-    async def introduce(self, session: Session, method: str, params: dict[str, Any]) -> None:
-        """Before a handshake is answered: learn what the servers say of themselves, where that is not known.
-
-        The session's servers are started for it, as a direct connection would; not waited for longer than a handshake
-        should take.
-        """
-        if all(fingerprint in self._instructions for fingerprint in self._fingerprints()):
-            return
-        with suppress(SidecarError):  # the handshake is answered in any case
-            if method == "initialize":
-                session.greeted(params)
-            else:
-                session = self._parties.of(session, params)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(INTRODUCTION):
-                    await self.view_for(session, None)
-        for fingerprint in self._fingerprints():  # one that does not start must not delay each handshake
-            self._instructions.setdefault(fingerprint, "")
+    async def introduce(self) -> None:
+        """Before a handshake is answered: have the servers asked what they say of themselves, where it is not known."""
+        workspace = self._workspace
+        if workspace.introductions is not None:
+            specs = (member.spec for member in workspace.members.values() if member.upstream is None)
+            await workspace.introductions.learn(
+                spec for spec in specs if self._pool.fingerprint(spec) not in self._instructions
+            )
 
     def learn(self, upstream: Upstream) -> None:
         """A server that a session has to itself became ready, or changed."""
@@ -121,13 +106,12 @@ class PerClient:
             self._instructions[upstream.fingerprint] = upstream.catalog.greeting.instructions
 
     def instructions(self, key: str) -> str | None:
-        """What a server said of itself last; none where it never ran here."""
-        member = self._workspace.members[key]
-        return None if member.upstream else self._instructions.get(self._pool.fingerprint(member.spec))
-
-    def _fingerprints(self) -> list[str]:
-        members = self._workspace.members.values()
-        return [self._pool.fingerprint(each.spec) for each in members if each.upstream is None and not each.refused]
+        """What a server said of itself last; none where it never ran."""
+        member, introductions = self._workspace.members[key], self._workspace.introductions
+        if member.upstream is not None:
+            return None
+        said = self._instructions.get(self._pool.fingerprint(member.spec))
+        return said if said is not None or introductions is None else introductions.text(member.spec)
 
     # --- what is given up ----------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from sidecar import view as views
 from sidecar.catalog import CHANGED
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
 from sidecar.fastmcp_server import FastMCPServer
+from sidecar.introductions import Introductions
 from sidecar.leases import Parties
 from sidecar.mux import Progress
 from sidecar.parked import Parked
@@ -87,6 +88,8 @@ class Workspace:
         self.relay = Relay(self, settings.page_size)
         self.probe: Callable[[Iterable[Upstream], dict[str, Any]], None] | None = None
         """Told which shared servers a client lists, and what the client can do."""
+        self.introductions: Introductions | None = None
+        """What `per_client` servers say of themselves before a client has one; none where servers are not probed."""
         self.server_info = {"name": wanted.spec.name, "version": VERSION}
         self._pages = f"{settings.base_url}/hub/"
         self._pool = pool

@@ -31,7 +31,7 @@ def slow(**more: Any) -> FakeServer:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Handshakes wait for nobody, and progress is told often."""
-    monkeypatch.setattr("sidecar.per_client.INTRODUCTION", 0.0)
+    monkeypatch.setattr("sidecar.introductions.HANDSHAKE", 0.0)
     monkeypatch.setattr("sidecar.starting.BEAT", 0.02)
 
 
@@ -141,40 +141,68 @@ async def test_the_wait_is_the_start_timeout(tmp_path: Path, monkeypatch: pytest
 # --- instructions --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("relay", ["early", "late"])
 @pytest.mark.parametrize(("transport", "era"), EACH)
-async def test_instructions(tmp_path: Path, transport: Any, era: Any) -> None:
-    """They are in the handshake, of the first session and of later ones, which need not wait for a start."""
+async def test_instructions(tmp_path: Path, transport: Any, era: Any, relay: Any) -> None:
+    """They are in the handshake, of the first session and of later ones, which need not wait for the server."""
     server, other = slow(), FakeServer("other")
     other.instructions = "Be kind."
-    async with world(tmp_path, server, other, serve=True) as made:
+    async with world(tmp_path, server, other, serve=True, relay=relay) as made:
         made.put(server.spec("a", session="per_client"), space("a"), space("a", "b", name="both"), other.spec("b"))
+        await made.settled()
         server.door.set()
         async with connected(f"{made.base}/mcp/w", transport, era) as peer:
             assert peer.greeting["instructions"] == "Be brief."
+            await until(lambda: server.open == 0)
             server.door.clear()
-            async with connected(f"{made.base}/mcp/w", transport, era) as second:
-                assert second.greeting["instructions"] == "Be brief."
+            async with connected(f"{made.base}/mcp/both", transport, era) as second:
+                assert second.greeting["instructions"] == "# a\n\nBe brief.\n\n# b\n\nBe kind."
+            server.instructions = "Be quick."
             server.door.set()
-        await until(lambda: other.open == 1)
-        async with connected(f"{made.base}/mcp/both", transport, era) as third:
-            assert third.greeting["instructions"] == "# a\n\nBe brief.\n\n# b\n\nBe kind."
+            await peer.request("tools/list")
+            async with connected(f"{made.base}/mcp/w", transport, era) as third:
+                assert third.greeting["instructions"] == "Be quick."
 
 
 async def test_a_handshake_does_not_wait_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that does not start holds up one handshake for a short time, and no other."""
-    monkeypatch.setattr("sidecar.per_client.INTRODUCTION", 0.02)
+    """A server that does not start holds up a handshake for a short time; what it says later is told then."""
+    monkeypatch.setattr("sidecar.introductions.HANDSHAKE", 0.02)
     server = slow()
     async with world(tmp_path, server, serve=True) as made:
         made.put(server.spec("a", session="per_client"), space("a"))
         async with connected(f"{made.base}/mcp/w", "http", "legacy") as peer:
             assert "instructions" not in peer.greeting
-            monkeypatch.setattr("sidecar.per_client.INTRODUCTION", 100)
+            server.door.set()
+            await until(lambda: len(server.channels) == 1 and not server.open)
             async with connected(f"{made.base}/mcp/w", "http", "legacy") as second:
-                assert "instructions" not in second.greeting
-                server.door.set()
-                await second.request("tools/list")
-            async with connected(f"{made.base}/mcp/w", "http", "legacy") as third:
-                assert third.greeting["instructions"] == "Be brief."
+                assert second.greeting["instructions"] == "Be brief."
+            assert len(server.channels) == 1
+
+
+async def test_a_server_that_cannot_be_asked(tmp_path: Path) -> None:
+    """It holds up one handshake, not each, and is introduced by the first client that it runs for."""
+    server = FakeServer()
+    server.instructions = "Be brief."
+    server.refusal = StillStarting("no")
+    async with world(tmp_path, server, serve=True) as made:
+        made.put(server.spec("a", session="per_client"), space("a"))
+        for _ in range(2):
+            async with connected(f"{made.base}/mcp/w", "http", "modern") as peer:
+                assert "instructions" not in peer.greeting
+        server.refusal = None
+        async with connected(f"{made.base}/mcp/w", "sse", "legacy") as client:
+            await client.request("tools/list")
+            async with connected(f"{made.base}/mcp/w", "http", "legacy") as peer:
+                assert peer.greeting["instructions"] == "Be brief."
+
+
+async def test_who_does_not_want_servers_to_be_probed(tmp_path: Path) -> None:
+    """With HUB_PROBE_FEATURES off, no connection is made but for clients."""
+    server = FakeServer()
+    async with world(tmp_path, server, serve=True, probe_features=False) as made:
+        made.put(server.spec("a", session="per_client"), space("a"))
+        async with connected(f"{made.base}/mcp/w", "http", "legacy"):
+            assert not server.channels
 
 
 # --- room ----------------------------------------------------------------------------------------------------------
