@@ -161,6 +161,11 @@ class Keyring:
         """Another number after each change."""
         self.refresh()
 
+    @property
+    def named(self) -> bool:
+        """Whether there are named keys."""
+        return bool(self._named)
+
     def check(self, token: str) -> Principal | None:
         """Whose token this is; none: nobody's. Takes as long for one as for another."""
         self._look()

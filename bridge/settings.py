@@ -113,7 +113,12 @@ class Settings(BaseSettings):
     pass_env: str = Field(
         "", description="Names (comma-separated) of the hub's variables that every stdio server inherits."
     )
-    max_sessions: int = Field(1000, ge=1, description="Most client sessions at once; one more is answered 503.")
+    max_sessions: int = Field(
+        1000,
+        ge=1,
+        description="Most client sessions and listeners at once; an idle session makes room for one more, else it is "
+        "answered 503.",
+    )
     session_idle_timeout: float = Field(
         1800,
         gt=0,

@@ -115,6 +115,7 @@ class App:
         keyring = Keyring(self.settings)
         if self.settings.token:
             self.redactor.add("", {self.settings.token.get_secret_value()})
+        self.hub.named_keys = lambda: keyring.named
         return Gate(endpoints, keyring, lambda: self.hub.keys_changed(keyring.current))
 
     def _containers(self, spawner: Spawner) -> Containers:

@@ -59,7 +59,6 @@ class Endpoints:
         self._hosts |= {host.strip().lower() for host in settings.allowed_hosts.split(",") if host.strip()}
         if settings.public_url:
             self._hosts |= {(urlsplit(settings.public_url).hostname or "").lower()}
-        self._most_sessions = settings.max_sessions
         self._most_bytes = settings.max_body_bytes
         self._protected = settings.protected
         self._pages: dict[str, Page] = {
@@ -117,12 +116,20 @@ class Endpoints:
             await self._message(self._hub.tenants.find(workspace, principal), scope, receive, send)
         elif workspace.refusal() and _is_new(scope, rest):
             await respond_error(send, 404, self._off(workspace, principal))
-        elif _opens_session(scope, rest) and self._hub.session_count() >= self._most_sessions:
-            await respond_error(send, 503, TooManySessions(f"{self._most_sessions} sessions are open."))
+        elif _opens_session(scope, rest) and (full := self._full(principal)):
+            await respond_error(send, full.status, full)
         elif principal.id in HUBS_OWN:
             await self._serve(workspace, rest, principal, scope, receive, send)
         else:
             await self._serve_key(workspace, rest, principal, scope, receive, send)
+
+    def _full(self, principal: Principal) -> TooManySessions | None:
+        """Why the principal may open no further session now, if so."""
+        try:
+            self._hub.admit("" if principal.id in HUBS_OWN else principal.id)
+        except TooManySessions as error:
+            return error
+        return None
 
     async def _serve_key(
         self, base: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send

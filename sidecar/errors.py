@@ -171,6 +171,13 @@ class ServerUnavailable(SidecarError):
     hint = "Try again shortly; `hubctl status` shows its state and reason."
 
 
+class ServerBusy(SidecarError):
+    """More requests of one client wait for their turn at a server than the hub keeps."""
+
+    code = "SERVER_BUSY"
+    hint = "Wait for some of the answers before asking for more; `max_inflight` in hub.json is how many run at once."
+
+
 class CallTimeout(SidecarError):
     """A server did not answer a request in time; the hub cancelled it."""
 
@@ -277,9 +284,11 @@ class HubStopping(SidecarError):
 
 
 class TooManySessions(SidecarError):
-    """As many sessions are open as HUB_MAX_SESSIONS allows, or single keys use as many workspaces as the hub runs."""
+    """As many sessions and listeners are open as HUB_MAX_SESSIONS allows, or as one key may have, or single keys use as
+    many workspaces as the hub runs."""
 
     code = "SESSIONS_LIMIT"
+    status = 503
     hint = "Close some, or raise HUB_MAX_SESSIONS."
 
 

@@ -17,7 +17,7 @@ from mcp.server.connection import Connection
 from mcp.server.context import CallNext, ServerRequestContext
 from mcp.server.runner import serve_one
 from mcp.server.subscriptions import ListenHandler
-from mcp.shared.exceptions import NoBackChannelError
+from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.jsonrpc_dispatcher import handler_exception_to_error_data
 from mcp.shared.subscriptions import (
     PromptsListChanged,
@@ -34,7 +34,7 @@ from pydantic import BaseModel
 from bridge.settings import Settings
 from sidecar import declaration, era
 from sidecar.channel import Frame
-from sidecar.errors import HubStopping, SidecarError
+from sidecar.errors import HubStopping, SidecarError, TooManySessions
 from sidecar.fastmcp_late import LateEntry, Take
 from sidecar.listened import Listened
 from sidecar.relay import Answered, Notify, Params
@@ -68,6 +68,8 @@ class FastMCPServer:
         self._everybody = Audience(lambda: workspace.view)
         self._audiences: dict[Party, Audience] = {}
         """Of those who see more than everybody does, while one of them listens."""
+        self.listening = 0
+        """How many requests of `subscriptions/listen` are under way."""
         self._server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
         self._server.middleware.insert(0, self._describing)
         self.late = LateEntry(workspace, self._server, settings) if settings.relay == "late" else None
@@ -139,9 +141,11 @@ class FastMCPServer:
             return result
         if isinstance(result, BaseModel):  # FastMCP makes models again of what the SDK had dumped
             result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+        if self._workspace.asking:
+            await self._workspace.own.introduce()
         capabilities = declaration.of(self._workspace, modern=ctx.method == "server/discover")
         described = {**result, "capabilities": capabilities}
-        if instructions := self._workspace.view.instructions:
+        if instructions := self._workspace.instructions():
             described["instructions"] = instructions
         return described
 
@@ -169,14 +173,24 @@ class FastMCPServer:
         """`subscriptions/listen`, with the servers subscribed to for the resources that are asked for."""
         audience = hearing.get() or self._everybody
         uris: list[str] = []
+        self._admit()
+        self.listening += 1
         try:
             for uri in params.notifications.resource_subscriptions or ():
                 uris.append(uri)
                 await audience.listened.add(uri)
             return await audience.handler(ctx, params)
         finally:
+            self.listening -= 1
             for uri in uris:
                 self._workspace.spawn(audience.listened.remove(uri))
+
+    def _admit(self) -> None:
+        """Raises MCPError where there are as many sessions and listeners as there may be."""
+        try:
+            self._workspace.admit()
+        except TooManySessions as error:
+            raise MCPError(**error.rpc()) from None
 
 
 class Audience:

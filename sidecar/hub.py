@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from bridge.keys import Principal
 from bridge.models import Event, ServerSpec, Snapshot, UpstreamState
 from bridge.settings import Settings
 from sidecar import codec, tasks
-from sidecar.errors import HubStopping
+from sidecar.errors import HubStopping, TooManySessions
+from sidecar.introductions import Introductions
 from sidecar.logring import SERVER_LOGGER
 from sidecar.metrics import Metrics
 from sidecar.plan import Wanted, plan
@@ -20,6 +22,7 @@ from sidecar.probe import Probes
 from sidecar.redact import Redactor
 from sidecar.seal import Sealer
 from sidecar.session import Session
+from sidecar.shares import may_take, uncontested
 from sidecar.tenants import Tenants
 from sidecar.upstream import Connect, Upstream
 from sidecar.workspace import Release, Workspace
@@ -44,8 +47,12 @@ class Hub:
         self.workspaces: dict[str, Workspace] = {}
         self.departed: set[Workspace] = set()
         """Removed workspaces with clients that have not left yet."""
-        self.tenants = Tenants(self._start_for_key, self._close_for_key, settings.session_idle_timeout)
+        self.tenants = Tenants(
+            self._start_for_key, self._close_for_key, settings.session_idle_timeout, contested=self.contested
+        )
         """What single keys have of the workspaces; none in an unprotected hub."""
+        self.named_keys: Callable[[], bool] = uncontested
+        """Whether there are named keys."""
         self.snapshot: Snapshot | None = None
         self.terms = 0
         """Another number after each change of what is served, or to whom."""
@@ -66,6 +73,7 @@ class Hub:
         self._tasks: asyncio.TaskGroup | None = None
         self._pool: Pool | None = None
         self.probes = Probes(self._connect, self.upstream_changed)
+        self.introductions = Introductions(self._connect, self._fingerprint)
 
     @property
     def pool(self) -> Pool:
@@ -76,14 +84,16 @@ class Hub:
 
     async def run(self, pool: Pool, until: asyncio.Event) -> None:
         """Own everything that runs until `until` is set; then close it all."""
-        self._pool, pool.owned = pool, self._owned
+        self._pool = pool
+        pool.owned, pool.contested = self._owned, self.contested
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(pool.run(until))
-            probing = tasks.create_task(self.probes.run())
+            probing = [tasks.create_task(work) for work in (self.probes.run(), self.introductions.run())]
             await until.wait()
             self._tasks = None
-            probing.cancel()
+            for task in probing:
+                task.cancel()
             self.tenants.stop()
             if self._counting:
                 self._counting.cancel()
@@ -98,6 +108,9 @@ class Hub:
         key = upstream.spec.key
         found = [workspace.declared().owned(key) for workspace in self.every() if key in workspace.members]
         return frozenset.intersection(*found) if found else frozenset()
+
+    def _fingerprint(self, spec: ServerSpec) -> str:
+        return self.pool.fingerprint(spec)
 
     # --- desired state -------------------------------------------------------------------------------------------
 
@@ -131,6 +144,7 @@ class Hub:
         self._metrics.keep_servers(keys)
         fingerprints = {self.pool.fingerprint(server) for server in snapshot.servers}
         self.probes.keep(fingerprints)
+        self.introductions.keep(fingerprints)
         self.pool.keep_greetings(fingerprints)
         for server in self.snapshot.servers if self.snapshot else ():
             if server.key not in keys:
@@ -153,8 +167,9 @@ class Hub:
         if self._tasks is None:
             raise RuntimeError("the hub is not running")
         workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed, self._sealer, tenant)
+        workspace.admit = partial(self.admit, tenant)
         if self._settings.probe_features:
-            workspace.probe = self.probes.want
+            workspace.probe, workspace.introductions = self.probes.want, self.introductions
         end = self._ends[workspace] = asyncio.Event()
         self._tasks.create_task(workspace.run(end))
         return workspace
@@ -187,6 +202,10 @@ class Hub:
         self._current = current
         self.tenants.recheck(current)
 
+    def contested(self) -> bool:
+        """Whether named keys may use the hub beside its own clients: then each has a share of all (shares.py)."""
+        return self.named_keys()
+
     def lets_in(self, principal: Principal) -> bool:
         """Whether the principal's token is valid still."""
         return self._current is None or self._current(principal) is not None
@@ -208,6 +227,27 @@ class Hub:
     def session_count(self) -> int:
         """How many client sessions are open."""
         return sum(len(workspace.clients()) for workspace in self.every())
+
+    def admit(self, tenant: str) -> None:
+        """Make room for one more session, or listener, of a key; empty for the hub's own clients.
+
+        Where there is none, the key's own session that has been idle for longest, and has no stream, ends.
+
+        Raises:
+            TooManySessions: there are as many as there may be, or as the key may have.
+        """
+        most, every = self._settings.max_sessions, tuple(self.every())
+        own = [workspace for workspace in every if workspace.tenant == tenant]
+        held, used = _attached(own), _attached(every)
+        if may_take(held, used, most, contested=self.contested()):
+            return
+        idle = [(since, each) for space in own for each in space.clients() if (since := each.idle_since) is not None]
+        if idle:
+            min(idle, key=lambda each: each[0])[1].close()
+        elif used >= most:
+            raise TooManySessions(f"{most} sessions and listeners are open.")
+        else:
+            raise TooManySessions(f"This key has {held} sessions and listeners; the rest of {most} is for other keys.")
 
     # --- what happens by itself ----------------------------------------------------------------------------------
 
@@ -317,6 +357,11 @@ class Hub:
         session = attached.pop()
         if method != "notifications/message" or session.wants_log(str(params.get("level"))):
             session.notify(method, params)
+
+
+def _attached(workspaces: Iterable[Workspace]) -> int:
+    """How many sessions, and `subscriptions/listen` streams, these have."""
+    return sum(len(workspace.clients()) + workspace.fastmcp.listening for workspace in workspaces)
 
 
 def _visible(workspace: Workspace) -> tuple[int, ...]:

@@ -186,7 +186,6 @@ class Parties:
         self._join = join
         self._leave = leave
         self._found: dict[tuple[str, bytes], Party] = {}
-        pool.lenders.add(self)
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -214,26 +213,26 @@ class Parties:
 
     def acquire(self, session: Session, spec: ServerSpec) -> Upstream:
         """A session's own upstream; an idle one of a party makes room. Raises TooManyInstances."""
-        return self._with_room(spec, lambda: session.acquire(self._pool, spec))
+        return self._with_room(spec, session.tenant, lambda: session.acquire(self._pool, spec))
 
     def lend(self, party: Party, spec: ServerSpec, call: Call) -> Lease:
         """An upstream for a call. Raises TooManyInstances, as `acquire`."""
-        return self._with_room(spec, lambda: party.lend(self._pool, spec, call))
+        return self._with_room(spec, party.tenant, lambda: party.lend(self._pool, spec, call))
 
     def give_back(self, party: Party, spec: ServerSpec, lease: Lease, call: Call, *, clean: bool) -> None:
         """The call is over; `clean`: its server answered."""
         party.give_back(self._pool, spec, lease, call, clean=clean)
 
-    def _with_room(self, spec: ServerSpec, acquire: Callable[[], T]) -> T:
+    def _with_room(self, spec: ServerSpec, tenant: str, acquire: Callable[[], T]) -> T:
         try:
             return acquire()
         except TooManyInstances:
-            if not self._pool.make_room(self._pool.fingerprint(spec)):
+            if not self._pool.make_room(self._pool.fingerprint(spec), tenant):
                 raise
             return acquire()
 
     def idle(self, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
-        """The upstreams of a server that nobody uses now: since when, and how to close each (pool.Lender)."""
+        """The upstreams of a server that nobody uses now: since when, and how to close each (PerClient.idle)."""
         for party in self._found.values():
             yield from party.idle(self._pool, fingerprint)
 
@@ -274,7 +273,6 @@ class Parties:
 
     def close(self) -> None:
         """The workspace ends."""
-        self._pool.lenders.discard(self)
         if self._timer is not None:
             self._timer.cancel()
         for party in tuple(self._found.values()):

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sidecar import frames, questions
+from sidecar import frames, questions, starting
 from sidecar.channel import Frame
 from sidecar.errors import InputRefused, ParamsInvalid
 from sidecar.leases import Lease, Party
 from sidecar.parked import Call
 from sidecar.seal import Binding, State
-from sidecar.upstream import RECONNECT_WAIT
 from sidecar.view import Offer
 
 if TYPE_CHECKING:
@@ -64,6 +63,7 @@ class ModernCalls:
             tool=tool,
             on_progress=request.progress(),
             declared=request.declared,
+            caller=session.caller,
         )
         return self._shown(request, offer, params, frame)
 
@@ -82,12 +82,17 @@ class ModernCalls:
         clean = False
         progress = call.progressed if request.token is not None else None
         try:
-            await lease.upstream.ready(RECONNECT_WAIT)
+            await starting.started(lease.upstream, progress)
             if level := lease.desk.least_level():
                 await lease.upstream.set_log_level(level)
             await call.answered()  # what was asked before it
             frame = await lease.upstream.request(
-                request.method, sent, timeout=offer.timeout(tool), tool=tool, on_progress=progress
+                request.method,
+                sent,
+                timeout=offer.timeout(tool),
+                tool=tool,
+                on_progress=progress,
+                caller=party.caller,
             )
             clean = True
             return frame

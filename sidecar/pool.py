@@ -12,6 +12,7 @@ from sidecar.catalog import Greeting
 from sidecar.client_port import ClientPort
 from sidecar.errors import TooManyInstances
 from sidecar.metrics import Metrics
+from sidecar.shares import may_take, uncontested
 from sidecar.upstream import Connect, Listener, Prepare, Upstream
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ log = logging.getLogger(__name__)
 class Holder(Protocol):
     """Who holds an upstream: a workspace, or a session."""
 
-    tenant: str
-    """Id of the key whose it is; empty for the hub's own."""
+    @property
+    def tenant(self) -> str:
+        """Id of the key whose it is; empty for the hub's own."""
 
     def clients(self) -> Iterable[Session]:
         """The clients that are served through it."""
@@ -32,6 +34,10 @@ class Holder(Protocol):
 
 class Lender(Protocol):
     """Who keeps upstreams that nobody uses for a while."""
+
+    @property
+    def tenant(self) -> str:
+        """Id of the key whose they are; empty for the hub's own."""
 
     def idle(self, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
         """Those of a server: since when (`time.monotonic`), and how to close each."""
@@ -56,6 +62,8 @@ class Pool:
         self._metrics = metrics
         self._drain_timeout = drain_timeout
         self.lenders: set[Lender] = set()
+        self.contested: Callable[[], bool] = uncontested
+        """Whether several keys use the hub: then each has a share of a server's instances (shares.py)."""
         self._held: dict[tuple[str, str], tuple[Upstream, set[Holder]]] = {}
         self._draining: set[Upstream] = set()
         self._greetings: dict[str, Greeting] = {}
@@ -80,18 +88,17 @@ class Pool:
         `owner` names the session (whose `port` it then has) or the key that has it alone; empty for a shared one.
 
         Raises:
-            TooManyInstances: one more would exceed the server's `max_instances`.
+            TooManyInstances: one more would exceed the server's `max_instances`, or the key's share of them.
         """
         key = (self.fingerprint(spec), owner)
         if key not in self._held:
             if self._tasks is None:
                 raise RuntimeError("the pool is not running")
-            if owner and self._instances(key[0]) >= spec.settings.max_instances:
-                whom = "sessions" if spec.settings.session == "per_client" else "keys"
-                raise TooManyInstances(
-                    f"The server {spec.key!r} already runs for {spec.settings.max_instances} {whom}."
-                )
-            upstream = Upstream(key[0], spec, self._connector(spec), self._listener, self._metrics, port)
+            if owner:
+                self._check_share(key[0], spec, holder.tenant)
+            upstream = Upstream(
+                key[0], spec, self._connector(spec), self._listener, self._metrics, port, self.contested
+            )
             upstream.prepare = self._prepare
             upstream.owned = lambda: self.owned(upstream)
             upstream.for_key = bool(owner) and spec.settings.session == "shared"
@@ -133,9 +140,25 @@ class Pool:
                     upstream.stop(self._drain_timeout)
                 return
 
-    def make_room(self, fingerprint: str) -> bool:
-        """Close the upstream of a server that has been idle for longest; whether there was one."""
-        found = [each for lender in self.lenders for each in lender.idle(fingerprint)]
+    def _check_share(self, fingerprint: str, spec: ServerSpec, tenant: str) -> None:
+        most, used, held = spec.settings.max_instances, self._instances(fingerprint), self._held_by(fingerprint, tenant)
+        if may_take(held, used, most, contested=self.contested()):
+            return
+        whom = "sessions" if spec.settings.session == "per_client" else "keys"
+        if used >= most:
+            raise TooManyInstances(f"The server {spec.key!r} already runs for {most} {whom}.")
+        raise TooManyInstances(
+            f"The server {spec.key!r} already runs for {held} {whom} of this key; the rest of {most} is for other keys."
+        )
+
+    def make_room(self, fingerprint: str, tenant: str) -> bool:
+        """Close the upstream of a server that has been idle for longest; whether there was one.
+
+        It is one of the key `tenant` itself, unless the key has none: then any may have to go.
+        """
+        any_keys = not self._held_by(fingerprint, tenant)
+        lenders = [lender for lender in self.lenders if any_keys or lender.tenant == tenant]
+        found = [each for lender in lenders for each in lender.idle(fingerprint)]
         if found:
             min(found, key=lambda each: each[0])[1]()
         return bool(found)
@@ -166,3 +189,11 @@ class Pool:
 
     def _instances(self, fingerprint: str) -> int:
         return sum(1 for held, owner in self._held if held == fingerprint and owner)
+
+    def _held_by(self, fingerprint: str, tenant: str) -> int:
+        """How many of them a key has."""
+        return sum(
+            1
+            for (held, owner), (_, holders) in self._held.items()
+            if held == fingerprint and owner and any(holder.tenant == tenant for holder in holders)
+        )

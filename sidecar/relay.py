@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sidecar import era, extensions, pages, rounds, uris
 from sidecar.answered import Answered as Answered  # noqa: PLC0414  # what `answer` raises is imported from here
@@ -44,6 +44,7 @@ HUB_FAILED: Mapping[str, Any] = {
 """The JSON-RPC error for a fault of the hub itself, which tells nothing of it."""
 
 Params = dict[str, Any]
+T = TypeVar("T")
 Notify = Callable[[str, Params], None]
 """Sends a notification that belongs to the request under way."""
 
@@ -117,7 +118,7 @@ class Relay:
 
     def _list(self, key: str, kind: Kind) -> Callable[[Request], Awaitable[dict[str, Any]]]:
         async def answer(request: Request) -> dict[str, Any]:
-            view = await self._workspace.view_for(request.session)
+            view = await self._workspace.view_for(request.session, request.progress())
             self._workspace.listed(request.capabilities)
             if self._page_size or "cursor" in request.params:
                 return pages.page(key, getattr(view, kind), request.params, self._page_size)
@@ -129,10 +130,8 @@ class Relay:
 
     async def _call_tool(self, request: Request) -> dict[str, Any]:
         name = request.string("name")
-        view = await self.view(request)
-        if name not in view.tool_routes and await self._workspace.started():
-            view = await self.view(request)
-        route = view.tool_routes.get(name) or self._meant(request, view, name)
+        route = await self._find(request, lambda view: view.tool_routes.get(name))
+        route = route or self._meant(request, await self.view(request), name)
         params = request.params if route.name == name else {**request.params, "name": route.name}
         result = await self.ask(request, route.offer, params, tool=route.name)
         if result.get("resultType") == era.TASK and request.takes_tasks:
@@ -162,7 +161,9 @@ class Relay:
         """The session's tasks, as their servers say that they are now; a shared server's list has others' too."""
         known = list(request.session.server_tasks)
         asked = (
-            task.upstream.request("tasks/get", {"taskId": task.id}, timeout=task.offer.timeout(task.tool))
+            task.upstream.request(
+                "tasks/get", {"taskId": task.id}, timeout=task.offer.timeout(task.tool), caller=request.session.caller
+            )
             for _, task in known
         )
         frames = await asyncio.gather(*asked, return_exceptions=True)
@@ -175,7 +176,7 @@ class Relay:
 
     async def _get_prompt(self, request: Request) -> dict[str, Any]:
         name = request.string("name")
-        route = (await self.view(request)).prompt_routes.get(name)
+        route = await self._find(request, lambda view: view.prompt_routes.get(name))
         if route is None:
             raise self.missing(request, PromptUnknown, f"no prompt {_shown(name)}.")
         return await self.ask(request, route.offer, {**request.params, "name": route.name})
@@ -198,7 +199,7 @@ class Relay:
         if not isinstance(ref, dict):
             raise ParamsInvalid("`ref` is missing.")
         if ref.get("type") == "ref/prompt":
-            route = (await self.view(request)).prompt_routes.get(str(ref.get("name")))
+            route = await self._find(request, lambda view: view.prompt_routes.get(str(ref.get("name"))))
             if route is None:
                 raise self.missing(request, PromptUnknown, f"no prompt {_shown(ref.get('name'))}.")
             return await self.ask(request, route.offer, {**request.params, "ref": {**ref, "name": route.name}})
@@ -219,14 +220,23 @@ class Relay:
         """What the client sees. Raises WorkspaceOff, WorkspaceGone."""
         if refusal := self._workspace.refusal():
             raise refusal
-        return await self._workspace.view_for(request.session)
+        return await self._workspace.view_for(request.session, request.progress())
+
+    async def _find(self, request: Request, find: Callable[[View], T | None]) -> T | None:
+        """What a client asks for; where it is not there, servers that are in their first start are waited for."""
+        found = find(await self.view(request))
+        if found is None and await self._workspace.started(request.progress()):
+            found = find(await self.view(request))
+        return found
 
     def missing(self, request: Request, kind: type[SidecarError], what: str) -> SidecarError:
-        """The error for what a session's view does not have: perhaps since a server cannot be started for it."""
-        return request.session.holder.refused or kind(f"The workspace {self._workspace.name!r} has {what}")
+        """The error for what a session's view does not have: perhaps since a server is not there (yet) for it."""
+        session, workspace = request.session, self._workspace
+        known = session.holder.refused or workspace.own.unknown(session)
+        return known or kind(f"The workspace {workspace.name!r} has {what}")
 
     async def _resource(self, request: Request, exposed: str) -> tuple[Offer, str]:
-        found = (await self.view(request)).resource(exposed)
+        found = await self._find(request, lambda view: view.resource(exposed))
         if found is None:
             raise self.missing(request, ResourceUnknown, f"no server for the resource {_shown(exposed)}.")
         return found
@@ -253,6 +263,7 @@ class Relay:
                 timeout=offer.timeout(tool),
                 on_progress=request.progress(),
                 declared=request.declared,
+                caller=request.session.caller,
             )
         elif request.era == "modern":
             frame = await self._modern.ask(request, offer, params, tool)

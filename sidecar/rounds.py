@@ -38,7 +38,13 @@ async def ask(request: Request, offer: Offer, params: Params, tool: str) -> Fram
     for _ in range(1 + MOST_ROUNDS):
         left = max(deadline - clock(), 0)
         frame = await offer.upstream.request(
-            request.method, sent, timeout=left, tool=tool, on_progress=progress, declared=request.declared
+            request.method,
+            sent,
+            timeout=left,
+            tool=tool,
+            on_progress=progress,
+            declared=request.declared,
+            caller=request.session.caller,
         )
         result = frame.get("result")
         if not isinstance(result, dict) or not questions.asks(result) or offer.catalog.greeting.era == "legacy":

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sidecar.channel import Frame
+from sidecar.shares import Caller
 from sidecar.tasks import Tasks
 from sidecar.watched import Watched
 
@@ -29,13 +30,13 @@ class Session(ABC):
     transport: str
     modern = False
     """Whether its client speaks the modern era, which has no handshake."""
-    tenant = ""
-    """A session holds only what it has alone, whosever it is (pool.Holder)."""
     lasting = True
     """Whether there is a session, and not only a request (modern era, Streamable HTTP)."""
 
     def __init__(self, session_id: str | None = None) -> None:
         self.id = session_id or secrets.token_hex(16)
+        self.caller = Caller("", self.id)
+        """Whose turn its requests take at a server; `tenant` is the key in it."""
         self.capabilities: dict[str, Any] = {}
         """What the client declared in its handshake."""
         self.version = ""
@@ -52,6 +53,16 @@ class Session(ABC):
         """The resources that the client subscribed to."""
         self.server_tasks = Tasks()
         """What servers do for it (MCP 2025-11-25, Tasks)."""
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when (`time.monotonic`) nothing is under way that needs it; none where it cannot be given up."""
+        return None
+
+    @property
+    def tenant(self) -> str:
+        """Id of the key whose it is; empty for the hub's own, and before it joined a workspace (pool.Holder)."""
+        return self.caller.key
 
     @property
     def holder(self) -> Session:

@@ -14,7 +14,7 @@ from sidecar import era, frames, inbound, tool_call
 from sidecar.asgi import disconnected, parse, read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.cut import Cut
-from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError
+from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError, TooManySessions
 from sidecar.fastmcp_late import Take
 from sidecar.http_protocol import HttpProtocol, Now, response_writer
 from sidecar.outbox import Outbox
@@ -135,6 +135,11 @@ class SseTransport(StreamSessions[SseSession]):
         """GET: one session from connect to disconnect."""
         if self._closing:
             await respond_error(send, 503, HubStopping("The hub is stopping."))
+            return
+        try:
+            workspace.admit()
+        except TooManySessions as error:
+            await respond_error(send, error.status, error)
             return
         session = SseSession(workspace, send, response_writer(scope))
         self._sessions[session.id] = session

@@ -13,6 +13,7 @@ from sidecar.cut import Cut
 from sidecar.errors import INTERNAL_ERROR, HubStopping, MessageInvalid, SidecarError
 from sidecar.reply import Reply
 from sidecar.session import Session
+from sidecar.shares import Caller
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
@@ -43,9 +44,10 @@ class ModernRequest(Sessionless):
     It joins no workspace and is no client; what it needs to hold, its workspace's `Sessionless` holds for it.
     """
 
-    def __init__(self, standing: Sessionless, params: dict[str, Any]) -> None:
+    def __init__(self, standing: Sessionless, params: dict[str, Any], address: str = "") -> None:
         super().__init__(standing.id)
         self._standing = standing
+        self.caller = Caller(standing.tenant, address)
         declared = params["_meta"].get(era.CAPABILITIES_KEY)
         self.capabilities = declared if isinstance(declared, dict) else {}
 
@@ -88,7 +90,7 @@ class Stateless:
         elif (refusal := _refusal(workspace, frame, scope)) is not None:
             await _respond(send, frames.error(frame["id"], refusal))
         else:
-            await self._answer(workspace, frame, receive, send)
+            await self._answer(workspace, frame, _address(scope), receive, send)
 
     async def _notified(self, scope: Scope, send: Send) -> None:
         """Nothing that a modern client could tell means anything to the hub: it cancels by closing the response."""
@@ -98,8 +100,8 @@ class Stateless:
         else:
             await respond(send, 202, b"", b"application/json")
 
-    async def _answer(self, workspace: Workspace, frame: Frame, receive: Receive, send: Send) -> None:
-        request, cut = ModernRequest(workspace.sessionless, frame["params"]), Cut()
+    async def _answer(self, workspace: Workspace, frame: Frame, address: str, receive: Receive, send: Send) -> None:
+        request, cut = ModernRequest(workspace.sessionless, frame["params"], address), Cut()
         reply = Reply(receive, send, cut, self._settings.ping_interval, leaves=True)
         relayed = workspace.relay.takes(frame["method"], modern=True)
         self._running.add(cut)
@@ -128,6 +130,12 @@ def _refusal(workspace: Workspace, frame: Frame, scope: Scope) -> inbound.Error 
     if not view.wants_headers:
         return None
     return inbound.param_headers(view.schema(str(frame["params"].get("name"))), frame, scope)
+
+
+def _address(scope: Scope) -> str:
+    """Where a request comes from: as the front says, or else the connection; it decides only whose turn it is."""
+    said = header(scope, b"x-forwarded-for").decode("latin-1").rpartition(",")[2].strip()
+    return said or (scope.get("client") or [""])[0]
 
 
 async def _respond(send: Send, frame: Frame) -> None:

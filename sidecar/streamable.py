@@ -139,11 +139,15 @@ class HttpSession(StreamSession):
             self.stream = None
             stream.abort()
 
+    @property
+    def idle_since(self) -> float | None:
+        """Since when no request is under way, where it has no stream and no task of a server (Session)."""
+        return None if self._requests or len(self.server_tasks) else self.last_used
+
     # --- from handshake to end -----------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """The handshake is done: the workspace has a client more."""
-        self.workspace.join(self)
+        """The handshake is done: from now on it ends when it is idle for long."""
         self._watch(self._idle)
 
     def _watch(self, delay: float) -> None:
@@ -242,13 +246,20 @@ class HttpTransport(StreamSessions[HttpSession]):
 
     async def _greet(self, workspace: Workspace, frame: Frame, send: Send) -> None:
         """The handshake; where it fails there is no session."""
+        workspace.admit()
         session = HttpSession(workspace, self._settings.session_idle_timeout, self._forget)
-        response = await session.answer(frame, Cut(), lambda *_: None, relayed=False)
         headers: tuple[Header, ...] = ()
-        if session.version:
-            self._sessions[session.id] = session
-            session.begin()
-            headers = session.headers
+        with session.in_use():
+            workspace.join(session)
+            try:
+                response = await session.answer(frame, Cut(), lambda *_: None, relayed=False)
+                if session.version and not session.ended:
+                    self._sessions[session.id] = session
+                    session.begin()
+                    headers = session.headers
+            finally:
+                if not headers:
+                    session.close()
         await respond(send, 200, codec.dumps(response), b"application/json", headers)
 
     def _forget(self, session: HttpSession) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 from bridge.keys import ADMIN, FRONT, Principal
 from sidecar.errors import HubStopping, TooManySessions
+from sidecar.shares import may_take, uncontested
+from sidecar.upstream import RECONNECT_WAIT
 from sidecar.workspace import Workspace
 
 MOST = 100
@@ -52,11 +54,13 @@ class Tenants:
         close: Callable[[Workspace, Workspace], None],
         linger: float,
         most: int = MOST,
+        contested: Callable[[], bool] = uncontested,
     ) -> None:
         self._start = start
         self._close = close
         self._linger = linger
         self._most = most
+        self._contested = contested
         self._found: dict[tuple[Workspace, str], Tenant] = {}
         self._by_workspace: dict[Workspace, Tenant] = {}
 
@@ -95,7 +99,7 @@ class Tenants:
         try:
             if not tenant.opened:
                 await tenant.workspace.serving.wait()
-                await tenant.workspace.started()
+                await tenant.workspace.started(most=RECONNECT_WAIT)
                 tenant.opened = True
             if tenant.closed:
                 raise HubStopping("The workspace is not served now.")
@@ -114,19 +118,33 @@ class Tenants:
     def _open(self, base: Workspace, principal: Principal) -> Tenant:
         if before := self._found.get((base, principal.id)):
             self._retire(before)
-        if len(self._found) >= self._most and not self._make_room():
-            raise TooManySessions(f"{self._most} workspaces of single keys are in use.")
+        self._check_share(principal.id)
         workspace = self._start(base, principal.id)
         tenant = self._found[base, principal.id] = Tenant(base, principal, workspace)
         self._by_workspace[workspace] = tenant
-        while (lacking := workspace.refused()) and self._make_room(lacking):
+        while (lacking := workspace.refused()) and self._make_room(servers=lacking):
             workspace.ask_again()
         self._watch(tenant, self._linger)
         return tenant
 
-    def _make_room(self, servers: frozenset[str] | None = None) -> bool:
-        """Let the one go that was idle for longest, of those that have one of these servers (by fingerprint)."""
-        idle = (tenant for tenant in self._found.values() if not tenant.busy)
+    def _check_share(self, key: str) -> None:
+        """Make room for one more workspace of a key; one of its own has to go, unless it has none."""
+        held = sum(1 for _, whose in self._found if whose == key)
+        if may_take(held, len(self._found), self._most, contested=self._contested()):
+            return
+        if not self._make_room(key if held else None):
+            raise TooManySessions(
+                f"{self._most} workspaces of single keys are in use."
+                if len(self._found) >= self._most
+                else f"This key uses {held} workspaces at once; the rest of {self._most} is for other keys."
+            )
+
+    def _make_room(self, key: str | None = None, servers: frozenset[str] | None = None) -> bool:
+        """Let the one go that was idle for longest, of a key's, and of those that have one of these servers.
+
+        `servers` are fingerprints; None, as for `key`: any.
+        """
+        idle = (tenant for tenant in self._found.values() if not tenant.busy and key in (None, tenant.principal.id))
         found = [tenant for tenant in idle if servers is None or servers & tenant.workspace.fingerprints()]
         if found:
             self._retire(min(found, key=lambda tenant: tenant.idle_since))

@@ -45,11 +45,11 @@ class ToolCall(Told):
         """Send it, if nothing has to be waited for; False, and nothing has happened, if it has."""
         offer, upstream = self._offer, self._offer.upstream
         connection = upstream.connection
-        if connection is None or not self._places.take():
+        if connection is None or not self._places.take(self._session.caller.key):
             return False
         timeout, progress = offer.timeout(self._tool), progress_of(params, notify)
         if not connection.ask(self, METHOD, params, timeout=timeout, on_progress=progress):
-            self._places.give_back()
+            self._places.give_back(self._session.caller.key)
             return False
         upstream.in_flight += 1
         self._nth = self._session.count()
@@ -91,7 +91,7 @@ class ToolCall(Told):
 
     def _over(self, outcome: str) -> None:
         del self._session.running[self._id]
-        self._places.give_back()
+        self._places.give_back(self._session.caller.key)
         self._offer.upstream.over(self._tool, self._began, outcome)
 
 

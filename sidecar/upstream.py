@@ -18,7 +18,6 @@ from sidecar.channel import Channel, Frame, OnFrame
 from sidecar.client_port import ClientPort
 from sidecar.connection import Connection
 from sidecar.errors import (
-    CallTimeout,
     ConnectionLost,
     HandshakeFailed,
     ServerUnavailable,
@@ -28,7 +27,8 @@ from sidecar.errors import (
 )
 from sidecar.metrics import Metrics
 from sidecar.mux import Progress
-from sidecar.places import Places
+from sidecar.places import places_for
+from sidecar.shares import HUB, Caller, uncontested
 from sidecar.subscriptions import Subscriber, Subscriptions
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class Upstream:
         listener: Listener,
         metrics: Metrics,
         port: ClientPort | None = None,
+        contested: Callable[[], bool] = uncontested,
     ) -> None:
         self.fingerprint = fingerprint
         self.spec = spec
@@ -85,7 +86,7 @@ class Upstream:
         self.rename: Callable[[str], str] = str
         """A URI of its own as its client, if it has one alone, is to see it."""
         self.owned: Callable[[], Collection[str]] = tuple  # as connection.Owner has it
-        self.subscriptions = Subscriptions(lambda: self._connected(RECONNECT_WAIT))
+        self.subscriptions = Subscriptions(lambda: self.ready(RECONNECT_WAIT))
         self.catalog: Catalog | None = None
         """The lists as last read; kept while it is being reconnected, so that a crash makes no tool vanish."""
         self.prepare: Prepare | None = None
@@ -97,7 +98,8 @@ class Upstream:
         """The one there is, while it is ready."""
         self._channel: Channel | None = None
         self._stderr: tuple[str, ...] = ()
-        self.places = Places(spec.settings.max_inflight)
+        self.places = places_for(spec.settings, contested)
+        self._contested = contested
         self._stopping = False
         self._end = asyncio.Event()
         self._opening: asyncio.Timeout | None = None
@@ -142,9 +144,11 @@ class Upstream:
 
     def respec(self, spec: ServerSpec) -> None:
         """Take over settings that need no new connection: name, limits, timeouts."""
-        if spec.settings.max_inflight != self.spec.settings.max_inflight:
-            self.places = Places(spec.settings.max_inflight)
-        self.spec = spec
+        before, self.spec = self.spec.settings, spec
+        if any(
+            getattr(before, name) != getattr(spec.settings, name) for name in ("max_inflight", "share_between_keys")
+        ):
+            self.places = places_for(spec.settings, self._contested)
 
     async def _connect_once(self) -> SidecarError | None:
         """One connection from open to close; returns why it ended, or None if it was asked to."""
@@ -268,6 +272,7 @@ class Upstream:
         tool: str = "",
         on_progress: Progress | None = None,
         declared: dict[str, Any] | None = None,
+        caller: Caller = HUB,
     ) -> Frame:
         """The one place through which every client's request goes to a server: deadline, limit, metrics.
 
@@ -276,6 +281,7 @@ class Upstream:
 
         Raises:
             CallTimeout: no answer in time.
+            ServerBusy: too many requests of the caller wait for a place.
             ConnectionLost: the server left before the answer.
             ServerUnavailable: it is not ready, and will not be shortly.
         """
@@ -284,13 +290,13 @@ class Upstream:
         self.in_flight += 1
         try:
             places, left = self.places, timeout
-            if not places.take():
-                await self._wait(places, timeout)
+            if not places.take(caller.key):
+                await places.wait_for(timeout, caller, self.spec.key)
                 left = max(timeout - (time.perf_counter() - began), 0.0)
             try:
                 frame = await self._ask(method, params, left, on_progress=on_progress, declared=declared)
             finally:
-                places.give_back()
+                places.give_back(caller.key)
         except asyncio.CancelledError:
             outcome = "cancelled"
             raise
@@ -327,20 +333,12 @@ class Upstream:
                     raise
                 lost = connection
 
-    async def _wait(self, places: Places, timeout: float) -> None:
-        """Wait for a free place among the requests under way."""
-        try:
-            async with asyncio.timeout(timeout):
-                await places.wait()
-        except TimeoutError:
-            most = self.spec.settings.max_inflight
-            raise CallTimeout(f"{most} requests are under way, and none ended within {timeout:g} s.") from None
+    async def first_try(self) -> None:
+        """Wait until the first attempt to start is over, well or badly, or told what it waits for."""
+        while not self.tried and self.state != "stopped":
+            await self._news.wait()
 
-    async def ready(self, timeout: float) -> None:
-        """Wait until it is ready; `timeout` in seconds. Raises ServerUnavailable."""
-        await self._connected(timeout)
-
-    async def _connected(self, timeout: float) -> Connection:
+    async def ready(self, timeout: float) -> Connection:
         """The connection there is, or the next one; `timeout` in seconds. Raises ServerUnavailable."""
         return self.connection or await self._reconnected(timeout)
 

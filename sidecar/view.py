@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -154,7 +154,7 @@ def build(
         prompts=prompts,
         resources=tuple(_with_uri(item, "uri", offer) for offer in offers for item in offer.catalog.resources),
         templates=tuple(_with_uri(item, "uriTemplate", offer) for offer in offers for item in offer.catalog.templates),
-        instructions=_instructions(offers),
+        instructions=instructions([(each.spec.namespace, each.catalog.greeting.instructions) for each in offers]),
         tool_routes=tool_routes,
         prompt_routes=prompt_routes,
         labels={offer.label: offer for offer in offers if offer.label},
@@ -207,9 +207,9 @@ def _with_uri(item: Item, field_name: str, offer: Offer) -> Item:
     return {**item, field_name: offer.rename(uri)} if offer.label and isinstance(uri, str) else item
 
 
-def _instructions(offers: tuple[Offer, ...]) -> str:
-    told = [(offer.spec.namespace, offer.catalog.greeting.instructions) for offer in offers]
-    told = [(namespace, text) for namespace, text in told if text]
-    if len(told) == 1 and len(offers) == 1:
-        return told[0][1]
-    return "\n\n".join(f"# {namespace}\n\n{text}" for namespace, text in told)
+def instructions(told: Sequence[tuple[str, str]]) -> str:
+    """What servers say of themselves, as a workspace says it: `told` has the namespace and the text of each."""
+    texts = [(namespace, text) for namespace, text in told if text]
+    if len(told) == 1 and texts:
+        return texts[0][1]
+    return "\n\n".join(f"# {namespace}\n\n{text}" for namespace, text in texts)

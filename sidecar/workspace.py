@@ -12,20 +12,24 @@ from typing import Any
 
 from bridge.models import ServerSpec, WorkspaceSpec
 from bridge.settings import Settings
-from sidecar import extensions
+from sidecar import extensions, starting
 from sidecar import view as views
 from sidecar.catalog import CHANGED
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
 from sidecar.fastmcp_server import FastMCPServer
+from sidecar.introductions import Introductions
 from sidecar.leases import Parties
+from sidecar.mux import Progress
 from sidecar.parked import Parked
+from sidecar.per_client import PerClient
 from sidecar.plan import Wanted
 from sidecar.pool import Holder, Pool
 from sidecar.relay import Relay
 from sidecar.seal import Sealer
 from sidecar.session import Session, least
+from sidecar.shares import Caller
 from sidecar.stateless import Sessionless
-from sidecar.upstream import RECONNECT_WAIT, Upstream
+from sidecar.upstream import Upstream
 from sidecar.version import VERSION
 from sidecar.view import View
 from sidecar.watched import Place
@@ -84,6 +88,8 @@ class Workspace:
         self.relay = Relay(self, settings.page_size)
         self.probe: Callable[[Iterable[Upstream], dict[str, Any]], None] | None = None
         """Told which shared servers a client lists, and what the client can do."""
+        self.introductions: Introductions | None = None
+        """What `per_client` servers say of themselves before a client has one; none where servers are not probed."""
         self.server_info = {"name": wanted.spec.name, "version": VERSION}
         self._pages = f"{settings.base_url}/hub/"
         self._pool = pool
@@ -96,6 +102,9 @@ class Workspace:
         self.parties = Parties(
             pool, settings.session_idle_timeout, settings.input_timeout, self.fastmcp.publish_to, self.join, self.leave
         )
+        self.own = PerClient(self, pool, self.parties)
+        self.admit: Callable[[], None] = _anybody
+        """Called before a session or a listener begins: it makes room for one more, or raises TooManySessions."""
 
     @property
     def spec(self) -> WorkspaceSpec:
@@ -125,6 +134,7 @@ class Workspace:
                 self._tasks = None
                 self.parked.drop()
                 self.parties.close()
+                self.own.close()
                 self.leave(self.sessionless)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -156,7 +166,7 @@ class Workspace:
             released += [(held, self) for held in (member.upstream, member.before) if held]
         self.members = members
         self.asking = any(spec.settings.session == "per_client" for spec in wanted.servers)
-        released += self._drop_own(wanted.servers)
+        released += self.own.drop(wanted.servers)
         opened_at_need = {key for key, member in members.items() if member.upstream is None}
         self.refresh(announce=not opened_at_need <= alone)
         still_held = {held for member in members.values() for held in (member.upstream, member.before)}
@@ -199,19 +209,6 @@ class Workspace:
             member.before = serving
         return [(held, self) for held in (before.upstream, before.before) if held and held is not member.before]
 
-    def _drop_own(self, servers: Iterable[ServerSpec]) -> list[Release]:
-        """Sessions' own upstreams of servers that are gone, changed, or shared now."""
-        wanted = {spec.key: spec for spec in servers if spec.settings.session == "per_client"}
-        released: list[Release] = []
-        for session in self.sessions:
-            for key, upstream in list(session.own.items()):
-                if key not in wanted or self._pool.fingerprint(wanted[key]) != upstream.fingerprint:
-                    del session.own[key]
-                    if upstream not in session.own.values():
-                        released.append((upstream, session))
-                    released += [(spare, session) for spare in session.spares(key)]
-        return released
-
     # --- the view ------------------------------------------------------------------------------------------------
 
     def upstream_changed(self, upstream: Upstream) -> None:
@@ -221,6 +218,8 @@ class Workspace:
                 before, member.before = member.before, None
                 if not any(before in (other.upstream, other.before) for other in self.members.values()):
                     self._pool.release(before, self)
+        if not any(upstream in (member.upstream, member.before) for member in self.members.values()):
+            self.own.learn(upstream)
         self.refresh()
 
     def refresh(self, *, announce: bool = False) -> None:
@@ -228,7 +227,7 @@ class Workspace:
 
         `announce`: there are new servers whose lists are not known before a session asks; say that all has changed.
         """
-        before, self.view = self.view, self._build({}, self.view)
+        before, self.view = self.view, self.build({}, self.view)
         self.common_view = self.view if all(member.upstream for member in self.members.values()) else None
         for method in LIST_NOTICES if announce else self.view.changed(before):
             self.fastmcp.publish(method)
@@ -243,10 +242,11 @@ class Workspace:
     def _refresh_session(self, session: Session, before: View) -> list[str]:
         """What changed for a session, when all the others saw `before`."""
         seen = session.private_view or before
-        session.private_view = self._build(session.own, session.private_view) if session.own else None
+        session.private_view = self.build(session.own, session.private_view) if session.own else None
         return (session.private_view or self.view).changed(seen)
 
-    def _build(self, own: dict[str, Upstream], before: View | None = None) -> View:
+    def build(self, own: dict[str, Upstream], before: View | None = None) -> View:
+        """The view of who has these upstreams of its own; `before` itself where it would be the same."""
         sources: list[views.Source] = []
         for member in self.members.values():
             upstream = own.get(member.spec.key) or member.serving
@@ -269,47 +269,29 @@ class Workspace:
         found = (session.private_view or self.view).resource(exposed)
         return (found[0].upstream, found[1]) if found else None
 
-    async def view_for(self, session: Session) -> View:
-        """What a session sees: with its own upstreams, started at first need, where servers are `per_client`."""
-        alone = [member for member in self.members.values() if member.upstream is None]
-        session = session.holder
-        session.refused = None
-        if not alone:
-            return self.view
-        if any(member.refused for member in alone):
-            self.ask_again()
-        opened = [self._opened(session, member.spec.key) for member in alone]
-        await asyncio.gather(*(_started(upstream) for upstream in opened if upstream and not upstream.tried))
-        if session.private_view is None and session.own:
-            session.private_view = self._build(session.own)
-        return session.private_view or self.view
+    async def view_for(self, session: Session, tell: Progress | None = None) -> View:
+        """What a session sees: with its own upstreams, started at first need, where servers are `per_client`.
 
-    def _opened(self, session: Session, key: str) -> Upstream | None:
-        """A server that was not there yet."""
-        member = self.members[key]
-        if member.refused:
-            session.refused = member.refused
-        return (
-            member.upstream
-            or session.own.get(key)
-            or (None if member.refused else self._open_own(session, member.spec))
-        )
+        `tell` sends progress to a client that waits for the start, and asked for it.
+        """
+        return await self.own.view_for(session, tell)
 
-    def _open_own(self, session: Session, spec: ServerSpec) -> Upstream | None:
-        try:
-            upstream = self.parties.acquire(session, spec)
-        except TooManyInstances as error:
-            log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": self.name})
-            session.refused = error
-            return None
-        upstream.log_level = session.log_level
-        session.own[spec.key] = upstream
-        return upstream
+    def instructions(self) -> str:
+        """What the servers say of themselves, those of `per_client` mode as they last said."""
+        told: list[tuple[str, str]] = []
+        for key, member in self.members.items():
+            serving = member.serving
+            catalog = serving.catalog if serving else None
+            text = catalog.greeting.instructions if catalog else self.own.instructions(key)
+            if text is not None:
+                told.append((member.spec.namespace, text))
+        return views.instructions(told)
 
     # --- sessions ------------------------------------------------------------------------------------------------
 
     def join(self, session: Session) -> None:
         """A client connected."""
+        session.caller = Caller(self.tenant, session.id)
         self.sessions.add(session)
         self._on_sessions(self)
 
@@ -337,15 +319,14 @@ class Workspace:
             return WorkspaceOff(f"The workspace {self.name!r} is switched off.", hint=hint)
         return None
 
-    async def started(self) -> bool:
-        """Wait, for a short time, for the servers that are in their first start; whether there was one.
+    async def started(self, tell: Progress | None = None, most: float | None = None) -> bool:
+        """Wait for the shared servers that are in their first start; whether there was one.
 
-        What a client asks for may come from it: a workspace that was just switched on, say.
+        What a client asks for may come from it: a workspace that was just switched on, say. `tell` and `most`: as in
+        `starting.first_tries`.
         """
         upstreams = [member.upstream for member in self.members.values() if member.upstream]
-        starting = [upstream for upstream in upstreams if not upstream.tried]
-        await asyncio.gather(*(upstream.ready(RECONNECT_WAIT) for upstream in starting), return_exceptions=True)
-        return bool(starting)
+        return await starting.first_tries(upstreams, tell, most)
 
     def clients(self) -> set[Session]:
         """The clients that are connected now."""
@@ -380,12 +361,8 @@ class Workspace:
         return extensions.union(said)
 
 
-async def _started(upstream: Upstream) -> None:
-    """Wait for a session's own server, but not for long."""
-    try:
-        await upstream.ready(min(RECONNECT_WAIT, upstream.spec.settings.start_timeout))
-    except SidecarError:
-        log.info("a session's own server is not ready yet", extra={"server": upstream.spec.key})
+def _anybody() -> None:
+    """Nothing limits the sessions of a workspace that no hub counts."""
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:

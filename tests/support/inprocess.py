@@ -77,6 +77,8 @@ class World:
         self.keyring = Keyring(settings)
         self.gate = Gate(self.endpoints, self.keyring, lambda: self.hub.keys_changed(self.keyring.current))
         """What serves where the settings protect the hub."""
+        if settings.protected:
+            self.hub.named_keys = lambda: self.keyring.named
         self.revision = 0
         self.stop = asyncio.Event()
         self._specs: dict[str, ServerSpec] = {}

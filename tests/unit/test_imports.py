@@ -30,6 +30,7 @@ PURE = {
         "containers.exits",
         "questions",
         "extensions",
+        "shares",
     },
     "yamcp_ui_adapter": {"errors", "document", "entries", "providers", "workspaces", "translate", "slug", "template"}
     | {"jsontext", "places", "merge", "edits", "foreign", "foreign_references", "server_json", "importing"},

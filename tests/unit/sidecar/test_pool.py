@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -13,6 +14,7 @@ from sidecar.errors import TooManyInstances
 from sidecar.fingerprint import fingerprint
 from sidecar.metrics import Metrics
 from sidecar.pool import Pool
+from sidecar.shares import Caller
 from sidecar.upstream import Upstream
 from tests.support.fake_server import FakeServer, Gate, settle, until, within
 from tests.support.inprocess import Recorder
@@ -77,14 +79,66 @@ async def test_per_client() -> None:
     server = FakeServer()
     spec = server.spec("a", session="per_client", max_instances=2)
     async with running(pool_of(server)) as pool:
-        one = pool.acquire(spec, "s1", owner="s1")
-        two = pool.acquire(spec, "s2", owner="s2")
+        first, second, third = Recorder("s1"), Recorder("s2"), Recorder("s3")
+        one = pool.acquire(spec, first, owner="s1")
+        two = pool.acquire(spec, second, owner="s2")
         assert one is not two
-        assert pool.acquire(spec, "s1", owner="s1") is one
+        assert pool.acquire(spec, first, owner="s1") is one
         with pytest.raises(TooManyInstances, match="already runs for 2 sessions"):
-            pool.acquire(spec, "s3", owner="s3")
-        pool.release(one, "s1")
-        assert pool.acquire(spec, "s3", owner="s3") is not one
+            pool.acquire(spec, third, owner="s3")
+        pool.release(one, first)
+        assert pool.acquire(spec, third, owner="s3") is not one
+
+
+def of_key(key: str, number: int) -> Recorder:
+    """A session of a key."""
+    session = Recorder(f"{key}{number}")
+    session.caller = Caller(key, session.id)
+    return session
+
+
+async def test_a_key_leaves_instances_to_others() -> None:
+    """One key's sessions get no more than half of the instances of a server, and the next key finds room."""
+    server = FakeServer()
+    spec = server.spec("a", session="per_client", max_instances=8)
+    async with running(pool_of(server)) as pool:
+        pool.contested = lambda: True
+        for number in range(4):
+            pool.acquire(spec, of_key("k", number), owner=f"k{number}")
+        with pytest.raises(TooManyInstances, match="already runs for 4 sessions of this key; the rest of 8 is for"):
+            pool.acquire(spec, of_key("k", 4), owner="k4")
+        for number in range(2):
+            pool.acquire(spec, of_key("m", number), owner=f"m{number}")
+        with pytest.raises(TooManyInstances, match="for 2 sessions of this key"):
+            pool.acquire(spec, of_key("m", 2), owner="m2")
+        pool.contested = lambda: False
+        pool.acquire(spec, of_key("k", 4), owner="k4")
+
+
+class Idle:
+    """A lender with one idle upstream."""
+
+    def __init__(self, tenant: str, since: float, closed: list[str]) -> None:
+        self.tenant, self._since, self._closed = tenant, since, closed
+
+    def idle(self, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
+        yield self._since, partial(self._closed.append, self.tenant)
+
+
+async def test_whose_idle_instance_makes_room() -> None:
+    """A key's own; another's only for a key that has none."""
+    server = FakeServer()
+    spec = server.spec("a", session="per_client", max_instances=8)
+    async with running(pool_of(server)) as pool:
+        closed: list[str] = []
+        pool.lenders = {Idle("k", 2.0, closed), Idle("m", 1.0, closed)}
+        fingerprint = pool.fingerprint(spec)
+        assert pool.make_room(fingerprint, "k")
+        pool.acquire(spec, of_key("k", 0), owner="k0")
+        assert pool.make_room(fingerprint, "k")
+        assert closed == ["m", "k"]
+        pool.acquire(spec, of_key("n", 0), owner="n0")
+        assert not pool.make_room(fingerprint, "n")
 
 
 async def test_release_drains() -> None:

@@ -308,17 +308,46 @@ async def test_a_handshake_that_fails_leaves_no_session(hub: World) -> None:
 
 
 async def test_session_cap(tmp_path: Path, server: FakeServer) -> None:
-    """One session more than allowed is answered 503; when one ends, there is room."""
+    """One session more than allowed is answered 503 where all are in use; when one ends, there is room."""
     async with (
         serving(tmp_path, server, max_sessions=2) as hub,
         client_of(hub) as client,
-        client_of(hub, name="v"),
+        client_of(hub, name="v") as other,
         client_of(hub, greet=False) as third,
+        client.stream(),
+        other.stream(),
     ):
         response = await third.post("initialize", HELLO)
         assert (response.status_code, response.json()["error"]["data"]["code"]) == (503, "SESSIONS_LIMIT")
         assert (await client.http.delete(client.url, headers=client.headers)).status_code == 200
         await third.greet()
+
+
+async def test_an_idle_session_makes_room(tmp_path: Path, server: FakeServer, gate: Gate) -> None:
+    """Clients that go without a DELETE keep nobody out: the session idle for longest, without a stream, ends."""
+    async with (
+        serving(tmp_path, server, max_sessions=3) as hub,
+        client_of(hub) as calling,
+        client_of(hub) as gone,
+        client_of(hub) as idle,
+    ):
+        call = calling.call("a_gate")
+        await gate.reached()
+        assert (await gone.post("ping")).status_code == 200
+        assert (await idle.post("ping")).status_code == 200
+        async with client_of(hub) as fourth:
+            assert (await gone.post("ping")).status_code == 404
+            assert [(await each.post("ping", number=2)).status_code for each in (calling, idle, fourth)] == [200] * 3
+            gate.open()
+            assert "result" in (await call).json()
+
+
+async def test_a_failed_handshake_leaves_nothing(hub: World) -> None:
+    """What is no handshake makes no session."""
+    async with client_of(hub, greet=False) as client:
+        assert "error" in (await client.post("initialize", {})).json()
+        assert hub.hub.session_count() == 0
+        assert len(hub.workspace().sessions) == 1, "the one of all requests without a session"
 
 
 # --- the end -----------------------------------------------------------------------------------------------------

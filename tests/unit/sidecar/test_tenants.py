@@ -232,6 +232,31 @@ async def test_workspaces_are_limited(tmp_path: Path, monkeypatch: pytest.Monkey
                 assert made.hub.tenants.find(made.workspace(), ALAN) is None
 
 
+async def test_a_key_leaves_workspaces_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that uses many workspaces at once gets no more than half; its own idle one makes room, not another's."""
+    names = [f"w{number}" for number in range(5)]
+    async with world(tmp_path) as made, contextlib.AsyncExitStack() as stack:
+        made.hub.named_keys = lambda: True
+        monkeypatch.setattr(made.hub.tenants, "_most", 6)
+        made.put(*(space(name=name) for name in names))
+        async with joined(made, ALAN, "w0"):
+            pass
+        for name in names[:3]:
+            await stack.enter_async_context(joined(made, ADA, name))
+        with pytest.raises(
+            TooManySessions, match="This key uses 3 workspaces at once; the rest of 6 is for other keys"
+        ):
+            async with joined(made, ADA, names[3]):
+                pass
+        assert made.hub.tenants.find(made.workspace("w0"), ALAN)
+        async with joined(made, EVE, "w4"):
+            pass
+        await stack.aclose()
+        async with joined(made, ADA, names[3]):
+            assert made.hub.tenants.find(made.workspace("w2"), ADA) is None, "the one idle for longest had to go"
+            assert made.hub.tenants.find(made.workspace("w0"), ALAN)
+
+
 async def test_per_client_within_a_key(tmp_path: Path) -> None:
     """Servers in `per_client` mode are each session's own, under a key as without."""
     server = FakeServer()

@@ -310,7 +310,7 @@ async def test_requests_at_once(tmp_path: Path) -> None:
 
 async def test_own_server_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session's own server that hangs leaves the rest usable, and is announced when it is there."""
-    monkeypatch.setattr("sidecar.workspace.RECONNECT_WAIT", 0.01)
+    monkeypatch.setattr("sidecar.starting.UNTOLD", 0.01)
     server, other = FakeServer("mine"), FakeServer("other")
     client = Recorder()
     async with world(tmp_path, server, other) as made:
