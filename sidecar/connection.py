@@ -279,7 +279,8 @@ class Connection:
             if self._port is not None:
                 self._port.notified(method, params)
 
-    def _on_request(self, frame: Frame) -> None:
+    def _on_request(self, frame: Frame) -> bool:
+        """Start what answers a request; whether the client is asked, who is to hear of it before all that follows."""
         request_id = _id(frame["id"])
         if request_id in self._questions:
             log.warning("a server used an id twice", extra={"method": frame["method"][:100]})
@@ -288,6 +289,8 @@ class Connection:
         elif task := self._start(self._answer(frame)):
             self._questions[request_id] = task
             task.add_done_callback(lambda _: self._questions.pop(request_id, None))
+            return self._port is not None and frame["method"] != "ping"
+        return False
 
     async def _answer(self, frame: Frame) -> None:
         """Answer a request of the server: ping here, client features by the client, if there is one.

@@ -38,6 +38,8 @@ NEVER = frozenset(
     {"io.modelcontextprotocol/oauth-client-credentials", "io.modelcontextprotocol/enterprise-managed-authorization"}
 )
 """How a client gets access: a matter between it and the hub, or between the hub and a server; never passed through."""
+VIEW_KEYS = ("ui/resourceUri", "openai/outputTemplate")
+"""Older keys of a tool's `_meta` that name its view."""
 SHARED: Mapping[str, Settings] = {UI: {"mimeTypes": ["text/html;profile=mcp-app"]}}
 """What a shared connection declares for itself: of what the hub carries, that which needs no way back to one client."""
 
@@ -152,5 +154,5 @@ def view_uris(tools: Iterable[Mapping[str, Any]]) -> list[str]:
     found = []
     for tool in tools:
         meta = as_dict(tool.get("_meta"))
-        found += [as_dict(meta.get("ui")).get("resourceUri"), meta.get("ui/resourceUri")]
+        found += [as_dict(meta.get("ui")).get("resourceUri"), *(meta.get(key) for key in VIEW_KEYS)]
     return [uri for uri in found if isinstance(uri, str)]

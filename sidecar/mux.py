@@ -86,7 +86,11 @@ class Told(ABC):
 
 
 class Mux:
-    """One side of a connection that asks: `on_frame` takes what comes back. `start` does work beside it."""
+    """One side of a connection that asks: `on_frame` takes what comes back. `start` does work beside it.
+
+    `on_request` starts the task that answers a request of the other side, and returns whether what came behind that
+    request has to wait for the task.
+    """
 
     def __init__(
         self,
@@ -94,7 +98,7 @@ class Mux:
         send_now: SendNow,
         start: Callable[[Coroutine[Any, Any, None]], object],
         on_notification: Callable[[str, dict[str, Any]], None],
-        on_request: Callable[[Frame], None],
+        on_request: Callable[[Frame], bool],
     ) -> None:
         self._send = send
         self._send_now = send_now
@@ -112,37 +116,12 @@ class Mux:
     def on_frame(self, frame: Frame) -> None:
         """Route one incoming frame: to the request that it answers, or to the handlers.
 
-        Frames are handled in the order in which they came. A request of the other side is handled by a task, which
-        begins with the event loop's next turn; what comes in the same burst waits for that.
+        Frames are handled in the order in which they came. Where a request of the other side is handled by a task,
+        which begins with the event loop's next turn, what comes in the same burst waits for that.
         """
-        if self._held is None:
-            self._route(frame)
-        else:
+        if self._held is not None:
             self._held.append((frame, copy_context()))
-
-    def _hold(self) -> None:
-        """Let frames wait until the task that was made just now has taken its first step.
-
-        `call_soon` runs callbacks in the order in which they were registered, and a task's first step is one of them.
-        """
-        if self._held is None:
-            self._held = deque()
-        asyncio.get_running_loop().call_soon(self._go_on)
-
-    def _go_on(self) -> None:
-        """Handle what was held, up to and including the next request."""
-        held, self._held = self._held, None
-        try:
-            while held and self._held is None:
-                frame, context = held.popleft()
-                context.run(self._route, frame)
-        finally:
-            if held:
-                if self._held is None:  # a handler raised; the rest is handled in the next turn
-                    asyncio.get_running_loop().call_soon(self._go_on)
-                self._held = held
-
-    def _route(self, frame: Frame) -> None:
+            return
         if "method" in frame:
             if isinstance(frame["method"], str):
                 self._on_method(frame)
@@ -155,8 +134,8 @@ class Mux:
         params = frame.get("params")
         params = params if isinstance(params, dict) else {}
         if "id" in frame:
-            self._on_request(frame)
-            self._hold()
+            if self._on_request(frame):
+                self._hold()
         elif frame["method"] == "notifications/progress":
             self._route_progress(params)
         else:
@@ -166,6 +145,27 @@ class Mux:
         handler = self._progress.get(_as_int(params.get("progressToken")))
         if handler is not None:
             handler(params)
+
+    def _hold(self) -> None:
+        """Hold what comes until the task that was made just now has taken its first step.
+
+        `call_soon` runs callbacks in the order in which they were registered, and a task's first step is one of them.
+        """
+        self._held = deque()
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Handle what was held, up to and including the next request that has to be waited for."""
+        held, self._held = self._held, None
+        try:
+            while held and self._held is None:
+                frame, context = held.popleft()
+                context.run(self.on_frame, frame)
+        finally:
+            if held:
+                if self._held is None:  # a handler raised; the rest is handled in the next turn
+                    asyncio.get_running_loop().call_soon(self._go_on)
+                self._held = held
 
     async def request(
         self,
@@ -267,8 +267,8 @@ class Mux:
         """Fail every pending request, and those that are still to come: the channel is closed."""
         held, self._held = self._held, None
         for frame, context in held or ():  # there may be answers among them, which came before the end
-            context.run(self._route, frame)
-        self._held = None
+            context.run(self.on_frame, frame)
+            self._held = None
         self._ended = error
         pending, self._pending = self._pending, {}
         for each in pending.values():

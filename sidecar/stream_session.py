@@ -111,7 +111,8 @@ class StreamSession(Session):
             params = frame.get("params") or {}
             request_id: Any = params.get("requestId")
             if type(request_id) in (int, str) and (running := self.running.get(request_id)):
-                running.cancel(str(params.get("reason") or ""))
+                reason = params.get("reason")
+                running.cancel(reason if isinstance(reason, str) else "")
         elif method == "notifications/initialized":
             self.initialized = bool(self.version)
         elif method == "notifications/progress":

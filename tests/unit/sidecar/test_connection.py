@@ -579,6 +579,20 @@ async def test_more_questions_than_can_be_kept(monkeypatch: pytest.MonkeyPatch) 
         assert (await life.channel.ask("roots/list"))["error"]["code"] == -32010
 
 
+async def test_only_questions_to_the_client_hold_up_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of pings, of what is refused, or of more questions than can be kept delays no answer."""
+    monkeypatch.setattr(module, "MOST_QUESTIONS", 2)
+    for port, method, held in ((None, "roots/list", 0), (Port(), "ping", 0), (Port(), "sampling/createMessage", 2)):
+        async with living(FakeServer(), port=port) as life:
+            await life.ready()
+            holds = 0
+            for number in range(50):
+                life.channel.push({"jsonrpc": "2.0", "id": f"flood-{number}", "method": method})
+                holds += life.connection._mux._held is not None
+                await settle(2)
+            assert holds == held
+
+
 async def test_server_gone_before_the_answer() -> None:
     """An answer for a server that has left is dropped."""
     async with living(FakeServer()) as life:

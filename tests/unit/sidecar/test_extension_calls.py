@@ -378,6 +378,21 @@ async def test_a_task_by_the_short_way(tmp_path: Path, transport: Any) -> None:
                 assert error["data"]["code"] == "CLIENT_FEATURE_MISSING"
 
 
+@TRANSPORTS
+async def test_tasks_are_not_listened_to(tmp_path: Path, transport: Any) -> None:
+    """A listener's `taskIds` are left out of what is acknowledged (SEP-2663, Task Status Notifications): it polls."""
+    one = Tasker("one", "modern")
+    async with world(tmp_path, one, serve=True) as made:
+        made.put(one.spec("a"), space("a"))
+        await made.settled()
+        async with connected(f"{made.base}/mcp/w", transport, "modern", TAKES_TASKS) as peer:
+            listening = asyncio.create_task(peer._listen({"toolsListChanged": True, "taskIds": ["1"]}))
+            acknowledged = await peer.wait_note("notifications/subscriptions/acknowledged")
+            assert acknowledged["params"]["notifications"] == {"toolsListChanged": True}
+            listening.cancel()
+            await asyncio.wait([listening])
+
+
 async def test_headers_of_a_task(tmp_path: Path) -> None:
     """Over Streamable HTTP the task is named in a header (SEP-2663, Routing Headers), under the server's id."""
     one, two = Tasker("one", "modern", "http"), Tasker("two", "modern", "http")

@@ -98,11 +98,12 @@ def test_who_owns_what_is_asked_only_where_it_matters() -> None:
 
 
 def test_view_uris() -> None:
-    """Tools name their views in one of two ways, or not at all."""
+    """Tools name their views in one of three ways, or not at all."""
     tools = [
         {"name": "a", "_meta": {"ui": {"resourceUri": "ui://x"}}},
         {"name": "b", "_meta": {"ui/resourceUri": "ui://y", "ui": {"visibility": ["app"]}}},
+        {"name": "c", "_meta": {"openai/outputTemplate": "ui://z"}},
         {"name": "c", "_meta": None},
         {"name": "d", "_meta": {"ui": "?"}},
     ]
-    assert view_uris(tools) == ["ui://x", "ui://y"]
+    assert view_uris(tools) == ["ui://x", "ui://y", "ui://z"]

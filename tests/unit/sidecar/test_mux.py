@@ -29,8 +29,12 @@ class Wire:
             self.send_now,
             asyncio.ensure_future,
             lambda method, params: self.notes.append((method, params)),
-            self.requests.append,
+            self.on_request,
         )
+
+    def on_request(self, frame: Frame) -> bool:
+        self.requests.append(frame)
+        return True
 
     def send_now(self, frame: Frame, _: bool) -> bool:
         if self.stuck is not None:
@@ -277,8 +281,9 @@ async def test_what_comes_after_a_request_waits_for_its_task() -> None:
     async def handle(frame: Frame) -> None:
         seen.append(frame["id"])
 
-    def start(frame: Frame) -> None:
+    def start(frame: Frame) -> bool:
         tasks.add(asyncio.get_running_loop().create_task(handle(frame)))
+        return True
 
     async def send(frame: Frame, headers: Mapping[str, str] | None) -> None:
         return None
@@ -324,3 +329,15 @@ async def test_a_handler_that_raises_holds_nothing_up(wire: Wire, caplog: pytest
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
     await until(lambda: wire.notes == [("good", {})])
     assert [type(error) for error in errors] == [ZeroDivisionError]
+
+
+async def test_a_flood_of_requests_that_nothing_waits_for(wire: Wire) -> None:
+    """What the hub answers by itself holds nothing up: neither answers, nor memory for what would wait."""
+    wire.mux._on_request = lambda frame: False
+    asked = asyncio.create_task(wire.mux.request("call", {}, timeout=None))
+    await settle()
+    for number in range(1000):
+        wire.mux.on_frame(frames.request(number, "ping"))
+        assert wire.mux._held is None
+    wire.mux.on_frame(frames.result(1, {}))
+    assert "result" in await within(asked)
