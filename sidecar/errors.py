@@ -84,6 +84,29 @@ class HandshakeFailed(SidecarError):
     hint = "Check that the command or URL is an MCP server, and that its credentials are right."
 
 
+class ListFailed(SidecarError):
+    """A server that is connected answers the request for one of its lists with an error, or with no list."""
+
+    code = "SERVER_LIST_FAILED"
+    hint = "The rest of the server is served, and the list is asked for again; look for the cause at the server."
+
+
+class ListLate(SidecarError):
+    """A server that is connected does not answer the request for one of its lists in time."""
+
+    code = "SERVER_LIST_TIMEOUT"
+    hint = (
+        "The rest of the server is served, and the list is asked for again; if it is only slow, raise `start_timeout`."
+    )
+
+
+class ItemLeftOut(SidecarError):
+    """A server lists something that clients refuse, and with it the whole list: this item is left out."""
+
+    code = "SERVER_ITEM_LEFT_OUT"
+    hint = "Report it to whoever makes the server; docs/transparency.md says what clients accept."
+
+
 class Unreachable(SidecarError):
     """A remote server could not be connected to."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.models import ServerSpec
 from sidecar.client_port import ClientPort
 from sidecar.errors import TooManyInstances
+from sidecar.lists import Undeclared
 from sidecar.metrics import Metrics
 from sidecar.upstream import Connect, Listener, Prepare, Upstream
 
@@ -57,6 +58,7 @@ class Pool:
         self.lenders: set[Lender] = set()
         self._held: dict[tuple[str, str], tuple[Upstream, set[Holder]]] = {}
         self._draining: set[Upstream] = set()
+        self._undeclared: dict[str, Undeclared] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self, until: asyncio.Event) -> None:
@@ -89,6 +91,7 @@ class Pool:
                 )
             upstream = Upstream(key[0], spec, self._connector(spec), self._listener, self._metrics, port)
             upstream.prepare = self._prepare
+            upstream.undeclared = self._undeclared.setdefault(key[0], Undeclared())
             upstream.for_key = bool(owner) and spec.settings.session == "shared"
             self._held[key] = (upstream, set[Holder]())
             self._tasks.create_task(self._run(upstream))
