@@ -15,6 +15,7 @@ from typing import Any
 from sidecar.catalog import Kind
 from sidecar.era import Era
 from sidecar.schemas import Unusable, input_schema, output_schema
+from sidecar.uris import is_absolute
 
 Item = dict[str, Any]
 Fix = Callable[[Any], Any]
@@ -35,10 +36,11 @@ _MOST_EXACT = 2**53
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An item that is not served: its name, and what is wrong with it."""
+    """An item that is not served: its name, what is wrong with it, and where that is so, if not everywhere."""
 
     name: str
     why: str
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ def repair(kind: Kind, listed: list[Any], era: Era) -> Repaired:
         except Unusable as error:
             left_out.append(LeftOut(name, str(error)))
             continue
+        if kind == "resources" and not is_absolute(fixed["uri"]):
+            left_out.append(LeftOut(name, "has a `uri` that is not an absolute URI", " of workspaces without a prefix"))
         key = fixed["name"] if kind in ("tools", "prompts") else number
         if items.setdefault(key, fixed) is not fixed:
             if items[key] != fixed:

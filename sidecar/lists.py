@@ -241,7 +241,7 @@ def _left_out(kind: Kind, left_out: tuple[items.LeftOut, ...]) -> Troubles:
     method = LIST_METHODS[kind]
     told = [
         ItemLeftOut(
-            f"`{method}`: the item {each.name!r} {each.why}, so it is left out.",
+            f"`{method}`: the item {each.name!r} {each.why}, so it is left out{each.where}.",
             data={"list": method, "item": each.name},
         )
         for each in left_out[:MOST_TOLD]

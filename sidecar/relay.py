@@ -109,8 +109,8 @@ class Relay:
             view = await self._workspace.view_for(request.session)
             self._workspace.listed(request.capabilities)
             if self._page_size or "cursor" in request.params:
-                return pages.page(key, getattr(view, kind), request.params, self._page_size)
-            return {key: view.listed(kind)}
+                return pages.page(key, view.items(kind, request.era), request.params, self._page_size)
+            return {key: view.listed(kind, request.era)}
 
         return answer
 
@@ -127,13 +127,15 @@ class Relay:
         result = await self._ask(request, route.offer, params, tool=route.name)
         if "task" in params and request.era == "legacy":
             return request.session.server_tasks.created(route.offer, route.name, result)
-        return result
+        return era.structured_to_client(request.era, result, route.wrapped)
 
     async def _task(self, request: Request) -> dict[str, Any]:
         """Ask about a task, or end it, where it runs."""
         exposed = request.string("taskId")
         task = request.session.server_tasks.find(exposed)
         result = await self._ask(request, task.offer, {**request.params, "taskId": task.id}, tool=task.tool)
+        if request.method == "tasks/result":
+            result = era.structured_to_client("legacy", result, task.offer.wraps(task.tool))
         return tasks.named(exposed, result)
 
     async def _list_tasks(self, request: Request) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import unquote
 
 Schema = dict[str, Any]
@@ -17,6 +17,7 @@ Schema = dict[str, Any]
 RESULT = "result"
 """The property that holds structured content which is not an object, for legacy clients."""
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
+_REMOVED = object()
 _DATA = frozenset({"const", "enum", "default", "examples"})
 """Keywords whose values are data rather than schemas."""
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
@@ -76,7 +77,7 @@ def output_schema(value: Any, legacy: bool) -> Schema | None:
     return value if _compiles(value) else None
 
 
-def needs_wrapping(schema: Any) -> bool:
+def needs_wrapping(schema: Any) -> TypeGuard[Schema]:
     """Whether an output schema (None for none) allows structured content that is not an object."""
     return isinstance(schema, dict) and schema.get("type") != "object"
 
@@ -96,7 +97,7 @@ def wrapped(schema: Schema) -> Schema:
 
 
 def _object_changes(schema: Schema) -> Schema:
-    """What to change at the root of a schema of objects; None for what to remove. Raises Unusable."""
+    """What to change at the root of a schema of objects; `_REMOVED` for what to remove. Raises Unusable."""
     changes: Schema = {}
     kind = schema.get("type")
     if kind != "object":
@@ -108,9 +109,9 @@ def _object_changes(schema: Schema) -> Schema:
     if "required" in schema and not _is_strings(schema["required"]):
         if schema["required"] is not None:
             raise Unusable("has a `required` that is not a list of names")
-        changes["required"] = None
+        changes["required"] = _REMOVED
     if "$schema" in schema and not isinstance(schema["$schema"], str):
-        changes["$schema"] = None
+        changes["$schema"] = _REMOVED
     return changes
 
 
@@ -137,8 +138,7 @@ def _property(name: str, schema: Any) -> Any:
 def _changed(schema: Schema, changes: Schema) -> Schema:
     if all(key in schema and schema[key] is value for key, value in changes.items()):
         return schema
-    merged = {**schema, **changes}
-    return {key: value for key, value in merged.items() if value is not None or key not in changes}
+    return {key: value for key, value in {**schema, **changes}.items() if value is not _REMOVED}
 
 
 def _is_strings(value: Any) -> bool:

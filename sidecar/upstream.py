@@ -194,7 +194,11 @@ class Upstream:
         news = self.reason is None or self.reason.message != reason.message
         self._enter("failed" if hopeless or self.backoff.hopeless else "backoff", reason.body())
         told = {"server": self.spec.key, "code": reason.code, "reason": reason.message}
-        log.log(logging.WARNING if news else logging.DEBUG, "server not ready", extra={**told, "attempts": self.backoff.attempts})
+        log.log(
+            logging.WARNING if news else logging.DEBUG,
+            "server not ready",
+            extra={**told, "attempts": self.backoff.attempts},
+        )
         with suppress(TimeoutError):
             async with asyncio.timeout(None if hopeless else delay):
                 await self._end.wait()

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import pytest
 
 from bridge.models import ServerSettings
-from sidecar import connection as module
 from sidecar import changes, era, lists
+from sidecar import connection as module
 from sidecar.catalog import Catalog
 from sidecar.channel import Frame
 from sidecar.connection import Connection
@@ -385,7 +385,7 @@ ODD_LISTS: dict[str, Any] = {
         {"jsonrpc": "2.0", "id": frame["id"], "error": {"message": "no database"}}
     ),
     "a bare array": lambda *_: [],
-    "an object of items": lambda *_: dict.fromkeys(("tools", "prompts", "resources", "resourceTemplates"), {"a": 1}),
+    "an object of items": lambda *_: {key: {"a": 1} for key in ("tools", "prompts", "resources", "resourceTemplates")},
     "null": lambda *_: None,
 }
 
