@@ -71,7 +71,7 @@ class StillStarting(SidecarError):
 
 
 class StartTimeout(SidecarError):
-    """A server did not finish the handshake and the lists within its start timeout."""
+    """A server did not finish the handshake within its start timeout."""
 
     code = "SERVER_START_TIMEOUT"
     hint = "If it only starts slowly (a first npx or uvx run downloads), raise `start_timeout` in hub.json."

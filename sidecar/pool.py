@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.models import ServerSpec
 from sidecar.client_port import ClientPort
 from sidecar.errors import TooManyInstances
+from sidecar.listener import Listener
 from sidecar.lists import Undeclared
 from sidecar.metrics import Metrics
-from sidecar.upstream import Connect, Listener, Prepare, Upstream
+from sidecar.upstream import Connect, Prepare, Upstream
 
 if TYPE_CHECKING:
     from sidecar.session import Session

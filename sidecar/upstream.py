@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from typing import Any, Protocol
+from typing import Any
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerState, UpstreamState
@@ -26,6 +26,7 @@ from sidecar.errors import (
     StartTimeout,
     VariableMissing,
 )
+from sidecar.listener import Listener
 from sidecar.lists import Undeclared
 from sidecar.metrics import Metrics
 from sidecar.mux import Progress
@@ -41,16 +42,6 @@ RECONNECT_WAIT = 5.0
 Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]
 Prepare = Callable[[ServerSpec, Callable[[ErrorBody | None], None]], Awaitable[None]]
 """What has to be there before a server can be started; tells what it waits for, which is not limited in time."""
-
-
-class Listener(Protocol):
-    """Who is told of what an upstream does. Called on the event loop; must neither block nor raise."""
-
-    def upstream_changed(self, upstream: Upstream) -> None:
-        """Its state or its lists changed."""
-
-    def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
-        """The server sent a notification that is neither progress nor list_changed."""
 
 
 class Upstream:
@@ -194,11 +185,8 @@ class Upstream:
         news = self.reason is None or self.reason.message != reason.message
         self._enter("failed" if hopeless or self.backoff.hopeless else "backoff", reason.body())
         told = {"server": self.spec.key, "code": reason.code, "reason": reason.message}
-        log.log(
-            logging.WARNING if news else logging.DEBUG,
-            "server not ready",
-            extra={**told, "attempts": self.backoff.attempts},
-        )
+        level = logging.WARNING if news else logging.DEBUG
+        log.log(level, "server not ready", extra={**told, "attempts": self.backoff.attempts})
         with suppress(TimeoutError):
             async with asyncio.timeout(None if hopeless else delay):
                 await self._end.wait()

@@ -135,9 +135,14 @@ def fields_of(kind: str, habit: str) -> Json:
     return {"name": habit, **identity.get(kind, {})}
 
 
+def _sound(kind: str, habit: str) -> Json:
+    schema = {"inputSchema": ANYTHING} if kind == "tools" and not habit.startswith("input_") else {}
+    return {**fields_of(kind, habit), **schema}
+
+
 def listed(kind: str, odd: Odd) -> list[Any]:
-    """The items as a server lists them."""
-    return [{**fields_of(kind, habit), **given} for habit, (given, _) in odd.items()]
+    """The items as a server lists them, with nothing wrong but what their habit is."""
+    return [{**_sound(kind, habit), **given} for habit, (given, _) in odd.items()]
 
 
 def served(kind: str, odd: Odd) -> list[Json]:
