@@ -68,7 +68,7 @@ def test_a_failure_and_its_end_are_told() -> None:
 
 
 def test_a_degraded_server_is_told() -> None:
-    """With its first trouble; and when these change, and when it is whole again. Its workspace is ready all the time."""
+    """With its first trouble; and when these change, and when it is whole again. Its workspace stays ready."""
     first, second = (ErrorBody(code=code, message=f"{code} is missing.", hint="Wait.") for code in ("A", "B"))
     workspaces = [workspace("w", "a", tools=3)]
     whole = status(workspaces, [server("a")])
