@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, TypeGuard
 from urllib.parse import unquote
 
@@ -16,6 +17,8 @@ Schema = dict[str, Any]
 
 RESULT = "result"
 """The property that holds structured content which is not an object, for legacy clients."""
+MOST_SUBSCHEMAS = 5000
+"""Schemas within an output schema; one with more is left out, as looking through it would hold up everything else."""
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
 _REMOVED = object()
 _DATA = frozenset({"const", "enum", "default", "examples"})
@@ -150,8 +153,11 @@ def _is_strings(value: Any) -> bool:
 
 def _compiles(root: Schema) -> bool:
     """Whether validators take the schema: keywords with values of their kind, and references that lead somewhere."""
-    anchors = {f"#{each['$anchor']}" for each in _subschemas(root) if isinstance(each.get("$anchor"), str)}
-    return all(_sound(each, root, anchors) for each in _subschemas(root))
+    found = list(islice(_subschemas(root), MOST_SUBSCHEMAS + 1))
+    if len(found) > MOST_SUBSCHEMAS:
+        return False
+    anchors = {f"#{each['$anchor']}" for each in found if isinstance(each.get("$anchor"), str)}
+    return all(_sound(each, root, anchors) for each in found)
 
 
 def _subschemas(value: Any) -> Iterator[Schema]:
