@@ -13,7 +13,7 @@ from typing import Any
 
 from bridge.errors import ErrorBody
 from sidecar import items
-from sidecar.catalog import LIST_METHODS, RESULT_KEYS, Greeting, Kind
+from sidecar.catalog import CHANGED, LIST_METHODS, RESULT_KEYS, Greeting, Kind
 from sidecar.changes import Changes
 from sidecar.channel import Frame
 from sidecar.errors import METHOD_NOT_FOUND, CallTimeout, ConnectionLost, ItemLeftOut, ListFailed, ListLate
@@ -107,8 +107,10 @@ class Lists:
         self._greeting = greeting
         self._waiting = {kind for kind in LIST_METHODS if greeting.offers(kind)}
         self._undeclared = set(LIST_METHODS) - self._waiting if undeclared else set()
-        for kind in (*self._waiting, *self._undeclared):
-            self._start(self._keep(kind, within))
+        for kinds in (self._waiting, self._undeclared):
+            for kind in LIST_METHODS:
+                if kind in kinds:
+                    self._start(self._keep(kind, within))
         with suppress(TimeoutError):
             await self._answered(within)
         if "tools" in self._undeclared:
@@ -150,13 +152,20 @@ class Lists:
                     self._news.set()
                     return
                 failures += 1  # one request of several is lost, or this task is about to be cancelled
+                self._undeclared.discard(kind)
             else:
-                changes.read(differs=self._take(kind, reading))
+                self._space(kind, differs=self._take(kind, reading))
                 failures = failures + 1 if reading.items is None and self._greeting.offers(kind) else 0
             within = self._timeout
             with suppress(TimeoutError):
                 async with asyncio.timeout(_delay(failures) if failures else None):
                     await changes.take()
+
+    def _space(self, kind: Kind, differs: bool) -> None:
+        """A notice is about several lists: it was a true one for all of them where one of them differs."""
+        together = next(kinds for kinds in CHANGED.values() if kind in kinds)
+        for each in together if differs else (kind,):
+            self._changes[each].read(differs=differs)
 
     def _take(self, kind: Kind, reading: Reading) -> bool:
         """Show what was read; whether it differs from before."""

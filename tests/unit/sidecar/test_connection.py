@@ -561,6 +561,23 @@ async def test_list_changed_but_unreadable() -> None:
         assert life.owner.catalogs[-1].tools == before.tools
 
 
+async def test_one_notice_for_two_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notice that was true of resources was not false because the templates are as before."""
+    monkeypatch.setattr(changes, "QUIET", 0.0)
+    monkeypatch.setattr(changes, "LONGEST_UNREST", 0.01)
+    monkeypatch.setattr(changes, "LONGEST_SPACING", 60.0)
+    server = FakeServer()
+    async with living(server) as life:
+        await life.ready()
+        for number in range(20):  # the templates, unchanged, would be spaced by hours
+            server.resources.append({"uri": f"a://{number}", "name": "n"})
+            life.channel.notify("notifications/resources/list_changed")
+            await until(lambda number=number: len(life.owner.catalogs[-1].resources) == number + 1)
+        server.templates.append({"uriTemplate": "a://{b}", "name": "t"})
+        life.channel.notify("notifications/resources/list_changed")
+        await until(lambda: len(life.owner.catalogs[-1].templates) == 1)
+
+
 async def test_false_notices(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that announces a change whenever a list is read is read ever more rarely; a true change is shown."""
     monkeypatch.setattr(changes, "QUIET", 0.0)
