@@ -101,7 +101,7 @@ class BridgeApi:
         return Done()
 
     async def _tools(self, request: ListTools) -> Tools:
-        return Tools(tools=self._workspace(request.workspace).view.tools)
+        return Tools(tools=self._workspace(request.workspace).view.items("tools", "legacy"))
 
     async def _call(self, request: Call) -> CallResult:
         workspace = self._workspace(request.workspace)

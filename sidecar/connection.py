@@ -6,11 +6,12 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from bridge.models import ServerSettings
-from sidecar import era, extensions, frames, lists, routing_headers, uris
-from sidecar.catalog import CHANGED, LIST_METHODS, Catalog, Greeting
+from sidecar import era, extensions, frames, routing_headers, uris
+from sidecar.catalog import CHANGED, Catalog, Greeting, Kind
 from sidecar.channel import Channel, Frame
 from sidecar.client_port import ClientPort
 from sidecar.errors import (
@@ -24,6 +25,7 @@ from sidecar.errors import (
     StartTimeout,
 )
 from sidecar.frames import as_dict, as_list, told
+from sidecar.lists import Items, Lists, Troubles, Undeclared
 from sidecar.mux import Mux, Progress, Told
 from sidecar.questions import FEATURES, refused
 from sidecar.version import VERSION
@@ -55,9 +57,10 @@ class Owner(Protocol):
     """A URI of the server as its client is to see it."""
     owned: Callable[[], Collection[str]]
     """The extensions unknown to the hub that this server alone has, wherever it is shown."""
+    undeclared: Undeclared
 
     def catalog_read(self, connection: Connection) -> None:
-        """The lists were read, for the first time (the connection is usable now) or again."""
+        """The lists or their troubles changed; called first when the connection is usable."""
 
     def subscribed(self) -> Iterable[str]:
         """URIs of the resources whose changes are wanted."""
@@ -79,7 +82,8 @@ class Connection:
         self._mux = Mux(self._send, self._send_now, self._start, self._on_notification, self._on_request)
         self._channel: Channel | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._changes = lists.Changes()
+        reread = partial(owner.catalog_read, self)
+        self._lists = Lists(self.request, self._start, settings.start_timeout, self._listed, reread)
         self._listens: dict[str, asyncio.Task[None]] = {}
         self._aside: set[asyncio.Task[None]] = set()
         self._questions: dict[int | str, asyncio.Task[None]] = {}
@@ -101,6 +105,8 @@ class Connection:
             if life.done() and isinstance(life.result(), ConnectionLost):
                 await asyncio.wait([closed, asked], timeout=CLOSE_WAIT, return_when=asyncio.FIRST_COMPLETED)
             self._tasks = None
+            if self._lists.asks_undeclared and not asked.done():
+                self._owner.undeclared.asked = False
             reason = closed.result() if closed.done() else life.result() if life.done() else None
             self._mux.fail_all(reason or ConnectionLost("The hub closed it."))
             for task in (closed, life, asked, *self._aside):
@@ -117,33 +123,33 @@ class Connection:
         task.add_done_callback(self._aside.discard)
         return task
 
-    async def _live(self) -> SidecarError:
-        """Handshake, read the lists, then read again what changes; returns the error that ends it."""
+    @property
+    def troubles(self) -> Troubles:
+        """What is wrong with a server that can be used: lists that could not be read, items that were left out."""
+        return self._lists.troubles
+
+    async def _live(self) -> SidecarError | None:
+        """Handshake, open the lists, then last until cancelled; returns the error that ends it before that."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             async with asyncio.timeout(self._settings.start_timeout):
                 greeting = await self._greet()
-                self.catalog = await lists.read(self.request, Catalog(greeting), LIST_METHODS)
+            left = self._settings.start_timeout - (clock() - began)
+            await self._lists.open(greeting, left, self._owner.undeclared.asked)
         except (TimeoutError, CallTimeout):
-            return StartTimeout(f"No handshake and lists within {self._settings.start_timeout:g} s.")
+            return StartTimeout(f"No handshake within {self._settings.start_timeout:g} s.")
         except SidecarError as error:
             return error
         self._owner.catalog_read(self)
         if greeting.era == "modern":
             self._listen("", dict.fromkeys(("toolsListChanged", "promptsListChanged", "resourcesListChanged"), True))
-        self._start(self._renew(tuple(self._owner.subscribed())))
-        while True:
-            stale = await self._changes.take()
-            try:
-                async with asyncio.timeout(self._settings.start_timeout):
-                    self.catalog = await lists.read(self.request, self.catalog, stale)
-            except TimeoutError:
-                log.warning("a changed list could not be read again in time")
-            except SidecarError as error:
-                log.warning(
-                    "a changed list could not be read again", extra={"code": error.code, "reason": error.message}
-                )
-            else:
-                self._owner.catalog_read(self)
+        await self._renew(tuple(self._owner.subscribed()))
+        await asyncio.Event().wait()
+        return None
+
+    def _listed(self, kind: Kind, items: Items) -> None:
+        self.catalog = self.catalog.with_list(kind, items)
 
     # --- handshake -----------------------------------------------------------------------------------------------
 
@@ -270,7 +276,7 @@ class Connection:
 
     def _on_notification(self, method: str, params: dict[str, Any]) -> None:
         if kinds := CHANGED.get(method):
-            self._changes.add(kinds)
+            self._lists.changed(kinds)
         elif method == "notifications/cancelled":
             if question := self._questions.get(_id(params.get("requestId"))):
                 question.cancel(params.get("reason"))  # ClientPort.ask finds it in the CancelledError

@@ -91,6 +91,22 @@ def to_client(
     return translated
 
 
+def structured_to_client(era: Era, result: dict[str, Any], wrapped: bool) -> dict[str, Any]:
+    """A tool's result with its structured content as a client of `era` must get it.
+
+    Legacy clients take none but objects (schema 2025-11-25, `CallToolResult`). `wrapped`: they were given a schema in
+    which the value is a property `result` (`schemas.wrapped`), as the TypeScript and C# SDKs do.
+    """
+    if era == "modern" or "structuredContent" not in result:
+        return result
+    value = result["structuredContent"]
+    if wrapped or not (isinstance(value, dict) or value is None):
+        return {**result, "structuredContent": {"result": value}}
+    if value is None:
+        return {key: each for key, each in result.items() if key != "structuredContent"}
+    return result
+
+
 def _unexpected_task() -> ClientFeatureMissing:
     return ClientFeatureMissing(
         "The server answered with a task, which this client does not declare to take.",

@@ -71,7 +71,7 @@ class StillStarting(SidecarError):
 
 
 class StartTimeout(SidecarError):
-    """A server did not finish the handshake and the lists within its start timeout."""
+    """A server did not finish the handshake within its start timeout."""
 
     code = "SERVER_START_TIMEOUT"
     hint = "If it only starts slowly (a first npx or uvx run downloads), raise `start_timeout` in hub.json."
@@ -82,6 +82,29 @@ class HandshakeFailed(SidecarError):
 
     code = "SERVER_HANDSHAKE"
     hint = "Check that the command or URL is an MCP server, and that its credentials are right."
+
+
+class ListFailed(SidecarError):
+    """A server that is connected answers the request for one of its lists with an error, or with no list."""
+
+    code = "SERVER_LIST_FAILED"
+    hint = "The rest of the server is served, and the list is asked for again; look for the cause at the server."
+
+
+class ListLate(SidecarError):
+    """A server that is connected does not answer the request for one of its lists in time."""
+
+    code = "SERVER_LIST_TIMEOUT"
+    hint = (
+        "The rest of the server is served, and the list is asked for again; if it is only slow, raise `start_timeout`."
+    )
+
+
+class ItemLeftOut(SidecarError):
+    """A server lists something that clients refuse, and with it the whole list: this item is left out."""
+
+    code = "SERVER_ITEM_LEFT_OUT"
+    hint = "Report it to whoever makes the server; docs/transparency.md says what clients accept."
 
 
 class Unreachable(SidecarError):

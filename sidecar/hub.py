@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bridge.keys import Principal
-from bridge.models import Event, ServerSpec, Snapshot, UpstreamState
+from bridge.models import Event, ServerSpec, ServerState, Snapshot
 from bridge.settings import Settings
 from sidecar import codec, tasks
 from sidecar.errors import HubStopping, TooManySessions
@@ -319,10 +319,10 @@ class Hub:
             self._correct_figures(upstream.spec.key)
         self._publish(Event(topic="server", subject=upstream.spec.key, data={"state": self._state(upstream)}))
 
-    def _state(self, upstream: Upstream) -> UpstreamState:
+    def _state(self, upstream: Upstream) -> ServerState:
         """The state that is told of its server: a key's own one does not stand for that of all."""
         shared = self.pool.shared(upstream.fingerprint) if upstream.for_key else None
-        return shared.state if shared else upstream.state
+        return shared.shown_state if shared else upstream.shown_state
 
     def _correct_figures(self, key: str) -> None:
         """An upstream that has ended may not be its server's last; or the last of a server that is gone."""

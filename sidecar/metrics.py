@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric, Sample
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from bridge.models import SnapshotId, UpstreamState
+from bridge.models import ServerState, SnapshotId
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 BOUNDS = (*(str(float(bound)) for bound in BUCKETS), "+Inf")
@@ -160,10 +160,10 @@ class Metrics:
         else:
             self._sessions.remove_by_labels({"workspace": workspace, "transport": transport})
 
-    def upstream_state(self, server: str, state: UpstreamState) -> None:
+    def upstream_state(self, server: str, state: ServerState) -> None:
         """A server entered a state."""
         self._servers.add(server)
-        for other in get_args(UpstreamState):
+        for other in get_args(ServerState):
             self._states.labels(server, other).set(other == state)
 
     def restarted(self, server: str) -> None:

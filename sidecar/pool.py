@@ -11,9 +11,11 @@ from bridge.models import ServerSpec
 from sidecar.catalog import Greeting
 from sidecar.client_port import ClientPort
 from sidecar.errors import TooManyInstances
+from sidecar.listener import Listener
+from sidecar.lists import Undeclared
 from sidecar.metrics import Metrics
 from sidecar.shares import may_take, uncontested
-from sidecar.upstream import Connect, Listener, Prepare, Upstream
+from sidecar.upstream import Connect, Prepare, Upstream
 
 if TYPE_CHECKING:
     from sidecar.session import Session
@@ -69,6 +71,7 @@ class Pool:
         self._greetings: dict[str, Greeting] = {}
         self.owned: Callable[[Upstream], Collection[str]] = lambda _: ()
         """The extensions unknown to the hub that a server alone has; the hub sets it."""
+        self._undeclared: dict[str, Undeclared] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self, until: asyncio.Event) -> None:
@@ -101,6 +104,7 @@ class Pool:
             )
             upstream.prepare = self._prepare
             upstream.owned = lambda: self.owned(upstream)
+            upstream.undeclared = self._undeclared.setdefault(key[0], Undeclared())
             upstream.for_key = bool(owner) and spec.settings.session == "shared"
             self._held[key] = (upstream, set[Holder]())
             self._tasks.create_task(self._run(upstream))

@@ -14,6 +14,7 @@ from sidecar.catalog import LIST_METHODS, Catalog, Kind
 from sidecar.channel import Frame
 from sidecar.connection import Connection
 from sidecar.errors import METHOD_NOT_FOUND, SidecarError
+from sidecar.lists import Undeclared
 from sidecar.upstream import Connect, Upstream
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class Look:
         self.log_level: str | None = None
         self.rename: Callable[[str], str] = str
         self.owned: Callable[[], Collection[str]] = tuple
+        self.undeclared = Undeclared(asked=False)
         self.capabilities: dict[str, Any] = {feature: {} for feature in sorted(features)}
         self.capabilities["extensions"] = dict(extensions.SHARED)  # as the connection that it is compared with
         self.end = asyncio.Event()

@@ -121,8 +121,8 @@ class Relay:
             view = await self._workspace.view_for(request.session, request.progress())
             self._workspace.listed(request.capabilities)
             if self._page_size or "cursor" in request.params:
-                return pages.page(key, getattr(view, kind), request.params, self._page_size)
-            return {key: view.listed(kind)}
+                return pages.page(key, view.items(kind, request.era), request.params, self._page_size)
+            return {key: view.listed(kind, request.era)}
 
         return answer
 
@@ -138,7 +138,7 @@ class Relay:
             return request.tasks.extended(route.offer, request.served, route.name, result)
         if "task" in params and request.era == "legacy":
             return request.session.server_tasks.created(route.offer, request.served, route.name, result)
-        return result
+        return era.structured_to_client(request.era, result, route.wrapped)
 
     def _meant(self, request: Request, view: View, name: str) -> Route:
         """The tool that a view of MCP Apps calls: a view knows its server's own names only. Raises ToolUnknown."""
@@ -155,6 +155,8 @@ class Relay:
         task = request.tasks.find(exposed)
         params = {**request.params, "taskId": task.id}
         result = await self.ask(request, task.offer, params, tool=task.tool, upstream=task.upstream)
+        if request.method == "tasks/result":
+            result = era.structured_to_client("legacy", result, task.offer.wraps(task.tool))
         return request.tasks.told(exposed, result)
 
     async def _list_tasks(self, request: Request) -> dict[str, Any]:

@@ -126,13 +126,12 @@ class StatusReporter:
         greeting = catalog.greeting if catalog else None
         pids = tuple(pid for upstream in upstreams for pid in upstream.pids)
         reason = best.reason or _slow_start(best)
-        if reason is not None:
-            reason = reason.model_copy(update={"message": self._redact(reason.message)})
         return ServerStatus(
             key=spec.key,
             namespace=spec.namespace,
-            state=best.state,
-            reason=reason,
+            state=best.shown_state,
+            reason=self._shown(reason) if reason else None,
+            troubles=tuple(map(self._shown, best.troubles.all)) if best.state == "ready" else (),
             since=best.since,
             attempts=best.backoff.attempts,
             restarts=sum(upstream.restarts for upstream in upstreams),
@@ -157,6 +156,11 @@ class StatusReporter:
             ),
             stale=spec.stale,
         )
+
+    def _shown(self, error: ErrorBody) -> ErrorBody:
+        """An error without secrets, which a server may have written into it."""
+        data = {key: self._redact(value) if isinstance(value, str) else value for key, value in error.data.items()}
+        return error.model_copy(update={"message": self._redact(error.message), "data": data})
 
 
 def _slow_start(upstream: Upstream) -> ErrorBody | None:

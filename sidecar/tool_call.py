@@ -85,6 +85,8 @@ class ToolCall(Told):
         if "error" in outcome and (connection := offer.upstream.connection):
             connection.heed(outcome)
         result = result_of("legacy", outcome)
+        if "structuredContent" in result:
+            result = era.structured_to_client("legacy", result, wrapped=False)
         if offer.label:
             result = uris.rewrite_result(METHOD, result, offer.rename)
         return era.to_client("legacy", METHOD, result, self._session.workspace.server_info)
@@ -113,7 +115,7 @@ def begin(session: StreamSession, frame: Frame, notify: Notify, put: Put) -> boo
     params, workspace = frame["params"], session.workspace
     view = None if workspace.refusal() else workspace.common_view
     route = view.tool_routes.get(params["name"]) if view is not None else None
-    if route is None or log.isEnabledFor(logging.DEBUG):  # the relay tells more
+    if route is None or route.wrapped or log.isEnabledFor(logging.DEBUG):  # the relay does and tells more
         return False
     if route.name != params["name"]:
         params = {**params, "name": route.name}

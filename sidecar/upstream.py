@@ -7,10 +7,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from typing import Any, Protocol
+from typing import Any
 
 from bridge.errors import ErrorBody
-from bridge.models import ServerSpec, UpstreamState
+from bridge.models import ServerSpec, ServerState, UpstreamState
 from sidecar import frames
 from sidecar.backoff import Backoff
 from sidecar.catalog import Catalog
@@ -25,11 +25,14 @@ from sidecar.errors import (
     StartTimeout,
     VariableMissing,
 )
+from sidecar.listener import Listener
+from sidecar.lists import Undeclared
 from sidecar.metrics import Metrics
 from sidecar.mux import Progress
 from sidecar.places import places_for
 from sidecar.shares import HUB, Caller, uncontested
 from sidecar.subscriptions import Subscriber, Subscriptions
+from sidecar.troubles import Troubles
 
 log = logging.getLogger(__name__)
 
@@ -39,16 +42,6 @@ RECONNECT_WAIT = 5.0
 Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]
 Prepare = Callable[[ServerSpec, Callable[[ErrorBody | None], None]], Awaitable[None]]
 """What has to be there before a server can be started; tells what it waits for, which is not limited in time."""
-
-
-class Listener(Protocol):
-    """Who is told of what an upstream does. Called on the event loop; must neither block nor raise."""
-
-    def upstream_changed(self, upstream: Upstream) -> None:
-        """Its state or its lists changed."""
-
-    def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
-        """The server sent a notification that is neither progress nor list_changed."""
 
 
 class Upstream:
@@ -80,6 +73,8 @@ class Upstream:
         """Client features that the server asked for in vain."""
         self.tried = False
         """Whether the first attempt to start is over, well or badly."""
+        self.troubles = Troubles()
+        self.undeclared = Undeclared()
         self.backoff = Backoff()
         self.log_level: str | None = None
         """What its clients want it to log, where one said so."""
@@ -194,16 +189,9 @@ class Upstream:
             self.catalog = None
         news = self.reason is None or self.reason.message != reason.message
         self._enter("failed" if hopeless or self.backoff.hopeless else "backoff", reason.body())
-        log.log(
-            logging.WARNING if news else logging.DEBUG,
-            "server not ready",
-            extra={
-                "server": self.spec.key,
-                "code": reason.code,
-                "reason": reason.message,
-                "attempts": self.backoff.attempts,
-            },
-        )
+        told = {"server": self.spec.key, "code": reason.code, "reason": reason.message}
+        level = logging.WARNING if news else logging.DEBUG
+        log.log(level, "server not ready", extra={**told, "attempts": self.backoff.attempts})
         with suppress(TimeoutError):
             async with asyncio.timeout(None if hopeless else delay):
                 await self._end.wait()
@@ -222,23 +210,35 @@ class Upstream:
         self.state, self.reason = state, reason
         self._news.set()
         self._news = asyncio.Event()
-        self._metrics.upstream_state(self.spec.key, state)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._metrics.upstream_state(self.spec.key, self.shown_state)
         self._listener.upstream_changed(self)
+
+    @property
+    def shown_state(self) -> ServerState:
+        """Its state for people: `degraded` where it is ready and something is wrong with it."""
+        return "degraded" if self.state == "ready" and self.troubles.all else self.state
+
+    def set_troubles(self, source: str, troubles: Iterable[ErrorBody]) -> None:
+        """Take over what is wrong with it, though it can be used, as one `source` sees it now."""
+        if self.troubles.set(self.spec.key, source, tuple(troubles)):
+            self._tell()
 
     # --- what the connection tells (connection.Owner) --------------------------------------------------------------
 
     def catalog_read(self, connection: Connection) -> None:
-        """The server is ready, or its lists changed."""
+        """The server is ready, or its lists or their troubles changed."""
         self.connection, self.catalog, self.tried = connection, connection.catalog, True
+        self.troubles.set(self.spec.key, "lists", connection.troubles)
         if self.state == "ready":
-            self._listener.upstream_changed(self)
+            self._tell()
             return
         self.backoff.ready()
         self._was_ready = True
-        log.info(
-            "server ready",
-            extra={"server": self.spec.key, "era": self.catalog.greeting.era, "tools": len(self.catalog.tools)},
-        )
+        told = {"server": self.spec.key, "era": self.catalog.greeting.era, "tools": len(self.catalog.tools)}
+        log.info("server ready", extra=told)
         self._enter("ready", None)
 
     def subscribed(self) -> Iterable[str]:
@@ -358,11 +358,7 @@ class Upstream:
         return f" ({self.reason.message.rstrip('.')})" if self.reason else ""
 
     async def subscribe(self, uri: str, subscriber: Subscriber) -> Frame:
-        """Have `subscriber` told of changes of a resource; returns the server's response frame.
-
-        Raises:
-            SidecarError: the server could not be asked.
-        """
+        """Have `subscriber` told of changes of a resource; the server's response frame. Raises SidecarError."""
         return await self.subscriptions.add(uri, subscriber)
 
     async def unsubscribe(self, uri: str, subscriber: Subscriber) -> Frame:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from pydantic_core import Url
+
 from sidecar.names import digest
 
 Rename = Callable[[str], str]
@@ -70,6 +72,15 @@ def strip(uri: str) -> tuple[str, str] | None:
     if scheme.lower() == "file":
         return (label, f"{scheme}:///{rest}") if slashes else None
     return label, f"{scheme}:{slashes or ''}{rest}"
+
+
+def is_absolute(uri: str) -> bool:
+    """Whether the Python SDK before version 2 takes a resource's URI; a list with another is lost to it."""
+    try:
+        Url(uri)
+    except ValueError:
+        return False
+    return True
 
 
 class Originals:

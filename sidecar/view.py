@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.models import ServerSpec
-from sidecar import codec, extensions, names, uris
+from sidecar import codec, extensions, names, schemas, uris
 from sidecar.catalog import Catalog
+from sidecar.era import Era
 from sidecar.param_headers import KEYWORD
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ class Offer:
         """A URI of this server as the workspace shows it."""
         return uris.prefix(uri, self.label) if self.label else uri
 
+    def wraps(self, tool: str) -> bool:
+        """Whether legacy clients have the structured content of a tool wrapped (`schemas.wrapped`)."""
+        schemas_of = (item.get("outputSchema") for item in self.catalog.tools if item["name"] == tool)
+        return any(map(schemas.needs_wrapping, schemas_of))
+
     def timeout(self, tool: str) -> float:
         """Seconds that a call of the tool may take."""
         return self.spec.settings.tool_timeouts.get(tool, self.spec.settings.call_timeout)
@@ -47,6 +53,8 @@ class Route:
 
     offer: Offer
     name: str
+    wrapped: bool = False
+    """Whether legacy clients get its structured content as the property `result` of an object (`schemas.wrapped`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +69,8 @@ class View:
     instructions: str = ""
     tool_routes: Mapping[str, Route] = field(default_factory=dict)
     prompt_routes: Mapping[str, Route] = field(default_factory=dict)
+    wraps: bool = False
+    """Whether there is a tool whose schema differs for legacy clients."""
     labels: Mapping[str, Offer] = field(default_factory=dict)
     made_of: object = None
     """What `build` made it of."""
@@ -68,18 +78,26 @@ class View:
     """Its lists as they are sent, so that each is written to bytes once."""
     _wants_headers: list[bool] = field(default_factory=list)
 
-    def listed(self, kind: Kind) -> codec.Written:
-        """One of its lists, as a result has it."""
-        written = self._written.get(kind)
+    def items(self, kind: Kind, era: Era) -> tuple[Item, ...]:
+        """One of its lists, as clients of an era take it."""
+        found: tuple[Item, ...] = getattr(self, kind)
+        if kind != "tools" or era == "modern" or not self.wraps:
+            return found
+        return tuple(_for_legacy(item) for item in found)
+
+    def listed(self, kind: Kind, era: Era) -> codec.Written:
+        """The same, as a result has it; written once for both eras where they do not differ."""
+        name = f"{kind} {era}" if kind == "tools" and self.wraps else kind
+        written = self._written.get(name)
         if written is None:
-            written = self._written[kind] = codec.Written(getattr(self, kind))
+            written = self._written[name] = codec.Written(self.items(kind, era))
         return written
 
     @property
     def wants_headers(self) -> bool:
         """Whether a tool may want arguments repeated in headers (MCP 2026-07-28, Transports, Custom Headers)."""
         if not self._wants_headers:
-            self._wants_headers.append(KEYWORD.encode() in self.listed("tools").data)
+            self._wants_headers.append(KEYWORD.encode() in self.listed("tools", "modern").data)
         return self._wants_headers[0]
 
     def schema(self, tool: str) -> Any:
@@ -152,11 +170,14 @@ def build(
         offers=offers,
         tools=tools,
         prompts=prompts,
-        resources=tuple(_with_uri(item, "uri", offer) for offer in offers for item in offer.catalog.resources),
+        resources=tuple(
+            _with_uri(item, "uri", offer) for offer in offers for item in offer.catalog.resources if _shows(item, offer)
+        ),
         templates=tuple(_with_uri(item, "uriTemplate", offer) for offer in offers for item in offer.catalog.templates),
         instructions=instructions([(each.spec.namespace, each.catalog.greeting.instructions) for each in offers]),
         tool_routes=tool_routes,
         prompt_routes=prompt_routes,
+        wraps=any(route.wrapped for route in tool_routes.values()),
         labels={offer.label: offer for offer in offers if offer.label},
         made_of=made_of,
     )
@@ -189,7 +210,7 @@ def _named(
     routes: dict[str, Route] = {}
     for exposed, entry in names.expose(entries, template).items():
         offer, item = by_key[entry.server], found[entry.server, entry.name]
-        routes[exposed] = Route(offer, entry.name)
+        routes[exposed] = Route(offer, entry.name, schemas.needs_wrapping(item.get("outputSchema")))
         item = change(item, offer)
         shown.append(item if exposed == entry.name else {**item, "name": exposed})
     return tuple(shown), routes
@@ -200,6 +221,11 @@ def _tool(item: Item, offer: Offer) -> Item:
         return item
     renamed: Item = uris.rewrite_result("tools/list", {"tools": [item]}, partial(Offer.rename, offer))["tools"][0]
     return renamed
+
+
+def _for_legacy(item: Item) -> Item:
+    schema = item.get("outputSchema")
+    return {**item, "outputSchema": schemas.wrapped(schema)} if schemas.needs_wrapping(schema) else item
 
 
 def _with_uri(item: Item, field_name: str, offer: Offer) -> Item:
@@ -213,3 +239,8 @@ def instructions(told: Sequence[tuple[str, str]]) -> str:
     if len(told) == 1 and texts:
         return texts[0][1]
     return "\n\n".join(f"# {namespace}\n\n{text}" for namespace, text in texts)
+
+
+def _shows(item: Item, offer: Offer) -> bool:
+    """Whether a resource can be listed: without a label its URI is as the server has it, which may be none."""
+    return bool(offer.label) or uris.is_absolute(item["uri"])

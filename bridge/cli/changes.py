@@ -25,7 +25,7 @@ def first_lines(status: Status, desired: Desired | None, pages: str, paint: Pain
     return lines + [f"  {issue_line(issue, paint)}" for issue in (desired.issues if desired else ())]
 
 
-_NOTABLE = ("failed", "backoff", "starting")
+_NOTABLE = ("failed", "backoff", "degraded", "starting")
 
 
 def workspace_lines(workspace: WorkspaceStatus, status: Status, paint: Paint) -> list[str]:
@@ -43,6 +43,9 @@ def server_line(server: ServerStatus, paint: Paint) -> str:
     line = f"server {clean(server.key)}: {paint.state(server.state)}"
     if server.state == "ready":
         return f"{line}, {count(server.tools, 'tool')}"
+    if server.state == "degraded":
+        more = f" ({len(server.troubles) - 1} more)" if len(server.troubles) > 1 else ""
+        return f"{line}, {count(server.tools, 'tool')}, {error_line(server.troubles[0])}{more}"
     if server.reason and server.state != "stopped":
         line += f", {error_line(server.reason)}"
         if server.stderr:
@@ -93,6 +96,8 @@ def _differs(before: ServerStatus | None, after: ServerStatus) -> bool:
     if before is None:
         return after.state != "stopped"
     if before.state != after.state and not {before.state, after.state} <= {"backoff", "failed"}:
+        return True
+    if before.troubles != after.troubles:
         return True
     return after.reason is not None and (before.reason is None or before.reason.code != after.reason.code)
 

@@ -216,12 +216,13 @@ def _missing(command: str) -> str:
 
 
 def servers(status: Status, now: float) -> list[Finding]:
-    """The servers that do not serve, with the reason and their last words."""
+    """The servers that do not serve, or not all that they should, with the reason and their last words."""
     found = [_server(server, now) for server in status.servers if server.state in ("failed", "backoff")]
     starting = [server.key for server in status.servers if server.state == "starting"]
     if starting:
         found.append(Finding(level="warning", subject="servers", message=f"still starting: {', '.join(starting)}."))
     for server in status.servers:
+        found += _troubles(server)
         found += [Finding(level="warning", subject=f"server {server.key}", message=hint) for hint in server.hints]
     return found or [Finding(level="ok", subject="servers", message="all that should run are ready.")]
 
@@ -234,6 +235,20 @@ def _server(server: ServerStatus, now: float) -> Finding:
         message += f" Last on stderr: {' | '.join(server.stderr[-3:])}"
     hint, code = (server.reason.hint, server.reason.code) if server.reason else ("", "")
     return Finding(level="error", subject=f"server {server.key}", message=message, hint=hint, code=code)
+
+
+def _troubles(server: ServerStatus) -> list[Finding]:
+    """What is wrong with a server that serves."""
+    return [
+        Finding(
+            level="warning",
+            subject=f"server {server.key}",
+            message=f"{server.state}: {trouble.message}",
+            hint=trouble.hint,
+            code=trouble.code,
+        )
+        for trouble in server.troubles
+    ]
 
 
 def workspaces(status: Status) -> list[Finding]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bridge.errors import ErrorBody
 from bridge.models import ServerStatus, Status, WorkspaceStatus
 
-_STATE_COLORS = {"ready": "32", "starting": "33", "backoff": "33", "failed": "31", "stopped": "2"}
+_STATE_COLORS = {"ready": "32", "degraded": "33", "starting": "33", "backoff": "33", "failed": "31", "stopped": "2"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def workspace_state(workspace: WorkspaceStatus, servers: Mapping[str, ServerStat
 
 def serves(server: ServerStatus) -> bool:
     """Whether a call would reach it: a `per_client` server is started by the session that calls."""
-    return server.state == "ready" or (server.state == "stopped" and server.session == "per_client")
+    return server.state in ("ready", "degraded") or (server.state == "stopped" and server.session == "per_client")
 
 
 def by_key(status: Status) -> dict[str, ServerStatus]:

@@ -103,6 +103,7 @@ def server_notes(server: ServerStatus, paint: Paint, now: float) -> list[str]:
     if why := trouble(server, now):
         lines.append(f"{paint.bold(name)}: {why}")
         lines += [paint.dim(f"  stderr: {clean(line)}") for line in server.stderr[-3:]]
+    lines += [f"{paint.bold(name)}: {error_line(each)}" for each in server.troubles]
     if server.stale:
         lines.append(f"{paint.bold(name)}: its entry in the file is broken; its last good version is in force.")
     return lines + [f"{paint.bold(name)}: {clean(hint)}" for hint in server.hints]

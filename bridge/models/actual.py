@@ -11,6 +11,8 @@ from bridge.models.base import Model
 from bridge.models.desired import SnapshotId
 
 UpstreamState = Literal["starting", "ready", "backoff", "failed", "stopped"]
+ServerState = Literal["starting", "ready", "degraded", "backoff", "failed", "stopped"]
+"""`degraded`: ready, but something of it is not served."""
 
 
 class ServerStatus(Model):
@@ -18,8 +20,10 @@ class ServerStatus(Model):
 
     key: str
     namespace: str
-    state: UpstreamState
+    state: ServerState
     reason: ErrorBody | None = None
+    troubles: tuple[ErrorBody, ...] = ()
+    """What is wrong with a server that is `degraded`: lists that could not be read, items that are left out."""
     since: float
     """Unix time of the last change of state, in seconds."""
     attempts: int = 0

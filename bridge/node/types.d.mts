@@ -109,13 +109,15 @@ export interface Desired {
 
 // --- actual state ---
 
-export type UpstreamState = 'starting' | 'ready' | 'backoff' | 'failed' | 'stopped';
+/** `degraded`: ready, but something of it is not served; `troubles` say what. */
+export type UpstreamState = 'starting' | 'ready' | 'degraded' | 'backoff' | 'failed' | 'stopped';
 
 export interface ServerStatus {
   key: string;
   namespace: string;
   state: UpstreamState;
   reason: ErrorBody | null;
+  troubles: ErrorBody[];
   since: number;
   /** Starts that failed since it was last ready. */
   attempts: number;

@@ -121,6 +121,27 @@ def whole_lists(case: Case, exchange: Exchange) -> None:
 
 
 @difference
+def repaired_items(case: Case, exchange: Exchange) -> None:
+    """An item of a list that clients' own models refuse, and with it the whole list, is repaired where its meaning is
+    certain, and left out where it is not (*Repairs*, below). An input schema without `properties` gets empty ones."""
+    if case.method == "tools/list":
+        for tool in exchange.answer.get("result", {}).get("tools", ()):
+            tool["inputSchema"].setdefault("properties", {})
+
+
+@difference
+def structured_content(case: Case, exchange: Exchange) -> None:
+    """A legacy client takes structured content only as an object: where an output schema has none at its root, it and
+    the content reach such a client as the property `result` of one; other content that is no object likewise."""
+
+
+@difference
+def undeclared_lists(case: Case, exchange: Exchange) -> None:
+    """The hub asks a server for all lists, also for those whose capability it does not declare, and shows what it
+    lists. A list that cannot be read is empty, or as it was before, instead of an error (docs/adr/0022)."""
+
+
+@difference
 def unknown_names(case: Case, exchange: Exchange) -> None:
     """A tool or prompt that is not in the list is refused by the hub, with error -32602 and a code that says so; the
     server is not asked. So is a request without the name, URI or reference that says what it is about."""

@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { serverState } from '../../yamcp_ui_adapter/front/console/words.mjs';
 import { diff, entriesOf, nothing, view } from '../../yamcp_ui_adapter/front/view.mjs';
+import { serverOf, statsOf } from '../../yamcp_ui_adapter/front/yamcp_forms.mjs';
 
 const HERE = {
   baseUrl: 'https://hub.example',
@@ -128,6 +130,22 @@ test('a workspace is as its servers are', () => {
   );
   assert.deepEqual(condition(['ready', 'backoff']).error, { code: 'C', message: 's1: m', hint: 'h' });
   assert.equal(condition(['ready']).error, null);
+});
+
+test('a degraded server serves, and says what is wrong with it', () => {
+  assert.equal(condition(['ready', 'degraded']).state, 'on');
+  const troubles = [{ code: 'SERVER_LIST_FAILED', message: 'm', hint: 'h', data: { list: 'prompts/list' } }];
+  const runs = [run('a', 'degraded', { troubles }), run('b', 'ready')];
+  const parts = { desired: desired([spec('a'), spec('b')], [workspace('w', ['a', 'b'])]), status: status(runs) };
+  const [degraded, ready] = view(known(parts), HERE).servers;
+  assert.equal(degraded.state, 'degraded');
+  assert.deepEqual(degraded.troubles, [{ code: 'SERVER_LIST_FAILED', message: 'm', hint: 'h' }]);
+  assert.deepEqual(ready.troubles, []);
+  assert.equal(statsOf({ hub: {}, servers: [degraded, ready], workspaces: [] }).activeServers, 2);
+  assert.equal(statsOf({ hub: {}, servers: [degraded, ready], workspaces: [] }).issues, 1);
+  const { status: told, reason } = serverOf(degraded);
+  assert.deepEqual([told, reason], ['running', 'm']);
+  assert.deepEqual(serverState(degraded), { word: 'Degraded', tone: 'warn' });
 });
 
 test('one that is off is off, and one of which nothing is known is unknown', () => {

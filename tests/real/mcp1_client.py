@@ -4,8 +4,8 @@ Run by the environment .envs/smolagents (see setup.sh). It passes every URI thro
 
     mcp1_client.py URL [--transport sse|streamable-http] [--tools-only] [--call NAME JSON]...
 
-stdout: one JSON line with `tools` (names), `read` ({listed or linked URI: URI of what was read}), `texts` (the first
-text of each call's result) and `prompts` (names).
+stdout: one JSON line with `tools` (names), `resources` and `templates` (URIs), `prompts` (names), `read` ({listed or
+linked URI: URI of what was read}), `texts` (the first text of each call's result) and `structured` (its other content).
 """
 
 import argparse
@@ -33,11 +33,15 @@ async def use(url: str, transport: str, calls: list[tuple[str, dict[str, Any]]],
     """List, call, and, unless `tools_only`, read all that was listed or linked; the report."""
     async with session(url, transport) as client:
         uris = [] if tools_only else [resource.uri for resource in (await client.list_resources()).resources]
-        blocks = [(await client.call_tool(name, arguments)).content for name, arguments in calls]
+        results = [await client.call_tool(name, arguments) for name, arguments in calls]
+        blocks = [result.content for result in results]
         links = [getattr(block, "resource", block) for content in blocks for block in content]
         uris += [link.uri for link in links if hasattr(link, "uri") and not tools_only]
         return {
             "tools": [tool.name for tool in (await client.list_tools()).tools],
+            "resources": [str(resource.uri) for resource in (await client.list_resources()).resources],
+            "templates": [each.uriTemplate for each in (await client.list_resource_templates()).resourceTemplates],
+            "structured": [result.structuredContent for result in results],
             "prompts": [prompt.name for prompt in (await client.list_prompts()).prompts],
             "texts": [getattr(content[0], "text", "") for content in blocks],
             "read": {str(uri): str((await client.read_resource(uri)).contents[0].uri) for uri in uris},

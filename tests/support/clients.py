@@ -50,6 +50,11 @@ async def typescript(base: str, transport: Transport, *flags: str) -> Json:
     return await _run("node", str(REAL / "ts_client.mjs"), url, "--transport", transport, *flags)
 
 
+async def typescript2(base: str, *flags: str) -> Json:
+    """One run of version 2 of the TypeScript SDK's client (tests/real/ts2_client.mjs); its report."""
+    return await _run("node", str(REAL / "ts2_client.mjs"), base, *flags)
+
+
 async def smolagents(base: str, transport: Transport, *flags: str) -> Json:
     """One run of an agent of smolagents with a scripted model (tests/real/smolagents_client.py); its report."""
     url, name = url_of(base, transport), "sse" if transport == "sse" else "streamable-http"

@@ -20,6 +20,8 @@ DISCOVER_INFO = "io.modelcontextprotocol/serverInfo"
 PATIENCE = 10.0
 """Seconds that a test waits for something that must happen."""
 
+ANYTHING: Json = {"type": "object", "properties": {}}
+"""The input schema of a tool that says nothing of its arguments."""
 LISTS = {
     "tools/list": "tools",
     "prompts/list": "prompts",
@@ -245,7 +247,7 @@ class FakeServer:
 
     def _items(self, method: str) -> list[Json]:
         if method == "tools/list":
-            return [*({"name": name, "inputSchema": {"type": "object"}} for name in self.tools), *self.extra_tools]
+            return [*({"name": name, "inputSchema": dict(ANYTHING)} for name in self.tools), *self.extra_tools]
         return {"prompts/list": self.prompts, "resources/list": self.resources}.get(method, self.templates)
 
     def _complete(self, result: Json) -> Json:

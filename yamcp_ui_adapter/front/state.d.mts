@@ -60,7 +60,7 @@ export interface WorkspaceState {
 }
 
 /** A server's definition, masked, with its status; `unknown` where the sidecar is away, `invalid` where it cannot be used. */
-export interface ServerState extends Omit<ServerStatus, 'state' | 'reason' | 'era'> {
+export interface ServerState extends Omit<ServerStatus, 'state' | 'reason' | 'troubles' | 'era'> {
   type: 'stdio' | 'sse' | 'http' | 'websocket' | 'remote';
   command?: string;
   args?: string[];
@@ -72,6 +72,7 @@ export interface ServerState extends Omit<ServerStatus, 'state' | 'reason' | 'er
   enabled: boolean;
   state: UpstreamState | 'invalid' | 'unknown';
   reason: Told | null;
+  troubles: Told[];
   era: string;
   workspaces: string[];
   issues: Issue[];

@@ -38,6 +38,7 @@ const DEFAULTS = {
 /** @type {Omit<ServerStatus, 'key' | 'namespace' | 'state' | 'stale' | 'session'>} */
 const UNSEEN = {
   reason: null,
+  troubles: [],
   since: 0,
   attempts: 0,
   restarts: 0,
@@ -161,7 +162,8 @@ function serverState(spec, run, state, more) {
   const { key, namespace, settings } = spec;
   const reason = run?.reason ? told(run.reason) : null;
   const shown = spec.launch ? launchShown(spec.launch) : { type: transportType(run?.transport) };
-  const found = { ...UNSEEN, session: settings.session, ...run, key, namespace, state, reason, ...shown };
+  const troubles = (run?.troubles ?? []).map(told);
+  const found = { ...UNSEEN, session: settings.session, ...run, key, namespace, state, reason, troubles, ...shown };
   return { ...found, settings, enabled: settings.enabled, stale: spec.stale, ...more };
 }
 
@@ -241,7 +243,8 @@ function condition(members) {
 }
 
 /** One that is started for each session needs no process before there is one. @param {ServerState} server */
-const serves = (server) => server.state === 'ready' || (server.state === 'stopped' && server.session === 'per_client');
+const serves = ({ state, session }) =>
+  state === 'ready' || state === 'degraded' || (state === 'stopped' && session === 'per_client');
 
 /** @param {ServerState[]} members @returns {Told | null} */
 function failure(members) {

@@ -4,7 +4,7 @@
 
 const PARAMETER_FIELDS = ['command', 'args', 'env', 'cwd', 'url', 'headers'];
 /** @type {Record<string, string>} */
-const STATUS = { ready: 'running', failed: 'error', invalid: 'error' };
+const STATUS = { ready: 'running', degraded: 'running', failed: 'error', invalid: 'error' };
 
 /**
  * `GET /api/stats`.
@@ -13,10 +13,10 @@ const STATUS = { ready: 'running', failed: 'error', invalid: 'error' };
  */
 export function statsOf({ hub, servers, workspaces }) {
   const all = [hub, ...servers, ...workspaces].flatMap((item) => item.issues ?? []);
-  const failing = servers.filter(({ state }) => state === 'failed' || state === 'backoff').length;
+  const failing = servers.filter(({ state }) => ['failed', 'backoff', 'degraded'].includes(state)).length;
   return {
     totalServers: servers.length,
-    activeServers: servers.filter(({ state }) => state === 'ready').length,
+    activeServers: servers.filter(({ state }) => state === 'ready' || state === 'degraded').length,
     totalWorkspaces: workspaces.length,
     activeWorkspaces: workspaces.filter(({ enabled }) => enabled).length,
     issues: all.filter(({ severity }) => severity !== 'info').length + failing + (hub.errors ?? []).length,
@@ -33,7 +33,7 @@ export function serverOf(server) {
   const type = server.type === 'remote' || server.type === 'websocket' ? 'sse' : server.type;
   const launch = type === 'stdio' ? { command, args, env } : { url };
   const status = STATUS[state] ?? 'stopped';
-  const reason = server.reason?.message ?? null;
+  const reason = server.reason?.message ?? server.troubles?.[0]?.message ?? null;
   return { id: key, name: key, namespace, type, status, ...launch, enabled, state, reason, tools, workspaces };
 }
 

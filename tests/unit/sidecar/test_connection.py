@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, ClassVar
 
 import pytest
 
 from bridge.models import ServerSettings
+from sidecar import changes, era, lists
 from sidecar import connection as module
-from sidecar import era, lists
 from sidecar.catalog import Catalog
 from sidecar.channel import Frame
 from sidecar.connection import Connection
 from sidecar.errors import CallTimeout, ConnectionLost, HandshakeFailed, ServerExited, SidecarError, StartTimeout
 from sidecar.extensions import SHARED
-from tests.support.fake_server import FakeChannel, FakeServer, RpcError, settle, until, within
+from sidecar.lists import Undeclared
+from tests.support.fake_server import ANYTHING, FakeChannel, FakeServer, RpcError, settle, until, within
 
 
 class Owner:
@@ -31,6 +33,7 @@ class Owner:
         self.catalogs: list[Catalog] = []
         self.notes: list[tuple[str, dict[str, Any]]] = []
         self.refused: list[str] = []
+        self.undeclared = Undeclared()
 
     def catalog_read(self, connection: Connection) -> None:
         self.catalogs.append(connection.catalog)
@@ -112,21 +115,22 @@ async def living(server: FakeServer, owner: Owner | None = None, **settings: Any
 
 
 async def test_legacy() -> None:
-    """`initialize`, `initialized`, then the lists that the server declares; without client features when shared."""
+    """`initialize`, `initialized`, then the lists, the declared ones first; without client features when shared."""
     server = FakeServer()
     server.capabilities = {"tools": {}}
     server.instructions = "Use it well."
     async with living(server) as life:
         catalog = await life.ready()
         sent = [frame["method"] for frame in life.channel.received]
-    assert sent == ["initialize", "notifications/initialized", "tools/list"]
+    assert sent[:3] == ["initialize", "notifications/initialized", "tools/list"]
+    assert set(sent[3:]) <= {"prompts/list", "resources/list", "resources/templates/list"}
     hello = life.channel.received[0]["params"]
     assert (hello["protocolVersion"], hello["capabilities"]) == ("2025-11-25", {"extensions": SHARED})
     assert "params" not in life.channel.received[2]
     assert [tool["name"] for tool in catalog.tools] == ["echo"]
     greeting = catalog.greeting
     assert (greeting.era, greeting.instructions, greeting.server_info["name"]) == ("legacy", "Use it well.", "fake")
-    assert life.channel.headers == [None, None, None]
+    assert life.channel.headers[:3] == [None, None, None]
 
 
 async def test_client_features() -> None:
@@ -197,7 +201,7 @@ async def test_sloppy_handshake() -> None:
     async with living(server) as life:
         catalog = await life.ready()
     assert catalog.greeting.version == "2024-11-05"
-    assert (catalog.greeting.capabilities, catalog.greeting.server_info, catalog.tools) == ({}, {}, ())
+    assert (catalog.greeting.capabilities, catalog.greeting.server_info) == ({}, {})
 
 
 async def test_discover_of_another_version() -> None:
@@ -220,12 +224,15 @@ async def test_start_timeout() -> None:
 
 
 async def test_start_timeout_in_lists() -> None:
-    """The lists count for the start timeout too."""
+    """What does not answer the request for its tools is used without them after the start timeout, and says so."""
     server = FakeServer()
+    server.prompts = [{"name": "p"}]
     server.handlers["tools/list"] = lambda *_: asyncio.Event().wait()
-    async with living(server, start_timeout=0.02) as life:
-        assert isinstance(await life.over(), StartTimeout)
-    assert life.owner.catalogs == []
+    async with living(server, start_timeout=0.05) as life:
+        catalog = await life.ready()
+        assert (catalog.tools, catalog.prompts) == ((), ({"name": "p"},))
+        [trouble] = life.connection.troubles
+        assert (trouble.code, trouble.data) == ("SERVER_LIST_TIMEOUT", {"list": "tools/list"})
 
 
 async def test_close_during_handshake() -> None:
@@ -312,22 +319,37 @@ async def test_paging(list_of: Any) -> None:
     assert [tool["name"] for tool in catalog.tools] == ["a", "b", "c"]
 
 
+async def test_an_empty_cursor_in_the_modern_era() -> None:
+    """It is a cursor as any other (MCP 2026-07-28): only a missing one ends the list."""
+    server = FakeServer(era="modern")
+    server.handlers["tools/list"] = pages((["a"], ""), (["b"], None))
+    async with living(server, era="modern") as life:
+        catalog = await life.ready()
+    assert [tool["name"] for tool in catalog.tools] == ["a", "b"]
+
+
+async def test_cursors_in_a_circle() -> None:
+    """A list whose cursors come again ends there."""
+    server = FakeServer()
+    server.handlers["tools/list"] = pages((["a"], "2"), (["b"], "3"), (["c"], "2"))
+    async with living(server) as life:
+        catalog = await life.ready()
+    assert [tool["name"] for tool in catalog.tools] == ["a", "b", "c"]
+
+
 async def test_endless_paging(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that never ends is an error, not an endless loop."""
     monkeypatch.setattr(lists, "MAX_PAGES", 5)
     server = FakeServer()
     server.handlers["tools/list"] = lambda channel, _: {"tools": [], "nextCursor": str(len(channel.received))}
     async with living(server) as life:
-        reason = await life.over()
-    assert isinstance(reason, HandshakeFailed)
-    assert "5 pages" in reason.message
+        await life.ready()
+        assert "5 pages" in life.connection.troubles[0].message
 
 
 async def test_list_unknown_after_all() -> None:
-    """A list that the server declared but does not know is empty; items of a wrong type are left out."""
+    """A list that the server declared but does not know is empty, and so is null; neither is a trouble."""
     server = FakeServer()
-    del server.tools["echo"]
-    server.extra_tools = [{"name": "a"}, "text", None]  # type: ignore[list-item]
 
     def unknown(*_: Any) -> None:
         raise RpcError(-32601, "no")
@@ -336,21 +358,135 @@ async def test_list_unknown_after_all() -> None:
     server.handlers["resources/list"] = lambda *_: {"resources": None}
     async with living(server) as life:
         catalog = await life.ready()
-    assert (catalog.tools, catalog.prompts, catalog.resources) == (({"name": "a"},), (), ())
+        assert (catalog.prompts, catalog.resources, life.connection.troubles) == ((), (), ())
 
 
-async def test_list_refused() -> None:
-    """Any other error for a list keeps the server from being ready."""
+async def test_items_left_out() -> None:
+    """Items that clients refuse are left out and told of, and the others are there."""
     server = FakeServer()
-
-    def refuse(*_: Any) -> None:
-        raise RpcError(-32000, "no database")
-
-    server.handlers["tools/list"] = refuse
+    server.extra_tools = [{"name": "a"}, {"name": "b", "inputSchema": "text"}, "text"]  # type: ignore[list-item]
     async with living(server) as life:
-        reason = await life.over()
-    assert isinstance(reason, HandshakeFailed)
-    assert "no database" in reason.message
+        catalog = await life.ready()
+        assert [tool["name"] for tool in catalog.tools] == ["echo", "a"]
+        assert catalog.tools[1] == {"name": "a", "inputSchema": ANYTHING}
+        first, second = life.connection.troubles
+    assert (first.code, first.data) == ("SERVER_ITEM_LEFT_OUT", {"list": "tools/list", "item": "b"})
+    assert second.data["item"] == "number 4"
+
+
+ALL_LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
+
+
+def _refuse(*_: Any) -> None:
+    raise RpcError(-32000, "no database")
+
+
+ODD_LISTS: dict[str, Any] = {
+    "error": _refuse,
+    "error without a code": lambda channel, frame: channel.push(
+        {"jsonrpc": "2.0", "id": frame["id"], "error": {"message": "no database"}}
+    ),
+    "a bare array": lambda *_: [],
+    "an object of items": lambda *_: {key: {"a": 1} for key in ("tools", "prompts", "resources", "resourceTemplates")},
+    "null": lambda *_: None,
+}
+
+
+@pytest.mark.parametrize("era_of_server", ["legacy", "modern"])
+@pytest.mark.parametrize("odd", ODD_LISTS)
+@pytest.mark.parametrize("method", ALL_LISTS)
+async def test_one_list_that_fails(method: str, odd: str, era_of_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other lists are served; the one is told of, asked for again, and there when it can be read."""
+    monkeypatch.setattr(lists, "FIRST_RETRY", 0.01)
+    server = FakeServer(era=era_of_server)
+    server.prompts, server.resources = [{"name": "p"}], [{"uri": "a://b", "name": "b"}]
+    server.templates = [{"uriTemplate": "a://{b}", "name": "t"}]
+    server.handlers[method] = ODD_LISTS[odd]
+    async with living(server, era=era_of_server) as life:
+        catalog = await life.ready()
+        counts = [len(each) for each in (catalog.tools, catalog.prompts, catalog.resources, catalog.templates)]
+        assert counts == [int(each != method) for each in ALL_LISTS]
+        [trouble] = life.connection.troubles
+        assert (trouble.code, trouble.data) == ("SERVER_LIST_FAILED", {"list": method})
+        assert f"`{method}` was answered with" in trouble.message
+        assert trouble.hint
+        await life.channel.sent(method, 3)
+        del server.handlers[method]
+        await until(lambda: not life.connection.troubles)
+        last = life.owner.catalogs[-1]
+        assert all((last.tools, last.prompts, last.resources, last.templates))
+
+
+async def test_all_lists_fail() -> None:
+    """A server that shook hands is used even then, with nothing in it."""
+    server = FakeServer()
+    server.handlers = dict.fromkeys(ALL_LISTS, _refuse)
+    async with living(server) as life:
+        catalog = await life.ready()
+        assert (catalog.tools, catalog.prompts, catalog.resources, catalog.templates) == ((), (), (), ())
+        assert [each.data["list"] for each in life.connection.troubles] == list(ALL_LISTS)
+
+
+async def test_a_list_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not keep the tools from being used for long, and is shown when it comes after all."""
+    monkeypatch.setattr(lists, "GRACE", 0.02)
+    server, door = FakeServer(), asyncio.Event()
+
+    async def late(*_: Any) -> Any:
+        await door.wait()
+        return {"resources": [{"uri": "a://b", "name": "b"}]}
+
+    server.handlers["resources/list"] = late
+    async with living(server) as life:
+        catalog = await life.ready()
+        assert len(catalog.tools) == 1
+        [trouble] = life.connection.troubles
+        assert (trouble.code, trouble.data) == ("SERVER_LIST_TIMEOUT", {"list": "resources/list"})
+        door.set()
+        await until(lambda: not life.connection.troubles)
+        assert len(life.owner.catalogs[-1].resources) == 1
+        assert len(life.channel.got("resources/list")) == 1
+
+
+async def test_lists_that_were_not_declared() -> None:
+    """They are listed where the server has them; where it has not, nothing is told of that."""
+    server = FakeServer()
+    server.capabilities = {}
+    server.handlers["prompts/list"] = _refuse
+    async with living(server) as life:
+        catalog = await life.ready()
+        assert [tool["name"] for tool in catalog.tools] == ["echo"]
+        assert life.connection.troubles == ()
+        server.tools["more"] = dict
+        life.channel.notify("notifications/tools/list_changed")
+        await until(lambda: len(life.owner.catalogs[-1].tools) == 2)
+
+
+async def test_undeclared_lists_hold_nothing_up() -> None:
+    """A server that does not answer what it does not know is used as soon as its own lists are there."""
+    server = FakeServer()
+    server.capabilities = {"tools": {}}
+    for method in ALL_LISTS[1:]:
+        server.handlers[method] = lambda *_: asyncio.Event().wait()
+    async with living(server) as life:
+        began = asyncio.get_running_loop().time()
+        await life.ready()
+        assert asyncio.get_running_loop().time() - began < lists.UNDECLARED_WAIT
+        assert life.connection.troubles == ()
+
+
+async def test_undeclared_lists_that_end_the_connection() -> None:
+    """A server that such a request ends is not asked again."""
+    server, owner = FakeServer(), Owner()
+    server.capabilities = {"tools": {}}
+    server.handlers["prompts/list"] = lambda channel, _: channel.close(ServerExited("It exited with code 1."))
+    async with living(server, owner) as life:
+        assert isinstance(await life.over(), ServerExited)
+    owner.catalogs.clear()
+    async with living(server, owner) as life:
+        await life.ready()
+        await settle()
+        assert [frame["method"] for frame in life.channel.received][2:] == ["tools/list"]
 
 
 async def test_list_changed() -> None:
@@ -371,7 +507,7 @@ async def test_list_changed() -> None:
 
 async def test_many_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of a burst of notices is heeded at once, all the others together, when it is quiet again."""
-    monkeypatch.setattr(lists, "LONGEST_UNREST", 5.0)
+    monkeypatch.setattr(changes, "LONGEST_UNREST", 5.0)
     server = FakeServer()
     async with living(server) as life:
         await life.ready()
@@ -386,8 +522,8 @@ async def test_many_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_changes_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that never stops announcing has its list read again and again nevertheless."""
-    monkeypatch.setattr(lists, "QUIET", 0.02)
-    monkeypatch.setattr(lists, "LONGEST_UNREST", 0.05)
+    monkeypatch.setattr(changes, "QUIET", 0.02)
+    monkeypatch.setattr(changes, "LONGEST_UNREST", 0.05)
     server = FakeServer()
     async with living(server) as life:
         await life.ready()
@@ -403,7 +539,7 @@ async def test_changes_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_list_changed_but_unreadable() -> None:
-    """When the new list cannot be read, the old one stays, and the next notice is heeded."""
+    """When the new list cannot be read, the old one stays and that is told; the next notice is heeded."""
     server = FakeServer()
     async with living(server, start_timeout=0.05) as life:
         before = await life.ready()
@@ -416,15 +552,57 @@ async def test_list_changed_but_unreadable() -> None:
             return answer
 
         server.handlers["tools/list"] = fail
-        for count in (2, 3):
+        for code in ("SERVER_LIST_FAILED", "SERVER_LIST_TIMEOUT"):
             life.channel.notify("notifications/tools/list_changed")
-            await life.channel.sent("tools/list", count)
-            await settle()
+            await until(lambda code=code: [each.code for each in life.connection.troubles] == [code])
         await life.channel.sent("notifications/cancelled")
         assert life.connection.catalog is before
         del server.handlers["tools/list"]
         life.channel.notify("notifications/tools/list_changed")
-        await until(lambda: len(life.owner.catalogs) == 2)
+        await until(lambda: not life.connection.troubles)
+        assert life.owner.catalogs[-1].tools == before.tools
+
+
+async def test_one_notice_for_two_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notice that was true of resources was not false because the templates are as before."""
+    monkeypatch.setattr(changes, "QUIET", 0.0)
+    monkeypatch.setattr(changes, "LONGEST_UNREST", 0.01)
+    monkeypatch.setattr(changes, "LONGEST_SPACING", 60.0)
+    server = FakeServer()
+    async with living(server) as life:
+        await life.ready()
+        for number in range(20):  # the templates, unchanged, would be spaced by hours
+            server.resources.append({"uri": f"a://{number}", "name": "n"})
+            life.channel.notify("notifications/resources/list_changed")
+            await until(lambda number=number: len(life.owner.catalogs[-1].resources) == number + 1)
+        server.templates.append({"uriTemplate": "a://{b}", "name": "t"})
+        life.channel.notify("notifications/resources/list_changed")
+        await until(lambda: len(life.owner.catalogs[-1].templates) == 1)
+
+
+async def test_false_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that announces a change whenever a list is read is read ever more rarely; a true change is shown."""
+    monkeypatch.setattr(changes, "QUIET", 0.0)
+    monkeypatch.setattr(changes, "LONGEST_UNREST", 0.01)
+    server = FakeServer()
+
+    def answer(channel: FakeChannel, _: Frame) -> Any:
+        times.append(asyncio.get_running_loop().time())
+        channel.notify("notifications/tools/list_changed")
+        return {"tools": server._items("tools/list")}
+
+    times: list[float] = []
+    server.handlers["tools/list"] = answer
+    async with living(server) as life:
+        await until(lambda: len(times) == 6)
+        gaps = [after - before for before, after in itertools.pairwise(times)]
+        assert gaps[4] >= 0.08, gaps
+        assert len(life.owner.catalogs) == 1
+        server.tools["new"] = dict
+        await until(lambda: len(life.owner.catalogs[-1].tools) == 2)
+        count = len(times)
+        await until(lambda: len(times) == count + 2)
+        assert times[-1] - times[-2] < gaps[4]
 
 
 # --- requests ----------------------------------------------------------------------------------------------------

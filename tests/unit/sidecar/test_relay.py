@@ -24,8 +24,8 @@ def server(request: pytest.FixtureRequest) -> FakeServer:
     """A server of either era."""
     server = FakeServer(era=request.param)
     server.prompts = [{"name": "p"}]
-    server.resources = [{"uri": "note://1"}]
-    server.templates = [{"uriTemplate": "note://{id}"}]
+    server.resources = [{"uri": "note://1", "name": "one"}]
+    server.templates = [{"uriTemplate": "note://{id}", "name": "each"}]
     return server
 
 
@@ -49,9 +49,9 @@ async def test_lists(hub: World) -> None:
     """Each list is the view's, whole; a cursor cannot be the hub's."""
     client = Recorder()
     assert await hub.ask(client, "prompts/list") == {"prompts": [{"name": "ns_p"}]}
-    assert (await hub.ask(client, "resources/list"))["resources"] == [{"uri": "note://ns/1"}]
+    assert (await hub.ask(client, "resources/list"))["resources"] == [{"uri": "note://ns/1", "name": "one"}]
     assert (await hub.ask(client, "resources/templates/list"))["resourceTemplates"] == [
-        {"uriTemplate": "note://ns/{id}"}
+        {"uriTemplate": "note://ns/{id}", "name": "each"}
     ]
     modern = await hub.ask(client, "tools/list", MODERN)
     assert (modern["resultType"], modern["ttlMs"], modern["cacheScope"]) == ("complete", 0, "private")

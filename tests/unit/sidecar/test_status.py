@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bridge.errors import ErrorBody
+from sidecar import lists
 from sidecar import status as module
 from sidecar.errors import ServerExited
-from tests.support.fake_server import FakeServer, until
+from tests.support.fake_server import FakeServer, RpcError, until
 from tests.support.inprocess import Recorder, World, space, world
 
 
@@ -109,6 +111,54 @@ async def test_failing(tmp_path: Path) -> None:
         assert shown.retry_at is not None
         assert shown.attempts >= 1
         assert (await made.reporter.status()).settled
+
+
+async def test_degraded(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of which a part is not served says which, without secrets; it is ready in every other respect."""
+    monkeypatch.setattr(lists, "FIRST_RETRY", 0.01)
+    server = FakeServer()
+
+    def fail(*_: object) -> None:
+        raise RpcError(-32000, "no database at my-secret-value")
+
+    server.handlers["prompts/list"] = fail
+    async with world(tmp_path, server) as made:
+        made.redactor.add("a", {"my-secret-value"})
+        made.put(server.spec("a"), space("a"))
+        await made.settled()
+        status = await made.reporter.status()
+        shown = status.servers[0]
+        assert (shown.state, shown.reason, shown.tools, status.workspaces[0].ready) == ("degraded", None, 1, 1)
+        assert [(each.code, each.data) for each in shown.troubles] == [("SERVER_LIST_FAILED", {"list": "prompts/list"})]
+        assert shown.troubles[0].message == "`prompts/list` was answered with error -32000: no database at ***."
+        assert b'yamcp_hub_upstream_state{server="a",state="degraded"} 1.0' in made.metrics.render()[0]
+        assert {"state": "degraded"} in [event.data for event in made.events if event.topic == "server"]
+        await server.channel.sent("prompts/list", 4)
+        del server.handlers["prompts/list"]
+        await until(lambda: not next(iter(made.hub.pool)).troubles.all)
+        assert (await made.reporter.status()).servers[0].state == "ready"
+    told = [record.getMessage() for record in caplog.records if "degraded" in record.getMessage()]
+    assert told == ["server degraded"]
+
+
+async def test_troubles_of_several_sources(tmp_path: Path) -> None:
+    """Each source replaces its own; the state is degraded while there is one, and each change is told."""
+    server = FakeServer()
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a"), space("a"))
+        await made.settled()
+        upstream = next(iter(made.hub.pool))
+        one, two = (ErrorBody(code=code, message=code) for code in ("ONE", "TWO"))
+        upstream.set_troubles("x", [one])
+        upstream.set_troubles("y", [two])
+        count = len(made.events)
+        upstream.set_troubles("y", [two])
+        assert len(made.events) == count
+        assert (upstream.troubles.all, upstream.shown_state) == ((one, two), "degraded")
+        upstream.set_troubles("x", ())
+        upstream.set_troubles("y", ())
+        assert (upstream.troubles.all, upstream.shown_state) == ((), "ready")
+        assert made.events[-1].data == {"state": "ready"}
 
 
 async def test_stopped(tmp_path: Path) -> None:

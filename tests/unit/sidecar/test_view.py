@@ -113,8 +113,8 @@ def test_instructions() -> None:
 def test_lists_are_written_once_a_view() -> None:
     """Whoever lists gets the same bytes, until the view is another one."""
     view = View(tools=({"name": "a"},))
-    assert view.listed("tools") is view.listed("tools")
-    assert (view.listed("tools"), view.listed("prompts")) == ([{"name": "a"}], [])
+    assert view.listed("tools", "legacy") is view.listed("tools", "modern")
+    assert (view.listed("tools", "legacy"), view.listed("prompts", "legacy")) == ([{"name": "a"}], [])
     assert not view.wants_headers
 
 

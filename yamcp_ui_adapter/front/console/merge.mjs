@@ -114,7 +114,7 @@ function aboutServer(before, after) {
 /** @param {Server} server */
 function stateText(server) {
   const { word, tone } = serverState(server);
-  const why = tone === 'bad' || tone === 'warn' ? server.reason?.message : '';
+  const why = tone === 'bad' || tone === 'warn' ? (server.reason ?? server.troubles?.[0])?.message : '';
   return why ? `${word.toLowerCase()}: ${why}` : word.toLowerCase();
 }
 

@@ -16,6 +16,7 @@ const WORKSPACE = {
 /** @type {Record<string, { word: string, tone: Tone }>} */
 const SERVER = {
   ready: { word: 'Ready', tone: 'ok' },
+  degraded: { word: 'Degraded', tone: 'warn' },
   starting: { word: 'Starting', tone: 'busy' },
   backoff: { word: 'Trying again', tone: 'warn' },
   failed: { word: 'Failed', tone: 'bad' },

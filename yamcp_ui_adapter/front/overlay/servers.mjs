@@ -4,7 +4,7 @@ import { serverState } from '/hub/assets/words.mjs';
 import { el, say, set } from './dom.mjs';
 import { cellText, serverList } from './page.mjs';
 
-const TELLS = ['backoff', 'failed', 'invalid'];
+const TELLS = ['degraded', 'backoff', 'failed', 'invalid'];
 
 /** @param {import('./live.mjs').Live} live */
 export function refreshServers(live) {
@@ -26,7 +26,7 @@ function show(cell, server) {
   const { word: text, tone } = serverState(server);
   say(word, text);
   set(word, 'data-tone', tone);
-  const why = server.reason ?? server.issues[0];
+  const why = server.reason ?? server.troubles[0] ?? server.issues[0];
   say(reason, why && TELLS.includes(server.state) ? `${why.code}: ${why.message}` : '');
 }
 

@@ -73,6 +73,26 @@ async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> Non
     assert (await hub.hubctl("doctor"))[1].splitlines()[-1] == "3 wrong."
 
 
+async def test_a_degraded_server_is_told_with_what_to_do(hub: CannedHub) -> None:
+    """Each of its troubles is a warning; it serves, so nothing is wrong."""
+    trouble = ErrorBody(
+        code="SERVER_LIST_FAILED", message="`prompts/list` was answered with error -1: x.", hint="Look."
+    )
+    hub.status = status([workspace("w", "time")], [server("time", "degraded", troubles=(trouble,), tools=3)])
+    code, out, _ = await hub.hubctl("doctor", "--json")
+    [found] = [each for each in json.loads(out) if each["subject"] == "server time"]
+    assert found == {
+        "level": "warning",
+        "subject": "server time",
+        "message": "degraded: `prompts/list` was answered with error -1: x.",
+        "hint": "Look.",
+        "code": "SERVER_LIST_FAILED",
+    }
+    assert code == 0
+    _, out, _ = await hub.hubctl("status")
+    assert "time: SERVER_LIST_FAILED: `prompts/list` was answered with error -1: x. Look." in out
+
+
 async def test_a_process_that_does_not_answer_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what supervisord says of it; what the other one knows is told all the same."""
     states = dict.fromkeys(("adapter", "front"), "BACKOFF Exited too quickly")

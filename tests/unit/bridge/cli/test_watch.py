@@ -67,6 +67,22 @@ def test_a_failure_and_its_end_are_told() -> None:
     assert changes(one("failed"), one("ready"), PLAIN) == ["server a: ready, 3 tools", "workspace w: ready, 3 tools"]
 
 
+def test_a_degraded_server_is_told() -> None:
+    """With its first trouble; and when these change, and when it is whole again. Its workspace stays ready."""
+    first, second = (ErrorBody(code=code, message=f"{code} is missing.", hint="Wait.") for code in ("A", "B"))
+    workspaces = [workspace("w", "a", tools=3)]
+    whole = status(workspaces, [server("a")])
+    one, two = (
+        status(workspaces, [server("a", "degraded", troubles=troubles, tools=3)])
+        for troubles in ((first,), (second, first))
+    )
+    assert changes(whole, one, PLAIN) == ["server a: degraded, 3 tools, A: A is missing. Wait."]
+    assert changes(one, two, PLAIN) == ["server a: degraded, 3 tools, B: B is missing. Wait. (1 more)"]
+    assert changes(two, two, PLAIN) == []
+    assert changes(two, whole, PLAIN) == ["server a: ready, 3 tools"]
+    assert "  server a: degraded, 3 tools, A: A is missing. Wait." in first_lines(one, desired(), "pages", PLAIN)
+
+
 def test_each_try_is_not_told() -> None:
     """A server that starts, fails, starts and fails again for the same reason is told of once."""
     reason = ErrorBody(code="SERVER_EXITED", message="exited 1")

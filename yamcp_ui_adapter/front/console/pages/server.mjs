@@ -51,6 +51,7 @@ function Known({ server }) {
   return html`<${Page} title=${shown(key)} lead=${html`<${Lead} server=${server} />`} actions=${html`<${Actions} server=${server} onDelete=${() => setDeleting(true)} />`} back=${BACK}>
     <div class="stack">
       ${reason && html`<${Notice} error=${reason} tone=${tone === 'bad' ? 'bad' : tone === 'warn' ? 'warn' : 'info'} quiet><${Retry} server=${server} /></${Notice}>`}
+      ${server.troubles.map((trouble) => html`<${Notice} error=${trouble} tone="warn" quiet key=${trouble.message} />`)}
       ${stale && html`<${Notice} tone="warn" quiet><p>Its entry in the file is broken now; what runs is the last version that could be used.</p></${Notice}>`}
       <${Issues} issues=${issues} />
       <${Hints} server=${server} />
@@ -129,7 +130,10 @@ function Now({ server }) {
   if (how === 'invalid' || how === 'unknown') return null;
   /** @type {[any, any][]} */
   const facts = [
-    [how === 'ready' ? 'Up for' : 'In this state for', since > 0 && html`<${Time} at=${since} plain />`],
+    [
+      how === 'ready' || how === 'degraded' ? 'Up for' : 'In this state for',
+      since > 0 && html`<${Time} at=${since} plain />`,
+    ],
     ['Tools', tools],
     ['Resources', resources],
     ['Prompts', prompts],
