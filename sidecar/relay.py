@@ -130,8 +130,9 @@ class Relay:
 
     async def _call_tool(self, request: Request) -> dict[str, Any]:
         name = request.string("name")
-        route = await self._find(request, lambda view: view.tool_routes.get(name))
-        route = route or self._meant(request, await self.view(request), name)
+        route = await self._find(request, lambda view: view.tool_routes.get(name) or _only(view.own_names(name)))
+        if route is None:
+            raise self.missing(request, ToolUnknown, f"no tool {_shown(name)}{self._candidates(request, name)}.")
         params = request.params if route.name == name else {**request.params, "name": route.name}
         result = await self.ask(request, route.offer, params, tool=route.name)
         if result.get("resultType") == era.TASK and request.takes_tasks:
@@ -140,14 +141,11 @@ class Relay:
             return request.session.server_tasks.created(route.offer, request.served, route.name, result)
         return era.structured_to_client(request.era, result, route.wrapped)
 
-    def _meant(self, request: Request, view: View, name: str) -> Route:
-        """The tool that a view of MCP Apps calls: a view knows its server's own names only. Raises ToolUnknown."""
-        found = view.own_names(name)
-        if len(found) == 1:
-            return next(iter(found.values()))
-        shown = ", ".join(sorted(found)[:CANDIDATES])
-        several = f", and views of several servers may mean one of its own names: {shown}" if found else ""
-        raise self.missing(request, ToolUnknown, f"no tool {_shown(name)}{several}.")
+    def _candidates(self, request: Request, name: str) -> str:
+        """Which tools a view of MCP Apps may mean by a name of its own server, where that is not clear."""
+        view = request.session.holder.private_view or self._workspace.view
+        shown = ", ".join(sorted(view.own_names(name))[:CANDIDATES])
+        return f", and views of several servers may mean one of its own names: {shown}" if shown else ""
 
     async def task(self, request: Request) -> dict[str, Any]:
         """Ask about a task, answer what it asks, or end it, where it runs."""
@@ -362,6 +360,11 @@ def log_failure(workspace: str, method: str, correlation: str, error: SidecarErr
             "reason": error.message,
         },
     )
+
+
+def _only(found: Mapping[str, Route]) -> Route | None:
+    """The route by which a view of MCP Apps calls a tool of its own server: it knows the server's own names alone."""
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _shown(value: Any) -> str:
