@@ -225,9 +225,12 @@ async def test_arguments_that_a_server_wants_in_headers(hub: Sidecar, transport:
 
 @EACH_ERA
 async def test_a_uri_of_no_server(hub: Sidecar, transport: Transport, era: Era) -> None:
-    """A URI without the label of a server of the workspace is not found, with the code of the era."""
+    """A URI without the label of a server of the workspace is not found, with the code of the era; unless a single
+    server lists it as its own (docs/extensions.md)."""
     async with peers.connected(hub.http("both"), transport, era) as peer:
-        for uri in ("mock://hello", "mock://nobody/hello", "nonsense"):
+        read = (await peer.request("resources/read", {"uri": "mock://hello"})).result["contents"]
+        assert [content["uri"].endswith("/hello") for content in read] == [True]
+        for uri in ("mock://unlisted", "mock://nobody/hello", "nonsense"):
             error = (await peer.request("resources/read", {"uri": uri})).answer["error"]
             assert error["code"] == (-32002 if era == "legacy" else -32602), error
             assert error["data"]["code"] == "RESOURCE_UNKNOWN"
