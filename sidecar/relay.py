@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sidecar import era, pages, rounds, tasks, uris
+from sidecar import era, pages, rounds, starting, tasks, uris
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
 from sidecar.modern import ModernCalls
@@ -201,8 +201,10 @@ class Relay:
 
     async def _find(self, request: Request, find: Callable[[View], T | None]) -> T | None:
         """What a client asks for; where it is not there, servers that are in their first start are waited for."""
+        clock = asyncio.get_running_loop().time
+        latest = clock() + starting.UNTOLD
         found = find(await self._view(request))
-        if found is None and await self._workspace.started(request.progress()):
+        if found is None and await self._workspace.started(request.progress(), max(latest - clock(), 0.0)):
             found = find(await self._view(request))
         return found
 
