@@ -139,7 +139,9 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body that is read.")
     probe_features: bool = Field(
-        True, description="Look, once a server, whether it offers more to clients with features, for a hint."
+        True,
+        description="Look, once a server, whether it offers more to clients with features, and what a per_client one "
+        "says of itself.",
     )
     page_size: int = Field(
         0, ge=0, description="Most items on one page of a list that a client asks for; 0: every list whole."

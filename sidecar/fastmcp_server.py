@@ -39,6 +39,7 @@ from sidecar.fastmcp_late import LateEntry, Take
 from sidecar.listened import Listened
 from sidecar.relay import Answered, Notify, Params
 from sidecar.session import Session
+from sidecar.upstream import RECONNECT_WAIT
 from sidecar.version import VERSION
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class FastMCPServer:
             return
         party = self._workspace.parties.of(session, params)
         with party.using():
-            await self._workspace.view_for(party)
+            await self._workspace.view_for(party, most=RECONNECT_WAIT)
             audience = self._audiences.setdefault(party, Audience(lambda: party.private_view or self._workspace.view))
             audience.listeners += 1
             token = hearing.set(audience)

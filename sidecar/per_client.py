@@ -49,8 +49,8 @@ class PerClient:
 
     # --- what a session sees -------------------------------------------------------------------------------------
 
-    async def view_for(self, session: Session, tell: Progress | None) -> View:
-        """What a session sees, its own servers started; `tell` tells the client of their progress."""
+    async def view_for(self, session: Session, tell: Progress | None, most: float | None) -> View:
+        """What a session sees, its own servers started; `tell` and `most` are as in `starting.first_tries`."""
         workspace, session = self._workspace, session.holder
         alone = [member for member in workspace.members.values() if member.upstream is None]
         session.refused = None
@@ -59,7 +59,7 @@ class PerClient:
         if any(member.refused for member in alone):
             workspace.ask_again()
         opened = [self._opened(session, workspace.members[member.spec.key]) for member in alone]
-        await starting.first_tries(filter(None, opened), tell)
+        await starting.first_tries(filter(None, opened), tell, most)
         if session.private_view is None and session.own:
             session.private_view = workspace.build(session.own)
         return session.private_view or workspace.view

@@ -64,7 +64,7 @@ class Places:
 
     def give_back(self, key: str = "") -> None:
         """Leave the place of a request to whose turn it is, if anybody waits."""
-        if self._turns.next() is None:
+        if not self._turns.count or self._turns.next() is None:
             self._free += 1
 
 
@@ -92,7 +92,7 @@ class KeyedPlaces(Places):
             del self._held[key]
         else:
             self._held[key] -= 1
-        while self._free > 0 and (served := self._turns.next(self._may)) is not None:
+        while self._turns.count and self._free > 0 and (served := self._turns.next(self._may)) is not None:
             self._hold(served)
 
     def _may(self, key: str) -> bool:

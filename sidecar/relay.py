@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sidecar import era, extensions, pages, rounds, uris
+from sidecar import era, extensions, pages, rounds, starting, uris
 from sidecar.answered import Answered as Answered  # noqa: PLC0414  # what `answer` raises is imported from here
 from sidecar.channel import Frame
 from sidecar.errors import (
@@ -224,8 +224,10 @@ class Relay:
 
     async def _find(self, request: Request, find: Callable[[View], T | None]) -> T | None:
         """What a client asks for; where it is not there, servers that are in their first start are waited for."""
+        clock = asyncio.get_running_loop().time
+        latest = clock() + starting.UNTOLD
         found = find(await self.view(request))
-        if found is None and await self._workspace.started(request.progress()):
+        if found is None and await self._workspace.started(request.progress(), max(latest - clock(), 0.0)):
             found = find(await self.view(request))
         return found
 

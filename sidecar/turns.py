@@ -23,22 +23,23 @@ class QueueFull(Exception):
 class Turns:
     """The requests that wait. Keys, and within a key clients, are in the order in which it is their turn."""
 
-    __slots__ = ("_count", "_keys")
+    __slots__ = ("_keys", "count")
 
     def __init__(self) -> None:
         self._keys: OrderedDict[str, OrderedDict[str, Waiting]] = OrderedDict()
-        self._count = 0
+        self.count = 0
+        """How many requests wait."""
 
     def add(self, caller: Caller) -> Turn:
         """Have one more request wait; the future is resolved when it is its turn. Raises QueueFull."""
         clients = self._keys.get(caller.key) or OrderedDict[str, Waiting]()
         waiting = clients.get(caller.client) or Waiting()
-        if not may_take(len(waiting), self._count, MOST_WAITING, contested=True):
+        if not may_take(len(waiting), self.count, MOST_WAITING, contested=True):
             raise QueueFull(len(waiting))
         turn = asyncio.get_running_loop().create_future()
         waiting[turn] = None
         clients[caller.client], self._keys[caller.key] = waiting, clients
-        self._count += 1
+        self.count += 1
         return turn
 
     def remove(self, caller: Caller, turn: Turn) -> None:
@@ -48,7 +49,7 @@ class Turns:
         if clients is None or waiting is None or turn not in waiting:
             return
         del waiting[turn]
-        self._count -= 1
+        self.count -= 1
         if not waiting:
             del clients[caller.client]
         if not clients:
@@ -71,7 +72,7 @@ class Turns:
         clients = self._keys[key]
         client, waiting = clients.popitem(last=False)
         turn, _ = waiting.popitem(last=False)
-        self._count -= 1
+        self.count -= 1
         if waiting:
             clients[client] = waiting
         if clients:

@@ -269,12 +269,13 @@ class Workspace:
         found = (session.private_view or self.view).resource(exposed)
         return (found[0].upstream, found[1]) if found else None
 
-    async def view_for(self, session: Session, tell: Progress | None = None) -> View:
+    async def view_for(self, session: Session, tell: Progress | None = None, most: float | None = None) -> View:
         """What a session sees: with its own upstreams, started at first need, where servers are `per_client`.
 
-        `tell` sends progress to a client that waits for the start, and asked for it.
+        `tell` sends progress to a client that waits for the start, and asked for it; without it the wait is `most`
+        seconds at most (`starting.UNTOLD`).
         """
-        return await self.own.view_for(session, tell)
+        return await self.own.view_for(session, tell, most)
 
     def instructions(self) -> str:
         """What the servers say of themselves, those of `per_client` mode as they last said."""
