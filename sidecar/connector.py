@@ -23,6 +23,9 @@ from sidecar.upstream import Connect
 
 server_log = logging.getLogger(SERVER_LOGGER)
 
+FIXED: tuple[Transport, ...] = ("http", "websocket")
+"""Transports that are what a definition says; `sse` may be either of HTTP's, as YAMCP has no other word for a URL."""
+
 
 class _Known:
     """What was found out of a server; all its upstreams have the same, and it goes with the last of them."""
@@ -88,7 +91,7 @@ class Connector:
     @asynccontextmanager
     async def _remote(self, launch: RemoteLaunch, on_frame: OnFrame, known: _Known) -> AsyncIterator[Channel]:
         transport = known.transport
-        if transport is None and launch.transport != "auto" and not is_websocket(launch.url):
+        if transport is None and launch.transport in FIXED and not is_websocket(launch.url):
             transport = launch.transport
         found = transport or await detect(launch, self._connections)
 

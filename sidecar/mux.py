@@ -227,8 +227,11 @@ class Mux:
         """Fail every pending request, and those that are still to come: the channel is closed."""
         self._ended = error
         pending, self._pending = self._pending, {}
-        for each in pending.values():
-            each.failed(ConnectionLost(f"The connection ended before the answer: {error.message}"))
+        untaken = error.untaken if isinstance(error, ConnectionLost) else frozenset()
+        for number, each in pending.items():
+            lost = ConnectionLost(f"The connection ended before the answer: {error.message}")
+            lost.sent = number not in untaken
+            each.failed(lost)
 
 
 def _cancelled(request_id: int, reason: str) -> Frame:

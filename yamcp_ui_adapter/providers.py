@@ -152,7 +152,7 @@ class _EntryParser:
         if kind == "stdio":
             return self._stdio(parts.parameters)
         if kind in ("sse", "url"):
-            return self._remote(parts.parameters, "auto")
+            return self._remote(parts.parameters, "sse" if kind == "sse" else "auto")
         if kind in HTTP_TYPES:
             return self._remote(parts.parameters, "http")
         if kind in WEBSOCKET_TYPES:

@@ -26,7 +26,10 @@ class StdioLaunch(Model):
 
 
 class RemoteLaunch(Model):
-    """A server that the hub connects to. `transport: auto` finds out which of the two HTTP transports it speaks.
+    """A server that the hub connects to.
+
+    With `transport` auto and sse, the hub finds out which HTTP transport it speaks: auto tries Streamable HTTP first,
+    sse tries HTTP+SSE first.
 
     A URL of WebSocket (ws, wss) is spoken to so, whatever `transport` says.
     """

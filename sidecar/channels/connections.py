@@ -12,6 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2
 
 from bridge.models import RemoteLaunch
+from sidecar.channels.reading import ACCEPT_ENCODING
 from sidecar.channels.web import CONNECT_TIMEOUT, check_url, checked_headers, tls
 from sidecar.errors import Unreachable
 
@@ -27,7 +28,7 @@ class RemoteClient(httpx2.AsyncClient):
 
     def __init__(self, launch: RemoteLaunch, pool: _OriginPool) -> None:
         super().__init__(
-            headers=checked_headers(launch.headers),
+            headers={**checked_headers(launch.headers), b"accept-encoding": ACCEPT_ENCODING.encode()},
             transport=_Lent(pool),
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
         )

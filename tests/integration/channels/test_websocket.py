@@ -43,7 +43,7 @@ async def failure(url: str, **headers: str) -> SidecarError:
 @pytest.mark.parametrize(
     ("status", "error", "part"),
     [
-        ("401 Unauthorized", Refused, "answered HTTP 401 Unauthorized."),
+        ("401 Unauthorized", Refused, "answered HTTP 401 Unauthorized: it does not accept the configured credentials."),
         ("404 Not Found", Refused, "answered HTTP 404 Not Found."),
         ("503 Busy", Refused, "answered HTTP 503 Busy."),
         ("200 OK", Refused, "answered HTTP 200 OK."),
