@@ -15,7 +15,7 @@ from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
 from sidecar.channels.stdio import Telling, open_stdio
 from sidecar.containers.errors import EngineMissing
 from sidecar.containers.service import Containers
-from sidecar.expand import expand
+from sidecar.expand import expand, with_home
 from sidecar.logring import SERVER_LOGGER
 from sidecar.redact import Redactor, secrets_of
 from sidecar.spawner.client import Spawner
@@ -85,7 +85,8 @@ class Connector:
             async with self._containers.open(spec.key, expanded.launch, container, **told) as contained:
                 yield contained
             return
-        async with open_stdio(self._spawner, expanded.launch, pass_env=self._pass_env, **told) as stdio:
+        launch = with_home(expanded.launch, self._environ)
+        async with open_stdio(self._spawner, launch, pass_env=self._pass_env, **told) as stdio:
             yield stdio
 
     @asynccontextmanager

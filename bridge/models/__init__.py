@@ -27,6 +27,8 @@ from bridge.models.base import (
     Pong,
 )
 from bridge.models.desired import (
+    FRAMING_HEADERS,
+    OWN_HEADERS,
     ContainerSettings,
     Desired,
     Issue,
@@ -60,6 +62,8 @@ from bridge.models.edits import (
 from bridge.models.keys import AddKey, Key, KeyMade, Keys, RevokeKey
 
 __all__ = [
+    "FRAMING_HEADERS",
+    "OWN_HEADERS",
     "Accepted",
     "AddKey",
     "Call",

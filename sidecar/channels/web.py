@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from bridge.models import FRAMING_HEADERS, OWN_HEADERS
 from sidecar import codec
 from sidecar.channel import Frame
 from sidecar.channels.challenge import challenge
@@ -27,12 +28,6 @@ LONGEST_SHOWN = 16
 _MOST_REDIRECTS = 5
 _HOSTNAME_MISMATCH = 62  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH
 _LONGEST_PHRASE = 80
-FRAMING = frozenset(
-    {"connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"}
-) | {"upgrade"}
-"""Headers that say how a message is framed or its connection used: what is configured for them cannot be right."""
-OWN = frozenset({"accept", "accept-encoding", "content-type", "mcp-protocol-version", "mcp-session-id"})
-"""Headers that the hub sets itself, whatever is configured."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
@@ -210,12 +205,12 @@ def checked_headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:
             raise Unreachable(
                 f"The header {name!r} holds a character that HTTP does not allow.", hint="Correct it in `headers`."
             )
-        if name.lower() in FRAMING or name.lower().startswith("sec-websocket-"):
+        if name.lower() in FRAMING_HEADERS:
             raise Unreachable(
                 f"The header {name!r} cannot be configured: it belongs to each HTTP message or connection.",
                 hint="Remove it from `headers`.",
             )
-        if name.lower() not in OWN:
+        if name.lower() not in OWN_HEADERS:
             result[name.encode()] = value.strip().encode(errors="surrogateescape")
     return result
 
