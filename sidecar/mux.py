@@ -12,7 +12,7 @@ from typing import Any
 from bridge.deadlines import Deadline, Deadlines
 from sidecar import frames
 from sidecar.channel import Frame
-from sidecar.errors import CallTimeout, ConnectionLost, SidecarError
+from sidecar.errors import AnswerTooLarge, CallTimeout, ConnectionLost, SidecarError
 from sidecar.limit import Limit
 
 log = logging.getLogger(__name__)
@@ -227,6 +227,8 @@ class Mux:
         """Fail every pending request, and those that are still to come: the channel is closed."""
         self._ended = error
         pending, self._pending = self._pending, {}
+        if isinstance(error, AnswerTooLarge) and len(pending) == 1:  # no other's answer can it have been
+            pending.popitem()[1].failed(error)
         untaken = error.untaken if isinstance(error, ConnectionLost) else frozenset()
         for number, each in pending.items():
             lost = ConnectionLost(f"The connection ended before the answer: {error.message}")

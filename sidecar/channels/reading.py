@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import httpx2
 
+from sidecar.channels.oversize import EndlessEvent, cut
 from sidecar.channels.web import keep_alive, place
 from sidecar.errors import AnswerTooLarge, HandshakeFailed
 
@@ -70,7 +71,7 @@ async def drain(response: httpx2.Response) -> None:
 
 
 async def events(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent]:
-    """The server-sent events of a response.
+    """The server-sent events of the answer to one request.
 
     Raises:
         AnswerTooLarge: an event is longer than MAX_MESSAGE.
@@ -79,13 +80,37 @@ async def events(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentE
     keep_alive(response)
     async with aclosing(_pieces(response)) as pieces:
         source = response if _decoder(response) is None else _plain(response, pieces)
-        iterator = cast("Any", aiter(httpx2.EventSource(source, max_event_size=MAX_MESSAGE)))
+        async with aclosing(_parsed(source, MAX_MESSAGE)) as found:
+            async for event in found:
+                yield event
+
+
+async def shared_events(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent]:
+    """The server-sent events of a stream that has the answers to many requests.
+
+    An event longer than MAX_MESSAGE comes without its middle, as an event of the name `oversize.TOO_LARGE`.
+
+    Raises:
+        AnswerTooLarge: an event is longer than 4 times that.
+        HandshakeFailed: the stream has a content coding that was not asked for.
+    """
+    keep_alive(response)
+    async with aclosing(_pieces(response)) as pieces, aclosing(cut(pieces, MAX_MESSAGE)) as passed:
         try:
-            async with aclosing(iterator) as found:
+            async with aclosing(_parsed(_plain(response, passed), MAX_MESSAGE + 4 * _PIECE)) as found:
                 async for event in found:
                     yield event
-        except httpx2.SSEError:
+        except EndlessEvent:
             raise too_large(response) from None
+
+
+async def _parsed(response: httpx2.Response, most: int) -> AsyncGenerator[httpx2.ServerSentEvent]:
+    try:
+        async with aclosing(cast("Any", aiter(httpx2.EventSource(response, max_event_size=most)))) as found:
+            async for event in found:
+                yield event
+    except httpx2.SSEError:
+        raise too_large(response) from None
 
 
 def too_large(response: httpx2.Response) -> AnswerTooLarge:

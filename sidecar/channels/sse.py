@@ -14,7 +14,8 @@ from sidecar import codec
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import PostingChannel
 from sidecar.channels.connections import Connections, RemoteClient
-from sidecar.channels.reading import drain, error_body, events
+from sidecar.channels.oversize import TOO_LARGE, id_in
+from sidecar.channels.reading import drain, error_body, shared_events, too_large
 from sidecar.channels.sessions import GONE, doubtful, names_session
 from sidecar.channels.web import (
     CONNECT_TIMEOUT,
@@ -91,13 +92,22 @@ class SseChannel(PostingChannel):
             return refusal(response, self._url)
         if not is_event_stream(response):
             return not_mcp(response, self._url)
-        async for event in events(response):
-            if event.event == "message":
+        async for event in shared_events(response):
+            if event.event == TOO_LARGE:
+                self._take_too_large(event.data, response)
+            elif event.event == "message":
                 for frame in parse(event.data):
                     self._receive(frame)
             elif event.event == "endpoint" and (error := self._take_endpoint(event.data)):
                 return error
         return Unreachable(f"{place(self._url)} ended the event stream.")
+
+    def _take_too_large(self, data: str, response: httpx2.Response) -> None:
+        """Answer the request whose answer was too large. Raises AnswerTooLarge where that cannot be told."""
+        error, request_id = too_large(response), id_in(data)
+        if request_id is None:
+            raise error
+        self._answer_error({"method": "", "id": request_id}, error)
 
     def _take_endpoint(self, reference: str) -> HandshakeFailed | None:
         """Where to post; on the origin of the URL only, since the headers are meant for that."""

@@ -29,7 +29,8 @@ _MOST_REDIRECTS = 5
 _HOSTNAME_MISMATCH = 62  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH
 _LONGEST_PHRASE = 80
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
+"""Control characters, and half characters but those that stand for bytes which are no UTF-8 (surrogateescape)."""
 _KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
@@ -42,11 +43,11 @@ def tls() -> ssl.SSLContext:
 def check_url(url: str, *schemes: str) -> httpx2.URL:
     """The URL taken apart. Raises Unreachable unless it has one of the schemes, and a host."""
     try:
-        urlsplit(url)
+        port = urlsplit(url).port  # raises ValueError above 65535
         parsed = httpx2.URL(url)
-    except (httpx2.InvalidURL, ValueError):
-        parsed = httpx2.URL("")
-    if parsed.scheme not in schemes or not parsed.host:
+    except (httpx2.InvalidURL, ValueError):  # UnicodeEncodeError is one
+        port, parsed = None, httpx2.URL("")
+    if parsed.scheme not in schemes or not parsed.host or port == 0:
         wanted = " or ".join(f"{scheme}://" for scheme in schemes)
         raise Unreachable(f"The URL is not a valid {wanted} URL.", hint="Correct `url`.")
     return parsed

@@ -29,7 +29,7 @@ from sidecar.channels.web import (
     tls,
     tls_hint,
 )
-from sidecar.errors import ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
+from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
 
 logging.getLogger("websockets").setLevel(logging.WARNING)  # it writes headers at DEBUG
 
@@ -160,7 +160,7 @@ def _why_closed(closed: ConnectionClosed, url: str, established: bool) -> Sideca
     """The error for the end of an open connection (RFC 6455, section 7.4)."""
     if closed.sent and not closed.rcvd_then_sent:
         if closed.sent.code == CloseCode.MESSAGE_TOO_BIG:
-            return ConnectionLost(f"{place(url)} sent a message of more than {MAX_MESSAGE >> 20} MiB.")
+            return AnswerTooLarge(f"{place(url)} sent a message of more than {MAX_MESSAGE >> 20} MiB.")
         if closed.sent.code == CloseCode.INTERNAL_ERROR:
             return ConnectionLost(f"{place(url)} did not answer a ping within {PING_TIMEOUT:g} s.")
         return ConnectionLost(f"{place(url)} broke the WebSocket protocol (close code {closed.sent.code}).")

@@ -105,6 +105,8 @@ class SseServer:
 
     def __init__(self, unknown: Reply) -> None:
         self.unknown = unknown
+        self.results: dict[str, Callable[[dict[str, Any]], str]] = {}
+        """What answers calls, by tool, in the place of the result."""
         self.done: list[str] = []
         self.opened = 0
         self._streams: dict[str, Exchange] = {}
@@ -128,8 +130,13 @@ class SseServer:
             return
         await exchange.reply("202 Accepted")
         if "id" in message:
-            data = _result(message, RESULT if message["method"] == "initialize" else answer(message, self.done))
+            data = self._data(message)
             await self._streams[session].write(f"event: message\ndata: {data}\n\n")
+
+    def _data(self, message: dict[str, Any]) -> str:
+        if make := self.results.get(message.get("params", {}).get("name", "")):
+            return make(message)
+        return _result(message, RESULT if message["method"] == "initialize" else answer(message, self.done))
 
 
 def answer(message: dict[str, Any], done: list[str]) -> dict[str, Any]:

@@ -277,6 +277,25 @@ async def test_results_without_end(content_type: str, encoding: str, monkeypatch
     assert flood.sent < LIMIT
 
 
+@pytest.mark.parametrize("id_first", [True, False])
+async def test_large_results_on_a_stream_that_many_share(id_first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over HTTP+SSE too, only the call whose result is too large fails; the stream goes on."""
+    monkeypatch.setattr(reading, "MAX_MESSAGE", 2 << 20)
+    server = SseServer(UNKNOWN_SESSION["410"])
+
+    def large(message: dict[str, Any]) -> str:
+        members = {"id": message["id"], "result": {"content": "x" * (5 << 20)}}
+        return json.dumps({"jsonrpc": "2.0", **(members if id_first else dict(reversed(members.items())))})
+
+    server.results["bad"] = large
+    async with scripted(server) as url, upstream_to(url, "sse") as upstream:
+        with pytest.raises(Failure, match=r"answered with more than 2 MiB\.") as caught:
+            await call(upstream, "x", "bad")
+        assert caught.value.error["data"]["code"] == "SERVER_ANSWER_TOO_LARGE"
+        assert await call(upstream, "a") == "a"
+        assert (upstream.restarts, server.opened) == (0, 1)
+
+
 @pytest.mark.parametrize("status", ["202 Accepted", "500 Fault"])
 async def test_answers_that_drip(status: str, hurried: None) -> None:
     """What comes byte by byte is not waited for: of an error, the status tells enough."""

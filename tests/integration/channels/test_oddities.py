@@ -96,7 +96,9 @@ async def test_nobody_there(transport: Transport) -> None:
 
 
 @pytest.mark.parametrize("transport", ["sse", "http"])
-@pytest.mark.parametrize("url", ["ftp://h/x", "http://", "http://[bad", "s3cret", "http://h:port/"])
+@pytest.mark.parametrize(
+    "url", ["ftp://h/x", "http://", "http://[bad", "s3cret", "http://h:port/", "http://h:99999/", "http://h:0/"]
+)
 async def test_unusable_urls(url: str, transport: Transport) -> None:
     """What is no URL is told so, without repeating it."""
     found = await failure(url, transport)
@@ -104,7 +106,10 @@ async def test_unusable_urls(url: str, transport: Transport) -> None:
     assert found.message == "The URL is not a valid http:// or https:// URL."
 
 
-@pytest.mark.parametrize(("name", "value"), [("X", "s3c\nret"), ("X Y", "s3cret"), ("", "s3cret")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("X", "s3c\nret"), ("X Y", "s3cret"), ("", "s3cret"), ("X", "s3cret\ud800"), ("Ü", "s3cret"), ("X\n", "s3cret")],
+)
 async def test_unusable_headers(name: str, value: str) -> None:
     """A header that cannot be sent is named, its value is not."""
     found = await failure("http://127.0.0.1/", "http", **{name: value})
