@@ -9,7 +9,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import httpx2
 
@@ -27,11 +27,44 @@ DRAIN_TIMEOUT = 5.0
 """Seconds that reading such a body, or that of an error, may take."""
 ACCEPT_ENCODING = "gzip, deflate"
 """The content codings that can be decompressed piece by piece; others are refused."""
+LARGE = 1024 * 1024
+"""Bytes from which a message needs a place among the large ones of its origin."""
+MOST_LARGE = 4
+"""Large messages that are read from one origin at the same time, so that it cannot fill the memory; others wait."""
 _PIECE = 256 * 1024
 
 
-async def body(response: httpx2.Response) -> bytearray:
-    """The decompressed body of a response.
+class _Room:
+    """What one read holds in memory: beyond LARGE bytes it needs one of the `places`, and gives it back at the end."""
+
+    def __init__(self, places: asyncio.Semaphore | None) -> None:
+        self._places = places
+        self._size = 0
+        self._held = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.leave()
+
+    async def add(self, size: int) -> None:
+        """Hold so many bytes more; waits for a place."""
+        self._size += size
+        if self._size > LARGE and not self._held and self._places is not None:
+            await self._places.acquire()
+            self._held = True
+
+    def leave(self) -> None:
+        """Hold nothing."""
+        self._size = 0
+        if self._held and self._places is not None:
+            self._held = False
+            self._places.release()
+
+
+async def body(response: httpx2.Response, places: asyncio.Semaphore | None = None) -> bytearray:
+    """The decompressed body of a response; `places` are those of large messages.
 
     Raises:
         AnswerTooLarge: it is longer than MAX_MESSAGE.
@@ -39,7 +72,8 @@ async def body(response: httpx2.Response) -> bytearray:
     """
     if _announced(response) > MAX_MESSAGE:
         raise too_large(response)
-    read = await _read(response, MAX_MESSAGE)
+    with _Room(places) as room:
+        read = await _read(response, MAX_MESSAGE, room)
     if read is None:
         raise too_large(response)
     return read
@@ -52,7 +86,7 @@ async def error_body(response: httpx2.Response) -> bytes:
     """
     with suppress(TimeoutError, httpx2.HTTPError, HandshakeFailed):
         async with asyncio.timeout(DRAIN_TIMEOUT):
-            return bytes(await _read(response, MAX_ERROR) or b"")
+            return bytes(await _read(response, MAX_ERROR, _Room(None)) or b"")
     return b""
 
 
@@ -70,22 +104,30 @@ async def drain(response: httpx2.Response) -> None:
                     return
 
 
-async def events(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent]:
-    """The server-sent events of the answer to one request.
+async def events(
+    response: httpx2.Response, places: asyncio.Semaphore | None = None
+) -> AsyncGenerator[httpx2.ServerSentEvent]:
+    """The server-sent events of the answer to one request; `places` are those of large messages.
 
     Raises:
         AnswerTooLarge: an event is longer than MAX_MESSAGE.
         HandshakeFailed: the stream has a content coding that was not asked for.
     """
     keep_alive(response)
-    async with aclosing(_pieces(response)) as pieces:
-        source = response if _decoder(response) is None else _plain(response, pieces)
-        async with aclosing(_parsed(source, MAX_MESSAGE)) as found:
+    with _Room(places) as room:
+        async with (
+            aclosing(_pieces(response)) as pieces,
+            aclosing(_counted(pieces, room)) as counted,
+            aclosing(_parsed(_plain(response, counted), MAX_MESSAGE)) as found,
+        ):
             async for event in found:
+                room.leave()
                 yield event
 
 
-async def shared_events(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent]:
+async def shared_events(
+    response: httpx2.Response, places: asyncio.Semaphore | None = None
+) -> AsyncGenerator[httpx2.ServerSentEvent]:
     """The server-sent events of a stream that has the answers to many requests.
 
     An event longer than MAX_MESSAGE comes without its middle, as an event of the name `oversize.TOO_LARGE`.
@@ -95,13 +137,16 @@ async def shared_events(response: httpx2.Response) -> AsyncGenerator[httpx2.Serv
         HandshakeFailed: the stream has a content coding that was not asked for.
     """
     keep_alive(response)
-    async with aclosing(_pieces(response)) as pieces, aclosing(cut(pieces, MAX_MESSAGE)) as passed:
-        try:
-            async with aclosing(_parsed(_plain(response, passed), MAX_MESSAGE + 4 * _PIECE)) as found:
-                async for event in found:
-                    yield event
-        except EndlessEvent:
-            raise too_large(response) from None
+    with _Room(places) as room:
+        async with (
+            aclosing(_pieces(response)) as pieces,
+            aclosing(cut(pieces, MAX_MESSAGE)) as passed,
+            aclosing(_counted(passed, room)) as counted,
+            aclosing(_parsed(_plain(response, counted), MAX_MESSAGE + 4 * _PIECE)) as found,
+        ):
+            async for event in found:
+                room.leave()
+                yield event
 
 
 async def _parsed(response: httpx2.Response, most: int) -> AsyncGenerator[httpx2.ServerSentEvent]:
@@ -109,8 +154,14 @@ async def _parsed(response: httpx2.Response, most: int) -> AsyncGenerator[httpx2
         async with aclosing(cast("Any", aiter(httpx2.EventSource(response, max_event_size=most)))) as found:
             async for event in found:
                 yield event
-    except httpx2.SSEError:
+    except (httpx2.SSEError, EndlessEvent):
         raise too_large(response) from None
+
+
+async def _counted(pieces: AsyncGenerator[bytes], room: _Room) -> AsyncGenerator[bytes]:
+    async for piece in pieces:
+        await room.add(len(piece))
+        yield piece
 
 
 def too_large(response: httpx2.Response) -> AnswerTooLarge:
@@ -124,13 +175,14 @@ def _plain(response: httpx2.Response, pieces: AsyncGenerator[bytes]) -> httpx2.R
     return httpx2.Response(response.status_code, headers=headers, content=pieces, request=response.request)
 
 
-async def _read(response: httpx2.Response, most: int) -> bytearray | None:
+async def _read(response: httpx2.Response, most: int, room: _Room) -> bytearray | None:
     """The decompressed body, or None if it is longer than `most` bytes."""
     read = bytearray()
     async with aclosing(_pieces(response)) as pieces:
         async for piece in pieces:
             if len(read) + len(piece) > most:
                 return None
+            await room.add(len(piece))
             read += piece
     return read
 

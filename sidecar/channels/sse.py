@@ -92,7 +92,7 @@ class SseChannel(PostingChannel):
             return refusal(response, self._url)
         if not is_event_stream(response):
             return not_mcp(response, self._url)
-        async for event in shared_events(response):
+        async for event in shared_events(response, self._client.large):
             if event.event == TOO_LARGE:
                 self._take_too_large(event.data, response)
             elif event.event == "message":

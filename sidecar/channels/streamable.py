@@ -151,7 +151,9 @@ class StreamableChannel(PostingChannel):
         elif is_event_stream(response):
             cursor = _Cursor()
             return None if await self._read_stream(frame, response, cursor) else cursor
-        elif content_type(response) != "application/json" or not self._pass(frame, parse(await body(response))):
+        elif content_type(response) != "application/json" or not self._pass(
+            frame, parse(await body(response, self._client.large))
+        ):
             self._answer_error(frame, not_mcp(response, self._url))
         return None
 
@@ -163,7 +165,7 @@ class StreamableChannel(PostingChannel):
         answered = False
         with suppress(TimeoutError, httpx2.TransportError):
             async with asyncio.timeout(None) as deadline:
-                async for event in events(response):
+                async for event in events(response, self._client.large):
                     if self._pass(request, cursor.take(event)):
                         answered = True
                         deadline.reschedule(asyncio.get_running_loop().time() + DRAIN_TIMEOUT)
@@ -257,7 +259,7 @@ class StreamableChannel(PostingChannel):
                 status = response.status_code
                 if not is_event_stream(response):
                     return 405 if response.is_success else status
-                async for event in events(response):
+                async for event in events(response, self._client.large):
                     for frame in cursor.take(event):
                         self._on_frame(frame)
         return status

@@ -36,8 +36,16 @@ _KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 @cache
 def tls() -> ssl.SSLContext:
-    """The certificates that are trusted: loading them takes 40 ms in which nobody is served, so it is done once."""
-    return httpx2.create_ssl_context()
+    """The certificates that are trusted: loading them takes 40 ms in which nobody is served, so it is done once.
+
+    Raises:
+        Unreachable: what SSL_CERT_FILE or SSL_CERT_DIR names cannot be read.
+    """
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        why = f"The certificates of trusted authorities cannot be read: {reason_of(error)}."
+        raise Unreachable(why, hint="Correct SSL_CERT_FILE or SSL_CERT_DIR, and restart the hub.") from None
 
 
 def check_url(url: str, *schemes: str) -> httpx2.URL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ssl
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -146,6 +147,26 @@ def test_headers_that_the_hub_sets() -> None:
     """They have no effect; all others are sent as they are, the Host too."""
     given = {"Accept": "x", "Content-Type": "x", "MCP-Protocol-Version": "x", "Host": "v.example", "X-A": " ü "}
     assert web.checked_headers(given) == {b"Host": b"v.example", b"X-A": "ü".encode()}
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_certificates_that_cannot_be_read(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is missing or holds something else is the reason of the server, and named by its variable."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    web.tls.cache_clear()
+    try:
+        async with Connections() as connections:
+            with pytest.raises(Unreachable, match="certificates of trusted authorities cannot be read") as caught:
+                async with connections.client(RemoteLaunch(url="https://127.0.0.1/mcp")):
+                    pass
+        assert "SSL_CERT_FILE" in caught.value.advice
+    finally:
+        web.tls.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator, Iterator
 
@@ -10,6 +11,7 @@ import pytest
 
 from sidecar.channels import reading
 from sidecar.errors import AnswerTooLarge, HandshakeFailed
+from tests.support.fake_server import settle, until
 
 MIB = 1 << 20
 
@@ -129,3 +131,42 @@ async def test_events(coding: str) -> None:
     with pytest.raises(AnswerTooLarge):
         async for _ in reading.events(stream(b"data: " + b"x" * (3 * MIB) + b"\n\n")):
             pass
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_large_messages_take_turns(stream: bool) -> None:
+    """Only so many of one origin are read at once beyond the first MiB, small ones among them as ever."""
+    places, door = asyncio.Semaphore(1), asyncio.Event()
+
+    class Slow(Body):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for piece in super().__aiter__():
+                yield piece
+                if self.taken > 3 * MIB // 2:
+                    await door.wait()
+
+    async def read(body: Body) -> int:
+        answer = response(body, content_type="text/event-stream")
+        if stream:
+            return max([len(event.data) async for event in reading.events(answer, places)])
+        return len(await reading.body(answer, places))
+
+    def large() -> Slow:
+        return Slow(iter([b"data: ", *([b"x" * 65536] * 28), b"\n\n"]))
+
+    first, second = large(), large()
+    one = asyncio.create_task(read(first))
+    await until(lambda: first.taken > 3 * MIB // 2)
+    two = asyncio.create_task(read(second))
+    await until(lambda: second.taken > MIB)
+    await settle()
+    assert second.taken <= MIB + 65536 + 6
+    assert await read(Body(iter([b"data: small\n\n"]))) > 0
+    door.set()
+    assert await one == await two > MIB
+    assert not places.locked()
+    cancelled = asyncio.create_task(read(large()))
+    await settle()
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    assert not places.locked()
