@@ -12,7 +12,7 @@ import httpx2
 
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.connections import RemoteClient
-from sidecar.channels.sessions import CHECK_ID, check_of, denies_session
+from sidecar.channels.sessions import CHECK_ID, Verdict, check_of, denies_session
 from sidecar.channels.web import failure, place
 from sidecar.errors import ConnectionLost, SidecarError
 
@@ -26,15 +26,10 @@ NOTICE_TIMEOUT = 10.0
 """How long delivery of a message that has no answer may take, in seconds."""
 
 
-CHECK_TIMEOUT = 5.0
+CHECK_TIMEOUT = 3.0
 """Seconds in which a server has to say that it still serves the connection."""
 LOST_WAIT = 1.0
 """Seconds that a connection which is of no more use waits for the answers to what is under way."""
-RENEW_AFTER = 30.0
-"""Age in seconds from which a session is given up though the server answers a check, where requests say otherwise."""
-MOST_FAILURES = 5
-"""Requests refused one after the other, with none served between, that say otherwise."""
-
 T = TypeVar("T")
 
 
@@ -62,7 +57,7 @@ class RemoteChannel(ABC):
         self._lost = False
         """Whether it is of no more use, and only waits for answers to what is under way."""
         self._untaken: set[Any] = set()
-        self._check: asyncio.Task[bool] | None = None
+        self._check: asyncio.Task[Verdict] | None = None
         self._checked: asyncio.Future[Frame] | None = None
 
     @property
@@ -131,53 +126,60 @@ class RemoteChannel(ABC):
         """Take an answer that speaks of the session, for a check; False for any other, which says that all is well."""
         if self._good and denies_session(answer):
             why = ConnectionLost(f"{place(self._url)} ended the session.")
-            self._start(self._settle(request, why, answer, untaken=True))
+            self._start(self._settle(request, why, answer, named=True))
             return True
         if "result" in answer:
             self._good, self._failures = True, 0
         return False
 
     async def _settle(
-        self, request: Frame, error: SidecarError, answer: Frame | None = None, *, untaken: bool, renew: bool = False
+        self,
+        request: Frame,
+        error: SidecarError,
+        answer: Frame | None = None,
+        *,
+        untaken: bool = False,
+        named: bool = False,
+        renew: bool = False,
     ) -> None:
         """A request failed, perhaps because the connection is of no more use: find out, then answer it or end that.
 
-        `answer` is what the server answered it, if that was a JSON-RPC error. `untaken`: where the connection is of no
-        more use, the request was certainly not carried out. `renew`: the server says itself that the session is gone.
+        `answer` is what the server answered it, if that was a JSON-RPC error. Where the connection is of no more use,
+        the request was certainly not carried out if it is `untaken`, or if the server's error has `named` the session
+        and so does its answer to the check. `renew`: the server says itself that the session is gone.
         """
         self._failures += 1
-        if not await self._alive(request) or self._overdue(renew):
-            if untaken:
-                error = ConnectionLost(f"{place(self._url)} ended the session.")
-                answer = None
-            self._lose(request, error, untaken, answer)
+        verdict = await self._checked_now(request)
+        if verdict != "serves" or self._overdue(renew):
+            untaken = untaken or (named and verdict == "denies")
+            lost = ConnectionLost(f"{place(self._url)} ended the session.") if untaken else error
+            self._lose(request, lost, untaken, answer)
         elif answer is not None:
             self._on_frame(answer)
         else:
             self._answer_error(request, error)
 
     def _overdue(self, renew: bool) -> bool:
-        """Whether a session is given up that passes the check; not while others use it, nor soon after it began."""
-        old = asyncio.get_running_loop().time() - self._opened >= RENEW_AFTER
-        return old and (renew or self._failures >= MOST_FAILURES) and len(self._under_way()) <= 1
+        """Whether a session is given up that passes the check."""
+        return False
 
-    async def _alive(self, request: Frame) -> bool:
-        """Whether the server serves the connection; asked once for all who want to know at the same time."""
+    async def _checked_now(self, request: Frame) -> Verdict:
+        """What the server says to a check; asked once for all who want to know at the same time."""
         if self._check is None or self._check.done():
-            self._check = self._start(self._ask(request))
+            self._check = self._start(self._asked(request))
         return await asyncio.shield(self._check)
 
-    async def _ask(self, request: Frame) -> bool:
+    async def _asked(self, request: Frame) -> Verdict:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT):
-                return await self._serves(*check_of(request))
+                return await self._ask(*check_of(request))
         except (TimeoutError, httpx2.HTTPError, SidecarError):
-            return False
+            return "fails"
 
-    async def _answer_to_check(self) -> bool:
-        """Whether what the server answers to the check does not speak of the session."""
+    def _expect_check(self) -> asyncio.Future[Frame]:
+        """What the answer to a check will be put into, when it comes over the one connection."""
         self._checked = asyncio.get_running_loop().create_future()
-        return not denies_session(await self._checked)
+        return self._checked
 
     def _lose(self, request: Frame, reason: SidecarError, untaken: bool, answer: Frame | None = None) -> None:
         """End the connection once what is under way is answered; an `untaken` request may be asked again elsewhere."""
@@ -197,8 +199,8 @@ class RemoteChannel(ABC):
         self.close(reason)
 
     @abstractmethod
-    async def _serves(self, check: Frame, headers: dict[str, str]) -> bool:
-        """Send a check; whether the server takes and answers it without speaking of the session."""
+    async def _ask(self, check: Frame, headers: dict[str, str]) -> Verdict:
+        """Send a check, and say what the answer means."""
 
     def _under_way(self) -> set[asyncio.Task[None]]:
         """The tasks that send requests, or wait for their answers."""
@@ -213,6 +215,8 @@ class PostingChannel(RemoteChannel):
         self._client = client
         self._requests: dict[Any, asyncio.Task[None]] = {}
         """What sends the requests under way, by their ids."""
+        self._listening: set[asyncio.Task[None]] = set()
+        """Those of them that only listen."""
 
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
         """Send one frame. A request's answer, or an error in its stead, comes as a frame.
@@ -230,6 +234,9 @@ class PostingChannel(RemoteChannel):
         if expects_answer(frame):
             self._requests[frame["id"]] = task
             task.add_done_callback(lambda _: self._request_over(frame["id"]))
+        if frame.get("method") == LISTEN:
+            self._listening.add(task)
+            task.add_done_callback(self._listening.discard)
 
     @abstractmethod
     async def _post(self, frame: Frame, headers: dict[str, str]) -> None:
@@ -269,7 +276,7 @@ class PostingChannel(RemoteChannel):
             self._answer_error(frame, ConnectionLost(reason.message))
 
     def _under_way(self) -> set[asyncio.Task[None]]:
-        return set(self._requests.values())
+        return set(self._requests.values()) - self._listening
 
     def _request_over(self, request_id: Any) -> None:
         """A request's POST has ended."""

@@ -6,10 +6,12 @@ answer 400, 410, 401 or 500, or a JSON-RPC error, with words that name the sessi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from sidecar.channel import Frame
+from sidecar.channels.web import parse
 from sidecar.era import VERSION_KEY
+from sidecar.errors import METHOD_NOT_FOUND
 
 CHECK_ID = "yamcp-hub-check"
 """The id of the request that asks whether the server still serves the connection; the hub's others are numbers."""
@@ -21,6 +23,29 @@ _LOOKED_AT = 4096
 def doubtful(status: int) -> bool:
     """Whether this HTTP status, in a session that worked, may be about the session rather than about the request."""
     return status in _DOUBTFUL or status >= 500
+
+
+Verdict = Literal["serves", "denies", "fails"]
+"""What a check tells: the server answers it; it does not know the session; or it cannot answer."""
+
+
+def untaken(status: int, named: bool) -> bool:
+    """Whether a request that was refused so was certainly not carried out, where the session turns out to be gone.
+
+    `named`: the text of the refusal speaks of a session.
+    """
+    return status in (400, *GONE) or (named and status in (401, 403))
+
+
+def verdict_of(status: int, text: bytes) -> Verdict:
+    """What an HTTP answer to a check means; that it knows no such method is an answer as good as any."""
+    errors = [frame["error"] for frame in parse(text) if isinstance(frame.get("error"), dict)]
+    error: dict[str, Any] = errors[0] if errors else {}
+    if status < 300:
+        return "denies" if names_session(str(error.get("message", ""))) else "serves"
+    if error.get("code") == METHOD_NOT_FOUND or status in (405, 501):
+        return "serves"
+    return "denies" if status in (400, *GONE) or names_session(text) else "fails"
 
 
 def names_session(text: bytes | str) -> bool:

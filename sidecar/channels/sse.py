@@ -12,11 +12,11 @@ import httpx2
 from bridge.models import RemoteLaunch
 from sidecar import codec
 from sidecar.channel import Frame, OnFrame
-from sidecar.channels.base import PostingChannel
+from sidecar.channels.base import PostingChannel, expects_answer
 from sidecar.channels.connections import Connections, RemoteClient
 from sidecar.channels.oversize import TOO_LARGE, id_in
 from sidecar.channels.reading import drain, error_body, shared_events, too_large
-from sidecar.channels.sessions import GONE, doubtful, names_session
+from sidecar.channels.sessions import GONE, Verdict, denies_session, doubtful, names_session, untaken, verdict_of
 from sidecar.channels.web import (
     CONNECT_TIMEOUT,
     failure,
@@ -136,9 +136,8 @@ class SseChannel(PostingChannel):
     async def _refused(self, frame: Frame, response: httpx2.Response) -> None:
         names = names_session(await error_body(response))
         error, status = refusal(response, self._endpoint), response.status_code
-        if self._good and (names or doubtful(status)):
-            gone = names or status in GONE
-            await self._settle(frame, error, untaken=gone or status == 400, renew=gone)
+        if self._good and expects_answer(frame) and (names or doubtful(status)):
+            await self._settle(frame, error, untaken=untaken(status, names), named=names)
         elif status == 401:
             self.close(error)
         elif status in GONE and not self._good:
@@ -146,14 +145,13 @@ class SseChannel(PostingChannel):
         else:
             self._answer_error(frame, error)
 
-    async def _serves(self, check: Frame, headers: dict[str, str]) -> bool:
-        sent = _POST_HEADERS | headers
+    async def _ask(self, check: Frame, headers: dict[str, str]) -> Verdict:
+        answer, sent = self._expect_check(), _POST_HEADERS | headers
         async with streaming(self._client, "POST", self._endpoint, sent, codec.dumps(check)) as response:
             if not response.is_success:
-                return False
-            answered = self._start(self._answer_to_check())
+                return verdict_of(response.status_code, await error_body(response))
             await drain(response)
-        return await answered
+        return "denies" if denies_session(await answer) else "serves"
 
     async def _request_sent(self, cancellation: Frame) -> None:
         """A cancellation must not overtake its request, which goes over another connection; one not taken is cut."""

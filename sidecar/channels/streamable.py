@@ -17,7 +17,7 @@ from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import PostingChannel, expects_answer
 from sidecar.channels.connections import Connections, RemoteClient
 from sidecar.channels.reading import DRAIN_TIMEOUT, body, drain, error_body, events
-from sidecar.channels.sessions import GONE, denies_session, doubtful, names_session
+from sidecar.channels.sessions import GONE, Verdict, denies_session, doubtful, names_session, untaken, verdict_of
 from sidecar.channels.sse import STREAM_HEADERS
 from sidecar.channels.web import (
     content_type,
@@ -39,6 +39,10 @@ VERSION_HEADER = "mcp-protocol-version"
 DELETE_TIMEOUT = 2.0
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0
 _MOST_ATTEMPTS = 3
+RENEW_AFTER = 30.0
+"""Age in seconds from which a session is given up though the server answers a check, where requests say otherwise."""
+MOST_FAILURES = 5
+"""Requests refused one after the other, with none served between, that say otherwise."""
 
 
 @asynccontextmanager
@@ -197,10 +201,9 @@ class StreamableChannel(PostingChannel):
         error, names = refusal(response, self._url), names_session(text)
         about_method = bool(errors) and errors[0]["error"].get("code") == METHOD_NOT_FOUND
         answer = errors[0] | {"id": frame["id"]} if errors and expects_answer(frame) else None
-        if self._good and not about_method and (names or doubtful(status)):
+        if self._good and expects_answer(frame) and not about_method and (names or doubtful(status)):
             gone = names or (in_session and status in GONE and not errors)
-            untaken = gone or status in (400, *GONE)
-            await self._settle(frame, error, answer, untaken=untaken, renew=gone)
+            await self._settle(frame, error, answer, untaken=untaken(status, names), named=names, renew=gone)
         elif not self._good and (status == 401 or (status in (403, 407) and not self._established)):
             self.close(error)
         elif answer is not None:
@@ -210,14 +213,17 @@ class StreamableChannel(PostingChannel):
         else:
             self._answer_error(frame, error)
 
-    async def _serves(self, check: Frame, headers: dict[str, str]) -> bool:
+    async def _ask(self, check: Frame, headers: dict[str, str]) -> Verdict:
         sent = POST_HEADERS | self._headers(headers)
         async with streaming(self._client, "POST", self._url, sent, codec.dumps(check)) as response:
             if is_event_stream(response):
-                answer = await _first_answer(response)
-            else:
-                answer = next(iter(parse(await error_body(response))), {})
-            return response.is_success and not denies_session(answer)
+                return "denies" if denies_session(await _first_answer(response)) else "serves"
+            return verdict_of(response.status_code, await error_body(response))
+
+    def _overdue(self, renew: bool) -> bool:
+        """Where requests say otherwise; not while others use the session, nor soon after it began."""
+        old = asyncio.get_running_loop().time() - self._opened >= RENEW_AFTER
+        return old and (renew or self._failures >= MOST_FAILURES) and len(self._under_way()) <= 1
 
     # --- event streams beside a response -------------------------------------------------------------------------
 
@@ -243,7 +249,7 @@ class StreamableChannel(PostingChannel):
             started = loop.time()
             status = await self._listen_once(cursor)
             if 300 <= status < 500:
-                if opened and not await self._alive({}):
+                if opened and await self._checked_now({}) != "serves":
                     self._lose({}, ConnectionLost(f"{place(self._url)} ended the session."), untaken=False)
                 return
             opened = opened or status == 200

@@ -17,6 +17,7 @@ from sidecar import codec
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import RemoteChannel
 from sidecar.channels.reading import MAX_MESSAGE
+from sidecar.channels.sessions import Verdict, denies_session
 from sidecar.channels.web import (
     CONNECT_TIMEOUT,
     check_url,
@@ -79,10 +80,10 @@ class WebSocketChannel(RemoteChannel):
         except ConnectionClosed:
             raise ConnectionLost(f"The connection to {place(self._url)} is closed.") from None
 
-    async def _serves(self, check: Frame, headers: dict[str, str]) -> bool:
-        answered = self._start(self._answer_to_check())
+    async def _ask(self, check: Frame, headers: dict[str, str]) -> Verdict:
+        answer = self._expect_check()
         await self.send(check)
-        return await answered
+        return "denies" if denies_session(await answer) else "serves"
 
     async def aclose(self) -> None:
         """Say goodbye, and end everything that the channel does. For whoever opened it."""

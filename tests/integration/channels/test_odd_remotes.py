@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.models import RemoteLaunch, ServerSettings, ServerSpec
 from sidecar.channel import Channel, OnFrame
-from sidecar.channels import base, reading, remote, sse, web
+from sidecar.channels import base, reading, remote, sse, streamable, web
 from sidecar.channels.connections import Connections
 from sidecar.channels.remote import open_remote
 from sidecar.errors import Refused, SidecarError, Unreachable
@@ -171,7 +171,7 @@ async def test_a_session_that_calls_deny_and_pings_do_not(monkeypatch: pytest.Mo
         connection = upstream.connection
         assert connection is not None
         channel: Any = connection._channel
-        channel._opened -= base.RENEW_AFTER
+        channel._opened -= streamable.RENEW_AFTER
         with pytest.raises(Failure, match="Session not found"):
             await call(upstream, "x", "bad")
         with pytest.raises(Failure, match="Session not found"):
@@ -192,6 +192,42 @@ async def test_a_server_that_refuses_everything(status: str) -> None:
         assert status in upstream.reason.message
         server.all = None
         assert await call(upstream, "a") == "a"
+
+
+async def test_a_call_that_may_have_been_carried_out() -> None:
+    """A server that breaks down in a call, with whatever words, is not asked to do the same again."""
+    server, down = StreamableServer(), Reply("503 Busy")
+
+    async def break_down(exchange: Exchange) -> None:
+        server.done.append("carried out")
+        server.all = down
+        await exchange.reply("500 Fault", "the database session is lost", "text/plain")
+
+    server.refuse["bad"] = break_down
+    async with scripted(server) as url, upstream_to(url, "http") as upstream:
+        with pytest.raises(Failure, match="HTTP 500"):
+            await call(upstream, "x", "bad")
+        await until(lambda: upstream.state == "backoff")
+        server.all = None
+        assert await call(upstream, "a") == "a"
+        assert server.done == ["carried out", "a"]
+
+
+@pytest.mark.parametrize("status", ["400 No", "404 No", "500 No"])
+async def test_a_server_that_knows_neither_ping_nor_notifications(status: str) -> None:
+    """It has no standing to lose: what has no answer puts no session in doubt."""
+    server = StreamableServer()
+    server.refuse["ping"] = Reply(status)
+
+    async def script(exchange: Exchange) -> None:
+        refused = b'"notifications/' in exchange.body
+        await (Reply(status)(exchange) if refused else server(exchange))
+
+    async with scripted(script) as url, upstream_to(url, "http") as upstream:
+        assert await call(upstream, "a") == "a"
+        await upstream.notify("notifications/x")
+        assert await call(upstream, "b") == "b"
+        assert (server.opened, upstream.restarts) == (1, 0)
 
 
 async def test_a_call_while_nobody_listens() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.channels.sessions import check_of, denies_session, doubtful, names_session
+from sidecar.channels.sessions import check_of, denies_session, doubtful, names_session, untaken, verdict_of
 from sidecar.era import MODERN_VERSION, VERSION_KEY
 
 
@@ -52,3 +52,34 @@ def test_checks() -> None:
     assert check["method"] == headers["mcp-method"] == "server/discover"
     assert check["params"] == {"_meta": {VERSION_KEY: MODERN_VERSION}}
     assert headers["mcp-protocol-version"] == MODERN_VERSION
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "expected"),
+    [
+        (200, b'{"jsonrpc":"2.0","id":1,"result":{"session":"x"}}', "serves"),
+        (202, b"", "serves"),
+        (200, b'{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no"}}', "serves"),
+        (200, b'{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no session"}}', "denies"),
+        (404, b'{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}', "serves"),
+        (405, b"", "serves"),
+        (501, b"", "serves"),
+        (404, b"", "denies"),
+        (400, b"", "denies"),
+        (500, b"no session", "denies"),
+        (401, b"", "fails"),
+        (503, b"", "fails"),
+        (302, b"", "fails"),
+    ],
+)
+def test_answers_to_a_check(status: int, text: bytes, expected: str) -> None:
+    """A server that does not know `ping` serves; one that refuses it does not."""
+    assert verdict_of(status, text) == expected
+
+
+def test_what_was_certainly_not_carried_out() -> None:
+    """A fault of the server may have come at any time, whatever its text says."""
+    assert all(untaken(status, False) for status in (400, 404, 410))
+    assert untaken(401, True)
+    assert not any(untaken(status, True) for status in (500, 502, 503, 200))
+    assert not untaken(401, False)
