@@ -15,13 +15,16 @@ from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
 from sidecar.channels.stdio import Telling, open_stdio
 from sidecar.containers.errors import EngineMissing
 from sidecar.containers.service import Containers
-from sidecar.expand import expand
+from sidecar.expand import expand, with_home
 from sidecar.logring import SERVER_LOGGER
 from sidecar.redact import Redactor, secrets_of
 from sidecar.spawner.client import Spawner
 from sidecar.upstream import Connect
 
 server_log = logging.getLogger(SERVER_LOGGER)
+
+FIXED: tuple[Transport, ...] = ("http", "websocket")
+"""Transports that are what a definition says; `sse` may be either of HTTP's, as YAMCP has no other word for a URL."""
 
 
 class _Known:
@@ -82,13 +85,14 @@ class Connector:
             async with self._containers.open(spec.key, expanded.launch, container, **told) as contained:
                 yield contained
             return
-        async with open_stdio(self._spawner, expanded.launch, pass_env=self._pass_env, **told) as stdio:
+        launch = with_home(expanded.launch, self._environ)
+        async with open_stdio(self._spawner, launch, pass_env=self._pass_env, **told) as stdio:
             yield stdio
 
     @asynccontextmanager
     async def _remote(self, launch: RemoteLaunch, on_frame: OnFrame, known: _Known) -> AsyncIterator[Channel]:
         transport = known.transport
-        if transport is None and launch.transport != "auto" and not is_websocket(launch.url):
+        if transport is None and launch.transport in FIXED and not is_websocket(launch.url):
             transport = launch.transport
         found = transport or await detect(launch, self._connections)
 

@@ -125,9 +125,18 @@ class ConnectionLost(SidecarError):
     """The connection to a server ended while requests were under way, or before they were sent."""
 
     sent = True
-    """Whether the request may have reached the server; if not, it can be asked again on another connection."""
+    """Whether the request may have been carried out; if not, it can be asked again on another connection."""
+    untaken: frozenset[object] = frozenset()
+    """Where a connection ends for this: ids of the requests under way that the server certainly did not carry out."""
     code = "SERVER_CONNECTION_LOST"
     hint = "The hub is reconnecting; try again shortly, and see `hubctl status` for the reason."
+
+
+class AnswerTooLarge(SidecarError):
+    """A remote server answered with a single message larger than the hub reads; the rest of it was not read."""
+
+    code = "SERVER_ANSWER_TOO_LARGE"
+    hint = "Ask it for less at a time: fewer items, a filter, the next page."
 
 
 class OutputTooLarge(SidecarError):

@@ -38,6 +38,20 @@ def expand(launch: Launch, environ: Mapping[str, str]) -> Expanded:
     return Expanded(filled, frozenset(filler.secrets), frozenset(filler.variables))
 
 
+def with_home(launch: StdioLaunch, environ: Mapping[str, str]) -> StdioLaunch:
+    """The launch with a leading `~` of `command` and `cwd` replaced by the home directory, as a shell does.
+
+    Not in `args` and `env`: what these mean is the server's business.
+    """
+    home = environ.get("HOME", "")
+
+    def fill(text: str) -> str:
+        return home + text[1:] if home and (text == "~" or text.startswith("~/")) else text
+
+    cwd = None if launch.cwd is None else fill(launch.cwd)
+    return launch.model_copy(update={"command": fill(launch.command), "cwd": cwd})
+
+
 _Fill = Callable[[str, str], str]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from bridge.deadlines import Deadline, Deadlines
 from sidecar import frames
 from sidecar.channel import Frame
-from sidecar.errors import CallTimeout, ConnectionLost, SidecarError
+from sidecar.errors import AnswerTooLarge, CallTimeout, ConnectionLost, SidecarError
 from sidecar.limit import Limit
 
 log = logging.getLogger(__name__)
@@ -271,8 +271,13 @@ class Mux:
             self._held = None
         self._ended = error
         pending, self._pending = self._pending, {}
-        for each in pending.values():
-            each.failed(ConnectionLost(f"The connection ended before the answer: {error.message}"))
+        if isinstance(error, AnswerTooLarge) and len(pending) == 1:  # no other's answer can it have been
+            pending.popitem()[1].failed(error)
+        untaken = error.untaken if isinstance(error, ConnectionLost) else frozenset()
+        for number, each in pending.items():
+            lost = ConnectionLost(f"The connection ended before the answer: {error.message}")
+            lost.sent = number not in untaken
+            each.failed(lost)
 
 
 def _cancelled(request_id: int, reason: str) -> Frame:

@@ -81,6 +81,16 @@ ISSUES: dict[str, IssueKind] = {
         "A variable of a server's `env`, or a header, has no usable name or value; it is left out.",
         "Names must not be empty or hold `=`; values must be text or numbers.",
     ),
+    "HEADER_OWNED": IssueKind(
+        "info",
+        "A header in `headers` is one that the hub, or each HTTP message, sets itself; it is left out.",
+        "Remove it: the hub sends its own.",
+    ),
+    "TILDE_KEPT": IssueKind(
+        "info",
+        "An argument or variable of a server begins with `~/`, which only a shell replaces; it is passed on as it is.",
+        "If the server does not know `~`, write `${HOME}/` in its place.",
+    ),
     "VARIABLE_IN_ARGS": IssueKind(
         "warning",
         "A server's `command` or `args` refer to a variable: its value shows in the machine's list of processes.",

@@ -6,7 +6,7 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from bridge.models import Issue, Launch, RemoteLaunch, StdioLaunch
+from bridge.models import FRAMING_HEADERS, OWN_HEADERS, Issue, Launch, RemoteLaunch, StdioLaunch
 from yamcp_ui_adapter.document import encodable, kind_of, read_document
 from yamcp_ui_adapter.entries import PROVIDERS, ServerEntry, ServersFile
 from yamcp_ui_adapter.errors import issue
@@ -17,6 +17,7 @@ WEBSOCKET_TYPES = frozenset({"websocket", "ws"})
 OUTER_FIELDS = frozenset({"namespace", "type", "providerParameters"})
 INNER_FIELDS = frozenset({"command", "args", "env", "cwd", "url", "headers"})
 FIELDS = OUTER_FIELDS | INNER_FIELDS
+TILDE = re.compile(r"(?:^|=)~(?:/|$)")
 REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_]\w*)(?::-[^}]*)?\}", re.ASCII)
 """A `${VAR}` as the sidecar expands it, and what it does not: `$${`."""
 OPEN_VARIABLES = re.compile(r"HOME|PWD|USER|LOGNAME|SHELL|HOSTNAME|LANG|LC_\w+|TZ|XDG_\w+|TMP|TEMP|\w*(PATH|DIR|_HOME)")
@@ -152,7 +153,7 @@ class _EntryParser:
         if kind == "stdio":
             return self._stdio(parts.parameters)
         if kind in ("sse", "url"):
-            return self._remote(parts.parameters, "auto")
+            return self._remote(parts.parameters, "sse" if kind == "sse" else "auto")
         if kind in HTTP_TYPES:
             return self._remote(parts.parameters, "http")
         if kind in WEBSOCKET_TYPES:
@@ -169,12 +170,15 @@ class _EntryParser:
         if shown := shown_variables((command, *args)):
             names = ", ".join(f"${{{name}}}" for name in shown)
             self.report("VARIABLE_IN_ARGS", f"what {names} stands for shows in the list of processes.")
-        return StdioLaunch(
-            command=command,
-            args=args,
-            env=self._texts("env", parameters.get("env")),
-            cwd=self._cwd(parameters.get("cwd")),
-        )
+        env = self._texts("env", parameters.get("env"))
+        self._report_tildes(args, env)
+        return StdioLaunch(command=command, args=args, env=env, cwd=self._cwd(parameters.get("cwd")))
+
+    def _report_tildes(self, args: tuple[str, ...], env: dict[str, str]) -> None:
+        places = [f"argument {place + 1} of its `args`" for place, text in enumerate(args) if TILDE.search(text)]
+        places += [f"{name!r} in its `env`" for name, text in env.items() if TILDE.match(text)]
+        if places:
+            self.report("TILDE_KEPT", f"`~` is passed on as it is in {', '.join(places)}.")
 
     def _args(self, value: object) -> tuple[str, ...]:
         if value is None:
@@ -223,8 +227,19 @@ class _EntryParser:
             raise BadEntry("SERVER_URL_INVALID", "its `type` is websocket, its `url` no ws:// or wss:// address.")
         if not usable_url(url.strip()):
             raise BadEntry("SERVER_URL_INVALID", "its `url` is not an http://, https://, ws:// or wss:// address.")
-        headers = self._texts("headers", parameters.get("headers"))
+        headers = self._headers(parameters.get("headers"))
         return RemoteLaunch(url=url.strip(), headers=headers, transport=transport)
+
+    def _headers(self, value: object) -> dict[str, str]:
+        """The headers that are not the hub's own, which are left out and reported."""
+        headers = self._texts("headers", value)
+        owned = [name for name in headers if name.lower() in FRAMING_HEADERS | OWN_HEADERS]
+        for name in owned:
+            del headers[name]
+        if owned:
+            names = ", ".join(repr(name) for name in owned)
+            self.report("HEADER_OWNED", f"{names} in its `headers` is the hub's own to set; it is left out.")
+        return headers
 
 
 def shown_variables(words: tuple[str, ...]) -> list[str]:

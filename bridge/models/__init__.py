@@ -28,6 +28,8 @@ from bridge.models.base import (
     Pong,
 )
 from bridge.models.desired import (
+    FRAMING_HEADERS,
+    OWN_HEADERS,
     ContainerSettings,
     Desired,
     Issue,
@@ -61,6 +63,8 @@ from bridge.models.edits import (
 from bridge.models.keys import AddKey, Key, KeyMade, Keys, RevokeKey
 
 __all__ = [
+    "FRAMING_HEADERS",
+    "OWN_HEADERS",
     "Accepted",
     "AddKey",
     "Call",

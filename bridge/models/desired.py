@@ -25,8 +25,21 @@ class StdioLaunch(Model):
     cwd: str | None = None
 
 
+FRAMING_HEADERS = frozenset(
+    {"connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"}
+    | {"sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-key", "sec-websocket-protocol"}
+    | {"sec-websocket-version", "upgrade"}
+)
+"""Headers, in lower case, that belong to each HTTP message or connection; none can be configured."""
+OWN_HEADERS = frozenset({"accept", "accept-encoding", "content-type", "mcp-protocol-version", "mcp-session-id"})
+"""Headers that the hub sets itself, whatever is configured."""
+
+
 class RemoteLaunch(Model):
-    """A server that the hub connects to. `transport: auto` finds out which of the two HTTP transports it speaks.
+    """A server that the hub connects to.
+
+    With `transport` auto and sse, the hub finds out which HTTP transport it speaks: auto tries Streamable HTTP first,
+    sse tries HTTP+SSE first.
 
     A URL of WebSocket (ws, wss) is spoken to so, whatever `transport` says.
     """

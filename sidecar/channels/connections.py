@@ -12,6 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2
 
 from bridge.models import RemoteLaunch
+from sidecar.channels.reading import ACCEPT_ENCODING, MOST_LARGE
 from sidecar.channels.web import CONNECT_TIMEOUT, check_url, checked_headers, tls
 from sidecar.errors import Unreachable
 
@@ -27,13 +28,15 @@ class RemoteClient(httpx2.AsyncClient):
 
     def __init__(self, launch: RemoteLaunch, pool: _OriginPool) -> None:
         super().__init__(
-            headers=checked_headers(launch.headers),
+            headers={**checked_headers(launch.headers), b"accept-encoding": ACCEPT_ENCODING.encode()},
             transport=_Lent(pool),
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
         )
         self.turn = pool.turn
         """Held while a request is under way; not by streams, nor by what has no answer: they would wait for requests
         that wait for them."""
+        self.large = pool.large
+        """Held while a large message is read; see `reading.MOST_LARGE`."""
 
 
 class Connections:
@@ -83,6 +86,7 @@ class _OriginPool:
     requests: httpx2.AsyncHTTPTransport
     streams: httpx2.AsyncHTTPTransport
     turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_REQUESTS))
+    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_LARGE))
     users: int = 0
 
     @classmethod

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Literal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Literal, cast
 
 import httpx2
 import orjson
@@ -13,25 +13,34 @@ import orjson
 from bridge.models import RemoteLaunch
 from sidecar.channel import Channel, OnFrame
 from sidecar.channels.connections import Connections
+from sidecar.channels.reading import error_body, events
 from sidecar.channels.sse import STREAM_HEADERS, open_sse
-from sidecar.channels.streamable import DELETE_TIMEOUT, POST_HEADERS, SESSION_HEADER, VERSION_HEADER, open_streamable
+from sidecar.channels.streamable import (
+    POST_HEADERS,
+    SESSION_HEADER,
+    VERSION_HEADER,
+    delete_session,
+    open_streamable,
+)
 from sidecar.channels.web import (
     CONNECT_TIMEOUT,
-    body,
     content_type,
-    events,
     failure,
     is_event_stream,
     not_mcp,
     parse,
+    place,
     refusal,
     streaming,
 )
 from sidecar.channels.websocket import open_websocket
 from sidecar.era import LEGACY_VERSION
+from sidecar.errors import HandshakeFailed, SidecarError, Unreachable
 from sidecar.version import VERSION
 
 Transport = Literal["sse", "http", "websocket"]
+HEAD_START = 0.5
+"""Seconds after which the second way to find out a transport is tried beside the first."""
 
 
 @asynccontextmanager
@@ -56,29 +65,24 @@ async def open_remote(
 
 
 async def detect(launch: RemoteLaunch, connections: Connections) -> Transport:
-    """Which transport a URL speaks: WebSocket if its scheme says so, else as MCP (Transports, Backwards Compatibility)
-    tells clients to find out.
+    """Which transport a URL speaks: WebSocket if its scheme says so, else found out by a GET and a POST.
 
-    An InitializeRequest is posted: an answer in JSON-RPC, even an error, means Streamable HTTP; the session it may have
-    opened is ended. 405 means that the URL cannot be Streamable HTTP. On any other 4xx but 401, 403 and 407, a GET has
-    to open an event stream whose first event is `endpoint`.
+    A GET that opens an event stream whose first event is `endpoint` means HTTP+SSE; an InitializeRequest that is posted
+    and answered in JSON-RPC, even with an error, means Streamable HTTP. With `transport: sse` the GET comes first, else
+    the POST (MCP, Transports, Backwards Compatibility). The other follows when the first has failed, or after
+    HEAD_START; no failure of one decides. The session that the POST may have opened is ended.
 
     Raises:
         Unreachable: no connection, or no answer within 10 s.
-        Refused: an HTTP status that neither transport gives.
-        HandshakeFailed: an answer that is not MCP.
+        Refused, HandshakeFailed: neither worked; the error is of the one that tells most, and names what both answered.
     """
     if is_websocket(launch.url):
         return "websocket"
     async with connections.client(launch) as client:
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                found, session = await _try_post(client, launch.url)
-                found = found or await _try_get(client, launch.url)
-        except (httpx2.HTTPError, TimeoutError) as error:
-            raise failure(error, launch.url) from None
+        attempts = _Attempts(client, launch.url)
+        found, session = await attempts.run(stream_first=launch.transport == "sse")
         if session:
-            await _end_session(client, launch.url, session)
+            await delete_session(client, launch.url, {SESSION_HEADER: session, VERSION_HEADER: LEGACY_VERSION})
         return found
 
 
@@ -87,28 +91,92 @@ def is_websocket(url: str) -> bool:
     return url.lower().startswith(("ws://", "wss://"))
 
 
-async def _try_post(client: httpx2.AsyncClient, url: str) -> tuple[Transport | None, str]:
-    """What the answer to an InitializeRequest tells, if anything, and the session that it opened."""
-    async with streaming(client, "POST", url, POST_HEADERS, _initialize()) as response:
-        status, session = response.status_code, response.headers.get(SESSION_HEADER, "")
-        if is_event_stream(response):
-            return await _first_event(response), session
-        if content_type(response) == "application/json" and parse(await body(response)):
-            return "http", session
-        if response.is_success:
-            raise not_mcp(response, url)
-        if status in (401, 403, 407) or not 400 <= status < 500:
-            raise refusal(response, url)
-        return "sse" if status == 405 else None, session
+_Found = tuple[Transport, str]
+"""A transport, and the session that finding it opened."""
 
 
-async def _try_get(client: httpx2.AsyncClient, url: str) -> Transport:
-    async with streaming(client, "GET", url, STREAM_HEADERS) as response:
-        if not response.is_success:
-            raise refusal(response, url)
-        if is_event_stream(response) and await _first_event(response) == "sse":
-            return "sse"
-        raise not_mcp(response, url)
+class _Attempts:
+    """The two attempts to find out what a URL speaks, one shortly after the other."""
+
+    def __init__(self, client: httpx2.AsyncClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    async def run(self, *, stream_first: bool) -> _Found:
+        """The first of both that works. Raises SidecarError where none does."""
+        late = Unreachable(f"{place(self._url)} did not answer within {CONNECT_TIMEOUT:g} s.")
+        began = asyncio.get_running_loop().time()
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(self._tried(self._get if stream_first else self._post))
+            await asyncio.wait([first], timeout=min(HEAD_START, CONNECT_TIMEOUT))
+            if first.done() and not isinstance(first.result(), SidecarError):
+                return cast("_Found", first.result())
+            second = group.create_task(self._tried(self._post if stream_first else self._get))
+            await self._wait([first, second], began + CONNECT_TIMEOUT)
+            outcomes = [task.result() if task.done() else late for task in (first, second)]
+            first.cancel()
+            second.cancel()
+        for outcome in outcomes:
+            if not isinstance(outcome, SidecarError):
+                return outcome
+        got, posted = outcomes if stream_first else outcomes[::-1]
+        raise _neither(self._url, cast("SidecarError", posted), cast("SidecarError", got))
+
+    @staticmethod
+    async def _wait(tasks: list[asyncio.Task[_Found | SidecarError]], until: float) -> None:
+        """Wait until one works, or all have failed, or the time has come."""
+        pending = set(tasks)
+        while pending and (left := until - asyncio.get_running_loop().time()) > 0:
+            done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if any(not isinstance(task.result(), SidecarError) for task in done):
+                return
+
+    async def _tried(self, attempt: Callable[[], Awaitable[_Found]]) -> _Found | SidecarError:
+        try:
+            return await attempt()
+        except httpx2.HTTPError as error:
+            return failure(error, self._url)
+        except SidecarError as error:
+            return error
+
+    async def _post(self) -> _Found:
+        """What the answer to an InitializeRequest tells."""
+        async with streaming(self._client, "POST", self._url, POST_HEADERS, _initialize()) as response:
+            session = response.headers.get(SESSION_HEADER, "")
+            if is_event_stream(response):
+                return await _first_event(response), session
+            readable = content_type(response) == "application/json" and response.status_code not in (401, 403, 407)
+            if readable and parse(await error_body(response)):
+                return "http", session
+            raise not_mcp(response, self._url) if response.is_success else refusal(response, self._url)
+
+    async def _get(self) -> _Found:
+        """What an event stream begins with."""
+        async with streaming(self._client, "GET", self._url, STREAM_HEADERS) as response:
+            if not response.is_success:
+                raise refusal(response, self._url)
+            if is_event_stream(response) and await _first_event(response) == "sse":
+                return "sse", ""
+            raise not_mcp(response, self._url)
+
+
+def _neither(url: str, posted: SidecarError, got: SidecarError) -> SidecarError:
+    """The error of the attempt that was nearest to working, saying what became of both."""
+    if posted.message == got.message:
+        return posted
+    best = max((posted, got), key=_tells)
+    words = [error.message.removeprefix(place(url)).strip(" .").removeprefix("answered ") for error in (posted, got)]
+    message = f"{place(url)} works neither as Streamable HTTP (POST: {words[0]}) nor as HTTP+SSE (GET: {words[1]})."
+    return type(best)(message, hint=best.advice, data=best.data)
+
+
+def _tells(error: SidecarError) -> int:
+    """How much an error tells of why a server cannot be used: wrong credentials more than a wrong method."""
+    status = error.data.get("status")
+    if status is None:
+        return 5 if isinstance(error, HandshakeFailed) else 4
+    ranks = {401: 9, 402: 8, 403: 8, 407: 8, 429: 8, 400: 3, 404: 2, 410: 2, 405: 1, 406: 1, 415: 1}
+    return ranks.get(status, 7 if status >= 500 else 6 if status < 400 else 3)
 
 
 async def _first_event(response: httpx2.Response) -> Transport:
@@ -119,12 +187,6 @@ async def _first_event(response: httpx2.Response) -> Transport:
             if event.data:
                 break
     return "http"
-
-
-async def _end_session(client: httpx2.AsyncClient, url: str, session: str) -> None:
-    with suppress(httpx2.HTTPError, TimeoutError):
-        async with asyncio.timeout(DELETE_TIMEOUT):
-            await client.delete(url, headers={SESSION_HEADER: session, VERSION_HEADER: LEGACY_VERSION})
 
 
 def _initialize() -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from urllib.parse import urljoin
 
 import httpx2
@@ -15,10 +14,11 @@ from sidecar import codec
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import PostingChannel, expects_answer
 from sidecar.channels.connections import Connections, RemoteClient
+from sidecar.channels.oversize import TOO_LARGE, id_in
+from sidecar.channels.reading import drain, error_body, shared_events, too_large
+from sidecar.channels.sessions import GONE, Verdict, denies_session, doubtful, names_session, untaken, verdict_of
 from sidecar.channels.web import (
     CONNECT_TIMEOUT,
-    drain,
-    events,
     failure,
     is_event_stream,
     not_mcp,
@@ -27,7 +27,7 @@ from sidecar.channels.web import (
     refusal,
     streaming,
 )
-from sidecar.errors import ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
+from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, SidecarError, Unreachable
 
 STREAM_HEADERS = {"accept": "text/event-stream", "cache-control": "no-store"}
 _POST_HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
@@ -60,7 +60,6 @@ class SseChannel(PostingChannel):
         super().__init__(url, client, on_frame)
         self._endpoint = ""
         self._connected = asyncio.Event()
-        self._requests: dict[Any, asyncio.Task[None]] = {}
 
     async def connect(self) -> None:
         """Start to read the stream; returns when the server has named its endpoint."""
@@ -83,6 +82,9 @@ class SseChannel(PostingChannel):
                 reason = await self._read_events(response)
         except httpx2.HTTPError as error:
             reason = failure(error, self._url)
+        except AnswerTooLarge as error:
+            self.close(error)
+            return
         self.close(ConnectionLost(reason.message) if self._connected.is_set() else reason)
 
     async def _read_events(self, response: httpx2.Response) -> SidecarError:
@@ -90,13 +92,22 @@ class SseChannel(PostingChannel):
             return refusal(response, self._url)
         if not is_event_stream(response):
             return not_mcp(response, self._url)
-        async for event in events(response):
-            if event.event == "message":
+        async for event in shared_events(response, self._client.large):
+            if event.event == TOO_LARGE:
+                self._take_too_large(event.data, response)
+            elif event.event == "message":
                 for frame in parse(event.data):
-                    self._on_frame(frame)
+                    self._receive(frame)
             elif event.event == "endpoint" and (error := self._take_endpoint(event.data)):
                 return error
         return Unreachable(f"{place(self._url)} ended the event stream.")
+
+    def _take_too_large(self, data: str, response: httpx2.Response) -> None:
+        """Answer the request whose answer was too large. Raises AnswerTooLarge where that cannot be told."""
+        error, request_id = too_large(response), id_in(data)
+        if request_id is None:
+            raise error
+        self._answer_error({"method": "", "id": request_id}, error)
 
     def _take_endpoint(self, reference: str) -> HandshakeFailed | None:
         """Where to post; on the origin of the URL only, since the headers are meant for that."""
@@ -120,21 +131,27 @@ class SseChannel(PostingChannel):
             if response.is_success:
                 await drain(response)
             else:
-                self._refused(frame, refusal(response, self._endpoint))
+                await self._refused(frame, response)
 
-    def _refused(self, frame: Frame, error: Refused) -> None:
-        if error.data["status"] == 401:
+    async def _refused(self, frame: Frame, response: httpx2.Response) -> None:
+        names = names_session(await error_body(response))
+        error, status = refusal(response, self._endpoint), response.status_code
+        if self._good and expects_answer(frame) and (names or doubtful(status)):
+            await self._settle(frame, error, untaken=untaken(status, names), named=names)
+        elif status == 401:
             self.close(error)
-        elif error.data["status"] in (404, 410):
+        elif status in GONE and not self._good:
             self.close(ConnectionLost(f"{error.message} The session is gone."))
         else:
             self._answer_error(frame, error)
 
-    def _sending(self, frame: Frame, task: asyncio.Task[None]) -> None:
-        if expects_answer(frame):
-            request_id = frame["id"]
-            self._requests[request_id] = task
-            task.add_done_callback(lambda _: self._requests.pop(request_id, None))
+    async def _ask(self, check: Frame, headers: dict[str, str]) -> Verdict:
+        answer, sent = self._expect_check(), _POST_HEADERS | headers
+        async with streaming(self._client, "POST", self._endpoint, sent, codec.dumps(check)) as response:
+            if not response.is_success:
+                return verdict_of(response.status_code, await error_body(response))
+            await drain(response)
+        return "denies" if denies_session(await answer) else "serves"
 
     async def _request_sent(self, cancellation: Frame) -> None:
         """A cancellation must not overtake its request, which goes over another connection; one not taken is cut."""

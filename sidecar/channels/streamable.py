@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,11 @@ from sidecar import codec
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import PostingChannel, expects_answer
 from sidecar.channels.connections import Connections, RemoteClient
+from sidecar.channels.reading import DRAIN_TIMEOUT, body, drain, error_body, events
+from sidecar.channels.sessions import GONE, Verdict, denies_session, doubtful, names_session, untaken, verdict_of
 from sidecar.channels.sse import STREAM_HEADERS
 from sidecar.channels.web import (
-    DRAIN_TIMEOUT,
-    body,
     content_type,
-    drain,
-    events,
     is_event_stream,
     not_mcp,
     parse,
@@ -31,7 +29,7 @@ from sidecar.channels.web import (
     streaming,
 )
 from sidecar.era import VERSION_KEY
-from sidecar.errors import METHOD_NOT_FOUND, ConnectionLost
+from sidecar.errors import METHOD_NOT_FOUND, ConnectionLost, SidecarError
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +39,10 @@ VERSION_HEADER = "mcp-protocol-version"
 DELETE_TIMEOUT = 2.0
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0
 _MOST_ATTEMPTS = 3
+RENEW_AFTER = 30.0
+"""Age in seconds from which a session is given up though the server answers a check, where requests say otherwise."""
+MOST_FAILURES = 5
+"""Requests refused one after the other, with none served between, that say otherwise."""
 
 
 @asynccontextmanager
@@ -86,17 +88,20 @@ class StreamableChannel(PostingChannel):
         super().__init__(url, client, on_frame)
         self._session = ""
         self._version = ""
-        self._posts: dict[Any, asyncio.Task[None]] = {}
         self._modern: set[Any] = set()
 
     async def end_session(self) -> None:
         """Tell the server that its session is over, if it opened one."""
-        if self._session:
-            with suppress(httpx2.HTTPError, TimeoutError):
-                async with asyncio.timeout(DELETE_TIMEOUT):
-                    await self._client.delete(self._url, headers=self._headers({}))
+        if self._session and not self._lost:
+            await delete_session(self._client, self._url, self._headers({}))
 
     # --- sending -------------------------------------------------------------------------------------------------
+
+    async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
+        """As every posting channel's; remembers which requests are of the modern era."""
+        await super().send(frame, headers)
+        if expects_answer(frame) and VERSION_KEY in ((frame.get("params") or {}).get("_meta") or {}):
+            self._modern.add(frame["id"])
 
     async def _post(self, frame: Frame, headers: dict[str, str]) -> None:
         if frame.get("method") == "notifications/cancelled":
@@ -124,16 +129,8 @@ class StreamableChannel(PostingChannel):
         own = {SESSION_HEADER: self._session, VERSION_HEADER: self._version}
         return {name: value for name, value in own.items() if value} | headers
 
-    def _sending(self, frame: Frame, task: asyncio.Task[None]) -> None:
-        if expects_answer(frame):
-            request_id = frame["id"]
-            self._posts[request_id] = task
-            if VERSION_KEY in ((frame.get("params") or {}).get("_meta") or {}):
-                self._modern.add(request_id)
-            task.add_done_callback(lambda _: self._answered(request_id))
-
-    def _answered(self, request_id: Any) -> None:
-        self._posts.pop(request_id, None)
+    def _request_over(self, request_id: Any) -> None:
+        super()._request_over(request_id)
         self._modern.discard(request_id)
 
     async def _cancel(self, cancellation: Frame, headers: dict[str, str]) -> None:
@@ -146,7 +143,7 @@ class StreamableChannel(PostingChannel):
             if self._version and request_id not in self._modern:
                 await self._exchange(cancellation, headers)
         finally:
-            if task := self._posts.get(request_id):
+            if task := self._requests.get(request_id):
                 task.cancel()
 
     # --- responses -----------------------------------------------------------------------------------------------
@@ -158,7 +155,9 @@ class StreamableChannel(PostingChannel):
         elif is_event_stream(response):
             cursor = _Cursor()
             return None if await self._read_stream(frame, response, cursor) else cursor
-        elif content_type(response) != "application/json" or not self._pass(frame, parse(await body(response))):
+        elif content_type(response) != "application/json" or not self._pass(
+            frame, parse(await body(response, self._client.large))
+        ):
             self._answer_error(frame, not_mcp(response, self._url))
         return None
 
@@ -170,7 +169,7 @@ class StreamableChannel(PostingChannel):
         answered = False
         with suppress(TimeoutError, httpx2.TransportError):
             async with asyncio.timeout(None) as deadline:
-                async for event in events(response):
+                async for event in events(response, self._client.large):
                     if self._pass(request, cursor.take(event)):
                         answered = True
                         deadline.reschedule(asyncio.get_running_loop().time() + DRAIN_TIMEOUT)
@@ -186,6 +185,8 @@ class StreamableChannel(PostingChannel):
                 self._established = True
                 if request["method"] == "initialize":
                     self._learn_version(frame)
+                if self._denied(request, frame):
+                    continue
             self._on_frame(frame)
         return answered
 
@@ -195,23 +196,34 @@ class StreamableChannel(PostingChannel):
             self._version = result["protocolVersion"]
 
     async def _refused(self, frame: Frame, response: httpx2.Response, in_session: bool) -> None:
-        status = response.status_code
-        errors = [found for found in parse(await body(response)) if isinstance(found.get("error"), dict)]
-        error = refusal(response, self._url)
-        if status == 404 and in_session and not (errors and errors[0]["error"].get("code") == METHOD_NOT_FOUND):
-            self._lose_session()
-        elif status == 401 or (status in (403, 407) and not self._established):
+        status, text = response.status_code, await error_body(response)
+        errors = [found for found in parse(text) if isinstance(found.get("error"), dict)][:1]
+        error, names = refusal(response, self._url), names_session(text)
+        about_method = bool(errors) and errors[0]["error"].get("code") == METHOD_NOT_FOUND
+        answer = errors[0] | {"id": frame["id"]} if errors and expects_answer(frame) else None
+        if self._good and expects_answer(frame) and not about_method and (names or doubtful(status)):
+            gone = names or (in_session and status in GONE and not errors)
+            await self._settle(frame, error, answer, untaken=untaken(status, names), named=names, renew=gone)
+        elif not self._good and (status == 401 or (status in (403, 407) and not self._established)):
             self.close(error)
-        elif errors and expects_answer(frame):
-            self._pass(frame, errors[:1])
+        elif answer is not None:
+            self._pass(frame, [answer])
         elif frame.get("method") == "initialize":
             self.close(error)
         else:
             self._answer_error(frame, error)
 
-    def _lose_session(self) -> None:
-        self._session = ""
-        self.close(ConnectionLost(f"{place(self._url)} ended the session."))
+    async def _ask(self, check: Frame, headers: dict[str, str]) -> Verdict:
+        sent = POST_HEADERS | self._headers(headers)
+        async with streaming(self._client, "POST", self._url, sent, codec.dumps(check)) as response:
+            if is_event_stream(response):
+                return "denies" if denies_session(await _first_answer(response)) else "serves"
+            return verdict_of(response.status_code, await error_body(response))
+
+    def _overdue(self, renew: bool) -> bool:
+        """Where requests say otherwise; not while others use the session, nor soon after it began."""
+        old = asyncio.get_running_loop().time() - self._opened >= RENEW_AFTER
+        return old and (renew or self._failures >= MOST_FAILURES) and len(self._under_way()) <= 1
 
     # --- event streams beside a response -------------------------------------------------------------------------
 
@@ -236,10 +248,9 @@ class StreamableChannel(PostingChannel):
         while opened or failures < _MOST_ATTEMPTS:
             started = loop.time()
             status = await self._listen_once(cursor)
-            if status == 404 and opened:
-                self._lose_session()
-                return
             if 300 <= status < 500:
+                if opened and await self._checked_now({}) != "serves":
+                    self._lose({}, ConnectionLost(f"{place(self._url)} ended the session."), untaken=False)
                 return
             opened = opened or status == 200
             failures += 1
@@ -249,12 +260,29 @@ class StreamableChannel(PostingChannel):
     async def _listen_once(self, cursor: _Cursor) -> int:
         """Read the session's stream until it ends; returns the HTTP status, 0 if there was none, 405 for no stream."""
         status = 0
-        with suppress(httpx2.TransportError):
+        with suppress(httpx2.HTTPError, SidecarError):
             async with streaming(self._client, "GET", self._url, self._headers(cursor.headers())) as response:
                 status = response.status_code
                 if not is_event_stream(response):
                     return 405 if response.is_success else status
-                async for event in events(response):
+                async for event in events(response, self._client.large):
                     for frame in cursor.take(event):
                         self._on_frame(frame)
         return status
+
+
+async def delete_session(client: httpx2.AsyncClient, url: str, headers: Mapping[str, str]) -> None:
+    """Tell a server that a session is over; what it answers, and whether, does not matter."""
+    with suppress(httpx2.HTTPError, TimeoutError):
+        async with asyncio.timeout(DELETE_TIMEOUT), streaming(client, "DELETE", url, headers) as response:
+            await drain(response)
+
+
+async def _first_answer(response: httpx2.Response) -> Frame:
+    """The first response in an event stream; empty if there is none."""
+    async with aclosing(events(response)) as found:
+        async for event in found:
+            for frame in parse(event.data):
+                if "method" not in frame:
+                    return frame
+    return {}

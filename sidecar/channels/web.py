@@ -2,50 +2,60 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import re
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 
+from bridge.models import FRAMING_HEADERS, OWN_HEADERS
 from sidecar import codec
 from sidecar.channel import Frame
+from sidecar.channels.challenge import challenge
 from sidecar.errors import HandshakeFailed, Refused, Unreachable
 
 CONNECT_TIMEOUT = 10.0
-DRAIN_TIMEOUT = 5.0
 LONGEST_SHOWN = 16
 """Parts of a URL's path of this length or more are not shown: many hosted servers put their token there."""
 
-MAX_MESSAGE = 64 * 1024 * 1024
 _MOST_REDIRECTS = 5
+_HOSTNAME_MISMATCH = 62  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH
+_LONGEST_PHRASE = 80
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
+"""Control characters, and half characters but those that stand for bytes which are no UTF-8 (surrogateescape)."""
 _KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 @cache
 def tls() -> ssl.SSLContext:
-    """The certificates that are trusted: loading them takes 40 ms in which nobody is served, so it is done once."""
-    return httpx2.create_ssl_context()
+    """The certificates that are trusted: loading them takes 40 ms in which nobody is served, so it is done once.
+
+    Raises:
+        Unreachable: what SSL_CERT_FILE or SSL_CERT_DIR names cannot be read.
+    """
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        why = f"The certificates of trusted authorities cannot be read: {reason_of(error)}."
+        raise Unreachable(why, hint="Correct SSL_CERT_FILE or SSL_CERT_DIR, and restart the hub.") from None
 
 
 def check_url(url: str, *schemes: str) -> httpx2.URL:
     """The URL taken apart. Raises Unreachable unless it has one of the schemes, and a host."""
     try:
-        urlsplit(url)
+        port = urlsplit(url).port  # raises ValueError above 65535
         parsed = httpx2.URL(url)
-    except (httpx2.InvalidURL, ValueError):
-        parsed = httpx2.URL("")
-    if parsed.scheme not in schemes or not parsed.host:
+    except (httpx2.InvalidURL, ValueError):  # UnicodeEncodeError is one
+        port, parsed = None, httpx2.URL("")
+    if parsed.scheme not in schemes or not parsed.host or port == 0:
         wanted = " or ".join(f"{scheme}://" for scheme in schemes)
         raise Unreachable(f"The URL is not a valid {wanted} URL.", hint="Correct `url`.")
     return parsed
@@ -63,16 +73,60 @@ def failure(error: Exception, url: str) -> Unreachable:
     if isinstance(error, httpx2.ConnectTimeout | TimeoutError):
         return Unreachable(f"{place(url)} did not answer within {CONNECT_TIMEOUT:g} s.")
     if isinstance(error, httpx2.ConnectError):
-        return Unreachable(f"{place(url)} could not be connected to: {reason_of(error)}.")
+        return Unreachable(f"{place(url)} could not be connected to: {reason_of(error)}.", hint=tls_hint(error))
     return Unreachable(f"The connection to {place(url)} broke ({type(error).__name__}).")
+
+
+def tls_hint(error: BaseException) -> str | None:
+    """What to do about an error of TLS; None for other errors."""
+    cause = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
+    if cause is None:
+        return None
+    if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code == _HOSTNAME_MISMATCH:
+        return "Use the host name that the server's certificate is for in `url`."
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            "If the certificate is of your own authority, name the file with that authority's certificate in "
+            "SSL_CERT_FILE in the environment that starts the hub, and restart the hub."
+        )
+    if getattr(cause, "reason", "") == "WRONG_VERSION_NUMBER":
+        return "The server does not speak TLS at this port: use http:// (or ws://) in `url`, or the port that does."
+    return "Check that the server speaks TLS 1.2 or later at this port, and that `url` has the right port."
 
 
 def refusal(response: httpx2.Response, url: str) -> Refused:
     """The error for an HTTP status that is not success."""
-    message = f"{place(url)} answered HTTP {response.status_code} {response.reason_phrase}".rstrip()
-    if response.next_request is not None:
-        message += f", a redirect to {place(str(response.next_request.url))}, which is not followed"
-    return Refused(f"{message}.", data={"status": response.status_code})
+    following = response.next_request
+    return refused(
+        url,
+        response.status_code,
+        response.reason_phrase,
+        location="" if following is None else str(following.url),
+        challenges=response.headers.get("www-authenticate", ""),
+        authorized="authorization" in response.request.headers,
+    )
+
+
+def refused(
+    url: str, status: int, phrase: str, *, location: str = "", challenges: str = "", authorized: bool = False
+) -> Refused:
+    """The error for an HTTP status; with what a redirect leads to, or what a 401 asks for."""
+    message = f"{place(url)} answered {named(status, phrase)}"
+    data: dict[str, Any] = {"status": status}
+    if location:
+        message += f", a redirect to {place(location)}, which is not followed"
+    if status != 401:
+        return Refused(f"{message}.", data=data)
+    wanted = challenge(challenges, url, authorized)
+    if wanted.metadata:
+        data["resource_metadata"] = wanted.metadata
+    return Refused(f"{message}{wanted.text}.", hint=wanted.hint, data=data)
+
+
+def named(status: int, phrase: str) -> str:
+    """A status with its phrase, as a person knows it."""
+    shown = "".join(char for char in phrase[:_LONGEST_PHRASE] if char.isprintable())
+    return f"HTTP {status} {shown}".rstrip()
 
 
 def not_mcp(response: httpx2.Response, url: str) -> HandshakeFailed:
@@ -117,35 +171,7 @@ async def streaming(
         await response.aclose()
 
 
-async def events(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent]:
-    """The server-sent events of a response."""
-    keep_alive(response)
-    iterator = cast("Any", aiter(httpx2.EventSource(response, max_event_size=MAX_MESSAGE)))
-    async with aclosing(iterator) as found:
-        async for event in found:
-            yield event
-
-
-async def body(response: httpx2.Response) -> bytes:
-    """The body of a response; raises httpx2.ReadError when it is longer than 64 MiB."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.aiter_bytes():
-        size += len(part)
-        if size > MAX_MESSAGE:
-            raise httpx2.ReadError("The answer is too long.")
-        parts.append(part)
-    return b"".join(parts)
-
-
-async def drain(response: httpx2.Response) -> None:
-    """Read what is left of a response that says nothing, so that its connection can be used again; 5 s at most."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_TIMEOUT):
-            await response.aread()
-
-
-def parse(data: str | bytes) -> list[Frame]:
+def parse(data: str | bytes | bytearray) -> list[Frame]:
     """The frames in a message: one, or several in a batch (revision 2025-03-26); none when it is not JSON-RPC."""
     try:
         found = codec.loads(data.encode() if isinstance(data, str) else data, nan_as_null=True)
@@ -177,14 +203,24 @@ def keep_socket_alive(sock: socket.socket | None) -> None:
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:
-    """Configured headers as they are sent. Raises Unreachable when HTTP does not allow one."""
+    """Configured headers as they are sent, without those that the hub sets itself.
+
+    Raises:
+        Unreachable: HTTP does not allow one, or it is the HTTP client's.
+    """
     result = {}
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or _NOT_IN_HEADER.search(value.strip()):
             raise Unreachable(
                 f"The header {name!r} holds a character that HTTP does not allow.", hint="Correct it in `headers`."
             )
-        result[name.encode()] = value.strip().encode(errors="surrogateescape")
+        if name.lower() in FRAMING_HEADERS:
+            raise Unreachable(
+                f"The header {name!r} cannot be configured: it belongs to each HTTP message or connection.",
+                hint="Remove it from `headers`.",
+            )
+        if name.lower() not in OWN_HEADERS:
+            result[name.encode()] = value.strip().encode(errors="surrogateescape")
     return result
 
 

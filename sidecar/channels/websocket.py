@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 from urllib.parse import urljoin
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -17,18 +16,21 @@ from bridge.models import RemoteLaunch
 from sidecar import codec
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import RemoteChannel
+from sidecar.channels.reading import MAX_MESSAGE
+from sidecar.channels.sessions import Verdict, denies_session
 from sidecar.channels.web import (
     CONNECT_TIMEOUT,
-    MAX_MESSAGE,
     check_url,
     checked_headers,
     keep_socket_alive,
     parse,
     place,
     reason_of,
+    refused,
     tls,
+    tls_hint,
 )
-from sidecar.errors import ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
+from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
 
 logging.getLogger("websockets").setLevel(logging.WARNING)  # it writes headers at DEBUG
 
@@ -78,6 +80,11 @@ class WebSocketChannel(RemoteChannel):
         except ConnectionClosed:
             raise ConnectionLost(f"The connection to {place(self._url)} is closed.") from None
 
+    async def _ask(self, check: Frame, headers: dict[str, str]) -> Verdict:
+        answer = self._expect_check()
+        await self.send(check)
+        return "denies" if denies_session(await answer) else "serves"
+
     async def aclose(self) -> None:
         """Say goodbye, and end everything that the channel does. For whoever opened it."""
         self.close(ConnectionLost("The hub closed it."))
@@ -89,7 +96,7 @@ class WebSocketChannel(RemoteChannel):
             while True:
                 for frame in parse(await self._socket.recv(decode=False)):
                     self._established = True
-                    self._on_frame(frame)
+                    self._receive(frame)
         except ConnectionClosed as closed:
             self.close(_why_closed(closed, self._url, self._established))
 
@@ -113,7 +120,8 @@ async def _connect(launch: RemoteLaunch) -> ClientConnection:
     try:
         socket = await opening
     except (OSError, ValueError, WebSocketException) as error:  # TimeoutError is an OSError
-        raise _why_not_open(error, launch.url) from None
+        authorized = bool(check_url(launch.url, "ws", "wss").userinfo) or b"authorization" in {n.lower() for n in sent}
+        raise _why_not_open(error, launch.url, authorized) from None
     keep_socket_alive(socket.transport.get_extra_info("socket"))
     return socket
 
@@ -126,32 +134,34 @@ class _Connect(connect):
         return exc
 
 
-def _why_not_open(error: Exception, url: str) -> SidecarError:
+def _why_not_open(error: Exception, url: str, authorized: bool) -> SidecarError:
     if isinstance(error, InvalidStatus):
-        return _refusal(error.response.status_code, error.response.reason_phrase, error.response.headers, url)
+        answer = error.response
+        location = answer.headers.get("Location", "") if 300 <= answer.status_code < 400 else ""
+        return refused(
+            url,
+            answer.status_code,
+            answer.reason_phrase,
+            location=location and urljoin(url, location),
+            challenges=", ".join(answer.headers.get_all("WWW-Authenticate")),
+            authorized=authorized,
+        )
     if isinstance(error, TimeoutError):
         return Unreachable(f"{place(url)} did not answer within {CONNECT_TIMEOUT:g} s.")
     if isinstance(error, InvalidHandshake) and not isinstance(error.__cause__, EOFError | OSError):
         return HandshakeFailed(f"{place(url)} did not answer as a WebSocket ({type(error).__name__}).")
     if isinstance(error, OSError):
-        return Unreachable(f"{place(url)} could not be connected to: {reason_of(error)}.")
+        return Unreachable(f"{place(url)} could not be connected to: {reason_of(error)}.", hint=tls_hint(error))
     if isinstance(error, InvalidURI):
         return Unreachable("The URL is not a valid ws:// or wss:// URL.", hint="Correct `url`.")
     return Unreachable(f"{place(url)} could not be connected to ({type(error).__name__}).")
-
-
-def _refusal(status: int, phrase: str, headers: Mapping[str, Any], url: str) -> Refused:
-    message = f"{place(url)} answered HTTP {status} {phrase}".rstrip()
-    if 300 <= status < 400 and (location := headers.get("Location")):
-        message += f", a redirect to {place(urljoin(url, location))}, which is not followed"
-    return Refused(f"{message}.", data={"status": status})
 
 
 def _why_closed(closed: ConnectionClosed, url: str, established: bool) -> SidecarError:
     """The error for the end of an open connection (RFC 6455, section 7.4)."""
     if closed.sent and not closed.rcvd_then_sent:
         if closed.sent.code == CloseCode.MESSAGE_TOO_BIG:
-            return ConnectionLost(f"{place(url)} sent a message of more than {MAX_MESSAGE >> 20} MiB.")
+            return AnswerTooLarge(f"{place(url)} sent a message of more than {MAX_MESSAGE >> 20} MiB.")
         if closed.sent.code == CloseCode.INTERNAL_ERROR:
             return ConnectionLost(f"{place(url)} did not answer a ping within {PING_TIMEOUT:g} s.")
         return ConnectionLost(f"{place(url)} broke the WebSocket protocol (close code {closed.sent.code}).")

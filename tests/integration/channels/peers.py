@@ -158,7 +158,11 @@ class Exchange:
 
     async def write(self, text: str) -> None:
         """Write a part of the body."""
-        self.writer.write(text.encode())
+        await self.write_bytes(text.encode())
+
+    async def write_bytes(self, data: bytes) -> None:
+        """Write a part of the body that is no text."""
+        self.writer.write(data)
         await self.writer.drain()
 
 
@@ -166,7 +170,7 @@ Script = Callable[[Exchange], Awaitable[None]]
 
 
 @asynccontextmanager
-async def scripted(script: Script) -> AsyncIterator[str]:
+async def scripted(script: Script, port: int = 0) -> AsyncIterator[str]:
     """An HTTP server that does what the script says; yields its URL, without a path."""
     tasks: set[asyncio.Task[Any]] = set()
 
@@ -179,7 +183,7 @@ async def scripted(script: Script) -> AsyncIterator[str]:
         writer.close()
         tasks.discard(task)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
@@ -189,10 +193,10 @@ async def scripted(script: Script) -> AsyncIterator[str]:
         await server.wait_closed()
 
 
-async def detected(url: str) -> Transport:
-    """Which transport a URL is found to speak."""
+async def detected(url: str, transport: Literal["auto", "sse"] = "auto") -> Transport:
+    """Which transport a URL is found to speak, where its definition says so."""
     async with Connections() as connections:
-        return await detect(RemoteLaunch(url=url), connections)
+        return await detect(RemoteLaunch(url=url, transport=transport), connections)
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Exchange:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.channels import base, remote, sse, streamable, web
+from sidecar.channels import base, reading, remote, sse, streamable, web
 from sidecar.errors import ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
 from tests.integration.channels.peers import Client, Exchange, Script, Transport, connected, detected, scripted
 
@@ -55,10 +55,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (web, sse, remote):
         monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.1)
     monkeypatch.setattr(base, "NOTICE_TIMEOUT", 0.1)
-    monkeypatch.setattr(web, "DRAIN_TIMEOUT", 0.1)
+    monkeypatch.setattr(reading, "DRAIN_TIMEOUT", 0.1)
     monkeypatch.setattr(streamable, "DRAIN_TIMEOUT", 0.1)
     monkeypatch.setattr(streamable, "DELETE_TIMEOUT", 0.1)
-    monkeypatch.setattr(remote, "DELETE_TIMEOUT", 0.1)
     monkeypatch.setattr(streamable, "_FIRST_DELAY", 0.01)
 
 
@@ -83,7 +82,8 @@ async def test_refused_with_a_status(transport: Transport) -> None:
             url.replace("//", "//user:pa55word@") + "/mcp/t0kent0kent0kent0ken?key=s3cret", transport, X="h1dden"
         )
     assert isinstance(found, Refused)
-    assert found.message == f"{url}/mcp/*** answered HTTP 401 Unauthorized."
+    refused = f"{url}/mcp/*** answered HTTP 401 Unauthorized: it does not accept the configured credentials."
+    assert found.message == refused
     assert found.data == {"status": 401}
 
 
@@ -96,7 +96,9 @@ async def test_nobody_there(transport: Transport) -> None:
 
 
 @pytest.mark.parametrize("transport", ["sse", "http"])
-@pytest.mark.parametrize("url", ["ftp://h/x", "http://", "http://[bad", "s3cret", "http://h:port/"])
+@pytest.mark.parametrize(
+    "url", ["ftp://h/x", "http://", "http://[bad", "s3cret", "http://h:port/", "http://h:99999/", "http://h:0/"]
+)
 async def test_unusable_urls(url: str, transport: Transport) -> None:
     """What is no URL is told so, without repeating it."""
     found = await failure(url, transport)
@@ -104,7 +106,10 @@ async def test_unusable_urls(url: str, transport: Transport) -> None:
     assert found.message == "The URL is not a valid http:// or https:// URL."
 
 
-@pytest.mark.parametrize(("name", "value"), [("X", "s3c\nret"), ("X Y", "s3cret"), ("", "s3cret")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("X", "s3c\nret"), ("X Y", "s3cret"), ("", "s3cret"), ("X", "s3cret\ud800"), ("Ü", "s3cret"), ("X\n", "s3cret")],
+)
 async def test_unusable_headers(name: str, value: str) -> None:
     """A header that cannot be sent is named, its value is not."""
     found = await failure("http://127.0.0.1/", "http", **{name: value})
@@ -374,8 +379,12 @@ async def test_legacy_cancellation_closes_the_response() -> None:
     ],
 )
 async def test_answers_that_are_none(script: Script, code: str, part: str) -> None:
-    """After the handshake, a request that gets no answer gets an error, and the channel stays open."""
-    async with scripted(http_server(script)) as url, connected(url, "http") as client:
+    """After the handshake, a request that gets no answer gets an error, and the channel stays open if a ping is."""
+
+    async def after(exchange: Exchange) -> None:
+        await (exchange.reply("200 OK", answer(exchange)) if b'"ping"' in exchange.body else script(exchange))
+
+    async with scripted(http_server(after)) as url, connected(url, "http") as client:
         await established(client)
         found = await client.request("tools/call")
         assert found["error"]["data"]["code"] == code
@@ -556,12 +565,12 @@ async def test_the_session_stream_is_opened_again(hurried: None) -> None:
 
 async def test_answers_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that would fill the memory is an error of that request."""
-    monkeypatch.setattr(web, "MAX_MESSAGE", 1000)
+    monkeypatch.setattr(reading, "MAX_MESSAGE", 1000)
     long = json.dumps({"jsonrpc": "2.0", "id": 2, "result": {"text": "x" * 2000}})
     for script in (always("200 OK", long, "application/json"), always("200 OK", event(long), STREAM)):
         async with scripted(http_server(script)) as url, connected(url, "http") as client:
             await established(client)
-            assert (await client.request("x"))["error"]["data"]["code"] == "SERVER_CONNECTION_LOST"
+            assert (await client.request("x"))["error"]["data"]["code"] == "SERVER_ANSWER_TOO_LARGE"
 
 
 # --- finding out which it is --------------------------------------------------------------------------------------
@@ -589,7 +598,7 @@ ENDPOINT = always("200 OK", event("/m", "endpoint"), STREAM)
         (by_method(POST=always("200 OK", "", STREAM)), "http"),
         (by_method(POST=always("400 Bad Request", MODERN_ONLY, "application/json")), "http"),
         (by_method(POST=ENDPOINT), "sse"),
-        (by_method(POST=always("405 Method Not Allowed")), "sse"),
+        (by_method(POST=always("405 Method Not Allowed"), GET=ENDPOINT), "sse"),
         (by_method(POST=always("404 Not Found"), GET=ENDPOINT), "sse"),
         (by_method(POST=always("400 Bad Request", "{}", "application/json"), GET=ENDPOINT), "sse"),
     ],

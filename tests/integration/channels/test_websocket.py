@@ -16,7 +16,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from sidecar.channels import websocket
-from sidecar.errors import ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
+from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
 from tests.integration.channels.peers import Exchange, connected, detected, scripted
 from tests.integration.channels.test_oddities import always, silence, unused_port
 from tests.support.tls import certificate
@@ -43,7 +43,7 @@ async def failure(url: str, **headers: str) -> SidecarError:
 @pytest.mark.parametrize(
     ("status", "error", "part"),
     [
-        ("401 Unauthorized", Refused, "answered HTTP 401 Unauthorized."),
+        ("401 Unauthorized", Refused, "answered HTTP 401 Unauthorized: it does not accept the configured credentials."),
         ("404 Not Found", Refused, "answered HTTP 404 Not Found."),
         ("503 Busy", Refused, "answered HTTP 503 Busy."),
         ("200 OK", Refused, "answered HTTP 200 OK."),
@@ -108,7 +108,7 @@ async def test_no_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "did not answer within 0.1 s" in found.message
 
 
-@pytest.mark.parametrize("url", ["ws://", "http://127.0.0.1/", "ws://127.0.0.1:port/"])
+@pytest.mark.parametrize("url", ["ws://", "http://127.0.0.1/", "ws://127.0.0.1:port/", "ws://h:99999/", "ws://h:0/"])
 async def test_unusable_urls(url: str) -> None:
     """They are named as what they are."""
     found = await failure(url)
@@ -211,6 +211,7 @@ async def test_messages_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async with serving(handler) as url:
         found = await failure(url)
+    assert isinstance(found, AnswerTooLarge)
     assert "sent a message of more than 1 MiB" in found.message
 
 

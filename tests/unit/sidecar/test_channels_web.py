@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ssl
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -12,6 +13,7 @@ import pytest
 from bridge.models import RemoteLaunch
 from sidecar.channels import web
 from sidecar.channels.connections import Connections
+from sidecar.errors import Unreachable
 
 
 def chained(inner: BaseException) -> httpx2.ConnectError:
@@ -129,3 +131,63 @@ async def test_certificates_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> 
             async with connections.client(RemoteLaunch(url="https://127.0.0.1/mcp")):
                 pass
     assert len(loaded) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["Content-Length", "transfer-encoding", "Connection", "TE", "Upgrade", "Sec-WebSocket-Key"]
+)
+def test_headers_that_belong_to_the_message(name: str) -> None:
+    """They are refused by name: with them, the HTTP client would fail in ways that tell nobody why."""
+    with pytest.raises(Unreachable, match=f"The header '{name}' cannot be configured") as caught:
+        web.checked_headers({name: "5"})
+    assert caught.value.advice == "Remove it from `headers`."
+
+
+def test_headers_that_the_hub_sets() -> None:
+    """They have no effect; all others are sent as they are, the Host too."""
+    given = {"Accept": "x", "Content-Type": "x", "MCP-Protocol-Version": "x", "Host": "v.example", "X-A": " ü "}
+    assert web.checked_headers(given) == {b"Host": b"v.example", b"X-A": "ü".encode()}
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_certificates_that_cannot_be_read(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is missing or holds something else is the reason of the server, and named by its variable."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    web.tls.cache_clear()
+    try:
+        async with Connections() as connections:
+            with pytest.raises(Unreachable, match="certificates of trusted authorities cannot be read") as caught:
+                async with connections.client(RemoteLaunch(url="https://127.0.0.1/mcp")):
+                    pass
+        assert "SSL_CERT_FILE" in caught.value.advice
+    finally:
+        web.tls.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (ssl.SSLCertVerificationError(1, "x"), "SSL_CERT_FILE"),
+        (ssl.SSLError(1, "x"), "TLS 1.2"),
+        (OSError(errno.ECONNREFUSED, "x"), "Check the URL"),
+    ],
+)
+def test_hints_about_tls(error: OSError, part: str) -> None:
+    """What to do depends on what went wrong."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        error.verify_code = 20
+    assert part in web.failure(chained(error), "https://h/").advice
+
+
+def test_a_certificate_for_another_host() -> None:
+    """No file of certificates helps there."""
+    error = ssl.SSLCertVerificationError(1, "x")
+    error.verify_code = 62
+    advice = web.failure(chained(error), "https://h/").advice
+    assert "host name" in advice
+    assert "SSL_CERT_FILE" not in advice

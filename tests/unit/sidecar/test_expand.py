@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.models import RemoteLaunch, StdioLaunch
 from sidecar.errors import VariableMissing
-from sidecar.expand import expand
+from sidecar.expand import expand, with_home
 
 
 def fill(text: str, **environ: str) -> str:
@@ -88,3 +88,19 @@ def test_text_without_references_is_unchanged(text: str) -> None:
     """Whatever holds no `${` passes as it is, and any text can be written with the escape."""
     assert fill(text.replace("${", "$ {")) == text.replace("${", "$ {")
     assert fill(text.replace("${", "$${")) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("~", "/h"), ("~/bin/x", "/h/bin/x"), ("~user/x", "~user/x"), ("/a/~", "/a/~"), ("a", "a"), ("~~", "~~")],
+)
+def test_the_home_directory(text: str, expected: str) -> None:
+    """A leading `~` of command and directory is it, in arguments and variables it is text."""
+    launch = with_home(StdioLaunch(command=text, args=(text,), env={"A": text}, cwd=text), {"HOME": "/h"})
+    assert launch == StdioLaunch(command=expected, args=(text,), env={"A": text}, cwd=expected)
+
+
+def test_no_home_directory() -> None:
+    """Where the hub has none, nothing is replaced."""
+    launch = StdioLaunch(command="~/x")
+    assert with_home(launch, {}) == launch

@@ -10,7 +10,7 @@ import pytest
 
 from sidecar import frames, mux
 from sidecar.channel import Frame
-from sidecar.errors import CallTimeout, ConnectionLost, ServerExited, SidecarError
+from sidecar.errors import AnswerTooLarge, CallTimeout, ConnectionLost, ServerExited, SidecarError
 from sidecar.mux import Mux, Told
 from tests.support.fake_server import settle, until, within
 
@@ -174,6 +174,31 @@ async def test_fail_all(wire: Wire) -> None:
     with pytest.raises(ConnectionLost, match="exited with code 3"):
         await call
     await until(gone.done)
+
+
+async def test_what_was_not_carried_out(wire: Wire) -> None:
+    """Where the channel knows that of some requests under way, these may be asked again, the others not."""
+    calls = [asyncio.create_task(wire.mux.request(name, None, timeout=None)) for name in "ab"]
+    await settle()
+    lost = ConnectionLost("It ended the session.")
+    lost.untaken = frozenset({2})
+    wire.mux.fail_all(lost)
+    errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert [(type(error), getattr(error, "sent", None)) for error in errors] == [
+        (ConnectionLost, True),
+        (ConnectionLost, False),
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_an_answer_that_is_too_large(wire: Wire, count: int) -> None:
+    """The only request under way is told so; of several, it cannot be known which one it was."""
+    calls = [asyncio.create_task(wire.mux.request(name, None, timeout=None)) for name in "ab"[:count]]
+    await settle()
+    wire.mux.fail_all(AnswerTooLarge("It sent a message of more than 64 MiB."))
+    errors = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(error) for error in errors} == {AnswerTooLarge if count == 1 else ConnectionLost}
+    assert all("64 MiB" in str(error) for error in errors)
 
 
 async def test_unsent(wire: Wire) -> None:

@@ -60,14 +60,22 @@ USED: list[tuple[str, Any, Any, list[str]]] = [
     ("type null", {**stdio(), "type": None}, ("c", (), {}, None), []),
     ("type in capitals", {**stdio(), "type": "STDIO"}, ("c", (), {}, None), []),
     ("no type, command", {"namespace": "n", "providerParameters": {"command": "c"}}, ("c", (), {}, None), []),
-    ("sse", remote("http://h/sse"), ("http://h/sse", {}, "auto"), []),
+    ("sse", remote("http://h/sse"), ("http://h/sse", {}, "sse"), []),
     ("no type, url", {"namespace": "n", "providerParameters": {"url": "https://h"}}, ("https://h", {}, "auto"), []),
     ("flat url", {"url": "https://h", "headers": {"A": "${T}"}}, ("https://h", {"A": "${T}"}, "auto"), ["SERVER_FLAT"]),
     ("http", remote("http://h/mcp", "http"), ("http://h/mcp", {}, "http"), []),
     ("streamable-http", remote("http://h/mcp", "streamable-http"), ("http://h/mcp", {}, "http"), []),
-    ("url with reference", remote("${BASE}/mcp"), ("${BASE}/mcp", {}, "auto"), []),
-    ("url with blanks around", remote(" http://h "), ("http://h", {}, "auto"), []),
-    ("header null", remote("http://h", headers={"A": None}), ("http://h", {}, "auto"), ["ENV_INVALID"]),
+    ("url with reference", remote("${BASE}/mcp"), ("${BASE}/mcp", {}, "sse"), []),
+    ("url with blanks around", remote(" http://h "), ("http://h", {}, "sse"), []),
+    ("header null", remote("http://h", headers={"A": None}), ("http://h", {}, "sse"), ["ENV_INVALID"]),
+    ("headers of the message", remote("http://h", headers={"Content-Length": 5, "TE": "x", "A": "b"}),
+     ("http://h", {"A": "b"}, "sse"), ["ENV_CONVERTED", "HEADER_OWNED"]),
+    ("headers of the hub", remote("http://h", headers={"accept": "*/*", "Mcp-Session-Id": "x", "Upgrade": "k"}),
+     ("http://h", {}, "sse"), ["HEADER_OWNED"]),
+    ("host", remote("http://h", headers={"Host": "v.example"}), ("http://h", {"Host": "v.example"}, "sse"), []),
+    ("home in args and env", stdio(args=["~/x", "--d=~", "a~/b"], env={"A": "~/x", "B": "x=~/y"}),
+     ("c", ("~/x", "--d=~", "a~/b"), {"A": "~/x", "B": "x=~/y"}, None), ["TILDE_KEPT"]),
+    ("home in command and cwd", stdio(command="~/c", cwd="~"), ("~/c", (), {}, "~"), []),
 ]  # fmt: skip
 
 
@@ -194,7 +202,7 @@ def test_no_value_is_ever_reported() -> None:
         ("websocket", "wss://h/mcp", "websocket"),
         ("ws", "ws://h", "websocket"),
         ("websocket", "${URL}", "websocket"),
-        ("sse", "${URL}", "auto"),
+        ("sse", "${URL}", "sse"),
     ],
 )
 def test_the_scheme_of_websocket_says_it(kind: str, url: str, transport: str) -> None:
@@ -209,5 +217,5 @@ def test_an_entry_survives_being_kept_on_disk() -> None:
     parsed = parse({"k": stdio(), "r": remote("http://h")})
     assert ServersFile.model_validate_json(parsed.model_dump_json()) == parsed
     assert parsed.entries["r"] == ServerEntry(
-        key="r", namespace="n", launch=RemoteLaunch(url="http://h", transport="auto")
+        key="r", namespace="n", launch=RemoteLaunch(url="http://h", transport="sse")
     )
