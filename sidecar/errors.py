@@ -314,6 +314,15 @@ class BodyTooLarge(SidecarError):
     hint = "Send less, or raise HUB_MAX_BODY_BYTES."
 
 
+class BodyTypeRefused(SidecarError):
+    """A client sent a body that does not say that it is JSON, as any page of another site may."""
+
+    code = "BODY_TYPE_REFUSED"
+    status = 415
+    rpc_code = INVALID_REQUEST
+    hint = "Send JSON with the header Content-Type: application/json, not compressed."
+
+
 class TokenRequired(SidecarError):
     """A request to a protected hub has no token."""
 
@@ -336,6 +345,7 @@ class HostRefused(SidecarError):
     """A request carries a Host or Origin that the hub does not serve (protection against DNS rebinding)."""
 
     code = "HOST_REFUSED"
+    status = 403
     rpc_code = INVALID_REQUEST
     hint = "Use a loopback address, or name the host in HUB_ALLOWED_HOSTS."
 

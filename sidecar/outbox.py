@@ -13,6 +13,9 @@ from sidecar.channel import Frame
 
 log = logging.getLogger(__name__)
 
+_BREAKS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+"""Line ends of Unicode that JSON lets stand as they are (RFC 8259, 7), and their escapes, which mean the same."""
+
 PING = b": ping\r\n\r\n"
 OUTBOX_LIMIT = 64 * 1024 * 1024
 """Bytes that may wait for a client that does not read; beyond it the stream ends."""
@@ -24,6 +27,18 @@ HEADERS = (
 )
 
 Header = tuple[bytes, bytes]
+
+
+def event(data: bytes) -> bytes:
+    """The event that carries compact JSON.
+
+    Event streams have lines that end in CR or LF only (WHATWG HTML, 9.2.6), but some clients (older versions of
+    httpx-sse) end them wherever Unicode does. So what else ends a line is escaped; JSON itself escapes the ASCII ones.
+    """
+    if not data.isascii():
+        for raw, escape in _BREAKS:
+            data = data.replace(raw, escape)
+    return b"event: message\r\ndata: " + data + b"\r\n\r\n"
 
 
 class Outbox:
@@ -57,9 +72,9 @@ class Outbox:
         """Begin the response, before there is anything to write."""
         self._write_soon()
 
-    def put(self, frame: Frame) -> None:
-        """Queue a frame as an event."""
-        self.put_raw(b"event: message\r\ndata: " + codec.dumps(frame) + b"\r\n\r\n")
+    def put(self, frame: Frame | list[Frame]) -> None:
+        """Queue a frame, or the responses to a batch, as an event."""
+        self.put_raw(event(codec.dumps(frame)))
 
     def put_raw(self, data: bytes) -> None:
         """Queue bytes of the stream."""
