@@ -138,6 +138,11 @@ class Settings(BaseSettings):
         15, gt=0, allow_inf_nan=False, description="Comment ping on SSE streams, against idle proxies."
     )
     max_body_bytes: int = Field(4 * 1024 * 1024, ge=1024, description="Largest request body that is read.")
+    max_unread_bytes: int = Field(
+        128 * 1024 * 1024,
+        ge=1024,
+        description="Most bytes that wait for clients that do not read; beyond it those connections end.",
+    )
     probe_features: bool = Field(
         True,
         description="Look, once a server, whether it offers more to clients with features, and what a per_client one "

@@ -62,7 +62,7 @@ class App:
         self.bridge = BridgeServer(settings.actual_address, api.handlers(), session=session, transport=transport)
         endpoints = Endpoints(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._guard(endpoints) if settings.protected else None
-        self.http = HttpServer(self.gate or endpoints, settings)
+        self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
         self.stop = asyncio.Event()
 
     async def run(self) -> None:

@@ -18,6 +18,7 @@ from sidecar import codec, frames
 from sidecar.asgi import header, not_allowed, parse, read_body, replay, respond, respond_error
 from sidecar.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
 from sidecar.errors import HostRefused, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
+from sidecar.hosts import hostname, origin_host
 from sidecar.http_protocol import HttpProtocol, learn
 from sidecar.hub import Hub
 from sidecar.metrics import Metrics
@@ -76,7 +77,7 @@ class Endpoints:
         parts = [unquote(part) for part in path.decode("latin-1").split("?")[0].split("/") if part]
         principal: Principal = scope["state"][PRINCIPAL] if self._protected else EVERYBODY
         if not self._protected and (refusal := self._foreign(scope)):
-            await respond_error(send, 403, refusal)
+            await respond_error(send, refusal.status, refusal)
         elif len(parts) in (2, 3) and parts[0] == "mcp":
             await self._serve_workspace(parts[1], parts[2] if len(parts) == 3 else "", principal, scope, receive, send)
         elif (page := self._page(scope["path"], principal)) is None:
@@ -94,11 +95,10 @@ class Endpoints:
 
         Where a token is wanted there is no need: no page has it, and no browser sends it by itself.
         """
-        host = _hostname("//" + header(scope, b"host").decode("latin-1"))
-        if host not in self._hosts:
+        if hostname(header(scope, b"host").decode("latin-1")) not in self._hosts:
             return HostRefused("The Host of the request is not one of the hub's.")
         origin = header(scope, b"origin").decode("latin-1")
-        if origin and _hostname(origin) not in self._hosts:
+        if origin and origin_host(origin) not in self._hosts:
             return HostRefused("The Origin of the request is not one of the hub's.")
         return None
 
@@ -251,11 +251,3 @@ def _session_id(query: bytes) -> str:
     if name == b"session_id" and value.isalnum():
         return value.decode("latin-1")
     return parse_qs(query.decode("latin-1")).get("session_id", [""])[0]
-
-
-@functools.lru_cache(maxsize=256)
-def _hostname(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""

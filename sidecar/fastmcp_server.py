@@ -29,12 +29,12 @@ from mcp.shared.subscriptions import (
 from mcp.shared.transport_context import TransportContext
 from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResult
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from bridge.settings import Settings
 from sidecar import declaration, era
 from sidecar.channel import Frame
-from sidecar.errors import HubStopping, SidecarError, TooManySessions
+from sidecar.errors import HubStopping, ParamsInvalid, SidecarError, TooManySessions
 from sidecar.fastmcp_late import LateEntry, Take
 from sidecar.listened import Listened
 from sidecar.relay import Answered, Notify, Params
@@ -117,6 +117,7 @@ class FastMCPServer:
         Raises:
             Answered: FastMCP answered with an error.
             HubStopping: the workspace is not served now.
+            ParamsInvalid: a handshake lacks something, or has something of another type.
         """
         if not self._workspace.serving.is_set():
             raise HubStopping("The workspace is not served now.")
@@ -130,6 +131,8 @@ class FastMCPServer:
         except SidecarError:
             raise
         except Exception as error:
+            if method == "initialize" and isinstance(error, ValidationError):
+                raise ParamsInvalid(f"{method}: {_faults(error)}.") from None
             known = handler_exception_to_error_data(error)
             if known is None:
                 raise
@@ -230,6 +233,19 @@ class Exchange:
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Nothing that FastMCP does here takes long."""
+
+
+def _faults(error: ValidationError) -> str:
+    """The fields that are missing, else the first one that is wrong: in no words of the SDK's models, and no values."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    if missing := [_field(fault["loc"]) for fault in faults if fault["type"] == "missing"]:
+        return f"{', '.join(missing[:3])} {'is' if len(missing) == 1 else 'are'} missing"
+    return f"{_field(faults[0]['loc'])} is of the wrong type or form"
+
+
+def _field(path: tuple[int | str, ...]) -> str:
+    parts = [str(part)[:40] for part in path if part != "params"]
+    return f"`{'.'.join(['params', *parts[:5]])}`"
 
 
 def _connection(session: Session, params: Params | None, exchange: Exchange) -> Connection:

@@ -64,6 +64,9 @@ def told(frame: Frame) -> str:
 NO_ERROR = {"code": 0, "message": ""}
 
 
+BATCH = "The body is a JSON-RPC batch, which MCP has in revision 2025-03-26 and in no other."
+
+
 def _is_error(value: Any) -> bool:
     return isinstance(value, dict) and type(value.get("code")) is int and isinstance(value.get("message"), str)
 
@@ -75,7 +78,7 @@ def validate(message: Any) -> Frame:
         MessageInvalid: it is not, and why.
     """
     if isinstance(message, list):
-        raise MessageInvalid("The body is a batch, which MCP does not have since 2025-06-18.")
+        raise MessageInvalid(BATCH)
     if not isinstance(message, dict):
         raise MessageInvalid("The body is not a JSON object.")
     if message.get("jsonrpc") != "2.0":

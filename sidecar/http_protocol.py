@@ -12,8 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from starlette.types import Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from sidecar import codec, frames
+from sidecar.client_connections import ClientConnections, Owed
+from sidecar.errors import ConnectionsLimit, SidecarError
 from sidecar.lane import END, Lane, Taker, lane, line_of
 
 log = logging.getLogger(__name__)
@@ -45,13 +48,85 @@ class HttpProtocol(HttpToolsProtocol):
         self._last = False  # the connection is to end with the answer
         self._arrived = b""
         self._in_use = False
+        self._in_head = False
+        self._serving: RequestResponseCycle | None = None
+        """The request that the application has; behind it others may wait."""
+        self.queued = 0
+        """Bytes that wait for the client in outboxes, before the transport's buffer."""
+        self.clients: ClientConnections = self.server_state.clients  # type: ignore[attr-defined]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The client has connected."""
+        super().connection_made(transport)
+        self.clients.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over: tell the request that is being served. uvicorn tells the newest, which may wait."""
+        self.clients.closed(self)
+        self.pipeline.clear()
+        if (cycle := self._serving) is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        super().pause_writing()
+        self.clients.paused(self)
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room."""
+        super().resume_writing()
+        self.clients.resumed(self)
+
+    # --- as `ClientConnections` sees it ------------------------------------------------------------------------------
+
+    def owed(self) -> Owed | None:
+        """What the client has begun to send, while nothing else is under way."""
+        cycle = self.cycle
+        if self.flow.read_paused or self._owed:
+            return None
+        if cycle is None or (self._in_head and cycle.response_complete):
+            return "head"
+        return "body" if self._kept or not (self._between or self._in_head) else None
+
+    def idle(self) -> bool:
+        """Whether it is between two requests."""
+        return (
+            self._between
+            and not self._kept
+            and not self._owed
+            and self.cycle is not None
+            and self.cycle.response_complete
+        )
+
+    def unread(self) -> tuple[int, int]:
+        """Bytes in the transport's buffer, and before it."""
+        return self.transport.get_write_buffer_size(), self.queued
+
+    def refuse(self, error: SidecarError) -> None:
+        """Answer with an error if an answer is owed and has not begun, and end the connection."""
+        cycle, transport = self.cycle, self.transport
+        if transport.is_closing():
+            return
+        serving = cycle is not None and not cycle.response_complete
+        if self.flow.write_paused or self._owed or (serving and cycle.response_started):
+            transport.abort()
+            return
+        if serving:
+            cycle.disconnected = True  # from now on what is served may not answer
+            cycle.message_event.set()
+        never_began = cycle is None and not self._in_head
+        if error.status == ConnectionsLimit.status if never_began else serving or self._in_head or self._kept:
+            transport.write(_refusal(error))
+        transport.close()
 
     # --- the usual way -------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """The parser begins with a request."""
         super().on_message_begin()
-        self._between = False
+        self._between, self._in_head = False, True
         self.scope["state"] |= {CONNECTION: self, HEAD: self._arrived}
         self._arrived = b""  # what comes with it is another one's
 
@@ -59,9 +134,26 @@ class HttpProtocol(HttpToolsProtocol):
         """The parser has read a header."""
         super().on_header(name, value.strip(b" \t"))
 
+    def on_headers_complete(self) -> None:
+        """The parser has read a head."""
+        self._in_head = False
+        self.clients.greeted(self)
+        super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._serving = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def on_body(self, body: bytes) -> None:
+        """The parser has read a piece of a body."""
+        super().on_body(body)
+        if not self.cycle.response_complete:
+            self.clients.body_came(self, len(body))
+
     def on_message_complete(self) -> None:
         """The parser has read a request."""
         self._between = True
+        self.clients.body_ended(self)
         super().on_message_complete()
 
     def shutdown(self) -> None:
@@ -185,6 +277,20 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
             if held:
                 self.data_received(held)
+
+
+def _refusal(error: SidecarError) -> bytes:
+    body = codec.dumps(frames.error(None, error.rpc()))
+    retry = b"retry-after: %d\r\n" % error.retry_after if error.retry_after else b""
+    head = b"%bcontent-type: application/json\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n"
+    return head % (STATUS_LINE[error.status], retry, len(body)) + body
+
+
+def connection_of(send: Send) -> HttpProtocol | None:
+    """The connection that uvicorn's `send` writes to; None for another server's."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    found = transport.get_protocol() if transport is not None else None
+    return found if isinstance(found, HttpProtocol) else None
 
 
 def learn(scope: Mapping[str, Any], take: Taker[HttpProtocol], terms: int) -> None:

@@ -5,25 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+import uvicorn.server
 
 from bridge.errors import AddressTaken, PortTaken
 from bridge.runtime import claim_socket
 from bridge.settings import Settings
+from sidecar.client_connections import ClientConnections, Limits
 from sidecar.http_protocol import HttpProtocol
 
 CLOSING_TIMEOUT = 3
 """Seconds that open HTTP connections get at the end."""
 
 
-class HttpServer(uvicorn.Server):
-    """uvicorn under our own task and signals."""
+class State(uvicorn.server.ServerState):
+    """What all connections of one server share."""
 
-    def __init__(self, app: Any, settings: Settings) -> None:
+    def __init__(self, clients: ClientConnections) -> None:
+        super().__init__()
+        self.clients = clients
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn under our own task and signals. `on_end` is told why a client's connection was ended, by code."""
+
+    def __init__(self, app: Any, settings: Settings, on_end: Callable[[str], None] = lambda _: None) -> None:
         config = uvicorn.Config(
             app,
             http=HttpProtocol,
@@ -38,6 +48,14 @@ class HttpServer(uvicorn.Server):
             timeout_keep_alive=75,
         )
         super().__init__(config)
+        self.clients = ClientConnections(Limits.of(settings), on_end)
+        self.server_state = State(self.clients)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called by uvicorn ten times a second."""
+        if counter % 10 == 0:
+            self.clients.tick()
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

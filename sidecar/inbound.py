@@ -8,8 +8,13 @@ from typing import Any
 
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
+    MCP_METHOD_HEADER,
+    MCP_NAME_HEADER,
+    MCP_PROTOCOL_VERSION_HEADER,
+    NAME_BEARING_METHODS,
     InboundLadderRejection,
     classify_inbound_request,
+    encode_header_value,
     find_duplicated_routing_header,
     unsupported_protocol_version_rejection,
     validate_mcp_param_headers,
@@ -19,6 +24,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from sidecar.channel import Frame
+from sidecar.era import VERSION_KEY, of_params
 from sidecar.errors import HEADER_MISMATCH, INVALID_REQUEST, UNSUPPORTED_VERSION
 from sidecar.param_headers import PREFIX
 
@@ -70,16 +76,36 @@ def unsupported(version: str) -> Error | None:
 
 def over_http(frame: Frame, scope: Scope) -> Error | None:
     """What is wrong with a request that came over HTTP, if anything is: its headers must say what its body says."""
-    lines = [
+    lines = _mcp_headers(scope)
+    return _duplicated(lines) or _error(classify_inbound_request(frame, headers=dict(lines)))
+
+
+def _mcp_headers(scope: Scope) -> list[tuple[str, str]]:
+    return [
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name[:4] == b"mcp-"
     ]
-    if duplicated := find_duplicated_routing_header(lines):
-        return {"code": HEADER_MISMATCH, "message": f"{duplicated} header appears more than once"}
-    return _error(classify_inbound_request(frame, headers=dict(lines)))
 
 
-def over_stream(frame: Frame) -> Error | None:
-    """What is wrong with a request on an SSE stream whose client is modern, if anything is."""
+def _duplicated(lines: list[tuple[str, str]]) -> Error | None:
+    duplicated = find_duplicated_routing_header(lines)
+    return {"code": HEADER_MISMATCH, "message": f"{duplicated} header appears more than once"} if duplicated else None
+
+
+def enveloped(frame: Frame, scope: Scope) -> Error | None:
+    """What is wrong with a request whose MCP-Protocol-Version header is legacy or missing, if anything is.
+
+    Where its `_meta` names a version as modern requests do, header and body contradict each other.
+    """
+    if "id" not in frame or frame.get("method", "initialize") == "initialize":
+        return None
+    return over_http(frame, scope) if of_params(frame.get("params")) == "modern" else None
+
+
+def over_stream(frame: Frame, scope: Scope) -> Error | None:
+    """What is wrong with a request on an SSE stream whose client is modern, if anything is.
+
+    Its POST need not repeat in headers what its body says, as over Streamable HTTP; but what it repeats must be equal.
+    """
     if frame["method"] == "initialize":
         requested = (frame.get("params") or {}).get("protocolVersion")
         data = {"supported": list(MODERN_PROTOCOL_VERSIONS)} | (
@@ -87,7 +113,18 @@ def over_stream(frame: Frame) -> Error | None:
         )
         message = "This connection serves the 2026-07-28 era, which has no handshake."
         return {"code": UNSUPPORTED_VERSION, "message": message, "data": data}
-    return _error(classify_inbound_request(frame))
+    lines = _mcp_headers(scope)
+    if duplicated := _duplicated(lines):
+        return duplicated
+    return _error(classify_inbound_request(frame, headers=_repeated(frame) | dict(lines) if lines else None))
+
+
+def _repeated(frame: Frame) -> dict[str, Any]:
+    """The headers that repeat what a request says (MCP 2026-07-28, Transports, Standard Request Headers)."""
+    method, params = frame["method"], frame.get("params") or {}
+    found = {MCP_PROTOCOL_VERSION_HEADER: (params.get("_meta") or {}).get(VERSION_KEY), MCP_METHOD_HEADER: method}
+    name = params.get(NAME_BEARING_METHODS.get(method, ""))
+    return found | {MCP_NAME_HEADER: encode_header_value(name)} if isinstance(name, str) else found
 
 
 def param_headers(schema: Any, frame: Frame, scope: Scope) -> Error | None:

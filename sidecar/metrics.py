@@ -137,6 +137,12 @@ class Metrics:
             "yamcp_hub_snapshot_revision", "Revision of the desired state.", ["stage"], registry=registry
         )
         self._epochs = Gauge("yamcp_hub_snapshot_epoch", "Epoch of the desired state.", ["stage"], registry=registry)
+        self._ended = Counter(
+            "yamcp_hub_client_connections_ended",
+            "Connections of clients that a limit ended.",
+            ["code"],
+            registry=registry,
+        )
         self._servers: set[str] = set()
 
     def call(self, server: str, tool: str) -> CallMeter:
@@ -159,6 +165,10 @@ class Metrics:
             self._sessions.labels(workspace, transport).set(count)
         else:
             self._sessions.remove_by_labels({"workspace": workspace, "transport": transport})
+
+    def connection_ended(self, code: str) -> None:
+        """A client's connection was ended, by the limit of this code."""
+        self._ended.labels(code).inc()
 
     def upstream_state(self, server: str, state: ServerState) -> None:
         """A server entered a state."""

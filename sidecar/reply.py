@@ -69,8 +69,8 @@ class Reply:
         """Send a notification before the answer."""
         self._opened().put(frames.notification(method, params))
 
-    async def finish(self, status: int, frame: Frame) -> None:
-        """Send the answer; `status` only counts if nothing came before it."""
+    async def finish(self, status: int, frame: Frame | list[Frame]) -> None:
+        """Send the answer, of a batch the answers; `status` only counts if nothing came before it."""
         if self._stream is None and not self._streams:
             self._timer.cancel()
             await respond(self._send, status, codec.dumps(frame), b"application/json", self._headers)

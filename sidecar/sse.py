@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from sidecar import era, frames, inbound, tool_call
 from sidecar.asgi import disconnected, parse, read_body, respond, respond_error
+from sidecar.batch import Batch
 from sidecar.channel import Frame
 from sidecar.cut import Cut
 from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError, TooManySessions
@@ -71,10 +72,16 @@ class SseSession(StreamSession):
 
     # --- from the client -----------------------------------------------------------------------------------------
 
-    async def serve(self, frame: Frame, send: Send) -> None:
+    async def serve_batch(self, batch: Batch, send: Send) -> None:
+        """Take the messages of a batch, tell that they were taken, and answer the requests among them on the stream."""
+        await _taken(send)
+        for response in await batch.serve(self.put_notification):
+            self.stream.put(response)
+
+    async def serve(self, frame: Frame, scope: Scope, send: Send) -> None:
         """Take one message of the client, tell that it was taken, and answer it on the stream if it is a request.
 
-        Raises:
+        `scope` is that of its POST. Raises:
             MessageInvalid: its id is in use.
         """
         if "method" not in frame:
@@ -84,7 +91,7 @@ class SseSession(StreamSession):
         elif "id" not in frame:
             self.take_notification(frame)
         elif not self.ended:
-            await self._serve_request(frame, send)
+            await self._serve_request(frame, scope, send)
             return
         await _taken(send)
 
@@ -94,7 +101,7 @@ class SseSession(StreamSession):
             return False
         return tool_call.begin(self, frame, self.put_notification, self.stream.put)
 
-    async def _serve_request(self, frame: Frame, send: Send) -> None:
+    async def _serve_request(self, frame: Frame, scope: Scope, send: Send) -> None:
         method, modern = frame["method"], era.of_params(frame.get("params")) == "modern"
         first = method == "initialize"
         if not self.began:
@@ -102,7 +109,7 @@ class SseSession(StreamSession):
         with self.under_way(frame) as cut:
             if not first:  # which is answered before it is taken, for its client may ask on without waiting
                 await _taken(send)
-            if (refusal := self._refusal(frame, modern)) is not None:
+            if (refusal := self._refusal(frame, scope, modern)) is not None:
                 self.stream.put(frames.error(frame["id"], refusal))
             else:
                 relayed = self.workspace.relay.takes(method, modern=True) if modern else self.relayed(method)
@@ -112,10 +119,10 @@ class SseSession(StreamSession):
         if first:
             await _taken(send)
 
-    def _refusal(self, frame: Frame, modern: bool) -> inbound.Error | None:
+    def _refusal(self, frame: Frame, scope: Scope, modern: bool) -> inbound.Error | None:
         """What is wrong with a request on this stream, if anything is."""
         if self.modern:
-            return inbound.over_stream(frame)
+            return inbound.over_stream(frame, scope)
         return inbound.ENVELOPED_ON_LEGACY if modern and frame["method"] != "initialize" else None
 
     async def _pass_late(self, frame: Frame, late: Take) -> None:
@@ -167,8 +174,11 @@ class SseTransport(StreamSessions[SseSession]):
         try:
             session = self.find(session_id, workspace)
             body = await read_body(scope, receive, self._settings.max_body_bytes)
-            frame = frames.validate(parse(body))
-            await session.serve(frame, send)
+            message = parse(body)
+            if isinstance(message, list):
+                await session.serve_batch(Batch(session, message), send)
+            else:
+                await session.serve(frames.validate(message), scope, send)
         except SidecarError as error:
             await respond_error(send, error.status, error)
             return False

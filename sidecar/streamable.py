@@ -1,4 +1,4 @@
-"""The Streamable HTTP transport (MCP 2025-11-25, Transports): sessions of POSTs, each with at most one GET stream.
+"""The Streamable HTTP transport (MCP 2025-11-25, Transports): sessions of POSTs, each with one GET stream, the newest.
 
 Our own, as the SSE transport is: what the relay takes never enters FastMCP. An idle session has no task. Requests of
 the modern era, which has no sessions, are `Stateless`'s.
@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from sidecar import codec, frames, inbound, tool_call
 from sidecar.asgi import disconnected, header, not_allowed, parse, read_body, respond, respond_error
+from sidecar.batch import Batch
 from sidecar.channel import Frame
 from sidecar.cut import Cut
 from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, HubStopping, MessageInvalid, SessionUnknown, SidecarError
@@ -106,6 +107,22 @@ class HttpSession(StreamSession):
             finally:
                 reply.drop()
 
+    async def serve_batch(self, batch: Batch, receive: Receive, send: Send, ping_interval: float) -> None:
+        """Answer a batch: with the array of its responses, or with 202 if no message of it is a request."""
+        reply = Reply(receive, send, batch, ping_interval, leaves=False, headers=self.headers)
+        try:
+            self.replies.append(reply)
+            try:
+                responses = await batch.serve(reply.notify)
+            finally:
+                self.replies.remove(reply)
+            if responses:
+                await reply.finish(200, responses)
+            else:
+                await respond(send, 202, b"", b"application/json", self.headers)
+        finally:
+            reply.drop()
+
     def take(self, frame: Frame, connection: HttpProtocol, ping_interval: float, allowed: Callable[[], bool]) -> bool:
         """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
         if not tool_call.may_begin(self, frame):
@@ -126,23 +143,31 @@ class HttpSession(StreamSession):
         self.last_used = time.monotonic()
 
     async def serve_stream(self, receive: Receive, send: Send) -> None:
-        """Hold the GET stream open until the client leaves or the session ends."""
-        self.over = Cut()
-        stream = self.stream = Outbox(send, self.over.cancel, self.headers)
+        """Hold the GET stream open until the client leaves, opens another, or the session ends.
+
+        The newest stream is the client's: of an older one nothing tells whether the client still has its end.
+        """
+        self.over.cancel()
+        over = self.over = Cut()
+        stream = self.stream = Outbox(send, over.cancel, self.headers)
         stream.open()
         try:
-            with self.over:
+            with over:
                 await disconnected(receive)
-            self.stream = None
+            self._let_go(stream)
             await stream.close()
         finally:
-            self.stream = None
+            self._let_go(stream)
             stream.abort()
 
     @property
     def idle_since(self) -> float | None:
         """Since when no request is under way, where it has no stream and no task of a server (Session)."""
         return None if self._requests or len(self.server_tasks) else self.last_used
+
+    def _let_go(self, stream: Outbox) -> None:
+        if self.stream is stream:
+            self.stream = None
 
     # --- from handshake to end -----------------------------------------------------------------------------------
 
@@ -213,9 +238,17 @@ class HttpTransport(StreamSessions[HttpSession]):
         """One message of a session, or the handshake that begins one; the id of the session that may have `take`."""
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
-            frame = frames.validate(parse(body))
+            message = parse(body)
             if not all(inbound.accepts(header(scope, b"accept"))):
                 await respond_error(send, 406, NOT_ACCEPTABLE)
+                return ""
+            if isinstance(message, list):
+                await self._serve_batch(message, workspace, scope, receive, send)
+                return ""
+            frame = frames.validate(message)
+            if (refusal := inbound.enveloped(frame, scope)) is not None:
+                response = frames.error(frame["id"], refusal)
+                await respond(send, inbound.status_of(response), codec.dumps(response), b"application/json")
             elif frame.get("method") == "initialize" and "id" in frame and not header(scope, b"mcp-session-id"):
                 await self._greet(workspace, frame, send)
             else:
@@ -243,6 +276,16 @@ class HttpTransport(StreamSessions[HttpSession]):
             else:
                 session.take_response(frame)
             await respond(send, 202, b"", b"application/json", session.headers)
+
+    async def _serve_batch(
+        self, messages: list[Any], workspace: Workspace, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Raises MessageInvalid, SessionUnknown."""
+        if not header(scope, b"mcp-session-id"):
+            raise MessageInvalid(frames.BATCH)
+        session = self._named(scope, workspace)
+        with session.in_use():
+            await session.serve_batch(Batch(session, messages), receive, send, self._settings.ping_interval)
 
     async def _greet(self, workspace: Workspace, frame: Frame, send: Send) -> None:
         """The handshake; where it fails there is no session."""
@@ -291,8 +334,6 @@ class HttpTransport(StreamSessions[HttpSession]):
         if scope["method"] == "DELETE":
             session.close()
             await respond(send, 200, b"", b"application/json")
-        elif session.stream is not None:
-            await respond_error(send, 409, MessageInvalid("The session has a stream already, and may have one only."))
         else:
             with session.in_use():
                 await session.serve_stream(receive, send)

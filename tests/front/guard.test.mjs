@@ -1,8 +1,10 @@
 /** The guard: which requests are let pass, by their Host, Origin, path, size and kind of body (pure). */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { areaOf, Guard, hostname } from '../../yamcp_ui_adapter/front/guard.mjs';
+import { originHost } from '../../yamcp_ui_adapter/front/origin.mjs';
 import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
 
 /** @param {Record<string, string>} env */
@@ -217,4 +219,10 @@ test('a name is read from a Host header as URLs have it, or not at all', () => {
   assert.equal(hostname('[2001:DB8::1]:80'), '2001:db8::1');
   assert.equal(hostname('A.b'), 'a.b');
   for (const none of ['', ':80', '[]', 'a b', 'a?b', 'a:1:2']) assert.equal(hostname(none), '', none);
+});
+
+test('front and sidecar read hosts and origins alike', () => {
+  const { hosts, origins } = JSON.parse(readFileSync(new URL('../support/hosts.json', import.meta.url), 'utf8'));
+  for (const [host, name] of Object.entries(hosts)) assert.equal(hostname(host), name, JSON.stringify(host));
+  for (const [origin, name] of Object.entries(origins)) assert.equal(originHost(origin), name, JSON.stringify(origin));
 });

@@ -79,6 +79,8 @@ class World:
         """What serves where the settings protect the hub."""
         if settings.protected:
             self.hub.named_keys = lambda: self.keyring.named
+        self.server: HttpServer | None = None
+        """What serves, while it does."""
         self.revision = 0
         self.stop = asyncio.Event()
         self._specs: dict[str, ServerSpec] = {}
@@ -150,7 +152,9 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
         if serve:
             tasks.create_task(made.sse.run(made.stop))
             tasks.create_task(made.http.run(made.stop))
-            server = HttpServer(made.gate if made.settings.protected else made.endpoints, made.settings)
+            server = made.server = HttpServer(
+                made.gate if made.settings.protected else made.endpoints, made.settings, made.metrics.connection_ended
+            )
             tasks.create_task(server.serve_until(made.stop, stack.enter_context(listening(made.settings))))
             tasks.create_task(made.gate.run(made.stop))
             await until(lambda: server.started)

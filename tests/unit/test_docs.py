@@ -129,6 +129,19 @@ def test_every_error_says_what_to_do() -> None:
         assert entry["hint"], code
 
 
+def test_front_and_sidecar_answer_endpoints_alike() -> None:
+    """What either may refuse has the same code of JSON-RPC, and the same HTTP status, whoever meets it first."""
+    importlib.import_module("sidecar.errors")
+    sidecars = {error.code: error for error in errors() if error.__module__ == "sidecar.errors"}
+    fronts = front_errors()
+    shared = set(sidecars) & set(fronts) - {"HUB_INTERNAL"}
+    assert {"BODY_TOO_LARGE", "BODY_TYPE_REFUSED", "HOST_REFUSED", "TOKEN_INVALID"} <= shared
+    for code in shared:
+        kind = sidecars[code]
+        assert fronts[code].get("rpc", -32010) == getattr(kind, "rpc_code", -32010), code
+        assert fronts[code]["status"] == getattr(kind, "status", None), code
+
+
 @pytest.mark.parametrize("document", [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"], ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     """What a document links to within the project is there, and so is each document that it names."""

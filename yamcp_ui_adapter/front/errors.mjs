@@ -3,9 +3,15 @@
 import { pathToFileURL } from 'node:url';
 
 /**
- * @typedef {{status: number, cause: string, hint: string}} Entry  HTTP status, what is wrong, what to do
+ * @typedef {{status: number, rpc?: number, cause: string, hint: string}} Entry  HTTP status, code of JSON-RPC at an
+ *   endpoint (SERVER_ERROR if left out), what is wrong, what to do
  * @typedef {{error: string, code: string, hint: string, data?: Record<string, unknown>}} ErrorAnswer  of the API
  */
+
+/** Codes of JSON-RPC, as sidecar/errors.py has them. */
+const PARSE_ERROR = -32700;
+const INVALID_REQUEST = -32600;
+const SERVER_ERROR = -32010;
 
 /** @satisfies {Record<string, Entry>} */
 export const CATALOGUE = {
@@ -26,26 +32,31 @@ export const CATALOGUE = {
   },
   HOST_REFUSED: {
     status: 403,
+    rpc: INVALID_REQUEST,
     cause: 'A request carries a Host that the hub does not serve (protection against DNS rebinding).',
     hint: 'Use a loopback address, or name the host in HUB_ALLOWED_HOSTS.',
   },
   ORIGIN_REFUSED: {
     status: 403,
+    rpc: INVALID_REQUEST,
     cause: "A page of another site, or of another program on this machine, tries to use the hub's API.",
     hint: "Use the hub's own pages, or name the page's host in HUB_ALLOWED_HOSTS.",
   },
   TOKEN_REQUIRED: {
     status: 401,
+    rpc: INVALID_REQUEST,
     cause: 'A request to a protected hub has no token.',
     hint: 'Send the header Authorization: Bearer <token>, or log in; whoever runs the hub gets one from: hubctl token.',
   },
   TOKEN_INVALID: {
     status: 401,
+    rpc: INVALID_REQUEST,
     cause: 'The token is not valid: mistyped, revoked, or of another hub.',
     hint: 'Compare it with what hubctl token says, or have a new key made: hubctl keys add NAME.',
   },
   KEY_FORBIDDEN: {
     status: 403,
+    rpc: INVALID_REQUEST,
     cause: 'The key is for MCP endpoints; pages and the API are for the token of the hub and keys with --admin.',
     hint: 'Use the token of the hub (hubctl token), or a key made with: hubctl keys add NAME --admin.',
   },
@@ -56,11 +67,13 @@ export const CATALOGUE = {
   },
   HTTPS_REQUIRED: {
     status: 400,
+    rpc: INVALID_REQUEST,
     cause: 'Plain HTTP came to a port that speaks HTTPS.',
     hint: 'Use https:// in place of http:// in the address.',
   },
   PATH_INVALID: {
     status: 404,
+    rpc: INVALID_REQUEST,
     cause: 'The path of a request is not written as the hub writes it: other case, dots, odd encoding.',
     hint: 'Write it as docs/api.md does; names go into the path or query URL-encoded, once.',
   },
@@ -76,21 +89,25 @@ export const CATALOGUE = {
   },
   LENGTH_REQUIRED: {
     status: 411,
+    rpc: INVALID_REQUEST,
     cause: 'A DELETE or OPTIONS came with a body of unknown length.',
     hint: 'Send it without a body.',
   },
   BODY_TOO_LARGE: {
     status: 413,
+    rpc: INVALID_REQUEST,
     cause: 'A client sent a larger body than HUB_MAX_BODY_BYTES.',
     hint: 'Send less, or raise HUB_MAX_BODY_BYTES.',
   },
   BODY_TYPE_REFUSED: {
     status: 415,
-    cause: 'A client sent a body to the API that does not say that it is JSON.',
+    rpc: INVALID_REQUEST,
+    cause: 'A client sent a body that does not say that it is JSON.',
     hint: 'Send JSON with the header Content-Type: application/json, not compressed.',
   },
   BODY_NOT_JSON: {
     status: 400,
+    rpc: PARSE_ERROR,
     cause: 'A client sent a body that is not JSON.',
     hint: 'Check its brackets, commas and quotes.',
   },
@@ -186,6 +203,8 @@ export class FrontError extends Error {
     this.hint = more.hint ?? CATALOGUE[code].hint;
     this.data = more.data ?? {};
     this.status = more.status ?? CATALOGUE[code].status;
+    /** The code of JSON-RPC that an MCP client gets. */
+    this.rpc = /** @type {Entry} */ (CATALOGUE[code]).rpc ?? SERVER_ERROR;
   }
 }
 

@@ -4,12 +4,15 @@ import { isIP } from 'node:net';
 
 /** @typedef {import('node:http').IncomingHttpHeaders} Headers */
 
+const HIGHEST_PORT = 65_535;
+
 /**
  * The name in a Host header, in lower case and without brackets; empty when it is none.
  * @param {string} host
  */
 export function hostname(host) {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]\\]+))(?::\d{1,5})?$/i.exec(host);
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]\\]+))(?::(\d{1,5}))?$/i.exec(host);
+  if (Number(match?.[3] ?? 0) > HIGHEST_PORT) return '';
   return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
 }
 

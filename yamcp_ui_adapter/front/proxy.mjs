@@ -13,7 +13,6 @@ import { FrontError } from './errors.mjs';
 /** Milliseconds that a connection to the sidecar is kept unused; the sidecar itself would end it after 75 s. */
 const IDLE = 30_000;
 const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'];
-const RPC_SERVER_ERROR = -32010;
 
 /** What passes requests on to the sidecar. */
 export class Relay {
@@ -109,8 +108,8 @@ function dropHopByHop(headers) {
  * @param {Response} response @param {FrontError} error
  */
 export function sendRpcError(response, error) {
-  const { code, message, hint, data } = error;
-  const body = { code: RPC_SERVER_ERROR, message: `${message} ${hint}`, data: { code, hint, ...data } };
+  const { code, rpc, message, hint, data } = error;
+  const body = { code: rpc, message: `${message} ${hint}`, data: { code, hint, ...data } };
   response.writeHead(error.status, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' });
   response.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: body }));
 }

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sidecar.asgi import header, read_body
-from sidecar.errors import BodyTooLarge, MessageInvalid
+from sidecar.asgi import header, is_json, read_body
+from sidecar.errors import BodyTooLarge, BodyTypeRefused, MessageInvalid
 
 SCOPE: dict[str, Any] = {"type": "http", "headers": [(b"content-type", b"application/JSON; charset=utf-8")]}
 
@@ -30,17 +30,31 @@ def chunk(data: bytes, *, more: bool = False) -> dict[str, Any]:
 async def test_body() -> None:
     """A body in pieces is joined."""
     assert await read_body(SCOPE, receiving(chunk(b"{", more=True), chunk(b"}")), 2) == b"{}"
-    assert await read_body({"headers": []}, receiving({"type": "http.request"}), 2) == b""
+    assert await read_body(SCOPE, receiving({"type": "http.request"}), 2) == b""
 
 
 async def test_limits() -> None:
     """Too long, of another type, or cut off, it is refused."""
     with pytest.raises(BodyTooLarge):
         await read_body(SCOPE, receiving(chunk(b"12", more=True), chunk(b"3", more=True)), 2)
-    with pytest.raises(MessageInvalid, match="Content-Type"):
-        await read_body({"headers": [(b"content-type", b"text/plain")]}, receiving(), 2)
     with pytest.raises(MessageInvalid, match="left"):
         await read_body(SCOPE, receiving(chunk(b"1", more=True), {"type": "http.disconnect"}), 2)
+
+
+@pytest.mark.parametrize(
+    "given", [b"", b"text/plain", b"text/plain; application/json", b"application/jsonp", b"application/x-json", b"json"]
+)
+async def test_other_types_of_content(given: bytes) -> None:
+    """A type that a page may send without asking, or none at all, is refused before the body is read; header named."""
+    headers = [(b"content-type", given)] if given else []
+    with pytest.raises(BodyTypeRefused, match=r"Content-Type header .* application/json"):
+        await read_body({"headers": headers}, receiving(), 2)
+
+
+@pytest.mark.parametrize("given", [b"application/json", b"Application/JSON ;charset=utf-8", b"application/rpc+json"])
+def test_types_of_json(given: bytes) -> None:
+    """JSON, in the forms that it is named in."""
+    assert is_json(given)
 
 
 def test_header() -> None:

@@ -253,7 +253,7 @@ BAD = pytest.mark.parametrize(
         (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', {}, 400, "MESSAGE_INVALID"),
         (b'"text"', {}, 400, "MESSAGE_INVALID"),
         (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', {}, 400, "MESSAGE_INVALID"),
-        (b'{"jsonrpc":"2.0","id":1,"method":"ping"}', {"content-type": "text/plain"}, 400, "MESSAGE_INVALID"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"ping"}', {"content-type": "text/plain"}, 415, "BODY_TYPE_REFUSED"),
         (b'"' + b"x" * 3000 + b'"', {}, 413, "BODY_TOO_LARGE"),
         (b'{"jsonrpc":"2.0","id":1,"result":"text"}', {}, 400, "MESSAGE_INVALID"),
     ],

@@ -22,7 +22,12 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"
 
 def post(body: bytes, path: bytes = b"/", more: bytes = b"") -> bytes:
     """A request."""
-    return b"POST %b HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n%b" % (path, more, len(body), body)
+    return b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b" % (
+        path,
+        more,
+        len(body),
+        body,
+    )
 
 
 def response(body: bytes) -> bytes:
@@ -156,7 +161,9 @@ async def test_other_heads_are_served(app: Echo, wire: Wire) -> None:
         await wire.ask(b"elsewhere", b"/elsewhere")
         wire.send(post(b"odd", more=b"TE: trailers\r\n"))
         await wire.gets(response(b"odd"))
-        wire.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\n0\r\n\r\n")
+        wire.send(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\n0\r\n\r\n"
+        )
         await wire.gets(response(b"wiki"))
     await wire.ask(b"here")
     assert app.taken == [b"elsewhere", b"here"]
@@ -261,7 +268,7 @@ async def test_while_one_is_owed(app: Echo, wire: Wire) -> None:
     app.at_once = True
     app.connection.answer(HEAD, b"one")
     await wire.gets(response(b"one"))
-    wire.send(b"TP/1.1\r\nHost: x\r\n\r\n")
+    wire.send(b"TP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\r\n")
     await wire.gets(response(b"two"))
     await wire.gets(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -117,3 +118,24 @@ async def test_nothing_but_an_end() -> None:
     wire = Wire()
     await wire.outbox.close()
     assert [message["type"] for message in wire.messages] == ["http.response.start", "http.response.body"]
+
+
+@pytest.mark.parametrize(
+    "text", ["\u2028", "a\u2029b", "\u0085", "\\\u2028", "\u2028\u2029\u0085é", "\x0b\x0c\x1c\x1d\x1e\x1f\r\n"]
+)
+async def test_one_event_is_one_line_to_every_client(text: str) -> None:
+    """What ends a line anywhere in Unicode is escaped: clients that split lines by Unicode get the same value."""
+    wire = Wire()
+    wire.outbox.put({text: [text]})
+    await wire.outbox.close()
+    name, data, *rest = wire.body.decode().splitlines()
+    assert (name, rest) == ("event: message", [""])
+    assert json.loads(data.removeprefix("data: ")) == {text: [text]}
+
+
+async def test_other_text_is_written_as_it_is() -> None:
+    """Characters beyond ASCII are not escaped: they would only be longer."""
+    wire = Wire()
+    wire.outbox.put({"text": "é€…😀\x80"})
+    await wire.outbox.close()
+    assert 'data: {"text":"é€…😀\x80"}\r\n' in wire.body.decode()

@@ -257,7 +257,8 @@ async def test_eras_are_told_apart_as_by_the_sdk(tmp_path: Path, sequence: list[
                 frame = {"jsonrpc": "2.0", "id": number, "method": method}
                 exchange = await peer._ask(frame if params is None else {**frame, "params": params})
                 error = exchange.answer.get("error", {})
-                answers.append((method, error.get("code"), error.get("data"), exchange.answer.get("result")))
+                data = None if method == "initialize" else error.get("data")  # the hub's names the field
+                answers.append((method, error.get("code"), data, exchange.answer.get("result")))
             seen.append(answers)
             reader.cancel()
             await asyncio.wait([reader])
@@ -281,3 +282,47 @@ def tasks_of_the_sidecar() -> list[asyncio.Task[Any]]:
         (task, getattr(getattr(task.get_coro(), "cr_code", None), "co_filename", "")) for task in asyncio.all_tasks()
     ]
     return [task for task, file in files if ("/sidecar/" in file and "/tests/" not in file) or "/uvicorn/" in file]
+
+
+async def test_a_batch(hub: World) -> None:
+    """A client of 2025-03-26 may send one: its requests are answered on the stream. Those of others may not."""
+    async with httpx2.AsyncClient() as http:
+        peer = SsePeer(http, f"{hub.base}/mcp/w/sse", "legacy")
+        peer.version = "2025-03-26"
+        reader = asyncio.create_task(peer.read())
+        await peer.greet()
+        answers = [asyncio.get_running_loop().create_future() for _ in range(2)]
+        peer._waiting |= {f"b{number}": answer for number, answer in enumerate(answers)}  # type: ignore[arg-type]
+        ping = {"jsonrpc": "2.0", "method": "ping"}
+        batch = [{**ping, "id": "b0"}, {**ping, "method": "notifications/x"}, {**ping, "id": "b1"}]
+        assert (await http.post(await peer.message_url, json=batch)).status_code == 202
+        for answer in answers:
+            await within(answer)
+        assert (await http.post(await peer.message_url, json=[])).status_code == 400
+        reader.cancel()
+        await asyncio.wait([reader])
+    async with peer_of(hub) as peer:
+        response = await peer.http.post(await peer.message_url, json=batch)
+        assert (response.status_code, response.json()["error"]["data"]["code"]) == (400, "MESSAGE_INVALID")
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"mcp-protocol-version": "2025-11-25"}, -32020),
+        ({"mcp-protocol-version": "2026-07-28"}, None),
+        ({"mcp-method": "tools/list"}, -32020),
+        ({"mcp-method": "tools/call"}, None),
+        ({"mcp-name": "a_other"}, -32020),
+        ({"mcp-name": "a_big"}, None),
+        ({"mcp-name": "=?base64?YV9iaWc=?="}, None),
+        ({"mcp-session-id": "x"}, None),
+    ],
+)
+async def test_headers_that_contradict_the_body(hub: World, headers: dict[str, str], code: int | None) -> None:
+    """A modern request over SSE need not repeat itself in headers; one that does not say the same there is refused."""
+    async with peer_of(hub, "modern") as peer:
+        await peer.request("tools/list")
+        peer.http.headers |= headers
+        error = (await peer.request("tools/call", {"name": "a_big"})).answer.get("error", {})
+        assert error.get("code") == code, error

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from sidecar import reply
-from tests.support.fake_server import FakeServer, Gate, until
+from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.peers import LEGACY, MODERN, events
 
@@ -227,14 +227,12 @@ async def test_a_question_without_a_call_goes_on_the_get_stream(tmp_path: Path, 
 
 
 async def test_the_stream(tmp_path: Path, server: FakeServer) -> None:
-    """One at a time, pinged, with notices; when it is closed, another may be opened, and notices meanwhile are lost."""
+    """Pinged, with notices; when it is closed, another may be opened, and notices meanwhile are lost."""
     async with serving(tmp_path, server, ping_interval=0.01) as hub, client_of(hub) as client:
         for name in ("one", "two"):
             async with client.stream() as response:
                 assert response.headers["content-type"].startswith("text/event-stream")
                 assert response.headers["mcp-session-id"] == client.headers["mcp-session-id"]
-                async with client.stream() as second:
-                    assert (second.status_code, json.loads(await second.aread())["error"]["code"]) == (409, -32600)
                 server.tools[name] = dict
                 server.channel.notify("notifications/tools/list_changed")
                 seen = ""
@@ -247,6 +245,110 @@ async def test_the_stream(tmp_path: Path, server: FakeServer) -> None:
             server.tools[f"{name}-meanwhile"] = dict
             server.channel.notify("notifications/tools/list_changed")
             await until(lambda name=name: f"a_{name}-meanwhile" in hub.workspace().view.tool_routes)  # type: ignore[misc]
+
+
+async def test_the_newest_stream_is_the_clients(hub: World, server: FakeServer) -> None:
+    """A client whose first stream is half-open opens another: it is served, and the old one ends; so does the last."""
+    async with client_of(hub) as client, contextlib.AsyncExitStack() as stack:
+        responses = [await stack.enter_async_context(client.stream()) for _ in range(3)]
+        assert [response.status_code for response in responses] == [200] * 3
+        for old in responses[:2]:
+            assert b"list_changed" not in await within(old.aread())
+        server.tools["new"] = dict
+        server.channel.notify("notifications/tools/list_changed")
+        messages = events(responses[2])
+        assert json.loads((await anext(messages))[1])["method"] == "notifications/tools/list_changed"
+        assert (await client.http.delete(client.url, headers=client.headers)).status_code == 200
+        assert await within(anext(messages, None)) is None
+
+
+# --- batches, and requests that contradict themselves ------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def client_of_2025_03(hub: World) -> AsyncIterator[Client]:
+    """A client of the revision that has batches."""
+    async with client_of(hub, greet=False) as client:
+        response = await client.post("initialize", {**HELLO, "protocolVersion": "2025-03-26"})
+        client.headers |= {"mcp-session-id": response.headers["mcp-session-id"]}
+        yield client
+
+
+async def batch(client: Client, *messages: Any) -> httpx2.Response:
+    """POST a batch; messages that are objects get their `jsonrpc`."""
+    whole = [{"jsonrpc": "2.0", **message} if isinstance(message, dict) else message for message in messages]
+    return await client.http.post(client.url, json=whole, headers=client.headers)
+
+
+async def test_a_batch(hub: World, gate: Gate) -> None:
+    """Its requests are answered together, in their order; the others are taken; what is no message is told apart."""
+    async with client_of_2025_03(hub) as client:
+        assert (await batch(client, {"method": "notifications/initialized"})).status_code == 202
+        [session] = hub.http._sessions.values()
+        assert session.initialized
+        call = {"id": "c", "method": "tools/call", "params": {"name": "a_echo", "arguments": {}}}
+        wrong: list[Any] = [5, {"id": 9, "method": "initialize", "params": HELLO}, {"id": "c", "method": "ping"}]
+        response = await batch(client, {"id": 1, "method": "ping"}, {"method": "notifications/x"}, call, *wrong)
+        assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+        answers = response.json()
+        assert [each["id"] for each in answers] == [1, "c", None, None, None]
+        assert [set(each) & {"result", "error"} for each in answers] == [{"result"}] * 2 + [{"error"}] * 3
+        assert "may not be part of a batch" in answers[3]["error"]["message"]
+        assert not session.running
+        waiting = asyncio.create_task(batch(client, {"id": 2, "method": "tools/call", "params": {"name": "a_gate"}}))
+        await gate.reached()
+        await client.http.delete(client.url, headers=client.headers)
+        assert [each["id"] for each in (await within(waiting)).json()] == [2]
+
+
+@pytest.mark.parametrize("count", [0, 101])
+async def test_batches_of_no_or_too_many_messages(hub: World, count: int) -> None:
+    """Are refused whole."""
+    async with client_of_2025_03(hub) as client:
+        response = await batch(client, *({"id": number, "method": "ping"} for number in range(count)))
+        assert (response.status_code, response.json()["error"]["code"]) == (400, -32600)
+        assert "1 to 100 messages" in response.json()["error"]["message"]
+
+
+async def test_batches_of_other_revisions(hub: World) -> None:
+    """They have none: the error says which has."""
+    async with client_of(hub) as client:
+        for headers in ({}, {"mcp-session-id": ""}, {"mcp-protocol-version": MODERN}):
+            client.headers |= headers
+            response = await batch(client, {"id": 1, "method": "ping"})
+            assert (response.status_code, response.json()["error"]["data"]["code"]) == (400, "MESSAGE_INVALID")
+            assert "revision 2025-03-26 and in no other" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("version", [None, "2025-03-26", LEGACY])
+async def test_a_modern_request_under_another_version(hub: World, version: str | None) -> None:
+    """Its header is legacy or missing, its body modern: a mismatch, with or without a session."""
+    meta = {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}
+    async with client_of(hub) as client:
+        del client.headers["mcp-protocol-version"]
+        client.headers |= {"mcp-protocol-version": version} if version else {}
+        for _ in range(2):
+            response = await client.post("tools/list", {"_meta": meta}, 7)
+            assert (response.status_code, response.json()["id"], response.json()["error"]["code"]) == (400, 7, -32020)
+            client.headers.pop("mcp-session-id", None)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"protocolVersion": LEGACY}, "`params.capabilities`, `params.clientInfo` are missing"),
+        ({"capabilities": {}, "clientInfo": HELLO["clientInfo"]}, "`params.protocolVersion` is missing"),
+        ({"protocolVersion": LEGACY, "capabilities": {}}, "`params.clientInfo` is missing"),
+        ({**HELLO, "clientInfo": {"name": "x"}}, "`params.clientInfo.version` is missing"),
+        ({**HELLO, "capabilities": 5}, "`params.capabilities` is of the wrong type or form"),
+    ],
+)
+async def test_a_handshake_that_lacks_something(hub: World, params: dict[str, Any], said: str) -> None:
+    """The error names the field, in no words of the SDK's models."""
+    async with client_of(hub, greet=False) as client:
+        error = (await client.post("initialize", params)).json()["error"]
+        assert (error["code"], error["data"]["code"]) == (-32602, "PARAMS_INVALID")
+        assert error["message"].startswith(f"initialize: {said}.")
 
 
 # --- who is let in -----------------------------------------------------------------------------------------------
