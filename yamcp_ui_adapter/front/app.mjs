@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import express from 'express';
 import { Auth } from './auth.mjs';
 import { originOf } from './client.mjs';
+import { CHECKING, Connections, HEAD_TIME } from './connections.mjs';
 import { seenFrom } from './console/address.mjs';
 import { answerOf, FrontError, headersOf, told } from './errors.mjs';
 import { Health, healthz } from './health.mjs';
@@ -44,6 +45,7 @@ export class Front {
     this.site = this.#site();
     /** @type {Server} */
     this.server = this.#listener((request, response) => this.#handle(request, response));
+    this.connections = new Connections(this.server, settings, log);
     this.server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -80,7 +82,12 @@ export class Front {
 
   /** @param {import('node:http').RequestListener} handle @returns {Server} */
   #listener(handle) {
-    const options = { keepAliveTimeout: KEEP_ALIVE };
+    const options = {
+      keepAliveTimeout: KEEP_ALIVE,
+      headersTimeout: HEAD_TIME,
+      requestTimeout: 0, // of bodies `Connections` takes care
+      connectionsCheckingInterval: CHECKING,
+    };
     const { tls } = this.settings;
     return tls ? new SecureServer(tls, options, handle, this.log) : createServer(options, handle);
   }
@@ -116,6 +123,7 @@ export class Front {
   /** @param {IncomingMessage} request @param {ServerResponse} response */
   #handle(request, response) {
     try {
+      this.connections.began(request, response);
       const area = this.auth.pass(request);
       if (area === 'mcp') this.relay.handle(this.auth.vouch(request), response);
       else if (!this.login?.answers(request, response)) this.site(request, response);
@@ -129,6 +137,7 @@ export class Front {
     socket.on('error', () => {}); // whoever asked has left
     try {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') return reenter(this.server, request, socket, head);
+      this.connections.upgraded(/** @type {import('node:net').Socket} */ (socket));
       this.auth.pass(request);
       if (!this.auth.who(request)) this.auth.guard.checkPage(request); // who has a token was asked already
       if (request.url !== '/api/hub/live') throw new FrontError('NOT_FOUND', 'There is no WebSocket at this path.');

@@ -5,19 +5,35 @@ import { FrontError } from './errors.mjs';
 import { tooLarge } from './guard.mjs';
 import { jsonProblem } from './import.mjs';
 
+/** Largest bodies whose memory all that are being read may take; a small one is read all the same. */
+const MOST_BODIES = 16;
+const FEW_BYTES = 64 * 1024;
+
 /**
  * A function that reads the body of a request.
  *
  * @param {number} maxBytes
  * @returns {(req: import('express').Request, res: import('express').Response) => Promise<unknown>}
- * It throws FrontError: BODY_TOO_LARGE, BODY_TYPE_REFUSED, BODY_NOT_JSON.
+ * It throws FrontError: BODIES_LIMIT, BODY_TOO_LARGE, BODY_TYPE_REFUSED, BODY_NOT_JSON.
  */
 export function bodyReader(maxBytes) {
   const read = express.raw({ limit: maxBytes, inflate: false, type: 'application/json' });
+  let reading = 0;
   return async (req, res) => {
-    await new Promise((done, failed) => {
-      read(req, res, (/** @type {unknown} */ error) => (error ? failed(explained(error, maxBytes)) : done(undefined)));
-    });
+    const most = Number(req.headers['content-length'] ?? maxBytes); // Node lets pass what is a number
+    if (most > FEW_BYTES && reading + most > MOST_BODIES * maxBytes) {
+      throw new FrontError('BODIES_LIMIT', undefined, { data: { retry_after: 5 } });
+    }
+    reading += most;
+    try {
+      await new Promise((done, failed) => {
+        read(req, res, (/** @type {unknown} */ error) =>
+          error ? failed(explained(error, maxBytes)) : done(undefined),
+        );
+      });
+    } finally {
+      reading -= most;
+    }
     if (!Buffer.isBuffer(req.body)) throw noBody(req);
     return parsed(req.body);
   };

@@ -44,7 +44,7 @@ export const originOf = (request, trusted) =>
   request.headers.host ? `${isSecure(request, trusted) ? 'https' : 'http'}://${request.headers.host}` : '';
 
 /** @param {string} address @param {BlockList} trusted */
-const isTrusted = (address, trusted) =>
+export const isTrusted = (address, trusted) =>
   isIP(address) !== 0 && trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 
 /** Without what Node adds where IPv4 comes in by an IPv6 socket, brackets, and a port. @param {string} address */

@@ -93,6 +93,23 @@ export const CATALOGUE = {
     cause: 'A DELETE or OPTIONS came with a body of unknown length.',
     hint: 'Send it without a body.',
   },
+  CONNECTIONS_LIMIT: {
+    status: 503,
+    cause:
+      'As many clients are connected as the limit of open files leaves room for, or from one address as it may have.',
+    hint: 'Close connections that are not used, or raise the limit of open files: ulimit -n, LimitNOFILE, --ulimit.',
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    rpc: INVALID_REQUEST,
+    cause: 'A client connected or began a request, and did not send all of it in time.',
+    hint: 'Send the head of a request within 15 s, and its body within 30 s or at 16 KiB/s.',
+  },
+  BODIES_LIMIT: {
+    status: 503,
+    cause: 'The bodies of requests that are not complete take as much memory as they may.',
+    hint: 'Try again in some seconds; the limit is 16 times HUB_MAX_BODY_BYTES.',
+  },
   BODY_TOO_LARGE: {
     status: 413,
     rpc: INVALID_REQUEST,
@@ -250,7 +267,7 @@ const CHALLENGES = { TOKEN_REQUIRED: '', TOKEN_INVALID: ', error="invalid_token"
 export function headersOf(error) {
   const { code, data } = told(error);
   if (code in CHALLENGES) return { 'WWW-Authenticate': `Bearer realm="yamcp-hub"${CHALLENGES[code]}` };
-  return code === 'TOO_MANY_ATTEMPTS' && data.retry_after ? { 'Retry-After': String(data.retry_after) } : {};
+  return data.retry_after ? { 'Retry-After': String(data.retry_after) } : {};
 }
 
 /**

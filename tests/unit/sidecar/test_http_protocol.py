@@ -161,9 +161,8 @@ async def test_other_heads_are_served(app: Echo, wire: Wire) -> None:
         await wire.ask(b"elsewhere", b"/elsewhere")
         wire.send(post(b"odd", more=b"TE: trailers\r\n"))
         await wire.gets(response(b"odd"))
-        wire.send(
-            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\n0\r\n\r\n"
-        )
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        wire.send(head + b"4\r\nwiki\r\n0\r\n\r\n")
         await wire.gets(response(b"wiki"))
     await wire.ask(b"here")
     assert app.taken == [b"elsewhere", b"here"]
