@@ -58,7 +58,7 @@ class Batch:
             return response or session.cut_response(frame["id"])
         return None
 
-    def cancel(self) -> None:
+    def cancel(self, reason: str = "") -> None:
         """Nobody wants the responses any more."""
         for running in self._running:
-            running.cancel()
+            running.cancel(reason)
