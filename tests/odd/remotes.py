@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from sidecar.era import MODERN_VERSION, VERSION_KEY
 from tests.integration.channels.peers import Exchange, Script
 
 STREAM = "text/event-stream"
@@ -98,6 +99,35 @@ class StreamableServer:
             await script(exchange)
         else:
             await exchange.reply("200 OK", _result(message, answer(message, self.done)))
+
+
+class ModernServer:
+    """Streamable HTTP of 2026-07-28 alone: no handshake, no session. `refuse` and `all` are StreamableServer's."""
+
+    def __init__(self) -> None:
+        self.refuse: dict[str, Script] = {}
+        self.all: Script | None = None
+        self.methods: list[str] = []
+        self.done: list[str] = []
+
+    async def __call__(self, exchange: Exchange) -> None:
+        message = json.loads(exchange.body)
+        self.methods.append(message["method"])
+        name = message.get("params", {}).get("name", "")
+        if self.all is not None:
+            await self.all(exchange)
+        elif message["method"] == "subscriptions/listen":
+            await silence(exchange)
+        elif script := self.refuse.get(name):
+            await script(exchange)
+        elif VERSION_KEY not in message.get("params", {}).get("_meta", {}):
+            await exchange.reply("400 Bad Request", rpc_error("modern only", -32022).replace("{id}", "1"))
+        else:
+            found = _DISCOVERED if message["method"] == "server/discover" else answer(message, self.done)
+            await exchange.reply("200 OK", _result(message, {"resultType": "complete", **found}))
+
+
+_DISCOVERED = {"supportedVersions": [MODERN_VERSION], "capabilities": {"tools": {}}}
 
 
 class SseServer:

@@ -194,6 +194,26 @@ async def test_a_server_that_refuses_everything(status: str) -> None:
         assert await call(upstream, "a") == "a"
 
 
+async def test_a_modern_server_that_refuses() -> None:
+    """There is no session to lose and no ping: it is asked to discover, with the envelope of the call in doubt."""
+    server = remotes.ModernServer()
+    server.refuse["bad"] = Reply("500 Fault")
+    async with scripted(server) as url, upstream_to(url, "http") as upstream:
+        with pytest.raises(Failure, match="HTTP 500"):
+            await call(upstream, "x", "bad")
+        assert server.methods.count("server/discover") == 2
+        assert "ping" not in server.methods
+        assert await call(upstream, "a") == "a"
+        assert (upstream.restarts, upstream.state) == (0, "ready")
+        server.all = Reply("503 Busy")
+        with pytest.raises(Failure, match="HTTP 503"):
+            await call(upstream, "x")
+        await until(lambda: upstream.state == "backoff")
+        server.all = None
+        assert await call(upstream, "b") == "b"
+        assert server.done == ["a", "b"]
+
+
 async def test_a_call_that_may_have_been_carried_out() -> None:
     """A server that breaks down in a call, with whatever words, is not asked to do the same again."""
     server, down = StreamableServer(), Reply("503 Busy")
