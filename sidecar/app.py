@@ -135,6 +135,7 @@ class App:
             listener=self.hub,
             metrics=self.metrics,
             drain_timeout=self.settings.drain_timeout,
+            redact=self.redactor,
         )
 
     def _watch_signals(self) -> None:

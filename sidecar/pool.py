@@ -47,8 +47,11 @@ class Pool:
         metrics: Metrics,
         drain_timeout: float,
         prepare: Prepare | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
+        """`redact` masks secrets in the reasons why upstreams are not ready."""
         self._prepare = prepare
+        self._redact = redact
         self._connector = connector
         self.fingerprint = fingerprint
         self._listener = listener
@@ -88,7 +91,7 @@ class Pool:
                     f"The server {spec.key!r} already runs for {spec.settings.max_instances} {whom}."
                 )
             upstream = Upstream(key[0], spec, self._connector(spec), self._listener, self._metrics, port)
-            upstream.prepare = self._prepare
+            upstream.prepare, upstream.redact = self._prepare, self._redact
             upstream.for_key = bool(owner) and spec.settings.session == "shared"
             self._held[key] = (upstream, set[Holder]())
             self._tasks.create_task(self._run(upstream))
