@@ -88,8 +88,7 @@ class Upstream:
         self.catalog: Catalog | None = None
         """The lists as last read; kept while it is being reconnected, so that a crash makes no tool vanish."""
         self.prepare: Prepare | None = None
-        self.redact: Callable[[str], str] = str
-        """Masks secrets in the reason why it is not ready, which clients and pages are told."""
+        self.redact: Callable[[str], str] = str  # masks secrets in the reason why it is not ready
         self._connect = connect
         self._listener = listener
         self._metrics = metrics
@@ -183,8 +182,7 @@ class Upstream:
             self._count_restart()
             return
         reason, delay = reason or ConnectionLost("The server ended the connection."), self.backoff.next_delay(took)
-        body = reason.body()
-        body = body.model_copy(update={"message": self.redact(body.message)})
+        body = reason.body(self.redact)
         if self._was_ready:
             self._count_restart()
         hopeless = isinstance(reason, VariableMissing)
