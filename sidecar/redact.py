@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from bridge.models import Launch, RemoteLaunch
-from bridge.secret_names import SHORTEST, is_open_variable, is_path_token, is_secret, is_secret_name
+from bridge.secret_names import (
+    SHORTEST,
+    is_open_variable,
+    is_open_word,
+    is_path_token,
+    is_secret,
+    is_secret_name,
+    split_userinfo,
+)
 from sidecar.secret_forms import forms
 from sidecar.secret_index import SecretIndex
 from sidecar.secret_shapes import MASK, mask_shapes
 
+_HEADER = re.compile(r"(?is)(?P<name>[\w-]{1,64}): {0,8}(?:(?:bearer|basic|token) {1,8})?(?P<value>[^/ ].*)")
+"""A header as an argument, as `--header` of many programs wants it."""
 MOST_RETIRED = 10_000
-
-_OPEN_WORDS = frozenset(
-    (
-        *("true", "yes", "off", "none", "null", "auto", "info", "warn", "test", "dev", "prod", "stdio", "basic"),
-        *("false", "enabled", "disabled", "default", "always", "development", "production", "staging", "testing"),
-        *("debug", "warning", "critical", "verbose", "console", "stdout", "stderr", "stream", "string", "localhost"),
-        *("127.0.0.1", "0.0.0.0", "streamable-http"),  # noqa: S104 - a word to recognise, not an address to bind
-    )
-)
 
 
 class Redactor:
@@ -100,19 +102,20 @@ def _words(value: str) -> list[str]:
 
 
 def _is_open(value: str) -> bool:
-    return value.lower() in _OPEN_WORDS or _is_path(value)
+    return is_open_word(value) or _is_path(value)
 
 
 def _url_secrets(url: str) -> Iterator[str]:
-    with suppress(ValueError):
-        parts = urlsplit(url)
-        found = [part for part in (parts.password, parts.username) if part][:1]  # a user alone is a token
-        if parts.username and parts.password and len(parts.username) >= SHORTEST:
-            found.append(parts.username)
-        found += [value for name, value in parse_qsl(parts.query) if is_secret(name, value)]
-        found += [segment for segment in parts.path.split("/") if is_path_token(segment)]
-        yield from found
-        yield from (unquote(part) for part in found)
+    user, secret, rest = split_userinfo(url)
+    path, *queries = rest.replace("#", "?").split("?")
+    found = [secret] if secret else []
+    if len(user) >= SHORTEST:
+        found.append(user)
+    found += [segment for segment in path.split("/") if is_path_token(segment)]
+    yield from found
+    yield from (unquote(part) for part in found)
+    for query in queries:
+        yield from (value for name, value in parse_qsl(query) if is_secret(name, value))
 
 
 def _argument_secrets(args: Iterable[str]) -> Iterator[str]:
@@ -122,6 +125,9 @@ def _argument_secrets(args: Iterable[str]) -> Iterator[str]:
         if flag_before and not arg.startswith("-"):
             if is_secret(flag_before, arg):
                 yield arg
+        elif (header := _HEADER.match(arg)) and is_secret_name(header["name"]):
+            if is_secret(header["name"], header["value"]):
+                yield header["value"]
         elif equals and "://" not in flag and is_secret_name(flag):
             if is_secret(flag, value):
                 yield value

@@ -7,6 +7,7 @@ position: repetitions are possessive, bounded, or begin where no other match cou
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from bridge.secret_names import is_secret_assignment, is_secret_name
 
@@ -14,7 +15,7 @@ MASK = "***"
 
 _CREDENTIALS = re.compile(r"(?i)\b(bearer\s{1,8}+|basic\s{1,8}+)(?=[a-z0-9._~+/=-]{16})[^\s&@\"'#,;\\]++")
 _USERINFO = re.compile(r"://([^\s/?#\"'<>\\]*)@")
-_PARAMETER = re.compile(r"([?&#;]|\\u0026)([\w.-]{1,64}+)=([^\s&\"'#<>\\]++)")
+_PARAMETER = re.compile(r"([?&#;]|\\u0026)([\w.%\[\]-]{1,64}+)=([^\s&\"'#<>\\]++)")
 _FLAG = re.compile(
     r"(?<![\w-])(--?([A-Za-z][\w.-]{0,63}+)(?:(=)|\s{1,8}+|[\"'],\s{0,8}+[\"']))([^\s\"',;\\-][^\s\"',;\\]*+)"
 )
@@ -57,7 +58,7 @@ def _masked_userinfo(match: re.Match[str]) -> str:
 
 
 def _masked_parameter(match: re.Match[str]) -> str:
-    return f"{match[1]}{match[2]}={MASK}" if is_secret_name(match[2]) else match[0]
+    return f"{match[1]}{match[2]}={MASK}" if is_secret_name(unquote(match[2])) else match[0]
 
 
 def _masked_assignment(match: re.Match[str]) -> str:

@@ -35,6 +35,8 @@ ROWS: dict[str, tuple[str, ...]] = {
     "bridge/keys.py KEY_ID": ("k", "k0"),
     "bridge/keys.py _HASH": ("0",),
     "bridge/keys.py _KEY": ("yh_", "yh_k0000000_"),
+    "bridge/secret_names.py _AUTHORITY_END": ("a",),
+    "bridge/secret_names.py _BEFORE_AUTHORITY": (" ", "a", "/", "a:"),
     "bridge/secret_names.py _PATH_TOKEN": ("a", "."),
     "bridge/secret_names.py _SEPARATED": ("a", "."),
     "bridge/secret_names.py _SEPARATORS": ("a", "."),
@@ -52,6 +54,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "sidecar/names.py _FIELD": ("{", "{name"),
     "sidecar/names.py _OUTSIDE": ("a", "é"),
     "sidecar/param_headers.py TOKEN": ("!",),
+    "sidecar/redact.py _HEADER": ("a", "a:", "a: ", "bearer "),
     "sidecar/secret_index.py _WORD_STARTS": ("a", " ", "\\n", "\\"),
     "sidecar/secret_shapes.py _ASSIGNMENT": (
         "a",
