@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shlex
@@ -68,7 +69,8 @@ def prepare_directories(settings: Settings) -> Path:
     logs = settings.data_dir / "logs"
     try:
         make_directory(logs)
-        logs.chmod(PRIVATE_DIRECTORY)  # supervisord makes the files in it with the mode that the umask leaves
+        with contextlib.suppress(PermissionError):  # another user's
+            logs.chmod(PRIVATE_DIRECTORY)  # supervisord makes the files in it with the mode that the umask leaves
     except OSError as error:
         raise DirectoryUnusable(f"HUB_DATA_DIR: {error.filename} cannot be made: {error.strerror}") from None
     for directory in (settings.data_dir, logs):
