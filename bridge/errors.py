@@ -6,6 +6,7 @@ what happened to what and why, and a hint that says what to do. It crosses a pro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -34,9 +35,9 @@ class HubError(Exception):
         self.advice = self.hint if hint is None else hint
         self.data = data or {}
 
-    def body(self) -> ErrorBody:
-        """This error as it crosses a process boundary."""
-        return ErrorBody(code=self.code, message=self.message, hint=self.advice, data=self.data)
+    def body(self, redact: Callable[[str], str] = str) -> ErrorBody:
+        """This error as it crosses a process boundary; `redact` masks secrets in its message."""
+        return ErrorBody(code=self.code, message=redact(self.message), hint=self.advice, data=self.data)
 
 
 class RemoteError(HubError):
@@ -48,8 +49,8 @@ class RemoteError(HubError):
         super().__init__(body.message, hint=body.hint, data=body.data)
         self.remote_code = body.code
 
-    def body(self) -> ErrorBody:
-        return ErrorBody(code=self.remote_code, message=self.message, hint=self.advice, data=self.data)
+    def body(self, redact: Callable[[str], str] = str) -> ErrorBody:
+        return ErrorBody(code=self.remote_code, message=redact(self.message), hint=self.advice, data=self.data)
 
 
 class BadMessage(HubError):

@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_LINE = "_json_line"
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", _LINE}
 
 
 class JsonFormatter(logging.Formatter):
@@ -23,6 +24,14 @@ class JsonFormatter(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
+        """The record's line, secrets masked; made once, however many handlers ask this formatter for it."""
+        made: tuple[JsonFormatter, str] | None = getattr(record, _LINE, None)
+        if made is None or made[0] is not self:
+            made = self, self._line(record)
+            setattr(record, _LINE, made)
+        return made[1]
+
+    def _line(self, record: logging.LogRecord) -> str:
         fields = self.fields(record)
         try:
             line = orjson.dumps(fields, default=str).decode()

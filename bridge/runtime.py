@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from bridge.errors import AddressInvalid, AddressTaken, RuntimeDirUnsafe
+from bridge.private import make_directory
 from bridge.settings import UNIX_PATH_LIMIT
 
 
@@ -18,8 +19,7 @@ def prepare_runtime_dir(directory: Path) -> Path:
         RuntimeDirUnsafe: it cannot be made, is no directory, belongs to another user, or is open to others.
     """
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        directory.mkdir(mode=0o700, exist_ok=True)
+        make_directory(directory)
         found = directory.lstat()
     except OSError as error:
         raise RuntimeDirUnsafe(f"{directory} cannot be made: {error.strerror}.") from None

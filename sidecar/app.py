@@ -13,6 +13,7 @@ from bridge import logs
 from bridge.codec import new_session
 from bridge.keys import Keyring
 from bridge.models import Event
+from bridge.private import make_directory
 from bridge.server import BridgeServer, Publisher
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
@@ -77,7 +78,7 @@ class App:
         logging.getLogger(SERVER_LOGGER).addFilter(ChatterLimit())
         for name in ("mcp", "uvicorn", "fastmcp"):  # their lines name whole session ids, and repeat ours
             logging.getLogger(name).setLevel(logging.WARNING)
-        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self.settings.data_dir)
         with listening(self.settings) as listener:
             await warm_up()
             await self._serve(listener)
@@ -136,6 +137,7 @@ class App:
             listener=self.hub,
             metrics=self.metrics,
             drain_timeout=self.settings.drain_timeout,
+            redact=self.redactor,
         )
 
     def _watch_signals(self) -> None:

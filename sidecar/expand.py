@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bridge.models import Launch, RemoteLaunch, StdioLaunch
+from bridge.secret_names import is_secret
 from sidecar.errors import VariableMissing
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
@@ -14,7 +15,8 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<de
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """A launch with its references replaced; `secrets` are the values that came from variables."""
+    """A launch with its references replaced; `secrets` are the values that came from variables,
+    short ones (`${PORT}`) only where the name tells of a secret."""
 
     launch: Launch
     secrets: frozenset[str]
@@ -50,6 +52,16 @@ def with_home(launch: StdioLaunch, environ: Mapping[str, str]) -> StdioLaunch:
 
     cwd = None if launch.cwd is None else fill(launch.cwd)
     return launch.model_copy(update={"command": fill(launch.command), "cwd": cwd})
+
+
+def references_replaced(text: str, replace: Callable[[re.Match[str]], str]) -> str:
+    """The text with each match of a reference, and of `$${`, replaced.
+
+    Looked for up to the last `}` alone, since no reference ends behind it: the expression would look through all of
+    the rest from each `${` on, which takes quadratic time.
+    """
+    head, brace, tail = text.rpartition("}")
+    return _REFERENCE.sub(replace, head + brace) + tail.replace("$${", "${")
 
 
 _Fill = Callable[[str, str], str]
@@ -91,7 +103,7 @@ class _Filler:
         def value(match: re.Match[str]) -> str:
             return "${" if match["name"] is None else self._value(match["name"], match["default"], place)
 
-        return _REFERENCE.sub(value, text)
+        return references_replaced(text, value)
 
     def _value(self, name: str, default: str | None, place: str) -> str:
         self.variables.add(name)
@@ -103,6 +115,6 @@ class _Filler:
             if place not in places:
                 places.append(place)
             return ""
-        if value:
+        if value and is_secret(name, value):
             self.secrets.add(value)
         return value

@@ -56,8 +56,11 @@ class Pool:
         metrics: Metrics,
         drain_timeout: float,
         prepare: Prepare | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
+        """`redact` masks secrets in the reasons why upstreams are not ready."""
         self._prepare = prepare
+        self._redact = redact
         self._connector = connector
         self.fingerprint = fingerprint
         self._listener = listener
@@ -102,7 +105,7 @@ class Pool:
             upstream = Upstream(
                 key[0], spec, self._connector(spec), self._listener, self._metrics, port, self.contested
             )
-            upstream.prepare = self._prepare
+            upstream.prepare, upstream.redact = self._prepare, self._redact
             upstream.owned = lambda: self.owned(upstream)
             upstream.undeclared = self._undeclared.setdefault(key[0], Undeclared())
             upstream.for_key = bool(owner) and spec.settings.session == "shared"

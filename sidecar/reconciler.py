@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 
 from bridge.errors import StaleSnapshot
 from bridge.models import Event, Snapshot, SnapshotId
+from bridge.private import write_file
 from sidecar.hub import Hub
 from sidecar.metrics import Metrics
 
@@ -104,10 +104,7 @@ def load(path: Path) -> Snapshot | None:
 
 def save(path: Path, snapshot: Snapshot) -> None:
     """Keep a snapshot for the next start; the file may hold secrets, and is readable by its owner alone."""
-    temporary = path.with_suffix(".new")
     try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(snapshot.model_dump_json().encode())
-        temporary.replace(path)
+        write_file(path, snapshot.model_dump_json().encode(), sync=False)
     except OSError as error:  # a full disk must not stop the traffic
         log.warning("the applied snapshot could not be kept", extra={"path": str(path), "reason": error.strerror})

@@ -7,11 +7,13 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerStatus, Status, UpstreamState, WorkspaceStatus
 from bridge.settings import Settings
 from sidecar import memory
+from sidecar.catalog import Greeting
 from sidecar.errors import StillStarting
 from sidecar.hub import Hub
 from sidecar.reconciler import Reconciler
@@ -26,6 +28,8 @@ MEMORY_AGE = 2.0
 """Seconds after which a status that is asked for has the memory measured anew, for the next one."""
 MEMORY_PERIOD = 60.0
 """Seconds after which it is measured though nobody asked: no status tells of a memory long ago."""
+LONGEST, SHOWN = 2048, 200
+"""Characters of a server's name and version that are masked, and that are told."""
 SLOW_START = 2.0
 """Seconds after which the status says of a starting server what it is waited for."""
 
@@ -37,7 +41,7 @@ class StatusReporter:
         self._hub = hub
         self._reconciler = reconciler
         self._settings = settings
-        self._redact = redactor
+        self._redact = lru_cache(maxsize=2048)(redactor)  # what is told again is not masked again
         self._session = session
         self._started_at = time.time()
         self.container_hints: Callable[[ServerSpec], tuple[str, ...]] = lambda spec: ()
@@ -126,11 +130,12 @@ class StatusReporter:
         greeting = catalog.greeting if catalog else None
         pids = tuple(pid for upstream in upstreams for pid in upstream.pids)
         reason = best.reason or _slow_start(best)
+        name, version = self._said(greeting, "name"), self._said(greeting, "version")
         return ServerStatus(
             key=spec.key,
             namespace=spec.namespace,
             state=best.shown_state,
-            reason=self._shown(reason) if reason else None,
+            reason=reason,
             troubles=tuple(map(self._shown, best.troubles.all)) if best.state == "ready" else (),
             since=best.since,
             attempts=best.backoff.attempts,
@@ -142,13 +147,13 @@ class StatusReporter:
             pids=pids,
             memory_bytes=sum(self._memory.get(pid, 0) for pid in pids),
             instances=len(upstreams),
-            server_name=str(greeting.server_info.get("name", "")) if greeting else "",
-            server_version=str(greeting.server_info.get("version", "")) if greeting else "",
+            server_name=name,
+            server_version=version,
             tools=len(catalog.tools) if catalog else 0,
             resources=len(catalog.resources) if catalog else 0,
             prompts=len(catalog.prompts) if catalog else 0,
             calls_in_flight=sum(upstream.in_flight for upstream in upstreams),
-            stderr=tuple(self._redact(line) for line in best.stderr()),
+            stderr=best.stderr(),
             hints=(
                 *(_hint(method) for method in sorted(best.refused)),
                 *(self._hub.probes.hints(best.fingerprint) if spec.settings.session == "shared" else ()),
@@ -156,6 +161,11 @@ class StatusReporter:
             ),
             stale=spec.stale,
         )
+
+    def _said(self, greeting: Greeting | None, field: str) -> str:
+        """What a server says of itself, masked and cut: it may well repeat its own key."""
+        value = greeting.server_info.get(field, "") if greeting else ""
+        return self._redact(str(value)[:LONGEST])[:SHOWN]
 
     def _shown(self, error: ErrorBody) -> ErrorBody:
         """An error without secrets, which a server may have written into it."""

@@ -85,6 +85,7 @@ class Upstream:
         self.catalog: Catalog | None = None
         """The lists as last read; kept while it is being reconnected, so that a crash makes no tool vanish."""
         self.prepare: Prepare | None = None
+        self.redact: Callable[[str], str] = str  # masks secrets in the reason why it is not ready
         self._connect = connect
         self._listener = listener
         self._metrics = metrics
@@ -181,15 +182,16 @@ class Upstream:
             self._count_restart()
             return
         reason, delay = reason or ConnectionLost("The server ended the connection."), self.backoff.next_delay(took)
+        body = reason.body(self.redact)
         if self._was_ready:
             self._count_restart()
         hopeless = isinstance(reason, VariableMissing)
         self.retry_at = None if hopeless else time.time() + delay
         if hopeless or self.backoff.hopeless:
             self.catalog = None
-        news = self.reason is None or self.reason.message != reason.message
-        self._enter("failed" if hopeless or self.backoff.hopeless else "backoff", reason.body())
-        told = {"server": self.spec.key, "code": reason.code, "reason": reason.message}
+        news = self.reason is None or self.reason.message != body.message
+        self._enter("failed" if hopeless or self.backoff.hopeless else "backoff", body)
+        told = {"server": self.spec.key, "code": reason.code, "reason": body.message}
         level = logging.WARNING if news else logging.DEBUG
         log.log(level, "server not ready", extra={**told, "attempts": self.backoff.attempts})
         with suppress(TimeoutError):

@@ -6,8 +6,8 @@ import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bridge.private import make_directory, write_file
 from yamcp_ui_adapter.errors import DataDirUnusable
-from yamcp_ui_adapter.files import write_file
 
 DIRECTORY = "backups"
 KEPT = 20
@@ -27,7 +27,7 @@ class Backups:
             DataDirUnusable: it cannot be written.
         """
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self.directory)
             write_file(self.directory / f"{name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}", content, sync=False)
         except OSError as error:
             raise DataDirUnusable(f"{self.directory}: no copy of {name} can be kept ({error.strerror}).") from None

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from bridge.models import Changed, Desired, Event, Issue, SetServer, SetWorkspace, SnapshotId
+from bridge.private import write_file
 from bridge.server import Handler
 from yamcp_ui_adapter.absorb import Renames
 from yamcp_ui_adapter.document import read_document
 from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES, Reading
 from yamcp_ui_adapter.errors import DataDirUnusable, FileUnusable, HubFileBroken, NoSuchServer, NoSuchWorkspace
-from yamcp_ui_adapter.files import Source, write_file
+from yamcp_ui_adapter.files import Source
 from yamcp_ui_adapter.hubfile import VERSION, Section, dump, with_renames, with_server, with_workspace
 from yamcp_ui_adapter.keys import KeyCabinet
 from yamcp_ui_adapter.publish import Publisher

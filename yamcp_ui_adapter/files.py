@@ -1,10 +1,7 @@
-"""Reading the three files as they are found, and writing files whole or not at all."""
+"""Reading the three files as they are found."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -62,24 +59,3 @@ def stamp_of(path: Path) -> Stamp:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def write_file(path: Path, content: bytes, mode: int = 0o600, sync: bool = True) -> None:
-    """Replace a file in one step, so that no reader ever sees half of it; `sync`: and that it survives a power cut.
-
-    A link is followed: what it points at is replaced. Raises OSError.
-    """
-    path = path.resolve()
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            if sync:
-                os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise

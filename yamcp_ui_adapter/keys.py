@@ -11,6 +11,7 @@ from pathlib import Path
 from bridge.errors import HubError
 from bridge.keys import ADMIN, FRONT, KEY_ID, KeysFile, StoredKey, new_token, parse_keys, token_hash
 from bridge.models import AddKey, Done, Issue, Key, KeyMade, Keys, RevokeKey
+from bridge.private import write_file
 from bridge.server import Handler
 from yamcp_ui_adapter.errors import (
     AlreadyExists,
@@ -21,7 +22,7 @@ from yamcp_ui_adapter.errors import (
     NoSuchWorkspace,
     issue,
 )
-from yamcp_ui_adapter.files import stamp_of, write_file
+from yamcp_ui_adapter.files import stamp_of
 from yamcp_ui_adapter.hubfile import dump
 
 log = logging.getLogger(__name__)

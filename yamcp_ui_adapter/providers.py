@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from bridge.models import FRAMING_HEADERS, OWN_HEADERS, Issue, Launch, RemoteLaunch, StdioLaunch
+from bridge.secret_names import is_open_variable
 from yamcp_ui_adapter.document import encodable, kind_of, read_document
 from yamcp_ui_adapter.entries import PROVIDERS, ServerEntry, ServersFile
 from yamcp_ui_adapter.errors import issue
@@ -20,8 +21,6 @@ FIELDS = OUTER_FIELDS | INNER_FIELDS
 TILDE = re.compile(r"(?:^|=)~(?:/|$)")
 REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_]\w*)(?::-[^}]*)?\}", re.ASCII)
 """A `${VAR}` as the sidecar expands it, and what it does not: `$${`."""
-OPEN_VARIABLES = re.compile(r"HOME|PWD|USER|LOGNAME|SHELL|HOSTNAME|LANG|LC_\w+|TZ|XDG_\w+|TMP|TEMP|\w*(PATH|DIR|_HOME)")
-"""Names of variables that are no secrets."""
 
 
 class BadEntry(Exception):
@@ -244,8 +243,9 @@ class _EntryParser:
 
 def shown_variables(words: tuple[str, ...]) -> list[str]:
     """The variables that a command line refers to, each once, but for those that are known to be no secrets."""
-    names = {match[1] for word in words for match in REFERENCE.finditer(word) if match[1]}
-    return sorted(name for name in names if not OPEN_VARIABLES.fullmatch(name))
+    ended = (word[: word.rfind("}") + 1] for word in words)  # no reference ends behind: searching there is quadratic
+    names = {match[1] for word in ended for match in REFERENCE.finditer(word) if match[1]}
+    return sorted(name for name in names if not is_open_variable(name))
 
 
 def as_text(value: object) -> str | None:

@@ -10,6 +10,8 @@ import stat
 import tempfile
 from pathlib import Path
 
+from bridge.private import PRIVATE_FILE
+
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
 UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM})
@@ -49,7 +51,9 @@ def read(path: Path) -> bytes | None:
 
 
 def replace(path: Path, expected: bytes | None, content: bytes) -> Displaced | None:
-    """Put `content` in the place of `expected` (None: no file) in one step, keeping mode, owner and links.
+    """Put `content` in the place of `expected` (None: no file) in one step, keeping owner and links.
+
+    Of its mode, what others may do is taken away: it may hold secrets.
 
     The answer is what was displaced, which the caller closes; none when there was no file.
 
@@ -80,7 +84,7 @@ def _written(path: Path, content: bytes) -> Path:
             file.flush()
             with contextlib.suppress(OSError):  # none to keep, or not ours to give
                 like = path.stat()
-                os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode))
+                os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode) & PRIVATE_FILE)
                 os.fchown(file.fileno(), like.st_uid, like.st_gid)
             os.fsync(file.fileno())
     except BaseException:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bridge.private import write_file
 from yamcp_ui_adapter.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.errors import DataDirUnusable
-from yamcp_ui_adapter.files import write_file
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ def seed(yamcp_dir: Path, data_dir: Path, wanted: bool) -> bool:
     try:
         write_file(marker, b"The first start is over: the hub never writes its demo again.\n")
         if first:
-            write_file(providers, as_yamcp({name: _server(name) for name in SERVERS}), mode=0o644)
-            write_file(workspaces, as_yamcp({"demo": list(SERVERS)}), mode=0o644)
+            write_file(providers, as_yamcp({name: _server(name) for name in SERVERS}))
+            write_file(workspaces, as_yamcp({"demo": list(SERVERS)}))
     except OSError as error:
         raise DataDirUnusable(f"{error.filename or data_dir}: {error.strerror}.") from None
     if first:

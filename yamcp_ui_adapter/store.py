@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import Literal
 from pydantic import ValidationError
 
 from bridge.models import Model
+from bridge.private import PRIVATE_FILE, make_directory, write_file
 from yamcp_ui_adapter.entries import LastGood
 from yamcp_ui_adapter.errors import AdapterRunning, DataDirUnusable
-from yamcp_ui_adapter.files import write_file
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,8 @@ def owned(directory: Path) -> Iterator[None]:
         AdapterRunning: another adapter owns it.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (directory / LOCK).open("a")
+        make_directory(directory)
+        file = os.fdopen(os.open(directory / LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE), "wb")
     except OSError as error:
         raise DataDirUnusable(f"{directory}: {error.strerror}.") from None
     with file:

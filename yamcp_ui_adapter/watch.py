@@ -10,6 +10,7 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
+from bridge import private
 from yamcp_ui_adapter.errors import DataDirUnusable
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def make_directory(path: Path) -> None:
         DataDirUnusable: it cannot be made.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        private.make_directory(path)
     except OSError as error:
         raise DataDirUnusable(f"{path} cannot be made: {error.strerror}.") from None
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.errors import HubError
+from bridge.private import make_directory
 from yamcp_ui_adapter.backups import Backups
 from yamcp_ui_adapter.edits import ROLES, Contents, Files, Found, parse, unreadable
 from yamcp_ui_adapter.entries import PROVIDERS, WORKSPACES, Held, Reading
@@ -192,7 +193,7 @@ class Writer:
         if found.raw is not None:
             self._backups.keep(found.file, found.raw)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(path.parent)
             displaced = replace(path, found.raw, stringify(content))
         except OSError as error:
             raise DataDirUnusable(f"{path} cannot be written: {error.strerror}.") from None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import ssl
-import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +12,7 @@ from bridge.cli.context import Context
 from bridge.cli.errors import ArgumentsInvalid, DirectoryUnusable, NoToken
 from bridge.errors import SettingInvalid
 from bridge.keys import HASHED, hash_in, token_hash
+from bridge.private import write_file
 from bridge.settings import Settings
 
 GIVEN = "token.hash"
@@ -111,16 +110,7 @@ def write_secret(file: Path, text: str) -> None:
         DirectoryUnusable: it cannot be written.
     """
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # mode 0600
-        with os.fdopen(handle, "w", encoding="ascii") as new:
-            new.write(text + "\n")
-            new.flush()
-            os.fsync(new.fileno())
-        try:
-            Path(temporary).replace(file)
-        except OSError:
-            Path(temporary).unlink()
-            raise
+        write_file(file, f"{text}\n".encode("ascii"))
     except OSError as error:
         raise DirectoryUnusable(f"{file} cannot be written: {error.strerror}") from None
 

@@ -81,7 +81,7 @@ def result_lines(result: dict[str, Any]) -> list[str]:
         else:
             lines.append(json.dumps(_short(item), ensure_ascii=False))
     if not lines and "structuredContent" in result:
-        lines.append(json.dumps(result["structuredContent"], ensure_ascii=False, indent=2))
+        lines += json.dumps(result["structuredContent"], ensure_ascii=False, indent=2).split("\n")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -9,7 +10,7 @@ from typing import Any, TextIO
 import orjson
 from pydantic import BaseModel
 
-from bridge.cli.render import Paint
+from bridge.cli.render import Paint, visible
 from bridge.client import BridgeClient, Subscriber
 from bridge.settings import Settings
 from bridge.sockets import ZMQ
@@ -42,9 +43,9 @@ class Context:
         return Subscriber(self.settings.events_address, topics, transport=self.transport)
 
     def say(self, *lines: str) -> None:
-        """Write lines for a person, at once."""
+        """Write lines, at once. Whatever is in them, a terminal obeys nothing of it but the colours of `paint`."""
         for line in lines:
-            self.out.write(line + "\n")
+            self.out.write(visible(line, self.paint) + "\n")
         self.out.flush()
 
     def emit(self, value: Any) -> None:
@@ -53,8 +54,21 @@ class Context:
 
 
 def dumps(value: Any) -> str:
-    """A model, or any plain value, as one line of JSON."""
-    return orjson.dumps(value, default=_plain).decode()
+    """A model, or any plain value, as one line of JSON.
+
+    Control characters, C1 and those that turn the direction of text too, are escaped: a program reads the same value,
+    and a terminal obeys none of them.
+    """
+    try:
+        line = orjson.dumps(value, default=_plain).decode()
+    except orjson.JSONEncodeError:  # half a character, or an integer of more than 64 bits
+        line = json.dumps(value, default=_plain, separators=(",", ":"))
+    return line if line.isprintable() else "".join(map(_escaped, line))
+
+
+def _escaped(char: str) -> str:
+    """A character of a JSON text; one that a terminal obeys, or shows elsewhere, as its escape."""
+    return char if char.isprintable() else json.dumps(char)[1:-1]
 
 
 def _plain(value: Any) -> Any:

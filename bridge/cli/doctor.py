@@ -16,6 +16,7 @@ from bridge.cli.context import Context
 from bridge.cli.errors import HubNotRunning
 from bridge.cli.in_force import settings_in_force
 from bridge.cli.node import check_packages, find_node
+from bridge.cli.openness import too_open
 from bridge.cli.ports import port_problems
 from bridge.cli.render import Paint, by_key, clean, span, workspace_state
 from bridge.cli.run import check_yamcp_directory
@@ -62,7 +63,7 @@ def finding_lines(finding: Finding, paint: Paint) -> list[str]:
 
 async def findings(context: Context) -> list[Finding]:
     """Everything that was looked at, from the outside in."""
-    found = unknown_variables([*os.environ, *settings_file_names()])
+    found = [*unknown_variables([*os.environ, *settings_file_names()]), *openness(context.settings)]
     if not running(context):
         return [*found, *not_running(context.settings)]
     settings = settings_in_force(context.settings)
@@ -98,6 +99,11 @@ def unknown_variables(environment: Iterable[str]) -> list[Finding]:
         for name in sorted(set(environment) - known)
         if name.startswith("HUB_")
     ]
+
+
+def openness(settings: Settings) -> list[Finding]:
+    """The files and directories that others may read or change, each with the command that mends it."""
+    return [_error(str(path), error).model_copy(update={"level": level}) for level, path, error in too_open(settings)]
 
 
 def not_running(settings: Settings) -> list[Finding]:

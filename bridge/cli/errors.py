@@ -118,3 +118,10 @@ class LineNotMessage(HubError):
 
     code = "LINE_NOT_MESSAGE"
     hint = "Write one JSON-RPC 2.0 request, notification or response a line; batches are not taken."
+
+
+class PathTooOpen(HubError):
+    """Others than the hub's user may read or change a file or directory of the hub that may hold secrets."""
+
+    code = "PATH_TOO_OPEN"
+    hint = "Take their rights away: `chmod go= FILE`."

@@ -12,6 +12,11 @@ from bridge.models import ServerStatus, Status, WorkspaceStatus
 _STATE_COLORS = {"ready": "32", "degraded": "33", "starting": "33", "backoff": "33", "failed": "31", "stopped": "2"}
 
 
+_ESCAPE = "\x1b["
+_CODES = frozenset({"0", "1", "2", "31", "32", "33"})
+"""The SGR codes that are used here: none hides text or asks the terminal for anything."""
+
+
 @dataclass(frozen=True)
 class Paint:
     """Colours, where there are any."""
@@ -45,6 +50,21 @@ class Paint:
 def clean(text: str) -> str:
     """The text on one line, with nothing in it that a terminal obeys: such characters are shown as escapes."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def visible(line: str, paint: Paint) -> str:
+    """The line with nothing in it that a terminal obeys but the colours that `paint` gives."""
+    if line.isprintable():
+        return line
+    if not paint.on:
+        return clean(line)
+    first, *rest = line.split(_ESCAPE)
+    parts = [clean(first)]
+    for part in rest:
+        code, end, text = part.partition("m")
+        known = end and code in _CODES
+        parts.append(f"{_ESCAPE}{code}m{clean(text)}" if known else clean(_ESCAPE + part))
+    return "".join(parts)
 
 
 def width(text: str) -> int:

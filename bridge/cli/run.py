@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shlex
@@ -20,6 +21,7 @@ from bridge.cli.node import FRONT, check_packages, find_node
 from bridge.cli.ports import check_ports
 from bridge.cli.supervise import LOCK_FD_VARIABLE, TERMINAL_FD_VARIABLE
 from bridge.errors import SettingInvalid
+from bridge.private import PRIVATE_DIRECTORY, make_directory
 from bridge.runtime import prepare_runtime_dir
 from bridge.settings import Settings
 
@@ -67,8 +69,9 @@ def prepare_directories(settings: Settings) -> Path:
     """
     logs = settings.data_dir / "logs"
     try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        logs.mkdir(mode=0o700, exist_ok=True)
+        make_directory(logs)
+        with contextlib.suppress(PermissionError):  # another user's
+            logs.chmod(PRIVATE_DIRECTORY)  # supervisord makes the files in it with the mode that the umask leaves
     except OSError as error:
         raise DirectoryUnusable(f"HUB_DATA_DIR: {error.filename} cannot be made: {error.strerror}") from None
     for directory in (settings.data_dir, logs):

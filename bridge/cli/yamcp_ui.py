@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bridge.cli.errors import DirectoryUnusable
 from bridge.errors import SettingInvalid
+from bridge.private import make_directory
 from bridge.settings import Settings
 
 NEEDED = ("server.mjs", "dist/index.html")
@@ -49,8 +50,8 @@ def data_home(settings: Settings) -> Path:
     home = settings.runtime / "yamcp-ui"
     link, new = home / "yamcp-nodejs", home / "yamcp-nodejs.new"
     try:
-        settings.yamcp_dir.mkdir(parents=True, exist_ok=True)  # it would not make it through a link
-        home.mkdir(mode=0o700, exist_ok=True)
+        make_directory(settings.yamcp_dir)  # it would not make it through a link
+        make_directory(home)
         new.unlink(missing_ok=True)
         new.symlink_to(settings.yamcp_dir)
         new.replace(link)

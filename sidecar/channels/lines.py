@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -61,12 +62,16 @@ def _frame(message: object) -> Frame:
 
 
 class Tail:
-    """The last lines of a stream, each cut at `width` characters. Masks secrets when read, before cutting."""
+    """The last lines of a stream, each cut at `width` characters; and each line told as it comes, up to a rate.
 
-    KEPT = 4096
+    A line is masked once, whole, before it is cut: when it is told, or when it is first read. What comes faster than
+    `RATE` is counted, and costs next to nothing but for the last lines of each piece.
+    """
+
+    KEPT = 2048
     """Bytes of a line that are remembered; more than `width`, so that no half of a secret escapes the mask."""
-    AT_ONCE = 100
-    """Lines of one read that are told; to mask all 30,000 that a pipe may hold would keep everybody waiting."""
+    RATE = 40
+    """Lines that are masked and told in one second: 40 of 2 KB take some 40 ms."""
 
     def __init__(
         self,
@@ -74,34 +79,66 @@ class Tail:
         on_line: Callable[[str], None] | None = None,
         count: int = 50,
         width: int = 500,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_line` gets each line as it is complete, masked and cut."""
+        """`on_line` gets each line as it is complete, masked and cut; `clock` tells seconds."""
         self._redact = redact
         self._on_line = on_line
         self._width = width
-        self._lines: deque[bytes] = deque(maxlen=count)
+        self._clock = clock
+        self._count = count
+        self._lines: deque[str | bytes] = deque(maxlen=count)
+        """Text that is masked and cut, or bytes that are not yet."""
         self._open = b""
+        self._since = -1.0
+        self._told = 0
+        self._untold = 0
 
     def feed(self, data: bytes) -> None:
         """Take more of the stream."""
-        *lines, rest = data.split(b"\n")
-        if lines:
-            lines[0] = self._open + lines[0]
-            self._lines.extend(line[: self.KEPT] for line in lines[-(self._lines.maxlen or 0) :])
-            self._open = b""
-            self._tell(lines)
-        self._open = (self._open + rest)[: self.KEPT]
+        complete = data.count(b"\n")
+        if not complete:
+            self._open = (self._open + data[: self.KEPT])[: self.KEPT]
+            return
+        data, self._open = self._open + data, b""
+        *first, rest = data.split(b"\n", min(complete, self._allowance()))
+        for line in first:
+            self._tell(line)
+        left = complete - len(first)
+        if left:
+            self._untold += left if self._on_line is not None else 0
+            *lines, rest = rest.rsplit(b"\n", min(left, self._count + 1))
+            self._lines.extend(line[: self.KEPT] for line in lines[-self._count :])  # the first may be many
+        self._open = rest[: self.KEPT]
 
-    def _tell(self, lines: list[bytes]) -> None:
-        if self._on_line is not None:
-            for line in lines[: self.AT_ONCE]:
-                if text := self._redact(line[: self.KEPT].decode(errors="replace").rstrip()):
-                    self._on_line(text[: self._width])
-            if more := len(lines[self.AT_ONCE :]):
-                self._on_line(f"({more} more lines at once are not shown)")
+    def end(self) -> None:
+        """The stream has ended: tell how many lines were not told."""
+        if self._untold and self._on_line is not None:
+            self._on_line(f"({self._untold} more lines are not shown)")
+            self._untold = 0
 
     def read(self) -> tuple[str, ...]:
         """The lines, oldest first, the unfinished last one included, masked and cut."""
-        lines = [*self._lines, *([self._open] if self._open else [])][-(self._lines.maxlen or 0) :]
-        text = "\n".join(line.decode(errors="replace").rstrip("\r") for line in lines)
-        return tuple(line[: self._width] for line in self._redact(text).split("\n")) if lines else ()
+        masked = [line if isinstance(line, str) else self._masked(line) for line in self._lines]
+        self._lines.extend(masked)
+        return tuple([*masked, *([self._masked(self._open)] if self._open else [])][-self._count :])
+
+    def _allowance(self) -> int:
+        """How many lines may be told now."""
+        if self._on_line is None:
+            return 0
+        now = self._clock()
+        if not 0 <= now - self._since < 1:
+            self._since, self._told = now, 0
+            self.end()
+        return self.RATE - self._told
+
+    def _tell(self, line: bytes) -> None:
+        self._told += 1
+        text = self._masked(line)
+        self._lines.append(text)
+        if self._on_line is not None and text.strip():
+            self._on_line(text.rstrip())
+
+    def _masked(self, line: bytes) -> str:
+        return self._redact(line[: self.KEPT].decode(errors="replace").rstrip("\r"))[: self._width]

@@ -6,7 +6,8 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable
-from typing import cast
+from contextlib import suppress
+from typing import TypeVar, cast
 
 
 class Reader(asyncio.Protocol):
@@ -32,6 +33,50 @@ class Reader(asyncio.Protocol):
         """Close the pipe."""
         if self._transport:
             self._transport.close()
+
+
+class PacedReader(Reader):
+    """A reader that takes at most `RATE` bytes a second, whoever writes more waits: for what nobody has asked for."""
+
+    RATE = 16 << 20
+    AT_ONCE = 256 << 10
+    """Bytes after which it pauses: 1/64 s."""
+
+    def __init__(self, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+        super().__init__(on_data, on_end)
+        self._loop = asyncio.get_running_loop()
+        self._taken = 0
+        self._pause: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._taken += len(data)
+        if self._taken >= self.AT_ONCE and self._pause is None:
+            self._paused_transport.pause_reading()
+            self._pause = self._loop.call_later(self._taken / self.RATE, self._resume)
+            self._taken = 0
+
+    def read_rest(self) -> None:
+        """Read what the pipe holds now, if that waits for the end of a pause: its writer has ended."""
+        if self._pause is None:
+            return
+        with suppress(OSError):  # nothing in it, or closed
+            if rest := os.read(self._paused_transport.get_extra_info("pipe").fileno(), self.AT_ONCE):
+                self._on_data(rest)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+        super().connection_lost(error)
+
+    def _resume(self) -> None:
+        self._pause = None
+        if not self._paused_transport.is_closing():
+            self._paused_transport.resume_reading()
+
+    @property
+    def _paused_transport(self) -> asyncio.ReadTransport:
+        return cast("asyncio.ReadTransport", self._transport)  # uvloop's are of another class
 
 
 class Writer(asyncio.BaseProtocol):
@@ -131,9 +176,20 @@ class Writer(asyncio.BaseProtocol):
             self._transport.abort()
 
 
+_R = TypeVar("_R", bound=Reader)
+
+
 async def read_pipe(fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> Reader:
     """Read from a descriptor, which is closed with the reader."""
-    reader = Reader(on_data, on_end)
+    return await _connect(Reader(on_data, on_end), fd)
+
+
+async def read_paced(fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> PacedReader:
+    """Read from a descriptor, at most `PacedReader.RATE` bytes a second; it is closed with the reader."""
+    return await _connect(PacedReader(on_data, on_end), fd)
+
+
+async def _connect(reader: _R, fd: int) -> _R:
     await asyncio.get_running_loop().connect_read_pipe(lambda: reader, os.fdopen(fd, "rb", buffering=0))
     return reader
 

@@ -14,7 +14,7 @@ from sidecar import codec
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.environment import child_environment
 from sidecar.channels.lines import Lines, LineTooLong, Tail, frames_of
-from sidecar.channels.pipes import Reader, Writer, read_pipe, write_pipe
+from sidecar.channels.pipes import PacedReader, Reader, Writer, read_paced, read_pipe, write_pipe
 from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
 from sidecar.spawner.client import Child, Spawner
 from sidecar.spawner.link import close_all
@@ -72,6 +72,7 @@ class StdioChannel:
         self._quiet = False  # its stdout has ended
         self._fds = [child.stderr, child.stdout, child.stdin]  # not connected yet
         self._stdin: Writer | None = None
+        self._stderr: PacedReader | None = None
         self._outputs: list[Reader] = []
         self.skipped = 0
 
@@ -104,7 +105,8 @@ class StdioChannel:
         """Connect the pipes. Not to be cancelled: uvloop would leave a descriptor to be closed twice."""
         self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed)
         self._outputs.append(await read_pipe(self._fds.pop(), self._on_output, self._on_output_ended))
-        self._outputs.append(await read_pipe(self._fds.pop(), self._tail.feed, _ignore))
+        self._stderr = await read_paced(self._fds.pop(), self._tail.feed, self._tail.end)
+        self._outputs.append(self._stderr)
         self._child.on_end(self._on_exit)
 
     async def close(self, grace: float) -> None:
@@ -161,6 +163,8 @@ class StdioChannel:
 
     def _on_exit(self, end: int | SidecarError) -> None:
         self._end = end
+        if self._stderr:
+            self._stderr.read_rest()
         self._conclude(self._ended(end))
 
     def _conclude(self, reason: SidecarError) -> None:

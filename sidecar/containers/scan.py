@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections import Counter
 from contextlib import suppress
@@ -14,6 +13,7 @@ from uuid import uuid4
 
 import orjson
 
+from bridge.private import write_file
 from sidecar.containers.engine import Engine, Image
 from sidecar.containers.tool import Tool
 from sidecar.errors import SidecarError
@@ -91,9 +91,7 @@ class Scans:
 
     def _write(self) -> None:
         newest = sorted(self._known.items(), key=lambda item: item[1]["at"])[-REMEMBERED:]
-        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        draft.write_bytes(orjson.dumps({"version": VERSION, "images": dict(newest)}))
-        draft.replace(self._path)
+        write_file(self._path, orjson.dumps({"version": VERSION, "images": dict(newest)}), sync=False)
 
 
 def count(scanner: str, report: bytes) -> dict[str, int]:

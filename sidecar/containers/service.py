@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from bridge.errors import ErrorBody
 from bridge.models import ContainerSettings, ServerSpec, StdioLaunch
+from bridge.private import write_file
 from bridge.settings import Settings, listed
 from sidecar.channel import Channel, Frame, OnFrame
 from sidecar.channels.stdio import StdioChannel, Telling, exit_error, open_stdio
@@ -114,7 +115,7 @@ class Containers:
 
     def _remember(self, program: str) -> None:
         if program not in (known := _lines(self._used)):
-            self._used.write_text("".join(f"{line}\n" for line in (*known, program)))
+            write_file(self._used, "".join(f"{line}\n" for line in (*known, program)).encode(), sync=False)
 
     async def _sweep(self) -> None:
         """Remove containers of this hub that are left: before it has run one, all that there are."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bridge.private import make_directory
 from sidecar.errors import CommandMissing, DirectoryMissing, ProcessRefused, SidecarError, SpawnerLost
 from sidecar.spawner import proc
 from sidecar.spawner.link import Link, close_all
@@ -118,7 +119,7 @@ class Spawner:
         self._was_subreaper = False
 
     async def __aenter__(self) -> Self:
-        self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self._lock.parent)
         self._was_subreaper = set_subreaper(True)
         self._keeper = asyncio.create_task(self._keep(), name="spawner")
         return self

@@ -57,6 +57,9 @@ function anyValue(random, depth = 3) {
       ref('VAR:-x'),
       'https://a:b@c/d?token=e&token=f&g',
       'a:b@c',
+      '--api-key',
+      '--token=abc',
+      '--url=postgres://u:p@h/?key=x',
       'é',
       '__proto__',
     ]);
@@ -64,6 +67,7 @@ function anyValue(random, depth = 3) {
   const name = () =>
     pick([
       'env',
+      'args',
       'headers',
       'url',
       'providerParameters',
@@ -128,7 +132,7 @@ test('a url shows all but what is secret in it', () => {
     ['https://h:8080/@scope/x', 'https://h:8080/@scope/x'],
     ['http://[::1]:80/a@b', 'http://[::1]:80/a@b'],
     ['https://h/?tavilyApiKey=s&page=1&access_token=t', `https://h/?tavilyApiKey=${MASK}&page=1&access_token=${MASK}`],
-    ['https://h/#token=s', 'https://h/#token=s'],
+    ['https://h/#token=s', `https://h/#token=${MASK}`],
     ['https://h/s/Ab3dEf6hIj9lMn2pQr5t/mcp?a=1', `https://h/s/${MASK}/mcp?a=1`],
     [
       'https://a1b2c3d4e5f6a7b8c9d0.example.org/servers-of-our-team/v2',

@@ -168,7 +168,7 @@ test('URLs are there before the sidecar knows of a workspace', () => {
   assert.equal(found.direct_http_url, 'http://127.0.0.1:8766/mcp/w1');
 });
 
-test('secret values are masked; references, arguments and the rest are shown', () => {
+test('secret values are masked, in arguments too; references and the rest are shown', () => {
   const url = 'https://user:pw12345@host/mcp';
   const remote = { type: 'remote', url, headers: { Authorization: 'Bearer abc' }, transport: 'auto' };
   const servers = [
@@ -178,7 +178,7 @@ test('secret values are masked; references, arguments and the rest are shown', (
   ];
   const state = view(known({ desired: desired(servers, []), status: status([]) }), HERE);
   assert.deepEqual(state.servers[0].env, { TOKEN: '********', REF: REFERENCE });
-  assert.deepEqual(state.servers[0].args, ['--key', 'x']);
+  assert.deepEqual(state.servers[0].args, ['--key', '********']);
   assert.deepEqual(state.servers[1].headers, { Authorization: '********' });
   assert.deepEqual(
     state.servers.map((server) => server.type),

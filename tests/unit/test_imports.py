@@ -18,7 +18,8 @@ SDK_FILES = {"sidecar/fastmcp_server.py", "sidecar/fastmcp_late.py"}
 SDK_PUBLIC = {"mcp_types.version", "mcp.shared.message", "mcp.shared.inbound"}
 """Of FastMCP and the MCP SDK, what other files may use too: data, and what is computed of data alone."""
 PURE = {
-    "bridge": {"errors", "models", "models.base", "models.desired", "models.actual", "models.edits", "codec", "kinds"},
+    "bridge": {"errors", "models", "models.base", "models.desired", "models.actual", "models.edits", "codec", "kinds"}
+    | {"secret_names"},
     "sidecar": {"errors", "channel", "names", "uris", "frames", "era", "plan"}
     | {
         "expand",
@@ -31,6 +32,7 @@ PURE = {
         "questions",
         "extensions",
         "shares",
+        *("secret_forms", "secret_index", "secret_shapes"),
     },
     "yamcp_ui_adapter": {"errors", "document", "entries", "providers", "workspaces", "translate", "slug", "template"}
     | {"jsontext", "places", "merge", "edits", "foreign", "foreign_references", "server_json", "importing"},

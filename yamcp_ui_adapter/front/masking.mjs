@@ -1,23 +1,23 @@
 /**
  * Secret values out of what pages are shown, and back into what they send (pure).
  *
- * Masked are: every value of `env` and `headers`, what a `url` has before its `@`, in a query parameter with a telling
- * name or as a part of its path that looks like a token, and fields of other names that tell of a secret. A value that is
- * a reference (`${NAME}`) alone is shown.
+ * Masked are: every value of `env` and `headers`; what a `url` has before its `@`, in a query parameter with a telling
+ * name, or as a part of its path or query that looks like a token; the same in `args`, and what follows a flag with a
+ * telling name there; and fields of other names that tell of a secret. A value that is a reference (`${NAME}`) alone is shown.
  */
 
+import { isSecretField } from '../../bridge/node/secret_names.mjs';
 import { FrontError } from './errors.mjs';
+import { MASK, splitArguments, splitUrl } from './secret_parts.mjs';
 
-/** What stands for a value that is not shown. */
-export const MASK = '********';
+/** @import {Part} from './secret_parts.mjs' */
+
+export { MASK };
 
 const WRAPPER = 'mcpServers';
 const PARAMETERS = 'providerParameters';
 const LAUNCH_FIELDS = ['namespace', 'type', PARAMETERS, 'command', 'args', 'env', 'cwd', 'url', 'headers'];
 const REFERENCE = /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/;
-/** A part of a path that no person would choose: long, of one piece, with letters and digits. */
-const TOKEN = /^(?=.*\d)(?=.*[a-z])[\w.~%+=-]{20,}$/i;
-const TELLING = /token|secret|passw|api[-_]?key|auth|credential|cookie/i;
 
 /** @typedef {Record<string, any>} Entry one server in YAMCP's form, or in that of other clients */
 
@@ -122,9 +122,7 @@ export function maskValues(value) {
  * @returns {string}
  */
 export function maskUrl(url) {
-  return joinUrl(
-    splitUrl(url).map((part) => (part.secret && !REFERENCE.test(part.text) ? { ...part, text: MASK } : part)),
-  );
+  return maskParts(splitUrl(url));
 }
 
 /** @param {unknown} entry */
@@ -139,6 +137,7 @@ function maskEntry(entry) {
 /** @type {(name: string, value: unknown) => unknown} */
 function maskField(name, value) {
   if (name === 'env' || name === 'headers' || isTelling(name)) return maskValues(value);
+  if (name === 'args' && Array.isArray(value)) return splitArguments(value).map(maskParts);
   return name === 'url' && typeof value === 'string' ? maskUrl(value) : value;
 }
 
@@ -160,6 +159,7 @@ function unmaskEntry(entry, stored, place) {
 /** @type {(name: string, value: unknown, stored: unknown, place: string) => unknown} */
 function unmaskField(name, value, stored, place) {
   if (name === 'env' || name === 'headers' || isTelling(name)) return unmaskValues(value, stored, place);
+  if (name === 'args' && Array.isArray(value)) return unmaskArguments(value, stored, place);
   return name === 'url' && typeof value === 'string' ? unmaskUrl(value, stored, place) : value;
 }
 
@@ -176,70 +176,37 @@ function unmaskValues(value, stored, place) {
 
 /** @type {(url: string, stored: unknown, place: string) => string} */
 function unmaskUrl(url, stored, place) {
-  const known = typeof stored === 'string' ? splitUrl(stored).filter((part) => part.secret) : [];
-  return joinUrl(
-    splitUrl(url).map((part) => {
-      const same = part.secret ? known.findIndex((other) => other.secret === part.secret) : -1;
-      const [there] = same < 0 ? [] : known.splice(same, 1);
-      if (!part.secret || part.text !== MASK) return part;
-      if (!there) throw nothingStored(place);
-      return there;
-    }),
-  );
+  return putBack(typeof stored === 'string' ? splitUrl(stored) : [], place)(splitUrl(url));
 }
 
-/**
- * @typedef {{text: string, secret?: string}} Part a piece of an address; `secret` names what it is: `@`, `/`, or a parameter
- * @type {(url: string) => Part[]}
- */
-function splitUrl(url) {
-  const [from, to] = userinfo(url);
-  const [path, ...queries] = url.slice(to).split(/(?=[?&#])/);
-  return [
-    { text: url.slice(0, from) },
-    { text: url.slice(from, to), ...(to > from && { secret: '@' }) },
-    ...splitPath(path),
-    ...queries.flatMap(splitParameter),
-  ];
+/** @type {(args: unknown[], stored: unknown, place: string) => unknown[]} */
+function unmaskArguments(args, stored, place) {
+  return splitArguments(args).map(putBack(Array.isArray(stored) ? splitArguments(stored).flat() : [], place));
 }
 
-/** @type {(text: string) => Part[]} host and path */
-function splitPath(text) {
-  return text
-    .split(/(?=\/)/)
-    .flatMap((part) =>
-      part.startsWith('/') && (TOKEN.test(part.slice(1)) || part.slice(1) === MASK)
-        ? [{ text: '/' }, { text: part.slice(1), secret: '/' }]
-        : [{ text: part }],
+/** The parts with each secret masked, but for references. @type {(parts: Part[]) => any} */
+function maskParts(parts) {
+  return joinParts(parts.map((part) => (part.secret && !REFERENCE.test(part.text) ? { ...part, text: MASK } : part)));
+}
+
+/** Puts back, into parts that were shown, the stored ones of the same name, each once. @type {(stored: Part[], place: string) => (parts: Part[]) => any} */
+function putBack(stored, place) {
+  const known = stored.filter((part) => part.secret);
+  return (parts) =>
+    joinParts(
+      parts.map((part) => {
+        const same = part.secret ? known.findIndex((other) => other.secret === part.secret) : -1;
+        const [there] = same < 0 ? [] : known.splice(same, 1);
+        if (!part.secret || part.text !== MASK) return part;
+        if (!there) throw nothingStored(place);
+        return there;
+      }),
     );
 }
 
-/** @type {(text: string) => Part[]} */
-function splitParameter(text) {
-  const [, name, value] = /^([?&][^=]*=)(.*)$/s.exec(text) ?? [];
-  return name && value && TELLING.test(name) ? [{ text: name }, { text: value, secret: name.slice(1) }] : [{ text }];
-}
-
-/** @type {(parts: Part[]) => string} */
-function joinUrl(parts) {
-  return parts.map((part) => part.text).join('');
-}
-
-/**
- * Where the secret part before an address's `@` begins and ends: the password, or all where there is no colon.
- *
- * Also of an address that no program would take: it is shown all the same.
- *
- * @type {(url: string) => [number, number]}
- */
-function userinfo(url) {
-  const start = /^\s*(?:[A-Za-z][\w+.-]*:)?[\\/]*/.exec(url)?.[0].length ?? 0;
-  const authority = /^[^\\/?#]*/.exec(url.slice(start))?.[0] ?? '';
-  const oddPort = /:(?!\d*$)/.test(authority.replace(/^\[[^\]]*\]/, ''));
-  const at = (authority.includes('@') || !oddPort ? authority : url.slice(start)).lastIndexOf('@');
-  if (at < 0) return [start, start];
-  const colon = url.slice(start, start + at).indexOf(':');
-  return [start + colon + 1, start + at];
+/** One part is given back as it is: an argument may be a number. @type {(parts: Part[]) => any} */
+function joinParts(parts) {
+  return parts.length === 1 ? parts[0].text : parts.map((part) => part.text).join('');
 }
 
 /** @type {(place: string) => FrontError} */
@@ -252,7 +219,7 @@ function nothingStored(place) {
 
 /** @type {(name: string) => boolean} */
 function isTelling(name) {
-  return !LAUNCH_FIELDS.includes(name) && TELLING.test(name);
+  return !LAUNCH_FIELDS.includes(name) && isSecretField(name);
 }
 
 /** @type {(key: string, value: unknown) => value is Entry} */

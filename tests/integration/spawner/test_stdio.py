@@ -3,11 +3,13 @@
 import asyncio
 import os
 import sys
+import time
 from contextlib import asynccontextmanager
 
 import pytest
 
 from bridge.models import StdioLaunch
+from sidecar.channels.lines import Tail
 from sidecar.channels.stdio import open_stdio
 from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited
 from sidecar.spawner.client import Spawner
@@ -80,6 +82,46 @@ async def test_stderr(spawner: Spawner) -> None:
         assert lines[-1] == "last words"
         assert {len(line) for line in lines[:-1]} == {500}
         assert "s3c" not in "".join(lines)
+
+
+async def test_a_flood_on_stderr(spawner: Spawner) -> None:
+    """10 MB in 200,000 lines during one call: few are masked, the last are known, and another server's calls go on."""
+    flood = r"""
+import sys
+sys.stdin.readline()
+for n in range(200): sys.stderr.buffer.write(b"".join(b"%06d %s\n" % (n * 1000 + k, b"x" * 43) for k in range(1000)))
+sys.stderr.flush()
+sys.stdout.write('{"jsonrpc":"2.0","id":0}\n'); sys.stdout.flush()
+sys.stdin.read()
+"""
+    masked: list[str] = []
+    told: list[str] = []
+
+    def mask(text: str) -> str:
+        masked.append(text)
+        return text
+
+    began = time.monotonic()
+    async with (
+        program(spawner, flood, redact=mask, on_stderr=told.append) as (noisy, peer),
+        program(spawner, ECHO) as (
+            other,
+            quiet,
+        ),
+    ):
+        await noisy.send(frame(0))
+        answered = 0
+        while peer.frames.empty():
+            await other.send(frame(answered))
+            assert await quiet.frames.get() == frame(answered)
+            answered += 1
+        assert len(masked) <= (Tail.RATE + 1) * (time.monotonic() - began + 1)
+        await until(lambda: noisy.stderr()[-1].startswith("199999 "))
+        assert len(noisy.stderr()) == 50
+        assert answered > 20
+    seconds = time.monotonic() - began
+    assert len(told) <= (Tail.RATE + 1) * (seconds + 1) + 1
+    assert any(line.endswith("more lines are not shown)") for line in told)
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,20 @@ def test_what_orjson_refuses() -> None:
     """Lone surrogates and large integers do not cost the line."""
     record = logging.makeLogRecord({"msg": "m", "data": {"a": "\ud800", "b": 2**70}})
     assert json.loads(JsonFormatter("p").format(record))["data"] == {"a": "\ud800", "b": 2**70}
+
+
+def test_a_record_is_masked_once() -> None:
+    """However many handlers write it; another formatter makes its own line."""
+    masked: list[str] = []
+
+    def mask(line: str) -> str:
+        masked.append(line)
+        return line.replace("secret", "***")
+
+    record = logging.makeLogRecord({"msg": "a secret"})
+    formatter = JsonFormatter("p", mask)
+    first, second = formatter.format(record), formatter.format(record)
+    assert first == second
+    assert len(masked) == 1
+    assert json.loads(first)["message"] == "a ***"
+    assert json.loads(JsonFormatter("q").format(record)) == {**json.loads(first), "process": "q", "message": "a secret"}

@@ -21,9 +21,11 @@ def fill(text: str, **environ: str) -> str:
 def test_every_place_of_a_stdio_launch() -> None:
     """Command, arguments, environment values and the directory are expanded; names of variables are not."""
     launch = StdioLaunch(command="${A}/run", args=("--x=${B}", "y"), env={"K${A}": "${B}"}, cwd="${A}")
-    expanded = expand(launch, {"A": "/a", "B": "b b"})
-    assert expanded.launch == StdioLaunch(command="/a/run", args=("--x=b b", "y"), env={"K${A}": "b b"}, cwd="/a")
-    assert expanded.secrets == {"/a", "b b"}
+    expanded = expand(launch, {"A": "/aaaaa", "B": "b b b b"})
+    assert expanded.launch == StdioLaunch(
+        command="/aaaaa/run", args=("--x=b b b b", "y"), env={"K${A}": "b b b b"}, cwd="/aaaaa"
+    )
+    assert expanded.secrets == {"/aaaaa", "b b b b"}
     assert expanded.variables == {"A", "B"}
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import orjson
 import pytest
 
 from bridge.models import RemoteLaunch, StdioLaunch
 from sidecar import redact
+from sidecar.expand import expand
 from sidecar.redact import Redactor, secrets_of
 
 
@@ -24,9 +28,56 @@ def test_values_are_masked_longest_first() -> None:
     assert masked("x secret-long y secret z", "secret", "secret-long") == "x *** y *** z"
 
 
-def test_short_values_stay() -> None:
-    """`true` and `8080` are no secrets."""
-    assert masked("true 8080", "true", "8080") == "true 8080"
+def test_common_short_words_stay() -> None:
+    """`true` is no secret, whatever variable holds it; nor is what `x` or `ab` stands for."""
+    assert masked("true x ab", "true", "x", "ab") == "true x ab"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("pin 4711.", "pin ***."),
+        ("4711", "***"),
+        ('{"line":"a\\n4711"}', '{"line":"a\\n***"}'),
+        ("=4711,p@ss! x", "=***,*** x"),
+        ("14711 47112 a4711 4711_ p@ss!x", "14711 47112 a4711 4711_ p@ss!x"),
+    ],
+)
+def test_short_secrets_are_masked_where_they_stand_alone(text: str, expected: str) -> None:
+    """A secret of 3 to 5 characters is masked as a whole word, and not inside other words."""
+    assert masked(text, "4711", "p@ss!") == expected
+
+
+def test_short_values_are_secret_by_their_name() -> None:
+    """A PIN is a secret, a port and a limit of tokens are none."""
+    env = {"DB_PASSWORD": "pw1", "PIN": "4711", "PORT": "8080", "MAX_TOKENS": "4096", "DEBUG": "true", "API_KEY": "on"}
+    assert secrets_of(StdioLaunch(command="x", env=env)) - {"on"} == {"pw1", "4711"}
+    assert expand(StdioLaunch(command="x", args=("${PIN}", "${PORT}")), env).secrets == {"4711"}
+
+
+@pytest.mark.parametrize("secret", ["s3cr3t", "a/b+c?d&e f", "ünïcödé-key", "k" * 300 + "ey" * 200])
+@pytest.mark.parametrize("around", [b"", b"u:", b"us:", b"user:", b"four"])
+def test_encoded_secrets(secret: str, around: bytes) -> None:
+    """In base64 wherever it begins, URL-safe too, in hexadecimal and percent-encoded, in either case."""
+    raw = around + secret.encode() + around
+    for text in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
+        shown = masked(text.decode(), secret)
+        assert "***" in shown
+        assert len(shown) <= (len(around) * 4 // 3 + 3) * 2 + 3
+    percent = quote(secret, safe="")
+    for text, beside in ((raw.hex(), around.hex()), (raw.hex().upper(), around.hex().upper())):
+        assert masked(text, secret) == f"{beside}***{beside}"
+    lower = re.sub(r"%..", lambda escape: escape[0].lower(), percent)
+    assert masked(f"?q={lower}", secret) == masked(f"?q={quote_plus(secret)}", secret) == "?q=***"
+
+
+def test_a_long_secret_is_masked_where_a_line_was_cut() -> None:
+    """What is left of it is masked but for less than one piece."""
+    secret = "".join(f"{number:04d}" for number in range(1500))
+    assert masked(f"key {secret} end", secret) == "key *** end"
+    shown = masked(f"key {secret}"[:4096], secret)
+    assert shown.startswith("key ***")
+    assert len(shown) < 300
 
 
 def test_words_and_paths_stay(tmp_path: Path) -> None:
@@ -45,7 +96,7 @@ def test_written_as_json_and_in_urls(secret: str) -> None:
     """A secret is found in a JSON line and in a URL too."""
     line = masked(orjson.dumps({"value": secret}).decode(), secret)
     assert orjson.loads(line) == {"value": "***"}
-    assert masked(f"http://h/?q={redact.quote(secret, safe='')}", secret).endswith("***")
+    assert masked(f"http://h/?q={quote(secret, safe='')}", secret).endswith("***")
 
 
 def test_each_line_of_a_long_secret() -> None:
@@ -103,7 +154,6 @@ def test_secrets_of_an_environment(tmp_path: Path) -> None:
         "Bearer tok-en-1",
         "tok-en-1",
         "/no/such/path",
-        "me",
         "pa%40ss1",
         "pa@ss1",
         "require",
@@ -114,7 +164,7 @@ def test_secrets_of_an_environment(tmp_path: Path) -> None:
 def test_secrets_of_arguments() -> None:
     """Arguments are masked when a flag names them secret, and so are secret parts of URLs."""
     args = ("--api-key", "value1", "--token=value2", "plain", "--password", "--verbose", "x", "--url=http://u:value3@h")
-    assert secrets_of(StdioLaunch(command="x", args=args)) == {"value1", "value2", "u", "value3"}
+    assert secrets_of(StdioLaunch(command="x", args=args)) == {"value1", "value2", "value3"}
     assert secrets_of(StdioLaunch(command="x", args=("https://auth.h/?k=value4", "PASSWORD"))) == {"value4"}
     assert secrets_of(StdioLaunch(command="x", args=("--dsn", "a://b", "--key=c://d"))) == {"a://b", "c://d"}
 
@@ -123,7 +173,7 @@ def test_secrets_of_a_remote_server() -> None:
     """Userinfo, query values and header values count; what every request carries does not."""
     headers = {"X-Thing": "some value", "Accept": "text/plain", "Cookie": "sid=abcdef"}
     launch = RemoteLaunch(url="https://me:pass12@h/sse?token=tok123&x=1", headers=headers)
-    assert secrets_of(launch) == {"me", "pass12", "tok123", "1", "some value", "sid=abcdef"}
+    assert secrets_of(launch) == {"pass12", "tok123", "some value", "sid=abcdef"}
 
 
 def test_retired_secrets_stay_masked_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from bridge.errors import ErrorBody
 from sidecar import lists
 from sidecar import status as module
-from sidecar.errors import ServerExited
+from sidecar.errors import ServerExited, ServerUnavailable
 from tests.support.fake_server import FakeServer, RpcError, until
 from tests.support.inprocess import Recorder, World, space, world
 
@@ -28,7 +28,8 @@ async def test_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is ready, with what it said of itself and what it costs."""
     monkeypatch.setattr(module.memory, "trees", lambda pids: dict.fromkeys(pids, 1000))
     server = FakeServer()
-    server.pids, server.stderr = (42,), ("hello my-secret-value",)
+    server.pids, server.stderr = (42,), ("hello ***",)
+    server.name = "fake my-secret-value" + "x" * 5000
     server.resources = [{"uri": "a://b"}]
     async with world(tmp_path, server) as made:
         made.redactor.add("a", {"my-secret-value"})
@@ -45,7 +46,8 @@ async def test_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert status.settled
         shown = status.servers[0]
         assert (shown.state, shown.reason, shown.transport, shown.era) == ("ready", None, "stdio", "legacy")
-        assert (shown.server_name, shown.server_version, shown.tools, shown.resources) == ("fake", "1.2", 1, 1)
+        assert (shown.server_name, shown.server_version) == (f"fake ***{'x' * 200}"[:200], "1.2")
+        assert (shown.tools, shown.resources) == (1, 1)
         assert (shown.pids, shown.memory_bytes, shown.instances) == ((42,), 1000, 1)
         assert shown.stderr == ("hello ***",)
         assert "sampling/createMessage" in shown.hints[0]
@@ -182,3 +184,24 @@ async def test_several_instances(tmp_path: Path) -> None:
             await made.tools(client)
         shown = (await made.reporter.status()).servers[0]
         assert (shown.instances, shown.state, shown.session, shown.pids) == (2, "ready", "per_client", (42, 42))
+
+
+async def test_reasons_are_masked_where_they_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the status, a client's error or an event tells of them; who asks for the status masks nothing again."""
+    monkeypatch.setattr("sidecar.upstream.RECONNECT_WAIT", 0)
+    server = FakeServer()
+    server.refusal = ServerExited("It said my-secret-value.")
+    server.stderr = ("one", "two")
+    async with world(tmp_path, server) as made:
+        made.redactor.add("a", {"my-secret-value"})
+        made.put(server.spec("a"), space("a"))
+        await made.settled()
+        (upstream,) = made.hub.pool
+        with pytest.raises(ServerUnavailable, match=r"\(It said \*\*\*\)"):
+            await upstream.request("tools/call", {"name": "x"}, timeout=0.1)
+        reason = (await made.reporter.status()).servers[0].reason
+        assert reason is not None
+        assert reason.message == "It said ***."
+        assert "my-secret-value" not in repr(made.events)
+        monkeypatch.setattr(type(made.redactor), "__call__", lambda self, text: pytest.fail("masked again"))
+        await made.reporter.status()

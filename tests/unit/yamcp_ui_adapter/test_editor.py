@@ -57,7 +57,7 @@ def said(path: Path) -> Any:
 
 
 async def test_a_server_is_written_in_its_place_and_published(adapter: Adapter) -> None:
-    """In YAMCP's format, with the file's mode; the answer names the snapshot that holds it."""
+    """In YAMCP's format, and for its owner alone; the answer names the snapshot that holds it."""
     adapter.providers.chmod(0o640)
     async with adapter.sidecar.running(), adapter.running() as client:
         changed = await client.request("put_server", PutServer(key="a", entry=server("9", namespace="A")))
@@ -66,7 +66,7 @@ async def test_a_server_is_written_in_its_place_and_published(adapter: Adapter) 
         assert list(said(adapter.providers)) == ["a", "b"]
         assert adapter.providers.read_bytes() == stringify(said(adapter.providers))
         assert said(adapter.providers)["b"]["note"] == "kept"
-        assert adapter.providers.stat().st_mode & 0o777 == 0o640
+        assert adapter.providers.stat().st_mode & 0o777 == 0o600
         again = await client.request("put_server", PutServer(key="a", entry=server("9", namespace="A")))
         assert again.snapshot == changed.snapshot
     assert len(list((adapter.settings.data_dir / "backups").iterdir())) == 1

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bridge.private import write_file
 from yamcp_ui_adapter.entries import Held
-from yamcp_ui_adapter.files import GRACE, Source, write_file
+from yamcp_ui_adapter.files import GRACE, Source
 
 
 class Clock:

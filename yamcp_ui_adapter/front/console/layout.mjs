@@ -14,6 +14,7 @@ import { Icon, Mark } from './ui/icons.mjs';
 import { Notice } from './ui/notice.mjs';
 import { announce } from './ui/toast.mjs';
 import { Toasts } from './ui/toasts.mjs';
+import { visible } from './visible.mjs';
 import { clock, serverState, shown } from './words.mjs';
 
 /** The whole console. */
@@ -153,7 +154,9 @@ function arrive() {
 
 /** @param {string} page @param {string[]} args */
 function title(page, args) {
-  return [args.length > 0 ? shown(args[0]) : null, pageOf(page).title, 'yamcp-hub'].filter(Boolean).join(' · ');
+  return [args.length > 0 ? visible(shown(args[0])) : null, pageOf(page).title, 'yamcp-hub']
+    .filter(Boolean)
+    .join(' · ');
 }
 
 effect(() => {

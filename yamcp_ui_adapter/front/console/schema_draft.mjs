@@ -150,7 +150,7 @@ const fine = (/** @type {unknown} */ value) => ({ value, problems: [] });
 function numberOf({ kind, text = '' }, path) {
   const trimmed = text.trim();
   if (trimmed === '') return fine(undefined);
-  const number = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(trimmed) ? Number(trimmed) : Number.NaN;
+  const number = /^[-+]?(\d+(?:\.\d*)?|\.\d+)(e[-+]?\d+)?$/i.test(trimmed) ? Number(trimmed) : Number.NaN;
   if (!Number.isFinite(number)) return wrong(path, `${quoted(trimmed)} is not a number.`);
   if (kind === 'integer' && !Number.isInteger(number)) return wrong(path, `${quoted(trimmed)} is not a whole number.`);
   if (Number.isInteger(number) && !Number.isSafeInteger(number)) return wrong(path, 'Too large to be sent exactly.');

@@ -1,5 +1,7 @@
 /** Small parts of pages. Text is only ever set as text. */
 
+import { visible } from '/hub/assets/visible.mjs';
+
 /** Milliseconds that a button says that it has copied. */
 const THANKS = 1500;
 
@@ -20,7 +22,7 @@ export function el(tag, attributes = {}, ...children) {
     if (typeof value === 'function') element.addEventListener(name.slice(2), value);
     else set(element, name, value);
   }
-  element.append(...children);
+  element.append(...children.map((child) => (typeof child === 'string' ? visible(child) : child)));
   return element;
 }
 
@@ -39,7 +41,8 @@ export function set(element, name, value) {
 
 /** Set the text of an element; nothing happens where it is so already. @param {Element} element @param {string} text */
 export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = visible(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 /**
@@ -93,5 +96,5 @@ const voice = el('div', { role: 'status', class: 'hub-hidden' });
 /** Tell those who listen instead of looking. @param {string} text */
 export function announce(text) {
   if (!voice.isConnected) document.body.append(voice);
-  voice.textContent = text;
+  voice.textContent = visible(text);
 }

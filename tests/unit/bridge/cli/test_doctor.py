@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from bridge.cli import doctor
+from bridge.cli import doctor, openness
 from bridge.cli.doctor import Finding, finding_lines
 from bridge.cli.render import Paint
 from bridge.errors import ErrorBody
@@ -152,3 +153,74 @@ def test_a_server_that_failed_without_a_reason() -> None:
     found = doctor.servers(status([], [server("a", "backoff")]), NOW)
     assert found == [Finding(level="error", subject="server a", message="backoff for 1 min")]
     assert finding_lines(found[0], Paint()) == ["error    server a: backoff for 1 min"]
+
+
+MODES = [
+    ("data", 0o777, "error", "change"),
+    ("data", 0o755, "warning", "read"),
+    ("data/logs", 0o711, "warning", "enter"),
+    ("data/backups", 0o777, "error", "change"),
+    ("yamcp", 0o777, "error", "change"),
+    ("data/keys.json", 0o666, "error", "change"),
+    ("data/hub.json", 0o644, "error", "read"),
+    ("data/applied.json", 0o640, "error", "read"),
+    ("data/adapter-state.json", 0o604, "error", "read"),
+    ("data/cookie.key", 0o644, "error", "read"),
+    ("data/token", 0o644, "error", "read"),
+    ("data/backups/providers.json.1", 0o644, "error", "read"),
+    ("token-file", 0o644, "error", "read"),
+    ("hub env", 0o644, "error", "read"),
+    ("key.pem", 0o644, "error", "read"),
+    ("yamcp/providers.json", 0o644, "warning", "read"),
+    ("yamcp/providers.json", 0o666, "error", "change"),
+    ("yamcp/workspaces.json", 0o664, "error", "change"),
+]
+
+
+@pytest.mark.parametrize(("name", "mode", "level", "may"), MODES)
+def test_what_others_may_read_or_change_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, mode: int, level: str, may: str
+) -> None:
+    """With the command that mends it; then nothing is found any more."""
+    given = {"token_file": tmp_path / "token-file", "tls_cert": tmp_path / "cert.pem", "tls_key": tmp_path / "key.pem"}
+    own = settings(tmp_path).model_copy(update=given)
+    monkeypatch.setattr(openness, "settings_file", lambda: tmp_path / "hub env")
+    for directory in ("data/logs", "data/backups", "data/run", "yamcp"):
+        (tmp_path / directory).mkdir(0o700, parents=True, exist_ok=True)
+    (tmp_path / "data").chmod(0o700)
+    for each in {each for each, _, _, _ in MODES}:
+        if not (tmp_path / each).exists():
+            (tmp_path / each).touch(0o600)
+    (tmp_path / "key.pem").chmod(0o640)
+    (tmp_path / "yamcp" / "workspaces.json").chmod(0o644)
+    (tmp_path / "yamcp").chmod(0o755)
+    assert doctor.openness(own) == []
+    path = tmp_path / name
+    path.chmod(mode)
+    (found,) = doctor.openness(own)
+    assert (found.level, found.subject, found.code) == (level, str(path), "PATH_TOO_OPEN")
+    assert f"may {may} it (mode {mode:04o})" in found.message
+    subprocess.run(found.hint, shell=True, check=True)
+    assert doctor.openness(own) == []
+
+
+def test_another_users_file_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets that a container engine mounts, say: the hub's user cannot change them."""
+    own = settings(tmp_path)
+    own.data_dir.mkdir(0o700)
+    (own.data_dir / "keys.json").touch(0o644)
+    monkeypatch.setattr(openness.os, "geteuid", lambda: 12345)
+    (found,) = doctor.openness(own)
+    assert found.level == "warning"
+    assert "belongs to user" in found.message
+
+
+async def test_doctor_tells_of_it(hub: CannedHub) -> None:
+    """And does not say that nothing is wrong."""
+    hub.settings.data_dir.mkdir(0o700)
+    (hub.settings.data_dir / "keys.json").touch()
+    (hub.settings.data_dir / "keys.json").chmod(0o666)
+    code, out, _ = await hub.hubctl("doctor")
+    assert code == 1
+    assert f"error    {hub.settings.data_dir}/keys.json: everybody on this machine may change it (mode 0666)." in out
+    assert f"do: chmod go= {hub.settings.data_dir}/keys.json" in out

@@ -80,28 +80,67 @@ def test_tail_tells_lines() -> None:
 
 
 def test_tail_of_a_flood() -> None:
-    """Of thousands of lines in one read, some are masked and told, and the others counted; the last are remembered."""
+    """Of thousands of lines in a second, some are masked and told, and the others counted; the last are remembered."""
     told: list[str] = []
+    masked: list[str] = []
+    now = 10.0
+
+    def mask(text: str) -> str:
+        masked.append(text)
+        return text
+
+    tail = Tail(mask, told.append, count=2, clock=lambda: now)
+    for start in range(0, 200_000, 1000):
+        tail.feed(b"".join(b"%d\n" % number for number in range(start, start + 1000)))
+        now += 0.001
+    assert masked == told == [str(number) for number in range(Tail.RATE)]
+    now += 1
+    tail.feed(b"a\nb\nc\nd")
+    assert told[Tail.RATE :] == [f"({200_000 - Tail.RATE} more lines are not shown)", "a", "b", "c"]
+    assert tail.read() == ("c", "d")
+    tail.feed(b"\n" * 100)
+    tail.end()
+    tail.end()
+    assert told[-1] == "(63 more lines are not shown)"
+    assert told.count(told[-1]) == 1
+
+
+def test_tail_masks_each_line_once() -> None:
+    """Who looks at the status again and again has nothing masked anew."""
     masked: list[str] = []
 
     def mask(text: str) -> str:
         masked.append(text)
         return text
 
-    tail = Tail(mask, told.append, count=2)
-    tail.feed(b"".join(b"%d\n" % number for number in range(10_000)))
-    assert len(masked) == Tail.AT_ONCE
-    assert told == [*map(str, range(100)), "(9900 more lines at once are not shown)"]
-    assert tail.read() == ("9998", "9999")
+    tail = Tail(mask, lambda line: None, count=5, clock=lambda: 0)
+    tail.feed(b"".join(b"%d\n" % number for number in range(1000)))
+    assert [tail.read() for _ in range(10)] == [("995", "996", "997", "998", "999")] * 10
+    assert len(masked) == Tail.RATE + 5
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"bb", b"", b"c" * 9]), max_size=30), st.lists(st.integers(1, 40)), st.booleans()
+)
+def test_tail_however_cut(lines: list[bytes], sizes: list[int], told: bool) -> None:
+    """The last lines are the same wherever the stream is cut, and however many of them were told."""
+    stream = b"\n".join(lines)
+    tail = Tail(str, (lambda line: None) if told else None, count=4, clock=lambda: 0)
+    while stream:
+        size = sizes.pop() if sizes else 3
+        tail.feed(stream[:size])
+        stream = stream[size:]
+    expected = [*lines[:-1][-4:], *(line for line in lines[-1:] if line)][-4:]
+    assert tail.read() == tuple(line.decode() for line in expected)
 
 
 def test_tail_masks_before_cutting() -> None:
-    """Secrets are masked before lines are cut, in pairs of lines too; what is too long or too old is forgotten."""
-    tail = Tail(lambda text: text.replace("top\nsecret", "***\n***").replace("password", "***"), count=3, width=8)
+    """Secrets are masked before lines are cut; what is too long or too old is forgotten."""
+    tail = Tail(lambda text: text.replace("password", "***"), count=3, width=8)
     assert tail.read() == ()
     tail.feed(b"old\nhello pass")
     tail.feed(b"word and more\r\ntop\nsecret")
-    assert tail.read() == ("hello **", "***", "***")
+    assert tail.read() == ("hello **", "top", "secret")
     tail.feed(b"\n" + b"x" * 10_000_000 + b"\xff\n")
     tail.feed(b"y" * 10_000)
     assert tail.read() == ("secret", "xxxxxxxx", "yyyyyyyy")

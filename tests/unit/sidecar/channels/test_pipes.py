@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 
 import pytest
 
-from sidecar.channels.pipes import Writer, write_pipe
+from sidecar.channels.pipes import PacedReader, Writer, read_paced, write_pipe
 from tests.support.fake_server import until, within
 
 
@@ -41,3 +42,54 @@ async def test_what_is_written_together() -> None:
     await writer.closed
     assert not writer.offer(b"closed")
     os.close(reading)
+
+
+def written(pipe: int) -> int:
+    """Fill a pipe; returns how many bytes it took."""
+    os.set_blocking(pipe, False)
+    taken = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            taken += os.write(pipe, b"x" * 65536)
+    return taken
+
+
+async def test_who_writes_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paced reader pauses after so many bytes, goes on after its time, and reads the rest at the writer's end."""
+    monkeypatch.setattr(PacedReader, "AT_ONCE", 1)
+    monkeypatch.setattr(PacedReader, "RATE", 1e-9)
+    reading, writing = os.pipe()
+    data: list[bytes] = []
+    ended = asyncio.Event()
+    reader = await read_paced(reading, data.append, ended.set)
+    os.write(writing, b"a")
+    await until(lambda: data)
+    rest = written(writing)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert data == [b"a"]
+    monkeypatch.setattr(PacedReader, "AT_ONCE", rest)
+    reader.read_rest()
+    assert len(data[1]) == rest
+    reader.read_rest()  # there is nothing
+    reader._resume()  # as the timer would
+    reader.read_rest()  # it reads by itself
+    os.write(writing, b"b")
+    os.close(writing)
+    await ended.wait()
+    assert data[2:] == [b"b"]
+    await reader.closed
+
+
+async def test_a_paced_reader_is_closed_while_it_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is left, and nothing is resumed that is closed."""
+    monkeypatch.setattr(PacedReader, "AT_ONCE", 1)
+    reading, writing = os.pipe()
+    data: list[bytes] = []
+    reader = await read_paced(reading, data.append, lambda: None)
+    os.write(writing, b"a")
+    await until(lambda: data)
+    reader.close()
+    reader._resume()
+    await reader.closed
+    os.close(writing)

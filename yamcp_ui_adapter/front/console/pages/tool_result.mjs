@@ -8,7 +8,7 @@ import { RawJson } from './schema_view.mjs';
 const SHOWN = 20_000; // characters of one text at first
 const IMAGES = /^image\/(png|jpeg|gif|webp|avif|bmp)$/i;
 const SOUNDS = /^audio\/[a-z0-9.+-]+$/i;
-const BASE64 = /^[A-Za-z0-9+/\s]*={0,2}\s*$/;
+const BASE64 = /^[A-Za-z0-9+/\s]*(?:=\s*){0,2}$/;
 
 /**
  * @param {{ result?: any, error?: any, seconds: number }} props `error`: no answer came; `result` as MCP has it

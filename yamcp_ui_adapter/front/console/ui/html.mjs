@@ -1,5 +1,29 @@
 import htm from 'htm';
 import { h } from 'preact';
+import { visible } from '../visible.mjs';
+
+/** Attributes that people read. */
+const READ = ['title', 'alt', 'placeholder', 'aria-label', 'aria-description'];
 
 /** @type {(strings: TemplateStringsArray, ...values: any[]) => import('preact').VNode<any>} */
-export const html = /** @type {any} */ (htm).bind(h);
+export const html = /** @type {any} */ (htm).bind(harmless);
+
+/**
+ * An element with all its text made harmless (`visible.mjs`): nothing gets onto a page past here.
+ *
+ * @param {any} type
+ * @param {Record<string, any> | null} props
+ * @param {...any} children
+ */
+function harmless(type, props, ...children) {
+  if (typeof type === 'string' && props) {
+    for (const name of READ) if (typeof props[name] === 'string') props[name] = visible(props[name]);
+  }
+  return h(type, props, ...children.map(shown));
+}
+
+/** @param {any} child @returns {any} */
+function shown(child) {
+  if (typeof child === 'string') return visible(child);
+  return Array.isArray(child) ? child.map(shown) : child;
+}

@@ -1,0 +1,190 @@
+"""Every regular expression of the Python source takes linear time: a line of a megabyte stalls nobody.
+
+The expressions are found in the source, so that a new one needs a row in `ROWS`: the fragments whose repetition is the
+worst that its author can think of.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TypeGuard
+
+import pytest
+
+from sidecar.expand import references_replaced
+from sidecar.redact import Redactor
+from yamcp_ui_adapter.providers import shown_variables
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = frozenset({"compile", "search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer"})
+ANCHORED = frozenset({"match", "fullmatch"})
+PASSED_ON = frozenset({"_INIT", "_ENGINE"})
+"""Given to a function that uses them anchored (`_said`)."""
+SIZE = 1 << 20
+LIMIT = 5.0
+"""Seconds for a megabyte: linear expressions take some 20 ms, quadratic ones minutes to hours."""
+
+ROWS: dict[str, tuple[str, ...]] = {
+    "bridge/cli/node.py v(\\d+)\\.(\\d+)\\.": ("v", "1", "v1."),
+    "bridge/keys.py KEY_ID": ("k", "k0"),
+    "bridge/keys.py _HASH": ("0",),
+    "bridge/keys.py _KEY": ("yh_", "yh_k0000000_"),
+    "bridge/secret_names.py _AUTHORITY_END": ("a",),
+    "bridge/secret_names.py _BEFORE_AUTHORITY": (" ", "a", "/", "a:"),
+    "bridge/secret_names.py _PATH_TOKEN": ("a", "."),
+    "bridge/secret_names.py _SEPARATED": ("a", "."),
+    "bridge/secret_names.py _SEPARATORS": ("a", "."),
+    "bridge/settings.py TOKEN": ("!",),
+    "sidecar/channels/web.py _HEADER_NAME": ("!",),
+    "sidecar/channels/web.py _NOT_IN_HEADER": ("a",),
+    "sidecar/containers/argv.py [\\r\\n\\x00]": ("a",),
+    "sidecar/containers/argv.py _ENGINES_OWN": ("_", "XDG_", "HTTPS"),
+    "sidecar/containers/argv.py _NAME": ("_",),
+    "sidecar/containers/engine.py _NO_CONTAINER": ("no such ", "no container "),
+    "sidecar/containers/engine.py _NO_IMAGE": ("no such ", "image not ", "failed to "),
+    "sidecar/containers/exits.py _ENGINE": ("Error: ", "docker:", "\n"),
+    "sidecar/containers/exits.py _INIT": ("ERROR (catatonit:1): ", "[FATAL tini (1)] ", "ERROR (catatonit:1", "exe"),
+    'sidecar/containers/mounts.py [,:\\x00-\\x1f\\"]': ("a",),
+    "sidecar/names.py _FIELD": ("{", "{name"),
+    "sidecar/names.py _OUTSIDE": ("a", "é"),
+    "sidecar/param_headers.py TOKEN": ("!",),
+    "sidecar/redact.py _HEADER": ("a", "a:", "a: ", "bearer "),
+    "sidecar/secret_index.py _WORD_STARTS": ("a", " ", "\\n", "\\"),
+    "sidecar/secret_shapes.py _ASSIGNMENT": (
+        "a",
+        "a=",
+        "token=",
+        'a"',
+        '"a": "',
+        'token": "',
+        '\\"',
+        "token=\\",
+        'a" : ',
+    ),
+    "sidecar/secret_shapes.py _CREDENTIALS": ("bearer ", "bearer", "basic\t ", " ", "Bearer 123456789012345 "),
+    "sidecar/secret_shapes.py _DOTTED": ("a", "a.", "eyJ-", "a "),
+    "sidecar/secret_shapes.py _FLAG": ("-", "--a", "--a ", "--a= ", "--token ", "'--token', '", "--token '"),
+    "sidecar/secret_shapes.py _PARAMETER": ("?", "?a", "?a=", "&token=", "\\u0026", "a"),
+    "sidecar/secret_shapes.py _TOKEN": ("sk-", "ghp_", "github_pat_", "glpat-", "hf_", "npm_", "xoxb-", "AKIA", "AIza"),
+    "sidecar/secret_shapes.py _USERINFO": ("://", "://a:", "://a:b", "@", "a@"),
+    "sidecar/uris.py _LOCAL_PATH": ("/", "/a"),
+    "sidecar/uris.py _OUTSIDE_LABEL": ("a", "-"),
+    "sidecar/uris.py _SCHEME": ("a", "a:", "a://"),
+    "sidecar/uris.py _STRIPPABLE": ("a", "a:", "a://", "a/", "a://a"),
+    "yamcp_ui_adapter/demo/catalogue.py \\{(\\w+)\\}": ("{", "a", "{a"),
+    "yamcp_ui_adapter/foreign.py NAME": ("_",),
+    "yamcp_ui_adapter/foreign.py REFERENCE": ("$", "${", "${a", "a"),
+    "yamcp_ui_adapter/foreign.py [^A-Za-z0-9_]": ("a", "-"),
+    "yamcp_ui_adapter/jsontext.py SURROGATE": ("a",),
+    "yamcp_ui_adapter/slug.py FITS": ("a",),
+    "yamcp_ui_adapter/slug.py [^A-Za-z0-9_]+": ("a", "-"),
+    "yamcp_ui_adapter/template.py PART": ("{", "{name", "a"),
+}
+"""Fragments that are repeated to a megabyte for each expression."""
+ELSEWHERE = {
+    "sidecar/expand.py _REFERENCE": "quadratic without a closing brace, which its caller cuts off: test_references",
+    "yamcp_ui_adapter/providers.py REFERENCE": "as in sidecar/expand.py",
+    "yamcp_ui_adapter/demo/catalogue.py (dynamic)": "of the demo's own templates, which have one variable a segment",
+}
+"""Expressions that are not tried here, and why."""
+
+
+def expressions() -> dict[str, re.Pattern[str] | None]:
+    """Every expression of the source, by its file and its name (or itself, where it has none)."""
+    found: dict[str, re.Pattern[str] | None] = {}
+    for path in sources():
+        file = str(path.relative_to(ROOT))
+        tree = ast.parse(path.read_text())
+        names = {id(node.value): node.targets[0] for node in ast.walk(tree) if isinstance(node, ast.Assign)}
+        for node in ast.walk(tree):
+            if not is_expression(node):
+                continue
+            name, pattern = names.get(id(node)), node.args[0]
+            if isinstance(name, ast.Name) and ast.unparse(node.func) == "re.compile":
+                found[f"{file} {name.id}"] = getattr(module_of(path), name.id)
+            elif isinstance(pattern, ast.Constant):
+                found[f"{file} {pattern.value}"] = re.compile(pattern.value)
+            else:
+                found[f"{file} (dynamic)"] = None
+    return found
+
+
+def sources() -> Iterator[Path]:
+    """Every Python file of the three packages."""
+    for package in ("bridge", "sidecar", "yamcp_ui_adapter"):
+        yield from sorted((ROOT / package).rglob("*.py"))
+
+
+def is_expression(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Whether it is a call of `re` with an expression."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    return isinstance(node.func.value, ast.Name) and node.func.value.id == "re" and node.func.attr in FUNCTIONS
+
+
+def module_of(path: Path) -> object:
+    """The module of a source file."""
+    return importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
+@cache
+def methods() -> dict[str, set[str]]:
+    """The methods that the source calls on each name, whatever module it is in."""
+    called: dict[str, set[str]] = {}
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text())):
+            function = node.func if isinstance(node, ast.Call) else None
+            if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+                called.setdefault(function.value.id, set()).add(function.attr)
+    return called
+
+
+EXPRESSIONS = expressions()
+
+
+def test_every_expression_has_a_row() -> None:
+    """Who adds an expression says what is the worst for it."""
+    assert ROWS.keys() | ELSEWHERE.keys() == EXPRESSIONS.keys()
+
+
+@pytest.mark.parametrize("where", ROWS)
+def test_a_megabyte(where: str) -> None:
+    """Each fragment, over and over, alone and after what is not matched."""
+    pattern = EXPRESSIONS[where]
+    assert pattern is not None
+    used = methods().get(where.rpartition(" ")[2], set())
+    for fragment in ROWS[where]:
+        line = fragment * (SIZE // len(fragment))
+        began = time.process_time()
+        if where.rpartition(" ")[2] in PASSED_ON or (used and used <= ANCHORED):
+            pattern.match(line + "\0")
+            pattern.fullmatch(line + "\0")
+        else:
+            pattern.sub("", line)
+        assert time.process_time() - began < LIMIT, f"{fragment!r} x {SIZE // len(fragment)}"
+
+
+@pytest.mark.parametrize("fragment", ["eyJ-", "://a:", "?a=", "bearer ", "token=", "Bearer "])
+def test_masking_a_megabyte(fragment: str) -> None:
+    """All that is done to a line, with a secret that begins as the line does."""
+    redactor = Redactor()
+    redactor.add("a", {fragment * 64 + "!", fragment[:3] * 2, "Bearer 0123456789abcdef"})
+    began = time.process_time()
+    redactor(fragment * (SIZE // len(fragment)))
+    assert time.process_time() - began < 2 * LIMIT
+
+
+@pytest.mark.parametrize("fragment", ["$", "${", "${a", "${a:-", "$${", "${a:-}", "}"])
+def test_references(fragment: str) -> None:
+    """References without an end, in what a configuration says."""
+    text = fragment * (SIZE // len(fragment))
+    began = time.process_time()
+    references_replaced(text, lambda match: "")
+    shown_variables((text,))
+    assert time.process_time() - began < 2 * LIMIT
