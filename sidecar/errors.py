@@ -108,10 +108,17 @@ class ConnectionLost(SidecarError):
 
 
 class OutputTooLarge(SidecarError):
-    """A stdio server wrote a single message larger than the hub reads; it was stopped to protect the memory."""
+    """A stdio server wrote a single message larger than the hub reads."""
 
     code = "SERVER_OUTPUT_TOO_LARGE"
     hint = "Ask it for less at a time; if it writes something other than MCP messages to stdout, correct that."
+
+
+class AnswerInvalid(SidecarError):
+    """A server answered a request with something that is not JSON-RPC, or not a result of that method."""
+
+    code = "SERVER_ANSWER_INVALID"
+    hint = "The fault is the server's: update it, or report this to its makers. The request may have been carried out."
 
 
 class VariableMissing(SidecarError):

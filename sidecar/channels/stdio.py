@@ -13,7 +13,8 @@ from bridge.models import StdioLaunch
 from sidecar import codec
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.environment import child_environment
-from sidecar.channels.lines import Lines, LineTooLong, Tail, frames_of
+from sidecar.channels.lines import MOST, Tail
+from sidecar.channels.output import Output
 from sidecar.channels.pipes import Reader, Writer, read_pipe, write_pipe
 from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
 from sidecar.spawner.client import Child, Spawner
@@ -59,11 +60,10 @@ class StdioChannel:
         self._explain = explain
         self.pid = child.pid
         """The process that is shown as the server's; another one than the child where this only passes on."""
-        self._on_frame = on_frame
         self._redact = redact
         self._log = log
         self._limit = line_limit
-        self._lines = Lines(line_limit)
+        self._output = Output(on_frame, self._skip, self._flooded, line_limit)
         self._tail = Tail(redact, on_stderr)
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[SidecarError] = self._loop.create_future()
@@ -103,13 +103,14 @@ class StdioChannel:
     async def open(self) -> None:
         """Connect the pipes. Not to be cancelled: uvloop would leave a descriptor to be closed twice."""
         self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed)
-        self._outputs.append(await read_pipe(self._fds.pop(), self._on_output, self._on_output_ended))
+        self._outputs.append(await read_pipe(self._fds.pop(), self._output.feed, self._on_output_ended))
         self._outputs.append(await read_pipe(self._fds.pop(), self._tail.feed, _ignore))
         self._child.on_end(self._on_exit)
 
     async def close(self, grace: float) -> None:
         """End the server and close the pipes. Its last output is read, so that it can write it, but not delivered."""
-        self._on_frame = _ignore
+        self._output.on_frame = _ignore
+        self._output.close()
         self._settle(ConnectionLost("The hub closed it."))
         close_all(self._fds)
         if self._stdin:
@@ -125,23 +126,9 @@ class StdioChannel:
 
     # --- what comes from the process -----------------------------------------------------------------------------
 
-    def _on_output(self, data: bytes) -> None:
-        try:
-            lines = self._lines.feed(data)
-        except LineTooLong:
-            self._settle(OutputTooLarge(f"It wrote a line of more than {self._limit >> 20} MiB to its stdout."))
-            self._outputs[0].close()
-            return
-        for line in lines:
-            self._deliver(line)
-
-    def _deliver(self, line: bytes) -> None:
-        try:
-            for frame in frames_of(line):
-                self._on_frame(frame)
-        except ValueError:
-            if line.strip():
-                self._skip(line)
+    def _flooded(self) -> None:
+        self._settle(OutputTooLarge(f"It wrote a line of more than {MOST * self._limit >> 20} MiB to its stdout."))
+        self._outputs[0].close()
 
     def _skip(self, line: bytes) -> None:
         self.skipped += 1
@@ -151,8 +138,7 @@ class StdioChannel:
             self._log(f"a line on stdout is no MCP message, skipped: {text!r}{last}")
 
     def _on_output_ended(self) -> None:
-        if rest := self._lines.rest():
-            self._deliver(rest)
+        self._output.end()
         self._quiet = True
         self._conclude(ConnectionLost("The server closed its output."))
 
@@ -201,7 +187,8 @@ async def open_stdio(
 
     `launch` is expanded already. `log` gets the hub's own remarks on it and `on_stderr` what it writes there, line by
     line, both masked. `grace`: seconds that it has to end by itself once its stdin is closed, and again after SIGTERM.
-    `line_limit`: bytes of the longest message. `explain`: what to tell of its end, where `exit_error` knows too little.
+    `line_limit`: bytes of the longest message that is read. `explain`: what to tell of its end, where `exit_error`
+    knows too little.
 
     Raises:
         CommandMissing, DirectoryMissing, ProcessRefused: it cannot be started.

@@ -109,6 +109,18 @@ async def test_calls_take_it(ways: Ways, transport: Any) -> None:
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_answers_that_are_none(ways: Ways, transport: Any) -> None:
+    """A result that clients would refuse is an error with a code; what has a certain meaning is repaired."""
+    answers: list[Any] = [None, "text", {"content": 5}, {"structuredContent": {"a": 1}}]
+    ways.server.handlers["tools/call"] = lambda *_: answers.pop(0)
+    async with ways.peer(transport) as peer:
+        for _ in range(3):
+            assert (await call(peer, "echo")).answer["error"]["data"]["code"] == "SERVER_ANSWER_INVALID"
+        assert (await call(peer, "echo")).result == {"structuredContent": {"a": 1}, "content": []}
+    assert (ways.usual, ways.figures()) == ([], {"SERVER_ANSWER_INVALID": 3, "ok": 1})
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_progress(ways: Ways, transport: Any) -> None:
     """It comes before the answer, under the client's own token: over HTTP the response becomes a stream for it."""
     async with ways.peer(transport) as peer:
