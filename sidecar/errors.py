@@ -291,6 +291,8 @@ class TooManySessions(SidecarError):
 class MessageInvalid(SidecarError):
     """A client sent something that is not a JSON-RPC message, or not a valid request."""
 
+    answers: int | str | None = None
+    """The id that it names where it is a malformed response to a server's request."""
     code = "MESSAGE_INVALID"
     rpc_code = INVALID_REQUEST
     hint = "Send one JSON-RPC 2.0 request, notification or response as the body."

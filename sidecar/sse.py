@@ -165,6 +165,7 @@ class SseTransport(StreamSessions[SseSession]):
             frame = frames.validate(parse(body))
             await session.serve(frame, send)
         except SidecarError as error:
+            self.not_taken(error, session_id, workspace)
             await respond_error(send, error.status, error)
             return False
         return True
