@@ -49,6 +49,9 @@ class Channel(Protocol):
         `alone`: no request is under way, so that none need be gathered with it.
         """
 
+    def unread(self) -> frozenset[int]:
+        """The ids of the requests that were sent and certainly not carried out: nobody has read them, nor will."""
+
     async def wait_closed(self) -> SidecarError:
         """Wait until the other side ended the connection, and tell why."""
 

@@ -102,7 +102,7 @@ class Connection:
                 await asyncio.wait([closed, asked], timeout=CLOSE_WAIT, return_when=asyncio.FIRST_COMPLETED)
             self._tasks = None
             reason = closed.result() if closed.done() else life.result() if life.done() else None
-            self._mux.fail_all(reason or ConnectionLost("The hub closed it."))
+            self._mux.fail_all(reason or ConnectionLost("The hub closed it."), channel.unread())
             for task in (closed, life, asked, *self._aside):
                 task.cancel()
         return reason

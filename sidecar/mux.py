@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from typing import Any
 
 from bridge.deadlines import Deadline, Deadlines
@@ -260,12 +260,20 @@ class Mux:
             async with asyncio.timeout(CANCEL_SEND_TIMEOUT):
                 await self._send(_cancelled(request_id, reason), None)
 
-    def fail_all(self, error: SidecarError) -> None:
-        """Fail every pending request, and those that are still to come: the channel is closed."""
+    def fail_all(self, error: SidecarError, unread: Collection[int] = ()) -> None:
+        """Fail every pending request, and those that are still to come: the channel is closed.
+
+        `unread` are the ids of those that the other side has not read, and will not: their errors are not `sent`.
+        """
         self._ended = error
+        self._doubts.clear()
         pending, self._pending = self._pending, {}
-        for each in pending.values():
-            each.failed(ConnectionLost(f"The connection ended before the answer: {error.message}"))
+        for number, each in pending.items():
+            sent = number not in unread
+            before = "the answer (the request may have been carried out)" if sent else "the request was read"
+            lost = ConnectionLost(f"The connection ended before {before}: {error.message}")
+            lost.sent = sent
+            each.failed(lost)
 
 
 def _cancelled(request_id: int, reason: str) -> Frame:

@@ -46,6 +46,10 @@ class RemoteChannel:
         """None: the process is elsewhere."""
         return ()
 
+    def unread(self) -> frozenset[int]:
+        """None: nobody knows what was read elsewhere."""
+        return frozenset()
+
     def send_now(self, frame: Frame, alone: bool) -> bool:
         """Never: a network lies between."""
         return False

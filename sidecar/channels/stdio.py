@@ -70,6 +70,7 @@ class StdioChannel:
         self._timer: asyncio.TimerHandle | None = None
         self._end: int | SidecarError | None = None
         self._quiet = False  # its stdout has ended
+        self._usable = False  # nothing says that it ends
         self._fds = [child.stderr, child.stdout, child.stdin]  # not connected yet
         self._stdin: Writer | None = None
         self._outputs: list[Reader] = []
@@ -86,17 +87,29 @@ class StdioChannel:
         return await asyncio.shield(self._closed)
 
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
-        if self._closed.done():
-            raise ConnectionLost(self._closed.result().message)
-        data = codec.dumps(frame) + b"\n"
-        if self._stdin is None or not await self._stdin.write(data):
+        if not self._usable or self._stdin is None:
+            raise ConnectionLost(self._why().message)
+        if not await self._stdin.write(codec.dumps(frame) + b"\n"):
             raise ConnectionLost("The server closed its input.")
 
     def send_now(self, frame: Frame, alone: bool) -> bool:
         """Send one frame, if the pipe is open and has room."""
-        if self._closed.done() or self._stdin is None:
+        if not self._usable or self._stdin is None:
             return False
         return self._stdin.offer(codec.dumps(frame) + b"\n", alone)
+
+    def unread(self) -> frozenset[int]:
+        """The ids of requests that the server certainly has not read; it can read them no more."""
+        lines = self._stdin.take_back().split(b"\n") if self._stdin else []
+        return frozenset(number for line in lines if (number := _id_of_request(line)) is not None)
+
+    def _why(self) -> SidecarError:
+        """Why nothing can be sent."""
+        if self._closed.done():
+            return self._closed.result()
+        if self._end is not None:
+            return self._ended(self._end)
+        return ConnectionLost("The server closed its output." if self._quiet else "The server closed its input.")
 
     # --- open and close ------------------------------------------------------------------------------------------
 
@@ -105,6 +118,7 @@ class StdioChannel:
         self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed)
         self._outputs.append(await read_pipe(self._fds.pop(), self._output.feed, self._on_output_ended))
         self._outputs.append(await read_pipe(self._fds.pop(), self._tail.feed, _ignore))
+        self._usable = True
         self._child.on_end(self._on_exit)
 
     async def close(self, grace: float) -> None:
@@ -151,6 +165,7 @@ class StdioChannel:
 
     def _conclude(self, reason: SidecarError) -> None:
         """It has ended, by one sign: settle when the other is there too, or does not come."""
+        self._usable = False
         if self._end is not None and self._quiet:
             self._settle(self._ended(self._end))
         elif not self._timer and not self._closed.done():
@@ -163,6 +178,7 @@ class StdioChannel:
         return self._explain(end, self._tail.read())
 
     def _settle(self, reason: SidecarError) -> None:
+        self._usable = False
         if self._timer:
             self._timer.cancel()
         if not self._closed.done():
@@ -207,6 +223,16 @@ async def open_stdio(
             await asyncio.wait([opening])
         finally:
             await channel.close(grace)
+
+
+def _id_of_request(line: bytes) -> int | None:
+    """The id of one of the mux's requests; None where the line is something else, or a part of one."""
+    try:
+        frame = codec.loads(line)
+    except ValueError:
+        return None
+    found = frame.get("id") if isinstance(frame, dict) and "method" in frame else None
+    return found if type(found) is int else None
 
 
 def exit_error(end: int | SidecarError) -> SidecarError:
