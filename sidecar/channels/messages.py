@@ -47,7 +47,7 @@ def _is_frame(message: object, strict: bool) -> bool:
     if version == "2.0" or (version is None and _is_bare_answer(message)):
         return True
     named = isinstance(message.get("method"), str) or "result" in message or isinstance(message.get("error"), dict)
-    return named and not strict
+    return named and version is None and not strict
 
 
 def _is_bare_answer(message: dict[str, Any]) -> bool:

@@ -12,8 +12,8 @@ from sidecar.errors import OutputTooLarge
 
 LONGEST_OPENING = 64 * 1024
 """Bytes of the first line of a message over several lines."""
-PATIENCE = 5.0
-"""Seconds in which the other lines of such a message have to come."""
+PATIENCE = 1.0
+"""Seconds in which the next line of such a message has to come."""
 GRACE = 1.0
 """Seconds in which the answer may come of which a line only tells, as logs of servers do that print to stdout."""
 MOST_TOLD = 100
@@ -90,7 +90,6 @@ class Output:
         elif not text:
             return
         elif text.startswith(b"{") and len(text) <= LONGEST_OPENING and (left_open(text) or 0) > 0:
-            self._patience = self._loop.call_later(PATIENCE, self._break_off)
             self._go_on(line, text)
         else:
             self._unreadable(line)
@@ -105,6 +104,9 @@ class Output:
         self._part.append(line)
         self._open += opened
         self._size += len(line)
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = self._loop.call_later(PATIENCE, self._break_off)
         if self._open <= 0:
             self._complete()
 

@@ -35,7 +35,7 @@ def test_read(data: bytes, frames: list[dict[str, Any]]) -> None:
         (b'{"id":1,"level":"info","error":{"code":1}}', True),
         (b'{"id":1,"level":"error","error":"disk full"}', False),
         (b'{"id":1}', False),
-        (b'{"jsonrpc":"1.0","id":1}', False),
+        (b'{"jsonrpc":"1.0","id":1,"result":{}}', False),
     ],
 )
 def test_strict(data: bytes, lax: bool) -> None:
