@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from sidecar.channel import OnFrame, Unread
+from sidecar.channel import Frame, OnFrame, Unread
 from sidecar.channels.lines import Lines, LineTooLong, frames_of
 from sidecar.channels.messages import instead, left_open
 from sidecar.errors import OutputTooLarge
 
 LONGEST_OPENING = 64 * 1024
 """Bytes of the first line of a message over several lines."""
+LARGE = 1024 * 1024
+"""Bytes of a message that takes so long to read and to hand on that others are served in between."""
 PATIENCE = 1.0
 """Seconds in which the next line of such a message has to come."""
 GRACE = 1.0
@@ -39,6 +41,7 @@ class Output:
         self._limit = limit
         self._lines = Lines(limit, self._too_long)
         self._loop = asyncio.get_running_loop()
+        self._later: list[bytes | list[Frame]] = []  # lines, and what was read of one, that wait for their turn
         self._part: list[bytes] = []  # lines of a message that is not complete
         self._open = 0  # objects and arrays in it that have not ended
         self._size = 0
@@ -52,11 +55,41 @@ class Output:
         except LineTooLong:
             self._on_flood()
             return
-        for line in lines:
+        if self._later:
+            self._later.extend(lines)
+            return
+        for number, line in enumerate(lines):
+            if len(line) >= LARGE:
+                self._later.extend(lines[number:])
+                self._loop.call_soon(self._go_on_later)
+                return
             self._take(line)
+
+    def _go_on_later(self) -> None:
+        """Take what waits, up to a large message, whose reading and whose handing on have a turn of the loop each."""
+        while self._later:
+            line = self._later[0]
+            if isinstance(line, bytes) and len(line) >= LARGE:
+                self._later[0] = self._read(line)
+                self._loop.call_soon(self._go_on_later)
+                return
+            del self._later[0]
+            if isinstance(line, bytes):
+                self._take(line)
+            else:
+                self._hand_on(line)
+                if self._later:
+                    self._loop.call_soon(self._go_on_later)
+                return
 
     def end(self) -> None:
         """There will be no more: what is not complete is judged as it is."""
+        later, self._later = self._later, []
+        for line in later:
+            if isinstance(line, bytes):
+                self._take(line)
+            else:
+                self._hand_on(line)
         if rest := self._lines.rest():
             self._take(rest)
         self._break_off()
@@ -72,12 +105,18 @@ class Output:
     # --- lines ---------------------------------------------------------------------------------------------------
 
     def _take(self, line: bytes) -> None:
+        self._hand_on(self._read(line))
+
+    def _read(self, line: bytes) -> list[Frame]:
+        """The frames of a line; none where it is no message, and what is to be done about that is done."""
         try:
-            found = frames_of(line)
+            return frames_of(line)
         except ValueError:
             self._refused(line)
-            return
-        if self._part:
+            return []
+
+    def _hand_on(self, found: list[Frame]) -> None:
+        if found and self._part:
             self._break_off()
         for frame in found:
             self.on_frame(frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -94,6 +95,33 @@ async def test_noise_before_it(taken: Taken, monkeypatch: pytest.MonkeyPatch) ->
     await until(lambda: taken.frames)
     assert taken.ids() == [1]
     taken.take("DEBUG " + json.dumps(ANSWER))
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_large_messages_let_others_be_served(monkeypatch: pytest.MonkeyPatch, ends: bool) -> None:
+    """Each is read in one turn of the loop and handed on in another; all come, in order, what was noise is skipped."""
+    monkeypatch.setattr(module, "LARGE", 1000)
+    taken = Taken()
+    large = {"jsonrpc": "2.0", "id": 2, "result": "x" * 1000}
+    taken.take(ANSWER)
+    taken.output.feed(b"\n".join(json.dumps(each).encode() for each in (ANSWER, large, large, ANSWER)) + b"\n")
+    assert taken.ids() == [1, 1]
+    taken.take("noise " * 300, ANSWER | {"id": 3})
+    assert taken.ids() == [1, 1]
+    if ends:
+        taken.output.end()
+    else:
+        turns = 0
+        while len(taken.frames) < 6:
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns >= 4
+    assert taken.ids() == [1, 1, 2, 2, 1, 3]
+    assert len(taken.skipped) == 1
+    taken.take(ANSWER)
+    assert (len(taken.frames), taken.output._later) == (7, [])
+    await settle()
+    taken.output.close()
 
 
 async def test_too_long_a_line() -> None:
