@@ -21,6 +21,9 @@ class Backoff:
 
     def __init__(self) -> None:
         self.attempts = 0
+        self.useful = False
+        """Whether the server has answered a request since it was ready: one that does, and then ends, is in no crash
+        loop, and starts from the shortest wait again."""
         self._failing_since: float | None = None
         self._ready_since: float | None = None
 
@@ -41,8 +44,9 @@ class Backoff:
     def next_delay(self, took: float) -> float:
         """Count a failure of an attempt that took so long, and say how long to wait after it."""
         now = time.monotonic()
-        if self._ready_since is not None and now - self._ready_since >= STEADY:
+        if self.useful or (self._ready_since is not None and now - self._ready_since >= STEADY):
             self.reset()
+        self.useful = False
         self._ready_since = None
         self.attempts += 1
         self._failing_since = self._failing_since or now

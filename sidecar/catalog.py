@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -32,6 +33,8 @@ CHANGED: dict[str, tuple[Kind, ...]] = {
     "notifications/prompts/list_changed": ("prompts",),
     "notifications/resources/list_changed": ("resources", "templates"),
 }
+READING = frozenset({*LIST_METHODS.values(), "ping", "prompts/get", "resources/read", "completion/complete"})
+"""Methods that change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +66,17 @@ class Catalog:
         """The catalog with one list replaced."""
         lists: dict[str, Any] = {kind: items}
         return replace(self, **lists)
+
+    def repeatable(self, method: str, params: Mapping[str, Any]) -> bool:
+        """Whether a request may be carried out twice without harm: it only reads, or is a call of a tool of which the
+        server says so (MCP, ToolAnnotations: `readOnlyHint`, `idempotentHint`).
+
+        One that goes on with an earlier one (`requestState`), or begins a task, is not.
+        """
+        if any(params.get(name) is not None for name in ("requestState", "inputResponses", "task")):
+            return False
+        if method != "tools/call":
+            return method in READING
+        tool = next((tool for tool in self.tools if tool.get("name") == params.get("name")), {})
+        hints = tool.get("annotations")
+        return isinstance(hints, dict) and (hints.get("readOnlyHint") is True or hints.get("idempotentHint") is True)

@@ -10,6 +10,18 @@ from sidecar.errors import SidecarError
 Frame = dict[str, Any]
 """One JSON-RPC message as parsed JSON."""
 
+
+class Unread(dict[str, Any]):
+    """An error response that a channel makes in the place of an answer that it cannot read.
+
+    Its `id` is None where the answer does not tell whose it is: then it is that of the only request under way.
+    """
+
+    def __init__(self, request_id: int | str | None, error: SidecarError) -> None:
+        super().__init__(jsonrpc="2.0", id=request_id, error=error.rpc())
+        self.reason = error
+
+
 OnFrame = Callable[[Frame], None]
 """Called with each frame that the server sends, in order; must not block nor raise."""
 
@@ -36,6 +48,9 @@ class Channel(Protocol):
 
         `alone`: no request is under way, so that none need be gathered with it.
         """
+
+    def unread(self) -> frozenset[int]:
+        """The ids of the requests that were sent and certainly not carried out: nobody has read them, nor will."""
 
     async def wait_closed(self) -> SidecarError:
         """Wait until the other side ended the connection, and tell why."""

@@ -12,19 +12,40 @@ DEEPEST = 200
 """Levels of arrays and objects that are certainly read; what is read can be written again, and orjson writes 254."""
 
 
-def loads(data: bytes | bytearray, *, nan_as_null: bool = False) -> Any:
+def loads(data: bytes | bytearray, *, from_server: bool = False) -> Any:
     """Parse JSON. Raises ValueError, also for JSON that could not be written again.
 
-    Lone surrogates, escapes that RFC 8259 (section 8.2) lets pass and that JavaScript servers do send, become `?`. With
-    `nan_as_null`, NaN and Infinity, which some servers write though JSON has neither, become null.
+    Lone surrogates, escapes that RFC 8259 (section 8.2) lets pass and that JavaScript servers do send, become `?`. Of
+    what comes `from_server`, NaN and Infinity, which JSON does not have, become null, and bytes that are not UTF-8
+    become U+FFFD, as in the TypeScript SDK.
     """
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
-        return _leniently(data, _null if nan_as_null else _refuse)
-    if len(data) > DEEPEST and data.count(b"[") + data.count(b"{") > DEEPEST:
+        if from_server and (replaced := _as_utf8(data)) != data:
+            return loads(replaced, from_server=True)
+        return _leniently(data, _null if from_server else _refuse)
+    if len(data) > DEEPEST and _has_more(data, DEEPEST):
         _check_depth(value)
     return value
+
+
+def _has_more(data: bytes | bytearray, most: int) -> bool:
+    """Whether more than `most` arrays and objects may begin in this JSON. `find` is ten times as fast as `count`."""
+    found = 0
+    for opening in (b"{", b"["):
+        at = data.find(opening)
+        while at >= 0:
+            found += 1
+            if found > most:
+                return True
+            at = data.find(opening, at + 1)
+    return False
+
+
+def _as_utf8(data: bytes | bytearray) -> bytes:
+    """The bytes with what is not UTF-8 replaced; UTF-16 and -32, which JSON may be in, are none of it."""
+    return data.decode(errors="replace").encode() if b"\0" not in data else bytes(data)
 
 
 class Written(list[Any]):
@@ -53,7 +74,7 @@ def dumps(value: Any) -> bytes:
 
 def _leniently(data: bytes | bytearray, constant: Callable[[str], None]) -> Any:
     try:
-        value = json.loads(data, parse_constant=constant, parse_float=_finite)
+        value = json.loads(data, parse_constant=constant, parse_float=_finite, parse_int=_integer)
         value = orjson.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except RecursionError:
         raise ValueError("too many levels") from None
@@ -71,6 +92,11 @@ def _check_depth(value: Any) -> None:
 def _finite(digits: str) -> float:
     value = float(digits)
     return value if abs(value) != float("inf") else _refuse(digits)
+
+
+def _integer(digits: str) -> int | float:
+    """An integer, or the nearest double of one beyond 64 bits: `int` takes long for thousands of digits."""
+    return int(digits) if len(digits) < 20 else _finite(digits)
 
 
 def _null(_: str) -> None:

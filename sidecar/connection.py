@@ -108,7 +108,7 @@ class Connection:
             if self._lists.asks_undeclared and not asked.done():
                 self._owner.undeclared.asked = False
             reason = closed.result() if closed.done() else life.result() if life.done() else None
-            self._mux.fail_all(reason or ConnectionLost("The hub closed it."))
+            self._mux.fail_all(reason or ConnectionLost("The hub closed it."), channel.unread())
             for task in (closed, life, asked, *self._aside):
                 task.cancel()
         return reason

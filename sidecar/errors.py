@@ -142,10 +142,17 @@ class AnswerTooLarge(SidecarError):
 
 
 class OutputTooLarge(SidecarError):
-    """A stdio server wrote a single message larger than the hub reads; it was stopped to protect the memory."""
+    """A stdio server wrote a single message larger than the hub reads."""
 
     code = "SERVER_OUTPUT_TOO_LARGE"
     hint = "Ask it for less at a time; if it writes something other than MCP messages to stdout, correct that."
+
+
+class AnswerInvalid(SidecarError):
+    """A server answered a request with something that is not JSON-RPC, or not a result of that method."""
+
+    code = "SERVER_ANSWER_INVALID"
+    hint = "The fault is the server's: update it, or report this to its makers. The request may have been carried out."
 
 
 class VariableMissing(SidecarError):
@@ -329,6 +336,8 @@ class TooManySessions(SidecarError):
 class MessageInvalid(SidecarError):
     """A client sent something that is not a JSON-RPC message, or not a valid request."""
 
+    answers: int | str | None = None
+    """The id that it names where it is a malformed response to a server's request."""
     code = "MESSAGE_INVALID"
     rpc_code = INVALID_REQUEST
     hint = "Send one JSON-RPC 2.0 request, notification or response as the body."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sidecar.channel import Frame
@@ -62,6 +63,19 @@ def told(frame: Frame) -> str:
 
 
 NO_ERROR = {"code": 0, "message": ""}
+NULLABLE = frozenset({"_meta", "cursor"})
+"""Optional members of params, in which clients write null for absent: those of every method."""
+NULLABLE_OF: Mapping[str, frozenset[str]] = {
+    "tools/call": NULLABLE | {"arguments", "task", "inputResponses", "requestState"},
+    "prompts/get": NULLABLE | {"arguments", "inputResponses", "requestState"},
+    "resources/read": NULLABLE | {"inputResponses", "requestState"},
+    "completion/complete": NULLABLE | {"context"},
+    "notifications/progress": NULLABLE | {"total", "message"},
+    "notifications/cancelled": NULLABLE | {"reason"},
+}
+"""The same for the methods that have more."""
+NULLABLE_IN = (("_meta", "progressToken"), ("_meta", "io.modelcontextprotocol/logLevel"), ("context", "arguments"))
+"""The same one level down: a member of the params, and a member of that."""
 
 
 BATCH = "The body is a JSON-RPC batch, which MCP has in revision 2025-03-26 and in no other."
@@ -72,10 +86,12 @@ def _is_error(value: Any) -> bool:
 
 
 def validate(message: Any) -> Frame:
-    """The message, if it is one JSON-RPC frame.
+    """The message, if it is one JSON-RPC frame; without nulls that stand for what is absent.
+
+    The Python SDK takes and writes such nulls (`params`, `cursor`, `_meta`, ...), others refuse them.
 
     Raises:
-        MessageInvalid: it is not, and why.
+        MessageInvalid: it is not, and why; `answers` is the id of a response that is malformed.
     """
     if isinstance(message, list):
         raise MessageInvalid(BATCH)
@@ -83,15 +99,50 @@ def validate(message: Any) -> Frame:
         raise MessageInvalid("The body is not a JSON object.")
     if message.get("jsonrpc") != "2.0":
         raise MessageInvalid('The message has no "jsonrpc": "2.0".')
-    if "method" in message:
-        if not isinstance(message["method"], str):
-            raise MessageInvalid("`method` is not a string.")
-        if not isinstance(message.get("params", {}), dict):
-            raise MessageInvalid("`params` is not an object.")
-    elif "id" not in message or ("result" in message) == ("error" in message):
-        raise MessageInvalid("The message is neither a request, nor a notification, nor a response.")
-    elif not isinstance(message.get("result", {}), dict) or not _is_error(message.get("error", NO_ERROR)):
-        raise MessageInvalid("`result` or `error` of the response is not as JSON-RPC and MCP have it.")
     if "id" in message and (isinstance(message["id"], bool) or not isinstance(message["id"], (int, str))):
         raise MessageInvalid("`id` is neither a string nor an integer.")
+    if "method" in message:
+        _check_method(message)
+    elif "id" not in message or ("result" not in message and "error" not in message):
+        raise MessageInvalid("The message is neither a request, nor a notification, nor a response.")
+    else:
+        _check_response(message)
     return message
+
+
+def _check_method(message: Frame) -> None:
+    method = message["method"]
+    if not isinstance(method, str):
+        raise MessageInvalid("`method` is not a string.")
+    params = message.get("params")
+    if isinstance(params, dict):
+        _drop_nulls(method, params)
+    elif params is not None:
+        raise MessageInvalid("`params` is not an object.")
+    elif "params" in message:
+        del message["params"]
+
+
+def _drop_nulls(method: str, params: dict[str, Any]) -> None:
+    if None in params.values():
+        for name in NULLABLE_OF.get(method, NULLABLE):
+            if name in params and params[name] is None:
+                del params[name]
+    for name, inner in NULLABLE_IN:
+        if isinstance(holder := params.get(name), dict) and inner in holder and holder[inner] is None:
+            del holder[inner]
+
+
+def _check_response(message: Frame) -> None:
+    for name, other in (("error", "result"), ("result", "error")):
+        if name in message and message[name] is None and message.get(other) is not None:
+            del message[name]
+    if "result" in message and "error" in message:
+        wrong = "The response has both a `result` and an `error`."
+    elif not isinstance(message.get("result", {}), dict) or not _is_error(message.get("error", NO_ERROR)):
+        wrong = "`result` or `error` of the response is not as JSON-RPC and MCP have it."
+    else:
+        return
+    error = MessageInvalid(wrong)
+    error.answers = message["id"]
+    raise error

@@ -7,13 +7,13 @@ import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextvars import Context, copy_context
 from typing import Any
 
 from bridge.deadlines import Deadline, Deadlines
-from sidecar import frames
-from sidecar.channel import Frame
+from sidecar import frames, results
+from sidecar.channel import Frame, Unread
 from sidecar.errors import AnswerTooLarge, CallTimeout, ConnectionLost, SidecarError
 from sidecar.limit import Limit
 
@@ -27,14 +27,20 @@ Progress = Callable[[dict[str, Any]], None]
 CANCEL_SEND_TIMEOUT = 1.0
 BY_CLIENT = "cancelled by the client"
 """Why a request is cancelled, where the client gave no reason of its own."""
+LISTEN = "subscriptions/listen"
+"""A request that is answered when its stream ends (MCP 2026-07-28, Subscriptions)."""
+MOST_DOUBTS = 100
+MOST_DIGITS = 18
+"""Of an id that is echoed as a string."""
 
 
 class Awaited:
     """A request that a task waits for."""
 
-    __slots__ = ("_future",)
+    __slots__ = ("_future", "method")
 
-    def __init__(self, future: asyncio.Future[Frame]) -> None:
+    def __init__(self, method: str, future: asyncio.Future[Frame]) -> None:
+        self.method = method
         self._future = future
 
     def answered(self, frame: Frame) -> None:
@@ -52,12 +58,12 @@ class Awaited:
 class Told(ABC):
     """A request that no task waits for: `ended` is called with what it ends with, once."""
 
-    __slots__ = ("_deadline", "_method", "_mux", "_number", "_seconds")
+    __slots__ = ("_deadline", "_mux", "_number", "_seconds", "method")
 
+    method: str
     _mux: Mux
     _deadline: Deadline[Limit | Told]
     _number: int
-    _method: str
     _seconds: float
 
     @abstractmethod
@@ -77,12 +83,12 @@ class Told(ABC):
     def give_up(self, reason: str) -> None:
         """Have no answer any more, and tell the other side so; `ended` is not called."""
         self._mux.close(self._number, self._deadline)
-        self._mux.cancel_soon(self._method, self._number, reason)
+        self._mux.cancel_soon(self.method, self._number, reason)
 
     def expire(self) -> None:
         """The time is up."""
         self.give_up("timed out")
-        self.ended(_late(self._method, self._seconds))
+        self.ended(_late(self.method, self._seconds))
 
 
 class Mux:
@@ -112,6 +118,8 @@ class Mux:
         self._ended: SidecarError | None = None
         self._held: deque[tuple[Frame, Context]] | None = None
         """Frames that came after a request whose task has not begun; none where there is no such request."""
+        self._doubts: list[tuple[set[int], SidecarError]] = []
+        """Answers that could not be read nor told whose they are: which requests they may have answered."""
 
     def on_frame(self, frame: Frame) -> None:
         """Route one incoming frame: to the request that it answers, or to the handlers.
@@ -126,9 +134,38 @@ class Mux:
             if isinstance(frame["method"], str):
                 self._on_method(frame)
             return
-        pending = self._pending.pop(_as_int(frame.get("id")), None)
-        if pending is not None:
+        number = _as_int(frame.get("id"))
+        pending = self._pending.pop(number, None)
+        if pending is None:
+            if isinstance(frame, Unread) and frame["id"] is None:
+                self._doubts.append((self._answerable(), frame.reason))
+                self._settle_doubts(None)
+            return
+        if self._doubts:
+            self._settle_doubts(number)
+        try:
+            frame = results.checked(pending.method, frame)
+        except SidecarError as error:
+            pending.failed(error)
+        else:
             pending.answered(frame)
+
+    def _answerable(self) -> set[int]:
+        """The requests under way that may be answered now: not those that only hold a stream open."""
+        return {number for number, each in self._pending.items() if each.method != LISTEN}
+
+    def _settle_doubts(self, answered: int | None) -> None:
+        """Fail the request that an unreadable answer was for, if it can be one only, now or once others are answered.
+
+        One that was given up meanwhile may have been it; then none is failed.
+        """
+        doubts, self._doubts = self._doubts[-MOST_DOUBTS:], []
+        for candidates, reason in doubts:
+            candidates.discard(answered)
+            if len(candidates) > 1:
+                self._doubts.append((candidates, reason))
+            elif candidates and (pending := self._pending.pop(candidates.pop(), None)):
+                pending.failed(reason)
 
     def _on_method(self, frame: Frame) -> None:
         params = frame.get("params")
@@ -189,7 +226,7 @@ class Mux:
         if on_progress is not None:
             params = self._followed(request_id, params or {}, on_progress)
         future = asyncio.get_running_loop().create_future()
-        self._pending[request_id] = Awaited(future)
+        self._pending[request_id] = Awaited(method, future)
         try:
             with Limit(self._deadlines, timeout):
                 await self._deliver(frames.request(request_id, method, params), headers)
@@ -225,7 +262,7 @@ class Mux:
             self._progress.pop(number, None)
             return False
         self._pending[number] = told
-        told._mux, told._number, told._method, told._seconds = self, number, method, timeout
+        told._mux, told._number, told.method, told._seconds = self, number, method, timeout
         told._deadline = self._deadlines.add(told, timeout)
         return True
 
@@ -263,20 +300,27 @@ class Mux:
             async with asyncio.timeout(CANCEL_SEND_TIMEOUT):
                 await self._send(_cancelled(request_id, reason), None)
 
-    def fail_all(self, error: SidecarError) -> None:
-        """Fail every pending request, and those that are still to come: the channel is closed."""
+    def fail_all(self, error: SidecarError, unread: Collection[int] = ()) -> None:
+        """Fail every pending request, and those that are still to come: the channel is closed.
+
+        `unread` are the ids of those that the other side has not read, and will not: their errors are not `sent`, nor
+        are those of requests that the error itself tells to be untaken.
+        """
         held, self._held = self._held, None
         for frame, context in held or ():  # there may be answers among them, which came before the end
             context.run(self.on_frame, frame)
             self._held = None
         self._ended = error
+        self._doubts.clear()
         pending, self._pending = self._pending, {}
         if isinstance(error, AnswerTooLarge) and len(pending) == 1:  # no other's answer can it have been
             pending.popitem()[1].failed(error)
-        untaken = error.untaken if isinstance(error, ConnectionLost) else frozenset()
+        untaken = {*unread, *(error.untaken if isinstance(error, ConnectionLost) else ())}
         for number, each in pending.items():
-            lost = ConnectionLost(f"The connection ended before the answer: {error.message}")
-            lost.sent = number not in untaken
+            sent = number not in untaken
+            before = "the answer (the request may have been carried out)" if sent else "the request was read"
+            lost = ConnectionLost(f"The connection ended before {before}: {error.message}")
+            lost.sent = sent
             each.failed(lost)
 
 
@@ -289,10 +333,9 @@ def _late(method: str, seconds: float) -> CallTimeout:
 
 
 def _as_int(value: Any) -> int:
-    """Our ids are integers; some servers echo them as strings or floats."""
-    if isinstance(value, int):
+    """Our ids are integers; some servers echo them as strings or floats. What is none of ours is -1."""
+    if type(value) is int:
         return value
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return -1
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else -1
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) <= MOST_DIGITS else -1

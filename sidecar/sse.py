@@ -180,6 +180,7 @@ class SseTransport(StreamSessions[SseSession]):
             else:
                 await session.serve(frames.validate(message), scope, send)
         except SidecarError as error:
+            self.not_taken(error, session_id, workspace)
             await respond_error(send, error.status, error)
             return False
         return True

@@ -171,6 +171,15 @@ class StreamSessions(Generic[S]):
         except SidecarError:
             return None, None
 
+    def not_taken(self, error: SidecarError, session_id: str, workspace: Workspace | None) -> None:
+        """A client's message was refused: where it is a malformed response, the server that asked gets an error."""
+        session = self._sessions.get(session_id)
+        if not isinstance(error, MessageInvalid) or error.answers is None:
+            return
+        if session is not None and session.workspace is workspace:
+            why = {"code": INTERNAL_ERROR, "message": "the client's response is malformed"}
+            session.take_response(frames.error(error.answers, why))
+
     def find(self, session_id: str, workspace: Workspace | None) -> S:
         """A session of the workspace (none for a key that has no session there). Raises SessionUnknown."""
         session = self._sessions.get(session_id)

@@ -256,6 +256,7 @@ class HttpTransport(StreamSessions[HttpSession]):
                 await self._serve(session, frame, receive, send, streams)
                 return "" if streams else session.id
         except SidecarError as error:
+            self.not_taken(error, header(scope, b"mcp-session-id").decode("latin-1"), workspace)
             await respond_error(send, error.status, error)
         return ""
 

@@ -6,13 +6,14 @@ ready, a free place, room in its pipe. All others are theirs. A task for each ca
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from sidecar import era, frames, uris
+from sidecar import asking, era, frames, uris
 from sidecar.channel import Frame
-from sidecar.errors import SidecarError
+from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.mux import BY_CLIENT, Told
 from sidecar.relay import HUB_FAILED, Answered, Notify, log_failure, progress_of, result_of
 
@@ -30,7 +31,19 @@ MARK = b'"tools/call"'
 class ToolCall(Told):
     """One call, among the `running` of its session until it ends."""
 
-    __slots__ = ("_began", "_id", "_nth", "_offer", "_places", "_put", "_session", "_tool")
+    __slots__ = (
+        "_began",
+        "_id",
+        "_nth",
+        "_offer",
+        "_params",
+        "_places",
+        "_progress",
+        "_put",
+        "_session",
+        "_task",
+        "_tool",
+    )
 
     def __init__(self, session: StreamSession, request_id: int | str, route: Route, put: Put) -> None:
         self._session = session
@@ -40,6 +53,7 @@ class ToolCall(Told):
         self._put = put
         self._places = route.offer.upstream.places
         self._began = time.perf_counter()
+        self._task: asyncio.Task[None] | None
 
     def begin(self, params: dict[str, Any], notify: Notify) -> bool:
         """Send it, if nothing has to be waited for; False, and nothing has happened, if it has."""
@@ -51,6 +65,7 @@ class ToolCall(Told):
         if not connection.ask(self, METHOD, params, timeout=timeout, on_progress=progress):
             self._places.give_back(self._session.caller.key)
             return False
+        self._params, self._progress, self._task = params, progress, None
         upstream.in_flight += 1
         self._nth = self._session.count()
         self._session.running[self._id] = self
@@ -58,14 +73,53 @@ class ToolCall(Told):
 
     def cancel(self, reason: str = "") -> None:
         """The client wants no answer any more, or its session ends."""
-        self.give_up(reason or BY_CLIENT)
-        self._over("cancelled")
+        if self._task is not None:
+            self._task.cancel()
+            self._session.running.pop(self._id, None)
+        else:
+            self.give_up(reason or BY_CLIENT)
+            self._over("cancelled")
         if response := self._session.cut_response(self._id):
             self._put(response)
 
     def ended(self, outcome: Frame | SidecarError) -> None:
         """The server answered, or will not."""
+        if isinstance(outcome, ConnectionLost) and self._begin_again(outcome):
+            return
         self._over(outcome.code if isinstance(outcome, SidecarError) else frames.outcome(outcome))
+        self._answer(outcome)
+
+    def _begin_again(self, lost: ConnectionLost) -> bool:
+        """Call the usual way, over the next connection, if that does no harm; whether it was begun."""
+        upstream = self._offer.upstream
+        if lost.sent and not asking.repeatable(upstream, METHOD, self._params):
+            return False
+        self._task = self._session.workspace.start(self._again(lost.sent))
+        if self._task is None:
+            return False
+        self._places.give_back(self._session.caller.key)
+        upstream.in_flight -= 1  # `request` counts it
+        return True
+
+    async def _again(self, repeated: bool) -> None:
+        left = max(self._seconds - (time.perf_counter() - self._began), 0.0)
+        outcome: Frame | SidecarError
+        try:
+            outcome = await self._offer.upstream.request(
+                METHOD,
+                self._params,
+                timeout=left,
+                tool=self._tool,
+                on_progress=self._progress,
+                caller=self._session.caller,
+                repeated=repeated,
+            )
+        except SidecarError as error:
+            outcome = error
+        self._session.running.pop(self._id, None)
+        self._answer(outcome)
+
+    def _answer(self, outcome: Frame | SidecarError) -> None:
         try:
             response = frames.result(self._id, self._result(outcome))
         except Answered as answered:

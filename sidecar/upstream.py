@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerState, UpstreamState
-from sidecar import frames
+from sidecar import asking, frames
 from sidecar.backoff import Backoff
 from sidecar.catalog import Catalog
 from sidecar.channel import Channel, Frame, OnFrame
@@ -275,11 +275,12 @@ class Upstream:
         on_progress: Progress | None = None,
         declared: dict[str, Any] | None = None,
         caller: Caller = HUB,
+        repeated: bool = False,
     ) -> Frame:
         """The one place through which every client's request goes to a server: deadline, limit, metrics.
 
         `timeout` in seconds covers the wait for a free place and for a reconnection too; `declared` are the client's
-        extensions. Returns the response frame.
+        extensions. `repeated`: it was asked before, and may have been carried out. Returns the response frame.
 
         Raises:
             CallTimeout: no answer in time.
@@ -296,7 +297,8 @@ class Upstream:
                 await places.wait_for(timeout, caller, self.spec.key)
                 left = max(timeout - (time.perf_counter() - began), 0.0)
             try:
-                frame = await self._ask(method, params, left, on_progress=on_progress, declared=declared)
+                how = {"on_progress": on_progress, "declared": declared}
+                frame = await asking.ask(self, method, params, left, how, patience=RECONNECT_WAIT, repeated=repeated)
             finally:
                 places.give_back(caller.key)
         except asyncio.CancelledError:
@@ -314,26 +316,10 @@ class Upstream:
     def over(self, what: str, began: float, outcome: str) -> None:
         """A request that counted as `in_flight` since `began` (`time.perf_counter`) has ended."""
         self.in_flight -= 1
+        self.backoff.useful |= outcome == "ok"
         if self._stopping and not self.in_flight:
             self._end_now()
         self._metrics.call(self.spec.key, what).observe(time.perf_counter() - began, outcome)
-
-    async def _ask(self, method: str, params: dict[str, Any], timeout: float, **how: Any) -> Frame:
-        """Ask over the connection there is; if there is none, or it turns out to have ended, over the next one."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        left, lost = timeout, None
-        while True:
-            connection = self.connection
-            if connection is None or connection is lost:
-                connection = await self._reconnected(began + min(timeout, RECONNECT_WAIT) - clock(), lost)
-                left = timeout - (clock() - began)
-            try:
-                return await connection.request(method, params, timeout=left, **how)
-            except ConnectionLost as error:
-                if error.sent:
-                    raise
-                lost = connection
 
     async def first_try(self) -> None:
         """Wait until the first attempt to start is over, well or badly, or told what it waits for."""
@@ -342,9 +328,9 @@ class Upstream:
 
     async def ready(self, timeout: float) -> Connection:
         """The connection there is, or the next one; `timeout` in seconds. Raises ServerUnavailable."""
-        return self.connection or await self._reconnected(timeout)
+        return self.connection or await self.reconnected(timeout)
 
-    async def _reconnected(self, timeout: float, lost: Connection | None = None) -> Connection:
+    async def reconnected(self, timeout: float, lost: Connection | None = None) -> Connection:
         """The connection after `lost`, once it is ready; `timeout` in seconds. Raises ServerUnavailable."""
         try:
             async with asyncio.timeout(timeout):

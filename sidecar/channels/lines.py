@@ -4,61 +4,98 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from sidecar import codec
 from sidecar.channel import Frame
+from sidecar.channels import messages
+
+HEAD = 64 * 1024
+"""Bytes at the beginning of a line over the limit that are kept; and `END` at its end."""
+END = 1024
+MOST = 4
+"""How many times as long as the limit a line may be that is only passed over."""
+LONGEST_WAIT = 30.0
+"""Seconds in which it has to end."""
 
 
 class LineTooLong(Exception):
-    """A line is longer than the limit."""
+    """A line is so long, or takes so long, that it has to be taken for endless."""
 
 
 class Lines:
-    """Cuts bytes into lines, without their newlines. A line beyond `limit` bytes raises LineTooLong."""
+    """Cuts bytes into lines, without their newlines.
 
-    def __init__(self, limit: int) -> None:
+    A line beyond `limit` bytes is passed over: `on_too_long` is called with its beginning and end, and its size.
+    """
+
+    def __init__(self, limit: int, on_too_long: Callable[[bytes, int], None]) -> None:
         self._limit = limit
+        self._on_too_long = on_too_long
         self._parts: list[bytes] = []  # of the line that is not complete; joined once, however long it gets
         self._size = 0
+        self._head = b""  # of a line that is being passed over
+        self._since = 0.0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that these bytes complete."""
+        """The lines that these bytes complete. Raises LineTooLong."""
         longest = self._size + len(data)  # at most
         lines = data.split(b"\n")
         rest = lines.pop()
         if lines and self._parts:
-            lines[0] = b"".join((*self._parts, lines[0]))
+            if self._head:
+                lines[0] = self._passed_over(lines[0])
+            else:
+                lines[0] = b"".join((*self._parts, lines[0]))
             self._parts, self._size = [], 0
         if rest:
             self._parts.append(rest)
             self._size += len(rest)
-        if longest > self._limit and (self._size > self._limit or any(len(line) > self._limit for line in lines)):
-            raise LineTooLong
+        if longest > self._limit:
+            self._check()
+            return [line for line in lines if not self._is_too_long(line)]
         return lines
+
+    def _is_too_long(self, line: bytes) -> bool:
+        """Whether a complete line is over the limit; then it is told of."""
+        if len(line) <= self._limit:
+            return False
+        self._on_too_long(line[:HEAD] + line[-END:], len(line))
+        return True
+
+    def _passed_over(self, last: bytes) -> bytes:
+        """The line that was being passed over is complete; an empty line in its place."""
+        head, self._head = self._head, b""
+        end = b"".join((*self._parts, last))[-END:]
+        self._on_too_long(head + end, self._size + len(last))
+        return b""
+
+    def _check(self) -> None:
+        """Keep of the line that is not complete only its ends, if it is over the limit."""
+        if self._size <= self._limit:
+            return
+        text = b"".join(self._parts)
+        if not self._head:
+            self._head, self._since = text[:HEAD], time.monotonic()
+        self._parts = [text[-END:]]
+        if self._size > MOST * self._limit or time.monotonic() - self._since > LONGEST_WAIT:
+            raise LineTooLong
 
     def rest(self) -> bytes:
         """The bytes after the last newline."""
-        rest, self._parts, self._size = b"".join(self._parts), [], 0
+        rest = self._passed_over(b"") if self._head else b"".join(self._parts)
+        self._parts, self._size = [], 0
         return rest
 
 
-def frames_of(line: bytes) -> Iterable[Frame]:
-    """The frames in a line: one, or each of a batch. Raises ValueError when it is something else."""
+def frames_of(line: bytes) -> list[Frame]:
+    """The frames in a line: one, or those of a batch. Raises ValueError when it is something else."""
     if line.lstrip()[:1] not in (
         b"{",
         b"[",
         b"\xef",
     ):  # (or a BOM) parsing takes long to refuse what a server writes by the thousand
         raise ValueError("not JSON-RPC")
-    message = codec.loads(line, nan_as_null=True)
-    return map(_frame, message) if isinstance(message, list) and message else (_frame(message),)
-
-
-def _frame(message: object) -> Frame:
-    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-        raise ValueError("not JSON-RPC")
-    return message
+    return messages.read(line)
 
 
 class Tail:

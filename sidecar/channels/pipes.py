@@ -95,14 +95,20 @@ class Writer(asyncio.BaseProtocol):
         self._paused = False
         self._turns: deque[asyncio.Future[None]] = deque()
         self._together: list[bytes] = []
+        self._unread: list[bytes] = []
+        self._fd = -1
+        self._closing = False
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's are of another class
         self._transport.set_write_buffer_limits(high=self.HIGH)
+        self._fd = transport.get_extra_info("pipe").fileno()
 
     def connection_lost(self, error: Exception | None) -> None:
+        if not self._closing:  # else it may still be read
+            self._unread.insert(0, _taken_back(self._fd))  # which is open until this returns
         self._transport, self._paused = None, False
         self._on_end()
         for turn in self._turns:
@@ -143,11 +149,27 @@ class Writer(asyncio.BaseProtocol):
             self._write_now(b"")
 
     def _write_now(self, data: bytes) -> None:
-        """Write what waits, and then this."""
+        """Write what waits, and then this.
+
+        Not by the transport, unless the pipe is full: of what that could not write it does not tell.
+        """
         data = b"".join((*self._together, data))
         self._together.clear()
-        if self._transport:
+        if self._transport is None:
+            self._unread.append(data)
+        elif self._transport.get_write_buffer_size():
             self._transport.write(data)
+        else:
+            try:
+                written = os.write(self._fd, data)
+            except BlockingIOError:
+                written = 0
+            except OSError:  # nobody has the other end
+                self._unread.append(data)
+                self._transport.abort()
+                return
+            if written < len(data):
+                self._transport.write(data[written:])
 
     async def _turn(self, data: bytes) -> None:
         """Write when those who came before have, and there is room."""
@@ -164,8 +186,17 @@ class Writer(asyncio.BaseProtocol):
         if self._turns and not self._paused and not self._turns[0].done():
             self._turns[0].set_result(None)
 
+    def take_back(self) -> bytes:
+        """What was written, that nobody has read and nobody will; it may begin within a message.
+
+        It is known on Linux only, and not of what had to wait since the pipe was full.
+        """
+        unread = [_taken_back(self._fd)] if self._transport is not None else []
+        return b"".join((*unread, *self._unread, *self._together))
+
     def close(self) -> None:
         """Close the pipe after what was written: the server sees the end of its input."""
+        self._closing = True
         self._flush()
         if self._transport:
             self._transport.close()
@@ -199,3 +230,20 @@ async def write_pipe(fd: int, on_end: Callable[[], None]) -> Writer:
     writer = Writer(on_end)
     await asyncio.get_running_loop().connect_write_pipe(lambda: writer, os.fdopen(fd, "wb", buffering=0))
     return writer
+
+
+def _taken_back(fd: int) -> bytes:
+    """What is in a pipe, taken out of it by the writing end `fd`, through which Linux opens the other (proc(5), fd)."""
+    found: list[bytes] = []
+    try:
+        end = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        while data := os.read(end, 1 << 16):
+            found.append(data)
+    except OSError:  # it is empty
+        pass
+    finally:
+        os.close(end)
+    return b"".join(found)

@@ -13,7 +13,8 @@ from bridge.models import StdioLaunch
 from sidecar import codec
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.environment import child_environment
-from sidecar.channels.lines import Lines, LineTooLong, Tail, frames_of
+from sidecar.channels.lines import MOST, Tail
+from sidecar.channels.output import Output
 from sidecar.channels.pipes import PacedReader, Reader, Writer, read_paced, read_pipe, write_pipe
 from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
 from sidecar.spawner.client import Child, Spawner
@@ -59,17 +60,17 @@ class StdioChannel:
         self._explain = explain
         self.pid = child.pid
         """The process that is shown as the server's; another one than the child where this only passes on."""
-        self._on_frame = on_frame
         self._redact = redact
         self._log = log
         self._limit = line_limit
-        self._lines = Lines(line_limit)
+        self._output = Output(on_frame, self._skip, self._flooded, line_limit)
         self._tail = Tail(redact, on_stderr)
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[SidecarError] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._end: int | SidecarError | None = None
         self._quiet = False  # its stdout has ended
+        self._usable = False  # nothing says that it ends
         self._fds = [child.stderr, child.stdout, child.stdin]  # not connected yet
         self._stdin: Writer | None = None
         self._stderr: PacedReader | None = None
@@ -87,31 +88,45 @@ class StdioChannel:
         return await asyncio.shield(self._closed)
 
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
-        if self._closed.done():
-            raise ConnectionLost(self._closed.result().message)
-        data = codec.dumps(frame) + b"\n"
-        if self._stdin is None or not await self._stdin.write(data):
+        if not self._usable or self._stdin is None:
+            raise ConnectionLost(self._why().message)
+        if not await self._stdin.write(codec.dumps(frame) + b"\n"):
             raise ConnectionLost("The server closed its input.")
 
     def send_now(self, frame: Frame, alone: bool) -> bool:
         """Send one frame, if the pipe is open and has room."""
-        if self._closed.done() or self._stdin is None:
+        if not self._usable or self._stdin is None:
             return False
         return self._stdin.offer(codec.dumps(frame) + b"\n", alone)
+
+    def unread(self) -> frozenset[int]:
+        """The ids of requests that the server certainly has not read; it can read them no more."""
+        lines = self._stdin.take_back().split(b"\n") if self._stdin else []
+        return frozenset(number for line in lines if (number := _id_of_request(line)) is not None)
+
+    def _why(self) -> SidecarError:
+        """Why nothing can be sent."""
+        if self._closed.done():
+            return self._closed.result()
+        if self._end is not None:
+            return self._ended(self._end)
+        return ConnectionLost("The server closed its output." if self._quiet else "The server closed its input.")
 
     # --- open and close ------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Connect the pipes. Not to be cancelled: uvloop would leave a descriptor to be closed twice."""
         self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed)
-        self._outputs.append(await read_pipe(self._fds.pop(), self._on_output, self._on_output_ended))
+        self._outputs.append(await read_pipe(self._fds.pop(), self._output.feed, self._on_output_ended))
         self._stderr = await read_paced(self._fds.pop(), self._tail.feed, self._tail.end)
         self._outputs.append(self._stderr)
+        self._usable = True
         self._child.on_end(self._on_exit)
 
     async def close(self, grace: float) -> None:
         """End the server and close the pipes. Its last output is read, so that it can write it, but not delivered."""
-        self._on_frame = _ignore
+        self._output.on_frame = _ignore
+        self._output.close()
         self._settle(ConnectionLost("The hub closed it."))
         close_all(self._fds)
         if self._stdin:
@@ -127,23 +142,9 @@ class StdioChannel:
 
     # --- what comes from the process -----------------------------------------------------------------------------
 
-    def _on_output(self, data: bytes) -> None:
-        try:
-            lines = self._lines.feed(data)
-        except LineTooLong:
-            self._settle(OutputTooLarge(f"It wrote a line of more than {self._limit >> 20} MiB to its stdout."))
-            self._outputs[0].close()
-            return
-        for line in lines:
-            self._deliver(line)
-
-    def _deliver(self, line: bytes) -> None:
-        try:
-            for frame in frames_of(line):
-                self._on_frame(frame)
-        except ValueError:
-            if line.strip():
-                self._skip(line)
+    def _flooded(self) -> None:
+        self._settle(OutputTooLarge(f"It wrote a line of more than {MOST * self._limit >> 20} MiB to its stdout."))
+        self._outputs[0].close()
 
     def _skip(self, line: bytes) -> None:
         self.skipped += 1
@@ -153,8 +154,7 @@ class StdioChannel:
             self._log(f"a line on stdout is no MCP message, skipped: {text!r}{last}")
 
     def _on_output_ended(self) -> None:
-        if rest := self._lines.rest():
-            self._deliver(rest)
+        self._output.end()
         self._quiet = True
         self._conclude(ConnectionLost("The server closed its output."))
 
@@ -169,6 +169,7 @@ class StdioChannel:
 
     def _conclude(self, reason: SidecarError) -> None:
         """It has ended, by one sign: settle when the other is there too, or does not come."""
+        self._usable = False
         if self._end is not None and self._quiet:
             self._settle(self._ended(self._end))
         elif not self._timer and not self._closed.done():
@@ -181,6 +182,7 @@ class StdioChannel:
         return self._explain(end, self._tail.read())
 
     def _settle(self, reason: SidecarError) -> None:
+        self._usable = False
         if self._timer:
             self._timer.cancel()
         if not self._closed.done():
@@ -205,7 +207,8 @@ async def open_stdio(
 
     `launch` is expanded already. `log` gets the hub's own remarks on it and `on_stderr` what it writes there, line by
     line, both masked. `grace`: seconds that it has to end by itself once its stdin is closed, and again after SIGTERM.
-    `line_limit`: bytes of the longest message. `explain`: what to tell of its end, where `exit_error` knows too little.
+    `line_limit`: bytes of the longest message that is read. `explain`: what to tell of its end, where `exit_error`
+    knows too little.
 
     Raises:
         CommandMissing, DirectoryMissing, ProcessRefused: it cannot be started.
@@ -224,6 +227,16 @@ async def open_stdio(
             await asyncio.wait([opening])
         finally:
             await channel.close(grace)
+
+
+def _id_of_request(line: bytes) -> int | None:
+    """The id of one of the mux's requests; None where the line is something else, or a part of one."""
+    try:
+        frame = codec.loads(line)
+    except ValueError:
+        return None
+    found = frame.get("id") if isinstance(frame, dict) and "method" in frame else None
+    return found if type(found) is int else None
 
 
 def exit_error(end: int | SidecarError) -> SidecarError:

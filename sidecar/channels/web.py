@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import httpx2
 
 from bridge.models import FRAMING_HEADERS, OWN_HEADERS
-from sidecar import codec
 from sidecar.channel import Frame
+from sidecar.channels import messages
 from sidecar.channels.challenge import challenge
 from sidecar.errors import HandshakeFailed, Refused, Unreachable
 
@@ -172,19 +172,16 @@ async def streaming(
 
 
 def parse(data: str | bytes | bytearray) -> list[Frame]:
-    """The frames in a message: one, or several in a batch (revision 2025-03-26); none when it is not JSON-RPC."""
+    """The frames in a message: one, or several in a batch (revision 2025-03-26); none when it is not JSON-RPC.
+
+    An answer that cannot be read is an error response (`Unread`).
+    """
+    raw = data.encode(errors="replace") if isinstance(data, str) else bytes(data)
     try:
-        found = codec.loads(data.encode() if isinstance(data, str) else data, nan_as_null=True)
+        return messages.read(raw, strict=False)
     except ValueError:
-        return []
-    return [item for item in (found if isinstance(found, list) else [found]) if is_frame(item)]
-
-
-def is_frame(item: object) -> bool:
-    """Whether this is a JSON-RPC message: a request, a notification, a result or an error."""
-    return isinstance(item, dict) and (
-        isinstance(item.get("method"), str) or "result" in item or isinstance(item.get("error"), dict)
-    )
+        unread = messages.instead(raw)
+        return [] if unread is None else [unread]
 
 
 def keep_alive(response: httpx2.Response) -> None:

@@ -272,6 +272,24 @@ def refusals(case: Case, exchange: Exchange) -> None:
 
 
 @difference
+def odd_answers(case: Case, exchange: Exchange) -> None:
+    """An answer of a server that no client could read is an error of the hub's, and one that has a certain meaning is
+    repaired; bytes that are not UTF-8 arrive as U+FFFD. See *Answers of servers* in docs/transparency.md."""
+
+
+@difference
+def absent_members(case: Case, exchange: Exchange) -> None:
+    """Nulls of clients that stand for what is absent do not reach a server. See *Answers of servers* in
+    docs/transparency.md."""
+
+
+@difference
+def asked_again(case: Case, exchange: Exchange) -> None:
+    """A request that a server had not read when it ended, or that only reads, is asked again of the server's next
+    process. See *Servers that end* in docs/transparency.md."""
+
+
+@difference
 def names_and_uris(case: Case, exchange: Exchange) -> None:
     """In a workspace with a prefix, names of tools and prompts and URIs of resources are changed as docs/adr/0003
     says, wherever they stand as such; URIs in text and in structured content stay, and are understood where one

@@ -50,6 +50,8 @@ class FakeChannel:
         self._on_frame = on_frame
         self._tasks = tasks
         self._closed: asyncio.Future[SidecarError] = asyncio.get_running_loop().create_future()
+        self.missed: set[int] = set()
+        """Ids of requests that the server did not read before it ended."""
         self._asks = 0
         self._asked: dict[Any, asyncio.Future[Frame]] = {}
 
@@ -62,6 +64,9 @@ class FakeChannel:
 
     async def wait_closed(self) -> SidecarError:
         return await asyncio.shield(self._closed)
+
+    def unread(self) -> frozenset[int]:
+        return frozenset(self.missed)
 
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
         if self._closed.done():

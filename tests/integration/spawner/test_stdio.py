@@ -155,14 +155,32 @@ async def test_closes_pipe(spawner: Spawner, fd: int, name: str) -> None:
         assert reason.message == f"The server closed its {name}."
 
 
-async def test_too_large(spawner: Spawner, token: Token) -> None:
-    """A line beyond the limit ends the channel, whether it ends or not, and does not fill the memory."""
+async def test_endless_line(spawner: Spawner, token: Token) -> None:
+    """A line that does not end ends the channel, and does not fill the memory."""
     code = "import sys\nwhile True: sys.stdout.write('x' * 100000)"
     async with program(spawner, code, token.text, line_limit=1 << 20) as (channel, _):
         reason = await channel.wait_closed()
         assert isinstance(reason, OutputTooLarge)
-        assert reason.message == "It wrote a line of more than 1 MiB to its stdout."
+        assert reason.message == "It wrote a line of more than 4 MiB to its stdout."
     assert token.pids() == []
+
+
+async def test_too_large(spawner: Spawner) -> None:
+    """An answer beyond the limit is an error in its place that says so; the process and other answers stay."""
+    code = r"""
+import sys
+for i in 1, 2:
+    print('{"jsonrpc":"2.0","id":%d,"result":"%s"}' % (i, 'x' * (i * 1000000)), flush=True)
+print('{"result":"%s","jsonrpc":"2.0","id":3}' % ('x' * 2000000), flush=True)
+print('{"jsonrpc":"2.0","id":4,"result":{}}', flush=True)
+input()
+"""
+    async with program(spawner, code, line_limit=1 << 20) as (channel, peer):
+        found = [await peer.frames.get() for _ in range(4)]
+        assert [each["id"] for each in found] == [1, 2, 3, 4]
+        assert [each["error"]["data"]["code"] for each in found[1:3]] == ["SERVER_OUTPUT_TOO_LARGE"] * 2
+        assert "1.907 MiB; the hub reads at most 1 MiB" in found[1]["error"]["message"]
+        assert channel.skipped == 2
 
 
 async def test_not_reading(spawner: Spawner) -> None:

@@ -59,3 +59,14 @@ def test_ready_for_a_while(clock: Clock) -> None:
     clock.now += backoff.STEADY
     assert waits.next_delay(0.01) == backoff.FIRST
     assert waits.attempts == 1
+
+
+def test_useful() -> None:
+    """A server that answered something before it ended is tried again as at first, however soon it ends each time."""
+    backoff = Backoff()
+    for _ in range(10):
+        backoff.ready()
+        backoff.useful = True
+        assert backoff.next_delay(0.1) == 0.25
+    backoff.ready()
+    assert backoff.next_delay(0.1) == 0.5

@@ -48,9 +48,31 @@ def test_lone_surrogates(data: bytes, value: object) -> None:
     assert codec.loads(data) == value
 
 
-def test_nan_as_null() -> None:
+def test_nan_of_a_server() -> None:
     """NaN and Infinity of a server become null where that is asked for."""
-    assert codec.loads(b'{"a":NaN,"b":[-Infinity]}', nan_as_null=True) == {"a": None, "b": [None]}
+    assert codec.loads(b'{"a":NaN,"b":[-Infinity]}', from_server=True) == {"a": None, "b": [None]}
+
+
+def test_not_utf8() -> None:
+    """Bytes of a server that are not UTF-8 become U+FFFD; of a client they are refused."""
+    data = b'{"a":"\xff\xc3","b":1}'
+    assert codec.loads(data, from_server=True) == {"a": "\ufffd\ufffd", "b": 1}
+    with pytest.raises(ValueError, match=r"."):
+        codec.loads(data)
+
+
+@pytest.mark.parametrize("digits", [20, 300])
+def test_long_integers_beside_what_is_lenient(digits: int) -> None:
+    """They are read as the same double wherever they stand; beyond doubles they are refused."""
+    number = "9" * digits
+    assert codec.loads(f'["\\ud800",{number},-7]'.encode()) == ["?", float(number), -7]
+
+
+@pytest.mark.parametrize("digits", [400, 5000, 100_000])
+def test_integers_beyond_doubles(digits: int) -> None:
+    """What could only be infinite is a ValueError."""
+    with pytest.raises(ValueError, match=r"."):
+        codec.loads(b'{"a":' + b"9" * digits + b"}", from_server=True)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"NaN", b"[Infinity]", b"-Infinity", b"{'a': 1}", b"\xff", b'"\xc3"'])

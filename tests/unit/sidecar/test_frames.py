@@ -36,6 +36,63 @@ def test_valid(message: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "read_as"),
+    [
+        ({"id": 1, "method": "m", "params": None}, {"id": 1, "method": "m"}),
+        ({"method": "n", "params": None}, {"method": "n"}),
+        (
+            {"id": 1, "method": "tools/list", "params": {"cursor": None, "_meta": None, "own": None}},
+            {"id": 1, "method": "tools/list", "params": {"own": None}},
+        ),
+        (
+            {"id": 1, "method": "tools/call", "params": {"name": "t", "arguments": None, "task": None}},
+            {"id": 1, "method": "tools/call", "params": {"name": "t"}},
+        ),
+        (
+            {"id": 1, "method": "tools/call", "params": {"arguments": {"a": None}, "_meta": {"progressToken": None}}},
+            {"id": 1, "method": "tools/call", "params": {"arguments": {"a": None}, "_meta": {}}},
+        ),
+        (
+            {"id": 1, "method": "completion/complete", "params": {"context": {"arguments": None}}},
+            {"id": 1, "method": "completion/complete", "params": {"context": {}}},
+        ),
+        ({"id": 1, "method": "own", "params": {"arguments": None}},) * 2,
+        (
+            {"method": "notifications/progress", "params": {"total": None}},
+            {"method": "notifications/progress", "params": {}},
+        ),
+        ({"id": 1, "result": {}, "error": None}, {"id": 1, "result": {}}),
+        (
+            {"id": 1, "result": None, "error": {"code": 1, "message": ""}},
+            {"id": 1, "error": {"code": 1, "message": ""}},
+        ),
+    ],
+)
+def test_null_is_absent(message: dict[str, Any], read_as: dict[str, Any]) -> None:
+    """Optional members that are null are as if they were not there; nulls that may mean something stay."""
+    assert frames.validate({"jsonrpc": "2.0", **message}) == {"jsonrpc": "2.0", **read_as}
+
+
+@pytest.mark.parametrize(
+    ("message", "request_id"),
+    [
+        ({"id": "s", "result": None}, "s"),
+        ({"id": 5, "result": [1]}, 5),
+        ({"id": 5, "result": {}, "error": {"code": 1, "message": ""}}, 5),
+        ({"id": 5, "error": None}, 5),
+        ({"id": 5, "error": "text"}, 5),
+        ({"id": None, "result": {}}, None),
+        ({"id": 5}, None),
+    ],
+)
+def test_malformed_responses(message: dict[str, Any], request_id: Any) -> None:
+    """The error tells which request of a server is not answered."""
+    with pytest.raises(MessageInvalid) as caught:
+        frames.validate({"jsonrpc": "2.0", **message})
+    assert caught.value.answers == request_id
+
+
+@pytest.mark.parametrize(
     "message",
     [
         None,
@@ -48,7 +105,6 @@ def test_valid(message: dict[str, Any]) -> None:
         {"jsonrpc": "1.0", "id": 1, "method": "m"},
         {"jsonrpc": "2.0", "id": 1, "method": 5},
         {"jsonrpc": "2.0", "id": 1, "method": "m", "params": [1]},
-        {"jsonrpc": "2.0", "id": 1, "method": "m", "params": None},
         {"jsonrpc": "2.0", "id": None, "method": "m"},
         {"jsonrpc": "2.0", "id": True, "method": "m"},
         {"jsonrpc": "2.0", "id": 1.5, "method": "m"},

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sidecar import frames, mux
-from sidecar.channel import Frame
-from sidecar.errors import AnswerTooLarge, CallTimeout, ConnectionLost, ServerExited, SidecarError
+from sidecar.channel import Frame, Unread
+from sidecar.errors import AnswerInvalid, AnswerTooLarge, CallTimeout, ConnectionLost, ServerExited, SidecarError
 from sidecar.mux import Mux, Told
 from tests.support.fake_server import settle, until, within
 
@@ -91,6 +91,10 @@ async def test_id_echoed_in_another_type(wire: Wire, echoed: Any) -> None:
         {"method": "notifications/message", "params": "text"},
         {"method": ["not", "text"]},
         {"method": 5, "id": 1},
+        {"id": True, "result": {}},
+        {"id": 1.5, "result": {}},
+        {"id": "0_1", "result": {}},
+        {"id": "1" * 5000, "result": {}},
     ],
 )
 async def test_strange_frames(wire: Wire, frame: Frame) -> None:
@@ -224,6 +228,76 @@ async def test_unsent(wire: Wire) -> None:
     assert len(wire.sent) == 1
 
 
+@pytest.mark.parametrize(
+    "wrong", [{}, {"result": None}, {"result": "text"}, {"result": [1]}, {"error": None}, {"result": {}, "error": "x"}]
+)
+async def test_answers_that_are_none(wire: Wire, wrong: Frame) -> None:
+    """The caller has a coded error at once, with and without a task; nothing is kept."""
+    told = Noted()
+    call = asyncio.create_task(wire.mux.request("ping", None, timeout=None))
+    await settle()
+    assert wire.mux.ask(told, "tools/call", {}, timeout=60)
+    for number in (1, 2):
+        wire.mux.on_frame({"jsonrpc": "2.0", "id": number, **wrong})
+    with pytest.raises(AnswerInvalid):
+        await within(call)
+    assert [type(end) for end in told.ends] == [AnswerInvalid]
+    assert (wire.mux._pending, wire.mux._progress) == ({}, {})
+
+
+UNREADABLE = AnswerInvalid("It cannot be read.")
+
+
+async def test_unreadable_answer(wire: Wire) -> None:
+    """It is the answer to the request of its id; without one, to the only request that may be answered."""
+    one, listen, two = Noted(), Noted(), Noted()
+    wire.mux.ask(listen, mux.LISTEN, {}, timeout=60)
+    wire.mux.ask(one, "tools/call", {}, timeout=60)
+    wire.mux.ask(two, "tools/call", {}, timeout=60)
+    for unread in (Unread(99, UNREADABLE), Unread(3, UNREADABLE), Unread(3, UNREADABLE)):
+        wire.mux.on_frame(unread)
+    assert (one.ends, two.ends) == ([], [UNREADABLE])
+    wire.mux.on_frame(Unread(None, UNREADABLE))
+    assert (one.ends, listen.ends, list(wire.mux._pending)) == ([UNREADABLE], [], [1])
+    wire.mux.on_frame(Unread(None, UNREADABLE))
+    assert (listen.ends, wire.mux._doubts) == ([], [])
+
+
+async def test_unreadable_answer_of_several(wire: Wire) -> None:
+    """It was for the one that is left when the others are answered; requests of later on have nothing to do with it."""
+    asked = [Noted() for _ in range(4)]
+    for told in asked[:3]:
+        wire.mux.ask(told, "ping", {}, timeout=60)
+    wire.mux.on_frame(Unread(None, UNREADABLE))
+    wire.mux.ask(asked[3], "ping", {}, timeout=60)
+    for number in (1, 4, 3):
+        wire.mux.on_frame(frames.result(number, {}))
+    assert [told.ends for told in asked] == [
+        [frames.result(1, {})], [UNREADABLE], [frames.result(3, {})], [frames.result(4, {})]
+    ]  # fmt: skip
+    assert (wire.mux._doubts, wire.mux._pending) == ([], {})
+
+
+async def test_unreadable_answer_to_what_was_given_up(wire: Wire) -> None:
+    """Where one of several was given up, it may have been for that: the other goes on."""
+    asked = [Noted() for _ in range(2)]
+    for told in asked:
+        wire.mux.ask(told, "ping", {}, timeout=60)
+    wire.mux.on_frame(Unread(None, UNREADABLE))
+    asked[0].give_up("no more")
+    assert asked[1].ends == []
+    wire.mux.on_frame(frames.result(2, {}))
+    assert (asked[1].ends, wire.mux._doubts) == ([frames.result(2, {})], [])
+
+
+async def test_error_null_beside_a_result(wire: Wire) -> None:
+    """It is a result."""
+    told = Noted()
+    wire.mux.ask(told, "tools/call", {}, timeout=60)
+    wire.mux.on_frame({"jsonrpc": "2.0", "id": 1, "result": {"content": []}, "error": None})
+    assert told.ends == [frames.result(1, {"content": []})]
+
+
 class Noted(Told):
     """Remembers what it ended with."""
 
@@ -243,9 +317,9 @@ async def test_asked_without_a_task(wire: Wire) -> None:
     progress = frames.notification("notifications/progress", {"progressToken": 2, "progress": 5})
     wire.mux.on_frame(progress)
     for number in (2, 1, 1):
-        wire.mux.on_frame(frames.result(number, {}))
+        wire.mux.on_frame(frames.result(number, {"content": []}))
     wire.mux.on_frame(progress)
-    assert (one.ends, two.ends) == ([frames.result(1, {})], [frames.result(2, {})])
+    assert (one.ends, two.ends) == ([frames.result(1, {"content": []})], [frames.result(2, {"content": []})])
     assert seen == [{"progressToken": 2, "progress": 5}]
     assert (wire.mux._pending, wire.mux._progress) == ({}, {})
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sidecar import era
-from sidecar.errors import ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
+from sidecar.errors import AnswerInvalid, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
 from sidecar.relay import Answered
 from tests.support.fake_server import FakeServer, Gate, RpcError, settle, text, until
 from tests.support.inprocess import Recorder, World, space, world
@@ -87,7 +87,7 @@ async def test_errors_pass(hub: World, server: FakeServer) -> None:
         assert caught.value.error == {"code": expected, "message": "went wrong", "data": {"why": [1]}}
 
 
-@pytest.mark.parametrize("wrong", ["text", None, 5, {}])
+@pytest.mark.parametrize("wrong", ["text", 5, {}])
 async def test_error_that_is_none(hub: World, server: FakeServer, wrong: Any) -> None:
     """An error of the wrong type becomes one that clients understand."""
     server.handlers["tools/call"] = lambda channel, frame: channel.push({"id": frame["id"], "error": wrong})
@@ -217,7 +217,17 @@ async def test_debug_log(hub: World, caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_result_that_is_none(hub: World, server: FakeServer) -> None:
-    """A result of the wrong type is an empty one."""
-    server.handlers["tools/call"] = lambda *_: "text"
-    assert await hub.ask(Recorder(), "tools/call", {"name": "ns_echo"}) == {}
+    """A result that clients would refuse is an error with a code, whatever the method."""
+    for method, params, wrong in (
+        ("tools/call", {"name": "ns_echo"}, "text"),
+        ("prompts/get", {"name": "ns_p"}, {}),
+        ("resources/read", {"uri": "note://ns/1"}, None),
+        ("completion/complete", {"ref": {"type": "ref/prompt", "name": "ns_p"}}, []),
+        ("resources/subscribe", {"uri": "note://ns/1"}, 5),
+    ):
+        if method == "resources/subscribe" and server.era == "modern":
+            continue
+        server.handlers[method] = lambda *_, wrong=wrong: wrong
+        with pytest.raises(AnswerInvalid):
+            await hub.ask(Recorder(), method, params)
     await settle()

@@ -109,6 +109,76 @@ async def test_calls_take_it(ways: Ways, transport: Any) -> None:
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(
+    ("read", "hints"), [(False, {}), (True, {"readOnlyHint": True}), (True, {"idempotentHint": True})]
+)
+async def test_asked_again(ways: Ways, transport: Any, read: bool, hints: dict[str, Any]) -> None:
+    """A call that the server did not read, or that does no harm twice, is asked once more on the next connection."""
+    ways.server.extra_tools = [{"name": "again", "inputSchema": {"type": "object"}, "annotations": hints}]
+    channel = ways.server.channel
+    channel.notify("notifications/tools/list_changed")
+    await until(lambda: "a_again" in ways.hub.workspace().view.tool_routes)
+    async with ways.peer(transport) as peer:
+        await call(peer, "echo")
+        ways.server.handlers["tools/call"] = lambda *_: asyncio.Event().wait()
+        calling = asyncio.create_task(call(peer, "again"))
+        lost = await channel.sent("tools/call", 2)
+        if not read:
+            channel.missed = {lost["id"]}
+        del ways.server.handlers["tools/call"]
+        ways.server.tools["again"] = lambda: text("at last")
+        channel.close(ServerExited("It exited with code 3."))
+        assert (await within(calling)).result == text("at last")
+        [upstream] = ways.hub.hub.pool
+        assert (upstream.in_flight, upstream.places._free) == (0, 64)
+    assert (ways.usual, ways.figures()) == ([], {"ok": 1})
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_asked_again_in_vain(ways: Ways, transport: Any) -> None:
+    """Cancelled meanwhile it is given up, and one that is lost twice is an error."""
+    ways.server.extra_tools = [
+        {"name": "gate", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}}
+    ]
+    del ways.server.tools["gate"]
+    ways.server.channel.notify("notifications/tools/list_changed")
+    await until(lambda: ways.hub.workspace().view.tools[-1].get("annotations"))
+    ways.server.handlers["tools/call"] = lambda *_: asyncio.Event().wait()
+    async with ways.peer(transport) as peer:
+        for cancelled in (True, False):
+            channel, connections = ways.server.channel, len(ways.server.channels)
+            calling = asyncio.create_task(call(peer, "gate"))
+            await channel.sent("tools/call")
+            channel.close(ServerExited("It exited with code 3."))
+            again = await ways.server.connected(connections + 1)
+            await again.sent("tools/call")
+            if cancelled:
+                [session] = [each for each in ways.hub.workspace().clients() if each.transport == transport]
+                [request_id] = session.running  # type: ignore[attr-defined]
+                await peer.notify("notifications/cancelled", {"requestId": request_id})
+                assert (await within(calling)).answer["error"]["code"] == -32800
+                await again.sent("notifications/cancelled")
+                again.received.clear()
+            else:
+                again.close(ServerExited("It exited with code 3."))
+                assert (await within(calling)).answer["error"]["data"]["code"] == "SERVER_CONNECTION_LOST"
+        [upstream] = ways.hub.hub.pool
+        assert (upstream.in_flight, upstream.places._free) == (0, 64)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_answers_that_are_none(ways: Ways, transport: Any) -> None:
+    """A result that clients would refuse is an error with a code; what has a certain meaning is repaired."""
+    answers: list[Any] = [None, "text", {"content": 5}, {"structuredContent": {"a": 1}}]
+    ways.server.handlers["tools/call"] = lambda *_: answers.pop(0)
+    async with ways.peer(transport) as peer:
+        for _ in range(3):
+            assert (await call(peer, "echo")).answer["error"]["data"]["code"] == "SERVER_ANSWER_INVALID"
+        assert (await call(peer, "echo")).result == {"structuredContent": {"a": 1}, "content": []}
+    assert (ways.usual, ways.figures()) == ([], {"SERVER_ANSWER_INVALID": 3, "ok": 1})
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_progress(ways: Ways, transport: Any) -> None:
     """It comes before the answer, under the client's own token: over HTTP the response becomes a stream for it."""
     async with ways.peer(transport) as peer:

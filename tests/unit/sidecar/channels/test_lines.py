@@ -11,7 +11,7 @@ from sidecar.channels.lines import Lines, LineTooLong, Tail, frames_of
 def test_lines_however_cut(lines: list[bytes], sizes: list[int]) -> None:
     """The same lines come out wherever the stream is cut."""
     stream = b"\n".join(lines)
-    cutter, found = Lines(1000), []
+    cutter, found = Lines(1000, never), []
     while stream:
         size = sizes.pop() if sizes else 3
         found += cutter.feed(stream[:size])
@@ -20,22 +20,61 @@ def test_lines_however_cut(lines: list[bytes], sizes: list[int]) -> None:
     assert found == b"\n".join(lines).split(b"\n")
 
 
-@pytest.mark.parametrize("pieces", [[b"123456"], [b"123", b"456"], [b"1\n123456\n2"], [b"123", b"456\n"]])
-def test_line_limit(pieces: list[bytes]) -> None:
-    """A line beyond the limit is refused, complete or not."""
-    lines = Lines(5)
+def never(ends: bytes, size: int) -> None:
+    """No line is too long here."""
+    pytest.fail(f"{size} bytes are too long: {ends!r}")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [[b"ab\n123456\ncd\n"], [b"ab\n123", b"456\ncd\n"], [b"ab\n1", b"2345", b"6", b"\ncd", b"\n"]],
+)
+def test_line_over_the_limit(pieces: list[bytes]) -> None:
+    """It is passed over, and told of; the lines before and after it come."""
+    told: list[tuple[bytes, int]] = []
+    lines, found = Lines(5, lambda ends, size: told.append((ends, size))), list[bytes]()
+    for piece in pieces:
+        found += lines.feed(piece)
+    assert ([line for line in found if line], [size for _, size in told]) == ([b"ab", b"cd"], [6])
+    assert told[0][0].startswith(b"123456")
+    assert lines.rest() == b""
+
+
+def test_ends_of_a_line_over_the_limit() -> None:
+    """Its beginning and its end are kept, however long it is between, and whether it ends with a newline or not."""
+    told: list[tuple[bytes, int]] = []
+    lines = Lines(100_000, lambda ends, size: told.append((ends, size)))
+    for piece in (b"begin", b"x" * 99_000, b"y" * 150_000, b"z" * 100, b"end\nnext"):
+        assert lines.feed(piece) in ([], [b""])
+    [(ends, size)] = told
+    assert (ends[:5], ends[-3:], size, len(ends)) == (b"begin", b"end", 249_108, 65_536 + 1024)
+    assert sum(map(len, lines._parts)) == 4
+    lines.feed(b"w" * 200_000)
+    assert (lines.rest(), told[1][1]) == (b"", 200_004)
+
+
+def test_endless_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that goes on for too many bytes, or too long, is refused; what is kept of it is small."""
+    lines = Lines(100_000, never)
     with pytest.raises(LineTooLong):
-        for piece in pieces:
-            lines.feed(piece)
+        for _ in range(100):
+            lines.feed(b"x" * 10_000)
+            assert sum(map(len, lines._parts)) <= 101_000
+    clock = iter([0.0, 0.0, 31.0])
+    monkeypatch.setattr("sidecar.channels.lines.time.monotonic", lambda: next(clock))
+    lines = Lines(10, never)
+    lines.feed(b"x" * 11)
+    with pytest.raises(LineTooLong):
+        lines.feed(b"x")
 
 
 def test_line_at_limit() -> None:
     """A line as long as the limit passes."""
-    assert Lines(5).feed(b"12345\n12345\n") == [b"12345", b"12345"]
+    assert Lines(5, never).feed(b"12345\n12345\n") == [b"12345", b"12345"]
 
 
 NO_FRAMES = [
-    *(b"", b"hello", b"17", b"null", b"[]", b'[{"jsonrpc":"2.0"},1]', b'{"level":"info"}', b'{"jsonrpc":"1.0"}', b"{x"),
+    *(b"", b"hello", b"17", b"null", b"[]", b'[{"json":"2.0"},1]', b'{"level":"info"}', b'{"jsonrpc":"1.0"}', b"{x"),
     *(b'{"a":' * 100_000, b"\xff", b"{\xff}"),
 ]
 

@@ -14,26 +14,11 @@ BIG = b"b" * (Writer.TOGETHER + 1)
 
 
 class Pipe:
-    """A pipe whose one end a Writer has; the kernel's calls on it are counted."""
+    """A pipe whose one end a Writer has; `writes` are the kernel's calls on it."""
 
     def __init__(self, reading: int, writer: Writer) -> None:
         self.reading, self.writer = reading, writer
         self.writes: list[bytes] = []
-        transport = writer._transport
-        assert transport is not None
-        write = transport.write
-
-        class Counting:
-            """The transport, and what it was given."""
-
-            def __getattr__(self, name: str) -> object:
-                return getattr(transport, name)
-
-            def write(_, data: bytes) -> None:  # noqa: N805 - `self` is the pipe
-                self.writes.append(data)
-                write(data)
-
-        writer._transport = Counting()  # type: ignore[assignment]
 
     async def read(self, count: int) -> bytes:
         """That many bytes."""
@@ -44,11 +29,19 @@ class Pipe:
 
 
 @pytest.fixture
-async def pipe() -> AsyncIterator[Pipe]:
+async def pipe(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pipe]:
     """An open pipe."""
     reading, writing = os.pipe()
     writer = await write_pipe(writing, lambda: None)
-    yield Pipe(reading, writer)
+    made, write = Pipe(reading, writer), os.write
+
+    def counted(fd: int, data: bytes) -> int:
+        if fd == writing:
+            made.writes.append(data)
+        return write(fd, data)
+
+    monkeypatch.setattr("sidecar.channels.pipes.os.write", counted)
+    yield made
     writer.abort()
     await writer.closed
     os.close(reading)

@@ -24,6 +24,48 @@ async def test_write_after_a_full_pipe_was_closed() -> None:
     assert [await within(writer.write(b"late"), 2), await within(waiting, 2)] == [False, False]
 
 
+@pytest.mark.parametrize("read", [0, 5, 12, 17])
+async def test_take_back(read: int) -> None:
+    """What nobody has read is taken out of the pipe, so that nobody reads it; what was not written is with it."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    writer = await write_pipe(writing, lambda: None)
+    writer.offer(b"first line\n", at_once=True)
+    writer.offer(b"second\n", at_once=True)
+    assert len(os.read(reading, read) if read else b"") == read
+    writer.offer(b"waits\n")
+    assert writer.take_back() == b"first line\nsecond\nwaits\n"[read:]
+    with pytest.raises(BlockingIOError):
+        os.read(reading, 1)
+    writer.abort()
+    await writer.closed
+    os.close(reading)
+
+
+async def test_take_back_after_the_reader_has_left() -> None:
+    """What it left is there, and what was written when it had gone; of a pipe that is closed nothing is told."""
+    reading, writing = os.pipe()
+    writer = await write_pipe(writing, lambda: None)
+    writer.offer(b"left\n", at_once=True)
+    os.close(reading)
+    writer.offer(b"too late\n", at_once=True)
+    await within(writer.closed)
+    assert writer.take_back() == b"left\ntoo late\n"
+    assert not writer.offer(b"closed\n")
+
+
+async def test_nothing_is_taken_back_from_who_may_read_it() -> None:
+    """What was written before the pipe was closed is for the other side, however late it reads."""
+    reading, writing = os.pipe()
+    writer = await write_pipe(writing, lambda: None)
+    writer.offer(b"last words\n", at_once=True)
+    writer.close()
+    await within(writer.closed)
+    assert writer.take_back() == b""
+    assert os.read(reading, 99) == b"last words\n"
+    os.close(reading)
+
+
 async def test_what_is_written_together() -> None:
     """What is given in one turn of the loop is one write; what is alone is written at once; what has to wait is not."""
     reading, writing = os.pipe()

@@ -1,0 +1,54 @@
+"""One request to a server, over the connections that it has one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sidecar.channel import Frame
+from sidecar.errors import ConnectionLost
+
+if TYPE_CHECKING:
+    from sidecar.upstream import Upstream
+
+
+async def ask(
+    upstream: Upstream,
+    method: str,
+    params: dict[str, Any],
+    timeout: float,
+    how: Mapping[str, Any],
+    *,
+    patience: float,
+    repeated: bool = False,
+) -> Frame:
+    """Ask over the connection there is; if there is none, or it turns out to have ended, over the next one.
+
+    A request that may have been carried out when the connection ended is asked once more if that does no harm, unless
+    it was `repeated` before. `how` are further arguments of `Connection.request`. `timeout` in seconds, of which
+    `patience` at most are spent on waiting for a connection.
+
+    Raises:
+        SidecarError: as `Upstream.request`.
+    """
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    left, lost = timeout, None
+    while True:
+        connection = upstream.connection
+        if connection is None or connection is lost:
+            connection = await upstream.reconnected(began + min(timeout, patience) - clock(), lost)
+            left = timeout - (clock() - began)
+        try:
+            return await connection.request(method, params, timeout=left, **how)
+        except ConnectionLost as error:
+            if error.sent and (repeated or not repeatable(upstream, method, params)):
+                raise
+            repeated = repeated or error.sent
+            lost = connection
+
+
+def repeatable(upstream: Upstream, method: str, params: dict[str, Any]) -> bool:
+    """Whether a request may be carried out twice without harm."""
+    return upstream.catalog is not None and upstream.catalog.repeatable(method, params)
