@@ -23,7 +23,7 @@ ABLE: Json = {"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {
 FORM: Json = {"action": "accept", "content": {"name": "Ada"}}
 ERAS: tuple[Era, ...] = ("legacy", "modern")
 OWN = {era: sidecar.mock(f"own-{era}", "--era", era, namespace="own", session="per_client") for era in ERAS}
-FEW = sidecar.mock("few", "--era", "legacy", namespace="own", session="per_client", max_instances=3)
+FEW = sidecar.mock("few", "--era", "legacy", namespace="own", session="per_client", max_instances=6)
 BOTH = pytest.mark.parametrize("transport", ["sse", "http"])
 EVERY = pytest.mark.parametrize(("server", "transport"), list(itertools.product(ERAS, ("sse", "http"))))
 PATIENCE = 1.0
@@ -259,8 +259,8 @@ async def test_clients_that_vanish_leave_nothing(hasty: Sidecar, server: Era, tr
 
 
 async def test_parked_calls_count_as_instances(hub: Sidecar) -> None:
-    """Over Streamable HTTP each call that waits has a process to itself, at most `max_instances` of them."""
-    async with connect(hub, "few", "http") as peer:
+    """Over Streamable HTTP each call that waits has a process to itself: where there are keys, up to half of them."""
+    async with connect(hub, "few", "http", token=KeyFile(hub.data_dir).add("another")) as peer:
         results = [await asked(peer, message=str(number)) for number in range(3)]
         refused = await peer.request("tools/call", {"name": "own_elicit", "arguments": {"message": "one more"}})
         assert code(refused) == "SERVER_INSTANCES"

@@ -132,7 +132,7 @@ async def test_requests_are_no_clients(tmp_path: Path) -> None:
             workspace = hub.workspace()
             (party,) = workspace.sessions - {workspace.sessionless}
             assert (party.lasting, workspace.clients()) == (True, set())
-            assert len(server.channels) == 1
+            assert server.open == 1
     await until(lambda: server.open == 0)
 
 
