@@ -19,6 +19,7 @@ from sidecar.channels.output import Output
 from sidecar.channels.web import parse
 from sidecar.connection import Connection
 from sidecar.errors import SidecarError
+from sidecar.lists import Undeclared
 from sidecar.mux import Mux, Told
 from tests.support.fake_server import FakeServer, settle, until, within
 
@@ -151,8 +152,10 @@ class Owner:
 
     log_level = None
     rename = str
+    owned = tuple
 
     def __init__(self) -> None:
+        self.undeclared = Undeclared()
         self.catalog = asyncio.Event()
 
     def catalog_read(self, connection: Connection) -> None:
