@@ -155,19 +155,20 @@ def test_every_expression_has_a_row() -> None:
 
 @pytest.mark.parametrize("where", ROWS)
 def test_a_megabyte(where: str) -> None:
-    """Each fragment, over and over, alone and after what is not matched."""
+    """Each fragment, over and over; an eighth of it where only the hub's own or its owner's text is read."""
     pattern = EXPRESSIONS[where]
     assert pattern is not None
     used = methods().get(where.rpartition(" ")[2], set())
     for fragment in ROWS[where]:
-        line = fragment * (SIZE // len(fragment))
+        size = SIZE if "secret" in where or where.startswith("sidecar/") else SIZE // 8
+        line = fragment * (size // len(fragment))
         began = time.process_time()
         if where.rpartition(" ")[2] in PASSED_ON or (used and used <= ANCHORED):
             pattern.match(line + "\0")
             pattern.fullmatch(line + "\0")
         else:
             pattern.sub("", line)
-        assert time.process_time() - began < LIMIT, f"{fragment!r} x {SIZE // len(fragment)}"
+        assert time.process_time() - began < LIMIT, f"{fragment!r} x {size // len(fragment)}"
 
 
 @pytest.mark.parametrize("fragment", ["eyJ-", "://a:", "?a=", "bearer ", "token=", "Bearer "])
