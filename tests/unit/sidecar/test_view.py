@@ -124,3 +124,30 @@ def test_whether_headers_are_wanted() -> None:
     view = View(tools=({"name": "a"}, {"name": "b", "inputSchema": schema}))
     assert view.wants_headers
     assert (view.schema("a"), view.schema("b"), view.schema("c")) == (None, schema, None)
+
+
+def test_schemas_that_are_no_objects_differ_by_era() -> None:
+    """Legacy clients get them wrapped, in a list of their own; what is asked for by routes knows of it."""
+    odd = {"name": "odd", "inputSchema": {}, "outputSchema": {"type": "array"}}
+    plain = {"name": "plain", "inputSchema": {}, "outputSchema": {"type": "object"}}
+    view = build([source("one", tools=[odd, plain])], "{name}")
+    assert view.items("tools", "modern") == (odd, plain)
+    legacy = view.listed("tools", "legacy")
+    assert legacy[0]["outputSchema"] == {
+        "type": "object",
+        "properties": {"result": {"type": "array"}},
+        "required": ["result"],
+    }
+    assert legacy[1] is plain
+    assert legacy is view.listed("tools", "legacy")
+    assert view.listed("tools", "modern") == [odd, plain]
+    assert [view.tool_routes[name].wrapped for name in ("odd", "plain")] == [True, False]
+    assert [view.offers[0].wraps(name) for name in ("odd", "plain", "none")] == [True, False, False]
+
+
+def test_uris_that_are_none() -> None:
+    """A prefix makes a URI of what is none; without one it cannot be listed for clients that read URIs."""
+    resources = [{"uri": "readme", "name": "r"}, {"uri": "a:b", "name": "b"}]
+    prefixed, plain = (build([source("one", resources=resources)], template) for template in (PREFIX, "{name}"))
+    assert [each["uri"] for each in prefixed.resources] == ["hub://one/readme", "a:one/b"]
+    assert [each["uri"] for each in plain.resources] == ["a:b"]
