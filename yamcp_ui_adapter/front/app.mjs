@@ -6,6 +6,7 @@ import { Auth } from './auth.mjs';
 import { originOf } from './client.mjs';
 import { seenFrom } from './console/address.mjs';
 import { answerOf, FrontError, headersOf, told } from './errors.mjs';
+import { isFramingError } from './framing.mjs';
 import { Health, healthz } from './health.mjs';
 import { Hub } from './hub.mjs';
 import { hubApi } from './hub_api.mjs';
@@ -31,6 +32,9 @@ const KEEP_ALIVE = 75_000;
 
 /** The front, from start to stop. */
 export class Front {
+  /** Connections with a request that nobody can tell the end of: what follows on one may be its body. @type {WeakSet<Duplex>} */
+  #doubtful = new WeakSet();
+
   /** @param {import('./settings.mjs').Settings} settings @param {import('./log.mjs').Log} log */
   constructor(settings, log) {
     this.settings = settings;
@@ -82,7 +86,9 @@ export class Front {
   #listener(handle) {
     const options = { keepAliveTimeout: KEEP_ALIVE };
     const { tls } = this.settings;
-    return tls ? new SecureServer(tls, options, handle, this.log) : createServer(options, handle);
+    const server = tls ? new SecureServer(tls, options, handle, this.log) : createServer(options, handle);
+    server.maxHeadersCount = 0; // no limit: Node would drop the rest without a word, and with it what frames the body
+    return server;
   }
 
   /** What is not on the fast way to the sidecar. */
@@ -115,6 +121,7 @@ export class Front {
 
   /** @param {IncomingMessage} request @param {ServerResponse} response */
   #handle(request, response) {
+    if (this.#doubtful.has(request.socket)) return; // it ends with the refusal that is being sent
     try {
       const area = this.auth.pass(request);
       if (area === 'mcp') this.relay.handle(this.auth.vouch(request), response);
@@ -127,6 +134,7 @@ export class Front {
   /** @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head */
   #upgrade(request, socket, head) {
     socket.on('error', () => {}); // whoever asked has left
+    if (this.#doubtful.has(socket)) return;
     try {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') return reenter(this.server, request, socket, head);
       this.auth.pass(request);
@@ -152,6 +160,10 @@ export class Front {
     if (known.code === 'HUB_INTERNAL' && known.status === 500)
       this.log.fault('a request failed', error, { path: pathOf(request) });
     for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value);
+    if (isFramingError(known.code)) {
+      this.#doubtful.add(request.socket);
+      response.setHeader('Connection', 'close');
+    }
     if (/^\/mcp(\/|$)/i.test(request.url ?? '') && error instanceof FrontError) sendRpcError(response, error);
     else if (!wantsPage(request))
       send(response, known.status, 'application/json; charset=utf-8', JSON.stringify(answerOf(error)));

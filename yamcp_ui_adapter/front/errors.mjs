@@ -76,8 +76,18 @@ export const CATALOGUE = {
   },
   LENGTH_REQUIRED: {
     status: 411,
-    cause: 'A DELETE or OPTIONS came with a body of unknown length.',
+    cause: 'A request with another method than POST, PUT or PATCH came with a body of unknown length.',
     hint: 'Send it without a body.',
+  },
+  FRAMING_REFUSED: {
+    status: 400,
+    cause: 'A request does not say beyond doubt where it ends (protection against request smuggling).',
+    hint: 'Send either one Content-Length or Transfer-Encoding: chunked; name neither of them, nor Host, in Connection.',
+  },
+  HEADERS_TOO_MANY: {
+    status: 431,
+    cause: 'A request has more than 1,000 headers.',
+    hint: 'Send fewer; if a proxy adds them, look for a loop of proxies.',
   },
   BODY_TOO_LARGE: {
     status: 413,
