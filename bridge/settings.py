@@ -90,7 +90,9 @@ class Settings(BaseSettings):
         None, description="Address of the hub as browsers and clients see it, when it is not http://HUB_HOST:HUB_PORT."
     )
     allowed_hosts: str = Field(
-        "", description="Further Host names (comma-separated) that requests may carry; loopback names always may."
+        "",
+        description="Further Host names (comma-separated) that requests may carry; loopback names always may. "
+        "Their pages may use the endpoints from a browser (CORS).",
     )
     token: SecretStr | None = Field(
         None, description="The hub's token, 16 to 512 visible ASCII characters; with it set, loopback wants it too."

@@ -66,7 +66,9 @@ test('the token itself is not among the settings', () => {
 test('every hub reaches YAMCP-UI by its Unix socket, whatever a setting that is no more says', () => {
   const path = '/tmp/x/run/yamcp-ui.sock';
   const place = { connect: { path }, request: { socketPath: path }, host: `localhost:${path}` };
-  for (const env of [{}, { HUB_TOKEN: TOKEN }, { HUB_YAMCP_UI_PORT: '8767' }]) {
+  /** @type {Record<string, string>[]} */
+  const environments = [{}, { HUB_TOKEN: TOKEN }, { HUB_YAMCP_UI_PORT: '8767' }];
+  for (const env of environments) {
     assert.deepEqual(placeOf(settings(env)), place);
   }
 });

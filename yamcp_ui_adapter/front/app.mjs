@@ -5,6 +5,7 @@ import express from 'express';
 import { Auth } from './auth.mjs';
 import { originOf } from './client.mjs';
 import { seenFrom } from './console/address.mjs';
+import { allowReading, isPreflight, sendPreflight } from './cors.mjs';
 import { answerOf, FrontError, headersOf, told } from './errors.mjs';
 import { isFramingError } from './framing.mjs';
 import { Health, healthz } from './health.mjs';
@@ -108,13 +109,12 @@ export class Front {
       site.use(sidecarPages({ socket: settings.sidecarSocket, key, log }));
     }
     site.use(new Pages().handler((request) => seenFrom(hub.state, originOf(request, settings.trustedProxies))));
+    site.use('/.well-known', nothing); // YAMCP-UI would answer with a page
     site.use(hubApi({ hub, settings }));
     if (this.yamcpUi) site.use(this.yamcpUi.router);
     site.use(yamcpApi({ hub, settings }));
     site.get('/', (_, response) => response.redirect(302, '/hub/'));
-    site.use((request) => {
-      throw new FrontError('NOT_FOUND', `There is nothing at ${request.path}.`);
-    });
+    site.use(nothing);
     site.use(this.#failed());
     return site;
   }
@@ -122,7 +122,13 @@ export class Front {
   /** @param {IncomingMessage} request @param {ServerResponse} response */
   #handle(request, response) {
     if (this.#doubtful.has(request.socket)) return; // it ends with the refusal that is being sent
+    const { guard } = this.auth;
     try {
+      allowReading(request, response, guard.named);
+      if (isPreflight(request, guard.named)) {
+        guard.pass(request); // without a token: a browser sends none with it
+        return sendPreflight(request, response);
+      }
       const area = this.auth.pass(request);
       if (area === 'mcp') this.relay.handle(this.auth.vouch(request), response);
       else if (!this.login?.answers(request, response)) this.site(request, response);
@@ -187,6 +193,11 @@ function protect(_, response, next) {
   });
   next();
 }
+
+/** @type {import('express').Handler} */
+const nothing = (request) => {
+  throw new FrontError('NOT_FOUND', `There is nothing at ${request.baseUrl}${request.path}.`);
+};
 
 /** @param {ServerResponse} response @param {number} status @param {string} type @param {string} body */
 function send(response, status, type, body) {

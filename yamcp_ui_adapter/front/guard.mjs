@@ -51,6 +51,7 @@ export class Guard {
       if (!bearer) this.checkPage(request);
       checkChange(request.headers);
     }
+    if (area === 'mcp' && !this.protected) this.#checkClient(request);
     return area;
   }
 
@@ -63,7 +64,9 @@ export class Guard {
     const literal = this.protected && isLiteral(host);
     if (!literal && !this.hosts.has(hostname(host))) throw new FrontError('HOST_REFUSED');
     if (origin === undefined) return;
-    const own = this.protected ? isOwnPage(headers, this.named, { said: true }) : this.hosts.has(originHost(origin));
+    const own = this.protected
+      ? isOwnPage(headers, this.named, { said: true })
+      : this.hosts.has(originHost(origin)) || isNamed(origin, this.named);
     if (!own) throw new FrontError('ORIGIN_REFUSED', "The Origin of the request is not one of the hub's.");
   }
 
@@ -80,6 +83,18 @@ export class Guard {
     }));
     const loopback = LOOPBACK.includes(page.name) && LOOPBACK.includes(hub.name);
     if (page.port !== hub.port || !(loopback || page.name === hub.name)) throw new FrontError('ORIGIN_REFUSED');
+  }
+
+  /**
+   * Where no token is wanted, only Origin and Sec-Fetch-Site tell a page of another program on this machine, which may use
+   * no endpoint, from a client. Programs send neither.
+   * @param {Asked} request
+   */
+  #checkClient(request) {
+    const { origin, 'sec-fetch-site': site } = request.headers;
+    this.checkPage(request);
+    if ([undefined, 'same-origin', 'none'].includes(/** @type {any} */ (site)) || isNamed(origin, this.named)) return;
+    throw new FrontError('ORIGIN_REFUSED');
   }
 
   /**

@@ -61,8 +61,10 @@ function carry(answer, response) {
   answer.once('close', () => {
     if (!answer.complete) response.destroy(); // the sidecar died in mid-answer
   });
-  const connection = response.shouldKeepAlive ? 'keep-alive' : 'close';
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, { ...answerHeaders(answer.headers), connection });
+  const headers = answerHeaders(answer.headers);
+  for (const name of Object.keys(headers)) if (name.startsWith('access-control-')) delete headers[name]; // see cors.mjs
+  headers.connection = response.shouldKeepAlive ? 'keep-alive' : 'close';
+  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
   if (answer.headers['content-length'] === undefined) response.flushHeaders();
   answer.pipe(response);
 }
