@@ -69,6 +69,37 @@ test('every route, page, file and endpoint wants a token, whatever it is asked',
   }
 });
 
+test('a cookie counts for the hub’s own pages alone, whatever is asked for', LIMIT, async () => {
+  const cookie = await site.cookie();
+  for (const sent of [
+    { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' },
+    { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
+    { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' },
+  ]) {
+    const headers = { cookie, ...sent };
+    for (const [method, path] of everything()) {
+      if (/^\/mcp(\/|$)/.test(path) || path === '/login') continue; // no cookie counts there
+      if (method === 'WS') {
+        assert.equal(await site.upgrade({ ...headers, origin: 'http://localhost:1' }, path), 403, path);
+        continue;
+      }
+      const { status, body } = await site.ask(method, path, { headers });
+      if (path === '/healthz') assert.ok(method === 'HEAD' || !('version' in body), 'as anybody');
+      else assert.equal(status, 403, `${method} ${path} ${JSON.stringify(sent)}`);
+    }
+  }
+  const link = { cookie, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+  for (const [path, status] of /** @type {[string, number][]} */ ([
+    ['/hub/', 200],
+    ['/workspaces', 200],
+    ['/status', 403],
+    ['/metrics', 403],
+    ['/api/hub/state', 403],
+  ])) {
+    assert.equal((await site.ask('GET', path, { headers: { ...link, ...HTML } })).status, status, path);
+  }
+});
+
 test('the routes that are known to Express are among those', LIMIT, async () => {
   const root = mkdtempSync(join(tmpdir(), 'front'));
   const front = new Front(load({ HUB_DATA_DIR: root, HUB_TOKEN: TOKEN, HUB_YAMCP_UI_DIR: STANDIN }), new Log('error'));

@@ -16,7 +16,7 @@ import { Login } from './login.mjs';
 import { errorPage, Pages } from './pages.mjs';
 import { Relay, sendRpcError } from './proxy.mjs';
 import { sidecarPages } from './sidecar_pages.mjs';
-import { SecureServer } from './tls.mjs';
+import { httpsAlone, SecureServer } from './tls.mjs';
 import { reenter, refuseUpgrade } from './upgrade.mjs';
 import { yamcpApi } from './yamcp_api.mjs';
 import { YamcpUi } from './yamcp_ui.mjs';
@@ -124,6 +124,7 @@ export class Front {
     if (this.#doubtful.has(request.socket)) return; // it ends with the refusal that is being sent
     const { guard } = this.auth;
     try {
+      if (this.settings.tls) httpsAlone(request, response);
       allowReading(request, response, guard.named);
       if (isPreflight(request, guard.named)) {
         guard.pass(request); // without a token: a browser sends none with it

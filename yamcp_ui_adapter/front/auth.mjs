@@ -7,6 +7,7 @@ import { FrontError } from './errors.mjs';
 import { Guard } from './guard.mjs';
 import { Keyring } from './keys.mjs';
 import { isOwnPage } from './origin.mjs';
+import { SIDECAR_PAGES } from './sidecar_pages.mjs';
 
 /**
  * @import {IncomingMessage} from 'node:http'
@@ -145,22 +146,25 @@ export class Auth {
   /** @param {IncomingMessage} request @param {Area} area @param {Principal | null} bearer */
   #admit(request, area, bearer) {
     const who = bearer ? { principal: bearer, login: null } : area === 'mcp' ? null : this.#byCookie(request);
-    if (who) this.#who.set(request, who);
+    const foreign = Boolean(who?.login) && !this.#isOwn(request, area);
+    if (who && !foreign) this.#who.set(request, who);
     if (isFree(request) || isEntry(request, area)) return;
     if (!who) throw new FrontError('TOKEN_REQUIRED');
     if (area !== 'mcp' && !who.principal.admin) throw new FrontError('KEY_FORBIDDEN');
-    if (who.login) this.#checkPage(request, area);
+    if (foreign)
+      throw new FrontError('ORIGIN_REFUSED', 'The request does not say that it comes from a page of the hub.');
   }
 
   /**
-   * A browser sends its cookie for whatever page asks it to: a change, a WebSocket or data is for the hub's own pages.
+   * A browser sends its cookie for whatever page asks it to. It counts for the hub's own pages, and where a person
+   * follows a link to one: there the page that has the link reads nothing.
    * @param {IncomingMessage} request @param {Area} area
    */
-  #checkPage({ method, headers }, area) {
+  #isOwn({ method, url = '', headers }, area) {
     const changes = (method !== 'GET' && method !== 'HEAD') || headers.upgrade !== undefined;
-    if (!changes && area !== 'api') return;
-    if (isOwnPage(headers, this.guard.named, { said: changes })) return;
-    throw new FrontError('ORIGIN_REFUSED', 'The request does not say that it comes from a page of the hub.');
+    if (isOwnPage(headers, this.guard.named, { said: changes })) return true;
+    const isPage = (area === 'hub' || area === 'other') && !SIDECAR_PAGES.includes(pathOf(url));
+    return !changes && isPage && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
   }
 
   // --- to the sidecar ----------------------------------------------------------------------------------------------
