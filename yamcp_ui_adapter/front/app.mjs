@@ -108,7 +108,11 @@ export class Front {
       const key = () => auth.keyring?.front ?? null;
       site.use(sidecarPages({ socket: settings.sidecarSocket, key, log }));
     }
-    site.use(new Pages().handler((request) => seenFrom(hub.state, originOf(request, settings.trustedProxies))));
+    site.use(
+      new Pages().handler((request) =>
+        auth.isAdmin(request) ? seenFrom(hub.state, originOf(request, settings.trustedProxies)) : null,
+      ),
+    );
     site.use('/.well-known', nothing); // YAMCP-UI would answer with a page
     site.use(hubApi({ hub, settings }));
     if (this.yamcpUi) site.use(this.yamcpUi.router);

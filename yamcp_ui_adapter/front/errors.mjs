@@ -44,6 +44,11 @@ export const CATALOGUE = {
     cause: 'The token is not valid: mistyped, revoked, or of another hub.',
     hint: 'Compare it with what hubctl token says, or have a new key made: hubctl keys add NAME.',
   },
+  PAGE_SECRET_REQUIRED: {
+    status: 401,
+    cause: "A browser's login came without its other half, which the hub's pages keep.",
+    hint: 'Log in again at /login; a program sends the header Authorization: Bearer <token>.',
+  },
   KEY_FORBIDDEN: {
     status: 403,
     cause: 'The key is for MCP endpoints; pages and the API are for the token of the hub and keys with --admin.',
@@ -231,7 +236,7 @@ export function statusOf(code) {
 }
 
 /** What WWW-Authenticate says of an error besides the scheme. @type {Record<string, string>} */
-const CHALLENGES = { TOKEN_REQUIRED: '', TOKEN_INVALID: ', error="invalid_token"' };
+const CHALLENGES = { TOKEN_REQUIRED: '', PAGE_SECRET_REQUIRED: '', TOKEN_INVALID: ', error="invalid_token"' };
 
 /**
  * Headers that an answer with this error has: how to authenticate, or when to try again.

@@ -20,9 +20,10 @@ import { Presence } from './yamcp_ui_presence.mjs';
 const PATIENCE = 10_000;
 const IDLE = 4_000;
 /** What YAMCP-UI has no use for, and what would let it answer that its page has not changed since the overlay was not in it. */
-const NOT_SENT = ['cookie', 'authorization', 'origin'];
+const NOT_SENT = ['cookie', 'authorization', 'origin', 'x-hub-page'];
 const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-range', 'range'];
 const NOT_TOLD = ['x-powered-by', 'access-control-allow-credentials'];
+const EARLY = '<script src="/hub/assets/secret.mjs"></script>';
 const OVERLAY =
   '<link rel="stylesheet" href="/hub/overlay/overlay.css"><script type="module" src="/hub/overlay/overlay.mjs"></script>';
 const PAGE_HEADERS = {
@@ -34,6 +35,7 @@ const AWAY_PAGE = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>YAMCP-UI does not answer</title>
+${EARLY}
 <noscript><meta http-equiv="refresh" content="3"></noscript>
 <link rel="stylesheet" href="/hub/overlay/overlay.css"><script type="module" src="/hub/overlay/away.mjs"></script>
 </head>
@@ -141,6 +143,9 @@ function carry(answer, request, response) {
 
 const addOverlay = responseInterceptor(async (bytes) => {
   const html = bytes.toString('utf8');
+  const [start] = /<head(?:\s[^>]*)?>/i.exec(html) ?? [''];
   const end = html.search(/<\/head\s*>/i);
-  return end < 0 ? OVERLAY + html : html.slice(0, end) + OVERLAY + html.slice(end);
+  if (end < 0) return EARLY + OVERLAY + html;
+  const begin = start ? html.indexOf(start) + start.length : end;
+  return html.slice(0, begin) + EARLY + html.slice(begin, end) + OVERLAY + html.slice(end);
 });
