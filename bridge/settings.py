@@ -72,7 +72,6 @@ class Settings(BaseSettings):
     yamcp_ui_dir: Path | None = Field(
         None, description="A built YAMCP-UI (checkout or installed package), to be run and shown; none: the console."
     )
-    yamcp_ui_port: int = Field(8767, ge=1, le=65535, description="Loopback port that YAMCP-UI is run on.")
     data_dir: Path = Field(
         default_factory=lambda: _xdg("XDG_DATA_HOME", ".local/share") / "yamcp-hub",
         description="The hub's own data: hub.json, the last good state, logs.",
@@ -91,7 +90,9 @@ class Settings(BaseSettings):
         None, description="Address of the hub as browsers and clients see it, when it is not http://HUB_HOST:HUB_PORT."
     )
     allowed_hosts: str = Field(
-        "", description="Further Host names (comma-separated) that requests may carry; loopback names always may."
+        "",
+        description="Further Host names (comma-separated) that requests may carry; loopback names always may. "
+        "Their pages may use the endpoints from a browser (CORS).",
     )
     token: SecretStr | None = Field(
         None, description="The hub's token, 16 to 512 visible ASCII characters; with it set, loopback wants it too."
@@ -268,7 +269,7 @@ class Settings(BaseSettings):
 
     @property
     def yamcp_ui_socket(self) -> Path:
-        """Where YAMCP-UI listens when protected, instead of its port."""
+        """Where YAMCP-UI listens: it checks neither Host nor Origin of most requests, so no page may reach it."""
         return self.runtime / "yamcp-ui.sock"
 
     @property

@@ -7,21 +7,21 @@ import functools
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from bridge.keys import Principal
 from bridge.settings import Settings
 from sidecar import codec, frames
 from sidecar.asgi import header, not_allowed, parse, read_body, replay, respond, respond_error
 from sidecar.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
-from sidecar.errors import HostRefused, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
-from sidecar.hosts import hostname, origin_host
-from sidecar.http_protocol import HttpProtocol, learn
+from sidecar.errors import SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
+from sidecar.http_protocol import HEAD, HttpProtocol, learn
 from sidecar.hub import Hub
 from sidecar.metrics import Metrics
+from sidecar.origins import Headers, Origins, cors, preflight
 from sidecar.sse import SseTransport
 from sidecar.status import StatusReporter
 from sidecar.streamable import HttpTransport
@@ -30,7 +30,6 @@ from sidecar.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 PARTS = frozenset({"", "sse", "messages"})
 """What a workspace has below its path."""
 Page = Callable[[Send], Awaitable[None]]
@@ -56,10 +55,7 @@ class Endpoints:
         self._http = http
         self._reporter = reporter
         self._metrics = metrics
-        self._hosts = LOOPBACK | {settings.host.strip("[]").lower()}
-        self._hosts |= {host.strip().lower() for host in settings.allowed_hosts.split(",") if host.strip()}
-        if settings.public_url:
-            self._hosts |= {(urlsplit(settings.public_url).hostname or "").lower()}
+        self._origins = Origins(settings)
         self._most_bytes = settings.max_body_bytes
         self._protected = settings.protected
         self._pages: dict[str, Page] = {
@@ -76,9 +72,29 @@ class Endpoints:
         path = scope.get("raw_path") or scope["path"].encode()
         parts = [unquote(part) for part in path.decode("latin-1").split("?")[0].split("/") if part]
         principal: Principal = scope["state"][PRINCIPAL] if self._protected else EVERYBODY
-        if not self._protected and (refusal := self._foreign(scope)):
+        answer = send if self._protected else await self._for_pages(parts, scope, send)
+        if answer is not None:
+            await self._serve_path(parts, principal, scope, receive, answer)
+
+    async def _for_pages(self, parts: list[str], scope: Scope, send: Send) -> Send | None:
+        """What answers the request so that a page of a named origin may read it (CORS); None where it is answered."""
+        host, origin, site = (_text(scope, name) for name in (b"host", b"origin", b"sec-fetch-site"))
+        if refusal := self._origins.refusal(host, origin, site):
             await respond_error(send, refusal.status, refusal)
-        elif len(parts) in (2, 3) and parts[0] == "mcp":
+            return None
+        if parts[:1] not in (["mcp"], [".well-known"]) or not self._origins.names(origin):
+            return send
+        if scope["method"] == "OPTIONS":
+            requested = _text(scope, b"access-control-request-headers")
+            await respond(send, 200, b"", b"text/plain", (*cors(origin), *preflight(requested)))
+            return None
+        scope["state"][HEAD] = b""  # the short way, which would learn it, writes heads of its own
+        return _with(send, cors(origin))
+
+    async def _serve_path(
+        self, parts: list[str], principal: Principal, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if len(parts) in (2, 3) and parts[0] == "mcp":
             await self._serve_workspace(parts[1], parts[2] if len(parts) == 3 else "", principal, scope, receive, send)
         elif (page := self._page(scope["path"], principal)) is None:
             await respond_error(send, 404, self._unknown("There is nothing at this path.", "", principal))
@@ -89,18 +105,6 @@ class Endpoints:
 
     def _page(self, path: str, principal: Principal) -> Page | None:
         return self._pages.get(path) if principal.admin or path == OPEN_PATH else None
-
-    def _foreign(self, scope: Scope) -> HostRefused | None:
-        """A browser's page of another site must not reach the hub by DNS rebinding (MCP, Transports, Security).
-
-        Where a token is wanted there is no need: no page has it, and no browser sends it by itself.
-        """
-        if hostname(header(scope, b"host").decode("latin-1")) not in self._hosts:
-            return HostRefused("The Host of the request is not one of the hub's.")
-        origin = header(scope, b"origin").decode("latin-1")
-        if origin and origin_host(origin) not in self._hosts:
-            return HostRefused("The Origin of the request is not one of the hub's.")
-        return None
 
     # --- workspaces ----------------------------------------------------------------------------------------------
 
@@ -251,3 +255,18 @@ def _session_id(query: bytes) -> str:
     if name == b"session_id" and value.isalnum():
         return value.decode("latin-1")
     return parse_qs(query.decode("latin-1")).get("session_id", [""])[0]
+
+
+def _text(scope: Scope, name: bytes) -> str:
+    return header(scope, name).decode("latin-1")
+
+
+def _with(send: Send, more: Headers) -> Send:
+    """What sends each response with more headers."""
+
+    async def send_with(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *more]
+        await send(message)
+
+    return send_with

@@ -9,20 +9,25 @@ import re
 from functools import lru_cache
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]\\]+))(?::([0-9]{1,5}))?", re.IGNORECASE)
-_ORIGIN = re.compile(r"https?://(.+)", re.IGNORECASE)
+_ORIGIN = re.compile(r"(https?)://(.+)", re.IGNORECASE)
+DEFAULT_PORTS = {"http": 80, "https": 443}
 _HIGHEST_PORT = 65535
 
 
 @lru_cache(maxsize=256)
-def hostname(host: str) -> str:
-    """The name or address in a Host header, in lower case and without brackets; empty where the header is malformed."""
+def host_and_port(host: str) -> tuple[str, int | None]:
+    """Name or address, in lower case and without brackets, and port of a Host header; ("", None) if it is malformed."""
     match = _HOST.fullmatch(host)
     if match is None or int(match[3] or 0) > _HIGHEST_PORT:
-        return ""
-    return (match[1] or match[2]).lower()
+        return "", None
+    return (match[1] or match[2]).lower(), int(match[3]) if match[3] else None
 
 
-def origin_host(origin: str) -> str:
-    """The same of an Origin header; empty where it is not one of HTTP."""
+@lru_cache(maxsize=256)
+def origin_and_port(origin: str) -> tuple[str, int | None]:
+    """The same of an Origin header, with the scheme's own port where it names none; ("", None) if it is not of HTTP."""
     match = _ORIGIN.fullmatch(origin)
-    return hostname(match[1]) if match else ""
+    if match is None:
+        return "", None
+    name, port = host_and_port(match[2])
+    return name, port or DEFAULT_PORTS[match[1].lower()]

@@ -131,6 +131,11 @@ class SseSession(StreamSession):
         await late(frame)
 
 
+def _messages(scope: Scope) -> str:
+    """Where a stream's messages go, relative to its URL (RFC 3986, 5.2): a proxy may have the hub below a path."""
+    return "../messages" if scope["path"].endswith("/") else "messages"
+
+
 async def _taken(send: Send) -> None:
     await respond(send, 202, b"", b"text/plain")  # a body would be one more write to the socket
 
@@ -152,8 +157,7 @@ class SseTransport(StreamSessions[SseSession]):
         self._sessions[session.id] = session
         workspace.join(session)
         try:
-            path = f"{scope.get('root_path', '')}/mcp/{workspace.spec.slug}/messages?session_id={session.id}"
-            session.put_raw(f"event: endpoint\r\ndata: {path}\r\n\r\n".encode())
+            session.put_raw(f"event: endpoint\r\ndata: {_messages(scope)}?session_id={session.id}\r\n\r\n".encode())
             async with workspace.fastmcp.entered(session, session.stream.put, session.close) as session.late:
                 with session.over:
                     await disconnected(receive)

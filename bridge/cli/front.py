@@ -52,18 +52,13 @@ async def health(settings: Settings, timeout: float) -> Health:
 
 async def check_yamcp_ui_answers(settings: Settings, timeout: float) -> None:
     """See that YAMCP-UI serves its page. Raises YamcpUiAway."""
-    path = settings.yamcp_ui_socket if settings.protected else None
-    where = path or f"127.0.0.1:{settings.yamcp_ui_port}"
+    path = settings.yamcp_ui_socket
     try:
-        status, _ = await _get(
-            lambda: _Unix(path, timeout) if path else _tcp("127.0.0.1", settings.yamcp_ui_port, timeout),
-            "/",
-            timeout,
-        )
+        status, _ = await _get(lambda: _Unix(path, timeout), "/", timeout)
     except (OSError, http.client.HTTPException) as error:
-        raise YamcpUiAway(f"YAMCP-UI does not answer at {where}: {_why(error, timeout)}.") from None
+        raise YamcpUiAway(f"YAMCP-UI does not answer at {path}: {_why(error, timeout)}.") from None
     if status != 200:
-        raise YamcpUiAway(f"YAMCP-UI answers with status {status} at {where}.")
+        raise YamcpUiAway(f"YAMCP-UI answers with status {status} at {path}.")
 
 
 class _Unix(http.client.HTTPConnection):

@@ -28,15 +28,18 @@ class Port(NamedTuple):
 
 
 def ports(settings: Settings) -> list[Port]:
-    """Those that the hub with these settings listens on; protected, all but the front are on Unix sockets."""
+    """Those that the hub with these settings listens on; protected, the front's alone."""
     host = settings.host.strip("[]")
     found = [Port("HUB_PORT", host, settings.port)]
     if settings.protected:
         return found
-    found.append(Port("HUB_SIDECAR_PORT", host, settings.sidecar_port))
-    if settings.yamcp_ui_dir:
-        found.append(Port("HUB_YAMCP_UI_PORT", "127.0.0.1", settings.yamcp_ui_port))
-    return found
+    return [*found, Port("HUB_SIDECAR_PORT", host, settings.sidecar_port)]
+
+
+def sockets(settings: Settings) -> list[Path]:
+    """The Unix sockets that the hub with these settings serves HTTP on."""
+    found = [settings.sidecar_socket] if settings.protected else []
+    return [*found, settings.yamcp_ui_socket] if settings.yamcp_ui_dir else found
 
 
 def check_ports(settings: Settings) -> None:
@@ -61,7 +64,7 @@ def port_problems(settings: Settings) -> Iterator[HubError]:
             check_port(port)
         except HubError as error:
             yield error
-    for path in (settings.sidecar_socket, settings.yamcp_ui_socket) if settings.protected else ():
+    for path in sockets(settings):
         try:
             check_socket(path)
         except HubError as error:

@@ -39,6 +39,19 @@ def check_yamcp_ui(settings: Settings) -> None:
     if missing := [name for name in NEEDED if not (directory / name).is_file()]:
         what = f"{directory} is not a built YAMCP-UI: it has no {' and no '.join(missing)}"
         raise SettingInvalid(f"HUB_YAMCP_UI_DIR: {what}.", hint=BUILD)
+    check_runtime(settings.runtime)
+
+
+def check_runtime(directory: Path) -> None:
+    """See that YAMCP-UI can be asked at a socket in that directory: it wants its path as the port in Host.
+
+    Raises:
+        SettingInvalid: a header cannot carry the path.
+    """
+    text = str(directory)
+    if not (text.isprintable() and text.encode("latin-1", "replace").decode("latin-1") == text):
+        what = f"{directory} has characters that HTTP cannot carry, and YAMCP-UI is asked at a socket in it"
+        raise SettingInvalid(f"HUB_RUNTIME_DIR: {what}.", hint="Set HUB_RUNTIME_DIR to a path of ASCII characters.")
 
 
 def data_home(settings: Settings) -> Path:
@@ -63,12 +76,12 @@ def data_home(settings: Settings) -> Path:
 def command(settings: Settings, node: str, home: Path, environment: Mapping[str, str] = os.environ) -> str:
     """The command line, for supervisord, that runs it with nothing of the hub's environment but `KEPT`.
 
-    Protected, it is reached through a Unix socket alone: a PORT that is no number is the path of one.
+    It is reached through a Unix socket alone, since it checks neither Host nor Origin of most requests, and a page
+    could reach a port of it: a PORT that is no number is the path of a socket.
     """
     variables = {name: environment[name] for name in KEPT if name in environment} | {
-        "PORT": str(settings.yamcp_ui_socket if settings.protected else settings.yamcp_ui_port),
-        "NODE_OPTIONS": "--dns-result-order=ipv4first",  # it listens on localhost, which has to be 127.0.0.1
+        "PORT": str(settings.yamcp_ui_socket),
         "XDG_DATA_HOME": str(home),
     }
-    program = ["sh", "-c", FRESH, node, "server.mjs"] if settings.protected else [node, "server.mjs"]
-    return shlex.join(["env", "-i", *(f"{name}={value}" for name, value in variables.items()), *program])
+    words = (f"{name}={value}" for name, value in variables.items())
+    return shlex.join(["env", "-i", *words, "sh", "-c", FRESH, node, "server.mjs"])

@@ -1,6 +1,9 @@
 /** YAMCP-UI that ends, and comes back: its pages say so, the endpoints go on, and nothing else has to be restarted. */
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { get } from 'node:http';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { mock } from '../front/support/hub.mjs';
 import { McpClient } from '../front/support/mcp.mjs';
@@ -57,8 +60,10 @@ test('YAMCP-UI killed: it is started again, and edits go on', OPTIONS, async () 
 
 test('a page that was kept from a YAMCP-UI without the hub is not taken for the one with it', OPTIONS, async () => {
   const { url, env } = stage.run;
-  const direct = await fetch(`http://127.0.0.1:${env.HUB_YAMCP_UI_PORT}/`);
-  const etag = direct.headers.get('etag') ?? '';
+  const socketPath = join(env.HUB_RUNTIME_DIR, 'yamcp-ui.sock');
+  const [direct] = await once(get({ socketPath, path: '/', agent: false }), 'response');
+  direct.resume();
+  const etag = direct.headers.etag ?? '';
   assert.ok(etag);
   const headers = { accept: 'text/html', 'if-none-match': etag };
   const page = await fetch(`${url}/workspaces`, { headers });

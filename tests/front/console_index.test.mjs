@@ -56,9 +56,9 @@ test('the page comes with the workspaces in it, as the console shows them, and n
 
 test('each inline script is allowed by its hash, and no other', () => {
   const inline = [...text.matchAll(/<script(?: type="importmap")?>([\s\S]*?)<\/script>/g)].map(([, script]) => script);
-  assert.equal(inline.length, 2);
+  assert.equal(inline.length, 3);
   for (const script of inline) assert.ok(pages.policy.includes(createHash('sha256').update(script).digest('base64')));
-  assert.equal(pages.policy.match(/'sha256-/g)?.length, 3);
+  assert.equal(pages.policy.match(/'sha256-/g)?.length, 4);
 });
 
 test('no style asks for anything outside of the hub', () => {

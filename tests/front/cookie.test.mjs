@@ -28,6 +28,18 @@ test('a cookie says whose it is for 30 days, and no longer', () => {
   assert.equal(LIFETIME, 30 * 24 * 3600);
 });
 
+test('its other half is of that cookie, made with that key, and cannot be guessed from it', () => {
+  const cookies = made({ now: 0 });
+  const [value, other] = [cookies.make(BOSS), cookies.make(BOSS)];
+  const secret = cookies.secret(value);
+  assert.match(secret, /^[\w-]{43}$/);
+  assert.ok(cookies.isWhole(value, secret));
+  const strangers = new Cookies(Buffer.alloc(32, 1)).secret(value);
+  for (const wrong of ['', 'x', value, cookies.secret(other), strangers, `${secret}x`]) {
+    assert.equal(cookies.isWhole(value, wrong), false, wrong);
+  }
+});
+
 test('it ends with the token that it was made for: revoked, or another of the same id', () => {
   const cookies = made({ now: 0 });
   const value = cookies.make(BOSS);

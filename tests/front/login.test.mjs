@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { HUB_ROUTES, YAMCP_ROUTES } from '../../yamcp_ui_adapter/front/routes.mjs';
 import { pageOf } from './support/live.mjs';
 import { HTML, openProtected, TOKEN, WRONG } from './support/protected.mjs';
 
@@ -19,7 +20,8 @@ after(() => site?.close(), LIMIT);
 
 test('a link with the token logs in, and leads to the same address without it', LIMIT, async () => {
   const answer = await site.ask('GET', `/hub/?a=b&token=${TOKEN}&c`, { headers: HTML });
-  assert.deepEqual([answer.status, answer.headers.location], [302, '/hub/?a=b&c']);
+  assert.equal(answer.status, 302);
+  assert.match(String(answer.headers.location), /^\/hub\/\?a=b&c#hub_page=[\w-]{43}$/);
   const port = new URL(hub.url).port;
   const [, value] = /^yamcp_hub_(\d+=[\w.-]+); Path=\/; Max-Age=2592000; HttpOnly; SameSite=Lax$/.exec(
     String(answer.headers['set-cookie']),
@@ -35,18 +37,53 @@ test('a link with the token logs in, and leads to the same address without it', 
   assert.equal(image.headers['set-cookie'], undefined, 'no page can make a browser log in or try by the way');
 });
 
-test('a cookie opens pages and the API, but no endpoint', LIMIT, async () => {
-  const cookie = await site.cookie();
-  assert.equal((await site.ask('GET', '/api/hub/state', { headers: { cookie } })).status, 200);
-  assert.equal((await site.ask('GET', '/hub/', { headers: { cookie, ...HTML } })).status, 200);
-  assert.equal((await site.initialize('alpha', { cookie })).status, 401);
-  const own = { cookie, origin: hub.url };
+test('a login opens pages and the API, but no endpoint', LIMIT, async () => {
+  const login = await site.login();
+  assert.equal((await site.ask('GET', '/api/hub/state', { headers: login })).status, 200);
+  assert.equal((await site.ask('GET', '/hub/', { headers: { ...login, ...HTML } })).status, 200);
+  assert.equal((await site.initialize('alpha', login)).status, 401);
+  const own = { ...login, origin: hub.url };
   assert.equal((await site.ask('POST', '/api/hub/reload', { headers: own })).status, 200);
   assert.equal(await site.upgrade(own), 101);
 });
 
-test('a cookie does nothing for pages of others, nor under a name of theirs', LIMIT, async () => {
-  const cookie = await site.cookie();
+test(
+  'a cookie alone, which browsers send to every port of the host, opens pages and nothing that is in them',
+  LIMIT,
+  async () => {
+    const { cookie, 'x-hub-page': secret } = await site.login();
+    const { cookie: other } = await site.login();
+    const page = await site.ask('GET', '/hub/', { headers: { cookie, ...HTML } });
+    assert.equal(page.status, 200);
+    assert.match(page.body, /<script id="hub-state" type="application\/json">null<\/script>/);
+    assert.ok(!page.body.includes(secret));
+    assert.deepEqual(Object.keys((await site.ask('GET', '/healthz', { headers: { cookie } })).body), ['status']);
+    const wrong = `${secret.slice(0, -1)}${secret.endsWith('A') ? 'B' : 'A'}`;
+    /** @type {Record<string, string>[]} */
+    const halves = [{}, { 'x-hub-page': '' }, { 'x-hub-page': wrong }, { cookie: other, 'x-hub-page': secret }];
+    for (const half of halves) {
+      const headers = { cookie, origin: hub.url, 'sec-fetch-site': 'same-origin', ...half };
+      for (const [method, path] of [
+        ...[...HUB_ROUTES, ...YAMCP_ROUTES].map((route) => [route.method, route.path.replace(/:\w+/g, 'x')]),
+        ['GET', '/status'],
+        ['GET', '/metrics'],
+        ['POST', '/hub/'],
+      ]) {
+        if (method === 'WS') {
+          assert.equal(await site.upgrade(headers, path), 401);
+          continue;
+        }
+        const { status, body } = await site.ask(method, path, { headers });
+        assert.deepEqual([status, body.code], [401, 'PAGE_SECRET_REQUIRED'], `${method} ${path}`);
+      }
+    }
+    const again = await site.ask('GET', '/login?next=/hub/&again=1', { headers: { cookie, ...HTML } });
+    assert.equal(again.status, 200, 'a page without its secret gets a new login');
+  },
+);
+
+test('a login does nothing for pages of others, nor under a name of theirs', LIMIT, async () => {
+  const login = await site.login();
   /** @type {Record<string, string>[]} */
   const foreign = [
     { host: 'evil.example', origin: 'http://evil.example' },
@@ -64,23 +101,19 @@ test('a cookie does nothing for pages of others, nor under a name of theirs', LI
       ['DELETE', '/api/workspaces/alpha'],
       ['POST', '/logout'],
     ]) {
-      const { status, body } = await site.ask(method, path, { headers: { cookie, ...headers } });
+      const { status, body } = await site.ask(method, path, { headers: { ...login, ...headers } });
       assert.equal(status, 403, `${method} ${path} ${JSON.stringify(headers)}`);
       assert.match(body.code, /^(HOST|ORIGIN)_REFUSED$/);
     }
-    assert.equal(await site.upgrade({ cookie, ...headers }), 403, JSON.stringify(headers));
+    assert.equal(await site.upgrade({ ...login, ...headers }), 403, JSON.stringify(headers));
   }
-  assert.equal(
-    (await site.ask('POST', '/api/hub/reload', { headers: { cookie } })).status,
-    403,
-    'one that says nothing',
-  );
-  assert.equal(await site.upgrade({ cookie }), 403);
-  const form = { cookie, origin: hub.url, 'content-type': 'application/x-www-form-urlencoded' };
+  assert.equal((await site.ask('POST', '/api/hub/reload', { headers: login })).status, 403, 'one that says nothing');
+  assert.equal(await site.upgrade(login), 403);
+  const form = { ...login, origin: hub.url, 'content-type': 'application/x-www-form-urlencoded' };
   assert.equal((await site.ask('POST', '/api/hub/reload', { raw: 'a=b', headers: form })).status, 415);
-  const named = { cookie, host: 'box.lan', origin: 'http://box.lan:1' };
+  const named = { ...login, host: 'box.lan', origin: 'http://box.lan:1' };
   assert.equal((await site.ask('POST', '/api/hub/reload', { headers: named })).status, 200, 'a host that was named');
-  const port = { cookie, host: 'box.lan:1', origin: 'http://box.lan:1' };
+  const port = { ...login, host: 'box.lan:1', origin: 'http://box.lan:1' };
   assert.equal(
     (await site.ask('POST', '/api/hub/reload', { headers: port })).status,
     401,
@@ -98,9 +131,13 @@ test('a form logs in, refuses in words, and leads only where the hub is', LIMIT,
       headers: { ...HTML, ...type, origin: hub.url, ...site.stranger(), ...headers },
     });
   const right = await post({ token: ` ${TOKEN}\n`, next: '/hub/#/servers' });
-  assert.deepEqual([right.status, right.headers.location], [303, '/hub/#/servers']);
+  assert.equal(right.status, 303);
+  assert.match(String(right.headers.location), /^\/hub\/#\/servers&hub_page=[\w-]{43}$/);
   assert.match(String(right.headers['set-cookie']), /HttpOnly; SameSite=Lax$/);
-  assert.equal((await post({ token: TOKEN, next: '//evil.example/' })).headers.location, '/');
+  assert.match(
+    String((await post({ token: TOKEN, next: '//evil.example/' })).headers.location),
+    /^\/#hub_page=[\w-]{43}$/,
+  );
   const wrong = await post({ token: WRONG, next: '/hub/' });
   assert.equal(wrong.status, 401);
   assert.match(wrong.body, /role="alert".*TOKEN_INVALID/);
@@ -118,9 +155,9 @@ test('a form logs in, refuses in words, and leads only where the hub is', LIMIT,
 });
 
 test('who is logged in needs no login page; who logs out is out, with every page that is open', LIMIT, async () => {
-  const cookie = await site.cookie();
-  const own = { cookie, origin: hub.url };
-  const page = await site.ask('GET', '/login?next=/hub/', { headers: { cookie, ...HTML } });
+  const login = await site.login();
+  const own = { ...login, origin: hub.url };
+  const page = await site.ask('GET', '/login?next=/hub/', { headers: { ...login, ...HTML } });
   assert.deepEqual([page.status, page.headers.location], [303, '/hub/']);
   const open = await pageOf({ front: hub.url }, { headers: own });
   const closed = once(open.socket, 'close');
@@ -129,8 +166,8 @@ test('who is logged in needs no login page; who logs out is out, with every page
   assert.deepEqual([out.status, out.headers.location], [303, '/login']);
   assert.match(String(out.headers['set-cookie']), /^yamcp_hub_\d+=; Path=\/; Max-Age=0; /);
   assert.equal((await closed)[0], 1008);
-  assert.equal((await site.ask('GET', '/api/hub/state', { headers: { cookie } })).status, 401);
-  assert.equal((await site.ask('GET', '/login', { headers: { cookie, ...HTML } })).status, 200);
+  assert.equal((await site.ask('GET', '/api/hub/state', { headers: login })).status, 401);
+  assert.equal((await site.ask('GET', '/login', { headers: { ...login, ...HTML } })).status, 200);
 });
 
 test('no token is in any log of the hub', LIMIT, () => {

@@ -69,6 +69,37 @@ test('every route, page, file and endpoint wants a token, whatever it is asked',
   }
 });
 
+test('a cookie counts for the hub’s own pages alone, whatever is asked for', LIMIT, async () => {
+  const login = await site.login();
+  for (const sent of [
+    { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' },
+    { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
+    { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' },
+  ]) {
+    const headers = { ...login, ...sent };
+    for (const [method, path] of everything()) {
+      if (/^\/mcp(\/|$)/.test(path) || path === '/login') continue; // no cookie counts there
+      if (method === 'WS') {
+        assert.equal(await site.upgrade({ ...headers, origin: 'http://localhost:1' }, path), 403, path);
+        continue;
+      }
+      const { status, body } = await site.ask(method, path, { headers });
+      if (path === '/healthz') assert.ok(method === 'HEAD' || !('version' in body), 'as anybody');
+      else assert.equal(status, 403, `${method} ${path} ${JSON.stringify(sent)}`);
+    }
+  }
+  const link = { ...login, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+  for (const [path, status] of /** @type {[string, number][]} */ ([
+    ['/hub/', 200],
+    ['/workspaces', 200],
+    ['/status', 403],
+    ['/metrics', 403],
+    ['/api/hub/state', 403],
+  ])) {
+    assert.equal((await site.ask('GET', path, { headers: { ...link, ...HTML } })).status, status, path);
+  }
+});
+
 test('the routes that are known to Express are among those', LIMIT, async () => {
   const root = mkdtempSync(join(tmpdir(), 'front'));
   const front = new Front(load({ HUB_DATA_DIR: root, HUB_TOKEN: TOKEN, HUB_YAMCP_UI_DIR: STANDIN }), new Log('error'));
@@ -150,19 +181,17 @@ test('status and figures of the sidecar are there for admins, and nowhere else',
   assert.match((await site.ask('GET', '/metrics', { headers: ADMIN })).body, /^# HELP /m);
   assert.equal((await site.ask('POST', '/metrics', { headers: ADMIN })).status, 405);
   assert.equal((await site.ask('HEAD', '/status', { headers: ADMIN })).status, 200);
-  const cookie = await site.cookie();
-  assert.equal((await site.ask('GET', '/status', { headers: { cookie } })).status, 200);
+  assert.equal((await site.ask('GET', '/status', { headers: await site.login() })).status, 200);
   await assert.rejects(fetch(`${hub.sidecarUrl}/status`), 'the sidecar has no port');
 });
 
 test('YAMCP-UI’s pages and edits come by its Unix socket', LIMIT, async () => {
-  await assert.rejects(fetch(`http://127.0.0.1:${hub.env.HUB_YAMCP_UI_PORT}/`), 'it has no port');
-  const cookie = await site.cookie();
-  const page = await site.ask('GET', '/workspaces', { headers: { cookie, ...HTML } });
+  const login = await site.login();
+  const page = await site.ask('GET', '/workspaces', { headers: { ...login, ...HTML } });
   assert.equal(page.status, 200);
   assert.match(page.body, /\/hub\/overlay\/overlay\.mjs/);
   const body = { name: 'made', servers: ['a'] };
-  const made = await site.ask('POST', '/api/workspaces', { body, headers: { cookie, origin: hub.url } });
+  const made = await site.ask('POST', '/api/workspaces', { body, headers: { ...login, origin: hub.url } });
   assert.deepEqual([made.status, made.body.success], [200, true]);
   assert.deepEqual(hub.read('workspaces').made, ['a']);
   assert.equal((await site.ask('DELETE', '/api/workspaces/made', { headers: ADMIN })).status, 200);
@@ -241,10 +270,10 @@ test('an endpoint that a key may not use is one that is not there', LIMIT, async
 
 test('a key for everything may everything, logs in, and is gone within 2 s when it is revoked', LIMIT, async () => {
   const boss = await site.key('boss', '--admin');
-  const cookie = await site.cookie(boss.token);
+  const login = await site.login(boss.token);
   const [byBearer, byCookie] = await Promise.all([
     pageOf({ front: hub.url }, { headers: boss.headers }),
-    pageOf({ front: hub.url }, { headers: { cookie, origin: hub.url } }),
+    pageOf({ front: hub.url }, { headers: { ...login, origin: hub.url } }),
   ]);
   const bystander = await pageOf({ front: hub.url }, { headers: ADMIN });
   const ended = Promise.all([byBearer, byCookie].map(({ socket }) => once(socket, 'close')));
@@ -252,7 +281,7 @@ test('a key for everything may everything, logs in, and is gone within 2 s when 
   const began = performance.now();
   for (const [code] of await ended) assert.equal(code, 1008);
   assert.ok(performance.now() - began < 2_000);
-  assert.equal((await site.ask('GET', '/api/hub/state', { headers: { cookie } })).body.code, 'TOKEN_REQUIRED');
+  assert.equal((await site.ask('GET', '/api/hub/state', { headers: login })).body.code, 'TOKEN_REQUIRED');
   assert.equal(
     (await site.ask('GET', '/api/hub/state', { headers: { ...boss.headers, ...site.stranger() } })).status,
     401,

@@ -63,15 +63,14 @@ test('the token itself is not among the settings', () => {
   assert.ok(!JSON.stringify(settings({ HUB_TOKEN: TOKEN })).includes(TOKEN));
 });
 
-test('a protected hub reaches YAMCP-UI by its Unix socket, another by its port', () => {
-  assert.deepEqual(placeOf(settings({})), {
-    connect: { host: '127.0.0.1', port: 8767 },
-    request: { host: '127.0.0.1', port: 8767 },
-    host: 'localhost:8767',
-  });
+test('every hub reaches YAMCP-UI by its Unix socket, whatever a setting that is no more says', () => {
   const path = '/tmp/x/run/yamcp-ui.sock';
   const place = { connect: { path }, request: { socketPath: path }, host: `localhost:${path}` };
-  assert.deepEqual(placeOf(settings({ HUB_TOKEN: TOKEN })), place);
+  /** @type {Record<string, string>[]} */
+  const environments = [{}, { HUB_TOKEN: TOKEN }, { HUB_YAMCP_UI_PORT: '8767' }];
+  for (const env of environments) {
+    assert.deepEqual(placeOf(settings(env)), place);
+  }
 });
 
 // --- whose address -------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ test('pings on a stream come through as they are sent', LIMIT, async () => {
     text += piece;
     if (text.split(': ping').length > 2) break;
   }
-  assert.match(text, /event: endpoint\r?\ndata: \/mcp\/w\/messages/);
+  assert.match(text, /event: endpoint\r?\ndata: messages\?session_id=/);
 });
 
 test('a message that is too large is told so, whether its length was told or not', LIMIT, async () => {

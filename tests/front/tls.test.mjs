@@ -96,6 +96,63 @@ test('pages, API and WebSocket are served over TLS, and cookies are for it alone
   socket.terminate();
 });
 
+/** The cipher that is agreed on; null: there is none. @param {import('node:tls').ConnectionOptions} options */
+function agreed(options) {
+  const socket = connectTls({ host: '127.0.0.1', port: port(), rejectUnauthorized: false, ...options });
+  return new Promise((resolve) => {
+    socket.once('secureConnect', () => {
+      resolve(socket.getCipher().name);
+      socket.destroy();
+    });
+    socket.once('error', () => resolve(null));
+  });
+}
+
+test('ciphers, curves and versions are those of Mozilla’s intermediate profile', LIMIT, async () => {
+  const old = /** @type {const} */ ({ maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2' });
+  for (const ciphers of [
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-ECDSA-CHACHA20-POLY1305',
+  ]) {
+    assert.equal(await agreed({ ...old, ciphers }), ciphers);
+  }
+  for (const ciphers of [
+    'ECDHE-ECDSA-AES128-SHA',
+    'ECDHE-ECDSA-AES256-SHA',
+    'ECDHE-ECDSA-AES128-SHA256',
+    'ECDHE-ECDSA-AES256-SHA384',
+    'ECDHE-ECDSA-AES128-CCM',
+    'AES128-SHA',
+  ]) {
+    assert.equal(await agreed({ ...old, ciphers }), null, ciphers);
+  }
+  for (const ciphers of ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256']) {
+    assert.equal(await agreed({ minVersion: 'TLSv1.3', ciphers }), ciphers);
+  }
+  const best = { ...old, ciphers: 'ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256' };
+  assert.equal(await agreed(best), 'ECDHE-ECDSA-CHACHA20-POLY1305', 'the client knows what it is fast at');
+  for (const ecdhCurve of ['X25519', 'prime256v1', 'secp384r1']) assert.ok(await agreed({ ecdhCurve }), ecdhCurve);
+  assert.equal(await agreed({ ecdhCurve: 'secp521r1' }), null);
+  assert.equal(await agreed({ minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }), null);
+});
+
+test('browsers are told to use HTTPS alone for a name, and not for loopback or an address', LIMIT, async () => {
+  for (const [host, told] of [
+    ['hub.example', 'max-age=63072000'],
+    ['hub.example:8765', 'max-age=63072000'],
+    ['localhost:8765', undefined],
+    ['127.0.0.1:8765', undefined],
+    ['[::1]:8765', undefined],
+    ['192.0.2.1', undefined],
+  ]) {
+    for (const path of ['/hub/', '/healthz', '/mcp/none', '/login']) {
+      const answer = await ask(path, { host: String(host), ...ADMIN });
+      assert.equal(answer.resume().headers['strict-transport-security'], told, `${host} ${path}`);
+    }
+  }
+});
+
 test('a request that asks for another protocol is served as if it had not, over TLS too', LIMIT, async () => {
   const upgrade = { connection: 'upgrade, http2-settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQAAP__' };
   assert.equal((await ask('/api/hub/state', { ...ADMIN, ...upgrade })).statusCode, 200);

@@ -145,13 +145,21 @@ async def test_yamcp_ui_has_the_hubs_files_and_nothing_else_of_it(hub: Run) -> N
     write_in_place(hub.root / "yamcp" / "providers.json", {"a": mock("a")})
     await hub.start()
     await hub.until("There is no workspace yet")
-    url = f"http://127.0.0.1:{hub.yamcp_ui_port}/"
-    async with httpx2.AsyncClient(trust_env=False, timeout=20) as http:
+    url = "http://localhost/"
+    transport = httpx2.AsyncHTTPTransport(uds=str(hub.root / "run" / "yamcp-ui.sock"))
+    async with httpx2.AsyncClient(transport=transport, timeout=20) as http:
         told = (await http.get(url)).json()
+        listening = {
+            each.laddr.port
+            for process in hub.processes()
+            for each in process.net_connections()
+            if each.status == "LISTEN"
+        }
+        assert listening == {hub.port, hub.sidecar_port}, "nothing that is behind the front has a port"
         assert told["cwd"] == str(hub.root / "ui")
         assert told["terminal"] is False
-        assert {"PATH", "HOME", "PORT", "NODE_OPTIONS", "XDG_DATA_HOME"} <= set(told["env"]) <= {
-            *KEPT, "PORT", "NODE_OPTIONS", "XDG_DATA_HOME",
+        assert {"PATH", "HOME", "PORT", "XDG_DATA_HOME"} <= set(told["env"]) - {"PWD"} <= {
+            *KEPT, "PORT", "XDG_DATA_HOME",
         }  # fmt: skip
         await http.put(f"{url}workspaces.json", json={"w": ["a"]})
         await hub.until("workspace w: added, ")

@@ -28,13 +28,12 @@ class Run:
 
     def __init__(self, root: Path, variables: Mapping[str, str] | None = None) -> None:
         self.root = root
-        self.port, self.sidecar_port, self.yamcp_ui_port = free_ports(3)
+        self.port, self.sidecar_port = free_ports(2)
         self.mark = secrets.token_hex(8)
         self.text = ""
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | {
             "HUB_PORT": str(self.port),
             "HUB_SIDECAR_PORT": str(self.sidecar_port),
-            "HUB_YAMCP_UI_PORT": str(self.yamcp_ui_port),
             "HUB_YAMCP_DIR": str(root / "yamcp"),
             "HUB_DATA_DIR": str(root / "data"),
             "HUB_RUNTIME_DIR": str(root / "run"),

@@ -6,7 +6,9 @@ import { Auth } from './auth.mjs';
 import { originOf } from './client.mjs';
 import { CHECKING, Connections, HEAD_TIME } from './connections.mjs';
 import { seenFrom } from './console/address.mjs';
+import { allowReading, isPreflight, sendPreflight } from './cors.mjs';
 import { answerOf, FrontError, headersOf, told } from './errors.mjs';
+import { isFramingError } from './framing.mjs';
 import { Health, healthz } from './health.mjs';
 import { Hub } from './hub.mjs';
 import { hubApi } from './hub_api.mjs';
@@ -15,7 +17,7 @@ import { Login } from './login.mjs';
 import { errorPage, Pages } from './pages.mjs';
 import { Relay, sendRpcError } from './proxy.mjs';
 import { sidecarPages } from './sidecar_pages.mjs';
-import { SecureServer } from './tls.mjs';
+import { httpsAlone, SecureServer } from './tls.mjs';
 import { reenter, refuseUpgrade } from './upgrade.mjs';
 import { yamcpApi } from './yamcp_api.mjs';
 import { YamcpUi } from './yamcp_ui.mjs';
@@ -32,6 +34,9 @@ const KEEP_ALIVE = 75_000;
 
 /** The front, from start to stop. */
 export class Front {
+  /** Connections with a request that nobody can tell the end of: what follows on one may be its body. @type {WeakSet<Duplex>} */
+  #doubtful = new WeakSet();
+
   /** @param {import('./settings.mjs').Settings} settings @param {import('./log.mjs').Log} log */
   constructor(settings, log) {
     this.settings = settings;
@@ -89,7 +94,9 @@ export class Front {
       connectionsCheckingInterval: CHECKING,
     };
     const { tls } = this.settings;
-    return tls ? new SecureServer(tls, options, handle, this.log) : createServer(options, handle);
+    const server = tls ? new SecureServer(tls, options, handle, this.log) : createServer(options, handle);
+    server.maxHeadersCount = 0; // no limit: Node would drop the rest without a word, and with it what frames the body
+    return server;
   }
 
   /** What is not on the fast way to the sidecar. */
@@ -108,22 +115,33 @@ export class Front {
       const key = () => auth.keyring?.front ?? null;
       site.use(sidecarPages({ socket: settings.sidecarSocket, key, log }));
     }
-    site.use(new Pages().handler((request) => seenFrom(hub.state, originOf(request, settings.trustedProxies))));
+    site.use(
+      new Pages().handler((request) =>
+        auth.isAdmin(request) ? seenFrom(hub.state, originOf(request, settings.trustedProxies)) : null,
+      ),
+    );
+    site.use('/.well-known', nothing); // YAMCP-UI would answer with a page
     site.use(hubApi({ hub, settings }));
     if (this.yamcpUi) site.use(this.yamcpUi.router);
     site.use(yamcpApi({ hub, settings }));
     site.get('/', (_, response) => response.redirect(302, '/hub/'));
-    site.use((request) => {
-      throw new FrontError('NOT_FOUND', `There is nothing at ${request.path}.`);
-    });
+    site.use(nothing);
     site.use(this.#failed());
     return site;
   }
 
   /** @param {IncomingMessage} request @param {ServerResponse} response */
   #handle(request, response) {
+    if (this.#doubtful.has(request.socket)) return; // it ends with the refusal that is being sent
+    const { guard } = this.auth;
     try {
       this.connections.began(request, response);
+      if (this.settings.tls) httpsAlone(request, response);
+      allowReading(request, response, guard.named);
+      if (isPreflight(request, guard.named)) {
+        guard.pass(request); // without a token: a browser sends none with it
+        return sendPreflight(request, response);
+      }
       const area = this.auth.pass(request);
       if (area === 'mcp') this.relay.handle(this.auth.vouch(request), response);
       else if (!this.login?.answers(request, response)) this.site(request, response);
@@ -135,6 +153,7 @@ export class Front {
   /** @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head */
   #upgrade(request, socket, head) {
     socket.on('error', () => {}); // whoever asked has left
+    if (this.#doubtful.has(socket)) return;
     try {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') return reenter(this.server, request, socket, head);
       this.connections.upgraded(/** @type {import('node:net').Socket} */ (socket));
@@ -161,6 +180,10 @@ export class Front {
     if (known.code === 'HUB_INTERNAL' && known.status === 500)
       this.log.fault('a request failed', error, { path: pathOf(request) });
     for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value);
+    if (isFramingError(known.code)) {
+      this.#doubtful.add(request.socket);
+      response.setHeader('Connection', 'close');
+    }
     if (/^\/mcp(\/|$)/i.test(request.url ?? '') && error instanceof FrontError) sendRpcError(response, error);
     else if (!wantsPage(request))
       send(response, known.status, 'application/json; charset=utf-8', JSON.stringify(answerOf(error)));
@@ -184,6 +207,11 @@ function protect(_, response, next) {
   });
   next();
 }
+
+/** @type {import('express').Handler} */
+const nothing = (request) => {
+  throw new FrontError('NOT_FOUND', `There is nothing at ${request.baseUrl}${request.path}.`);
+};
 
 /** @param {ServerResponse} response @param {number} status @param {string} type @param {string} body */
 function send(response, status, type, body) {

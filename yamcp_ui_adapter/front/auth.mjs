@@ -7,23 +7,27 @@ import { FrontError } from './errors.mjs';
 import { Guard } from './guard.mjs';
 import { Keyring } from './keys.mjs';
 import { isOwnPage } from './origin.mjs';
+import { SIDECAR_PAGES } from './sidecar_pages.mjs';
 
 /**
  * @import {IncomingMessage} from 'node:http'
  * @import {Area} from './guard.mjs'
  * @import {Principal} from './keys.mjs'
  * @import {Login} from './cookie.mjs'
- * @typedef {{principal: Principal, login: Login | null}} Who  `login`: of the cookie, where it was not a bearer's
+ * @typedef {{principal: Principal, login: Login | null, whole: boolean}} Who  `login`: of the cookie, where it was not a
+ *   bearer's; `whole`: the page's secret came with it
  */
 
 /** All that wants no token: paths, exactly so, and their methods. */
 export const FREE = /** @type {Readonly<Record<string, readonly string[]>>} */ (
   Object.freeze({ '/healthz': ['GET', 'HEAD'], '/login': ['GET', 'HEAD', 'POST'] })
 );
+/** Among the subprotocols of a WebSocket, which can have no other header: the page's secret. */
+const IN_PROTOCOLS = /(?:^|,)\s*hub-page\.([\w-]{1,64})\s*(?:,|$)/;
 /** Characters from which on nobody guesses a token: a right one is let in though its address has tried too many wrong ones. */
 const UNGUESSABLE = 32;
 /** What a client may not say to the sidecar in the front's name, and what is the front's alone to know. */
-const NOT_PASSED = /^(cookie|x-hub-front|forwarded|x-forwarded-.*|x-real-ip)$/;
+const NOT_PASSED = /^(cookie|x-hub-front|x-hub-page|forwarded|x-forwarded-.*|x-real-ip)$/;
 
 /** Who may what. Of an unprotected hub everybody may everything that the guard lets pass. */
 export class Auth {
@@ -64,7 +68,8 @@ export class Auth {
 
   /** Whether whoever asks may know everything. @param {object} request */
   isAdmin(request) {
-    return !this.keyring || Boolean(this.who(request)?.principal.admin);
+    const who = this.who(request);
+    return !this.keyring || Boolean(who?.principal.admin && who.whole);
   }
 
   /**
@@ -103,9 +108,13 @@ export class Auth {
 
   // --- cookies -----------------------------------------------------------------------------------------------------
 
-  /** The header that logs a browser in. @param {Principal} principal @param {IncomingMessage} request */
+  /**
+   * What logs a browser in: a header, and the secret for its page.
+   * @param {Principal} principal @param {IncomingMessage} request
+   */
   welcome(principal, request) {
-    return this.#cookie(request, this.cookies?.make(principal) ?? '', LIFETIME);
+    const value = this.cookies?.make(principal) ?? '';
+    return { header: this.#cookie(request, value, LIFETIME), secret: this.cookies?.secret(value) ?? '' };
   }
 
   /** The header that logs a browser out; its login counts no more, wherever it is kept. @param {IncomingMessage} request */
@@ -139,28 +148,37 @@ export class Auth {
   /** @param {IncomingMessage} request @returns {Who | null} */
   #byCookie(request) {
     const value = cookieIn(request.headers.cookie, this.#cookieName(request));
-    return this.cookies?.read(value, (id) => this.keyring?.holder(id) ?? null) ?? null;
+    const found = this.cookies?.read(value, (id) => this.keyring?.holder(id) ?? null);
+    return found ? { ...found, whole: Boolean(this.cookies?.isWhole(value, secretIn(request.headers))) } : null;
   }
 
   /** @param {IncomingMessage} request @param {Area} area @param {Principal | null} bearer */
   #admit(request, area, bearer) {
-    const who = bearer ? { principal: bearer, login: null } : area === 'mcp' ? null : this.#byCookie(request);
-    if (who) this.#who.set(request, who);
+    const who = bearer
+      ? { principal: bearer, login: null, whole: true }
+      : area === 'mcp'
+        ? null
+        : this.#byCookie(request);
+    const foreign = Boolean(who?.login) && !this.#isOwn(request, area);
+    if (who && !foreign) this.#who.set(request, who);
     if (isFree(request) || isEntry(request, area)) return;
     if (!who) throw new FrontError('TOKEN_REQUIRED');
     if (area !== 'mcp' && !who.principal.admin) throw new FrontError('KEY_FORBIDDEN');
-    if (who.login) this.#checkPage(request, area);
+    if (foreign)
+      throw new FrontError('ORIGIN_REFUSED', 'The request does not say that it comes from a page of the hub.');
+    if (!who.whole && isMoreThanPage(request, area)) throw new FrontError('PAGE_SECRET_REQUIRED');
   }
 
   /**
-   * A browser sends its cookie for whatever page asks it to: a change, a WebSocket or data is for the hub's own pages.
+   * A browser sends its cookie for whatever page asks it to. It counts for the hub's own pages, and where a person
+   * follows a link to one: there the page that has the link reads nothing.
    * @param {IncomingMessage} request @param {Area} area
    */
-  #checkPage({ method, headers }, area) {
-    const changes = (method !== 'GET' && method !== 'HEAD') || headers.upgrade !== undefined;
-    if (!changes && area !== 'api') return;
-    if (isOwnPage(headers, this.guard.named, { said: changes })) return;
-    throw new FrontError('ORIGIN_REFUSED', 'The request does not say that it comes from a page of the hub.');
+  #isOwn({ method, url = '', headers }, area) {
+    const changes = isChange({ method, headers });
+    if (isOwnPage(headers, this.guard.named, { said: changes })) return true;
+    const isPage = (area === 'hub' || area === 'other') && !SIDECAR_PAGES.includes(pathOf(url));
+    return !changes && isPage && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
   }
 
   // --- to the sidecar ----------------------------------------------------------------------------------------------
@@ -178,6 +196,24 @@ export class Auth {
     headers['x-forwarded-for'] = address;
     return request;
   }
+}
+
+/** @param {Pick<IncomingMessage, 'method' | 'headers'>} request */
+const isChange = ({ method, headers }) => (method !== 'GET' && method !== 'HEAD') || headers.upgrade !== undefined;
+
+/**
+ * Whether a cookie alone, which a program on another port of the host may have, is not enough: data, changes, connections.
+ * @param {IncomingMessage} request @param {Area} area
+ */
+function isMoreThanPage(request, area) {
+  const path = pathOf(request.url ?? '');
+  return path !== '/logout' && (area === 'api' || isChange(request) || SIDECAR_PAGES.includes(path));
+}
+
+/** The page's secret that came with a request. @param {import('node:http').IncomingHttpHeaders} headers */
+function secretIn(headers) {
+  const { 'x-hub-page': header, 'sec-websocket-protocol': protocols = '' } = headers;
+  return typeof header === 'string' ? header : (IN_PROTOCOLS.exec(protocols)?.[1] ?? '');
 }
 
 /** @param {IncomingMessage} request */

@@ -50,6 +50,21 @@ export class Cookies {
     return this.lasts(login) ? { login, principal } : null;
   }
 
+  /**
+   * The other half of a login: what its pages keep, and send with all that is more than a page. Browsers send a cookie to
+   * every port of the host, whoever listens there; what a page keeps stays with its own port.
+   * @param {string} value  of the cookie
+   */
+  secret(value) {
+    return createHmac('sha256', this.key).update(`yamcp-hub page\n${value}`).digest('base64url');
+  }
+
+  /** Whether this is the other half, in constant time. @param {string} value  of the cookie @param {string} given */
+  isWhole(value, given) {
+    const [expected, found] = [Buffer.from(this.secret(value)), Buffer.from(given)];
+    return expected.length === found.length && timingSafeEqual(expected, found);
+  }
+
   /** Whether a login has not ended. @param {Login} login */
   lasts({ expires, nonce }) {
     return expires > this.clock() && !this.#ended.has(nonce);

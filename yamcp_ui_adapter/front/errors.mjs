@@ -54,6 +54,12 @@ export const CATALOGUE = {
     cause: 'The token is not valid: mistyped, revoked, or of another hub.',
     hint: 'Compare it with what hubctl token says, or have a new key made: hubctl keys add NAME.',
   },
+  PAGE_SECRET_REQUIRED: {
+    status: 401,
+    rpc: INVALID_REQUEST,
+    cause: "A browser's login came without its other half, which the hub's pages keep.",
+    hint: 'Log in again at /login; a program sends the header Authorization: Bearer <token>.',
+  },
   KEY_FORBIDDEN: {
     status: 403,
     rpc: INVALID_REQUEST,
@@ -90,7 +96,7 @@ export const CATALOGUE = {
   LENGTH_REQUIRED: {
     status: 411,
     rpc: INVALID_REQUEST,
-    cause: 'A DELETE or OPTIONS came with a body of unknown length.',
+    cause: 'A request with another method than POST, PUT or PATCH came with a body of unknown length.',
     hint: 'Send it without a body.',
   },
   CONNECTIONS_LIMIT: {
@@ -109,6 +115,18 @@ export const CATALOGUE = {
     status: 503,
     cause: 'The bodies of requests that are not complete take as much memory as they may.',
     hint: 'Try again in some seconds; the limit is 16 times HUB_MAX_BODY_BYTES.',
+  },
+  FRAMING_REFUSED: {
+    status: 400,
+    rpc: INVALID_REQUEST,
+    cause: 'A request does not say beyond doubt where it ends (protection against request smuggling).',
+    hint: 'Send either one Content-Length or Transfer-Encoding: chunked; name neither of them, nor Host, in Connection.',
+  },
+  HEADERS_TOO_MANY: {
+    status: 431,
+    rpc: INVALID_REQUEST,
+    cause: 'A request has more than 1,000 headers.',
+    hint: 'Send fewer; if a proxy adds them, look for a loop of proxies.',
   },
   BODY_TOO_LARGE: {
     status: 413,
@@ -257,7 +275,7 @@ export function statusOf(code) {
 }
 
 /** What WWW-Authenticate says of an error besides the scheme. @type {Record<string, string>} */
-const CHALLENGES = { TOKEN_REQUIRED: '', TOKEN_INVALID: ', error="invalid_token"' };
+const CHALLENGES = { TOKEN_REQUIRED: '', PAGE_SECRET_REQUIRED: '', TOKEN_INVALID: ', error="invalid_token"' };
 
 /**
  * Headers that an answer with this error has: how to authenticate, or when to try again.

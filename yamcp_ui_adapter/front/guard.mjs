@@ -1,6 +1,7 @@
 // What every request has to pass before anything looks at it: Host, Origin, the form of its path, its size. Pure.
 
 import { FrontError } from './errors.mjs';
+import { checkFraming } from './framing.mjs';
 import { hostname, isLiteral, isNamed, isOwnPage, originHost } from './origin.mjs';
 
 export { hostname };
@@ -8,7 +9,7 @@ export { hostname };
 /**
  * @typedef {import('./settings.mjs').Settings} Settings
  * @typedef {'mcp' | 'api' | 'hub' | 'healthz' | 'other'} Area  the first segment of a path, as far as it is ours
- * @typedef {{method?: string, url?: string, headers: import('node:http').IncomingHttpHeaders}} Asked
+ * @typedef {import('./framing.mjs').Asked & {url?: string}} Asked
  */
 
 const LOOPBACK = ['localhost', '127.0.0.1', '::1'];
@@ -39,16 +40,18 @@ export class Guard {
    * @param {Asked} request
    * @param {{bearer?: boolean}} [who]  `bearer`: it has a token that no page of another site has; its Host says nothing
    * @returns {Area}
-   * @throws {FrontError} HOST_REFUSED, ORIGIN_REFUSED, PATH_INVALID, BODY_TOO_LARGE, BODY_TYPE_REFUSED, LENGTH_REQUIRED
+   * @throws {FrontError} HOST_REFUSED, ORIGIN_REFUSED, PATH_INVALID, BODY_TOO_LARGE, BODY_TYPE_REFUSED,
+   *   LENGTH_REQUIRED, FRAMING_REFUSED, HEADERS_TOO_MANY
    */
   pass(request, { bearer = false } = {}) {
+    this.checkBody(request);
     if (!bearer) this.checkHost(request);
     const area = areaOf(request.url ?? '');
-    this.checkBody(request);
     if (area === 'api' && request.method !== 'GET' && request.method !== 'HEAD') {
       if (!bearer) this.checkPage(request);
       checkChange(request.headers);
     }
+    if (area === 'mcp' && !this.protected) this.#checkClient(request);
     return area;
   }
 
@@ -61,7 +64,9 @@ export class Guard {
     const literal = this.protected && isLiteral(host);
     if (!literal && !this.hosts.has(hostname(host))) throw new FrontError('HOST_REFUSED');
     if (origin === undefined) return;
-    const own = this.protected ? isOwnPage(headers, this.named, { said: true }) : this.hosts.has(originHost(origin));
+    const own = this.protected
+      ? isOwnPage(headers, this.named, { said: true })
+      : this.hosts.has(originHost(origin)) || isNamed(origin, this.named);
     if (!own) throw new FrontError('ORIGIN_REFUSED', "The Origin of the request is not one of the hub's.");
   }
 
@@ -81,15 +86,24 @@ export class Guard {
   }
 
   /**
-   * A request whose length is told and too much is refused before it is read; http-proxy would send the body of a
-   * DELETE without a length as if it were another request.
+   * Where no token is wanted, only Origin and Sec-Fetch-Site tell a page of another program on this machine, which may use
+   * no endpoint, from a client. Programs send neither.
    * @param {Asked} request
    */
-  checkBody({ method, headers }) {
-    if (Number(headers['content-length'] ?? 0) > this.mostBytes) throw tooLarge(this.mostBytes);
-    if ((method === 'DELETE' || method === 'OPTIONS') && headers['transfer-encoding'] !== undefined) {
-      throw new FrontError('LENGTH_REQUIRED');
-    }
+  #checkClient(request) {
+    const { origin, 'sec-fetch-site': site } = request.headers;
+    this.checkPage(request);
+    if ([undefined, 'same-origin', 'none'].includes(/** @type {any} */ (site)) || isNamed(origin, this.named)) return;
+    throw new FrontError('ORIGIN_REFUSED');
+  }
+
+  /**
+   * A request whose length is told and too much is refused before it is read, and one whose length is in doubt.
+   * @param {Asked} request
+   */
+  checkBody(request) {
+    checkFraming(request);
+    if (Number(request.headers['content-length'] ?? 0) > this.mostBytes) throw tooLarge(this.mostBytes);
   }
 }
 

@@ -16,7 +16,7 @@ export class Health {
 
   /**
    * @param {import('./hub.mjs').Hub} hub
-   * @param {Pick<import('./settings.mjs').Settings, 'yamcpUiDir' | 'yamcpUiPort' | 'protected' | 'yamcpUiSocket'>} settings
+   * @param {Pick<import('./settings.mjs').Settings, 'yamcpUiDir' | 'yamcpUiSocket'>} settings
    */
   constructor(hub, settings) {
     this.hub = hub;

@@ -49,7 +49,10 @@ export class Live {
   constructor(hub, settings, log) {
     this.hub = hub;
     this.log = log;
-    this.#server = new WebSocketServer({ noServer: true, maxPayload: settings.maxBodyBytes, perMessageDeflate: false });
+    const handleProtocols = (/** @type {Set<string>} */ offered) =>
+      offered.has('yamcp-hub') ? 'yamcp-hub' : first(offered);
+    const options = { noServer: true, perMessageDeflate: false, handleProtocols };
+    this.#server = new WebSocketServer({ ...options, maxPayload: settings.maxBodyBytes });
     this.#timers = [
       setInterval(() => this.#tell({ type: 'tick', seq: this.hub.state.seq }), TICK),
       setInterval(() => this.#beat(), settings.pingInterval * 1000),
@@ -235,6 +238,9 @@ function callOf({ workspace, tool, arguments: given = {}, timeout = CALL_TIMEOUT
   }
   return { body: { workspace, tool, arguments: given, timeout }, timeout: timeout + CALL_TIMEOUT.margin };
 }
+
+/** @param {Set<string>} offered @returns {string | false} */
+const first = ([protocol]) => protocol ?? false;
 
 /** @param {unknown} value @returns {value is Record<string, any>} */
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -66,7 +66,8 @@ export class Login {
   #page(request, response) {
     const query = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
     const next = safePath(query.get('next'));
-    if (this.auth.who(request)?.principal.admin) return redirect(response, 303, next);
+    const again = query.has('again'); // a page that lacks its secret wants a new login, whatever cookie there is
+    if (!again && this.auth.who(request)?.principal.admin) return redirect(response, 303, next);
     const refused = query.get('refused') ?? '';
     const error = SHOWN.has(refused) ? new FrontError(/** @type {any} */ (refused)) : null;
     send(response, 200, loginPage({ next, error }));
@@ -76,8 +77,8 @@ export class Login {
   #byLink(request, response) {
     const { url = '/' } = request;
     try {
-      if (!this.auth.who(request)) this.#welcome(request, response, tokenIn(url) ?? '');
-      redirect(response, 302, withoutToken(url));
+      const secret = this.#welcome(request, response, tokenIn(url) ?? '');
+      redirect(response, 302, withSecret(withoutToken(url), secret));
     } catch (error) {
       this.refuse(request, response, error);
     }
@@ -96,20 +97,22 @@ export class Login {
     const token = (form.get('token') ?? '').trim();
     try {
       if (!token) throw new FrontError('TOKEN_REQUIRED');
-      this.#welcome(request, response, token);
-      redirect(response, 303, next);
+      const secret = this.#welcome(request, response, token);
+      redirect(response, 303, withSecret(next, secret));
     } catch (error) {
       if (!(error instanceof FrontError && SHOWN.has(error.code) && wantsPage(request))) throw error;
       send(response, error.status, loginPage({ next, error }), headersOf(error));
     }
   }
 
-  /** @param {Request} request @param {Response} response @param {string} token */
+  /** @param {Request} request @param {Response} response @param {string} token @returns {string} the page's secret */
   #welcome(request, response, token) {
     const principal = this.auth.prove(token, request);
     if (!principal.admin) throw new FrontError('KEY_FORBIDDEN');
     this.log.info('logged in', { key: principal.id, address: this.auth.addressOf(request) });
-    response.setHeader('Set-Cookie', this.auth.welcome(principal, request));
+    const { header, secret } = this.auth.welcome(principal, request);
+    response.setHeader('Set-Cookie', header);
+    return secret;
   }
 
   /** @param {Request} request @param {Response} response */
@@ -135,6 +138,12 @@ export function safePath(path) {
   if (url?.origin !== base || url.pathname.startsWith('//') || /^\/log(in|out)$/.test(url.pathname)) return '/';
   return withoutToken(url.pathname + url.search) + url.hash;
 }
+
+/**
+ * A way that hands a page its secret: what follows # is sent to nobody, and the page takes it away at once (hub/assets/secret.mjs).
+ * @param {string} path @param {string} secret
+ */
+const withSecret = (path, secret) => `${path}${path.includes('#') ? '&' : '#'}hub_page=${secret}`;
 
 /** @param {string} url  path and query */
 function withoutToken(url) {

@@ -34,7 +34,7 @@ const MODULES = '<template id="modules"></template>';
 const PLACE = '<div id="app"></div>';
 const STATE = /(<script id="hub-state" type="application\/json">)null(<\/script>)/;
 const STYLE = /<link rel="stylesheet" href="\/hub\/([^"]+)" \/>\s*/g;
-const EARLY = /<script src="\/hub\/([^"]+)"><\/script>/;
+const EARLY = /<script src="\/hub\/([^"]+)"><\/script>/g;
 const INLINE = /<(style|script)(?: type="importmap")?>([\s\S]*?)<\/\1>/g;
 const IMPORT_MAP = /<script type="importmap">([\s\S]*?)<\/script>/;
 
@@ -76,9 +76,10 @@ export class Pages {
 
   /**
    * The console's first page, with what there is to show already in it.
-   * @param {import('./state.mjs').State} state
+   * @param {import('./state.mjs').State | null} state  null: whoever asks may have the page alone
    */
   page(state) {
+    if (!state) return this.index;
     const text = JSON.stringify(state).replaceAll('<', '\\u003c');
     return this.index
       .replace(STATE, (_, open, close) => `${open}${text}${close}`)
@@ -87,7 +88,7 @@ export class Pages {
 
   /**
    * Handles everything below /hub/.
-   * @param {(request: import('express').Request) => import('./state.mjs').State} state
+   * @param {(request: import('express').Request) => import('./state.mjs').State | null} state
    * @returns {import('express').Handler}
    */
   handler(state) {
@@ -106,7 +107,7 @@ export class Pages {
     };
   }
 
-  /** @param {import('express').Response} response @param {import('./state.mjs').State} state */
+  /** @param {import('express').Response} response @param {import('./state.mjs').State | null} state */
   #sendPage(response, state) {
     response.set({ 'Content-Security-Policy': this.policy, 'Cache-Control': 'no-store' });
     response.type('html').send(this.page(state));

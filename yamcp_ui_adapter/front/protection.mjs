@@ -7,7 +7,7 @@ import { FrontError } from './errors.mjs';
 import { TOKEN, tokenHash } from './keys.mjs';
 
 /**
- * `tokenHash`: that of HUB_TOKEN, which itself is not kept. Sockets are used in place of ports where `protected`.
+ * `tokenHash`: that of HUB_TOKEN, which itself is not kept. The sidecar's socket is used in place of its port where `protected`.
  * @typedef {Readonly<{
  *   protected: boolean, tokenHash: string | null, tokenFile: string, keysFile: string, frontKeyFile: string,
  *   cookieKeyFile: string, sidecarSocket: string, yamcpUiSocket: string, tls: Tls | null, trustedProxies: BlockList,

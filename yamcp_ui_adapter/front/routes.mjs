@@ -116,7 +116,8 @@ export const HUB_ROUTES = [
     errors: ['SERVER_UNKNOWN'],
   }),
   route('import', 'POST', '/api/hub/import', {
-    summary: "Add the servers of another client's configuration: JSON (comments allowed), TOML, YAML, a part of these, or Markdown around it.",
+    summary:
+      "Add the servers of another client's configuration: JSON (comments allowed), TOML, YAML, a part of these, or Markdown around it.",
     body: { text, workspace: optional(name), replace: optional(flag), dry_run: optional(flag) },
     answer: '{servers, workspace, snapshot}',
     errors: ['EDIT_INVALID', ...ENTRY],

@@ -9,7 +9,7 @@ import { address, protectionOf, reachedAt } from './protection.mjs';
  * Sizes in bytes, times in seconds, URLs without a slash at the end.
  * @typedef {Readonly<{
  *   host: string, port: number, sidecarPort: number, publicUrl: string | null, allowedHosts: readonly string[],
- *   dataDir: string, runtimeDir: string, yamcpDir: string, yamcpUiDir: string | null, yamcpUiPort: number,
+ *   dataDir: string, runtimeDir: string, yamcpDir: string, yamcpUiDir: string | null,
  *   maxBodyBytes: number, logLevel: string, pingInterval: number, baseUrl: string, sidecarUrl: string,
  *   addresses: Readonly<{desired: string, actual: string, events: string, desiredEvents: string}>,
  * }> & import('./protection.mjs').Protection} Settings
@@ -43,7 +43,6 @@ export function load(env = process.env) {
     runtimeDir,
     yamcpDir: path(text(env, 'HUB_YAMCP_DIR', join(dataHome, 'yamcp-nodejs'))),
     yamcpUiDir: yamcpUiDir ? path(yamcpUiDir) : null,
-    yamcpUiPort: number(env, 'HUB_YAMCP_UI_PORT', 8767, 1, 65535),
     maxBodyBytes: number(env, 'HUB_MAX_BODY_BYTES', 4 * 1024 * 1024, 1024, Number.MAX_SAFE_INTEGER),
     logLevel: text(env, 'HUB_LOG_LEVEL', 'info'),
     pingInterval: positive(env, 'HUB_PING_INTERVAL', 15),

@@ -4,12 +4,35 @@ import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { Server } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { answerOf, FrontError } from './errors.mjs';
+import { hostname, isLiteral } from './origin.mjs';
 
 /** Milliseconds between looks at the files: what renews certificates swaps links, of which no event tells. */
 const LOOK = 2_000;
 /** Milliseconds that a client gets to begin, and to agree on TLS. */
 const PATIENCE = 10_000;
 const HANDSHAKE = 0x16;
+/**
+ * Mozilla's intermediate profile (wiki.mozilla.org/Security/Server_Side_TLS, 5.7), without the suites that need DH
+ * parameters of the server's: clients of the last ten years have a better one.
+ */
+const PROFILE = {
+  minVersion: /** @type {const} */ ('TLSv1.2'),
+  ciphers: [
+    'TLS_AES_128_GCM_SHA256',
+    'TLS_AES_256_GCM_SHA384',
+    'TLS_CHACHA20_POLY1305_SHA256',
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+    'ECDHE-ECDSA-CHACHA20-POLY1305',
+    'ECDHE-RSA-CHACHA20-POLY1305',
+  ].join(':'),
+  ecdhCurve: 'X25519:prime256v1:secp384r1',
+  honorCipherOrder: false,
+};
+/** Seconds that a browser uses HTTPS alone for a name that it has been at: two years, as the profile has it. */
+const HTTPS_ALONE = 63_072_000;
 
 /** An HTTPS server. Close it as one of HTTP. */
 export class SecureServer extends Server {
@@ -81,13 +104,20 @@ export class SecureServer extends Server {
   }
 }
 
+/**
+ * Tell a browser to use HTTPS alone for this name (RFC 6797); not for loopback, whose name other programs' ports have too,
+ * nor for an address, for which it has no meaning.
+ * @param {import('node:http').IncomingMessage} request @param {import('node:http').ServerResponse} response
+ */
+export function httpsAlone({ headers: { host = '' } }, response) {
+  const name = hostname(host);
+  if (!name || name === 'localhost' || name.endsWith('.localhost') || isLiteral(host)) return;
+  response.setHeader('Strict-Transport-Security', `max-age=${HTTPS_ALONE}`);
+}
+
 /** @param {import('./protection.mjs').Tls} files @returns {import('node:tls').SecureContextOptions} */
 function context({ cert, key }) {
-  const found = {
-    cert: read('HUB_TLS_CERT', cert),
-    key: read('HUB_TLS_KEY', key),
-    minVersion: /** @type {const} */ ('TLSv1.2'),
-  };
+  const found = { ...PROFILE, cert: read('HUB_TLS_CERT', cert), key: read('HUB_TLS_KEY', key) };
   try {
     createSecureContext(found);
     return found;

@@ -2,8 +2,9 @@
 
 import { Agent } from 'node:http';
 import express from 'express';
-import { createProxyMiddleware, responseInterceptor } from 'http-proxy-middleware';
+import { responseInterceptor } from 'http-proxy-middleware';
 import { answerOf, CATALOGUE, FrontError } from './errors.mjs';
+import { answerHeaders, passOn } from './hop.mjs';
 import { apiNotFound, yamcpTruth } from './yamcp_api.mjs';
 import { yamcpUiEdits } from './yamcp_ui_edits.mjs';
 import { placeOf } from './yamcp_ui_place.mjs';
@@ -19,9 +20,10 @@ import { Presence } from './yamcp_ui_presence.mjs';
 const PATIENCE = 10_000;
 const IDLE = 4_000;
 /** What YAMCP-UI has no use for, and what would let it answer that its page has not changed since the overlay was not in it. */
-const NOT_SENT = ['cookie', 'authorization', 'origin'];
+const NOT_SENT = ['cookie', 'authorization', 'origin', 'x-hub-page'];
 const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-range', 'range'];
-const NOT_TOLD = ['connection', 'keep-alive', 'transfer-encoding', 'x-powered-by', 'access-control-allow-credentials'];
+const NOT_TOLD = ['x-powered-by', 'access-control-allow-credentials'];
+const EARLY = '<script src="/hub/assets/secret.mjs"></script>';
 const OVERLAY =
   '<link rel="stylesheet" href="/hub/overlay/overlay.css"><script type="module" src="/hub/overlay/overlay.mjs"></script>';
 const PAGE_HEADERS = {
@@ -33,6 +35,7 @@ const AWAY_PAGE = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>YAMCP-UI does not answer</title>
+${EARLY}
 <noscript><meta http-equiv="refresh" content="3"></noscript>
 <link rel="stylesheet" href="/hub/overlay/overlay.css"><script type="module" src="/hub/overlay/away.mjs"></script>
 </head>
@@ -56,8 +59,8 @@ export class YamcpUi {
   constructor({ hub, settings, log }) {
     this.log = log;
     this.agent = new Agent({ keepAlive: true, timeout: IDLE, maxFreeSockets: 16 });
-    this.presence = new Presence(placeOf(settings).connect, (there) => hub.yamcpUiAnswers(there));
-    this.proxy = this.#proxy(placeOf(settings));
+    this.place = placeOf(settings);
+    this.presence = new Presence(this.place.connect, (there) => hub.yamcpUiAnswers(there));
     /** Mount it behind all that is the hub's own: it answers every request. */
     this.router = express.Router({ caseSensitive: true });
     this.router.use(yamcpTruth({ hub, settings }));
@@ -83,41 +86,23 @@ export class YamcpUi {
       response.set('Allow', 'GET, HEAD');
       throw new FrontError('METHOD_NOT_ALLOWED');
     }
-    const dropped = wantsPage(request) ? [...NOT_SENT, ...CONDITIONS] : NOT_SENT;
-    for (const name of dropped) delete request.headers[name];
-    this.proxy(request, response, (error) => this.#failed(error, request, response));
-  }
-
-  /** @param {import('./yamcp_ui_place.mjs').Place} place */
-  #proxy({ request, host }) {
-    return createProxyMiddleware({
-      target: /** @type {any} */ ({ protocol: 'http:', host: 'localhost', path: '', ...request }),
-      headers: { host },
+    const headers = /** @type {import('node:http').IncomingHttpHeaders} */ ({
+      ...request.headers,
+      host: this.place.host,
+    });
+    for (const name of wantsPage(request) ? [...NOT_SENT, ...CONDITIONS] : NOT_SENT) delete headers[name];
+    passOn(request, response, {
+      place: this.place.request,
       agent: this.agent,
-      proxyTimeout: PATIENCE,
-      toProxy: true, // the path as it came
-      selfHandleResponse: true,
-      ejectPlugins: true,
-      plugins: [
-        (proxy) => {
-          proxy.on('proxyReq', (upstream, _, response) => {
-            response.once('close', () => upstream.destroy()); // whoever asked has left, or has it all
-          });
-          proxy.on('proxyRes', (answer, request, response) =>
-            carry(answer, /** @type {Request} */ (request), /** @type {Response} */ (response)),
-          );
-          proxy.on('error', (error, request, response) =>
-            this.#failed(error, /** @type {Request} */ (request), /** @type {Response} */ (response)),
-          );
-          proxy.on('econnreset', () => {}); // whoever asked has left
-        },
-      ],
+      headers,
+      timeout: PATIENCE,
+      answered: (answer) => carry(answer, request, response),
+      failed: (error) => this.#failed(error, request, response),
     });
   }
 
   /** @param {Error} error @param {Request} request @param {Response} response */
   #failed(error, request, response) {
-    if (response.destroyed || response.writableEnded) return;
     this.log.warning('YAMCP-UI could not be reached', { code: 'YAMCP_UI_AWAY', why: error.message });
     if (response.headersSent) response.destroy();
     else sendAway(request, response);
@@ -145,6 +130,7 @@ function carry(answer, request, response) {
   answer.once('close', () => {
     if (!answer.complete) response.destroy();
   });
+  answer.headers = answerHeaders(answer.headers);
   for (const name of NOT_TOLD) delete answer.headers[name];
   const page = /^text\/html\b/.test(answer.headers['content-type'] ?? '');
   if (page) for (const name of ['etag', 'last-modified', 'accept-ranges']) delete answer.headers[name];
@@ -157,6 +143,9 @@ function carry(answer, request, response) {
 
 const addOverlay = responseInterceptor(async (bytes) => {
   const html = bytes.toString('utf8');
+  const [start] = /<head(?:\s[^>]*)?>/i.exec(html) ?? [''];
   const end = html.search(/<\/head\s*>/i);
-  return end < 0 ? OVERLAY + html : html.slice(0, end) + OVERLAY + html.slice(end);
+  if (end < 0) return EARLY + OVERLAY + html;
+  const begin = start ? html.indexOf(start) + start.length : end;
+  return html.slice(0, begin) + EARLY + html.slice(begin, end) + OVERLAY + html.slice(end);
 });

@@ -26,9 +26,9 @@ function executable() {
   throw new Error('There is no chromium; tests/browser/setup.sh installs it.');
 }
 
-/** Start a browser with a fresh profile; close it. */
-export async function openBrowser() {
-  const args = [...FLAGS.map((name) => `--disable-${name}`), '--no-first-run'];
+/** Start a browser with a fresh profile; close it. @param {string[]} [more]  further flags of its command line */
+export async function openBrowser(more = []) {
+  const args = [...FLAGS.map((name) => `--disable-${name}`), '--no-first-run', ...more];
   return new Window(await chromium.launch({ executablePath: executable(), args }));
 }
 

@@ -183,7 +183,6 @@ async function environment(root) {
     .../** @type {Record<string, string>} */ (Object.fromEntries(own)),
     HUB_PORT: String(await freePort()),
     HUB_SIDECAR_PORT: String(await freePort()),
-    HUB_YAMCP_UI_PORT: String(await freePort()),
     HUB_YAMCP_DIR: join(root, 'yamcp'),
     HUB_DATA_DIR: join(root, 'data'),
     HUB_RUNTIME_DIR: join(root, 'run'),

@@ -64,11 +64,17 @@ export class Protected {
     return { id, token, headers };
   }
 
-  /** The cookie that a login gives. @param {string} [token] */
-  async cookie(token = TOKEN) {
+  /** What a page of a login sends: the cookie, and the secret that the page keeps. @param {string} [token] */
+  async login(token = TOKEN) {
     const answer = await this.ask('GET', `/?token=${token}`, { headers: HTML });
     assert.equal(answer.status, 302);
-    return String(answer.headers['set-cookie']).split(';')[0];
+    const [, secret] = /#hub_page=([\w-]{43})$/.exec(String(answer.headers.location)) ?? [];
+    return { cookie: String(answer.headers['set-cookie']).split(';')[0], 'x-hub-page': secret };
+  }
+
+  /** The cookie that a login gives. @param {string} [token] */
+  async cookie(token = TOKEN) {
+    return (await this.login(token)).cookie;
   }
 
   /** The status with which a WebSocket is answered. @param {Headers} headers @param {string} [path] */

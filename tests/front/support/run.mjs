@@ -227,13 +227,12 @@ export async function runHub({ providers = {}, workspaces = {}, hub, settle = tr
 async function environment() {
   const own = Object.entries(process.env).filter(([name, value]) => value !== undefined && !name.startsWith('HUB_'));
   const ports = new Set();
-  while (ports.size < 3) ports.add(String(await freePort()));
-  const [port, sidecarPort, uiPort] = ports;
+  while (ports.size < 2) ports.add(String(await freePort()));
+  const [port, sidecarPort] = ports;
   return {
     .../** @type {Record<string, string>} */ (Object.fromEntries(own)),
     HUB_PORT: port,
     HUB_SIDECAR_PORT: sidecarPort,
-    HUB_YAMCP_UI_PORT: uiPort,
     HUB_SEED_DEMO: 'false',
   };
 }

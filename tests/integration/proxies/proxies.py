@@ -113,18 +113,20 @@ def replaced(text: str, changes: dict[str, str]) -> str:
     return text
 
 
-def prepare(name: str, root: Path, port: int, hub: int) -> tuple[list[str], Pair]:
+def prepare(name: str, root: Path, port: int, hub: int, changes: dict[str, str]) -> tuple[list[str], Pair]:
     """Write the example with what is otherwise here; the words that start the proxy, and its certificate."""
     make, file = KINDS[name]
     root.mkdir()
     pair = certificate(root, host=HOST)
-    return make(root, (EXAMPLES / file).read_text(), pair, port, hub), pair
+    return make(root, replaced((EXAMPLES / file).read_text(), changes), pair, port, hub), pair
 
 
 @contextlib.asynccontextmanager
-async def proxy(name: str, root: Path, port: int, hub: int) -> AsyncIterator[Proxy]:
-    """A proxy that listens; ended afterwards."""
-    words, pair = prepare(name, root, port, hub)
+async def proxy(
+    name: str, root: Path, port: int, hub: int, changes: dict[str, str] | None = None
+) -> AsyncIterator[Proxy]:
+    """A proxy that listens, set up as the example with these changes; ended afterwards."""
+    words, pair = prepare(name, root, port, hub, changes or {})
     with (root / "output.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *words, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env={"HOME": str(root), "PATH": PATH}

@@ -138,11 +138,12 @@ async def test_a_browser_logs_in_and_stays_connected(place: Place) -> None:
         assert (reply.status_code, reply.headers["location"]) == (302, "/login?next=%2Fhub%2F")
         assert (await browser.get("/login", headers=page)).status_code == 200
         reply = await browser.get(f"/?token={TOKEN}", headers=page)
-        assert (reply.status_code, reply.headers["location"]) == (302, "/")
+        path, secret = reply.headers["location"].split("#hub_page=")
+        assert (reply.status_code, path) == (302, "/")
         name, value, attributes = cookie_of(reply)
         assert name == f"yamcp_hub_{place.proxy.port}"
         assert {"secure", "httponly", "samesite=lax"} <= attributes
-        own = {"cookie": f"{name}={value}", "origin": place.proxy.url}
+        own = {"cookie": f"{name}={value}", "x-hub-page": secret, "origin": place.proxy.url}
         assert (await browser.get("/hub/", headers=own | page)).status_code == 200
         reply = await browser.post("/api/hub/reload", headers=own, json={})
         assert reply.status_code == 200, reply.text

@@ -106,13 +106,21 @@ async def test_method_over_streamable_http(http: httpx2.AsyncClient, method: str
         ({"host": "[::1"}, False),
         ({"origin": "https://evil.example"}, False),
         ({"origin": "null"}, False),
+        ({"host": "[::1].evil"}, False),
+        ({"host": "127.0.0.1:99999999"}, False),
+        ({"origin": "http://localhost:5173"}, False),
+        ({"sec-fetch-site": "same-site"}, False),
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"sec-fetch-site": "same-origin"}, True),
         ({"host": "localhost"}, True),
         ({"host": "LOCALHOST:1"}, True),
         ({"host": "[::1]:8766"}, True),
         ({"host": "hub.example"}, True),
         ({"host": "public.example:444"}, True),
-        ({"origin": "http://localhost:5173"}, True),
+        ({"host": "localhost:5173", "origin": "http://127.0.0.1:5173"}, True),
+        ({"host": "hub.example", "origin": "https://hub.example"}, True),
         ({"origin": "https://public.example"}, True),
+        ({"origin": "http://hub.example:5173", "sec-fetch-site": "cross-site"}, True),
     ],
 )
 async def test_host_and_origin(tmp_path: Path, headers: dict[str, str], allowed: bool) -> None:
@@ -124,6 +132,49 @@ async def test_host_and_origin(tmp_path: Path, headers: dict[str, str], allowed:
             assert response.status_code == 200
         else:
             refused(response, 403, "HOST_REFUSED")
+
+
+async def test_a_page_of_a_named_origin_uses_the_endpoints(tmp_path: Path) -> None:
+    """CORS: it is told what it may send, and reads every answer; no other page does, and nothing else is read."""
+    server = FakeServer()
+    async with (
+        world(tmp_path, server, serve=True, allowed_hosts="localhost,https://app.example") as made,
+        httpx2.AsyncClient(base_url=made.base, timeout=10) as client,
+    ):
+        made.put(server.spec("a"), space("a"))
+        await made.settled()
+        for origin in ("http://localhost:6274", "https://app.example"):
+            wanted = "authorization,mcp-param-x, x-other, Mcp-Session-Id"
+            asked = {"access-control-request-method": "POST", "access-control-request-headers": wanted}
+            answer = await client.options("/mcp/w", headers={"origin": origin} | asked)
+            assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, origin)
+            assert answer.headers["access-control-allow-headers"] == "authorization, mcp-param-x, mcp-session-id"
+            assert answer.headers["access-control-allow-methods"] == "GET, POST, DELETE"
+            await _used_by_a_page(client, origin)
+        for origin, status in (("https://app.example:444", 403), ("http://127.0.0.1:6274", 403)):
+            answer = await client.options("/mcp/w", headers={"origin": origin} | asked)
+            assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (status, False)
+        for path in ("/healthz", "/status", "/metrics", "/mcpx"):
+            answer = await client.get(path, headers={"origin": "http://localhost:6274"})
+            assert "access-control-allow-origin" not in answer.headers
+
+
+async def _used_by_a_page(client: httpx2.AsyncClient, origin: str) -> None:
+    """A session with more calls than it takes to learn a short way; then what is not there."""
+    headers = ACCEPT | {"origin": origin, "sec-fetch-site": "cross-site"}
+    frame = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
+    answers = [await client.post("/mcp/w", json=frame, headers=headers)]
+    headers["mcp-session-id"] = answers[0].headers["mcp-session-id"]
+    call = frame | {"method": "tools/call", "params": {"name": "a_echo", "arguments": {"text": "x"}}}
+    answers += [await client.post("/mcp/w", json=call, headers=headers) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200] * 5
+    answers += [await client.post("/mcp/w", content=b"{", headers=headers)]
+    answers += [await client.get("/.well-known/oauth-protected-resource", headers=headers)]
+    for answer in answers:
+        assert answer.headers["access-control-allow-origin"] == origin
+        assert answer.headers["access-control-expose-headers"] == "Mcp-Session-Id, WWW-Authenticate"
+        assert answer.headers["vary"] == "Origin"
+        assert "access-control-allow-credentials" not in answer.headers
 
 
 async def test_the_address_that_it_listens_on_is_a_host_too(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx2
 import pytest
@@ -48,8 +49,23 @@ async def test_stream(hub: World) -> None:
             seen += chunk
             if seen.count(": ping\r\n\r\n") > 1:
                 break
-        assert seen.startswith("event: endpoint\r\ndata: /mcp/w/messages?session_id=")
+        assert seen.startswith("event: endpoint\r\ndata: messages?session_id=")
     await until(lambda: not hub.sse._sessions)
+
+
+@pytest.mark.parametrize("path", ["/mcp/w/sse", "/mcp/w/sse/", "/base/path/mcp/w/sse", "/base/mcp/w/sse/"])
+async def test_where_to_post_is_relative_to_the_stream(hub: World, path: str) -> None:
+    """A proxy may have the hub below a path of its own, of which the hub knows nothing (RFC 3986, 5.2)."""
+    outside, at, inside = path.partition("/mcp/")
+    async with httpx2.AsyncClient() as client, client.stream("GET", f"{hub.base}{at}{inside}") as response:
+        lines = response.aiter_lines()
+        assert await anext(lines) == "event: endpoint"
+        data = (await anext(lines)).removeprefix("data: ")
+        url = urljoin(f"https://hub.example{path}", data)
+        assert url.startswith(f"https://hub.example{outside}/mcp/w/messages?session_id=")
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        answer = await client.post(urljoin(f"{hub.base}{at}{inside}", data), json=ping)
+        assert answer.status_code == 202
 
 
 async def test_disconnect_cancels(hub: World, gate: Gate) -> None:

@@ -1,13 +1,24 @@
 /** A page of a protected hub whose login has ended: to the login page, and back to where it was. */
 
 let leaving = false;
+const KEY = 'hub-page'; // as in secret.mjs
+
+/** Subprotocols for the hub's WebSocket: with the page's half of a login among them, if there is one. */
+export function protocols() {
+  try {
+    const secret = globalThis.window?.localStorage.getItem(KEY);
+    return secret ? ['yamcp-hub', `hub-page.${secret}`] : [];
+  } catch {
+    return []; // storage is forbidden
+  }
+}
 
 /** Go to the login page, once. */
 export function toLogin() {
   if (leaving) return;
   leaving = true;
   const { pathname, search, hash } = location;
-  location.assign(`/login?${new URLSearchParams({ next: pathname + search + hash })}`);
+  location.assign(`/login?${new URLSearchParams({ next: pathname + search + hash, again: '1' })}`);
 }
 
 /** Find out why the live connection ended, which does not say: if the login has, go and log in. */
@@ -26,5 +37,9 @@ export async function logOut() {
   await fetch('/logout', { method: 'POST', credentials: 'same-origin', redirect: 'manual' }).catch(() => {
     leaving = false;
   });
-  if (leaving) location.assign('/login');
+  if (!leaving) return;
+  try {
+    localStorage.removeItem(KEY);
+  } catch {} // storage is forbidden: nothing is in it
+  location.assign('/login');
 }

@@ -1,5 +1,7 @@
 /** A WebSocket that mends itself. */
 
+import { protocols } from './login.mjs';
+
 const FIRST = 0.25; // seconds until the first new try; doubled each time
 const LONGEST = 5;
 const SILENCE = 25; // seconds without a message (the hub ticks every 10) after which the connection counts as lost
@@ -59,7 +61,7 @@ export class MendingSocket {
 
   #connect() {
     /** @type {WebSocket} */
-    const socket = new this.#Socket(this.#url);
+    const socket = new this.#Socket(this.#url, protocols());
     this.#socket = socket;
     socket.onopen = () => {
       this.#ears.opened();

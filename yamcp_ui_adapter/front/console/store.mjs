@@ -100,7 +100,7 @@ function answer({ id, result, seconds, error }) {
 function lost() {
   if (connection.value !== 'lost') lostAt.value = heardAt || (state.value?.hub.at ?? 0);
   connection.value = 'lost';
-  if (state.value?.hub.protected) checkLogin();
+  if (state.value?.hub.protected ?? true) checkLogin();
   const message = 'The connection to the hub ended before the answer came.';
   const hint = 'The tool may have run all the same. Look at what it did before you call it again.';
   for (const call of calls.values()) call.reject(new ApiError({ code: 'CONNECTION_LOST', message, hint }));

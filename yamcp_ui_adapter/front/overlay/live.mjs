@@ -22,7 +22,7 @@ export class Live {
       heard: (message) => this.#heard(message),
       lost: () => {
         this.lost = true;
-        if (this.state?.hub.protected) checkLogin();
+        if (this.state?.hub.protected ?? true) checkLogin();
         tell();
       },
     });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -14,8 +15,17 @@ from bridge.cli.doctor import Finding, finding_lines
 from bridge.cli.render import Paint
 from bridge.errors import ErrorBody
 from bridge.models import Issue, ServerSpec, Snapshot, StdioLaunch
-from tests.support.hub import free_port
-from tests.unit.bridge.cli.canned import NOW, CannedHub, desired, missing, server, settings, status, workspace
+from tests.unit.bridge.cli.canned import (
+    NOW,
+    CannedHub,
+    desired,
+    listening,
+    missing,
+    server,
+    settings,
+    status,
+    workspace,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -113,13 +123,25 @@ async def test_a_process_that_does_not_answer_is_told_of(tmp_path: Path, monkeyp
 
 async def test_a_yamcp_ui_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
     """Where there should be one; one that answers is well."""
-    own = settings(tmp_path)
-    for port, level in ((own.port, "ok"), (free_port(), "error")):
-        shown = own.model_copy(update={"yamcp_ui_dir": tmp_path, "yamcp_ui_port": port})
-        async with CannedHub(shown, status=status([], [])).serving() as hub:
-            found = {item["subject"]: item for item in json.loads((await hub.hubctl("doctor", "--json"))[1])}
-        assert found["yamcp-ui"]["level"] == level
-    assert found["yamcp-ui"]["code"] == "YAMCP_UI_AWAY"
+    own = settings(tmp_path).model_copy(update={"yamcp_ui_dir": tmp_path})
+    own.runtime.mkdir(parents=True, exist_ok=True)
+    async with CannedHub(own, status=status([], [])).serving() as hub:
+        told = await found(hub)
+        assert (told["level"], told["code"]) == ("error", "YAMCP_UI_AWAY")
+        async with listening(page, own.yamcp_ui_socket):
+            assert (await found(hub))["level"] == "ok"
+
+
+async def found(hub: CannedHub) -> dict[str, str]:
+    """What is told of YAMCP-UI."""
+    items: list[dict[str, str]] = json.loads((await hub.hubctl("doctor", "--json"))[1])
+    return next(item for item in items if item["subject"] == "yamcp-ui")
+
+
+async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer any request."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
 async def test_without_a_hub_it_says_whether_one_could_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,27 +25,30 @@ def taken() -> Iterator[int]:
 
 def test_a_taken_port_is_told_with_its_setting_and_owner(tmp_path: Path, taken: int) -> None:
     """One line: which port, which setting, and who has it where that can be told."""
-    for name in ("port", "sidecar_port", "yamcp_ui_port"):
+    for name in ("port", "sidecar_port"):
         own = settings(tmp_path).model_copy(update={"yamcp_ui_dir": tmp_path, name: taken})
         told = rf"^HUB_{name.upper()}: port {taken} on 127.0.0.1 is taken by .* \(pid \d+\)\.$"
         with pytest.raises(PortTaken, match=told):
             check_ports(own)
 
 
-def test_a_port_of_what_is_not_run_is_not_looked_at(tmp_path: Path, taken: int) -> None:
-    """YAMCP-UI's matters where there is one."""
+def test_yamcp_ui_has_a_socket_and_no_port(tmp_path: Path) -> None:
+    """Whether the hub is protected or not; the socket matters where there is a YAMCP-UI."""
     one, other = free_ports(2)
-    own = settings(tmp_path).model_copy(update={"port": one, "sidecar_port": other, "yamcp_ui_port": taken})
+    own = settings(tmp_path).model_copy(update={"port": one, "sidecar_port": other})
+    own.yamcp_ui_socket.mkdir(parents=True)
     check_ports(own)
-    assert [port.setting for port in ports(own)] == ["HUB_PORT", "HUB_SIDECAR_PORT"]
+    with_it = own.model_copy(update={"yamcp_ui_dir": tmp_path})
+    assert [port.setting for port in ports(with_it)] == ["HUB_PORT", "HUB_SIDECAR_PORT"]
+    with pytest.raises(PortTaken, match=r"yamcp-ui\.sock is taken"):
+        check_ports(with_it)
 
 
 def test_two_settings_with_one_port_are_told(tmp_path: Path) -> None:
     """Each pair, before anything is started that would end at once."""
     [port] = free_ports(1)
-    same = dict.fromkeys(("port", "sidecar_port", "yamcp_ui_port"), port)
-    own = settings(tmp_path).model_copy(update={"yamcp_ui_dir": tmp_path, **same})
-    assert len(list(port_problems(own))) == 3
+    own = settings(tmp_path).model_copy(update={"port": port, "sidecar_port": port})
+    assert len(list(port_problems(own))) == 1
     with pytest.raises(SettingInvalid, match=rf"^HUB_PORT and HUB_SIDECAR_PORT are both {port}; each needs its own\.$"):
         check_ports(own)
 
@@ -72,7 +75,7 @@ def test_a_port_that_may_not_be_used_is_a_bad_setting(tmp_path: Path, monkeypatc
 def test_protected_there_is_one_port_and_two_sockets(tmp_path: Path, taken: int) -> None:
     """Whoever has the other ports does not matter; a socket that is served does."""
     [port] = free_ports(1)
-    changes = {"host": "0.0.0.0", "port": port, "sidecar_port": taken, "yamcp_ui_port": taken, "yamcp_ui_dir": tmp_path}
+    changes = {"host": "0.0.0.0", "port": port, "sidecar_port": taken, "yamcp_ui_dir": tmp_path}
     own = settings(tmp_path).model_copy(update=changes)
     own.runtime.mkdir(parents=True)
     check_ports(own)

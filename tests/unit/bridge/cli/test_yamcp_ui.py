@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.cli.errors import DirectoryUnusable
-from bridge.cli.yamcp_ui import check_yamcp_ui, command, data_home
+from bridge.cli.yamcp_ui import FRESH, check_yamcp_ui, command, data_home
 from bridge.errors import SettingInvalid
 from bridge.settings import Settings
 from tests.unit.bridge.cli.canned import settings
@@ -66,7 +66,7 @@ def test_a_link_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_it_gets_a_small_environment(tmp_path: Path) -> None:
     """Nothing of the hub's but what is listed; whatever is in it is one word for supervisord."""
-    own = shown(tmp_path, tmp_path).model_copy(update={"yamcp_ui_port": 9001})
+    own = shown(tmp_path, tmp_path)
     given = {"HOME": "/home/me and 'you' 100 %", "TOKEN": "secret", "HUB_PUBLIC_URL": "http://x", "PATH": "/bin"}
     words = shlex.split(command(own, "/opt/node", tmp_path / "home", given))
     assert words == [
@@ -74,17 +74,20 @@ def test_it_gets_a_small_environment(tmp_path: Path) -> None:
         "-i",
         "PATH=/bin",
         "HOME=/home/me and 'you' 100 %",
-        "PORT=9001",
-        "NODE_OPTIONS=--dns-result-order=ipv4first",
+        f"PORT={own.runtime}/yamcp-ui.sock",
         f"XDG_DATA_HOME={tmp_path}/home",
+        "sh",
+        "-c",
+        FRESH,
         "/opt/node",
         "server.mjs",
     ]
 
 
-def test_protected_it_is_reached_through_a_socket(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_it_is_reached_through_a_socket_in_every_mode(tmp_path: Path, host: str) -> None:
     """PORT is the path; the socket that a killed one left is removed first, and nothing else is."""
-    own = shown(tmp_path, tmp_path).model_copy(update={"host": "0.0.0.0"})
+    own = shown(tmp_path, tmp_path).model_copy(update={"host": host})
     (tmp_path / "server.mjs").write_text("")
     program = tmp_path / "a node"
     program.write_text('#!/bin/sh\necho "$@"; ls "$(dirname "$PORT")"\n')
@@ -96,3 +99,15 @@ def test_protected_it_is_reached_through_a_socket(tmp_path: Path) -> None:
     assert "secret" not in str(words)
     done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout.splitlines() == ["server.mjs", "other.sock"]
+
+
+def test_a_runtime_directory_that_no_header_can_carry_is_told(tmp_path: Path) -> None:
+    """YAMCP-UI is asked with the path of its socket as Host; a header has Latin-1 at most."""
+    (tmp_path / "dist").mkdir()
+    for name in ("server.mjs", "dist/index.html"):
+        (tmp_path / name).write_text("")
+    own = shown(tmp_path, tmp_path)
+    check_yamcp_ui(own.model_copy(update={"runtime_dir": tmp_path / "l\u00e4uft"}))
+    for name in ("\u8dd1", "a\nb"):
+        with pytest.raises(SettingInvalid, match="has characters that HTTP cannot carry"):
+            check_yamcp_ui(own.model_copy(update={"runtime_dir": tmp_path / name}))

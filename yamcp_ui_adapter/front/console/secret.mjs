@@ -1,0 +1,55 @@
+// Runs before anything else on every page of a protected hub (a classic script): takes the page's half of a login out of the
+// address, where the login left it, and sends it with all that the page asks of the hub.
+{
+  const KEY = 'hub-page';
+  const HEADER = 'x-hub-page';
+  const found = /[#&]hub_page=([\w-]+)$/.exec(location.hash);
+  const kept = () => {
+    try {
+      return localStorage.getItem(KEY);
+    } catch {
+      return null; // storage is forbidden: the page asks for a login each time
+    }
+  };
+  if (found) {
+    try {
+      localStorage.setItem(KEY, found[1]);
+    } catch {}
+    const rest = location.hash.slice(0, found.index);
+    history.replaceState(history.state, '', location.pathname + location.search + rest);
+  }
+  /** @param {string | URL} url */
+  const isHubs = (url) => {
+    const { origin, pathname } = new URL(url, document.baseURI);
+    return origin === location.origin && /^\/(api\/|logout$)/.test(pathname);
+  };
+
+  const plain = window.fetch;
+  window.fetch = (input, init) => {
+    const secret = kept();
+    const asked = input instanceof Request ? input.url : input;
+    if (!secret || !isHubs(asked)) return plain(input, init);
+    const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
+    headers.set(HEADER, secret);
+    return plain(input, { ...init, headers });
+  };
+
+  const { open } = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.open = function opened(/** @type {any[]} */ ...args) {
+    open.apply(this, /** @type {any} */ (args));
+    const secret = kept();
+    if (secret && isHubs(args[1])) this.setRequestHeader(HEADER, secret);
+  };
+
+  // A link to a file of the API is followed by the page: a browser would ask for it without the header.
+  addEventListener('click', async (event) => {
+    const link = event.target instanceof Element ? event.target.closest('a[href]') : null;
+    if (!(link instanceof HTMLAnchorElement) || !kept() || !isHubs(link.href) || event.defaultPrevented) return;
+    event.preventDefault();
+    const answer = await window.fetch(link.href);
+    const url = URL.createObjectURL(await answer.blob());
+    const name = link.download || decodeURIComponent(new URL(link.href).pathname.split('/').at(-1) ?? '');
+    Object.assign(document.createElement('a'), { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  });
+}

@@ -1,0 +1,76 @@
+// One request passed on to another server over HTTP/1.1. Its head and its framing are made here, from what was parsed:
+// no header that frames a message, and none that is of the connection, is passed on (RFC 9110, 7.6.1).
+
+import { request as open } from 'node:http';
+import { hasBody, namedBy } from './framing.mjs';
+
+/**
+ * @typedef {import('node:http').IncomingMessage} Request
+ * @typedef {import('node:http').ServerResponse} Response
+ * @typedef {import('node:http').IncomingHttpHeaders} Headers
+ * @typedef {object} Way
+ * @property {{host: string, port: number | string} | {socketPath: string}} place
+ * @property {import('node:http').Agent} agent
+ * @property {Headers} headers  of the request, as the server is to get them; framing and the connection's are left out
+ * @property {number} [timeout]  milliseconds of silence after which the server is given up
+ * @property {(answer: Request) => void} answered
+ * @property {(error: Error) => void} failed  not called for a client that has left
+ */
+
+/** Headers of one connection, or of how a message is sent on it. */
+const HOP_BY_HOP = new Set([
+  ...['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'upgrade'],
+  ...['te', 'trailer', 'transfer-encoding', 'http2-settings'],
+]);
+/** What the front itself answers (Expect), or makes anew from the body that it parsed. */
+const MADE_HERE = new Set(['expect', 'content-length']);
+
+/**
+ * Pass a request on. It ends with its client: nothing goes on for one that has left.
+ * @param {Request} request  that `checkFraming` let pass @param {Response} response @param {Way} way
+ */
+export function passOn(request, response, { place, agent, headers, timeout, answered, failed }) {
+  const { method, url: path } = request;
+  const upstream = open({ ...place, method, path, agent, timeout, headers: framed(request, headers), setHost: false });
+  upstream.once('response', answered);
+  upstream.on('error', (error) => {
+    if (!response.destroyed && !response.writableEnded) failed(error);
+  });
+  if (timeout) upstream.once('timeout', () => upstream.destroy(new Error(`It said nothing for ${timeout} ms.`)));
+  if (response.closed) upstream.destroy();
+  response.once('close', () => {
+    if (!response.writableFinished) upstream.destroy();
+  });
+  if (hasBody(method)) request.pipe(upstream);
+  else {
+    request.resume(); // a body has no meaning there: it is read, and goes nowhere
+    upstream.end();
+  }
+}
+
+/**
+ * The headers of an answer, for the next connection: without what was of the last one.
+ * @param {Headers} headers
+ */
+export function answerHeaders(headers) {
+  return ended(headers, new Set());
+}
+
+/** @param {Request} request @param {Headers} headers @returns {import('node:http').OutgoingHttpHeaders} */
+function framed({ method, headers: asked }, headers) {
+  const kept = ended(headers, MADE_HERE);
+  if (!hasBody(method)) return kept;
+  if (asked['transfer-encoding'] !== undefined) return { ...kept, 'transfer-encoding': 'chunked' };
+  return { ...kept, 'content-length': asked['content-length'] ?? '0' };
+}
+
+/** @param {Headers} headers @param {ReadonlySet<string>} besides @returns {Headers} */
+function ended(headers, besides) {
+  const named = new Set(namedBy(headers.connection));
+  /** @type {Headers} */
+  const kept = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (!HOP_BY_HOP.has(name) && !besides.has(name) && !named.has(name)) kept[name] = value;
+  }
+  return kept;
+}
