@@ -106,18 +106,22 @@ class HttpProtocol(HttpToolsProtocol):
 
     def refuse(self, error: SidecarError) -> None:
         """Answer with an error if an answer is owed and has not begun, and end the connection."""
-        cycle, transport = self.cycle, self.transport
+        cycle, transport = self._serving, self.transport
         if transport.is_closing():
             return
-        serving = cycle is not None and not cycle.response_complete
-        if self.flow.write_paused or self._owed or (serving and cycle.response_started):
+        serving = cycle if cycle is not None and not cycle.response_complete else None
+        if (
+            self.flow.write_paused
+            or self._owed
+            or (serving and (serving.response_started or serving is not self.cycle))
+        ):
             transport.abort()
             return
         if serving:
-            cycle.disconnected = True  # from now on what is served may not answer
-            cycle.message_event.set()
-        never_began = cycle is None and not self._in_head
-        if error.status == ConnectionsLimit.status if never_began else serving or self._in_head or self._kept:
+            serving.disconnected = True  # from now on what is served may not answer
+            serving.message_event.set()
+        begun = serving is not None or self._in_head or bool(self._kept)
+        if begun or (self.cycle is None and isinstance(error, ConnectionsLimit)):
             transport.write(_refusal(error))
         transport.close()
 

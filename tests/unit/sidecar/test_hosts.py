@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sidecar.hosts import host_and_port
+from sidecar.hosts import host_and_port, origin_and_port
 from tests.support.yamcp import ROOT
 
 VECTORS: dict[str, Any] = json.loads((ROOT / "tests/support/hosts.json").read_text("utf-8"))

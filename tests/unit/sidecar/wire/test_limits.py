@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from bridge.settings import Settings
+from sidecar import client_connections
 from sidecar.client_connections import ClientConnections, Limits
 from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
@@ -229,6 +230,17 @@ async def test_many_bodies_that_lack_a_byte(hub: World) -> None:
             assert response.json()["error"]["data"]["code"] == "MESSAGE_INVALID"
         pass_seconds(hub, 100)
         assert clients._body_bytes == 0
+
+
+async def test_a_body_behind_a_stream(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is refused, the connection ends: an error of its own would stand in the middle of the stream."""
+    allow(hub, body_bytes=1)
+    monkeypatch.setattr(client_connections, "FEW_BYTES", 0)
+    async with raw(hub, b"GET /mcp/w/sse HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") as [client]:
+        await within(client.reader.readuntil(b"session_id="))
+        client.writer.write(body_of(MEGABYTE))
+        assert b"HTTP/1.1" not in await client.ended()
+    assert ends(hub, "BODIES_LIMIT") == 1
 
 
 async def session(hub: World) -> str:
