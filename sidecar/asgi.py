@@ -9,7 +9,8 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from sidecar import codec, frames
-from sidecar.errors import BodyNotJson, BodyTooLarge, BodyTypeRefused, MessageInvalid, SidecarError
+from sidecar.errors import MessageInvalid, SidecarError
+from sidecar.http_errors import BodyNotJson, BodyTooLarge, BodyTypeRefused
 
 _JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json[ \t]*(?:;|$)", re.ASCII | re.IGNORECASE)
 

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.keys import LOOK, Keyring, Principal
 from sidecar.asgi import header, respond_error
-from sidecar.errors import SidecarError, TokenInvalid, TokenRequired
+from sidecar.errors import SidecarError
+from sidecar.http_errors import TokenInvalid, TokenRequired
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple, Protocol
 
 from bridge.settings import Settings
-from sidecar.errors import BodiesLimit, ClientNotReading, ConnectionsLimit, RequestTimeout, SidecarError
+from sidecar.errors import SidecarError
+from sidecar.http_errors import BodiesLimit, ClientNotReading, ConnectionsLimit, RequestTimeout
 
 log = logging.getLogger(__name__)
 

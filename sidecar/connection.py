@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from bridge.models import ServerSettings
-from sidecar import era, extensions, frames, routing_headers, uris
+from sidecar import era, extensions, frames, greetings, routing_headers, uris
 from sidecar.catalog import CHANGED, Catalog, Greeting, Kind
 from sidecar.channel import Channel, Frame
 from sidecar.client_port import ClientPort
@@ -24,7 +24,7 @@ from sidecar.errors import (
     SidecarError,
     StartTimeout,
 )
-from sidecar.frames import as_dict, as_list, told
+from sidecar.frames import as_dict, told
 from sidecar.lists import Items, Lists, Troubles, Undeclared
 from sidecar.mux import Mux, Progress, Told
 from sidecar.questions import FEATURES, refused
@@ -165,38 +165,19 @@ class Connection:
                 "clientInfo": CLIENT_INFO,
             },
         )
-        answer = frame.get("result")
-        if answer is None and self._settings.era == "auto":
+        if frame.get("result") is None and self._settings.era == "auto":
             try:
                 return await self._discover()
             except HandshakeFailed:
                 log.debug("neither era is spoken")
-        if not isinstance(answer, dict) or not isinstance(answer.get("protocolVersion"), str):
-            raise HandshakeFailed(f"`initialize` was answered with {told(frame)}.")
-        greeting = Greeting(
-            era="legacy",
-            version=answer["protocolVersion"],
-            capabilities=as_dict(answer.get("capabilities")),
-            server_info=as_dict(answer.get("serverInfo")),
-            instructions=str(answer.get("instructions") or ""),
-        )
+        greeting = greetings.initialized(frame)
         self.catalog = Catalog(greeting)
         await self.notify("notifications/initialized")
         return greeting
 
     async def _discover(self) -> Greeting:
         self.catalog = Catalog(Greeting(era="modern", version=era.MODERN_VERSION))
-        frame = await self.request("server/discover", {})
-        answer = frame.get("result")
-        if not isinstance(answer, dict) or era.MODERN_VERSION not in as_list(answer.get("supportedVersions")):
-            raise HandshakeFailed(f"`server/discover` was answered with {told(frame)}.")
-        greeting = Greeting(
-            era="modern",
-            version=era.MODERN_VERSION,
-            capabilities=as_dict(answer.get("capabilities")),
-            server_info=as_dict(as_dict(answer.get("_meta")).get(era.SERVER_INFO_KEY)),
-            instructions=str(answer.get("instructions") or ""),
-        )
+        greeting = greetings.discovered(await self.request("server/discover", {}))
         self.catalog = Catalog(greeting)
         return greeting
 

@@ -16,7 +16,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from sidecar import codec, frames
 from sidecar.client_connections import ClientConnections, Owed
-from sidecar.errors import ConnectionsLimit, SidecarError
+from sidecar.errors import SidecarError
+from sidecar.http_errors import ConnectionsLimit
 from sidecar.lane import END, Lane, Taker, lane, line_of
 
 log = logging.getLogger(__name__)

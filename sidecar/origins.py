@@ -9,8 +9,8 @@ import re
 from urllib.parse import urlsplit
 
 from bridge.settings import Settings, listed
-from sidecar.errors import HostRefused
 from sidecar.hosts import DEFAULT_PORTS, host_and_port, origin_and_port
+from sidecar.http_errors import HostRefused
 
 Headers = tuple[tuple[bytes, bytes], ...]
 

@@ -131,8 +131,10 @@ def test_every_error_says_what_to_do() -> None:
 
 def test_front_and_sidecar_answer_endpoints_alike() -> None:
     """What either may refuse has the same code of JSON-RPC, and the same HTTP status, whoever meets it first."""
-    importlib.import_module("sidecar.errors")
-    sidecars = {error.code: error for error in errors() if error.__module__ == "sidecar.errors"}
+    modules = ("sidecar.errors", "sidecar.http_errors")
+    for module in modules:
+        importlib.import_module(module)
+    sidecars = {error.code: error for error in errors() if error.__module__ in modules}
     fronts = front_errors()
     shared = set(sidecars) & set(fronts) - {"HUB_INTERNAL"}
     assert {"BODY_TOO_LARGE", "BODY_TYPE_REFUSED", "HOST_REFUSED", "TOKEN_INVALID"} <= shared

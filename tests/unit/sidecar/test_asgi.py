@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sidecar.asgi import header, is_json, read_body
-from sidecar.errors import BodyTooLarge, BodyTypeRefused, MessageInvalid
+from sidecar.errors import MessageInvalid
+from sidecar.http_errors import BodyTooLarge, BodyTypeRefused
 
 SCOPE: dict[str, Any] = {"type": "http", "headers": [(b"content-type", b"application/JSON; charset=utf-8")]}
 
