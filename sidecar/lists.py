@@ -16,7 +16,15 @@ from sidecar import items
 from sidecar.catalog import CHANGED, LIST_METHODS, RESULT_KEYS, Greeting, Kind
 from sidecar.changes import Changes
 from sidecar.channel import Frame
-from sidecar.errors import METHOD_NOT_FOUND, CallTimeout, ConnectionLost, ItemLeftOut, ListFailed, ListLate
+from sidecar.errors import (
+    METHOD_NOT_FOUND,
+    CallTimeout,
+    ConnectionLost,
+    ItemLeftOut,
+    ListFailed,
+    ListLate,
+    SidecarError,
+)
 from sidecar.frames import as_dict, told
 
 log = logging.getLogger(__name__)
@@ -195,6 +203,10 @@ class Lists:
             return Reading(None, (error.body(),))
         except (TimeoutError, CallTimeout):
             return Reading(None, (_late(kind, f"It was not answered within {round(within, 2):g} s."),))
+        except ConnectionLost:
+            raise
+        except SidecarError as error:  # the answer is too large, or is none: this list's trouble alone
+            return Reading(None, (_failed(kind, error.message),))
         found = items.repair(kind, listed, self._greeting.era)
         if found.changed:
             names = ", ".join(found.changed[:MOST_TOLD])
@@ -240,6 +252,12 @@ async def read_pages(ask: Ask, kind: Kind, greeting: Greeting) -> list[Any]:
 def _delay(failures: int) -> float:
     longest: float = min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 10))
     return longest * random.uniform(0.75, 1.0)  # noqa: S311 - no secret, but many servers' retries kept apart
+
+
+def _failed(kind: Kind, why: str) -> ErrorBody:
+    return ListFailed(
+        f"`{LIST_METHODS[kind]}` was answered with no list: {why}", data={"list": LIST_METHODS[kind]}
+    ).body()
 
 
 def _late(kind: Kind, why: str) -> ErrorBody:
