@@ -8,7 +8,6 @@ Session Management). ADR 0028.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import logging
 import secrets
@@ -119,7 +118,7 @@ class SessionIds:
         if not self._key:
             self._key = _load(self._path)
         signed = b"\0".join((LABEL, body.encode(), codec.dumps(list(binding))))
-        return _encoded(hmac.digest(self._key, signed, hashlib.sha256)[:TAG])
+        return _encoded(hmac.digest(self._key, signed, "sha256")[:TAG])
 
 
 def _load(path: Path) -> bytes:
