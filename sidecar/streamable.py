@@ -356,7 +356,8 @@ class HttpTransport(StreamSessions[HttpSession]):
         session.resume(handshake)
         workspace.join(session)
         self._sessions[session_id] = session
-        log.info("a session goes on", extra={"session": session_id[:8], "workspace": workspace.name})
+        known = {"session": session_id[:8], "correlation": session.mark, "workspace": workspace.name}
+        log.info("a session goes on", extra=known)
 
     def _named(self, scope: Scope, workspace: Workspace) -> HttpSession:
         """The session that a request names.

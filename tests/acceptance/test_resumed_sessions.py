@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
+import httpx2
 import pytest
 
 from tests.support import clients
 from tests.support.clients import Call, Json
 from tests.support.hub import Hub, running
+from tests.support.peers import LEGACY
 from tests.support.yamcp import mock
 
 
@@ -48,6 +50,18 @@ async def calling(hub: Hub, stack: contextlib.AsyncExitStack) -> dict[str, Call]
     return {name: task.result() for name, task in entered.items()}
 
 
+async def first_answer(hub: Hub) -> httpx2.Response:
+    """What the first request is answered to which somebody listens."""
+    hello = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+    headers = {"accept": "application/json, text/event-stream"}
+    async with asyncio.timeout(30), httpx2.AsyncClient(timeout=20) as http:
+        while True:
+            with contextlib.suppress(httpx2.ConnectError):
+                return await http.post(hub.http("w"), json=body, headers=headers)
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.timeout(120)
 async def test_kill_of_the_sidecar() -> None:
     """The TypeScript SDK 1, mcp 1 and smolagents call on, through both ports, without a new handshake."""
@@ -61,8 +75,10 @@ async def test_kill_of_the_sidecar() -> None:
             if number == 0:
                 await hub.kill("sidecar")
                 await hub.start("sidecar")
+                answer = await first_answer(hub)
+                assert (answer.status_code, "result" in answer.json()) == (200, True), answer.text
                 await hub.wait_settled()
                 await hub.wait_front()
         sessions = {each.name: each.sessions for each in (await hub.status()).workspaces}
-        assert sessions == {"w": len(found)}
+        assert sessions == {"w": len(found) + 1}
         assert hub.log("sidecar").count("a session goes on") == len(found)

@@ -104,6 +104,8 @@ async def test_a_session_goes_on(tmp_path: Path) -> None:
             response = await client.post(hub, method, params)
             assert "result" in response.json(), response.text
             assert response.headers["mcp-session-id"] == session_id
+            if method == "tools/list":  # its servers are starting, and it waits for them as after a handshake
+                assert [tool["name"] for tool in response.json()["result"]["tools"]] == ["a_echo"]
         [session] = hub.http._sessions.values()
         assert (session.id, session.version, session.capabilities) == (session_id, LEGACY, HELLO["capabilities"])
         assert hub.workspace().clients() == {session}
@@ -285,3 +287,22 @@ async def test_keys(tmp_path: Path, short: Path) -> None:
     async with serving(tmp_path, **settings) as hub:
         assert (await clients["ada"].code(hub))[0] == 401
         assert await anew.code(hub) == UNKNOWN
+
+
+async def test_the_short_way(tmp_path: Path) -> None:
+    """Calls of a resumed session that come over one connection are taken as any others are."""
+    client, server = Client(), FakeServer()
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "a_echo"}}
+    async with serving(tmp_path) as hub:
+        await client.greet(hub)
+    async with serving(tmp_path, server) as hub, http_of(hub) as http:
+        await hub.settled()
+        for number in range(3):
+            response = await http.post("/mcp/w", json={**body, "id": number}, headers=client.headers)
+            assert (response.json()["id"], "result" in response.json()) == (number, True)
+            assert response.headers["mcp-session-id"] == client.headers["mcp-session-id"]
+        [session] = hub.http._sessions.values()
+        assert session.calls == 3
+        assert hub.server is not None
+        [connection] = hub.server.server_state.connections
+        assert getattr(connection, "lanes", None)
