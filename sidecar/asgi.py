@@ -100,6 +100,8 @@ async def respond_error(
     send: Send, status: int, error: SidecarError, headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> None:
     """Send an error as a JSON-RPC response without an id, as Streamable HTTP has it, with the HTTP status."""
+    if error.retry_after:
+        headers = (*headers, (b"retry-after", str(error.retry_after).encode()))
     await respond(send, status, codec.dumps(frames.error(None, error.rpc())), b"application/json", headers)
 
 

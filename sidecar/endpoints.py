@@ -17,7 +17,7 @@ from bridge.settings import Settings
 from sidecar import codec, frames
 from sidecar.asgi import header, not_allowed, parse, read_body, replay, respond, respond_error
 from sidecar.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
-from sidecar.errors import SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
+from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
 from sidecar.http_protocol import HEAD, HttpProtocol, learn
 from sidecar.hub import Hub
 from sidecar.metrics import Metrics
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 PARTS = frozenset({"", "sse", "messages"})
 """What a workspace has below its path."""
+STARTING_WAIT = 5.0
+"""Seconds that a request waits after a start of the hub until the workspaces are known."""
 Page = Callable[[Send], Awaitable[None]]
 
 
@@ -111,6 +113,10 @@ class Endpoints:
     async def _serve_workspace(
         self, name: str, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        if self._hub.snapshot is None and not await self._hub.configured(STARTING_WAIT):
+            error = HubStarting("The hub has just started, and does not know its workspaces yet.")
+            await respond_error(send, error.status, error)
+            return
         workspace = self._hub.find(name) or next((each for each in self._hub.departed if each.spec.slug == name), None)
         if workspace is None or not principal.may_use(workspace.name):
             await respond_error(send, 404, self._unknown(f"There is no workspace {name!r}.", name, principal))
@@ -150,6 +156,8 @@ class Endpoints:
     async def _serve(
         self, workspace: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        if not workspace.serving.is_set():  # it was made just now
+            await workspace.serving.wait()
         if rest == "":
             await self._serve_http(workspace, principal, scope, receive, send)
         elif scope["method"] == "GET":

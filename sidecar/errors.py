@@ -324,6 +324,15 @@ class HubStopping(SidecarError):
     hint = "Connect again in some seconds, if the hub is only restarted."
 
 
+class HubStarting(SidecarError):
+    """A client connects while the hub has just started, and does not know its workspaces yet."""
+
+    code = "HUB_STARTING"
+    status = 503
+    retry_after = 2
+    hint = "Try again in some seconds; if it stays so, `hubctl doctor` says what keeps the hub from its configuration."
+
+
 class TooManySessions(SidecarError):
     """As many sessions and listeners are open as HUB_MAX_SESSIONS allows, or as one key may have, or single keys use as
     many workspaces as the hub runs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -54,6 +55,8 @@ class Hub:
         self.named_keys: Callable[[], bool] = uncontested
         """Whether there are named keys."""
         self.snapshot: Snapshot | None = None
+        self._begun = asyncio.Event()
+        """Set with the first snapshot, or when the hub stops without one."""
         self.terms = 0
         """Another number after each change of what is served, or to whom."""
         self._current: Callable[[Principal], Principal | None] | None = None
@@ -91,6 +94,7 @@ class Hub:
             tasks.create_task(pool.run(until))
             probing = [tasks.create_task(work) for work in (self.probes.run(), self.introductions.run())]
             await until.wait()
+            self._begun.set()
             self._tasks = None
             for task in probing:
                 task.cancel()
@@ -131,6 +135,7 @@ class Hub:
         self._by_slug = {workspace.spec.slug: workspace for workspace in self.workspaces.values()}
         self._forget_servers(snapshot)
         self.snapshot = snapshot
+        self._begun.set()
         for upstream, holder in released:
             self.pool.release(upstream, holder)
         for name in (wanted.spec.name for wanted in (*steps.create, *steps.update)):
@@ -215,6 +220,14 @@ class Hub:
     def find(self, name: str) -> Workspace | None:
         """The workspace of that slug or name."""
         return self._by_slug.get(name) or self.workspaces.get(name)
+
+    async def configured(self, most: float) -> bool:
+        """Whether a snapshot is in force; after a start it is waited for, for at most so many seconds."""
+        if self.snapshot is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(most):
+                    await self._begun.wait()
+        return self.snapshot is not None
 
     def every(self) -> Iterator[Workspace]:
         """All workspaces, those of single keys too."""

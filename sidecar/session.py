@@ -35,6 +35,8 @@ class Session(ABC):
 
     def __init__(self, session_id: str | None = None) -> None:
         self.id = session_id or secrets.token_hex(16)
+        self.mark = self.id[:8]
+        """What the ids begin with that follow its requests through the logs, and its questions to the client."""
         self.caller = Caller("", self.id)
         """Whose turn its requests take at a server; `tenant` is the key in it."""
         self.capabilities: dict[str, Any] = {}
@@ -127,7 +129,7 @@ class Session(ABC):
 
     def correlation(self, number: int) -> str:
         """The id that follows the request of that number through the logs."""
-        return f"{self.id[:8]}-{number}"
+        return f"{self.mark}-{number}"
 
     def next_correlation(self) -> str:
         """That of a request that has come."""

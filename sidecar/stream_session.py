@@ -29,8 +29,8 @@ S = TypeVar("S", bound="StreamSession")
 class StreamSession(Session):
     """Over HTTP+SSE, or a legacy one over Streamable HTTP. `end` is called by whoever opened it."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__()
+    def __init__(self, workspace: Workspace, session_id: str | None = None) -> None:
+        super().__init__(session_id)
         self.workspace = workspace
         self.initialized = False
         """Whether the client said that it is ready for notices."""

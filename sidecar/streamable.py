@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -17,12 +19,14 @@ from starlette.types import Receive, Scope, Send
 from sidecar import codec, frames, inbound, tool_call
 from sidecar.asgi import disconnected, header, not_allowed, parse, read_body, respond, respond_error
 from sidecar.batch import Batch
+from sidecar.catalog import CHANGED
 from sidecar.channel import Frame
 from sidecar.cut import Cut
-from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, HubStopping, MessageInvalid, SessionUnknown, SidecarError
+from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, HubStopping, MessageInvalid, SidecarError
 from sidecar.http_protocol import HttpProtocol
 from sidecar.outbox import Header, Outbox
 from sidecar.reply import Reply
+from sidecar.session_ids import Handshake, SessionIds, binding
 from sidecar.short_reply import ShortReply
 from sidecar.stateless import NOT_ACCEPTABLE, Stateless
 from sidecar.stream_session import Put, StreamSession, StreamSessions
@@ -30,6 +34,8 @@ from sidecar.workspace import Workspace
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
+
+log = logging.getLogger(__name__)
 
 METHODS = "GET, POST, DELETE"
 ENDED = "The session has ended."
@@ -40,13 +46,17 @@ class HttpSession(StreamSession):
 
     transport = "http"
 
-    def __init__(self, workspace: Workspace, idle: float, forget: Callable[[HttpSession], None]) -> None:
-        super().__init__(workspace)
-        self.headers: tuple[Header, ...] = ((b"mcp-session-id", self.id.encode()),)
+    def __init__(
+        self, workspace: Workspace, idle: float, forget: Callable[[HttpSession], None], session_id: str | None = None
+    ) -> None:
+        super().__init__(workspace, session_id)
+        self._name_responses()
         self.stream: Outbox | None = None
         """That of the client's GET request, while there is one."""
-        self.head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nmcp-session-id: %b\r\n" % self.id.encode()
-        """How the response to one of its requests begins, where that is one write."""
+        self.resumed = False
+        """Whether another process of the hub began it."""
+        self._missed = False
+        """Whether notices may have been lost, and the client has not been told to list anew."""
         self.replies: list[Reply | ShortReply] = []
         self.over = Cut()
         """Ends the GET stream."""
@@ -54,6 +64,12 @@ class HttpSession(StreamSession):
         self._forget = forget
         self._requests = 0
         self._timer: asyncio.TimerHandle | None = None
+
+    def _name_responses(self) -> None:
+        """Have its responses name its id."""
+        self.headers: tuple[Header, ...] = ((b"mcp-session-id", self.id.encode()),)
+        self.head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nmcp-session-id: %b\r\n" % self.id.encode()
+        """How the response to one of its requests begins, where that is one write."""
 
     # --- to the client -------------------------------------------------------------------------------------------
 
@@ -151,6 +167,10 @@ class HttpSession(StreamSession):
         over = self.over = Cut()
         stream = self.stream = Outbox(send, over.cancel, self.headers)
         stream.open()
+        if self._missed:
+            self._missed = False
+            for method in CHANGED:
+                self.notify(method)
         try:
             with over:
                 await disconnected(receive)
@@ -171,8 +191,21 @@ class HttpSession(StreamSession):
 
     # --- from handshake to end -----------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """The handshake is done: from now on it ends when it is idle for long."""
+    def begin(self, session_id: str) -> None:
+        """The handshake is done, and this its id: from now on it ends when it is idle for long."""
+        self.id = session_id
+        self.caller = self.caller._replace(client=session_id)
+        self._name_responses()
+        self._watch(self._idle)
+
+    def resume(self, handshake: Handshake) -> None:
+        """Go on with a session of an earlier process, instead of a handshake.
+
+        The client may still answer what it was asked then, so the ids of questions begin with another mark.
+        """
+        self.version, self.capabilities = handshake
+        self.initialized = self.resumed = self._missed = True
+        self.mark = secrets.token_hex(4)
         self._watch(self._idle)
 
     def _watch(self, delay: float) -> None:
@@ -204,6 +237,7 @@ class HttpTransport(StreamSessions[HttpSession]):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._stateless = Stateless(settings)
+        self._ids = SessionIds(settings.data_dir / "sessions.key")
 
     async def run(self, until: asyncio.Event) -> None:
         """Ping idle streams until `until` is set, then end everything."""
@@ -250,7 +284,7 @@ class HttpTransport(StreamSessions[HttpSession]):
                 response = frames.error(frame["id"], refusal)
                 await respond(send, inbound.status_of(response), codec.dumps(response), b"application/json")
             elif frame.get("method") == "initialize" and "id" in frame and not header(scope, b"mcp-session-id"):
-                await self._greet(workspace, frame, send)
+                await self._greet(workspace, frame, scope, send)
             else:
                 session, streams = self._named(scope, workspace), inbound.prefers_stream(header(scope, b"accept"))
                 await self._serve(session, frame, receive, send, streams)
@@ -288,7 +322,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         with session.in_use():
             await session.serve_batch(Batch(session, messages), receive, send, self._settings.ping_interval)
 
-    async def _greet(self, workspace: Workspace, frame: Frame, send: Send) -> None:
+    async def _greet(self, workspace: Workspace, frame: Frame, scope: Scope, send: Send) -> None:
         """The handshake; where it fails there is no session."""
         workspace.admit()
         session = HttpSession(workspace, self._settings.session_idle_timeout, self._forget)
@@ -298,8 +332,9 @@ class HttpTransport(StreamSessions[HttpSession]):
             try:
                 response = await session.answer(frame, Cut(), lambda *_: None, relayed=False)
                 if session.version and not session.ended:
+                    agreed = Handshake(session.version, session.capabilities)
+                    session.begin(self._ids.sign(session.id, binding(workspace, scope), agreed))
                     self._sessions[session.id] = session
-                    session.begin()
                     headers = session.headers
             finally:
                 if not headers:
@@ -308,6 +343,22 @@ class HttpTransport(StreamSessions[HttpSession]):
 
     def _forget(self, session: HttpSession) -> None:
         self._sessions.pop(session.id, None)
+        if session.resumed:
+            self._ids.retire(session.id)
+
+    def _resume(self, session_id: str, workspace: Workspace, scope: Scope) -> None:
+        """Go on with a session of an earlier process of the hub, if the id is one. Raises TooManySessions."""
+        handshake = self._ids.read(session_id, binding(workspace, scope))
+        if handshake is None or workspace.refusal():
+            return
+        if scope["method"] != "DELETE":  # what is about to end needs no room
+            workspace.admit()
+        session = HttpSession(workspace, self._settings.session_idle_timeout, self._forget, session_id)
+        session.resume(handshake)
+        workspace.join(session)
+        self._sessions[session_id] = session
+        known = {"session": session_id[:8], "correlation": session.mark, "workspace": workspace.name}
+        log.info("a session goes on", extra=known)
 
     def _named(self, scope: Scope, workspace: Workspace) -> HttpSession:
         """The session that a request names.
@@ -315,12 +366,15 @@ class HttpTransport(StreamSessions[HttpSession]):
         Raises:
             MessageInvalid: it names none.
             SessionUnknown: there is none of that id, for this workspace.
+            TooManySessions: it is one of an earlier process, and there is no room for it.
         """
         session_id = header(scope, b"mcp-session-id").decode("latin-1")
         if not session_id:
             raise MessageInvalid(
                 "The request names no session.", hint="Send `initialize` first, then its Mcp-Session-Id header."
             )
+        if session_id not in self._sessions:
+            self._resume(session_id, workspace, scope)
         return self.find(session_id, workspace)
 
     async def _get_or_delete(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
@@ -329,7 +383,7 @@ class HttpTransport(StreamSessions[HttpSession]):
                 await respond_error(send, 406, NOT_ACCEPTABLE)
                 return
             session = self._named(scope, workspace)
-        except (MessageInvalid, SessionUnknown) as error:
+        except SidecarError as error:
             await respond_error(send, error.status, error)
             return
         if scope["method"] == "DELETE":

@@ -6,11 +6,14 @@ Run by the environment .envs/smolagents (see setup.sh). It passes every URI thro
 
 stdout: one JSON line with `tools` (names), `resources` and `templates` (URIs), `prompts` (names), `read` ({listed or
 linked URI: URI of what was read}), `texts` (the first text of each call's result) and `structured` (its other content).
+With --lines it only lists the tools, and then each line on stdin, {"tool": name, "arguments": {}}, is one call over the
+same connection, answered by one line, {"result": text} or {"error": text}, until stdin ends.
 """
 
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -48,6 +51,20 @@ async def use(url: str, transport: str, calls: list[tuple[str, dict[str, Any]]],
         }
 
 
+async def serve_lines(url: str, transport: str) -> None:
+    """Call one tool a line of stdin, until it ends."""
+    async with session(url, transport) as client:
+        print(json.dumps({"tools": [tool.name for tool in (await client.list_tools()).tools]}), flush=True)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            request = json.loads(line)
+            try:
+                result = await client.call_tool(request["tool"], request.get("arguments", {}))
+                reply = {"result": getattr(result.content[0], "text", "")}
+            except Exception as error:  # what it was is what the test wants to see
+                reply = {"error": f"{type(error).__name__}: {error}"}
+            print(json.dumps(reply), flush=True)
+
+
 def main() -> None:
     """Connect, do what the arguments say, disconnect."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -55,7 +72,11 @@ def main() -> None:
     parser.add_argument("--transport", choices=("sse", "streamable-http"), default="sse")
     parser.add_argument("--tools-only", action="store_true")
     parser.add_argument("--call", nargs=2, action="append", default=[], metavar=("NAME", "JSON"))
+    parser.add_argument("--lines", action="store_true")
     flags = parser.parse_args()
+    if flags.lines:
+        asyncio.run(serve_lines(flags.url, flags.transport))
+        return
     calls = [(name, json.loads(arguments)) for name, arguments in flags.call]
     print(json.dumps(asyncio.run(use(flags.url, flags.transport, calls, tools_only=flags.tools_only))), flush=True)
 

@@ -155,6 +155,40 @@ async def watching(base: str, transport: Transport) -> AsyncIterator[tuple[Watch
             await process.wait()
 
 
+Call = Callable[[str, Json], Awaitable[str]]
+"""Calls a tool; the first text of its result. Raises AssertionError where it fails."""
+
+
+@contextlib.asynccontextmanager
+async def lining(program: str, base: str, transport: Transport) -> AsyncIterator[Call]:
+    """A program of tests/real that takes calls, one a line, over one connection: `smolagents_client.py`, say."""
+    pipe, name = asyncio.subprocess.PIPE, "sse" if transport == "sse" else "streamable-http"
+    command = [str(SMOLAGENTS), str(REAL / program), url_of(base, transport), "--transport", name, "--lines"]
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=16 * 1024 * 1024)
+    assert process.stdin and process.stdout
+    stdin, stdout = process.stdin, process.stdout
+
+    async def call(tool: str, arguments: Json) -> str:
+        stdin.write(json.dumps({"tool": tool, "arguments": arguments}).encode() + b"\n")
+        async with asyncio.timeout(TIMEOUT):
+            reply = json.loads(await stdout.readline())
+        assert "result" in reply, reply
+        return str(reply["result"])
+
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            assert json.loads(await stdout.readline())["tools"]
+        yield call
+    finally:
+        stdin.close()
+        try:
+            async with asyncio.timeout(5):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
 Calls = list[tuple[str, Json]]
 Use = Callable[[str, Calls], Awaitable[tuple[list[str], list[str]]]]
 """(base URL, calls) -> the tools' names as the client has them, and the first text of each call's result."""

@@ -78,7 +78,7 @@ def test_redirect_targets(sent: str, following: str, expected: bool) -> None:
         ('{"jsonrpc":"2.0","method":"m"}', 1),
         ('{"id":1,"result":{}}', 1),
         ('{"id":1,"error":{}}', 1),
-        ('{"id":1,"error":"x"}', 0),
+        ('{"id":1,"error":"x"}', 1),
         ('[{"method":"m"},{"method":1},2]', 1),
         ("{}", 0),
         ("", 0),

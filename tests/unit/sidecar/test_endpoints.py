@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sidecar import endpoints
 from sidecar.errors import ServerExited
 from tests.support.fake_server import FakeServer, settle, until
 from tests.support.inprocess import World, space, world
@@ -71,7 +72,48 @@ async def test_unknown(http: httpx2.AsyncClient, path: str) -> None:
 async def test_no_workspaces(tmp_path: Path) -> None:
     """Without any workspace, 404 says that."""
     async with world(tmp_path, serve=True) as made, httpx2.AsyncClient() as client:
+        made.put()
         assert "none yet" in (await client.get(f"{made.base}/mcp/x")).text
+
+
+PATHS = ["/mcp/w", "/mcp/w/sse", "/mcp/w/messages?session_id=x", "/mcp/nope"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_before_the_first_snapshot(tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No workspace is known then, which says nothing of whether there is one: 503, and when to try again."""
+    monkeypatch.setattr(endpoints, "STARTING_WAIT", 0.01)
+    async with world(tmp_path, serve=True) as made, httpx2.AsyncClient(base_url=made.base) as client:
+        for path in PATHS:
+            response = await client.request(method, path)
+            error = refused(response, 503, "HUB_STARTING")
+            assert "data" not in error["data"] and "workspaces" not in error["data"]
+            assert int(response.headers["retry-after"]) > 0
+        assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_requests_wait_for_the_first_snapshot(tmp_path: Path) -> None:
+    """What comes after a restart, before the workspaces are known, is served as soon as they are."""
+    server = FakeServer()
+    async with world(tmp_path, server, serve=True) as made, httpx2.AsyncClient(base_url=made.base) as client:
+        body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
+        early = asyncio.create_task(client.post("/mcp/w", json=body, headers=ACCEPT))
+        none = asyncio.create_task(client.get("/mcp/nope"))
+        assert made.server is not None
+        await until(lambda: len(made.server.server_state.tasks) == 2)
+        made.put(server.spec("a"), space("a"))
+        assert "mcp-session-id" in (await early).headers
+        refused(await none, 404, "WORKSPACE_UNKNOWN")
+
+
+async def test_a_stop_before_the_first_snapshot(tmp_path: Path) -> None:
+    """A request that waits does not hold up the end."""
+    async with world(tmp_path, serve=True) as made, httpx2.AsyncClient(base_url=made.base) as client:
+        early = asyncio.create_task(client.get("/mcp/w"))
+        assert made.server is not None
+        await until(lambda: len(made.server.server_state.tasks) == 1)
+        made.stop.set()
+        refused(await early, 503, "HUB_STARTING")
 
 
 @pytest.mark.parametrize(
