@@ -16,6 +16,7 @@ from tests.support.yamcp import MOCK, ROOT
 
 EVERYTHING = ROOT / "tests/real/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 FILESYSTEM = ROOT / "tests/real/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"
+POSTGRES = ROOT / "tests/real/node_modules/@modelcontextprotocol/server-postgres/dist/index.js"
 SMOLAGENTS = ROOT / ".envs/smolagents/bin/python"
 
 
@@ -44,6 +45,11 @@ def everything(key: str = "everything", namespace: str = "") -> ServerSpec:
 def filesystem(root: Path, key: str = "filesystem", namespace: str = "") -> ServerSpec:
     """The reference server of npm for files, allowed what is below `root`."""
     return stdio(key, "node", str(FILESYSTEM), str(root), namespace=namespace)
+
+
+def postgres(key: str = "postgres", namespace: str = "") -> ServerSpec:
+    """The reference server of npm for PostgreSQL, with a database that nobody serves: its list of resources fails."""
+    return stdio(key, "node", str(POSTGRES), "postgresql://nobody@127.0.0.1:9/none", namespace=namespace)
 
 
 def time(key: str = "time", namespace: str = "") -> ServerSpec:
