@@ -89,7 +89,8 @@ test('pages, API and WebSocket are served over TLS, and cookies are for it alone
   const entry = await ask(`/?token=${TOKEN}`, { accept: 'text/html' });
   assert.match(String(entry.headers['set-cookie']), /; Secure$/);
   const cookie = String(entry.headers['set-cookie']).split(';')[0];
-  const headers = { cookie, origin: `https://127.0.0.1:${port()}` };
+  const secret = String(entry.headers.location).split('#hub_page=')[1]; // the page's half of the login
+  const headers = { cookie, origin: `https://127.0.0.1:${port()}`, 'x-hub-page': secret };
   const socket = new WebSocket(`wss://127.0.0.1:${port()}/api/hub/live`, { headers, rejectUnauthorized: false });
   const [first] = await once(socket, 'message');
   assert.equal(JSON.parse(String(first)).type, 'state');
