@@ -227,7 +227,9 @@ class Relay:
         clock = asyncio.get_running_loop().time
         latest = clock() + starting.UNTOLD
         found = find(await self.view(request))
-        if found is None and await self._workspace.started(request.progress(), max(latest - clock(), 0.0)):
+        while found is None and (left := latest - clock()) > 0:  # edits may bring further servers meanwhile
+            if not await self._workspace.started(request.progress(), left):
+                break
             found = find(await self.view(request))
         return found
 

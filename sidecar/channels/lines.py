@@ -157,7 +157,7 @@ class Tail:
     def read(self) -> tuple[str, ...]:
         """The lines, oldest first, the unfinished last one included, masked and cut."""
         masked = [line if isinstance(line, str) else self._masked(line) for line in self._lines]
-        self._lines.extend(masked)
+        self._lines = deque(masked, maxlen=self._count)
         return tuple([*masked, *([self._masked(self._open)] if self._open else [])][-self._count :])
 
     def _allowance(self) -> int:

@@ -82,7 +82,7 @@ def handshake(case: Case, exchange: Exchange) -> None:
     """The handshake names the workspace, not the server, and declares every capability that a server of a workspace
     may bring (tools, prompts, resources, completions, logging and, in the legacy era, tasks), for servers come and
     go; of extensions and experimental ones those that its servers declare (docs/extensions.md). Instructions are the
-    server's."""
+    server's, those of a `per_client` server as it said them last in that workspace."""
     if case.method not in ("initialize", "server/discover"):
         return
     told = exchange.result
@@ -267,8 +267,8 @@ def numbers(case: Case, exchange: Exchange) -> None:
 @difference
 def refusals(case: Case, exchange: Exchange) -> None:
     """The hub answers with an error of its own (docs/errors.md) where a server is away, a call takes longer than
-    `call_timeout`, or the workspace is switched off; and over HTTP with status 413 where a request is larger than
-    `HUB_MAX_BODY_BYTES`."""
+    `call_timeout`, a single answer of a remote server is larger than 64 MiB, or the workspace is switched off; and
+    over HTTP with status 413 where a request is larger than `HUB_MAX_BODY_BYTES`."""
 
 
 @difference

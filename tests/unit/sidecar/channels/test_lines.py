@@ -158,6 +158,13 @@ def test_tail_masks_each_line_once() -> None:
     assert len(masked) == Tail.RATE + 5
 
 
+def test_tail_of_few_lines() -> None:
+    """Who looks again sees the same lines, not each once more."""
+    tail = Tail(str)
+    tail.feed(b"one\ntwo\nthr")
+    assert [tail.read() for _ in range(3)] == [("one", "two", "thr")] * 3
+
+
 @given(
     st.lists(st.sampled_from([b"a", b"bb", b"", b"c" * 9]), max_size=30), st.lists(st.integers(1, 40)), st.booleans()
 )
