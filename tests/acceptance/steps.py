@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from tests.support import peers
 from tests.support.hub import Hub
 from tests.support.peers import Exchange, Json, Peer
 from tests.support.yamcp import MOCK
@@ -63,3 +64,10 @@ async def until(probe: Callable[[], Awaitable[T]], wanted: Callable[[T], object]
             raise TimeoutError(f"still {value!r} after {timeout} s")
         await asyncio.sleep(0.02)
     return value
+
+
+async def known(hub: Hub, token: str) -> str:
+    """A token of a protected hub, once the sidecar has looked at the file of keys."""
+    async with peers.client(token, hub.settings.sidecar_socket) as client:
+        await until(lambda: client.get("http://localhost/nothing"), lambda reply: reply.status_code == 404, 2)
+    return token

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.models import AddKey, Logs, RevokeKey
-from tests.acceptance.steps import ask, call, code, mocks, tools, until
+from tests.acceptance.steps import ask, call, code, known, mocks, tools, until
 from tests.support import peers, sidecar
 from tests.support.hub import Hub, running
 from tests.support.keys import HUB_TOKEN, KeyFile
@@ -61,13 +61,6 @@ async def keys(hub: Sidecar) -> KeyFile:
     made.add("alan")
     await known(hub, made.add("narrow", ["a"]))
     return made
-
-
-async def known(hub: Hub, token: str) -> str:
-    """A token, once the sidecar has looked at the file."""
-    async with http(hub, token) as client:
-        await until(lambda: client.get("/nothing"), lambda reply: reply.status_code == 404, 2)
-    return token
 
 
 def connect(hub: Hub, token: str, space: str, transport: Transport = "sse", era: Era = "legacy") -> Any:

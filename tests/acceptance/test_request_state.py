@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.steps import call, code, mocks, until
+from tests.acceptance.steps import call, code, known, mocks, until
 from tests.support import peers, sidecar
 from tests.support.hub import Hub
 from tests.support.keys import HUB_TOKEN, KeyFile
@@ -260,7 +260,8 @@ async def test_clients_that_vanish_leave_nothing(hasty: Sidecar, server: Era, tr
 
 async def test_parked_calls_count_as_instances(hub: Sidecar) -> None:
     """Over Streamable HTTP each call that waits has a process to itself: where there are keys, up to half of them."""
-    async with connect(hub, "few", "http", token=KeyFile(hub.data_dir).add("another")) as peer:
+    token = await known(hub, KeyFile(hub.data_dir).add("another"))
+    async with connect(hub, "few", "http", token=token) as peer:
         results = [await asked(peer, message=str(number)) for number in range(3)]
         refused = await peer.request("tools/call", {"name": "own_elicit", "arguments": {"message": "one more"}})
         assert code(refused) == "SERVER_INSTANCES"
