@@ -25,10 +25,11 @@ from sidecar.connector import Connector
 from sidecar.containers.service import Containers, hub_name
 from sidecar.endpoints import Endpoints
 from sidecar.fastmcp_server import warm_up
-from sidecar.fingerprint import fingerprint, load_key
+from sidecar.fingerprint import fingerprint
 from sidecar.history import Recorder
 from sidecar.http_server import HttpServer, listening
 from sidecar.hub import Hub
+from sidecar.local_key import load_key
 from sidecar.logring import SERVER_LOGGER, ChatterLimit, LogRing
 from sidecar.metrics import Metrics
 from sidecar.pool import Pool

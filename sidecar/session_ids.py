@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sidecar import codec
 from sidecar.auth import EVERYBODY, PRINCIPAL
-from sidecar.fingerprint import KEY_BYTES, load_key
+from sidecar.local_key import KEY_BYTES, load_key
 
 if TYPE_CHECKING:
     from starlette.types import Scope

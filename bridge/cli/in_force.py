@@ -7,12 +7,12 @@ what it cannot know: the address of the front, say.
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from bridge.private import write_file
 from bridge.settings import Settings
 
 FILE = "settings.json"
@@ -22,11 +22,7 @@ _VARIABLES = TypeAdapter(dict[str, str])
 
 def keep(runtime: Path, variables: dict[str, str]) -> None:
     """Write the settings, as environment variables and without secrets, into the runtime directory."""
-    path = runtime / FILE
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(_VARIABLES.dump_json(variables))
+    write_file(runtime / FILE, _VARIABLES.dump_json(variables), sync=False)
 
 
 def settings_in_force(settings: Settings) -> Settings:

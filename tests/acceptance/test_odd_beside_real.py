@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.odd.servers import odd_servers
-from tests.support import clients, sidecar
+from tests.support import sidecar
 from tests.support.clients import USES, Calls
 from tests.support.sidecar import Sidecar
 
@@ -49,14 +49,8 @@ async def test_every_good_tool_is_listed_and_callable(hub: Sidecar, client: str)
     wanted = {f"{each.spec.key}_{tool}" for each in odd for tool in each.good_tools} | REAL_TOOLS
     calls: Calls = [(f"{each.spec.key}_{each.good_tools[0]}", {}) for each in odd]
     calls += [("everything_echo", {"message": "hello"}), ("filesystem_list_allowed_directories", {})]
-    listed, texts = await (mcp1 if client == "mcp1-http" else USES[client])(hub.http("all"), calls)
+    listed, texts = await USES[client](hub.http("all"), calls)
     seen = set(listed)
     assert [name for name in sorted(wanted) if name not in seen and name.replace("-", "_") not in seen] == []
     assert [text[:4] for text in texts[: len(odd)]] == ["fine"] * len(odd)
     assert texts[len(odd)] == "Echo: hello"
-
-
-async def mcp1(base: str, calls: Calls) -> tuple[list[str], list[str]]:
-    """The SDK for Python before version 2, over Streamable HTTP."""
-    found = await clients.mcp1(base, "http", "--tools-only", *clients.calling(calls))
-    return found["tools"], found["texts"]

@@ -79,9 +79,8 @@ def report(status: Status, expected: dict[str, list[str]]) -> None:
 
 async def used_by(client: str, base: str, wanted: set[str], calls: list[Call]) -> int:
     """Have one client list and call; print what is missing; the number of faults."""
-    use = mcp1 if client == "mcp1-http" else USES[client]
     try:
-        listed, texts = await use(base, calls)
+        listed, texts = await USES[client](base, calls)
     except Exception as error:
         print(f"  {client}: FAILED: {str(error)[-2000:]}")
         return 1
@@ -94,12 +93,6 @@ async def used_by(client: str, base: str, wanted: set[str], calls: list[Call]) -
     for name in silent:
         print(f"    no answer: {name}")
     return len(lost) + len(silent)
-
-
-async def mcp1(base: str, calls: list[Call]) -> tuple[list[str], list[str]]:
-    """The Python SDK's client before version 2, over Streamable HTTP."""
-    found = await clients.mcp1(base, "http", "--tools-only", *clients.calling(calls))
-    return found["tools"], found["texts"]
 
 
 if __name__ == "__main__":

@@ -232,6 +232,14 @@ def _smolagents_use(transport: Transport) -> Use:
     return use
 
 
+def _mcp1_use(transport: Transport) -> Use:
+    async def use(base: str, calls: Calls) -> tuple[list[str], list[str]]:
+        report = await mcp1(base, transport, "--tools-only", *calling(calls))
+        return report["tools"], report["texts"]
+
+    return use
+
+
 USES: dict[str, Use] = {
     "sdk-sse-legacy": _sdk_use("sse", "legacy"),
     "sdk-sse-modern": _sdk_use("sse", "auto"),
@@ -244,4 +252,5 @@ USES: dict[str, Use] = {
     "typescript-http": _typescript_use("http"),
     "smolagents-sse": _smolagents_use("sse"),
     "smolagents-http": _smolagents_use("http"),
+    "mcp1-http": _mcp1_use("http"),
 }
