@@ -87,6 +87,11 @@ def header(scope: Scope, name: bytes) -> bytes:
     return b""
 
 
+def headers(scope: Scope, names: frozenset[bytes]) -> dict[bytes, str]:
+    """The values of the first header of each of these (lower-case) names that is there, in one look at all of them."""
+    return {key: value.decode("latin-1") for key, value in reversed(scope["headers"]) if key in names}
+
+
 async def respond(
     send: Send, status: int, body: bytes, content_type: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> None:

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from bridge.keys import Principal
 from bridge.settings import Settings
 from sidecar import codec, frames
-from sidecar.asgi import header, not_allowed, parse, read_body, replay, respond, respond_error
+from sidecar.asgi import header, headers, not_allowed, parse, read_body, replay, respond, respond_error
 from sidecar.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
 from sidecar.http_protocol import HEAD, HttpProtocol, learn
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 PARTS = frozenset({"", "sse", "messages"})
 """What a workspace has below its path."""
+PAGE_HEADERS = frozenset({b"host", b"origin", b"sec-fetch-site"})
+"""What tells whether a page sends a request, and whose."""
 STARTING_WAIT = 5.0
 """Seconds that a request waits after a start of the hub until the workspaces are known."""
 Page = Callable[[Send], Awaitable[None]]
@@ -80,14 +82,15 @@ class Endpoints:
 
     async def _for_pages(self, parts: list[str], scope: Scope, send: Send) -> Send | None:
         """What answers the request so that a page of a named origin may read it (CORS); None where it is answered."""
-        host, origin, site = (_text(scope, name) for name in (b"host", b"origin", b"sec-fetch-site"))
-        if refusal := self._origins.refusal(host, origin, site):
+        said = headers(scope, PAGE_HEADERS)
+        origin = said.get(b"origin", "")
+        if refusal := self._origins.refusal(said.get(b"host", ""), origin, said.get(b"sec-fetch-site", "")):
             await respond_error(send, refusal.status, refusal)
             return None
-        if parts[:1] not in (["mcp"], [".well-known"]) or not self._origins.names(origin):
+        if not origin or parts[:1] not in (["mcp"], [".well-known"]) or not self._origins.names(origin):
             return send
         if scope["method"] == "OPTIONS":
-            requested = _text(scope, b"access-control-request-headers")
+            requested = header(scope, b"access-control-request-headers").decode("latin-1")
             await respond(send, 200, b"", b"text/plain", (*cors(origin), *preflight(requested)))
             return None
         scope["state"][HEAD] = b""  # the short way, which would learn it, writes heads of its own
@@ -263,10 +266,6 @@ def _session_id(query: bytes) -> str:
     if name == b"session_id" and value.isalnum():
         return value.decode("latin-1")
     return parse_qs(query.decode("latin-1")).get("session_id", [""])[0]
-
-
-def _text(scope: Scope, name: bytes) -> str:
-    return header(scope, name).decode("latin-1")
 
 
 def _with(send: Send, more: Headers) -> Send:

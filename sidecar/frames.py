@@ -74,8 +74,11 @@ NULLABLE_OF: Mapping[str, frozenset[str]] = {
     "notifications/cancelled": NULLABLE | {"reason"},
 }
 """The same for the methods that have more."""
-NULLABLE_IN = (("_meta", "progressToken"), ("_meta", "io.modelcontextprotocol/logLevel"), ("context", "arguments"))
-"""The same one level down: a member of the params, and a member of that."""
+NULLABLE_IN: Mapping[str, tuple[str, ...]] = {
+    "_meta": ("progressToken", "io.modelcontextprotocol/logLevel"),
+    "context": ("arguments",),
+}
+"""The same one level down: members of a member of the params."""
 
 
 BATCH = "The body is a JSON-RPC batch, which MCP has in revision 2025-03-26 and in no other."
@@ -85,10 +88,11 @@ def _is_error(value: Any) -> bool:
     return isinstance(value, dict) and type(value.get("code")) is int and isinstance(value.get("message"), str)
 
 
-def validate(message: Any) -> Frame:
+def validate(message: Any, *, nulls: bool = True) -> Frame:
     """The message, if it is one JSON-RPC frame; without nulls that stand for what is absent.
 
     The Python SDK takes and writes such nulls (`params`, `cursor`, `_meta`, ...), others refuse them.
+    `nulls`: there may be some (`may_have_nulls`).
 
     Raises:
         MessageInvalid: it is not, and why; `answers` is the id of a response that is malformed.
@@ -102,7 +106,7 @@ def validate(message: Any) -> Frame:
     if "id" in message and (isinstance(message["id"], bool) or not isinstance(message["id"], (int, str))):
         raise MessageInvalid("`id` is neither a string nor an integer.")
     if "method" in message:
-        _check_method(message)
+        _check_method(message, nulls)
     elif "id" not in message or ("result" not in message and "error" not in message):
         raise MessageInvalid("The message is neither a request, nor a notification, nor a response.")
     else:
@@ -110,13 +114,19 @@ def validate(message: Any) -> Frame:
     return message
 
 
-def _check_method(message: Frame) -> None:
+def may_have_nulls(body: bytes) -> bool:
+    """Whether a message may have nulls, by its bytes: without the word it has none, unless it is UTF-16 or UTF-32."""
+    return b"null" in body or b"\0" in body
+
+
+def _check_method(message: Frame, nulls: bool) -> None:
     method = message["method"]
     if not isinstance(method, str):
         raise MessageInvalid("`method` is not a string.")
     params = message.get("params")
     if isinstance(params, dict):
-        _drop_nulls(method, params)
+        if nulls:
+            _drop_nulls(method, params)
     elif params is not None:
         raise MessageInvalid("`params` is not an object.")
     elif "params" in message:
@@ -128,9 +138,11 @@ def _drop_nulls(method: str, params: dict[str, Any]) -> None:
         for name in NULLABLE_OF.get(method, NULLABLE):
             if name in params and params[name] is None:
                 del params[name]
-    for name, inner in NULLABLE_IN:
-        if isinstance(holder := params.get(name), dict) and inner in holder and holder[inner] is None:
-            del holder[inner]
+    for name, members in NULLABLE_IN.items():
+        if name in params and isinstance(holder := params[name], dict) and None in holder.values():
+            for member in members:
+                if member in holder and holder[member] is None:
+                    del holder[member]
 
 
 def _check_response(message: Frame) -> None:

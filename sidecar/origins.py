@@ -49,14 +49,24 @@ class Origins:
         name, port = host_and_port(host)
         if name not in self._hosts:
             return HostRefused("The Host of the request is not one of the hub's.")
+        if origin:
+            return self._foreign(name, port, origin, site)
+        return self._of_a_page(site)
+
+    def _foreign(self, name: str, port: int | None, origin: str, site: str) -> HostRefused | None:
+        """The same of a request to a host of the hub's that names its origin."""
         if self.names(origin):
             return None
         page, page_port = origin_and_port(origin)
         own = page_port == (port or DEFAULT_PORTS.get(origin.partition(":")[0].lower())) and (
             page == name or {page, name} <= LOOPBACK
         )
-        if origin and not own:
+        if not own:
             return HostRefused("The Origin of the request is not one of the hub's.")
+        return self._of_a_page(site)
+
+    @staticmethod
+    def _of_a_page(site: str) -> HostRefused | None:
         if site not in ("", "same-origin", "none"):
             return HostRefused("A page of another origin sends the request, and it does not say which.")
         return None

@@ -109,7 +109,8 @@ class Relay:
                 request.session = party = self._workspace.parties.of(session, request.params)
                 with party.using():
                     result = await handler(request)
-            return era.to_client(request.era, method, result, self._workspace.server_info, tasks=request.takes_tasks)
+            tasks = result.get("resultType") == era.TASK and request.takes_tasks
+            return era.to_client(request.era, method, result, self._workspace.server_info, tasks=tasks)
         except SidecarError as error:
             log_failure(self._workspace.name, method, request.correlation, error)
             raise

@@ -77,7 +77,7 @@ class Stateless:
         """One request or notification."""
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
-            frame = frames.validate(parse(body))
+            frame = frames.validate(parse(body), nulls=frames.may_have_nulls(body))
             if "method" not in frame:
                 raise MessageInvalid("A response is not expected: the modern era has no requests of servers.")
         except SidecarError as error:

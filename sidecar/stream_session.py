@@ -167,7 +167,7 @@ class StreamSessions(Generic[S]):
         if session is None or MARK not in body or len(body) > self._settings.max_body_bytes:
             return None, None
         try:
-            return session, frames.validate(parse(body))
+            return session, frames.validate(parse(body), nulls=frames.may_have_nulls(body))
         except SidecarError:
             return None, None
 

@@ -275,6 +275,9 @@ class Workspace:
         `tell` sends progress to a client that waits for the start, and asked for it; without it the wait is `most`
         seconds at most (`starting.UNTOLD`).
         """
+        if self.common_view is not None:  # every server is shared: nothing is opened
+            session.holder.refused = None
+            return self.common_view
         return await self.own.view_for(session, tell, most)
 
     def instructions(self) -> str:

@@ -34,6 +34,8 @@ def read(data: bytes, *, strict: bool = True) -> list[Frame]:
         ValueError: it is not JSON, or no JSON-RPC.
     """
     found = codec.loads(data, from_server=True)
+    if type(found) is dict and found.get("jsonrpc") == "2.0":  # as nearly all are
+        return [found]
     frames = [each for each in (found if isinstance(found, list) else (found,)) if _is_frame(each, strict)]
     if not frames:
         raise ValueError("not JSON-RPC")

@@ -122,3 +122,10 @@ def test_invalid(message: Any) -> None:
     with pytest.raises(MessageInvalid) as caught:
         frames.validate(message)
     assert caught.value.rpc()["code"] == -32600
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_whether_there_may_be_nulls(encoding: str) -> None:
+    """A message without the word has none, in whatever encoding of JSON it is."""
+    assert frames.may_have_nulls('{"cursor":null}'.encode(encoding))
+    assert not frames.may_have_nulls(b'{"cursor":"x"}')
