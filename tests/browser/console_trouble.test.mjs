@@ -174,11 +174,14 @@ test('a broken file is told with its place, and what was good goes on', OPTIONS,
 
 test('a page whose code did not arrive says so, and is there after its Reload', OPTIONS, async () => {
   visit.expect(/net::ERR_CONNECTION_RESET/);
-  await page.route('**/arguments.mjs', (route) => route.abort('connectionreset'));
+  let reloaded = false;
+  // The console fetches what failed again when the browser is idle, so the code stays away until the page is reloaded.
+  await page.route('**/arguments.mjs', (route) => (reloaded ? route.continue() : route.abort('connectionreset')));
   await page.goto('/hub/#/add-server');
   await page.getByText('PAGE_NOT_LOADED').waitFor();
-  await page.unroute('**/arguments.mjs');
+  page.on('request', (request) => (reloaded ||= request.isNavigationRequest()));
   await page.getByRole('button', { name: 'Reload', exact: true }).click();
   await page.getByRole('heading', { name: 'Add a server' }).waitFor();
+  await page.unroute('**/arguments.mjs');
   await visit.end();
 });
