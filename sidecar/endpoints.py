@@ -174,7 +174,8 @@ class Endpoints:
         if workspace.fastmcp.late is None:
             terms = self._hub.terms
             if session_id := await self._http.serve(workspace, scope, receive, send):
-                learn(scope, functools.partial(self._take_request, session_id, principal, terms), terms)
+                allowed = functools.partial(self._allowed, principal, terms)
+                learn(scope, functools.partial(self._take_request, session_id, allowed, terms), terms)
             return
         if scope["method"] == "POST":
             try:  # what is no message the SDK would answer with its models' insides
@@ -199,10 +200,9 @@ class Endpoints:
         return terms == self._hub.terms and self._sse.take(session_id, body, connection)
 
     def _take_request(
-        self, session_id: str, principal: Principal, terms: int, body: bytes, connection: HttpProtocol
+        self, session_id: str, allowed: Callable[[], bool], terms: int, body: bytes, connection: HttpProtocol
     ) -> bool:
         """The same over Streamable HTTP."""
-        allowed = functools.partial(self._allowed, principal, terms)
         return terms == self._hub.terms and self._http.take(session_id, body, connection, allowed)
 
     def _allowed(self, principal: Principal, terms: int) -> bool:

@@ -19,6 +19,7 @@ from sidecar.client_connections import ClientConnections, Owed
 from sidecar.errors import SidecarError
 from sidecar.http_errors import ConnectionsLimit
 from sidecar.lane import END, Lane, Taker, lane, line_of
+from sidecar.whole_response import WholeResponse
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self.lanes: dict[bytes, list[Lane[HttpProtocol]]] = {}
         """What was learned, by request line."""
+        self._latest: Lane[HttpProtocol] | None = None
+        """The one of them that the newest request had."""
         self._between = True  # the parser has read a whole number of requests
         self._owed = False  # what was taken is not answered yet
         self._held = b""  # what came meanwhile
@@ -137,7 +140,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """The parser has read a header."""
-        super().on_header(name, value.strip(b" \t"))
+        name, value = name.lower(), value.strip(b" \t")
+        if name == b"expect":
+            super().on_header(name, value)
+        else:
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The parser has read a head."""
@@ -147,6 +154,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._serving = cycle
+        cycle.transport = WholeResponse(self.transport, cycle)  # type: ignore[assignment]
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
@@ -198,6 +206,7 @@ class HttpProtocol(HttpToolsProtocol):
         known = next((each for each in self.lanes.get(line, ()) if each.split(head) is not None), None)
         if known is not None and known.terms == terms:
             return
+        self._latest = None
         if known is not None:
             self.lanes[line].remove(known)
         if (found := lane(head, take, terms)) is not None:
@@ -221,11 +230,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _take(self, data: bytes) -> bool:
         """Take a request; of one that is not complete, keep what there is: clients send head and body one by one."""
-        for found in self.lanes.get(line_of(data), ()):
-            if (parts := found.split(data)) is not None:
-                break
-        else:
-            return False
+        found = self._latest
+        parts = found.split(data) if found is not None else None
+        if found is None or parts is None:
+            for found in self.lanes.get(line_of(data), ()):
+                if (parts := found.split(data)) is not None:
+                    break
+            else:
+                return False
+            self._latest = found
         body, length = parts
         if self.flow.write_paused:
             return False

@@ -134,7 +134,9 @@ class Mux:
             if isinstance(frame["method"], str):
                 self._on_method(frame)
             return
-        number = _as_int(frame.get("id"))
+        number = frame.get("id")
+        if type(number) is not int:
+            number = _as_int(number)
         pending = self._pending.pop(number, None)
         if pending is None:
             if isinstance(frame, Unread) and frame["id"] is None:

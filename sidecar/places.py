@@ -80,18 +80,19 @@ class KeyedPlaces(Places):
 
     def take(self, key: str = "") -> bool:
         """Take a place for a request of a key, if the key's share allows one more."""
-        if not self._may(key):
+        free, held = self._free, self._held.get(key, 0)
+        if free <= 0 or (held >= free and held and self._contested()):  # as `may_take` has it
             return False
-        self._hold(key)
+        self._free, self._held[key] = free - 1, held + 1
         return True
 
     def give_back(self, key: str = "") -> None:
         """Free the place of a request, and let those have it whose turn it is and whose share allows it."""
         self._free += 1
-        if self._held[key] == 1:
+        if (held := self._held[key]) == 1:
             del self._held[key]
         else:
-            self._held[key] -= 1
+            self._held[key] = held - 1
         while self._turns.count and self._free > 0 and (served := self._turns.next(self._may)) is not None:
             self._hold(served)
 

@@ -6,6 +6,7 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sidecar.channel import Frame
@@ -51,10 +52,16 @@ class Session(ABC):
         self.refused: SidecarError | None = None
         """Why it has not all of them, if so."""
         self.private_view: View | None = None
-        self.watched = Watched(self)
+
+    @cached_property
+    def watched(self) -> Watched:
         """The resources that the client subscribed to."""
-        self.server_tasks = Tasks()
+        return Watched(self)
+
+    @cached_property
+    def server_tasks(self) -> Tasks:
         """What servers do for it (MCP 2025-11-25, Tasks)."""
+        return Tasks()
 
     @property
     def idle_since(self) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from sidecar import codec
 from sidecar.asgi import never
 from sidecar.channel import Frame
 from sidecar.http_protocol import HttpProtocol
+from sidecar.ping_timer import PingTimer
 from sidecar.reply import Reply
 
 if TYPE_CHECKING:
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 class ShortReply:
-    """Finished with the answer. What has to go before that makes it a `Reply`, as do `ping_interval` seconds.
+    """Finished with the answer. What has to go before that makes it a `Reply`, as does the first ping of `pings`.
 
     `allowed` says whether who asked may still have the answer: keys may be revoked meanwhile.
     """
 
-    __slots__ = ("_allowed", "_connection", "_full", "_id", "_ping_interval", "_session", "_timer")
+    __slots__ = ("_allowed", "_connection", "_full", "_id", "_pings", "_session")
 
     def __init__(
         self,
         session: HttpSession,
         request_id: int | str,
         connection: HttpProtocol,
-        ping_interval: float,
+        pings: PingTimer,
         allowed: Callable[[], bool],
     ) -> None:
         self._session = session
         self._id = request_id
         self._connection = connection
-        self._ping_interval = ping_interval
+        self._pings = pings
         self._allowed = allowed
         self._full: Reply | None = None
-        self._timer = asyncio.get_running_loop().call_later(ping_interval, self._ping)
+        pings.add(self)
 
     def put(self, frame: Frame) -> None:
         """Send a frame before the answer."""
@@ -63,7 +63,7 @@ class ShortReply:
 
     def drop(self) -> None:
         """Nothing more is sent by itself."""
-        self._timer.cancel()
+        self._pings.drop(self)
 
     async def _finish(self, full: Reply, frame: Frame) -> None:
         try:
@@ -71,12 +71,13 @@ class ShortReply:
         finally:
             full.drop()
 
-    def _ping(self) -> None:
+    def ping(self) -> None:
+        """Show that the answer is still waited for; from now on the `Reply` does that."""
         self._opened().ping()
 
     def _opened(self) -> Reply:
         if self._full is None:
             call, headers = self._session.running[self._id], self._session.headers
             send = self._connection.taken_over()
-            self._full = Reply(never, send, call, self._ping_interval, leaves=False, headers=headers)
+            self._full = Reply(never, send, call, self._pings.interval, leaves=False, headers=headers)
         return self._full

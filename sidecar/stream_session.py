@@ -8,8 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sidecar import answering, frames
-from sidecar.asgi import parse
+from sidecar import answering, codec, frames
 from sidecar.channel import Frame
 from sidecar.cut import Cut, Running
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
@@ -167,8 +166,8 @@ class StreamSessions(Generic[S]):
         if session is None or MARK not in body or len(body) > self._settings.max_body_bytes:
             return None, None
         try:
-            return session, frames.validate(parse(body), nulls=frames.may_have_nulls(body))
-        except SidecarError:
+            return session, frames.validate(codec.loads(body), nulls=frames.may_have_nulls(body))
+        except (ValueError, RecursionError, SidecarError):
             return None, None
 
     def not_taken(self, error: SidecarError, session_id: str, workspace: Workspace | None) -> None:

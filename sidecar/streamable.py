@@ -25,6 +25,7 @@ from sidecar.cut import Cut
 from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, HubStopping, MessageInvalid, SidecarError
 from sidecar.http_protocol import HttpProtocol
 from sidecar.outbox import Header, Outbox
+from sidecar.ping_timer import PingTimer
 from sidecar.reply import Reply
 from sidecar.session_ids import Handshake, SessionIds, binding
 from sidecar.short_reply import ShortReply
@@ -139,11 +140,11 @@ class HttpSession(StreamSession):
         finally:
             reply.drop()
 
-    def take(self, frame: Frame, connection: HttpProtocol, ping_interval: float, allowed: Callable[[], bool]) -> bool:
+    def take(self, frame: Frame, connection: HttpProtocol, pings: PingTimer, allowed: Callable[[], bool]) -> bool:
         """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
         if not tool_call.may_begin(self, frame):
             return False
-        reply = ShortReply(self, frame["id"], connection, ping_interval, allowed)
+        reply = ShortReply(self, frame["id"], connection, pings, allowed)
         if not tool_call.begin(self, frame, reply.notify, reply.finish):
             reply.drop()
             return False
@@ -237,12 +238,14 @@ class HttpTransport(StreamSessions[HttpSession]):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._stateless = Stateless(settings)
+        self._pings = PingTimer(settings.ping_interval)
         self._ids = SessionIds(settings.data_dir / "sessions.key")
 
     async def run(self, until: asyncio.Event) -> None:
         """Ping idle streams until `until` is set, then end everything."""
         await super().run(until)
         self._stateless.end()
+        self._pings.close()
 
     async def serve(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> str:
         """One HTTP request to a workspace's endpoint, of either era; the id of the session that may have `take`."""
@@ -299,7 +302,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         session, frame = self.called(session_id, body)
         if session is None or frame is None:
             return False
-        return session.take(frame, connection, self._settings.ping_interval, allowed)
+        return session.take(frame, connection, self._pings, allowed)
 
     async def _serve(self, session: HttpSession, frame: Frame, receive: Receive, send: Send, streams: bool) -> None:
         with session.in_use():

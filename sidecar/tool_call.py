@@ -15,7 +15,7 @@ from sidecar import asking, era, frames, uris
 from sidecar.channel import Frame
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.mux import BY_CLIENT, Told
-from sidecar.relay import HUB_FAILED, Answered, Notify, log_failure, progress_of, result_of
+from sidecar.relay import HUB_FAILED, Answered, Notify, log_failure, progress_of
 
 if TYPE_CHECKING:
     from sidecar.stream_session import Put, StreamSession
@@ -136,14 +136,18 @@ class ToolCall(Told):
         if isinstance(outcome, SidecarError):
             raise outcome
         offer = self._offer
-        if "error" in outcome and (connection := offer.upstream.connection):
-            connection.heed(outcome)
-        result = result_of("legacy", outcome)
+        if "error" in outcome:
+            if connection := offer.upstream.connection:
+                connection.heed(outcome)
+            raise Answered(era.error_to_client("legacy", outcome["error"]))
+        result: dict[str, Any] = outcome["result"]
         if "structuredContent" in result:
             result = era.structured_to_client("legacy", result, wrapped=False)
         if offer.label:
             result = uris.rewrite_result(METHOD, result, offer.rename)
-        return era.to_client("legacy", METHOD, result, self._session.workspace.server_info)
+        if "resultType" in result:
+            result = era.to_client("legacy", METHOD, result, self._session.workspace.server_info)
+        return result
 
     def _over(self, outcome: str) -> None:
         del self._session.running[self._id]

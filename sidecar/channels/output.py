@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from sidecar import codec
 from sidecar.channel import Frame, OnFrame, Unread
 from sidecar.channels.lines import Lines, LineTooLong, frames_of
 from sidecar.channels.messages import instead, left_open
@@ -105,6 +106,15 @@ class Output:
     # --- lines ---------------------------------------------------------------------------------------------------
 
     def _take(self, line: bytes) -> None:
+        if line[:1] == b"{" and not self._part:  # nearly all are one message
+            try:
+                found = codec.loads(line, from_server=True)
+            except ValueError:
+                self._refused(line)
+                return
+            if type(found) is dict and found.get("jsonrpc") == "2.0":
+                self.on_frame(found)
+                return
         self._hand_on(self._read(line))
 
     def _read(self, line: bytes) -> list[Frame]:
