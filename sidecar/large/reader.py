@@ -104,6 +104,8 @@ class LargeReader:
         self._keeper: asyncio.Task[None] | None = None
         self.pid: int | None = None
         """That of the process; None while there is none."""
+        self.busy = False
+        """Whether it has a message to read."""
 
     async def __aenter__(self) -> Self:
         self._keeper = asyncio.create_task(self._keep(), name="large messages")
@@ -159,12 +161,15 @@ class LargeReader:
                 job = await self._next()
 
     async def _serve(self, process: _Process, job: _Job) -> None:
-        async with asyncio.timeout(LONGEST):
-            try:
+        self.busy = True
+        try:
+            async with asyncio.timeout(LONGEST):
                 message = await process.read(job.pieces, job.kind)
-            except ValueError as error:
-                job.fail(error)
-                return
+        except ValueError as error:
+            job.fail(error)
+            return
+        finally:
+            self.busy = False
         if not job.future.done():
             job.future.set_result(message)
 
