@@ -152,12 +152,13 @@ async def _events(
 ) -> AsyncGenerator[httpx2.ServerSentEvent]:
     keep_alive(response)
     large: list[Pieces] = []
+    most = MAX_MESSAGE + 4 * _PIECE if patience else MAX_MESSAGE
     with room:
         async with (
             aclosing(_pieces(response)) as pieces,
             aclosing(_counted(pieces, room)) as counted,
             aclosing(cut(counted, MAX_MESSAGE, large.append, patience)) as passed,
-            aclosing(_parsed(_plain(response, passed))) as found,
+            aclosing(_parsed(_plain(response, passed), most)) as found,
         ):
             async for event in found:
                 if event.event == LARGE_EVENT and large:
@@ -178,8 +179,7 @@ def frames_of(event: httpx2.ServerSentEvent) -> Sequence[Frame]:
     return event.frames if isinstance(event, LargeEvent) else parse(event.data)
 
 
-async def _parsed(response: httpx2.Response) -> AsyncGenerator[httpx2.ServerSentEvent]:
-    most = MAX_MESSAGE + 4 * _PIECE
+async def _parsed(response: httpx2.Response, most: int) -> AsyncGenerator[httpx2.ServerSentEvent]:
     try:
         async with aclosing(cast("Any", aiter(httpx2.EventSource(response, max_event_size=most)))) as found:
             async for event in found:

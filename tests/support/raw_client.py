@@ -15,6 +15,9 @@ INFO = {"name": "raw", "version": "1"}
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": INFO}
 MODERN = {VERSION_KEY: MODERN_VERSION, CLIENT_INFO_KEY: INFO, CAPABILITIES_KEY: {}}
 
+EVENT_ENDS = (b"}\r\n\r\n\r\n", b"\r\n4\r\n\r\n\r\n\r\n")
+"""How the last chunk of an event ends: with the message, or with the end of the event alone."""
+
 
 class Connection:
     """One HTTP/1.1 connection to a port of loopback."""
@@ -44,8 +47,8 @@ class Connection:
             return [await self.reader.readexactly(int(head["content-length"]))]
         return await self.until(b"0\r\n\r\n")
 
-    async def until(self, end: bytes) -> list[bytes]:
-        """What comes until a piece ends so."""
+    async def until(self, *end: bytes) -> list[bytes]:
+        """What comes until a piece ends in one of these ways."""
         pieces, last = [], b""
         while not last.endswith(end):
             piece = await self.reader.read(1 << 16)
@@ -104,7 +107,7 @@ class Client:
         head = await self._posts.head()
         answer = await self._posts.body(head)
         if self._stream is not None:
-            return await self._stream.until(b"\r\n\r\n\r\n")
+            return await self._stream.until(*EVENT_ENDS)
         if "mcp-session-id" in head:
             self._headers = {"mcp_session_id": head["mcp-session-id"]}
         return answer
