@@ -29,6 +29,7 @@ from sidecar.fingerprint import fingerprint
 from sidecar.history import Recorder
 from sidecar.http_server import HttpServer, listening
 from sidecar.hub import Hub
+from sidecar.large.reader import LargeReader
 from sidecar.local_key import load_key
 from sidecar.logring import SERVER_LOGGER, ChatterLimit, LogRing
 from sidecar.metrics import Metrics
@@ -87,8 +88,9 @@ class App:
     async def _serve(self, listener: socket.socket) -> None:
         async with (
             self.publisher,
-            Connections() as connections,
             Spawner(self.settings.runtime) as spawner,
+            LargeReader(spawner) as large,
+            Connections(large.read) as connections,
             asyncio.TaskGroup() as tasks,
         ):
             containers = self._containers(spawner)

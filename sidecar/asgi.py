@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -99,6 +101,18 @@ async def respond(
     lines = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})
+
+
+async def respond_in_pieces(
+    send: Send, status: int, pieces: Iterable[bytes], content_type: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Send a whole response whose body is made while it is sent, as the client reads."""
+    lines = [(b"content-type", content_type), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    for piece in pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await asyncio.sleep(0)  # others are served meanwhile
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def respond_error(

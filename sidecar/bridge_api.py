@@ -28,6 +28,7 @@ from sidecar.channel import Frame
 from sidecar.errors import METHOD_NOT_FOUND, CallTimeout, ServerUnknown, WorkspaceUnknown
 from sidecar.history import Recorder
 from sidecar.hub import Hub
+from sidecar.large.outline import whole
 from sidecar.logring import LogRing
 from sidecar.reconciler import Reconciler
 from sidecar.relay import Answered
@@ -116,7 +117,7 @@ class BridgeApi:
             raise CallTimeout(f"No answer within {request.timeout:g} s.") from None
         finally:
             workspace.leave(session)
-        return CallResult(result=result)
+        return CallResult(result=whole(result))
 
     async def _records(self, request: Logs) -> LogRecords:
         return LogRecords(records=tuple(self._logs.newest(request.limit, request.server)))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 import orjson
+
+from sidecar.large.values import Large
 
 DEEPEST = 200
 """Levels of arrays and objects that are certainly read; what is read can be written again, and orjson writes 254."""
@@ -58,14 +60,71 @@ class Written(list[Any]):
         self.data = dumps(list(self))
 
 
+class HasLarge(Exception):
+    """A message has large values, and is written in pieces."""
+
+
+_MARK = b"\0"
+"""Where a large value goes; JSON has no such byte (RFC 8259, section 7)."""
+_BREAKS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+"""Line ends of Unicode that JSON lets stand as they are (RFC 8259, section 7), and their escapes."""
+
+
 def _copied(value: Any) -> orjson.Fragment:
-    return orjson.Fragment(value.data if isinstance(value, Written) else orjson.dumps(value))
+    if isinstance(value, Written):
+        return orjson.Fragment(value.data)
+    return orjson.Fragment(b"".join(value.pieces(pieces)) if isinstance(value, Large) else orjson.dumps(value))
+
+
+def _copied_small(value: Any) -> orjson.Fragment:
+    if isinstance(value, Large):
+        raise HasLarge
+    return _copied(value)
 
 
 def dumps(value: Any) -> bytes:
     """Write compact JSON on one line, integers beyond 64 bits too (the SDK reads them so)."""
+    return _dumps(value, _copied)
+
+
+def dumps_small(value: Any) -> bytes:
+    """The same. Raises HasLarge where there are large values, which `pieces` writes."""
     try:
-        return orjson.dumps(value, _copied, orjson.OPT_PASSTHROUGH_SUBCLASS)
+        return orjson.dumps(value, _copied_small, orjson.OPT_PASSTHROUGH_SUBCLASS)
+    except TypeError as error:
+        if isinstance(error.__cause__, HasLarge):
+            raise HasLarge from None
+        return _dumps(value, _copied)
+
+
+def pieces(value: Any) -> Iterator[bytes]:
+    """Write a message that may have large values piece by piece, each when it is asked for; `escaped` throughout."""
+    found: list[Large] = []
+
+    def mark(each: Any) -> orjson.Fragment:
+        if not isinstance(each, Large):
+            return _copied(each)
+        found.append(each)
+        return orjson.Fragment(_MARK)
+
+    first, *rest = _dumps(value, mark).split(_MARK)
+    yield escaped(first)
+    for large, after in zip(found, rest, strict=True):
+        yield from large.pieces(pieces)
+        yield escaped(after)
+
+
+def escaped(data: bytes) -> bytes:
+    """JSON in which nothing ends a line, not even as Unicode has it; it means the same."""
+    if not data.isascii():
+        for raw, escape in _BREAKS:
+            data = data.replace(raw, escape)
+    return data
+
+
+def _dumps(value: Any, default: Callable[[Any], Any]) -> bytes:
+    try:
+        return orjson.dumps(value, default, orjson.OPT_PASSTHROUGH_SUBCLASS)
     except TypeError as error:
         if "64-bit" not in str(error):
             raise

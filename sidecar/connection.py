@@ -25,6 +25,7 @@ from sidecar.errors import (
     StartTimeout,
 )
 from sidecar.frames import as_dict, told
+from sidecar.large.outline import whole
 from sidecar.lists import Items, Lists, Troubles, Undeclared
 from sidecar.mux import Mux, Progress, Told
 from sidecar.questions import FEATURES, refused
@@ -45,6 +46,8 @@ TOO_MANY_QUESTIONS: dict[str, Any] = {
     "code": SERVER_ERROR,
     "message": f"{MOST_QUESTIONS} requests wait for their answer; there is no room for more.",
 }
+PASSED_ON = frozenset({"tools/call", "prompts/get", "resources/read", "tasks/result"})
+"""Methods in whose results nobody looks into what may be large."""
 OWN_NOTICES = ("notifications/subscriptions/acknowledged",)
 """They concern the connection, not who uses it."""
 
@@ -204,6 +207,8 @@ class Connection:
         frame = await self._mux.request(method, sent, timeout=timeout, headers=headers, on_progress=on_progress)
         if "error" in frame:
             self.heed(frame)
+        elif method not in PASSED_ON and isinstance(result := frame.get("result"), dict):
+            frame = {**frame, "result": whole(result)}
         return frame
 
     def ask(

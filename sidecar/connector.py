@@ -78,7 +78,8 @@ class Connector:
         def stderr(line: str) -> None:
             server_log.info("stderr", extra={"server": spec.key, "line": line})
 
-        told = Telling(on_frame=on_frame, redact=self._redactor, log=remark, on_stderr=stderr)
+        read_large = self._connections.read_large
+        told = Telling(on_frame=on_frame, redact=self._redactor, log=remark, on_stderr=stderr, read_large=read_large)
         if container := spec.settings.container:
             if self._containers is None:
                 raise EngineMissing("This hub runs no containers.")

@@ -148,6 +148,13 @@ class OutputTooLarge(SidecarError):
     hint = "Ask it for less at a time; if it writes something other than MCP messages to stdout, correct that."
 
 
+class LargeAnswerFailed(SidecarError):
+    """The process that reads large answers ended, or took too long, with this one."""
+
+    code = "LARGE_ANSWER_FAILED"
+    hint = "Try again, or ask for less at a time. The request may have been carried out."
+
+
 class AnswerInvalid(SidecarError):
     """A server answered a request with something that is not JSON-RPC, or not a result of that method."""
 

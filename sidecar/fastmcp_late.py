@@ -31,6 +31,7 @@ from sidecar import era, frames
 from sidecar.asgi import respond_error
 from sidecar.channel import Frame
 from sidecar.errors import INTERNAL_ERROR, HubStopping, MessageInvalid, SidecarError
+from sidecar.large.outline import whole
 from sidecar.relay import HUB_FAILED, Answered, Notify, Params
 from sidecar.session import Session
 
@@ -180,7 +181,7 @@ class LateEntry:
             session.outbounds.append(outbound)
         try:
             async with notifying(outbound) as notify:
-                return await self._workspace.relay.answer(session, ctx.method, params, notify)
+                return whole(await self._workspace.relay.answer(session, ctx.method, params, notify))
         except Answered as answered:
             raise _mcp_error(answered.error) from None
         except SidecarError as error:

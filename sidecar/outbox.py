@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, groupby
+from typing import NamedTuple, cast
 
 from starlette.types import Send
 
 from sidecar import codec
 from sidecar.channel import Frame
 from sidecar.http_protocol import connection_of
+from sidecar.large.values import size_of
 
 log = logging.getLogger(__name__)
-
-_BREAKS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
-"""Line ends of Unicode that JSON lets stand as they are (RFC 8259, 7), and their escapes, which mean the same."""
 
 PING = b": ping\r\n\r\n"
 OUTBOX_LIMIT = 64 * 1024 * 1024
@@ -36,10 +36,14 @@ def event(data: bytes) -> bytes:
     Event streams have lines that end in CR or LF only (WHATWG HTML, 9.2.6), but some clients (older versions of
     httpx-sse) end them wherever Unicode does. So what else ends a line is escaped; JSON itself escapes the ASCII ones.
     """
-    if not data.isascii():
-        for raw, escape in _BREAKS:
-            data = data.replace(raw, escape)
-    return b"event: message\r\ndata: " + data + b"\r\n\r\n"
+    return b"event: message\r\ndata: " + codec.escaped(data) + b"\r\n\r\n"
+
+
+class _LargeEvent(NamedTuple):
+    """An event that is written piece by piece; `size` is roughly that of all."""
+
+    pieces: Iterator[bytes]
+    size: int
 
 
 class Outbox:
@@ -66,7 +70,7 @@ class Outbox:
         self._now = now
         self._overflow = overflow
         self._headers: list[Header] | None = [*HEADERS, *headers]
-        self._waiting: list[bytes] = []
+        self._waiting: list[bytes | _LargeEvent] = []
         self._writer: asyncio.Task[None] | None = None
         self._ended = False
 
@@ -76,15 +80,27 @@ class Outbox:
 
     def put(self, frame: Frame | list[Frame]) -> None:
         """Queue a frame, or the responses to a batch, as an event."""
-        self.put_raw(event(codec.dumps(frame)))
+        try:
+            data = codec.dumps_small(frame)
+        except codec.HasLarge:
+            begin, end = event(b"\0").split(b"\0")
+            self._wait(_LargeEvent(chain((begin,), codec.pieces(frame), (end,)), size_of(frame)))
+        else:
+            self.put_raw(event(data))
 
     def put_raw(self, data: bytes) -> None:
         """Queue bytes of the stream."""
         if self._ended or (self._writer is None and self._headers is None and self._now(data)):
             return
+        self._wait(data)
+
+    def _wait(self, data: bytes | _LargeEvent) -> None:
+        if self._ended:
+            return
+        size = len(data) if isinstance(data, bytes) else data.size
         self._waiting.append(data)
-        self.size += len(data)
-        self._count(len(data))
+        self.size += size
+        self._count(size)
         if self.size > OUTBOX_LIMIT:
             log.warning("a client does not read; its stream ends")
             self.abort()
@@ -107,16 +123,30 @@ class Outbox:
                 headers, self._headers = self._headers, None
                 await self._send({"type": "http.response.start", "status": 200, "headers": headers})
             while self._waiting:
-                data, self._waiting, self.size = b"".join(self._waiting), [], 0
+                waiting, size, self._waiting, self.size = self._waiting, self.size, [], 0
                 try:
-                    await self._send({"type": "http.response.body", "body": data, "more_body": True})
+                    for large, together in groupby(waiting, lambda each: isinstance(each, _LargeEvent)):
+                        if large:
+                            await self._write_large(cast("Iterator[_LargeEvent]", together))
+                        else:
+                            await self._write_now(b"".join(cast("Iterator[bytes]", together)))
                 finally:
-                    self._count(-len(data))
+                    self._count(-size)
         except (OSError, RuntimeError) as error:  # it was ended from elsewhere: its key was revoked, say
             self._forget()
             log.debug("a stream ended before all was written", extra={"reason": type(error).__name__})
         finally:
             self._writer = None
+
+    async def _write_large(self, events: Iterator[_LargeEvent]) -> None:
+        """Write them piece by piece, as the client reads."""
+        for event in events:
+            for piece in event.pieces:
+                await self._write_now(piece)
+                await asyncio.sleep(0)  # others are served meanwhile
+
+    async def _write_now(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def close(self) -> None:
         """Write what waits, and end the stream."""

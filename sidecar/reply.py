@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import Receive, Send
 
 from sidecar import codec, frames
-from sidecar.asgi import disconnected, respond
+from sidecar.asgi import disconnected, respond, respond_in_pieces
 from sidecar.channel import Frame
 from sidecar.cut import Running
 from sidecar.outbox import PING, Header, Outbox
@@ -73,7 +73,7 @@ class Reply:
         """Send the answer, of a batch the answers; `status` only counts if nothing came before it."""
         if self._stream is None and not self._streams:
             self._timer.cancel()
-            await respond(self._send, status, codec.dumps(frame), b"application/json", self._headers)
+            await respond_json(self._send, status, frame, self._headers)
         else:
             stream = self._opened()
             stream.put(frame)
@@ -106,3 +106,13 @@ class Reply:
         self._timer.cancel()
         self._opened().put_raw(PING)
         self._timer = asyncio.get_running_loop().call_later(self._ping_interval, self.ping)
+
+
+async def respond_json(send: Send, status: int, frame: Frame | list[Frame], headers: tuple[Header, ...]) -> None:
+    """Send an answer as a whole response, however large it is."""
+    try:
+        data = codec.dumps_small(frame)
+    except codec.HasLarge:
+        await respond_in_pieces(send, status, codec.pieces(frame), b"application/json", headers)
+    else:
+        await respond(send, status, data, b"application/json", headers)

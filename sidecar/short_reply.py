@@ -10,7 +10,7 @@ from sidecar.asgi import never
 from sidecar.channel import Frame
 from sidecar.http_protocol import HttpProtocol
 from sidecar.ping_timer import PingTimer
-from sidecar.reply import Reply
+from sidecar.reply import Reply, respond_json
 
 if TYPE_CHECKING:
     from sidecar.streamable import HttpSession
@@ -57,7 +57,13 @@ class ShortReply:
                 self._full.drop()
             self._connection.transport.close()
         elif self._full is None:
-            self._connection.answer(self._session.head, codec.dumps(frame))
+            try:
+                data = codec.dumps_small(frame)
+            except codec.HasLarge:
+                send, headers = self._connection.taken_over(), self._session.headers
+                self._session.workspace.spawn(respond_json(send, 200, frame, headers))
+            else:
+                self._connection.answer(self._session.head, data)
         else:
             self._session.workspace.spawn(self._finish(self._full, frame))
 

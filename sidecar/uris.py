@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from pydantic_core import Url
 
+from sidecar.large.values import LargeItems
 from sidecar.names import digest
 
 Rename = Callable[[str], str]
@@ -151,7 +152,9 @@ def _each(
     holder: dict[str, Any], field: str, rename: Rename, change: Callable[[dict[str, Any], Rename], dict[str, Any]]
 ) -> dict[str, Any]:
     items = holder.get(field)
-    if not isinstance(items, list):
+    if type(items) is not list:
+        if isinstance(items, LargeItems):
+            return {**holder, field: items.changed(lambda item: change(item, rename) if type(item) is dict else item)}
         return holder
     changed = None
     for number, item in enumerate(items):

@@ -15,6 +15,7 @@ from bridge.models import RemoteLaunch
 from sidecar.channels.reading import ACCEPT_ENCODING, MOST_LARGE
 from sidecar.channels.web import CONNECT_TIMEOUT, check_url, checked_headers, tls
 from sidecar.errors import Unreachable
+from sidecar.large.reader import ReadLarge, in_process
 
 WRITE_TIMEOUT = 60.0
 KEEPALIVE = 4.0  # less than the 5 s after which uvicorn and Node close an idle connection
@@ -26,7 +27,7 @@ MOST_REQUESTS = 256
 class RemoteClient(httpx2.AsyncClient):
     """The HTTP client of one upstream: headers and cookies are its own, its connections those of the origin's pool."""
 
-    def __init__(self, launch: RemoteLaunch, pool: _OriginPool) -> None:
+    def __init__(self, launch: RemoteLaunch, pool: _OriginPool, read_large: ReadLarge) -> None:
         super().__init__(
             headers={**checked_headers(launch.headers), b"accept-encoding": ACCEPT_ENCODING.encode()},
             transport=_Lent(pool),
@@ -35,6 +36,7 @@ class RemoteClient(httpx2.AsyncClient):
         self.turn = pool.turn
         """Held while a request is under way; not by streams, nor by what has no answer: they would wait for requests
         that wait for them."""
+        self.read_large = read_large
         self.large = pool.large
         """Held while a large message is read; see `reading.MOST_LARGE`."""
 
@@ -42,7 +44,9 @@ class RemoteClient(httpx2.AsyncClient):
 class Connections:
     """Owns every pool, and closes what is left of them at the end; for the app, which has one."""
 
-    def __init__(self) -> None:
+    def __init__(self, read_large: ReadLarge = in_process) -> None:
+        self.read_large = read_large
+        """What reads messages of 1 MiB and more."""
         self._pools: dict[tuple[str, str, int | None], _OriginPool] = {}
 
     async def __aenter__(self) -> Self:
@@ -70,7 +74,7 @@ class Connections:
         pool = self._pools.get(origin) or self._pools.setdefault(origin, _OriginPool.to(url))
         pool.users += 1
         try:
-            async with RemoteClient(launch, pool) as client:
+            async with RemoteClient(launch, pool, self.read_large) as client:
                 yield client
         finally:
             pool.users -= 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from sidecar.channel import Frame
 from sidecar.channels import messages
+from sidecar.large.values import LARGE, Pieces
 
 HEAD = 64 * 1024
 """Bytes at the beginning of a line over the limit that are kept; and `END` at its end."""
@@ -36,16 +38,13 @@ class Lines:
         self._head = b""  # of a line that is being passed over
         self._since = 0.0
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The lines that these bytes complete. Raises LineTooLong."""
+    def feed(self, data: bytes) -> list[bytes | Pieces]:
+        """The lines that these bytes complete; a large one, which came in many pieces, in these. Raises LineTooLong."""
         longest = self._size + len(data)  # at most
-        lines = data.split(b"\n")
+        lines: list[Any] = data.split(b"\n")
         rest = lines.pop()
         if lines and self._parts:
-            if self._head:
-                lines[0] = self._passed_over(lines[0])
-            else:
-                lines[0] = b"".join((*self._parts, lines[0]))
+            lines[0] = self._completed(lines[0])
             self._parts, self._size = [], 0
         if rest:
             self._parts.append(rest)
@@ -55,11 +54,19 @@ class Lines:
             return [line for line in lines if not self._is_too_long(line)]
         return lines
 
-    def _is_too_long(self, line: bytes) -> bool:
+    def _completed(self, last: bytes) -> bytes | Pieces:
+        """The line that has begun, with its last bytes."""
+        if self._head:
+            return self._passed_over(last)
+        self._parts.append(last)
+        return b"".join(self._parts) if self._size < LARGE else Pieces(self._parts)
+
+    def _is_too_long(self, line: bytes | Pieces) -> bool:
         """Whether a complete line is over the limit; then it is told of."""
         if len(line) <= self._limit:
             return False
-        self._on_too_long(line[:HEAD] + line[-END:], len(line))
+        ends = line.ends(HEAD, END) if isinstance(line, Pieces) else line[:HEAD] + line[-END:]
+        self._on_too_long(ends, len(line))
         return True
 
     def _passed_over(self, last: bytes) -> bytes:
@@ -73,10 +80,10 @@ class Lines:
         """Keep of the line that is not complete only its ends, if it is over the limit."""
         if self._size <= self._limit:
             return
-        text = b"".join(self._parts)
+        kept = Pieces(self._parts)
         if not self._head:
-            self._head, self._since = text[:HEAD], time.monotonic()
-        self._parts = [text[-END:]]
+            self._head, self._since = kept.ends(HEAD, 0), time.monotonic()
+        self._parts = [kept.ends(0, END)]
         if self._size > MOST * self._limit or time.monotonic() - self._since > LONGEST_WAIT:
             raise LineTooLong
 
@@ -89,13 +96,14 @@ class Lines:
 
 def frames_of(line: bytes) -> list[Frame]:
     """The frames in a line: one, or those of a batch. Raises ValueError when it is something else."""
-    if line.lstrip()[:1] not in (
-        b"{",
-        b"[",
-        b"\xef",
-    ):  # (or a BOM) parsing takes long to refuse what a server writes by the thousand
+    if not begins_json(line):  # parsing takes long to refuse what a server writes by the thousand
         raise ValueError("not JSON-RPC")
     return messages.read(line)
+
+
+def begins_json(line: bytes) -> bool:
+    """Whether a line begins as a message or a batch may: an object, an array, or a byte order mark."""
+    return line.lstrip()[:1] in (b"{", b"[", b"\xef")
 
 
 class Tail:

@@ -33,7 +33,11 @@ def read(data: bytes, *, strict: bool = True) -> list[Frame]:
     Raises:
         ValueError: it is not JSON, or no JSON-RPC.
     """
-    found = codec.loads(data, from_server=True)
+    return frames_in(codec.loads(data, from_server=True), strict=strict)
+
+
+def frames_in(found: Any, *, strict: bool) -> list[Frame]:
+    """The same for a message whose JSON was read. Raises ValueError: it is no JSON-RPC."""
     if type(found) is dict and found.get("jsonrpc") == "2.0":  # as nearly all are
         return [found]
     frames = [each for each in (found if isinstance(found, list) else (found,)) if _is_frame(each, strict)]

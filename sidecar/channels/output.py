@@ -7,14 +7,16 @@ from collections.abc import Callable
 
 from sidecar import codec
 from sidecar.channel import Frame, OnFrame, Unread
-from sidecar.channels.lines import Lines, LineTooLong, frames_of
+from sidecar.channels import messages
+from sidecar.channels.lines import Lines, LineTooLong, begins_json, frames_of
 from sidecar.channels.messages import instead, left_open
-from sidecar.errors import OutputTooLarge
+from sidecar.errors import OutputTooLarge, SidecarError
+from sidecar.large.process import JSON
+from sidecar.large.reader import Message, ReadLarge, in_process
+from sidecar.large.values import LARGE, Pieces
 
 LONGEST_OPENING = 64 * 1024
 """Bytes of the first line of a message over several lines."""
-LARGE = 1024 * 1024
-"""Bytes of a message that takes so long to read and to hand on that others are served in between."""
 PATIENCE = 1.0
 """Seconds in which the next line of such a message has to come."""
 GRACE = 1.0
@@ -31,10 +33,19 @@ class Output:
 
     An answer that cannot be read, or is longer than `limit` bytes, is handed on as `Unread`. `on_flood` is called when
     a line goes on too long for that. Indented JSON, which takes several lines, is put together.
+
+    A large line is read by `read_large`; what comes after it waits. `pace` is called with False when that begins, so
+    that no more than was read already has to be kept, and with True when it has ended.
     """
 
     def __init__(
-        self, on_frame: OnFrame, on_skipped: Callable[[bytes], None], on_flood: Callable[[], None], limit: int
+        self,
+        on_frame: OnFrame,
+        on_skipped: Callable[[bytes], None],
+        on_flood: Callable[[], None],
+        limit: int,
+        read_large: ReadLarge = in_process,
+        pace: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self.on_frame = on_frame
         self._on_skipped = on_skipped
@@ -42,7 +53,10 @@ class Output:
         self._limit = limit
         self._lines = Lines(limit, self._too_long)
         self._loop = asyncio.get_running_loop()
-        self._later: list[bytes | list[Frame]] = []  # lines, and what was read of one, that wait for their turn
+        self._read_large = read_large
+        self._pace = pace
+        self._large: tuple[Pieces, asyncio.Future[Message]] | None = None  # the line that is being read
+        self._later: list[bytes | Pieces] = []  # lines that wait for it
         self._part: list[bytes] = []  # lines of a message that is not complete
         self._open = 0  # objects and arrays in it that have not ended
         self._size = 0
@@ -56,41 +70,66 @@ class Output:
         except LineTooLong:
             self._on_flood()
             return
-        if self._later:
+        if self._large is not None:
             self._later.extend(lines)
             return
         for number, line in enumerate(lines):
             if len(line) >= LARGE:
-                self._later.extend(lines[number:])
-                self._loop.call_soon(self._go_on_later)
+                self._later = lines[number:]
+                self._go_on_later()
                 return
-            self._take(line)
+            self._take(line)  # type: ignore[arg-type] # only large lines come in pieces
+
+    # --- large lines ---------------------------------------------------------------------------------------------
+
+    @property
+    def reads(self) -> bool:
+        """Whether a large line is being read."""
+        return self._large is not None
 
     def _go_on_later(self) -> None:
-        """Take what waits, up to a large message, whose reading and whose handing on have a turn of the loop each."""
-        while self._later:
-            line = self._later[0]
-            if isinstance(line, bytes) and len(line) >= LARGE:
-                self._later[0] = self._read(line)
-                self._loop.call_soon(self._go_on_later)
-                return
-            del self._later[0]
-            if isinstance(line, bytes):
-                self._take(line)
-            else:
-                self._hand_on(line)
-                if self._later:
-                    self._loop.call_soon(self._go_on_later)
-                return
+        """Take what waits, up to a large line that may be a message."""
+        later, self._later = self._later, []
+        for number, line in enumerate(later):
+            if len(line) < LARGE:
+                self._take(_joined(line))
+                continue
+            pieces = line if isinstance(line, Pieces) else Pieces([line])
+            if self._part or not begins_json(pieces.parts[0]):
+                self._take(pieces.joined())
+                continue
+            self._later = later[number + 1 :]
+            self._large = pieces, self._read_large(pieces, JSON)
+            self._pace(False)
+            self._large[1].add_done_callback(self._large_is_read)
+            return
+
+    def _large_is_read(self, read: asyncio.Future[Message]) -> None:
+        if self._large is None or self._large[1] is not read:  # the end came before
+            return
+        pieces, self._large = self._large[0], None
+        self._pace(True)
+        try:
+            self._hand_on(messages.frames_in(read.result().value, strict=True))
+        except ValueError:
+            self._unreadable(pieces.ends(messages.SCANNED, messages.TAIL))
+        except SidecarError as error:
+            self._unreadable(pieces.ends(messages.SCANNED, messages.TAIL), error)
+        self._go_on_later()
+
+    def _forget_large(self) -> list[bytes | Pieces]:
+        """Have nothing read any more; the lines that are not taken yet."""
+        large, later, self._large, self._later = self._large, self._later, None, []
+        if large is None:
+            return later
+        large[1].cancel()
+        self._pace(True)
+        return [large[0], *later]
 
     def end(self) -> None:
         """There will be no more: what is not complete is judged as it is."""
-        later, self._later = self._later, []
-        for line in later:
-            if isinstance(line, bytes):
-                self._take(line)
-            else:
-                self._hand_on(line)
+        for line in self._forget_large():
+            self._take(_joined(line))
         if rest := self._lines.rest():
             self._take(rest)
         self._break_off()
@@ -98,6 +137,7 @@ class Output:
 
     def close(self) -> None:
         """Wait for nothing any more."""
+        self._forget_large()
         for timer in (self._patience, *self._told.values()):
             if timer is not None:
                 timer.cancel()
@@ -186,12 +226,12 @@ class Output:
 
     # --- answers that cannot be read -----------------------------------------------------------------------------
 
-    def _unreadable(self, line: bytes) -> None:
+    def _unreadable(self, line: bytes, error: SidecarError | None = None) -> None:
         self._on_skipped(line)
         first = line.lstrip()[:1]
         if first != b"{" and _MARK not in line:
             return
-        if unread := instead(line):
+        if unread := instead(line, error):
             if first == b"{":
                 self.on_frame(unread)
             else:
@@ -213,6 +253,10 @@ class Output:
         most = f"the hub reads at most {_mib(self._limit)} in one message"
         if unread := instead(ends, OutputTooLarge(f"The server's answer has {_mib(size)}; {most}.")):
             self.on_frame(unread)
+
+
+def _joined(line: bytes | Pieces) -> bytes:
+    return line.joined() if isinstance(line, Pieces) else line
 
 
 def _mib(size: int) -> str:

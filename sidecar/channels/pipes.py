@@ -29,6 +29,16 @@ class Reader(asyncio.Protocol):
         self._on_end()
         self.closed.set_result(None)
 
+    def read_on(self, goes_on: bool) -> None:
+        """Read, or leave what comes in the pipe for now."""
+        transport = cast("asyncio.ReadTransport | None", self._transport)  # uvloop's are of another class
+        if transport is None or transport.is_closing():
+            return
+        if goes_on:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
+
     def close(self) -> None:
         """Close the pipe."""
         if self._transport:

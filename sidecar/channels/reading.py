@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Self, cast
 
 import httpx2
 
-from sidecar.channels.oversize import EndlessEvent, cut
-from sidecar.channels.web import keep_alive, place
+from sidecar.channel import Frame
+from sidecar.channels.oversize import LARGE_EVENT, PATIENCE, EndlessEvent, cut
+from sidecar.channels.web import frames_of_large, keep_alive, parse, place
 from sidecar.errors import AnswerTooLarge, HandshakeFailed
+from sidecar.large.process import EVENT
+from sidecar.large.reader import ReadLarge, in_process
+from sidecar.large.values import LARGE, Pieces
 
 MAX_MESSAGE = 64 * 1024 * 1024
 """Bytes of the longest message: the body of a JSON answer, or one server-sent event."""
@@ -27,8 +32,6 @@ DRAIN_TIMEOUT = 5.0
 """Seconds that reading such a body, or that of an error, may take."""
 ACCEPT_ENCODING = "gzip, deflate"
 """The content codings that can be decompressed piece by piece; others are refused."""
-LARGE = 1024 * 1024
-"""Bytes from which a message needs a place among the large ones of its origin."""
 MOST_LARGE = 4
 """Large messages that are read from one origin at the same time, so that it cannot fill the memory; others wait."""
 _PIECE = 256 * 1024
@@ -63,8 +66,9 @@ class _Room:
             self._places.release()
 
 
-async def body(response: httpx2.Response, places: asyncio.Semaphore | None = None) -> bytearray:
-    """The decompressed body of a response; `places` are those of large messages.
+@asynccontextmanager
+async def body(response: httpx2.Response, places: asyncio.Semaphore | None = None) -> AsyncIterator[Pieces]:
+    """The decompressed body of a response; `places` are those of large messages, of which it has one until the end.
 
     Raises:
         AnswerTooLarge: it is longer than MAX_MESSAGE.
@@ -74,9 +78,9 @@ async def body(response: httpx2.Response, places: asyncio.Semaphore | None = Non
         raise too_large(response)
     with _Room(places) as room:
         read = await _read(response, MAX_MESSAGE, room)
-    if read is None:
-        raise too_large(response)
-    return read
+        if read is None:
+            raise too_large(response)
+        yield Pieces(read)
 
 
 async def error_body(response: httpx2.Response) -> bytes:
@@ -86,7 +90,7 @@ async def error_body(response: httpx2.Response) -> bytes:
     """
     with suppress(TimeoutError, httpx2.HTTPError, HandshakeFailed):
         async with asyncio.timeout(DRAIN_TIMEOUT):
-            return bytes(await _read(response, MAX_ERROR, _Room(None)) or b"")
+            return b"".join(await _read(response, MAX_ERROR, _Room(None)) or ())
     return b""
 
 
@@ -104,29 +108,31 @@ async def drain(response: httpx2.Response) -> None:
                     return
 
 
+@dataclass(frozen=True)
+class LargeEvent(httpx2.ServerSentEvent):
+    """An event of 1 MiB and more, whose data was read already: the frames in it."""
+
+    frames: Sequence[Frame] = ()
+
+
 async def events(
-    response: httpx2.Response, places: asyncio.Semaphore | None = None
+    response: httpx2.Response, places: asyncio.Semaphore | None = None, read_large: ReadLarge = in_process
 ) -> AsyncGenerator[httpx2.ServerSentEvent]:
     """The server-sent events of the answer to one request; `places` are those of large messages.
+
+    Those are read by `read_large`, and come as `LargeEvent`.
 
     Raises:
         AnswerTooLarge: an event is longer than MAX_MESSAGE.
         HandshakeFailed: the stream has a content coding that was not asked for.
     """
-    keep_alive(response)
-    with _Room(places) as room:
-        async with (
-            aclosing(_pieces(response)) as pieces,
-            aclosing(_counted(pieces, room)) as counted,
-            aclosing(_parsed(_plain(response, counted), MAX_MESSAGE)) as found,
-        ):
-            async for event in found:
-                room.leave()
-                yield event
+    async with aclosing(_events(response, _Room(places), read_large, patience=0)) as found:
+        async for event in found:
+            yield event
 
 
 async def shared_events(
-    response: httpx2.Response, places: asyncio.Semaphore | None = None
+    response: httpx2.Response, places: asyncio.Semaphore | None = None, read_large: ReadLarge = in_process
 ) -> AsyncGenerator[httpx2.ServerSentEvent]:
     """The server-sent events of a stream that has the answers to many requests.
 
@@ -136,17 +142,41 @@ async def shared_events(
         AnswerTooLarge: an event is longer than 4 times that.
         HandshakeFailed: the stream has a content coding that was not asked for.
     """
+    async with aclosing(_events(response, _Room(places), read_large, patience=PATIENCE)) as found:
+        async for event in found:
+            yield event
+
+
+async def _events(
+    response: httpx2.Response, room: _Room, read_large: ReadLarge, patience: int
+) -> AsyncGenerator[httpx2.ServerSentEvent]:
     keep_alive(response)
-    with _Room(places) as room:
+    large: list[Pieces] = []
+    most = MAX_MESSAGE + 4 * _PIECE if patience else MAX_MESSAGE
+    with room:
         async with (
             aclosing(_pieces(response)) as pieces,
-            aclosing(cut(pieces, MAX_MESSAGE)) as passed,
-            aclosing(_counted(passed, room)) as counted,
-            aclosing(_parsed(_plain(response, counted), MAX_MESSAGE + 4 * _PIECE)) as found,
+            aclosing(_counted(pieces, room)) as counted,
+            aclosing(cut(counted, MAX_MESSAGE, large.append, patience)) as passed,
+            aclosing(_parsed(_plain(response, passed), most)) as found,
         ):
             async for event in found:
+                if event.event == LARGE_EVENT and large:
+                    event = await _read_event(event, large.pop(0), read_large)  # noqa: PLW2901 - it is the same one
                 room.leave()
                 yield event
+
+
+async def _read_event(event: httpx2.ServerSentEvent, pieces: Pieces, read_large: ReadLarge) -> LargeEvent:
+    read = read_large(pieces, EVENT)
+    frames = await frames_of_large(pieces, read)
+    name = "message" if read.exception() else read.result().event
+    return LargeEvent(name, "", event.id, event.retry, frames)
+
+
+def frames_of(event: httpx2.ServerSentEvent) -> Sequence[Frame]:
+    """The frames in an event."""
+    return event.frames if isinstance(event, LargeEvent) else parse(event.data)
 
 
 async def _parsed(response: httpx2.Response, most: int) -> AsyncGenerator[httpx2.ServerSentEvent]:
@@ -175,15 +205,16 @@ def _plain(response: httpx2.Response, pieces: AsyncGenerator[bytes]) -> httpx2.R
     return httpx2.Response(response.status_code, headers=headers, content=pieces, request=response.request)
 
 
-async def _read(response: httpx2.Response, most: int, room: _Room) -> bytearray | None:
-    """The decompressed body, or None if it is longer than `most` bytes."""
-    read = bytearray()
+async def _read(response: httpx2.Response, most: int, room: _Room) -> list[bytes] | None:
+    """The decompressed body, in pieces, or None if it is longer than `most` bytes."""
+    read: list[bytes] = []
     async with aclosing(_pieces(response)) as pieces:
         async for piece in pieces:
-            if len(read) + len(piece) > most:
+            most -= len(piece)
+            if most < 0:
                 return None
             await room.add(len(piece))
-            read += piece
+            read.append(piece)
     return read
 
 

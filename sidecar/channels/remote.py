@@ -60,7 +60,7 @@ async def open_remote(
         async with open_streamable(launch, on_frame, connections) as streamable:
             yield streamable
     else:
-        async with open_websocket(launch, on_frame) as websocket:
+        async with open_websocket(launch, on_frame, connections.read_large) as websocket:
             yield websocket
 
 

@@ -15,14 +15,13 @@ from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import PostingChannel, expects_answer
 from sidecar.channels.connections import Connections, RemoteClient
 from sidecar.channels.oversize import TOO_LARGE, id_in
-from sidecar.channels.reading import drain, error_body, shared_events, too_large
+from sidecar.channels.reading import drain, error_body, frames_of, shared_events, too_large
 from sidecar.channels.sessions import GONE, Verdict, denies_session, doubtful, names_session, untaken, verdict_of
 from sidecar.channels.web import (
     CONNECT_TIMEOUT,
     failure,
     is_event_stream,
     not_mcp,
-    parse,
     place,
     refusal,
     streaming,
@@ -92,11 +91,11 @@ class SseChannel(PostingChannel):
             return refusal(response, self._url)
         if not is_event_stream(response):
             return not_mcp(response, self._url)
-        async for event in shared_events(response, self._client.large):
+        async for event in shared_events(response, self._client.large, self._client.read_large):
             if event.event == TOO_LARGE:
                 self._take_too_large(event.data, response)
             elif event.event == "message":
-                for frame in parse(event.data):
+                for frame in frames_of(event):
                     self._receive(frame)
             elif event.event == "endpoint" and (error := self._take_endpoint(event.data)):
                 return error

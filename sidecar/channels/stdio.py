@@ -17,6 +17,7 @@ from sidecar.channels.lines import MOST, Tail
 from sidecar.channels.output import Output
 from sidecar.channels.pipes import PacedReader, Reader, Writer, read_paced, read_pipe, write_pipe
 from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
+from sidecar.large.reader import ReadLarge, in_process
 from sidecar.spawner.client import Child, Spawner
 from sidecar.spawner.link import close_all
 
@@ -39,6 +40,7 @@ class Telling(TypedDict):
     redact: Callable[[str], str]
     log: Callable[[str], None] | None
     on_stderr: Callable[[str], None] | None
+    read_large: ReadLarge
 
 
 class StdioChannel:
@@ -55,6 +57,7 @@ class StdioChannel:
         on_stderr: Callable[[str], None] | None,
         line_limit: int,
         explain: Explain,
+        read_large: ReadLarge,
     ) -> None:
         self._child = child
         self._explain = explain
@@ -63,7 +66,7 @@ class StdioChannel:
         self._redact = redact
         self._log = log
         self._limit = line_limit
-        self._output = Output(on_frame, self._skip, self._flooded, line_limit)
+        self._output = Output(on_frame, self._skip, self._flooded, line_limit, read_large, self._pace)
         self._tail = Tail(redact, on_stderr)
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[SidecarError] = self._loop.create_future()
@@ -142,6 +145,11 @@ class StdioChannel:
 
     # --- what comes from the process -----------------------------------------------------------------------------
 
+    def _pace(self, goes_on: bool) -> None:
+        """Read on, or not while a large message is being read."""
+        for reader in self._outputs[:1]:
+            reader.read_on(goes_on)
+
     def _flooded(self) -> None:
         self._settle(OutputTooLarge(f"It wrote a line of more than {MOST * self._limit >> 20} MiB to its stdout."))
         self._outputs[0].close()
@@ -176,6 +184,9 @@ class StdioChannel:
             self._timer = self._loop.call_later(DRAIN, self._give_up, reason)
 
     def _give_up(self, reason: SidecarError) -> None:
+        if self._output.reads:  # what it wrote before its end is still to be delivered
+            self._timer = self._loop.call_later(DRAIN, self._give_up, reason)
+            return
         self._settle(reason if self._end is None else self._ended(self._end))
 
     def _ended(self, end: int | SidecarError) -> SidecarError:
@@ -202,13 +213,14 @@ async def open_stdio(
     grace: float = GRACE,
     line_limit: int = LINE_LIMIT,
     explain: Explain | None = None,
+    read_large: ReadLarge = in_process,
 ) -> AsyncIterator[StdioChannel]:
     """Start a server and talk to it; at the end nothing of it is left.
 
     `launch` is expanded already. `log` gets the hub's own remarks on it and `on_stderr` what it writes there, line by
     line, both masked. `grace`: seconds that it has to end by itself once its stdin is closed, and again after SIGTERM.
     `line_limit`: bytes of the longest message that is read. `explain`: what to tell of its end, where `exit_error`
-    knows too little.
+    knows too little. `read_large`: what reads messages of 1 MiB and more.
 
     Raises:
         CommandMissing, DirectoryMissing, ProcessRefused: it cannot be started.
@@ -217,7 +229,7 @@ async def open_stdio(
     environment = child_environment(launch.env, pass_env)
     child = await spawner.spawn((launch.command, *launch.args), environment, launch.cwd, uuid4().hex)
     explained = explain or (lambda end, _: exit_error(end))
-    channel = StdioChannel(child, on_frame, redact, log, on_stderr, line_limit, explained)
+    channel = StdioChannel(child, on_frame, redact, log, on_stderr, line_limit, explained, read_large)
     opening = asyncio.create_task(channel.open())
     try:
         await asyncio.shield(opening)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from sidecar import codec
 from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import PostingChannel, expects_answer
 from sidecar.channels.connections import Connections, RemoteClient
-from sidecar.channels.reading import DRAIN_TIMEOUT, body, drain, error_body, events
+from sidecar.channels.reading import DRAIN_TIMEOUT, body, drain, error_body, events, frames_of
 from sidecar.channels.sessions import GONE, Verdict, denies_session, doubtful, names_session, untaken, verdict_of
 from sidecar.channels.sse import STREAM_HEADERS
 from sidecar.channels.web import (
@@ -24,12 +24,14 @@ from sidecar.channels.web import (
     is_event_stream,
     not_mcp,
     parse,
+    parse_large,
     place,
     refusal,
     streaming,
 )
 from sidecar.era import VERSION_KEY
 from sidecar.errors import METHOD_NOT_FOUND, ConnectionLost, SidecarError
+from sidecar.large.values import LARGE
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +72,10 @@ class _Cursor:
     last_id: str = ""
     delay: float = _FIRST_DELAY
 
-    def take(self, event: httpx2.ServerSentEvent) -> list[Frame]:
+    def take(self, event: httpx2.ServerSentEvent) -> Sequence[Frame]:
         self.last_id = event.id or self.last_id
         self.delay = self.delay if event.retry is None else event.retry / 1000
-        return parse(event.data) if event.event == "message" else []
+        return frames_of(event) if event.event == "message" else []
 
     def headers(self) -> dict[str, str]:
         return {**STREAM_HEADERS, "last-event-id": self.last_id} if self.last_id else STREAM_HEADERS
@@ -155,11 +157,16 @@ class StreamableChannel(PostingChannel):
         elif is_event_stream(response):
             cursor = _Cursor()
             return None if await self._read_stream(frame, response, cursor) else cursor
-        elif content_type(response) != "application/json" or not self._pass(
-            frame, parse(await body(response, self._client.large))
-        ):
+        elif content_type(response) != "application/json" or not self._pass(frame, await self._frames(response)):
             self._answer_error(frame, not_mcp(response, self._url))
         return None
+
+    async def _frames(self, response: httpx2.Response) -> list[Frame]:
+        """The frames in a response that is no stream."""
+        async with body(response, self._client.large) as read:
+            if len(read) < LARGE:
+                return parse(read.joined())
+            return await parse_large(read, self._client.read_large)
 
     async def _read_stream(self, request: Frame, response: httpx2.Response, cursor: _Cursor) -> bool:
         """Pass on what the stream holds; returns whether the answer was among it.
@@ -169,13 +176,13 @@ class StreamableChannel(PostingChannel):
         answered = False
         with suppress(TimeoutError, httpx2.TransportError):
             async with asyncio.timeout(None) as deadline:
-                async for event in events(response, self._client.large):
+                async for event in events(response, self._client.large, self._client.read_large):
                     if self._pass(request, cursor.take(event)):
                         answered = True
                         deadline.reschedule(asyncio.get_running_loop().time() + DRAIN_TIMEOUT)
         return answered
 
-    def _pass(self, request: Frame, found: list[Frame]) -> bool:
+    def _pass(self, request: Frame, found: Iterable[Frame]) -> bool:
         """Pass frames on; returns whether the answer to the request was among them."""
         answered = False
         for frame in found:
@@ -265,7 +272,7 @@ class StreamableChannel(PostingChannel):
                 status = response.status_code
                 if not is_event_stream(response):
                     return 405 if response.is_success else status
-                async for event in events(response, self._client.large):
+                async for event in events(response, self._client.large, self._client.read_large):
                     for frame in cursor.take(event):
                         self._on_frame(frame)
         return status

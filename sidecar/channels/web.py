@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import re
@@ -19,7 +20,10 @@ from bridge.models import FRAMING_HEADERS, OWN_HEADERS
 from sidecar.channel import Frame
 from sidecar.channels import messages
 from sidecar.channels.challenge import challenge
-from sidecar.errors import HandshakeFailed, Refused, Unreachable
+from sidecar.errors import HandshakeFailed, LargeAnswerFailed, Refused, Unreachable
+from sidecar.large.process import JSON
+from sidecar.large.reader import Message, ReadLarge
+from sidecar.large.values import Pieces
 
 CONNECT_TIMEOUT = 10.0
 LONGEST_SHOWN = 16
@@ -182,6 +186,24 @@ def parse(data: str | bytes | bytearray) -> list[Frame]:
     except ValueError:
         unread = messages.instead(raw)
         return [] if unread is None else [unread]
+
+
+async def parse_large(pieces: Pieces, read_large: ReadLarge) -> list[Frame]:
+    """The same for a large message, which is read elsewhere while others are served."""
+    return await frames_of_large(pieces, read_large(pieces, JSON))
+
+
+async def frames_of_large(pieces: Pieces, read: asyncio.Future[Message]) -> list[Frame]:
+    """The frames in a large message that is being read; as those of `parse`."""
+    error = None
+    try:
+        return messages.frames_in((await read).value, strict=False)
+    except ValueError:
+        pass
+    except LargeAnswerFailed as failed:
+        error = failed
+    unread = messages.instead(pieces.ends(messages.SCANNED, messages.TAIL), error)
+    return [] if unread is None else [unread]
 
 
 def keep_alive(response: httpx2.Response) -> None:

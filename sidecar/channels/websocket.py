@@ -24,6 +24,7 @@ from sidecar.channels.web import (
     checked_headers,
     keep_socket_alive,
     parse,
+    parse_large,
     place,
     reason_of,
     refused,
@@ -31,6 +32,8 @@ from sidecar.channels.web import (
     tls_hint,
 )
 from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
+from sidecar.large.reader import ReadLarge, in_process
+from sidecar.large.values import LARGE, Pieces
 
 logging.getLogger("websockets").setLevel(logging.WARNING)  # it writes headers at DEBUG
 
@@ -44,7 +47,9 @@ _REFUSALS = (CloseCode.POLICY_VIOLATION, 3000, 3003, 4401, 4403)
 
 
 @asynccontextmanager
-async def open_websocket(launch: RemoteLaunch, on_frame: OnFrame) -> AsyncIterator[WebSocketChannel]:
+async def open_websocket(
+    launch: RemoteLaunch, on_frame: OnFrame, read_large: ReadLarge = in_process
+) -> AsyncIterator[WebSocketChannel]:
     """Connect; the headers go with the upgrade. No redirect is followed, since they are meant for the URL alone.
 
     Raises:
@@ -52,7 +57,7 @@ async def open_websocket(launch: RemoteLaunch, on_frame: OnFrame) -> AsyncIterat
         Refused: an HTTP status other than 101.
         HandshakeFailed: an answer that is no WebSocket.
     """
-    channel = WebSocketChannel(launch.url, await _connect(launch), on_frame)
+    channel = WebSocketChannel(launch.url, await _connect(launch), on_frame, read_large)
     try:
         yield channel
     finally:
@@ -64,8 +69,9 @@ class WebSocketChannel(RemoteChannel):
 
     transport = "websocket"
 
-    def __init__(self, url: str, socket: ClientConnection, on_frame: OnFrame) -> None:
+    def __init__(self, url: str, socket: ClientConnection, on_frame: OnFrame, read_large: ReadLarge) -> None:
         super().__init__(url, on_frame)
+        self._read_large = read_large
         self._socket = socket
         self._start(self._read())
 
@@ -94,7 +100,9 @@ class WebSocketChannel(RemoteChannel):
     async def _read(self) -> None:
         try:
             while True:
-                for frame in parse(await self._socket.recv(decode=False)):
+                data = await self._socket.recv(decode=False)
+                large = len(data) >= LARGE
+                for frame in await parse_large(Pieces([data]), self._read_large) if large else parse(data):
                     self._established = True
                     self._receive(frame)
         except ConnectionClosed as closed:

@@ -33,6 +33,7 @@ PURE = {
         "extensions",
         "shares",
         *("secret_forms", "secret_index", "secret_shapes"),
+        "large.values",
     },
     "yamcp_ui_adapter": {"errors", "document", "entries", "providers", "workspaces", "translate", "slug", "template"}
     | {"jsontext", "places", "merge", "edits", "foreign", "foreign_references", "server_json", "importing"},

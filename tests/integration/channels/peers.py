@@ -19,6 +19,7 @@ from sidecar.channel import Channel, Frame
 from sidecar.channels.connections import Connections
 from sidecar.channels.remote import detect, open_remote
 from sidecar.era import CAPABILITIES_KEY, CLIENT_INFO_KEY, MODERN_VERSION, VERSION_KEY
+from sidecar.large.outline import whole
 
 ROOT = Path(__file__).parents[3]
 Transport = Literal["sse", "http", "websocket"]
@@ -67,7 +68,7 @@ class Client:
     async def call(self, tool: str, **arguments: Any) -> str:
         """Call a tool; returns the text of the result."""
         frame = await self.request("tools/call", {"name": tool, "arguments": arguments})
-        return str(frame["result"]["content"][0]["text"])
+        return str(whole(frame["result"])["content"][0]["text"])
 
     async def begin_modern(self, method: str, params: Mapping[str, Any], name: str = "") -> int:
         """Send a request as revision 2026-07-28 has it; returns its id."""
