@@ -19,6 +19,7 @@ from bridge.models.actual import (
     Status,
     Tools,
     UpstreamState,
+    WorkspaceState,
     WorkspaceStatus,
 )
 from bridge.models.base import (
@@ -116,6 +117,7 @@ __all__ = [
     "Tools",
     "UpstreamState",
     "WorkspaceSpec",
+    "WorkspaceState",
     "WorkspaceStatus",
     "content_hash",
 ]

@@ -144,6 +144,10 @@ export interface WorkspaceStatus {
   name: string;
   slug: string;
   enabled: boolean;
+  /** docs/states.md has what each means. */
+  state: 'ready' | 'degraded' | 'starting' | 'failed' | 'empty' | 'off';
+  /** Why it is not well, where that is known. */
+  reason: ErrorBody | null;
   sse_url: string;
   http_url: string;
   direct_sse_url: string;

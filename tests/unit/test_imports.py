@@ -20,7 +20,7 @@ SDK_PUBLIC = {"mcp_types.version", "mcp.shared.message", "mcp.shared.inbound"}
 PURE = {
     "bridge": {"errors", "models", "models.base", "models.desired", "models.actual", "models.edits", "codec", "kinds"}
     | {"secret_names"},
-    "sidecar": {"errors", "http_errors", "channel", "names", "uris", "frames", "era", "plan"}
+    "sidecar": {"errors", "http_errors", "channel", "names", "uris", "frames", "era", "plan", "workspace_state"}
     | {
         "expand",
         "fingerprint",
