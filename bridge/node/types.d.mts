@@ -179,6 +179,15 @@ export interface Changed {
   snapshot: SnapshotId;
 }
 
+/** What can be told of an entry of providers.json, however wrong the rest of it is. */
+export interface Outline {
+  namespace: string | null;
+  type: 'stdio' | 'sse' | 'http' | 'websocket' | 'remote';
+  command: string | null;
+  /** Secrets and all. */
+  url: string | null;
+}
+
 export interface ConfigFile {
   file: 'providers' | 'workspaces';
   path: string;
@@ -189,6 +198,8 @@ export interface ConfigFile {
   hash: string;
   /** Of each entry, a hash. */
   entries: Record<string, string>;
+  /** Of each entry of providers.json that is an object. */
+  outlines: Record<string, Outline>;
   error: ErrorBody | null;
 }
 

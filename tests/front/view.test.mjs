@@ -206,13 +206,9 @@ test('an entry that cannot be used is listed where it stands in the file, with i
     message: 'm',
     hint: 'h',
   };
-  const content = {
-    a: {},
-    bad: { namespace: 'ns', type: 'sse', providerParameters: { url: 'http://u:p4ss@h/' } },
-    constructor: {},
-  };
+  const outlines = { bad: { namespace: 'ns', type: 'sse', command: null, url: 'http://u:p4ss@h/' } };
   const entries = { a: 'ha', bad: 'hb', constructor: 'hc' };
-  const file = /** @type {any} */ ({ file: 'providers', content, entries });
+  const file = /** @type {any} */ ({ file: 'providers', outlines, entries });
   const config = {
     servers: entriesOf(file),
     workspaces: entriesOf({ ...file, file: 'workspaces', entries: { w: 'hw' } }),
@@ -241,7 +237,7 @@ test('an entry that cannot be used is listed where it stands in the file, with i
 });
 
 test('an entry that the adapter has not spoken of yet is no invalid one', () => {
-  const servers = entriesOf(/** @type {any} */ ({ file: 'providers', content: { n: {} }, entries: { n: 'h' } }));
+  const servers = entriesOf(/** @type {any} */ ({ file: 'providers', outlines: {}, entries: { n: 'h' } }));
   const state = view(
     known({ desired: desired([], []), status: status([]), config: { servers, workspaces: new Map() } }),
     HERE,
@@ -249,19 +245,12 @@ test('an entry that the adapter has not spoken of yet is no invalid one', () => 
   assert.deepEqual(state.servers, []);
 });
 
-test('entries of any form are shown as far as they can be, and do no harm', () => {
-  const content = {
-    a: null,
-    b: 'x',
-    c: [],
-    d: { providerParameters: null, command: 5 },
-    e: { command: 'run' },
-    __proto__x: 1,
-  };
-  const entries = Object.fromEntries(Object.keys(content).map((key) => [key, key]));
-  const found = entriesOf(/** @type {any} */ ({ file: 'providers', content, entries }));
-  assert.deepEqual(found.get('a')?.shown, {});
-  assert.equal(found.get('e')?.shown.command, 'run');
+test('of an entry that is no object nothing is shown, of others what the adapter tells', () => {
+  const outlines = { constructor: { namespace: null, type: 'stdio', command: 'run', url: null } };
+  const entries = { a: 'ha', constructor: 'hc' };
+  const found = entriesOf(/** @type {any} */ ({ file: 'providers', outlines, entries }));
+  assert.deepEqual(found.get('a'), { hash: 'ha', shown: {} });
+  assert.deepEqual(found.get('constructor'), { hash: 'hc', shown: { type: 'stdio', command: 'run' } });
 });
 
 test("issues of what is not listed, such as files, are the hub's", () => {

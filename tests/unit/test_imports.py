@@ -35,7 +35,7 @@ PURE = {
         *("secret_forms", "secret_index", "secret_shapes"),
     },
     "yamcp_ui_adapter": {"errors", "document", "entries", "providers", "workspaces", "translate", "slug", "template"}
-    | {"jsontext", "places", "merge", "edits", "foreign", "foreign_references", "server_json", "importing"},
+    | {"jsontext", "places", "merge", "edits", "foreign", "foreign_references", "server_json", "importing", "outline"},
 }
 """Modules that only compute; they import no module beside these, nor anything that does I/O."""
 IO = {"asyncio", "socket", "subprocess", "zmq", "watchfiles", "uvicorn", "starlette", "httpx2", "psutil", "threading"}

@@ -1,9 +1,9 @@
 // The truth as pages see it: what the adapter wants and what the sidecar has, merged into one State (pure).
 
-import { mask, storedEntries } from './masking.mjs';
+import { mask, maskUrl } from './masking.mjs';
 
 /**
- * @import {ConfigFile, Desired, Issue, ServerSettings, ServerSpec, ServerStatus, Status, WorkspaceSpec, WorkspaceStatus}
+ * @import {ConfigFile, Desired, Issue, Outline, ServerSettings, ServerSpec, ServerStatus, Status, WorkspaceSpec, WorkspaceStatus}
  *   from '../../bridge/node/types.mjs'
  * @import {Change, HubState, ServerState, State, Told, WorkspaceState} from './state.mjs'
  */
@@ -326,23 +326,18 @@ function bySubject(issues) {
  * @param {ConfigFile} file
  * @returns {Entries}
  */
-export function entriesOf({ file, content, entries }) {
-  const stored = storedEntries(content);
-  const show = (/** @type {string} */ key) => (file === 'providers' ? entryShown(stored(key)) : {});
-  return new Map(Object.entries(entries).map(([key, hash]) => [key, { hash, shown: show(key) }]));
+export function entriesOf({ entries, outlines }) {
+  const shown = new Map(Object.entries(outlines).map(([key, outline]) => [key, outlineShown(outline)]));
+  return new Map(Object.entries(entries).map(([key, hash]) => [key, { hash, shown: shown.get(key) ?? {} }]));
 }
 
-/** What can be shown of an entry, however wrong it is. @param {unknown} entry @returns {Shown} */
-function entryShown(entry) {
-  if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return {};
-  const { namespace, type, providerParameters } = /** @type {Record<string, any>} */ (mask(entry));
-  const { command, url } =
-    providerParameters && typeof providerParameters === 'object' ? providerParameters : /** @type {any} */ (entry);
+/** @param {Outline} outline @returns {Shown} */
+function outlineShown({ namespace, type, command, url }) {
   return {
-    ...(typeof namespace === 'string' && { namespace }),
-    type: ['stdio', 'sse', 'http', 'websocket'].includes(type) ? type : typeof url === 'string' ? 'remote' : 'stdio',
-    ...(typeof command === 'string' && { command }),
-    ...(typeof url === 'string' && { url }),
+    type,
+    ...(namespace !== null && { namespace }),
+    ...(command !== null && { command }),
+    ...(url !== null && { url: maskUrl(url) }),
   };
 }
 
