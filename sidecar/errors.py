@@ -301,6 +301,13 @@ class WorkspaceOff(SidecarError):
     hint = "Switch it on in the hub's pages, or with: hubctl enable <workspace>."
 
 
+class NoServerOn(SidecarError):
+    """A workspace has no server that can be used and is switched on."""
+
+    code = "WORKSPACE_WITHOUT_SERVERS"
+    hint = "Add a server to it, or switch one of its servers on."
+
+
 class WorkspaceGone(SidecarError):
     """A client uses a workspace that was removed."""
 

@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote
+
+import orjson
 
 from bridge.models import Launch, RemoteLaunch
 from bridge.secret_names import (
@@ -73,9 +76,9 @@ def secrets_of(launch: Launch) -> set[str]:
     """What an expanded launch holds that has to be masked.
 
     Environment and header values, URL userinfo, query values and long path segments, and arguments that name
-    themselves secret (`--api-key X`, `--token=X`). Left readable: common words, paths that exist, values shorter than
-    6 characters unless the name ends in KEY, TOKEN, PASSWORD and the like, and, unless the name tells of a secret,
-    variables such as LANG and LOG_LEVEL and the rest of URLs.
+    themselves secret (`--api-key X`, `--token=X`, fields of JSON). Left readable: common words, paths that exist,
+    values shorter than 6 characters unless the name ends in KEY, TOKEN, PASSWORD and the like, and, unless the name
+    tells of a secret, variables such as LANG and LOG_LEVEL and the rest of URLs.
     """
     if isinstance(launch, RemoteLaunch):
         return {*_url_secrets(launch.url), *_named_secrets(launch.headers)}
@@ -89,6 +92,7 @@ def _named_secrets(values: Mapping[str, str]) -> Iterator[str]:
         if is_secret_name(name):
             yield value
             yield from (part for part in _words(value) if is_secret(name, part))
+            yield from _url_secrets(value) if "://" in value else ()
         elif not is_open_variable(name):
             yield from _url_secrets(value) if "://" in value else (value,)
 
@@ -125,15 +129,42 @@ def _argument_secrets(args: Iterable[str]) -> Iterator[str]:
         if flag_before and not arg.startswith("-"):
             if is_secret(flag_before, arg):
                 yield arg
+        elif document := _json(arg):
+            yield from _json_secrets(document)
         elif (header := _HEADER.match(arg)) and is_secret_name(header["name"]):
             if is_secret(header["name"], header["value"]):
                 yield header["value"]
         elif equals and "://" not in flag and is_secret_name(flag):
             if is_secret(flag, value):
                 yield value
+        elif document := _json(value):
+            yield from _json_secrets(document)
         elif "://" in arg:
             yield from _url_secrets(arg if "://" in flag else value)
         flag_before = arg if arg.startswith("-") and not equals and is_secret_name(arg) else ""
+
+
+def _json(text: str) -> Any:
+    """The object or list that an argument says in JSON; None for any other text."""
+    if text.lstrip()[:1] in ("{", "["):
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(text)
+    return None
+
+
+def _json_secrets(document: Any) -> Iterator[str]:
+    """The texts in a JSON value that stand, at any depth, under a name that tells of a secret; and those of URLs."""
+    left: list[tuple[str, Any]] = [("", document)]
+    while left:
+        name, value = left.pop()
+        if isinstance(value, dict):
+            left += [(name or (key if is_secret_name(key) else ""), item) for key, item in value.items()]
+        elif isinstance(value, list):
+            left += [(name, item) for item in value]
+        elif isinstance(value, str) and name:
+            yield from (value,) if is_secret(name, value) else ()
+        elif isinstance(value, str) and "://" in value:
+            yield from _url_secrets(value)
 
 
 def _is_path(value: str) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from bridge.errors import ErrorBody
@@ -20,7 +20,8 @@ from sidecar.reconciler import Reconciler
 from sidecar.redact import Redactor
 from sidecar.upstream import Upstream
 from sidecar.version import VERSION
-from sidecar.workspace import Workspace
+from sidecar.workspace import Member, Workspace
+from sidecar.workspace_state import MemberState, condition
 
 ORDER: tuple[UpstreamState, ...] = ("ready", "starting", "backoff", "failed", "stopped")
 """Of several upstreams of one server, the best state is the server's."""
@@ -65,6 +66,7 @@ class StatusReporter:
         if time.monotonic() - self._memory_at > MEMORY_AGE:
             self._asked.set()
         servers = tuple(self._server(spec) for spec in (self._hub.snapshot.servers if self._hub.snapshot else ()))
+        known = {server.key: server for server in servers}
         return Status(
             version=VERSION,
             session=self._session,
@@ -74,7 +76,7 @@ class StatusReporter:
             applied=self._reconciler.applied,
             settled=self.settled,
             source=self._reconciler.source,
-            workspaces=tuple(self._workspace(workspace) for workspace in self._hub.workspaces.values()),
+            workspaces=tuple(self._workspace(workspace, known) for workspace in self._hub.workspaces.values()),
             servers=servers,
         )
 
@@ -88,25 +90,37 @@ class StatusReporter:
             and all(upstream.tried for upstream in self._hub.pool)
         )
 
-    def _workspace(self, workspace: Workspace) -> WorkspaceStatus:
+    def _workspace(self, workspace: Workspace, servers: Mapping[str, ServerStatus]) -> WorkspaceStatus:
         view, spec = workspace.view, workspace.spec
+        members = [self._member(member, servers[key]) for key, member in workspace.members.items()]
+        state, ready, reason = condition(spec.name, spec.enabled, members)
         url = f"{self._settings.base_url}/mcp/{spec.slug}"
         direct = "" if self._settings.protected else f"{self._settings.sidecar_url}/mcp/{spec.slug}"
         return WorkspaceStatus(
             name=spec.name,
             slug=spec.slug,
             enabled=spec.enabled,
+            state=state,
+            reason=reason,
             sse_url=f"{url}/sse",
             http_url=url,
             direct_sse_url=direct and f"{direct}/sse",
             direct_http_url=direct,
             servers=spec.servers,
-            ready=workspace.ready,
+            ready=ready,
             tools=len(view.tools),
             resources=len(view.resources),
             prompts=len(view.prompts),
             sessions=len(self._hub.clients(workspace)),
         )
+
+    def _member(self, member: Member, server: ServerStatus) -> MemberState:
+        """A server as a workspace's clients meet it: one whose definition changed serves as before while it starts."""
+        before = member.before
+        if before is not None and before is member.serving and before.state == "ready":
+            return MemberState(server.key, "ready")
+        per_client = server.session == "per_client"
+        return MemberState(server.key, server.state, server.attempts, per_client, server.reason)
 
     def _server(self, spec: ServerSpec) -> ServerStatus:
         fingerprint = self._hub.pool.fingerprint(spec)

@@ -38,8 +38,9 @@ from yamcp_ui_adapter.edits import (
 from yamcp_ui_adapter.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.hubfile import Section, moved, with_server
 from yamcp_ui_adapter.importing import Import, import_servers
-from yamcp_ui_adapter.jsontext import file_hash, sendable
-from yamcp_ui_adapter.places import entries_of, hashes
+from yamcp_ui_adapter.jsontext import entry_hash, file_hash, sendable
+from yamcp_ui_adapter.outline import outlines
+from yamcp_ui_adapter.places import entries_of
 from yamcp_ui_adapter.writer import Writer
 
 
@@ -126,12 +127,14 @@ def config_file(found: Found, body: ReadConfig, path: str) -> ConfigFile:
     """The answer to `config`, in which everything can cross the bridge."""
     document = found.document
     problem = found.issue
+    entries = {name: entry for name, entry in entries_of(found.file, document or {}).items() if encodable(name)}
     return ConfigFile(
         file=body.file,
         path=path,
         text=None if found.raw is None else found.raw.decode("utf-8-sig", "replace"),
         content=None if document is None else sendable(entries_of(found.file, document)),
         hash=file_hash(found.raw),
-        entries={name: value for name, value in hashes(found.file, document or {}).items() if encodable(name)},
+        entries={name: entry_hash(entry) for name, entry in entries.items()},
+        outlines=outlines(entries) if found.file == PROVIDERS else {},
         error=None if problem is None else ErrorBody(code=problem.code, message=problem.message, hint=problem.hint),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.cli.render import Paint, by_key, clean, count, error_line, painted_state, workspace_state
+from bridge.cli.render import Paint, by_key, clean, count, error_line
 from bridge.models import Desired, Issue, ServerStatus, Status, WorkspaceStatus
 
 _SEVERITIES = {"error": "31", "warning": "33", "info": "2"}
@@ -16,7 +16,7 @@ def first_lines(status: Status, desired: Desired | None, pages: str, paint: Pain
     lines = [paint.bold("yamcp-hub is ready." if status.settled else "yamcp-hub is running; some servers still start.")]
     lines.append(f"  {pages}")
     for workspace in status.workspaces:
-        lines += [f"  {line}" for line in workspace_lines(workspace, status, paint)]
+        lines += [f"  {line}" for line in workspace_lines(workspace, paint)]
     if not status.workspaces:
         lines.append("  There is no workspace yet: make one on that page, and its URLs appear here.")
     lines += [f"  {server_line(server, paint)}" for server in status.servers if server.state in _NOTABLE]
@@ -28,11 +28,10 @@ def first_lines(status: Status, desired: Desired | None, pages: str, paint: Pain
 _NOTABLE = ("failed", "backoff", "degraded", "starting")
 
 
-def workspace_lines(workspace: WorkspaceStatus, status: Status, paint: Paint) -> list[str]:
+def workspace_lines(workspace: WorkspaceStatus, paint: Paint) -> list[str]:
     """A workspace on three lines; on one when it is switched off."""
-    state = workspace_state(workspace, by_key(status))
-    title = f"{paint.bold(clean(workspace.name))}: {painted_state(state, paint)}"
-    if state == "off":
+    title = f"{paint.bold(clean(workspace.name))}: {paint.state(workspace.state)}"
+    if workspace.state == "off":
         return [f"{title}; switch it on with: hubctl enable {workspace.slug}"]
     ready = f"{workspace.ready} of {count(len(workspace.servers), 'server')} ready, {count(workspace.tools, 'tool')}"
     return [f"{title}, {ready}", f"  SSE              {workspace.sse_url}", f"  Streamable HTTP  {workspace.http_url}"]
@@ -75,15 +74,14 @@ def changes(before: Status, after: Status, paint: Paint) -> list[str]:
 
 def remembered(before: Status, after: Status) -> Status:
     """What to compare the next status with: this one, but what is starting now as it was before that."""
-    now, servers = by_key(after), by_key(before)
+    servers = by_key(before)
     workspaces = {workspace.name: workspace for workspace in before.workspaces}
 
     def server(current: ServerStatus) -> ServerStatus:
         return servers.get(current.key, current) if current.state == "starting" else current
 
     def workspace(current: WorkspaceStatus) -> WorkspaceStatus:
-        starting = workspace_state(current, now) == "starting"
-        return workspaces.get(current.name, current) if starting else current
+        return workspaces.get(current.name, current) if current.state == "starting" else current
 
     kept = {"servers": tuple(map(server, after.servers)), "workspaces": tuple(map(workspace, after.workspaces))}
     return after.model_copy(update=kept)
@@ -105,13 +103,11 @@ def _differs(before: ServerStatus | None, after: ServerStatus) -> bool:
 def _workspace_changes(before: Status, after: Status, paint: Paint) -> list[str]:
     lines = []
     known = {workspace.name: workspace for workspace in before.workspaces}
-    servers_before, servers_after = by_key(before), by_key(after)
     for workspace in after.workspaces:
         old = known.pop(workspace.name, None)
-        state = workspace_state(workspace, servers_after)
-        title = f"workspace {clean(workspace.name)}"
+        state, title = workspace.state, f"workspace {clean(workspace.name)}"
         if old is None:
-            lines += [f"{title}: added, {painted_state(state, paint)}, {workspace.sse_url} and {workspace.http_url}"]
-        elif state != "starting" and (workspace_state(old, servers_before), old.tools) != (state, workspace.tools):
-            lines.append(f"{title}: {painted_state(state, paint)}, {count(workspace.tools, 'tool')}")
+            lines += [f"{title}: added, {paint.state(state)}, {workspace.sse_url} and {workspace.http_url}"]
+        elif state != "starting" and (old.state, old.tools) != (state, workspace.tools):
+            lines.append(f"{title}: {paint.state(state)}, {count(workspace.tools, 'tool')}")
     return lines + [f"workspace {clean(name)}: {paint.dim('removed')}" for name in known]

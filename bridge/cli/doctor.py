@@ -18,12 +18,12 @@ from bridge.cli.in_force import settings_in_force
 from bridge.cli.node import check_packages, find_node
 from bridge.cli.openness import too_open
 from bridge.cli.ports import port_problems
-from bridge.cli.render import Paint, by_key, clean, span, workspace_state
+from bridge.cli.render import Paint, clean, span
 from bridge.cli.run import check_yamcp_directory
 from bridge.cli.supervisor import process_states
 from bridge.cli.yamcp_ui import check_yamcp_ui
 from bridge.errors import HubError
-from bridge.models import Desired, Model, ServerStatus, Snapshot, Status, StdioLaunch
+from bridge.models import Desired, Model, ServerStatus, Snapshot, Status, StdioLaunch, WorkspaceStatus
 from bridge.settings import Settings, settings_file_names
 
 ANSWER = 3.0
@@ -262,13 +262,23 @@ def workspaces(status: Status) -> list[Finding]:
     if not status.workspaces:
         hint = "Make one in YAMCP-UI, or in workspaces.json."
         return [Finding(level="warning", subject="workspaces", message="there is none.", hint=hint)]
-    known, found = by_key(status), []
-    for workspace in status.workspaces:
-        subject, state = f"workspace {workspace.name}", workspace_state(workspace, known)
-        if state == "empty":
-            hint = "Add servers to it in YAMCP-UI."
-            found.append(Finding(level="warning", subject=subject, message="has no server.", hint=hint))
-        elif state == "down":
-            hint = "The servers' own lines here say why."
-            found.append(Finding(level="error", subject=subject, message="none of its servers is ready.", hint=hint))
-    return found or [Finding(level="ok", subject="workspaces", message="each that is on has servers that are ready.")]
+    found = [_workspace(workspace) for workspace in status.workspaces if workspace.state not in ("ready", "off")]
+    return found or [Finding(level="ok", subject="workspaces", message="each that is on is ready.")]
+
+
+_UNWELL: dict[str, tuple[Literal["warning", "error"], str]] = {
+    "failed": ("error", "none of its servers is ready."),
+    "degraded": ("warning", "not all of its servers are ready."),
+    "starting": ("warning", "its servers are starting."),
+    "empty": ("warning", "it has no server that is on."),
+}
+
+
+def _workspace(workspace: WorkspaceStatus) -> Finding:
+    level, message = _UNWELL[workspace.state]
+    reason, subject = workspace.reason, f"workspace {workspace.name}"
+    if workspace.state == "empty":
+        hint, code = (reason.hint, reason.code) if reason else ("", "")
+        return Finding(level=level, subject=subject, message=f"empty: {message}", hint=hint, code=code)
+    hint = "The servers' own lines here say why." if reason else ""
+    return Finding(level=level, subject=subject, message=f"{workspace.state}: {message}", hint=hint)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bridge.errors import ErrorBody
-from bridge.models import ServerStatus, Status, WorkspaceStatus
+from bridge.models import ServerStatus, Status
 
-_STATE_COLORS = {"ready": "32", "degraded": "33", "starting": "33", "backoff": "33", "failed": "31", "stopped": "2"}
-
+_STATE_COLORS = {"ready": "32", "degraded": "33", "starting": "33", "backoff": "33", "failed": "31", "empty": "33"}
+_STATE_COLORS |= {"stopped": "2", "off": "2"}
 
 _ESCAPE = "\x1b["
 _CODES = frozenset({"0", "1", "2", "31", "32", "33"})
@@ -43,7 +43,7 @@ class Paint:
         return self(text, "1")
 
     def state(self, state: str) -> str:
-        """A server's state in its colour."""
+        """The state of a server, or of a workspace, in its colour."""
         return self(state, _STATE_COLORS.get(state, "0"))
 
 
@@ -112,34 +112,9 @@ def error_line(error: ErrorBody) -> str:
     return clean(f"{error.code}: {error.message.rstrip('.')}. {error.hint}".rstrip())
 
 
-def workspace_state(workspace: WorkspaceStatus, servers: Mapping[str, ServerStatus]) -> str:
-    """One word for a workspace: `off`, `empty`, `starting`, `ready`, `partly` or `down`; `servers` by key."""
-    if not workspace.enabled:
-        return "off"
-    if not workspace.servers:
-        return "empty"
-    members = [servers[key] for key in workspace.servers if key in servers]
-    if any(server.state == "starting" for server in members):
-        return "starting"
-    if workspace.ready == len(workspace.servers) or (members and all(map(serves, members))):
-        return "ready"
-    return "partly" if any(map(serves, members)) else "down"
-
-
-def serves(server: ServerStatus) -> bool:
-    """Whether a call would reach it: a `per_client` server is started by the session that calls."""
-    return server.state in ("ready", "degraded") or (server.state == "stopped" and server.session == "per_client")
-
-
 def by_key(status: Status) -> dict[str, ServerStatus]:
     """The servers of a status by key."""
     return {server.key: server for server in status.servers}
-
-
-def painted_state(state: str, paint: Paint) -> str:
-    """A workspace's state in its colour."""
-    colors = {"ready": paint.good, "partly": paint.warn, "starting": paint.warn, "down": paint.bad}
-    return colors.get(state, paint.dim)(state)
 
 
 def trouble(server: ServerStatus, now: float) -> str:

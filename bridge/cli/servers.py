@@ -11,7 +11,7 @@ from bridge.cli.render import Paint, by_key, clean, count, error_line, size, spa
 from bridge.cli.workspaces import POLL, workspace_table
 from bridge.client import BridgeClient
 from bridge.errors import HubError
-from bridge.models import Restart, ServerStatus, Status
+from bridge.models import Restart, ServerStatus, Status, WorkspaceStatus
 
 RESTART_TIMEOUT = 10
 """Seconds that a restarted server is given to start."""
@@ -62,7 +62,8 @@ def status_lines(context: Context, current: Status, pages: str, now: float) -> l
     lines = [head(current, now), pages, "", *workspace_table(context, current)]
     if current.servers:
         lines += ["", *server_table(current, context.paint, now)]
-    notes = [line for server in current.servers for line in server_notes(server, context.paint, now)]
+    notes = [empty_note(workspace, context.paint) for workspace in current.workspaces if workspace.state == "empty"]
+    notes += [line for server in current.servers for line in server_notes(server, context.paint, now)]
     return [*lines, *([""] if notes else []), *notes]
 
 
@@ -94,6 +95,11 @@ def server_table(current: Status, paint: Paint, now: float) -> list[str]:
         for server in current.servers
     ]
     return table(("SERVER", "STATE", "FOR", "SPEAKS", "TOOLS", "RESTARTS", "PID", "MEMORY"), rows, paint)
+
+
+def empty_note(workspace: WorkspaceStatus, paint: Paint) -> str:
+    """Why a workspace has nothing to offer, where no server's own line says so."""
+    return f"{paint.bold(clean(workspace.name))}: {error_line(workspace.reason) if workspace.reason else 'empty'}"
 
 
 def server_notes(server: ServerStatus, paint: Paint, now: float) -> list[str]:

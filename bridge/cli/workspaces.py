@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from bridge.cli.context import Context
 from bridge.cli.errors import ArgumentsInvalid, NoSuchWorkspace, NotApplied
-from bridge.cli.render import by_key, clean, painted_state, table, workspace_state
+from bridge.cli.render import by_key, clean, table
 from bridge.errors import PeerUnavailable
 from bridge.models import ListTools, SetWorkspace, SnapshotId, Status, WorkspaceSpec, WorkspaceStatus
 
@@ -37,11 +37,10 @@ def workspace_table(context: Context, status: Status) -> list[str]:
     """The table of all workspaces, or a line that says that there is none."""
     if not status.workspaces:
         return ["There is no workspace. Make one in YAMCP-UI or in workspaces.json: docs/workflow.md."]
-    servers = by_key(status)
     rows = [
         (
             clean(workspace.name),
-            painted_state(workspace_state(workspace, servers), context.paint),
+            context.paint.state(workspace.state),
             f"{workspace.ready}/{len(workspace.servers)}",
             str(workspace.tools),
             str(workspace.sessions),

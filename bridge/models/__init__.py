@@ -19,6 +19,7 @@ from bridge.models.actual import (
     Status,
     Tools,
     UpstreamState,
+    WorkspaceState,
     WorkspaceStatus,
 )
 from bridge.models.base import (
@@ -53,6 +54,7 @@ from bridge.models.edits import (
     Imported,
     ImportedServer,
     ImportServers,
+    Outline,
     PutConfig,
     PutServer,
     PutWorkspace,
@@ -93,6 +95,7 @@ __all__ = [
     "Logs",
     "Model",
     "Mount",
+    "Outline",
     "Pong",
     "PutConfig",
     "PutServer",
@@ -116,6 +119,7 @@ __all__ = [
     "Tools",
     "UpstreamState",
     "WorkspaceSpec",
+    "WorkspaceState",
     "WorkspaceStatus",
     "content_hash",
 ]

@@ -13,6 +13,8 @@ from bridge.models.desired import SnapshotId
 UpstreamState = Literal["starting", "ready", "backoff", "failed", "stopped"]
 ServerState = Literal["starting", "ready", "degraded", "backoff", "failed", "stopped"]
 """`degraded`: ready, but something of it is not served."""
+WorkspaceState = Literal["ready", "degraded", "starting", "failed", "empty", "off"]
+"""docs/states.md says what each means; `sidecar/workspace_state.py` decides."""
 
 
 class ServerStatus(Model):
@@ -55,6 +57,9 @@ class WorkspaceStatus(Model):
     name: str
     slug: str
     enabled: bool
+    state: WorkspaceState
+    reason: ErrorBody | None = None
+    """Why it is not well, where that is known: of several servers, the worst one's reason."""
     sse_url: str
     http_url: str
     direct_sse_url: str = ""

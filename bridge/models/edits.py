@@ -41,6 +41,17 @@ class ReadConfig(Model):
     file: ConfigName
 
 
+class Outline(Model):
+    """What can be told of an entry of providers.json, however wrong the rest of it is."""
+
+    namespace: str | None = None
+    type: Literal["stdio", "sse", "http", "websocket", "remote"] = "stdio"
+    """`remote`: it has a URL, and does not say which transport."""
+    command: str | None = None
+    url: str | None = None
+    """As it stands in the file, secrets and all."""
+
+
 class ConfigFile(Model):
     """Answer to `config`."""
 
@@ -54,6 +65,8 @@ class ConfigFile(Model):
     """Of the file's bytes; empty when it does not exist. What `expect` of `put_config` is compared with."""
     entries: dict[str, str] = Field(default_factory=dict)
     """Of each entry, a hash: what `expect` of the changes of one entry is compared with."""
+    outlines: dict[str, Outline] = Field(default_factory=dict)
+    """Of each entry of providers.json that is an object."""
     error: ErrorBody | None = None
 
 

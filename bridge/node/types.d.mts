@@ -144,6 +144,10 @@ export interface WorkspaceStatus {
   name: string;
   slug: string;
   enabled: boolean;
+  /** docs/states.md has what each means. */
+  state: 'ready' | 'degraded' | 'starting' | 'failed' | 'empty' | 'off';
+  /** Why it is not well, where that is known. */
+  reason: ErrorBody | null;
   sse_url: string;
   http_url: string;
   direct_sse_url: string;
@@ -175,6 +179,15 @@ export interface Changed {
   snapshot: SnapshotId;
 }
 
+/** What can be told of an entry of providers.json, however wrong the rest of it is. */
+export interface Outline {
+  namespace: string | null;
+  type: 'stdio' | 'sse' | 'http' | 'websocket' | 'remote';
+  command: string | null;
+  /** Secrets and all. */
+  url: string | null;
+}
+
 export interface ConfigFile {
   file: 'providers' | 'workspaces';
   path: string;
@@ -185,6 +198,8 @@ export interface ConfigFile {
   hash: string;
   /** Of each entry, a hash. */
   entries: Record<string, string>;
+  /** Of each entry of providers.json that is an object. */
+  outlines: Record<string, Outline>;
   error: ErrorBody | null;
 }
 

@@ -61,7 +61,7 @@ for (const [transport, path] of [
       const card = page.getByRole('listitem').filter({ has: page.getByRole('link', { name: 'dev', exact: true }) });
       await card.getByText('Off', { exact: true }).waitFor();
       await turn(page, 'dev', true);
-      await card.getByText('On', { exact: true }).waitFor();
+      await card.getByText('Ready', { exact: true }).waitFor();
 
       await page.getByRole('button', { name: `Copy ${transport} URL of dev`, exact: true }).click();
       const url = await visit.clipboard();
@@ -155,6 +155,6 @@ test('of many clicks in a row the last one counts', OPTIONS, async () => {
     await switchOf(page, 'other', position).waitFor();
   }
   await switchOf(page, 'other', true).and(page.locator(':not([aria-busy])')).waitFor();
-  await run.until(({ workspaces }) => workspaces.find(({ name }) => name === 'other')?.state === 'on');
+  await run.until(({ workspaces }) => workspaces.find(({ name }) => name === 'other')?.state === 'ready');
   await visit.end();
 });

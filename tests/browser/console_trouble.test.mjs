@@ -72,7 +72,7 @@ test('a server that crashes shows its reason and its last words, and comes back'
     .waitFor();
   await page.getByRole('region', { name: 'Last lines on stderr' }).getByText('no permit, no service').first().waitFor();
   await page.goto('/hub/#/workspaces');
-  await badge('Partly ready').waitFor();
+  await badge('Degraded').waitFor();
   assert.equal(await client.call('steady_echo', { text: 'the other one' }), 'the other one');
 
   await page.goto('/hub/#/servers/frail');
@@ -105,7 +105,7 @@ test('a page that lost the hub says so, and catches up when it is back', OPTIONS
 for (const name of /** @type {const} */ (['adapter', 'sidecar'])) {
   test(`without the ${name} the page says what is missing, and recovers without a reload`, OPTIONS, async () => {
     await page.goto('/hub/');
-    await badge('On').waitFor();
+    await badge('Ready').waitFor();
     await run.control('stop', name);
     const notice = page.locator('main .notice').filter({ hasText: new RegExp(name, 'i') });
     await notice.waitFor();
@@ -114,7 +114,7 @@ for (const name of /** @type {const} */ (['adapter', 'sidecar'])) {
     await run.control('start', name);
     await notice.waitFor({ state: 'detached' });
     await page.getByText('Connected', { exact: true }).waitFor();
-    await badge('On').waitFor();
+    await badge('Ready').waitFor();
     await switchOf('dev', true).click();
     await switchOf('dev', false).waitFor();
     await switchOf('dev', false).click();
@@ -149,7 +149,7 @@ test('a workspace renamed in the file, and then on its page, keeps its switch', 
   await page.getByRole('heading', { name: 'work', exact: true }).waitFor();
   assert.deepEqual(Object.keys(run.read('workspaces')), ['work']);
   await switchOf('work', false).click();
-  await badge('On').waitFor();
+  await badge('Ready').waitFor();
   await visit.end();
 });
 

@@ -48,7 +48,7 @@ test('first visit, on, URL copied, a client calls, off, on again: the same sessi
   await row.getByText('Off', { exact: true }).waitFor();
   await guest.toggle('dev', false).click();
   await guest.toggle('dev', true).waitFor();
-  await row.getByText('On', { exact: true }).waitFor();
+  await row.getByText('Ready', { exact: true }).waitFor();
   await row.getByText('2 of 2 ready').waitFor();
 
   await guest.page.getByRole('button', { name: 'Copy SSE URL of dev', exact: true }).click();
@@ -87,7 +87,7 @@ test('switches turn on every open page, for any name, and survive going from pag
   }
   await guests[1].toggle(ODD).click();
   await guests[0].toggle(ODD, true).waitFor();
-  await guests[0].row('<b>&').getByText('No usable server').waitFor();
+  await guests[0].row('<b>&').getByText('Empty', { exact: true }).waitFor();
   for (const guest of guests) await guest.end();
 });
 

@@ -164,7 +164,7 @@ test('a secret is masked in every page, and kept when its server is edited there
 test('a server renamed and deleted through the pages; workspaces follow', OPTIONS, async () => {
   stage.run.writeProviders({ ...stage.run.read('providers'), old: mock('old') });
   stage.run.writeWorkspaces({ ...stage.run.read('workspaces'), its: ['old'] });
-  await stage.run.until(({ workspaces }) => workspaces.some(({ name, state }) => name === 'its' && state === 'on'));
+  await stage.run.until(({ workspaces }) => workspaces.some(({ name, state }) => name === 'its' && state === 'ready'));
   const guest = await stage.visit('/servers');
   await guest.act('old', 'edit');
   await guest.dialog.locator('#namespace').fill('new');

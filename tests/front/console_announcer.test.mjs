@@ -20,13 +20,13 @@ test('what happens at once is said at once: the last of each, the first few, and
     tell({ at: 1, kind: 'workspace', subject, text, tone: 'ok', loud: true });
   tell({ at: 1, kind: 'server', subject: 'quiet', text: 'ready', tone: 'ok' });
   happening('a', 'starting');
-  happening('a', 'on');
+  happening('a', 'ready');
   for (const name of ['b', '', 'd', 'e']) happening(name, 'off');
   assert.equal(said.value, '');
   mock.timers.tick(1000);
-  assert.equal(said.value, 'a: on. b: off. (no name): off. And 2 more changes');
+  assert.equal(said.value, 'a: ready. b: off. (no name): off. And 2 more changes');
   happening('a', 'off');
   end();
   mock.timers.tick(1000);
-  assert.equal(said.value, 'a: on. b: off. (no name): off. And 2 more changes');
+  assert.equal(said.value, 'a: ready. b: off. (no name): off. And 2 more changes');
 });

@@ -13,7 +13,7 @@ const workspace = {
   name: ODD,
   slug: 'odd',
   enabled: true,
-  state: 'on',
+  state: 'ready',
   servers: [],
   ready: 0,
   tools: 3,

@@ -7,7 +7,7 @@ import { happenings, merge } from '../../yamcp_ui_adapter/front/console/merge.mj
 /** @param {string} name @param {object} [more] @returns {any} */
 const workspace = (name, more = {}) => ({
   name,
-  state: 'on',
+  state: 'ready',
   enabled: true,
   servers: ['a'],
   tools: 3,
@@ -42,7 +42,7 @@ test('a change replaces what it names and leaves the rest untouched', () => {
   const after = merge(before, change({ workspaces: [workspace('v', { state: 'off' })] }));
   assert.deepEqual(
     after?.workspaces.map(({ state }) => state),
-    ['on', 'off'],
+    ['ready', 'off'],
   );
   assert.equal(after?.workspaces[0], before.workspaces[0]);
   assert.equal(after?.servers, before.servers);

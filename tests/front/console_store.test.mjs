@@ -27,7 +27,7 @@ after(disconnect);
 const whole = (seq) => ({
   seq,
   hub: { at: 100, adapter: 'ok', sidecar: 'ok', yamcp_ui: 'none' },
-  workspaces: [{ name: 'w', state: seq % 2 ? 'on' : 'off', enabled: true, servers: [], tools: 0, sessions: 0 }],
+  workspaces: [{ name: 'w', state: seq % 2 ? 'ready' : 'off', enabled: true, servers: [], tools: 0, sessions: 0 }],
   servers: [],
 });
 

@@ -1,6 +1,8 @@
 /** The console's words for states, times and sizes. */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import {
   clock,
@@ -12,9 +14,16 @@ import {
   workspaceState,
 } from '../../yamcp_ui_adapter/front/console/words.mjs';
 
-test('every state has a word of its own, and an unknown one is called so', () => {
-  const states = ['on', 'starting', 'degraded', 'failed', 'empty', 'off', 'unknown'];
-  assert.equal(new Set(states.map((state) => workspaceState({ state }).word)).size, states.length);
+test('every state of docs/states.md has a word of its own, and an unknown one is called so', () => {
+  const [, workspaces, servers] = readFileSync(join(import.meta.dirname, '../../docs/states.md'), 'utf8').split(
+    '\n## ',
+  );
+  const statesOf = (/** @type {string} */ text) => [...text.matchAll(/^\| `(\w+)` \|/gm)].map(([, state]) => state);
+  const states = [...statesOf(workspaces), 'unknown'];
+  assert.equal(states.length, 7);
+  for (const state of states) assert.equal(workspaceState({ state }).word.toLowerCase(), state);
+  const words = [...statesOf(servers), 'unknown', 'invalid'].map((state) => serverState({ state }).word);
+  assert.equal(new Set(words).size, 8);
   assert.equal(workspaceState({ state: 'new one' }).word, 'Unknown');
   assert.equal(serverState({ state: 'toString' }).word, 'Unknown');
 });

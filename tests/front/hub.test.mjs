@@ -55,7 +55,7 @@ test('a change is answered when the sidecar has carried it out and State shows i
     assert.equal(workspace().state === 'off', !enabled);
     assert.ok(took < 300, `it took ${took} ms`);
   }
-  await until(() => workspace().state === 'on');
+  await until(() => workspace().state === 'ready');
 });
 
 test('an edit of the files is followed, and entries that cannot be used are listed', LIMIT, async () => {
@@ -67,7 +67,7 @@ test('an edit of the files is followed, and entries that cannot be used are list
   assert.equal(hub.state.workspaces[1].state, 'empty');
   world.write(SERVERS, { w: ['a'] });
   await until(
-    (state) => state.workspaces.length === 1 && state.servers.length === 2 && state.workspaces[0].state === 'on',
+    (state) => state.workspaces.length === 1 && state.servers.length === 2 && state.workspaces[0].state === 'ready',
   );
 });
 
@@ -94,7 +94,7 @@ test(
   async () => {
     await world.stop('adapter', 'SIGKILL');
     await until((state) => state.hub.adapter === 'away');
-    assert.deepEqual([workspace().state, hub.state.hub.errors[0].code], ['on', 'HUB_AWAY']);
+    assert.deepEqual([workspace().state, hub.state.hub.errors[0].code], ['ready', 'HUB_AWAY']);
     const late = hub.desired('set_workspace', { name: 'w', enabled: false }, { timeout: 0.2 });
     await assert.rejects(
       late,
@@ -105,7 +105,7 @@ test(
     assert.equal((await waiting).applied, true, 'a change that was asked while it was away is made when it is back');
     await until((state) => state.hub.adapter === 'ok' && state.workspaces[0].state === 'off');
     await hub.change('set_workspace', { name: 'w', enabled: true });
-    await until(() => workspace().state === 'on');
+    await until(() => workspace().state === 'ready');
   },
 );
 
@@ -122,7 +122,7 @@ test(
     world.start('sidecar');
     await until((state) => state.hub.settled && state.workspaces[0].state === 'off');
     await hub.change('set_workspace', { name: 'w', enabled: true });
-    await until(() => workspace().state === 'on');
+    await until(() => workspace().state === 'ready');
   },
 );
 
@@ -136,7 +136,7 @@ test('a process that hangs is away until it goes on', LIMIT, async () => {
   } finally {
     process.kill(pid, 'SIGCONT');
   }
-  await until((state) => state.hub.sidecar === 'ok' && state.workspaces[0].state === 'on');
+  await until((state) => state.hub.sidecar === 'ok' && state.workspaces[0].state === 'ready');
 });
 
 test('a server that crashes is shown with its reason, and ready again when it is', LIMIT, async () => {

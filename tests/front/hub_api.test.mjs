@@ -91,7 +91,7 @@ test(
 
 test('a workspace is added, used, switched off and on, renamed and deleted', OPTIONS, async () => {
   const added = await api.post('/api/hub/workspaces', { body: { name: 'team', servers: ['good'] } });
-  assert.deepEqual([added.status, added.body.workspace.state, added.body.workspace.servers], [200, 'on', ['good']]);
+  assert.deepEqual([added.status, added.body.workspace.state, added.body.workspace.servers], [200, 'ready', ['good']]);
   const { tools } = (await api.get('/api/hub/tools', { query: { workspace: 'team' } })).body;
   const names = tools.map((/** @type {any} */ tool) => tool.name);
   assert.ok(names.includes('good_echo'), String(names));
@@ -113,7 +113,7 @@ test('a workspace is added, used, switched off and on, renamed and deleted', OPT
     'a rename keeps the switch',
   );
   const on = await api.post('/api/hub/workspaces/start', { query: { name: 'crew' } });
-  assert.deepEqual([on.body.applied, on.body.workspace.state], [true, 'on']);
+  assert.deepEqual([on.body.applied, on.body.workspace.state], [true, 'ready']);
 
   const template = await api.patch('/api/hub/workspaces', {
     query: { name: 'crew' },

@@ -40,6 +40,33 @@ test('headers and variables', () => {
       assert.deepEqual(mask({ [field]: { [name]: value } }), { [field]: { [name]: MASK } });
 });
 
+test('what logs alone mask is shown, but for the password', () => {
+  for (const [url] of VECTORS.loggedLess) {
+    assert.equal(/** @type {any} */ (mask({ url })).url, url.replace('pa55word', MASK));
+  }
+});
+
+test('entries, with what is in their arguments in JSON', () => {
+  for (const { entry, shown, secrets } of VECTORS.entries) {
+    const made = mask(entry);
+    assert.deepEqual(made, JSON.parse(masked(JSON.stringify(shown))));
+    assert.deepEqual(unmask(made, entry), entry);
+    for (const secret of secrets) assert.ok(!JSON.stringify(made).includes(secret), secret);
+  }
+});
+
+test('an argument in JSON that is edited keeps its values; what is nested too deep to be read is shown whole', () => {
+  const args = ['--config', '{"a":{"apiKey":"one111"},"token":"two222","note":"x"}'];
+  const shown = /** @type {any} */ (mask({ args })).args;
+  assert.equal(shown[1], `{"a":{"apiKey":"${MASK}"},"token":"${MASK}","note":"x"}`);
+  const edited = [`{"token": "${MASK}", "a": {"apiKey": "${MASK}"}, "note": "y"}`];
+  assert.deepEqual(unmask({ args: edited }, { args }), {
+    args: ['{"token": "two222", "a": {"apiKey": "one111"}, "note": "y"}'],
+  });
+  const deep = '['.repeat(200_000);
+  assert.deepEqual(mask({ args: [deep] }), { args: [deep] });
+});
+
 test('arguments that were moved and added keep their values; what has none stored is refused', () => {
   const args = ['--api-key', 'first1', '--token=second', '-e', 'API_KEY=third1', '--pin', 1234];
   const shown = /** @type {any} */ (mask({ args })).args;

@@ -142,7 +142,7 @@ test(
     assert.equal(health.status, 503);
     assert.equal((await health.json()).reasons[0].code, 'HUB_AWAY');
     hub.start('sidecar');
-    await page.until((state) => state.hub.settled && state.workspaces[0].state === 'on');
+    await page.until((state) => state.hub.settled && state.workspaces[0].state === 'ready');
     const next = await McpClient.connect(url(''));
     assert.equal(await next.call('a_echo', { text: 'again' }), 'again');
     assert.equal((await fetch(`${hub.front}/healthz`)).status, 200);

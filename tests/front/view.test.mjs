@@ -97,43 +97,39 @@ const status = (servers, workspaces = [], more = {}) =>
 /** @param {object} parts @returns {import('../../yamcp_ui_adapter/front/view.mjs').Known} */
 const known = (parts) => ({ ...nothing(), adapter: 'ok', sidecar: 'ok', ...parts });
 
-/** @param {string[]} states @param {object[]} [settings] of each server */
-function condition(states, settings = []) {
-  const servers = states.map((_, index) => spec(`s${index}`, settings[index]));
-  const runs = states.map((state, index) =>
-    run(`s${index}`, state, {
-      reason: { code: 'C', message: 'm', hint: 'h', data: {} },
-      session: servers[index].settings.session,
-    }),
-  );
-  const one = workspace(
-    'w',
-    servers.map((server) => server.key),
-  );
-  return view(known({ desired: desired(servers, [one]), status: status(runs) }), HERE).workspaces[0];
+/** How a workspace is shown. @param {object} asked of the snapshot @param {object[] | null} told by the sidecar; null: it is away */
+function shown(asked, told) {
+  const parts = { desired: desired([spec('a')], [workspace('w', ['a'], asked)]), sidecar: told ? 'ok' : 'away' };
+  return view(known({ ...parts, status: told && status([run('a', 'ready')], told) }), HERE).workspaces[0];
 }
 
-test('a workspace is as its servers are', () => {
-  assert.equal(condition(['ready', 'ready']).state, 'on');
-  assert.equal(condition(['starting', 'ready']).state, 'starting');
-  assert.equal(condition(['starting']).state, 'starting');
-  assert.equal(condition(['ready', 'backoff']).state, 'degraded');
-  assert.equal(condition(['backoff', 'starting']).state, 'failed');
-  assert.equal(condition(['failed']).state, 'failed');
-  assert.equal(condition([]).state, 'empty');
-  assert.equal(condition(['stopped'], [{ enabled: false }]).state, 'empty', 'a server that is off counts as none');
-  assert.equal(condition(['ready', 'stopped'], [{}, { enabled: false }]).state, 'on');
-  assert.equal(
-    condition(['stopped'], [{ session: 'per_client' }]).state,
-    'on',
-    'one that each session starts needs no process',
-  );
-  assert.deepEqual(condition(['ready', 'backoff']).error, { code: 'C', message: 's1: m', hint: 'h' });
-  assert.equal(condition(['ready']).error, null);
+test('a workspace is as the sidecar says', () => {
+  const reason = { code: 'C', message: 'a: m', hint: 'h', data: { x: 1 } };
+  for (const state of ['ready', 'degraded', 'starting', 'failed', 'empty']) {
+    const found = shown({}, [{ name: 'w', enabled: true, state, reason: state === 'ready' ? null : reason }]);
+    assert.equal(found.state, state);
+    assert.deepEqual(found.error, state === 'ready' ? null : { code: 'C', message: 'a: m', hint: 'h' });
+  }
 });
 
-test('a degraded server serves, and says what is wrong with it', () => {
-  assert.equal(condition(['ready', 'degraded']).state, 'on');
+test('what was asked of a workspace and is not done yet is shown as it will be', () => {
+  const failed = { name: 'w', enabled: true, state: 'failed', reason: { code: 'C', message: 'a: m', hint: 'h' } };
+  const off = { name: 'w', enabled: false, state: 'off', reason: null };
+  /** @type {[object, object[] | null, string][]} */
+  const cases = [
+    [{ enabled: false }, [failed], 'off'],
+    [{ enabled: true }, [off], 'starting'],
+    [{ enabled: true }, [], 'starting'],
+    [{ enabled: true }, null, 'unknown'],
+    [{ enabled: false }, null, 'off'],
+  ];
+  for (const [asked, told, state] of cases) {
+    const found = shown(asked, told);
+    assert.deepEqual([found.state, found.error], [state, null]);
+  }
+});
+
+test('a degraded server says what is wrong with it', () => {
   const troubles = [{ code: 'SERVER_LIST_FAILED', message: 'm', hint: 'h', data: { list: 'prompts/list' } }];
   const runs = [run('a', 'degraded', { troubles }), run('b', 'ready')];
   const parts = { desired: desired([spec('a'), spec('b')], [workspace('w', ['a', 'b'])]), status: status(runs) };
@@ -210,13 +206,9 @@ test('an entry that cannot be used is listed where it stands in the file, with i
     message: 'm',
     hint: 'h',
   };
-  const content = {
-    a: {},
-    bad: { namespace: 'ns', type: 'sse', providerParameters: { url: 'http://u:p4ss@h/' } },
-    constructor: {},
-  };
+  const outlines = { bad: { namespace: 'ns', type: 'sse', command: null, url: 'http://u:p4ss@h/' } };
   const entries = { a: 'ha', bad: 'hb', constructor: 'hc' };
-  const file = /** @type {any} */ ({ file: 'providers', content, entries });
+  const file = /** @type {any} */ ({ file: 'providers', outlines, entries });
   const config = {
     servers: entriesOf(file),
     workspaces: entriesOf({ ...file, file: 'workspaces', entries: { w: 'hw' } }),
@@ -245,7 +237,7 @@ test('an entry that cannot be used is listed where it stands in the file, with i
 });
 
 test('an entry that the adapter has not spoken of yet is no invalid one', () => {
-  const servers = entriesOf(/** @type {any} */ ({ file: 'providers', content: { n: {} }, entries: { n: 'h' } }));
+  const servers = entriesOf(/** @type {any} */ ({ file: 'providers', outlines: {}, entries: { n: 'h' } }));
   const state = view(
     known({ desired: desired([], []), status: status([]), config: { servers, workspaces: new Map() } }),
     HERE,
@@ -253,19 +245,12 @@ test('an entry that the adapter has not spoken of yet is no invalid one', () => 
   assert.deepEqual(state.servers, []);
 });
 
-test('entries of any form are shown as far as they can be, and do no harm', () => {
-  const content = {
-    a: null,
-    b: 'x',
-    c: [],
-    d: { providerParameters: null, command: 5 },
-    e: { command: 'run' },
-    __proto__x: 1,
-  };
-  const entries = Object.fromEntries(Object.keys(content).map((key) => [key, key]));
-  const found = entriesOf(/** @type {any} */ ({ file: 'providers', content, entries }));
-  assert.deepEqual(found.get('a')?.shown, {});
-  assert.equal(found.get('e')?.shown.command, 'run');
+test('of an entry that is no object nothing is shown, of others what the adapter tells', () => {
+  const outlines = { constructor: { namespace: null, type: 'stdio', command: 'run', url: null } };
+  const entries = { a: 'ha', constructor: 'hc' };
+  const found = entriesOf(/** @type {any} */ ({ file: 'providers', outlines, entries }));
+  assert.deepEqual(found.get('a'), { hash: 'ha', shown: {} });
+  assert.deepEqual(found.get('constructor'), { hash: 'hc', shown: { type: 'stdio', command: 'run' } });
 });
 
 test("issues of what is not listed, such as files, are the hub's", () => {
@@ -292,12 +277,14 @@ test('the hub is settled when what the files say is applied', () => {
 
 test('a sidecar that runs without an adapter is shown as it says it is', () => {
   const runs = [run('a', 'ready', { transport: 'http' })];
-  const served = [{ name: 'w', slug: 'w', enabled: true, servers: ['a'], ready: 1, tools: 3, sessions: 2 }];
+  const served = [
+    { name: 'w', slug: 'w', enabled: true, state: 'ready', servers: ['a'], ready: 1, tools: 3, sessions: 2 },
+  ];
   const state = view(
     known({ status: status(runs, served), adapter: 'away', errors: [{ code: 'HUB_AWAY', message: '', hint: '' }] }),
     HERE,
   );
-  assert.equal(state.workspaces[0].state, 'on');
+  assert.equal(state.workspaces[0].state, 'ready');
   assert.equal(state.servers[0].type, 'http');
   assert.deepEqual([state.hub.adapter, state.hub.sessions, state.hub.errors.length], ['away', 2, 1]);
 });

@@ -163,7 +163,7 @@ test('a workspace is added, changed, renamed, stopped, started and deleted', OPT
   );
   assert.equal((await workspace('crew')).status, 'inactive', 'a rename keeps the switch');
   const start = await api.post('/api/workspaces/crew/start');
-  assert.deepEqual([start.body.workspace.status, start.body.workspace.state], ['active', 'on']);
+  assert.deepEqual([start.body.workspace.status, start.body.workspace.state], ['active', 'ready']);
   assert.equal((await api.put('/api/workspaces/crew', { body: { servers: [] } })).body.success, true);
   assert.deepEqual((await api.del('/api/workspaces/crew')).body, {
     success: true,

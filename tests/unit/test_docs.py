@@ -10,7 +10,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic.fields import FieldInfo
@@ -20,6 +20,7 @@ import sidecar
 import yamcp_ui_adapter
 from bridge.cli.main import parser
 from bridge.errors import HubError
+from bridge.models import ServerState, WorkspaceState
 from bridge.settings import Settings
 from yamcp_ui_adapter.errors import ISSUES
 
@@ -82,6 +83,13 @@ def test_every_command_is_documented() -> None:
             words = action.option_strings or [action.dest]
             for word in words:
                 assert word in sections[name] or f"`{word}" in general or word == "-h", f"{name}: {word}"
+
+
+def test_every_state_is_documented() -> None:
+    """docs/states.md has a table of the states of a workspace and one of those of a server, each state once."""
+    _, workspaces, servers = re.split(r"^## A .*$", (DOCS / "states.md").read_text("utf-8"), flags=re.MULTILINE)
+    for section, kind in ((workspaces, WorkspaceState), (servers, ServerState)):
+        assert sorted(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) == sorted(get_args(kind))
 
 
 def modules() -> Iterator[str]:

@@ -20,7 +20,7 @@ SDK_PUBLIC = {"mcp_types.version", "mcp.shared.message", "mcp.shared.inbound"}
 PURE = {
     "bridge": {"errors", "models", "models.base", "models.desired", "models.actual", "models.edits", "codec", "kinds"}
     | {"secret_names"},
-    "sidecar": {"errors", "http_errors", "channel", "names", "uris", "frames", "era", "plan"}
+    "sidecar": {"errors", "http_errors", "channel", "names", "uris", "frames", "era", "plan", "workspace_state"}
     | {
         "expand",
         "fingerprint",
@@ -36,7 +36,7 @@ PURE = {
         "large.values",
     },
     "yamcp_ui_adapter": {"errors", "document", "entries", "providers", "workspaces", "translate", "slug", "template"}
-    | {"jsontext", "places", "merge", "edits", "foreign", "foreign_references", "server_json", "importing"},
+    | {"jsontext", "places", "merge", "edits", "foreign", "foreign_references", "server_json", "importing", "outline"},
 }
 """Modules that only compute; they import no module beside these, nor anything that does I/O."""
 IO = {"asyncio", "socket", "subprocess", "zmq", "watchfiles", "uvicorn", "starlette", "httpx2", "psutil", "threading"}

@@ -1,6 +1,6 @@
 /** The truth as pages see it: what GET /api/hub/state answers. Times are Unix time in seconds, sizes bytes. */
 
-import type { Issue, ServerSettings, ServerStatus, UpstreamState } from '../../bridge/node/types.mjs';
+import type { Issue, ServerSettings, ServerStatus, UpstreamState, WorkspaceStatus } from '../../bridge/node/types.mjs';
 
 export interface Told {
   code: string;
@@ -42,7 +42,8 @@ export interface WorkspaceState {
   name: string;
   slug: string;
   enabled: boolean;
-  state: 'on' | 'starting' | 'degraded' | 'failed' | 'empty' | 'off' | 'unknown';
+  /** As the sidecar says; `unknown` where it is away. docs/states.md has what each means. */
+  state: WorkspaceStatus['state'] | 'unknown';
   servers: string[];
   ready: number;
   tools: number;

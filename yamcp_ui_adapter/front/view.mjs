@@ -1,9 +1,9 @@
 // The truth as pages see it: what the adapter wants and what the sidecar has, merged into one State (pure).
 
-import { mask, storedEntries } from './masking.mjs';
+import { mask, maskUrl } from './masking.mjs';
 
 /**
- * @import {ConfigFile, Desired, Issue, ServerSettings, ServerSpec, ServerStatus, Status, WorkspaceSpec, WorkspaceStatus}
+ * @import {ConfigFile, Desired, Issue, Outline, ServerSettings, ServerSpec, ServerStatus, Status, WorkspaceSpec, WorkspaceStatus}
  *   from '../../bridge/node/types.mjs'
  * @import {Change, HubState, ServerState, State, Told, WorkspaceState} from './state.mjs'
  */
@@ -85,10 +85,9 @@ export function view(known, here) {
   const specs = known.desired?.snapshot ?? remembered(known.status);
   const issues = bySubject(known.desired?.issues ?? []);
   const servers = serverStates(known, specs, status, issues);
-  const states = new Map(servers.map((server) => [server.key, server]));
   const actual = new Map((status?.workspaces ?? []).map((workspace) => [workspace.name, workspace]));
   const workspaces = specs.workspaces.map((spec) =>
-    workspaceState(spec, actual.get(spec.name), states, {
+    workspaceState(spec, actual.get(spec.name), {
       ...addresses(here, spec.slug),
       away: status === null,
       hash: known.config.workspaces.get(spec.name)?.hash ?? '',
@@ -217,39 +216,41 @@ function inOrder(there, added, order) {
 /**
  * @param {WorkspaceSpec} spec
  * @param {WorkspaceStatus | undefined} run
- * @param {Map<string, ServerState>} servers
  * @param {{away: boolean, hash: string, issues: Issue[], sse_url: string, http_url: string, direct_sse_url: string,
  *   direct_http_url: string}} more
  * @returns {WorkspaceState}
  */
-function workspaceState(spec, run, servers, { away, ...more }) {
-  const { name, slug, enabled, name_template } = spec;
-  const members = spec.servers.flatMap((key) => servers.get(key) ?? []).filter((server) => server.enabled);
-  const state = !enabled ? 'off' : away ? 'unknown' : condition(members);
+function workspaceState(spec, run, { away, ...more }) {
+  const { name, slug, enabled, name_template, servers } = spec;
+  const state = stateOf(enabled, run, away);
   const { ready = 0, tools = 0, resources = 0, prompts = 0, sessions = 0 } = run ?? {};
-  const error = state === 'failed' || state === 'degraded' ? failure(members) : null;
-  const counts = { ready, tools, resources, prompts, sessions };
-  return { name, slug, enabled, state, servers: spec.servers, ...counts, name_template, error, ...more };
+  const error = run?.reason && run.state === state ? told(run.reason) : null;
+  return {
+    name,
+    slug,
+    enabled,
+    state,
+    servers,
+    ready,
+    tools,
+    resources,
+    prompts,
+    sessions,
+    name_template,
+    error,
+    ...more,
+  };
 }
 
-/** @param {ServerState[]} members @returns {WorkspaceState['state']} */
-function condition(members) {
-  const ready = members.filter(serves).length;
-  if (members.length === 0) return 'empty';
-  if (ready === members.length) return 'on';
-  if (members.every((server) => serves(server) || server.state === 'starting' || server.state === 'stopped'))
-    return 'starting';
-  return ready > 0 ? 'degraded' : 'failed';
-}
-
-/** One that is started for each session needs no process before there is one. @param {ServerState} server */
-const serves = ({ state, session }) =>
-  state === 'ready' || state === 'degraded' || (state === 'stopped' && session === 'per_client');
-
-/** @param {ServerState[]} members @returns {Told | null} */
-function failure(members) {
-  const worst = members.find((server) => server.reason && !serves(server));
-  return worst?.reason ? { ...worst.reason, message: `${worst.key}: ${worst.reason.message}` } : null;
+/**
+ * The sidecar says what state a workspace is in. What was just asked for, and the sidecar has not done yet, is told here.
+ * @param {boolean} enabled @param {WorkspaceStatus | undefined} run @param {boolean} away
+ * @returns {WorkspaceState['state']}
+ */
+function stateOf(enabled, run, away) {
+  if (!enabled) return 'off';
+  if (away) return 'unknown';
+  return !run || run.state === 'off' ? 'starting' : run.state;
 }
 
 /** @param {{baseUrl: string, sidecarUrl: string}} here @param {string} slug */
@@ -325,23 +326,18 @@ function bySubject(issues) {
  * @param {ConfigFile} file
  * @returns {Entries}
  */
-export function entriesOf({ file, content, entries }) {
-  const stored = storedEntries(content);
-  const show = (/** @type {string} */ key) => (file === 'providers' ? entryShown(stored(key)) : {});
-  return new Map(Object.entries(entries).map(([key, hash]) => [key, { hash, shown: show(key) }]));
+export function entriesOf({ entries, outlines }) {
+  const shown = new Map(Object.entries(outlines).map(([key, outline]) => [key, outlineShown(outline)]));
+  return new Map(Object.entries(entries).map(([key, hash]) => [key, { hash, shown: shown.get(key) ?? {} }]));
 }
 
-/** What can be shown of an entry, however wrong it is. @param {unknown} entry @returns {Shown} */
-function entryShown(entry) {
-  if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return {};
-  const { namespace, type, providerParameters } = /** @type {Record<string, any>} */ (mask(entry));
-  const { command, url } =
-    providerParameters && typeof providerParameters === 'object' ? providerParameters : /** @type {any} */ (entry);
+/** @param {Outline} outline @returns {Shown} */
+function outlineShown({ namespace, type, command, url }) {
   return {
-    ...(typeof namespace === 'string' && { namespace }),
-    type: ['stdio', 'sse', 'http', 'websocket'].includes(type) ? type : typeof url === 'string' ? 'remote' : 'stdio',
-    ...(typeof command === 'string' && { command }),
-    ...(typeof url === 'string' && { url }),
+    type,
+    ...(namespace !== null && { namespace }),
+    ...(command !== null && { command }),
+    ...(url !== null && { url: maskUrl(url) }),
   };
 }
 

@@ -205,3 +205,61 @@ async def test_reasons_are_masked_where_they_are_kept(tmp_path: Path, monkeypatc
         assert "my-secret-value" not in repr(made.events)
         monkeypatch.setattr(type(made.redactor), "__call__", lambda self, text: pytest.fail("masked again"))
         await made.reporter.status()
+
+
+async def test_the_state_of_a_workspace(tmp_path: Path) -> None:
+    """One failed and one starting: it starts. One switched off: it does not count. Off, empty: told so."""
+    fine, gone = FakeServer("fine"), FakeServer("gone")
+    gone.refusal = ServerExited("It exited with status 1.")
+    fine.door.clear()
+    async with world(tmp_path, fine, gone) as made:
+
+        async def told() -> dict[str, tuple[str, int]]:
+            return {each.name: (each.state, each.ready) for each in (await made.reporter.status()).workspaces}
+
+        specs = fine.spec("fine"), gone.spec("gone"), gone.spec("out", args=("x",), enabled=False)
+        spaces = space("fine", "gone"), space("fine", "out", name="some"), space("out", name="none")
+        made.put(*specs, *spaces, space("fine", name="idle", enabled=False))
+        upstreams = {upstream.spec.key: upstream for upstream in made.hub.pool}
+        await until(lambda: upstreams["gone"].state == "backoff")
+        assert await told() == {"w": ("starting", 0), "some": ("starting", 0), "none": ("empty", 0), "idle": ("off", 0)}
+        fine.door.set()
+        await made.settled()
+        assert await told() == {"w": ("degraded", 1), "some": ("ready", 1), "none": ("empty", 0), "idle": ("off", 0)}
+        reason = (await made.reporter.status()).workspaces[0].reason
+        assert reason is not None
+        assert (reason.code, reason.message) == ("SERVER_EXITED", "gone: It exited with status 1.")
+
+
+async def test_a_workspace_stays_ready_while_a_changed_server_starts(tmp_path: Path) -> None:
+    """Its old process goes on serving meanwhile; the server itself is told as starting."""
+    old, new = FakeServer("old"), FakeServer("new")
+    new.door.clear()
+    async with world(tmp_path, old, new) as made:
+        made.put(old.spec("a"), space("a"))
+        await made.settled()
+        made.put(new.spec("a"))
+        status = await made.reporter.status()
+        assert (status.servers[0].state, status.workspaces[0].state, status.workspaces[0].ready) == (
+            "starting",
+            "ready",
+            1,
+        )
+        new.door.set()
+        await made.settled()
+        assert (await made.reporter.status()).workspaces[0].state == "ready"
+
+
+async def test_a_server_that_no_session_can_start(tmp_path: Path) -> None:
+    """A `per_client` server counts as ready until all that sessions have of it fail."""
+    server = FakeServer()
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a", session="per_client"), space("a"))
+        assert (await made.reporter.status()).workspaces[0].state == "ready"
+        server.refusal = ServerExited("It exited with status 1.")
+        client = Recorder()
+        made.workspace().join(client)
+        await made.tools(client)
+        await until(lambda: [upstream.state for upstream in made.hub.pool] == ["backoff"])
+        workspace = (await made.reporter.status()).workspaces[0]
+        assert (workspace.state, workspace.ready) == ("failed", 0)

@@ -4,11 +4,11 @@
 
 /** @type {Record<string, { word: string, tone: Tone }>} */
 const WORKSPACE = {
-  on: { word: 'On', tone: 'ok' },
+  ready: { word: 'Ready', tone: 'ok' },
+  degraded: { word: 'Degraded', tone: 'warn' },
   starting: { word: 'Starting', tone: 'busy' },
-  degraded: { word: 'Partly ready', tone: 'warn' },
-  failed: { word: 'Not ready', tone: 'bad' },
-  empty: { word: 'No usable server', tone: 'warn' },
+  failed: { word: 'Failed', tone: 'bad' },
+  empty: { word: 'Empty', tone: 'warn' },
   off: { word: 'Off', tone: 'off' },
   unknown: { word: 'Unknown', tone: 'off' },
 };

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ from bridge.models import (
 )
 from bridge.server import BridgeServer, Publisher
 from bridge.settings import Settings
+from sidecar.workspace_state import MemberState, condition
 from tests.support.hub import free_port
 from tests.support.streams import listening
 
@@ -64,10 +65,10 @@ def missing(key: str, **more: Any) -> ServerStatus:
 
 
 def workspace(name: str, *servers: str, ready: int | None = None, **more: Any) -> WorkspaceStatus:
-    """A workspace of these servers, all of them ready unless told."""
+    """A workspace of these servers, all of them ready unless told; its state is `status`'s to say."""
     slug = name.lower().replace(" ", "-")
     base = f"http://127.0.0.1:8765/mcp/{slug}"
-    fields: dict[str, Any] = {"slug": slug, "enabled": True, "tools": 3 * len(servers)}
+    fields: dict[str, Any] = {"slug": slug, "enabled": True, "state": "ready", "tools": 3 * len(servers)}
     fields |= {"sse_url": f"{base}/sse", "http_url": base}
     fields |= {f"direct_{kind}": fields[kind].replace("8765", "8766") for kind in ("sse_url", "http_url")}
     ready = len(servers) if ready is None else ready
@@ -80,7 +81,8 @@ def snapshot_id(revision: int = 1) -> SnapshotId:
 
 
 def status(workspaces: Sequence[WorkspaceStatus], servers: Sequence[ServerStatus], **more: Any) -> Status:
-    """A settled status of revision 1, unless told otherwise."""
+    """A settled status of revision 1, unless told otherwise; workspaces are as their servers are."""
+    known = {server.key: server for server in servers}
     fields: dict[str, Any] = {
         "version": "0.1.0",
         "session": "s1",
@@ -91,7 +93,18 @@ def status(workspaces: Sequence[WorkspaceStatus], servers: Sequence[ServerStatus
         "settled": True,
         "source": "adapter",
     }
-    return Status(workspaces=tuple(workspaces), servers=tuple(servers), **{**fields, **more})
+    told = tuple(_as_its_servers(workspace, known) for workspace in workspaces)
+    return Status(workspaces=told, servers=tuple(servers), **{**fields, **more})
+
+
+def _as_its_servers(workspace: WorkspaceStatus, servers: Mapping[str, ServerStatus]) -> WorkspaceStatus:
+    """The workspace in the state that the sidecar would tell of it."""
+    members = [
+        MemberState(each.key, each.state, each.attempts, each.session == "per_client", each.reason)
+        for each in (servers[key] for key in workspace.servers)
+    ]
+    state, _, reason = condition(workspace.name, workspace.enabled, members)
+    return workspace.model_copy(update={"state": state, "reason": reason})
 
 
 def small() -> Status:
@@ -222,7 +235,7 @@ class CannedHub:
                 entry.model_copy(update={"enabled": body.enabled}) if entry.name == body.name else entry
                 for entry in self.status.workspaces
             )
-            self.status = self.status.model_copy(update={"applied": snapshot_id(2), "workspaces": changed})
+            self.status = status(changed, self.status.servers, applied=snapshot_id(2))
         return Changed(snapshot=snapshot_id(2))
 
     async def _keys(self, _: None) -> Keys:

@@ -22,7 +22,7 @@ async def test_status_shows_workspaces_servers_and_what_is_wrong(hub: CannedHub)
     lines = out.splitlines()
     assert lines[0].startswith("yamcp-hub 0.1.0: sidecar pid 4711, up ")
     assert lines[0].endswith(", settled")
-    assert any(line.startswith("My Work    partly  1/2") for line in lines)
+    assert any(line.startswith("My Work    degraded  1/2") for line in lines)
     assert any(line.startswith("time    ready") and "stdio legacy" in line and "20 MB" in line for line in lines)
     assert "gone: SERVER_COMMAND_MISSING: gone: no such command. Install it. (tried 2 times" in out
     assert "  stderr: two" in lines

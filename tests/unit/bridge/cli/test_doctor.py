@@ -47,7 +47,7 @@ async def test_a_healthy_hub_is_told_so(hub: CannedHub) -> None:
         "ok       front: answers.",
         "ok       configuration: every entry can be used.",
         "ok       servers: all that should run are ready.",
-        "ok       workspaces: each that is on has servers that are ready.",
+        "ok       workspaces: each that is on is ready.",
         "",
         "Nothing is wrong.",
     ]
@@ -77,7 +77,7 @@ async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> Non
         ("warning", "servers", ""),
         ("warning", "server picky", ""),
         ("error", "workspace w", ""),
-        ("warning", "workspace none", ""),
+        ("warning", "workspace none", "WORKSPACE_WITHOUT_SERVERS"),
     }
     assert found["error", "server gone", "SERVER_COMMAND_MISSING"]["message"].endswith("Last on stderr: one | two")
     assert "needed by time, gone" in found["warning", "no-such-command", ""]["message"]

@@ -6,7 +6,6 @@ import pytest
 
 from bridge.cli.render import (
     Paint,
-    by_key,
     clean,
     count,
     error_line,
@@ -15,10 +14,9 @@ from bridge.cli.render import (
     table,
     trouble,
     width,
-    workspace_state,
 )
 from bridge.errors import ErrorBody
-from tests.unit.bridge.cli.canned import NOW, missing, server, status, workspace
+from tests.unit.bridge.cli.canned import NOW, missing, server
 
 
 def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
@@ -70,31 +68,3 @@ def test_trouble_tells_of_the_next_try() -> None:
     assert trouble(missing("gone"), NOW).endswith("Install it. (tried 2 times, again in 4 s)")
     assert trouble(missing("gone").model_copy(update={"retry_at": None}), NOW).endswith("Install it.")
     assert trouble(server("fine"), NOW) == ""
-
-
-@pytest.mark.parametrize(
-    ("members", "state"),
-    [
-        ([], "empty"),
-        (["ready", "ready"], "ready"),
-        (["ready", "failed"], "partly"),
-        (["backoff"], "down"),
-        (["starting", "failed"], "starting"),
-    ],
-)
-def test_a_workspace_is_as_its_servers_are(members: list[str], state: str) -> None:
-    """The state of a workspace follows from those of its servers."""
-    servers = [server(str(number), kind) for number, kind in enumerate(members)]
-    entry = workspace("w", *(one.key for one in servers), ready=members.count("ready"))
-    assert workspace_state(entry, by_key(status([entry], servers))) == state
-
-
-def test_a_server_started_by_its_sessions_is_as_good_as_ready() -> None:
-    """A per_client server without a session is stopped, and serves nevertheless."""
-    one = server("one", "stopped", session="per_client")
-    assert workspace_state(workspace("w", "one", ready=0), {"one": one}) == "ready"
-
-
-def test_off_goes_before_everything() -> None:
-    """A workspace that is switched off is off, whatever its servers are."""
-    assert workspace_state(workspace("w", "one", enabled=False), {}) == "off"

@@ -32,7 +32,7 @@ def test_first_lines_say_what_a_person_wants_to_know() -> None:
     assert first_lines(small(), desired(ISSUE), "Open http://127.0.0.1:8765/", PLAIN) == [
         "yamcp-hub is ready.",
         "  Open http://127.0.0.1:8765/",
-        "  My Work: partly, 1 of 2 servers ready, 6 tools",
+        "  My Work: degraded, 1 of 2 servers ready, 6 tools",
         "    SSE              http://127.0.0.1:8765/mcp/my-work/sse",
         "    Streamable HTTP  http://127.0.0.1:8765/mcp/my-work",
         "  idle: off; switch it on with: hubctl enable idle",
@@ -62,7 +62,7 @@ def test_a_failure_and_its_end_are_told() -> None:
     """With the reason, and for the workspace too."""
     assert changes(one("ready"), one("failed"), PLAIN) == [
         "server a: failed, SERVER_COMMAND_MISSING: a: no such command. Install it. Its last line: two",
-        "workspace w: down, 0 tools",
+        "workspace w: failed, 0 tools",
     ]
     assert changes(one("failed"), one("ready"), PLAIN) == ["server a: ready, 3 tools", "workspace w: ready, 3 tools"]
 
@@ -91,7 +91,7 @@ def test_each_try_is_not_told() -> None:
     for current in sequence[1:]:
         lines += changes(told, current, PLAIN)
         told = remembered(told, current)
-    assert lines == ["server a: backoff, SERVER_EXITED: exited 1.", "workspace w: down, 0 tools"]
+    assert lines == ["server a: backoff, SERVER_EXITED: exited 1.", "workspace w: failed, 0 tools"]
 
 
 def test_another_reason_is_told() -> None:
