@@ -1,13 +1,12 @@
 """FastMCP around the relay: handshake, `server/discover`, ping and `subscriptions/listen` of a workspace.
 
-With `fastmcp_late.py` the only place that uses FastMCP's and the SDK's insides, for the versions that are pinned.
+The only place that uses FastMCP's and the SDK's insides, for the versions that are pinned.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +30,9 @@ from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResul
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from pydantic import BaseModel, ValidationError
 
-from bridge.settings import Settings
 from sidecar import declaration, era
 from sidecar.channel import Frame
 from sidecar.errors import HubStopping, ParamsInvalid, SidecarError, TooManySessions
-from sidecar.fastmcp_late import LateEntry, Take
 from sidecar.listened import Listened
 from sidecar.relay import Answered, Notify, Params
 from sidecar.session import Session
@@ -44,7 +41,6 @@ from sidecar.version import VERSION
 
 if TYPE_CHECKING:
     from sidecar.leases import Party
-    from sidecar.stream_session import StreamSession
     from sidecar.view import View
     from sidecar.workspace import Workspace
 
@@ -60,7 +56,7 @@ EVENTS: dict[str, ServerEvent] = {
 class FastMCPServer:
     """The FastMCP server of one workspace, which runs for single requests; none of its sessions lasts."""
 
-    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._fastmcp: FastMCP[Any] = FastMCP(name=workspace.name, version=VERSION)
         self._server = self._fastmcp._mcp_server
@@ -73,23 +69,14 @@ class FastMCPServer:
         """How many requests of `subscriptions/listen` are under way."""
         self._server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
         self._server.middleware.insert(0, self._describing)
-        self.late = LateEntry(workspace, self._server, settings) if settings.relay == "late" else None
-        """The way of all requests through FastMCP, with HUB_RELAY=late."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serve while the context is open."""
-        late = self.late.running() if self.late else contextlib.nullcontext()
-        async with self._server.lifespan(self._server) as self._lifespan, late:
+        async with self._server.lifespan(self._server) as self._lifespan:
             yield
             for audience in self._all():
                 audience.handler.close()
-
-    def entered(
-        self, session: StreamSession, put: Callable[[Frame], None], end: Callable[[], None]
-    ) -> AbstractAsyncContextManager[Take | None]:
-        """What takes a session's messages late, while the context is open; none where the relay takes them before."""
-        return self.late.entered(session, put, end) if self.late else contextlib.nullcontext()
 
     def publish(self, method: str) -> None:
         """Tell modern listeners of a changed list."""

@@ -237,10 +237,6 @@ class Hub:
         """The clients of a workspace, whatever their keys."""
         return workspace.clients().union(*(each.clients() for each in self.tenants.of(workspace)))
 
-    def session_count(self) -> int:
-        """How many client sessions are open."""
-        return sum(len(workspace.clients()) for workspace in self.every())
-
     def admit(self, tenant: str) -> None:
         """Make room for one more session, or listener, of a key; empty for the hub's own clients.
 

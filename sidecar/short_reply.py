@@ -55,7 +55,7 @@ class ShortReply:
         if not self._allowed():
             if self._full is not None:
                 self._full.drop()
-            self._connection.transport.close()
+            self._connection.end()
         elif self._full is None:
             self._connection.answer(self._session.head, codec.dumps(frame))
         else:

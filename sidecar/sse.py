@@ -16,7 +16,6 @@ from sidecar.batch import Batch
 from sidecar.channel import Frame
 from sidecar.cut import Cut
 from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError, TooManySessions
-from sidecar.fastmcp_late import Take
 from sidecar.http_protocol import HttpProtocol, Now, response_writer
 from sidecar.outbox import Outbox
 from sidecar.stream_session import Put, StreamSession, StreamSessions
@@ -36,8 +35,6 @@ class SseSession(StreamSession):
         self.stream = Outbox(send, self.close, now=now)
         self.began = False
         """Whether there was a request, which decides for the era."""
-        self.late: Take | None = None
-        """Takes every message instead of the relay, with HUB_RELAY=late."""
         self.over = Cut()
         """Ends the stream, and the session with it."""
 
@@ -86,8 +83,6 @@ class SseSession(StreamSession):
         """
         if "method" not in frame:
             self.take_response(frame)
-        elif self.late is not None:
-            await self._pass_late(frame, self.late)
         elif "id" not in frame:
             self.take_notification(frame)
         elif not self.ended:
@@ -97,7 +92,7 @@ class SseSession(StreamSession):
 
     def take(self, frame: Frame) -> bool:
         """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
-        if self.late is not None or self.modern or not self.version or not tool_call.may_begin(self, frame):
+        if self.modern or not self.version or not tool_call.may_begin(self, frame):
             return False
         return tool_call.begin(self, frame, self.put_notification, self.stream.put)
 
@@ -124,11 +119,6 @@ class SseSession(StreamSession):
         if self.modern:
             return inbound.over_stream(frame, scope)
         return inbound.ENVELOPED_ON_LEGACY if modern and frame["method"] != "initialize" else None
-
-    async def _pass_late(self, frame: Frame, late: Take) -> None:
-        if frame.get("method") == "notifications/initialized":
-            self.initialized = bool(self.version)
-        await late(frame)
 
 
 def _messages(scope: Scope) -> str:
@@ -158,9 +148,8 @@ class SseTransport(StreamSessions[SseSession]):
         workspace.join(session)
         try:
             session.put_raw(f"event: endpoint\r\ndata: {_messages(scope)}?session_id={session.id}\r\n\r\n".encode())
-            async with workspace.fastmcp.entered(session, session.stream.put, session.close) as session.late:
-                with session.over:
-                    await disconnected(receive)
+            with session.over:
+                await disconnected(receive)
             await session.stream.close()
         finally:
             session.end()
@@ -194,5 +183,5 @@ class SseTransport(StreamSessions[SseSession]):
         session, frame = self.called(session_id, body)
         if session is None or frame is None or not session.take(frame):
             return False
-        connection.transport.write(TAKEN)
+        connection.write(TAKEN)
         return True

@@ -223,17 +223,12 @@ class Upstream:
         """Its state for people: `degraded` where it is ready and something is wrong with it."""
         return "degraded" if self.state == "ready" and self.troubles.all else self.state
 
-    def set_troubles(self, source: str, troubles: Iterable[ErrorBody]) -> None:
-        """Take over what is wrong with it, though it can be used, as one `source` sees it now."""
-        if self.troubles.set(self.spec.key, source, tuple(troubles)):
-            self._tell()
-
     # --- what the connection tells (connection.Owner) --------------------------------------------------------------
 
     def catalog_read(self, connection: Connection) -> None:
         """The server is ready, or its lists or their troubles changed."""
         self.connection, self.catalog, self.tried = connection, connection.catalog, True
-        self.troubles.set(self.spec.key, "lists", connection.troubles)
+        self.troubles.set(self.spec.key, connection.troubles)
         if self.state == "ready":
             self._tell()
             return

@@ -96,7 +96,7 @@ class Workspace:
         self._on_sessions = on_sessions
         self._tasks: asyncio.TaskGroup | None = None
         self.sessionless = Sessionless()
-        self.fastmcp = FastMCPServer(self, settings)
+        self.fastmcp = FastMCPServer(self)
         self.sealer = sealer
         self.parked = Parked(settings.input_timeout)
         self.parties = Parties(

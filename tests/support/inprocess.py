@@ -126,6 +126,10 @@ class World:
         """A workspace in force."""
         return self.hub.workspaces[name]
 
+    def session_count(self) -> int:
+        """How many client sessions are open."""
+        return sum(len(workspace.clients()) for workspace in self.hub.every())
+
     async def ask(self, session: Session, method: str, params: dict[str, Any] | None = None, name: str = "w") -> Any:
         """A request through the relay."""
         return await self.workspace(name).relay.answer(session, method, params, session.notify)

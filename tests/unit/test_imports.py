@@ -14,7 +14,7 @@ ALLOWED = {"bridge": {"bridge"}, "sidecar": {"sidecar", "bridge"}, "yamcp_ui_ada
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 LONGEST = 400
 
-SDK_FILES = {"sidecar/fastmcp_server.py", "sidecar/fastmcp_late.py"}
+SDK_FILES = {"sidecar/fastmcp_server.py"}
 SDK_PUBLIC = {"mcp_types.version", "mcp.shared.message", "mcp.shared.inbound"}
 """Of FastMCP and the MCP SDK, what other files may use too: data, and what is computed of data alone."""
 PURE = {
@@ -79,7 +79,7 @@ def test_packages_meet_only_at_the_bridge(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_the_sdk_is_used_in_one_place(path: Path) -> None:
-    """FastMCP and the SDK are pinned for the sake of two files, which alone know their insides."""
+    """FastMCP and the SDK are pinned for the sake of one file, which alone knows their insides."""
     if str(path.relative_to(ROOT)) in SDK_FILES:
         return
     used = [module for module in imports(path) if under({"fastmcp", "mcp", "mcp_types"}, module)]

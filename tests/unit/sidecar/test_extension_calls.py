@@ -160,13 +160,12 @@ async def test_what_is_declared_is_served(tmp_path: Path, client: str) -> None:
 
 @BOTH_ERAS
 @TRANSPORTS
-@pytest.mark.parametrize("relay", ["early", "late"])
-async def test_declared_on_the_wire(tmp_path: Path, client: Any, transport: Any, relay: str) -> None:
+async def test_declared_on_the_wire(tmp_path: Path, client: Any, transport: Any) -> None:
     """The handshake of either era has the extensions of the servers that there are now, and `logging`."""
     one, two = FakeServer("one"), FakeServer("two", "modern")
     one.capabilities = {"tools": {}, "extensions": {UI: {"mimeTypes": ["x"]}}, "experimental": {"e": {"y": 1}}}
     two.capabilities = {"tools": {}, "extensions": {FOO: {}}, "experimental": {}}
-    async with world(tmp_path, one, two, serve=True, relay=relay) as made:
+    async with world(tmp_path, one, two, serve=True) as made:
         made.put(one.spec("a"), two.spec("b"), space("a", "b"))
         await made.settled()
         async with connected(f"{made.base}/mcp/w", transport, client) as peer:
@@ -621,11 +620,10 @@ async def test_unknown_method_of_a_server_that_is_away(tmp_path: Path) -> None:
 
 
 @TRANSPORTS
-@pytest.mark.parametrize("relay", ["early", "late"])
-async def test_a_clients_notification(tmp_path: Path, transport: Any, relay: str) -> None:
+async def test_a_clients_notification(tmp_path: Path, transport: Any) -> None:
     """One that the protocol does not know reaches the client's own server, and nobody else's."""
     own, shared = FakeServer("own"), FakeServer("shared")
-    async with world(tmp_path, own, shared, serve=True, relay=relay) as made:
+    async with world(tmp_path, own, shared, serve=True) as made:
         made.put(own.spec("a", session="per_client"), shared.spec("b"), space("a", "b"))
         await made.settled()
         base = f"{made.base}/mcp/w"
