@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from bridge.keys import Principal
 from bridge.settings import Settings
 from sidecar import codec
+from sidecar.answering import Endpoint
 from sidecar.asgi import header, headers, not_allowed, respond, respond_error
 from sidecar.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
@@ -158,20 +159,21 @@ class Endpoints:
     async def _serve(
         self, workspace: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        endpoint = self._hub.endpoint(workspace)
         if not workspace.serving.is_set():  # it was made just now
             await workspace.serving.wait()
         if rest == "":
-            await self._serve_http(workspace, principal, scope, receive, send)
+            await self._serve_http(endpoint, principal, scope, receive, send)
         elif scope["method"] == "GET":
-            await self._sse.serve_stream(workspace, scope, receive, send)
+            await self._sse.serve_stream(endpoint, scope, receive, send)
         else:
             await not_allowed(send, "GET")
 
     async def _serve_http(
-        self, workspace: Workspace, principal: Principal, scope: Scope, receive: Receive, send: Send
+        self, endpoint: Endpoint, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
         terms = self._hub.terms
-        if session_id := await self._http.serve(workspace, scope, receive, send):
+        if session_id := await self._http.serve(endpoint, scope, receive, send):
             learn(scope, functools.partial(self._take_request, session_id, principal, terms), terms)
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:

@@ -31,10 +31,11 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from pydantic import BaseModel, ValidationError
 
 from sidecar import declaration, era
+from sidecar.answered import Answered
 from sidecar.channel import Frame
 from sidecar.errors import HubStopping, ParamsInvalid, SidecarError, TooManySessions
 from sidecar.listened import Listened
-from sidecar.relay import Answered, Notify, Params
+from sidecar.request import Notify, Params
 from sidecar.session import Session
 from sidecar.upstream import RECONNECT_WAIT
 from sidecar.version import VERSION
@@ -65,8 +66,6 @@ class FastMCPServer:
         self._everybody = Audience(lambda: workspace.view)
         self._audiences: dict[Party, Audience] = {}
         """Of those who see more than everybody does, while one of them listens."""
-        self.listening = 0
-        """How many requests of `subscriptions/listen` are under way."""
         self._server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
         self._server.middleware.insert(0, self._describing)
 
@@ -78,11 +77,13 @@ class FastMCPServer:
             for audience in self._all():
                 audience.handler.close()
 
-    def publish(self, method: str) -> None:
+    # --- as the workspace sees it (workspace.ListObserver) ---------------------------------------------------------
+
+    def changed(self, method: str) -> None:
         """Tell modern listeners of a changed list."""
         self._everybody.bus.emit(EVENTS[method])
 
-    def publish_to(self, party: Party, method: str) -> None:
+    def changed_for(self, party: Party, method: str) -> None:
         """The same, for those of a party."""
         if (audience := self._audiences.get(party)) and method in EVENTS:
             audience.bus.emit(EVENTS[method])
@@ -134,7 +135,7 @@ class FastMCPServer:
             result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         if self._workspace.asking:
             await self._workspace.own.introduce()
-        capabilities = declaration.of(self._workspace, modern=ctx.method == "server/discover")
+        capabilities = declaration.of(self._workspace.declared(), modern=ctx.method == "server/discover")
         described = {**result, "capabilities": capabilities}
         if instructions := self._workspace.instructions():
             described["instructions"] = instructions
@@ -165,14 +166,14 @@ class FastMCPServer:
         audience = hearing.get() or self._everybody
         uris: list[str] = []
         self._admit()
-        self.listening += 1
+        self._workspace.listening += 1
         try:
             for uri in params.notifications.resource_subscriptions or ():
                 uris.append(uri)
                 await audience.listened.add(uri)
             return await audience.handler(ctx, params)
         finally:
-            self.listening -= 1
+            self._workspace.listening -= 1
             for uri in uris:
                 self._workspace.spawn(audience.listened.remove(uri))
 

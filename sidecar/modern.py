@@ -18,7 +18,7 @@ from sidecar.seal import Binding, State
 from sidecar.view import Offer
 
 if TYPE_CHECKING:
-    from sidecar.relay import Params, Request
+    from sidecar.request import Params, Request
     from sidecar.workspace import Workspace
 
 URL_ELICITATION_REQUIRED = -32042

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sidecar import codec
 from sidecar.asgi import never
@@ -13,7 +13,21 @@ from sidecar.http_protocol import HttpProtocol
 from sidecar.reply import Reply
 
 if TYPE_CHECKING:
-    from sidecar.streamable import HttpSession
+    from sidecar.cut import Running
+    from sidecar.workspace import Workspace
+
+
+class ReplyOwner(Protocol):
+    """The session whose call is answered."""
+
+    head: bytes
+    """How the response begins, where it is one write."""
+    headers: tuple[tuple[bytes, bytes], ...]
+    running: dict[int | str, Running]
+    workspace: Workspace
+
+    def release(self, reply: ShortReply) -> None:
+        """The reply is finished."""
 
 
 class ShortReply:
@@ -26,7 +40,7 @@ class ShortReply:
 
     def __init__(
         self,
-        session: HttpSession,
+        session: ReplyOwner,
         request_id: int | str,
         connection: HttpProtocol,
         ping_interval: float,

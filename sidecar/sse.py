@@ -11,14 +11,15 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from sidecar import era, frames, inbound, tool_call
+from sidecar.answering import Endpoint
 from sidecar.asgi import disconnected, parse, read_body, respond, respond_error
 from sidecar.batch import Batch
-from sidecar.channel import Frame
+from sidecar.channel import Frame, Put
 from sidecar.cut import Cut
 from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError, TooManySessions
 from sidecar.http_protocol import HttpProtocol, Now, response_writer
 from sidecar.outbox import Outbox
-from sidecar.stream_session import Put, StreamSession, StreamSessions
+from sidecar.stream_session import StreamSession, StreamSessions
 from sidecar.workspace import Workspace
 
 TAKEN = b"HTTP/1.1 202 Accepted\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
@@ -30,8 +31,8 @@ class SseSession(StreamSession):
 
     transport = "sse"
 
-    def __init__(self, workspace: Workspace, send: Send, now: Now) -> None:
-        super().__init__(workspace)
+    def __init__(self, endpoint: Endpoint, send: Send, now: Now) -> None:
+        super().__init__(endpoint)
         self.stream = Outbox(send, self.close, now=now)
         self.began = False
         """Whether there was a request, which decides for the era."""
@@ -107,7 +108,7 @@ class SseSession(StreamSession):
             if (refusal := self._refusal(frame, scope, modern)) is not None:
                 self.stream.put(frames.error(frame["id"], refusal))
             else:
-                relayed = self.workspace.relay.takes(method, modern=True) if modern else self.relayed(method)
+                relayed = self.endpoint.relay.takes(method, modern=True) if modern else self.relayed(method)
                 response = await self.answer(frame, cut, self.put_notification, relayed=relayed)
                 if (response := response or self.cut_response(frame["id"])) is not None:
                     self.stream.put(response)
@@ -133,17 +134,18 @@ async def _taken(send: Send) -> None:
 class SseTransport(StreamSessions[SseSession]):
     """The SSE sessions of all workspaces."""
 
-    async def serve_stream(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve_stream(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """GET: one session from connect to disconnect."""
         if self._closing:
             await respond_error(send, 503, HubStopping("The hub is stopping."))
             return
+        workspace = endpoint.workspace
         try:
             workspace.admit()
         except TooManySessions as error:
             await respond_error(send, error.status, error)
             return
-        session = SseSession(workspace, send, response_writer(scope))
+        session = SseSession(endpoint, send, response_writer(scope))
         self._sessions[session.id] = session
         workspace.join(session)
         try:

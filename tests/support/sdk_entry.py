@@ -19,9 +19,9 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import Receive, Scope, Send
 
 from sidecar import era
+from sidecar.answered import Answered
 from sidecar.errors import SidecarError
 from sidecar.http_server import HttpServer, listening
-from sidecar.relay import Answered
 from tests.support.fake_server import until
 from tests.support.hub import free_port
 from tests.support.inprocess import Recorder, World
@@ -34,8 +34,8 @@ class SdkEntry:
     """The ASGI application: `/mcp/w` and `/mcp/w/sse`, as the hub has them."""
 
     def __init__(self, made: World) -> None:
-        self._workspace = made.workspace()
-        self._server = self._workspace.fastmcp._server
+        self._workspace, self._relay = made.workspace(), made.endpoint().relay
+        self._server = made.endpoint().fastmcp._server
         self._server.middleware.insert(0, self._relayed)
         self._server.get_tool_input_schema = self._workspace.view.schema  # type: ignore[method-assign,assignment]
         self._sse = SseServerTransport("/messages")
@@ -54,7 +54,7 @@ class SdkEntry:
 
     async def _relayed(self, ctx: Any, call_next: Any) -> Any:
         """Hand on what the relay takes, as a middleware of the SDK's server."""
-        client, relay = over_stream.get(), self._workspace.relay
+        client, relay = over_stream.get(), self._relay
         if ctx.method == "initialize" and client is not None:
             result = await call_next(ctx)
             client.version = str(result["protocolVersion"])

@@ -12,7 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from sidecar.stateless import ModernRequest, Sessionless, _address
+from sidecar.request_session import ModernRequest, Sessionless
+from sidecar.stateless import _address
 from tests.support.fake_server import FakeChannel, FakeServer, Gate, settle, text, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
@@ -134,7 +135,7 @@ async def test_listeners_count_as_sessions(tmp_path: Path, transport: Any) -> No
             assert error["data"]["code"] == "SESSIONS_LIMIT"
             assert "4 sessions and listeners are open" in error["message"]
             assert (await peer.request("tools/list")).result["tools"]
-        await until(lambda: made.workspace().fastmcp.listening == 0)
+        await until(lambda: made.workspace().listening == 0)
         async with (
             connected(f"{made.base}/mcp/w", transport, "modern") as peer,
             peer.listening(LISTEN["notifications"]),

@@ -258,13 +258,13 @@ async def test_http_of_a_workspace_that_is_not_served(tmp_path: Path) -> None:
     """A request that comes when the workspace's task has ended, as the hub stops, is answered 503 and a reason."""
     async with world(tmp_path, serve=True) as made:
         made.put(space())
-        workspace = made.workspace()
+        endpoint = made.endpoint()
     answers: list[Any] = []
 
     async def send(message: Any) -> None:
         answers.append(message)
 
     scope: Any = {"type": "http", "headers": [], "method": "GET"}
-    await made.http.serve(workspace, scope, None, send)  # type: ignore[arg-type]
+    await made.http.serve(endpoint, scope, None, send)  # type: ignore[arg-type]
     assert answers[0]["status"] == 503
     assert b"HUB_STOPPING" in answers[1]["body"]

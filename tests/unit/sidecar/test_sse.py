@@ -211,7 +211,7 @@ async def test_question_to_a_client_that_left(hub: World) -> None:
     async def send(_: Any) -> None:
         raise AssertionError("nobody is there to write to")
 
-    session = sse.SseSession(hub.workspace(), send, lambda _: False)
+    session = sse.SseSession(hub.endpoint(), send, lambda _: False)
     session.end()
     assert "error" in await within(session.ask("roots/list", {}), 2)
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from sidecar.stateless import ModernRequest, Sessionless
+from sidecar.request_session import ModernRequest, Sessionless
 from tests.support.fake_server import FakeServer, Gate, until
 from tests.support.inprocess import space, world
 from tests.support.peers import KEYS, MODERN, connected
