@@ -25,7 +25,6 @@ NEEDED = {
     "mcp_types": "its models",
     "orjson": "every frame",
     "prometheus_client": "/metrics",
-    "psutil": "leftover processes of a spawner that was killed",
     "pydantic": "the bridge's models",
     "pydantic_core": "how its errors are told",
     "pydantic_settings": "settings",

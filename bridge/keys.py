@@ -134,13 +134,6 @@ def hash_in(text: str) -> str | None:
     return token_hash(text) if TOKEN.fullmatch(text) else None
 
 
-def front_key(runtime: Path) -> str | None:
-    """The front's own key, as this run of the hub has it; none where there is none."""
-    raw = _read(runtime / "front.key")
-    text = (raw or b"").decode("ascii", "replace").strip()
-    return text if TOKEN.fullmatch(text) else None
-
-
 class Keyring:
     """Everybody who is let in. Files are looked at again at most every `LOOK` seconds, and read when they changed."""
 
@@ -153,8 +146,6 @@ class Keyring:
         self._stamps: dict[str, Stamp] = {}
         self._hashes: dict[str, str | None] = {ADMIN: self._given, FRONT: None}
         self._named: dict[str, StoredKey] = {}
-        self.front: str | None = None
-        """The front's own key, to ask with."""
         self.error: str = ""
         """Why no named key is let in; empty when all are."""
         self.version = 0
@@ -211,8 +202,6 @@ class Keyring:
             return
         text = (raw or b"").decode("utf-8", "replace")
         self._hashes[name] = hash_in(text)
-        if name == FRONT:
-            self.front = text.strip() if self._hashes[FRONT] else None
         if self._hashes[name] is None and raw is not None:
             log.error("the file holds no token that can be used", extra={"file": str(path)})
 

@@ -132,9 +132,6 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="How long a call waits for what its server asked of a modern client; then it is given up.",
     )
-    relay: Literal["early", "late"] = Field(
-        "early", description="Whether requests enter the relay before FastMCP, or late, through it, to compare the two."
-    )
     ping_interval: float = Field(
         15, gt=0, allow_inf_nan=False, description="Comment ping on SSE streams, against idle proxies."
     )

@@ -1,33 +1,50 @@
-"""A client's request and its response frame, by the relay or by FastMCP; whatever happens on the way."""
+"""A workspace as its clients reach it: every request is answered here, by the relay or by FastMCP."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from sidecar import era, frames
+from sidecar.answered import Answered
 from sidecar.channel import Frame
 from sidecar.errors import SidecarError
-from sidecar.relay import HUB_FAILED, Answered, Notify
+from sidecar.fastmcp_server import FastMCPServer
+from sidecar.relay import Relay
+from sidecar.request import HUB_FAILED, Notify
 from sidecar.session import Session
-
-if TYPE_CHECKING:
-    from sidecar.workspace import Workspace
+from sidecar.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 
-async def answer(workspace: Workspace, session: Session, frame: Frame, notify: Notify, *, relayed: bool) -> Frame:
-    """The response to a request; `notify` sends what belongs to it. Raises nothing but what cancels it."""
-    request_id, params = frame["id"], frame.get("params")
-    try:
-        if relayed:
-            return frames.result(request_id, await workspace.relay.answer(session, frame["method"], params, notify))
-        return frames.result(request_id, await workspace.fastmcp.answer(session, frame, notify))
-    except Answered as answered:
-        return frames.error(request_id, answered.error)
-    except SidecarError as error:
-        return frames.error(request_id, era.error_to_client(era.of_params(params), error.rpc()))
-    except Exception:
-        log.exception("a request failed in the hub", extra={"workspace": workspace.name, "session": session.id[:8]})
-        return frames.error(request_id, dict(HUB_FAILED))
+class Endpoint:
+    """Owned by the hub, which makes one for each workspace; the transports are given it."""
+
+    def __init__(self, workspace: Workspace, page_size: int = 0) -> None:
+        """`page_size`: how many items a page of a list has; 0: all."""
+        self.workspace = workspace
+        self.relay = Relay(workspace, page_size)
+        self.fastmcp = FastMCPServer(workspace)
+        workspace.observers.append(self.fastmcp)
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Own the workspace, and its FastMCP server around it, until `until` is set."""
+        async with self.fastmcp.running():
+            await self.workspace.run(until)
+
+    async def answer(self, session: Session, frame: Frame, notify: Notify, *, relayed: bool) -> Frame:
+        """The response to a request; `notify` sends what belongs to it. Raises nothing but what cancels it."""
+        request_id, params = frame["id"], frame.get("params")
+        try:
+            if relayed:
+                return frames.result(request_id, await self.relay.answer(session, frame["method"], params, notify))
+            return frames.result(request_id, await self.fastmcp.answer(session, frame, notify))
+        except Answered as answered:
+            return frames.error(request_id, answered.error)
+        except SidecarError as error:
+            return frames.error(request_id, era.error_to_client(era.of_params(params), error.rpc()))
+        except Exception:
+            known = {"workspace": self.workspace.name, "session": session.id[:8]}
+            log.exception("a request failed in the hub", extra=known)
+            return frames.error(request_id, dict(HUB_FAILED))

@@ -56,20 +56,6 @@ def parse(body: bytes) -> Any:
         raise BodyNotJson("The body is not JSON.") from None
 
 
-def replay(body: bytes, receive: Receive) -> Receive:
-    """What gives a body that was read already once more, and then what `receive` gives."""
-    given = False
-
-    async def receive_again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive_again
-
-
 async def never() -> Message:
     """What is received of a client that sends nothing more, for those who do not wait for that."""
     raise RuntimeError("nothing more is received")

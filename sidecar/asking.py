@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from sidecar.catalog import Catalog
 from sidecar.channel import Frame
+from sidecar.connection import Connection
 from sidecar.errors import ConnectionLost
 
-if TYPE_CHECKING:
-    from sidecar.upstream import Upstream
+
+class Reconnecting(Protocol):
+    """A server that is connected again whenever its connection ends: an upstream."""
+
+    connection: Connection | None
+    catalog: Catalog | None
+
+    async def reconnected(self, patience: float, lost: Connection | None = None) -> Connection:
+        """Wait at most `patience` seconds for another connection than `lost`. Raises SidecarError."""
 
 
 async def ask(
-    upstream: Upstream,
+    upstream: Reconnecting,
     method: str,
     params: dict[str, Any],
     timeout: float,
@@ -49,6 +58,6 @@ async def ask(
             lost = connection
 
 
-def repeatable(upstream: Upstream, method: str, params: dict[str, Any]) -> bool:
+def repeatable(upstream: Reconnecting, method: str, params: dict[str, Any]) -> bool:
     """Whether a request may be carried out twice without harm."""
     return upstream.catalog is not None and upstream.catalog.repeatable(method, params)

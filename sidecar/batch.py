@@ -9,7 +9,7 @@ from sidecar import frames
 from sidecar.channel import Frame
 from sidecar.cut import Running
 from sidecar.errors import MessageInvalid
-from sidecar.relay import Notify
+from sidecar.request import Notify
 
 if TYPE_CHECKING:
     from sidecar.stream_session import StreamSession

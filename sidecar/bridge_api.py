@@ -24,6 +24,7 @@ from bridge.models import (
     Tools,
 )
 from sidecar import frames
+from sidecar.answered import Answered
 from sidecar.channel import Frame
 from sidecar.errors import METHOD_NOT_FOUND, CallTimeout, ServerUnknown, WorkspaceUnknown
 from sidecar.history import Recorder
@@ -31,7 +32,6 @@ from sidecar.hub import Hub
 from sidecar.large.outline import whole
 from sidecar.logring import LogRing
 from sidecar.reconciler import Reconciler
-from sidecar.relay import Answered
 from sidecar.session import Session
 from sidecar.status import StatusReporter
 from sidecar.workspace import Workspace
@@ -110,7 +110,7 @@ class BridgeApi:
         params = {"name": request.tool, "arguments": request.arguments}
         try:
             async with asyncio.timeout(request.timeout):
-                result = await workspace.relay.answer(session, "tools/call", params, session.notify)
+                result = await self._hub.endpoint(workspace).relay.answer(session, "tools/call", params, session.notify)
         except Answered as answered:
             raise ServerRefused(str(answered.error.get("message")), data={"error": answered.error}) from None
         except TimeoutError:

@@ -9,6 +9,8 @@ from sidecar.errors import SidecarError
 
 Frame = dict[str, Any]
 """One JSON-RPC message as parsed JSON."""
+Put = Callable[[Frame], None]
+"""Sends a frame to a client, without waiting."""
 
 
 class Unread(dict[str, Any]):

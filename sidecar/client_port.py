@@ -1,4 +1,4 @@
-"""The client behind a server that is its own."""
+"""Clients, as the upstreams see them."""
 
 from __future__ import annotations
 
@@ -26,3 +26,20 @@ class ClientPort(Protocol):
 
     def notified(self, method: str, params: dict[str, Any]) -> None:
         """The server sent a notification."""
+
+
+class Client(Protocol):
+    """A client that is served through an upstream, with others or alone: a session."""
+
+    @property
+    def log_level(self) -> str | None:
+        """The least level of log messages that it asked for, if it did."""
+
+    def wants_log(self, level: str) -> bool:
+        """Whether it is to have log messages of this level."""
+
+    def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
+        """Send it a notification, if it is ready for it; never blocks."""
+
+    def task_changed(self, source: object, method: str, params: dict[str, Any]) -> None:
+        """A server told of one of its tasks; `source` is the upstream, as an identity."""

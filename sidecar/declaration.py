@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from sidecar.workspace import Workspace
+from sidecar.extensions import Declared
 
 CORE: dict[str, Any] = {
     "tools": {"listChanged": True},
@@ -19,9 +18,9 @@ LEGACY: dict[str, Any] = {"tasks": {"list": {}, "cancel": {}, "requests": {"tool
 """What only revision 2025-11-25 has in its core."""
 
 
-def of(workspace: Workspace, *, modern: bool) -> dict[str, Any]:
-    """The capabilities of a workspace's endpoints as of now.
+def of(declared: Declared, *, modern: bool) -> dict[str, Any]:
+    """The capabilities of the endpoints of a workspace whose servers have `declared` these extensions.
 
     Of the core protocol all that servers may bring, for they come and go; of extensions what its servers declare.
     """
-    return {**CORE, **({} if modern else LEGACY), **workspace.declared().members()}
+    return {**CORE, **({} if modern else LEGACY), **declared.members()}

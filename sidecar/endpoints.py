@@ -14,8 +14,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bridge.keys import Principal
 from bridge.settings import Settings
-from sidecar import codec, frames
-from sidecar.asgi import header, headers, not_allowed, parse, read_body, replay, respond, respond_error
+from sidecar import codec
+from sidecar.answering import Endpoint
+from sidecar.asgi import header, headers, not_allowed, respond, respond_error
 from sidecar.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
 from sidecar.http_protocol import HEAD, HttpProtocol, learn
@@ -60,7 +61,6 @@ class Endpoints:
         self._reporter = reporter
         self._metrics = metrics
         self._origins = Origins(settings)
-        self._most_bytes = settings.max_body_bytes
         self._protected = settings.protected
         self._pages: dict[str, Page] = {
             "/healthz": self._healthz,
@@ -159,33 +159,23 @@ class Endpoints:
     async def _serve(
         self, workspace: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        endpoint = self._hub.endpoint(workspace)
         if not workspace.serving.is_set():  # it was made just now
             await workspace.serving.wait()
         if rest == "":
-            await self._serve_http(workspace, principal, scope, receive, send)
+            await self._serve_http(endpoint, principal, scope, receive, send)
         elif scope["method"] == "GET":
-            await self._sse.serve_stream(workspace, scope, receive, send)
+            await self._sse.serve_stream(endpoint, scope, receive, send)
         else:
             await not_allowed(send, "GET")
 
     async def _serve_http(
-        self, workspace: Workspace, principal: Principal, scope: Scope, receive: Receive, send: Send
+        self, endpoint: Endpoint, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        if workspace.fastmcp.late is None:
-            terms = self._hub.terms
-            if session_id := await self._http.serve(workspace, scope, receive, send):
-                allowed = functools.partial(self._allowed, principal, terms)
-                learn(scope, functools.partial(self._take_request, session_id, allowed, terms), terms)
-            return
-        if scope["method"] == "POST":
-            try:  # what is no message the SDK would answer with its models' insides
-                body = await read_body(scope, receive, self._most_bytes)
-                frames.validate(parse(body))
-            except SidecarError as error:
-                await respond_error(send, error.status, error)
-                return
-            receive = replay(body, receive)
-        await workspace.fastmcp.late.serve_http(scope, receive, send)
+        terms = self._hub.terms
+        if session_id := await self._http.serve(endpoint, scope, receive, send):
+            allowed = functools.partial(self._allowed, principal, terms)
+            learn(scope, functools.partial(self._take_request, session_id, allowed, terms), terms)
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":

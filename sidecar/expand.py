@@ -20,8 +20,6 @@ class Expanded:
 
     launch: Launch
     secrets: frozenset[str]
-    variables: frozenset[str]
-    """Names of the variables referred to, those that fell back to their default included."""
 
 
 def expand(launch: Launch, environ: Mapping[str, str]) -> Expanded:
@@ -37,7 +35,7 @@ def expand(launch: Launch, environ: Mapping[str, str]) -> Expanded:
     filled = _stdio(launch, filler.fill) if isinstance(launch, StdioLaunch) else _remote(launch, filler.fill)
     if filler.missing:
         raise VariableMissing(_complaint(filler.missing), data={"variables": sorted(filler.missing)})
-    return Expanded(filled, frozenset(filler.secrets), frozenset(filler.variables))
+    return Expanded(filled, frozenset(filler.secrets))
 
 
 def with_home(launch: StdioLaunch, environ: Mapping[str, str]) -> StdioLaunch:
@@ -96,7 +94,6 @@ class _Filler:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.secrets: set[str] = set()
-        self.variables: set[str] = set()
         self.missing: dict[str, list[str]] = {}
 
     def fill(self, text: str, place: str) -> str:
@@ -106,7 +103,6 @@ class _Filler:
         return references_replaced(text, value)
 
     def _value(self, name: str, default: str | None, place: str) -> str:
-        self.variables.add(name)
         value = self._environ.get(name)
         if default is not None and not value:
             return default

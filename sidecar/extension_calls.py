@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sidecar import era, extensions, pages
 from sidecar.answered import Answered
@@ -23,7 +23,7 @@ from sidecar.errors import (
 from sidecar.lists import MAX_PAGES
 
 if TYPE_CHECKING:
-    from sidecar.relay import Relay, Request
+    from sidecar.request import Request
     from sidecar.session import Session
     from sidecar.view import Offer, View
     from sidecar.workspace import Workspace
@@ -36,10 +36,26 @@ NOT_HERE = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND})
 """Error codes of a server that does not have what a URI names."""
 
 
+class Asking(Protocol):
+    """What asks the servers of the workspace: its relay."""
+
+    async def view(self, request: Request) -> View:
+        """What the client sees. Raises WorkspaceOff, WorkspaceGone."""
+
+    async def ask(self, request: Request, offer: Offer, params: dict[str, Any]) -> dict[str, Any]:
+        """The result of a server, translated for the client. Raises Answered, SidecarError."""
+
+    async def task(self, request: Request) -> dict[str, Any]:
+        """Ask about a task, answer what it asks, or end it, where it runs."""
+
+    def missing(self, request: Request, kind: type[SidecarError], what: str) -> SidecarError:
+        """The error for what the client's view does not have."""
+
+
 class ExtensionCalls:
     """Answers the extensions' methods for the clients of one workspace."""
 
-    def __init__(self, relay: Relay, workspace: Workspace, page_size: int) -> None:
+    def __init__(self, relay: Asking, workspace: Workspace, page_size: int) -> None:
         self._relay = relay
         self._workspace = workspace
         self._page_size = page_size

@@ -1,13 +1,12 @@
 """FastMCP around the relay: handshake, `server/discover`, ping and `subscriptions/listen` of a workspace.
 
-With `fastmcp_late.py` the only place that uses FastMCP's and the SDK's insides, for the versions that are pinned.
+The only place that uses FastMCP's and the SDK's insides, for the versions that are pinned.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -31,20 +30,18 @@ from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResul
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from pydantic import BaseModel, ValidationError
 
-from bridge.settings import Settings
 from sidecar import declaration, era
+from sidecar.answered import Answered
 from sidecar.channel import Frame
 from sidecar.errors import HubStopping, ParamsInvalid, SidecarError, TooManySessions
-from sidecar.fastmcp_late import LateEntry, Take
 from sidecar.listened import Listened
-from sidecar.relay import Answered, Notify, Params
+from sidecar.request import Notify, Params
 from sidecar.session import Session
 from sidecar.upstream import RECONNECT_WAIT
 from sidecar.version import VERSION
 
 if TYPE_CHECKING:
     from sidecar.leases import Party
-    from sidecar.stream_session import StreamSession
     from sidecar.view import View
     from sidecar.workspace import Workspace
 
@@ -60,7 +57,7 @@ EVENTS: dict[str, ServerEvent] = {
 class FastMCPServer:
     """The FastMCP server of one workspace, which runs for single requests; none of its sessions lasts."""
 
-    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._fastmcp: FastMCP[Any] = FastMCP(name=workspace.name, version=VERSION)
         self._server = self._fastmcp._mcp_server
@@ -69,33 +66,24 @@ class FastMCPServer:
         self._everybody = Audience(lambda: workspace.view)
         self._audiences: dict[Party, Audience] = {}
         """Of those who see more than everybody does, while one of them listens."""
-        self.listening = 0
-        """How many requests of `subscriptions/listen` are under way."""
         self._server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
         self._server.middleware.insert(0, self._describing)
-        self.late = LateEntry(workspace, self._server, settings) if settings.relay == "late" else None
-        """The way of all requests through FastMCP, with HUB_RELAY=late."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serve while the context is open."""
-        late = self.late.running() if self.late else contextlib.nullcontext()
-        async with self._server.lifespan(self._server) as self._lifespan, late:
+        async with self._server.lifespan(self._server) as self._lifespan:
             yield
             for audience in self._all():
                 audience.handler.close()
 
-    def entered(
-        self, session: StreamSession, put: Callable[[Frame], None], end: Callable[[], None]
-    ) -> AbstractAsyncContextManager[Take | None]:
-        """What takes a session's messages late, while the context is open; none where the relay takes them before."""
-        return self.late.entered(session, put, end) if self.late else contextlib.nullcontext()
+    # --- as the workspace sees it (workspace.ListObserver) ---------------------------------------------------------
 
-    def publish(self, method: str) -> None:
+    def changed(self, method: str) -> None:
         """Tell modern listeners of a changed list."""
         self._everybody.bus.emit(EVENTS[method])
 
-    def publish_to(self, party: Party, method: str) -> None:
+    def changed_for(self, party: Party, method: str) -> None:
         """The same, for those of a party."""
         if (audience := self._audiences.get(party)) and method in EVENTS:
             audience.bus.emit(EVENTS[method])
@@ -147,7 +135,7 @@ class FastMCPServer:
             result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         if self._workspace.asking:
             await self._workspace.own.introduce()
-        capabilities = declaration.of(self._workspace, modern=ctx.method == "server/discover")
+        capabilities = declaration.of(self._workspace.declared(), modern=ctx.method == "server/discover")
         described = {**result, "capabilities": capabilities}
         if instructions := self._workspace.instructions():
             described["instructions"] = instructions
@@ -178,14 +166,14 @@ class FastMCPServer:
         audience = hearing.get() or self._everybody
         uris: list[str] = []
         self._admit()
-        self.listening += 1
+        self._workspace.listening += 1
         try:
             for uri in params.notifications.resource_subscriptions or ():
                 uris.append(uri)
                 await audience.listened.add(uri)
             return await audience.handler(ctx, params)
         finally:
-            self.listening -= 1
+            self._workspace.listening -= 1
             for uri in uris:
                 self._workspace.spawn(audience.listened.remove(uri))
 

@@ -8,6 +8,9 @@ from typing import Any
 from sidecar.channel import Frame
 from sidecar.errors import MessageInvalid
 
+MARK_OF_CALL = b'"tools/call"'
+"""What is in the body of a `tools/call`, unless it is written with escapes that nobody needs."""
+
 
 def request(request_id: int | str, method: str, params: dict[str, Any] | None = None) -> Frame:
     """A request frame."""

@@ -1,4 +1,4 @@
-"""The last hour of calls, tool by tool: what the counters of sidecar/metrics.py grew by, interval after interval."""
+"""The last hour of calls, by tool: what the counters of sidecar/metrics.py grew by in each interval."""
 
 from __future__ import annotations
 

@@ -57,11 +57,16 @@ class HttpProtocol(HttpToolsProtocol):
         """The request that the application has; behind it others may wait."""
         self.queued = 0
         """Bytes that wait for the client in outboxes, before the transport's buffer."""
+        self.write: Callable[[bytes], None]
+        """Writes a whole response to what is being taken, at once."""
+        self.end: Callable[[], None]
+        """Closes the connection, once what was written is sent."""
         self.clients: ClientConnections = self.server_state.clients  # type: ignore[attr-defined]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The client has connected."""
         super().connection_made(transport)
+        self.write, self.end = transport.write, transport.close
         self.clients.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -13,9 +13,11 @@ from bridge.keys import Principal
 from bridge.models import Event, ServerSpec, ServerState, Snapshot
 from bridge.settings import Settings
 from sidecar import codec, tasks
+from sidecar.answering import Endpoint
 from sidecar.errors import HubStopping, TooManySessions
 from sidecar.introductions import Introductions
 from sidecar.logring import SERVER_LOGGER
+from sidecar.members import Release
 from sidecar.metrics import Metrics
 from sidecar.plan import Wanted, plan
 from sidecar.pool import Pool
@@ -26,7 +28,7 @@ from sidecar.session import Session
 from sidecar.shares import may_take, uncontested
 from sidecar.tenants import Tenants
 from sidecar.upstream import Connect, Upstream
-from sidecar.workspace import Release, Workspace
+from sidecar.workspace import Workspace
 
 log = logging.getLogger(__name__)
 server_log = logging.getLogger(SERVER_LOGGER)
@@ -66,6 +68,7 @@ class Hub:
         self._publish = publish
         self._sealer = Sealer(settings.input_timeout)
         self._by_slug: dict[str, Workspace] = {}
+        self._endpoints: dict[Workspace, Endpoint] = {}
         self._ends: dict[Workspace, asyncio.Event] = {}
         self._shown: dict[Workspace, tuple[int, ...]] = {}
         """What was last told of each: servers ready, tools, resources, prompts."""
@@ -176,7 +179,8 @@ class Hub:
         if self._settings.probe_features:
             workspace.probe, workspace.introductions = self.probes.want, self.introductions
         end = self._ends[workspace] = asyncio.Event()
-        self._tasks.create_task(workspace.run(end))
+        endpoint = self._endpoints[workspace] = Endpoint(workspace, self._settings.page_size)
+        self._tasks.create_task(endpoint.run(end))
         return workspace
 
     def _start_for_key(self, base: Workspace, tenant: str) -> Workspace:
@@ -191,6 +195,7 @@ class Hub:
             session.close()
         for upstream, holder in workspace.update(Wanted(workspace.spec, ()), gone=True):
             self.pool.release(upstream, holder)
+        self._endpoints.pop(workspace, None)
         if end := self._ends.pop(workspace, None):
             end.set()
         self._sessions_changed(base)
@@ -221,6 +226,10 @@ class Hub:
         """The workspace of that slug or name."""
         return self._by_slug.get(name) or self.workspaces.get(name)
 
+    def endpoint(self, workspace: Workspace) -> Endpoint:
+        """Where the requests to a workspace are answered."""
+        return self._endpoints[workspace]
+
     async def configured(self, most: float) -> bool:
         """Whether a snapshot is in force; after a start it is waited for, for at most so many seconds."""
         if self.snapshot is None:
@@ -236,10 +245,6 @@ class Hub:
     def clients(self, workspace: Workspace) -> set[Session]:
         """The clients of a workspace, whatever their keys."""
         return workspace.clients().union(*(each.clients() for each in self.tenants.of(workspace)))
-
-    def session_count(self) -> int:
-        """How many client sessions are open."""
-        return sum(len(workspace.clients()) for workspace in self.every())
 
     def admit(self, tenant: str) -> None:
         """Make room for one more session, or listener, of a key; empty for the hub's own clients.
@@ -307,7 +312,7 @@ class Hub:
         self.departed.discard(workspace)
         self.tenants.forget(workspace)
         self._uncounted.discard(workspace)
-        for known in (self._shown, self._counted):
+        for known in (self._shown, self._counted, self._endpoints):
             known.pop(workspace, None)
         self._ends.pop(workspace).set()
 
@@ -353,9 +358,8 @@ class Hub:
                 subscriber.resource_updated(upstream, uri)
             return
         if method in tasks.NOTICES:
-            for session in self.pool.clients(upstream):
-                if (known := session.server_tasks.notice(upstream, method, params)) is not None:
-                    session.notify(method, known)
+            for client in self.pool.clients(upstream):
+                client.task_changed(upstream, method, params)
             return
         if method == "notifications/message":
             level = LOG_LEVELS.get(str(params.get("level")), logging.ERROR)
@@ -367,14 +371,14 @@ class Hub:
         attached = self.pool.clients(upstream)
         if len(attached) != 1 or self.pool.between_keys(upstream):
             return  # nothing in the protocol says which of several clients it is for
-        session = attached.pop()
-        if method != "notifications/message" or session.wants_log(str(params.get("level"))):
-            session.notify(method, params)
+        client = attached.pop()
+        if method != "notifications/message" or client.wants_log(str(params.get("level"))):
+            client.notify(method, params)
 
 
 def _attached(workspaces: Iterable[Workspace]) -> int:
     """How many sessions, and `subscriptions/listen` streams, these have."""
-    return sum(len(workspace.clients()) + workspace.fastmcp.listening for workspace in workspaces)
+    return sum(len(workspace.clients()) + workspace.listening for workspace in workspaces)
 
 
 def _visible(workspace: Workspace) -> tuple[int, ...]:

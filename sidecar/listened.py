@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sidecar.errors import SidecarError
-from sidecar.upstream import Upstream
 from sidecar.watched import Place, Watched
 
 if TYPE_CHECKING:
@@ -27,9 +26,9 @@ class Listened:
         self._watched = Watched(self)
         self._counts: Counter[str] = Counter()
 
-    def resource_updated(self, upstream: Upstream, uri: str) -> None:
+    def resource_updated(self, source: object, uri: str) -> None:
         """Called when a server tells of a changed resource."""
-        for exposed in self._watched.exposed((upstream, uri)):
+        for exposed in self._watched.exposed((source, uri)):
             self._tell(exposed)
 
     async def add(self, exposed: str) -> None:

@@ -59,6 +59,10 @@ class LogRing(logging.Handler):
         return fields
 
 
+MOST_SERVERS = 1000
+"""Servers whose records are counted at a time; where there are more, counting begins anew."""
+
+
 class ChatterLimit(logging.Filter):
     """Lets at most `rate` records a second of each server pass; put it on the logger `SERVER_LOGGER`.
 
@@ -75,6 +79,8 @@ class ChatterLimit(logging.Filter):
         server = getattr(record, "server", None)
         if not isinstance(server, str):
             return True
+        if len(self._windows) >= MOST_SERVERS and server not in self._windows:
+            self._windows.clear()
         window = self._windows.setdefault(server, _Window(record.created))
         if not 0 <= record.created - window.since < 1:
             window.since, window.passed = record.created, 0
@@ -85,10 +91,6 @@ class ChatterLimit(logging.Filter):
         if window.suppressed:
             record.suppressed, window.suppressed = window.suppressed, 0
         return True
-
-    def forget(self, server: str) -> None:
-        """The server is gone."""
-        self._windows.pop(server, None)
 
 
 class _Window:

@@ -1,8 +1,8 @@
 """Calls of modern clients: what a server wants to know becomes an `input_required` result with a sealed state.
 
 MCP 2026-07-28, Multi Round-Trip Requests. A modern server's own `input_required` passes, its state inside the hub's; a
-legacy server's request in the middle of a call is asked here (parked.py); a legacy error that wants a URL opened first
-(-32042, MCP 2025-11-25) becomes a URL elicitation, after which the call is made anew.
+legacy server's request in the middle of a call is asked here (parked.py); a legacy error that wants a URL
+opened first (-32042, MCP 2025-11-25) becomes a URL elicitation, after which the call is made anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sidecar.seal import Binding, State
 from sidecar.view import Offer
 
 if TYPE_CHECKING:
-    from sidecar.relay import Params, Request
+    from sidecar.request import Params, Request
     from sidecar.workspace import Workspace
 
 URL_ELICITATION_REQUIRED = -32042

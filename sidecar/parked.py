@@ -218,7 +218,7 @@ class Desk:
 
     Which call is asked: the one on whose stream the question came; else the oldest that this upstream serves now and
     that waits for no answer itself, and when that is over, the next. It is the same client in any case: an upstream
-    serves one session, or one call at a time (leases.py); and the answer goes to the question, whichever call carries
+    serves one session, or one call at a time (leases.py); the answer goes to the question, whichever call has
     it. Outside of any call only roots/list is kept, for the next one, as it says nothing; anything else is refused.
     """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bridge.models import ServerSpec
 from sidecar import starting
@@ -21,16 +21,37 @@ from sidecar.upstream import Upstream
 from sidecar.view import View
 
 if TYPE_CHECKING:
+    from sidecar.introductions import Introductions
+    from sidecar.members import Member, Release
     from sidecar.pool import Pool
-    from sidecar.workspace import Member, Release, Workspace
 
 log = logging.getLogger(__name__)
+
+
+class Servers(Protocol):
+    """The workspace, as far as its sessions' own servers need it."""
+
+    members: dict[str, Member]
+    sessions: set[Session]
+    view: View
+    introductions: Introductions | None
+    tenant: str
+
+    @property
+    def name(self) -> str:
+        """Its name, unique."""
+
+    def ask_again(self) -> None:
+        """Have the servers that it lacks, if there is room for them now."""
+
+    def build(self, own: dict[str, Upstream], before: View | None = None) -> View:
+        """The view of who has these upstreams of its own."""
 
 
 class PerClient:
     """Owned by the workspace; `parties` are what modern clients have instead of sessions."""
 
-    def __init__(self, workspace: Workspace, pool: Pool, parties: Parties) -> None:
+    def __init__(self, workspace: Servers, pool: Pool, parties: Parties) -> None:
         self._workspace = workspace
         self._pool = pool
         self._parties = parties

@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from bridge.models import ServerSpec
 from sidecar.catalog import Greeting
-from sidecar.client_port import ClientPort
+from sidecar.client_port import Client, ClientPort
 from sidecar.errors import TooManyInstances
-from sidecar.listener import Listener
 from sidecar.lists import Undeclared
 from sidecar.metrics import Metrics
 from sidecar.shares import may_take, uncontested
-from sidecar.upstream import Connect, Prepare, Upstream
-
-if TYPE_CHECKING:
-    from sidecar.session import Session
+from sidecar.upstream import Connect, Listener, Prepare, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +26,7 @@ class Holder(Protocol):
     def tenant(self) -> str:
         """Id of the key whose it is; empty for the hub's own."""
 
-    def clients(self) -> Iterable[Session]:
+    def clients(self) -> Iterable[Client]:
         """The clients that are served through it."""
 
 
@@ -176,7 +172,7 @@ class Pool:
         finally:
             self._draining.discard(upstream)
 
-    def clients(self, upstream: Upstream) -> set[Session]:
+    def clients(self, upstream: Upstream) -> set[Client]:
         """The clients that it serves, in whichever workspace."""
         return {client for holder in self._holders(upstream) for client in holder.clients()}
 

@@ -15,7 +15,7 @@ from sidecar.session import Session
 from sidecar.view import Offer
 
 if TYPE_CHECKING:
-    from sidecar.relay import Params, Request
+    from sidecar.request import Params, Request
 
 MOST_ROUNDS = 10
 """As the SDKs have it."""

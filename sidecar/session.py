@@ -109,10 +109,15 @@ class Session(ABC):
         """The clients behind it: one, unless it only stands for requests that have no session (pool.Holder)."""
         return (self,)
 
-    def resource_updated(self, upstream: Upstream, uri: str) -> None:
+    def resource_updated(self, source: object, uri: str) -> None:
         """A resource that this client subscribed to has changed."""
-        for exposed in self.watched.exposed((upstream, uri)):
+        for exposed in self.watched.exposed((source, uri)):
             self.notify("notifications/resources/updated", {"uri": exposed})
+
+    def task_changed(self, source: object, method: str, params: dict[str, Any]) -> None:
+        """A server told of one of its tasks; `source` is the upstream, as an identity."""
+        if (known := self.server_tasks.notice(source, method, params)) is not None:
+            self.notify(method, known)
 
     async def reported(self, params: dict[str, Any]) -> None:
         """The client reports progress of what one of its own servers asked it for."""
@@ -143,6 +148,6 @@ class Session(ABC):
         return self.correlation(self.count())
 
 
-def least(sessions: Iterable[Session]) -> str | None:
-    """The most verbose log level that one of them asked for; None where none did."""
-    return min((session.log_level for session in sessions if session.log_level), key=LEVELS.index, default=None)
+def least(levels: Iterable[str | None]) -> str | None:
+    """The most verbose of the log levels that clients asked for; None where none did."""
+    return min((level for level in levels if level), key=LEVELS.index, default=None)

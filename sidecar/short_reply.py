@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sidecar import codec
 from sidecar.asgi import never
@@ -13,7 +13,21 @@ from sidecar.ping_timer import PingTimer
 from sidecar.reply import Reply, respond_json
 
 if TYPE_CHECKING:
-    from sidecar.streamable import HttpSession
+    from sidecar.cut import Running
+    from sidecar.workspace import Workspace
+
+
+class ReplyOwner(Protocol):
+    """The session whose call is answered."""
+
+    head: bytes
+    """How the response begins, where it is one write."""
+    headers: tuple[tuple[bytes, bytes], ...]
+    running: dict[int | str, Running]
+    workspace: Workspace
+
+    def release(self, reply: ShortReply) -> None:
+        """The reply is finished."""
 
 
 class ShortReply:
@@ -26,7 +40,7 @@ class ShortReply:
 
     def __init__(
         self,
-        session: HttpSession,
+        session: ReplyOwner,
         request_id: int | str,
         connection: HttpProtocol,
         pings: PingTimer,
@@ -55,7 +69,7 @@ class ShortReply:
         if not self._allowed():
             if self._full is not None:
                 self._full.drop()
-            self._connection.transport.close()
+            self._connection.end()
         elif self._full is None:
             try:
                 data = codec.dumps_small(frame)

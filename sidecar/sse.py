@@ -11,15 +11,15 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from sidecar import era, frames, inbound, tool_call
+from sidecar.answering import Endpoint
 from sidecar.asgi import disconnected, parse, read_body, respond, respond_error
 from sidecar.batch import Batch
-from sidecar.channel import Frame
+from sidecar.channel import Frame, Put
 from sidecar.cut import Cut
 from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError, TooManySessions
-from sidecar.fastmcp_late import Take
 from sidecar.http_protocol import HttpProtocol, Now, response_writer
 from sidecar.outbox import Outbox
-from sidecar.stream_session import Put, StreamSession, StreamSessions
+from sidecar.stream_session import StreamSession, StreamSessions
 from sidecar.workspace import Workspace
 
 TAKEN = b"HTTP/1.1 202 Accepted\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
@@ -31,13 +31,11 @@ class SseSession(StreamSession):
 
     transport = "sse"
 
-    def __init__(self, workspace: Workspace, send: Send, now: Now) -> None:
-        super().__init__(workspace)
+    def __init__(self, endpoint: Endpoint, send: Send, now: Now) -> None:
+        super().__init__(endpoint)
         self.stream = Outbox(send, self.close, now=now)
         self.began = False
         """Whether there was a request, which decides for the era."""
-        self.late: Take | None = None
-        """Takes every message instead of the relay, with HUB_RELAY=late."""
         self.over = Cut()
         """Ends the stream, and the session with it."""
 
@@ -86,8 +84,6 @@ class SseSession(StreamSession):
         """
         if "method" not in frame:
             self.take_response(frame)
-        elif self.late is not None:
-            await self._pass_late(frame, self.late)
         elif "id" not in frame:
             self.take_notification(frame)
         elif not self.ended:
@@ -97,7 +93,7 @@ class SseSession(StreamSession):
 
     def take(self, frame: Frame) -> bool:
         """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
-        if self.late is not None or self.modern or not self.version or not tool_call.may_begin(self, frame):
+        if self.modern or not self.version or not tool_call.may_begin(self, frame):
             return False
         return tool_call.begin(self, frame, self.put_notification, self.stream.put)
 
@@ -112,7 +108,7 @@ class SseSession(StreamSession):
             if (refusal := self._refusal(frame, scope, modern)) is not None:
                 self.stream.put(frames.error(frame["id"], refusal))
             else:
-                relayed = self.workspace.relay.takes(method, modern=True) if modern else self.relayed(method)
+                relayed = self.endpoint.relay.takes(method, modern=True) if modern else self.relayed(method)
                 response = await self.answer(frame, cut, self.put_notification, relayed=relayed)
                 if (response := response or self.cut_response(frame["id"])) is not None:
                     self.stream.put(response)
@@ -124,11 +120,6 @@ class SseSession(StreamSession):
         if self.modern:
             return inbound.over_stream(frame, scope)
         return inbound.ENVELOPED_ON_LEGACY if modern and frame["method"] != "initialize" else None
-
-    async def _pass_late(self, frame: Frame, late: Take) -> None:
-        if frame.get("method") == "notifications/initialized":
-            self.initialized = bool(self.version)
-        await late(frame)
 
 
 def _messages(scope: Scope) -> str:
@@ -143,24 +134,24 @@ async def _taken(send: Send) -> None:
 class SseTransport(StreamSessions[SseSession]):
     """The SSE sessions of all workspaces."""
 
-    async def serve_stream(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve_stream(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """GET: one session from connect to disconnect."""
         if self._closing:
             await respond_error(send, 503, HubStopping("The hub is stopping."))
             return
+        workspace = endpoint.workspace
         try:
             workspace.admit()
         except TooManySessions as error:
             await respond_error(send, error.status, error)
             return
-        session = SseSession(workspace, send, response_writer(scope))
+        session = SseSession(endpoint, send, response_writer(scope))
         self._sessions[session.id] = session
         workspace.join(session)
         try:
             session.put_raw(f"event: endpoint\r\ndata: {_messages(scope)}?session_id={session.id}\r\n\r\n".encode())
-            async with workspace.fastmcp.entered(session, session.stream.put, session.close) as session.late:
-                with session.over:
-                    await disconnected(receive)
+            with session.over:
+                await disconnected(receive)
             await session.stream.close()
         finally:
             session.end()
@@ -194,5 +185,5 @@ class SseTransport(StreamSessions[SseSession]):
         session, frame = self.called(session_id, body)
         if session is None or frame is None or not session.take(frame):
             return False
-        connection.transport.write(TAKEN)
+        connection.write(TAKEN)
         return True

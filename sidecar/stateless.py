@@ -2,63 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
-from sidecar import answering, codec, era, frames, inbound
+from sidecar import codec, frames, inbound
 from sidecar.asgi import header, parse, read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.cut import Cut
-from sidecar.errors import INTERNAL_ERROR, HubStopping, MessageInvalid, SidecarError
+from sidecar.errors import HubStopping, MessageInvalid, SidecarError
 from sidecar.reply import Reply
-from sidecar.session import Session
-from sidecar.shares import Caller
+from sidecar.request_session import ModernRequest
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
+    from sidecar.answering import Endpoint
     from sidecar.workspace import Workspace
-
-
-class Sessionless(Session):
-    """Stands for all modern HTTP requests to a workspace, and holds the upstreams that they have to themselves."""
-
-    transport, lasting = "http", False
-    modern = True
-
-    def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
-        """Nothing to do: changes reach these clients through `subscriptions/listen`."""
-
-    def clients(self) -> tuple[Session, ...]:
-        """None: nobody is connected."""
-        return ()
-
-    async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Refused: the modern era has no requests of servers."""
-        return frames.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: this client cannot be asked"})
-
-
-class ModernRequest(Sessionless):
-    """One of them, as long as it lasts, with the capabilities that it declares (`_meta`, clientCapabilities).
-
-    It joins no workspace and is no client; what it needs to hold, its workspace's `Sessionless` holds for it.
-    """
-
-    def __init__(self, standing: Sessionless, params: dict[str, Any], address: str = "") -> None:
-        super().__init__(standing.id)
-        self._standing = standing
-        self.caller = Caller(standing.tenant, address)
-        declared = params["_meta"].get(era.CAPABILITIES_KEY)
-        self.capabilities = declared if isinstance(declared, dict) else {}
-
-    @property
-    def holder(self) -> Session:
-        """The workspace's `Sessionless`."""
-        return self._standing
-
-    def next_correlation(self) -> str:
-        """Counted over all of them."""
-        return self._standing.next_correlation()
 
 
 class Stateless:
@@ -73,7 +32,7 @@ class Stateless:
         for cut in self._running:
             cut.cancel()
 
-    async def serve(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or notification."""
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
@@ -87,10 +46,10 @@ class Stateless:
             await respond_error(send, 406, NOT_ACCEPTABLE)
         elif "id" not in frame:
             await self._notified(scope, send)
-        elif (refusal := _refusal(workspace, frame, scope)) is not None:
+        elif (refusal := _refusal(endpoint.workspace, frame, scope)) is not None:
             await _respond(send, frames.error(frame["id"], refusal))
         else:
-            await self._answer(workspace, frame, _address(scope), receive, send)
+            await self._answer(endpoint, frame, _address(scope), receive, send)
 
     async def _notified(self, scope: Scope, send: Send) -> None:
         """Nothing that a modern client could tell means anything to the hub: it cancels by closing the response."""
@@ -100,15 +59,15 @@ class Stateless:
         else:
             await respond(send, 202, b"", b"application/json")
 
-    async def _answer(self, workspace: Workspace, frame: Frame, address: str, receive: Receive, send: Send) -> None:
-        request, cut = ModernRequest(workspace.sessionless, frame["params"], address), Cut()
+    async def _answer(self, endpoint: Endpoint, frame: Frame, address: str, receive: Receive, send: Send) -> None:
+        request, cut = ModernRequest(endpoint.workspace.sessionless, frame["params"], address), Cut()
         reply = Reply(receive, send, cut, self._settings.ping_interval, leaves=True)
-        relayed = workspace.relay.takes(frame["method"], modern=True)
+        relayed = endpoint.relay.takes(frame["method"], modern=True)
         self._running.add(cut)
         response = None
         try:
             with cut:
-                response = await answering.answer(workspace, request, frame, reply.notify, relayed=relayed)
+                response = await endpoint.answer(request, frame, reply.notify, relayed=relayed)
             if response is None:  # the hub stops, or there is nobody to read this
                 response = frames.error(frame["id"], HubStopping("The hub is stopping.").rpc())
             await reply.finish(inbound.status_of(response), response)

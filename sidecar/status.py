@@ -16,11 +16,12 @@ from sidecar import memory
 from sidecar.catalog import Greeting
 from sidecar.errors import StillStarting
 from sidecar.hub import Hub
+from sidecar.members import Member
 from sidecar.reconciler import Reconciler
 from sidecar.redact import Redactor
 from sidecar.upstream import Upstream
 from sidecar.version import VERSION
-from sidecar.workspace import Member, Workspace
+from sidecar.workspace import Workspace
 from sidecar.workspace_state import MemberState, condition
 
 ORDER: tuple[UpstreamState, ...] = ("ready", "starting", "backoff", "failed", "stopped")

@@ -5,32 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sidecar import answering, codec, frames
-from sidecar.channel import Frame
+from sidecar import codec, frames
+from sidecar.channel import Frame, Put
 from sidecar.cut import Cut, Running
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
 from sidecar.outbox import PING
-from sidecar.relay import Notify
+from sidecar.request import Notify
 from sidecar.session import Session
-from sidecar.tool_call import MARK
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
+    from sidecar.answering import Endpoint
     from sidecar.workspace import Workspace
 
-Put = Callable[[Frame], None]
 S = TypeVar("S", bound="StreamSession")
 
 
 class StreamSession(Session):
     """Over HTTP+SSE, or a legacy one over Streamable HTTP. `end` is called by whoever opened it."""
 
-    def __init__(self, workspace: Workspace, session_id: str | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, session_id: str | None = None) -> None:
         super().__init__(session_id)
-        self.workspace = workspace
+        self.endpoint = endpoint
+        self.workspace = endpoint.workspace
         self.initialized = False
         """Whether the client said that it is ready for notices."""
         self.running: dict[int | str, Running] = {}
@@ -73,7 +73,7 @@ class StreamSession(Session):
 
     def relayed(self, method: str) -> bool:
         """Whether the relay takes a legacy request: past the handshake; what it does not take is FastMCP's."""
-        return bool(self.version) and self.workspace.relay.takes(method, modern=False)
+        return bool(self.version) and self.endpoint.relay.takes(method, modern=False)
 
     @contextlib.contextmanager
     def under_way(self, frame: Frame) -> Iterator[Cut]:
@@ -91,7 +91,7 @@ class StreamSession(Session):
         """The response to a request; none if it was cut short."""
         response = None
         with cut:
-            response = await answering.answer(self.workspace, self, frame, notify, relayed=relayed)
+            response = await self.endpoint.answer(self, frame, notify, relayed=relayed)
         if response is not None and frame["method"] == "initialize" and "result" in response:
             self.version = str(response["result"].get("protocolVersion"))
             self.greeted(frame.get("params") or {})
@@ -119,7 +119,7 @@ class StreamSession(Session):
         elif method == "notifications/roots/list_changed":
             self.workspace.spawn(self.roots_changed())
         elif self.version:
-            self.workspace.spawn(self.workspace.relay.extended.noticed(self, method, frame.get("params") or {}))
+            self.workspace.spawn(self.endpoint.relay.extended.noticed(self, method, frame.get("params") or {}))
 
     # --- its end -------------------------------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ class StreamSessions(Generic[S]):
     def called(self, session_id: str, body: bytes) -> tuple[S | None, Frame | None]:
         """A session and the message that came for it, where that may be a call of a tool; none where it is not."""
         session = self._sessions.get(session_id)
-        if session is None or MARK not in body or len(body) > self._settings.max_body_bytes:
+        if session is None or frames.MARK_OF_CALL not in body or len(body) > self._settings.max_body_bytes:
             return None, None
         try:
             return session, frames.validate(codec.loads(body), nulls=frames.may_have_nulls(body))

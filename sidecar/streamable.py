@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import Receive, Scope, Send
 
 from sidecar import codec, frames, inbound, tool_call
+from sidecar.answering import Endpoint
 from sidecar.asgi import disconnected, header, not_allowed, parse, read_body, respond, respond_error
 from sidecar.batch import Batch
 from sidecar.catalog import CHANGED
-from sidecar.channel import Frame
+from sidecar.channel import Frame, Put
 from sidecar.cut import Cut
 from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, HubStopping, MessageInvalid, SidecarError
 from sidecar.http_protocol import HttpProtocol
@@ -30,8 +31,7 @@ from sidecar.reply import Reply
 from sidecar.session_ids import Handshake, SessionIds, binding
 from sidecar.short_reply import ShortReply
 from sidecar.stateless import NOT_ACCEPTABLE, Stateless
-from sidecar.stream_session import Put, StreamSession, StreamSessions
-from sidecar.workspace import Workspace
+from sidecar.stream_session import StreamSession, StreamSessions
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
@@ -48,9 +48,9 @@ class HttpSession(StreamSession):
     transport = "http"
 
     def __init__(
-        self, workspace: Workspace, idle: float, forget: Callable[[HttpSession], None], session_id: str | None = None
+        self, endpoint: Endpoint, idle: float, forget: Callable[[HttpSession], None], session_id: str | None = None
     ) -> None:
-        super().__init__(workspace, session_id)
+        super().__init__(endpoint, session_id)
         self._name_responses()
         self.stream: Outbox | None = None
         """That of the client's GET request, while there is one."""
@@ -247,20 +247,20 @@ class HttpTransport(StreamSessions[HttpSession]):
         self._stateless.end()
         self._pings.close()
 
-    async def serve(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> str:
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> str:
         """One HTTP request to a workspace's endpoint, of either era; the id of the session that may have `take`."""
         version = header(scope, b"mcp-protocol-version").decode("latin-1")
         legacy, method = inbound.is_legacy(version), scope["method"]
         if self._closing:
             await respond_error(send, 503, HubStopping("The hub is stopping."))
         elif method == "POST" and legacy:
-            return await self._post(workspace, scope, receive, send)
+            return await self._post(endpoint, scope, receive, send)
         elif method == "POST":
-            await self._stateless.serve(workspace, scope, receive, send)
+            await self._stateless.serve(endpoint, scope, receive, send)
         elif not legacy:
             await self._no_such_method(version, send)
         elif method in ("GET", "DELETE"):
-            await self._get_or_delete(workspace, scope, receive, send)
+            await self._get_or_delete(endpoint, scope, receive, send)
         else:
             await not_allowed(send, METHODS)
         return ""
@@ -271,7 +271,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         else:
             await respond_error(send, 400, MessageInvalid(f"The MCP-Protocol-Version {version[:40]!r} is not served."))
 
-    async def _post(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> str:
+    async def _post(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> str:
         """One message of a session, or the handshake that begins one; the id of the session that may have `take`."""
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
@@ -280,20 +280,20 @@ class HttpTransport(StreamSessions[HttpSession]):
                 await respond_error(send, 406, NOT_ACCEPTABLE)
                 return ""
             if isinstance(message, list):
-                await self._serve_batch(message, workspace, scope, receive, send)
+                await self._serve_batch(message, endpoint, scope, receive, send)
                 return ""
             frame = frames.validate(message)
             if (refusal := inbound.enveloped(frame, scope)) is not None:
                 response = frames.error(frame["id"], refusal)
                 await respond(send, inbound.status_of(response), codec.dumps(response), b"application/json")
             elif frame.get("method") == "initialize" and "id" in frame and not header(scope, b"mcp-session-id"):
-                await self._greet(workspace, frame, scope, send)
+                await self._greet(endpoint, frame, scope, send)
             else:
-                session, streams = self._named(scope, workspace), inbound.prefers_stream(header(scope, b"accept"))
+                session, streams = self._named(scope, endpoint), inbound.prefers_stream(header(scope, b"accept"))
                 await self._serve(session, frame, receive, send, streams)
                 return "" if streams else session.id
         except SidecarError as error:
-            self.not_taken(error, header(scope, b"mcp-session-id").decode("latin-1"), workspace)
+            self.not_taken(error, header(scope, b"mcp-session-id").decode("latin-1"), endpoint.workspace)
             await respond_error(send, error.status, error)
         return ""
 
@@ -316,19 +316,20 @@ class HttpTransport(StreamSessions[HttpSession]):
             await respond(send, 202, b"", b"application/json", session.headers)
 
     async def _serve_batch(
-        self, messages: list[Any], workspace: Workspace, scope: Scope, receive: Receive, send: Send
+        self, messages: list[Any], endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Raises MessageInvalid, SessionUnknown."""
         if not header(scope, b"mcp-session-id"):
             raise MessageInvalid(frames.BATCH)
-        session = self._named(scope, workspace)
+        session = self._named(scope, endpoint)
         with session.in_use():
             await session.serve_batch(Batch(session, messages), receive, send, self._settings.ping_interval)
 
-    async def _greet(self, workspace: Workspace, frame: Frame, scope: Scope, send: Send) -> None:
+    async def _greet(self, endpoint: Endpoint, frame: Frame, scope: Scope, send: Send) -> None:
         """The handshake; where it fails there is no session."""
+        workspace = endpoint.workspace
         workspace.admit()
-        session = HttpSession(workspace, self._settings.session_idle_timeout, self._forget)
+        session = HttpSession(endpoint, self._settings.session_idle_timeout, self._forget)
         headers: tuple[Header, ...] = ()
         with session.in_use():
             workspace.join(session)
@@ -349,21 +350,22 @@ class HttpTransport(StreamSessions[HttpSession]):
         if session.resumed:
             self._ids.retire(session.id)
 
-    def _resume(self, session_id: str, workspace: Workspace, scope: Scope) -> None:
+    def _resume(self, session_id: str, endpoint: Endpoint, scope: Scope) -> None:
         """Go on with a session of an earlier process of the hub, if the id is one. Raises TooManySessions."""
+        workspace = endpoint.workspace
         handshake = self._ids.read(session_id, binding(workspace, scope))
         if handshake is None or workspace.refusal():
             return
         if scope["method"] != "DELETE":  # what is about to end needs no room
             workspace.admit()
-        session = HttpSession(workspace, self._settings.session_idle_timeout, self._forget, session_id)
+        session = HttpSession(endpoint, self._settings.session_idle_timeout, self._forget, session_id)
         session.resume(handshake)
         workspace.join(session)
         self._sessions[session_id] = session
         known = {"session": session_id[:8], "correlation": session.mark, "workspace": workspace.name}
         log.info("a session goes on", extra=known)
 
-    def _named(self, scope: Scope, workspace: Workspace) -> HttpSession:
+    def _named(self, scope: Scope, endpoint: Endpoint) -> HttpSession:
         """The session that a request names.
 
         Raises:
@@ -377,15 +379,15 @@ class HttpTransport(StreamSessions[HttpSession]):
                 "The request names no session.", hint="Send `initialize` first, then its Mcp-Session-Id header."
             )
         if session_id not in self._sessions:
-            self._resume(session_id, workspace, scope)
-        return self.find(session_id, workspace)
+            self._resume(session_id, endpoint, scope)
+        return self.find(session_id, endpoint.workspace)
 
-    async def _get_or_delete(self, workspace: Workspace, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _get_or_delete(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if scope["method"] == "GET" and not inbound.accepts(header(scope, b"accept"))[1]:
                 await respond_error(send, 406, NOT_ACCEPTABLE)
                 return
-            session = self._named(scope, workspace)
+            session = self._named(scope, endpoint)
         except SidecarError as error:
             await respond_error(send, error.status, error)
             return

@@ -13,14 +13,13 @@ from sidecar.errors import ConnectionLost
 
 if TYPE_CHECKING:
     from sidecar.connection import Connection
-    from sidecar.upstream import Upstream
 
 
 class Subscriber(Protocol):
     """Who is told of a changed resource."""
 
-    def resource_updated(self, upstream: Upstream, uri: str) -> None:
-        """The resource, under the server's own URI, changed."""
+    def resource_updated(self, source: object, uri: str) -> None:
+        """The resource changed; `uri` is the server's own, and `source` the upstream that serves it, as an identity."""
 
 
 class Wanted:

@@ -85,9 +85,9 @@ class Tasks:
             self._known[exposed] = replace(self._known[exposed], until=_until(result["ttlMs"]))
         return named(exposed, result)
 
-    def notice(self, upstream: Upstream, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
+    def notice(self, source: object, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
         """The params of a notification about a task as the client gets them; None where the task is not its own."""
-        exposed = self.exposed(upstream, str(params.get("taskId")))
+        exposed = self.exposed(source, str(params.get("taskId")))
         if exposed is None:
             return None
         offer = self._known[exposed].offer
@@ -104,9 +104,9 @@ class Tasks:
             raise TaskUnknown("This client has no such task.")
         return self._known[exposed]
 
-    def exposed(self, upstream: Upstream, task_id: str) -> str | None:
+    def exposed(self, source: object, task_id: str) -> str | None:
         """The id by which the client knows a server's task; None where it is not the session's."""
-        place = (upstream, task_id)
+        place = (source, task_id)
         return next((exposed for exposed, task in self._known.items() if (task.upstream, task.id) == place), None)
 
     def _free(self, task: Task) -> str:

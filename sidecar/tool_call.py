@@ -9,23 +9,42 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sidecar import asking, era, frames, uris
-from sidecar.channel import Frame
+from sidecar.answered import Answered
+from sidecar.channel import Frame, Put
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.mux import BY_CLIENT, Told
-from sidecar.relay import HUB_FAILED, Answered, Notify, log_failure, progress_of
+from sidecar.request import HUB_FAILED, Notify, log_failure, progress_of
 
 if TYPE_CHECKING:
-    from sidecar.stream_session import Put, StreamSession
+    from sidecar.cut import Running
+    from sidecar.shares import Caller
     from sidecar.view import Offer, Route
+    from sidecar.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 METHOD = "tools/call"
-MARK = b'"tools/call"'
-"""What is in the body of a call, however it is written but for escapes that nobody needs."""
+
+
+class DirectCaller(Protocol):
+    """The session of a client that calls: what a call needs of it."""
+
+    caller: Caller
+    running: dict[int | str, Running]
+    ended: bool
+    workspace: Workspace
+
+    def count(self) -> int:
+        """A request has come: its number."""
+
+    def correlation(self, number: int) -> str:
+        """The id that follows the request of that number through the logs."""
+
+    def cut_response(self, request_id: int | str) -> Frame | None:
+        """What a request is answered with that was cancelled; None: with nothing."""
 
 
 class ToolCall(Told):
@@ -45,7 +64,7 @@ class ToolCall(Told):
         "_tool",
     )
 
-    def __init__(self, session: StreamSession, request_id: int | str, route: Route, put: Put) -> None:
+    def __init__(self, session: DirectCaller, request_id: int | str, route: Route, put: Put) -> None:
         self._session = session
         self._id = request_id
         self._offer: Offer = route.offer
@@ -155,7 +174,7 @@ class ToolCall(Told):
         self._offer.upstream.over(self._tool, self._began, outcome)
 
 
-def may_begin(session: StreamSession, frame: Frame) -> bool:
+def may_begin(session: DirectCaller, frame: Frame) -> bool:
     """Whether a legacy session's message is a call of a tool, and one as any other."""
     params = frame.get("params")
     if frame.get("method") != METHOD or "id" not in frame or params is None or "task" in params:
@@ -165,7 +184,7 @@ def may_begin(session: StreamSession, frame: Frame) -> bool:
     return not session.ended and frame["id"] not in session.running and era.of_params(params) == "legacy"
 
 
-def begin(session: StreamSession, frame: Frame, notify: Notify, put: Put) -> bool:
+def begin(session: DirectCaller, frame: Frame, notify: Notify, put: Put) -> bool:
     """Send a call that `may_begin`, if it can go to its server at once; its response is `put` later.
 
     False where it cannot: then nothing has happened.

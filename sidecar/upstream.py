@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerState, UpstreamState
@@ -25,7 +25,6 @@ from sidecar.errors import (
     StartTimeout,
     VariableMissing,
 )
-from sidecar.listener import Listener
 from sidecar.lists import Undeclared
 from sidecar.metrics import Metrics
 from sidecar.mux import Progress
@@ -42,6 +41,16 @@ RECONNECT_WAIT = 5.0
 Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]
 Prepare = Callable[[ServerSpec, Callable[[ErrorBody | None], None]], Awaitable[None]]
 """What has to be there before a server can be started; tells what it waits for, which is not limited in time."""
+
+
+class Listener(Protocol):
+    """Who is told of what an upstream does. Called on the event loop; must neither block nor raise."""
+
+    def upstream_changed(self, upstream: Upstream) -> None:
+        """Its state, its troubles or its lists changed."""
+
+    def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
+        """The server sent a notification that is neither progress nor list_changed."""
 
 
 class Upstream:
@@ -223,17 +232,12 @@ class Upstream:
         """Its state for people: `degraded` where it is ready and something is wrong with it."""
         return "degraded" if self.state == "ready" and self.troubles.all else self.state
 
-    def set_troubles(self, source: str, troubles: Iterable[ErrorBody]) -> None:
-        """Take over what is wrong with it, though it can be used, as one `source` sees it now."""
-        if self.troubles.set(self.spec.key, source, tuple(troubles)):
-            self._tell()
-
     # --- what the connection tells (connection.Owner) --------------------------------------------------------------
 
     def catalog_read(self, connection: Connection) -> None:
         """The server is ready, or its lists or their troubles changed."""
         self.connection, self.catalog, self.tried = connection, connection.catalog, True
-        self.troubles.set(self.spec.key, "lists", connection.troubles)
+        self.troubles.set(self.spec.key, connection.troubles)
         if self.state == "ready":
             self._tell()
             return

@@ -38,7 +38,7 @@ class Watched:
         """Where a resource is subscribed to, if it is."""
         return self._places.get(exposed)
 
-    def exposed(self, place: Place) -> list[str]:
+    def exposed(self, place: tuple[object, str]) -> list[str]:
         """The client's URIs that lead to a place."""
         known = {**self._places, **self._moving}
         return [uri for uri in known if place in (self._places.get(uri), self._moving.get(uri))]

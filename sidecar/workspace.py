@@ -6,29 +6,28 @@ import asyncio
 import logging
 import shlex
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from bridge.models import ServerSpec, WorkspaceSpec
 from bridge.settings import Settings
 from sidecar import extensions, starting
 from sidecar import view as views
 from sidecar.catalog import CHANGED
+from sidecar.client_port import Client
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
-from sidecar.fastmcp_server import FastMCPServer
 from sidecar.introductions import Introductions
-from sidecar.leases import Parties
+from sidecar.leases import Parties, Party
+from sidecar.members import Member, Release
 from sidecar.mux import Progress
 from sidecar.parked import Parked
 from sidecar.per_client import PerClient
 from sidecar.plan import Wanted
-from sidecar.pool import Holder, Pool
-from sidecar.relay import Relay
+from sidecar.pool import Pool
+from sidecar.request_session import Sessionless
 from sidecar.seal import Sealer
 from sidecar.session import Session, least
 from sidecar.shares import Caller
-from sidecar.stateless import Sessionless
 from sidecar.upstream import Upstream
 from sidecar.version import VERSION
 from sidecar.view import View
@@ -40,25 +39,18 @@ USUAL_LEVEL = "info"
 """What a server is to log when nobody who asked for a level is left: nothing in the protocol takes a level back."""
 LIST_NOTICES = tuple(CHANGED)
 
-Release = tuple[Upstream, Holder]
-"""An upstream that a holder no longer needs."""
 
+class ListObserver(Protocol):
+    """Who is told of changes of what a workspace shows. Called on the event loop; must neither block nor raise."""
 
-@dataclass(slots=True)
-class Member:
-    """A server in the workspace. While a changed one starts, the one before goes on serving: make before break."""
+    def changed(self, method: str) -> None:
+        """A list changed for everybody; `method` is that of the notification."""
 
-    spec: ServerSpec
-    upstream: Upstream | None
-    """None in `per_client` mode, where each session has its own; and where there are as many as there may be."""
-    before: Upstream | None = None
-    refused: SidecarError | None = None
-    """That there are as many as there may be, which is so of a key's own servers only."""
+    def changed_for(self, party: Party, method: str) -> None:
+        """The same, for a party that has servers of its own."""
 
-    @property
-    def serving(self) -> Upstream | None:
-        """The upstream that answers now."""
-        return self.before if self.before and self.upstream and not self.upstream.tried else self.upstream
+    def follow(self) -> None:
+        """Resources may be served elsewhere now."""
 
 
 class Workspace:
@@ -85,7 +77,9 @@ class Workspace:
         self.members: dict[str, Member] = {}
         self.asking = False
         """Whether there is a server that may ask its clients."""
-        self.relay = Relay(self, settings.page_size)
+        self.observers: list[ListObserver] = []
+        self.listening = 0
+        """How many requests of `subscriptions/listen` are under way."""
         self.probe: Callable[[Iterable[Upstream], dict[str, Any]], None] | None = None
         """Told which shared servers a client lists, and what the client can do."""
         self.introductions: Introductions | None = None
@@ -96,11 +90,10 @@ class Workspace:
         self._on_sessions = on_sessions
         self._tasks: asyncio.TaskGroup | None = None
         self.sessionless = Sessionless()
-        self.fastmcp = FastMCPServer(self, settings)
         self.sealer = sealer
         self.parked = Parked(settings.input_timeout)
         self.parties = Parties(
-            pool, settings.session_idle_timeout, settings.input_timeout, self.fastmcp.publish_to, self.join, self.leave
+            pool, settings.session_idle_timeout, settings.input_timeout, self._changed_for, self.join, self.leave
         )
         self.own = PerClient(self, pool, self.parties)
         self.admit: Callable[[], None] = _anybody
@@ -123,9 +116,9 @@ class Workspace:
         return sum(1 for upstream in serving if upstream is None or upstream.state == "ready")
 
     async def run(self, until: asyncio.Event) -> None:
-        """Own the workspace's FastMCP server and small tasks until `until` is set."""
+        """Own the workspace's small tasks until `until` is set."""
         self.join(self.sessionless)
-        async with self.fastmcp.running(), asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             self.serving.set()
             try:
@@ -181,7 +174,7 @@ class Workspace:
         except TooManyInstances as error:
             log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": self.name})
             return Member(spec, None, refused=error)
-        upstream.log_level = least(self._pool.clients(upstream))
+        upstream.log_level = _level(self._pool.clients(upstream))
         return Member(spec, upstream)
 
     def refused(self) -> frozenset[str]:
@@ -230,14 +223,20 @@ class Workspace:
         before, self.view = self.view, self.build({}, self.view)
         self.common_view = self.view if all(member.upstream for member in self.members.values()) else None
         for method in LIST_NOTICES if announce else self.view.changed(before):
-            self.fastmcp.publish(method)
-        self.fastmcp.follow()
+            for observer in self.observers:
+                observer.changed(method)
+        for observer in self.observers:
+            observer.follow()
         for session in self.sessions:
             changes = self._refresh_session(session, before)
             for method in LIST_NOTICES if announce else changes:
                 session.notify(method)
             if session.watched:
                 self.spawn(session.watched.follow(partial(self._place, session)))
+
+    def _changed_for(self, party: Party, method: str) -> None:
+        for observer in self.observers:
+            observer.changed_for(party, method)
 
     def _refresh_session(self, session: Session, before: View) -> list[str]:
         """What changed for a session, when all the others saw `before`."""
@@ -340,13 +339,13 @@ class Workspace:
         """Have the servers log at the most verbose level that a client of theirs asks for; nobody waits for them."""
         for upstream in {member.serving for member in self.members.values()} | set(session.own.values()):
             if upstream is not None:
-                self.spawn(upstream.set_log_level(least(self._pool.clients(upstream) | {session})))
+                self.spawn(upstream.set_log_level(_level(self._pool.clients(upstream) | {session})))
 
     def _settle_log_levels(self) -> None:
         """Have the servers log again as those want that are left; if none of these ever said, at the usual level."""
         for upstream in {member.serving for member in self.members.values()}:
             if upstream is not None and upstream.log_level is not None:
-                level = least(self._pool.clients(upstream)) or USUAL_LEVEL
+                level = _level(self._pool.clients(upstream)) or USUAL_LEVEL
                 self.spawn(upstream.set_log_level(level))
 
     def holds(self, upstream: Upstream) -> bool:
@@ -363,6 +362,10 @@ class Workspace:
             if greeting := catalog.greeting if catalog else self._pool.greeting(member.spec):
                 said[key] = greeting.capabilities
         return extensions.union(said)
+
+
+def _level(clients: Iterable[Client]) -> str | None:
+    return least(client.log_level for client in clients)
 
 
 def _anybody() -> None:

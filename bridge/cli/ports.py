@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 from bridge.errors import HubError, PortTaken, SettingInvalid
 from bridge.runtime import is_served
 from bridge.settings import Settings
 
+PROC = Path("/proc")
+TCP_LISTEN = "0A"
 _NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # localhost names ::1 where there may be no IPv6
 
 
@@ -107,11 +107,23 @@ def check_port(port: Port) -> None:
 
 
 def owner(port: int) -> str:
-    """` by <program> (pid n)`, where that can be told."""
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    except psutil.Error:
-        pass
+    """` by <program> (pid n)`, where that can be told: on Linux, of this user's own processes."""
+    sockets = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(PROC / "net" / table, port)}
+    for process in PROC.glob("[0-9]*") if sockets else ():
+        try:
+            if any(str(each.readlink()) in sockets for each in (process / "fd").iterdir()):
+                return f" by {(process / 'comm').read_text().strip()} (pid {process.name})"
+        except OSError:  # another user's, or it has ended
+            continue
     return ""
+
+
+def _listening(table: Path, port: int) -> Iterator[str]:
+    """Inodes of the sockets that listen on the port, from a table of the kernel (proc(5), /proc/net/tcp)."""
+    try:
+        rows = [line.split() for line in table.read_text().splitlines()[1:]]
+    except OSError:
+        return
+    for row in rows:
+        if row[3] == TCP_LISTEN and int(row[1].rpartition(":")[2], 16) == port:
+            yield row[9]

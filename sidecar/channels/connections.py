@@ -57,11 +57,6 @@ class Connections:
             await pool.aclose()
         self._pools.clear()
 
-    @property
-    def origins(self) -> int:
-        """How many origins have a pool now."""
-        return len(self._pools)
-
     @asynccontextmanager
     async def client(self, launch: RemoteLaunch) -> AsyncIterator[RemoteClient]:
         """A client for one server; an answer may take any time, a connection 10 s.

@@ -1,4 +1,4 @@
-"""How servers say that they do not know a session (any more), and what asks them whether that is so. Pure.
+"""How servers say that they do not know a session (any more), and what asks them whether that is so.
 
 The specification wants HTTP 404 (MCP, Transports, Session Management). Servers and gateways that were restarted also
 answer 400, 410, 401 or 500, or a JSON-RPC error, with words that name the session.

@@ -66,10 +66,10 @@ SUBJECTS = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["early", "late"])
-async def hub(request: pytest.FixtureRequest) -> AsyncIterator[Sidecar]:
-    """A sidecar for all of these tests; each puts a server of its own. Requests enter the relay early and late."""
-    async with sidecar.running(HUB_RELAY=request.param) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hub() -> AsyncIterator[Sidecar]:
+    """A sidecar for all of these tests; each puts a server of its own."""
+    async with sidecar.running() as running:
         yield running
 
 

@@ -12,6 +12,7 @@ from bridge.keys import Keyring
 from bridge.models import Event, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
 from sidecar import frames
+from sidecar.answering import Endpoint
 from sidecar.auth import Gate
 from sidecar.bridge_api import BridgeApi
 from sidecar.channel import Frame
@@ -126,9 +127,17 @@ class World:
         """A workspace in force."""
         return self.hub.workspaces[name]
 
+    def endpoint(self, name: str = "w") -> Endpoint:
+        """Where the requests to a workspace in force are answered."""
+        return self.hub.endpoint(self.workspace(name))
+
+    def session_count(self) -> int:
+        """How many client sessions are open."""
+        return sum(len(workspace.clients()) for workspace in self.hub.every())
+
     async def ask(self, session: Session, method: str, params: dict[str, Any] | None = None, name: str = "w") -> Any:
         """A request through the relay."""
-        return await self.workspace(name).relay.answer(session, method, params, session.notify)
+        return await self.endpoint(name).relay.answer(session, method, params, session.notify)
 
     async def tools(self, session: Session, name: str = "w") -> list[str]:
         """The names of the tools that a session sees."""

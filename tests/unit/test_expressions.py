@@ -179,7 +179,7 @@ ROWS: dict[str, tuple[str, ...]] = {
 }
 """Fragments that are repeated to a megabyte for each expression."""
 ELSEWHERE = {
-    "sidecar/expand.py _REFERENCE": "quadratic without a closing brace, which its caller cuts off: test_references",
+    "sidecar/expand.py _REFERENCE": "quadratic without a brace behind, which is cut: test_references",
     "yamcp_ui_adapter/providers.py REFERENCE": "as in sidecar/expand.py",
     "yamcp_ui_adapter/demo/catalogue.py (dynamic)": "of the demo's own templates, which have one variable a segment",
 }

@@ -44,7 +44,7 @@ async def test_twenty_share_connections() -> None:
             await client.handshake()
             assert await client.call("echo", text=f"t{index}") == f"t{index}"
         assert proxy.accepted == 1
-        assert connections.origins == 1
+        assert len(connections._pools) == 1
 
 
 async def test_streams_are_beside() -> None:
@@ -83,7 +83,7 @@ async def test_the_end_of_one_is_not_the_others(transport: Transport) -> None:
                 await staying.call("announce")
                 await asyncio.wait([notice], timeout=0.05)
             assert not staying._answers[hanging].done()
-        assert connections.origins == 0
+        assert len(connections._pools) == 0
 
 
 async def test_cookies_and_headers_are_not_shared() -> None:
@@ -166,7 +166,7 @@ async def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(Unreachable, match="proxy"):
             async with opened(connections, "http://other.invalid/mcp", "http"):
                 pass
-        assert connections.origins == 0
+        assert len(connections._pools) == 0
 
 
 async def test_the_owner_closes_what_is_left() -> None:
@@ -174,6 +174,6 @@ async def test_the_owner_closes_what_is_left() -> None:
     async with Connections() as connections:
         held = connections.client(RemoteLaunch(url="http://127.0.0.1:1/"))
         await held.__aenter__()
-        assert connections.origins == 1
-    assert connections.origins == 0
+        assert len(connections._pools) == 1
+    assert len(connections._pools) == 0
     await held.__aexit__(None, None, None)

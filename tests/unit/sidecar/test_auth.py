@@ -185,9 +185,9 @@ async def test_what_is_revoked_ends(hub: World, keys: KeyFile, transport: Any, w
     async with asyncio.TaskGroup() as tasks:
         staying = tasks.create_task(stay())
         await within(joined.wait())
-        await until(lambda: hub.hub.session_count() == 1)
+        await until(lambda: hub.session_count() == 1)
         keys.revoke("limited") if what == "revoked" else keys.add("limited", ["w"])
-        await until(lambda: hub.hub.session_count() == 0, 2)
+        await until(lambda: hub.session_count() == 0, 2)
         staying.cancel()
     async with asking(hub, token) as http:
         reply = await http.get("/mcp/secret/sse")

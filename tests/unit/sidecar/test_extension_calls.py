@@ -140,17 +140,17 @@ async def test_what_is_declared_is_served(tmp_path: Path, client: str) -> None:
     is_modern = client == "modern"
     async with world(tmp_path, one, two) as made:
         made.put(space(), one.spec("a"), two.spec("b"))
-        bare = declaration.of(made.workspace(), modern=is_modern)
+        bare = declaration.of(made.workspace().declared(), modern=is_modern)
         assert set(bare) == {*NEEDED, *ONLY[client]}
         assert "extensions" not in bare
-        relay = made.workspace().relay
+        relay = made.endpoint().relay
         core = {method for table in (NEEDED, ONLY[client]) for methods in table.values() for method in methods}
         every = core | {method for methods in EXTENDING.values() for method in methods}
         every |= {method for methods in ONLY["legacy"].values() for method in methods} | {"ping", "server/discover"}
         assert {method for method in every if relay.takes(method, is_modern)} == core
         made.put(space("a", "b"))
         await made.settled()
-        told = declaration.of(made.workspace(), modern=is_modern)
+        told = declaration.of(made.workspace().declared(), modern=is_modern)
         assert told == {**bare, "extensions": {UI: {}, SKILLS: {"directoryRead": True}, FOO: {"x": 1}, TASKS: {}}}
         extended = {method for methods in EXTENDING.values() for method in methods}
         taken = {method for method in every if relay.takes(method, is_modern)}
@@ -160,13 +160,12 @@ async def test_what_is_declared_is_served(tmp_path: Path, client: str) -> None:
 
 @BOTH_ERAS
 @TRANSPORTS
-@pytest.mark.parametrize("relay", ["early", "late"])
-async def test_declared_on_the_wire(tmp_path: Path, client: Any, transport: Any, relay: str) -> None:
+async def test_declared_on_the_wire(tmp_path: Path, client: Any, transport: Any) -> None:
     """The handshake of either era has the extensions of the servers that there are now, and `logging`."""
     one, two = FakeServer("one"), FakeServer("two", "modern")
     one.capabilities = {"tools": {}, "extensions": {UI: {"mimeTypes": ["x"]}}, "experimental": {"e": {"y": 1}}}
     two.capabilities = {"tools": {}, "extensions": {FOO: {}}, "experimental": {}}
-    async with world(tmp_path, one, two, serve=True, relay=relay) as made:
+    async with world(tmp_path, one, two, serve=True) as made:
         made.put(one.spec("a"), two.spec("b"), space("a", "b"))
         await made.settled()
         async with connected(f"{made.base}/mcp/w", transport, client) as peer:
@@ -311,7 +310,7 @@ async def test_a_task_of_a_leased_process(tmp_path: Path) -> None:
         client = made.workspace().sessionless
 
         async def ask(method: str, **more: Any) -> Any:
-            return await made.workspace().relay.answer(client, method, {**more, **params}, client.notify)
+            return await made.endpoint().relay.answer(client, method, {**more, **params}, client.notify)
 
         begin = one.handlers["tools/call"]
         reached: list[Any] = []
@@ -592,7 +591,7 @@ async def test_unknown_methods(tmp_path: Path, session: str) -> None:
         await made.settled()
         made.workspace().join(client)
         await made.tools(client)
-        relay = made.workspace().relay
+        relay = made.endpoint().relay
         assert [relay.takes(f"{name}/get", False) for name in ("foo", "bar", "baz")] == [True, True, False]
         assert await made.ask(client, "foo/get", {"x": 1}) == {"by": "one", "x": 1}
         assert await made.ask(client, "bar/get", {"x": 1}) == {"by": "two", "x": 1}
@@ -621,11 +620,10 @@ async def test_unknown_method_of_a_server_that_is_away(tmp_path: Path) -> None:
 
 
 @TRANSPORTS
-@pytest.mark.parametrize("relay", ["early", "late"])
-async def test_a_clients_notification(tmp_path: Path, transport: Any, relay: str) -> None:
+async def test_a_clients_notification(tmp_path: Path, transport: Any) -> None:
     """One that the protocol does not know reaches the client's own server, and nobody else's."""
     own, shared = FakeServer("own"), FakeServer("shared")
-    async with world(tmp_path, own, shared, serve=True, relay=relay) as made:
+    async with world(tmp_path, own, shared, serve=True) as made:
         made.put(own.spec("a", session="per_client"), shared.spec("b"), space("a", "b"))
         await made.settled()
         base = f"{made.base}/mcp/w"

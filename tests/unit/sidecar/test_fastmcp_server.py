@@ -15,8 +15,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPDeprecationWarning
 
-from sidecar.fastmcp_late import MOST_WAITING, LateSession
-from tests.support.fake_server import FakeServer, settle, until
+from tests.support.fake_server import FakeServer, until
 from tests.support.inprocess import World, space, world
 from tests.support.peers import connected
 
@@ -35,10 +34,10 @@ def server() -> FakeServer:
     return server
 
 
-@pytest.fixture(params=["early", "late"])
-async def hub(tmp_path: Path, server: FakeServer, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """A workspace `w` of it, over HTTP; requests enter the relay before FastMCP, or through it."""
-    async with world(tmp_path, server, serve=True, relay=request.param) as made:
+@pytest.fixture
+async def hub(tmp_path: Path, server: FakeServer) -> AsyncIterator[World]:
+    """A workspace `w` of it, over HTTP."""
+    async with world(tmp_path, server, serve=True) as made:
         made.put(server.spec("a"), space("a"))
         await made.settled()
         yield made
@@ -255,48 +254,17 @@ async def test_http_disconnect_cancels(hub: World, server: FakeServer) -> None:
     assert cancelled["params"]["requestId"] == server.channel.got("tools/call")[0]["id"]
 
 
-async def test_notices_that_nobody_reads() -> None:
-    """A client that does not read its stream gathers a bounded number of notices; those that wait come in order."""
-    door, sent = asyncio.Event(), list[str]()
-    tasks: list[asyncio.Task[None]] = []
-
-    class Stuck:
-        session_id = "s"
-
-        async def notify(self, method: str, params: Any) -> None:
-            await door.wait()
-            sent.append(method)
-
-    session = LateSession(Stuck(), lambda work: tasks.append(asyncio.create_task(work)))  # type: ignore[arg-type]
-    for number in range(20):
-        session.notify("notifications/tools/list_changed")
-        session.notify("notifications/resources/updated", {"uri": "a://1"})
-        for _ in range(1000):
-            session.notify("notifications/message", {"data": number})
-        await settle(2)
-    assert len(tasks) <= MOST_WAITING + 5
-    door.set()
-    await asyncio.gather(*tasks)
-    assert [method for method in sent if "list_changed" in method] == ["notifications/tools/list_changed"] * 2
-    assert sent.count("notifications/resources/updated") <= 2
-
-
-@pytest.mark.parametrize("relay", ["early", "late"])
-async def test_http_of_a_workspace_that_is_not_served(tmp_path: Path, relay: str) -> None:
+async def test_http_of_a_workspace_that_is_not_served(tmp_path: Path) -> None:
     """A request that comes when the workspace's task has ended, as the hub stops, is answered 503 and a reason."""
-    async with world(tmp_path, serve=True, relay=relay) as made:
+    async with world(tmp_path, serve=True) as made:
         made.put(space())
-        workspace = made.workspace()
+        endpoint = made.endpoint()
     answers: list[Any] = []
 
     async def send(message: Any) -> None:
         answers.append(message)
 
     scope: Any = {"type": "http", "headers": [], "method": "GET"}
-    late = workspace.fastmcp.late
-    if late:
-        await late.serve_http(scope, None, send)  # type: ignore[arg-type]
-    else:
-        await made.http.serve(workspace, scope, None, send)  # type: ignore[arg-type]
+    await made.http.serve(endpoint, scope, None, send)  # type: ignore[arg-type]
     assert answers[0]["status"] == 503
     assert b"HUB_STOPPING" in answers[1]["body"]

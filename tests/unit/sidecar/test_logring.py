@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.logs import JsonFormatter
-from sidecar.logring import ChatterLimit, LogRing
+from sidecar.logring import MOST_SERVERS, ChatterLimit, LogRing
 from sidecar.redact import Redactor
 
 
@@ -120,10 +120,10 @@ def test_a_clock_set_back_does_not_silence() -> None:
     assert [limit.filter(record(at)) for at in (100.0, 100.1, 50.0, 50.1)] == [True, False, True, False]
 
 
-def test_forgotten_servers_begin_anew() -> None:
-    """A removed server leaves nothing behind."""
+def test_as_many_servers_as_come_and_go() -> None:
+    """What is kept of servers is bounded: with one too many, counting begins anew."""
     limit = ChatterLimit(rate=1)
-    assert limit.filter(record(1.0))
-    limit.forget("s")
-    assert limit.filter(record(1.1))
-    limit.forget("unknown")
+    assert all(limit.filter(record(1.0, str(number))) for number in range(MOST_SERVERS))
+    assert not limit.filter(record(1.1, "0"))
+    assert limit.filter(record(1.1, "one more"))
+    assert limit.filter(record(1.1, "0"))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sidecar import era, frames
+from sidecar.answered import Answered
 from sidecar.channel import Frame
 from sidecar.errors import (
     RequestStateExpired,
@@ -21,7 +22,6 @@ from sidecar.errors import (
     TooManyParked,
 )
 from sidecar.leases import MOST_OF_SESSION, MOST_PARTIES
-from sidecar.relay import Answered
 from sidecar.session import Session
 from tests.support.fake_server import FakeChannel, FakeServer, Gate, RpcError, settle, text, until
 from tests.support.inprocess import Recorder, World, space, world

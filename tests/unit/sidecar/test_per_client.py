@@ -141,13 +141,12 @@ async def test_the_wait_is_the_start_timeout(tmp_path: Path, monkeypatch: pytest
 # --- instructions --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("relay", ["early", "late"])
 @pytest.mark.parametrize(("transport", "era"), EACH)
-async def test_instructions(tmp_path: Path, transport: Any, era: Any, relay: Any) -> None:
+async def test_instructions(tmp_path: Path, transport: Any, era: Any) -> None:
     """They are in the handshake, of the first session and of later ones, which need not wait for the server."""
     server, other = slow(), FakeServer("other")
     other.instructions = "Be kind."
-    async with world(tmp_path, server, other, serve=True, relay=relay) as made:
+    async with world(tmp_path, server, other, serve=True) as made:
         made.put(server.spec("a", session="per_client"), space("a"), space("a", "b", name="both"), other.spec("b"))
         await made.settled()
         server.door.set()
@@ -232,7 +231,7 @@ async def test_sessions_that_nobody_uses_make_room(tmp_path: Path) -> None:
             async with streamless(made) as gone:
                 assert "a_echo" in await names(gone)
         await until(lambda: server.open == 3)
-        assert made.hub.session_count() == 5, "they had to give up a server, not the session"
+        assert made.session_count() == 5, "they had to give up a server, not the session"
         async with streamless(made) as calling, connected(f"{made.base}/mcp/w", "http", "legacy") as streaming:
             assert await names(streaming) == await names(calling) == ["a_echo", "a_gate"]
             call = asyncio.create_task(calling.request("tools/call", {"name": "a_gate"}))

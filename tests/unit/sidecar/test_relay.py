@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from sidecar import era
+from sidecar.answered import Answered
 from sidecar.errors import AnswerInvalid, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
-from sidecar.relay import Answered
 from tests.support.fake_server import FakeServer, Gate, RpcError, settle, text, until
 from tests.support.inprocess import Recorder, World, space, world
 
@@ -210,7 +210,8 @@ async def test_debug_log(hub: World, caplog: pytest.LogCaptureFixture) -> None:
     await hub.ask(client, "tools/call", {"name": "ns_echo"})
     with pytest.raises(ToolUnknown):
         await hub.ask(client, "tools/call", {"name": "gone"})
-    ids = [getattr(record, "correlation", "") for record in caplog.records if record.name == "sidecar.relay"]
+    told = [record for record in caplog.records if record.name in ("sidecar.relay", "sidecar.request")]
+    ids = [getattr(record, "correlation", "") for record in told]
     assert len(ids) == 3
     assert ids[0] == ids[1] != ids[2]
     assert client.calls == 2

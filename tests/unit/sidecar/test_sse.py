@@ -16,6 +16,7 @@ from sidecar import outbox, sse
 from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.peers import SsePeer, connected
+from tests.support.sdk_entry import served_by_the_sdk
 
 
 @pytest.fixture
@@ -156,26 +157,6 @@ async def test_fault_in_fastmcp(hub: World, monkeypatch: pytest.MonkeyPatch, cap
     assert "secret details" in caplog.text
 
 
-async def test_fault_in_fastmcp_late(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """With HUB_RELAY=late, a session in which FastMCP fails ends; the others do not."""
-
-    async def fail(*_: Any) -> None:
-        raise RuntimeError("a fault")
-
-    async with world(tmp_path, serve=True, relay="late") as made:
-        made.put(space())
-        async with peer_of(made) as peer:
-            with monkeypatch.context() as patched:
-                patched.setattr("mcp.server.lowlevel.server.serve_dual_era_loop", fail)
-                async with httpx2.AsyncClient() as client:
-                    response = await client.get(f"{made.base}/mcp/w/sse")
-                    assert response.text.startswith("event: endpoint")
-            assert "result" in (await peer.request("ping")).answer
-    assert "a session failed in FastMCP" in caplog.text
-
-
 async def test_fault_in_a_request(
     hub: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -230,7 +211,7 @@ async def test_question_to_a_client_that_left(hub: World) -> None:
     async def send(_: Any) -> None:
         raise AssertionError("nobody is there to write to")
 
-    session = sse.SseSession(hub.workspace(), send, lambda _: False)
+    session = sse.SseSession(hub.endpoint(), send, lambda _: False)
     session.end()
     assert "error" in await within(session.ask("roots/list", {}), 2)
 
@@ -260,25 +241,30 @@ SEQUENCES: dict[str, list[tuple[str, Any]]] = {
 @pytest.mark.parametrize("sequence", SEQUENCES.values(), ids=SEQUENCES)
 async def test_eras_are_told_apart_as_by_the_sdk(tmp_path: Path, sequence: list[tuple[str, Any]]) -> None:
     """Whatever a client begins with, it gets the results and error codes that the SDK's server over a stream gives."""
-    seen = []
-    for relay in ("early", "late"):
-        server = FakeServer()
-        async with world(tmp_path / relay, server, serve=True, relay=relay) as made, httpx2.AsyncClient() as http:
-            made.put(server.spec("a"), space("a"))
-            await made.settled()
-            peer = SsePeer(http, f"{made.base}/mcp/w/sse", "legacy")
-            reader = asyncio.create_task(peer.read())
-            answers = []
-            for number, (method, params) in enumerate(sequence):
-                frame = {"jsonrpc": "2.0", "id": number, "method": method}
-                exchange = await peer._ask(frame if params is None else {**frame, "params": params})
-                error = exchange.answer.get("error", {})
-                data = None if method == "initialize" else error.get("data")  # the hub's names the field
-                answers.append((method, error.get("code"), data, exchange.answer.get("result")))
-            seen.append(answers)
-            reader.cancel()
-            await asyncio.wait([reader])
-    assert seen[0] == seen[1]
+    server = FakeServer()
+    async with world(tmp_path, server, serve=True) as made:
+        made.put(server.spec("a"), space("a"))
+        await made.settled()
+        ours = await answers_to(sequence, made.base)
+        async with served_by_the_sdk(made) as base:
+            assert ours == await answers_to(sequence, base)
+
+
+async def answers_to(sequence: list[tuple[str, Any]], base: str) -> list[tuple[str, Any, Any, Any]]:
+    """Of each request on one stream: its method, the code and the data of its error, its result."""
+    answers = []
+    async with httpx2.AsyncClient() as http:
+        peer = SsePeer(http, f"{base}/mcp/w/sse", "legacy")
+        reader = asyncio.create_task(peer.read())
+        for number, (method, params) in enumerate(sequence):
+            frame = {"jsonrpc": "2.0", "id": number, "method": method}
+            exchange = await peer._ask(frame if params is None else {**frame, "params": params})
+            error = exchange.answer.get("error", {})
+            data = None if method == "initialize" else error.get("data")  # the hub's names the field
+            answers.append((method, error.get("code"), data, exchange.answer.get("result")))
+        reader.cancel()
+        await asyncio.wait([reader])
+    return answers
 
 
 async def test_an_idle_session_has_one_task(hub: World) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from sidecar.stateless import ModernRequest, Sessionless
+from sidecar.request_session import ModernRequest, Sessionless
 from tests.support.fake_server import FakeServer, Gate, until
-from tests.support.inprocess import World, space, world
+from tests.support.inprocess import space, world
 from tests.support.peers import KEYS, MODERN, connected
+from tests.support.sdk_entry import served_by_the_sdk
 
 META = {f"{KEYS}protocolVersion": MODERN, f"{KEYS}clientCapabilities": {}}
 HEADERS = {
@@ -29,20 +30,16 @@ SCHEMA = {
 
 
 @pytest.fixture
-async def both(tmp_path: Path) -> AsyncIterator[tuple[World, World]]:
-    """The same hub twice: its own transport, and the SDK's (HUB_RELAY=late)."""
-    servers = [FakeServer(), FakeServer()]
-    for server in servers:
-        server.handlers["tools/call"] = lambda *_: {"content": []}
-        server.extra_tools = [{"name": "named", "inputSchema": SCHEMA}]
-    async with (
-        world(tmp_path / "early", servers[0], serve=True) as early,
-        world(tmp_path / "late", servers[1], serve=True, relay="late") as late,
-    ):
-        for made, server in zip((early, late), servers, strict=True):
-            made.put(server.spec("a"), space("a"))
-            await made.settled()
-        yield early, late
+async def both(tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
+    """Base URLs of the same workspace by the hub's own transport, and by the SDK's."""
+    server = FakeServer()
+    server.handlers["tools/call"] = lambda *_: {"content": []}
+    server.extra_tools = [{"name": "named", "inputSchema": SCHEMA}]
+    async with world(tmp_path, server, serve=True) as made:
+        made.put(server.spec("a"), space("a"))
+        await made.settled()
+        async with served_by_the_sdk(made) as base:
+            yield made.base, base
 
 
 def call(params: Any = None, **more: Any) -> dict[str, Any]:
@@ -98,15 +95,15 @@ BAD: list[tuple[str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("body", "more"), [pytest.param(body, more, id=title) for title, body, more in BAD])
-async def test_what_is_let_in_is_what_the_sdk_lets_in(both: tuple[World, World], body: Any, more: Any) -> None:
+async def test_what_is_let_in_is_what_the_sdk_lets_in(both: tuple[str, str], body: Any, more: Any) -> None:
     """The same status and the same error, but for the words of the hub's own errors."""
     headers = HEADERS if isinstance(more, dict) else HEADERS | (NAMED if "param" in more[0][0] else {})
     lines = {**headers, **more}.items() if isinstance(more, dict) else [*headers.items(), *more]
     sent = [(name, value) for name, value in lines if value is not None]
     seen = []
     async with httpx2.AsyncClient(timeout=10) as client:
-        for hub in both:
-            response = await client.post(f"{hub.base}/mcp/w", json=body, headers=sent)
+        for base in both:
+            response = await client.post(f"{base}/mcp/w", json=body, headers=sent)
             answer = json.loads(response.content) if response.content else {}
             seen.append((response.status_code, answer))
     (status, ours), (their_status, theirs) = seen

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import ErrorBody
 from sidecar import lists
 from sidecar import status as module
 from sidecar.errors import ServerExited, ServerUnavailable
@@ -141,26 +140,6 @@ async def test_degraded(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkey
         assert (await made.reporter.status()).servers[0].state == "ready"
     told = [record.getMessage() for record in caplog.records if "degraded" in record.getMessage()]
     assert told == ["server degraded"]
-
-
-async def test_troubles_of_several_sources(tmp_path: Path) -> None:
-    """Each source replaces its own; the state is degraded while there is one, and each change is told."""
-    server = FakeServer()
-    async with world(tmp_path, server) as made:
-        made.put(server.spec("a"), space("a"))
-        await made.settled()
-        upstream = next(iter(made.hub.pool))
-        one, two = (ErrorBody(code=code, message=code) for code in ("ONE", "TWO"))
-        upstream.set_troubles("x", [one])
-        upstream.set_troubles("y", [two])
-        count = len(made.events)
-        upstream.set_troubles("y", [two])
-        assert len(made.events) == count
-        assert (upstream.troubles.all, upstream.shown_state) == ((one, two), "degraded")
-        upstream.set_troubles("x", ())
-        upstream.set_troubles("y", ())
-        assert (upstream.troubles.all, upstream.shown_state) == ((), "ready")
-        assert made.events[-1].data == {"state": "ready"}
 
 
 async def test_stopped(tmp_path: Path) -> None:

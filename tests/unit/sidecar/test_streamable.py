@@ -448,7 +448,7 @@ async def test_a_failed_handshake_leaves_nothing(hub: World) -> None:
     """What is no handshake makes no session."""
     async with client_of(hub, greet=False) as client:
         assert "error" in (await client.post("initialize", {})).json()
-        assert hub.hub.session_count() == 0
+        assert hub.session_count() == 0
         assert len(hub.workspace().sessions) == 1, "the one of all requests without a session"
 
 

@@ -13,6 +13,7 @@ import pytest
 from bridge.keys import Principal
 from sidecar import tenants
 from sidecar.errors import HubStopping, TooManyInstances, TooManySessions
+from sidecar.relay import Relay
 from sidecar.workspace import Workspace
 from tests.support.fake_server import FakeServer, Gate, settle, text, until, within
 from tests.support.inprocess import Recorder, World, space, world
@@ -34,7 +35,7 @@ async def joined(made: World, who: Principal, name: str = "w") -> AsyncIterator[
 
 async def listed(workspace: Workspace, session: Recorder) -> list[str]:
     """The names of the tools that a session sees."""
-    answer = await workspace.relay.answer(session, "tools/list", {}, session.notify)
+    answer = await Relay(workspace).answer(session, "tools/list", {}, session.notify)
     return [tool["name"] for tool in answer["tools"]]
 
 
@@ -54,7 +55,7 @@ async def test_each_key_has_its_own(tmp_path: Path) -> None:
                 assert made.hub.tenants.find(made.workspace(), Principal(hubs, hubs)) is made.workspace()
             status = await made.reporter.status()
             assert [(each.key, each.instances) for each in status.servers] == [("a", 3), ("b", 1)]
-            assert status.workspaces[0].sessions == made.hub.session_count() == 3
+            assert status.workspaces[0].sessions == made.session_count() == 3
             await until(lambda: made.events[-1].data == {"sessions": 3})
             assert 'yamcp_hub_sessions{transport="sse",workspace="w"} 3.0' in made.metrics.render()[0].decode()
 
@@ -105,7 +106,7 @@ async def test_drained(tmp_path: Path) -> None:
         made.put(server.spec("a"), space("a"))
         await made.settled()
         async with joined(made, ADA) as (mine, session):
-            asked = mine.relay.answer(session, "tools/call", {"name": "a_gate"}, session.notify)
+            asked = Relay(mine).answer(session, "tools/call", {"name": "a_gate"}, session.notify)
             call = asyncio.create_task(asked)
             await gate.reached()
             made.put(other.spec("a"))
@@ -173,7 +174,7 @@ async def test_gone_after_the_last(tmp_path: Path) -> None:
             assert second is first
         await until(lambda: server.open == 1)
         assert list(made.hub.tenants) == []
-        assert made.hub.session_count() == 0
+        assert made.session_count() == 0
         async with joined(made, ADA) as (third, session):
             assert third is not first
             assert await listed(third, session) == ["a_echo"]
@@ -207,7 +208,7 @@ async def test_instances_are_limited(tmp_path: Path) -> None:
         async with joined(made, ADA), joined(made, ALAN) as (his, two):
             assert await listed(his, two) == ["b_echo"]
             with pytest.raises(TooManyInstances, match="already runs for 1 keys"):
-                await his.relay.answer(two, "tools/call", {"name": "a_echo"}, two.notify)
+                await Relay(his).answer(two, "tools/call", {"name": "a_echo"}, two.notify)
             made.put(server.spec("a", max_instances=2))
             await made.settled()
             assert await listed(his, two) == ["a_echo", "b_echo"]

@@ -33,7 +33,7 @@ class Ways:
         self.server = server
         self.gate = gate
         self.usual: list[str] = []
-        relay = hub.workspace().relay
+        relay = hub.endpoint().relay
         answer = relay.answer
 
         async def answered(session: Any, method: str, params: Any, notify: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 from sidecar import names
 from sidecar.errors import ServerExited, ToolUnknown, WorkspaceGone, WorkspaceOff
+from sidecar.relay import Relay
 from tests.support.fake_server import FakeServer, Gate, RpcError, echo, settle, text, until, within
 from tests.support.inprocess import Recorder, World, space, world
 
@@ -191,7 +192,7 @@ async def test_gone_and_back(tmp_path: Path) -> None:
         assert made.hub.find("w") is None
         assert workspace in made.hub.departed
         with pytest.raises(WorkspaceGone):
-            await workspace.relay.answer(client, "tools/call", {"name": "a_echo"}, client.notify)
+            await Relay(workspace).answer(client, "tools/call", {"name": "a_echo"}, client.notify)
         made.put(space("a"))
         await made.settled()
         assert made.workspace() is workspace
