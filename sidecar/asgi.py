@@ -16,6 +16,9 @@ from sidecar.http_errors import BodyNotJson, BodyTooLarge, BodyTypeRefused
 
 _JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json[ \t]*(?:;|$)", re.ASCII | re.IGNORECASE)
 
+FIRST = "yamcp.headers"
+"""Where a scope keeps the first value of each header, once one was asked for."""
+
 
 @lru_cache(maxsize=64)
 def is_json(content_type: bytes) -> bool:
@@ -69,15 +72,10 @@ async def disconnected(receive: Receive) -> None:
 
 def header(scope: Scope, name: bytes) -> bytes:
     """The value of the first header of that (lower-case) name; empty if there is none."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return bytes(value)
-    return b""
-
-
-def headers(scope: Scope, names: frozenset[bytes]) -> dict[bytes, str]:
-    """The values of the first header of each of these (lower-case) names that is there, in one look at all of them."""
-    return {key: value.decode("latin-1") for key, value in reversed(scope["headers"]) if key in names}
+    fields: dict[bytes, bytes] | None = scope.get(FIRST)
+    if fields is None:
+        fields = scope[FIRST] = dict(reversed(scope["headers"]))
+    return fields.get(name, b"")
 
 
 async def respond(

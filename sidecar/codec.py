@@ -12,6 +12,8 @@ from sidecar.large.values import Large
 
 DEEPEST = 200
 """Levels of arrays and objects that are certainly read; what is read can be written again, and orjson writes 254."""
+FEW = 4096
+"""Bytes in which counting is faster than finding."""
 
 
 def loads(data: bytes | bytearray, *, from_server: bool = False) -> Any:
@@ -27,13 +29,15 @@ def loads(data: bytes | bytearray, *, from_server: bool = False) -> Any:
         if from_server and (replaced := _as_utf8(data)) != data:
             return loads(replaced, from_server=True)
         return _leniently(data, _null if from_server else _refuse)
-    if len(data) > DEEPEST and _has_more(data, DEEPEST):
+    if len(data) > 2 * DEEPEST and _has_more(data, DEEPEST):  # what begins ends, too
         _check_depth(value)
     return value
 
 
 def _has_more(data: bytes | bytearray, most: int) -> bool:
     """Whether more than `most` arrays and objects may begin in this JSON. `find` is ten times as fast as `count`."""
+    if len(data) < FEW:
+        return data.count(b"{") + data.count(b"[") > most
     found = 0
     for opening in (b"{", b"["):
         at = data.find(opening)

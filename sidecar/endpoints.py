@@ -16,7 +16,7 @@ from bridge.keys import Principal
 from bridge.settings import Settings
 from sidecar import codec
 from sidecar.answering import Endpoint
-from sidecar.asgi import header, headers, not_allowed, respond, respond_error
+from sidecar.asgi import header, not_allowed, respond, respond_error
 from sidecar.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
 from sidecar.http_protocol import HEAD, HttpProtocol, learn
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 PARTS = frozenset({"", "sse", "messages"})
 """What a workspace has below its path."""
-PAGE_HEADERS = frozenset({b"host", b"origin", b"sec-fetch-site"})
+PAGE_HEADERS = (b"host", b"origin", b"sec-fetch-site")
 """What tells whether a page sends a request, and whose."""
 STARTING_WAIT = 5.0
 """Seconds that a request waits after a start of the hub until the workspaces are known."""
@@ -76,25 +76,18 @@ class Endpoints:
         path = scope.get("raw_path") or scope["path"].encode()
         parts = [unquote(part) for part in path.decode("latin-1").split("?")[0].split("/") if part]
         principal: Principal = scope["state"][PRINCIPAL] if self._protected else EVERYBODY
-        answer = send if self._protected else await self._for_pages(parts, scope, send)
-        if answer is not None:
-            await self._serve_path(parts, principal, scope, receive, answer)
-
-    async def _for_pages(self, parts: list[str], scope: Scope, send: Send) -> Send | None:
-        """What answers the request so that a page of a named origin may read it (CORS); None where it is answered."""
-        said = headers(scope, PAGE_HEADERS)
-        origin = said.get(b"origin", "")
-        if refusal := self._origins.refusal(said.get(b"host", ""), origin, said.get(b"sec-fetch-site", "")):
-            await respond_error(send, refusal.status, refusal)
-            return None
-        if not origin or parts[:1] not in (["mcp"], [".well-known"]) or not self._origins.names(origin):
-            return send
-        if scope["method"] == "OPTIONS":
-            requested = header(scope, b"access-control-request-headers").decode("latin-1")
-            await respond(send, 200, b"", b"text/plain", (*cors(origin), *preflight(requested)))
-            return None
-        scope["state"][HEAD] = b""  # the short way, which would learn it, writes heads of its own
-        return _with(send, cors(origin))
+        if not self._protected:
+            host, origin, site = [header(scope, name).decode("latin-1") for name in PAGE_HEADERS]
+            if refusal := self._origins.refusal(host, origin, site):
+                await respond_error(send, refusal.status, refusal)
+                return
+            if origin and parts[:1] in (["mcp"], [".well-known"]) and self._origins.names(origin):
+                if scope["method"] == "OPTIONS":
+                    await _preflight(origin, scope, send)
+                    return
+                scope["state"][HEAD] = b""  # the short way, which would learn it, writes heads of its own
+                send = _with(send, cors(origin))
+        await self._serve_path(parts, principal, scope, receive, send)
 
     async def _serve_path(
         self, parts: list[str], principal: Principal, scope: Scope, receive: Receive, send: Send
@@ -256,6 +249,12 @@ def _session_id(query: bytes) -> str:
     if name == b"session_id" and value.isalnum():
         return value.decode("latin-1")
     return parse_qs(query.decode("latin-1")).get("session_id", [""])[0]
+
+
+async def _preflight(origin: str, scope: Scope, send: Send) -> None:
+    """Answer a page of a named origin that asks what it may send (WHATWG Fetch, CORS-preflight request)."""
+    requested = header(scope, b"access-control-request-headers").decode("latin-1")
+    await respond(send, 200, b"", b"text/plain", (*cors(origin), *preflight(requested)))
 
 
 def _with(send: Send, more: Headers) -> Send:

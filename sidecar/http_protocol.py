@@ -19,7 +19,6 @@ from sidecar.client_connections import ClientConnections, Owed
 from sidecar.errors import SidecarError
 from sidecar.http_errors import ConnectionsLimit
 from sidecar.lane import END, Lane, Taker, lane, line_of
-from sidecar.whole_response import WholeResponse
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +50,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._kept = b""  # the beginning of what may be taken
         self._last = False  # the connection is to end with the answer
         self._arrived = b""
+        self._came = 0
+        """Bytes of a body that is not complete, which `clients` has not been told of."""
         self._in_use = False
         self._in_head = False
         self._serving: RequestResponseCycle | None = None
@@ -159,18 +160,17 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._serving = cycle
-        cycle.transport = WholeResponse(self.transport, cycle)  # type: ignore[assignment]
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """The parser has read a piece of a body."""
         super().on_body(body)
         if not self.cycle.response_complete:
-            self.clients.body_came(self, len(body))
+            self._came += len(body)
 
     def on_message_complete(self) -> None:
         """The parser has read a request."""
-        self._between = True
+        self._between, self._came = True, 0
         self.clients.body_ended(self)
         super().on_message_complete()
 
@@ -232,6 +232,9 @@ class HttpProtocol(HttpToolsProtocol):
                 return
             self._arrived = data[: data.find(END) + len(END)] if END in data else b""
         super().data_received(data)
+        if self._came:
+            came, self._came = self._came, 0
+            self.clients.body_came(self, came)
 
     def _take(self, data: bytes) -> bool:
         """Take a request; of one that is not complete, keep what there is: clients send head and body one by one."""
