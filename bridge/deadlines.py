@@ -6,8 +6,7 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -15,11 +14,11 @@ SLACK = 64
 """How many dropped ones are kept in any case, so that few are not sorted again and again."""
 
 
-@dataclass(eq=False, slots=True)
-class Deadline(Generic[T]):
-    """An item that may be late; none once it was, or was dropped."""
+Deadline = list[Any]
+"""When it is, by the loop's clock; its number; and the item that may be late, None once it was or was dropped.
 
-    item: T | None
+A list, as entries of a heap that are taken back are in Python's documentation of `heapq`: each request makes one.
+"""
 
 
 class Deadlines(Generic[T]):
@@ -27,29 +26,29 @@ class Deadlines(Generic[T]):
 
     def __init__(self, late: Callable[[T], None]) -> None:
         self._late = late
-        self._heap: list[tuple[float, int, Deadline[T]]] = []
+        self._heap: list[Deadline] = []
         self._order = itertools.count()
         self._dropped = 0
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def add(self, item: T, seconds: float) -> Deadline[T]:
+    def add(self, item: T, seconds: float) -> Deadline:
         """Let an item be late after so many seconds."""
         loop = self._loop = self._loop or asyncio.get_running_loop()
-        deadline = Deadline(item)
-        heapq.heappush(self._heap, (loop.time() + seconds, next(self._order), deadline))
-        if self._heap[0][2] is deadline or self._timer is None:
+        deadline = [loop.time() + seconds, next(self._order), item]
+        heapq.heappush(self._heap, deadline)
+        if self._heap[0] is deadline or self._timer is None:
             self._arm(loop)
         return deadline
 
-    def drop(self, deadline: Deadline[T]) -> None:
+    def drop(self, deadline: Deadline) -> None:
         """The item is done, in time or not."""
-        if deadline.item is None:
+        if deadline[2] is None:
             return
-        deadline.item = None
+        deadline[2] = None
         self._dropped += 1
         if self._dropped > len(self._heap) // 2 + SLACK:
-            self._heap = [entry for entry in self._heap if entry[2].item is not None]
+            self._heap = [entry for entry in self._heap if entry[2] is not None]
             heapq.heapify(self._heap)
             self._dropped = 0
 
@@ -68,12 +67,12 @@ class Deadlines(Generic[T]):
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = loop.time()
-        while self._heap and (self._heap[0][2].item is None or self._heap[0][0] <= now):
-            deadline = heapq.heappop(self._heap)[2]
-            if deadline.item is None:
+        while self._heap and (self._heap[0][2] is None or self._heap[0][0] <= now):
+            deadline = heapq.heappop(self._heap)
+            if (item := deadline[2]) is None:
                 self._dropped -= 1
                 continue
-            item, deadline.item = deadline.item, None
+            deadline[2] = None
             self._late(item)
         if self._heap:
             self._arm(loop)

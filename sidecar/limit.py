@@ -17,7 +17,7 @@ class Limit:
     def __init__(self, deadlines: Deadlines[Any], seconds: float | None) -> None:
         self._deadlines = deadlines
         self._seconds = seconds
-        self._deadline: Deadline[Any] | None = None
+        self._deadline: Deadline | None = None
         self._late = False
 
     def __enter__(self) -> None:

@@ -62,7 +62,7 @@ class Told(ABC):
 
     method: str
     _mux: Mux
-    _deadline: Deadline[Limit | Told]
+    _deadline: Deadline
     _number: int
     _seconds: float
 
@@ -268,7 +268,7 @@ class Mux:
         told._deadline = self._deadlines.add(told, timeout)
         return True
 
-    def close(self, number: int, deadline: Deadline[Limit | Told]) -> None:
+    def close(self, number: int, deadline: Deadline) -> None:
         """A request that was sent with `ask` is over."""
         self._deadlines.drop(deadline)
         self._pending.pop(number, None)

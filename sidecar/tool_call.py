@@ -53,6 +53,7 @@ class ToolCall(Told):
     __slots__ = (
         "_began",
         "_id",
+        "_key",
         "_nth",
         "_offer",
         "_params",
@@ -67,6 +68,7 @@ class ToolCall(Told):
     def __init__(self, session: DirectCaller, request_id: int | str, route: Route, put: Put) -> None:
         self._session = session
         self._id = request_id
+        self._key = session.caller.key
         self._offer: Offer = route.offer
         self._tool = route.name
         self._put = put
@@ -78,11 +80,11 @@ class ToolCall(Told):
         """Send it, if nothing has to be waited for; False, and nothing has happened, if it has."""
         offer, upstream = self._offer, self._offer.upstream
         connection = upstream.connection
-        if connection is None or not self._places.take(self._session.caller.key):
+        if connection is None or not self._places.take(self._key):
             return False
         timeout, progress = offer.timeout(self._tool), progress_of(params, notify)
         if not connection.ask(self, METHOD, params, timeout=timeout, on_progress=progress):
-            self._places.give_back(self._session.caller.key)
+            self._places.give_back(self._key)
             return False
         self._params, self._progress, self._task = params, progress, None
         upstream.in_flight += 1
@@ -116,7 +118,7 @@ class ToolCall(Told):
         self._task = self._session.workspace.start(self._again(lost.sent))
         if self._task is None:
             return False
-        self._places.give_back(self._session.caller.key)
+        self._places.give_back(self._key)
         upstream.in_flight -= 1  # `request` counts it
         return True
 
@@ -170,7 +172,7 @@ class ToolCall(Told):
 
     def _over(self, outcome: str) -> None:
         del self._session.running[self._id]
-        self._places.give_back(self._session.caller.key)
+        self._places.give_back(self._key)
         self._offer.upstream.over(self._tool, self._began, outcome)
 
 

@@ -196,7 +196,7 @@ def _messages(holder: dict[str, Any], rename: Rename) -> dict[str, Any]:
 
 def _called(result: dict[str, Any], rename: Rename) -> dict[str, Any]:
     result = _each(result, "content", rename, _block)
-    return _inside(result, "_meta", rename, _ui_meta)
+    return _inside(result, "_meta", rename, _ui_meta) if "_meta" in result else result
 
 
 def _asked(result: dict[str, Any], rename: Rename) -> dict[str, Any]:

@@ -61,6 +61,8 @@ ROWS: dict[str, tuple[str, ...]] = {
         ',"id":1} ',
         ',"id":"a',
     ),
+    "sidecar/channels/oversize.py _DATA": ("data:", "\ndata", "\n", "a"),
+    "sidecar/large/process.py _LINE_END": ("\r\n", "\r", "\n", "a"),
     "sidecar/channels/messages.py _STRING": (
         '"',
         '\\"',
