@@ -16,7 +16,7 @@ from sidecar.http_errors import BodyNotJson, BodyTooLarge, BodyTypeRefused
 
 _JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json[ \t]*(?:;|$)", re.ASCII | re.IGNORECASE)
 
-FIRST = "yamcp.headers"
+HEADER_VALUES = "yamcp.headers"
 """Where a scope keeps the first value of each header, once one was asked for."""
 
 
@@ -72,9 +72,9 @@ async def disconnected(receive: Receive) -> None:
 
 def header(scope: Scope, name: bytes) -> bytes:
     """The value of the first header of that (lower-case) name; empty if there is none."""
-    fields: dict[bytes, bytes] | None = scope.get(FIRST)
+    fields: dict[bytes, bytes] | None = scope.get(HEADER_VALUES)
     if fields is None:
-        fields = scope[FIRST] = dict(reversed(scope["headers"]))
+        fields = scope[HEADER_VALUES] = dict(reversed(scope["headers"]))
     return fields.get(name, b"")
 
 

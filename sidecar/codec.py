@@ -13,7 +13,7 @@ from sidecar.large.values import Large
 DEEPEST = 200
 """Levels of arrays and objects that are certainly read; what is read can be written again, and orjson writes 254."""
 FEW = 4096
-"""Bytes in which counting is faster than finding."""
+"""Bytes of a text in which `count` takes less time than `find` from one bracket to the next."""
 
 
 def loads(data: bytes | bytearray, *, from_server: bool = False) -> Any:
@@ -35,7 +35,7 @@ def loads(data: bytes | bytearray, *, from_server: bool = False) -> Any:
 
 
 def _has_more(data: bytes | bytearray, most: int) -> bool:
-    """Whether more than `most` arrays and objects may begin in this JSON. `find` is ten times as fast as `count`."""
+    """Whether more than `most` arrays and objects may begin in this JSON; of long texts `find` is the faster way."""
     if len(data) < FEW:
         return data.count(b"{") + data.count(b"[") > most
     found = 0

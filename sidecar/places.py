@@ -80,10 +80,10 @@ class KeyedPlaces(Places):
 
     def take(self, key: str = "") -> bool:
         """Take a place for a request of a key, if the key's share allows one more."""
-        free, held = self._free, self._held.get(key, 0)
-        if free <= 0 or (held >= free and held and self._contested()):  # as `may_take` has it
+        held, free = self._held.get(key, 0), self._free
+        if not may_take(held, self._count - free, self._count, contested=self._contested()):
             return False
-        self._free, self._held[key] = free - 1, held + 1
+        self._held[key], self._free = held + 1, free - 1
         return True
 
     def give_back(self, key: str = "") -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bridge.deadlines import Deadlines
 from sidecar import codec
 from sidecar.asgi import never
 from sidecar.channel import Frame
 from sidecar.http_protocol import HttpProtocol
-from sidecar.ping_timer import PingTimer
 from sidecar.reply import Reply, respond_json
 
 if TYPE_CHECKING:
@@ -31,19 +31,19 @@ class ReplyOwner(Protocol):
 
 
 class ShortReply:
-    """Finished with the answer. What has to go before that makes it a `Reply`, as does the first ping of `pings`.
+    """Finished with the answer. What has to go before that makes it a `Reply`, as does its ping.
 
     `allowed` says whether who asked may still have the answer: keys may be revoked meanwhile.
     """
 
-    __slots__ = ("_allowed", "_connection", "_full", "_id", "_pings", "_session")
+    __slots__ = ("_allowed", "_connection", "_full", "_id", "_ping_deadline", "_pings", "_session")
 
     def __init__(
         self,
         session: ReplyOwner,
         request_id: int | str,
         connection: HttpProtocol,
-        pings: PingTimer,
+        pings: Pings,
         allowed: Callable[[], bool],
     ) -> None:
         self._session = session
@@ -52,7 +52,7 @@ class ShortReply:
         self._pings = pings
         self._allowed = allowed
         self._full: Reply | None = None
-        pings.add(self)
+        self._ping_deadline = pings.add(self, pings.interval)
 
     def put(self, frame: Frame) -> None:
         """Send a frame before the answer."""
@@ -83,7 +83,7 @@ class ShortReply:
 
     def drop(self) -> None:
         """Nothing more is sent by itself."""
-        self._pings.drop(self)
+        self._pings.drop(self._ping_deadline)
 
     async def _finish(self, full: Reply, frame: Frame) -> None:
         try:
@@ -101,3 +101,11 @@ class ShortReply:
             send = self._connection.taken_over()
             self._full = Reply(never, send, call, self._pings.interval, leaves=False, headers=headers)
         return self._full
+
+
+class Pings(Deadlines[ShortReply]):
+    """Pings each reply that is not finished `interval` seconds after it began, by one timer for all of them."""
+
+    def __init__(self, interval: float) -> None:
+        super().__init__(ShortReply.ping)
+        self.interval = interval

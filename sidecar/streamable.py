@@ -26,10 +26,9 @@ from sidecar.cut import Cut
 from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, HubStopping, MessageInvalid, SidecarError
 from sidecar.http_protocol import HttpProtocol
 from sidecar.outbox import Header, Outbox
-from sidecar.ping_timer import PingTimer
 from sidecar.reply import Reply
 from sidecar.session_ids import Handshake, SessionIds, binding
-from sidecar.short_reply import ShortReply
+from sidecar.short_reply import Pings, ShortReply
 from sidecar.stateless import NOT_ACCEPTABLE, Stateless
 from sidecar.stream_session import StreamSession, StreamSessions
 
@@ -140,7 +139,7 @@ class HttpSession(StreamSession):
         finally:
             reply.drop()
 
-    def take(self, frame: Frame, connection: HttpProtocol, pings: PingTimer, allowed: Callable[[], bool]) -> bool:
+    def take(self, frame: Frame, connection: HttpProtocol, pings: Pings, allowed: Callable[[], bool]) -> bool:
         """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
         if not tool_call.may_begin(self, frame):
             return False
@@ -238,7 +237,7 @@ class HttpTransport(StreamSessions[HttpSession]):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._stateless = Stateless(settings)
-        self._pings = PingTimer(settings.ping_interval)
+        self._pings = Pings(settings.ping_interval)
         self._ids = SessionIds(settings.data_dir / "sessions.key")
 
     async def run(self, until: asyncio.Event) -> None:

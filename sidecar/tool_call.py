@@ -16,7 +16,7 @@ from sidecar.answered import Answered
 from sidecar.channel import Frame, Put
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.mux import BY_CLIENT, Told
-from sidecar.request import HUB_FAILED, Notify, log_failure, progress_of
+from sidecar.request import HUB_FAILED, Notify, log_failure, progress_of, result_of
 
 if TYPE_CHECKING:
     from sidecar.cut import Running
@@ -157,18 +157,14 @@ class ToolCall(Told):
         if isinstance(outcome, SidecarError):
             raise outcome
         offer = self._offer
-        if "error" in outcome:
-            if connection := offer.upstream.connection:
-                connection.heed(outcome)
-            raise Answered(era.error_to_client("legacy", outcome["error"]))
-        result: dict[str, Any] = outcome["result"]
+        if "error" in outcome and (connection := offer.upstream.connection):
+            connection.heed(outcome)
+        result = result_of("legacy", outcome)
         if "structuredContent" in result:
             result = era.structured_to_client("legacy", result, wrapped=False)
         if offer.label:
             result = uris.rewrite_result(METHOD, result, offer.rename)
-        if "resultType" in result:
-            result = era.to_client("legacy", METHOD, result, self._session.workspace.server_info)
-        return result
+        return era.to_client("legacy", METHOD, result, self._session.workspace.server_info)
 
     def _over(self, outcome: str) -> None:
         del self._session.running[self._id]

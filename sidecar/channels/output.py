@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from sidecar import codec
 from sidecar.channel import Frame, OnFrame, Unread
 from sidecar.channels import messages
 from sidecar.channels.lines import Lines, LineTooLong, begins_json, frames_of
@@ -146,24 +145,13 @@ class Output:
     # --- lines ---------------------------------------------------------------------------------------------------
 
     def _take(self, line: bytes) -> None:
-        if line[:1] == b"{" and not self._part:  # nearly all are one message
-            try:
-                found = codec.loads(line, from_server=True)
-            except ValueError:
-                self._refused(line)
-                return
-            if type(found) is dict and found.get("jsonrpc") == "2.0":
-                self.on_frame(found)
-                return
-        self._hand_on(self._read(line))
-
-    def _read(self, line: bytes) -> list[Frame]:
-        """The frames of a line; none where it is no message, and what is to be done about that is done."""
+        """Hand on the frames of a line; where it is no message, do what is to be done about that."""
         try:
-            return frames_of(line)
+            found = frames_of(line)
         except ValueError:
             self._refused(line)
-            return []
+        else:
+            self._hand_on(found)
 
     def _hand_on(self, found: list[Frame]) -> None:
         if found and self._part:

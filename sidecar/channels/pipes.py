@@ -5,9 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TypeVar, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar, cast
+
+
+@asynccontextmanager
+async def opened(
+    open_pipes: Callable[[], Coroutine[Any, Any, None]], close: Callable[[], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Have the pipes of a process open while the context is; `close` is called at the end, however it comes.
+
+    `open_pipes` is never cancelled: uvloop would leave a descriptor to be closed twice.
+    """
+    opening = asyncio.create_task(open_pipes())
+    try:
+        await asyncio.shield(opening)
+        yield
+    finally:
+        try:
+            await asyncio.wait([opening])
+        finally:
+            await close()
 
 
 class Reader(asyncio.Protocol):

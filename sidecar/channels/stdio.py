@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypedDict
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from sidecar.channel import Frame, OnFrame
 from sidecar.channels.environment import child_environment
 from sidecar.channels.lines import MOST, Tail
 from sidecar.channels.output import Output
-from sidecar.channels.pipes import PacedReader, Reader, Writer, read_paced, read_pipe, write_pipe
+from sidecar.channels.pipes import PacedReader, Reader, Writer, opened, read_paced, read_pipe, write_pipe
 from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
 from sidecar.large.reader import ReadLarge, in_process
 from sidecar.spawner.client import Child, Spawner
@@ -118,7 +119,7 @@ class StdioChannel:
     # --- open and close ------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Connect the pipes. Not to be cancelled: uvloop would leave a descriptor to be closed twice."""
+        """Connect the pipes; see `pipes.opened`."""
         self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed)
         self._outputs.append(await read_pipe(self._fds.pop(), self._output.feed, self._on_output_ended))
         self._stderr = await read_paced(self._fds.pop(), self._tail.feed, self._tail.end)
@@ -230,15 +231,8 @@ async def open_stdio(
     child = await spawner.spawn((launch.command, *launch.args), environment, launch.cwd, uuid4().hex)
     explained = explain or (lambda end, _: exit_error(end))
     channel = StdioChannel(child, on_frame, redact, log, on_stderr, line_limit, explained, read_large)
-    opening = asyncio.create_task(channel.open())
-    try:
-        await asyncio.shield(opening)
+    async with opened(channel.open, partial(channel.close, grace)):
         yield channel
-    finally:
-        try:
-            await asyncio.wait([opening])
-        finally:
-            await channel.close(grace)
 
 
 def _id_of_request(line: bytes) -> int | None:

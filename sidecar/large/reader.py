@@ -18,7 +18,7 @@ from uuid import uuid4
 import orjson
 
 from sidecar.channels.environment import child_environment
-from sidecar.channels.pipes import Reader, Writer, read_pipe, write_pipe
+from sidecar.channels.pipes import Reader, Writer, opened, read_pipe, write_pipe
 from sidecar.errors import LargeAnswerFailed, SidecarError
 from sidecar.large.outline import Texts, restored
 from sidecar.large.process import ANSWER, JSON, REQUEST, answer
@@ -195,7 +195,7 @@ class _Process:
         self._stderr: Reader | None = None
 
     async def open(self) -> None:
-        """Connect the pipes. Not to be cancelled: uvloop would leave a descriptor to be closed twice."""
+        """Connect the pipes; see `pipes.opened`."""
         loop = asyncio.get_running_loop()
         self._stdin = await write_pipe(self._fds.pop(), _ignore)
         stdout = os.fdopen(self._fds.pop(), "rb", buffering=0)
@@ -252,15 +252,8 @@ class _Process:
 async def _started(spawner: Spawner) -> AsyncIterator[_Process]:
     """Start the process; at the end nothing of it is left. Raises SidecarError where it cannot be started."""
     process = _Process(await spawner.spawn(COMMAND, child_environment({}), None, uuid4().hex))
-    opening = asyncio.create_task(process.open())
-    try:
-        await asyncio.shield(opening)
+    async with opened(process.open, process.close):
         yield process
-    finally:
-        try:
-            await asyncio.wait([opening])
-        finally:
-            await process.close()
 
 
 def _failed(reason: str) -> LargeAnswerFailed:

@@ -328,7 +328,7 @@ async def test_a_fault(
     def fail(*_: Any) -> Any:
         raise RuntimeError("secret details")
 
-    monkeypatch.setattr(tool_call.ToolCall, "_result", fail)
+    monkeypatch.setattr(tool_call, "result_of", fail)
     async with ways.peer(transport) as peer:
         error = (await call(peer, "echo")).answer["error"]
         assert (error["data"]["code"], "secret" in str(error)) == ("HUB_INTERNAL", False)
