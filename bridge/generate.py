@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from bridge import models
 from bridge.codec import Envelope
 from bridge.errors import ErrorBody
+from bridge.front_settings import BridgeAddresses, FrontSettings, TlsFiles
 from bridge.models import KINDS, Event, Model, Request, ServerSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,8 +54,8 @@ def types_file() -> str:
     """Each body as a TypeScript interface, and what each kind of request asks and is answered with."""
     parts = [f"/** What crosses the bridge. Times are in seconds (Unix time for a moment). {NOTE} */"]
     parts += [f"export type {name} = {type_of(alias, named=False)};" for alias, name in ALIASES.items()]
-    received = reachable((Event, ErrorBody, *(kind.answer for kind in KINDS.values())))
-    shown: list[type[BaseModel]] = [Envelope, ErrorBody, *bodies()]
+    received = reachable((Event, ErrorBody, FrontSettings, *(kind.answer for kind in KINDS.values())))
+    shown: list[type[BaseModel]] = [Envelope, ErrorBody, *bodies(), TlsFiles, BridgeAddresses, FrontSettings]
     parts += [interface(model, whole=model in received) for model in shown]
     parts.append(by_kind("Requests", "The body of each kind of request.", KINDS))
     answers = {name: kind.answer for name, kind in KINDS.items()}
@@ -105,7 +106,7 @@ def interface(model: type[BaseModel], *, whole: bool) -> str:
         if name in said:
             lines.append(comment(said[name], "  "))
         optional = "" if whole or field.is_required() else "?"
-        lines.append(f"  {name}{optional}: {type_of(field.annotation)};")
+        lines.append(f"  {field.alias or name}{optional}: {type_of(field.annotation)};")
     return "\n".join([*lines, "}"])
 
 

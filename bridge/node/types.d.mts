@@ -444,6 +444,54 @@ export interface RevokeKey {
   key: string;
 }
 
+/** Paths of PEM files. */
+export interface TlsFiles {
+  cert: string;
+  key: string;
+}
+
+/** Where the adapter and the sidecar serve the bridge. */
+export interface BridgeAddresses {
+  desired: string;
+  actual: string;
+  events: string;
+  desiredEvents: string;
+}
+
+/** Sizes in bytes, times in seconds, URLs without a slash at the end, paths absolute. No secret is among them. */
+export interface FrontSettings {
+  /** An address without brackets, or localhost. */
+  host: string;
+  port: number;
+  sidecarPort: number;
+  publicUrl: string | null;
+  /** In lower case. */
+  allowedHosts: string[];
+  dataDir: string;
+  runtimeDir: string;
+  yamcpDir: string;
+  yamcpUiDir: string | null;
+  maxBodyBytes: number;
+  logLevel: string;
+  pingInterval: number;
+  baseUrl: string;
+  sidecarUrl: string;
+  addresses: BridgeAddresses;
+  /** Everything but /healthz and the login page wants a token; the sidecar listens on its socket, not its port. */
+  protected: boolean;
+  /** That of HUB_TOKEN, which itself is not told; with one, no file of a token counts. */
+  tokenHash: string | null;
+  tokenFile: string;
+  keysFile: string;
+  cookieKeyFile: string;
+  frontKeyFile: string;
+  sidecarSocket: string;
+  yamcpUiSocket: string;
+  tls: TlsFiles | null;
+  /** Networks with the length of their prefix: `10.0.0.0/8`. */
+  trustedProxies: string[];
+}
+
 /** The body of each kind of request. */
 export interface Requests {
   ping: Ping;

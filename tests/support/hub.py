@@ -18,6 +18,7 @@ from typing import IO, Literal, Self
 
 import psutil
 
+from bridge import front_settings
 from bridge.cli.errors import FrontAway
 from bridge.cli.front import health
 from bridge.client import BridgeClient, Subscriber
@@ -123,11 +124,17 @@ class Hub:
         self._processes[name] = await asyncio.create_subprocess_exec(
             *COMMANDS[name],
             cwd=ROOT,
-            env=self.env,
+            env=self.env | self._front_settings() if name == "front" else self.env,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=self._logs[name],
             stderr=self._logs[name],
         )
+
+    def _front_settings(self) -> dict[str, str]:
+        """What `hubctl run` hands the front beside the variables."""
+        given = {name[4:].lower(): value for name, value in self.env.items() if name.startswith("HUB_") and value}
+        settings = Settings(**{name: given[name] for name in Settings.model_fields if name in given})
+        return {front_settings.VARIABLE: front_settings.FrontSettings.of(settings).value()}
 
     async def stop(self, name: Name, timeout: float = 15) -> int:
         """End a process with SIGTERM, or SIGKILL after the timeout; returns its exit code."""
