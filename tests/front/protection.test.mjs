@@ -8,6 +8,7 @@ import { safePath } from '../../yamcp_ui_adapter/front/login.mjs';
 import { loginPage } from '../../yamcp_ui_adapter/front/login_page.mjs';
 import { isOwnPage, isSameHost } from '../../yamcp_ui_adapter/front/origin.mjs';
 import { load } from './support/settings.mjs';
+import { load as handed } from '../../yamcp_ui_adapter/front/settings.mjs';
 import { placeOf } from '../../yamcp_ui_adapter/front/yamcp_ui_place.mjs';
 
 const TOKEN = 'sixteen-characters';
@@ -22,6 +23,13 @@ function outcome(act) {
     return /** @type {any} */ (error).code;
   }
 }
+
+test('settings that are not there in full are refused, whatever else is in the environment', () => {
+  for (const value of [undefined, '', 'x', '[]', 'null', '{"port":8765}']) {
+    const env = { YAMCP_HUB_FRONT_SETTINGS: value, HUB_PORT: '8765' };
+    assert.throws(() => handed(env), { code: 'SETTING_INVALID', message: /^YAMCP_HUB_FRONT_SETTINGS: / }, value);
+  }
+});
 
 test('the token itself is not among the settings', () => {
   assert.ok(!JSON.stringify(settings({ HUB_TOKEN: TOKEN })).includes(TOKEN));
