@@ -56,7 +56,7 @@ async def test_apply_and_status(tmp_path: Path) -> None:
         assert (await client.request(new, timeout=10)).id == new.id
         await until(lambda: made.reconciler.applied == new.id)
         await made.settled()
-        status = await client.request(ReadStatus(), None, timeout=10)
+        status = await client.request(ReadStatus(), timeout=10)
         assert isinstance(status, Status)
         assert (status.applied, status.servers[0].state) == (new.id, "ready")
         error = await refused(client, old)
