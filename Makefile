@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test lint bars screenshots bench lock clean need-node audit
+.PHONY: help run test generate conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test lint bars screenshots bench lock clean need-node audit
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -121,6 +121,9 @@ image-test: $(NODE_DEV) ## Build the container image and test it, with the conso
 conformance: $(DEV) ## Run MCP's official conformance suite through the hub: the table of docs/conformance.md
 	@CI=true bash tests/conformance/setup.sh >&2
 	@$(BIN)/python -m tests.conformance
+
+generate: $(DEV) ## Write what Node and docs/protocol.md have of the models in bridge/models/
+	@$(BIN)/python -m bridge.generate
 
 lint: $(DEV) $(NODE_DEV) ## Check style and types
 	@echo "lint: ruff check, ruff format, mypy"

@@ -95,7 +95,7 @@ class Adapter:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[psutil.Process]:
         """The process, while the block runs."""
-        server = asyncio.create_task(BridgeServer(self.settings.actual_address, {"apply": self._apply}).serve())
+        server = asyncio.create_task(BridgeServer(self.settings.actual_address, {Snapshot: self._apply}).serve())
         env = {**os.environ, "HUB_DATA_DIR": str(self.settings.data_dir), "HUB_YAMCP_DIR": str(self.yamcp)}
         env |= {"HUB_SETTINGS_FILE": os.devnull, "HUB_SEED_DEMO": "false", "HUB_LOG_LEVEL": "error"}
         process = await asyncio.create_subprocess_exec(sys.executable, "-m", "yamcp_ui_adapter", env=env)

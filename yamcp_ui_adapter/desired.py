@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.models import Changed, Desired, Event, Issue, SetServer, SetWorkspace, SnapshotId
+from bridge.models import Changed, Desired, Event, Issue, ReadDesired, Reload, SetServer, SetWorkspace, SnapshotId
 from bridge.private import write_file
-from bridge.server import Handler
+from bridge.server import Handlers
 from yamcp_ui_adapter.absorb import Renames
 from yamcp_ui_adapter.document import read_document
 from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES, Reading
@@ -190,16 +190,16 @@ class Owner:
 
     # --- what the bridge asks ----------------------------------------------------------------------------------------
 
-    def handlers(self) -> Mapping[str, Handler]:
+    def handlers(self) -> Handlers:
         """What is served on the desired socket."""
         return {
-            "desired": self.desired,
-            "set_workspace": self.set_workspace,
-            "set_server": self.set_server,
-            "reload": self.reload,
+            ReadDesired: self.desired,
+            SetWorkspace: self.set_workspace,
+            SetServer: self.set_server,
+            Reload: self.reload,
         }
 
-    async def desired(self, _: None = None) -> Desired:
+    async def desired(self, _: ReadDesired | None = None) -> Desired:
         """Desired state, what could not be used, and what the sidecar said of it."""
         return Desired(
             snapshot=self._state.snapshot,
@@ -229,7 +229,7 @@ class Owner:
             raise NoSuchServer(f"There is no server {change.key!r}.")
         return self._change(lambda content: with_server(content, change))
 
-    async def reload(self, _: None = None) -> Changed:
+    async def reload(self, _: Reload | None = None) -> Changed:
         """Read the files now, after a moment for whoever is writing them."""
         await asyncio.sleep(self._settle.quiet)
         await self._refresh()

@@ -21,7 +21,7 @@ from bridge.models import (
     ReadConfig,
     SetServer,
 )
-from bridge.server import Handler
+from bridge.server import Handlers
 from yamcp_ui_adapter.desired import Edit, Owner
 from yamcp_ui_adapter.document import encodable
 from yamcp_ui_adapter.edits import (
@@ -52,16 +52,16 @@ class Editor:
         self._writer = writer
         self._paths = paths
 
-    def handlers(self) -> Mapping[str, Handler]:
+    def handlers(self) -> Handlers:
         """What is served on the desired socket, beside what its owner serves."""
         return {
-            "config": self.config,
-            "put_server": self.put_server,
-            "delete_server": self.delete_server,
-            "put_workspace": self.put_workspace,
-            "delete_workspace": self.delete_workspace,
-            "put_config": self.put_config,
-            "import": self.import_servers,
+            ReadConfig: self.config,
+            PutServer: self.put_server,
+            DeleteServer: self.delete_server,
+            PutWorkspace: self.put_workspace,
+            DeleteWorkspace: self.delete_workspace,
+            PutConfig: self.put_config,
+            ImportServers: self.import_servers,
         }
 
     async def config(self, body: ReadConfig) -> ConfigFile:

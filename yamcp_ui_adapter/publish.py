@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bridge.client import BridgeClient
 from bridge.errors import ErrorBody, HubError, RemoteError, StaleSnapshot
-from bridge.models import Snapshot, SnapshotId
+from bridge.models import Ping, Snapshot, SnapshotId
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
 
@@ -84,7 +84,7 @@ class Publisher:
         try:
             peer = await self._peer(client)
             if self._acknowledged != (peer, snapshot.id):
-                await client.request("apply", snapshot, timeout=self._timeout)
+                await client.request(snapshot, timeout=self._timeout)
                 self._acknowledged = (peer, snapshot.id)
         except HubError as error:
             return self._refused(snapshot, error)
@@ -95,7 +95,7 @@ class Publisher:
     async def _peer(self, client: BridgeClient) -> str:
         """Which run of the sidecar is there. Raises PeerUnavailable while none is."""
         if client.peer_session is None:
-            await client.request("ping", timeout=self._timeout)
+            await client.request(Ping(), timeout=self._timeout)
         return await client.peer()
 
     def _refused(self, snapshot: Snapshot, error: HubError) -> bool:

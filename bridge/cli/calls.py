@@ -10,19 +10,19 @@ from bridge.cli.context import Context
 from bridge.cli.errors import ArgumentsInvalid
 from bridge.cli.render import clean
 from bridge.cli.workspaces import find_status
-from bridge.models import Call, ListTools
+from bridge.models import Call, ListTools, ReadStatus
 
 
 async def call(context: Context, workspace: str, tool: str, words: list[str], timeout: float) -> int:
     """`hubctl call`: 1 when the tool says that it failed."""
     async with context.actual() as hub:
-        found = find_status(await hub.request("status"), workspace)
+        found = find_status(await hub.request(ReadStatus()), workspace)
         schema: dict[str, Any] = {}
         if words and not _is_json(words[0]):
-            listed = await hub.request("tools", ListTools(workspace=found.name), timeout=30)
+            listed = await hub.request(ListTools(workspace=found.name), timeout=30)
             schema = next((entry.get("inputSchema", {}) for entry in listed.tools if entry["name"] == tool), {})
         body = Call(workspace=found.name, tool=tool, arguments=parse_arguments(words, schema), timeout=timeout)
-        answer = await hub.request("call", body, timeout=timeout + 5)
+        answer = await hub.request(body, timeout=timeout + 5)
     if context.json:
         context.emit(answer.result)
     else:

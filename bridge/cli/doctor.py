@@ -23,7 +23,17 @@ from bridge.cli.run import check_yamcp_directory
 from bridge.cli.supervisor import process_states
 from bridge.cli.yamcp_ui import check_yamcp_ui
 from bridge.errors import HubError
-from bridge.models import Desired, Model, ServerStatus, Snapshot, Status, StdioLaunch, WorkspaceStatus
+from bridge.models import (
+    Desired,
+    Model,
+    ReadDesired,
+    ReadStatus,
+    ServerStatus,
+    Snapshot,
+    Status,
+    StdioLaunch,
+    WorkspaceStatus,
+)
 from bridge.settings import Settings, settings_file_names
 
 ANSWER = 3.0
@@ -138,7 +148,7 @@ def _error(subject: str, error: HubError) -> Finding:
 async def _status(context: Context) -> Status | HubError:
     async with context.actual() as hub:
         try:
-            return await hub.request("status", timeout=ANSWER)
+            return await hub.request(ReadStatus(), timeout=ANSWER)
         except HubError as error:
             return error
 
@@ -146,7 +156,7 @@ async def _status(context: Context) -> Status | HubError:
 async def _desired(context: Context) -> Desired | HubError:
     async with context.desired() as adapter:
         try:
-            return await adapter.request("desired", timeout=ANSWER)
+            return await adapter.request(ReadDesired(), timeout=ANSWER)
         except HubError as error:
             return error
 

@@ -8,7 +8,7 @@ import time
 from bridge.cli.context import Context
 from bridge.cli.render import clean, span, table
 from bridge.cli.workspaces import find_spec
-from bridge.models import AddKey, Key, RevokeKey
+from bridge.models import AddKey, Key, ListKeys, ReadDesired, RevokeKey
 
 
 async def keys(context: Context, arguments: argparse.Namespace) -> int:
@@ -23,7 +23,7 @@ async def keys(context: Context, arguments: argparse.Namespace) -> int:
 async def listing(context: Context) -> int:
     """`hubctl keys list`."""
     async with context.desired() as adapter:
-        found = (await adapter.request("keys")).keys
+        found = (await adapter.request(ListKeys())).keys
     if context.json:
         context.emit(found)
     elif found:
@@ -55,9 +55,9 @@ async def add(context: Context, name: str, workspaces: list[str] | None, admin: 
     async with context.desired() as adapter:
         names = None
         if workspaces:
-            known = (await adapter.request("desired")).snapshot.workspaces
+            known = (await adapter.request(ReadDesired())).snapshot.workspaces
             names = tuple(find_spec(known, workspace).name for workspace in workspaces)
-        made = await adapter.request("add_key", AddKey(name=name, workspaces=names, admin=admin))
+        made = await adapter.request(AddKey(name=name, workspaces=names, admin=admin))
     if context.json:
         context.emit(made)
         return 0
@@ -76,7 +76,7 @@ async def add(context: Context, name: str, workspaces: list[str] | None, admin: 
 async def revoke(context: Context, key: str) -> int:
     """`hubctl keys revoke`: sessions that it opened end within two seconds."""
     async with context.desired() as adapter:
-        done = await adapter.request("revoke_key", RevokeKey(key=key))
+        done = await adapter.request(RevokeKey(key=key))
     if context.json:
         context.emit(done)
     else:

@@ -31,7 +31,7 @@ async def logs(context: Context, limit: int, server: str | None, follow: bool) -
 
 async def _recent(context: Context, limit: int, server: str | None, shown: dict[str, None]) -> None:
     async with context.actual() as hub:
-        answer = await hub.request("logs", Logs(limit=limit, server=server))
+        answer = await hub.request(Logs(limit=limit, server=server))
     for record in answer.records:
         _show(context, record, shown)
 

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from pydantic import SecretStr
 
+from bridge import front_settings
 from bridge.cli import in_force, lock, troubles, yamcp_ui
 from bridge.cli.access import check_certificate, prepare_access, welcome
 from bridge.cli.context import Context
@@ -115,6 +116,7 @@ def environment(settings: Settings, logs: Path, lock_fd: int) -> dict[str, str]:
     """What the supervised processes are told: the settings in force, so that all have the same, and where to write."""
     return {
         **exported(settings),
+        front_settings.VARIABLE: front_settings.FrontSettings.of(settings).value(),
         "HUB_SETTINGS_FILE": os.devnull,  # all of it is above; an edit, good or bad, counts at the next start
         LOCK_FD_VARIABLE: str(lock_fd),
         "YAMCP_HUB_PYTHON": sys.executable,

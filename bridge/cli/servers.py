@@ -11,7 +11,7 @@ from bridge.cli.render import Paint, by_key, clean, count, error_line, size, spa
 from bridge.cli.workspaces import POLL, workspace_table
 from bridge.client import BridgeClient
 from bridge.errors import HubError
-from bridge.models import Restart, ServerStatus, Status, WorkspaceStatus
+from bridge.models import ReadStatus, Restart, ServerStatus, Status, WorkspaceStatus
 
 RESTART_TIMEOUT = 10
 """Seconds that a restarted server is given to start."""
@@ -22,7 +22,7 @@ FRONT_TIMEOUT = 2
 async def status(context: Context) -> int:
     """`hubctl status`."""
     async with context.actual() as hub:
-        current = await hub.request("status")
+        current = await hub.request(ReadStatus())
     if context.json:
         context.emit(current)
     else:
@@ -118,8 +118,8 @@ def server_notes(server: ServerStatus, paint: Paint, now: float) -> list[str]:
 async def restart(context: Context, server: str) -> int:
     """`hubctl restart`: returns when the server has started or failed, or after `RESTART_TIMEOUT`."""
     async with context.actual() as hub:
-        before = _find(await hub.request("status"), server)
-        await hub.request("restart", Restart(key=server), timeout=30)
+        before = _find(await hub.request(ReadStatus()), server)
+        await hub.request(Restart(key=server), timeout=30)
         found = await _restarted(hub, server, before)
     if context.json:
         context.emit(found)
@@ -133,7 +133,7 @@ async def _restarted(hub: BridgeClient, server: str, before: ServerStatus | None
     """The server once its state is a new one that lasts."""
     deadline = time.monotonic() + RESTART_TIMEOUT
     while True:
-        found = _find(await hub.request("status"), server)
+        found = _find(await hub.request(ReadStatus()), server)
         if found is None or found.state == "stopped" or time.monotonic() > deadline:
             return found
         if found.state != "starting" and (before is None or found.since > before.since):

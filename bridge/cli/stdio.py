@@ -29,6 +29,7 @@ from bridge.cli.stream import Endpoint, Session
 from bridge.cli.workspaces import find_status
 from bridge.errors import PeerUnavailable
 from bridge.keys import hash_in
+from bridge.models import ReadStatus
 from bridge.runtime import is_served
 from bridge.settings import Settings
 
@@ -80,7 +81,7 @@ async def _find(context: Context, workspace: str, deadline: float) -> str:
     while time.monotonic() < deadline:
         with contextlib.suppress(PeerUnavailable):
             async with context.actual() as hub:
-                status = await hub.request("status", timeout=1)
+                status = await hub.request(ReadStatus(), timeout=1)
             if status.applied is not None:
                 return find_status(status, workspace).slug
         await asyncio.sleep(LOOK)

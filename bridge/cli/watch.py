@@ -15,7 +15,7 @@ from bridge.cli.render import error_line
 from bridge.cli.troubles import follow
 from bridge.client import BridgeClient
 from bridge.errors import HubError
-from bridge.models import Desired, Issue, Status
+from bridge.models import Desired, Issue, ReadDesired, ReadStatus, Status
 
 SETTLE = 10
 """Seconds that the first lines, and those after a restart of the sidecar, wait for servers that still start."""
@@ -73,7 +73,7 @@ async def _statuses(context: Context, hub: BridgeClient, pause: Callable[[], flo
 
 async def _status(hub: BridgeClient) -> Status | None:
     try:
-        return await hub.request("status", timeout=ANSWER)
+        return await hub.request(ReadStatus(), timeout=ANSWER)
     except HubError:
         return None
 
@@ -148,7 +148,7 @@ class Watcher:
         """What the adapter wants and could not use; none when it does not answer."""
         async with self._context.desired() as adapter:
             try:
-                return await adapter.request("desired", timeout=ANSWER)
+                return await adapter.request(ReadDesired(), timeout=ANSWER)
             except HubError:
                 return None
 

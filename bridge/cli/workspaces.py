@@ -10,7 +10,16 @@ from bridge.cli.context import Context
 from bridge.cli.errors import ArgumentsInvalid, NoSuchWorkspace, NotApplied
 from bridge.cli.render import by_key, clean, table
 from bridge.errors import PeerUnavailable
-from bridge.models import ListTools, SetWorkspace, SnapshotId, Status, WorkspaceSpec, WorkspaceStatus
+from bridge.models import (
+    ListTools,
+    ReadDesired,
+    ReadStatus,
+    SetWorkspace,
+    SnapshotId,
+    Status,
+    WorkspaceSpec,
+    WorkspaceStatus,
+)
 
 W = TypeVar("W", WorkspaceStatus, WorkspaceSpec)
 
@@ -25,7 +34,7 @@ POLL = 0.05
 async def workspaces(context: Context) -> int:
     """`hubctl workspaces`."""
     async with context.actual() as hub:
-        status = await hub.request("status")
+        status = await hub.request(ReadStatus())
     if context.json:
         context.emit(status.workspaces)
         return 0
@@ -59,7 +68,7 @@ async def url(context: Context, workspace: str, transport: str | None, direct: b
         ArgumentsInvalid: the sidecar has none.
     """
     async with context.actual() as hub:
-        found = find_status(await hub.request("status"), workspace)
+        found = find_status(await hub.request(ReadStatus()), workspace)
     urls = {"sse": found.sse_url, "http": found.http_url}
     if direct:
         urls = {"sse": found.direct_sse_url, "http": found.direct_http_url}
@@ -83,9 +92,9 @@ async def switch(context: Context, workspace: str, enabled: bool) -> int:
         NotApplied: saved, but not carried out within `APPLY_TIMEOUT`.
     """
     async with context.desired() as adapter:
-        desired = await adapter.request("desired")
+        desired = await adapter.request(ReadDesired())
         name = find_spec(desired.snapshot.workspaces, workspace).name
-        changed = await adapter.request("set_workspace", SetWorkspace(name=name, enabled=enabled))
+        changed = await adapter.request(SetWorkspace(name=name, enabled=enabled))
     word = "on" if enabled else "off"
     try:
         async with asyncio.timeout(APPLY_TIMEOUT):
@@ -107,7 +116,7 @@ async def _started(context: Context, name: str) -> WorkspaceStatus:
     deadline = time.monotonic() + START_TIMEOUT
     async with context.actual() as hub:
         while True:
-            status = await hub.request("status")
+            status = await hub.request(ReadStatus())
             found, servers = find_status(status, name), by_key(status)
             members = [servers[key] for key in found.servers if key in servers]
             if time.monotonic() > deadline or not any(s.state == "starting" and not s.attempts for s in members):
@@ -119,7 +128,7 @@ async def applied(context: Context, wanted: SnapshotId) -> Status:
     """Wait until the sidecar has applied this snapshot or a newer one."""
     async with context.actual() as hub:
         while True:
-            status = await hub.request("status")
+            status = await hub.request(ReadStatus())
             if status.applied and not wanted.newer_than(status.applied):
                 return status
             await asyncio.sleep(POLL)
@@ -128,8 +137,8 @@ async def applied(context: Context, wanted: SnapshotId) -> Status:
 async def tools(context: Context, workspace: str) -> int:
     """`hubctl tools`: the tools as clients of the workspace see them."""
     async with context.actual() as hub:
-        found = find_status(await hub.request("status"), workspace)
-        answer = await hub.request("tools", ListTools(workspace=found.name), timeout=30)
+        found = find_status(await hub.request(ReadStatus()), workspace)
+        answer = await hub.request(ListTools(workspace=found.name), timeout=30)
     if context.json:
         context.emit(answer.tools)
     elif answer.tools:

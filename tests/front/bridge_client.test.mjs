@@ -217,7 +217,7 @@ test('messages of nearly 16 MiB go through, and a larger one is refused before i
   assert.deepEqual(await client.request('logs', { limit: 1, server }, LONG), { records: [] });
   const error = await refusal(client.request('logs', { limit: 1, server: 'x'.repeat(MAX_BYTES) }));
   assert.equal(error.code, 'BRIDGE_TOO_LARGE');
-  assert.equal((await refusal(client.request('logs', { limit: 1n }))).code, 'BRIDGE_BAD_MESSAGE');
+  assert.equal((await refusal(client.request('logs', /** @type {any} */ ({ limit: 1n })))).code, 'BRIDGE_BAD_MESSAGE');
   await client.request('ping');
 });
 
@@ -227,7 +227,10 @@ test("the server's own errors, unknown kinds and bad addresses have their codes"
   const unserved = await refusal(client.request('desired'));
   assert.equal(unserved.code, 'BRIDGE_UNKNOWN_KIND');
   assert.deepEqual(unserved.data.serves, ['apply', 'logs', 'ping', 'restart', 'tools']);
-  assert.equal((await refusal(client.request('logs', { limit: 'many' }))).code, 'BRIDGE_BAD_MESSAGE');
+  assert.equal(
+    (await refusal(client.request('logs', /** @type {any} */ ({ limit: 'many' })))).code,
+    'BRIDGE_BAD_MESSAGE',
+  );
   assert.equal((await refusal(client.request(/** @type {any} */ ('dance')))).code, 'BRIDGE_UNKNOWN_KIND');
   for (const address of ['tcp://127.0.0.1:1', 'ipc://relative', `ipc:///${'x'.repeat(107)}`, '']) {
     for (const make of [() => new BridgeClient(address), () => new Subscriber(address)]) {

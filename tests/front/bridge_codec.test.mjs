@@ -111,8 +111,8 @@ test('each session is new', () => {
 
 test('the kinds, the codes and their hints are those of the Python side', () => {
   const program = [
-    'import json; from bridge.kinds import KINDS; from bridge import errors',
-    'kinds = [[k.name, list(k.sockets), k.repeatable] for k in KINDS.values()]',
+    'import json; from bridge.models import KINDS; from bridge import errors',
+    'kinds = [[k.kind, list(k.sockets), k.repeatable] for k in KINDS.values()]',
     'codes = {c.code: c.hint for c in vars(errors).values() if getattr(c, "code", "").startswith("BRIDGE_")}',
     'print(json.dumps([kinds, codes]))',
   ].join('\n');

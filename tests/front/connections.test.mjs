@@ -11,7 +11,7 @@ import { bodyReader } from '../../yamcp_ui_adapter/front/body.mjs';
 import { Connections, mostConnections } from '../../yamcp_ui_adapter/front/connections.mjs';
 import { answerOf, told } from '../../yamcp_ui_adapter/front/errors.mjs';
 import { Log } from '../../yamcp_ui_adapter/front/log.mjs';
-import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
+import { load } from './support/settings.mjs';
 
 /** @import {IncomingMessage, ServerResponse} from 'node:http' */
 /** @import {Socket} from 'node:net' */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { originOf } from '../../yamcp_ui_adapter/front/client.mjs';
 import { seenFrom } from '../../yamcp_ui_adapter/front/console/address.mjs';
-import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
+import { load } from './support/settings.mjs';
 
 const FROM = 'http://127.0.0.1:8765';
 /** @param {boolean} published @returns {any} */

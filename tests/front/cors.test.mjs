@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Front } from '../../yamcp_ui_adapter/front/app.mjs';
 import { Log } from '../../yamcp_ui_adapter/front/log.mjs';
-import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
+import { load } from './support/settings.mjs';
 import { ask } from './support/api.mjs';
 import { freePort } from './support/hub.mjs';
 

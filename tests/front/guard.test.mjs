@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { areaOf, Guard, hostname } from '../../yamcp_ui_adapter/front/guard.mjs';
 import { originHost } from '../../yamcp_ui_adapter/front/origin.mjs';
-import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
+import { load } from './support/settings.mjs';
 
 /** @param {Record<string, string>} env */
 const guardOf = (env = {}) => new Guard(load({ HUB_DATA_DIR: '/tmp/x', ...env }));

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Hub } from '../../yamcp_ui_adapter/front/hub.mjs';
 import { Log } from '../../yamcp_ui_adapter/front/log.mjs';
-import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
+import { load } from './support/settings.mjs';
 import { mock, startHub, stdio } from './support/hub.mjs';
 
 /** @import {State} from '../../yamcp_ui_adapter/front/state.mjs' */

@@ -8,7 +8,6 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { hashIn, Keyring, mayUse, tokenHash } from '../../yamcp_ui_adapter/front/keys.mjs';
 import { parseKeys } from '../../yamcp_ui_adapter/front/keys_file.mjs';
 import { Log } from '../../yamcp_ui_adapter/front/log.mjs';
-import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
 import { ROOT } from './support/hub.mjs';
 
 const CASES = JSON.parse(readFileSync(join(ROOT, 'bridge/vectors/keys.json'), 'utf8'));
@@ -39,10 +38,11 @@ function put(name, text) {
   renameSync(join(directory, 'new'), join(directory, name));
 }
 
-/** @param {Record<string, string>} env */
-function keyring(env = {}) {
-  const settings = load({ HUB_HOST: '0.0.0.0', HUB_DATA_DIR: directory, ...env });
-  return new Keyring(settings, new Log('debug', (line) => logged.push(line)), () => now);
+/** @param {string | null} [given]  the hash of a token that is set */
+function keyring(given = null) {
+  const at = (/** @type {string} */ name) => join(directory, name);
+  const files = { tokenFile: at('token'), keysFile: at('keys.json'), frontKeyFile: at('run/front.key') };
+  return new Keyring({ tokenHash: given, ...files }, new Log('debug', (line) => logged.push(line)), () => now);
 }
 
 /** @param {string} token @param {Keyring} ring */
@@ -102,7 +102,7 @@ test('keys.json that is not there means no keys, and is no error', () => {
 
 test('a token that was given counts, and no file besides it', () => {
   const given = 'given-in-the-environment';
-  const ring = keyring({ HUB_TOKEN: given });
+  const ring = keyring(tokenHash(given));
   assert.equal(ring.check(given)?.id, 'admin');
   assert.equal(ring.check(CASES.token), null);
 });

@@ -13,7 +13,7 @@ import { runInNewContext } from 'node:vm';
 import { WebSocket } from 'ws';
 import { Front } from '../../yamcp_ui_adapter/front/app.mjs';
 import { Log } from '../../yamcp_ui_adapter/front/log.mjs';
-import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
+import { load } from './support/settings.mjs';
 import { freePort, mock, startHub } from './support/hub.mjs';
 import { pageOf } from './support/live.mjs';
 

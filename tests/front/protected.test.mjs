@@ -13,7 +13,7 @@ import { FREE } from '../../yamcp_ui_adapter/front/auth.mjs';
 import { Log } from '../../yamcp_ui_adapter/front/log.mjs';
 import { Pages } from '../../yamcp_ui_adapter/front/pages.mjs';
 import { HUB_ROUTES, OTHER_ROUTES, YAMCP_ROUTES } from '../../yamcp_ui_adapter/front/routes.mjs';
-import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
+import { load } from './support/settings.mjs';
 import { mock } from './support/hub.mjs';
 import { pageOf } from './support/live.mjs';
 import { ADMIN, HTML, openProtected, TOKEN, WRONG } from './support/protected.mjs';

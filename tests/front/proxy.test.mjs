@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { after, afterEach, test } from 'node:test';
 import { Log } from '../../yamcp_ui_adapter/front/log.mjs';
 import { Relay } from '../../yamcp_ui_adapter/front/proxy.mjs';
-import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
+import { load } from './support/settings.mjs';
 import { freePort } from './support/hub.mjs';
 
 /** @import {IncomingMessage, Server, ServerResponse} from 'node:http' */

@@ -5,9 +5,11 @@ import { FrontError } from './errors.mjs';
 import { applied, diff, entriesOf, nothing, view } from './view.mjs';
 
 /**
- * @import {Answers, SnapshotId} from '../../bridge/node/types.mjs'
+ * @import {Answers, Requests, SnapshotId} from '../../bridge/node/types.mjs'
  * @import {Change, State, Told} from './state.mjs'
  * @import {Known} from './view.mjs'
+ * @typedef {{[K in keyof Answers]: Answers[K] extends {snapshot: SnapshotId} ? K : never}[keyof Answers]} ChangeKind
+ *   of a request that changes desired state
  * @typedef {'desired' | 'status'} Part  what is asked for anew, `desired` with the entries' hashes
  * @typedef {'adapter' | 'sidecar'} Peer
  * @typedef {Record<string, any>} LogRecord
@@ -128,34 +130,33 @@ export class Hub {
   /**
    * Ask the sidecar.
    * @template {keyof Answers} K
-   * @param {K} kind @param {Record<string, any>} [body] @param {{timeout?: number, signal?: AbortSignal}} [options]
+   * @param {K} kind @param {Requests[K]} [body] @param {{timeout?: number, signal?: AbortSignal}} [options]
    * @returns {Promise<Answers[K]>}
    * @throws FrontError HUB_AWAY, BridgeError of the sidecar's own
    */
-  ask(kind, body = {}, options = {}) {
+  ask(kind, body, options = {}) {
     return this.sidecar.request(kind, body, options).catch((error) => this.#unanswered('sidecar', error));
   }
 
   /**
    * Ask the adapter, and wait for nothing further.
    * @template {keyof Answers} K
-   * @param {K} kind @param {Record<string, any>} [body] @param {{timeout?: number, signal?: AbortSignal}} [options]
+   * @param {K} kind @param {Requests[K]} [body] @param {{timeout?: number, signal?: AbortSignal}} [options]
    * @returns {Promise<Answers[K]>}
    * @throws FrontError HUB_AWAY, BridgeError of the adapter's own
    */
-  desired(kind, body = {}, options = {}) {
+  desired(kind, body, options = {}) {
     return this.adapter.request(kind, body, options).catch((error) => this.#unanswered('adapter', error));
   }
 
   /**
    * Ask the adapter for a change, then wait (at most 5 s) until the sidecar has carried it out and State shows it.
-   * @template {'set_workspace' | 'set_server' | 'reload' | 'put_server' | 'delete_server' | 'put_workspace' | 'delete_workspace'
-   *   | 'put_config' | 'import'} K
-   * @param {K} kind @param {Record<string, any>} [body]
+   * @template {ChangeKind} K
+   * @param {K} kind @param {Requests[K]} [body]
    * @returns {Promise<Answers[K] & {applied: boolean}>}
    * @throws FrontError HUB_AWAY (`data.sent`: it may have been made), BridgeError of the adapter's own
    */
-  async change(kind, body = {}) {
+  async change(kind, body) {
     const answer = await this.desired(kind, body);
     this.poke(...ALL);
     return { ...answer, applied: await this.#shows(answer.snapshot) };

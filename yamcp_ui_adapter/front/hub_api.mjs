@@ -35,7 +35,7 @@ function reading(hub) {
     state: () => hub.fresh(),
     reload: () => hub.change('reload', {}),
     import: async ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: await readConfig(text) }),
-    tools: ({ query }) => hub.ask('tools', query),
+    tools: ({ query }) => hub.ask('tools', /** @type {any} */ (query)),
     call: ({ body, res }) => call(hub, body, res),
     history: ({ query }) => hub.ask('history', query),
     logs: ({ query }) => hub.ask('logs', { limit: LOGS, ...query }),
@@ -77,7 +77,7 @@ function servers(hub) {
     setServer: ({ query, body }) => set(query.key, body.settings),
     startServer: ({ query }) => set(query.key, { enabled: true }),
     stopServer: ({ query }) => set(query.key, { enabled: false }),
-    restartServer: async ({ query }) => now(await hub.ask('restart', query), query.key),
+    restartServer: async ({ query }) => now(await hub.ask('restart', { key: query.key }), query.key),
   };
 }
 

@@ -53,11 +53,11 @@ function wrongField(key) {
   const { id, name, hash, workspaces, admin, created } = key;
   const right = {
     id: typeof id === 'string' && ID.test(id),
-    name: typeof name === 'string' && name !== '' && [...name].length <= LONGEST_NAME,
+    name: isText(name) && name !== '' && [...name].length <= LONGEST_NAME,
     hash: typeof hash === 'string' && HASH.test(hash),
     workspaces: workspaces === null || (isTexts(workspaces) && admin === false),
     admin: typeof admin === 'boolean',
-    created: typeof created === 'number',
+    created: Number.isFinite(created),
   };
   const unknown = Object.keys(key).some((field) => !FIELDS.includes(field));
   return unknown ? 'a field' : Object.entries(right).find(([, fits]) => !fits)?.[0];
@@ -66,5 +66,8 @@ function wrongField(key) {
 /** @param {unknown} value @returns {value is Record<string, unknown>} */
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Whether it is text without half a character. @param {unknown} value @returns {value is string} */
+const isText = (value) => typeof value === 'string' && !/\p{Surrogate}/u.test(value);
+
 /** @param {unknown} value */
-const isTexts = (value) => Array.isArray(value) && value.every((item) => typeof item === 'string');
+const isTexts = (value) => Array.isArray(value) && value.every(isText);

@@ -1,6 +1,6 @@
 /** The truth as pages see it: what GET /api/hub/state answers. Times are Unix time in seconds, sizes bytes. */
 
-import type { Issue, ServerSettings, ServerStatus, UpstreamState, WorkspaceStatus } from '../../bridge/node/types.mjs';
+import type { Issue, ServerSettings, ServerStatus, WorkspaceStatus } from '../../bridge/node/types.mjs';
 
 export interface Told {
   code: string;
@@ -71,7 +71,7 @@ export interface ServerState extends Omit<ServerStatus, 'state' | 'reason' | 'tr
   headers?: Record<string, string>;
   settings: ServerSettings;
   enabled: boolean;
-  state: UpstreamState | 'invalid' | 'unknown';
+  state: ServerStatus['state'] | 'invalid' | 'unknown';
   reason: Told | null;
   troubles: Told[];
   era: string;

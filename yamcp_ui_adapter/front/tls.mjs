@@ -40,7 +40,7 @@ export class SecureServer extends Server {
   #sockets = new Set();
 
   /**
-   * @param {import('./protection.mjs').Tls} files
+   * @param {import('../../bridge/node/types.mjs').TlsFiles} files
    * @param {import('node:http').ServerOptions} options
    * @param {import('node:http').RequestListener} handle
    * @param {import('./log.mjs').Log} log
@@ -115,7 +115,7 @@ export function httpsAlone({ headers: { host = '' } }, response) {
   response.setHeader('Strict-Transport-Security', `max-age=${HTTPS_ALONE}`);
 }
 
-/** @param {import('./protection.mjs').Tls} files @returns {import('node:tls').SecureContextOptions} */
+/** @param {import('../../bridge/node/types.mjs').TlsFiles} files @returns {import('node:tls').SecureContextOptions} */
 function context({ cert, key }) {
   const found = { ...PROFILE, cert: read('HUB_TLS_CERT', cert), key: read('HUB_TLS_KEY', key) };
   try {

@@ -1,9 +1,10 @@
 // The truth as pages see it: what the adapter wants and what the sidecar has, merged into one State (pure).
 
+import { DEFAULTS } from './console/server_settings.mjs';
 import { mask, maskUrl } from './masking.mjs';
 
 /**
- * @import {ConfigFile, Desired, Issue, Outline, ServerSettings, ServerSpec, ServerStatus, Status, WorkspaceSpec, WorkspaceStatus}
+ * @import {ConfigFile, Desired, Issue, Outline, ServerSpec, ServerStatus, Status, WorkspaceSpec, WorkspaceStatus}
  *   from '../../bridge/node/types.mjs'
  * @import {Change, HubState, ServerState, State, Told, WorkspaceState} from './state.mjs'
  */
@@ -22,19 +23,6 @@ import { mask, maskUrl } from './masking.mjs';
  * @typedef {Partial<Pick<ServerState, 'namespace' | 'type' | 'command' | 'args' | 'cwd' | 'env' | 'url' | 'headers'>>} Shown
  */
 
-/** @type {ServerSettings} */
-const DEFAULTS = {
-  enabled: true,
-  session: 'shared',
-  era: 'auto',
-  start_timeout: 60,
-  call_timeout: 300,
-  tool_timeouts: {},
-  max_inflight: 64,
-  max_instances: 20,
-  share_between_keys: false,
-  container: null,
-};
 /** @type {Omit<ServerStatus, 'key' | 'namespace' | 'state' | 'stale' | 'session'>} */
 const UNSEEN = {
   reason: null,

@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { frontSettings, VARIABLE } from './settings.mjs';
 
 export const ROOT = resolve(import.meta.dirname, '../../..');
 export const PYTHON = join(ROOT, '.venv/bin/python');
@@ -84,7 +85,8 @@ export class Hub {
   start(/** @type {Name} */ name) {
     const [command, args] =
       name === 'front' ? [process.execPath, [FRONT]] : [PYTHON, ['-m', name === 'adapter' ? 'yamcp_ui_adapter' : name]];
-    const child = spawn(command, args, { cwd: ROOT, env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = name === 'front' ? { ...this.env, [VARIABLE]: frontSettings(this.env) } : this.env;
+    const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const log = createWriteStream(join(this.root, `${name}.log`), { flags: 'a' });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });

@@ -1,8 +1,15 @@
 /** The container of a server, as lines of text in a form: `name = value`, a `mount` for each mount (pure). */
 
-const SIZE = /^[1-9]\d{0,9}[kmg]$/;
-const NUMBERS = new Set(['cpus', 'pids']);
-const TEXTS = new Set(['image', 'memory', 'pull', 'user', 'workdir']);
+import { SCHEMA } from './server_settings.mjs';
+
+/** @type {[string, any][]} */
+const FIELDS = Object.entries(SCHEMA.$defs.ContainerSettings.properties).map(([name, { anyOf, ...schema }]) => [
+  name,
+  anyOf?.[0] ?? schema,
+]);
+const SIZE = new RegExp(SCHEMA.$defs.ContainerSettings.properties.memory.pattern);
+const NUMBERS = new Set(FIELDS.filter(([, { type }]) => ['number', 'integer'].includes(type)).map(([name]) => name));
+const TEXTS = new Set(FIELDS.filter(([, { type }]) => type === 'string').map(([name]) => name));
 
 /** @typedef {{ source: string, target: string, read_only: boolean }} Mount */
 

@@ -1,6 +1,7 @@
-/** The settings of a server that hub.json keeps (ServerSettings of bridge/models/), as fields of a form (pure). */
+/** The settings of a server that hub.json keeps, as fields of a form (pure). Defaults and limits are the hub's. */
 
 import { readContainer, showContainer } from './container_lines.mjs';
+import { DEFAULTS, SCHEMA } from './server_settings.mjs';
 
 /**
  * @typedef {object} Setting
@@ -9,59 +10,49 @@ import { readContainer, showContainer } from './container_lines.mjs';
  * @property {string} help
  * @property {'seconds'|'count'|'pick'|'by_tool'|'container'} kind
  * @property {any} standard its default
+ * @property {number} [min]
  * @property {number} [max]
  * @property {{ value: string, label: string }[]} [options]
  * @property {string} [example]
  */
 
-/** @type {Setting[]} */
-export const SETTINGS = [
+/**
+ * What the form says of a setting; the rest is the hub's.
+ * @typedef {Omit<Setting, 'standard' | 'min' | 'max' | 'options'> & { labels?: Record<string, string> }} Said
+ * @type {Said[]}
+ */
+const SAID = [
   {
     name: 'session',
     label: 'Process',
     help: 'One for each client lets the server ask that client back (sampling, elicitation, roots), and costs a process for each session.',
     kind: 'pick',
-    standard: 'shared',
-    options: [
-      { value: 'shared', label: 'One for all clients' },
-      { value: 'per_client', label: 'One for each client' },
-    ],
+    labels: { shared: 'One for all clients', per_client: 'One for each client' },
   },
   {
     name: 'max_instances',
     label: 'Most processes at once',
     help: 'With one process for each client: a session more gets an error.',
     kind: 'count',
-    standard: 20,
-    max: 1000,
   },
   {
     name: 'era',
     label: 'Protocol',
     help: 'Which revisions of MCP to speak with it. Found out unless a server stumbles over the question.',
     kind: 'pick',
-    standard: 'auto',
-    options: [
-      { value: 'auto', label: 'Find out' },
-      { value: 'legacy', label: 'Up to 2025-11-25 (handshake)' },
-      { value: 'modern', label: '2026-07-28 (stateless)' },
-    ],
+    labels: { auto: 'Find out', legacy: 'Up to 2025-11-25 (handshake)', modern: '2026-07-28 (stateless)' },
   },
   {
     name: 'start_timeout',
     label: 'Time to start',
     help: 'Seconds until the handshake and the lists have to be answered. A first npx or uvx run downloads.',
     kind: 'seconds',
-    standard: 60,
-    max: 3600,
   },
   {
     name: 'call_timeout',
     label: 'Time for a call',
     help: 'Seconds until a tool has to answer; then the call is cancelled.',
     kind: 'seconds',
-    standard: 300,
-    max: 86400,
   },
   {
     name: 'tool_timeouts',
@@ -69,16 +60,12 @@ export const SETTINGS = [
     help: 'One a line: the name that the server gives the tool, =, seconds.',
     kind: 'by_tool',
     example: 'slow_query = 900',
-    standard: {},
-    max: 86400,
   },
   {
     name: 'max_inflight',
     label: 'Calls at once',
     help: 'Further ones wait for their turn.',
     kind: 'count',
-    standard: 64,
-    max: 10_000,
   },
   {
     name: 'container',
@@ -86,9 +73,16 @@ export const SETTINGS = [
     help: 'Run it in a container of podman or docker. One a line: image (needed), memory, cpus, pids, network = yes, mount = /host:/inside (:rw to write), pull, user, workdir.',
     kind: 'container',
     example: 'image = docker.io/library/node:22-slim',
-    standard: null,
   },
 ];
+
+/** @type {Setting[]} */
+export const SETTINGS = SAID.map(({ labels = {}, ...said }) => {
+  const schema = SCHEMA.properties[said.name];
+  const { minimum: min, maximum: max, enum: values } = schema.additionalProperties ?? schema;
+  const options = values?.map((/** @type {string} */ value) => ({ value, label: labels[value] ?? value }));
+  return { ...said, standard: /** @type {Record<string, any>} */ (DEFAULTS)[said.name], min, max, options };
+});
 
 /** A setting's value as the form shows it. @param {Setting} setting @param {any} value */
 export function showSetting(setting, value) {
@@ -110,16 +104,16 @@ export function readSetting(setting, text) {
   if (setting.kind === 'pick') return { value: text };
   if (setting.kind === 'container') return readContainer(text);
   if (setting.kind === 'by_tool') return readByTool(text, setting.max ?? 0);
-  const whole = setting.kind === 'count';
-  return readNumber(text, setting.max ?? 0, whole);
+  return readNumber(text, setting.max ?? 0, setting.kind === 'count' ? setting.min : undefined);
 }
 
-/** @param {string} text @param {number} max @param {boolean} whole */
-function readNumber(text, max, whole) {
+/** @param {string} text @param {number} max @param {number} [min]  of a whole number */
+function readNumber(text, max, min) {
   const value = Number(text);
-  const fits = text.trim() !== '' && value > 0 && value <= max && (!whole || Number.isInteger(value));
+  const whole = min !== undefined;
+  const fits = text.trim() !== '' && value > 0 && value <= max && (!whole || (Number.isInteger(value) && value >= min));
   const range = whole
-    ? `A whole number from 1 to ${max.toLocaleString('en')}.`
+    ? `A whole number from ${min} to ${max.toLocaleString('en')}.`
     : `More than 0, at most ${max.toLocaleString('en')} seconds.`;
   return fits ? { value } : { fault: range };
 }
@@ -131,7 +125,7 @@ function readByTool(text, max) {
   for (const line of text.split('\n').filter((item) => item.trim() !== '')) {
     const at = line.lastIndexOf('=');
     const tool = line.slice(0, Math.max(at, 0)).trim();
-    const seconds = readNumber(line.slice(at + 1), max, false);
+    const seconds = readNumber(line.slice(at + 1), max);
     if (at < 0 || tool === '' || seconds.fault)
       return { fault: `“${line.trim()}” is not: tool = seconds (at most ${max.toLocaleString('en')}).` };
     Object.defineProperty(value, tool, { value: seconds.value, enumerable: true, configurable: true, writable: true });

@@ -27,9 +27,12 @@ from bridge.models import (
     Key,
     KeyMade,
     Keys,
+    ListKeys,
     ListTools,
     LogRecords,
     Logs,
+    ReadDesired,
+    ReadStatus,
     Restart,
     RevokeKey,
     ServerSpec,
@@ -203,12 +206,12 @@ class CannedHub:
     async def side(self, name: str) -> None:
         """Serve one side until cancelled."""
         if name == "actual":
-            kinds: dict[str, Any] = {"status": self._status, "restart": self._restart, "tools": self._tools}
-            handlers = {**kinds, "call": self._call, "logs": self._logs}
+            kinds: dict[Any, Any] = {ReadStatus: self._status, Restart: self._restart, ListTools: self._tools}
+            handlers = {**kinds, Call: self._call, Logs: self._logs}
             await BridgeServer(self.settings.actual_address, handlers, transport=self.bridge).serve()
         else:
-            handlers = {"desired": self._desired, "set_workspace": self._set_workspace}
-            handlers |= {"keys": self._keys, "add_key": self._add_key, "revoke_key": self._revoke_key}
+            handlers = {ReadDesired: self._desired, SetWorkspace: self._set_workspace}
+            handlers |= {ListKeys: self._keys, AddKey: self._add_key, RevokeKey: self._revoke_key}
             await BridgeServer(self.settings.desired_address, handlers, transport=self.bridge).serve()
 
     def become(self, status: Status) -> None:
@@ -222,10 +225,10 @@ class CannedHub:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, len(body), body))
 
-    async def _status(self, _: None) -> Status:
+    async def _status(self, _: ReadStatus) -> Status:
         return self.status
 
-    async def _desired(self, _: None) -> Desired:
+    async def _desired(self, _: ReadDesired) -> Desired:
         return self.desired
 
     async def _set_workspace(self, body: SetWorkspace) -> Changed:
@@ -238,7 +241,7 @@ class CannedHub:
             self.status = status(changed, self.status.servers, applied=snapshot_id(2))
         return Changed(snapshot=snapshot_id(2))
 
-    async def _keys(self, _: None) -> Keys:
+    async def _keys(self, _: ListKeys) -> Keys:
         return Keys(keys=self.keys)
 
     async def _add_key(self, body: AddKey) -> KeyMade:

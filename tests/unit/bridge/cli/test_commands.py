@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.cli.logs import logs
-from bridge.models import Call, Event, ListTools, Logs, Restart, SetWorkspace
+from bridge.models import Call, Event, ListTools, Logs, ReadStatus, Restart, SetWorkspace
 from tests.unit.bridge.cli.canned import CannedHub, Lines, missing, server, settings, snapshot_id, status, workspace
 
 
@@ -143,7 +143,7 @@ async def test_enable_waits_for_the_servers_of_the_workspace(hub: CannedHub, mon
     hub.status = status(slow, servers)
     waiting = asyncio.create_task(hub.hubctl("enable", "idle", "--json"))
     async with asyncio.timeout(10), hub.context().actual() as client:
-        while (await client.request("status")).applied.revision == 1:
+        while (await client.request(ReadStatus())).applied.revision == 1:
             pass
     assert not waiting.done()
     ready = [workspace("idle", "slow", "gone", ready=1), slow[1]]
