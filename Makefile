@@ -47,7 +47,7 @@ endef
 # Node's own coverage: every Node process that is started below here writes what it ran into this directory when it ends,
 # the front of a `hubctl run` too; c8 adds it up (.c8rc.json says what counts).
 NODE_COVERAGE := $(CURDIR)/.coverage-node
-FRONT_TESTS := $(wildcard tests/front/*.test.mjs)
+FRONT_TESTS := $(wildcard tests/front/*.test.mjs tests/front/*/*.test.mjs)
 BROWSER_TESTS := $(wildcard tests/browser/*.test.mjs)
 
 define node_test # $(1): files, $(2): further options

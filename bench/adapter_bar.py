@@ -25,10 +25,10 @@ from bench.stats import percentile
 from bridge.models import Accepted, Snapshot
 from bridge.server import BridgeServer
 from bridge.settings import Settings
-from yamcp_ui_adapter.absorb import absorb
-from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES, LastGood
-from yamcp_ui_adapter.files import Source
-from yamcp_ui_adapter.translate import translate
+from yamcp_ui_adapter.desired.last_good import absorb
+from yamcp_ui_adapter.desired.translate import translate
+from yamcp_ui_adapter.files.source import Source
+from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES, LastGood
 
 WORKSPACE_COUNT = 100
 SERVERS_EACH = 3

@@ -26,7 +26,7 @@ from bridge.front_settings import BridgeAddresses, FrontSettings, TlsFiles
 from bridge.models import KINDS, Event, Model, Request, ServerSettings
 
 ROOT = Path(__file__).resolve().parents[1]
-SETTINGS = "yamcp_ui_adapter/front/console/server_settings.mjs"
+SETTINGS = "front/console/forms/server_settings.mjs"
 """The console reads it in the browser, and the front in Node."""
 NOTE = "Written by `make generate` from bridge/models/: change those, not this."
 NAMES: dict[type[BaseModel], str] = {Event: "BridgeEvent"}
@@ -189,7 +189,7 @@ def literal(value: Any) -> str:
     return json.dumps(value).replace('"', "'")
 
 
-# --- front/console/server_settings.mjs ------------------------------------------------------------------------------
+# --- front/console/forms/server_settings.mjs ------------------------------------------------------------------------------
 
 
 def settings_file() -> str:

@@ -1,6 +1,6 @@
 """Who may use a protected hub: its token, the front's own key, and the named keys of keys.json.
 
-`yamcp_ui_adapter/front/keys.mjs` does the same in Node; `bridge/vectors/keys.json` holds for both.
+`front/server/access/keys.mjs` does the same in Node; `bridge/vectors/keys.json` holds for both.
 """
 
 from __future__ import annotations

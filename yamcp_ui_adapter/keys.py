@@ -22,8 +22,8 @@ from yamcp_ui_adapter.errors import (
     NoSuchWorkspace,
     issue,
 )
-from yamcp_ui_adapter.files import stamp_of
-from yamcp_ui_adapter.hubfile import dump
+from yamcp_ui_adapter.files.source import stamp_of
+from yamcp_ui_adapter.format.hubfile import dump
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import { pageOf } from './support/live.mjs';
 import { frontSettings, VARIABLE } from './support/settings.mjs';
 
 const LIMIT = { timeout: 60_000 };
-const MAIN = join(ROOT, 'yamcp_ui_adapter/front/main.mjs');
+const MAIN = join(ROOT, 'front/server/main.mjs');
 
 /** @type {import('./support/hub.mjs').Hub} */
 let hub;

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clientAddress, isSecure } from '../../yamcp_ui_adapter/front/client.mjs';
-import { Guard } from '../../yamcp_ui_adapter/front/guard.mjs';
-import { safePath } from '../../yamcp_ui_adapter/front/login.mjs';
-import { loginPage } from '../../yamcp_ui_adapter/front/login_page.mjs';
-import { isOwnPage, isSameHost } from '../../yamcp_ui_adapter/front/origin.mjs';
+import { clientAddress, isSecure } from '../../front/server/http/client.mjs';
+import { Guard } from '../../front/server/access/guard.mjs';
+import { safePath } from '../../front/server/access/login.mjs';
+import { loginPage } from '../../front/server/access/login_page.mjs';
+import { isOwnPage, isSameHost } from '../../front/server/http/origin.mjs';
 import { load } from './support/settings.mjs';
-import { load as handed } from '../../yamcp_ui_adapter/front/settings.mjs';
-import { placeOf } from '../../yamcp_ui_adapter/front/yamcp_ui_place.mjs';
+import { load as handed } from '../../front/server/settings.mjs';
+import { placeOf } from '../../front/server/yamcp_ui/place.mjs';
 
 const TOKEN = 'sixteen-characters';
 /** @param {Record<string, string>} env */

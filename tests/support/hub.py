@@ -19,19 +19,19 @@ from typing import IO, Literal, Self
 import psutil
 
 from bridge import front_settings
-from bridge.cli.errors import FrontAway
-from bridge.cli.front import health
 from bridge.client import BridgeClient, Subscriber
 from bridge.errors import PeerUnavailable
 from bridge.models import Event, ReadStatus, Reload, ServerStatus, SnapshotId, Status
 from bridge.settings import Settings
+from hubctl.errors import FrontAway
+from hubctl.run.front import health
 from tests.support.yamcp import ROOT, Providers, Workspaces, write_in_place
 
 Name = Literal["adapter", "sidecar", "front"]
 COMMANDS: dict[Name, tuple[str, ...]] = {
     "adapter": (sys.executable, "-m", "yamcp_ui_adapter"),
     "sidecar": (sys.executable, "-m", "sidecar"),
-    "front": ("node", str(ROOT / "yamcp_ui_adapter" / "front" / "main.mjs")),
+    "front": ("node", str(ROOT / "front" / "server" / "main.mjs")),
 }
 MARK = "TEST_HUB_MARK"
 PORTS = range(20_000, 32_000)

@@ -9,8 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("bridge", "sidecar", "yamcp_ui_adapter")
-ALLOWED = {"bridge": {"bridge"}, "sidecar": {"sidecar", "bridge"}, "yamcp_ui_adapter": {"yamcp_ui_adapter", "bridge"}}
+PACKAGES = ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers")
+ALLOWED = {
+    "bridge": {"bridge"},
+    "sidecar": {"sidecar", "bridge"},
+    "hubctl": {"hubctl", "bridge"},
+    "yamcp_ui_adapter": {"yamcp_ui_adapter", "bridge"},
+    "demo_servers": {"demo_servers"},
+}
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 LONGEST = 400
 

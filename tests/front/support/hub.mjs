@@ -12,8 +12,8 @@ import { frontSettings, VARIABLE } from './settings.mjs';
 
 export const ROOT = resolve(import.meta.dirname, '../../..');
 export const PYTHON = join(ROOT, '.venv/bin/python');
-const MOCK = join(ROOT, 'yamcp_ui_adapter/demo/mock.py');
-const FRONT = join(ROOT, 'yamcp_ui_adapter/front/main.mjs');
+const MOCK = join(ROOT, 'demo_servers/mock/server.py');
+const FRONT = join(ROOT, 'front/server/main.mjs');
 const POLL = 50; // ms between looks while a hub starts, before there is an event to wait for
 const PATIENCE = 30_000; // ms
 

@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
-import { settingsOf } from '../../../yamcp_ui_adapter/front/settings.mjs';
+import { settingsOf } from '../../../front/server/settings.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
 const PYTHON = join(ROOT, '.venv/bin/python');

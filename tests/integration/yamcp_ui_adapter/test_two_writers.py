@@ -18,7 +18,7 @@ from bridge.models import Changed, PutServer, PutWorkspace, ReadDesired, Reload
 from bridge.settings import Settings
 from tests.integration.yamcp_ui_adapter.test_process import desired, ended, start
 from tests.unit.yamcp_ui_adapter.fixtures import in_place, server
-from yamcp_ui_adapter.merge import WINDOW
+from yamcp_ui_adapter.edit.merge import WINDOW
 
 REWRITER = Path(__file__).parent / "rewriter.py"
 THEIRS = 60

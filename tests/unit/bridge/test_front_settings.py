@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from bridge import front_settings
-from bridge.cli.run import environment
 from bridge.front_settings import VARIABLE, FrontSettings
 from bridge.keys import token_hash
 from bridge.settings import Settings
+from hubctl.run.run import environment
 
 TOKEN = "sixteen-characters"
 

@@ -14,9 +14,10 @@ from bridge.client import BridgeClient
 from bridge.errors import RemoteError
 from bridge.models import ReadDesired, Reload, Request, SetServer, SetWorkspace
 from tests.unit.yamcp_ui_adapter.fixtures import PATIENCE, Adapter, in_place, keys, names, server, until
-from yamcp_ui_adapter import app, files
+from yamcp_ui_adapter import app
+from yamcp_ui_adapter.desired.store import NAME
 from yamcp_ui_adapter.errors import AdapterRunning
-from yamcp_ui_adapter.store import NAME
+from yamcp_ui_adapter.files import source as files
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ async def test_a_full_disk_refuses_a_change(adapter: Adapter, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     async with adapter.running() as client:
-        monkeypatch.setattr("yamcp_ui_adapter.desired.write_file", full)
+        monkeypatch.setattr("yamcp_ui_adapter.desired.service.write_file", full)
         assert await refusal(client, SetWorkspace(name="w", enabled=False)) == "DATA_DIR_UNUSABLE"
 
 

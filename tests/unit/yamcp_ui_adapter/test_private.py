@@ -12,7 +12,7 @@ import pytest
 
 from bridge.models import AddKey, PutServer, SetWorkspace
 from tests.unit.yamcp_ui_adapter.fixtures import Adapter, server
-from yamcp_ui_adapter.replace import replace
+from yamcp_ui_adapter.edit.replace import replace
 
 
 @pytest.fixture(autouse=True)
