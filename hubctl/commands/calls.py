@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 from bridge.models import Call, ListTools, ReadStatus
-from hubctl.commands.workspaces import find_status
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid
+from hubctl.lookup import find_status
 from hubctl.render import clean
 
 

@@ -6,8 +6,8 @@ import argparse
 import time
 
 from bridge.models import AddKey, Key, ListKeys, ReadDesired, RevokeKey
-from hubctl.commands.workspaces import find_spec
 from hubctl.context import Context
+from hubctl.lookup import find_spec
 from hubctl.render import clean, span, table
 
 

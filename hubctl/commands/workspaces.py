@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, TypeVar
+from typing import Any
 
 from bridge.errors import PeerUnavailable
-from bridge.models import (
-    ListTools,
-    ReadDesired,
-    ReadStatus,
-    SetWorkspace,
-    SnapshotId,
-    Status,
-    WorkspaceSpec,
-    WorkspaceStatus,
-)
+from bridge.models import ListTools, ReadDesired, ReadStatus, SetWorkspace, SnapshotId, Status, WorkspaceStatus
 from hubctl.context import Context
-from hubctl.errors import ArgumentsInvalid, NoSuchWorkspace, NotApplied
+from hubctl.errors import ArgumentsInvalid, NotApplied
+from hubctl.lookup import find_spec, find_status
 from hubctl.render import by_key, clean, table
-
-W = TypeVar("W", WorkspaceStatus, WorkspaceSpec)
 
 APPLY_TIMEOUT = 10
 """Seconds that a change is given to be applied."""
@@ -153,25 +143,3 @@ def summary(tool: dict[str, Any]) -> str:
     """The first line of a tool's description, at most 100 characters of it."""
     first = str(tool.get("description") or tool.get("title") or "").strip().partition("\n")[0]
     return clean(first if len(first) <= 100 else first[:99] + "…")
-
-
-def find_status(status: Status, workspace: str) -> WorkspaceStatus:
-    """The workspace of that name, else of that slug.
-
-    Raises:
-        NoSuchWorkspace: there is neither.
-    """
-    return _find({entry.name: entry for entry in status.workspaces}, status.workspaces, workspace)
-
-
-def find_spec(specs: tuple[WorkspaceSpec, ...], workspace: str) -> WorkspaceSpec:
-    """As `find_status`, in the desired state."""
-    return _find({entry.name: entry for entry in specs}, specs, workspace)
-
-
-def _find(by_name: dict[str, W], entries: tuple[W, ...], wanted: str) -> W:
-    found = by_name.get(wanted) or next((entry for entry in entries if entry.slug == wanted), None)
-    if found is None:
-        known = ", ".join(clean(name) for name in by_name) or "none"
-        raise NoSuchWorkspace(f"There is no workspace {wanted!r}; there are: {known}.")
-    return found

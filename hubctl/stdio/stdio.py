@@ -15,9 +15,9 @@ from bridge.keys import hash_in
 from bridge.models import ReadStatus
 from bridge.runtime import is_served
 from bridge.settings import Settings
-from hubctl.commands.workspaces import find_status
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid, HubLost, HubNotRunning, HubRefused, LineNotJson, LineNotMessage
+from hubctl.lookup import find_status
 from hubctl.run.access import read_token
 from hubctl.stdio.conversation import (
     INVALID_REQUEST,
