@@ -1,6 +1,6 @@
 """A mock MCP server for tests: every kind of answer, and, behind flags, every kind of trouble.
 
-Run as a program: `python mock.py --help`. docs/mock-server.md lists the tools and flags.
+Run as a program: `python server.py --help`. docs/mock-server.md lists the tools and flags.
 """
 
 from __future__ import annotations
