@@ -189,7 +189,7 @@ def literal(value: Any) -> str:
     return json.dumps(value).replace('"', "'")
 
 
-# --- front/console/forms/server_settings.mjs ------------------------------------------------------------------------------
+# --- front/console/forms/server_settings.mjs ----------------------------------------------------------------------
 
 
 def settings_file() -> str:

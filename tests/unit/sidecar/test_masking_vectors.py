@@ -1,4 +1,4 @@
-"""What logs, errors and the adapter take for a secret is what pages mask (tests/front/state/masking_vectors.test.mjs)."""
+"""What logs, errors and the adapter mask is what pages mask (tests/front/state/masking_vectors.test.mjs)."""
 
 from __future__ import annotations
 
