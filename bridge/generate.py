@@ -10,7 +10,6 @@ import inspect
 import itertools
 import json
 import os
-import re
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -252,11 +251,10 @@ def fields_of(model: type[Model]) -> str:
 
 def replaced(text: str, header: str, rows: list[str]) -> str:
     """The text with other rows in its first table of that header. Raises ValueError when there is none."""
-    table = re.compile(rf"(^\| {re.escape(header)} \|\n\|[-|]+\|\n)(?:\|.*\|\n)+", re.MULTILINE)
-    made, count = table.subn(lambda found: found[1] + "\n".join(rows) + "\n", text, count=1)
-    if not count:
-        raise ValueError(f"there is no table with the header {header!r}")
-    return made
+    lines = text.splitlines()
+    start = lines.index(f"| {header} |") + 2
+    end = next((at for at in range(start, len(lines)) if not lines[at].startswith("|")), len(lines))
+    return "\n".join([*lines[:start], *rows, *lines[end:]]) + "\n"
 
 
 def main() -> None:
