@@ -75,6 +75,13 @@ class NoSuchWorkspace(HubError):
     hint = "`hubctl workspaces` lists them; a name with spaces has to be quoted, or use its slug."
 
 
+class NoSuchServer(HubError):
+    """The command names a server that the hub does not have."""
+
+    code = "NO_SUCH_SERVER"
+    hint = "`hubctl status` lists the servers by key; the namespace is not the key."
+
+
 class NoToken(HubError):
     """The hub's own token is asked for, and there is none, or only its hash is known here."""
 

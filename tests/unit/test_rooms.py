@@ -23,7 +23,10 @@ MAY_IMPORT = {
 """The top-level packages, and which of them each may import beside itself."""
 OTHERS = {"tests", "bench"}
 ORDER = {
-    "hubctl": ["errors", "render", "context", "lookup", "run", "stdio", "commands", "main", "__main__"],
+    "hubctl": [
+        *("errors", "render", "context", "lookup", "arguments", "applying", "run", "stdio", "commands"),
+        *("grammar", "main", "__main__"),
+    ],
     "yamcp_ui_adapter": ["errors", "format", "files", "edit", "keys", "desired", "seed", "app", "__main__"],
     "demo_servers": ["toolkit", "notes clock mock"],
 }
@@ -31,6 +34,7 @@ ORDER = {
 FRONT = ROOT / "front"
 FRONT_MAY_IMPORT = {
     "front/server": ("front/server/", "front/console/", "bridge/node/"),
+    "front/cli": ("front/cli/", "front/server/", "front/console/"),
     "front/console": ("front/console/",),
     "front/overlay": ("front/overlay/", "front/console/"),
     "bridge/node": ("bridge/node/",),
