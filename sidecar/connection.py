@@ -212,12 +212,25 @@ class Connection:
         return frame
 
     def ask(
-        self, told: Told, method: str, params: dict[str, Any], *, timeout: float, on_progress: Progress | None
+        self,
+        told: Told,
+        method: str,
+        params: dict[str, Any],
+        *,
+        timeout: float,
+        on_progress: Progress | None,
+        declared: dict[str, Any] | None = None,
     ) -> bool:
-        """Ask a legacy server, if nothing has to be waited for; returns as `Mux.ask`. Errors are for `heed`."""
-        if self.catalog.greeting.era != "legacy":
+        """Ask the server in its era, if nothing has to be waited for; returns as `Mux.ask`. Errors are for `heed`.
+
+        A modern server is asked only where extensions are `declared`, none included.
+        """
+        if self.catalog.greeting.era == "legacy":
+            params = era.without_connection_meta(params)
+        elif declared is None:
             return False
-        params = era.without_connection_meta(params)
+        else:
+            params = era.to_upstream("modern", params, self._envelope(declared))
         return self._mux.ask(told, method, params, timeout=timeout, on_progress=on_progress)
 
     def heed(self, frame: Frame) -> None:

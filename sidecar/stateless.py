@@ -11,8 +11,12 @@ from sidecar.asgi import header, parse, read_body, respond, respond_error
 from sidecar.channel import Frame
 from sidecar.cut import Cut
 from sidecar.errors import HubStopping, MessageInvalid, SidecarError
+from sidecar.param_headers import PREFIX
 from sidecar.reply import Reply
 from sidecar.request_session import ModernRequest
+from sidecar.short_reply import Pings, Take
+from sidecar.stateless_calls import StatelessCaller, StatelessCalls
+from sidecar.tool_call import METHOD
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
@@ -23,17 +27,19 @@ if TYPE_CHECKING:
 class Stateless:
     """Owned by the Streamable HTTP transport; knows the requests under way, to end them with the hub."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, pings: Pings) -> None:
         self._settings = settings
         self._running: set[Cut] = set()
+        self._calls = StatelessCalls(pings, settings.max_body_bytes)
 
     def end(self) -> None:
         """Cut all requests under way."""
         for cut in self._running:
             cut.cancel()
+        self._calls.end()
 
-    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request or notification."""
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> Take | None:
+        """One request or notification; what may take those that look like it, if it was a call."""
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
             frame = frames.validate(parse(body), nulls=frames.may_have_nulls(body))
@@ -41,7 +47,7 @@ class Stateless:
                 raise MessageInvalid("A response is not expected: the modern era has no requests of servers.")
         except SidecarError as error:
             await respond_error(send, error.status, error)
-            return
+            return None
         if not all(inbound.accepts(header(scope, b"accept"))):
             await respond_error(send, 406, NOT_ACCEPTABLE)
         elif "id" not in frame:
@@ -49,7 +55,20 @@ class Stateless:
         elif (refusal := _refusal(endpoint.workspace, frame, scope)) is not None:
             await _respond(send, frames.error(frame["id"], refusal))
         else:
-            await self._answer(endpoint, frame, _address(scope), receive, send)
+            address = _address(scope)
+            await self._answer(endpoint, frame, address, receive, send)
+            return self._taker(endpoint, frame, address, scope)
+        return None
+
+    def _taker(self, endpoint: Endpoint, frame: Frame, address: str, scope: Scope) -> Take | None:
+        """What takes calls that look like this one, which was served; arguments in headers vary with each."""
+        params = frame["params"]
+        if frame["method"] != METHOD or not isinstance(params.get("name"), str):
+            return None
+        if any(name.startswith(PREFIX_BYTES) for name, _ in scope["headers"]):
+            return None
+        caller = StatelessCaller(self._calls, endpoint, params, address)
+        return caller.take if caller.recognises(frame) else None
 
     async def _notified(self, scope: Scope, send: Send) -> None:
         """Nothing that a modern client could tell means anything to the hub: it cancels by closing the response."""
@@ -81,14 +100,16 @@ NOT_ACCEPTABLE = MessageInvalid(
 )
 
 
+PREFIX_BYTES = PREFIX.encode()
+
+
 def _refusal(workspace: Workspace, frame: Frame, scope: Scope) -> inbound.Error | None:
     """What is wrong with a request, if anything is."""
     if (refusal := inbound.over_http(frame, scope)) is not None or frame["method"] != "tools/call":
         return refusal
     view = workspace.parties.seen(workspace.sessionless, frame["params"]) or workspace.view
-    if not view.wants_headers:
-        return None
-    return inbound.param_headers(view.schema(str(frame["params"].get("name"))), frame, scope)
+    name = str(frame["params"].get("name"))
+    return inbound.param_headers(view.schema(name), frame, scope) if name in view.with_headers else None
 
 
 def _address(scope: Scope) -> str:

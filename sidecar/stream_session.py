@@ -8,9 +8,10 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sidecar import codec, frames
+from sidecar import frames, tool_call
 from sidecar.channel import Frame, Put
 from sidecar.cut import Cut, Running
+from sidecar.era import Era
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
 from sidecar.outbox import PING
 from sidecar.request import Notify
@@ -19,6 +20,7 @@ from sidecar.session import Session
 if TYPE_CHECKING:
     from bridge.settings import Settings
     from sidecar.answering import Endpoint
+    from sidecar.view import Offer
     from sidecar.workspace import Workspace
 
 S = TypeVar("S", bound="StreamSession")
@@ -26,6 +28,9 @@ S = TypeVar("S", bound="StreamSession")
 
 class StreamSession(Session):
     """Over HTTP+SSE, or a legacy one over Streamable HTTP. `end` is called by whoever opened it."""
+
+    era: Era = "legacy"
+    """That of the calls that may take the direct way (tool_call.DirectCaller)."""
 
     def __init__(self, endpoint: Endpoint, session_id: str | None = None) -> None:
         super().__init__(session_id)
@@ -70,6 +75,13 @@ class StreamSession(Session):
         """What a request is answered with that was cancelled, or cut by the session's end; None: with nothing."""
 
     # --- from the client -----------------------------------------------------------------------------------------
+
+    def declared(self, offer: Offer) -> None:
+        """No modern server is asked over the direct way: it may answer with questions, which a task has to put."""
+
+    def shown(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
+        """As it is: legacy servers put questions as requests of their own."""
+        return frame
 
     def relayed(self, method: str) -> bool:
         """Whether the relay takes a legacy request: past the handshake; what it does not take is FastMCP's."""
@@ -165,10 +177,7 @@ class StreamSessions(Generic[S]):
         session = self._sessions.get(session_id)
         if session is None or frames.MARK_OF_CALL not in body or len(body) > self._settings.max_body_bytes:
             return None, None
-        try:
-            return session, frames.validate(codec.loads(body), nulls=frames.may_have_nulls(body))
-        except (ValueError, RecursionError, SidecarError):
-            return None, None
+        return session, tool_call.read(body)
 
     def not_taken(self, error: SidecarError, session_id: str, workspace: Workspace | None) -> None:
         """A client's message was refused: where it is a malformed response, the server that asked gets an error."""

@@ -12,11 +12,12 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
-from sidecar import codec, frames, inbound, tool_call
+from sidecar import codec, frames, inbound, short_reply, tool_call
 from sidecar.answering import Endpoint
 from sidecar.asgi import disconnected, header, not_allowed, parse, read_body, respond, respond_error
 from sidecar.batch import Batch
@@ -28,7 +29,7 @@ from sidecar.http_protocol import HttpProtocol
 from sidecar.outbox import Header, Outbox
 from sidecar.reply import Reply
 from sidecar.session_ids import Handshake, SessionIds, binding
-from sidecar.short_reply import Pings, ShortReply
+from sidecar.short_reply import Pings, ShortReply, Take
 from sidecar.stateless import NOT_ACCEPTABLE, Stateless
 from sidecar.stream_session import StreamSession, StreamSessions
 
@@ -141,16 +142,16 @@ class HttpSession(StreamSession):
 
     def take(self, frame: Frame, connection: HttpProtocol, pings: Pings, allowed: Callable[[], bool]) -> bool:
         """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
-        if not tool_call.may_begin(self, frame):
-            return False
-        reply = ShortReply(self, frame["id"], connection, pings, allowed)
-        if not tool_call.begin(self, frame, reply.notify, reply.finish):
-            reply.drop()
-            return False
-        connection.owe()
+        return tool_call.may_begin(self, frame) and short_reply.begin(self, frame, connection, pings, allowed)
+
+    def took(self, reply: ShortReply) -> None:
+        """A call was taken, which `reply` answers."""
         self.replies.append(reply)
         self._requests += 1
-        return True
+
+    def status_of(self, frame: Frame) -> int:
+        """The HTTP status of an answer: errors have none of their own in the legacy era."""
+        return 200
 
     def release(self, reply: ShortReply) -> None:
         """A reply to what was taken is finished."""
@@ -236,8 +237,8 @@ class HttpTransport(StreamSessions[HttpSession]):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._stateless = Stateless(settings)
         self._pings = Pings(settings.ping_interval)
+        self._stateless = Stateless(settings, self._pings)
         self._ids = SessionIds(settings.data_dir / "sessions.key")
 
     async def run(self, until: asyncio.Event) -> None:
@@ -246,23 +247,24 @@ class HttpTransport(StreamSessions[HttpSession]):
         self._stateless.end()
         self._pings.close()
 
-    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> str:
-        """One HTTP request to a workspace's endpoint, of either era; the id of the session that may have `take`."""
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> Take | None:
+        """One HTTP request to a workspace's endpoint, of either era; what may take those that look like it."""
         version = header(scope, b"mcp-protocol-version").decode("latin-1")
         legacy, method = inbound.is_legacy(version), scope["method"]
         if self._closing:
             await respond_error(send, 503, HubStopping("The hub is stopping."))
         elif method == "POST" and legacy:
-            return await self._post(endpoint, scope, receive, send)
+            session_id = await self._post(endpoint, scope, receive, send)
+            return partial(self.take, session_id) if session_id else None
         elif method == "POST":
-            await self._stateless.serve(endpoint, scope, receive, send)
+            return await self._stateless.serve(endpoint, scope, receive, send)
         elif not legacy:
             await self._no_such_method(version, send)
         elif method in ("GET", "DELETE"):
             await self._get_or_delete(endpoint, scope, receive, send)
         else:
             await not_allowed(send, METHODS)
-        return ""
+        return None
 
     async def _no_such_method(self, version: str, send: Send) -> None:
         if inbound.is_modern(version):
@@ -299,9 +301,7 @@ class HttpTransport(StreamSessions[HttpSession]):
     def take(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """The body of a POST with the head of one that was served: the same, if it needs no task."""
         session, frame = self.called(session_id, body)
-        if session is None or frame is None:
-            return False
-        return session.take(frame, connection, self._pings, allowed)
+        return session is not None and frame is not None and session.take(frame, connection, self._pings, allowed)
 
     async def _serve(self, session: HttpSession, frame: Frame, receive: Receive, send: Send, streams: bool) -> None:
         with session.in_use():
