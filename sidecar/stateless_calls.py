@@ -83,7 +83,7 @@ class StatelessCaller:
         self._name = params["name"]
         self._version = params["_meta"][era.VERSION_KEY]
         self._envelope: dict[str, Any] = {}
-        """The `_meta` that was examined last."""
+        """The `_meta` of the call that was recognised last: what a client says again need not be looked at again."""
 
     def take(self, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """Take a body that came with the head, if it needs no task; False, and nothing has happened, if it does."""
@@ -102,16 +102,16 @@ class StatelessCaller:
         if params.get("name") != self._name or len(params) != (3 if "arguments" in params else 2):
             return False
         meta = params.get("_meta")
-        return meta == self._envelope or self._examine(meta)
-
-    def _examine(self, meta: Any) -> bool:
-        """The same for what a client says of itself; what it says again need not be looked at again."""
-        if not isinstance(meta, dict) or not REQUIRED <= meta.keys() <= PLAIN:
-            return False
-        if meta[era.VERSION_KEY] != self._version or extensions.takes(_capabilities(meta), extensions.TASKS):
+        if not meta or (meta != self._envelope and not self._is_plain(meta)):
             return False
         self._envelope = meta
         return True
+
+    def _is_plain(self, meta: Any) -> bool:
+        """The same for what a client says of itself."""
+        if not isinstance(meta, dict) or not REQUIRED <= meta.keys() <= PLAIN:
+            return False
+        return meta[era.VERSION_KEY] == self._version and not extensions.takes(_capabilities(meta), extensions.TASKS)
 
     # --- as the call sees it (tool_call.DirectCaller) ---------------------------------------------------------------
 
