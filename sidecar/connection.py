@@ -221,12 +221,9 @@ class Connection:
         on_progress: Progress | None,
         declared: dict[str, Any] | None = None,
     ) -> bool:
-        """Ask the server in its era, if nothing has to be waited for; returns as `Mux.ask`. Errors are for `heed`.
-
-        A modern server is asked only where extensions are `declared`, none included.
-        """
+        """As `Mux.ask`, in the era of the server, of which a modern one needs `declared`. Errors are for `heed`."""
         if self.catalog.greeting.era == "legacy":
-            params = era.without_connection_meta(params)
+            params = era.without_connection_meta(params) if "_meta" in params else params
         elif declared is None:
             return False
         else:

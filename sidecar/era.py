@@ -84,7 +84,7 @@ def to_client(
         ClientFeatureMissing: it is one all the same.
     """
     if era == "legacy":
-        return _to_legacy(result, tasks)
+        return _to_legacy(result, tasks) if "resultType" in result else result
     translated = {**result, "_meta": {**_meta(result), SERVER_INFO_KEY: server_info}}
     if translated.setdefault("resultType", "complete") == TASK and not tasks:
         raise _unexpected_task()
@@ -118,8 +118,6 @@ def _unexpected_task() -> ClientFeatureMissing:
 
 
 def _to_legacy(result: dict[str, Any], tasks: bool) -> dict[str, Any]:
-    if "resultType" not in result:
-        return result
     if result["resultType"] == TASK:
         if not tasks:
             raise _unexpected_task()

@@ -95,8 +95,9 @@ class ToolCall(Told):
         connection = upstream.connection
         if connection is None or not self._places.take(self._key):
             return False
-        timeout, progress = offer.timeout(self._tool), progress_of(params, notify)
-        declared = self._session.declared(offer)
+        timeout = offer.timeout(self._tool)
+        progress = progress_of(params, notify) if "_meta" in params else None
+        declared = self._session.declared(offer) if self._session.era == "modern" else None
         if not connection.ask(self, METHOD, params, timeout=timeout, on_progress=progress, declared=declared):
             self._places.give_back(self._key)
             return False
@@ -119,9 +120,12 @@ class ToolCall(Told):
 
     def ended(self, outcome: Frame | SidecarError) -> None:
         """The server answered, or will not."""
-        if isinstance(outcome, ConnectionLost) and self._begin_again(outcome):
-            return
-        self._over(outcome.code if isinstance(outcome, SidecarError) else frames.outcome(outcome))
+        if isinstance(outcome, SidecarError):
+            if isinstance(outcome, ConnectionLost) and self._begin_again(outcome):
+                return
+            self._over(outcome.code)
+        else:
+            self._over(frames.outcome(outcome))
         self._answer(outcome)
 
     def _begin_again(self, lost: ConnectionLost) -> bool:
@@ -205,7 +209,11 @@ def may_begin(session: DirectCaller, frame: Frame) -> bool:
         return False
     if not isinstance(params.get("name"), str):
         return False
-    return not session.ended and frame["id"] not in session.running and era.of_params(params) == "legacy"
+    return (
+        not session.ended
+        and frame["id"] not in session.running
+        and ("_meta" not in params or era.of_params(params) == "legacy")
+    )
 
 
 def begin(session: DirectCaller, frame: Frame, notify: Notify, put: Put) -> bool:
