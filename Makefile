@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test lint bars screenshots bench lock clean need-node audit
+.PHONY: help run test generate conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test lint bars screenshots bench lock clean need-node audit
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -47,7 +47,7 @@ endef
 # Node's own coverage: every Node process that is started below here writes what it ran into this directory when it ends,
 # the front of a `hubctl run` too; c8 adds it up (.c8rc.json says what counts).
 NODE_COVERAGE := $(CURDIR)/.coverage-node
-FRONT_TESTS := $(wildcard tests/front/*.test.mjs)
+FRONT_TESTS := $(wildcard tests/front/*.test.mjs tests/front/*/*.test.mjs)
 BROWSER_TESTS := $(wildcard tests/browser/*.test.mjs)
 
 define node_test # $(1): files, $(2): further options
@@ -121,6 +121,9 @@ image-test: $(NODE_DEV) ## Build the container image and test it, with the conso
 conformance: $(DEV) ## Run MCP's official conformance suite through the hub: the table of docs/conformance.md
 	@CI=true bash tests/conformance/setup.sh >&2
 	@$(BIN)/python -m tests.conformance
+
+generate: $(DEV) ## Write what Node and docs/protocol.md have of the models in bridge/models/
+	@$(BIN)/python -m bridge.generate
 
 lint: $(DEV) $(NODE_DEV) ## Check style and types
 	@echo "lint: ruff check, ruff format, mypy"

@@ -22,5 +22,5 @@ export default [
       'prefer-template': 'error',
     },
   },
-  { files: ['bridge/**', 'yamcp_ui_adapter/**'], rules: { 'max-lines': ['error', 400] } },
+  { files: ['bridge/**', 'front/**'], rules: { 'max-lines': ['error', 400] } },
 ];

@@ -25,10 +25,10 @@ from bench.stats import percentile
 from bridge.models import Accepted, Snapshot
 from bridge.server import BridgeServer
 from bridge.settings import Settings
-from yamcp_ui_adapter.absorb import absorb
-from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES, LastGood
-from yamcp_ui_adapter.files import Source
-from yamcp_ui_adapter.translate import translate
+from yamcp_ui_adapter.desired.last_good import absorb
+from yamcp_ui_adapter.desired.translate import translate
+from yamcp_ui_adapter.files.source import Source
+from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES, LastGood
 
 WORKSPACE_COUNT = 100
 SERVERS_EACH = 3
@@ -95,7 +95,7 @@ class Adapter:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[psutil.Process]:
         """The process, while the block runs."""
-        server = asyncio.create_task(BridgeServer(self.settings.actual_address, {"apply": self._apply}).serve())
+        server = asyncio.create_task(BridgeServer(self.settings.actual_address, {Snapshot: self._apply}).serve())
         env = {**os.environ, "HUB_DATA_DIR": str(self.settings.data_dir), "HUB_YAMCP_DIR": str(self.yamcp)}
         env |= {"HUB_SETTINGS_FILE": os.devnull, "HUB_SEED_DEMO": "false", "HUB_LOG_LEVEL": "error"}
         process = await asyncio.create_subprocess_exec(sys.executable, "-m", "yamcp_ui_adapter", env=env)

@@ -39,7 +39,7 @@ async def serve(address: str, log: Path) -> None:
 
         started = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(BridgeServer(address, {"apply": apply}).serve(started))
+            tasks.create_task(BridgeServer(address, {Snapshot: apply}).serve(started))
             await started.wait()
             print("ready", flush=True)
 
@@ -63,7 +63,7 @@ async def server(address: str, log: Path) -> AsyncIterator[asyncio.subprocess.Pr
 
 async def apply(client: BridgeClient, revision: int) -> int:
     """Have a snapshot acknowledged; returns the revision that was."""
-    return (await client.request("apply", Snapshot.of(1, revision, (), ()), DEADLINE)).id.revision
+    return (await client.request(Snapshot.of(1, revision, (), ()), DEADLINE)).id.revision
 
 
 async def speed(client: BridgeClient, count: int) -> dict[str, float]:
@@ -87,13 +87,13 @@ async def burst(client: BridgeClient, server_pid: int, count: int) -> dict[str, 
     """
     futures: list[asyncio.Future[int]] = []
 
-    async def ask(kind: str, body: Snapshot, timeout: float) -> int:
+    async def ask(body: Snapshot, timeout: float) -> int:
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         futures.append(future)
         return await future
 
     async def wait(revision: int) -> int:
-        return await ask("apply", Snapshot.of(1, revision, (), ()), DEADLINE)
+        return await ask(Snapshot.of(1, revision, (), ()), DEADLINE)
 
     waiting = asyncio.gather(*(wait(revision) for revision in range(count)))
     await asyncio.sleep(0)

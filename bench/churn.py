@@ -40,7 +40,7 @@ async def _cycle(hub: Hub) -> None:
 
 
 async def _switch(hub: Hub, enabled: bool) -> None:
-    changed = await hub.desired.request("set_workspace", SetWorkspace(name="w", enabled=enabled))
+    changed = await hub.desired.request(SetWorkspace(name="w", enabled=enabled))
     await hub.wait_applied(changed.snapshot)
 
 

@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import WebSocket from 'ws';
 import { openBrowser } from '../tests/front/support/browser.mjs';
-import { merge } from '../yamcp_ui_adapter/front/console/merge.mjs';
+import { merge } from '../front/console/hub/merge.mjs';
 
 /** @typedef {{records: Record<string, number>, gaps: number, changes: number, seq: number, state: string, late: number[]}} Got */
 
@@ -88,7 +88,7 @@ class RealPage {
 
 /** Runs in the page: counts beside what the page does itself. */
 async function listen() {
-  const path = '/hub/assets/store.mjs';
+  const path = '/hub/assets/hub/store.mjs';
   const { live, state } = await import(path);
   const counted = {
     records: /** @type {Record<string, number>} */ ({}),

@@ -120,7 +120,7 @@ async def _write_lines(sessions: list[tuple[Session, str]], count: int) -> None:
 async def _toggle(hub: Hub) -> None:
     while True:
         for enabled in (False, True):
-            await hub.desired.request("set_workspace", SetWorkspace(name="toggled", enabled=enabled), timeout=30)
+            await hub.desired.request(SetWorkspace(name="toggled", enabled=enabled), timeout=30)
             await asyncio.sleep(0.2)
 
 

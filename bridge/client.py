@@ -9,53 +9,21 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, Self, get_args, overload
+from typing import Any, Self, TypeVar, get_args
 
 from pydantic import ValidationError
 
 from bridge.codec import Envelope, decode, encode, explain, new_session, to_body
 from bridge.deadlines import Deadlines
 from bridge.errors import BadMessage, HubError, PeerUnavailable
-from bridge.kinds import EVENT, JOIN, Kind, answer_body, kind_of
-from bridge.models import (
-    Accepted,
-    AddKey,
-    Call,
-    CallResult,
-    Changed,
-    ConfigFile,
-    DeleteServer,
-    DeleteWorkspace,
-    Desired,
-    Done,
-    Event,
-    History,
-    Imported,
-    ImportServers,
-    KeyMade,
-    Keys,
-    ListTools,
-    LogRecords,
-    Logs,
-    Model,
-    Pong,
-    PutConfig,
-    PutServer,
-    PutWorkspace,
-    ReadConfig,
-    ReadHistory,
-    Restart,
-    RevokeKey,
-    SetServer,
-    SetWorkspace,
-    Snapshot,
-    Status,
-    Tools,
-)
+from bridge.kinds import EVENT, JOIN, answer_body
+from bridge.models import Event, Model, Ping, Request
 from bridge.sockets import ZMQ
 from bridge.transport import Listener, Transport
 
 log = logging.getLogger(__name__)
+
+A = TypeVar("A", bound=Model)
 
 MAX_PENDING = 512
 GREETING_TIMEOUT = 5.0
@@ -69,8 +37,7 @@ TOPICS: tuple[str, ...] = tuple(
 class _Pending:
     """A request without an answer yet."""
 
-    kind: Kind
-    body: Model | None
+    body: Request[Any]
     timeout: float
     answer: asyncio.Future[Envelope]
     id: str = ""
@@ -87,8 +54,8 @@ class BridgeClient:
 
     Requests leave in the order in which they were made, at most `max_pending` unanswered at a time (further ones wait,
     within their deadline). While the server is away they wait too, and what was sent when it went away is sent again if
-    that does no harm (see `Kind.repeatable`), or else fails. Each connection begins with a ping, so that `peer_session`
-    tells who is there; `on_peer` is called with the session of each new run of the server.
+    that does no harm (see `Request.repeatable`), or else fails. Each connection begins with a ping, so that
+    `peer_session` tells who is there; `on_peer` is called with the session of each new run of the server.
     """
 
     def __init__(
@@ -132,76 +99,24 @@ class BridgeClient:
 
     # --- requests --------------------------------------------------------------------------------------------------
 
-    @overload
-    async def request(self, kind: Literal["desired"], body: None = None, timeout: float = 5.0) -> Desired: ...
-    @overload
-    async def request(self, kind: Literal["set_workspace"], body: SetWorkspace, timeout: float = 5.0) -> Changed: ...
-    @overload
-    async def request(self, kind: Literal["set_server"], body: SetServer, timeout: float = 5.0) -> Changed: ...
-    @overload
-    async def request(self, kind: Literal["reload"], body: None = None, timeout: float = 5.0) -> Changed: ...
-    @overload
-    async def request(self, kind: Literal["apply"], body: Snapshot, timeout: float = 5.0) -> Accepted: ...
-    @overload
-    async def request(self, kind: Literal["status"], body: None = None, timeout: float = 5.0) -> Status: ...
-    @overload
-    async def request(self, kind: Literal["restart"], body: Restart, timeout: float = 5.0) -> Done: ...
-    @overload
-    async def request(self, kind: Literal["tools"], body: ListTools, timeout: float = 5.0) -> Tools: ...
-    @overload
-    async def request(self, kind: Literal["call"], body: Call, timeout: float = 5.0) -> CallResult: ...
-    @overload
-    async def request(self, kind: Literal["logs"], body: Logs, timeout: float = 5.0) -> LogRecords: ...
-    @overload
-    async def request(self, kind: Literal["config"], body: ReadConfig, timeout: float = 5.0) -> ConfigFile: ...
-    @overload
-    async def request(self, kind: Literal["put_server"], body: PutServer, timeout: float = 5.0) -> Changed: ...
-    @overload
-    async def request(self, kind: Literal["delete_server"], body: DeleteServer, timeout: float = 5.0) -> Changed: ...
-    @overload
-    async def request(self, kind: Literal["put_workspace"], body: PutWorkspace, timeout: float = 5.0) -> Changed: ...
-    @overload
-    async def request(
-        self, kind: Literal["delete_workspace"], body: DeleteWorkspace, timeout: float = 5.0
-    ) -> Changed: ...
-    @overload
-    async def request(self, kind: Literal["put_config"], body: PutConfig, timeout: float = 5.0) -> Changed: ...
-    @overload
-    async def request(self, kind: Literal["import"], body: ImportServers, timeout: float = 5.0) -> Imported: ...
-    @overload
-    async def request(self, kind: Literal["keys"], body: None = None, timeout: float = 5.0) -> Keys: ...
-    @overload
-    async def request(self, kind: Literal["add_key"], body: AddKey, timeout: float = 5.0) -> KeyMade: ...
-    @overload
-    async def request(self, kind: Literal["revoke_key"], body: RevokeKey, timeout: float = 5.0) -> Done: ...
-    @overload
-    async def request(self, kind: Literal["history"], body: ReadHistory, timeout: float = 5.0) -> History: ...
-    @overload
-    async def request(self, kind: Literal["ping"], body: None = None, timeout: float = 5.0) -> Pong: ...
-    @overload
-    async def request(self, kind: str, body: Model | None = None, timeout: float = 5.0) -> Model: ...
-
-    async def request(self, kind: str, body: Model | None = None, timeout: float = 5.0) -> Model:
+    async def request(self, body: Request[A], timeout: float = 5.0) -> A:
         """Ask, and wait for the answer for at most `timeout` seconds.
 
         Raises:
             RemoteError: the server answered with an error; it carries that error's code.
             PeerUnavailable: no answer in time, or the connection ended and the kind is not repeatable; `data["sent"]`
                 tells whether the request had been sent, so that the server may have carried it out.
-            UnknownKind, BadMessage: the request, or what came as its answer, is not of the protocol.
+            UnknownKind, BadMessage: the server does not know the kind, or what came as its answer does not fit.
             VersionMismatch: the server is of another version.
         """
-        known = kind_of(kind)
-        if not isinstance(body, known.request or type(None)):
-            raise BadMessage(f"A {kind!r} request cannot have a {type(body).__name__} as its body.")
-        pending = _Pending(known, body, timeout, _future())
+        pending = _Pending(body, timeout, _future())
         self._waiting.append(pending)
         if self._closed:
             self._fail([pending], "the client was closed")
         deadline = self._deadlines.add(pending, timeout)
         self._admit()
         try:
-            return answer_body(known, await pending.answer)
+            return answer_body(type(body), await pending.answer)
         finally:
             self._deadlines.drop(deadline)
             if not pending.out:
@@ -226,8 +141,8 @@ class BridgeClient:
     def _enter(self, pending: _Pending) -> None:
         pending.id = str(next(self._ids))
         try:
-            body = {} if pending.body is None else to_body(pending.body)
-            pending.data = encode(Envelope(id=pending.id, session=self.session, kind=pending.kind.name, body=body))
+            body = to_body(pending.body)
+            pending.data = encode(Envelope(id=pending.id, session=self.session, kind=pending.body.kind, body=body))
         except HubError as error:
             pending.answer.set_exception(error)
             return
@@ -268,7 +183,7 @@ class BridgeClient:
         if self._greeting:
             self._greeting.cancel()
         for pending in list(self._pending.values()):
-            if pending.out and not pending.kind.repeatable:
+            if pending.out and not pending.body.repeatable:
                 self._fail([pending], "the connection ended")
             if pending.answer.done():
                 self._forget(pending)
@@ -320,7 +235,7 @@ class BridgeClient:
         """Ping until answered, to learn who is there."""
         while True:
             try:
-                await self.request("ping", timeout=GREETING_TIMEOUT)
+                await self.request(Ping(), timeout=GREETING_TIMEOUT)
             except PeerUnavailable:
                 continue
             except HubError as error:

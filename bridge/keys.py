@@ -1,6 +1,6 @@
 """Who may use a protected hub: its token, the front's own key, and the named keys of keys.json.
 
-`yamcp_ui_adapter/front/keys.mjs` does the same in Node; `bridge/vectors/keys.json` holds for both.
+`front/server/access/keys.mjs` does the same in Node; `bridge/vectors/keys.json` holds for both.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from bridge.settings import TOKEN, Settings
 
@@ -68,7 +68,7 @@ class StoredKey(BaseModel):
     """SHA-256 of the token, in hexadecimal."""
     workspaces: Annotated[tuple[str, ...], Field(strict=False)] | None
     admin: bool
-    created: float
+    created: float = Field(allow_inf_nan=False)
     """Unix time."""
 
     @model_validator(mode="after")
@@ -83,12 +83,17 @@ class StoredKey(BaseModel):
         return Principal(self.id, self.name, allowed, self.admin, self.hash)
 
 
+def _whole(value: object) -> object:
+    """1 for 1.0: JSON does not tell them apart."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class KeysFile(BaseModel):
     """keys.json. It is right as a whole, or nobody in it is let in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    version: int = Field(1, ge=1, le=1)
+    version: Annotated[int, BeforeValidator(_whole)] = Field(1, ge=1, le=1)
     keys: Annotated[tuple[StoredKey, ...], Field(strict=False, max_length=10_000)] = ()
 
     @model_validator(mode="after")

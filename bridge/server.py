@@ -12,15 +12,17 @@ from typing import Any, Self
 
 from bridge.codec import Envelope, decode, encode, new_session, to_body
 from bridge.errors import HubError, Overloaded, UnknownKind
-from bridge.kinds import ERROR, EVENT, JOIN, KINDS, OK, Kind, kind_of, request_body
-from bridge.models import Event, Model, Pong
+from bridge.kinds import ERROR, EVENT, JOIN, OK, request_body
+from bridge.models import KINDS, Event, Model, Ping, Pong, Request
 from bridge.sockets import ZMQ
 from bridge.transport import Fanout, Router, Transport
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Any], Awaitable[Model]]
-"""Gets the validated body (None where the kind has none); returns the kind's answer, or raises a HubError."""
+"""Gets the validated body; returns the kind's answer, or raises a HubError."""
+Handlers = Mapping[type[Request[Any]], Handler]
+"""By the class of the body: `{SetServer: ...}`."""
 
 MAX_INFLIGHT = 1024
 
@@ -29,35 +31,36 @@ MAX_INFLIGHT = 1024
 class _Request:
     peer: bytes
     id: str
-    kind: Kind
-    body: Model | None
+    body: Request[Any]
 
 
 class BridgeServer:
     """Serves one address of the bridge.
 
     Requests are handled side by side, up to `max_inflight` (further ones are answered with Overloaded); those of one
-    lane (see `bridge.kinds`) one after the other, in order of arrival. `ping` needs no handler.
+    queue (see `Request`) one after the other, in order of arrival. `ping` needs no handler.
     """
 
     def __init__(
         self,
         address: str,
-        handlers: Mapping[str, Handler],
+        handlers: Handlers,
         *,
         session: str | None = None,
         max_inflight: int = MAX_INFLIGHT,
         transport: Transport = ZMQ,
     ) -> None:
-        """Raises UnknownKind when a handler is for a kind that does not exist."""
         self.address = address
         self.session = session or new_session()
-        self._handlers: dict[str, Handler] = {"ping": self._pong, **handlers}
+        self._handlers: dict[str, Handler] = {
+            Ping.kind: self._pong,
+            **{body.kind: handler for body, handler in handlers.items()},
+        }
         self._transport = transport
         self._max_inflight = max_inflight
         self._inflight = 0
-        self._lane_names = {lane for name in handlers if (lane := kind_of(name).lane)}
-        self._lanes: dict[str, asyncio.Queue[_Request]] = {}
+        self._queue_names = {body.queue for body in handlers if body.queue}
+        self._queues: dict[str, asyncio.Queue[_Request]] = {}
 
     async def serve(self, started: asyncio.Event | None = None) -> None:
         """Bind, set `started`, and answer until cancelled.
@@ -67,16 +70,16 @@ class BridgeServer:
         """
         async with self._transport.router(self.address) as router, asyncio.TaskGroup() as tasks:
             self._inflight = 0
-            self._lanes = {lane: asyncio.Queue() for lane in self._lane_names}
-            for queue in self._lanes.values():
+            self._queues = {name: asyncio.Queue() for name in self._queue_names}
+            for queue in self._queues.values():
                 tasks.create_task(self._work(router, queue))
             if started:
                 started.set()
             while True:
                 peer, data = await router.receive()
                 if request := self._admit(router, peer, data):
-                    if request.kind.lane:
-                        self._lanes[request.kind.lane].put_nowait(request)
+                    if name := request.body.queue:
+                        self._queues[name].put_nowait(request)
                     else:
                         tasks.create_task(self._handle(router, request))
 
@@ -90,8 +93,7 @@ class BridgeServer:
                 raise UnknownKind(f"This side does not serve {envelope.kind!r}.", data={"serves": self._serves()})
             if self._inflight >= self._max_inflight:
                 raise Overloaded(f"{self._inflight} requests are under way already.")
-            kind = KINDS[envelope.kind]
-            request = _Request(peer, envelope.id, kind, request_body(kind, envelope.body))
+            request = _Request(peer, envelope.id, request_body(KINDS[envelope.kind], envelope.body))
         except HubError as error:
             self._refuse(router, peer, message_id or str(error.data.get("id", "")), error)
             return None
@@ -104,10 +106,10 @@ class BridgeServer:
 
     async def _handle(self, router: Router, request: _Request) -> None:
         """Run the handler of a request and answer; raises nothing but cancellation."""
-        name = request.kind.name
+        name = request.body.kind
         try:
             answer = await self._handlers[name](request.body)
-            if not isinstance(answer, request.kind.answer):
+            if not isinstance(answer, request.body.answer):
                 raise TypeError(f"the handler of {name!r} returned {type(answer).__name__}")  # noqa: TRY301
             router.send(request.peer, self._encode(request.id, name + OK, to_body(answer)))
         except HubError as error:
@@ -132,7 +134,7 @@ class BridgeServer:
     def _serves(self) -> list[str]:
         return sorted(self._handlers)
 
-    async def _pong(self, _: None) -> Pong:
+    async def _pong(self, _: Ping) -> Pong:
         return Pong(pid=os.getpid(), serves=tuple(self._serves()))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bridge.errors import HubError
@@ -16,13 +15,14 @@ from bridge.models import (
     ListTools,
     LogRecords,
     Logs,
-    Model,
     ReadHistory,
+    ReadStatus,
     Restart,
     Snapshot,
     Status,
     Tools,
 )
+from bridge.server import Handlers
 from sidecar import frames
 from sidecar.answered import Answered
 from sidecar.channel import Frame
@@ -73,22 +73,22 @@ class BridgeApi:
         self._reporter = reporter
         self._logs = logs
 
-    def handlers(self) -> dict[str, Callable[[Any], Awaitable[Model]]]:
-        """The handlers, by kind of message."""
+    def handlers(self) -> Handlers:
+        """What is served on the actual socket."""
         return {
-            "apply": self._apply,
-            "status": self._status,
-            "restart": self._restart,
-            "tools": self._tools,
-            "call": self._call,
-            "logs": self._records,
-            "history": self._history,
+            Snapshot: self._apply,
+            ReadStatus: self._status,
+            Restart: self._restart,
+            ListTools: self._tools,
+            Call: self._call,
+            Logs: self._records,
+            ReadHistory: self._history,
         }
 
     async def _apply(self, snapshot: Snapshot) -> Accepted:
         return Accepted(id=self._reconciler.accept(snapshot))
 
-    async def _status(self, _: None) -> Status:
+    async def _status(self, _: ReadStatus) -> Status:
         return await self._reporter.status()
 
     async def _restart(self, request: Restart) -> Done:

@@ -1,6 +1,6 @@
 """Which Host and Origin a request may carry, and what a page of a named origin may read (CORS). Pure.
 
-As `front/origin.mjs` and `front/cors.mjs` have it, for the sidecar's own port of an unprotected hub.
+As `front/server/http/origin.mjs` and `cors.mjs` have it, for the sidecar's own port of an unprotected hub.
 """
 
 from __future__ import annotations

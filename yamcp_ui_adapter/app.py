@@ -13,19 +13,19 @@ from bridge.server import Publisher as Events
 from bridge.settings import Settings
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
-from yamcp_ui_adapter.backups import Backups
-from yamcp_ui_adapter.desired import Owner
-from yamcp_ui_adapter.editor import Editor
-from yamcp_ui_adapter.entries import HUB, PROVIDERS, WORKSPACES
-from yamcp_ui_adapter.files import Source
+from yamcp_ui_adapter.desired.editor import Editor
+from yamcp_ui_adapter.desired.publisher import Publisher
+from yamcp_ui_adapter.desired.service import Owner
+from yamcp_ui_adapter.desired.state import DesiredState
+from yamcp_ui_adapter.desired.store import Store, owned
+from yamcp_ui_adapter.edit.backups import Backups
+from yamcp_ui_adapter.edit.writer import Writer
+from yamcp_ui_adapter.files.debounce import Settle
+from yamcp_ui_adapter.files.source import Source
+from yamcp_ui_adapter.files.watch import make_directory, watch
+from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.keys import KeyCabinet
-from yamcp_ui_adapter.publish import Publisher
 from yamcp_ui_adapter.seed import seed
-from yamcp_ui_adapter.settle import Settle
-from yamcp_ui_adapter.state import DesiredState
-from yamcp_ui_adapter.store import Store, owned
-from yamcp_ui_adapter.watch import make_directory, watch
-from yamcp_ui_adapter.writer import Writer
 
 log = logging.getLogger(__name__)
 

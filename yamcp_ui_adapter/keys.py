@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bridge.errors import HubError
 from bridge.keys import ADMIN, FRONT, KEY_ID, KeysFile, StoredKey, new_token, parse_keys, token_hash
-from bridge.models import AddKey, Done, Issue, Key, KeyMade, Keys, RevokeKey
+from bridge.models import AddKey, Done, Issue, Key, KeyMade, Keys, ListKeys, RevokeKey
 from bridge.private import write_file
-from bridge.server import Handler
+from bridge.server import Handlers
 from yamcp_ui_adapter.errors import (
     AlreadyExists,
     DataDirUnusable,
@@ -22,8 +22,8 @@ from yamcp_ui_adapter.errors import (
     NoSuchWorkspace,
     issue,
 )
-from yamcp_ui_adapter.files import stamp_of
-from yamcp_ui_adapter.hubfile import dump
+from yamcp_ui_adapter.files.source import stamp_of
+from yamcp_ui_adapter.format.hubfile import dump
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +40,11 @@ class KeyCabinet:
         self._seen: tuple[object, KeysFile | str] | None = None
         """What the file looked like, and said then (or why it says nothing)."""
 
-    def handlers(self) -> Mapping[str, Handler]:
+    def handlers(self) -> Handlers:
         """What is served on the desired socket."""
-        return {"keys": self.keys, "add_key": self.add, "revoke_key": self.revoke}
+        return {ListKeys: self.keys, AddKey: self.add, RevokeKey: self.revoke}
 
-    async def keys(self, _: None = None) -> Keys:
+    async def keys(self, _: ListKeys | None = None) -> Keys:
         """The keys, without their hashes. Raises KeysFileBroken."""
         return Keys(keys=tuple(shown(key) for key in self._load().keys))
 

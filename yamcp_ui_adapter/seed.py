@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from bridge.private import write_file
-from yamcp_ui_adapter.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.errors import DataDirUnusable
+from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES
 
 log = logging.getLogger(__name__)
 
 MARKER = "seeded"
-DEMO = Path(__file__).resolve().parent / "demo"
+DEMO = Path(__file__).resolve().parents[1] / "demo_servers"
 SERVERS = ("notes", "clock")
 
 

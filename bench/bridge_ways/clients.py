@@ -6,15 +6,15 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx2
 
 from bridge.client import BridgeClient
 from bridge.codec import MAX_BYTES, Envelope, decode, encode, to_body
 from bridge.errors import HubError
-from bridge.kinds import answer_body, kind_of
-from bridge.models import Model
+from bridge.kinds import answer_body
+from bridge.models import Model, Request
 
 HTTP_CONNECTIONS = 64
 FAILURES = (HubError, OSError, EOFError, TimeoutError, httpx2.HTTPError)
@@ -24,7 +24,7 @@ FAILURES = (HubError, OSError, EOFError, TimeoutError, httpx2.HTTPError)
 class Client(Protocol):
     """What is measured."""
 
-    async def ask(self, kind: str, body: Model, timeout: float) -> Model:
+    async def ask(self, body: Request[Any], timeout: float) -> Model:
         """The answer, within `timeout` seconds; raises one of FAILURES."""
 
 
@@ -34,8 +34,8 @@ class ZmqWay:
     def __init__(self, client: BridgeClient) -> None:
         self._client = client
 
-    async def ask(self, kind: str, body: Model, timeout: float) -> Model:
-        return await self._client.request(kind, body, timeout)
+    async def ask(self, body: Request[Any], timeout: float) -> Model:
+        return await self._client.request(body, timeout)
 
 
 class HttpxWay:
@@ -45,11 +45,11 @@ class HttpxWay:
         self._client = client
         self._ids = itertools.count(1)
 
-    async def ask(self, kind: str, body: Model, timeout: float) -> Model:
+    async def ask(self, body: Request[Any], timeout: float) -> Model:
         async with asyncio.timeout(timeout):
-            response = await self._client.post("/", content=_request(next(self._ids), kind, body))
+            response = await self._client.post("/", content=_request(next(self._ids), body))
         response.raise_for_status()
-        return answer_body(kind_of(kind), decode(response.content))
+        return answer_body(type(body), decode(response.content))
 
 
 class HttpWay:
@@ -61,16 +61,16 @@ class HttpWay:
         self._slots = asyncio.Semaphore(HTTP_CONNECTIONS)
         self._ids = itertools.count(1)
 
-    async def ask(self, kind: str, body: Model, timeout: float) -> Model:
+    async def ask(self, body: Request[Any], timeout: float) -> Model:
         async with asyncio.timeout(timeout), self._slots:
             reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self._port)
             try:
-                data = await self._exchange(reader, writer, _request(next(self._ids), kind, body))
+                data = await self._exchange(reader, writer, _request(next(self._ids), body))
             except BaseException:
                 writer.close()
                 raise
             self._idle.append((reader, writer))
-        return answer_body(kind_of(kind), decode(data))
+        return answer_body(type(body), decode(data))
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes) -> bytes:
         writer.write(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
@@ -94,15 +94,15 @@ class LinesWay:
         self._reader: asyncio.Task[None] | None = None
         self._connecting = asyncio.Lock()
 
-    async def ask(self, kind: str, body: Model, timeout: float) -> Model:
+    async def ask(self, body: Request[Any], timeout: float) -> Model:
         number = next(self._ids)
         answer = self._pending[str(number)] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(timeout):
                 writer = self._writer or await self._connect()
-                writer.write(_request(number, kind, body) + b"\n")
+                writer.write(_request(number, body) + b"\n")
                 await writer.drain()
-                return answer_body(kind_of(kind), await answer)
+                return answer_body(type(body), await answer)
         finally:
             del self._pending[str(number)]
 
@@ -135,8 +135,8 @@ class LinesWay:
             await asyncio.wait([self._reader])
 
 
-def _request(number: int, kind: str, body: Model) -> bytes:
-    return encode(Envelope(id=str(number), session="client", kind=kind, body=to_body(body)))
+def _request(number: int, body: Request[Any]) -> bytes:
+    return encode(Envelope(id=str(number), session="client", kind=body.kind, body=to_body(body)))
 
 
 @asynccontextmanager

@@ -44,9 +44,9 @@ async def server(way: str, address: str) -> AsyncIterator[asyncio.subprocess.Pro
         await process.wait()
 
 
-async def ask_all(client: Client, count: int, kind: str, body: Any, timeout: float = 60) -> list[Any]:
+async def ask_all(client: Client, count: int, body: Any, timeout: float = 60) -> list[Any]:
     """`count` requests at once; answers or exceptions."""
-    requests = (client.ask(kind, body, timeout) for _ in range(count))
+    requests = (client.ask(body, timeout) for _ in range(count))
     return await asyncio.gather(*requests, return_exceptions=True)
 
 
@@ -55,7 +55,7 @@ async def latency(client: Client, count: int) -> list[float]:
     times = []
     for _ in range(count):
         begin = time.perf_counter()
-        await client.ask("logs", NOW, 5)
+        await client.ask(NOW, 5)
         times.append((time.perf_counter() - begin) * 1e3)
     return times
 
@@ -66,7 +66,7 @@ async def throughput(client: Client, count: int) -> float:
 
     async def ask() -> None:
         for _ in left:
-            await client.ask("logs", NOW, 30)
+            await client.ask(NOW, 30)
 
     begin = time.perf_counter()
     await asyncio.gather(*(ask() for _ in range(IN_FLIGHT)))
@@ -93,8 +93,8 @@ async def death(way: str, address: str) -> dict[str, Any]:
     """kill -9 with requests under way: when the client learns of it, and from the next server's start to an answer."""
     async with connect(way, address) as client, asyncio.TaskGroup() as tasks:
         async with server(way, address) as process:
-            change = tasks.create_task(_outcome(client.ask("restart", Restart(key="x"), 10)))
-            question = tasks.create_task(_outcome(client.ask("logs", Logs(limit=1000), 10)))
+            change = tasks.create_task(_outcome(client.ask(Restart(key="x"), 10)))
+            question = tasks.create_task(_outcome(client.ask(Logs(limit=1000), 10)))
             await latency(client, 20)
             begin = time.perf_counter()
             process.kill()
@@ -124,7 +124,7 @@ async def _outcome(request: Coroutine[Any, Any, Any]) -> str:
 async def _until_answered(client: Client) -> None:
     while True:
         try:
-            await client.ask("logs", NOW, 1)
+            await client.ask(NOW, 1)
         except FAILURES:
             await asyncio.sleep(0.001)
         else:
@@ -134,8 +134,8 @@ async def _until_answered(client: Client) -> None:
 async def slow(way: str, address: str) -> dict[str, float]:
     """The latency of quick requests while 100 slow ones are under way, in ms."""
     async with server(way, address), connect(way, address) as client:
-        await client.ask("logs", NOW, 5)
-        asked = asyncio.create_task(ask_all(client, 100, "logs", Logs(limit=1500)))
+        await client.ask(NOW, 5)
+        asked = asyncio.create_task(ask_all(client, 100, Logs(limit=1500)))
         await asyncio.sleep(0.2)
         times = await latency(client, 200)
         await asked
@@ -146,10 +146,10 @@ async def stopped(way: str, address: str) -> dict[str, Any]:
     """A server that stands still (SIGSTOP) is sent 8,000 requests of 10 kB: memory, and when it answers afterwards."""
     me, body = psutil.Process(), ListTools(workspace="x" * 10_000)
     async with server(way, address) as process, connect(way, address) as client:
-        await client.ask("logs", NOW, 5)
+        await client.ask(NOW, 5)
         os.kill(process.pid, signal.SIGSTOP)
         before = me.memory_info().rss
-        asked = asyncio.create_task(ask_all(client, 8000, "tools", body, timeout=3))
+        asked = asyncio.create_task(ask_all(client, 8000, body, timeout=3))
         peak = before
         while not asked.done():
             await asyncio.sleep(0.05)

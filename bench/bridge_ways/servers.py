@@ -20,7 +20,7 @@ from starlette.routing import Route
 from bridge.codec import MAX_BYTES, Envelope, decode, encode, to_body
 from bridge.kinds import OK, kind_of, request_body
 from bridge.models import Done, ListTools, LogRecords, Logs, Restart, Tools
-from bridge.server import BridgeServer, Handler
+from bridge.server import BridgeServer, Handlers
 
 
 async def logs(body: Logs) -> LogRecords:
@@ -38,13 +38,14 @@ async def restart(_: Restart) -> Done:
     return Done()
 
 
-HANDLERS: dict[str, Handler] = {"logs": logs, "tools": tools, "restart": restart}
+HANDLERS: Handlers = {Logs: logs, ListTools: tools, Restart: restart}
 
 
 async def answer(data: bytes) -> bytes:
     """The bytes that answer a request, for the ways that have no server of their own to do it."""
     envelope = decode(data)
-    result = await HANDLERS[envelope.kind](request_body(kind_of(envelope.kind), envelope.body))
+    kind = kind_of(envelope.kind)
+    result = await HANDLERS[kind](request_body(kind, envelope.body))
     return encode(Envelope(id=envelope.id, session="server", kind=envelope.kind + OK, body=to_body(result)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bridge.models.actual import (
-    Accepted,
     Call,
     CallResult,
     Figure,
@@ -12,6 +11,7 @@ from bridge.models.actual import (
     LogRecords,
     Logs,
     ReadHistory,
+    ReadStatus,
     Restart,
     Sample,
     ServerState,
@@ -23,19 +23,25 @@ from bridge.models.actual import (
     WorkspaceStatus,
 )
 from bridge.models.base import (
+    KINDS,
     Done,
     Event,
     Model,
+    Ping,
     Pong,
+    Request,
+    Socket,
 )
 from bridge.models.desired import (
     FRAMING_HEADERS,
     OWN_HEADERS,
+    Accepted,
     ContainerSettings,
     Desired,
     Issue,
     Launch,
     Mount,
+    ReadDesired,
     RemoteLaunch,
     ServerSettings,
     ServerSpec,
@@ -59,13 +65,15 @@ from bridge.models.edits import (
     PutServer,
     PutWorkspace,
     ReadConfig,
+    Reload,
     SetServer,
     SetWorkspace,
 )
-from bridge.models.keys import AddKey, Key, KeyMade, Keys, RevokeKey
+from bridge.models.keys import AddKey, Key, KeyMade, Keys, ListKeys, RevokeKey
 
 __all__ = [
     "FRAMING_HEADERS",
+    "KINDS",
     "OWN_HEADERS",
     "Accepted",
     "AddKey",
@@ -90,19 +98,25 @@ __all__ = [
     "KeyMade",
     "Keys",
     "Launch",
+    "ListKeys",
     "ListTools",
     "LogRecords",
     "Logs",
     "Model",
     "Mount",
     "Outline",
+    "Ping",
     "Pong",
     "PutConfig",
     "PutServer",
     "PutWorkspace",
     "ReadConfig",
+    "ReadDesired",
     "ReadHistory",
+    "ReadStatus",
+    "Reload",
     "RemoteLaunch",
+    "Request",
     "Restart",
     "RevokeKey",
     "Sample",
@@ -114,6 +128,7 @@ __all__ = [
     "SetWorkspace",
     "Snapshot",
     "SnapshotId",
+    "Socket",
     "Status",
     "StdioLaunch",
     "Tools",

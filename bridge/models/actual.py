@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bridge.errors import ErrorBody
-from bridge.models.base import Model
+from bridge.models.base import Done, Model, Request
 from bridge.models.desired import SnapshotId
 
 UpstreamState = Literal["starting", "ready", "backoff", "failed", "stopped"]
@@ -91,22 +91,14 @@ class Status(Model):
     servers: tuple[ServerStatus, ...] = ()
 
 
-class Accepted(Model):
-    """Answer to `apply`: validated and taken over; a refusal is an `error` with `data.in_force`."""
-
-    id: SnapshotId
+class ReadStatus(Request[Status], kind="status", sockets=("actual",)):
+    """Ask for the actual state."""
 
 
-class Restart(Model):
-    """`restart` (actual socket): close the server's upstreams and open them anew, at once."""
+class Restart(Request[Done], kind="restart", sockets=("actual",), repeatable=False):
+    """Close the server's upstreams and open them anew, at once."""
 
     key: str
-
-
-class ListTools(Model):
-    """`tools` (actual socket): the tools of a workspace as its clients see them."""
-
-    workspace: str
 
 
 class Tools(Model):
@@ -115,13 +107,10 @@ class Tools(Model):
     tools: tuple[dict[str, Any], ...]
 
 
-class Call(Model):
-    """`call` (actual socket): call a tool of a workspace as a client would. `timeout` in seconds."""
+class ListTools(Request[Tools], kind="tools", sockets=("actual",)):
+    """Ask for the tools of a workspace as its clients see them."""
 
     workspace: str
-    tool: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    timeout: float = Field(60, gt=0, le=3600)
 
 
 class CallResult(Model):
@@ -130,11 +119,13 @@ class CallResult(Model):
     result: dict[str, Any]
 
 
-class Logs(Model):
-    """`logs` (actual socket): the newest log records, oldest first."""
+class Call(Request[CallResult], kind="call", sockets=("actual",), repeatable=False):
+    """Call a tool of a workspace as a client would. `timeout` in seconds."""
 
-    limit: int = Field(100, ge=1, le=5000)
-    server: str | None = None
+    workspace: str
+    tool: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    timeout: float = Field(60, gt=0, le=3600)
 
 
 class LogRecords(Model):
@@ -143,10 +134,10 @@ class LogRecords(Model):
     records: tuple[dict[str, Any], ...]
 
 
-class ReadHistory(Model):
-    """`history` (actual socket): figures of calls, of samples that end after `since` (Unix time, seconds)."""
+class Logs(Request[LogRecords], kind="logs", sockets=("actual",)):
+    """Ask for the newest log records, oldest first."""
 
-    since: float = 0
+    limit: int = Field(100, ge=1, le=5000)
     server: str | None = None
 
 
@@ -181,3 +172,10 @@ class History(Model):
     """Length of a sample, in seconds."""
     now: float
     samples: tuple[Sample, ...]
+
+
+class ReadHistory(Request[History], kind="history", sockets=("actual",)):
+    """Ask for figures of calls, of samples that end after `since` (Unix time, seconds)."""
+
+    since: float = 0
+    server: str | None = None

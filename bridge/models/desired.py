@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 import orjson
 from pydantic import Field, model_validator
 
-from bridge.errors import ErrorBody
-from bridge.models.base import Model
+from bridge.errors import ErrorBody, InvalidSnapshot
+from bridge.models.base import Model, Request
 
 _PATH = r"^/[^,:\x00-\x1f]{0,1023}$"
 """An absolute path without what separates the parts of a mount in the engines' options."""
@@ -128,8 +128,17 @@ class SnapshotId(Model):
         return (self.epoch, self.revision) > (other.epoch, other.revision)
 
 
-class Snapshot(Model):
-    """The whole desired state. Raises ValueError when made with members that contradict each other."""
+class Accepted(Model):
+    """Answer to `apply`: validated and taken over; a refusal is an `error` with `data.in_force`."""
+
+    id: SnapshotId
+
+
+class Snapshot(Request[Accepted], kind="apply", sockets=("actual",), queue="apply", invalid=InvalidSnapshot):
+    """The whole desired state, and the request that puts it in force.
+
+    Raises ValueError when made with members that contradict each other.
+    """
 
     id: SnapshotId
     servers: tuple[ServerSpec, ...]
@@ -204,3 +213,7 @@ class Desired(Model):
     published: SnapshotId | None
     """What the sidecar last acknowledged; none when it has not answered yet."""
     sidecar_error: ErrorBody | None = None
+
+
+class ReadDesired(Request[Desired], kind="desired", sockets=("desired",)):
+    """Ask for the desired state."""

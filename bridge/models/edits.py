@@ -7,23 +7,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bridge.errors import ErrorBody
-from bridge.models.base import Model
+from bridge.models.base import Model, Request
 from bridge.models.desired import SnapshotId
-
-
-class SetWorkspace(Model):
-    """`set_workspace` (desired socket): change what hub.json says of a workspace; fields left out stay."""
-
-    name: str
-    enabled: bool | None = None
-    name_template: str | None = None
-
-
-class SetServer(Model):
-    """`set_server` (desired socket): change what hub.json says of a server; keys of `settings` left out stay."""
-
-    key: str
-    settings: dict[str, Any]
 
 
 class Changed(Model):
@@ -32,13 +17,26 @@ class Changed(Model):
     snapshot: SnapshotId
 
 
+class SetWorkspace(Request[Changed], kind="set_workspace", sockets=("desired",), queue="change", repeatable=False):
+    """Change what hub.json says of a workspace; fields left out stay."""
+
+    name: str
+    enabled: bool | None = None
+    name_template: str | None = None
+
+
+class SetServer(Request[Changed], kind="set_server", sockets=("desired",), queue="change", repeatable=False):
+    """Change what hub.json says of a server; keys of `settings` left out stay."""
+
+    key: str
+    settings: dict[str, Any]
+
+
+class Reload(Request[Changed], kind="reload", sockets=("desired",), queue="change"):
+    """Read the files now, rather than when their change is noticed."""
+
+
 ConfigName = Literal["providers", "workspaces"]
-
-
-class ReadConfig(Model):
-    """`config` (desired socket): one of YAMCP's files as it is now, secrets and all."""
-
-    file: ConfigName
 
 
 class Outline(Model):
@@ -70,8 +68,14 @@ class ConfigFile(Model):
     error: ErrorBody | None = None
 
 
-class PutServer(Model):
-    """`put_server` (desired socket): write one entry of providers.json, in YAMCP's form.
+class ReadConfig(Request[ConfigFile], kind="config", sockets=("desired",)):
+    """Ask for one of YAMCP's files as it is now, secrets and all."""
+
+    file: ConfigName
+
+
+class PutServer(Request[Changed], kind="put_server", sockets=("desired",), queue="change", repeatable=False):
+    """Write one entry of providers.json, in YAMCP's form.
 
     `old_key`: the entry that it takes the place of, under another name; members of workspaces and settings follow.
     `expect`: hash of the entry that the caller saw, empty for "there is none"; left out: whatever is there.
@@ -83,15 +87,15 @@ class PutServer(Model):
     old_key: str | None = None
 
 
-class DeleteServer(Model):
-    """`delete_server` (desired socket): remove an entry of providers.json, and its name from the workspaces."""
+class DeleteServer(Request[Changed], kind="delete_server", sockets=("desired",), queue="change", repeatable=False):
+    """Remove an entry of providers.json, and its name from the workspaces."""
 
     key: str
     expect: str | None = None
 
 
-class PutWorkspace(Model):
-    """`put_workspace` (desired socket): write one entry of workspaces.json; `expect` and `old_name` as in PutServer."""
+class PutWorkspace(Request[Changed], kind="put_workspace", sockets=("desired",), queue="change", repeatable=False):
+    """Write one entry of workspaces.json; `expect` and `old_name` as in PutServer."""
 
     name: str
     servers: tuple[str, ...]
@@ -99,34 +103,21 @@ class PutWorkspace(Model):
     old_name: str | None = None
 
 
-class DeleteWorkspace(Model):
-    """`delete_workspace` (desired socket): remove an entry of workspaces.json."""
+class DeleteWorkspace(
+    Request[Changed], kind="delete_workspace", sockets=("desired",), queue="change", repeatable=False
+):
+    """Remove an entry of workspaces.json."""
 
     name: str
     expect: str | None = None
 
 
-class PutConfig(Model):
-    """`put_config` (desired socket): replace the content of one of YAMCP's files; `expect`: the file's hash."""
+class PutConfig(Request[Changed], kind="put_config", sockets=("desired",), queue="change", repeatable=False):
+    """Replace the content of one of YAMCP's files; `expect`: the file's hash."""
 
     file: ConfigName
     content: dict[str, Any]
     expect: str | None = None
-
-
-class ImportServers(Model):
-    """`import` (desired socket): add the servers of another client's configuration.
-
-    `config` is an object with `mcpServers`, `servers` (VS Code), `mcp.servers`, `mcp_servers` (Codex), `extensions`
-    (Goose) or `projects` (Claude Code), a server.json of the MCP registry, or the servers themselves by name.
-    `workspace`: also put them into this one, made if it is not there. `dry_run`: say what would be done, do nothing.
-    """
-
-    config: dict[str, Any]
-    workspace: str | None = None
-    replace: bool = False
-    """Whether a server that is there already gets the new definition."""
-    dry_run: bool = False
 
 
 class ImportedServer(Model):
@@ -145,3 +136,18 @@ class Imported(Model):
     servers: tuple[ImportedServer, ...]
     workspace: str | None
     snapshot: SnapshotId
+
+
+class ImportServers(Request[Imported], kind="import", sockets=("desired",), queue="change", repeatable=False):
+    """Add the servers of another client's configuration.
+
+    `config` is an object with `mcpServers`, `servers` (VS Code), `mcp.servers`, `mcp_servers` (Codex), `extensions`
+    (Goose) or `projects` (Claude Code), a server.json of the MCP registry, or the servers themselves by name.
+    `workspace`: also put them into this one, made if it is not there. `dry_run`: say what would be done, do nothing.
+    """
+
+    config: dict[str, Any]
+    workspace: str | None = None
+    replace: bool = False
+    """Whether a server that is there already gets the new definition."""
+    dry_run: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bridge.models.base import Model
+from bridge.models.base import Done, Model, Request
 
 
 class Key(Model):
@@ -26,12 +26,8 @@ class Keys(Model):
     keys: tuple[Key, ...]
 
 
-class AddKey(Model):
-    """`add_key` (desired socket): make a key. `workspaces`: only these, by name; null: all. Admins have all."""
-
-    name: str = Field(min_length=1, max_length=64)
-    workspaces: tuple[str, ...] | None = None
-    admin: bool = False
+class ListKeys(Request[Keys], kind="keys", sockets=("desired",)):
+    """Ask for all keys."""
 
 
 class KeyMade(Model):
@@ -41,7 +37,15 @@ class KeyMade(Model):
     token: str
 
 
-class RevokeKey(Model):
-    """`revoke_key` (desired socket): its id, or its name."""
+class AddKey(Request[KeyMade], kind="add_key", sockets=("desired",), queue="change", repeatable=False):
+    """Make a key. `workspaces`: only these, by name; null: all. Admins have all."""
+
+    name: str = Field(min_length=1, max_length=64)
+    workspaces: tuple[str, ...] | None = None
+    admin: bool = False
+
+
+class RevokeKey(Request[Done], kind="revoke_key", sockets=("desired",), queue="change", repeatable=False):
+    """Remove a key, named by its id or its name."""
 
     key: str

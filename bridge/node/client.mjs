@@ -6,7 +6,7 @@ import { answerBody, kindOf } from './kinds.mjs';
 import { Pending } from './pending.mjs';
 import { DealerEnd } from './sockets.mjs';
 
-/** @import {Answers, Envelope} from './types.mjs' */
+/** @import {Answers, Envelope, Requests} from './types.mjs' */
 
 export const MAX_PENDING = 512;
 const DEADLINE = 5; // s
@@ -63,14 +63,14 @@ export class BridgeClient {
    * Ask, and wait for the answer for at most `timeout` seconds.
    * @template {keyof Answers} K
    * @param {K} kind
-   * @param {Record<string, any>} [body]
+   * @param {Requests[K]} [body]  may be left out where it has no field that is needed
    * @param {{timeout?: number, signal?: AbortSignal}} [options] the signal makes the caller give up; the server goes on
    * @returns {Promise<Answers[K]>}
    * @throws {BridgeError} the server's own error; BRIDGE_UNAVAILABLE: no answer in time, or the connection ended and the
    *   kind is not repeatable (`data.sent` tells whether the server may have carried it out); BRIDGE_UNKNOWN_KIND,
    *   BRIDGE_BAD_MESSAGE, BRIDGE_TOO_LARGE, BRIDGE_VERSION: the request, or what came as its answer, is not of the protocol
    */
-  async request(kind, body = {}, { timeout = DEADLINE, signal } = {}) {
+  async request(kind, body = /** @type {any} */ ({}), { timeout = DEADLINE, signal } = {}) {
     const pending = new Pending(kindOf(kind), body);
     signal?.throwIfAborted();
     const envelope = await this.#answer(pending, timeout, signal);

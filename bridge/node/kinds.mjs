@@ -1,6 +1,7 @@
-/** Every kind of message: which sockets serve it, and whether handling it twice does no harm (as bridge/kinds.py). */
+/** Every kind of message: which sockets serve it, and whether handling it twice does no harm (made from bridge/models/). */
 
 import { BridgeError } from './errors.mjs';
+import { TABLE } from './kinds_table.mjs';
 
 /** @import {Envelope} from './types.mjs' */
 
@@ -17,35 +18,8 @@ export const JOIN = '~';
  * @property {boolean} repeatable a client sends it again when the connection ended before the answer
  */
 
-const ONCE = { repeatable: false };
-
 /** @type {ReadonlyMap<string, Kind>} */
-export const KINDS = new Map(
-  [
-    kind('desired', ['desired']),
-    kind('set_workspace', ['desired'], ONCE),
-    kind('set_server', ['desired'], ONCE),
-    kind('reload', ['desired']),
-    kind('config', ['desired']),
-    kind('put_server', ['desired'], ONCE),
-    kind('delete_server', ['desired'], ONCE),
-    kind('put_workspace', ['desired'], ONCE),
-    kind('delete_workspace', ['desired'], ONCE),
-    kind('put_config', ['desired'], ONCE),
-    kind('import', ['desired'], ONCE),
-    kind('keys', ['desired']),
-    kind('add_key', ['desired'], ONCE),
-    kind('revoke_key', ['desired'], ONCE),
-    kind('apply', ['actual']),
-    kind('status', ['actual']),
-    kind('restart', ['actual'], ONCE),
-    kind('tools', ['actual']),
-    kind('call', ['actual'], ONCE),
-    kind('logs', ['actual']),
-    kind('history', ['actual']),
-    kind('ping', ['desired', 'actual']),
-  ].map((entry) => [entry.name, entry]),
-);
+export const KINDS = new Map(TABLE.map(([name, sockets, repeatable]) => [name, { name, sockets, repeatable }]));
 
 /**
  * @param {string} name
@@ -72,14 +46,4 @@ export function answerBody(asked, envelope) {
     throw new BridgeError(code, message, { hint, data });
   }
   throw new BridgeError('BRIDGE_BAD_MESSAGE', `A '${asked.name}' request was answered with '${envelope.kind}'.`);
-}
-
-/**
- * @param {string} name
- * @param {Kind['sockets']} sockets
- * @param {{repeatable?: boolean}} [options]
- * @returns {Kind}
- */
-function kind(name, sockets, { repeatable = true } = {}) {
-  return { name, sockets, repeatable };
 }

@@ -4,12 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { decode } from './codec.mjs';
 import { BridgeError } from './errors.mjs';
 import { EVENT, JOIN } from './kinds.mjs';
+import { ALL_TOPICS } from './kinds_table.mjs';
 import { subscribed } from './sockets.mjs';
 
 /** @import {BridgeEvent} from './types.mjs' */
 
 /** Of the sidecar's events, all. */
-export const TOPICS = Object.freeze(['applied', 'server', 'workspace', 'sessions', 'log']);
+export const TOPICS = Object.freeze(ALL_TOPICS.filter((topic) => topic !== 'desired' && topic !== 'joined'));
 
 /**
  * The events published at an address, as an async iterable for one reader. Connects by itself, and again after each loss.
@@ -57,7 +58,7 @@ export class Subscriber {
     try {
       const { kind, body } = decode(data);
       if (kind === EVENT && typeof body.topic === 'string')
-        return { subject: '', data: {}, topic: body.topic, ...body };
+        return /** @type {BridgeEvent} */ ({ subject: '', data: {}, ...body });
       throw new BridgeError('BRIDGE_BAD_MESSAGE', `A message of kind '${kind}' was published.`);
     } catch (error) {
       const { message, code } = /** @type {BridgeError} */ (error);

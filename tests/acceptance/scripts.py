@@ -6,7 +6,7 @@ import base64
 import re
 from typing import Any
 
-from yamcp_ui_adapter.demo.mock_lists import ODD_NAMES
+from demo_servers.mock.lists import ODD_NAMES
 
 Json = dict[str, Any]
 Step = tuple[str, Json]

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.errors import RemoteError
-from bridge.models import ServerStatus, SetWorkspace, Snapshot, Status
+from bridge.models import ReadDesired, ServerStatus, SetWorkspace, Snapshot, Status
 from tests.acceptance.steps import ask, call, code, pids, tools, until
 from tests.support import peers, sidecar, yamcp
 from tests.support.hub import running
@@ -274,9 +274,9 @@ async def test_full_disk_under_the_adapter() -> None:
             await peer.wait_note("notifications/tools/list_changed")
             assert await call(peer, "second_echo", text="edited") == "edited"
             with pytest.raises(RemoteError) as refused:
-                await hub.desired.request("set_workspace", SetWorkspace(name="w", enabled=False))
+                await hub.desired.request(SetWorkspace(name="w", enabled=False))
             assert refused.value.remote_code == "DATA_DIR_UNUSABLE"
-            assert [issue.code for issue in (await hub.desired.request("desired")).issues] == ["STATE_NOT_SAVED"]
+            assert [issue.code for issue in (await hub.desired.request(ReadDesired())).issues] == ["STATE_NOT_SAVED"]
             await hub.restart("adapter")
             await hub.wait_settled()
             assert await call(peer, "second_echo", text="restarted") == "restarted"

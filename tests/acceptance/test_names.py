@@ -56,7 +56,7 @@ async def hub() -> AsyncIterator[Sidecar]:
 
 async def who(hub: Sidecar, workspace: str) -> list[str]:
     """The names under which the servers' tools `env` are exposed, in the servers' order."""
-    tools = (await hub.actual.request("tools", ListTools(workspace=workspace))).tools
+    tools = (await hub.actual.request(ListTools(workspace=workspace))).tools
     return [tool["name"] for tool in tools if tool["description"] == WHO]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from bridge.client import BridgeClient
 from bridge.errors import RemoteError
-from bridge.models import SetWorkspace, Snapshot, SnapshotId, Status
+from bridge.models import ReadDesired, SetWorkspace, Snapshot, SnapshotId, Status
 from tests.acceptance.steps import call, mocks, pids, tools, until
 from tests.support import peers
 from tests.support.hub import Hub, Name, running
@@ -47,7 +47,7 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     """A hub with two workspaces, one of them switched off, and a session."""
     async with running(PROVIDERS, WORKSPACES) as hub:
-        await hub.desired.request("set_workspace", SetWorkspace(name="off", enabled=False))
+        await hub.desired.request(SetWorkspace(name="off", enabled=False))
         await hub.wait_settled()
         async with peers.connected(hub.http("w"), "sse", "legacy") as peer:
             yield Served(hub, peer, await pids(hub), await tools(peer))
@@ -123,7 +123,7 @@ async def test_absent_adapter() -> None:
 async def test_both_restarted(order: tuple[Name, Name]) -> None:
     """In either order: every server runs once, what was off is off, and clients can connect again."""
     async with running(PROVIDERS, WORKSPACES) as hub:
-        await hub.desired.request("set_workspace", SetWorkspace(name="off", enabled=False))
+        await hub.desired.request(SetWorkspace(name="off", enabled=False))
         await hub.wait_settled()
         before, identity = await pids(hub), await applied(hub)
         for name in order:
@@ -148,14 +148,12 @@ async def test_old_snapshot_arriving_late() -> None:
         async with BridgeClient(at.hub.settings.actual_address) as other:
             for epoch, revision in ((identity.epoch, identity.revision - 1), (identity.epoch - 1, 1000), (0, 0)):
                 with pytest.raises(RemoteError) as refused:
-                    await other.request("apply", Snapshot.of(epoch, revision, (), ()))
+                    await other.request(Snapshot.of(epoch, revision, (), ()))
                 assert refused.value.remote_code == "SNAPSHOT_STALE"
                 assert refused.value.data["in_force"] == identity.model_dump()
             with pytest.raises(RemoteError, match="hash") as refused:
                 broken = Snapshot.of(identity.epoch, identity.revision + 1, (), ())
-                await other.request(
-                    "apply", broken.model_copy(update={"id": identity.model_copy(update={"epoch": 99})})
-                )
+                await other.request(broken.model_copy(update={"id": identity.model_copy(update={"epoch": 99})}))
             assert refused.value.remote_code == "SNAPSHOT_INVALID"
         await at.untouched()
         assert await applied(at.hub) == identity
@@ -176,7 +174,7 @@ async def test_forgotten_epoch() -> None:
         at.hub.write(workspaces={"w": ["a"], "off": ["a"]})
         await at.peer.wait_note("notifications/tools/list_changed")
         await until(lambda: pids(at.hub), lambda found: found["b"] == ())
-        wanted = await at.hub.desired.request("desired")
+        wanted = await at.hub.desired.request(ReadDesired())
         assert wanted.published == await applied(at.hub) == wanted.snapshot.id
 
 

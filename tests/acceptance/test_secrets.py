@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx2
 import psutil
 
-from bridge.models import Desired
+from bridge.models import Desired, ReadDesired
 from tests.acceptance.steps import ask, code, until
 from tests.support import peers
 from tests.support.hub import Hub, free_port, running
@@ -136,9 +136,9 @@ async def provoke(hub: Hub) -> None:
     path = hub.yamcp_dir / "providers.json"
     whole = path.read_text()
     path.write_text('{"a": {"namespace": "' + SECRETS["file"] + '", "type": "stdio", ]}')
-    await until(lambda: hub.desired.request("desired"), broken)
+    await until(lambda: hub.desired.request(ReadDesired()), broken)
     path.write_text(whole)
-    await until(lambda: hub.desired.request("desired"), lambda desired: not broken(desired))
+    await until(lambda: hub.desired.request(ReadDesired()), lambda desired: not broken(desired))
 
 
 def broken(desired: Desired) -> bool:
@@ -155,7 +155,7 @@ async def places(hub: Hub) -> dict[str, str]:
     """All that can be seen, by where."""
     found = {f"{name}.log": hub.log(name) for name in ("adapter", "sidecar")}
     found["status"] = (await hub.status()).model_dump_json()
-    found["issues"] = json.dumps([issue.model_dump() for issue in (await hub.desired.request("desired")).issues])
+    found["issues"] = json.dumps([issue.model_dump() for issue in (await hub.desired.request(ReadDesired())).issues])
     found["events"] = json.dumps([event.model_dump() for _, event in hub.events])
     async with httpx2.AsyncClient() as http:
         for page in ("status", "metrics", "healthz", "readyz", "mcp/nowhere/sse"):

@@ -13,7 +13,7 @@ import { runHub } from '../front/support/run.mjs';
 /** @import {Window, Visit} from '../front/support/browser.mjs' */
 
 const OPTIONS = { timeout: 60_000 };
-const MOCK = join(ROOT, 'yamcp_ui_adapter/demo/mock.py');
+const MOCK = join(ROOT, 'demo_servers/mock/server.py');
 const SECRET = 'hunter2-hunter2';
 /** @type {Run} */
 let run;

@@ -16,7 +16,7 @@ let hub;
 let browser;
 
 before(async () => {
-  const notes = stdio('notes', PYTHON, ['-m', 'yamcp_ui_adapter.demo.notes']);
+  const notes = stdio('notes', PYTHON, ['-m', 'demo_servers.notes']);
   hub = await startHub({
     providers: { notes, mock: mock('mock') },
     workspaces: { dev: ['notes', 'mock'], 'a/b ?': ['mock'] },

@@ -7,7 +7,7 @@ import { McpClient } from '../front/support/mcp.mjs';
 import { Stage } from '../front/support/yamcp_ui.mjs';
 
 const OPTIONS = { timeout: 60_000 };
-const MOCK = `${ROOT}/yamcp_ui_adapter/demo/mock.py`;
+const MOCK = `${ROOT}/demo_servers/mock/server.py`;
 const MASK = '********';
 const SECRET = 'hunter2-do-not-show';
 /** @type {Stage} */

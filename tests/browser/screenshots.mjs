@@ -21,7 +21,7 @@ const VIEW = { width: 1280, height: 840 };
 const demo = (/** @type {string} */ namespace, /** @type {string} */ name, env = {}) => ({
   namespace,
   type: 'stdio',
-  providerParameters: { command: 'python', args: ['-m', `yamcp_ui_adapter.demo.${name}`], env },
+  providerParameters: { command: 'python', args: ['-m', `demo_servers.${name}`], env },
 });
 
 const providers = {

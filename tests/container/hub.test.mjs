@@ -13,7 +13,7 @@ const LIMIT = { timeout: 180_000 };
 const SLOWEST_START = 30_000; // ms; the bar is 5 s, for a machine that does nothing else
 const SLOWEST_END = 10_000;
 const MOST_MEMORY = 600e6; // bytes; the bar is 400 MB
-const NOTES = ['/opt/venv/bin/python', '/opt/yamcp-hub/yamcp_ui_adapter/demo/notes.py'];
+const NOTES = ['/opt/venv/bin/python', '/opt/yamcp-hub/demo_servers/notes.py'];
 const server = (/** @type {string} */ namespace) => ({
   namespace,
   type: 'stdio',

@@ -7,11 +7,11 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, test } from 'node:test';
-import { bodyReader } from '../../yamcp_ui_adapter/front/body.mjs';
-import { Connections, mostConnections } from '../../yamcp_ui_adapter/front/connections.mjs';
-import { answerOf, told } from '../../yamcp_ui_adapter/front/errors.mjs';
-import { Log } from '../../yamcp_ui_adapter/front/log.mjs';
-import { load } from '../../yamcp_ui_adapter/front/settings.mjs';
+import { bodyReader } from '../../front/server/api/body.mjs';
+import { Connections, mostConnections } from '../../front/server/connections.mjs';
+import { answerOf, told } from '../../front/server/errors.mjs';
+import { Log } from '../../front/server/log.mjs';
+import { load } from './support/settings.mjs';
 
 /** @import {IncomingMessage, ServerResponse} from 'node:http' */
 /** @import {Socket} from 'node:net' */

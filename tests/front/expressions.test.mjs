@@ -5,25 +5,25 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as espree from 'espree';
-import { mask } from '../../yamcp_ui_adapter/front/masking.mjs';
+import { mask } from '../../front/server/state/masking.mjs';
 
 const ROOT = join(import.meta.dirname, '../..');
-const DIRECTORIES = ['bridge/node', 'yamcp_ui_adapter/front'];
+const DIRECTORIES = ['bridge/node', 'front'];
 const SIZE = 1 << 17;
 /** Milliseconds of processor time: linear expressions take some 1 ms, quadratic ones half a minute and more. */
 const LIMIT = 2000;
 const COMMON = ['a', '0', ' ', '-', '/', ':', '=', '"', '\\', '.', '@', '[', '<', 'a.', 'a:', '\\"', '\n'];
 /** Where expressions are made at run time, and of what. */
 const MADE = {
-  'yamcp_ui_adapter/front/router.mjs': 'of the routes in routes.mjs, a segment each',
-  'yamcp_ui_adapter/front/console/visible.mjs': 'of the literal above it',
-  'yamcp_ui_adapter/front/console/schema_check.mjs': 'of a schema, refused where a group is repeated',
+  'front/server/api/router.mjs': 'of the routes in routes.mjs, a segment each',
+  'front/console/visible.mjs': 'of the literal above it',
+  'front/console/forms/schema_check.mjs': 'of a schema, refused where a group is repeated',
 };
 
 /** Whose expressions read nothing but what the hub's own files or its owner say. */
 const TRUSTED = {
-  'yamcp_ui_adapter/front/preload.mjs': 'the modules of the console',
-  'yamcp_ui_adapter/front/settings.mjs': 'the settings of the hub',
+  'front/server/pages/preload.mjs': 'the modules of the console',
+  'front/server/settings.mjs': 'the settings of the hub',
 };
 
 /** @returns {{file: string, source: string, flags: string}[]} */

@@ -12,9 +12,10 @@ import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { freePort, mock, ROOT, startHub, stdio } from './support/hub.mjs';
 import { pageOf } from './support/live.mjs';
+import { frontSettings, VARIABLE } from './support/settings.mjs';
 
 const LIMIT = { timeout: 60_000 };
-const MAIN = join(ROOT, 'yamcp_ui_adapter/front/main.mjs');
+const MAIN = join(ROOT, 'front/server/main.mjs');
 
 /** @type {import('./support/hub.mjs').Hub} */
 let hub;
@@ -37,21 +38,15 @@ test('a port that is taken, or a setting that cannot be used, is told on one lin
   const port = await freePort();
   const other = createServer().listen(port, '127.0.0.1');
   await once(other, 'listening');
-  const taken = await failed({ HUB_PORT: String(port), HUB_DATA_DIR: hub.root });
+  const usable = frontSettings({ ...hub.env, HUB_PORT: String(port) });
+  const taken = await failed({ [VARIABLE]: usable });
   other.close();
   assert.deepEqual([taken.code, taken.out], [2, '']);
   assert.match(taken.err, new RegExp(`^PORT_TAKEN: Port ${port} on 127.0.0.1 \\(HUB_PORT\\) [^\\n]+\\n$`));
-  /** @type {Record<string, string>[]} */
-  const wrong = [
-    { HUB_PORT: 'x' },
-    { HUB_HOST: 'nowhere.example' },
-    { HUB_PUBLIC_URL: 'hub' },
-    { HUB_PING_INTERVAL: '-1' },
-  ];
-  for (const env of wrong) {
-    const { code, err } = await failed(env);
-    assert.equal(code, 2);
-    assert.match(err, new RegExp(`^SETTING_INVALID: ${Object.keys(env)[0]}: [^\\n]+\\n$`));
+  for (const value of ['', usable.slice(0, -1)]) {
+    const { code, err } = await failed({ [VARIABLE]: value, HUB_PORT: String(port) });
+    assert.equal(code, 2, value);
+    assert.match(err, new RegExp(`^SETTING_INVALID: ${VARIABLE}: [^\\n]+\\n$`), value);
   }
 });
 
@@ -59,7 +54,7 @@ for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT'])) {
   test(`a front ends within 2 s of ${signal}, whoever is connected`, LIMIT, async () => {
     const root = mkdtempSync(join(tmpdir(), 'front'));
     const port = await freePort();
-    const env = { ...hub.env, HUB_PORT: String(port) };
+    const env = { ...hub.env, [VARIABLE]: frontSettings({ ...hub.env, HUB_PORT: String(port) }) };
     const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'inherit', 'pipe'] });
     await once(child.stderr, 'data');
     const [stream] = await once(get(`http://127.0.0.1:${port}/mcp/w/sse`), 'response');

@@ -15,8 +15,8 @@ import httpx2
 import psutil
 import pytest
 
-from bridge.cli.supervisor import process_states
 from bridge.keys import token_hash
+from hubctl.run.supervisor import process_states
 from tests.integration.test_run import yamcp_ui
 from tests.support.run import Run, prepared
 

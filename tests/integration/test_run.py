@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from fastmcp import Client
 
-from bridge.cli.yamcp_ui import KEPT
+from hubctl.run.yamcp_ui import KEPT
 from tests.support.run import HUBCTL, Run, hubctl, prepared
 from tests.support.yamcp import mock, write_in_place
 

@@ -59,9 +59,7 @@ def call(tool: str, request_id: Any = 1, **arguments: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
 async def test_the_sdks_client(hub: Sidecar, mode: Mode) -> None:
     """The SDK starts it as it starts any server: tools, progress, resources, prompts, in either era."""
-    command = StdioServerParameters(
-        command=sys.executable, args=["-m", "bridge.cli", "run", "w"], env=hub.env, cwd=ROOT
-    )
+    command = StdioServerParameters(command=sys.executable, args=["-m", "hubctl", "run", "w"], env=hub.env, cwd=ROOT)
     reported: list[float] = []
 
     async def progress(done: float, total: float | None, message: str | None) -> None:
@@ -83,9 +81,7 @@ async def test_questions_of_a_server(hub: Sidecar) -> None:
     async def elicit(*_: Any) -> ElicitResult:
         return ElicitResult(action="accept", content={"name": "ada"})
 
-    command = StdioServerParameters(
-        command=sys.executable, args=["-m", "bridge.cli", "run", "w"], env=hub.env, cwd=ROOT
-    )
+    command = StdioServerParameters(command=sys.executable, args=["-m", "hubctl", "run", "w"], env=hub.env, cwd=ROOT)
     async with mcp.Client(stdio_client(command), mode="legacy", elicitation_callback=elicit) as client:
         result = await client.call_tool("own_elicit", {})
         assert result.structured_content["answer"]["content"] == {"name": "ada"}

@@ -26,7 +26,7 @@ ENDPOINT = {
     "http_url": "http://127.0.0.1:8765/mcp/demo",
     "sse_url": "http://127.0.0.1:8765/mcp/demo/sse",
 }
-SNIPPETS = ROOT / "yamcp_ui_adapter/front/console/snippets.mjs"
+SNIPPETS = ROOT / "front/console/data/snippets.mjs"
 
 
 def configuration(client: str, *, token: bool = False) -> str:

@@ -19,12 +19,12 @@ from tests.matrix.wire import tapped
 from tests.support import clients
 from tests.support.peers import Era, Transport
 from tests.support.run import Run, prepared
-from tests.support.yamcp import MOCK, stdio, write_in_place
+from tests.support.yamcp import DEMO, MOCK, stdio, write_in_place
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN = "the-token-of-this-hub"
-NOTES = MOCK.parent / "notes.py"
+NOTES = DEMO / "notes.py"
 EXPECTED: dict[Step, str] = {
     "call": '"title": "Hello"',
     "resource": "These notes live in memory only",

@@ -18,19 +18,20 @@ from typing import IO, Literal, Self
 
 import psutil
 
-from bridge.cli.errors import FrontAway
-from bridge.cli.front import health
+from bridge import front_settings
 from bridge.client import BridgeClient, Subscriber
 from bridge.errors import PeerUnavailable
-from bridge.models import Event, ServerStatus, SnapshotId, Status
+from bridge.models import Event, ReadStatus, Reload, ServerStatus, SnapshotId, Status
 from bridge.settings import Settings
+from hubctl.errors import FrontAway
+from hubctl.run.front import health
 from tests.support.yamcp import ROOT, Providers, Workspaces, write_in_place
 
 Name = Literal["adapter", "sidecar", "front"]
 COMMANDS: dict[Name, tuple[str, ...]] = {
     "adapter": (sys.executable, "-m", "yamcp_ui_adapter"),
     "sidecar": (sys.executable, "-m", "sidecar"),
-    "front": ("node", str(ROOT / "yamcp_ui_adapter" / "front" / "main.mjs")),
+    "front": ("node", str(ROOT / "front" / "server" / "main.mjs")),
 }
 MARK = "TEST_HUB_MARK"
 PORTS = range(20_000, 32_000)
@@ -123,11 +124,17 @@ class Hub:
         self._processes[name] = await asyncio.create_subprocess_exec(
             *COMMANDS[name],
             cwd=ROOT,
-            env=self.env,
+            env=self.env | self._front_settings() if name == "front" else self.env,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=self._logs[name],
             stderr=self._logs[name],
         )
+
+    def _front_settings(self) -> dict[str, str]:
+        """What `hubctl run` hands the front beside the variables."""
+        given = {name[4:].lower(): value for name, value in self.env.items() if name.startswith("HUB_") and value}
+        settings = Settings(**{name: given[name] for name in Settings.model_fields if name in given})
+        return {front_settings.VARIABLE: front_settings.FrontSettings.of(settings).value()}
 
     async def stop(self, name: Name, timeout: float = 15) -> int:
         """End a process with SIGTERM, or SIGKILL after the timeout; returns its exit code."""
@@ -218,7 +225,7 @@ class Hub:
 
     async def status(self) -> Status:
         """The sidecar's status, asked for now."""
-        return await self.actual.request("status", timeout=10)
+        return await self.actual.request(ReadStatus(), timeout=10)
 
     async def server(self, key: str) -> ServerStatus:
         """The status of one server. Raises StopIteration when there is none."""
@@ -235,7 +242,7 @@ class Hub:
                     with contextlib.suppress(
                         PeerUnavailable
                     ):  # not up yet; or never: then `_alive` or the timeout tells
-                        last = await self.actual.request("status", timeout=1)
+                        last = await self.actual.request(ReadStatus(), timeout=1)
                         if wanted(last):
                             return last
                     with contextlib.suppress(TimeoutError):
@@ -254,7 +261,7 @@ class Hub:
     async def wait_settled(self, timeout: float = 30) -> Status:
         """Let the adapter read the files now, and wait until what they say is applied and no server is starting."""
         self._alive()
-        snapshot = (await self.desired.request("reload", timeout=timeout)).snapshot
+        snapshot = (await self.desired.request(Reload(), timeout=timeout)).snapshot
 
         def settled(status: Status) -> bool:
             return status.settled and status.applied is not None and not snapshot.newer_than(status.applied)

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import psutil
 
-from bridge.cli.supervisor import process_states
+from hubctl.run.supervisor import process_states
 from tests.support.hub import MARK, free_ports
 
-HUBCTL = [sys.executable, "-m", "bridge.cli"]
+HUBCTL = [sys.executable, "-m", "hubctl"]
 
 
 class Run:

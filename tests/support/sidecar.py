@@ -12,7 +12,7 @@ from typing import Any
 
 from bridge.models import ServerSettings, ServerSpec, Snapshot, Status, StdioLaunch, WorkspaceSpec
 from tests.support.hub import Hub
-from tests.support.yamcp import MOCK, ROOT
+from tests.support.yamcp import DEMO, MOCK, ROOT
 
 EVERYTHING = ROOT / "tests/real/node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 FILESYSTEM = ROOT / "tests/real/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"
@@ -34,7 +34,7 @@ def mock(key: str, *flags: str, namespace: str = "", **settings: Any) -> ServerS
 
 def demo(key: str) -> ServerSpec:
     """A demo server, `notes` or `clock`."""
-    return stdio(key, sys.executable, str(MOCK.parent / f"{key}.py"))
+    return stdio(key, sys.executable, str(DEMO / f"{key}.py"))
 
 
 def everything(key: str = "everything", namespace: str = "") -> ServerSpec:
@@ -93,7 +93,7 @@ class Sidecar(Hub):
         used = {key for each in self._workspaces.values() for key in each.servers}
         servers = tuple(server for key, server in self._servers.items() if key in used)
         snapshot = Snapshot.of(1, self.revision, servers, tuple(self._workspaces.values()))
-        await self.actual.request("apply", snapshot, timeout=20)
+        await self.actual.request(snapshot, timeout=20)
         if settle:
             await self.wait_status(lambda status: _settled(status, snapshot), "settled")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-MOCK = ROOT / "yamcp_ui_adapter" / "demo" / "mock.py"
+DEMO = ROOT / "demo_servers"
+MOCK = DEMO / "mock" / "server.py"
 
 Providers = dict[str, dict[str, Any]]
 Workspaces = dict[str, list[str]]

@@ -16,12 +16,13 @@ import pytest
 from pydantic.fields import FieldInfo
 
 import bridge
+import hubctl
 import sidecar
 import yamcp_ui_adapter
-from bridge.cli.main import parser
 from bridge.errors import HubError
 from bridge.models import ServerState, WorkspaceState
 from bridge.settings import Settings
+from hubctl.main import parser
 from yamcp_ui_adapter.errors import ISSUES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,8 +94,8 @@ def test_every_state_is_documented() -> None:
 
 
 def modules() -> Iterator[str]:
-    """Every module of the three packages but the programs."""
-    for package in (bridge, sidecar, yamcp_ui_adapter):
+    """Every module of the packages but the programs."""
+    for package in (bridge, sidecar, hubctl, yamcp_ui_adapter):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
                 yield module.name
@@ -109,7 +110,7 @@ def errors(kind: type[HubError] = HubError) -> Iterator[type[HubError]]:
 
 def front_errors() -> dict[str, dict[str, Any]]:
     """The front's own errors by code, as it tells of them itself."""
-    script = ROOT / "yamcp_ui_adapter/front/errors.mjs"
+    script = ROOT / "front/server/errors.mjs"
     found = subprocess.run(["node", script], check=True, capture_output=True, timeout=30)
     catalogue: dict[str, dict[str, Any]] = json.loads(found.stdout)
     return catalogue

@@ -19,7 +19,7 @@ import pytest
 
 from sidecar.expand import references_replaced
 from sidecar.redact import Redactor
-from yamcp_ui_adapter.providers import shown_variables
+from yamcp_ui_adapter.format.providers import shown_variables
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = frozenset({"compile", "search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer"})
@@ -117,12 +117,12 @@ ROWS: dict[str, tuple[str, ...]] = {
         "a",
         "(?:",
     ),
-    "yamcp_ui_adapter/providers.py TILDE": (
+    "yamcp_ui_adapter/format/providers.py TILDE": (
         "=",
         "~",
         "=~a",
     ),
-    "bridge/cli/node.py v(\\d+)\\.(\\d+)\\.": ("v", "1", "v1."),
+    "hubctl/run/node.py v(\\d+)\\.(\\d+)\\.": ("v", "1", "v1."),
     "bridge/keys.py KEY_ID": ("k", "k0"),
     "bridge/keys.py _HASH": ("0",),
     "bridge/keys.py _KEY": ("yh_", "yh_k0000000_"),
@@ -168,22 +168,22 @@ ROWS: dict[str, tuple[str, ...]] = {
     "sidecar/uris.py _OUTSIDE_LABEL": ("a", "-"),
     "sidecar/uris.py _SCHEME": ("a", "a:", "a://"),
     "sidecar/uris.py _STRIPPABLE": ("a", "a:", "a://", "a/", "a://a"),
-    "yamcp_ui_adapter/demo/catalogue.py \\{(\\w+)\\}": ("{", "a", "{a"),
-    "yamcp_ui_adapter/foreign_references.py BARE": ("$", "$a", "%", "%a", "a", "%a%"),
-    "yamcp_ui_adapter/foreign_references.py NAME": ("_",),
-    "yamcp_ui_adapter/foreign_references.py OPENCODE": ("{", "{env:", "{file:a", "a"),
-    "yamcp_ui_adapter/foreign_references.py REFERENCE": ("$", "${", "${a", "a"),
-    "yamcp_ui_adapter/foreign_references.py [^A-Za-z0-9_]": ("a", "-"),
-    "yamcp_ui_adapter/jsontext.py SURROGATE": ("a",),
-    "yamcp_ui_adapter/slug.py FITS": ("a",),
-    "yamcp_ui_adapter/slug.py [^A-Za-z0-9_]+": ("a", "-"),
-    "yamcp_ui_adapter/template.py PART": ("{", "{name", "a"),
+    "demo_servers/toolkit/catalogue.py \\{(\\w+)\\}": ("{", "a", "{a"),
+    "yamcp_ui_adapter/format/variable_references.py BARE": ("$", "$a", "%", "%a", "a", "%a%"),
+    "yamcp_ui_adapter/format/variable_references.py NAME": ("_",),
+    "yamcp_ui_adapter/format/variable_references.py OPENCODE": ("{", "{env:", "{file:a", "a"),
+    "yamcp_ui_adapter/format/variable_references.py REFERENCE": ("$", "${", "${a", "a"),
+    "yamcp_ui_adapter/format/variable_references.py [^A-Za-z0-9_]": ("a", "-"),
+    "yamcp_ui_adapter/format/jsontext.py SURROGATE": ("a",),
+    "yamcp_ui_adapter/format/slug.py FITS": ("a",),
+    "yamcp_ui_adapter/format/slug.py [^A-Za-z0-9_]+": ("a", "-"),
+    "yamcp_ui_adapter/format/template.py PART": ("{", "{name", "a"),
 }
 """Fragments that are repeated to a megabyte for each expression."""
 ELSEWHERE = {
     "sidecar/expand.py _REFERENCE": "quadratic without a brace behind, which is cut: test_references",
-    "yamcp_ui_adapter/providers.py REFERENCE": "as in sidecar/expand.py",
-    "yamcp_ui_adapter/demo/catalogue.py (dynamic)": "of the demo's own templates, which have one variable a segment",
+    "yamcp_ui_adapter/format/providers.py REFERENCE": "as in sidecar/expand.py",
+    "demo_servers/toolkit/catalogue.py (dynamic)": "of the demo's own templates, which have one variable a segment",
 }
 """Expressions that are not tried here, and why."""
 
@@ -209,8 +209,8 @@ def expressions() -> dict[str, re.Pattern[str] | None]:
 
 
 def sources() -> Iterator[Path]:
-    """Every Python file of the three packages."""
-    for package in ("bridge", "sidecar", "yamcp_ui_adapter"):
+    """Every Python file of the packages."""
+    for package in ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers"):
         yield from sorted((ROOT / package).rglob("*.py"))
 
 

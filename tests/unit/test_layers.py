@@ -15,7 +15,7 @@ IO = {"asyncio", "socket", "subprocess", "zmq", "watchfiles", "uvicorn", "starle
 """What no pure module imports."""
 PURE = re.compile(r"\(pure\)|\bPure\b")
 MODULES = {name_of(path): path for path in FILES}
-FRONT = ROOT / "yamcp_ui_adapter/front"
+FRONT = ROOT / "front"
 NODE_IMPORT = re.compile(r"""(?:^|\s)(?:import|export)\s(?:[^'"();]*?\sfrom\s+)?['"](\.[^'"]+)['"]""")
 
 

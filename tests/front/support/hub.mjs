@@ -8,11 +8,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { frontSettings, VARIABLE } from './settings.mjs';
 
 export const ROOT = resolve(import.meta.dirname, '../../..');
 export const PYTHON = join(ROOT, '.venv/bin/python');
-const MOCK = join(ROOT, 'yamcp_ui_adapter/demo/mock.py');
-const FRONT = join(ROOT, 'yamcp_ui_adapter/front/main.mjs');
+const MOCK = join(ROOT, 'demo_servers/mock/server.py');
+const FRONT = join(ROOT, 'front/server/main.mjs');
 const POLL = 50; // ms between looks while a hub starts, before there is an event to wait for
 const PATIENCE = 30_000; // ms
 
@@ -84,7 +85,8 @@ export class Hub {
   start(/** @type {Name} */ name) {
     const [command, args] =
       name === 'front' ? [process.execPath, [FRONT]] : [PYTHON, ['-m', name === 'adapter' ? 'yamcp_ui_adapter' : name]];
-    const child = spawn(command, args, { cwd: ROOT, env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = name === 'front' ? { ...this.env, [VARIABLE]: frontSettings(this.env) } : this.env;
+    const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const log = createWriteStream(join(this.root, `${name}.log`), { flags: 'a' });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });

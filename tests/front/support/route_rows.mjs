@@ -1,7 +1,7 @@
 /** The row of docs/api.md that a route has to have. */
 
 /**
- * @param {import('../../../yamcp_ui_adapter/front/routes.mjs').Route} route
+ * @param {import('../../../front/server/api/routes.mjs').Route} route
  * @returns {string}
  */
 export function rowOf({ method, path, summary, query, body, anyBody, answer, errors = [] }) {
@@ -10,12 +10,12 @@ export function rowOf({ method, path, summary, query, body, anyBody, answer, err
   return `| \`${method} ${path}\` | ${summary} | ${takes.join(' ')} | ${coded(answer)} | ${refuses.join(' ')} |`;
 }
 
-/** @param {import('../../../yamcp_ui_adapter/front/fields.mjs').Fields} [query] */
+/** @param {import('../../../front/server/api/fields.mjs').Fields} [query] */
 function parameters(query = {}) {
   return Object.entries(query).map(([name, { optional }]) => (optional ? `\`[${name}=]\`` : `\`${name}=\``));
 }
 
-/** @param {import('../../../yamcp_ui_adapter/front/fields.mjs').Fields} body */
+/** @param {import('../../../front/server/api/fields.mjs').Fields} body */
 function fieldsOf(body) {
   const names = Object.entries(body).map(([name, { optional }]) => (optional ? `${name}?` : name));
   return `{${names.join(', ')}}`;

@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import WebSocket from 'ws';
 import { freePort, PYTHON, ROOT } from './hub.mjs';
 
-/** @import {State} from '../../../yamcp_ui_adapter/front/state.mjs' */
+/** @import {State} from '../../../front/server/state/state.mjs' */
 /** @typedef {'adapter' | 'sidecar' | 'front' | 'yamcp-ui' | 'watch'} Program */
 
 const MARK = 'TEST_HUB_MARK'; // in the environment of all that belongs to one run
@@ -60,7 +60,7 @@ export class Run {
   /** `hubctl run`; resolves when it says where to look at it. */
   async start() {
     const options = { cwd: this.root, env: this.env, detached: true };
-    const child = spawn(PYTHON, ['-m', 'bridge.cli', 'run'], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(PYTHON, ['-m', 'hubctl', 'run'], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     this.text = '';
     const ready = new Promise((resolve, reject) => {
@@ -153,7 +153,7 @@ export class Run {
   /** Another hubctl with the same settings: its stdout. */
   async hubctl(/** @type {string[]} */ ...words) {
     const options = { cwd: this.root, env: this.env };
-    return (await execute(PYTHON, ['-m', 'bridge.cli', ...words], options)).stdout;
+    return (await execute(PYTHON, ['-m', 'hubctl', ...words], options)).stdout;
   }
 
   /** All that its processes logged. */

@@ -42,7 +42,7 @@ async def main(address: str, log: str) -> None:
     """Serve until killed."""
     async with Publisher(f"{address}.events") as publisher, asyncio.TaskGroup() as tasks:
         peer = Peer(Path(log), publisher)
-        handlers = {"apply": peer.apply, "logs": peer.logs, "restart": peer.restart, "tools": peer.tools}
+        handlers = {Snapshot: peer.apply, Logs: peer.logs, Restart: peer.restart, ListTools: peer.tools}
         started = asyncio.Event()
         tasks.create_task(BridgeServer(address, handlers).serve(started))
         await started.wait()

@@ -17,7 +17,7 @@ import pytest
 
 from bridge.client import BridgeClient, Subscriber
 from bridge.errors import PeerUnavailable
-from bridge.models import Accepted, ListTools, Logs, Restart, Snapshot
+from bridge.models import Accepted, ListTools, Logs, Ping, Restart, Snapshot
 from bridge.runtime import socket_path
 
 
@@ -57,7 +57,7 @@ async def peer(address: str, log: Path) -> AsyncIterator[asyncio.subprocess.Proc
 
 
 async def apply(client: BridgeClient, revision: int, timeout: float = 30) -> Accepted:
-    return await client.request("apply", Snapshot.of(1, revision, (), ()), timeout)
+    return await client.request(Snapshot.of(1, revision, (), ()), timeout)
 
 
 def accepted(log: Path) -> list[int]:
@@ -95,8 +95,8 @@ async def test_a_killed_server_is_noticed_at_once_and_again_when_it_is_back(addr
     async with BridgeClient(address) as client:
         async with peer(address, log) as process:
             first = await client.peer()
-            asked = asyncio.create_task(client.request("restart", Restart(key="x"), timeout=50))
-            await client.request("ping")
+            asked = asyncio.create_task(client.request(Restart(key="x"), timeout=50))
+            await client.request(Ping())
             killed = time.monotonic()
             process.kill()
             with pytest.raises(PeerUnavailable, match="connection ended"):
@@ -110,7 +110,7 @@ async def test_a_slow_handler_holds_up_nobody_else(address: str, log: Path) -> N
     """While 100 requests wait for slow handlers, others of the same client are answered."""
     async with peer(address, log), BridgeClient(address) as client, asyncio.TaskGroup() as tasks:
         await client.peer()
-        slow = [tasks.create_task(client.request("logs", Logs(limit=3000), timeout=30)) for _ in range(100)]
+        slow = [tasks.create_task(client.request(Logs(limit=3000), timeout=30)) for _ in range(100)]
         for n in range(200):
             await apply(client, n)
         assert not any(task.done() for task in slow)
@@ -141,7 +141,7 @@ async def test_a_client_that_reads_nothing_does_not_hold_up_the_others(address: 
         "async def main():\n"
         "    async with BridgeClient(sys.argv[1]) as client:\n"
         "        await client.peer(); print('ready', flush=True)\n"
-        "        while True: await asyncio.gather(*(client.request('ping') for _ in range(500)))\n"
+        "        while True: await asyncio.gather(*(client.request(Ping()) for _ in range(500)))\n"
         "asyncio.run(main())\n"
     )
     async with peer(address, log), BridgeClient(address) as client:
@@ -184,7 +184,7 @@ async def test_events_are_rejoined_after_a_kill(address: str, log: Path) -> None
                 assert joined.topic == "joined"
                 sessions.add(joined.subject)
                 for n in range(100):
-                    await client.request("tools", ListTools(workspace=str(n)))
+                    await client.request(ListTools(workspace=str(n)))
                 assert [(await anext(stream)).subject for _ in range(100)] == [str(n) for n in range(100)]
         assert len(sessions) == 2
 
@@ -198,7 +198,7 @@ async def test_a_second_hub_does_not_take_the_first_ones_place(address: str, log
         _, stderr = await second.communicate()
         assert second.returncode == 1
         assert b"AddressTaken" in stderr
-        await client.request("ping")
+        await client.request(Ping())
     assert socket_path(address).is_socket()
     async with peer(address, log), BridgeClient(address) as client:
-        await client.request("ping")
+        await client.request(Ping())

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from bridge.errors import RemoteError
+from bridge.models import ReadDesired
 from tests.acceptance.steps import until
 from tests.integration.containers.conftest import IMAGE, Podman, Start, contained, evaluate
 from tests.support import hub as whole
@@ -67,7 +68,7 @@ async def test_from_the_files_to_the_container(podman: Podman) -> None:
         await put("96m")
         await until(limit, lambda limits: limits == [str(96 << 20)])
         await put("lots")
-        assert [issue.code for issue in (await hub.desired.request("desired")).issues] == ["HUB_SETTING_INVALID"]
+        assert [issue.code for issue in (await hub.desired.request(ReadDesired())).issues] == ["HUB_SETTING_INVALID"]
         assert await limit() == [str(96 << 20)]
 
 

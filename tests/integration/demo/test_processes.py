@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.integration.demo.test_sdk_client import DEMO
+from tests.integration.demo.test_sdk_client import PROGRAMS
 
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 Process = subprocess.Popen[bytes]
@@ -24,8 +24,8 @@ Process = subprocess.Popen[bytes]
 
 @contextmanager
 def started(program: str, *flags: str, **options: Any) -> Iterator[Process]:
-    """A program of the demo directory with pipes; it and its children are killed at the end."""
-    command = [sys.executable, str(DEMO / f"{program}.py"), *flags]
+    """One of the demo servers with pipes; it and its children are killed at the end."""
+    command = [sys.executable, str(PROGRAMS[program]), *flags]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, **{**pipes, **options}) as process:
         try:

@@ -24,14 +24,15 @@ from mcp_types import (
     TextContent,
 )
 
-DEMO = Path(__file__).resolve().parents[3] / "yamcp_ui_adapter" / "demo"
+DEMO = Path(__file__).resolve().parents[3] / "demo_servers"
+PROGRAMS = {"notes": DEMO / "notes.py", "clock": DEMO / "clock.py", "mock": DEMO / "mock" / "server.py"}
 ERAS = pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
 
 
 @asynccontextmanager
 async def client(program: str, *flags: str, mode: str = "legacy", **options: Any) -> AsyncIterator[Client]:
-    """The SDK's client of a program of the demo directory."""
-    parameters = StdioServerParameters(command=sys.executable, args=[str(DEMO / f"{program}.py"), *flags])
+    """The SDK's client of one of the demo servers."""
+    parameters = StdioServerParameters(command=sys.executable, args=[str(PROGRAMS[program]), *flags])
     async with Client(stdio_client(parameters), mode=mode, **options) as found:
         yield found
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bridge.client import BridgeClient
+from bridge.models import ReadDesired
 from bridge.settings import Settings
 
 
@@ -49,7 +50,7 @@ async def desired(place: Path) -> Any:
     """Its answer, as soon as it serves."""
     settings = Settings(data_dir=place / "hub", yamcp_dir=place / "yamcp")
     async with BridgeClient(settings.desired_address) as client:
-        return await client.request("desired", timeout=30)
+        return await client.request(ReadDesired(), timeout=30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

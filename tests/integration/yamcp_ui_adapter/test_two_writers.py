@@ -14,11 +14,11 @@ import pytest
 
 from bridge.client import BridgeClient, Subscriber
 from bridge.errors import RemoteError
-from bridge.models import Changed, Model, PutServer, PutWorkspace
+from bridge.models import Changed, PutServer, PutWorkspace, ReadDesired, Reload
 from bridge.settings import Settings
 from tests.integration.yamcp_ui_adapter.test_process import desired, ended, start
 from tests.unit.yamcp_ui_adapter.fixtures import in_place, server
-from yamcp_ui_adapter.merge import WINDOW
+from yamcp_ui_adapter.edit.merge import WINDOW
 
 REWRITER = Path(__file__).parent / "rewriter.py"
 THEIRS = 60
@@ -55,24 +55,24 @@ async def test_no_change_of_either_is_lost(place: Path) -> None:
     kept: dict[str, set[str]] = {"put_server": set(), "put_workspace": set()}
     async with BridgeClient(settings.desired_address) as client:
 
-        async def ask(kind: str, name: str, body: Model) -> None:
+        async def ask(name: str, body: PutServer | PutWorkspace) -> None:
             try:
-                assert isinstance(await client.request(kind, body, timeout=20), Changed)
+                assert isinstance(await client.request(body, timeout=20), Changed)
             except RemoteError as error:
                 assert error.remote_code == "EDIT_CONFLICT"
             else:
-                kept[kind].add(name)
+                kept[body.kind].add(name)
 
         number = 0
         while number < 8 or any(other.returncode is None for other in others):
             key, name = f"o{number}", f"v{number}"
-            await ask("put_server", key, PutServer(key=key, entry=server(key), expect=""))
-            await ask("put_workspace", name, PutWorkspace(name=name, servers=("a", key), expect=""))
+            await ask(key, PutServer(key=key, entry=server(key), expect=""))
+            await ask(name, PutWorkspace(name=name, servers=("a", key), expect=""))
             number += 1
         assert [await other.wait() for other in others] == [0, 0]
         await asyncio.sleep(WINDOW / 1e9)  # within it a stale copy, the last one, would be put right
-        await client.request("reload")
-        snapshot = (await client.request("desired")).snapshot
+        await client.request(Reload())
+        snapshot = (await client.request(ReadDesired())).snapshot
     theirs = range(THEIRS)
     assert {f"s{each}" for each in theirs} | kept["put_server"] <= said(place, "providers").keys()
     assert {f"w{each}" for each in theirs} | kept["put_workspace"] <= said(place, "workspaces").keys()
@@ -95,14 +95,14 @@ async def test_events_tell_of_edits_over_the_real_socket(place: Path) -> None:
     ):
         stream = aiter(events)
         assert (await anext(stream)).topic == "joined"
-        changed = await client.request("put_server", PutServer(key="b", entry=server("b", namespace="m")))
+        changed = await client.request(PutServer(key="b", entry=server("b", namespace="m")))
         while (await anext(stream)).data["revision"] < changed.snapshot.revision:
             pass
         in_place(place / "yamcp" / "workspaces.json", {"x": ["a", "b"]})
         event = await anext(stream)
         while event.data["revision"] <= changed.snapshot.revision:
             event = await anext(stream)
-        found = await client.request("desired")
+        found = await client.request(ReadDesired())
         assert event.data == {"epoch": found.snapshot.id.epoch, "revision": found.snapshot.id.revision, "issues": 0}
     adapter.terminate()
     assert ended(adapter)[0] == 0

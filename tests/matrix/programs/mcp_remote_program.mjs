@@ -2,7 +2,7 @@
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { snippets } from '../../../yamcp_ui_adapter/front/console/snippets.mjs';
+import { snippets } from '../../../front/console/data/snippets.mjs';
 
 const url = process.env.YAMCP_HUB_URL;
 const token = process.env.YAMCP_HUB_TOKEN;

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import PeerUnavailable
 from bridge.models import Accepted, Done, LogRecords, Logs, Restart, Snapshot, SnapshotId
-from bridge.server import BridgeServer, Handler
+from bridge.server import BridgeServer, Handlers
 from bridge.transport import Transport
 
 
@@ -22,9 +22,7 @@ class Place:
     address: str
 
     @asynccontextmanager
-    async def serving(
-        self, handlers: Mapping[str, Handler] | None = None, **options: Any
-    ) -> AsyncIterator[BridgeServer]:
+    async def serving(self, handlers: Handlers | None = None, **options: Any) -> AsyncIterator[BridgeServer]:
         """A server that answers until the context ends."""
         server = BridgeServer(self.address, handlers or {}, transport=self.transport, **options)
         async with running(server):

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from bridge import client, codec, errors, models, server, sockets
-from bridge.kinds import KINDS, Kind
-from bridge.models import Model
+from bridge.models import KINDS, Model, Request
 from tests.unit.bridge.test_errors import OURS
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/protocol.md").read_text()
-MODELS = [model for model in vars(models).values() if isinstance(model, type) and issubclass(model, Model)]
+ABSTRACT = (Model, Request)
+MODELS = [
+    model
+    for model in vars(models).values()
+    if isinstance(model, type) and issubclass(model, Model) and model not in ABSTRACT
+]
 
 
 def rows(header: str) -> list[list[str]]:
@@ -25,22 +30,19 @@ def rows(header: str) -> list[list[str]]:
     return found
 
 
-def named(model: type[Model] | None) -> str:
-    return model.__name__ if model else "-"
-
-
-def row(kind: Kind) -> list[str]:
+def row(kind: type[Request[Any]]) -> list[str]:
     yes = "yes" if kind.repeatable else "no"
-    return [kind.name, ", ".join(kind.sockets), named(kind.request), named(kind.answer), kind.lane or "-", yes]
+    sockets, queue = ", ".join(kind.sockets), kind.queue or "-"
+    return [kind.kind, sockets, kind.__name__, kind.answer.__name__, queue, yes]
 
 
 def test_the_table_of_kinds_is_that_of_the_code() -> None:
-    """Every kind is there, with its sockets, bodies, lane and repeatability; no other is."""
-    documented = rows("kind | sockets | request | answer | lane | repeatable")
+    """Every kind is there, with its sockets, bodies, queue and repeatability; no other is."""
+    documented = rows("kind | sockets | request | answer | queue | repeatable")
     assert documented == [row(kind) for kind in KINDS.values()]
 
 
-@pytest.mark.parametrize("model", [*(m for m in MODELS if m is not Model), errors.ErrorBody], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("model", [*MODELS, errors.ErrorBody], ids=lambda m: m.__name__)
 def test_every_body_is_documented_with_its_fields(model: type[BaseModel]) -> None:
     """Names of fields, in order, and which may be left out."""
     documented = dict(rows("body | fields"))
@@ -50,7 +52,7 @@ def test_every_body_is_documented_with_its_fields(model: type[BaseModel]) -> Non
 
 def test_no_body_is_documented_that_does_not_exist() -> None:
     """What was removed from the code is removed from the document."""
-    assert {name for name, _ in rows("body | fields")} == {m.__name__ for m in MODELS if m is not Model} | {"ErrorBody"}
+    assert {name for name, _ in rows("body | fields")} == {m.__name__ for m in MODELS} | {"ErrorBody"}
 
 
 def test_the_envelope_is_documented() -> None:

@@ -15,7 +15,7 @@ from bridge.client import BridgeClient
 from bridge.errors import RemoteError
 from bridge.logs import JsonFormatter
 from bridge.memory import MemoryBridge
-from bridge.models import Call, CallResult, ListTools, LogRecords, Logs, Restart, Status, Tools
+from bridge.models import Call, CallResult, ListTools, LogRecords, Logs, ReadStatus, Request, Restart, Status, Tools
 from bridge.server import BridgeServer
 from sidecar.logring import LogRing
 from tests.support.fake_server import FakeServer, Gate, RpcError, until
@@ -41,10 +41,10 @@ async def bridged(root: Path, *servers: FakeServer) -> AsyncIterator[tuple[World
             await asyncio.wait([serving, applying])
 
 
-async def refused(client: BridgeClient, kind: Any, body: Any) -> RemoteError:
+async def refused(client: BridgeClient, body: Request[Any]) -> RemoteError:
     """The error that a request is answered with."""
     with pytest.raises(RemoteError) as caught:
-        await client.request(kind, body, timeout=10)
+        await client.request(body, timeout=10)
     return caught.value
 
 
@@ -53,13 +53,13 @@ async def test_apply_and_status(tmp_path: Path) -> None:
     server = FakeServer()
     async with bridged(tmp_path, server) as (made, client):
         old, new = made.snapshot(), made.snapshot(server.spec("a"), space("a"))
-        assert (await client.request("apply", new, timeout=10)).id == new.id
+        assert (await client.request(new, timeout=10)).id == new.id
         await until(lambda: made.reconciler.applied == new.id)
         await made.settled()
-        status = await client.request("status", None, timeout=10)
+        status = await client.request(ReadStatus(), timeout=10)
         assert isinstance(status, Status)
         assert (status.applied, status.servers[0].state) == (new.id, "ready")
-        error = await refused(client, "apply", old)
+        error = await refused(client, old)
         assert (error.remote_code, error.data["in_force"]) == ("SNAPSHOT_STALE", new.id.model_dump())
 
 
@@ -70,11 +70,11 @@ async def test_tools_and_call(tmp_path: Path) -> None:
         made.put(server.spec("a"), space("a", name="W s", slug="w"))
         await made.settled()
         for name in ("w", "W s"):
-            tools = await client.request("tools", ListTools(workspace=name), timeout=10)
+            tools = await client.request(ListTools(workspace=name), timeout=10)
             assert isinstance(tools, Tools)
             assert tools.tools[0]["name"] == "a_echo"
         call = Call(workspace="w", tool="a_echo", arguments={"x": 1})
-        answer = await client.request("call", call, timeout=10)
+        answer = await client.request(call, timeout=10)
         assert isinstance(answer, CallResult)
         assert answer.result["content"][0]["text"] == "[('x', 1)]"
         assert len(made.workspace("W s").sessions) == 1
@@ -90,7 +90,7 @@ async def test_call_that_fails(tmp_path: Path) -> None:
     async with bridged(tmp_path, server) as (made, client):
         made.put(server.spec("a"), space("a"), space("a", name="off", enabled=False))
         await made.settled()
-        error = await refused(client, "call", Call(workspace="w", tool="a_fail"))
+        error = await refused(client, Call(workspace="w", tool="a_fail"))
         assert (error.remote_code, error.message) == ("SERVER_ANSWERED_ERROR", "went wrong")
         assert error.data == {"error": {"code": -7, "message": "went wrong", "data": [1]}}
         for call, code in (
@@ -99,9 +99,9 @@ async def test_call_that_fails(tmp_path: Path) -> None:
             (Call(workspace="off", tool="a_fail"), "WORKSPACE_OFF"),
             (Call(workspace="nope", tool="a_fail"), "WORKSPACE_UNKNOWN"),
         ):
-            assert (await refused(client, "call", call)).remote_code == code
+            assert (await refused(client, call)).remote_code == code
         await server.channel.sent("notifications/cancelled")
-        error = await refused(client, "tools", ListTools(workspace="nope"))
+        error = await refused(client, ListTools(workspace="nope"))
         assert error.data["workspaces"] == ["off", "w"]
 
 
@@ -116,7 +116,7 @@ async def test_server_of_ones_own(tmp_path: Path) -> None:
     server = FakeServer(tools={"ask": ask})
     async with bridged(tmp_path, server) as (made, client):
         made.put(server.spec("a", session="per_client"), space("a"))
-        answer = await client.request("call", Call(workspace="w", tool="a_ask"), timeout=10)
+        answer = await client.request(Call(workspace="w", tool="a_ask"), timeout=10)
         assert isinstance(answer, CallResult)
         assert answer.result["answer"] == -32601
         await until(lambda: server.open == 0)
@@ -126,21 +126,21 @@ async def test_restart(tmp_path: Path) -> None:
     """All upstreams of a server are opened anew, no others; an unknown one is refused."""
     one, two = FakeServer("one"), FakeServer("two")
     async with bridged(tmp_path, one, two) as (made, client):
-        assert (await refused(client, "restart", Restart(key="a"))).remote_code == "SERVER_UNKNOWN"
+        assert (await refused(client, Restart(key="a"))).remote_code == "SERVER_UNKNOWN"
         made.put(one.spec("a"), two.spec("b"), space("a", "b"))
         await made.settled()
-        await client.request("restart", Restart(key="a"), timeout=10)
+        await client.request(Restart(key="a"), timeout=10)
         await one.connected(2)
         assert len(two.channels) == 1
-        assert (await refused(client, "restart", Restart(key="nope"))).remote_code == "SERVER_UNKNOWN"
+        assert (await refused(client, Restart(key="nope"))).remote_code == "SERVER_UNKNOWN"
 
 
 async def test_logs(tmp_path: Path) -> None:
     """The newest records, of all or of one server."""
     async with bridged(tmp_path) as (_, client):
-        records = await client.request("logs", Logs(server="a"), timeout=10)
+        records = await client.request(Logs(server="a"), timeout=10)
         assert isinstance(records, LogRecords)
         assert [record["message"] for record in records.records] == ["hello"]
-        records = await client.request("logs", Logs(server="b"), timeout=10)
+        records = await client.request(Logs(server="b"), timeout=10)
         assert isinstance(records, LogRecords)
         assert records.records == ()

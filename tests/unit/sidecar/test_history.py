@@ -230,9 +230,9 @@ async def test_over_the_bridge(tmp_path: Path) -> None:
         api = BridgeApi(made.hub, made.reconciler, made.reporter, _ring(), Recorder(made.metrics))
         serving = asyncio.create_task(BridgeServer("actual", api.handlers(), transport=transport).serve())
         async with BridgeClient("actual", transport=transport) as client:
-            called = await client.request("call", Call(workspace="w", tool="a_echo", arguments={"text": "x"}))
+            called = await client.request(Call(workspace="w", tool="a_echo", arguments={"text": "x"}))
             assert isinstance(called, CallResult)
-            told = await client.request("history", ReadHistory(server="a"))
+            told = await client.request(ReadHistory(server="a"))
         serving.cancel()
         [sample] = told.samples
         assert [(row.tool, row.calls, row.errors) for row in sample.figures if row.tool == "echo"] == [("echo", 1, 0)]

@@ -1,4 +1,4 @@
-"""Hosts and Origins, by the vectors that the front is tested with too (tests/front/guard.test.mjs)."""
+"""Hosts and Origins, by the vectors that the front is tested with too (tests/front/access/guard.test.mjs)."""
 
 from __future__ import annotations
 

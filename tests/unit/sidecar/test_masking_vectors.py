@@ -1,4 +1,4 @@
-"""What logs, errors and the adapter take for a secret is what pages mask (tests/front/masking_vectors.test.mjs)."""
+"""What logs, errors and the adapter mask is what pages mask (tests/front/state/masking_vectors.test.mjs)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.secret_names import is_secret_name
 from sidecar.channels.web import place
 from sidecar.redact import Redactor, secrets_of
 from sidecar.secret_shapes import MASK
-from yamcp_ui_adapter.providers import check_entry, shown_variables
+from yamcp_ui_adapter.format.providers import check_entry, shown_variables
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[3] / "bridge/vectors/masking.json").read_text("utf-8"))
 

@@ -44,7 +44,7 @@ class Sidecar:
         """One run of it, with a session of its own."""
         started = asyncio.Event()
         task = asyncio.create_task(
-            BridgeServer(self.address, {"apply": self.apply}, transport=self.bridge).serve(started)
+            BridgeServer(self.address, {Snapshot: self.apply}, transport=self.bridge).serve(started)
         )
         await started.wait()
         try:

@@ -6,16 +6,18 @@ import asyncio
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.client import BridgeClient
 from bridge.errors import RemoteError
-from bridge.models import SetServer, SetWorkspace
+from bridge.models import ReadDesired, Reload, Request, SetServer, SetWorkspace
 from tests.unit.yamcp_ui_adapter.fixtures import PATIENCE, Adapter, in_place, keys, names, server, until
-from yamcp_ui_adapter import app, files
+from yamcp_ui_adapter import app
+from yamcp_ui_adapter.desired.store import NAME
 from yamcp_ui_adapter.errors import AdapterRunning
-from yamcp_ui_adapter.store import NAME
+from yamcp_ui_adapter.files import source as files
 
 
 @pytest.fixture
@@ -27,10 +29,10 @@ def adapter(tmp_path: Path) -> Adapter:
     return made
 
 
-async def refusal(client: BridgeClient, kind: str, body: SetWorkspace | SetServer) -> str:
+async def refusal(client: BridgeClient, body: Request[Any]) -> str:
     """The code of the error that a request is answered with."""
     with pytest.raises(RemoteError) as caught:
-        await client.request(kind, body)
+        await client.request(body)
     return caught.value.remote_code
 
 
@@ -75,7 +77,7 @@ async def test_an_editor_that_renames_while_it_saves_deletes_nothing(
         backup = adapter.workspaces.with_suffix(".bak")
         adapter.workspaces.rename(backup)
         await asyncio.sleep(0.1)
-        assert (await client.request("desired")).issues == ()
+        assert (await client.request(ReadDesired())).issues == ()
         in_place(adapter.workspaces, {"w": ["b"]})
         await sidecar.until(lambda snapshot: snapshot.workspaces[0].servers == ("b",))
     assert all(snapshot.workspaces for snapshot in sidecar.snapshots)
@@ -94,7 +96,7 @@ async def test_a_restart_while_the_files_are_truncated_changes_nothing(adapter: 
             after = sidecar.snapshots[-1]
             assert (after.servers, after.workspaces) == (before.servers, before.workspaces)
             assert after.id.newer_than(before.id)
-            codes = [found.code for found in (await client.request("desired")).issues]
+            codes = [found.code for found in (await client.request(ReadDesired())).issues]
             assert codes == ["FILE_EMPTY", "FILE_UNPARSABLE"]
             in_place(adapter.workspaces, {"w": ["a"]})
             await sidecar.until(lambda snapshot: snapshot.workspaces[0].servers == ("a",))
@@ -132,10 +134,10 @@ async def test_switching_a_workspace_off_is_kept_and_published(adapter: Adapter)
     """The answer names the snapshot that holds the change."""
     sidecar = adapter.sidecar
     async with sidecar.running(), adapter.running() as client:
-        changed = await client.request("set_workspace", SetWorkspace(name="w", enabled=False))
+        changed = await client.request(SetWorkspace(name="w", enabled=False))
         snapshot = await sidecar.until(lambda found: found.id == changed.snapshot)
         assert [spec.enabled for spec in snapshot.workspaces] == [False]
-        again = await client.request("set_workspace", SetWorkspace(name="w", enabled=False))
+        again = await client.request(SetWorkspace(name="w", enabled=False))
         assert again.snapshot == changed.snapshot
         assert adapter.hub.stat().st_mode & 0o777 == 0o600
     async with sidecar.running(), adapter.running():
@@ -146,8 +148,8 @@ async def test_switching_a_workspace_off_is_kept_and_published(adapter: Adapter)
 async def test_a_setting_of_a_server_is_kept_and_published(adapter: Adapter) -> None:
     """Those left out stay."""
     async with adapter.sidecar.running(), adapter.running() as client:
-        await client.request("set_server", SetServer(key="a", settings={"max_inflight": 2}))
-        changed = await client.request("set_server", SetServer(key="a", settings={"session": "per_client"}))
+        await client.request(SetServer(key="a", settings={"max_inflight": 2}))
+        changed = await client.request(SetServer(key="a", settings={"session": "per_client"}))
         snapshot = await adapter.sidecar.until(lambda found: found.id == changed.snapshot)
         settings = snapshot.servers[0].settings
         assert (settings.max_inflight, settings.session) == (2, "per_client")
@@ -156,17 +158,17 @@ async def test_a_setting_of_a_server_is_kept_and_published(adapter: Adapter) -> 
 async def test_a_change_that_cannot_be_made_is_refused(adapter: Adapter) -> None:
     """With the reason, and nothing written."""
     async with adapter.running() as client:
-        assert await refusal(client, "set_workspace", SetWorkspace(name="x", enabled=False)) == "NO_SUCH_WORKSPACE"
-        assert await refusal(client, "set_server", SetServer(key="A", settings={})) == "NO_SUCH_SERVER"
-        assert await refusal(client, "set_server", SetServer(key="a", settings={"x": 1})) == "EDIT_INVALID"
+        assert await refusal(client, SetWorkspace(name="x", enabled=False)) == "NO_SUCH_WORKSPACE"
+        assert await refusal(client, SetServer(key="A", settings={})) == "NO_SUCH_SERVER"
+        assert await refusal(client, SetServer(key="a", settings={"x": 1})) == "EDIT_INVALID"
         assert not adapter.hub.exists()
         for broken in (b"{", b"", b'{"version": 2}'):
             adapter.hub.write_bytes(broken)
-            assert await refusal(client, "set_workspace", SetWorkspace(name="w", enabled=False)) == "HUB_FILE_BROKEN"
+            assert await refusal(client, SetWorkspace(name="w", enabled=False)) == "HUB_FILE_BROKEN"
             assert adapter.hub.read_bytes() == broken
         adapter.hub.unlink()
         adapter.hub.mkdir()
-        assert await refusal(client, "set_workspace", SetWorkspace(name="w", enabled=False)) == "HUB_FILE_BROKEN"
+        assert await refusal(client, SetWorkspace(name="w", enabled=False)) == "HUB_FILE_BROKEN"
 
 
 async def test_a_full_disk_refuses_a_change(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,8 +178,8 @@ async def test_a_full_disk_refuses_a_change(adapter: Adapter, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     async with adapter.running() as client:
-        monkeypatch.setattr("yamcp_ui_adapter.desired.write_file", full)
-        assert await refusal(client, "set_workspace", SetWorkspace(name="w", enabled=False)) == "DATA_DIR_UNUSABLE"
+        monkeypatch.setattr("yamcp_ui_adapter.desired.service.write_file", full)
+        assert await refusal(client, SetWorkspace(name="w", enabled=False)) == "DATA_DIR_UNUSABLE"
 
 
 async def test_hub_json_may_be_edited_by_hand(adapter: Adapter) -> None:
@@ -187,8 +189,8 @@ async def test_hub_json_may_be_edited_by_hand(adapter: Adapter) -> None:
         in_place(adapter.hub, {"workspaces": {"w": {"enabled": False}}})
         await sidecar.until(lambda snapshot: not snapshot.workspaces[0].enabled)
         adapter.hub.write_text('{"workspaces": {"w": {"enabled": true}')
-        changed = await client.request("reload")
-        desired = await client.request("desired")
+        changed = await client.request(Reload())
+        desired = await client.request(ReadDesired())
         assert desired.snapshot.id == changed.snapshot
         assert [spec.enabled for spec in desired.snapshot.workspaces] == [False]
         assert [found.code for found in desired.issues] == ["FILE_UNPARSABLE"]
@@ -206,7 +208,7 @@ async def test_a_rename_moves_settings_in_hub_json(adapter: Adapter) -> None:
         renamed = await sidecar.until(lambda snapshot: keys(snapshot) == {"x", "b"})
         assert renamed.servers[0].settings.max_inflight == 2
         assert [(spec.name, spec.servers, spec.enabled) for spec in renamed.workspaces] == [("v", ("x", "b"), False)]
-        await client.request("reload")
+        await client.request(Reload())
         assert sidecar.snapshots[-1] == renamed
     assert json.loads(adapter.hub.read_text()) == {
         "servers": {"x": {"max_inflight": 2}},
@@ -231,19 +233,19 @@ async def test_reload_answers_with_what_the_files_say_now(adapter: Adapter) -> N
     """A deletion too, without waiting for an event."""
     async with adapter.running() as client:
         in_place(adapter.workspaces, {"v": []})
-        changed = await client.request("reload")
-        desired = await client.request("desired")
+        changed = await client.request(Reload())
+        desired = await client.request(ReadDesired())
         assert names(desired.snapshot) == {"v"}
         assert desired.snapshot.id == changed.snapshot
         adapter.workspaces.unlink()
-        await client.request("reload")
-        assert (await client.request("desired")).snapshot.workspaces == ()
+        await client.request(Reload())
+        assert (await client.request(ReadDesired())).snapshot.workspaces == ()
 
 
 async def test_desired_says_where_the_files_are_and_what_the_sidecar_has(adapter: Adapter) -> None:
     """Nothing while there is none."""
     async with adapter.running() as client:
-        desired = await client.request("desired")
+        desired = await client.request(ReadDesired())
         assert desired.published is None
         assert desired.files == {
             "providers": str(adapter.providers),
@@ -253,7 +255,7 @@ async def test_desired_says_where_the_files_are_and_what_the_sidecar_has(adapter
         async with adapter.sidecar.running():
             await adapter.sidecar.count(1)
             async with asyncio.timeout(PATIENCE):
-                while (await client.request("desired")).published != desired.snapshot.id:
+                while (await client.request(ReadDesired())).published != desired.snapshot.id:
                     pass
 
 
@@ -302,14 +304,14 @@ async def test_a_second_adapter_does_not_start(adapter: Adapter) -> None:
         with pytest.raises(AdapterRunning):
             async with adapter.running():
                 pass
-        await client.request("desired")
+        await client.request(ReadDesired())
 
 
 async def test_the_demo_is_there_on_a_first_start(tmp_path: Path) -> None:
     """One workspace of two servers, nothing to report."""
     adapter = Adapter(tmp_path, seed_demo=True)
     async with adapter.running() as client:
-        desired = await client.request("desired")
+        desired = await client.request(ReadDesired())
         assert desired.issues == ()
         assert [(spec.slug, spec.servers) for spec in desired.snapshot.workspaces] == [("demo", ("notes", "clock"))]
 
@@ -326,7 +328,7 @@ async def test_no_secret_is_in_what_is_reported_or_logged(adapter: Adapter, capl
     async with adapter.sidecar.running(), adapter.running() as client:
         in_place(adapter.providers, {"a": entry, "b": {**entry, "type": "s3cret"}})
         await until(lambda: "s3cret" in (adapter.settings.data_dir / NAME).read_text())
-        issues = (await client.request("desired")).issues
+        issues = (await client.request(ReadDesired())).issues
     assert len(issues) >= 2
     assert not [found for found in issues if "s3cret" in found.model_dump_json()]
     assert "s3cret" not in caplog.text

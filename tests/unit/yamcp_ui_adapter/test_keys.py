@@ -6,13 +6,23 @@ import asyncio
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.client import BridgeClient, Subscriber
 from bridge.errors import ErrorBody, RemoteError
 from bridge.keys import Keyring, Principal, token_hash
-from bridge.models import AddKey, DeleteWorkspace, Model, PutWorkspace, RevokeKey
+from bridge.models import (
+    AddKey,
+    DeleteWorkspace,
+    ListKeys,
+    PutWorkspace,
+    ReadDesired,
+    Reload,
+    Request,
+    RevokeKey,
+)
 from tests.unit.yamcp_ui_adapter.fixtures import PATIENCE, Adapter, in_place, server
 from yamcp_ui_adapter import keys as cabinet
 
@@ -31,24 +41,24 @@ def check(adapter: Adapter, token: str) -> Principal | None:
     return Keyring(adapter.settings).check(token)
 
 
-async def refusal(client: BridgeClient, kind: str, body: Model | None = None) -> ErrorBody:
+async def refusal(client: BridgeClient, body: Request[Any]) -> ErrorBody:
     """The error that a request is answered with."""
     with pytest.raises(RemoteError) as caught:
-        await client.request(kind, body)
+        await client.request(body)
     return caught.value.body()
 
 
 async def issues(client: BridgeClient) -> list[str]:
     """The codes of what the adapter reports."""
-    return [found.code for found in (await client.request("desired")).issues]
+    return [found.code for found in (await client.request(ReadDesired())).issues]
 
 
 async def test_a_key_is_made_listed_and_revoked(adapter: Adapter) -> None:
     """Its token opens what it is for, over a restart too, until it is revoked; the file has its hash alone."""
     async with adapter.running() as client:
-        everything = await client.request("add_key", AddKey(name="laptop"))
-        one = await client.request("add_key", AddKey(name="agent", workspaces=("w", "w")))
-        boss = await client.request("add_key", AddKey(name="boss", admin=True))
+        everything = await client.request(AddKey(name="laptop"))
+        one = await client.request(AddKey(name="agent", workspaces=("w", "w")))
+        boss = await client.request(AddKey(name="boss", admin=True))
     file = adapter.settings.keys_file
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not [made for made in (everything, one, boss) if made.token in file.read_text()]
@@ -57,13 +67,13 @@ async def test_a_key_is_made_listed_and_revoked(adapter: Adapter) -> None:
     assert check(adapter, one.token) == Principal(one.id, "agent", frozenset({"w"}))
     assert check(adapter, boss.token) == Principal(boss.id, "boss", None, True)
     async with adapter.running() as client:
-        listed = (await client.request("keys")).keys
+        listed = (await client.request(ListKeys())).keys
         assert [(key.id, key.name, key.workspaces, key.admin) for key in listed] == [
             (everything.id, "laptop", None, False), (one.id, "agent", ("w",), False), (boss.id, "boss", None, True),
         ]  # fmt: skip
-        await client.request("revoke_key", RevokeKey(key="laptop"))
-        await client.request("revoke_key", RevokeKey(key=boss.id))
-        assert [key.name for key in (await client.request("keys")).keys] == ["agent"]
+        await client.request(RevokeKey(key="laptop"))
+        await client.request(RevokeKey(key=boss.id))
+        assert [key.name for key in (await client.request(ListKeys())).keys] == ["agent"]
         assert await issues(client) == []
     assert [check(adapter, made.token) is not None for made in (everything, one, boss)] == [False, True, False]
 
@@ -71,7 +81,7 @@ async def test_a_key_is_made_listed_and_revoked(adapter: Adapter) -> None:
 async def test_what_cannot_be_made_or_revoked_is_refused(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that is taken, one that could be an id, workspaces that are not there; nothing is written."""
     async with adapter.running() as client:
-        made = await client.request("add_key", AddKey(name="taken"))
+        made = await client.request(AddKey(name="taken"))
         before = adapter.settings.keys_file.read_bytes()
         for body, code in (
             (AddKey(name="taken"), "ALREADY_EXISTS"),
@@ -84,25 +94,25 @@ async def test_what_cannot_be_made_or_revoked_is_refused(adapter: Adapter, monke
             (AddKey(name=" x"), "KEY_INVALID"),
             (AddKey(name="x\x1b[2J"), "KEY_INVALID"),
         ):
-            assert (await refusal(client, "add_key", body)).code == code
-        assert (await refusal(client, "revoke_key", RevokeKey(key="nobody"))).code == "NO_SUCH_KEY"
+            assert (await refusal(client, body)).code == code
+        assert (await refusal(client, RevokeKey(key="nobody"))).code == "NO_SUCH_KEY"
         monkeypatch.setattr(cabinet, "AT_MOST", 1)
-        assert (await refusal(client, "add_key", AddKey(name="x"))).code == "KEY_INVALID"
+        assert (await refusal(client, AddKey(name="x"))).code == "KEY_INVALID"
         assert adapter.settings.keys_file.read_bytes() == before
 
 
 async def test_a_renamed_workspace_is_followed(adapter: Adapter) -> None:
     """Renamed through the hub, in the file by somebody else, or while no adapter ran; with other members too."""
     async with adapter.running() as client:
-        made = await client.request("add_key", AddKey(name="agent", workspaces=("w", "other one")))
-        await client.request("put_workspace", PutWorkspace(name="v", servers=(), old_name="w"))
+        made = await client.request(AddKey(name="agent", workspaces=("w", "other one")))
+        await client.request(PutWorkspace(name="v", servers=(), old_name="w"))
         assert check(adapter, made.token) == Principal(made.id, "agent", frozenset({"v", "other one"}))
         in_place(adapter.workspaces, {"v": ["a"], "another": ["a"]})
-        await client.request("reload")
+        await client.request(Reload())
         assert check(adapter, made.token) == Principal(made.id, "agent", frozenset({"v", "another"}))
         assert await issues(client) == []
         in_place(adapter.workspaces, {"v": [], "another": ["a"]})
-        await client.request("reload")
+        await client.request(Reload())
     in_place(adapter.workspaces, {"u": [], "third": ["a"]})
     async with adapter.running() as client:
         assert check(adapter, made.token) == Principal(made.id, "agent", frozenset({"v", "third"}))
@@ -113,9 +123,9 @@ async def test_a_renamed_workspace_is_followed(adapter: Adapter) -> None:
 async def test_a_workspace_that_is_removed_leaves_a_warning(adapter: Adapter) -> None:
     """The key keeps its name; what else it may use, it still may."""
     async with adapter.running() as client:
-        made = await client.request("add_key", AddKey(name="agent", workspaces=("w", "other one")))
-        await client.request("delete_workspace", DeleteWorkspace(name="w"))
-        [found] = (await client.request("desired")).issues
+        made = await client.request(AddKey(name="agent", workspaces=("w", "other one")))
+        await client.request(DeleteWorkspace(name="w"))
+        [found] = (await client.request(ReadDesired())).issues
         assert (found.code, found.message) == ("KEY_WORKSPACE_UNKNOWN", "Key 'agent' names a workspace 'w'.")
         assert check(adapter, made.token) == Principal(made.id, "agent", frozenset({"w", "other one"}))
 
@@ -124,7 +134,7 @@ async def test_a_broken_file_lets_nobody_in_and_is_not_overwritten(adapter: Adap
     """It is reported as soon as it is, the hub's own token stays good, and its repair counts at once."""
     (adapter.settings.own_token_file).write_text("0123456789abcdef\n")
     async with adapter.running() as client:
-        made = await client.request("add_key", AddKey(name="agent"))
+        made = await client.request(AddKey(name="agent"))
         good = adapter.settings.keys_file.read_bytes()
         for broken in (b"", good[:-9], good.replace(b'"hash"', b'"hush"'), b"[]"):
             adapter.settings.keys_file.write_bytes(broken)
@@ -133,15 +143,13 @@ async def test_a_broken_file_lets_nobody_in_and_is_not_overwritten(adapter: Adap
                     pass
             assert check(adapter, made.token) is None
             assert check(adapter, "0123456789abcdef") == Principal("admin", "admin", None, True)
-            for kind, body in (
-                ("keys", None), ("add_key", AddKey(name="x")), ("revoke_key", RevokeKey(key="agent")),
-            ):  # fmt: skip
-                error = await refusal(client, kind, body)
+            for body in (ListKeys(), AddKey(name="x"), RevokeKey(key="agent")):
+                error = await refusal(client, body)
                 assert error.code == "KEYS_FILE_BROKEN"
                 assert token_hash(made.token) not in error.model_dump_json()
             assert adapter.settings.keys_file.read_bytes() == broken
         adapter.settings.keys_file.write_bytes(good)
-        assert [key.name for key in (await client.request("keys")).keys] == ["agent"]
+        assert [key.name for key in (await client.request(ListKeys())).keys] == ["agent"]
         assert await issues(client) == []
         assert check(adapter, made.token) == Principal(made.id, "agent")
 
@@ -165,11 +173,11 @@ async def test_a_disk_that_takes_nothing_is_told(adapter: Adapter, monkeypatch: 
         raise OSError(28, "No space left on device")
 
     async with adapter.running() as client:
-        made = await client.request("add_key", AddKey(name="agent", workspaces=("w",)))
+        made = await client.request(AddKey(name="agent", workspaces=("w",)))
         monkeypatch.setattr(cabinet, "write_file", full)
-        assert (await refusal(client, "add_key", AddKey(name="x"))).code == "DATA_DIR_UNUSABLE"
-        assert (await refusal(client, "revoke_key", RevokeKey(key="agent"))).code == "DATA_DIR_UNUSABLE"
-        await client.request("put_workspace", PutWorkspace(name="v", servers=("a",), old_name="w"))
+        assert (await refusal(client, AddKey(name="x"))).code == "DATA_DIR_UNUSABLE"
+        assert (await refusal(client, RevokeKey(key="agent"))).code == "DATA_DIR_UNUSABLE"
+        await client.request(PutWorkspace(name="v", servers=("a",), old_name="w"))
         assert await issues(client) == ["KEY_WORKSPACE_UNKNOWN"]
     assert check(adapter, made.token) == Principal(made.id, "agent", frozenset({"w"}))
 
@@ -178,7 +186,7 @@ async def test_a_directory_in_the_place_of_the_file_is_reported(adapter: Adapter
     """It cannot be read, whoever runs the hub."""
     adapter.settings.keys_file.mkdir()
     async with adapter.running() as client:
-        assert (await refusal(client, "keys")).code == "KEYS_FILE_BROKEN"
+        assert (await refusal(client, ListKeys())).code == "KEYS_FILE_BROKEN"
         assert await issues(client) == ["KEYS_UNUSABLE"]
 
 
@@ -186,9 +194,9 @@ async def test_no_token_and_no_hash_is_logged(adapter: Adapter, caplog: pytest.L
     """Who was made and revoked is, by id and name."""
     caplog.set_level("DEBUG")
     async with adapter.running() as client:
-        made = await client.request("add_key", AddKey(name="agent"))
-        await client.request("keys")
-        await client.request("revoke_key", RevokeKey(key=made.id))
+        made = await client.request(AddKey(name="agent"))
+        await client.request(ListKeys())
+        await client.request(RevokeKey(key=made.id))
     assert [record.getMessage() for record in caplog.records if getattr(record, "key", "") == made.id] == [
         "key made", "key revoked",
     ]  # fmt: skip

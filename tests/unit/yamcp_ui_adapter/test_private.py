@@ -12,7 +12,7 @@ import pytest
 
 from bridge.models import AddKey, PutServer, SetWorkspace
 from tests.unit.yamcp_ui_adapter.fixtures import Adapter, server
-from yamcp_ui_adapter.replace import replace
+from yamcp_ui_adapter.edit.replace import replace
 
 
 @pytest.fixture(autouse=True)
@@ -38,9 +38,9 @@ async def test_the_first_start_and_edits(tmp_path: Path) -> None:
     async with adapter.sidecar.running(), adapter.running() as client:
         assert adapter.providers.exists()
         assert open_paths(own.yamcp_dir, own.data_dir) == []
-        await client.request("put_server", PutServer(key="z", entry=server("1")))
-        await client.request("set_workspace", SetWorkspace(name="demo", enabled=False))
-        await client.request("add_key", AddKey(name="laptop"))
+        await client.request(PutServer(key="z", entry=server("1")))
+        await client.request(SetWorkspace(name="demo", enabled=False))
+        await client.request(AddKey(name="laptop"))
         assert {"hub.json", "keys.json", "backups"} <= {path.name for path in own.data_dir.iterdir()}
         assert open_paths(own.yamcp_dir, own.data_dir) == []
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from yamcp_ui_adapter.entries import ServersFile
 from yamcp_ui_adapter.errors import DataDirUnusable
-from yamcp_ui_adapter.providers import parse_providers
+from yamcp_ui_adapter.format.entries import ServersFile
+from yamcp_ui_adapter.format.providers import parse_providers
 from yamcp_ui_adapter.seed import seed
 
 

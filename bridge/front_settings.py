@@ -1,0 +1,134 @@
+"""The front's settings: what `hubctl run` hands it, as one JSON value in an environment variable.
+
+The front parses no HUB_* itself: `bridge.settings` alone decides what a setting means, and what it is by default.
+`python -m bridge.front_settings` writes the value for the settings in force, for a front that is started by itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from ipaddress import ip_network
+from typing import Self
+
+from pydantic import ConfigDict
+from pydantic.alias_generators import to_camel
+
+from bridge.errors import SettingInvalid
+from bridge.keys import token_hash
+from bridge.models import Model
+from bridge.settings import Settings, listed, load
+
+VARIABLE = "YAMCP_HUB_FRONT_SETTINGS"
+"""The environment variable that has the value."""
+
+
+class _Camel(Model):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class TlsFiles(_Camel):
+    """Paths of PEM files."""
+
+    cert: str
+    key: str
+
+
+class BridgeAddresses(_Camel):
+    """Where the adapter and the sidecar serve the bridge."""
+
+    desired: str
+    actual: str
+    events: str
+    desired_events: str
+
+
+class FrontSettings(_Camel):
+    """Sizes in bytes, times in seconds, URLs without a slash at the end, paths absolute. No secret is among them."""
+
+    host: str
+    """An address without brackets, or localhost."""
+    port: int
+    sidecar_port: int
+    public_url: str | None
+    allowed_hosts: tuple[str, ...]
+    """In lower case."""
+    data_dir: str
+    runtime_dir: str
+    yamcp_dir: str
+    yamcp_ui_dir: str | None
+    max_body_bytes: int
+    log_level: str
+    ping_interval: float
+    base_url: str
+    sidecar_url: str
+    addresses: BridgeAddresses
+    protected: bool
+    """Everything but /healthz and the login page wants a token; the sidecar listens on its socket, not its port."""
+    token_hash: str | None
+    """That of HUB_TOKEN, which itself is not told; with one, no file of a token counts."""
+    token_file: str
+    keys_file: str
+    cookie_key_file: str
+    front_key_file: str
+    sidecar_socket: str
+    yamcp_ui_socket: str
+    tls: TlsFiles | None
+    trusted_proxies: tuple[str, ...]
+    """Networks with the length of their prefix: `10.0.0.0/8`."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """What the front has to know of these settings."""
+        tls = TlsFiles(cert=str(settings.tls_cert), key=str(settings.tls_key)) if settings.tls_cert else None
+        given = settings.token.get_secret_value() if settings.token else None
+        return cls(
+            host=settings.host.strip("[]"),
+            port=settings.port,
+            sidecar_port=settings.sidecar_port,
+            public_url=settings.public_url,
+            allowed_hosts=tuple(name.lower() for name in listed(settings.allowed_hosts)),
+            data_dir=str(settings.data_dir),
+            runtime_dir=str(settings.runtime),
+            yamcp_dir=str(settings.yamcp_dir),
+            yamcp_ui_dir=str(settings.yamcp_ui_dir) if settings.yamcp_ui_dir else None,
+            max_body_bytes=settings.max_body_bytes,
+            log_level=settings.log_level,
+            ping_interval=settings.ping_interval,
+            base_url=settings.base_url,
+            sidecar_url=settings.sidecar_url,
+            addresses=BridgeAddresses(
+                desired=settings.desired_address,
+                actual=settings.actual_address,
+                events=settings.events_address,
+                desired_events=settings.desired_events_address,
+            ),
+            protected=settings.protected,
+            token_hash=token_hash(given) if given else None,
+            token_file=str(settings.token_file or settings.own_token_file),
+            keys_file=str(settings.keys_file),
+            cookie_key_file=str(settings.data_dir / "cookie.key"),
+            front_key_file=str(settings.front_key_file),
+            sidecar_socket=str(settings.sidecar_socket),
+            yamcp_ui_socket=str(settings.yamcp_ui_socket),
+            tls=tls,
+            trusted_proxies=tuple(str(ip_network(item, strict=False)) for item in listed(settings.trusted_proxies)),
+        )
+
+    def value(self) -> str:
+        """What the environment variable holds."""
+        return self.model_dump_json(by_alias=True)
+
+
+def main() -> int:
+    """Write the value of the settings in force, or on stderr which of them cannot be used (exit status 2)."""
+    try:
+        value = FrontSettings.of(load()).value()
+    except SettingInvalid as error:
+        sys.stderr.write(f"{error.code}: {error.message} {error.hint}\n")
+        return 2
+    sys.stdout.write(f"{value}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

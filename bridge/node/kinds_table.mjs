@@ -1,0 +1,30 @@
+/** The kinds of requests, and the topics of events. Written by `make generate` from bridge/models/: change those, not this. */
+
+/** Name, sockets that serve it, whether handling it twice does no harm. */
+export const TABLE = /** @type {const} */ ([
+  ['ping', ['desired', 'actual'], true],
+  ['apply', ['actual'], true],
+  ['desired', ['desired'], true],
+  ['status', ['actual'], true],
+  ['restart', ['actual'], false],
+  ['tools', ['actual'], true],
+  ['call', ['actual'], false],
+  ['logs', ['actual'], true],
+  ['history', ['actual'], true],
+  ['set_workspace', ['desired'], false],
+  ['set_server', ['desired'], false],
+  ['reload', ['desired'], true],
+  ['config', ['desired'], true],
+  ['put_server', ['desired'], false],
+  ['delete_server', ['desired'], false],
+  ['put_workspace', ['desired'], false],
+  ['delete_workspace', ['desired'], false],
+  ['put_config', ['desired'], false],
+  ['import', ['desired'], false],
+  ['keys', ['desired'], true],
+  ['add_key', ['desired'], false],
+  ['revoke_key', ['desired'], false],
+]);
+
+/** All topics. */
+export const ALL_TOPICS = Object.freeze(['applied', 'server', 'workspace', 'sessions', 'log', 'desired', 'joined']);

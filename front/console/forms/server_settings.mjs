@@ -1,0 +1,35 @@
+/** The settings of a server that hub.json keeps: defaults and limits. Written by `make generate` from bridge/models/: change those, not this. */
+
+/** @type {import('../../../bridge/node/types.mjs').ServerSettings} */
+export const DEFAULTS = {
+  enabled: true,
+  session: "shared",
+  era: "auto",
+  start_timeout: 60.0,
+  call_timeout: 300.0,
+  tool_timeouts: {},
+  max_inflight: 64,
+  max_instances: 20,
+  share_between_keys: false,
+  container: null,
+};
+
+/** Their JSON Schema. @type {{ properties: Record<string, any>, $defs: Record<string, any> }} */
+export const SCHEMA = {
+  properties: {
+    enabled: {"default": true, "type": "boolean"},
+    session: {"default": "shared", "enum": ["shared", "per_client"], "type": "string"},
+    era: {"default": "auto", "enum": ["auto", "legacy", "modern"], "type": "string"},
+    start_timeout: {"default": 60, "exclusiveMinimum": 0, "maximum": 3600, "type": "number"},
+    call_timeout: {"default": 300, "exclusiveMinimum": 0, "maximum": 86400, "type": "number"},
+    tool_timeouts: {"additionalProperties": {"exclusiveMinimum": 0, "maximum": 86400, "type": "number"}, "type": "object"},
+    max_inflight: {"default": 64, "maximum": 10000, "minimum": 1, "type": "integer"},
+    max_instances: {"default": 20, "maximum": 1000, "minimum": 1, "type": "integer"},
+    share_between_keys: {"default": false, "type": "boolean"},
+    container: {"anyOf": [{"$ref": "#/$defs/ContainerSettings"}, {"type": "null"}], "default": null},
+  },
+  $defs: {
+    ContainerSettings: {"additionalProperties": false, "properties": {"image": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$", "type": "string"}, "memory": {"default": "512m", "pattern": "^[1-9][0-9]{0,9}[kmg]$", "type": "string"}, "cpus": {"default": 1, "exclusiveMinimum": 0, "maximum": 1024, "type": "number"}, "pids": {"default": 256, "maximum": 1000000, "minimum": 1, "type": "integer"}, "network": {"default": false, "type": "boolean"}, "mounts": {"default": [], "items": {"$ref": "#/$defs/Mount"}, "maxItems": 64, "type": "array"}, "pull": {"default": "missing", "enum": ["missing", "always", "never"], "type": "string"}, "user": {"anyOf": [{"pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$", "type": "string"}, {"type": "null"}], "default": null}, "workdir": {"anyOf": [{"pattern": "^/[^,:\\x00-\\x1f]{0,1023}$", "type": "string"}, {"type": "null"}], "default": null}}, "required": ["image"], "type": "object"},
+    Mount: {"additionalProperties": false, "properties": {"source": {"pattern": "^/[^,:\\x00-\\x1f]{0,1023}$", "type": "string"}, "target": {"pattern": "^/[^,:\\x00-\\x1f]{0,1023}$", "type": "string"}, "read_only": {"default": true, "type": "boolean"}}, "required": ["source", "target"], "type": "object"},
+  },
+};

@@ -1,0 +1,151 @@
+/** The settings of a server that hub.json keeps, as fields of a form (pure). Defaults and limits are the hub's. */
+
+import { readContainer, showContainer } from '../data/container_lines.mjs';
+import { DEFAULTS, SCHEMA } from './server_settings.mjs';
+
+/**
+ * @typedef {object} Setting
+ * @property {string} name
+ * @property {string} label
+ * @property {string} help
+ * @property {'seconds'|'count'|'pick'|'by_tool'|'container'} kind
+ * @property {any} standard its default
+ * @property {number} [min]
+ * @property {number} [max]
+ * @property {{ value: string, label: string }[]} [options]
+ * @property {string} [example]
+ */
+
+/**
+ * What the form says of a setting; the rest is the hub's.
+ * @typedef {Omit<Setting, 'standard' | 'min' | 'max' | 'options'> & { labels?: Record<string, string> }} Said
+ * @type {Said[]}
+ */
+const SAID = [
+  {
+    name: 'session',
+    label: 'Process',
+    help: 'One for each client lets the server ask that client back (sampling, elicitation, roots), and costs a process for each session.',
+    kind: 'pick',
+    labels: { shared: 'One for all clients', per_client: 'One for each client' },
+  },
+  {
+    name: 'max_instances',
+    label: 'Most processes at once',
+    help: 'With one process for each client: a session more gets an error.',
+    kind: 'count',
+  },
+  {
+    name: 'era',
+    label: 'Protocol',
+    help: 'Which revisions of MCP to speak with it. Found out unless a server stumbles over the question.',
+    kind: 'pick',
+    labels: { auto: 'Find out', legacy: 'Up to 2025-11-25 (handshake)', modern: '2026-07-28 (stateless)' },
+  },
+  {
+    name: 'start_timeout',
+    label: 'Time to start',
+    help: 'Seconds until the handshake and the lists have to be answered. A first npx or uvx run downloads.',
+    kind: 'seconds',
+  },
+  {
+    name: 'call_timeout',
+    label: 'Time for a call',
+    help: 'Seconds until a tool has to answer; then the call is cancelled.',
+    kind: 'seconds',
+  },
+  {
+    name: 'tool_timeouts',
+    label: 'Time for calls of single tools',
+    help: 'One a line: the name that the server gives the tool, =, seconds.',
+    kind: 'by_tool',
+    example: 'slow_query = 900',
+  },
+  {
+    name: 'max_inflight',
+    label: 'Calls at once',
+    help: 'Further ones wait for their turn.',
+    kind: 'count',
+  },
+  {
+    name: 'container',
+    label: 'Container',
+    help: 'Run it in a container of podman or docker. One a line: image (needed), memory, cpus, pids, network = yes, mount = /host:/inside (:rw to write), pull, user, workdir.',
+    kind: 'container',
+    example: 'image = docker.io/library/node:22-slim',
+  },
+];
+
+/** @type {Setting[]} */
+export const SETTINGS = SAID.map(({ labels = {}, ...said }) => {
+  const schema = SCHEMA.properties[said.name];
+  const { minimum: min, maximum: max, enum: values } = schema.additionalProperties ?? schema;
+  const options = values?.map((/** @type {string} */ value) => ({ value, label: labels[value] ?? value }));
+  return { ...said, standard: /** @type {Record<string, any>} */ (DEFAULTS)[said.name], min, max, options };
+});
+
+/** A setting's value as the form shows it. @param {Setting} setting @param {any} value */
+export function showSetting(setting, value) {
+  if (setting.kind === 'container') return showContainer(value);
+  if (setting.kind !== 'by_tool') return String(value ?? setting.standard);
+  return Object.entries(value ?? {})
+    .map(([tool, seconds]) => `${tool} = ${seconds}`)
+    .join('\n');
+}
+
+/**
+ * What the form's text means.
+ *
+ * @param {Setting} setting
+ * @param {string} text
+ * @returns {{ value: any, fault?: undefined } | { value?: undefined, fault: string }}
+ */
+export function readSetting(setting, text) {
+  if (setting.kind === 'pick') return { value: text };
+  if (setting.kind === 'container') return readContainer(text);
+  if (setting.kind === 'by_tool') return readByTool(text, setting.max ?? 0);
+  return readNumber(text, setting.max ?? 0, setting.kind === 'count' ? setting.min : undefined);
+}
+
+/** @param {string} text @param {number} max @param {number} [min]  of a whole number */
+function readNumber(text, max, min) {
+  const value = Number(text);
+  const whole = min !== undefined;
+  const fits = text.trim() !== '' && value > 0 && value <= max && (!whole || (Number.isInteger(value) && value >= min));
+  const range = whole
+    ? `A whole number from ${min} to ${max.toLocaleString('en')}.`
+    : `More than 0, at most ${max.toLocaleString('en')} seconds.`;
+  return fits ? { value } : { fault: range };
+}
+
+/** @param {string} text @param {number} max */
+function readByTool(text, max) {
+  /** @type {Record<string, number>} */
+  const value = {};
+  for (const line of text.split('\n').filter((item) => item.trim() !== '')) {
+    const at = line.lastIndexOf('=');
+    const tool = line.slice(0, Math.max(at, 0)).trim();
+    const seconds = readNumber(line.slice(at + 1), max);
+    if (at < 0 || tool === '' || seconds.fault)
+      return { fault: `“${line.trim()}” is not: tool = seconds (at most ${max.toLocaleString('en')}).` };
+    Object.defineProperty(value, tool, { value: seconds.value, enumerable: true, configurable: true, writable: true });
+  }
+  return { value };
+}
+
+/**
+ * What has to be said to the hub: the settings that differ, null for those that are back at their default.
+ *
+ * @param {Record<string, any>} before
+ * @param {Record<string, any>} after
+ */
+export function settingsChanges(before, after) {
+  const same = (/** @type {any} */ a, /** @type {any} */ b) => JSON.stringify(a) === JSON.stringify(b);
+  const changed = SETTINGS.filter((setting) => {
+    const [was, is] = [before[setting.name], after[setting.name]];
+    return setting.kind === 'container' ? showContainer(was) !== showContainer(is) : !same(was, is);
+  });
+  return Object.fromEntries(
+    changed.map(({ name, standard }) => [name, same(after[name], standard) ? null : after[name]]),
+  );
+}

@@ -1,0 +1,81 @@
+/** What a click sets off. A switch shows where it is going at once, and is done when the State says so. */
+
+import { signal } from '@preact/signals';
+import { api, refresh, serversByKey, until, workspacesByName } from './store.mjs';
+import { toast } from '../ui/toast.mjs';
+
+const SHOWN_WITHIN = 5; // seconds for the State to show what the API said is done
+
+/** Where switches are going, by `workspace:<name>` and `server:<key>`. @type {import('@preact/signals').Signal<Map<string, boolean>>} */
+export const going = signal(new Map());
+
+/** @param {string} name @param {boolean} on */
+export function switchWorkspace(name, on) {
+  return turn(`workspace:${name}`, on, 'workspaces', { name }, () => workspacesByName.value.get(name)?.enabled);
+}
+
+/** @param {string} key @param {boolean} on */
+export function switchServer(key, on) {
+  return turn(`server:${key}`, on, 'servers', { key }, () => serversByKey.value.get(key)?.enabled);
+}
+
+/**
+ * @param {string} id
+ * @param {boolean} on
+ * @param {'workspaces' | 'servers'} kind
+ * @param {Record<string, string>} query
+ * @param {() => boolean | undefined} isOn what the State says
+ */
+async function turn(id, on, kind, query, isOn) {
+  const underway = going.value.has(id);
+  going.value = new Map(going.value).set(id, on);
+  if (underway) return; // what was wanted last is where it goes in the end
+  try {
+    for (let wanted = !on; wanted !== going.value.get(id);) {
+      wanted = going.value.get(id) ?? on;
+      await api.post(`/api/hub/${kind}/${wanted ? 'start' : 'stop'}`, query);
+      await refresh();
+      await until(() => isOn() === wanted || going.value.get(id) !== wanted, SHOWN_WITHIN);
+    }
+  } catch (error) {
+    toast.error(error);
+  } finally {
+    const rest = new Map(going.value);
+    rest.delete(id);
+    going.value = rest;
+  }
+}
+
+/** @param {string} key */
+export async function restartServer(key) {
+  await api.post('/api/hub/servers/restart', { key });
+  await refresh();
+  toast(`${key}: restarted`);
+}
+
+/** Change settings of a server; null is the default. @param {string} key @param {Record<string, any>} settings */
+export async function changeSettings(key, settings) {
+  await api.patch('/api/hub/servers', { key }, { settings });
+  await refresh();
+}
+
+/**
+ * The members of a workspace as its file has them, those that no server is called included; null if there is none.
+ *
+ * @param {string} name
+ * @returns {Promise<string[]|null>}
+ */
+export async function storedMembers(name) {
+  const content = await api.get('/api/config/workspaces');
+  const entry = Object.hasOwn(content, name) ? content[name] : null;
+  const members = Array.isArray(entry) ? entry : entry?.servers;
+  return Array.isArray(members) ? members.filter((key) => typeof key === 'string') : null;
+}
+
+/** Put a server into a workspace, as its last member. @param {string} name @param {string} key */
+export async function addMember(name, key) {
+  const expect = workspacesByName.value.get(name)?.hash;
+  const members = (await storedMembers(name)) ?? [];
+  if (members.includes(key)) return;
+  await api.put('/api/hub/workspaces', { name }, { name, servers: [...members, key], ...(expect && { expect }) });
+}

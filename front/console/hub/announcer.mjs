@@ -1,0 +1,33 @@
+/** Says aloud what changes: workspaces, servers that fail, parts of the hub that go and come. */
+
+import { announce } from '../ui/toast.mjs';
+import { shown } from '../words.mjs';
+
+const TOGETHER = 400; // ms within which what happens is said at once
+const MOST = 3;
+
+/**
+ * @param {{ onEvent: (ear: (happening: import('../types.mjs').Happening) => void) => () => void }} live
+ * @returns {() => void} ends it
+ */
+export function startAnnouncer(live) {
+  /** @type {Map<string, string>} */
+  const news = new Map();
+  /** @type {any} */
+  let timer = null;
+  const say = () => {
+    const said = [...news.values()];
+    news.clear();
+    timer = null;
+    announce(said.slice(0, MOST).join('. ') + (said.length > MOST ? `. And ${said.length - MOST} more changes` : ''));
+  };
+  const off = live.onEvent(({ kind, subject, text, loud }) => {
+    if (!loud) return;
+    news.set(`${kind} ${subject}`, `${kind === 'hub' ? subject : shown(subject)}: ${text}`);
+    timer ??= setTimeout(say, TOGETHER);
+  });
+  return () => {
+    clearTimeout(timer);
+    off();
+  };
+}

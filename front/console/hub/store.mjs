@@ -1,0 +1,169 @@
+/** What the pages show: the hub's State, kept true over a WebSocket. */
+
+import { computed, effect, signal } from '@preact/signals';
+import { seenFrom } from './address.mjs';
+import { ApiError, api } from './api.mjs';
+import { checkLogin } from './login.mjs';
+import { happenings, merge } from './merge.mjs';
+import { MendingSocket } from './socket.mjs';
+
+export { ApiError, api };
+
+/** @typedef {import('../types.mjs').State} State @typedef {import('../types.mjs').Happening} Happening */
+
+const KEPT = 500;
+/** Empty outside a browser: the front renders the first page, too. */
+const origin = globalThis.location?.origin ?? '';
+
+/** @type {import('@preact/signals').Signal<State|null>} */
+export const state = signal(null);
+/** @type {import('@preact/signals').Signal<'connecting'|'live'|'lost'>} */
+export const connection = signal('connecting');
+/** When something was last heard from the hub, in Unix seconds; changes only while the connection is lost. */
+export const lostAt = signal(0);
+/** What happened since the page was opened, oldest first. @type {import('@preact/signals').Signal<Happening[]>} */
+export const events = signal([]);
+
+export const workspacesByName = computed(
+  () => new Map((state.value?.workspaces ?? []).map((item) => [item.name, item])),
+);
+export const serversByKey = computed(() => new Map((state.value?.servers ?? []).map((item) => [item.key, item])));
+
+/** @type {MendingSocket|null} */
+let socket = null;
+/** @type {Map<string, { resolve: (answer: any) => void, reject: (error: ApiError) => void }>} */
+const calls = new Map();
+/** @type {Set<(record: any) => void>} */
+const logEars = new Set();
+/** @type {Set<(happening: Happening) => void>} */
+const eventEars = new Set();
+let heardAt = 0;
+let lastCall = 0;
+
+/** Take over a State that is known to be the hub's. @param {State} next */
+export function take(next) {
+  next = seenFrom(next, origin);
+  const news = happenings(state.value, next);
+  state.value = next;
+  if (news.length === 0) return;
+  events.value = [...events.value, ...news].slice(-KEPT);
+  for (const happening of news) for (const ear of eventEars) ear(happening);
+}
+
+/**
+ * Follow the hub from now on.
+ *
+ * @param {string} [url]
+ * @param {any} [Socket] class to connect with
+ */
+export function connect(url = `${location.origin.replace(/^http/, 'ws')}/api/hub/live`, Socket = undefined) {
+  socket = new MendingSocket(url, { opened, heard, lost }, Socket);
+}
+
+/** End following it. */
+export function disconnect() {
+  socket?.close();
+  socket = null;
+}
+
+function opened() {
+  if (logEars.size > 0) socket?.send({ type: 'logs', on: true });
+}
+
+/** @param {any} message */
+function heard(message) {
+  heardAt = Date.now() / 1000;
+  if (message.type === 'state') {
+    take(message.state);
+    connection.value = 'live';
+  } else if (message.type === 'change') {
+    const next = merge(state.value, message);
+    if (next) take(next);
+    else socket?.send({ type: 'status' });
+  } else if (message.type === 'tick') {
+    if (message.seq !== state.value?.seq) socket?.send({ type: 'status' });
+  } else if (message.type === 'log') {
+    for (const ear of logEars) ear(message.record);
+  } else if (message.type === 'result') {
+    answer(message);
+  }
+}
+
+/** @param {any} message */
+function answer({ id, result, seconds, error }) {
+  const call = calls.get(id);
+  calls.delete(id);
+  if (error) call?.reject(new ApiError(error));
+  else call?.resolve({ result, seconds });
+}
+
+function lost() {
+  if (connection.value !== 'lost') lostAt.value = heardAt || (state.value?.hub.at ?? 0);
+  connection.value = 'lost';
+  if (state.value?.hub.protected ?? true) checkLogin();
+  const message = 'The connection to the hub ended before the answer came.';
+  const hint = 'The tool may have run all the same. Look at what it did before you call it again.';
+  for (const call of calls.values()) call.reject(new ApiError({ code: 'CONNECTION_LOST', message, hint }));
+  calls.clear();
+}
+
+/** The state anew, when the live connection cannot bring it. */
+export async function refresh() {
+  if (connection.value !== 'live') take(await api.get('/api/hub/state'));
+}
+
+/** Wait until the State says something, `seconds` at most. @param {() => boolean} predicate @param {number} seconds */
+export function until(predicate, seconds) {
+  return /** @type {Promise<boolean>} */ (
+    new Promise((resolve) => {
+      const timer = setTimeout(() => done(false), seconds * 1000);
+      /** @type {() => void} */
+      let stop = () => {};
+      const done = (/** @type {boolean} */ met) => {
+        clearTimeout(timer);
+        queueMicrotask(() => stop());
+        resolve(met);
+      };
+      stop = effect(() => {
+        if (predicate()) done(true);
+      });
+    })
+  );
+}
+
+export const live = {
+  /** Whether it went out. @param {any} message */
+  send: (message) => socket?.send(message) ?? false,
+  /** Try to connect now. */
+  retry: () => socket?.retry(),
+  /** Hear the hub's log records from now on. @param {(record: any) => void} ear @returns {() => void} */
+  onLog(ear) {
+    logEars.add(ear);
+    if (logEars.size === 1) socket?.send({ type: 'logs', on: true });
+    return () => {
+      if (logEars.delete(ear) && logEars.size === 0) socket?.send({ type: 'logs', on: false });
+    };
+  },
+  /** Hear what happens from now on. @param {(happening: Happening) => void} ear @returns {() => void} */
+  onEvent(ear) {
+    eventEars.add(ear);
+    return () => eventEars.delete(ear);
+  },
+};
+
+/**
+ * Call a tool as a client of the workspace would.
+ *
+ * @param {string} workspace
+ * @param {string} tool
+ * @param {Record<string, any>} args
+ * @param {number} [timeout] seconds
+ * @returns {Promise<{ result: any, seconds: number }>}
+ * @throws {ApiError}
+ */
+export function execute(workspace, tool, args, timeout) {
+  const id = `call-${++lastCall}`;
+  const question = { workspace, tool, arguments: args, ...(timeout ? { timeout } : {}) };
+  if (!live.send({ type: 'execute', id, ...question })) return api.post('/api/hub/call', {}, question);
+  return new Promise((resolve, reject) => calls.set(id, { resolve, reject }));
+}

@@ -1,0 +1,173 @@
+/** What happens now: changes of state, and what the hub and its servers log. */
+
+import { Component } from 'preact';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { filtered, joined, LEVELS, MOST, ofEvent, ofRecord } from '../data/activity_lines.mjs';
+import { api, connection, events, live, state } from '../hub/store.mjs';
+import { style } from '../style.mjs';
+import { announce, Button, Checkbox, Empty, Field, html, Notice, Page } from '../ui.mjs';
+import { clock, count, shown } from '../words.mjs';
+
+await style('styles/activity.css');
+
+/** @typedef {import('../data/activity_lines.mjs').Line} Line @typedef {import('../data/activity_lines.mjs').Filter} Filter */
+
+const REDRAW = 0.25; // seconds between redraws, however much comes
+const ANNOUNCE = 10; // seconds between announcements
+const NEAR = 24; // px from the end within which one is at the end
+
+/** @param {{ query: Record<string, string> }} props  `server`: only of this one */
+export default function Activity({ query }) {
+  const { lines, waiting, paused, setPaused, clear, error } = useLines();
+  const [filter, setFilter] = useState(
+    /** @type {Filter} */ ({ source: query.server ? `server:${query.server}` : '', level: 'info', text: '' }),
+  );
+  const [follow, setFollow] = useState(true);
+  const shownLines = useMemo(() => filtered(lines, filter), [lines, filter]);
+  useAnnouncements(shownLines, paused);
+  const actions = html`<${Button} icon=${paused ? 'play' : 'pause'} onClick=${() => setPaused(!paused)}>
+      ${paused ? (waiting > 0 ? `Go on (${count(waiting, 'new line')})` : 'Go on') : 'Pause'}
+    </${Button}>
+    <${Button} onClick=${clear}>Clear</${Button}>`;
+  return html`<${Page} title="Activity" lead="What happens now, and what the hub and its servers log." actions=${actions}>
+    ${error && html`<${Notice} error=${error} tone="warn" />`}
+    <${Filters} filter=${filter} lines=${lines} follow=${follow} onChange=${setFilter} onFollow=${setFollow} />
+    <${Log} lines=${shownLines} all=${lines.length} follow=${follow} onFollow=${setFollow} />
+  </${Page}>`;
+}
+
+/** The lines as they come in, redrawn at most every `REDRAW` seconds; held back while paused. */
+function useLines() {
+  const [lines, setLines] = useState(() => joined([], events.peek().map(ofEvent)));
+  const [waiting, setWaiting] = useState(0);
+  const [paused, setPaused] = useState(false);
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const box = useRef({ pending: /** @type {Line[]} */ ([]), timer: /** @type {any} */ (0), paused: false });
+  const flush = () => {
+    const { pending, paused: held } = box.current;
+    box.current.timer = 0;
+    if (held) return setWaiting(pending.length);
+    box.current.pending = [];
+    setWaiting(0);
+    return setLines((before) => joined(before, pending));
+  };
+  const add = (/** @type {Line[]} */ more) => {
+    box.current.pending = [...box.current.pending, ...more].slice(-MOST);
+    if (!box.current.timer) box.current.timer = setTimeout(flush, REDRAW * 1000);
+  };
+  useEffect(() => {
+    const offs = [
+      live.onLog((record) => add([ofRecord(record)])),
+      live.onEvent((happening) => add([ofEvent(happening)])),
+    ];
+    return () => {
+      for (const off of offs) off();
+      clearTimeout(box.current.timer);
+    };
+  }, []);
+  const isLive = connection.value === 'live';
+  useEffect(() => {
+    if (!isLive) return;
+    const take = (/** @type {any} */ { records }) => {
+      setError(null);
+      add(records.map(ofRecord));
+    };
+    api.get('/api/hub/logs', { limit: MOST }).then(take, setError);
+  }, [isLive]);
+  const hold = (/** @type {boolean} */ held) => {
+    box.current.paused = held;
+    setPaused(held);
+    if (!held) flush();
+  };
+  const clear = () => {
+    box.current.pending = [];
+    setWaiting(0);
+    setLines([]);
+  };
+  return { lines, waiting, paused, setPaused: hold, clear, error };
+}
+
+/** Says now and then how much came, not each line. @param {Line[]} lines @param {boolean} paused */
+function useAnnouncements(lines, paused) {
+  const told = useRef({ last: lines.at(-1), at: 0 });
+  useEffect(() => {
+    const { last, at } = told.current;
+    if (paused || lines.at(-1) === last || Date.now() - at < ANNOUNCE * 1000) return;
+    const fresh = last ? lines.slice(lines.lastIndexOf(last) + 1) : lines;
+    const errors = fresh.filter((line) => line.level === 'error').length;
+    if (at > 0) announce(`${count(fresh.length, 'new line')}${errors > 0 ? `, ${count(errors, 'error')}` : ''}`);
+    told.current = { last: lines.at(-1), at: Date.now() };
+  }, [lines]);
+}
+
+/**
+ * @param {{ filter: Filter, lines: Line[], follow: boolean, onChange: (filter: Filter) => void, onFollow: (on: boolean) => void }} props
+ */
+function Filters({ filter, lines, follow, onChange, onFollow }) {
+  const processes = [
+    ...new Set(lines.filter((line) => line.kind === 'log' && !line.server).map((line) => line.source)),
+  ].sort();
+  const keys = [
+    ...new Set([
+      ...(state.value?.servers ?? []).map(({ key }) => key),
+      ...lines.map((line) => line.server).filter(Boolean),
+    ]),
+  ];
+  const sources = [
+    { value: '', label: 'Everything' },
+    { value: 'event', label: 'Changes of state' },
+    ...processes.map((name) => ({ value: `process:${name}`, label: `Log of the ${name}` })),
+    ...keys.map((key) => ({ value: `server:${key}`, label: `Server ${shown(key)}` })),
+  ];
+  const set = (/** @type {Partial<Filter>} */ part) => onChange({ ...filter, ...part });
+  return html`<div class="filters">
+    <${Field} label="Show" kind="select" value=${filter.source} options=${sources} onInput=${(/** @type {string} */ source) => set({ source })} />
+    <${Field} label="From level" kind="select" value=${filter.level} options=${LEVELS.map((value) => ({ value, label: value }))} onInput=${(/** @type {any} */ level) => set({ level })} />
+    <${Field} label="Search" kind="search" value=${filter.text} onInput=${(/** @type {string} */ text) => set({ text })} />
+    <${Checkbox} label="Follow the end" checked=${follow} onChange=${onFollow} />
+  </div>`;
+}
+
+/** @param {{ lines: Line[], all: number, follow: boolean, onFollow: (on: boolean) => void }} props */
+function Log({ lines, all, follow, onFollow }) {
+  const box = useRef(/** @type {HTMLElement|null} */ (null));
+  const jumped = useRef(0);
+  useLayoutEffect(() => {
+    if (!follow || !box.current) return;
+    box.current.scrollTop = box.current.scrollHeight;
+    jumped.current = box.current.scrollTop;
+  }, [lines, follow]);
+  const scrolled = () => {
+    if (!box.current) return;
+    const { scrollTop, scrollHeight, clientHeight } = box.current;
+    const end = scrollHeight - clientHeight - scrollTop < NEAR;
+    if (follow && !end && scrollTop < jumped.current) onFollow(false);
+    else if (!follow && end) onFollow(true);
+  };
+  if (all === 0)
+    return html`<${Empty} icon="activity" title="Nothing yet"><p>What happens is shown here as it happens.</p></${Empty}>`;
+  return html`
+    <p class="muted log-count">${lines.length === all ? count(all, 'line') : `${lines.length} of ${count(all, 'line')}`}${all >= MOST ? '; older ones are gone' : ''}</p>
+    <div class="log" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label="Lines, newest last">
+      <ol class="plain">${lines.map((line) => html`<${Row} key=${line.id} line=${line} />`)}</ol>
+    </div>
+  `;
+}
+
+/** A line never changes. @extends {Component<{ line: Line }>} */
+class Row extends Component {
+  /** @param {any} next */
+  shouldComponentUpdate(next) {
+    return next.line !== this.props.line;
+  }
+
+  render() {
+    const { line } = this.props;
+    return html`<li class="log-line log-${line.level}">
+      <time datetime=${new Date(line.at * 1000).toISOString()}>${clock(line.at)}</time>
+      <span class="log-level">${line.level}</span>
+      <span class="log-source">${line.source}</span>
+      <span class="log-text">${line.text}</span>
+    </li>`;
+  }
+}

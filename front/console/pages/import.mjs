@@ -1,0 +1,145 @@
+/** Take over the servers of another client's configuration. */
+
+import { useState } from 'preact/hooks';
+import { href } from '../router.mjs';
+import { api, refresh, state } from '../hub/store.mjs';
+import { Button, Checkbox, Field, html, Notice, Page, Section, StateBadge, Table, toast } from '../ui.mjs';
+import { count, shown } from '../words.mjs';
+
+/** @typedef {{ key: string, type: string, outcome: string, message: string }} Imported */
+/** @typedef {{ text: string, workspace: string, fresh: string, replace: boolean }} Wanted */
+
+const NONE = '';
+const FRESH = 'new:';
+const PREFIX = 'is:'; // before a workspace's name in the choice: any text can be one
+
+const SAMPLE = `{
+  "mcpServers": {
+    "files": {
+      "command": "npx",
+      "args": ["-y", "@modelcontextprotocol/server-filesystem", "/srv/docs"]
+    }
+  }
+}`;
+
+/** The page. */
+export default function Import() {
+  const [wanted, setWanted] = useState(() => ({ text: '', workspace: firstChoice(), fresh: 'main', replace: false }));
+  const [preview, setPreview] = useState(/** @type {Imported[]|null} */ (null));
+  const [done, setDone] = useState(/** @type {{ servers: Imported[], workspace: string|null }|null} */ (null));
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const change = (/** @type {Partial<Wanted>} */ part) => {
+    setWanted({ ...wanted, ...part });
+    setPreview(null);
+    setDone(null);
+    setError(null);
+  };
+  const run = async (/** @type {boolean} */ dryRun) => {
+    setError(null);
+    try {
+      const answer = await api.post('/api/hub/import', {}, request(wanted, dryRun));
+      if (dryRun) return setPreview(answer.servers);
+      await refresh();
+      setDone(answer);
+      setPreview(null);
+      toast('Imported');
+    } catch (reason) {
+      setPreview(null);
+      setError(reason);
+    }
+  };
+  const lead =
+    'Paste the configuration of Claude Desktop, Cursor, VS Code, Codex, Goose, Continue or another client, or a server.json.';
+  return html`<${Page} title="Import" lead=${lead}>
+    <form class="form" noValidate onSubmit=${(/** @type {Event} */ event) => [event.preventDefault(), run(true)]}>
+      <div class="card">
+        <${Field} label="Configuration" kind="textarea" mono value=${wanted.text} attrs=${{ rows: 12, placeholder: SAMPLE }} help="JSON (whole, a part of it, or a Markdown code block), TOML or YAML. Comments and trailing commas are allowed." onInput=${(/** @type {string} */ text) => change({ text })} />
+        <${Target} wanted=${wanted} onChange=${change} />
+        <${Checkbox} label="Replace servers that are there already" checked=${wanted.replace} onChange=${(/** @type {boolean} */ replace) => change({ replace })} help="Otherwise they stay as they are." />
+      </div>
+      ${error && html`<div class="after"><${Notice} error=${error} /></div>`}
+      <div class="form-foot"><${Button} type="submit" primary=${!preview} disabled=${wanted.text.trim() === ''}>Preview</${Button}></div>
+    </form>
+    ${preview && html`<${Preview} servers=${preview} onImport=${() => run(false)} />`}
+    ${done && html`<${Done} done=${done} />`}
+  </${Page}>`;
+}
+
+function firstChoice() {
+  const workspaces = state.value?.workspaces ?? [];
+  return workspaces.length === 0 ? FRESH : NONE;
+}
+
+/** @param {Wanted} wanted @param {boolean} dryRun */
+function request({ text, workspace, fresh, replace }, dryRun) {
+  const target = workspace === FRESH ? fresh : workspace.startsWith(PREFIX) ? workspace.slice(PREFIX.length) : null;
+  const into = target === null || (workspace === FRESH && target === '') ? {} : { workspace: target };
+  return { text, replace, dry_run: dryRun, ...into };
+}
+
+/** @param {{ wanted: Wanted, onChange: (part: Partial<Wanted>) => void }} props */
+function Target({ wanted, onChange }) {
+  const options = [
+    { value: NONE, label: 'None' },
+    ...(state.value?.workspaces ?? []).map(({ name }) => ({ value: `${PREFIX}${name}`, label: shown(name) })),
+    { value: FRESH, label: 'A new workspace' },
+  ];
+  return html`
+    <${Field} label="Put them into the workspace" kind="select" value=${wanted.workspace} options=${options} onInput=${(/** @type {string} */ workspace) => onChange({ workspace })} />
+    ${wanted.workspace === FRESH && html`<${Field} label="Name of the new workspace" value=${wanted.fresh} onInput=${(/** @type {string} */ fresh) => onChange({ fresh })} />`}
+  `;
+}
+
+/** @type {Record<string, { tone: string, word: string }>} */
+const OUTCOMES = {
+  added: { tone: 'ok', word: 'New' },
+  replaced: { tone: 'busy', word: 'Replaces' },
+  same: { tone: 'off', word: 'Same' },
+  exists: { tone: 'warn', word: 'Exists' },
+  unusable: { tone: 'bad', word: 'Unusable' },
+};
+
+/** @param {{ servers: Imported[] }} props */
+function Outcomes({ servers }) {
+  /** @type {any[]} */
+  const columns = [
+    {
+      id: 'outcome',
+      title: 'Outcome',
+      cell: (/** @type {Imported} */ { outcome }) =>
+        html`<${StateBadge} ...${OUTCOMES[outcome] ?? { tone: 'off', word: outcome }} />`,
+    },
+    {
+      id: 'key',
+      title: 'Server',
+      cell: (/** @type {Imported} */ { key }) => html`<strong class="break">${shown(key)}</strong>`,
+    },
+    { id: 'type', title: 'Type', cell: (/** @type {Imported} */ { type }) => type || '–' },
+    {
+      id: 'message',
+      title: 'Remark',
+      cell: (/** @type {Imported} */ { message }) => html`<span class="muted">${message || '–'}</span>`,
+    },
+  ];
+  return html`<${Table} label="What becomes of each server" columns=${columns} rows=${servers} rowKey=${(/** @type {Imported} */ server) => server.key} />`;
+}
+
+/** @param {{ servers: Imported[], onImport: () => Promise<void> }} props */
+function Preview({ servers, onImport }) {
+  const usable = servers.filter(({ outcome }) => outcome !== 'unusable').length;
+  const taken = servers.filter(({ outcome }) => outcome === 'added' || outcome === 'replaced').length;
+  return html`<${Section} title="Preview" note="Nothing is written yet.">
+    <div role="status" class="unseen">${count(servers.length, 'server')} found, ${taken} to be imported</div>
+    ${servers.length > 0 ? html`<${Outcomes} servers=${servers} />` : html`<p class="muted">There is no server in it.</p>`}
+    <div class="form-foot"><${Button} primary disabled=${usable === 0} onClick=${onImport}>Import ${taken > 0 && count(taken, 'server')}</${Button}></div>
+  </${Section}>`;
+}
+
+/** @param {{ done: { servers: Imported[], workspace: string|null } }} props */
+function Done({ done: { servers, workspace } }) {
+  const to = workspace === null ? href('servers') : href('workspaces', [workspace]);
+  return html`<${Section} title="Imported">
+    <${Outcomes} servers=${servers} />
+    <div class="form-foot"><${Button} primary href=${to}>${workspace === null ? 'To the servers' : `To ${shown(workspace)}`}</${Button}></div>
+  </${Section}>`;
+}

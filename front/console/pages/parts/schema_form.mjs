@@ -1,0 +1,313 @@
+/** A form made of a JSON Schema: each part of a draft with the control that fits it. */
+
+import { useId, useRef } from 'preact/hooks';
+import { kindOf, options, plain, rules, typeText, variants, variantText } from '../../forms/schema.mjs';
+import { pointer } from '../../forms/schema_check.mjs';
+import { draftOf, objectDraft, requiredOf } from '../../forms/schema_draft.mjs';
+import { Button, Checkbox, Field, html } from '../../ui.mjs';
+
+/**
+ * @typedef {import('../../forms/schema.mjs').Schema} Schema
+ * @typedef {import('../../forms/schema_draft.mjs').Draft} Draft
+ * @typedef {import('../../forms/schema_check.mjs').Problem} Problem
+ *
+ * @typedef {object} Part
+ * @property {string} name
+ * @property {unknown} schema
+ * @property {Schema} root
+ * @property {Draft} draft
+ * @property {boolean} required
+ * @property {boolean} [item] of a list: it is there, and its name is a number
+ * @property {string} path JSON pointer of its value
+ * @property {Problem[]} problems of the whole form
+ * @property {(draft: Draft) => void} onChange
+ *
+ * @typedef {Part & { found: Schema, label: any, help: any, error: string|undefined }} Shown
+ */
+
+const LONG_NAMES = /text|content|body|code|query|prompt|message|script|sql|html|markdown|description/i;
+const LONG_DEFAULT = 80; // characters beyond which a text gets several lines
+
+/** @type {Record<string, string>} */
+const INPUTS = { email: 'email', uri: 'url', url: 'url', password: 'password' };
+/** @type {Record<string, string>} */
+const PLACEHOLDERS = { date: '2026-01-31', time: '14:30:00', 'date-time': '2026-01-31T14:30:00Z', uri: 'https://' };
+
+/** The fields of an object: the whole form, or a part of one. @param {Omit<Part, 'name'|'required'>} props */
+export function Fields({ schema, root, draft, path, problems, onChange }) {
+  const found = plain(schema, root);
+  const required = requiredOf(found);
+  const change = (/** @type {string} */ name, /** @type {Draft} */ field) =>
+    onChange({ ...draft, fields: { ...draft.fields, [name]: field } });
+  return html`<div class="schema-fields stack">
+    ${Object.entries(draft.fields ?? {}).map(
+      ([name, field]) => html`<${One}
+        key=${name}
+        name=${name}
+        schema=${found.properties?.[name]}
+        root=${root}
+        draft=${field}
+        required=${required.has(name)}
+        path=${pointer(path, name)}
+        problems=${problems}
+        onChange=${(/** @type {Draft} */ next) => change(name, next)}
+      />`,
+    )}
+    ${takesMore(found, draft) && html`<${Other} draft=${draft} onChange=${onChange} />`}
+  </div>`;
+}
+
+/** @param {Schema} schema @param {Draft} draft */
+const takesMore = (schema, draft) => Boolean(draft.other) || (schema.additionalProperties ?? false) !== false;
+
+/** What the schema allows but does not name. @param {{ draft: Draft, onChange: (draft: Draft) => void }} props */
+function Other({ draft, onChange }) {
+  const help = 'An object, in JSON. Leave it empty to send none.';
+  return html`<${Field}
+    label="Other properties"
+    kind="textarea"
+    mono
+    help=${help}
+    value=${draft.other ?? ''}
+    onInput=${(/** @type {string} */ other) => onChange({ ...draft, other })}
+    attrs=${{ rows: 2, placeholder: '{ }' }}
+  />`;
+}
+
+/** One value of any kind. @param {Part} props */
+function One(props) {
+  const found = plain(props.schema, props.root);
+  const error = props.problems.find((problem) => problem.path === props.path)?.message;
+  const shown = { ...props, found, error, label: labelOf(props, found), help: helpOf(found) };
+  const View = /** @type {Record<string, any>} */ (VIEWS)[props.draft.kind] ?? Json;
+  const body = props.draft.isNull ? html`<${Nothing} ...${shown} />` : html`<${View} ...${shown} />`;
+  return found.nullable && mayBeNull(props, found) ? html`<div>${body}<${NullBox} ...${shown} /></div>` : body;
+}
+
+/** Left out means null already, where that is the default: no box for it then. @param {Part} props @param {Schema} found */
+function mayBeNull({ draft, required }, found) {
+  return draft.isNull || required || (found.default ?? null) !== null;
+}
+
+/** @param {Shown} props */
+function NullBox({ name, draft, onChange }) {
+  return html`<${Checkbox}
+    label=${html`<code>null</code><span class="unseen"> for ${name}</span>`}
+    checked=${Boolean(draft.isNull)}
+    onChange=${(/** @type {boolean} */ isNull) => onChange({ ...draft, isNull })}
+  />`;
+}
+
+/** @param {Part} props @param {Schema} found */
+function labelOf({ name, root, item }, found) {
+  const title = typeof found.title === 'string' && found.title.toLowerCase() !== spaced(name) ? found.title : '';
+  if (item) return html`${name}<span class="schema-type"> ${typeText(found, root)}</span>`;
+  return html`<code class="schema-name">${name}</code>${title && html` <span>${title}</span>`}
+    <span class="schema-type"> ${typeText(found, root)}</span>`;
+}
+
+const spaced = (/** @type {string} */ name) => name.replaceAll(/[_-]+/g, ' ').toLowerCase();
+
+/** @param {Schema} found */
+function helpOf(found) {
+  const said = rules(found).join(', ');
+  const description = typeof found.description === 'string' ? found.description : '';
+  if (!said && !description) return undefined;
+  return html`${description}${description && said && ' '}${said && html`<span class="schema-rules">${said}</span>`}`;
+}
+
+// --- one control ----------------------------------------------------------------------------------------------------
+
+/** @param {Shown} props */
+function Text({ name, found, draft, onChange, ...rest }) {
+  const value = draft.text ?? '';
+  const long = !found.format && (LONG_NAMES.test(name) || value.includes('\n') || value.length > LONG_DEFAULT);
+  return html`<${Field}
+    ...${control(rest)}
+    value=${value}
+    kind=${long ? 'textarea' : (INPUTS[found.format] ?? 'text')}
+    onInput=${(/** @type {string} */ text) => onChange({ kind: 'string', text })}
+    attrs=${{ ...(long && { rows: 2 }), placeholder: PLACEHOLDERS[found.format] ?? exampleOf(found) }}
+  />`;
+}
+
+/** @param {Schema} found */
+function exampleOf(found) {
+  const example = Array.isArray(found.examples) ? found.examples[0] : undefined;
+  return typeof example === 'string' || typeof example === 'number' ? `e.g. ${example}` : undefined;
+}
+
+/** @param {Shown} props */
+function Numeric({ found, draft, onChange, ...rest }) {
+  return html`<${Field}
+    ...${control(rest)}
+    value=${draft.text ?? ''}
+    onInput=${(/** @type {string} */ text) => onChange({ kind: draft.kind, text })}
+    attrs=${{ inputmode: draft.kind === 'integer' ? 'numeric' : 'decimal', placeholder: exampleOf(found) }}
+  />`;
+}
+
+/** @param {Shown} props */
+function Bool({ found, draft, required, onChange, ...rest }) {
+  if (required || typeof found.default === 'boolean') {
+    const change = (/** @type {boolean} */ on) => onChange({ kind: 'boolean', on });
+    return html`<${Checkbox} label=${rest.label} help=${rest.help} checked=${draft.on} onChange=${change} />`;
+  }
+  return html`<${Field}
+    ...${control(rest)}
+    kind="select"
+    value=${draft.absent ? '' : String(draft.on)}
+    onInput=${(/** @type {string} */ text) => onChange({ kind: 'boolean', on: text === 'true', absent: text === '' })}
+    options=${[LEFT_OUT, { value: 'true', label: 'true' }, { value: 'false', label: 'false' }]}
+  />`;
+}
+
+const LEFT_OUT = { value: '', label: '(left out)' };
+
+/** @param {Shown} props */
+function Enum({ found, root, draft, required, onChange, ...rest }) {
+  const choices = (options(found, root) ?? []).map(({ label }, index) => ({ value: String(index), label }));
+  const none = required ? { value: '', label: 'Choose…' } : LEFT_OUT;
+  const change = (/** @type {string} */ text) => onChange({ kind: 'enum', index: text === '' ? -1 : Number(text) });
+  return html`<${Field}
+    ...${control({ ...rest, required })}
+    kind="select"
+    value=${(draft.index ?? -1) < 0 ? '' : String(draft.index)}
+    onInput=${change}
+    options=${required && choices.length === 1 ? choices : [none, ...choices]}
+  />`;
+}
+
+/** @param {Shown} props */
+function Json({ draft, onChange, ...rest }) {
+  return html`<${Field}
+    ...${control(rest)}
+    kind="textarea"
+    mono
+    value=${draft.text ?? ''}
+    onInput=${(/** @type {string} */ text) => onChange({ kind: 'json', text })}
+    attrs=${{ rows: 3, placeholder: 'JSON' }}
+  />`;
+}
+
+/** @param {Shown} props */
+function Nothing({ label }) {
+  return html`<p class="schema-fixed">${label}: <code>null</code></p>`;
+}
+
+/** What a Field takes of what a part has. @param {any} rest */
+const control = ({ label, help, error, required, item }) => ({ label, help, error, required: required && !item });
+
+// --- of several parts -----------------------------------------------------------------------------------------------
+
+/** @param {{ label: any, help: any, error: string|undefined, required: boolean, item?: boolean, children: any }} props */
+function Group({ label, help, error, required, item, children }) {
+  const id = useId();
+  return html`<fieldset class="schema-group" aria-describedby=${error ? `${id}-error` : undefined}>
+    <legend>${label}${required && !item && html`<span class="schema-type"> (required)</span>`}</legend>
+    ${help && html`<p class="help">${help}</p>`}
+    ${error && html`<p class="wrong" id=${`${id}-error`} tabindex="-1">${error}</p>`}
+    ${children}
+  </fieldset>`;
+}
+
+/** @param {Shown} props */
+function Nested({ found, root, draft, required, onChange, ...rest }) {
+  const include = (/** @type {boolean} */ on) =>
+    onChange(on ? objectDraft(found, {}, root) : { kind: 'object', absent: true });
+  return html`<${Group} ...${rest} required=${required}>
+    ${!required && html`<${Checkbox} label="Include it" checked=${!draft.absent} onChange=${include} />`}
+    ${!draft.absent && html`<${Fields} ...${rest} schema=${found} root=${root} draft=${draft} onChange=${onChange} />`}
+  </${Group}>`;
+}
+
+/** @param {Shown} props */
+function List({ found, root, draft, required, path, problems, onChange, ...rest }) {
+  const box = useRef(/** @type {HTMLElement|null} */ (null));
+  const items = draft.items ?? [];
+  const put = (/** @type {Draft[]} */ next) =>
+    onChange({ kind: 'array', items: next, absent: next.length === 0 && !required });
+  const add = () => {
+    put([...items, draftOf(found.items, undefined, root, true)]);
+    setTimeout(() => focusLast(box.current));
+  };
+  const remove = (/** @type {number} */ at) => {
+    put(items.filter((_, index) => index !== at));
+    /** @type {HTMLElement|null|undefined} */ (box.current?.querySelector(':scope > .schema-add button'))?.focus();
+  };
+  return html`<${Group} ...${rest} required=${required}>
+    <div class="schema-items stack" ref=${box}>
+      ${items.map(
+        (item, index) => html`<div class="schema-item" key=${index}>
+          <${One}
+            name=${`Item ${index + 1}`}
+            schema=${found.items}
+            root=${root}
+            draft=${item}
+            required
+            item
+            path=${pointer(path, index)}
+            problems=${problems}
+            onChange=${(/** @type {Draft} */ next) => put(items.map((each, at) => (at === index ? next : each)))}
+          />
+          <${Button} icon="trash" quiet label=${`Remove item ${index + 1} of ${rest.name}`} onClick=${() => remove(index)} />
+        </div>`,
+      )}
+      <div class="schema-add"><${Button} icon="plus" onClick=${add}>Add an item</${Button}></div>
+    </div>
+  </${Group}>`;
+}
+
+/** @param {HTMLElement|null} box */
+function focusLast(box) {
+  const last = [...(box?.querySelectorAll(':scope > .schema-item') ?? [])].at(-1);
+  /** @type {HTMLElement|null|undefined} */ (last?.querySelector('input, textarea, select, button'))?.focus();
+}
+
+/** @param {Shown} props */
+function Variant({ found, root, draft, required, path, problems, onChange, ...rest }) {
+  const all = variants(found, root) ?? [];
+  const picked = draft.index ?? -1;
+  const pick = (/** @type {string} */ text) => {
+    const index = text === '' ? -1 : Number(text);
+    onChange(
+      index < 0 ? { kind: 'choice', index } : { kind: 'choice', index, of: draftOf(all[index], undefined, root, true) },
+    );
+  };
+  const choices = all.map((each, index) => ({ value: String(index), label: variantText(each, root) }));
+  return html`<${Group} ...${rest} required=${required} error=${picked < 0 ? undefined : rest.error}>
+    <${Field}
+      label=${`Kind of ${rest.name}`}
+      error=${picked < 0 ? rest.error : undefined}
+      kind="select"
+      value=${picked < 0 ? '' : String(picked)}
+      onInput=${pick}
+      options=${[required ? { value: '', label: 'Choose…' } : LEFT_OUT, ...choices]}
+    />
+    ${
+      draft.of &&
+      html`<${Chosen} ...${{ root, path, problems }} name=${rest.name} schema=${all[picked]} draft=${draft.of} onChange=${(
+        /** @type {Draft} */ of,
+      ) => onChange({ ...draft, of })} />`
+    }
+  </${Group}>`;
+}
+
+/** What was chosen; the fields of an object stand in the group of the choice. @param {Part} props */
+function Chosen(props) {
+  const found = plain(props.schema, props.root);
+  if (props.draft.kind === 'object' && kindOf(found, props.root) === 'object') return html`<${Fields} ...${props} />`;
+  return html`<${One} ...${props} required />`;
+}
+
+const VIEWS = {
+  string: Text,
+  number: Numeric,
+  integer: Numeric,
+  boolean: Bool,
+  enum: Enum,
+  null: Nothing,
+  array: List,
+  object: Nested,
+  choice: Variant,
+};

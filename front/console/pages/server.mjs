@@ -1,0 +1,210 @@
+/** One server: everything that is known of it. */
+
+import { useState } from 'preact/hooks';
+import { changeSettings, restartServer } from '../hub/actions.mjs';
+import { href, navigateLater } from '../router.mjs';
+import { api, refresh, serversByKey, state } from '../hub/store.mjs';
+import {
+  Button,
+  Confirm,
+  CopyButton,
+  Empty,
+  Facts,
+  html,
+  Issues,
+  ItemLink,
+  Notice,
+  Page,
+  prose,
+  Section,
+  StateBadge,
+  Time,
+  toast,
+} from '../ui.mjs';
+import { serverState, shown, size } from '../words.mjs';
+import { ServerSwitch } from './servers.mjs';
+import { SettingsForm } from './parts/settings_form.mjs';
+
+/** @typedef {import('../types.mjs').Server} Server */
+
+const BACK = { href: href('servers'), label: 'Servers' };
+
+/** @param {{ args: string[] }} props */
+export default function ServerPage({ args: [key] }) {
+  const server = serversByKey.value.get(key);
+  if (server) return html`<${Known} server=${server} />`;
+  if (!state.value)
+    return html`<${Page} title=${shown(key)} back=${BACK}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
+  const back = html`<${Button} href=${BACK.href}>All servers</${Button}>`;
+  return html`<${Page} title=${shown(key)} back=${BACK}>
+    <${Empty} title="There is no such server" actions=${back}>It was renamed or deleted.</${Empty}>
+  </${Page}>`;
+}
+
+/** @param {{ server: Server }} props */
+function Known({ server }) {
+  const { key, issues, stale } = server;
+  const usable = server.state !== 'invalid';
+  const reason = usable ? server.reason : null; // else it is one of the issues
+  const [deleting, setDeleting] = useState(false);
+  const tone = serverState(server).tone;
+  return html`<${Page} title=${shown(key)} lead=${html`<${Lead} server=${server} />`} actions=${html`<${Actions} server=${server} onDelete=${() => setDeleting(true)} />`} back=${BACK}>
+    <div class="stack">
+      ${reason && html`<${Notice} error=${reason} tone=${tone === 'bad' ? 'bad' : tone === 'warn' ? 'warn' : 'info'} quiet><${Retry} server=${server} /></${Notice}>`}
+      ${server.troubles.map((trouble) => html`<${Notice} error=${trouble} tone="warn" quiet key=${trouble.message} />`)}
+      ${stale && html`<${Notice} tone="warn" quiet><p>Its entry in the file is broken now; what runs is the last version that could be used.</p></${Notice}>`}
+      <${Issues} issues=${issues} />
+      <${Hints} server=${server} />
+    </div>
+    <${Now} server=${server} />
+    <${Stderr} server=${server} />
+    <${Definition} server=${server} />
+    ${
+      usable &&
+      html`<${Section} title="Settings" note="Kept in hub.json, beside YAMCP's files. A change takes effect at once.">
+      <${SettingsForm} key=${key} server=${server} />
+    </${Section}>`
+    }
+    ${deleting && html`<${Delete} server=${server} onClose=${() => setDeleting(false)} />`}
+  </${Page}>`;
+}
+
+/** @param {{ server: Server }} props */
+function Lead({ server }) {
+  return html`<div class="row">
+    <${ServerSwitch} server=${server} />
+    <${StateBadge} server=${server} />
+    ${server.since > 0 && html`<span>for <${Time} at=${server.since} plain /></span>`}
+  </div>`;
+}
+
+/** @param {{ server: Server, onDelete: () => void }} props */
+function Actions({ server: { key, state: how }, onDelete }) {
+  const runs = how !== 'stopped' && how !== 'invalid' && how !== 'unknown';
+  return html`
+    ${runs && html`<${Button} icon="restart" onClick=${() => restartServer(key)}>Restart</${Button}>`}
+    <${Button} icon="edit" href=${href('edit-server', [key])}>Edit</${Button}>
+    <${Button} icon="trash" onClick=${onDelete}>Delete</${Button}>
+  `;
+}
+
+/** @param {{ server: Server }} props */
+function Retry({ server: { attempts, retry_at } }) {
+  if (!attempts && !retry_at) return null;
+  return html`<p class="muted small">
+    ${attempts > 0 && `${attempts === 1 ? '1 start' : `${attempts} starts`} failed. `}
+    ${retry_at ? html`Next try: <${Time} at=${retry_at} due />.` : ''}
+  </p>`;
+}
+
+/** What the server would offer if it had each client for itself. @param {{ server: Server }} props */
+function Hints({ server: { key, hints, settings } }) {
+  const change = async () => {
+    await changeSettings(key, { session: 'per_client' });
+    toast(`${shown(key)}: one process for each client from now on`);
+  };
+  return html`${hints.map(
+    (hint) => html`<${Notice} tone="info" quiet key=${hint}>
+      <p>${prose(hint)}</p>
+      ${settings.session === 'shared' && hint.includes('per_client') && html`<${Button} onClick=${change}>Run one process for each client</${Button}>`}
+    </${Notice}>`,
+  )}`;
+}
+
+/** @param {{ server: Server }} props */
+function Now({ server }) {
+  const {
+    pids,
+    instances,
+    session,
+    memory_bytes,
+    restarts,
+    attempts,
+    retry_at,
+    transport,
+    era,
+    server_name,
+    server_version,
+  } = server;
+  const { tools, resources, prompts, calls_in_flight, since, state: how } = server;
+  if (how === 'invalid' || how === 'unknown') return null;
+  /** @type {[any, any][]} */
+  const facts = [
+    [
+      how === 'ready' || how === 'degraded' ? 'Up for' : 'In this state for',
+      since > 0 && html`<${Time} at=${since} plain />`,
+    ],
+    ['Tools', tools],
+    ['Resources', resources],
+    ['Prompts', prompts],
+    ['Calls in flight', calls_in_flight],
+    ['Memory', memory_bytes > 0 && size(memory_bytes)],
+    [pids.length === 1 ? 'Process' : 'Processes', pids.length > 0 && pids.join(', ')],
+    ['Instances', session === 'per_client' && instances],
+    ['Restarts', restarts],
+    ['Failed starts', attempts > 0 && attempts],
+    ['Next try', retry_at && html`<${Time} at=${retry_at} due />`],
+    ['Transport', TRANSPORTS[transport] ?? transport],
+    ['Protocol', era && (era === 'modern' ? '2026-07-28 (stateless)' : 'Up to 2025-11-25')],
+    ['Says it is', [server_name, server_version].filter(Boolean).join(' ')],
+  ];
+  return html`<${Section} title="Now"><div class="card"><${Facts} facts=${facts} /></div></${Section}>`;
+}
+
+/** @type {Record<string, string>} */
+const TRANSPORTS = { stdio: 'stdio', sse: 'SSE', http: 'Streamable HTTP', websocket: 'WebSocket' };
+
+/** @param {{ server: Server }} props */
+function Stderr({ server: { key, stderr } }) {
+  if (stderr.length === 0) return null;
+  const text = stderr.join('\n');
+  return html`<${Section} title="Last lines on stderr" actions=${html`<${CopyButton} text=${text} label=${`stderr of ${shown(key)}`} />`}>
+    <pre class="wrap stderr" tabindex="0" role="region" aria-label="Last lines on stderr">${text}</pre>
+  </${Section}>`;
+}
+
+/** @param {{ server: Server }} props */
+function Definition({ server }) {
+  const { key, namespace, command, args = [], cwd, env = {}, url, headers = {}, workspaces } = server;
+  const values = Object.entries(url ? headers : env);
+  /** @type {[any, any][]} */
+  const facts = [
+    [url ? 'Address' : 'Command', (url ?? command) && html`<code class="break">${url ?? command}</code>`],
+    [
+      'Arguments',
+      args.length > 0 &&
+        html`<ol class="plain args">${args.map((arg) => html`<li><code class="break">${arg}</code></li>`)}</ol>`,
+    ],
+    ['Directory', cwd && html`<code class="break">${cwd}</code>`],
+    [
+      url ? 'Headers' : 'Environment',
+      values.length > 0 &&
+        html`<ul class="plain args">${values.map(([name, value]) => html`<li><code class="break">${name}=${value === '********' ? '••••••' : value}</code></li>`)}</ul>`,
+    ],
+    ['Namespace', namespace !== key && html`<code>${namespace}</code>`],
+    [
+      'Workspaces',
+      workspaces.length > 0
+        ? html`<ul class="plain args">${workspaces.map((name) => html`<li><${ItemLink} page="workspaces" name=${name} /></li>`)}</ul>`
+        : html`<span class="muted">none: no client can reach it</span>`,
+    ],
+  ];
+  const edit = html`<${Button} icon="edit" href=${href('edit-server', [key])}>Edit</${Button}>`;
+  return html`<${Section} title="Definition" actions=${edit}><div class="card definition"><${Facts} facts=${facts} /></div></${Section}>`;
+}
+
+/** @param {{ server: Server, onClose: () => void }} props */
+function Delete({ server: { key, workspaces, hash }, onClose }) {
+  const confirm = async () => {
+    const go = navigateLater();
+    await api.del('/api/hub/servers', { key, ...(hash && { expect: hash }) });
+    await refresh();
+    onClose();
+    toast(`${shown(key)}: deleted`);
+    go('servers');
+  };
+  return html`<${Confirm} title=${`Delete ${shown(key)}?`} action="Delete server" onConfirm=${confirm} onClose=${onClose}>
+    <p>Its definition is removed from providers.json${workspaces.length > 0 ? `, and its tools from ${workspaces.map(shown).join(', ')}` : ''}. Calls in flight finish first.</p>
+    <p>Secrets in it are not kept anywhere else by the hub. To stop it for a while, switch it off instead.</p>
+  </${Confirm}>`;
+}

@@ -1,0 +1,173 @@
+/** All servers: how they are, and why. */
+
+import { useState } from 'preact/hooks';
+import { going, restartServer, switchServer } from '../hub/actions.mjs';
+import { matches } from '../data/filter.mjs';
+import { href } from '../router.mjs';
+import { state } from '../hub/store.mjs';
+import {
+  Button,
+  Choice,
+  Empty,
+  Field,
+  html,
+  Issues,
+  ItemLink,
+  Page,
+  prose,
+  StateBadge,
+  Switch,
+  Table,
+  Time,
+} from '../ui.mjs';
+import { serverState, shown, size } from '../words.mjs';
+
+/** @typedef {import('../types.mjs').Server} Server */
+
+/** The page. */
+export default function Servers() {
+  const { servers = [], hub } = state.value ?? {};
+  const actions = html`<${Button} icon="import" href=${href('import')}>Import</${Button}>
+    <${Button} primary icon="plus" href=${href('add-server')}>Add server</${Button}>`;
+  const lead = 'What the hub keeps running, once for all workspaces that use it.';
+  if (!hub) return html`<${Page} title="Servers" lead=${lead}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
+  if (servers.length === 0 && hub.adapter === 'away')
+    return html`<${Page} title="Servers" lead=${lead}><p class="muted">Nothing is known of them yet.</p></${Page}>`;
+  if (servers.length === 0)
+    return html`<${Page} title="Servers" lead=${lead}>
+      <${Empty} icon="servers" title="No servers yet" actions=${actions}>A server is a program or an address that offers tools by MCP. Paste the configuration of another client, or enter one.</${Empty}>
+    </${Page}>`;
+  return html`<${Page} title="Servers" lead=${lead} actions=${actions}>
+    <${Listed} servers=${servers} />
+    <div class="after"><${Issues} issues=${hub.issues} /></div>
+  </${Page}>`;
+}
+
+/** @param {Server} server */
+const troubled = (server) =>
+  ['warn', 'bad'].includes(serverState(server).tone) || server.issues.some((issue) => issue.severity === 'error');
+
+/** @param {{ servers: Server[] }} props */
+function Listed({ servers }) {
+  const [wanted, want] = useState('');
+  const [which, choose] = useState('all');
+  const trouble = servers.filter(troubled).length;
+  const listed = servers.filter(
+    (server) =>
+      (which === 'all' || troubled(server)) &&
+      matches(wanted, [server.key, server.namespace, server.command, server.url, ...server.workspaces]),
+  );
+  const options = [
+    { value: 'all', label: `All ${servers.length}` },
+    { value: 'trouble', label: `With problems ${trouble}` },
+  ];
+  return html`
+    ${
+      servers.length > 3 &&
+      html`<div class="toolbar">
+      <${Field} label="Find a server" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a server' }} />
+      <${Choice} label="Which servers" value=${which} options=${options} onChange=${choose} />
+    </div>`
+    }
+    ${listed.length > 0 ? html`<${ServerTable} label="Servers" servers=${listed} />` : html`<p class="muted">${wanted === '' ? 'No server has a problem.' : `No server matches “${wanted}”.`}</p>`}
+  `;
+}
+
+/** A figure, where the sidecar tells it. @param {Server} server @param {number} figure */
+function known({ state: how }, figure) {
+  return how === 'unknown' || how === 'invalid' ? '–' : figure;
+}
+
+/** @param {{ label: string, servers: Server[], short?: boolean }} props */
+export function ServerTable({ label, servers, short = false }) {
+  /** @type {any[]} */
+  const columns = [
+    {
+      id: 'switch',
+      title: 'On or off',
+      hide: true,
+      cell: (/** @type {Server} */ server) => html`<${ServerSwitch} server=${server} />`,
+    },
+    {
+      id: 'name',
+      title: 'Server',
+      bare: true,
+      cell: (/** @type {Server} */ server) => html`<${Named} server=${server} />`,
+    },
+    { id: 'state', title: 'State', cell: (/** @type {Server} */ server) => html`<${StateBadge} server=${server} />` },
+    { id: 'tools', title: 'Tools', align: 'end', cell: (/** @type {Server} */ server) => known(server, server.tools) },
+    {
+      id: 'memory',
+      title: 'Memory',
+      align: 'end',
+      cell: (/** @type {Server} */ server) => (server.memory_bytes ? size(server.memory_bytes) : '–'),
+    },
+    {
+      id: 'since',
+      title: 'For',
+      align: 'end',
+      cell: (/** @type {Server} */ server) => html`<${Time} at=${server.since} plain />`,
+    },
+    {
+      id: 'restarts',
+      title: 'Restarts',
+      align: 'end',
+      cell: (/** @type {Server} */ server) => known(server, server.restarts),
+    },
+    {
+      id: 'workspaces',
+      title: 'Workspaces',
+      cell: (/** @type {Server} */ server) => html`<${InWorkspaces} names=${server.workspaces} />`,
+    },
+    {
+      id: 'restart',
+      title: 'Restart',
+      hide: true,
+      cell: (/** @type {Server} */ server) => html`<${Restart} server=${server} />`,
+    },
+  ];
+  const left = short ? columns.filter(({ id }) => id !== 'workspaces') : columns;
+  return html`<${Table} label=${label} columns=${left} rows=${servers} rowKey=${(/** @type {Server} */ server) => server.key} />`;
+}
+
+/** @param {{ server: Server }} props */
+function Named({ server }) {
+  const { reason, issues } = server;
+  const issue = issues.find(({ severity }) => severity === 'error');
+  const why = troubled(server) ? (reason ?? issue) : null;
+  return html`<div class="server-name"><${ItemLink} page="servers" name=${server.key} /></div>
+    <div class="muted small cut launch mono">${launchText(server)}</div>
+    ${why && html`<div class="small why why-${serverState(server).tone}">${prose(why.message)}</div>`}`;
+}
+
+/** The command line or address of a server, on one line. @param {Server} server */
+export function launchText({ command, args = [], url }) {
+  return url ?? [command, ...args].filter(Boolean).join(' ');
+}
+
+/** @param {{ server: Server, label?: string }} props */
+export function ServerSwitch({ server: { key, enabled, state: how } }) {
+  if (how === 'invalid') return null;
+  return html`<${Switch}
+    on=${enabled}
+    going=${going.value.get(`server:${key}`)}
+    label=${shown(key)}
+    onChange=${(/** @type {boolean} */ on) => switchServer(key, on)}
+  />`;
+}
+
+/** @param {{ server: Server }} props */
+function Restart({ server: { key, state: how } }) {
+  if (how === 'invalid' || how === 'stopped' || how === 'unknown') return null;
+  return html`<${Button} icon="restart" quiet label=${`Restart ${shown(key)}`} onClick=${() => restartServer(key)} />`;
+}
+
+/** @param {{ names: string[] }} props */
+function InWorkspaces({ names }) {
+  if (names.length === 0) return html`<span class="muted">none</span>`;
+  const others = names.slice(1).map(shown).join(', ');
+  return html`<div class="in-workspaces">
+    <span class="cut"><${ItemLink} page="workspaces" name=${names[0]} /></span>
+    ${others && html`<span class="muted" title=${others}>+${names.length - 1}<span class="unseen"> (${others})</span></span>`}
+  </div>`;
+}

@@ -1,0 +1,240 @@
+/** One tool: what it is, what it takes and answers, and a form to call it. */
+
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { href } from '../router.mjs';
+import { isObject } from '../forms/schema.mjs';
+import { draftOf, finished } from '../forms/schema_draft.mjs';
+import { execute } from '../hub/store.mjs';
+import { announce, Button, Choice, CopyButton, Field, html, Icon, ItemLink, Notice, now, Tabs } from '../ui.mjs';
+import { Fields } from './parts/schema_form.mjs';
+import { SchemaView } from './parts/schema_view.mjs';
+import { ToolResult, took } from './parts/tool_result.mjs';
+
+/** @typedef {import('../forms/schema_draft.mjs').Draft} Draft @typedef {import('../forms/schema_check.mjs').Problem} Problem */
+/** @typedef {import('../data/tool_list.mjs').Tool} Tool @typedef {import('../types.mjs').Workspace} Workspace */
+
+const TIMEOUT = 60; // seconds, unless one says otherwise
+const LONGEST = 3600;
+
+/** @param {{ workspace: Workspace, tool: Tool, server: string }} props */
+export function ToolDetail({ workspace, tool, server }) {
+  const call = useCall(workspace.name, tool);
+  const heading = useRef(/** @type {HTMLElement|null} */ (null));
+  useEffect(() => heading.current?.focus({ preventScroll: matchMedia('(min-width: 60rem)').matches }), []);
+  const title = tool.title ?? tool.annotations?.title;
+  const tabs = [
+    { id: 'call', title: 'Call', body: () => html`<${CallForm} call=${call} />` },
+    {
+      id: 'takes',
+      title: 'Input',
+      body: () => html`<${SchemaView} schema=${schemaOf(tool)} none="It takes no arguments." />`,
+    },
+    ...(isObject(tool.outputSchema)
+      ? [
+          {
+            id: 'answers',
+            title: 'Output',
+            body: () => html`<${SchemaView} schema=${tool.outputSchema} none="Nothing is said of its fields." />`,
+          },
+        ]
+      : []),
+  ];
+  return html`<article class="tool stack" aria-labelledby="tool-title">
+    <a class="back explorer-back" href=${href('tools', [], { workspace: workspace.name })}><${Icon} name="back" />All tools</a>
+    <div>
+      <div class="tool-name">
+        <h2 id="tool-title" tabindex="-1" ref=${heading}>${title ?? tool.name}</h2>
+        <${CopyButton} text=${tool.name} label="name of the tool">Copy name</${CopyButton}>
+      </div>
+      ${title && html`<p><code>${tool.name}</code></p>`}
+      <p class="muted">${server && html`of the server <${ItemLink} page="servers" name=${server} />`} <${Hints} tool=${tool} /></p>
+    </div>
+    ${tool.description && html`<p class="prose">${tool.description}</p>`}
+    <${Tabs} label="Tool" tabs=${tabs} />
+  </article>`;
+}
+
+/** What the server says of the tool's effects: hints, which it may get wrong. @param {{ tool: Tool }} props */
+function Hints({ tool }) {
+  const said = tool.annotations ?? {};
+  const hints = [
+    said.readOnlyHint && ['reads only', 'It says that it changes nothing.'],
+    !said.readOnlyHint && said.destructiveHint && ['may destroy', 'It says that it may delete or overwrite things.'],
+    said.idempotentHint && ['repeatable', 'It says that calling it again changes nothing more.'],
+    said.openWorldHint && ['reaches out', 'It says that it deals with things outside, such as the web.'],
+  ].filter((hint) => Array.isArray(hint));
+  return hints.map(([word, title]) => html`<span class="tag" title=${title} key=${word}>${word}</span> `);
+}
+
+/** The tool's input schema, as one that has properties. @param {Tool} tool @returns {import('../forms/schema.mjs').Schema} */
+function schemaOf(tool) {
+  const schema = isObject(tool.inputSchema) ? tool.inputSchema : {};
+  return { ...schema, type: 'object', properties: isObject(schema.properties) ? schema.properties : {} };
+}
+
+/** The state of a call: what is filled in, whether it runs, what came back. @param {string} workspace @param {Tool} tool */
+function useCall(workspace, tool) {
+  const schema = schemaOf(tool);
+  const [draft, setDraft] = useState(() => draftOf(schema, undefined, schema, true));
+  const [json, setJson] = useState(/** @type {string|null} */ (null)); // text of the JSON view, null where the form is shown
+  const [timeout, setTimeoutText] = useState(String(TIMEOUT));
+  const [tried, setTried] = useState(false);
+  const [since, setSince] = useState(0);
+  const [outcome, setOutcome] = useState(/** @type {{ result?: any, error?: any, seconds: number }|null} */ (null));
+  const { value, problems } = json === null ? finished(schema, draft) : parsed(json, schema);
+  const reset = () => {
+    const blank = draftOf(schema, undefined, schema, true);
+    setDraft(blank);
+    setJson(json === null ? null : pretty(finished(schema, blank).value));
+    setTried(false);
+    setOutcome(null);
+  };
+  const run = async () => {
+    setTried(true);
+    if (problems.length > 0 || secondsOf(timeout) === null || since) return false;
+    const begin = Date.now();
+    setSince(begin / 1000);
+    setOutcome(null);
+    const done = await execute(
+      workspace,
+      tool.name,
+      /** @type {any} */ (value ?? {}),
+      secondsOf(timeout) ?? TIMEOUT,
+    ).catch((error) => ({ error, seconds: (Date.now() - begin) / 1000 }));
+    setSince(0);
+    setOutcome(done);
+    announce(said(done));
+    return true;
+  };
+  return {
+    schema,
+    draft,
+    setDraft,
+    json,
+    setJson,
+    timeout,
+    setTimeoutText,
+    tried,
+    since,
+    outcome,
+    value,
+    problems,
+    reset,
+    run,
+  };
+}
+
+/** @param {any} done */
+function said({ result, error, seconds }) {
+  if (error) return `No result: ${error.message}`;
+  return `${result?.isError ? 'The tool reports an error' : 'Done'} after ${took(seconds)}`;
+}
+
+/** @param {string} text @param {any} schema @returns {{ value: unknown, problems: Problem[] }} */
+function parsed(text, schema) {
+  if (text.trim() === '') return finished(schema, { kind: 'json', text: '{}' });
+  const found = finished(schema, { kind: 'json', text });
+  const whole = isObject(found.value) || found.problems.length > 0;
+  return whole ? found : { value: undefined, problems: [{ path: '', message: 'The arguments must be an object.' }] };
+}
+
+/** Seconds of a timeout as typed; null where that is none. @param {string} text */
+function secondsOf(text) {
+  const seconds = Number(text);
+  return text.trim() && seconds > 0 && seconds <= LONGEST ? seconds : null;
+}
+
+const pretty = (/** @type {unknown} */ value) => JSON.stringify(value ?? {}, null, 2);
+
+/** @param {{ call: ReturnType<typeof useCall> }} props */
+function CallForm({ call }) {
+  const form = useRef(/** @type {HTMLFormElement|null} */ (null));
+  const submit = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (await call.run()) return;
+    setTimeout(() =>
+      /** @type {HTMLElement|null|undefined} */ (
+        form.current?.querySelector('[aria-invalid="true"], .wrong[tabindex]')
+      )?.focus(),
+    );
+  };
+  const keys = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) submit(event);
+  };
+  return html`<form class="call stack" noValidate ref=${form} onSubmit=${submit} onKeyDown=${keys} aria-label="Call the tool">
+    <${View} call=${call} />
+    <${Arguments} call=${call} />
+    ${call.tried && call.problems.length > 0 && html`<${Wrong} problems=${call.problems} />`}
+    <div class="call-foot">
+      <${Button} type="submit" primary icon="play" busy=${call.since > 0}>${call.since > 0 ? html`Calling… <${Elapsed} since=${call.since} />` : 'Call'}</${Button}>
+      <${Button} onClick=${call.reset}>Reset</${Button}>
+      <${Field}
+        label="Give up after (seconds)"
+        value=${call.timeout}
+        onInput=${call.setTimeoutText}
+        error=${secondsOf(call.timeout) === null ? `A number up to ${LONGEST}.` : undefined}
+        attrs=${{ inputmode: 'decimal', size: 6 }}
+      />
+    </div>
+    ${call.outcome && html`<section class="call-result" aria-label="Result"><${ToolResult} ...${call.outcome} /></section>`}
+  </form>`;
+}
+
+/** @param {{ since: number }} props */
+function Elapsed({ since }) {
+  return html`<span aria-hidden="true">${Math.max(0, Math.round(now.value - since))} s</span>`;
+}
+
+/** Form or JSON; what one holds goes over into the other. @param {{ call: ReturnType<typeof useCall> }} props */
+function View({ call }) {
+  const show = (/** @type {string} */ view) => {
+    if (view === 'json') return call.setJson(pretty(call.value));
+    if (!isObject(call.value) && call.json?.trim()) {
+      announce('The form cannot show this: it is not a JSON object.');
+      return call.setJson(call.json);
+    }
+    call.setDraft(draftOf(call.schema, call.value ?? {}, call.schema, true));
+    return call.setJson(null);
+  };
+  const options = [
+    { value: 'form', label: 'Form' },
+    { value: 'json', label: 'JSON' },
+  ];
+  return html`<${Choice} label="Arguments as" value=${call.json === null ? 'form' : 'json'} options=${options} onChange=${show} />`;
+}
+
+/** @param {{ call: ReturnType<typeof useCall> }} props */
+function Arguments({ call }) {
+  const problems = call.tried ? call.problems : [];
+  if (call.json !== null) {
+    return html`<${Field}
+      label="Arguments"
+      kind="textarea"
+      mono
+      help="A JSON object"
+      value=${call.json}
+      onInput=${call.setJson}
+      error=${problems.length > 0 ? problems.map(inWords).join(' ') : undefined}
+      attrs=${{ rows: Math.min(24, Math.max(6, call.json.split('\n').length + 1)) }}
+    />`;
+  }
+  if (
+    Object.keys(call.schema.properties).length === 0 &&
+    !call.draft.other &&
+    (call.schema.additionalProperties ?? false) === false
+  ) {
+    return html`<p class="muted">It takes no arguments.</p>`;
+  }
+  return html`<${Fields} schema=${call.schema} root=${call.schema} draft=${call.draft} path="" problems=${problems} onChange=${call.setDraft} />`;
+}
+
+/** @param {Problem} problem */
+const inWords = ({ path, message }) => (path ? `${path.slice(1)}: ${message}` : message);
+
+/** @param {{ problems: Problem[] }} props */
+function Wrong({ problems }) {
+  return html`<${Notice}>
+    <p>Not called yet. ${problems.length === 1 ? 'One thing is' : `${problems.length} things are`} not right:</p>
+    <ul>${problems.slice(0, 10).map((problem) => html`<li key=${inWords(problem)}>${inWords(problem)}</li>`)}</ul>
+  </${Notice}>`;
+}

@@ -1,0 +1,147 @@
+/** One workspace: where clients connect and how, its servers, what is wrong with it. */
+
+import { useState } from 'preact/hooks';
+import { href, navigateLater } from '../router.mjs';
+import { snippets } from '../data/snippets.mjs';
+import { api, refresh, serversByKey, state, workspacesByName } from '../hub/store.mjs';
+import {
+  Button,
+  Confirm,
+  Copyable,
+  CopyButton,
+  Empty,
+  Facts,
+  html,
+  Issues,
+  Notice,
+  Page,
+  Section,
+  StateBadge,
+  Tabs,
+  toast,
+} from '../ui.mjs';
+import { shown, workspaceState } from '../words.mjs';
+import { ServerTable } from './servers.mjs';
+import { counts, WorkspaceSwitch } from './workspaces.mjs';
+
+/** @typedef {import('../types.mjs').Workspace} Workspace */
+
+const BACK = { href: href('workspaces'), label: 'Workspaces' };
+
+/** @param {{ args: string[] }} props */
+export default function WorkspacePage({ args: [name] }) {
+  const workspace = workspacesByName.value.get(name);
+  if (workspace) return html`<${Known} workspace=${workspace} />`;
+  if (!state.value)
+    return html`<${Page} title=${shown(name)} back=${BACK}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
+  const back = html`<${Button} href=${BACK.href}>All workspaces</${Button}>`;
+  return html`<${Page} title=${shown(name)} back=${BACK}>
+    <${Empty} title="There is no such workspace" actions=${back}>It was renamed or deleted, or its entry cannot be used.</${Empty}>
+  </${Page}>`;
+}
+
+/** @param {{ workspace: Workspace }} props */
+function Known({ workspace }) {
+  const { name, issues, error } = workspace;
+  const [deleting, setDeleting] = useState(false);
+  const actions = html`<${Button} icon="edit" href=${href('edit-workspace', [name])}>Edit</${Button}>
+    <${Button} icon="trash" onClick=${() => setDeleting(true)}>Delete</${Button}>`;
+  const lead = html`<div class="row"><${WorkspaceSwitch} workspace=${workspace} /><${StateBadge} workspace=${workspace} /><span>${counts(workspace)}</span></div>`;
+  return html`<${Page} title=${shown(name)} lead=${lead} actions=${actions} back=${BACK}>
+    ${error && html`<div class="banner"><${Notice} error=${error} tone=${workspaceState(workspace).tone === 'bad' ? 'bad' : 'warn'} quiet /></div>`}
+    <${Issues} issues=${issues} />
+    <${Connect} workspace=${workspace} />
+    <${Members} workspace=${workspace} />
+    <${Details} workspace=${workspace} />
+    ${deleting && html`<${Delete} workspace=${workspace} onClose=${() => setDeleting(false)} />`}
+  </${Page}>`;
+}
+
+/** @param {{ workspace: Workspace }} props */
+function Connect({ workspace }) {
+  const { enabled, http_url, sse_url, direct_http_url, direct_sse_url } = workspace;
+  const guarded = state.value?.hub.protected ?? false;
+  const tabs = snippets(workspace, { token: guarded }).map((snippet) => ({
+    id: snippet.id,
+    title: snippet.title,
+    body: () => html`<${Snippet} snippet=${snippet} />`,
+  }));
+  return html`<${Section} title="Connect a client">
+    <div class="card">
+      ${!enabled && html`<p class="muted off-note">Switched off: clients that connect now are told so, and get its tools as soon as it is on.</p>`}
+      <${Copyable} name="Streamable HTTP" text=${http_url} label="Streamable HTTP URL" />
+      <${Copyable} name="SSE" text=${sse_url} label="SSE URL" />
+      ${
+        direct_http_url &&
+        html`<details class="direct">
+        <summary>Without the web front between: a little faster, from this machine</summary>
+        <${Copyable} name="Streamable HTTP" text=${direct_http_url} label="direct Streamable HTTP URL" />
+        <${Copyable} name="SSE" text=${direct_sse_url} label="direct SSE URL" />
+      </details>`
+      }
+      ${guarded && html`<p class="help">Clients need a token: put one in the place of <code>YOUR_TOKEN</code>. Each should have a key of its own: <code>hubctl keys add NAME</code>, limited to this workspace with <code>--workspace</code>.</p>`}
+      <${Tabs} label="Clients" tabs=${tabs} />
+    </div>
+  </${Section}>`;
+}
+
+/** @param {{ snippet: import('../data/snippets.mjs').Snippet }} props */
+function Snippet({ snippet: { title, file, text, note } }) {
+  return html`<div class="snippet">
+    <div class="snippet-head">
+      <span class="muted small break">${file ?? ''}</span>
+      <${CopyButton} text=${text} label=${`${title} snippet`} />
+    </div>
+    <pre tabindex="0" role="region" aria-label=${`Snippet for ${title}`}>${text}</pre>
+    ${note && html`<p class="help">${note}</p>`}
+  </div>`;
+}
+
+/** @param {{ workspace: Workspace }} props */
+function Members({ workspace: { name, servers } }) {
+  const members = servers.flatMap((key) => serversByKey.value.get(key) ?? []);
+  const add = html`<${Button} icon="edit" href=${href('edit-workspace', [name])}>Choose servers</${Button}>`;
+  return html`<${Section} title="Servers" actions=${members.length > 0 && add}>
+    ${
+      members.length > 0
+        ? html`<${ServerTable} label="Servers of this workspace" servers=${members} short />`
+        : html`<${Empty} icon="servers" title="No servers in it" actions=${add}>Clients can connect, but find no tools.</${Empty}>`
+    }
+  </${Section}>`;
+}
+
+/** @param {{ workspace: Workspace }} props */
+function Details({ workspace: { name, slug, tools, resources, prompts, sessions, name_template, state: how } }) {
+  const serves = how !== 'off' && how !== 'unknown';
+  const open = html`<${Button} icon="tools" href=${href('tools', [], { workspace: name })}>Open its tools</${Button}>`;
+  return html`<${Section} title="Details" actions=${serves && open}>
+    <div class="card">
+      <${Facts}
+        facts=${[
+          ['Tools', serves && tools],
+          ['Resources', serves && resources],
+          ['Prompts', serves && prompts],
+          ['Sessions', serves && sessions],
+          ['Names of tools', html`<code>${name_template}</code>`],
+          ['In URLs', html`<code>${slug}</code>`],
+        ]}
+      />
+    </div>
+  </${Section}>`;
+}
+
+/** @param {{ workspace: Workspace, onClose: () => void }} props */
+function Delete({ workspace: { name, sessions, servers, hash }, onClose }) {
+  const confirm = async () => {
+    const go = navigateLater();
+    await api.del('/api/hub/workspaces', { name, ...(hash && { expect: hash }) });
+    await refresh();
+    onClose();
+    toast(`${shown(name)}: deleted`);
+    go('workspaces');
+  };
+  return html`<${Confirm} title=${`Delete ${shown(name)}?`} action="Delete workspace" onConfirm=${confirm} onClose=${onClose}>
+    <p>Its addresses stop working${sessions > 0 ? `, and ${sessions === 1 ? 'the client' : `the ${sessions} clients`} connected to it can call nothing any more` : ''}.</p>
+    <p>${servers.length > 0 ? 'Its servers stay: they only lose their place in this workspace.' : 'No server is touched.'} To stop it for a while, switch it off instead.</p>
+  </${Confirm}>`;
+}

@@ -1,0 +1,201 @@
+/** Add or edit a workspace. */
+
+import { useEffect, useState } from 'preact/hooks';
+import { storedMembers } from '../hub/actions.mjs';
+import { matches } from '../data/filter.mjs';
+import {
+  DEFAULT_TEMPLATE,
+  exampleName,
+  membersOf,
+  moved,
+  pickedKeys,
+  templateFault,
+  toggled,
+} from '../forms/members.mjs';
+import { href, navigateLater } from '../router.mjs';
+import { api, refresh, serversByKey, state, workspacesByName } from '../hub/store.mjs';
+import { Button, Checkbox, Empty, Field, html, Notice, Page, StateBadge, toast } from '../ui.mjs';
+import { count, shown } from '../words.mjs';
+
+/** @typedef {import('../forms/members.mjs').Members} Members @typedef {import('../types.mjs').Workspace} Workspace */
+
+const FILTER_FROM = 9; // servers
+
+/** @param {{ args: string[], query: Record<string, string> }} props */
+export default function WorkspacePage({ args: [name] }) {
+  const editing = name !== undefined;
+  const [workspace] = useState(() => workspacesByName.value.get(name));
+  const [stored, setStored] = useState(/** @type {string[]|null} */ (null));
+  const [error, setError] = useState(/** @type {any} */ (null));
+  useEffect(() => {
+    if (editing) storedMembers(name).then((members) => setStored(members ?? workspace?.servers ?? []), setError);
+  }, [name]);
+  const back = editing
+    ? { href: href('workspaces', [name]), label: shown(name) }
+    : { href: href('workspaces'), label: 'Workspaces' };
+  const title = editing ? `Edit ${shown(name)}` : 'Add a workspace';
+  const frame = (/** @type {any} */ inside) => html`<${Page} title=${title} back=${back}>${inside}</${Page}>`;
+  if (error) return frame(html`<${Notice} error=${error} />`);
+  if (editing && !workspace) return frame(html`<${Empty} title="There is no such workspace" />`);
+  if (editing && !stored) return frame(html`<p class="muted" aria-busy="true">Loading…</p>`);
+  return frame(html`<${WorkspaceForm} workspace=${workspace} stored=${stored ?? []} />`);
+}
+
+/**
+ * @param {{ workspace?: Workspace, stored: string[] }} props `stored`: its members as the file has them
+ */
+function WorkspaceForm({ workspace, stored }) {
+  const [name, setName] = useState(workspace?.name ?? '');
+  const [template, setTemplate] = useState(workspace?.name_template || DEFAULT_TEMPLATE);
+  const [members, setMembers] = useState(() =>
+    membersOf(
+      stored,
+      (state.value?.servers ?? []).map(({ key }) => key),
+    ),
+  );
+  const [expect, setExpect] = useState(workspace?.hash);
+  const [tried, setTried] = useState(false);
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const [busy, setBusy] = useState(false);
+  const picked = pickedKeys(members);
+  const faults = { name: nameFault(name, workspace), template: templateFault(template, picked.length) };
+  const save = async (/** @type {string} */ over = '') => {
+    setTried(true);
+    if (faults.name || faults.template) return focusWrong();
+    const go = navigateLater();
+    setBusy(true);
+    setError(null);
+    try {
+      await write(workspace, stored, { name, servers: picked, template, expect: over || expect });
+      toast(`${shown(name)}: saved`);
+      go('workspaces', [name]);
+    } catch (reason) {
+      setError(reason);
+    }
+    setBusy(false);
+  };
+  const conflict = error?.code === 'EDIT_CONFLICT';
+  return html`<form class="form" noValidate onSubmit=${(/** @type {Event} */ event) => [event.preventDefault(), save()]}>
+    <div class="card">
+      <${Field} label="Name" required value=${name} onInput=${setName} error=${tried && faults.name} help=${workspace ? 'Under another name it keeps its settings; its addresses change with it.' : 'Any text. What stands in its addresses is made of it.'} />
+      <${MembersField} members=${members} onChange=${setMembers} />
+      <${TemplateField} template=${template} picked=${picked} onInput=${setTemplate} fault=${faults.template} />
+    </div>
+    ${error && !conflict && html`<div class="after"><${Notice} error=${error} /></div>`}
+    ${
+      conflict &&
+      workspace &&
+      html`<${Conflict} workspace=${workspace} onTake=${(
+        /** @type {string[]} */ theirs,
+        /** @type {string} */ hash,
+      ) => {
+        setMembers(membersOf(theirs, members.keys));
+        setExpect(hash);
+        setError(null);
+      }} onOverwrite=${() => save(error.data?.hash ?? workspacesByName.value.get(workspace.name)?.hash)} />`
+    }
+    <div class="form-foot">
+      <${Button} type="submit" primary busy=${busy}>${workspace ? 'Save' : 'Add workspace'}</${Button}>
+      <${Button} quiet href=${workspace ? href('workspaces', [workspace.name]) : href('workspaces')}>Cancel</${Button}>
+    </div>
+  </form>`;
+}
+
+/**
+ * @param {Workspace|undefined} workspace
+ * @param {string[]} stored
+ * @param {{ name: string, servers: string[], template: string, expect?: string }} wanted
+ */
+async function write(workspace, stored, { name, servers, template, expect }) {
+  const body = { name, servers };
+  const same =
+    name === workspace?.name && expect === workspace.hash && JSON.stringify(servers) === JSON.stringify(stored);
+  if (!workspace) await api.post('/api/hub/workspaces', {}, body);
+  else if (!same)
+    await api.put('/api/hub/workspaces', { name: workspace.name }, { ...body, ...(expect && { expect }) });
+  const before = workspace?.name_template || DEFAULT_TEMPLATE;
+  const patched = { name_template: template };
+  if (template !== before) await api.patch('/api/hub/workspaces', { name }, patched).catch(toast.error); // the rest is written
+  await refresh();
+}
+
+/** @param {string} name @param {Workspace|undefined} workspace */
+function nameFault(name, workspace) {
+  if (name === '' && workspace?.name !== '') return 'Give it a name.';
+  const taken = name !== workspace?.name && workspacesByName.value.has(name);
+  return taken ? 'Another workspace is called that.' : '';
+}
+
+function focusWrong() {
+  requestAnimationFrame(() =>
+    /** @type {HTMLElement|null} */ (document.querySelector('[aria-invalid="true"]'))?.focus(),
+  );
+}
+
+/** @param {{ members: Members, onChange: (members: Members) => void }} props */
+function MembersField({ members, onChange }) {
+  const [wanted, want] = useState('');
+  const picked = pickedKeys(members);
+  const listed = members.keys.filter((key) => matches(wanted, [key]));
+  if (members.keys.length === 0)
+    return html`<div class="field"><p class="label">Servers</p><p class="help">There are none yet. <a href=${href('add-server')}>Add a server</a> first, or come back later.</p></div>`;
+  return html`<fieldset class="group">
+    <legend>Servers</legend>
+    <p class="help">${count(picked.length, 'server')} of ${members.keys.length} picked. Their order is that of the tools in lists.</p>
+    ${members.keys.length >= FILTER_FROM && html`<${Field} label="Find a server" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a server' }} />`}
+    <ul class="plain pick-list">
+      ${listed.map((key) => html`<${Member} key=${key} name=${key} place=${picked.indexOf(key)} last=${picked.length - 1} onToggle=${() => onChange(toggled(members, key))} onMove=${(/** @type {-1|1} */ by) => onChange(moved(members, key, by))} />`)}
+    </ul>
+  </fieldset>`;
+}
+
+/** @param {{ name: string, place: number, last: number, onToggle: () => void, onMove: (by: -1|1) => void }} props */
+function Member({ name, place, last, onToggle, onMove }) {
+  const server = serversByKey.value.get(name);
+  const move = (/** @type {-1|1} */ by) => (/** @type {any} */ event) => {
+    const button = event.currentTarget;
+    onMove(by);
+    requestAnimationFrame(() => {
+      const other = button.previousElementSibling ?? button.nextElementSibling;
+      (button.disabled ? other : button).focus(); // a moved element loses the focus, and so does one at the end
+    });
+  };
+  return html`<li class="pick ${place >= 0 ? 'is-picked' : ''}">
+    <${Checkbox} label=${shown(name)} checked=${place >= 0} onChange=${onToggle} />
+    <span class="pick-state">${server ? html`<${StateBadge} server=${server} />` : html`<${StateBadge} tone="warn" word="Does not exist" />`}</span>
+    <span class="pick-move">
+      ${
+        place >= 0 &&
+        html`<${Button} icon="up" quiet label=${`Move ${shown(name)} up`} disabled=${place === 0} onClick=${move(-1)} />
+        <${Button} icon="down" quiet label=${`Move ${shown(name)} down`} disabled=${place === last} onClick=${move(1)} />`
+      }
+    </span>
+  </li>`;
+}
+
+/** @param {{ template: string, picked: string[], onInput: (text: string) => void, fault: string }} props */
+function TemplateField({ template, picked, onInput, fault }) {
+  const namespace = serversByKey.value.get(picked[0])?.namespace ?? 'files';
+  const example = exampleName(template, namespace, 'read_file');
+  const help = html`How clients see its tools. A tool read_file of the namespace ${shown(namespace)} is called <code>${example}</code>.
+    ${template !== DEFAULT_TEMPLATE && html` <button type="button" class="link" onClick=${() => onInput(DEFAULT_TEMPLATE)}>Reset</button>`}`;
+  return html`<${Field} label="Names of tools" mono value=${template} onInput=${onInput} help=${help} error=${fault} />`;
+}
+
+/** Somebody else changed it meanwhile. @param {{ workspace: Workspace, onTake: (members: string[], hash: string) => void, onOverwrite: () => void }} props */
+function Conflict({ workspace: { name }, onTake, onOverwrite }) {
+  const [theirs, setTheirs] = useState(/** @type {string[]|null} */ (null));
+  useEffect(() => {
+    storedMembers(name).then(setTheirs, toast.error);
+  }, [name]);
+  const hash = workspacesByName.value.get(name)?.hash ?? '';
+  return html`<div class="after"><${Notice} tone="warn">
+    <p><strong>Somebody else changed this workspace meanwhile.</strong> Nothing was written.</p>
+    ${theirs ? html`<p>It has these servers now: ${theirs.length > 0 ? theirs.map(shown).join(', ') : 'none'}.</p>` : html`<p>It is not there any more.</p>`}
+    <div class="actions">
+      ${theirs && html`<${Button} onClick=${() => onTake(theirs, hash)}>Take theirs</${Button}>`}
+      <${Button} danger onClick=${onOverwrite}>Overwrite with mine</${Button}>
+    </div>
+    <p class="code">EDIT_CONFLICT</p>
+  </${Notice}></div>`;
+}

@@ -1,0 +1,121 @@
+/** All workspaces: on or off, how they are, where clients connect. */
+
+import { useState } from 'preact/hooks';
+import { going, switchWorkspace } from '../hub/actions.mjs';
+import { matches } from '../data/filter.mjs';
+import { href } from '../router.mjs';
+import { serversByKey, state } from '../hub/store.mjs';
+import { Button, Copyable, ItemLink, StateBadge, Switch } from '../ui/controls.mjs';
+import { Field } from '../ui/form.mjs';
+import { html } from '../ui/html.mjs';
+import { Icon } from '../ui/icons.mjs';
+import { Issues } from '../ui/notice.mjs';
+import { Empty, Page } from '../ui/page.mjs';
+import { count, serverState, shown } from '../words.mjs';
+
+const CHIPS = 12;
+const FILTER_FROM = 9; // workspaces
+
+/** @typedef {import('../types.mjs').Workspace} Workspace */
+
+/** The page. */
+export default function Workspaces() {
+  const [wanted, want] = useState('');
+  const { workspaces = [], hub } = state.value ?? {};
+  const add = html`<${Button} primary icon="plus" href=${href('add-workspace')}>Add workspace</${Button}>`;
+  const lead = 'Each workspace is one address with the tools of all its servers.';
+  if (!hub)
+    return html`<${Page} title="Workspaces" lead=${lead}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
+  if (workspaces.length === 0 && hub.adapter === 'away')
+    return html`<${Page} title="Workspaces" lead=${lead}><p class="muted">Nothing is known of them yet.</p></${Page}>`;
+  if (workspaces.length === 0) return html`<${Page} title="Workspaces" lead=${lead}><${FirstSteps} /></${Page}>`;
+  const listed = workspaces.filter((workspace) => matches(wanted, [workspace.name, ...workspace.servers]));
+  return html`<${Page} title="Workspaces" lead=${lead} actions=${add}>
+    ${workspaces.length >= FILTER_FROM && html`<div class="toolbar"><${Field} label="Find a workspace" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a workspace' }} /></div>`}
+    <ul class="plain stack">${listed.map((workspace) => html`<${Card} key=${workspace.name} workspace=${workspace} />`)}</ul>
+    ${listed.length === 0 && html`<p class="muted">No workspace has “${wanted}” in its name or servers.</p>`}
+    <div class="after"><${Issues} issues=${hub.issues} /></div>
+  </${Page}>`;
+}
+
+/** What to do on a first visit. */
+function FirstSteps() {
+  const servers = state.value?.servers.length ?? 0;
+  if (servers > 0)
+    return html`<${Empty} icon="workspaces" title="No workspace yet" actions=${html`<${Button} primary icon="plus" href=${href('add-workspace')}>Add workspace</${Button}>`}>
+      <p>${count(servers, 'server is', 'servers are')} here, but no client can reach ${servers === 1 ? 'it' : 'them'}. Put ${servers === 1 ? 'it' : 'them'} into a workspace: it gives clients one address for all its tools.</p>
+    </${Empty}>`;
+  const actions = html`<${Button} primary icon="import" href=${href('import')}>Import a configuration</${Button}>
+    <${Button} icon="plus" href=${href('add-server')}>Add a server</${Button}>`;
+  return html`<${Empty} icon="workspaces" title="Nothing here yet" actions=${actions}>
+    <ol class="steps">
+      <li>Add MCP servers: paste what Claude Desktop, Cursor or VS Code have, or enter one.</li>
+      <li>Put them into a workspace.</li>
+      <li>Copy its address into your client.</li>
+    </ol>
+  </${Empty}>`;
+}
+
+/** @param {{ workspace: Workspace }} props */
+function Card({ workspace }) {
+  const { name, enabled, issues, error } = workspace;
+  const more = issues.filter((issue) => issue.severity !== 'info').length + (error ? 1 : 0);
+  return html`<li class="card workspace ${enabled ? '' : 'is-off'}">
+    <div class="workspace-head">
+      <${WorkspaceSwitch} workspace=${workspace} />
+      <div class="workspace-name">
+        <h2><${ItemLink} page="workspaces" name=${name} /></h2>
+        <p class="muted small">${counts(workspace)}</p>
+      </div>
+      <${StateBadge} workspace=${workspace} />
+    </div>
+    <${Urls} workspace=${workspace} />
+    ${workspace.servers.length > 0 && html`<${Chips} workspace=${workspace} />`}
+    ${more > 0 && html`<p class="small problem"><${Icon} name="warn" /><a href=${href('workspaces', [name])}>${count(more, 'problem')}<span class="unseen"> of ${shown(name)}</span></a></p>`}
+  </li>`;
+}
+
+/** @param {{ workspace: Workspace }} props */
+export function WorkspaceSwitch({ workspace: { name, enabled } }) {
+  return html`<${Switch}
+    on=${enabled}
+    going=${going.value.get(`workspace:${name}`)}
+    label=${shown(name)}
+    onChange=${(/** @type {boolean} */ on) => switchWorkspace(name, on)}
+  />`;
+}
+
+/** @param {Workspace} workspace */
+export function counts({ servers, ready, tools, sessions, state: how }) {
+  if (how === 'off' || how === 'unknown') return count(servers.length, 'server');
+  const parts = [`${ready} of ${count(servers.length, 'server')} ready`, count(tools, 'tool')];
+  return [...parts, sessions > 0 && count(sessions, 'session')].filter(Boolean).join(' · ');
+}
+
+/** @param {{ workspace: Workspace }} props */
+function Urls({ workspace: { name, http_url, sse_url } }) {
+  return html`<div class="urls">
+    <${Copyable} name="Streamable HTTP" text=${http_url} label=${`Streamable HTTP URL of ${shown(name)}`} />
+    <${Copyable} name="SSE" text=${sse_url} label=${`SSE URL of ${shown(name)}`} />
+  </div>`;
+}
+
+/** @param {{ workspace: Workspace }} props */
+function Chips({ workspace: { name, servers } }) {
+  const rest = servers.length - CHIPS;
+  const ready = (/** @type {string} */ key) => serversByKey.value.get(key)?.state === 'ready';
+  const order = rest > 0 ? [...servers].sort((a, b) => Number(ready(a)) - Number(ready(b))) : servers;
+  return html`<ul class="plain chips" aria-label=${`Servers of ${shown(name)}`}>
+    ${order.slice(0, CHIPS).map((key) => html`<li key=${key}><${Chip} name=${key} /></li>`)}
+    ${rest > 0 && html`<li><a class="chip" href=${href('workspaces', [name])}>${rest} more</a></li>`}
+  </ul>`;
+}
+
+/** @param {{ name: string }} props */
+function Chip({ name }) {
+  const server = serversByKey.value.get(name);
+  const { word, tone } = server ? serverState(server) : { word: 'Unknown', tone: 'off' };
+  const said =
+    tone === 'ok' ? html`<span class="unseen">: ${word}</span>` : html`<span class="chip-state">${word}</span>`;
+  return html`<a class="chip chip-${tone}" href=${href('servers', [name])}><span class="dot" aria-hidden="true"></span><span class="cut">${shown(name)}</span>${said}</a>`;
+}

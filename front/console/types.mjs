@@ -1,0 +1,16 @@
+/**
+ * What pages know of the hub.
+ *
+ * @typedef {import('../server/state/state.mjs').State} State
+ * @typedef {import('../server/state/state.mjs').HubState} Hub
+ * @typedef {import('../server/state/state.mjs').WorkspaceState} Workspace
+ * @typedef {import('../server/state/state.mjs').ServerState} Server
+ * @typedef {import('../server/state/state.mjs').Change} Change
+ * @typedef {import('../server/state/state.mjs').Told} Problem
+ * @typedef {State['hub']['issues'][number]} Issue
+ *
+ * @typedef {'ok'|'busy'|'warn'|'bad'|'off'} Tone
+ * @typedef {{ at: number, kind: 'hub'|'workspace'|'server', subject: string, text: string, tone: Tone, loud?: boolean }} Happening `at` in Unix seconds; `loud`: worth saying aloud
+ */
+
+export {};

@@ -1,0 +1,53 @@
+/** What the hub adds to YAMCP-UI's pages. They are drawn by React, which removes and makes parts at will: so whatever
+ * changes, it is looked again at what is there, and what is missing is added. */
+
+import { el, say, set } from './dom.mjs';
+import { logOut } from '/hub/assets/hub/login.mjs';
+import { encodeIds } from './ids.mjs';
+import { Live } from './live.mjs';
+import { Remount } from './remount.mjs';
+import { refreshServers } from './servers.mjs';
+import { Viewer } from './viewer.mjs';
+import { Switches } from './workspaces.mjs';
+
+const notice = el('div', { role: 'status', class: 'hub-notice' });
+const live = new Live(refresh);
+const switches = new Switches(live);
+const viewer = new Viewer(live);
+const remount = new Remount(live, switches);
+
+function refresh() {
+  addLink();
+  switches.refresh();
+  refreshServers(live);
+  viewer.refresh();
+  remount.refresh();
+  showNotice();
+}
+
+/** The way to the console, and out of a hub that wants a login, in each of the page's menus. */
+function addLink() {
+  for (const menu of document.querySelectorAll('nav')) {
+    if (!menu.querySelector('.hub-link')) menu.append(el('a', { href: '/hub/', class: 'hub-link' }, 'Hub console'));
+    if (live.state?.hub.protected && !menu.querySelector('.hub-logout')) {
+      menu.append(el('button', { type: 'button', class: 'hub-link hub-logout', onclick: logOut }, 'Log out'));
+    }
+  }
+}
+
+function showNotice() {
+  if (!notice.isConnected) document.body.append(notice);
+  const text = troubles().join(' ');
+  say(notice, text);
+  set(notice, 'data-shown', Boolean(text));
+}
+
+/** @returns {string[]} */
+function troubles() {
+  if (live.lost) return ['The connection to the hub is lost; what is shown may be old. It is tried again by itself.'];
+  return (live.state?.hub.errors ?? []).map(({ code, message, hint }) => `${code}: ${message} ${hint}`);
+}
+
+encodeIds((kind, name) => Boolean(kind === 'servers' ? live.server(name) : live.workspace(name)));
+new MutationObserver(refresh).observe(document.body, { childList: true, subtree: true, characterData: true });
+refresh();

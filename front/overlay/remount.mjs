@@ -1,0 +1,141 @@
+/** YAMCP-UI's pages load their lists once. When a list has changed elsewhere, its page is left and entered again, unseen. */
+
+import { cellText, heading, serverList, workspaceList } from './page.mjs';
+
+/** @import {ServerState, State} from '../server/state/state.mjs' */
+
+/** Milliseconds that a page may lag behind: after an edit of its own it loads by itself. */
+const LAG = 500;
+/** Milliseconds that a page gets to be left. */
+const LEAVE = 200;
+const ELSEWHERE = '/settings'; // a page of its own that loads nothing
+const OCCUPIED = '[role=dialog], [role=alertdialog], [role=menu], [role=listbox]';
+
+/** Loads the lists of pages anew. */
+export class Remount {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  /** What was wanted when it was last tried: a page that shows things otherwise is not tried for ever. */
+  #tried = '';
+  /** Of each dashboard that was seen: the figures when it was. @type {WeakMap<Element, string>} */
+  #figures = new WeakMap();
+
+  /** @param {import('./live.mjs').Live} live @param {import('./workspaces.mjs').Switches} switches */
+  constructor(live, switches) {
+    this.live = live;
+    this.switches = switches;
+    for (const name of ['focusout', 'selectionchange', 'visibilitychange']) {
+      document.addEventListener(name, () => this.refresh());
+    }
+  }
+
+  /** See whether the page shows what there is; if it does not for a while, and nobody is disturbed, load it. */
+  refresh() {
+    if (!this.#wanted()) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    } else this.#timer ??= setTimeout(() => this.#due(), LAG);
+  }
+
+  #due() {
+    this.#timer = undefined;
+    const wanted = this.#wanted();
+    if (!wanted || !isCalm()) return;
+    this.#tried = wanted;
+    this.#load();
+  }
+
+  /** What the page ought to show and does not; null where all is well, or was tried. */
+  #wanted() {
+    const { state, lost } = this.live;
+    if (!state || lost) return null;
+    const [shown, wanted] = this.#compare(state);
+    return shown === null || shown === wanted || wanted === this.#tried ? null : wanted;
+  }
+
+  /** What the page shows (null: nothing yet, or it is none of these) and what it ought to. @param {State} state @returns {[string | null, string]} */
+  #compare(state) {
+    switch (location.pathname) {
+      case '/workspaces':
+        return [
+          shownWorkspaces(),
+          JSON.stringify(state.workspaces.map(({ name, servers }) => [name, servers.join('')])),
+        ];
+      case '/servers':
+        return [
+          shownServers(),
+          JSON.stringify(state.servers.map((server) => [server.key, server.namespace, launch(server)])),
+        ];
+      case '/': {
+        const card = heading('Total Servers');
+        const now = figures(state);
+        if (card && !this.#figures.has(card)) this.#figures.set(card, now);
+        return [(card && this.#figures.get(card)) ?? null, now];
+      }
+      default:
+        return [null, ''];
+    }
+  }
+
+  async #load() {
+    const here = location.pathname + location.search + location.hash;
+    const { scrollY } = window;
+    const focused = document.activeElement?.closest('tr')?.cells[0]?.textContent;
+    const before = document.querySelector('main h1');
+    go(ELSEWHERE);
+    await until(() => document.querySelector('main h1') !== before);
+    this.switches.refocus = focused ?? null;
+    go(here);
+    await until(() => Boolean(document.querySelector('main table')));
+    window.scrollTo(0, scrollY);
+  }
+}
+
+/** Nobody types, has a dialog open, or has something selected. The focus of a switch is given back. */
+function isCalm() {
+  const active = document.activeElement;
+  const busy = active?.closest('main') && !active.matches('.hub-switch');
+  const selecting = document.getSelection()?.isCollapsed === false;
+  return !busy && !selecting && document.visibilityState === 'visible' && !document.querySelector(OCCUPIED);
+}
+
+/** As if the person had gone there: the page's router listens to this. @param {string} path */
+function go(path) {
+  history.replaceState(history.state, '', path);
+  window.dispatchEvent(new PopStateEvent('popstate', { state: history.state }));
+}
+
+/** @param {() => boolean} done */
+async function until(done) {
+  const end = performance.now() + LEAVE;
+  while (!done() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve));
+}
+
+/** @returns {string | null} */
+function shownWorkspaces() {
+  const found = workspaceList();
+  if (!found) return heading('No workspaces') && '[]';
+  const members = (/** @type {HTMLTableRowElement} */ row) =>
+    cellText(row, found, 'Servers').replace(/^No servers$/, '');
+  return JSON.stringify(found.rows.map((row) => [cellText(row, found, 'Name'), members(row)]));
+}
+
+/** @returns {string | null} */
+function shownServers() {
+  const found = serverList();
+  if (!found) return heading('No servers') && '[]';
+  const texts = (/** @type {HTMLTableRowElement} */ row) =>
+    ['Name', 'Namespace', 'Configuration'].map((title) => cellText(row, found, title));
+  return JSON.stringify(found.rows.map(texts));
+}
+
+/** @param {ServerState} server */
+function launch({ type, command, args = [], url }) {
+  return type === 'stdio' ? [command, ...args].join(' ') : (url ?? '');
+}
+
+/** What the dashboard counts. @param {State} state */
+function figures({ hub, servers, workspaces }) {
+  const issues = [hub, ...servers, ...workspaces].map((item) => item.issues.length);
+  return JSON.stringify([servers.map((item) => item.state), workspaces.map((item) => item.enabled), issues]);
+}

@@ -1,0 +1,140 @@
+/** Each row of the Workspaces table: a switch with the state beside it, and the endpoint's URLs. */
+
+import { ApiError, api } from '/hub/assets/hub/api.mjs';
+import { workspaceState } from '/hub/assets/words.mjs';
+import { address, announce, el, say, set } from './dom.mjs';
+import { cellText, workspaceList } from './page.mjs';
+
+/**
+ * @import {WorkspaceState} from '../server/state/state.mjs'
+ * @typedef {{name: string, cells: HTMLTableCellElement[], update: (workspace: WorkspaceState | undefined) => void}} Row
+ */
+
+/** The switches of the page, which live as long as it; rows of the table come and go below them. */
+export class Switches {
+  /** @type {WeakMap<HTMLTableRowElement, Row>} */
+  #rows = new WeakMap();
+  /** Where the hub has not answered yet: what the switch is to become. @type {Map<string, boolean>} */
+  #pending = new Map();
+  /** @type {Map<string, ApiError>} */
+  #errors = new Map();
+  /** The workspace whose switch is to get the focus back, once its row is there again. @type {string | null} */
+  refocus = null;
+
+  /** @param {import('./live.mjs').Live} live */
+  constructor(live) {
+    this.live = live;
+  }
+
+  /** See that the table is as it has to be. */
+  refresh() {
+    const found = workspaceList();
+    if (!found || !this.live.state) return;
+    addHeads(found.table);
+    for (const tr of found.rows) {
+      const name = cellText(tr, found, 'Name');
+      this.#row(tr, name).update(this.live.workspace(name));
+      if (this.refocus === name) {
+        this.refocus = null;
+        tr.querySelector('button')?.focus();
+      }
+    }
+  }
+
+  /** The row's own part; made anew where the row is another workspace's now. @param {HTMLTableRowElement} tr @param {string} name */
+  #row(tr, name) {
+    const known = this.#rows.get(tr);
+    if (known?.name === name && known.cells.every((cell) => cell.parentElement === tr)) return known;
+    for (const cell of known?.cells ?? []) cell.remove();
+    const row = this.#make(name);
+    tr.lastElementChild?.before(...row.cells);
+    this.#rows.set(tr, row);
+    return row;
+  }
+
+  /** @param {string} name @returns {Row} */
+  #make(name) {
+    const toggle = el('button', {
+      type: 'button',
+      role: 'switch',
+      class: 'hub-switch',
+      'aria-label': `Workspace ${name} on/off`,
+      onclick: () => this.#toggle(name),
+    });
+    const word = el('span', { class: 'hub-word' });
+    const detail = el('span', { class: 'hub-detail' });
+    const trouble = el('div', { role: 'alert', class: 'hub-trouble' });
+    const urls = el('td', { class: 'hub-cell' });
+    const line = el('div', { class: 'hub-line' }, toggle, word);
+    const update = (/** @type {WorkspaceState | undefined} */ workspace) => {
+      set(toggle, 'disabled', !workspace);
+      showSwitch(toggle, this.#pending.get(name), workspace?.enabled ?? false);
+      const { word: text, tone } = workspace ? workspaceState(workspace) : { word: 'Not in the hub', tone: 'off' };
+      say(word, text);
+      set(word, 'data-tone', tone);
+      say(detail, workspace ? detailOf(workspace) : '');
+      say(trouble, troubleOf(this.#errors.get(name) ?? workspace?.error));
+      showUrls(urls, name, workspace);
+    };
+    return { name, cells: [el('td', { class: 'hub-cell' }, line, detail, trouble), urls], update };
+  }
+
+  /** Of many clicks the last one counts: the hub is asked until it has done what is wanted. @param {string} name */
+  async #toggle(name) {
+    const workspace = this.live.workspace(name);
+    if (!workspace) return;
+    const asking = this.#pending.has(name);
+    this.#pending.set(name, !(this.#pending.get(name) ?? workspace.enabled));
+    this.#errors.delete(name);
+    this.refresh();
+    if (asking) return;
+    try {
+      for (let asked = null; asked !== this.#pending.get(name);) {
+        asked = this.#pending.get(name);
+        const answer = await api.post(`/api/hub/workspaces/${asked ? 'start' : 'stop'}`, { name });
+        this.live.take(answer.workspace);
+      }
+      announce(`Workspace ${name} is ${this.#pending.get(name) ? 'on' : 'off'}.`);
+    } catch (error) {
+      this.#errors.set(name, error instanceof ApiError ? error : new ApiError({}));
+    } finally {
+      this.#pending.delete(name);
+      this.refresh();
+    }
+  }
+}
+
+/** @param {HTMLTableElement} table */
+function addHeads(table) {
+  const row = table.tHead?.rows[0];
+  if (!row || row.querySelector('.hub-head')) return;
+  const like = row.cells[0]?.className ?? '';
+  const heads = ['State', 'Endpoint'].map((title) => el('th', { scope: 'col', class: `${like} hub-head` }, title));
+  row.lastElementChild?.before(...heads);
+}
+
+/** @param {Element} toggle @param {boolean | undefined} pending @param {boolean} enabled */
+function showSwitch(toggle, pending, enabled) {
+  set(toggle, 'aria-checked', String(pending ?? enabled));
+  set(toggle, 'aria-busy', String(pending !== undefined));
+}
+
+/** @param {WorkspaceState} workspace */
+function detailOf({ enabled, servers, ready, tools, sessions }) {
+  if (!enabled) return '';
+  const parts = [`${ready} of ${servers.length} ready`, `${tools} tools`];
+  return [...parts, ...(sessions ? [`${sessions} connected`] : [])].join(' · ');
+}
+
+/** @param {{code: string, message: string, hint: string} | null | undefined} error */
+function troubleOf(error) {
+  return error ? `${error.code}: ${error.message} ${error.hint}` : '';
+}
+
+/** @param {HTMLElement} cell @param {string} name @param {WorkspaceState | undefined} workspace */
+function showUrls(cell, name, workspace) {
+  const { sse_url = '', http_url = '' } = workspace ?? {};
+  const shown = [...cell.querySelectorAll('code')].map((code) => code.textContent);
+  if (shown.join('\n') === [sse_url, http_url].filter(Boolean).join('\n')) return;
+  cell.replaceChildren(...(workspace ? [address('SSE', name, sse_url), address('HTTP', name, http_url)] : []));
+}

@@ -1,0 +1,249 @@
+// The one place that every request and WebSocket passes, whoever asks for what: the guard, and in a protected hub a token.
+
+import { Attempts } from './attempts.mjs';
+import { clientAddress, isSecure } from '../http/client.mjs';
+import { cookieIn, cookieKey, Cookies, LIFETIME, setCookie } from './cookie.mjs';
+import { FrontError } from '../errors.mjs';
+import { Guard } from './guard.mjs';
+import { Keyring } from './keys.mjs';
+import { isOwnPage } from '../http/origin.mjs';
+import { SIDECAR_PAGES } from '../sidecar/sidecar_pages.mjs';
+
+/**
+ * @import {IncomingMessage} from 'node:http'
+ * @import {Area} from './guard.mjs'
+ * @import {Principal} from './keys.mjs'
+ * @import {Login} from './cookie.mjs'
+ * @typedef {{principal: Principal, login: Login | null, whole: boolean}} Who  `login`: of the cookie, where it was not a
+ *   bearer's; `whole`: the page's secret came with it
+ */
+
+/** All that wants no token: paths, exactly so, and their methods. */
+export const FREE = /** @type {Readonly<Record<string, readonly string[]>>} */ (
+  Object.freeze({ '/healthz': ['GET', 'HEAD'], '/login': ['GET', 'HEAD', 'POST'] })
+);
+/** Among the subprotocols of a WebSocket, which can have no other header: the page's secret. */
+const IN_PROTOCOLS = /(?:^|,)\s*hub-page\.([\w-]{1,64})\s*(?:,|$)/;
+/** Characters from which on nobody guesses a token: a right one is let in though its address has tried too many wrong ones. */
+const UNGUESSABLE = 32;
+/** What a client may not say to the sidecar in the front's name, and what is the front's alone to know. */
+const NOT_PASSED = /^(cookie|x-hub-front|x-hub-page|forwarded|x-forwarded-.*|x-real-ip)$/;
+
+/** Who may what. Of an unprotected hub everybody may everything that the guard lets pass. */
+export class Auth {
+  /** @type {WeakMap<object, Who>} */
+  #who = new WeakMap();
+
+  /**
+   * @param {import('../settings.mjs').Settings} settings @param {import('../log.mjs').Log} log
+   * @param {{attempts?: Attempts}} [parts]
+   * @throws {FrontError} SETTING_INVALID: the data directory cannot be used
+   */
+  constructor(settings, log, { attempts = new Attempts() } = {}) {
+    this.settings = settings;
+    this.log = log;
+    this.attempts = attempts;
+    this.guard = new Guard(settings);
+    this.keyring = settings.protected ? new Keyring(settings, log) : null;
+    this.cookies = settings.protected ? new Cookies(cookieKey(settings.cookieKeyFile)) : null;
+  }
+
+  /**
+   * Let a request pass; says to which area it goes.
+   * @param {IncomingMessage} request
+   * @returns {Area}
+   * @throws {FrontError} TOKEN_REQUIRED, TOKEN_INVALID, KEY_FORBIDDEN, TOO_MANY_ATTEMPTS, and the guard's
+   */
+  pass(request) {
+    const bearer = this.keyring ? this.#bearer(request) : null;
+    const area = this.guard.pass(request, { bearer: bearer !== null });
+    if (this.keyring) this.#admit(request, area, bearer);
+    return area;
+  }
+
+  /** Whose request it is; null: nobody's, or the hub is not protected. @param {object} request */
+  who(request) {
+    return this.#who.get(request) ?? null;
+  }
+
+  /** Whether whoever asks may know everything. @param {object} request */
+  isAdmin(request) {
+    const who = this.who(request);
+    return !this.keyring || Boolean(who?.principal.admin && who.whole);
+  }
+
+  /**
+   * Whether one who was let in would still be.
+   * @param {object} request
+   * @returns {() => boolean}
+   */
+  holds(request) {
+    const who = this.who(request);
+    if (!this.keyring || !who) return () => !this.keyring;
+    return () => Boolean(this.keyring?.current(who.principal) && (!who.login || this.cookies?.lasts(who.login)));
+  }
+
+  /**
+   * Whose token this is.
+   * @param {string} token @param {IncomingMessage} request  that it came with
+   * @returns {Principal}
+   * @throws {FrontError} TOKEN_INVALID, TOO_MANY_ATTEMPTS
+   */
+  prove(token, request) {
+    const address = this.addressOf(request);
+    const wait = this.attempts.wait(address);
+    const known = wait === 0 || token.length >= UNGUESSABLE ? this.keyring?.check(token) : null;
+    if (known) return known;
+    if (wait > 0) throw tooMany(wait);
+    const last = this.attempts.failed(address);
+    this.log.warning('a wrong token', { code: 'TOKEN_INVALID', address });
+    if (last) this.log.warning('too many wrong tokens', { code: 'TOO_MANY_ATTEMPTS', address });
+    throw new FrontError('TOKEN_INVALID');
+  }
+
+  /** Where a request comes from. @param {IncomingMessage} request */
+  addressOf(request) {
+    return clientAddress(/** @type {any} */ (request), this.settings.trustedProxies);
+  }
+
+  // --- cookies -----------------------------------------------------------------------------------------------------
+
+  /**
+   * What logs a browser in: a header, and the secret for its page.
+   * @param {Principal} principal @param {IncomingMessage} request
+   */
+  welcome(principal, request) {
+    const value = this.cookies?.make(principal) ?? '';
+    return { header: this.#cookie(request, value, LIFETIME), secret: this.cookies?.secret(value) ?? '' };
+  }
+
+  /** The header that logs a browser out; its login counts no more, wherever it is kept. @param {IncomingMessage} request */
+  farewell(request) {
+    const login = this.who(request)?.login;
+    if (login) this.cookies?.end(login);
+    return this.#cookie(request, '', 0);
+  }
+
+  /** @param {IncomingMessage} request @param {string} value @param {number} age */
+  #cookie(request, value, age) {
+    const { trustedProxies, publicUrl } = this.settings;
+    const published = publicUrl?.startsWith('https:') && request.headers.host === new URL(publicUrl).host;
+    const secure = Boolean(published) || isSecure(/** @type {any} */ (request), trustedProxies);
+    return setCookie(this.#cookieName(request), value, { secure, age });
+  }
+
+  /** Of two hubs on one machine each has its own: browsers do not tell ports apart. @param {IncomingMessage} request */
+  #cookieName({ headers: { host = '' } }) {
+    return `yamcp_hub_${/:(\d{1,5})$/.exec(host)?.[1] ?? this.settings.port}`;
+  }
+
+  // --- who asks ----------------------------------------------------------------------------------------------------
+
+  /** @param {IncomingMessage} request @returns {Principal | null} */
+  #bearer(request) {
+    const [, token] = /^bearer +(.*)$/i.exec(request.headers.authorization ?? '') ?? [];
+    return token === undefined ? null : this.prove(token.trim(), request);
+  }
+
+  /** @param {IncomingMessage} request @returns {Who | null} */
+  #byCookie(request) {
+    const value = cookieIn(request.headers.cookie, this.#cookieName(request));
+    const found = this.cookies?.read(value, (id) => this.keyring?.holder(id) ?? null);
+    return found ? { ...found, whole: Boolean(this.cookies?.isWhole(value, secretIn(request.headers))) } : null;
+  }
+
+  /** @param {IncomingMessage} request @param {Area} area @param {Principal | null} bearer */
+  #admit(request, area, bearer) {
+    const who = bearer
+      ? { principal: bearer, login: null, whole: true }
+      : area === 'mcp'
+        ? null
+        : this.#byCookie(request);
+    const foreign = Boolean(who?.login) && !this.#isOwn(request, area);
+    if (who && !foreign) this.#who.set(request, who);
+    if (isFree(request) || isEntry(request, area)) return;
+    if (!who) throw new FrontError('TOKEN_REQUIRED');
+    if (area !== 'mcp' && !who.principal.admin) throw new FrontError('KEY_FORBIDDEN');
+    if (foreign)
+      throw new FrontError('ORIGIN_REFUSED', 'The request does not say that it comes from a page of the hub.');
+    if (!who.whole && isMoreThanPage(request, area)) throw new FrontError('PAGE_SECRET_REQUIRED');
+  }
+
+  /**
+   * A browser sends its cookie for whatever page asks it to. It counts for the hub's own pages, and where a person
+   * follows a link to one: there the page that has the link reads nothing.
+   * @param {IncomingMessage} request @param {Area} area
+   */
+  #isOwn({ method, url = '', headers }, area) {
+    const changes = isChange({ method, headers });
+    if (isOwnPage(headers, this.guard.named, { said: changes })) return true;
+    const isPage = (area === 'hub' || area === 'other') && !SIDECAR_PAGES.includes(pathOf(url));
+    return !changes && isPage && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
+  }
+
+  // --- to the sidecar ----------------------------------------------------------------------------------------------
+
+  /**
+   * Make a request one that the front hands on: with what it knows of the client, and without what is for itself alone.
+   * @param {IncomingMessage} request
+   * @returns {IncomingMessage} the same
+   */
+  vouch(request) {
+    if (!this.keyring) return request;
+    const address = this.addressOf(request);
+    const { headers } = request;
+    for (const name of Object.keys(headers)) if (NOT_PASSED.test(name)) delete headers[name];
+    headers['x-forwarded-for'] = address;
+    return request;
+  }
+}
+
+/** @param {Pick<IncomingMessage, 'method' | 'headers'>} request */
+const isChange = ({ method, headers }) => (method !== 'GET' && method !== 'HEAD') || headers.upgrade !== undefined;
+
+/**
+ * Whether a cookie alone, which a program on another port of the host may have, is not enough: data, changes, connections.
+ * @param {IncomingMessage} request @param {Area} area
+ */
+function isMoreThanPage(request, area) {
+  const path = pathOf(request.url ?? '');
+  return path !== '/logout' && (area === 'api' || isChange(request) || SIDECAR_PAGES.includes(path));
+}
+
+/** The page's secret that came with a request. @param {import('node:http').IncomingHttpHeaders} headers */
+function secretIn(headers) {
+  const { 'x-hub-page': header, 'sec-websocket-protocol': protocols = '' } = headers;
+  return typeof header === 'string' ? header : (IN_PROTOCOLS.exec(protocols)?.[1] ?? '');
+}
+
+/** @param {IncomingMessage} request */
+const isFree = ({ method = '', url = '' }) => Object.hasOwn(FREE, pathOf(url)) && FREE[pathOf(url)].includes(method);
+
+/**
+ * Whether somebody comes by a link that has a token: what it leads to is answered with a cookie and the same link without.
+ * @param {IncomingMessage} request @param {Area} area
+ */
+export function isEntry({ method, url = '', headers }, area) {
+  if ((method !== 'GET' && method !== 'HEAD') || (area !== 'hub' && area !== 'other') || headers.upgrade) return false;
+  const { accept = '*/*' } = headers;
+  const page = accept.includes('text/html') || accept === '*/*';
+  return (
+    page && [undefined, 'document'].includes(/** @type {any} */ (headers['sec-fetch-dest'])) && tokenIn(url) !== null
+  );
+}
+
+/** The token in a URL; null: there is none. @param {string} url */
+export function tokenIn(url) {
+  const at = url.indexOf('?');
+  return at < 0 ? null : new URLSearchParams(url.slice(at + 1)).get('token');
+}
+
+/** @param {string} url */
+export const pathOf = (url) => url.split('?')[0];
+
+/** @param {number} wait */
+function tooMany(wait) {
+  return new FrontError('TOO_MANY_ATTEMPTS', `Too many wrong tokens came from this address; wait ${wait} s.`, {
+    data: { retry_after: wait },
+  });
+}

@@ -1,0 +1,135 @@
+// The cookie of a browser that has logged in: signed, bound to the token that it logged in with, for 30 days.
+
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { FrontError } from '../errors.mjs';
+
+/** Seconds that a login lasts. */
+export const LIFETIME = 30 * 86_400;
+/** Logins that were ended by a log-out and are remembered as such. */
+const MOST_ENDED = 10_000;
+const KEY_BYTES = 32;
+const VALUE = /^([a-z0-9]{1,16})\.(\d{1,12})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})$/;
+
+/**
+ * @typedef {import('./keys.mjs').Principal} Principal
+ * @typedef {{id: string, expires: number, nonce: string}} Login  `expires` in Unix seconds
+ */
+
+/** Makes and checks the values of cookies. */
+export class Cookies {
+  /** Nonces of logins that were ended, and when they would have ended anyway. @type {Map<string, number>} */
+  #ended = new Map();
+
+  /** @param {Buffer} key @param {() => number} [clock] Unix time in seconds */
+  constructor(key, clock = () => Date.now() / 1000) {
+    this.key = key;
+    this.clock = clock;
+  }
+
+  /** The value for a principal that has shown its token. @param {Principal} principal */
+  make({ id, mark }) {
+    const login = { id, expires: Math.floor(this.clock()) + LIFETIME, nonce: randomBytes(12).toString('base64url') };
+    return `${id}.${login.expires}.${login.nonce}.${this.#sign(login, mark)}`;
+  }
+
+  /**
+   * The login that a value tells of, and whose it is; null: it is none that counts.
+   * @param {string} value
+   * @param {(id: string) => Principal | null} holder  who has that id now
+   * @returns {{login: Login, principal: Principal} | null}
+   */
+  read(value, holder) {
+    const [, id, until, nonce, signature] = VALUE.exec(value) ?? [];
+    if (!id) return null;
+    const login = { id, expires: Number(until), nonce };
+    const principal = holder(id);
+    const expected = this.#sign(login, principal?.mark ?? '');
+    if (!timingSafeEqual(Buffer.from(signature), Buffer.from(expected)) || !principal) return null;
+    return this.lasts(login) ? { login, principal } : null;
+  }
+
+  /**
+   * The other half of a login: what its pages keep, and send with all that is more than a page. Browsers send a cookie to
+   * every port of the host, whoever listens there; what a page keeps stays with its own port.
+   * @param {string} value  of the cookie
+   */
+  secret(value) {
+    return createHmac('sha256', this.key).update(`yamcp-hub page\n${value}`).digest('base64url');
+  }
+
+  /** Whether this is the other half, in constant time. @param {string} value  of the cookie @param {string} given */
+  isWhole(value, given) {
+    const [expected, found] = [Buffer.from(this.secret(value)), Buffer.from(given)];
+    return expected.length === found.length && timingSafeEqual(expected, found);
+  }
+
+  /** Whether a login has not ended. @param {Login} login */
+  lasts({ expires, nonce }) {
+    return expires > this.clock() && !this.#ended.has(nonce);
+  }
+
+  /** A person has logged out. @param {Login} login */
+  end({ nonce, expires }) {
+    const now = this.clock();
+    for (const [one, until] of this.#ended) if (until <= now) this.#ended.delete(one);
+    if (this.#ended.size >= MOST_ENDED) this.#ended.delete(/** @type {string} */ (this.#ended.keys().next().value));
+    this.#ended.set(nonce, expires);
+  }
+
+  /** @param {Login} login @param {string} mark */
+  #sign({ id, expires, nonce }, mark) {
+    return createHmac('sha256', this.key)
+      .update(`yamcp-hub cookie\n${id}\n${mark}\n${expires}\n${nonce}`)
+      .digest('base64url');
+  }
+}
+
+/**
+ * The value of a cookie of a request.
+ * @param {string | undefined} header @param {string} name
+ */
+export function cookieIn(header, name) {
+  for (const part of (header ?? '').split(';')) {
+    const at = part.indexOf('=');
+    if (at > 0 && part.slice(0, at).trim() === name) return part.slice(at + 1).trim();
+  }
+  return '';
+}
+
+/**
+ * A Set-Cookie header.
+ * @param {string} name @param {string} value @param {{secure: boolean, age: number}} options  `age` in seconds
+ */
+export function setCookie(name, value, { secure, age }) {
+  const flags = ['Path=/', `Max-Age=${age}`, 'HttpOnly', 'SameSite=Lax', ...(secure ? ['Secure'] : [])];
+  return [`${name}=${value}`, ...flags].join('; ');
+}
+
+/**
+ * The key that cookies are signed with: made once, readable by the hub's user alone.
+ * @param {string} path
+ * @returns {Buffer}
+ * @throws {FrontError} SETTING_INVALID: the data directory cannot be used
+ */
+export function cookieKey(path) {
+  try {
+    const there = existsSync(path) ? readFileSync(path) : null;
+    return there?.length === KEY_BYTES ? there : made(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new FrontError('SETTING_INVALID', `HUB_DATA_DIR: the key of cookies cannot be kept: ${why}.`);
+  }
+}
+
+/** Whole from the moment that it has its name. @param {string} path */
+function made(path) {
+  const key = randomBytes(KEY_BYTES);
+  const draft = `${path}.new`;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  rmSync(draft, { force: true });
+  writeFileSync(draft, key, { flag: 'wx', mode: 0o600, flush: true });
+  renameSync(draft, path);
+  return key;
+}

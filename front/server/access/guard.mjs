@@ -1,0 +1,185 @@
+// What every request has to pass before anything looks at it: Host, Origin, the form of its path, its size. Pure.
+
+import { FrontError } from '../errors.mjs';
+import { checkFraming } from '../http/framing.mjs';
+import { hostname, isLiteral, isNamed, isOwnPage, originHost } from '../http/origin.mjs';
+
+export { hostname };
+
+/**
+ * @typedef {import('../settings.mjs').Settings} Settings
+ * @typedef {'mcp' | 'api' | 'hub' | 'healthz' | 'other'} Area  the first segment of a path, as far as it is ours
+ * @typedef {import('../http/framing.mjs').Asked & {url?: string}} Asked
+ */
+
+const LOOPBACK = ['localhost', '127.0.0.1', '::1'];
+const AREAS = new Set(['mcp', 'api', 'hub', 'healthz']);
+const NAMED = new Set(['servers', 'workspaces', 'log-files']);
+const PLAIN = /^(\/[A-Za-z0-9_-]+)*\/?$/;
+/** Characters that no path holds as they are: controls, space, quotes, backslash, and what has to be encoded. */
+const ODD = /[\x00-\x20"#<>\\^`{|}\x7f-\uffff]/;
+const CONTROL = /[\x00-\x1f\x7f]/;
+const CLIMB = /(?:^|[/\\])\.\.(?:[/\\]|$)/;
+const ENCODED_AGAIN = /%(?:2[ef]|5c|00|25)/i;
+
+/** The allow-list and limits of one front. */
+export class Guard {
+  /** @param {Settings} settings */
+  constructor(settings) {
+    this.hosts = new Set([...LOOPBACK, settings.host, ...settings.allowedHosts]);
+    const published = settings.publicUrl ? [new URL(settings.publicUrl).origin] : [];
+    /** Whose pages are the hub's, too: hosts that were named, on whatever port, and the address that it is published at. */
+    this.named = new Set([...settings.allowedHosts, ...published]);
+    if (settings.publicUrl) this.hosts.add(hostname(new URL(settings.publicUrl).host));
+    this.protected = settings.protected;
+    this.mostBytes = settings.maxBodyBytes;
+  }
+
+  /**
+   * Let a request pass; says to which area it goes.
+   * @param {Asked} request
+   * @param {{bearer?: boolean}} [who]  `bearer`: it has a token that no page of another site has; its Host says nothing
+   * @returns {Area}
+   * @throws {FrontError} HOST_REFUSED, ORIGIN_REFUSED, PATH_INVALID, BODY_TOO_LARGE, BODY_TYPE_REFUSED,
+   *   LENGTH_REQUIRED, FRAMING_REFUSED, HEADERS_TOO_MANY
+   */
+  pass(request, { bearer = false } = {}) {
+    this.checkBody(request);
+    if (!bearer) this.checkHost(request);
+    const area = areaOf(request.url ?? '');
+    if (area === 'api' && request.method !== 'GET' && request.method !== 'HEAD') {
+      if (!bearer) this.checkPage(request);
+      checkChange(request.headers);
+    }
+    if (area === 'mcp' && !this.protected) this.#checkClient(request);
+    return area;
+  }
+
+  /**
+   * A browser's page of another site must not reach the hub, by DNS rebinding or otherwise.
+   * @param {Asked} request
+   */
+  checkHost({ headers }) {
+    const { host = '', origin } = headers;
+    const literal = this.protected && isLiteral(host);
+    if (!literal && !this.hosts.has(hostname(host))) throw new FrontError('HOST_REFUSED');
+    if (origin === undefined) return;
+    const own = this.protected
+      ? isOwnPage(headers, this.named, { said: true })
+      : this.hosts.has(originHost(origin)) || isNamed(origin, this.named);
+    if (!own) throw new FrontError('ORIGIN_REFUSED', "The Origin of the request is not one of the hub's.");
+  }
+
+  /**
+   * What changes something, or listens to everything, is for pages of the hub's own: other programs on this machine may
+   * show pages too, on other ports.
+   * @param {Asked} request
+   */
+  checkPage({ headers: { origin, host = '' } }) {
+    if (origin === undefined || isNamed(origin, this.named)) return;
+    const [page, hub] = [origin.replace(/^https?:\/\//i, ''), host].map((text) => ({
+      name: hostname(text),
+      port: portOf(text),
+    }));
+    const loopback = LOOPBACK.includes(page.name) && LOOPBACK.includes(hub.name);
+    if (page.port !== hub.port || !(loopback || page.name === hub.name)) throw new FrontError('ORIGIN_REFUSED');
+  }
+
+  /**
+   * Where no token is wanted, only Origin and Sec-Fetch-Site tell a page of another program on this machine, which may use
+   * no endpoint, from a client. Programs send neither.
+   * @param {Asked} request
+   */
+  #checkClient(request) {
+    const { origin, 'sec-fetch-site': site } = request.headers;
+    this.checkPage(request);
+    if ([undefined, 'same-origin', 'none'].includes(/** @type {any} */ (site)) || isNamed(origin, this.named)) return;
+    throw new FrontError('ORIGIN_REFUSED');
+  }
+
+  /**
+   * A request whose length is told and too much is refused before it is read, and one whose length is in doubt.
+   * @param {Asked} request
+   */
+  checkBody(request) {
+    checkFraming(request);
+    if (Number(request.headers['content-length'] ?? 0) > this.mostBytes) throw tooLarge(this.mostBytes);
+  }
+}
+
+/** @param {number} most */
+export const tooLarge = (most) => new FrontError('BODY_TOO_LARGE', `The body is larger than ${most} bytes.`);
+
+/**
+ * What a form or a script of another site could send without being asked is refused.
+ * @param {import('node:http').IncomingHttpHeaders} headers
+ */
+function checkChange(headers) {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new FrontError('ORIGIN_REFUSED');
+  const type = headers['content-type'];
+  const body = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (type === undefined ? body : !isJson(type)) throw new FrontError('BODY_TYPE_REFUSED');
+}
+
+/** @param {string} type */
+export const isJson = (type) => /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type);
+
+/** @param {string} host */
+const portOf = (host) => /:(\d+)$/.exec(host)?.[1] ?? '';
+
+/**
+ * The area of a request's URL.
+ * @param {string} url
+ * @returns {Area}
+ * @throws {FrontError} PATH_INVALID
+ */
+export function areaOf(url) {
+  const end = url.indexOf('?');
+  const path = end < 0 ? url : url.slice(0, end);
+  if (!path.startsWith('/')) throw new FrontError('PATH_INVALID', 'A path begins with a slash.');
+  const segments = path.slice(1).split('/');
+  if (!PLAIN.test(path)) checkSegments(path, segments);
+  const first = segments[0];
+  if (AREAS.has(first)) {
+    if (first === 'api' && segments.length > 1 && !/^[a-z-]*$/.test(segments[1])) throw variant();
+    return /** @type {Area} */ (first);
+  }
+  if (AREAS.has(decoded(first).toLowerCase())) throw variant();
+  return 'other';
+}
+
+const variant = () => new FrontError('PATH_INVALID', 'The path is written in lower case, without encoding.');
+
+/** @param {string} path @param {string[]} segments */
+function checkSegments(path, segments) {
+  if (ODD.test(path)) throw new FrontError('PATH_INVALID', 'The path holds characters that have to be encoded.');
+  segments.forEach((segment, index) => {
+    const text = decoded(segment);
+    if (text.includes('\0') || text === '.' || text === '..') throw new FrontError('PATH_INVALID');
+    if (segments[1] === 'log-files' && CLIMB.test(text)) throw new FrontError('PATH_INVALID');
+    if (isName(segments, index)) return;
+    if (CONTROL.test(text) || /[/\\]/.test(text)) throw new FrontError('PATH_INVALID');
+    if (ENCODED_AGAIN.test(text)) throw new FrontError('PATH_INVALID', 'The path is encoded twice.');
+    if (!segment && index < segments.length - 1) throw new FrontError('PATH_INVALID', 'The path has a double slash.');
+  });
+}
+
+/**
+ * Whether a segment is a name, under /api/servers, /api/workspaces, /api/log-files or /mcp: any text can be one, as what
+ * serves these only looks it up.
+ * @param {string[]} segments @param {number} index
+ */
+function isName(segments, index) {
+  if (segments[0] === 'mcp') return index === 1 && segments[1] !== '';
+  return index === 2 && segments[0] === 'api' && NAMED.has(segments[1]);
+}
+
+/** @param {string} segment */
+function decoded(segment) {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new FrontError('PATH_INVALID', 'The path is not encoded as UTF-8.');
+  }
+}

@@ -1,0 +1,73 @@
+// The form of keys.json, which the adapter alone writes. It is right as a whole, or nobody in it is let in. Pure.
+
+const KEY = /^yh_(k[0-9a-f]{7})_[A-Za-z0-9_-]{43}$/;
+const ID = /^k[0-9a-f]{7}$/;
+const HASH = /^[0-9a-f]{64}$/;
+const MOST_KEYS = 10_000;
+const LONGEST_NAME = 64;
+const FIELDS = ['id', 'name', 'hash', 'workspaces', 'admin', 'created'];
+
+/** @typedef {import('./keys.mjs').Principal} Principal */
+
+/** The id of the named key whose token this could be; null: it has not the form of one. @param {string} token */
+export const keyId = (token) => KEY.exec(token)?.[1] ?? null;
+
+/**
+ * The named keys.
+ * @param {Buffer} bytes  the content of keys.json
+ * @returns {Principal[]}
+ * @throws {Error} with a message that quotes no value
+ */
+export function parseKeys(bytes) {
+  const file = parsed(bytes);
+  if (!isObject(file)) throw new Error('it is not an object');
+  const { version = 1, keys = [], ...more } = file;
+  if (version !== 1 || Object.keys(more).length > 0) throw new Error('it is not of version 1');
+  if (!Array.isArray(keys) || keys.length > MOST_KEYS) throw new Error('keys is not a list of at most 10,000');
+  const found = keys.map(principalOf);
+  for (const field of /** @type {const} */ (['id', 'name'])) {
+    if (new Set(found.map((key) => key[field])).size < found.length) throw new Error(`two keys have the same ${field}`);
+  }
+  return found;
+}
+
+/** @param {Buffer} bytes @returns {unknown} */
+function parsed(bytes) {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch {
+    throw new Error('it is not JSON'); // the parser's own words quote it
+  }
+}
+
+/** @param {unknown} key @param {number} index @returns {Principal} */
+function principalOf(key, index) {
+  const wrong = isObject(key) ? wrongField(key) : 'it';
+  if (wrong) throw new Error(`keys.${index}: ${wrong} is not as it has to be`);
+  const { id, name, hash, workspaces, admin } = /** @type {any} */ (key);
+  return { id, name, workspaces, admin, mark: hash };
+}
+
+/** @param {Record<string, unknown>} key @returns {string | undefined} */
+function wrongField(key) {
+  const { id, name, hash, workspaces, admin, created } = key;
+  const right = {
+    id: typeof id === 'string' && ID.test(id),
+    name: isText(name) && name !== '' && [...name].length <= LONGEST_NAME,
+    hash: typeof hash === 'string' && HASH.test(hash),
+    workspaces: workspaces === null || (isTexts(workspaces) && admin === false),
+    admin: typeof admin === 'boolean',
+    created: Number.isFinite(created),
+  };
+  const unknown = Object.keys(key).some((field) => !FIELDS.includes(field));
+  return unknown ? 'a field' : Object.entries(right).find(([, fits]) => !fits)?.[0];
+}
+
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Whether it is text without half a character. @param {unknown} value @returns {value is string} */
+const isText = (value) => typeof value === 'string' && !/\p{Surrogate}/u.test(value);
+
+/** @param {unknown} value */
+const isTexts = (value) => Array.isArray(value) && value.every(isText);

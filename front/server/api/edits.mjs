@@ -1,0 +1,196 @@
+/**
+ * Changes of YAMCP's two files, asked of the adapter: it alone writes, and only over what was read here (compare and swap).
+ */
+
+import { fileBroken, noSuchServer, noSuchWorkspace } from './api_errors.mjs';
+import { storedEntries, unmask, unmaskConfig } from '../state/masking.mjs';
+
+const TRIES = 10; // each writer that comes between costs one
+
+/** @typedef {{content: Record<string, any>, text: string, hash: string, entries: Record<string, string>}} ConfigFile */
+
+/**
+ * One of YAMCP's files as it is now, secrets and all.
+ *
+ * @param {import('../state/hub.mjs').Hub} hub
+ * @param {'providers' | 'workspaces'} file
+ * @returns {Promise<ConfigFile>}
+ * @throws CONFIG_FILE_BROKEN: it cannot be parsed now
+ */
+export async function readConfig(hub, file) {
+  const found = await hub.desired('config', { file });
+  if (found.error || !found.content) throw fileBroken(file, found.error);
+  return { content: found.content, text: found.text ?? '{}', hash: found.hash, entries: found.entries };
+}
+
+/**
+ * The entry of a server as it is stored, secrets and all.
+ *
+ * @param {import('../state/hub.mjs').Hub} hub
+ * @param {string} key
+ * @returns {Promise<{entry: unknown, hash: string}>}
+ * @throws NO_SUCH_SERVER, CONFIG_FILE_BROKEN
+ */
+export async function storedServer(hub, key) {
+  const { content, entries } = await readConfig(hub, 'providers');
+  if (!Object.hasOwn(entries, key)) throw noSuchServer(key);
+  return { entry: storedEntries(content)(key), hash: entries[key] };
+}
+
+/**
+ * Add a server.
+ *
+ * @param {import('../state/hub.mjs').Hub} hub
+ * @param {string} key
+ * @param {Record<string, any>} entry in YAMCP's form
+ * @throws ALREADY_EXISTS, ENTRY_INVALID, MASKED_VALUE
+ */
+export async function addServer(hub, key, entry) {
+  return hub.change('put_server', { key, entry: unmask(entry, undefined), expect: '' });
+}
+
+/**
+ * Write the entry of a server anew.
+ *
+ * @param {import('../state/hub.mjs').Hub} hub
+ * @param {string} oldKey
+ * @param {{key: string, entry: Record<string, any>}} to
+ * @param {string | undefined} expect hash of the entry that the caller saw; left out: whatever is there
+ * @throws NO_SUCH_SERVER, ALREADY_EXISTS, ENTRY_INVALID, MASKED_VALUE, EDIT_CONFLICT
+ */
+export async function replaceServer(hub, oldKey, to, expect) {
+  return (await remakeServer(hub, oldKey, () => to, expect)).changed;
+}
+
+/**
+ * Write the entry of a server anew, made of what is stored.
+ *
+ * @param {import('../state/hub.mjs').Hub} hub
+ * @param {string} oldKey
+ * @param {(stored: unknown) => {key: string, entry: Record<string, any>}} make masked values in it are put back
+ * @param {string} [expect]
+ */
+export async function remakeServer(hub, oldKey, make, expect) {
+  return onceMore(expect, async () => {
+    const stored = await storedServer(hub, oldKey);
+    const { key, entry } = make(stored.entry);
+    const change = { key, entry: unmask(entry, stored.entry), expect: expect ?? stored.hash };
+    const changed = await hub.change('put_server', key === oldKey ? change : { ...change, old_key: oldKey });
+    return { key, changed };
+  });
+}
+
+/**
+ * Delete a server.
+ *
+ * @param {import('../state/hub.mjs').Hub} hub
+ * @param {string} key
+ * @param {string} [expect]
+ */
+export async function deleteServer(hub, key, expect) {
+  return hub.change('delete_server', { key, ...(expect !== undefined && { expect }) });
+}
+
+/**
+ * Add a workspace.
+ *
+ * @param {import('../state/hub.mjs').Hub} hub
+ * @param {string} name
+ * @param {string[]} servers
+ * @throws ALREADY_EXISTS
+ */
+export async function addWorkspace(hub, name, servers) {
+  return hub.change('put_workspace', { name, servers, expect: '' });
+}
+
+/**
+ * Give a workspace other members, or another name.
+ *
+ * @param {import('../state/hub.mjs').Hub} hub
+ * @param {string} oldName
+ * @param {{name: string, servers: string[]}} to
+ * @param {string} [expect] hash of the entry that the caller saw; left out: whatever is there
+ * @throws NO_SUCH_WORKSPACE, ALREADY_EXISTS, EDIT_CONFLICT
+ */
+export async function replaceWorkspace(hub, oldName, { name, servers }, expect) {
+  return onceMore(expect, async () => {
+    const { entries } = await readConfig(hub, 'workspaces');
+    if (!Object.hasOwn(entries, oldName)) throw noSuchWorkspace(oldName);
+    const change = { name, servers, expect: expect ?? entries[oldName] };
+    return hub.change('put_workspace', name === oldName ? change : { ...change, old_name: oldName });
+  });
+}
+
+/**
+ * Delete a workspace.
+ *
+ * @param {import('../state/hub.mjs').Hub} hub
+ * @param {string} name
+ * @param {string} [expect]
+ */
+export async function deleteWorkspace(hub, name, expect) {
+  return hub.change('delete_workspace', { name, ...(expect !== undefined && { expect }) });
+}
+
+/**
+ * Replace a whole file; masked values in it are put back.
+ *
+ * @param {import('../state/hub.mjs').Hub} hub
+ * @param {'providers' | 'workspaces'} file
+ * @param {Record<string, any>} content
+ * @param {string} [expect] hash of the file that the caller saw; left out: whatever is there
+ * @throws MASKED_VALUE, EDIT_CONFLICT, CONFIG_FILE_BROKEN
+ */
+export async function replaceConfig(hub, file, content, expect) {
+  return onceMore(expect, async () => {
+    const stored = await readConfig(hub, file);
+    const whole = file === 'providers' ? unmaskConfig(content, stored.content) : content;
+    return hub.change('put_config', { file, content: whole, expect: expect ?? stored.hash });
+  });
+}
+
+/**
+ * Add servers of another client's configuration; masked values in it are put back.
+ *
+ * @param {import('../state/hub.mjs').Hub} hub
+ * @param {{config: Record<string, any>, workspace?: string, replace?: boolean, dry_run?: boolean}} asked
+ * @returns {Promise<any>} Imported of bridge/models/
+ */
+export async function importServers(hub, asked) {
+  const { content } = await readConfig(hub, 'providers');
+  const body = { ...asked, config: unmaskImport(asked.config, content) };
+  return asked.dry_run ? hub.desired('import', body) : hub.change('import', body);
+}
+
+/** @type {(config: Record<string, any>, content: Record<string, any>) => Record<string, any>} */
+function unmaskImport(config, content) {
+  const within = ['mcp', 'servers', 'mcpServers'].find(
+    (name) => isObject(config[name]) && !('command' in config[name]),
+  );
+  if (!within || within === 'mcpServers') return unmaskConfig(config, content);
+  return { ...config, [within]: unmaskImport(config[within], content) };
+}
+
+/**
+ * Does it again where someone else changed the entry between our reading and writing, and the caller asked for no state.
+ *
+ * @template T
+ * @param {string | undefined} expect
+ * @param {() => Promise<T>} write
+ * @returns {Promise<T>}
+ */
+async function onceMore(expect, write) {
+  for (let left = TRIES; ; left -= 1) {
+    try {
+      return await write();
+    } catch (error) {
+      const lost = error instanceof Error && 'code' in error && error.code === 'EDIT_CONFLICT';
+      if (!lost || expect !== undefined || left <= 1) throw error;
+    }
+  }
+}
+
+/** @type {(value: unknown) => value is Record<string, any>} */
+function isObject(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,113 @@
+/** The hub's own HTTP API, /api/hub/…: what the console does, scripts can do. */
+
+import {
+  addServer,
+  addWorkspace,
+  deleteServer,
+  deleteWorkspace,
+  importServers,
+  replaceServer,
+  replaceWorkspace,
+  storedServer,
+} from './edits.mjs';
+import { readConfig } from './import_text.mjs';
+import { mask } from '../state/masking.mjs';
+import { routerOf } from './router.mjs';
+import { HUB_ROUTES } from './routes.mjs';
+
+const CALL_TIMEOUT = 60; // s
+const MARGIN = 5; // s that the sidecar gets to tell of a call's timeout itself
+const LOGS = 200;
+
+/**
+ * The router; mount it at the root.
+ *
+ * @param {{hub: import('../state/hub.mjs').Hub, settings: import('../settings.mjs').Settings}} parts
+ * @returns {import('express').Router}
+ */
+export function hubApi({ hub, settings }) {
+  return routerOf(HUB_ROUTES, { ...reading(hub), ...workspaces(hub), ...servers(hub) }, settings);
+}
+
+/** @type {(hub: import('../state/hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
+function reading(hub) {
+  return {
+    state: () => hub.fresh(),
+    reload: () => hub.change('reload', {}),
+    import: async ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: await readConfig(text) }),
+    tools: ({ query }) => hub.ask('tools', /** @type {any} */ (query)),
+    call: ({ body, res }) => call(hub, body, res),
+    history: ({ query }) => hub.ask('history', query),
+    logs: ({ query }) => hub.ask('logs', { limit: LOGS, ...query }),
+  };
+}
+
+/** @type {(hub: import('../state/hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
+function workspaces(hub) {
+  const now = async (/** @type {any} */ changed, /** @type {string} */ name) => ({
+    ...changed,
+    workspace: await workspaceNow(hub, name),
+  });
+  const enable = async (/** @type {string} */ name, /** @type {boolean} */ enabled) =>
+    now(await hub.change('set_workspace', { name, enabled }), name);
+  return {
+    addWorkspace: async ({ body }) => now(await addWorkspace(hub, body.name, body.servers), body.name),
+    putWorkspace: async ({ query, body }) => now(await replaceWorkspace(hub, query.name, body, body.expect), body.name),
+    deleteWorkspace: ({ query }) => deleteWorkspace(hub, query.name, query.expect),
+    setWorkspace: async ({ query, body }) =>
+      now(await hub.change('set_workspace', { name: query.name, ...body }), query.name),
+    startWorkspace: ({ query }) => enable(query.name, true),
+    stopWorkspace: ({ query }) => enable(query.name, false),
+  };
+}
+
+/** @type {(hub: import('../state/hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
+function servers(hub) {
+  const now = async (/** @type {any} */ changed, /** @type {string} */ key) => ({
+    ...changed,
+    server: await serverNow(hub, key),
+  });
+  const set = async (/** @type {string} */ key, /** @type {Record<string, unknown>} */ settings) =>
+    now(await hub.change('set_server', { key, settings }), key);
+  return {
+    readServer: ({ query }) => readServer(hub, query.key),
+    addServer: async ({ body }) => now(await addServer(hub, body.key, body.entry), body.key),
+    putServer: async ({ query, body }) => now(await replaceServer(hub, query.key, body, body.expect), body.key),
+    deleteServer: ({ query }) => deleteServer(hub, query.key, query.expect),
+    setServer: ({ query, body }) => set(query.key, body.settings),
+    startServer: ({ query }) => set(query.key, { enabled: true }),
+    stopServer: ({ query }) => set(query.key, { enabled: false }),
+    restartServer: async ({ query }) => now(await hub.ask('restart', { key: query.key }), query.key),
+  };
+}
+
+/** @type {(hub: import('../state/hub.mjs').Hub, key: string) => Promise<object>} */
+async function readServer(hub, key) {
+  const { entry, hash } = await storedServer(hub, key);
+  return { key, entry: mask(entry), hash, settings: (await serverNow(hub, key))?.settings ?? null };
+}
+
+/** @type {(hub: import('../state/hub.mjs').Hub, body: any, res: import('express').Response) => Promise<object | undefined>} */
+async function call(hub, body, res) {
+  const { timeout = CALL_TIMEOUT } = body;
+  const gone = new AbortController();
+  res.once('close', () => gone.abort());
+  const began = performance.now();
+  try {
+    const { result } = await hub.ask('call', { ...body, timeout }, { timeout: timeout + MARGIN, signal: gone.signal });
+    return { result, seconds: (performance.now() - began) / 1000 };
+  } catch (error) {
+    if (gone.signal.aborted) return undefined; // nobody is there to be told
+    throw error;
+  }
+}
+
+/** @type {(hub: import('../state/hub.mjs').Hub, name: string) => Promise<any>} */
+async function workspaceNow(hub, name) {
+  return (await hub.fresh()).workspaces.find((workspace) => workspace.name === name) ?? null;
+}
+
+/** @type {(hub: import('../state/hub.mjs').Hub, key: string) => Promise<any>} */
+async function serverNow(hub, key) {
+  return (await hub.fresh()).servers.find((server) => server.key === key) ?? null;
+}

@@ -1,0 +1,128 @@
+/** Text of another client's configuration, comments and trailing commas allowed, as the object that it says (pure). */
+
+import { parseTree, printParseErrorCode } from 'jsonc-parser';
+import { textInvalid } from './api_errors.mjs';
+
+export const MAX_DEPTH = 64;
+
+/** @type {Record<string, string>} what jsonc-parser finds wrong, in words */
+const WORDS = {
+  InvalidSymbol: 'a word or sign that is none of JSON',
+  InvalidNumberFormat: 'a number that is none',
+  PropertyNameExpected: 'no name of a field, in double quotes, where one must be',
+  ValueExpected: 'no value where one must be',
+  ColonExpected: 'no colon where one must be',
+  CommaExpected: 'no comma where one must be',
+  CloseBraceExpected: 'no closing } where one must be',
+  CloseBracketExpected: 'no closing ] where one must be',
+  EndOfFileExpected: 'something after the end',
+  UnexpectedEndOfComment: 'a comment without an end',
+  UnexpectedEndOfString: 'text without a closing quote',
+  UnexpectedEndOfNumber: 'a number without an end',
+  InvalidUnicode: 'a \\u that is no character',
+  InvalidEscapeCharacter: 'a backslash before a character that needs none',
+  InvalidCharacter: 'a character that must be written as \\u…',
+};
+
+/**
+ * The object that a text says.
+ *
+ * @param {string} text
+ * @param {number} [added]  characters that the caller put before the text: they do not count in columns of line 1
+ * @returns {Record<string, any>}
+ * @throws {import('../errors.mjs').FrontError} BODY_INVALID, with the line and the column of what is wrong in `data`
+ */
+export function parseConfig(text, added = 0) {
+  const source = text.replace(/^\uFEFF/, '');
+  if (!source.slice(added).trim()) throw textInvalid('The text is empty.');
+  const tree = treeOf(source, added);
+  if (tree?.type !== 'object') throw textInvalid('The text is JSON, but no object: it must begin with {.');
+  return plain(tree, MAX_DEPTH);
+}
+
+/**
+ * The list that a text says.
+ *
+ * @param {string} text  begins with [
+ * @returns {any[]}
+ * @throws {import('../errors.mjs').FrontError} BODY_INVALID, with the line and the column of what is wrong in `data`
+ */
+export function parseList(text) {
+  const tree = treeOf(text);
+  if (tree?.type !== 'array') throw textInvalid('The text is JSON, but no list.');
+  return plain(tree, MAX_DEPTH);
+}
+
+/**
+ * The tree of a text in JSON, comments and trailing commas allowed.
+ *
+ * @param {string} source
+ * @param {number} [added]  as of `parseConfig`
+ * @returns {import('jsonc-parser').Node | undefined}
+ * @throws {import('../errors.mjs').FrontError} BODY_INVALID
+ */
+export function treeOf(source, added = 0) {
+  const { tree, problem } = inspect(source, { allowTrailingComma: true });
+  if (problem?.line === 1) problem.column -= added;
+  if (problem)
+    throw textInvalid(`The text has ${problem.what}: line ${problem.line}, column ${problem.column}.`, problem);
+  return tree;
+}
+
+/**
+ * What is wrong with a text that is to be plain JSON, and where.
+ *
+ * @param {string} source
+ * @returns {Problem | undefined}
+ */
+export function jsonProblem(source) {
+  return inspect(source, { disallowComments: true }).problem;
+}
+
+/**
+ * @typedef {{what: string, line: number, column: number}} Problem line and column begin with 1
+ * @type {(source: string, options: import('jsonc-parser').ParseOptions) => {tree?: import('jsonc-parser').Node, problem?: Problem}}
+ */
+function inspect(source, options) {
+  /** @type {import('jsonc-parser').ParseError[]} */
+  const errors = [];
+  const tree = orTooDeep(() => parseTree(source, errors, options));
+  if (errors.length === 0) return { tree };
+  const before = source.slice(0, errors[0].offset).split(/\r\n|\r|\n/);
+  const what = WORDS[printParseErrorCode(errors[0].error)] ?? 'something that is not JSON';
+  return { problem: { what, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 } };
+}
+
+/**
+ * The value of a node. Of a name that is there twice the last counts; `__proto__` is a name like any other.
+ *
+ * @param {import('jsonc-parser').Node} node
+ * @param {number} levels how deep it may be nested
+ * @returns {any}
+ */
+export function plain(node, levels) {
+  if (levels === 0) throw tooDeep();
+  const items = node.children ?? [];
+  if (node.type === 'array') return items.map((item) => plain(item, levels - 1));
+  if (node.type !== 'object') return node.value;
+  const fields = items.map(({ children: [key, value] = [] }) => [key.value, plain(value, levels - 1)]);
+  return Object.fromEntries(fields);
+}
+
+/**
+ * @template T
+ * @param {() => T} parse
+ * @returns {T}
+ */
+function orTooDeep(parse) {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof RangeError) throw tooDeep(); // the parser is recursive: its stack has an end
+    throw error;
+  }
+}
+
+function tooDeep() {
+  return textInvalid(`The text is nested deeper than ${MAX_DEPTH} levels.`);
+}

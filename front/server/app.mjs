@@ -1,0 +1,242 @@
+// Wires the front together: one HTTP server, behind one gate, before all that is served.
+
+import { createServer } from 'node:http';
+import express from 'express';
+import { Auth } from './access/auth.mjs';
+import { originOf } from './http/client.mjs';
+import { CHECKING, Connections, HEAD_TIME } from './connections.mjs';
+import { seenFrom } from '../console/hub/address.mjs';
+import { allowReading, isPreflight, sendPreflight } from './http/cors.mjs';
+import { answerOf, FrontError, headersOf, told } from './errors.mjs';
+import { isFramingError } from './http/framing.mjs';
+import { Health, healthz } from './health.mjs';
+import { Hub } from './state/hub.mjs';
+import { hubApi } from './api/hub_api.mjs';
+import { Live } from './state/live.mjs';
+import { Login } from './access/login.mjs';
+import { errorPage, Pages } from './pages/pages.mjs';
+import { Relay, sendRpcError } from './sidecar/proxy.mjs';
+import { sidecarPages } from './sidecar/sidecar_pages.mjs';
+import { httpsAlone, SecureServer } from './http/tls.mjs';
+import { reenter, refuseUpgrade } from './http/upgrade.mjs';
+import { yamcpApi } from './api/yamcp_api.mjs';
+import { YamcpUi } from './yamcp_ui/yamcp_ui.mjs';
+
+/**
+ * @import {IncomingMessage, Server, ServerResponse} from 'node:http'
+ * @import {Duplex} from 'node:stream'
+ */
+
+/** Milliseconds that open requests get at the end. */
+const CLOSING = 1_000;
+/** Milliseconds that a connection may stay without a request; longer than what usual clients keep theirs. */
+const KEEP_ALIVE = 75_000;
+
+/** The front, from start to stop. */
+export class Front {
+  /** Connections with a request that nobody can tell the end of: what follows on one may be its body. @type {WeakSet<Duplex>} */
+  #doubtful = new WeakSet();
+
+  /** @param {import('./settings.mjs').Settings} settings @param {import('./log.mjs').Log} log */
+  constructor(settings, log) {
+    this.settings = settings;
+    this.log = log;
+    this.auth = new Auth(settings, log);
+    this.login = settings.protected ? new Login(this.auth, log, (...refused) => this.#refuse(...refused)) : null;
+    this.hub = new Hub(settings, log);
+    this.relay = new Relay(settings, log);
+    this.live = new Live(this.hub, settings, log);
+    this.yamcpUi = settings.yamcpUiDir ? new YamcpUi({ hub: this.hub, settings, log }) : null;
+    this.site = this.#site();
+    /** @type {Server} */
+    this.server = this.#listener((request, response) => this.#handle(request, response));
+    this.connections = new Connections(this.server, settings, log);
+    this.server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+  }
+
+  /**
+   * Serve. Resolves when connections are accepted.
+   * @throws {FrontError} PORT_TAKEN
+   */
+  async start() {
+    this.hub.start();
+    this.yamcpUi?.start();
+    const { host, port } = this.settings;
+    await new Promise((resolve, reject) => {
+      this.server.once('error', (error) => reject(taken(host, port, error)));
+      this.server.listen(port, host, () => resolve(undefined));
+    });
+    this.log.info('front started', { url: this.settings.baseUrl, pid: process.pid });
+  }
+
+  /** End everything: no connection, timer or socket is left. */
+  async stop() {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    const late = setTimeout(() => this.server.closeAllConnections(), CLOSING);
+    this.server.closeIdleConnections();
+    await Promise.all([closed, this.live.close(), this.hub.close()]);
+    clearTimeout(late);
+    this.relay.close();
+    this.yamcpUi?.close();
+  }
+
+  /** Read the certificate anew. */
+  reload() {
+    if (this.server instanceof SecureServer) this.server.reload();
+  }
+
+  /** @param {import('node:http').RequestListener} handle @returns {Server} */
+  #listener(handle) {
+    const options = {
+      keepAliveTimeout: KEEP_ALIVE,
+      headersTimeout: HEAD_TIME,
+      requestTimeout: 0, // of bodies `Connections` takes care
+      connectionsCheckingInterval: CHECKING,
+    };
+    const { tls } = this.settings;
+    const server = tls ? new SecureServer(tls, options, handle, this.log) : createServer(options, handle);
+    server.maxHeadersCount = 0; // no limit: Node would drop the rest without a word, and with it what frames the body
+    return server;
+  }
+
+  /** What is not on the fast way to the sidecar. */
+  #site() {
+    const site = express();
+    site.disable('x-powered-by');
+    site.disable('etag'); // what may be kept by a browser has one of its own
+    site.enable('case sensitive routing');
+    const { hub, settings, auth, log } = this;
+    site.use(protect);
+    site.use(
+      '/healthz',
+      healthz(new Health(hub, settings), (request) => auth.isAdmin(request)),
+    );
+    if (auth.keyring) {
+      const key = () => auth.keyring?.front ?? null;
+      site.use(sidecarPages({ socket: settings.sidecarSocket, key, log }));
+    }
+    site.use(
+      new Pages().handler((request) =>
+        auth.isAdmin(request) ? seenFrom(hub.state, originOf(request, settings.trustedProxies)) : null,
+      ),
+    );
+    site.use('/.well-known', nothing); // YAMCP-UI would answer with a page
+    site.use(hubApi({ hub, settings }));
+    if (this.yamcpUi) site.use(this.yamcpUi.router);
+    site.use(yamcpApi({ hub, settings }));
+    site.get('/', (_, response) => response.redirect(302, '/hub/'));
+    site.use(nothing);
+    site.use(this.#failed());
+    return site;
+  }
+
+  /** @param {IncomingMessage} request @param {ServerResponse} response */
+  #handle(request, response) {
+    if (this.#doubtful.has(request.socket)) return; // it ends with the refusal that is being sent
+    const { guard } = this.auth;
+    try {
+      this.connections.began(request, response);
+      if (this.settings.tls) httpsAlone(request, response);
+      allowReading(request, response, guard.named);
+      if (isPreflight(request, guard.named)) {
+        guard.pass(request); // without a token: a browser sends none with it
+        return sendPreflight(request, response);
+      }
+      const area = this.auth.pass(request);
+      if (area === 'mcp') this.relay.handle(this.auth.vouch(request), response);
+      else if (!this.login?.answers(request, response)) this.site(request, response);
+    } catch (error) {
+      this.#refuse(request, response, error);
+    }
+  }
+
+  /** @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head */
+  #upgrade(request, socket, head) {
+    socket.on('error', () => {}); // whoever asked has left
+    if (this.#doubtful.has(socket)) return;
+    try {
+      if (request.headers.upgrade?.toLowerCase() !== 'websocket') return reenter(this.server, request, socket, head);
+      this.connections.upgraded(/** @type {import('node:net').Socket} */ (socket));
+      this.auth.pass(request);
+      if (!this.auth.who(request)) this.auth.guard.checkPage(request); // who has a token was asked already
+      if (request.url !== '/api/hub/live') throw new FrontError('NOT_FOUND', 'There is no WebSocket at this path.');
+      this.live.upgrade(request, socket, head, this.auth.holds(request));
+    } catch (error) {
+      refuseUpgrade(socket, error);
+    }
+  }
+
+  /** @returns {import('express').ErrorRequestHandler} */
+  #failed() {
+    return (error, request, response, _next) => {
+      if (response.headersSent) response.destroy();
+      else this.#refuse(request, response, error);
+    };
+  }
+
+  /** @param {IncomingMessage} request @param {ServerResponse} response @param {unknown} error */
+  #refuse(request, response, error) {
+    const known = told(error);
+    if (known.code === 'HUB_INTERNAL' && known.status === 500)
+      this.log.fault('a request failed', error, { path: pathOf(request) });
+    for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value);
+    if (isFramingError(known.code)) {
+      this.#doubtful.add(request.socket);
+      response.setHeader('Connection', 'close');
+    }
+    if (/^\/mcp(\/|$)/i.test(request.url ?? '') && error instanceof FrontError) sendRpcError(response, error);
+    else if (!wantsPage(request))
+      send(response, known.status, 'application/json; charset=utf-8', JSON.stringify(answerOf(error)));
+    else if (!this.login?.takesOver(request, response, error))
+      send(response, known.status, 'text/html; charset=utf-8', errorPage(known));
+  }
+}
+
+/**
+ * What every answer says, and a page of its own may say more strictly. YAMCP-UI's pages are as free as they ever were,
+ * but nobody may frame them.
+ * @param {import('express').Request} _
+ * @param {import('express').Response} response
+ * @param {import('express').NextFunction} next
+ */
+function protect(_, response, next) {
+  response.set({
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'same-origin',
+    'Content-Security-Policy': "frame-ancestors 'none'",
+  });
+  next();
+}
+
+/** @type {import('express').Handler} */
+const nothing = (request) => {
+  throw new FrontError('NOT_FOUND', `There is nothing at ${request.baseUrl}${request.path}.`);
+};
+
+/** @param {ServerResponse} response @param {number} status @param {string} type @param {string} body */
+function send(response, status, type, body) {
+  response.writeHead(status, {
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'same-origin',
+    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  });
+  response.end(body);
+}
+
+/** Whether somebody looks for a page, rather than a program for data. @param {IncomingMessage} request */
+function wantsPage({ url = '', headers }) {
+  return !/^\/(api|healthz)(\/|\?|$)/i.test(url) && (headers.accept ?? '').includes('text/html');
+}
+
+/** @param {IncomingMessage} request */
+const pathOf = (request) => request.url?.split('?')[0];
+
+/** @param {string} host @param {number} port @param {Error} error */
+function taken(host, port, error) {
+  const why =
+    /** @type {NodeJS.ErrnoException} */ (error).code === 'EADDRINUSE' ? 'Address already in use' : error.message;
+  return new FrontError('PORT_TAKEN', `Port ${port} on ${host} (HUB_PORT) cannot be used: ${why}.`);
+}

@@ -1,0 +1,108 @@
+// GET /healthz: whether the hub is well, found out by asking its processes.
+
+import { get } from 'node:http';
+import { FrontError } from './errors.mjs';
+import { placeOf } from './yamcp_ui/place.mjs';
+
+/** Seconds that a process gets to answer. */
+const DEADLINE = 2;
+
+/** @import {State, Told} from './state/state.mjs' */
+
+/** Answers how the hub is; those who ask at the same time get the same answer. */
+export class Health {
+  /** @type {Promise<Told[]> | null} */
+  #asking = null;
+
+  /**
+   * @param {import('./state/hub.mjs').Hub} hub
+   * @param {Pick<import('./settings.mjs').Settings, 'yamcpUiDir' | 'yamcpUiSocket'>} settings
+   */
+  constructor(hub, settings) {
+    this.hub = hub;
+    this.settings = settings;
+  }
+
+  /** What is wrong; empty when nothing is. @returns {Promise<Told[]>} */
+  check() {
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
+  }
+
+  async #ask() {
+    const [adapter, sidecar, yamcpUi] = await Promise.all([
+      this.hub.desired('ping', {}, { timeout: DEADLINE }).then(nothing, told),
+      this.hub.ask('ping', {}, { timeout: DEADLINE }).then(nothing, told),
+      this.settings.yamcpUiDir ? this.#askYamcpUi() : [],
+    ]);
+    const state = sidecar.length ? null : await this.hub.fresh();
+    return [...adapter, ...sidecar, ...yamcpUi, ...(state ? unready(state) : [])];
+  }
+
+  async #askYamcpUi() {
+    const { request, host } = placeOf(this.settings);
+    const signal = AbortSignal.timeout(DEADLINE * 1000);
+    return answers({ ...request, headers: { host }, signal }).then(nothing, () =>
+      told(new FrontError('YAMCP_UI_AWAY')),
+    );
+  }
+}
+
+/**
+ * Resolves when something answers at a place of this machine.
+ * @param {import('node:http').RequestOptions} options
+ */
+function answers(options) {
+  return new Promise((resolve, reject) => {
+    const asking = get({ ...options, agent: false }, (answer) => resolve(answer.resume()));
+    asking.once('error', reject);
+  });
+}
+
+/**
+ * The workspaces that are on and have servers, none of which is ready (pure).
+ * @param {Pick<State, 'workspaces' | 'servers'>} state
+ * @returns {Told[]}
+ */
+export function unready({ workspaces }) {
+  return workspaces
+    .filter(({ enabled, state, ready }) => enabled && ready === 0 && (state === 'failed' || state === 'starting'))
+    .flatMap(({ name, error }) => {
+      const why = error ? ` ${error.message}` : '';
+      return told(
+        new FrontError('WORKSPACE_NOT_READY', `No server of the workspace ${JSON.stringify(name)} is ready.${why}`),
+      );
+    });
+}
+
+/** @returns {Told[]} */
+const nothing = () => [];
+
+/** @param {FrontError} error @returns {Told[]} */
+const told = ({ code, message, hint }) => [{ code, message, hint }];
+
+/**
+ * The handler of /healthz.
+ * @param {Health} health
+ * @param {(request: import('express').Request) => boolean} mayKnow  whether somebody is told more than how it is
+ * @returns {import('express').Handler}
+ */
+export function healthz(health, mayKnow) {
+  return async (request, response) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.set('Allow', 'GET, HEAD');
+      throw new FrontError('METHOD_NOT_ALLOWED');
+    }
+    const reasons = await health.check();
+    const { sessions, version } = health.hub.state.hub;
+    const status = reasons.length ? 'failing' : 'ok';
+    const more = reasons.length ? { reasons } : { version, sessions };
+    const body = mayKnow(request) ? { status, ...more } : { status };
+    response
+      .status(reasons.length ? 503 : 200)
+      .set('Cache-Control', 'no-store')
+      .json(body);
+  };
+}

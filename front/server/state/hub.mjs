@@ -1,0 +1,390 @@
+// What the front knows of the hub: asks adapter and sidecar whenever they say that something changed, and tells pages.
+
+import { BridgeClient, Subscriber } from '../../../bridge/node/index.mjs';
+import { FrontError } from '../errors.mjs';
+import { applied, diff, entriesOf, nothing, view } from './view.mjs';
+
+/**
+ * @import {Answers, Requests, SnapshotId} from '../../../bridge/node/types.mjs'
+ * @import {Change, State, Told} from './state.mjs'
+ * @import {Known} from './view.mjs'
+ * @typedef {{[K in keyof Answers]: Answers[K] extends {snapshot: SnapshotId} ? K : never}[keyof Answers]} ChangeKind
+ *   of a request that changes desired state
+ * @typedef {'desired' | 'status'} Part  what is asked for anew, `desired` with the entries' hashes
+ * @typedef {'adapter' | 'sidecar'} Peer
+ * @typedef {Record<string, any>} LogRecord
+ */
+
+/** Milliseconds between the beginnings of two rounds of questions: as a multiple of what one took, at least and at most. */
+const REST = 4;
+const GAP = { least: 25, most: 200 };
+/** Milliseconds between looks at figures that no event tells of (memory, calls), while pages look on. */
+const FIGURES = 5_000;
+/** Milliseconds between pings, which tell that a process hangs. */
+const HEARTBEAT = 5_000;
+/** Seconds that a process gets to answer a ping, before it is taken for away. */
+const DEADLINE = 2;
+/** Milliseconds that a change is waited for to be carried out. */
+const PATIENCE = 5_000;
+const SIDECAR_TOPICS = ['applied', 'server', 'workspace', 'sessions'];
+/** @type {Part[]} */
+const ALL = ['desired', 'status'];
+
+/** Owns the connections to adapter and sidecar, from `start` to `close`. */
+export class Hub {
+  /** @type {Known} */
+  #known = nothing();
+  /** @type {State} */
+  #state;
+  /** @type {Set<Part>} */
+  #wanted = new Set();
+  /** @type {Set<(change: Change) => void>} */
+  #watchers = new Set();
+  /** @type {Set<(record: LogRecord) => void>} */
+  #followers = new Set();
+  /** @type {Set<() => void>} those who wait for the next round to end */
+  #waiting = new Set();
+  /** @type {Subscriber[]} */
+  #subscribers = [];
+  /** @type {Subscriber | null} */
+  #logs = null;
+  /** @type {Promise<void>[]} */
+  #loops = [];
+  /** @type {NodeJS.Timeout[]} */
+  #timers = [];
+  /** @type {NodeJS.Timeout | null} */
+  #next = null;
+  #asking = false;
+  #askedAt = -Infinity;
+  #took = 0;
+  #closed = false;
+
+  /** @param {import('../settings.mjs').Settings} settings @param {import('../log.mjs').Log} log */
+  constructor(settings, log) {
+    this.settings = settings;
+    this.log = log;
+    const { desired, actual } = settings.addresses;
+    this.adapter = this.#client('adapter', desired);
+    this.sidecar = this.#client('sidecar', actual);
+    this.#known.yamcpUi = settings.yamcpUiDir ? 'away' : 'none';
+    this.#known.errors = this.#absences();
+    this.#state = this.#view(0);
+  }
+
+  // --- what is so ------------------------------------------------------------------------------------------------
+
+  /** The State as it was last heard of. @returns {State} */
+  get state() {
+    return this.#state;
+  }
+
+  /**
+   * Be told of each change, in order. While somebody is, figures that no event tells of are kept fresh too.
+   * @param {(change: Change) => void} tell
+   * @returns {() => void} ends it
+   */
+  onChange(tell) {
+    this.#watchers.add(tell);
+    if (this.#watchers.size === 1) this.poke('status');
+    return () => this.#watchers.delete(tell);
+  }
+
+  /**
+   * Be told of each log record of the sidecar's. Subscribed to only while somebody is.
+   * @param {(record: LogRecord) => void} tell
+   * @returns {() => void} ends it
+   */
+  onLog(tell) {
+    this.#followers.add(tell);
+    this.#logs ??= this.#follow(this.settings.addresses.events, ['log'], ({ topic, data }) => {
+      if (topic === 'log') for (const follower of this.#followers) follower(data);
+    });
+    return () => {
+      this.#followers.delete(tell);
+      if (this.#followers.size > 0) return;
+      this.#logs?.close();
+      this.#logs = null;
+    };
+  }
+
+  /** The State once all that changed until now is in it (or whoever does not answer is away). */
+  async fresh() {
+    if (this.#asking || this.#wanted.size > 0) {
+      const round = this.#asking ? 2 : 1; // the one under way may have asked too early
+      for (let left = round; left > 0 && (this.#asking || this.#wanted.size > 0); left -= 1)
+        await this.#round(PATIENCE);
+    }
+    return this.#state;
+  }
+
+  /** Whether YAMCP-UI answers; told by what talks to it. @param {boolean} answers */
+  yamcpUiAnswers(answers) {
+    const now = answers ? 'ok' : 'away';
+    if (this.#known.yamcpUi === 'none' || this.#known.yamcpUi === now) return;
+    this.#known.yamcpUi = now;
+    this.#merge();
+  }
+
+  // --- what is asked ---------------------------------------------------------------------------------------------
+
+  /**
+   * Ask the sidecar.
+   * @template {keyof Answers} K
+   * @param {K} kind @param {Requests[K]} [body] @param {{timeout?: number, signal?: AbortSignal}} [options]
+   * @returns {Promise<Answers[K]>}
+   * @throws FrontError HUB_AWAY, BridgeError of the sidecar's own
+   */
+  ask(kind, body, options = {}) {
+    return this.sidecar.request(kind, body, options).catch((error) => this.#unanswered('sidecar', error));
+  }
+
+  /**
+   * Ask the adapter, and wait for nothing further.
+   * @template {keyof Answers} K
+   * @param {K} kind @param {Requests[K]} [body] @param {{timeout?: number, signal?: AbortSignal}} [options]
+   * @returns {Promise<Answers[K]>}
+   * @throws FrontError HUB_AWAY, BridgeError of the adapter's own
+   */
+  desired(kind, body, options = {}) {
+    return this.adapter.request(kind, body, options).catch((error) => this.#unanswered('adapter', error));
+  }
+
+  /**
+   * Ask the adapter for a change, then wait (at most 5 s) until the sidecar has carried it out and State shows it.
+   * @template {ChangeKind} K
+   * @param {K} kind @param {Requests[K]} [body]
+   * @returns {Promise<Answers[K] & {applied: boolean}>}
+   * @throws FrontError HUB_AWAY (`data.sent`: it may have been made), BridgeError of the adapter's own
+   */
+  async change(kind, body) {
+    const answer = await this.desired(kind, body);
+    this.poke(...ALL);
+    return { ...answer, applied: await this.#shows(answer.snapshot) };
+  }
+
+  /**
+   * Ask anew for these parts: now, or after what is under way.
+   * @param {...Part} parts
+   */
+  poke(...parts) {
+    if (this.#closed) return;
+    for (const part of parts) this.#wanted.add(part);
+    if (this.#asking || this.#next) return;
+    const gap = Math.min(Math.max(REST * this.#took, GAP.least), GAP.most);
+    this.#next = setTimeout(() => this.#askAll(), Math.max(0, this.#askedAt + gap - performance.now()));
+  }
+
+  // --- life ------------------------------------------------------------------------------------------------------
+
+  /** Begin to listen. */
+  start() {
+    const { events, desiredEvents } = this.settings.addresses;
+    this.#subscribers = [
+      this.#follow(events, SIDECAR_TOPICS, () => this.poke('status')),
+      this.#follow(desiredEvents, ['desired'], () => this.poke(...ALL)),
+    ];
+    this.#timers = [
+      setInterval(() => this.#beat(), HEARTBEAT),
+      setInterval(() => this.#watchers.size > 0 && this.poke('status'), FIGURES),
+    ];
+    this.poke(...ALL);
+  }
+
+  /** End all connections, and wait until they are gone. */
+  async close() {
+    this.#closed = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    if (this.#next) clearTimeout(this.#next);
+    for (const subscriber of [...this.#subscribers, ...(this.#logs ? [this.#logs] : [])]) subscriber.close();
+    await Promise.all([this.adapter.close(), this.sidecar.close(), ...this.#loops]);
+    this.#ended();
+  }
+
+  /** @param {Peer} name @param {string} address */
+  #client(name, address) {
+    return new BridgeClient(address, {
+      onPeer: () => this.poke(...ALL),
+      onConnection: (connected) => (connected ? this.poke(...ALL) : this.#set(name, 'away')),
+      onWarning: (message, fields) => this.log.warning(message, fields),
+    });
+  }
+
+  /**
+   * @param {string} address @param {string[]} topics
+   * @param {(event: import('../../../bridge/node/types.mjs').BridgeEvent) => void} tell
+   */
+  #follow(address, topics, tell) {
+    const subscriber = new Subscriber(address, topics);
+    const loop = async () => {
+      for await (const event of subscriber) tell(event);
+    };
+    const running = loop()
+      .catch((error) => this.log.fault('the events cannot be followed', error, { address }))
+      .finally(() => this.#loops.splice(this.#loops.indexOf(running), 1));
+    this.#loops.push(running);
+    return subscriber;
+  }
+
+  /** A process that is connected but hangs is told by this alone; and one that is back, too. */
+  #beat() {
+    for (const [name, client] of /** @type {const} */ ([
+      ['adapter', this.adapter],
+      ['sidecar', this.sidecar],
+    ])) {
+      if (!client.connected) continue;
+      client.request('ping', {}, { timeout: DEADLINE }).then(
+        () => this.#known[name] === 'away' && this.poke(...ALL),
+        () => this.#set(name, 'away'),
+      );
+    }
+  }
+
+  // --- rounds of questions -----------------------------------------------------------------------------------------
+
+  async #askAll() {
+    const parts = new Set(this.#wanted);
+    this.#wanted.clear();
+    this.#next = null;
+    this.#asking = true;
+    this.#askedAt = performance.now();
+    const status = parts.has('status') && this.#askPeer('sidecar', () => this.#askSidecar());
+    const desired = parts.has('desired') && this.#askPeer('adapter', () => this.#askAdapter());
+    await Promise.all([status, desired]);
+    this.#took = performance.now() - this.#askedAt;
+    this.#asking = false;
+    if (this.#closed) return;
+    this.#merge();
+    this.#ended();
+    if (this.#wanted.size > 0) this.poke();
+  }
+
+  async #askSidecar() {
+    this.#known.status = await this.sidecar.request('status');
+  }
+
+  async #askAdapter() {
+    const [desired, servers, workspaces] = await Promise.all([
+      this.adapter.request('desired'),
+      this.#entries('providers'),
+      this.#entries('workspaces'),
+    ]);
+    this.#known.desired = desired;
+    this.#known.config = { servers, workspaces };
+  }
+
+  /** Of a file that cannot be parsed now those that it had stay. @param {'providers' | 'workspaces'} file */
+  async #entries(file) {
+    try {
+      const found = await this.adapter.request('config', { file });
+      if (found.error) return this.#known.config[file === 'providers' ? 'servers' : 'workspaces'];
+      return entriesOf(found);
+    } catch (error) {
+      if (codeOf(error) === 'BRIDGE_UNAVAILABLE') throw error;
+      this.log.debug('a file of YAMCP cannot be shown', { code: codeOf(error), file });
+      return new Map();
+    }
+  }
+
+  /** @param {Peer} name @param {() => Promise<void>} questions */
+  async #askPeer(name, questions) {
+    const client = this[name];
+    if (!client.connected) return;
+    try {
+      await questions();
+      if (client.connected) this.#known[name] = 'ok';
+    } catch (error) {
+      this.#known[name] = 'away';
+      if (!this.#closed) this.log.warning('no answer', { code: 'HUB_AWAY', peer: name, why: messageOf(error) });
+    }
+  }
+
+  /** @param {Peer} name @param {'ok' | 'away'} now */
+  #set(name, now) {
+    if (this.#closed || this.#known[name] === now) return;
+    this.#known[name] = now;
+    this.#merge();
+  }
+
+  /** Make State anew; if it is another, tell of it. */
+  #merge() {
+    this.#known.errors = this.#absences();
+    const next = this.#view(this.#state.seq + 1);
+    const change = diff(this.#state, next);
+    if (!change) return;
+    this.#state = next;
+    for (const tell of this.#watchers) tell(change);
+  }
+
+  /** @param {number} seq */
+  #view(seq) {
+    const { baseUrl, publicUrl, sidecarUrl, protected: hidden } = this.settings;
+    return view(this.#known, {
+      baseUrl,
+      published: publicUrl !== null,
+      sidecarUrl: hidden ? '' : sidecarUrl,
+      protected: hidden,
+      seq,
+      at: Date.now() / 1000,
+    });
+  }
+
+  /** @returns {Told[]} */
+  #absences() {
+    const { adapter, sidecar, yamcpUi } = this.#known;
+    return [
+      ...(adapter === 'away' ? [away('adapter')] : []),
+      ...(sidecar === 'away' ? [away('sidecar')] : []),
+      ...(yamcpUi === 'away' ? [new FrontError('YAMCP_UI_AWAY')] : []),
+    ].map(({ code, message, hint }) => ({ code, message, hint }));
+  }
+
+  // --- waiting -----------------------------------------------------------------------------------------------------
+
+  /** Wait until a snapshot is carried out and shown. @param {SnapshotId} id @returns {Promise<boolean>} */
+  async #shows(id) {
+    const deadline = performance.now() + PATIENCE;
+    for (;;) {
+      const { desired, status, sidecar } = this.#known;
+      if (desired && applied({ applied: desired.snapshot.id }, id) && applied(status, id))
+        return this.fresh().then(() => true);
+      const left = deadline - performance.now();
+      if (left <= 0 || this.#closed || sidecar === 'away') return false;
+      await this.#round(left);
+    }
+  }
+
+  /** Wait for the end of the next round, at most so many milliseconds. @param {number} most */
+  #round(most) {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(late);
+        this.#waiting.delete(done);
+        resolve(undefined);
+      };
+      const late = setTimeout(done, most);
+      this.#waiting.add(done);
+    });
+  }
+
+  #ended() {
+    for (const done of [...this.#waiting]) done();
+  }
+
+  /** @param {Peer} name @param {any} error @returns {never} */
+  #unanswered(name, error) {
+    if (codeOf(error) === 'BRIDGE_UNAVAILABLE') throw away(name, error.data);
+    throw error;
+  }
+}
+
+/** @param {Peer} name @param {Record<string, unknown>} [data] */
+function away(name, data = {}) {
+  const what = name === 'adapter' ? 'which keeps the configuration' : 'which serves the endpoints';
+  return new FrontError('HUB_AWAY', `The ${name}, ${what}, does not answer.`, { data: { ...data, process: name } });
+}
+
+/** @param {unknown} error */
+const codeOf = (error) => (error instanceof Error && 'code' in error ? error.code : undefined);
+
+/** @param {unknown} error */
+const messageOf = (error) => (error instanceof Error ? error.message : String(error));

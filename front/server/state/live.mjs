@@ -1,0 +1,249 @@
+// The live connection of pages: State first, then each change of it, by WebSocket. Nothing is kept for a slow reader.
+
+import { WebSocketServer } from 'ws';
+import { answerOf, FrontError } from '../errors.mjs';
+
+/**
+ * @import {IncomingMessage} from 'node:http'
+ * @import {Duplex} from 'node:stream'
+ * @import {WebSocket} from 'ws'
+ */
+
+const MOST_PAGES = 256;
+/** Tools that one page may have running at once. */
+const MOST_CALLS = 32;
+/** Bytes that may wait for a page that does not read. */
+const MOST_BEHIND = 1024 * 1024;
+const TICK = 10_000; // ms
+/** Milliseconds between looks whether pages may still be here: a token that was revoked is found by looking alone. */
+const LOOK = 1_000;
+/** Milliseconds that a page gets to answer a closing handshake. */
+const FAREWELL = 1_000;
+const CALL_TIMEOUT = { usual: 60, most: 3600, margin: 5 }; // s
+const [GOING_AWAY, NOT_ALLOWED, TRY_AGAIN_LATER] = [1001, 1008, 1013];
+
+/** Pings that a page may leave unanswered: it may be busy for a while. */
+const MOST_MISSED = 3;
+
+/**
+ * `holds`: whether its login still counts.
+ * @typedef {{socket: WebSocket, holds: () => boolean, missed: number, logs: {server?: string} | null, calls: Set<AbortController>}} Page
+ */
+
+/** The pages that are connected. */
+export class Live {
+  /** @type {Map<WebSocket, Page>} */
+  #pages = new Map();
+  /** @type {(() => void) | null} */
+  #unwatch = null;
+  /** @type {(() => void) | null} */
+  #unfollow = null;
+  #server;
+  #timers;
+
+  /**
+   * @param {import('./hub.mjs').Hub} hub
+   * @param {import('../settings.mjs').Settings} settings
+   * @param {import('../log.mjs').Log} log
+   */
+  constructor(hub, settings, log) {
+    this.hub = hub;
+    this.log = log;
+    const handleProtocols = (/** @type {Set<string>} */ offered) =>
+      offered.has('yamcp-hub') ? 'yamcp-hub' : first(offered);
+    const options = { noServer: true, perMessageDeflate: false, handleProtocols };
+    this.#server = new WebSocketServer({ ...options, maxPayload: settings.maxBodyBytes });
+    this.#timers = [
+      setInterval(() => this.#tell({ type: 'tick', seq: this.hub.state.seq }), TICK),
+      setInterval(() => this.#beat(), settings.pingInterval * 1000),
+      ...(settings.protected ? [setInterval(() => this.#dismiss(), LOOK)] : []),
+    ];
+  }
+
+  /** How many pages are connected. */
+  get size() {
+    return this.#pages.size;
+  }
+
+  /**
+   * Take a connection over; it was let pass.
+   * @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head
+   * @param {() => boolean} [holds]  whether whoever asked would still be let pass
+   * @throws {FrontError} LIVE_BUSY
+   */
+  upgrade(request, socket, head, holds = () => true) {
+    if (this.#pages.size >= MOST_PAGES) throw new FrontError('LIVE_BUSY', `${MOST_PAGES} pages are connected.`);
+    this.#server.handleUpgrade(request, socket, head, (accepted) => this.#welcome(accepted, holds));
+  }
+
+  /** Say goodbye to all pages. */
+  async close() {
+    for (const timer of this.#timers) clearInterval(timer);
+    const ended = [...this.#pages.keys()].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    for (const page of this.#pages.values()) this.#end(page, GOING_AWAY, 'the hub is stopping');
+    await Promise.all(ended);
+    this.#server.close();
+  }
+
+  // --- to pages --------------------------------------------------------------------------------------------------
+
+  /** @param {WebSocket} socket @param {() => boolean} holds */
+  #welcome(socket, holds) {
+    /** @type {Page} */
+    const page = { socket, holds, missed: 0, logs: null, calls: new Set() };
+    this.#pages.set(socket, page);
+    socket.on('message', (data, binary) => this.#message(page, data, binary));
+    socket.on('pong', () => {
+      page.missed = 0;
+    });
+    socket.on('error', (error) => this.log.debug('a page broke the rules', { why: error.message }));
+    socket.on('close', () => this.#left(page));
+    this.#unwatch ??= this.hub.onChange((change) => this.#tell(change));
+    this.#send(page, JSON.stringify({ type: 'state', state: this.hub.state }));
+  }
+
+  /** @param {object} message */
+  #tell(message) {
+    if (this.#pages.size === 0) return;
+    const text = JSON.stringify(message);
+    for (const page of this.#pages.values()) this.#send(page, text);
+  }
+
+  /** @param {Record<string, any>} record */
+  #tellRecord(record) {
+    const text = JSON.stringify({ type: 'log', record });
+    for (const page of this.#pages.values()) {
+      if (page.logs && (page.logs.server === undefined || page.logs.server === record.server)) this.#send(page, text);
+    }
+  }
+
+  /** @param {Page} page @param {string} text */
+  #send(page, text) {
+    const { socket } = page;
+    if (socket.readyState !== socket.OPEN) return;
+    if (socket.bufferedAmount <= MOST_BEHIND) socket.send(text);
+    else this.#end(page, TRY_AGAIN_LATER, 'too slow: connect again');
+  }
+
+  /** @param {Page} page @param {number} code @param {string} why */
+  #end({ socket }, code, why) {
+    if (socket.readyState === socket.CLOSED) return;
+    socket.close(code, why);
+    const late = setTimeout(() => socket.terminate(), FAREWELL);
+    socket.once('close', () => clearTimeout(late));
+  }
+
+  /** End those whose login has ended. */
+  #dismiss() {
+    for (const page of this.#pages.values()) if (!page.holds()) this.#end(page, NOT_ALLOWED, 'log in again');
+  }
+
+  /** End those that have not answered for a while: they are gone, or hang. */
+  #beat() {
+    for (const page of this.#pages.values()) {
+      page.missed += 1;
+      if (page.missed > MOST_MISSED) page.socket.terminate();
+      else if (page.socket.readyState === page.socket.OPEN) page.socket.ping();
+    }
+  }
+
+  /** @param {Page} page */
+  #left(page) {
+    this.#pages.delete(page.socket);
+    for (const call of page.calls) call.abort();
+    this.#followLogs(page, null);
+    if (this.#pages.size > 0) return;
+    this.#unwatch?.();
+    this.#unwatch = null;
+  }
+
+  // --- from pages ------------------------------------------------------------------------------------------------
+
+  /** @param {Page} page @param {import('ws').RawData} data @param {boolean} binary */
+  #message(page, data, binary) {
+    page.missed = 0;
+    let message;
+    try {
+      message = binary ? null : JSON.parse(String(data));
+    } catch {
+      message = null;
+    }
+    const answer = isObject(message) ? this.#answer(page, message) : refusal('It is not a JSON object.');
+    if (answer) this.#send(page, JSON.stringify(answer));
+  }
+
+  /** @param {Page} page @param {Record<string, any>} message @returns {object | null} what is answered at once */
+  #answer(page, message) {
+    switch (message.type) {
+      case 'status':
+        return { type: 'state', state: this.hub.state };
+      case 'ping':
+        return { type: 'pong', id: message.id ?? null };
+      case 'logs':
+        this.#followLogs(
+          page,
+          message.on ? { server: typeof message.server === 'string' ? message.server : undefined } : null,
+        );
+        return null;
+      case 'execute':
+        this.#execute(page, message).then((result) => this.#send(page, JSON.stringify({ type: 'result', ...result })));
+        return null;
+      default:
+        return refusal('Its type is none of status, ping, logs, execute.');
+    }
+  }
+
+  /** @param {Page} page @param {Page['logs']} logs */
+  #followLogs(page, logs) {
+    page.logs = logs;
+    if ([...this.#pages.values()].some((each) => each.logs)) {
+      this.#unfollow ??= this.hub.onLog((record) => this.#tellRecord(record));
+    } else {
+      this.#unfollow?.();
+      this.#unfollow = null;
+    }
+  }
+
+  /** @param {Page} page @param {Record<string, any>} message */
+  async #execute(page, message) {
+    const { id = null } = message;
+    const call = new AbortController();
+    const began = performance.now();
+    try {
+      const { body, timeout } = callOf(message);
+      if (page.calls.size >= MOST_CALLS) throw new FrontError('LIVE_BUSY');
+      page.calls.add(call);
+      const { result } = await this.hub.ask('call', body, { timeout, signal: call.signal });
+      return { id, result, seconds: (performance.now() - began) / 1000 };
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error)) this.log.fault('a call of a page failed', error);
+      return { id, error: answerOf(error), seconds: (performance.now() - began) / 1000 };
+    } finally {
+      page.calls.delete(call);
+    }
+  }
+}
+
+/**
+ * What is asked of the sidecar for an `execute`, and how long the answer is waited for (s).
+ * @param {Record<string, any>} message
+ */
+function callOf({ workspace, tool, arguments: given = {}, timeout = CALL_TIMEOUT.usual }) {
+  const fits = typeof workspace === 'string' && typeof tool === 'string' && isObject(given);
+  if (!fits || !(typeof timeout === 'number' && timeout > 0 && timeout <= CALL_TIMEOUT.most)) {
+    throw new FrontError(
+      'LIVE_MESSAGE_INVALID',
+      'execute has workspace, tool, arguments and timeout (s, at most 3600).',
+    );
+  }
+  return { body: { workspace, tool, arguments: given, timeout }, timeout: timeout + CALL_TIMEOUT.margin };
+}
+
+/** @param {Set<string>} offered @returns {string | false} */
+const first = ([protocol]) => protocol ?? false;
+
+/** @param {unknown} value @returns {value is Record<string, any>} */
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** @param {string} why */
+const refusal = (why) => ({ type: 'error', ...answerOf(new FrontError('LIVE_MESSAGE_INVALID', why)) });

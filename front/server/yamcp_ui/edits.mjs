@@ -1,0 +1,143 @@
+/** Edits made in YAMCP-UI's pages: masked values are put back, YAMCP-UI writes, and the adapter is told to look at once. */
+
+import { request } from 'node:http';
+import { readConfig, storedServer } from '../api/edits.mjs';
+import { FrontError } from '../errors.mjs';
+import { MASK, unmaskConfig, unmaskServer } from '../state/masking.mjs';
+import { routerOf } from '../api/router.mjs';
+import { YAMCP_ROUTES } from '../api/routes.mjs';
+import { placeOf } from './place.mjs';
+
+/** Milliseconds that YAMCP-UI gets to answer. */
+const PATIENCE = 10_000;
+const MOST_BYTES = 1024 * 1024;
+
+/**
+ * @typedef {import('../state/hub.mjs').Hub} Hub
+ * @typedef {{status: number, type: string, text: string}} Said
+ * @typedef {{hub: Hub, settings: import('../settings.mjs').Settings, log: import('../log.mjs').Log, agent: import('node:http').Agent}} Parts
+ */
+
+/**
+ * The router of every edit that YAMCP-UI's pages make. Other paths it passes on.
+ *
+ * @param {Parts} parts
+ * @returns {import('express').Router}
+ */
+export function yamcpUiEdits(parts) {
+  const handlers = handlersOf(parts);
+  const routes = YAMCP_ROUTES.filter(({ id }) => Object.hasOwn(handlers, id));
+  return routerOf(routes, handlers, { maxBodyBytes: parts.settings.maxBodyBytes, ignoreUnknown: true });
+}
+
+/** @type {(parts: Parts) => Record<string, import('../api/router.mjs').Handler>} */
+function handlersOf(parts) {
+  const { hub } = parts;
+  const server = async (/** @type {string} */ id, /** @type {object} */ body) =>
+    isMasked(body) ? unmaskServer(body, (await storedServer(hub, id)).entry) : body;
+  const at = (/** @type {'servers' | 'workspaces'} */ kind, /** @type {string} */ id) =>
+    `/api/${kind}/${encodeURIComponent(id)}`;
+  return {
+    addServer: ({ body, res }) => pass(parts, res, 'POST', '/api/servers', unmaskServer(body, undefined)),
+    putServer: async ({ params: { id }, body, res }) =>
+      pass(parts, res, 'PUT', at('servers', id), await server(id, body)),
+    deleteServer: ({ params: { id }, res }) => pass(parts, res, 'DELETE', at('servers', id)),
+    addWorkspace: ({ body, res }) => pass(parts, res, 'POST', '/api/workspaces', body),
+    putWorkspace: ({ params: { id }, body, res }) => pass(parts, res, 'PUT', at('workspaces', id), body),
+    deleteWorkspace: ({ params: { id }, res }) => pass(parts, res, 'DELETE', at('workspaces', id)),
+    putProvidersConfig: async ({ body, res }) => {
+      const whole = isMasked(objectOnly(body))
+        ? unmaskConfig(body, (await readConfig(hub, 'providers')).content)
+        : body;
+      return pass(parts, res, 'PUT', '/api/config/providers', whole);
+    },
+    putWorkspacesConfig: ({ body, res }) => pass(parts, res, 'PUT', '/api/config/workspaces', objectOnly(body)),
+  };
+}
+
+/** @type {(body: unknown) => boolean} */
+const isMasked = (body) => JSON.stringify(body).includes(MASK);
+
+/** @type {(body: unknown) => any} */
+function objectOnly(body) {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
+  throw new FrontError('BODY_INVALID', 'Invalid JSON: must be an object');
+}
+
+/**
+ * Have YAMCP-UI do it; where it did, wait (at most as long as Hub.change does) until that is in force.
+ *
+ * @type {(parts: Parts, res: import('express').Response, method: string, path: string, body?: object) => Promise<unknown>}
+ */
+async function pass(parts, res, method, path, body) {
+  const { hub, log } = parts;
+  const answer = outcome(await ask(parts, method, path, body));
+  if (hub.state.hub.adapter === 'ok') {
+    await hub.change('reload').catch((error) => {
+      log.warning('an edit takes effect when the change of the file is noticed', { why: error.message });
+    });
+  }
+  res.set('Cache-Control', 'no-store');
+  return answer;
+}
+
+/**
+ * What it says that it did.
+ *
+ * @type {(said: Said) => unknown}
+ * @throws {FrontError} YAMCP_UI_REFUSED
+ */
+function outcome({ status, type, text }) {
+  const body = /\bjson\b/.test(type) ? parsed(text) : undefined;
+  if (status < 300 && body !== undefined) return body;
+  const why = typeof body?.error === 'string' ? body.error : `It answered ${status}.`;
+  throw new FrontError('YAMCP_UI_REFUSED', why, { status: status >= 400 ? status : 502 });
+}
+
+/** @type {(text: string) => any} */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @type {(parts: Parts, method: string, path: string, body?: object) => Promise<Said>}
+ * @throws {FrontError} YAMCP_UI_AWAY
+ */
+function ask({ settings, agent, log }, method, path, body) {
+  const place = placeOf(settings);
+  const text = body === undefined ? '' : JSON.stringify(body);
+  const headers = {
+    host: place.host,
+    accept: 'application/json',
+    'content-length': Buffer.byteLength(text),
+    ...(text && { 'content-type': 'application/json' }),
+  };
+  return new Promise((resolve, reject) => {
+    const failed = (/** @type {Error} */ error) => {
+      log.warning('YAMCP-UI could not be asked', { code: 'YAMCP_UI_AWAY', why: error.message });
+      reject(new FrontError('YAMCP_UI_AWAY'));
+    };
+    const signal = AbortSignal.timeout(PATIENCE);
+    const asking = request({ ...place.request, method, path, headers, agent, signal }, (answer) => {
+      read(answer).then((said) => resolve({ ...said, status: answer.statusCode ?? 502 }), failed);
+    });
+    asking.on('error', failed);
+    asking.end(text);
+  });
+}
+
+/** @type {(answer: import('node:http').IncomingMessage) => Promise<{type: string, text: string}>} */
+async function read(answer) {
+  const chunks = [];
+  let bytes = 0;
+  for await (const chunk of answer) {
+    bytes += chunk.length;
+    if (bytes > MOST_BYTES) throw new Error('its answer is too long');
+    chunks.push(chunk);
+  }
+  return { type: answer.headers['content-type'] ?? '', text: Buffer.concat(chunks).toString('utf8') };
+}

@@ -1,0 +1,113 @@
+"""The lines of `hubctl watch`: what there is, and what differs between two statuses. Pure."""
+
+from __future__ import annotations
+
+from bridge.models import Desired, Issue, ServerStatus, Status, WorkspaceStatus
+from hubctl.render import Paint, by_key, clean, count, error_line
+
+_SEVERITIES = {"error": "31", "warning": "33", "info": "2"}
+
+
+def first_lines(status: Status, desired: Desired | None, pages: str, paint: Paint) -> list[str]:
+    """The address of the pages, each workspace with state and URLs, servers that are not ready, what is wrong in files.
+
+    `pages`: that address, or an error that says why there are none.
+    """
+    lines = [paint.bold("yamcp-hub is ready." if status.settled else "yamcp-hub is running; some servers still start.")]
+    lines.append(f"  {pages}")
+    for workspace in status.workspaces:
+        lines += [f"  {line}" for line in workspace_lines(workspace, paint)]
+    if not status.workspaces:
+        lines.append("  There is no workspace yet: make one on that page, and its URLs appear here.")
+    lines += [f"  {server_line(server, paint)}" for server in status.servers if server.state in _NOTABLE]
+    if desired is None:
+        lines.append(paint.warn("  The adapter does not answer: edits take effect when it is back (hubctl doctor)."))
+    return lines + [f"  {issue_line(issue, paint)}" for issue in (desired.issues if desired else ())]
+
+
+_NOTABLE = ("failed", "backoff", "degraded", "starting")
+
+
+def workspace_lines(workspace: WorkspaceStatus, paint: Paint) -> list[str]:
+    """A workspace on three lines; on one when it is switched off."""
+    title = f"{paint.bold(clean(workspace.name))}: {paint.state(workspace.state)}"
+    if workspace.state == "off":
+        return [f"{title}; switch it on with: hubctl enable {workspace.slug}"]
+    ready = f"{workspace.ready} of {count(len(workspace.servers), 'server')} ready, {count(workspace.tools, 'tool')}"
+    return [f"{title}, {ready}", f"  SSE              {workspace.sse_url}", f"  Streamable HTTP  {workspace.http_url}"]
+
+
+def server_line(server: ServerStatus, paint: Paint) -> str:
+    """A server's state, with the reason and its last line on stderr where it has them."""
+    line = f"server {clean(server.key)}: {paint.state(server.state)}"
+    if server.state == "ready":
+        return f"{line}, {count(server.tools, 'tool')}"
+    if server.state == "degraded":
+        more = f" ({len(server.troubles) - 1} more)" if len(server.troubles) > 1 else ""
+        return f"{line}, {count(server.tools, 'tool')}, {error_line(server.troubles[0])}{more}"
+    if server.reason and server.state != "stopped":
+        line += f", {error_line(server.reason)}"
+        if server.stderr:
+            line += paint.dim(f" Its last line: {clean(server.stderr[-1])}")
+    return line
+
+
+def issue_line(issue: Issue, paint: Paint) -> str:
+    """Something wrong with the configuration, on one line."""
+    severity = paint(issue.severity, _SEVERITIES[issue.severity])
+    where = f"{issue.file}: " if issue.file else ""
+    return f"{severity} {clean(f'{where}{issue.message} {issue.hint}'.strip())}"
+
+
+def changes(before: Status, after: Status, paint: Paint) -> list[str]:
+    """A line for each difference that a person wants to know of."""
+    lines = []
+    if before.session != after.session:
+        lines.append(paint.warn("the sidecar was restarted; clients have to connect again"))
+    known = by_key(before)
+    for server in after.servers:
+        if _differs(known.pop(server.key, None), server):
+            lines.append(server_line(server, paint))
+    lines += [f"server {clean(key)}: {paint.dim('removed')}" for key in known]
+    return lines + _workspace_changes(before, after, paint)
+
+
+def remembered(before: Status, after: Status) -> Status:
+    """What to compare the next status with: this one, but what is starting now as it was before that."""
+    servers = by_key(before)
+    workspaces = {workspace.name: workspace for workspace in before.workspaces}
+
+    def server(current: ServerStatus) -> ServerStatus:
+        return servers.get(current.key, current) if current.state == "starting" else current
+
+    def workspace(current: WorkspaceStatus) -> WorkspaceStatus:
+        return workspaces.get(current.name, current) if current.state == "starting" else current
+
+    kept = {"servers": tuple(map(server, after.servers)), "workspaces": tuple(map(workspace, after.workspaces))}
+    return after.model_copy(update=kept)
+
+
+def _differs(before: ServerStatus | None, after: ServerStatus) -> bool:
+    """Whether to tell of a server: not that it starts, which ends soon enough, nor of each try while it is down."""
+    if after.state == "starting":
+        return False
+    if before is None:
+        return after.state != "stopped"
+    if before.state != after.state and not {before.state, after.state} <= {"backoff", "failed"}:
+        return True
+    if before.troubles != after.troubles:
+        return True
+    return after.reason is not None and (before.reason is None or before.reason.code != after.reason.code)
+
+
+def _workspace_changes(before: Status, after: Status, paint: Paint) -> list[str]:
+    lines = []
+    known = {workspace.name: workspace for workspace in before.workspaces}
+    for workspace in after.workspaces:
+        old = known.pop(workspace.name, None)
+        state, title = workspace.state, f"workspace {clean(workspace.name)}"
+        if old is None:
+            lines += [f"{title}: added, {paint.state(state)}, {workspace.sse_url} and {workspace.http_url}"]
+        elif state != "starting" and (old.state, old.tools) != (state, workspace.tools):
+            lines.append(f"{title}: {paint.state(state)}, {count(workspace.tools, 'tool')}")
+    return lines + [f"workspace {clean(name)}: {paint.dim('removed')}" for name in known]

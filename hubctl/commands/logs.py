@@ -1,0 +1,62 @@
+"""`hubctl logs`: what the sidecar logged, and goes on logging."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.models import Event, Logs
+from hubctl.context import Context, dumps
+from hubctl.render import Paint, clean
+
+REMEMBERED = 10_000
+"""Records that are known to have been shown."""
+_SHOWN_APART = ("time", "level", "process", "logger", "message", "exception")
+_LEVEL_COLORS = {"error": "31", "critical": "31", "warning": "33", "debug": "2"}
+
+
+async def logs(context: Context, limit: int, server: str | None, follow: bool) -> int:
+    """The newest records, oldest first; with `follow`, further ones until interrupted."""
+    if not follow:
+        await _recent(context, limit, server, {})
+        return 0
+    shown: dict[str, None] = {}
+    async with context.events("log") as events:
+        async for event in events:
+            if event.topic == "joined":  # the hub is there, perhaps again; nothing is missed from here on
+                await _recent(context, limit, server, shown)
+            elif concerns(event, server):
+                _show(context, event.data, shown)
+    return 0
+
+
+async def _recent(context: Context, limit: int, server: str | None, shown: dict[str, None]) -> None:
+    async with context.actual() as hub:
+        answer = await hub.request(Logs(limit=limit, server=server))
+    for record in answer.records:
+        _show(context, record, shown)
+
+
+def concerns(event: Event, server: str | None) -> bool:
+    """Whether an event is a record of that server, or of any when none is named."""
+    return server is None or server in (event.subject, event.data.get("server"))
+
+
+def _show(context: Context, record: dict[str, Any], shown: dict[str, None]) -> None:
+    """Show a record once: one that came while the newest were asked for comes twice."""
+    line = dumps(record)
+    if line in shown:
+        return
+    shown[line] = None
+    if len(shown) > REMEMBERED:
+        del shown[next(iter(shown))]
+    context.say(*([line] if context.json else record_lines(record, context.paint)))
+
+
+def record_lines(record: dict[str, Any], paint: Paint) -> list[str]:
+    """A log record for people: time of day (UTC), level, message, fields; then the traceback where there is one."""
+    moment = str(record.get("time", ""))[11:23]
+    level = str(record.get("level", ""))
+    fields = " ".join(f"{key}={clean(str(value))}" for key, value in record.items() if key not in _SHOWN_APART)
+    shown = paint(f"{level:<7}", _LEVEL_COLORS.get(level, "0"))
+    first = f"{paint.dim(moment)} {shown} {clean(str(record.get('message', '')))}  {paint.dim(fields)}".rstrip()
+    return [first, *(f"  {clean(line)}" for line in str(record.get("exception", "")).splitlines())]

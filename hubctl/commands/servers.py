@@ -1,0 +1,145 @@
+"""Commands about servers: the state of the whole, and restart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from bridge.client import BridgeClient
+from bridge.errors import HubError
+from bridge.models import ReadStatus, Restart, ServerStatus, Status, WorkspaceStatus
+from hubctl.commands.workspaces import POLL, workspace_table
+from hubctl.context import Context
+from hubctl.render import Paint, by_key, clean, count, error_line, size, span, table, trouble
+from hubctl.run import front
+
+RESTART_TIMEOUT = 10
+"""Seconds that a restarted server is given to start."""
+FRONT_TIMEOUT = 2
+"""Seconds that the front is given to answer."""
+
+
+async def status(context: Context) -> int:
+    """`hubctl status`."""
+    async with context.actual() as hub:
+        current = await hub.request(ReadStatus())
+    if context.json:
+        context.emit(current)
+    else:
+        pages = await pages_line(context)
+        context.say(*status_lines(context, current, pages, time.time()))
+    return 0
+
+
+async def health(context: Context) -> int:
+    """`hubctl health`: 0 when the front says that all is well, else 1 and what is missing."""
+    answer = await front.health(context.settings, FRONT_TIMEOUT)
+    if context.json:
+        context.emit(answer)
+    else:
+        context.say(*health_lines(answer))
+    return int(answer.status != "ok")
+
+
+def health_lines(answer: front.Health) -> list[str]:
+    """What the front says; one that asks for tokens says only whether all is well."""
+    if answer.status == "ok":
+        return ["The hub is well."]
+    return list(map(error_line, answer.reasons)) or ["The hub is not well: `hubctl doctor` finds out why."]
+
+
+async def pages_line(context: Context) -> str:
+    """Where the hub's pages are; or why they are not to be had."""
+    try:
+        await front.health(context.settings, FRONT_TIMEOUT)  # what it finds failing, the tables below tell
+    except HubError as error:
+        return context.paint.bad(error_line(error.body()))
+    return f"pages: {context.settings.base_url}/"
+
+
+def status_lines(context: Context, current: Status, pages: str, now: float) -> list[str]:
+    """The state of the hub for people; `now` is Unix time in seconds."""
+    lines = [head(current, now), pages, "", *workspace_table(context, current)]
+    if current.servers:
+        lines += ["", *server_table(current, context.paint, now)]
+    notes = [empty_note(workspace, context.paint) for workspace in current.workspaces if workspace.state == "empty"]
+    notes += [line for server in current.servers for line in server_notes(server, context.paint, now)]
+    return [*lines, *([""] if notes else []), *notes]
+
+
+def head(current: Status, now: float) -> str:
+    """The first line: version, process, since when, and whether what was asked for is in force."""
+    source = {
+        "adapter": "",
+        "disk": ", from its own copy (the adapter does not answer)",
+        "none": ", not configured yet",
+    }
+    state = "settled" if current.settled else "settling"
+    up = span(now - current.started_at)
+    return f"yamcp-hub {current.version}: sidecar pid {current.pid}, up {up}, {state}{source[current.source]}"
+
+
+def server_table(current: Status, paint: Paint, now: float) -> list[str]:
+    """The table of all servers."""
+    rows = [
+        (
+            clean(server.key),
+            paint.state(server.state),
+            span(now - server.since),
+            " ".join(part for part in (server.transport, server.era) if part),
+            str(server.tools),
+            str(server.restarts),
+            " ".join(map(str, server.pids)),
+            size(server.memory_bytes),
+        )
+        for server in current.servers
+    ]
+    return table(("SERVER", "STATE", "FOR", "SPEAKS", "TOOLS", "RESTARTS", "PID", "MEMORY"), rows, paint)
+
+
+def empty_note(workspace: WorkspaceStatus, paint: Paint) -> str:
+    """Why a workspace has nothing to offer, where no server's own line says so."""
+    return f"{paint.bold(clean(workspace.name))}: {error_line(workspace.reason) if workspace.reason else 'empty'}"
+
+
+def server_notes(server: ServerStatus, paint: Paint, now: float) -> list[str]:
+    """What a person should know of a server beside its row: why it is not ready, its last words, hints."""
+    name = clean(server.key)
+    lines = []
+    if why := trouble(server, now):
+        lines.append(f"{paint.bold(name)}: {why}")
+        lines += [paint.dim(f"  stderr: {clean(line)}") for line in server.stderr[-3:]]
+    lines += [f"{paint.bold(name)}: {error_line(each)}" for each in server.troubles]
+    if server.stale:
+        lines.append(f"{paint.bold(name)}: its entry in the file is broken; its last good version is in force.")
+    return lines + [f"{paint.bold(name)}: {clean(hint)}" for hint in server.hints]
+
+
+async def restart(context: Context, server: str) -> int:
+    """`hubctl restart`: returns when the server has started or failed, or after `RESTART_TIMEOUT`."""
+    async with context.actual() as hub:
+        before = _find(await hub.request(ReadStatus()), server)
+        await hub.request(Restart(key=server), timeout=30)
+        found = await _restarted(hub, server, before)
+    if context.json:
+        context.emit(found)
+    else:
+        state = f"; it is {found.state} now ({count(found.tools, 'tool')})" if found else ""
+        context.say(f"Server {clean(server)} was restarted{state}.")
+    return 0
+
+
+async def _restarted(hub: BridgeClient, server: str, before: ServerStatus | None) -> ServerStatus | None:
+    """The server once its state is a new one that lasts."""
+    deadline = time.monotonic() + RESTART_TIMEOUT
+    while True:
+        found = _find(await hub.request(ReadStatus()), server)
+        if found is None or found.state == "stopped" or time.monotonic() > deadline:
+            return found
+        if found.state != "starting" and (before is None or found.since > before.since):
+            return found
+        await asyncio.sleep(POLL)
+
+
+def _find(status: Status, server: str) -> ServerStatus | None:
+    return by_key(status).get(server)

@@ -1,0 +1,62 @@
+"""One hub a runtime directory: a lock that lives as long as the process that supervises."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+
+from hubctl.errors import HubRunning
+
+FILE = "hub.lock"
+_TRIES = 10  # somebody who only looks holds the lock for an instant
+
+
+def take(runtime: Path) -> int:
+    """Take the lock; returns the descriptor that holds it, which stays open over exec.
+
+    Raises:
+        HubRunning: another process holds it.
+    """
+    descriptor = os.open(runtime / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    for attempt in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if attempt == _TRIES - 1:
+                pid = os.pread(descriptor, 20, 0).decode()
+                os.close(descriptor)
+                raise HubRunning(f"A hub already runs with {runtime} (pid {pid or 'unknown'}).") from None
+            time.sleep(0.01)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    os.set_inheritable(descriptor, True)
+    return descriptor
+
+
+def held(runtime: Path) -> bool:
+    """Whether a process supervises a hub here."""
+    try:
+        descriptor = os.open(runtime / FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def listens(path: Path) -> bool:
+    """Whether a process listens on this Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+        probe.settimeout(1)
+        probe.connect(str(path))
+        return True
+    return False

@@ -1,0 +1,59 @@
+"""What the front needs to run: Node, and the npm packages of this project."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from hubctl.errors import FrontNotInstalled, NodeMissing
+
+PROJECT = Path(__file__).resolve().parents[2]
+FRONT = PROJECT / "front" / "server" / "main.mjs"
+LEAST = (20, 19)
+"""The oldest Node that the front runs on; package.json and the Makefile have the same."""
+ANSWER = 10
+"""Seconds that `node --version` is given."""
+
+
+def find_node(path: str | None = None) -> str:
+    """The path of `node`; `path` is where to look, PATH unless given.
+
+    Raises:
+        NodeMissing: there is none, or it is too old.
+    """
+    least = ".".join(map(str, LEAST))
+    node = shutil.which("node", path=path)
+    if node is None:
+        raise NodeMissing(f"There is no node on the PATH; the hub's pages need Node {least} or newer.")
+    try:
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=ANSWER, check=False).stdout  # noqa: S603  # found on the PATH
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""
+    version = re.match(r"v(\d+)\.(\d+)\.", said)
+    if version is None or (int(version[1]), int(version[2])) < LEAST:
+        raise NodeMissing(f"{node} is {said.strip() or 'no Node'}; the hub's pages need Node {least} or newer.")
+    return node
+
+
+def check_packages(project: Path = PROJECT) -> None:
+    """See that the packages that the front needs are installed, in the versions that package.json names.
+
+    Raises:
+        FrontNotInstalled: some are not.
+    """
+    wanted = json.loads((project / "package.json").read_text("utf-8"))["dependencies"]
+    missing = [name for name, version in wanted.items() if installed(project, name) != version]
+    if missing:
+        raise FrontNotInstalled(f"npm packages are not installed, or of another version: {', '.join(sorted(missing))}.")
+
+
+def installed(project: Path, name: str) -> str | None:
+    """The version of a package in node_modules; none when it is not there."""
+    try:
+        found = json.loads((project / "node_modules" / name / "package.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(found.get("version"))

@@ -1,0 +1,165 @@
+"""`hubctl run`: check what can be checked, then become supervisord."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shlex
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import NoReturn
+
+from pydantic import SecretStr
+
+from bridge import front_settings
+from bridge.errors import SettingInvalid
+from bridge.private import PRIVATE_DIRECTORY, make_directory
+from bridge.runtime import prepare_runtime_dir
+from bridge.settings import Settings
+from hubctl.context import Context
+from hubctl.errors import DirectoryUnusable, TooFewFiles
+from hubctl.run import in_force, lock, troubles, yamcp_ui
+from hubctl.run.access import check_certificate, prepare_access, welcome
+from hubctl.run.node import FRONT, check_packages, find_node
+from hubctl.run.ports import check_ports
+from hubctl.run.supervise import LOCK_FD_VARIABLE, TERMINAL_FD_VARIABLE
+
+FEWEST_FILES = 256
+"""Open files below which nothing works; supervisord.conf has the same as `minfds`."""
+ENOUGH_FILES = 8192
+"""Open files for 1,000 sessions of several connections each, and a few hundred servers of three pipes."""
+CONFIGURATION = Path(__file__).resolve().parents[2] / "supervisord.conf"
+
+
+def run(context: Context) -> NoReturn:
+    """Run the hub in the foreground; this process becomes its supervisor.
+
+    Raises:
+        SettingInvalid, PortTaken: a setting, a token's file or a certificate cannot be used here.
+        NodeMissing, FrontNotInstalled: what the front runs on is not there.
+        DirectoryUnusable, RuntimeDirUnsafe: a directory cannot be used.
+        HubRunning: a hub already runs with this runtime directory.
+        TooFewFiles: the system allows fewer open files than the hub needs.
+    """
+    settings = context.settings
+    raise_file_limit()
+    node = find_node()
+    check_packages()
+    logs = prepare_directories(settings)
+    check_yamcp_directory(settings)
+    check_certificate(settings)
+    yamcp_ui.check_yamcp_ui(settings)
+    holder = lock.take(settings.runtime)
+    check_ports(settings)
+    settings, fresh = prepare_access(settings)
+    context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.", *welcome(settings, fresh))
+    forget_token(os.environ)
+    in_force.keep(settings.runtime, exported(settings))
+    os.environ.update(environment(settings, logs, holder) | programs(settings, node))
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "hubctl.run.supervise", "-c", str(CONFIGURATION)])  # noqa: S606  # no shell is wanted
+
+
+def prepare_directories(settings: Settings) -> Path:
+    """Make the hub's directories, for its user alone; returns that of the logs.
+
+    Raises:
+        DirectoryUnusable: the data directory cannot be made or written.
+        RuntimeDirUnsafe: the runtime directory cannot be made, or is open to others.
+    """
+    logs = settings.data_dir / "logs"
+    try:
+        make_directory(logs)
+        with contextlib.suppress(PermissionError):  # another user's
+            logs.chmod(PRIVATE_DIRECTORY)  # supervisord makes the files in it with the mode that the umask leaves
+    except OSError as error:
+        raise DirectoryUnusable(f"HUB_DATA_DIR: {error.filename} cannot be made: {error.strerror}") from None
+    for directory in (settings.data_dir, logs):
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise DirectoryUnusable(f"HUB_DATA_DIR: {directory} cannot be written")
+    prepare_runtime_dir(settings.runtime)
+    return logs
+
+
+def raise_file_limit() -> None:
+    """Allow this process, and so the hub's, as many open files as it may need, where the system lets it.
+
+    Raises:
+        TooFewFiles: the hard limit is too low.
+    """
+    soft, hard = (sys.maxsize if n == resource.RLIM_INFINITY else n for n in resource.getrlimit(resource.RLIMIT_NOFILE))
+    if hard < FEWEST_FILES:
+        raise TooFewFiles(f"At most {hard} files may be open at once; the hub needs {FEWEST_FILES} at least.")
+    if soft < (wanted := min(hard, ENOUGH_FILES)):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+
+def check_yamcp_directory(settings: Settings) -> None:
+    """See that YAMCP's directory is one, or could be: the adapter makes it.
+
+    Raises:
+        SettingInvalid: something else is in its place, or it may not be read.
+    """
+    directory = settings.yamcp_dir
+    while not os.path.lexists(directory):
+        directory = directory.parent
+    if not directory.is_dir():
+        raise SettingInvalid(f"HUB_YAMCP_DIR: {directory} is not a directory.")
+    needed = os.R_OK | os.X_OK if directory == settings.yamcp_dir else os.W_OK | os.X_OK
+    if not os.access(directory, needed):
+        what = "read" if directory == settings.yamcp_dir else "written, and YAMCP's directory is not there yet"
+        raise SettingInvalid(f"HUB_YAMCP_DIR: {directory} cannot be {what}.")
+
+
+def environment(settings: Settings, logs: Path, lock_fd: int) -> dict[str, str]:
+    """What the supervised processes are told: the settings in force, so that all have the same, and where to write."""
+    return {
+        **exported(settings),
+        front_settings.VARIABLE: front_settings.FrontSettings.of(settings).value(),
+        "HUB_SETTINGS_FILE": os.devnull,  # all of it is above; an edit, good or bad, counts at the next start
+        LOCK_FD_VARIABLE: str(lock_fd),
+        "YAMCP_HUB_PYTHON": sys.executable,
+        troubles.SIZES_VARIABLE: troubles.sizes(logs),
+        "YAMCP_HUB_LOGS": str(logs).replace("%", "%%"),
+        TERMINAL_FD_VARIABLE: str(terminal()),
+    }
+
+
+def programs(settings: Settings, node: str) -> dict[str, str]:
+    """Of the two programs that run on Node: the command lines, and whether there is a YAMCP-UI to run."""
+    directory = settings.yamcp_ui_dir
+    return {
+        "YAMCP_HUB_FRONT": shlex.join([node, str(FRONT)]),
+        "YAMCP_HUB_UI": "true" if directory else "false",
+        "YAMCP_HUB_UI_DIR": str(directory or "/"),
+        "YAMCP_HUB_UI_COMMAND": yamcp_ui.command(settings, node, yamcp_ui.data_home(settings)) if directory else "none",
+    }
+
+
+def forget_token(variables: MutableMapping[str, str]) -> None:
+    """Take the hub's token out of an environment, however it is spelled: the processes get a file with its hash."""
+    for name in [name for name in variables if name.upper() == "HUB_TOKEN"]:
+        del variables[name]
+
+
+def exported(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables, paths absolute; those that are unset are left out, and secrets are."""
+    variables = {}
+    for name in type(settings).model_fields:
+        value = settings.runtime if name == "runtime_dir" else getattr(settings, name)
+        if isinstance(value, Path):
+            value = value.absolute()
+        if value is not None and not isinstance(value, SecretStr):
+            variables[f"HUB_{name.upper()}"] = str(value)
+    return variables
+
+
+def terminal() -> int:
+    """A descriptor of this process's stdout for others to write to: supervisord gives its children pipes instead."""
+    try:
+        descriptor = os.dup(1)
+    except OSError:  # started with stdout closed
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.set_inheritable(descriptor, True)
+    return descriptor

@@ -1,0 +1,285 @@
+"""`hubctl run <workspace>`: MCP on stdin and stdout for a client that wants a command, through the hub that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import time
+from pathlib import Path
+
+from bridge.errors import PeerUnavailable
+from bridge.keys import hash_in
+from bridge.models import ReadStatus
+from bridge.runtime import is_served
+from bridge.settings import Settings
+from hubctl.context import Context
+from hubctl.errors import ArgumentsInvalid, HubLost, HubNotRunning, HubRefused, LineNotJson, LineNotMessage
+from hubctl.lookup import find_status
+from hubctl.run.access import read_token
+from hubctl.stdio.conversation import (
+    INVALID_REQUEST,
+    OWN,
+    PARSE_ERROR,
+    Conversation,
+    Frame,
+    check,
+    decode,
+    encode,
+    error_frame,
+)
+from hubctl.stdio.pipes import Lines, Output, only_ours
+from hubctl.stdio.stream import Endpoint, Session
+
+HUB_WAIT = 10.0
+"""Seconds that a hub is waited for: at the start, and by a request while the hub is away."""
+END_WAIT = 10.0
+"""Seconds that requests under way get at the end of input."""
+LOOK = 0.25
+FIRST_DELAY, LONGEST_DELAY = 0.1, 2.0
+TOKEN_VARIABLE = "YAMCP_HUB_TOKEN"  # noqa: S105  # its name
+
+
+async def run_workspace(context: Context, workspace: str, token_file: Path | None) -> int:
+    """Serve a client until its input ends (0), or a signal comes: 0 after SIGTERM, 130 after SIGINT.
+
+    Raises:
+        HubNotRunning: no hub within `HUB_WAIT`.
+        NoSuchWorkspace: it has no such workspace.
+        HubRefused: it does not let this client in.
+        NoToken, ArgumentsInvalid: it wants a token, and there is none that can be used.
+    """
+    stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
+        asyncio.get_running_loop().add_signal_handler(number, _settle, stopped, code)
+    serving = asyncio.create_task(_serve(context, workspace, token_file))
+    await asyncio.wait([stopped, serving], return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        return serving.result()
+    serving.cancel()
+    await asyncio.wait([serving])
+    return stopped.result()
+
+
+def _settle(stopped: asyncio.Future[int], code: int) -> None:
+    if not stopped.done():
+        stopped.set_result(code)
+
+
+async def _serve(context: Context, workspace: str, token_file: Path | None) -> int:
+    deadline = time.monotonic() + HUB_WAIT
+    slug = await _find(context, workspace, deadline)
+    token = client_token(context.settings, token_file) if is_served(context.settings.sidecar_socket) else ""
+    bridge = Bridge(endpoint(context.settings, slug, token), Output(only_ours()))
+    return await bridge.run(Lines(), deadline)
+
+
+async def _find(context: Context, workspace: str, deadline: float) -> str:
+    """The slug of a workspace, once there is a hub that has read its files."""
+    while time.monotonic() < deadline:
+        with contextlib.suppress(PeerUnavailable):
+            async with context.actual() as hub:
+                status = await hub.request(ReadStatus(), timeout=1)
+            if status.applied is not None:
+                return find_status(status, workspace).slug
+        await asyncio.sleep(LOOK)
+    raise HubNotRunning(f"No hub runs with {context.settings.runtime}; it was waited for {HUB_WAIT:g} s.")
+
+
+def endpoint(settings: Settings, slug: str, token: str) -> Endpoint:
+    """Where the sidecar serves a workspace; with a token, over the Unix socket of a protected hub."""
+    if token:
+        return Endpoint(f"http://localhost/mcp/{slug}/sse", settings.sidecar_socket, token)
+    return Endpoint(f"{settings.sidecar_url}/mcp/{slug}/sse")
+
+
+def client_token(settings: Settings, file: Path | None) -> str:
+    """The token to use: from the file, from YAMCP_HUB_TOKEN, or the hub's own.
+
+    Raises:
+        ArgumentsInvalid: the file cannot be read, or holds none.
+        NoToken: nothing gives one.
+    """
+    if file is None:
+        return os.environ.get(TOKEN_VARIABLE) or read_token(settings)
+    try:
+        found = file.expanduser().read_text("utf-8", "replace").strip()
+    except OSError as error:
+        raise ArgumentsInvalid(f"--token-file: {file} cannot be read: {error.strerror}.") from None
+    if hash_in(found) is None:
+        raise ArgumentsInvalid(f"--token-file: {file} holds no token.", hint="`hubctl keys add NAME` shows one.")
+    return found
+
+
+class Bridge:
+    """Passes messages between a client and sessions with the hub, one after another."""
+
+    def __init__(self, hub: Endpoint, output: Output) -> None:
+        self._hub = hub
+        self._output = output
+        self._conversation = Conversation()
+        self._session: Session | None = None
+        self._ready = asyncio.Event()
+        self._lost_at = time.monotonic()
+        self._answered = asyncio.Event()
+        self._own: dict[str, asyncio.Future[Frame]] = {}
+        self._ids = itertools.count(1)
+
+    async def run(self, lines: Lines, deadline: float) -> int:
+        """Serve until the input ends; returns 0. The first session has to stand by the deadline (monotonic seconds).
+
+        Raises:
+            HubLost, HubRefused: it does not.
+            BrokenPipeError: the client does not read any more.
+        """
+        tasks = [asyncio.create_task(self._feed(lines)), asyncio.create_task(self._keep_session(deadline))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return 0
+
+    # --- from the client ---------------------------------------------------------------------------------------------
+
+    async def _feed(self, lines: Lines) -> None:
+        async for line in lines:
+            try:
+                frame = check(decode(line))
+            except ValueError:
+                await self._tell(error_frame(None, LineNotJson("A line on stdin is not JSON."), PARSE_ERROR))
+            except LineNotMessage as error:
+                await self._tell(error_frame(None, error, INVALID_REQUEST))
+            else:
+                await self._pass_on(frame, line)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_WAIT):
+                while self._conversation.unanswered:
+                    self._answered.clear()
+                    await self._answered.wait()
+
+    async def _pass_on(self, frame: Frame, line: bytes) -> None:
+        if not await self._is_ready():
+            if "method" in frame and "id" in frame:
+                await self._tell(error_frame(frame["id"], HubLost(f"The hub is away for more than {HUB_WAIT:g} s.")))
+            return
+        given = self._conversation.from_client(frame)
+        if given is not None and self._session is not None:
+            await self._post(self._session, given, line if given is frame else encode(given))
+
+    async def _is_ready(self) -> bool:
+        """Whether there is a session, or was one in time."""
+        if not self._ready.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, self._lost_at + HUB_WAIT - time.monotonic())):
+                    await self._ready.wait()
+        return self._ready.is_set()
+
+    async def _post(self, session: Session, frame: Frame, message: bytes) -> None:
+        """Send it; a request that is not taken is answered in the hub's stead, unless its session ends with it."""
+        try:
+            error = await session.post(message)
+        except HubLost:
+            session.give_up()  # with which requests that wait are answered
+            return
+        if error is not None:
+            for told in self._conversation.failed(frame, error):
+                await self._tell(told)
+
+    # --- from the hub ------------------------------------------------------------------------------------------------
+
+    async def _keep_session(self, deadline: float) -> None:
+        """Have a session, and another one when it ends. Raises as `run`, where the first is not to be had."""
+        delay, once = FIRST_DELAY, False
+        while True:
+            try:
+                async with self._hub.session() as session:
+                    await self._serve_session(session)
+                lost = HubLost("The hub ended the session.")
+            except HubLost as error:
+                lost = error
+            except HubRefused as error:
+                if not once and error.data["status"] != 503:  # it is starting, or full
+                    raise
+                lost = HubLost(error.message)
+            once = once or self._ready.is_set()
+            if self._ready.is_set():
+                self._ready.clear()
+                self._lost_at, delay = time.monotonic(), FIRST_DELAY
+            elif not once and time.monotonic() > deadline:
+                raise lost
+            self._session = None
+            for frame in self._conversation.lost(lost):
+                await self._tell(frame)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, LONGEST_DELAY)
+
+    async def _serve_session(self, session: Session) -> None:
+        tasks = [
+            asyncio.create_task(self._read(session)),
+            asyncio.create_task(self._catch_up(session)),
+            asyncio.create_task(session.given_up()),
+        ]
+        reading, catching_up, given_up = tasks
+        try:
+            await asyncio.wait([reading, catching_up, given_up], return_when=asyncio.FIRST_COMPLETED)
+            if catching_up.done():
+                catching_up.result()
+                await asyncio.wait([reading, given_up], return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, session: Session) -> None:
+        async for frame, written in session:
+            if "method" not in frame and (own := self._own.get(str(frame.get("id")))):
+                if not own.done():
+                    own.set_result(frame)
+                continue
+            for told in self._conversation.from_hub(frame):
+                await self._output.write((written if told is frame else encode(told)) + b"\n")
+            self._answered.set()
+
+    async def _catch_up(self, session: Session) -> None:
+        """Bring a new session to where the last one was, then let the client's messages through."""
+        conversation = self._conversation
+        if greeting := conversation.handshake():
+            answer = await self._ask(session, greeting)
+            if "error" in answer:
+                raise HubLost("The hub did not take the handshake again.")
+            if conversation.initialized:
+                await session.post(encode({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+            for wish in conversation.wishes():
+                await self._ask(session, wish)
+        for frame in conversation.carried():
+            await self._post(session, frame, encode(frame))
+        news = conversation.news() if greeting else []
+        self._session = session
+        self._ready.set()
+        for frame in news:
+            await self._tell(frame)
+
+    async def _ask(self, session: Session, request: Frame) -> Frame:
+        """Ask the hub on the bridge's own account. Raises HubLost."""
+        request_id = f"{OWN}{next(self._ids)}"
+        future = self._own[request_id] = asyncio.get_running_loop().create_future()
+        try:
+            if error := await session.post(encode({"jsonrpc": "2.0", "id": request_id, **request})):
+                return {"error": error}
+            answer: Frame = await future
+            return answer
+        finally:
+            del self._own[request_id]
+
+    async def _tell(self, frame: Frame) -> None:
+        """Write a message for the client."""
+        await self._output.write(encode(frame) + b"\n")
+        self._answered.set()

@@ -1,0 +1,120 @@
+/** Cookies: whose they are, how long they count, that nobody else can make one, and where their key is kept. */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { cookieIn, cookieKey, Cookies, LIFETIME, setCookie } from '../../../front/server/access/cookie.mjs';
+
+const KEY = Buffer.alloc(32, 7);
+const BOSS = { id: 'kfffffff', name: 'boss', workspaces: null, admin: true, mark: 'a'.repeat(64) };
+
+/** @param {{now: number}} time */
+const made = (time) => new Cookies(KEY, () => time.now);
+/** @param {typeof BOSS | null} principal */
+const held = (principal) => (/** @type {string} */ id) => (principal?.id === id ? principal : null);
+
+test('a cookie says whose it is for 30 days, and no longer', () => {
+  const time = { now: 1_800_000_000 };
+  const cookies = made(time);
+  const value = cookies.make(BOSS);
+  assert.match(value, /^[A-Za-z0-9_.-]+$/);
+  assert.equal(cookies.read(value, held(BOSS))?.principal, BOSS);
+  time.now += LIFETIME - 1;
+  assert.ok(cookies.read(value, held(BOSS)));
+  time.now += 1;
+  assert.equal(cookies.read(value, held(BOSS)), null);
+  assert.equal(LIFETIME, 30 * 24 * 3600);
+});
+
+test('its other half is of that cookie, made with that key, and cannot be guessed from it', () => {
+  const cookies = made({ now: 0 });
+  const [value, other] = [cookies.make(BOSS), cookies.make(BOSS)];
+  const secret = cookies.secret(value);
+  assert.match(secret, /^[\w-]{43}$/);
+  assert.ok(cookies.isWhole(value, secret));
+  const strangers = new Cookies(Buffer.alloc(32, 1)).secret(value);
+  for (const wrong of ['', 'x', value, cookies.secret(other), strangers, `${secret}x`]) {
+    assert.equal(cookies.isWhole(value, wrong), false, wrong);
+  }
+});
+
+test('it ends with the token that it was made for: revoked, or another of the same id', () => {
+  const cookies = made({ now: 0 });
+  const value = cookies.make(BOSS);
+  assert.equal(cookies.read(value, held(null)), null);
+  assert.equal(cookies.read(value, held({ ...BOSS, mark: 'b'.repeat(64) })), null);
+});
+
+test('whatever is changed in it, it counts no more', () => {
+  const cookies = made({ now: 0 });
+  const value = cookies.make(BOSS);
+  for (let at = 0; at < value.length - 1; at += 1) {
+    const other = value[at] === '1' ? '2' : '1';
+    assert.equal(
+      cookies.read(value.slice(0, at) + other + value.slice(at + 1), () => BOSS),
+      null,
+      `character ${at}`,
+    );
+  }
+  for (const none of [
+    '',
+    '...',
+    'admin',
+    `${value}.`,
+    value.slice(0, -1),
+    `${value}A`,
+    'a.b.c.d',
+    value.split('.').slice(0, 3).join('.'),
+  ])
+    assert.equal(
+      cookies.read(none, () => BOSS),
+      null,
+      none,
+    );
+  assert.equal(new Cookies(Buffer.alloc(32, 8), () => 0).read(value, held(BOSS)), null);
+});
+
+test('a log-out ends one login, wherever its cookie is kept, and no other', () => {
+  const cookies = made({ now: 0 });
+  const [one, other] = [cookies.make(BOSS), cookies.make(BOSS)];
+  const read = cookies.read(one, held(BOSS));
+  assert.ok(read && cookies.lasts(read.login));
+  cookies.end(read.login);
+  assert.equal(cookies.read(one, held(BOSS)), null);
+  assert.equal(cookies.lasts(read.login), false);
+  assert.ok(cookies.read(other, held(BOSS)));
+});
+
+test('nothing of the token is in it', () => {
+  assert.ok(!made({ now: 0 }).make(BOSS).includes('aaaa'));
+});
+
+test('a cookie is found among others by its whole name', () => {
+  const header = 'a=1; yamcp_hub_87650=x; yamcp_hub_8765=it; yamcp_hub_8765=again; b';
+  assert.equal(cookieIn(header, 'yamcp_hub_8765'), 'it');
+  assert.equal(cookieIn(header, 'hub'), '');
+  assert.equal(cookieIn(undefined, 'yamcp_hub_8765'), '');
+});
+
+test('no script reads it, no other site sends it, and with TLS nothing else carries it', () => {
+  const plain = 'n=v; Path=/; Max-Age=5; HttpOnly; SameSite=Lax';
+  assert.equal(setCookie('n', 'v', { secure: false, age: 5 }), plain);
+  assert.equal(setCookie('n', 'v', { secure: true, age: 5 }), `${plain}; Secure`);
+});
+
+test('the key is made once, for the user of the hub alone, and anew where it is none', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'cookie'));
+  const path = join(directory, 'data/cookie.key');
+  const key = cookieKey(path);
+  assert.equal(key.length, 32);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.deepEqual(cookieKey(path), key);
+  writeFileSync(path, 'half');
+  assert.notDeepEqual(cookieKey(path), key);
+  assert.equal(readFileSync(path).length, 32);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.throws(() => cookieKey(join(path, 'x')), { code: 'SETTING_INVALID' });
+  rmSync(directory, { recursive: true });
+});

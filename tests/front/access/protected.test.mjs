@@ -1,0 +1,341 @@
+/** A hub that wants a token: every way in without one, with a wrong one, with one that may not, and with one revoked. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, test } from 'node:test';
+import { Front } from '../../../front/server/app.mjs';
+import { FREE } from '../../../front/server/access/auth.mjs';
+import { Log } from '../../../front/server/log.mjs';
+import { Pages } from '../../../front/server/pages/pages.mjs';
+import { HUB_ROUTES, OTHER_ROUTES, YAMCP_ROUTES } from '../../../front/server/api/routes.mjs';
+import { load } from '../support/settings.mjs';
+import { mock } from '../support/hub.mjs';
+import { pageOf } from '../support/live.mjs';
+import { ADMIN, HTML, openProtected, TOKEN, WRONG } from '../support/protected.mjs';
+import { STANDIN } from '../support/yamcp_ui.mjs';
+
+const LIMIT = { timeout: 60_000 };
+/** @type {import('../support/protected.mjs').Protected} */
+let site;
+/** @type {import('../support/run.mjs').Run} */
+let hub;
+before(async () => {
+  site = await openProtected();
+  hub = site.hub;
+}, LIMIT);
+after(() => site?.close(), LIMIT);
+
+// --- without a token -----------------------------------------------------------------------------------------------
+
+/** Every path that the front knows, and some that it does not. @returns {[string, string][]} */
+function everything() {
+  const routes = [...HUB_ROUTES, ...YAMCP_ROUTES, ...OTHER_ROUTES].map(
+    ({ method, path }) => /** @type {[string, string]} */ ([method, path.replace(/:\w+/g, 'x')]),
+  );
+  const pages = [...new Pages().assets.keys()].map((path) => `/hub/${path}`);
+  const others = ['/', '/hub', '/hub/', '/hub/nothing', '/nothing', '/workspaces', '/assets/app.mjs', '/index.html'];
+  const near = ['/healthz/', '/healthz/x', '/login/', '/login/x', '/logout/', '/metrics/', '/readyz', '/favicon.ico'];
+  const mcp = ['/mcp', '/mcp/', '/mcp/alpha', '/mcp/alpha/sse', '/mcp/alpha/messages?session_id=x', '/mcp/none'];
+  const all = [...pages, ...others, ...near, ...mcp, '/.well-known/oauth-protected-resource', '/api', '/api/nothing'];
+  const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+  return [
+    ...routes,
+    ...all.flatMap((path) => methods.map((method) => /** @type {[string, string]} */ ([method, path]))),
+  ];
+}
+
+test('nothing is free but /healthz and the login page', LIMIT, () => {
+  assert.deepEqual(FREE, { '/healthz': ['GET', 'HEAD'], '/login': ['GET', 'HEAD', 'POST'] });
+});
+
+test('every route, page, file and endpoint wants a token, whatever it is asked', LIMIT, async () => {
+  const all = everything();
+  assert.ok(all.length > 400);
+  for (const [method, path] of all) {
+    if (FREE[path]?.includes(method)) continue;
+    if (method === 'WS') {
+      assert.equal(await site.upgrade({ origin: hub.url }, path), 401, path);
+      continue;
+    }
+    const { status, headers, body } = await site.ask(method, path);
+    assert.equal(status, 401, `${method} ${path}`);
+    assert.match(String(headers['www-authenticate']), /^Bearer /, `${method} ${path}`);
+    assert.ok(method === 'HEAD' || JSON.stringify(body).includes('TOKEN_REQUIRED'), `${method} ${path}`);
+  }
+});
+
+test('a cookie counts for the hub’s own pages alone, whatever is asked for', LIMIT, async () => {
+  const login = await site.login();
+  for (const sent of [
+    { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' },
+    { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' },
+    { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' },
+  ]) {
+    const headers = { ...login, ...sent };
+    for (const [method, path] of everything()) {
+      if (/^\/mcp(\/|$)/.test(path) || path === '/login') continue; // no cookie counts there
+      if (method === 'WS') {
+        assert.equal(await site.upgrade({ ...headers, origin: 'http://localhost:1' }, path), 403, path);
+        continue;
+      }
+      const { status, body } = await site.ask(method, path, { headers });
+      if (path === '/healthz') assert.ok(method === 'HEAD' || !('version' in body), 'as anybody');
+      else assert.equal(status, 403, `${method} ${path} ${JSON.stringify(sent)}`);
+    }
+  }
+  const link = { ...login, 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+  for (const [path, status] of /** @type {[string, number][]} */ ([
+    ['/hub/', 200],
+    ['/workspaces', 200],
+    ['/status', 403],
+    ['/metrics', 403],
+    ['/api/hub/state', 403],
+  ])) {
+    assert.equal((await site.ask('GET', path, { headers: { ...link, ...HTML } })).status, status, path);
+  }
+});
+
+test('the routes that are known to Express are among those', LIMIT, async () => {
+  const root = mkdtempSync(join(tmpdir(), 'front'));
+  const front = new Front(load({ HUB_DATA_DIR: root, HUB_TOKEN: TOKEN, HUB_YAMCP_UI_DIR: STANDIN }), new Log('error'));
+  try {
+    const known = new Set(everything().map(([, path]) => path));
+    const layers = /** @type {any} */ (front.site).router.stack;
+    const routed = layers.flatMap((/** @type {any} */ layer) => (layer.route ? [layer.route.path] : []));
+    assert.ok(routed.length > 0);
+    for (const path of routed) assert.ok(known.has(path), path);
+  } finally {
+    await front.stop();
+    rmSync(root, { recursive: true });
+  }
+});
+
+test('a person without a login is shown the login page, and led back', LIMIT, async () => {
+  for (const [path, next] of [
+    ['/hub/', '%2Fhub%2F'],
+    ['/workspaces?a=b', '%2Fworkspaces%3Fa%3Db'],
+    ['/hub/assets/main.mjs', '%2Fhub%2Fassets%2Fmain.mjs'],
+  ]) {
+    const answer = await site.ask('GET', path, { headers: HTML });
+    assert.deepEqual([answer.status, answer.headers.location], [302, `/login?next=${next}`]);
+  }
+  assert.equal((await site.ask('GET', '/', { headers: HTML })).headers.location, '/login');
+  const api = await site.ask('GET', '/api/hub/state', { headers: HTML });
+  assert.deepEqual([api.status, api.body.code], [401, 'TOKEN_REQUIRED']);
+  assert.equal((await site.ask('POST', '/hub/', { headers: HTML })).status, 401);
+});
+
+test('health is told without a name, but to whoever has a token', LIMIT, async () => {
+  const free = await site.ask('GET', '/healthz');
+  assert.deepEqual([free.status, free.body], [200, { status: 'ok' }]);
+  const told = await site.ask('GET', '/healthz', { headers: ADMIN });
+  assert.deepEqual(Object.keys(told.body), ['status', 'version', 'sessions']);
+  hub.writeWorkspaces({ alpha: ['a'], beta: ['b'], 'a secret name': ['bad'] });
+  hub.writeProviders({
+    a: mock('a'),
+    b: mock('b'),
+    bad: { ...mock('bad'), providerParameters: { command: '/nowhere' } },
+  });
+  await hub.until(({ workspaces }) => workspaces.some(({ state: how }) => how === 'failed'));
+  const failing = await site.ask('GET', '/healthz');
+  assert.deepEqual([failing.status, failing.body], [503, { status: 'failing' }]);
+  const { headers } = await site.key('curious');
+  assert.deepEqual((await site.ask('GET', '/healthz', { headers })).body, { status: 'failing' });
+  assert.match(JSON.stringify((await site.ask('GET', '/healthz', { headers: ADMIN })).body), /a secret name/);
+  hub.writeWorkspaces({ alpha: ['a'], beta: ['b'] });
+  hub.writeProviders({ a: mock('a'), b: mock('b') });
+  await hub.until(({ workspaces, hub: { settled } }) => settled && workspaces.length === 2);
+});
+
+// --- with the token ------------------------------------------------------------------------------------------------
+
+test('a bearer may everything, by whatever name it calls the hub', LIMIT, async () => {
+  const foreign = { ...ADMIN, host: 'tunnel.example', origin: 'https://tunnel.example' };
+  for (const headers of [ADMIN, { authorization: `bearer   ${TOKEN}` }, foreign]) {
+    assert.equal((await site.ask('GET', '/api/hub/state', { headers })).status, 200);
+    assert.equal((await site.initialize('alpha', headers)).status, 200);
+    assert.equal((await site.ask('POST', '/api/hub/reload', { headers })).status, 200);
+    assert.equal(await site.upgrade(headers), 101);
+  }
+  assert.equal((await site.ask('GET', '/hub/', { headers: { ...ADMIN, ...HTML } })).status, 200);
+  assert.equal(
+    (await site.ask('GET', '/api/hub/state', { headers: { host: 'tunnel.example' } })).body.code,
+    'HOST_REFUSED',
+  );
+});
+
+test('the state says that the hub is protected, and has no addresses past the front', LIMIT, async () => {
+  const { hub: about, workspaces } = await hub.state();
+  assert.deepEqual([about.protected, about.sidecar_url], [true, '']);
+  for (const { direct_sse_url, direct_http_url } of workspaces) assert.equal(direct_sse_url + direct_http_url, '');
+});
+
+test('status and figures of the sidecar are there for admins, and nowhere else', LIMIT, async () => {
+  const status = await site.ask('GET', '/status', { headers: ADMIN });
+  assert.deepEqual([status.status, status.body.source], [200, 'adapter']);
+  assert.match((await site.ask('GET', '/metrics', { headers: ADMIN })).body, /^# HELP /m);
+  assert.equal((await site.ask('POST', '/metrics', { headers: ADMIN })).status, 405);
+  assert.equal((await site.ask('HEAD', '/status', { headers: ADMIN })).status, 200);
+  assert.equal((await site.ask('GET', '/status', { headers: await site.login() })).status, 200);
+  await assert.rejects(fetch(`${hub.sidecarUrl}/status`), 'the sidecar has no port');
+});
+
+test('YAMCP-UI’s pages and edits come by its Unix socket', LIMIT, async () => {
+  const login = await site.login();
+  const page = await site.ask('GET', '/workspaces', { headers: { ...login, ...HTML } });
+  assert.equal(page.status, 200);
+  assert.match(page.body, /\/hub\/overlay\/overlay\.mjs/);
+  const body = { name: 'made', servers: ['a'] };
+  const made = await site.ask('POST', '/api/workspaces', { body, headers: { ...login, origin: hub.url } });
+  assert.deepEqual([made.status, made.body.success], [200, true]);
+  assert.deepEqual(hub.read('workspaces').made, ['a']);
+  assert.equal((await site.ask('DELETE', '/api/workspaces/made', { headers: ADMIN })).status, 200);
+});
+
+// --- with a wrong one ----------------------------------------------------------------------------------------------
+
+test('after ten wrong tokens their address has to wait, and another one has not', LIMIT, async () => {
+  const from = site.stranger();
+  const wrong = { ...from, authorization: `Bearer ${WRONG}` };
+  for (let count = 0; count < 10; count += 1) {
+    const path = ['/api/hub/state', '/mcp/alpha', '/hub/', '/healthz'][count % 4];
+    const answer = await site.ask('GET', path, { headers: wrong });
+    assert.equal(answer.status, 401, path);
+    assert.equal(answer.headers['www-authenticate'], 'Bearer realm="yamcp-hub", error="invalid_token"');
+    assert.match(JSON.stringify(answer.body), /TOKEN_INVALID/);
+  }
+  const { status, headers, body } = await site.ask('GET', '/api/hub/state', { headers: wrong });
+  assert.deepEqual(
+    [status, body.code, body.data.retry_after],
+    [429, 'TOO_MANY_ATTEMPTS', Number(headers['retry-after'])],
+  );
+  assert.ok(Number(headers['retry-after']) > 30);
+  assert.equal((await site.ask('GET', '/mcp/alpha', { headers: wrong })).status, 429);
+  assert.equal(await site.upgrade(wrong), 429);
+  const login = { method: 'POST', headers: { ...from, ...HTML, 'content-type': 'application/x-www-form-urlencoded' } };
+  assert.equal((await site.ask('POST', '/login', { raw: `token=${WRONG}`, headers: login.headers })).status, 429);
+  assert.equal(
+    (await site.ask('GET', '/api/hub/state', { headers: { ...from, ...ADMIN } })).status,
+    429,
+    'a short one, right',
+  );
+  const long = await site.key('agent');
+  assert.equal((await site.initialize('alpha', { ...from, ...long.headers })).status, 200, 'one that nobody guesses');
+  assert.equal((await site.ask('GET', '/api/hub/state', { headers: { ...site.stranger(), ...ADMIN } })).status, 200);
+  const logs = hub.logs();
+  assert.match(logs, new RegExp(`"code":"TOO_MANY_ATTEMPTS","address":"${from['x-forwarded-for']}"`));
+});
+
+test('what is no token at all counts as none', LIMIT, async () => {
+  for (const authorization of ['Basic dTpw', TOKEN, 'Bearer', `Token ${TOKEN}`]) {
+    const { status, body } = await site.ask('GET', '/api/hub/state', { headers: { authorization } });
+    assert.deepEqual([status, body.code], [401, 'TOKEN_REQUIRED'], authorization);
+  }
+  for (const path of [`/api/hub/state?token=${TOKEN}`, `/mcp/alpha?token=${TOKEN}`, `/healthz/?token=${TOKEN}`])
+    assert.equal((await site.ask('GET', path)).status, 401, path);
+  const posted = await site.ask('POST', `/hub/?token=${TOKEN}`, { headers: HTML });
+  assert.equal(posted.status, 401);
+});
+
+// --- keys ----------------------------------------------------------------------------------------------------------
+
+test('a key is for endpoints: no page, file, or call of the API, not even to be logged in with', LIMIT, async () => {
+  const { token, headers } = await site.key('laptop');
+  assert.equal((await site.initialize('alpha', headers)).status, 200);
+  assert.equal((await site.initialize('beta', headers)).status, 200);
+  for (const [method, path] of everything()) {
+    if (FREE[path]?.includes(method) || path.startsWith('/mcp')) continue;
+    const status =
+      method === 'WS' ? await site.upgrade(headers, path) : (await site.ask(method, path, { headers })).status;
+    assert.equal(status, 403, `${method} ${path}`);
+  }
+  assert.equal((await site.ask('GET', '/status', { headers })).body.code, 'KEY_FORBIDDEN');
+  const link = await site.ask('GET', `/hub/?token=${token}`, { headers: { ...HTML, ...site.stranger() } });
+  assert.equal(link.headers.location, '/login?next=%2Fhub%2F&refused=KEY_FORBIDDEN');
+  assert.equal(link.headers['set-cookie'], undefined);
+});
+
+test('an endpoint that a key may not use is one that is not there', LIMIT, async () => {
+  const { headers } = await site.key('only alpha', '--workspace', 'alpha');
+  assert.equal((await site.initialize('alpha', headers)).status, 200);
+  const [refused, none] = [await site.initialize('beta', headers), await site.initialize('nope', headers)];
+  assert.equal(refused.status, 404);
+  assert.equal(JSON.stringify(refused).replaceAll('beta', '*'), JSON.stringify(none).replaceAll('nope', '*'));
+});
+
+test('a key for everything may everything, logs in, and is gone within 2 s when it is revoked', LIMIT, async () => {
+  const boss = await site.key('boss', '--admin');
+  const login = await site.login(boss.token);
+  const [byBearer, byCookie] = await Promise.all([
+    pageOf({ front: hub.url }, { headers: boss.headers }),
+    pageOf({ front: hub.url }, { headers: { ...login, origin: hub.url } }),
+  ]);
+  const bystander = await pageOf({ front: hub.url }, { headers: ADMIN });
+  const ended = Promise.all([byBearer, byCookie].map(({ socket }) => once(socket, 'close')));
+  await hub.hubctl('keys', 'revoke', 'boss');
+  const began = performance.now();
+  for (const [code] of await ended) assert.equal(code, 1008);
+  assert.ok(performance.now() - began < 2_000);
+  assert.equal((await site.ask('GET', '/api/hub/state', { headers: login })).body.code, 'TOKEN_REQUIRED');
+  assert.equal(
+    (await site.ask('GET', '/api/hub/state', { headers: { ...boss.headers, ...site.stranger() } })).status,
+    401,
+  );
+  bystander.send({ type: 'status' });
+  await bystander.next('state');
+  await bystander.close();
+});
+
+test('a stream that a key opened ends within 2 s of its end, and that of another goes on', LIMIT, async () => {
+  const [short, long] = [await site.key('short'), await site.key('long')];
+  const open = (/** @type {Record<string, string>} */ headers) => fetch(`${hub.url}/mcp/alpha/sse`, { headers });
+  const [ending, staying] = await Promise.all([open(short.headers), open(long.headers)]);
+  assert.deepEqual([ending.status, staying.status], [200, 200]);
+  await hub.hubctl('keys', 'revoke', 'short');
+  const began = performance.now();
+  await text(/** @type {any} */ (ending.body)).catch(() => ''); // it may be cut
+  assert.ok(performance.now() - began < 2_000);
+  const reader = /** @type {ReadableStream} */ (staying.body).getReader();
+  assert.equal((await reader.read()).done, false);
+  await reader.cancel();
+});
+
+test('a client may not speak in the front’s name', LIMIT, async () => {
+  const { headers } = await site.key('pretender', '--workspace', 'alpha');
+  assert.equal(
+    (await site.initialize('beta', { ...headers, 'x-hub-front': TOKEN, cookie: await site.cookie() })).status,
+    404,
+  );
+});
+
+test('two requests on one connection are two: a token for the one is none for the other', LIMIT, async () => {
+  const { hostname, port } = new URL(hub.url);
+  const send = (/** @type {Record<string, string>} */ headers) =>
+    new Promise((resolve, reject) => {
+      const options = {
+        hostname,
+        port,
+        path: '/api/hub/state',
+        headers: { connection: 'upgrade, http2-settings', ...headers },
+      };
+      const sent = request({
+        ...options,
+        headers: { ...options.headers, upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQAAP__' },
+      });
+      sent.once('response', (answer) => resolve(answer.resume().statusCode));
+      sent.once('error', reject).end();
+    });
+  assert.equal(await send({}), 401, 'one that asks for another protocol');
+  assert.equal(await send(ADMIN), 200);
+});
+
+test('no token is in any log of the hub', LIMIT, () => {
+  const logs = hub.logs();
+  for (const secret of [TOKEN, WRONG]) assert.ok(!logs.includes(secret), secret);
+  assert.doesNotMatch(logs, /yh_k[0-9a-f]{7}_/);
+});

@@ -1,0 +1,364 @@
+/** The hub's own HTTP API, over real processes. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { asker } from '../support/api.mjs';
+import { mock, startHub } from '../support/hub.mjs';
+
+const SECRET = 'hunter2-PLANTED';
+const MASK = '********';
+const OPTIONS = { timeout: 60_000 };
+/** @type {import('../support/hub.mjs').Hub} */
+let hub;
+/** @type {ReturnType<typeof asker>} */
+let api;
+
+const entry = (/** @type {string} */ namespace, /** @type {Record<string, unknown>} */ env = {}) => ({
+  namespace,
+  type: 'stdio',
+  providerParameters: { command: '/bin/false', args: ['x'], env },
+});
+const stored = (/** @type {string} */ file) => JSON.parse(readFileSync(join(hub.yamcpDir, `${file}.json`), 'utf8'));
+const serverNow = async (/** @type {string} */ key) =>
+  (await api.get('/api/hub/state')).body.servers.find((/** @type {any} */ server) => server.key === key);
+
+before(async () => {
+  hub = await startHub({
+    providers: {
+      good: mock('good'),
+      remote: {
+        namespace: 'remote',
+        type: 'sse',
+        providerParameters: { url: `http://u:${SECRET}@127.0.0.1:9/?token=${SECRET}`, headers: { A: SECRET } },
+      },
+      broken: {
+        namespace: 'broken',
+        type: 'nonsense',
+        providerParameters: { env: { A: SECRET }, url: `http://${SECRET}@h` },
+      },
+    },
+    workspaces: { first: ['good'] },
+  });
+  api = asker(hub.front);
+});
+after(() => hub?.close());
+
+test(
+  'a server is added, read, changed, renamed, set and deleted, and its secret stays what it was',
+  OPTIONS,
+  async () => {
+    const added = await api.post('/api/hub/servers', { body: { key: 'new', entry: entry('new', { TOKEN: SECRET }) } });
+    assert.equal(added.status, 200, JSON.stringify(added.body));
+    assert.equal(added.body.applied, true);
+    assert.equal(typeof added.body.snapshot.revision, 'number');
+    assert.equal(added.body.server.state, 'stopped');
+    assert.deepEqual(added.body.server.env, { TOKEN: MASK });
+
+    const read = await api.get('/api/hub/servers', { query: { key: 'new' } });
+    assert.deepEqual(read.body.entry, entry('new', { TOKEN: MASK }));
+    assert.equal(read.body.hash, added.body.server.hash);
+    assert.equal(read.body.settings.call_timeout, 300);
+
+    const changed = { ...read.body.entry, providerParameters: { ...read.body.entry.providerParameters, args: ['y'] } };
+    const put = await api.put('/api/hub/servers', {
+      query: { key: 'new' },
+      body: { key: 'new', entry: changed, expect: read.body.hash },
+    });
+    assert.deepEqual([put.status, put.body.server.args], [200, ['y']]);
+    assert.deepEqual(stored('providers').new.providerParameters, {
+      command: '/bin/false',
+      args: ['y'],
+      env: { TOKEN: SECRET },
+    });
+
+    await api.post('/api/hub/workspaces', { body: { name: 'of new', servers: ['new'] } });
+    const set = await api.patch('/api/hub/servers', { query: { key: 'new' }, body: { settings: { call_timeout: 7 } } });
+    assert.equal(set.body.server.settings.call_timeout, 7);
+    const moved = await api.put('/api/hub/servers', { query: { key: 'new' }, body: { key: 'newer', entry: changed } });
+    assert.deepEqual([moved.status, moved.body.server.key, moved.body.server.workspaces], [200, 'newer', ['of new']]);
+    assert.equal(moved.body.server.settings.call_timeout, 7, 'settings follow a rename');
+    assert.equal(stored('providers').newer.providerParameters.env.TOKEN, SECRET);
+
+    const gone = await api.del('/api/hub/servers', { query: { key: 'newer' } });
+    assert.deepEqual([gone.status, gone.body.applied], [200, true]);
+    assert.equal(await serverNow('newer'), undefined);
+    assert.deepEqual(stored('workspaces')['of new'], []);
+    await api.del('/api/hub/workspaces', { query: { name: 'of new' } });
+  },
+);
+
+test('a workspace is added, used, switched off and on, renamed and deleted', OPTIONS, async () => {
+  const added = await api.post('/api/hub/workspaces', { body: { name: 'team', servers: ['good'] } });
+  assert.deepEqual([added.status, added.body.workspace.state, added.body.workspace.servers], [200, 'ready', ['good']]);
+  const { tools } = (await api.get('/api/hub/tools', { query: { workspace: 'team' } })).body;
+  const names = tools.map((/** @type {any} */ tool) => tool.name);
+  assert.ok(names.includes('good_echo'), String(names));
+  const call = { workspace: 'team', tool: 'good_echo', arguments: { text: 'hello' } };
+  const called = await api.post('/api/hub/call', { body: call });
+  assert.match(JSON.stringify(called.body.result), /hello/);
+  assert.ok(called.body.seconds > 0 && called.body.seconds < 10);
+
+  const off = await api.post('/api/hub/workspaces/stop', { query: { name: 'team' } });
+  assert.deepEqual([off.body.applied, off.body.workspace.state], [true, 'off']);
+  assert.equal((await api.post('/api/hub/call', { body: call })).status, 409);
+  const renamed = await api.put('/api/hub/workspaces', {
+    query: { name: 'team' },
+    body: { name: 'crew', servers: ['good'] },
+  });
+  assert.deepEqual(
+    [renamed.body.workspace.name, renamed.body.workspace.state],
+    ['crew', 'off'],
+    'a rename keeps the switch',
+  );
+  const on = await api.post('/api/hub/workspaces/start', { query: { name: 'crew' } });
+  assert.deepEqual([on.body.applied, on.body.workspace.state], [true, 'ready']);
+
+  const template = await api.patch('/api/hub/workspaces', {
+    query: { name: 'crew' },
+    body: { name_template: '{name}' },
+  });
+  assert.equal(template.body.workspace.name_template, '{name}');
+  assert.ok(
+    (await api.get('/api/hub/tools', { query: { workspace: 'crew' } })).body.tools.some(
+      (/** @type {any} */ { name }) => name === 'echo',
+    ),
+  );
+  assert.equal(
+    (await api.patch('/api/hub/workspaces', { query: { name: 'crew' }, body: { name_template: 'x' } })).status,
+    400,
+  );
+  assert.equal((await api.del('/api/hub/workspaces', { query: { name: 'crew' } })).status, 200);
+  assert.equal('crew' in stored('workspaces'), false);
+});
+
+test('a server is switched off and on, and restarted', OPTIONS, async () => {
+  const { pids } = await serverNow('good');
+  const off = await api.post('/api/hub/servers/stop', { query: { key: 'good' } });
+  assert.deepEqual([off.body.server.enabled, off.body.server.state], [false, 'stopped']);
+  const on = await api.post('/api/hub/servers/start', { query: { key: 'good' } });
+  assert.equal(on.body.server.enabled, true);
+  const state = await hub.waitJson(`${hub.front}/api/hub/state`, (now) => now.hub.settled && now);
+  const again = state.servers.find((/** @type {any} */ server) => server.key === 'good');
+  assert.notDeepEqual(again.pids, pids);
+  const restarted = await api.post('/api/hub/servers/restart', { query: { key: 'good' } });
+  assert.deepEqual([restarted.status, restarted.body.server.key], [200, 'good']);
+  await hub.waitJson(`${hub.front}/api/hub/state`, (now) =>
+    now.servers.some(
+      (/** @type {any} */ { key, restarts, state: is }) => key === 'good' && restarts > 0 && is === 'ready',
+    ),
+  );
+  assert.equal((await api.post('/api/hub/servers/restart', { query: { key: 'none' } })).status, 404);
+});
+
+test('of two writers the later one is told, with the hash of what is there now', OPTIONS, async () => {
+  await api.post('/api/hub/servers', { body: { key: 'shared', entry: entry('shared', { T: SECRET }) } });
+  const { hash, entry: seen } = (await api.get('/api/hub/servers', { query: { key: 'shared' } })).body;
+  const write = (/** @type {string} */ cwd, /** @type {string} */ expect) =>
+    api.put('/api/hub/servers', {
+      query: { key: 'shared' },
+      body: { key: 'shared', entry: { ...seen, providerParameters: { ...seen.providerParameters, cwd } }, expect },
+    });
+  assert.equal((await write('/tmp', hash)).status, 200);
+  const late = await write('/usr', hash);
+  assert.deepEqual([late.status, late.body.code], [409, 'EDIT_CONFLICT']);
+  assert.equal(stored('providers').shared.providerParameters.cwd, '/tmp');
+  assert.equal((await write('/usr', late.body.data.hash)).status, 200);
+  assert.equal(
+    (await api.del('/api/hub/servers', { query: { key: 'shared', expect: hash } })).body.code,
+    'EDIT_CONFLICT',
+  );
+  const many = await Promise.all(['/a', '/b', '/c', '/d', '/e'].map((cwd) => write(cwd, late.body.data.hash)));
+  assert.equal(many.filter(({ status }) => status === 200).length, 0, 'that hash is an old one');
+  await api.del('/api/hub/servers', { query: { key: 'shared' } });
+
+  const { hash: other } = (await api.post('/api/hub/workspaces', { body: { name: 'w', servers: [] } })).body.workspace;
+  await api.put('/api/hub/workspaces', { query: { name: 'w' }, body: { name: 'w', servers: ['good'], expect: other } });
+  const conflict = await api.put('/api/hub/workspaces', {
+    query: { name: 'w' },
+    body: { name: 'w', servers: [], expect: other },
+  });
+  assert.deepEqual(
+    [conflict.status, conflict.body.code, typeof conflict.body.data.hash],
+    [409, 'EDIT_CONFLICT', 'string'],
+  );
+  assert.equal(
+    (await api.del('/api/hub/workspaces', { query: { name: 'w', expect: conflict.body.data.hash } })).status,
+    200,
+  );
+});
+
+test('a name that is taken, or is not there, or an entry that cannot be used, is refused', OPTIONS, async () => {
+  for (const [
+    method,
+    path,
+    more,
+    status,
+    code,
+  ] of /** @type {[keyof typeof api, string, object, number, string][]} */ ([
+    ['post', '/api/hub/servers', { body: { key: 'good', entry: entry('x') } }, 409, 'ALREADY_EXISTS'],
+    [
+      'put',
+      '/api/hub/servers',
+      { query: { key: 'remote' }, body: { key: 'good', entry: entry('x') } },
+      409,
+      'ALREADY_EXISTS',
+    ],
+    [
+      'put',
+      '/api/hub/servers',
+      { query: { key: 'none' }, body: { key: 'none', entry: entry('x') } },
+      404,
+      'NO_SUCH_SERVER',
+    ],
+    ['get', '/api/hub/servers', { query: { key: 'none' } }, 404, 'NO_SUCH_SERVER'],
+    ['get', '/api/hub/servers', { query: { key: 'constructor' } }, 404, 'NO_SUCH_SERVER'],
+    ['del', '/api/hub/servers', { query: { key: 'none' } }, 404, 'NO_SUCH_SERVER'],
+    ['patch', '/api/hub/servers', { query: { key: 'none' }, body: { settings: {} } }, 404, 'NO_SUCH_SERVER'],
+    [
+      'patch',
+      '/api/hub/servers',
+      { query: { key: 'good' }, body: { settings: { call_timeout: -1 } } },
+      400,
+      'EDIT_INVALID',
+    ],
+    ['post', '/api/hub/servers/start', { query: { key: 'none' } }, 404, 'NO_SUCH_SERVER'],
+    ['post', '/api/hub/servers', { body: { key: 'n', entry: { type: 'stdio' } } }, 400, 'ENTRY_INVALID'],
+    ['post', '/api/hub/servers', { body: { key: 'n', entry: entry('n', { T: MASK }) } }, 400, 'MASKED_VALUE'],
+    [
+      'put',
+      '/api/hub/servers',
+      { query: { key: 'good' }, body: { key: 'good', entry: entry('good', { NEW: MASK }) } },
+      400,
+      'MASKED_VALUE',
+    ],
+    ['post', '/api/hub/workspaces', { body: { name: 'first', servers: [] } }, 409, 'ALREADY_EXISTS'],
+    [
+      'put',
+      '/api/hub/workspaces',
+      { query: { name: 'none' }, body: { name: 'none', servers: [] } },
+      404,
+      'NO_SUCH_WORKSPACE',
+    ],
+    ['del', '/api/hub/workspaces', { query: { name: 'none' } }, 404, 'NO_SUCH_WORKSPACE'],
+    [
+      'patch',
+      '/api/hub/workspaces',
+      { query: { name: 'none' }, body: { name_template: '{name}' } },
+      404,
+      'NO_SUCH_WORKSPACE',
+    ],
+    ['post', '/api/hub/workspaces/start', { query: { name: 'none' } }, 404, 'NO_SUCH_WORKSPACE'],
+    ['get', '/api/hub/tools', { query: { workspace: 'none' } }, 404, 'WORKSPACE_UNKNOWN'],
+  ])) {
+    const answer = await api[method](path, more);
+    assert.deepEqual(
+      [answer.status, answer.body.code],
+      [status, code],
+      `${method} ${path} ${JSON.stringify(more)} ${JSON.stringify(answer.body)}`,
+    );
+    assert.ok(answer.body.error && answer.body.hint, 'says what, and what to do');
+  }
+});
+
+test('any text can be a name', OPTIONS, async () => {
+  for (const name of [
+    'with space',
+    'ünïcode ✓ 🙂',
+    'a/b',
+    '..',
+    '.',
+    'a?b#c%d&e=f',
+    '%2e%2e',
+    '',
+    '__proto__',
+    'constructor',
+    '\'"<b>',
+  ]) {
+    const said = JSON.stringify(name);
+    const added = await api.post('/api/hub/servers', { body: { key: name, entry: entry('odd') } });
+    assert.deepEqual([added.status, added.body.server?.key], [200, name], said + JSON.stringify(added.body));
+    const workspace = await api.post('/api/hub/workspaces', { body: { name, servers: [name] } });
+    assert.deepEqual([workspace.status, workspace.body.workspace?.servers], [200, [name]], said);
+    assert.equal((await api.get('/api/hub/servers', { query: { key: name } })).body.key, name);
+    assert.equal((await api.post('/api/hub/workspaces/stop', { query: { name } })).body.workspace.state, 'off', said);
+    assert.equal(
+      (await api.put('/api/hub/workspaces', { query: { name }, body: { name, servers: [] } })).status,
+      200,
+      said,
+    );
+    assert.equal((await api.del('/api/hub/workspaces', { query: { name } })).status, 200, said);
+    assert.equal((await api.del('/api/hub/servers', { query: { key: name } })).status, 200, said);
+  }
+  assert.deepEqual(Object.keys(stored('providers')), ['good', 'remote', 'broken']);
+});
+
+test(
+  'a pasted configuration is taken with comments, and what is there already is left or replaced',
+  OPTIONS,
+  async () => {
+    const text = `{ // mine\n "mcpServers": { "imp": {"command": "/bin/false", "env": {"K": "${SECRET}"},}, "good": {"command": "x"} } }`;
+    const dry = await api.post('/api/hub/import', { body: { text, dry_run: true } });
+    const outcomes = (/** @type {any} */ body) =>
+      body.servers.map((/** @type {any} */ { key, outcome }) => [key, outcome]);
+    assert.deepEqual(outcomes(dry.body), [
+      ['imp', 'added'],
+      ['good', 'exists'],
+    ]);
+    assert.equal('imp' in stored('providers'), false);
+    const done = await api.post('/api/hub/import', { body: { text, workspace: 'imported' } });
+    assert.deepEqual(
+      [done.body.applied, outcomes(done.body)],
+      [
+        true,
+        [
+          ['imp', 'added'],
+          ['good', 'exists'],
+        ],
+      ],
+    );
+    assert.ok(
+      (await api.get('/api/hub/state')).body.workspaces.some((/** @type {any} */ { name }) => name === 'imported'),
+    );
+
+    const masked = JSON.stringify({ servers: { imp: { command: '/bin/true', env: { K: MASK } } } });
+    const again = await api.post('/api/hub/import', { body: { text: masked, replace: true } });
+    assert.deepEqual(outcomes(again.body), [['imp', 'replaced']]);
+    assert.match(JSON.stringify(stored('providers').imp), new RegExp(SECRET));
+    const unknown = await api.post('/api/hub/import', { body: { text: masked.replace('"imp"', '"other"') } });
+    assert.equal(unknown.body.code, 'MASKED_VALUE');
+    await api.del('/api/hub/workspaces', { query: { name: 'imported' } });
+    await api.del('/api/hub/servers', { query: { key: 'imp' } });
+  },
+);
+
+test('logs, history and reload answer', OPTIONS, async () => {
+  const { records } = (await api.get('/api/hub/logs', { query: { limit: '5' } })).body;
+  assert.ok(records.length > 0 && records.length <= 5);
+  const history = (await api.get('/api/hub/history', { query: { since: '0', server: 'good' } })).body;
+  assert.ok(history.interval > 0 && Array.isArray(history.samples));
+  assert.equal((await api.post('/api/hub/reload')).body.applied, true);
+});
+
+test('no secret is in any answer', OPTIONS, async () => {
+  await api.post('/api/hub/workspaces', { body: { name: 'all', servers: ['good', 'remote', 'broken'] } });
+  const paths = [
+    'state',
+    'tools?workspace=all',
+    'history',
+    'logs?limit=5000',
+    'servers?key=remote',
+    'servers?key=broken',
+    'servers?key=good',
+  ];
+  const yamcp = ['stats', 'servers', 'workspaces', 'logs', 'log-files', 'config/providers', 'config/workspaces'];
+  for (const path of [...paths.map((each) => `/api/hub/${each}`), ...yamcp.map((each) => `/api/${each}`)]) {
+    const { status, body } = await api.get(path);
+    assert.equal(status, 200, path);
+    assert.ok(!JSON.stringify(body).includes(SECRET), path);
+  }
+  const { entry: shown } = (await api.get('/api/hub/servers', { query: { key: 'remote' } })).body;
+  assert.equal(shown.providerParameters.url, `http://u:${MASK}@127.0.0.1:9/?token=${MASK}`);
+  await api.del('/api/hub/workspaces', { query: { name: 'all' } });
+});

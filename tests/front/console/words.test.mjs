@@ -1,0 +1,58 @@
+/** The console's words for states, times and sizes. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { clock, count, duration, serverState, shown, size, workspaceState } from '../../../front/console/words.mjs';
+
+test('every state of docs/states.md has a word of its own, and an unknown one is called so', () => {
+  const [, workspaces, servers] = readFileSync(join(import.meta.dirname, '../../../docs/states.md'), 'utf8').split(
+    '\n## ',
+  );
+  const statesOf = (/** @type {string} */ text) => [...text.matchAll(/^\| `(\w+)` \|/gm)].map(([, state]) => state);
+  const states = [...statesOf(workspaces), 'unknown'];
+  assert.equal(states.length, 7);
+  for (const state of states) assert.equal(workspaceState({ state }).word.toLowerCase(), state);
+  const words = [...statesOf(servers), 'unknown', 'invalid'].map((state) => serverState({ state }).word);
+  assert.equal(new Set(words).size, 8);
+  assert.equal(workspaceState({ state: 'new one' }).word, 'Unknown');
+  assert.equal(serverState({ state: 'toString' }).word, 'Unknown');
+});
+
+test('a stopped server says why it is', () => {
+  const words = [
+    { enabled: false, workspaces: ['w'] },
+    { enabled: true, workspaces: [] },
+    { enabled: true, workspaces: ['w'], session: 'per_client' },
+    { enabled: true, workspaces: ['w'], session: 'shared' },
+  ].map((server) => serverState({ state: 'stopped', ...server }).word);
+  assert.deepEqual(words, ['Off', 'Not in use', 'On demand', 'Stopped']);
+});
+
+test('times and sizes are short', () => {
+  assert.deepEqual([0, 59.9, 60, 3599, 3660, 90_000, -5].map(duration), [
+    '0 s',
+    '59 s',
+    '1 min',
+    '59 min',
+    '1 h 1 min',
+    '1 d 1 h',
+    '0 s',
+  ]);
+  assert.deepEqual([0, 1023, 1536, 61e6, 5e12].map(size), ['0 B', '1023 B', '1.5 KB', '58 MB', '4.5 TB']);
+  assert.deepEqual(
+    [count(1, 'tool'), count(2, 'tool'), count(1200, 'entry', 'entries')],
+    ['1 tool', '2 tools', '1,200 entries'],
+  );
+});
+
+test('a moment of today is a time, another one has its date', () => {
+  const noon = new Date(2026, 4, 3, 12, 3, 9).getTime() / 1000;
+  assert.equal(clock(noon, noon + 60), '12:03:09');
+  assert.equal(clock(noon, noon + 2 * 86400), '3 May 12:03:09');
+});
+
+test('a name that cannot be seen is shown all the same', () => {
+  assert.deepEqual(['', ' ', 'dev'].map(shown), ['(no name)', '“ ”', 'dev']);
+});

@@ -1,0 +1,175 @@
+/** What the front knows of the hub: it follows edits and switches, waits for changes, and survives what dies or hangs. */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Hub } from '../../../front/server/state/hub.mjs';
+import { Log } from '../../../front/server/log.mjs';
+import { load } from '../support/settings.mjs';
+import { mock, startHub, stdio } from '../support/hub.mjs';
+
+/** @import {State} from '../../../front/server/state/state.mjs' */
+
+const LIMIT = { timeout: 60_000 };
+const SERVERS = { a: mock('a'), b: mock('b') };
+
+/** @type {import('../support/hub.mjs').Hub} */
+let world;
+/** @type {Hub} */
+let hub;
+/** @type {string[]} */
+const lines = [];
+
+before(async () => {
+  world = await startHub({ providers: SERVERS, workspaces: { w: ['a'] }, front: false });
+  hub = new Hub(load(world.env), new Log('warning', (line) => lines.push(line)));
+  hub.start();
+  await until((state) => state.hub.settled && state.hub.adapter === 'ok');
+}, LIMIT);
+after(async () => {
+  await hub.close();
+  await world.close();
+});
+
+/** Wait until the State is so. @param {(state: State) => unknown} wanted */
+async function until(wanted) {
+  while (!wanted(hub.state)) {
+    await new Promise((resolve) => {
+      const off = hub.onChange(() => {
+        off();
+        resolve(undefined);
+      });
+    });
+  }
+}
+
+const workspace = () => hub.state.workspaces[0];
+
+test('a change is answered when the sidecar has carried it out and State shows it', LIMIT, async () => {
+  for (const enabled of [false, true]) {
+    const began = performance.now();
+    const { applied, snapshot } = await hub.change('set_workspace', { name: 'w', enabled });
+    const took = performance.now() - began;
+    assert.equal(applied, true);
+    assert.ok(snapshot.revision > 0);
+    assert.equal(workspace().enabled, enabled);
+    assert.equal(workspace().state === 'off', !enabled);
+    assert.ok(took < 300, `it took ${took} ms`);
+  }
+  await until(() => workspace().state === 'ready');
+});
+
+test('an edit of the files is followed, and entries that cannot be used are listed', LIMIT, async () => {
+  world.write({ ...SERVERS, bad: stdio('bad', '') }, { w: ['a', 'b'], 'x y/z': ['bad'] });
+  await until((state) => state.workspaces[0].ready === 2 && state.servers.some((server) => server.state === 'invalid'));
+  const bad = hub.state.servers[2];
+  assert.deepEqual([bad.key, bad.reason?.code, bad.issues.length > 0], ['bad', 'SERVER_NO_COMMAND', true]);
+  assert.match(bad.hash, /^[0-9a-f]{16,}$/);
+  assert.equal(hub.state.workspaces[1].state, 'empty');
+  world.write(SERVERS, { w: ['a'] });
+  await until(
+    (state) => state.workspaces.length === 1 && state.servers.length === 2 && state.workspaces[0].state === 'ready',
+  );
+});
+
+test('what is wrong with a change is told as the adapter tells it, and nothing is changed', LIMIT, async () => {
+  const { seq } = await hub.fresh();
+  await assert.rejects(hub.change('set_workspace', { name: 'nobody', enabled: true }), { code: 'NO_SUCH_WORKSPACE' });
+  await assert.rejects(hub.change('delete_server', { key: 'a', expect: 'other' }), { code: 'EDIT_CONFLICT' });
+  assert.equal((await hub.fresh()).seq, seq);
+});
+
+test('nothing is asked while nothing happens, but for a ping now and then', LIMIT, async () => {
+  await hub.fresh();
+  const { at } = hub.state.hub;
+  const before = process.cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  const { user, system } = process.cpuUsage(before);
+  assert.equal(hub.state.hub.at, at);
+  assert.ok(user + system < 100_000, `${user + system} µs of the processor in a second of nothing`);
+});
+
+test(
+  'without an adapter what it last said stays shown, changes fail at once or in time, and it is met again',
+  LIMIT,
+  async () => {
+    await world.stop('adapter', 'SIGKILL');
+    await until((state) => state.hub.adapter === 'away');
+    assert.deepEqual([workspace().state, hub.state.hub.errors[0].code], ['ready', 'HUB_AWAY']);
+    const late = hub.desired('set_workspace', { name: 'w', enabled: false }, { timeout: 0.2 });
+    await assert.rejects(
+      late,
+      (/** @type {any} */ error) => error.code === 'HUB_AWAY' && error.data.process === 'adapter',
+    );
+    const waiting = hub.change('set_workspace', { name: 'w', enabled: false });
+    world.start('adapter');
+    assert.equal((await waiting).applied, true, 'a change that was asked while it was away is made when it is back');
+    await until((state) => state.hub.adapter === 'ok' && state.workspaces[0].state === 'off');
+    await hub.change('set_workspace', { name: 'w', enabled: true });
+    await until(() => workspace().state === 'ready');
+  },
+);
+
+test(
+  'without a sidecar nothing is told to be running, a change is accepted but not applied, and it is met again',
+  LIMIT,
+  async () => {
+    await world.stop('sidecar', 'SIGKILL');
+    await until((state) => state.hub.sidecar === 'away');
+    assert.deepEqual([workspace().state, hub.state.servers[0].state], ['unknown', 'unknown']);
+    const { applied } = await hub.change('set_workspace', { name: 'w', enabled: false });
+    assert.equal(applied, false);
+    await until(() => !workspace().enabled);
+    world.start('sidecar');
+    await until((state) => state.hub.settled && state.workspaces[0].state === 'off');
+    await hub.change('set_workspace', { name: 'w', enabled: true });
+    await until(() => workspace().state === 'ready');
+  },
+);
+
+test('a process that hangs is away until it goes on', LIMIT, async () => {
+  const pid = /** @type {number} */ (world.pid('sidecar'));
+  process.kill(pid, 'SIGSTOP');
+  try {
+    hub.poke('status');
+    await until((state) => state.hub.sidecar === 'away');
+    assert.equal(hub.state.hub.adapter, 'ok');
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  await until((state) => state.hub.sidecar === 'ok' && state.workspaces[0].state === 'ready');
+});
+
+test('a server that crashes is shown with its reason, and ready again when it is', LIMIT, async () => {
+  /** @type {string[]} */
+  const seen = [];
+  const off = hub.onChange(({ servers }) =>
+    seen.push(...servers.filter(({ key }) => key === 'a').map(({ state }) => state)),
+  );
+  const crash = hub.ask('call', { workspace: 'w', tool: 'a_crash', arguments: { code: 3 } });
+  await assert.rejects(crash, { name: 'BridgeError' });
+  await until((state) => state.servers[0].state === 'ready' && state.servers[0].restarts > 0);
+  off();
+  assert.ok(seen.at(-1) === 'ready');
+});
+
+test('log records are followed while somebody does, and not after', LIMIT, async () => {
+  const heard = new Promise((resolve) => {
+    const off = hub.onLog((record) => {
+      if (record.line !== 'a line of b') return;
+      off();
+      resolve(record);
+    });
+  });
+  await until((state) => state.servers[0].state === 'ready');
+  let done = false;
+  heard.then(() => {
+    done = true;
+  });
+  while (!done) await hub.ask('call', { workspace: 'w', tool: 'a_stderr', arguments: { text: 'a line of b' } });
+  assert.equal((await /** @type {Promise<any>} */ (heard)).server, 'a');
+});
+
+test('what was logged holds codes, and no secret', () => {
+  for (const line of lines) assert.match(JSON.parse(line).code, /^[A-Z_]+$/);
+  assert.doesNotMatch(lines.join(''), /TEST_SERVER/);
+});

@@ -1,0 +1,248 @@
+"""`hubctl doctor`: what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import ErrorBody
+from bridge.models import Issue, ServerSpec, Snapshot, StdioLaunch
+from hubctl.commands import doctor, openness
+from hubctl.commands.doctor import Finding, finding_lines
+from hubctl.render import Paint
+from tests.unit.hubctl.canned import (
+    NOW,
+    CannedHub,
+    desired,
+    listening,
+    missing,
+    server,
+    settings,
+    status,
+    workspace,
+)
+
+
+@pytest.fixture(autouse=True)
+def running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The canned hub has no sockets to look for; and no HUB_ variable of this shell is looked at."""
+    monkeypatch.setattr(doctor, "running", lambda _: True)
+    monkeypatch.setattr(doctor, "unknown_variables", lambda _: [])
+
+
+async def test_a_healthy_hub_is_told_so(hub: CannedHub) -> None:
+    """Every look has a line, and the exit code is 0."""
+    hub.status = status([workspace("w", "time")], [server("time")])
+    hub.desired = desired().model_copy(update={"snapshot": desired().snapshot.of(1, 1, (), ())})
+    code, out, _ = await hub.hubctl("doctor")
+    assert code == 0
+    assert out.splitlines() == [
+        "ok       sidecar: answers.",
+        "ok       adapter: answers.",
+        "ok       front: answers.",
+        "ok       configuration: every entry can be used.",
+        "ok       servers: all that should run are ready.",
+        "ok       workspaces: each that is on is ready.",
+        "",
+        "Nothing is wrong.",
+    ]
+
+
+async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> None:
+    """Broken entries, a refused snapshot, programs that are missing, servers, workspaces."""
+    issue = Issue(
+        code="MEMBER_UNKNOWN", severity="warning", subject="workspace:w", file="workspaces.json", message="m", hint="h"
+    )
+    told = issue.model_copy(update={"code": "NAMESPACE_MISSING", "severity": "info"})
+    hub.desired = desired(issue, told, sidecar_error=ErrorBody(code="SNAPSHOT_INVALID", message="refused"))
+    servers = [missing("gone"), server("slow", "starting"), server("picky", hints=("Set session: per_client.",))]
+    hub.status = status([workspace("w", "gone", ready=0), workspace("none")], servers)
+    code, out, _ = await hub.hubctl("doctor", "--json")
+    found = {(item["level"], item["subject"], item["code"]): item for item in json.loads(out)}
+    assert code == 1
+    assert set(found) == {
+        ("ok", "sidecar", ""),
+        ("ok", "adapter", ""),
+        ("ok", "front", ""),
+        ("warning", "workspaces.json", "MEMBER_UNKNOWN"),
+        ("info", "workspaces.json", "NAMESPACE_MISSING"),
+        ("error", "snapshot", "SNAPSHOT_INVALID"),
+        ("warning", "no-such-command", ""),
+        ("error", "server gone", "SERVER_COMMAND_MISSING"),
+        ("warning", "servers", ""),
+        ("warning", "server picky", ""),
+        ("error", "workspace w", ""),
+        ("warning", "workspace none", "WORKSPACE_WITHOUT_SERVERS"),
+    }
+    assert found["error", "server gone", "SERVER_COMMAND_MISSING"]["message"].endswith("Last on stderr: one | two")
+    assert "needed by time, gone" in found["warning", "no-such-command", ""]["message"]
+    assert (await hub.hubctl("doctor"))[1].splitlines()[-1] == "3 wrong."
+
+
+async def test_a_degraded_server_is_told_with_what_to_do(hub: CannedHub) -> None:
+    """Each of its troubles is a warning; it serves, so nothing is wrong."""
+    trouble = ErrorBody(
+        code="SERVER_LIST_FAILED", message="`prompts/list` was answered with error -1: x.", hint="Look."
+    )
+    hub.status = status([workspace("w", "time")], [server("time", "degraded", troubles=(trouble,), tools=3)])
+    code, out, _ = await hub.hubctl("doctor", "--json")
+    [found] = [each for each in json.loads(out) if each["subject"] == "server time"]
+    assert found == {
+        "level": "warning",
+        "subject": "server time",
+        "message": "degraded: `prompts/list` was answered with error -1: x.",
+        "hint": "Look.",
+        "code": "SERVER_LIST_FAILED",
+    }
+    assert code == 0
+    _, out, _ = await hub.hubctl("status")
+    assert "time: SERVER_LIST_FAILED: `prompts/list` was answered with error -1: x. Look." in out
+
+
+async def test_a_process_that_does_not_answer_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what supervisord says of it; what the other one knows is told all the same."""
+    states = dict.fromkeys(("adapter", "front"), "BACKOFF Exited too quickly")
+    monkeypatch.setattr(doctor, "process_states", lambda _: states)
+    monkeypatch.setattr(doctor, "ANSWER", 0.2)
+    async with CannedHub(settings(tmp_path), status=status([], [])).serving("actual") as hub:
+        code, out, _ = await hub.hubctl("doctor")
+    lines = out.splitlines()
+    assert code == 1
+    assert lines[1].endswith("within 0.2 s. supervisord says: BACKOFF Exited too quickly.")
+    assert "adapter.log" in lines[2]
+    assert lines[3].startswith(f"error    front: The front does not answer at 127.0.0.1:{hub.settings.port}: ")
+    assert lines[3].endswith("supervisord says: BACKOFF Exited too quickly.")
+    assert "front.log" in lines[4]
+    assert lines[6].startswith("warning  workspaces: there is none.")
+
+
+async def test_a_yamcp_ui_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
+    """Where there should be one; one that answers is well."""
+    own = settings(tmp_path).model_copy(update={"yamcp_ui_dir": tmp_path})
+    own.runtime.mkdir(parents=True, exist_ok=True)
+    async with CannedHub(own, status=status([], [])).serving() as hub:
+        told = await found(hub)
+        assert (told["level"], told["code"]) == ("error", "YAMCP_UI_AWAY")
+        async with listening(page, own.yamcp_ui_socket):
+            assert (await found(hub))["level"] == "ok"
+
+
+async def found(hub: CannedHub) -> dict[str, str]:
+    """What is told of YAMCP-UI."""
+    items: list[dict[str, str]] = json.loads((await hub.hubctl("doctor", "--json"))[1])
+    return next(item for item in items if item["subject"] == "yamcp-ui")
+
+
+async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer any request."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+async def test_without_a_hub_it_says_whether_one_could_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that stands in its way is told beforehand: no Node, a YAMCP-UI that is none, ports; nothing is made."""
+    monkeypatch.setattr(doctor, "running", lambda _: False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        own = settings(tmp_path).model_copy(update={"port": port, "sidecar_port": port, "yamcp_ui_dir": tmp_path})
+        code, out, _ = await CannedHub(own).hubctl("doctor", "--json")
+    told = ["HUB_NOT_RUNNING", "NODE_MISSING", *["SETTING_INVALID"] * 2, *["PORT_TAKEN"] * 2]
+    assert (code, [item["code"] for item in json.loads(out)]) == (1, told)
+    assert not own.data_dir.exists()
+
+
+def test_a_program_is_missing_from_the_path_or_where_it_was_named() -> None:
+    """A path is no matter of PATH, and the message does not send anyone to look there."""
+    commands = ("no-such-command", "/no/such/command", "sh")
+    specs = tuple(ServerSpec(key=f"s{i}", namespace="s", launch=StdioLaunch(command=c)) for i, c in enumerate(commands))
+    told = {finding.subject: finding.message for finding in doctor.programs(Snapshot.of(1, 1, specs, ()), "/bin")}
+    assert told == {
+        "/no/such/command": "is not there, or may not be executed; needed by s1.",
+        "no-such-command": "is not on this shell's PATH; needed by s0.",
+    }
+
+
+def test_a_server_that_failed_without_a_reason() -> None:
+    """Even then its state is told."""
+    found = doctor.servers(status([], [server("a", "backoff")]), NOW)
+    assert found == [Finding(level="error", subject="server a", message="backoff for 1 min")]
+    assert finding_lines(found[0], Paint()) == ["error    server a: backoff for 1 min"]
+
+
+MODES = [
+    ("data", 0o777, "error", "change"),
+    ("data", 0o755, "warning", "read"),
+    ("data/logs", 0o711, "warning", "enter"),
+    ("data/backups", 0o777, "error", "change"),
+    ("yamcp", 0o777, "error", "change"),
+    ("data/keys.json", 0o666, "error", "change"),
+    ("data/hub.json", 0o644, "error", "read"),
+    ("data/applied.json", 0o640, "error", "read"),
+    ("data/adapter-state.json", 0o604, "error", "read"),
+    ("data/cookie.key", 0o644, "error", "read"),
+    ("data/token", 0o644, "error", "read"),
+    ("data/backups/providers.json.1", 0o644, "error", "read"),
+    ("token-file", 0o644, "error", "read"),
+    ("hub env", 0o644, "error", "read"),
+    ("key.pem", 0o644, "error", "read"),
+    ("yamcp/providers.json", 0o644, "warning", "read"),
+    ("yamcp/providers.json", 0o666, "error", "change"),
+    ("yamcp/workspaces.json", 0o664, "error", "change"),
+]
+
+
+@pytest.mark.parametrize(("name", "mode", "level", "may"), MODES)
+def test_what_others_may_read_or_change_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, mode: int, level: str, may: str
+) -> None:
+    """With the command that mends it; then nothing is found any more."""
+    given = {"token_file": tmp_path / "token-file", "tls_cert": tmp_path / "cert.pem", "tls_key": tmp_path / "key.pem"}
+    own = settings(tmp_path).model_copy(update=given)
+    monkeypatch.setattr(openness, "settings_file", lambda: tmp_path / "hub env")
+    for directory in ("data/logs", "data/backups", "data/run", "yamcp"):
+        (tmp_path / directory).mkdir(0o700, parents=True, exist_ok=True)
+    (tmp_path / "data").chmod(0o700)
+    for each in {each for each, _, _, _ in MODES}:
+        if not (tmp_path / each).exists():
+            (tmp_path / each).touch(0o600)
+    (tmp_path / "key.pem").chmod(0o640)
+    (tmp_path / "yamcp" / "workspaces.json").chmod(0o644)
+    (tmp_path / "yamcp").chmod(0o755)
+    assert doctor.openness(own) == []
+    path = tmp_path / name
+    path.chmod(mode)
+    (found,) = doctor.openness(own)
+    assert (found.level, found.subject, found.code) == (level, str(path), "PATH_TOO_OPEN")
+    assert f"may {may} it (mode {mode:04o})" in found.message
+    subprocess.run(found.hint, shell=True, check=True)
+    assert doctor.openness(own) == []
+
+
+def test_another_users_file_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets that a container engine mounts, say: the hub's user cannot change them."""
+    own = settings(tmp_path)
+    own.data_dir.mkdir(0o700)
+    (own.data_dir / "keys.json").touch(0o644)
+    monkeypatch.setattr(openness.os, "geteuid", lambda: 12345)
+    (found,) = doctor.openness(own)
+    assert found.level == "warning"
+    assert "belongs to user" in found.message
+
+
+async def test_doctor_tells_of_it(hub: CannedHub) -> None:
+    """And does not say that nothing is wrong."""
+    hub.settings.data_dir.mkdir(0o700)
+    (hub.settings.data_dir / "keys.json").touch()
+    (hub.settings.data_dir / "keys.json").chmod(0o666)
+    code, out, _ = await hub.hubctl("doctor")
+    assert code == 1
+    assert f"error    {hub.settings.data_dir}/keys.json: everybody on this machine may change it (mode 0666)." in out
+    assert f"do: chmod go= {hub.settings.data_dir}/keys.json" in out

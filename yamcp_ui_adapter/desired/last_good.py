@@ -1,0 +1,81 @@
+"""One reading of the files, taken into the last good parses (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
+
+from bridge.models import Issue
+from yamcp_ui_adapter.desired.rename import renamed_servers, renamed_workspaces
+from yamcp_ui_adapter.errors import FileUnusable
+from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES, Held, HubFile, LastGood, Reading
+from yamcp_ui_adapter.format.hubfile import parse_hub
+from yamcp_ui_adapter.format.providers import parse_providers
+from yamcp_ui_adapter.format.workspaces import parse_workspaces
+
+Parsed = TypeVar("Parsed")
+
+
+class Renames(NamedTuple):
+    """Old names to new ones, of those whose settings have to move."""
+
+    servers: dict[str, str]
+    workspaces: dict[str, str]
+    all_workspaces: dict[str, str]
+    """Those without settings too; but none that was empty, as any other that is empty is like it."""
+
+    def __bool__(self) -> bool:
+        return bool(self.servers or self.workspaces)
+
+
+class Absorbed(NamedTuple):
+    """The last good parses after a reading, what was renamed in it, and what is wrong with whole files, by name."""
+
+    good: LastGood
+    renames: Renames
+    held: dict[str, Issue | None]
+
+
+def absorb(before: LastGood, readings: Mapping[str, Reading]) -> Absorbed:
+    """What holds after the readings; files that are not among them, or say nothing, stay as they were."""
+    held: dict[str, Issue | None] = {}
+
+    def parse(name: str, parser: Callable[[bytes | None, Parsed], Parsed], last: Parsed) -> Parsed:
+        reading = readings.get(name, Held(None))
+        if isinstance(reading, Held):
+            held.update({name: reading.issue} if name in readings else {})
+            return last
+        try:
+            return parser(reading, last)
+        except FileUnusable as error:
+            held[name] = error.issue
+            return last
+
+    after = LastGood(
+        servers=parse(PROVIDERS, parse_providers, before.servers),
+        workspaces=parse(WORKSPACES, parse_workspaces, before.workspaces),
+        hub=parse(HUB, parse_hub, before.hub),
+    )
+    renames = _renames(before, after)
+    return Absorbed(after.model_copy(update={"hub": renamed_hub(after.hub, renames)}), renames, held)
+
+
+def _renames(before: LastGood, after: LastGood) -> Renames:
+    """Settings move only where there are some under the old name, and none under the new one."""
+    servers = renamed_servers(before.servers, after.servers)
+    workspaces = renamed_workspaces(before.workspaces, after.workspaces, servers)
+    filled = {old: new for old, new in workspaces.items() if before.workspaces.entries[old].members}
+    return Renames(_moving(servers, after.hub.servers), _moving(workspaces, after.hub.workspaces), filled)
+
+
+def _moving(renames: dict[str, str], settings: Mapping[str, object]) -> dict[str, str]:
+    return {old: new for old, new in renames.items() if old in settings and new not in settings}
+
+
+def renamed_hub(hub: HubFile, renames: Renames) -> HubFile:
+    """The settings under their new names."""
+    if not renames:
+        return hub
+    servers = {renames.servers.get(key, key): settings for key, settings in hub.servers.items()}
+    workspaces = {renames.workspaces.get(name, name): settings for name, settings in hub.workspaces.items()}
+    return hub.model_copy(update={"servers": servers, "workspaces": workspaces})

@@ -1,0 +1,104 @@
+"""From the last good parses to desired state: servers, workspaces, and what could not be used (pure)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from bridge.models import Issue, ServerSettings, ServerSpec, WorkspaceSpec
+from yamcp_ui_adapter.errors import issue
+from yamcp_ui_adapter.format.entries import HUB, WORKSPACES, LastGood, ServersFile, WorkspaceEntry, WorkspaceSettings
+from yamcp_ui_adapter.format.slug import slugs
+from yamcp_ui_adapter.format.template import needs_one_server
+
+DEFAULT = ServerSettings()
+OFF = ServerSettings(enabled=False)
+
+
+class Desire(NamedTuple):
+    """The content of a snapshot, and the issues found on the way, those of parsing included."""
+
+    servers: tuple[ServerSpec, ...]
+    workspaces: tuple[WorkspaceSpec, ...]
+    issues: tuple[Issue, ...]
+
+
+def translate(good: LastGood, *, settings_unknown: bool = False) -> Desire:
+    """Desired state as a function of what the files last said. `${VAR}` references pass through.
+
+    With `settings_unknown`, hub.json says something that could never be read: any server may be meant for a container,
+    or to be off, so none is started.
+    """
+    issues = [*good.servers.issues, *good.workspaces.issues, *good.hub.issues]
+    if settings_unknown:
+        message = f"{HUB} could never be read, so no server is started: any may be meant for a container, or to be off."
+        issues.append(issue("HUB_NEVER_READ", f"file:{HUB}", HUB, message))
+    servers = tuple(
+        ServerSpec(
+            key=entry.key,
+            namespace=entry.namespace,
+            launch=entry.launch,
+            settings=OFF if settings_unknown else _settings(good.hub.servers.get(key)),
+            stale=entry.stale,
+        )
+        for key, entry in good.servers.entries.items()
+    )
+    names = slugs(good.workspaces.entries)
+    workspaces = tuple(_workspace(entry, names[name], good, issues) for name, entry in good.workspaces.entries.items())
+    issues.extend(_unused(good))
+    return Desire(servers, workspaces, tuple(issues))
+
+
+def _settings(given: dict[str, Any] | None) -> ServerSettings:
+    return ServerSettings.model_validate(given) if given else DEFAULT
+
+
+def _workspace(entry: WorkspaceEntry, slug: str, good: LastGood, issues: list[Issue]) -> WorkspaceSpec:
+    settings = good.hub.workspaces.get(entry.name, WorkspaceSettings())
+    servers = _members(entry, good.servers, issues)
+    return WorkspaceSpec(
+        name=entry.name,
+        slug=slug,
+        servers=servers,
+        enabled=settings.enabled,
+        name_template=_template(entry.name, settings.name_template, len(servers), issues),
+    )
+
+
+def _members(entry: WorkspaceEntry, servers: ServersFile, issues: list[Issue]) -> tuple[str, ...]:
+    """The members that can be used; why the others can't is reported."""
+    subject = f"workspace:{entry.name}"
+    members, namespaces = [], dict[str, str]()
+    for key in entry.members:
+        if server := servers.entries.get(key):
+            members.append(key)
+            if other := namespaces.get(server.namespace):
+                message = f"Workspace {entry.name!r}: {other!r} and {key!r} share the namespace {server.namespace!r}."
+                issues.append(issue("NAMESPACE_SHARED", subject, WORKSPACES, message))
+            namespaces.setdefault(server.namespace, key)
+        elif key in servers.unusable:
+            message = f"Workspace {entry.name!r}: the entry of its server {key!r} cannot be used."
+            issues.append(issue("MEMBER_UNUSABLE", subject, WORKSPACES, message))
+        else:
+            message = f"Workspace {entry.name!r} names the server {key!r}, which does not exist."
+            issues.append(issue("MEMBER_UNKNOWN", subject, WORKSPACES, message))
+    if not members:
+        message = f"Workspace {entry.name!r} has no server that can be used."
+        issues.append(issue("WORKSPACE_EMPTY", subject, WORKSPACES, message))
+    return tuple(members)
+
+
+def _template(name: str, template: str, servers: int, issues: list[Issue]) -> str:
+    if servers <= 1 or not needs_one_server(template):
+        return template
+    message = f"Workspace {name!r} has {servers} servers, and its name_template lacks {{namespace}}."
+    issues.append(issue("NAME_TEMPLATE_INVALID", f"workspace:{name}", HUB, message))
+    return WorkspaceSettings().name_template
+
+
+def _unused(good: LastGood) -> list[Issue]:
+    servers = [f"server:{key}" for key in good.hub.servers if key not in good.servers.entries]
+    workspaces = [f"workspace:{name}" for name in good.hub.workspaces if name not in good.workspaces.entries]
+    return [
+        issue("HUB_ENTRY_UNUSED", subject, HUB, f"{HUB} has settings for {subject}, which does not exist.")
+        for subject in servers + workspaces
+    ]

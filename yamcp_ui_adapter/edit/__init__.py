@@ -1,0 +1,1 @@
+"""Edits of YAMCP's files: what they change, and writing them beside YAMCP's own writes."""

@@ -1,0 +1,97 @@
+"""What an import makes of YAMCP's files (pure)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from bridge.models import ImportedServer, ImportServers
+from yamcp_ui_adapter.edit.edits import Contents, Files, members_of, refuse_too_deep, with_members
+from yamcp_ui_adapter.errors import EntryInvalid
+from yamcp_ui_adapter.format.document import encodable
+from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES, ServerEntry
+from yamcp_ui_adapter.format.entry_positions import entries_of, with_entries
+from yamcp_ui_adapter.format.other_clients import ForeignServer, foreign_servers
+from yamcp_ui_adapter.format.providers import BadEntry, check_entry
+
+Outcome = Literal["added", "replaced", "same", "exists", "unusable"]
+
+
+class Import(NamedTuple):
+    """The documents to be written, what became of each server, and which were switched off where they came from."""
+
+    contents: Contents
+    servers: tuple[ImportedServer, ...]
+    disabled: tuple[str, ...]
+
+
+def import_servers(files: Files, body: ImportServers) -> Import:
+    """Take the servers of another client's configuration into the files. One that cannot be used hides no other.
+
+    Raises:
+        EntryInvalid: there is no server in it, or the workspace cannot be one.
+        ConfigFileBroken: a file that is to be changed cannot be parsed.
+    """
+    refuse_too_deep(body.config)
+    wanted = foreign_servers(body.config)
+    if not wanted:
+        message = "There is no server in what is to be imported: it has no `mcpServers`, `servers`, or servers by name."
+        raise EntryInvalid(message, data={"issue": "SERVER_ENTRY_INVALID", "key": None})
+    document = files[PROVIDERS].content
+    there = entries_of(PROVIDERS, document)
+    results = [_result(server, there, body.replace) for server in wanted]
+    taken = [server for server, result in zip(wanted, results, strict=True) if result.outcome in ("added", "replaced")]
+    contents: Contents = {}
+    if taken:
+        contents[PROVIDERS] = with_entries(PROVIDERS, document, {server.key: server.entry for server in taken})
+    members = [result.key for result in results if result.outcome in ("added", "replaced", "same")]
+    if body.workspace is not None and members:
+        contents[WORKSPACES] = _with_members(files, body.workspace, members)
+    return Import(contents, tuple(results), tuple(server.key for server in taken if not server.enabled))
+
+
+def _result(server: ForeignServer, there: dict[str, Any], replace: bool) -> ImportedServer:
+    given = server.entry.get("type") if server.entry else ""
+    kind = given if given in ("stdio", "sse", "http", "websocket") else ""
+    if server.entry is None:
+        return _told(server, kind, "unusable", *server.notes)
+    try:
+        entry, issues = check_entry(server.key, server.entry)
+    except BadEntry as error:
+        return _told(server, kind, "unusable", _sentence(error.message), *server.notes)
+    odd = [found.message for found in issues if found.severity == "warning"]
+    off = () if server.enabled else ("It was switched off there, and is here.",)
+    if server.key not in there:
+        return _told(server, kind, "added", *odd, *server.notes, *off)
+    if _same(entry, there[server.key]):
+        return _told(server, kind, "same")
+    if replace:
+        return _told(server, kind, "replaced", *odd, *server.notes, *off)
+    return _told(server, kind, "exists", "Another server of that name is there already; it was left as it is.")
+
+
+def _told(server: ForeignServer, kind: str, outcome: Outcome, *messages: str) -> ImportedServer:
+    return ImportedServer(key=server.key, type=kind, outcome=outcome, message=" ".join(messages))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _same(entry: ServerEntry, other: Any) -> bool:
+    """Whether what is there already starts the same server."""
+    try:
+        return check_entry(entry.key, other)[0].launch == entry.launch
+    except BadEntry:
+        return False
+
+
+def _with_members(files: Files, name: str, members: list[str]) -> dict[str, Any]:
+    """workspaces.json with these in a workspace, after those that are in it."""
+    document = files[WORKSPACES].content
+    entry = document.get(name, [])
+    there = members_of(entry)
+    if there is None or not encodable(name):
+        message = f"Workspace {name!r} is not a list of servers, or its name holds a NUL."
+        raise EntryInvalid(message, data={"issue": "WORKSPACE_INVALID", "key": name})
+    new = [key for key in members if key not in there]
+    return with_entries(WORKSPACES, document, {name: with_members(entry, [*there, *new])})

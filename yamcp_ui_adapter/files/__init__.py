@@ -1,0 +1,1 @@
+"""The files that are read: their contents, and when they change."""

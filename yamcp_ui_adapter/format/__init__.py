@@ -1,0 +1,1 @@
+"""YAMCP's files and hub.json: parsed, checked, and where things stand in them (pure)."""

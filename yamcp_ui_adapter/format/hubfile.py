@@ -1,0 +1,178 @@
+"""hub.json: what YAMCP's format cannot say. Parsing and editing of its content (pure).
+
+Edits change the document that was read, so that what a person wrote beside it (unknown fields, say) survives.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from bridge.models import Issue, Model, ServerSettings, SetServer, SetWorkspace
+from yamcp_ui_adapter.errors import EditInvalid, FileUnusable, issue
+from yamcp_ui_adapter.format.document import encodable, kind_of, read_document
+from yamcp_ui_adapter.format.entries import HUB, HubFile, WorkspaceSettings
+from yamcp_ui_adapter.format.template import template_fault
+
+VERSION = 1
+CONTAINER_FORMS = {
+    "image": "it is the name of an image, such as docker.io/library/node:22",
+    "memory": "it is a number and k, m or g, such as 512m",
+    "cpus": "it is a number above 0, such as 0.5",
+    "pids": "it is a whole number of at least 1",
+    "pull": "it is missing, always or never",
+    "source": "it is an absolute path without commas and colons",
+    "target": "it is an absolute path without commas and colons",
+    "user": "it is a name or number, or two of them with a colon between",
+    "workdir": "it is an absolute path without commas and colons",
+}
+"""What the fields of `container` are, by their names, where one is something else."""
+Section = Literal["servers", "workspaces"]
+SECTIONS = frozenset({"version", "servers", "workspaces"})
+
+
+def parse_hub(raw: bytes | None, last: HubFile) -> HubFile:
+    """Every setting that can be used; one that turned bad keeps its last good value.
+
+    Raises:
+        FileUnusable: the file as a whole says nothing, or is of another version.
+    """
+    document = read_document(raw, HUB)
+    issues = document.issues
+    if (version := document.content.get("version", VERSION)) != VERSION or isinstance(version, bool):
+        raise FileUnusable("HUB_VERSION", HUB, f"{HUB} is not of version {VERSION}; its last good version is used.")
+    for field in sorted(document.content.keys() - SECTIONS):
+        issues.append(issue("HUB_FIELD_UNKNOWN", f"file:{HUB}", HUB, f"Nothing reads {field!r} in {HUB}."))
+    servers = {
+        key: _settings(ServerSettings, f"server:{key}", value, last.servers.get(key, {}), issues)
+        for key, value in _section(document.content, "servers", issues).items()
+    }
+    held = {name: settings.model_dump() for name, settings in last.workspaces.items()}
+    workspaces = {
+        name: WorkspaceSettings.model_validate(
+            _settings(WorkspaceSettings, f"workspace:{name}", value, held.get(name, {}), issues)
+        )
+        for name, value in _section(document.content, "workspaces", issues).items()
+    }
+    return HubFile(servers=servers, workspaces=workspaces, issues=tuple(issues), known=True)
+
+
+def _section(content: dict[str, Any], name: str, issues: list[Issue]) -> dict[str, Any]:
+    value = content.get(name)
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if encodable(key)}
+    message = f"{name!r} in {HUB} is {kind_of(value)}, not an object; it is ignored."
+    issues.append(issue("HUB_SECTION_INVALID", f"file:{HUB}", HUB, message))
+    return {}
+
+
+def _settings(
+    model: type[Model], subject: str, value: object, held: Mapping[str, Any], issues: list[Issue]
+) -> dict[str, Any]:
+    """The valid ones of the fields given, in the model's own form."""
+    if not isinstance(value, dict):
+        message = f"What {HUB} has for {subject} is {kind_of(value)}, not an object; it is ignored."
+        issues.append(issue("HUB_SECTION_INVALID", subject, HUB, message))
+        return dict(held)
+    settings: dict[str, Any] = {}
+    for field, item in value.items():
+        if field not in model.model_fields:
+            issues.append(issue("HUB_FIELD_UNKNOWN", subject, HUB, f"Nothing reads {field!r} of {subject} in {HUB}."))
+        elif fault := setting_fault(model, field, item):
+            rest = " The server is not started." if field == "container" and field not in held else ""
+            issues.append(
+                issue("HUB_SETTING_INVALID", subject, HUB, f"{field!r} of {subject} in {HUB}: {fault}.{rest}")
+            )
+            settings |= {field: held[field]} if field in held else {}
+        else:
+            settings |= model.model_validate({field: item}).model_dump(mode="json", include={field})
+    if value.get("container") is not None and settings.get("container") is None and model is ServerSettings:
+        settings["enabled"] = False  # it was to be contained: better not at all than without
+    return settings
+
+
+def setting_fault(model: type[Model], field: str, value: object) -> str:
+    """Why a value cannot be that setting; empty if it can. Never quotes the value."""
+    if not encodable(value):
+        return "it holds a NUL or half a character"
+    try:
+        model.model_validate({field: value})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        inside = [str(part) for part in first["loc"][1:]]
+        words = CONTAINER_FORMS.get(inside[-1]) if field == "container" and inside else None
+        return f"{'.'.join(inside)}: {words or first['msg']}" if inside else first["msg"]
+    return template_fault(value) if field == "name_template" and isinstance(value, str) else ""
+
+
+# --- edits -----------------------------------------------------------------------------------------------------------
+
+
+def with_workspace(content: dict[str, Any], change: SetWorkspace) -> dict[str, Any]:
+    """The document after `set_workspace`; fields of the change that are not set stay as they were.
+
+    Raises:
+        EditInvalid: the name template cannot be used.
+    """
+    fields = change.model_dump(exclude_none=True, exclude={"name"})
+    return _with(content, "workspaces", change.name, WorkspaceSettings, fields)
+
+
+def with_server(content: dict[str, Any], change: SetServer) -> dict[str, Any]:
+    """The document after `set_server`; a setting given as null goes back to its default.
+
+    Raises:
+        EditInvalid: a setting does not exist, or cannot have that value.
+    """
+    return _with(content, "servers", change.key, ServerSettings, change.settings)
+
+
+def _with(
+    content: dict[str, Any], section: str, name: str, model: type[Model], fields: dict[str, Any]
+) -> dict[str, Any]:
+    for field, value in fields.items():
+        if field not in model.model_fields:
+            known = ", ".join(model.model_fields)
+            raise EditInvalid(f"There is no setting {field!r}; there are: {known}.", data={"field": field})
+        if value is not None and (fault := setting_fault(model, field, value)):
+            raise EditInvalid(f"{field!r} cannot be set so: {fault}.", data={"field": field})
+    entry = {**_object(_object(content.get(section)).get(name)), **fields}
+    entry = {field: value for field, value in entry.items() if value is not None}
+    return {"version": VERSION, **content, section: {**_object(content.get(section)), name: entry}}
+
+
+def with_renames(content: dict[str, Any], servers: dict[str, str], workspaces: dict[str, str]) -> dict[str, Any]:
+    """The document after settings moved from old names to new ones; a new name that has settings keeps its own."""
+    result = dict(content)
+    for section, renames in (("servers", servers), ("workspaces", workspaces)):
+        entries = dict(_object(content.get(section)))
+        for old, new in renames.items():
+            if old in entries and new not in entries:
+                entries[new] = entries.pop(old)
+        if entries or section in content:
+            result[section] = entries
+    return result
+
+
+def moved(content: dict[str, Any], section: Section, old: str, new: str | None) -> dict[str, Any]:
+    """The document after settings moved to a new name, in the place of any that were there, or (None) were dropped."""
+    entries = _object(content.get(section))
+    if old not in entries and new not in entries:
+        return content
+    kept = {name: settings for name, settings in entries.items() if name != new}
+    renamed = {new if name == old else name: settings for name, settings in kept.items()}
+    return {**content, section: {name: settings for name, settings in renamed.items() if name is not None}}
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def dump(content: dict[str, Any]) -> bytes:
+    """A document as it is written, for people to read: as JSON.stringify(content, null, 2) and a newline."""
+    return json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
