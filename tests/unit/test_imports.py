@@ -13,14 +13,14 @@ PACKAGES = ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 LONGEST = 400
 
-SDK_FILES = {"sidecar/fastmcp_server.py"}
+SDK_FILES = {"sidecar/calls/fastmcp_server.py"}
 SDK_PUBLIC = {"mcp_types.version", "mcp.shared.message", "mcp.shared.inbound"}
 """Of FastMCP and the MCP SDK, what other files may use too: data, and what is computed of data alone."""
 WIRING = {"app", "__main__"}
 
 
 def name_of(path: Path) -> str:
-    """`sidecar/names.py` is sidecar.names."""
+    """`sidecar/features/names.py` is sidecar.features.names."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 

@@ -107,3 +107,71 @@ def test_what_says_that_it_is_pure_is(path: Path) -> None:
         following = (GRAPH[name] & used) - seen
         todo += following
         seen |= following
+
+
+# --- the layers of sidecar/ -------------------------------------------------------------------------------------------
+
+LAYERS = (
+    "errors http_errors version local_key",
+    "protocol",
+    "features",
+    "concurrency",
+    "observe",
+    "spawner",
+    "large",
+    "channels",
+    "containers",
+    "upstream",
+    "routing",
+    "sessions",
+    "workspaces",
+    "calls",
+    "hub",
+    "listener",
+    "downstream",
+    "app __main__",
+)
+"""Bottom first: what stands in one line imports only itself and what stands before it (docs/architecture.md)."""
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
+SIDECAR = [path for path in FILES if name_of(path).startswith("sidecar.")]
+MOST_MODULES = 16
+ONLY = {
+    "uvicorn": {"sidecar.listener.server", "sidecar.listener.http_protocol"},
+    "uvicorn.protocols": {"sidecar.listener.http_protocol"},
+    "httpx2": {"sidecar.channels", "hubctl.stdio.stream"},
+    "websockets": {"sidecar.channels"},
+    "zmq": {"bridge.sockets"},
+}
+"""Who may import what."""
+
+
+def level(module: str) -> int:
+    """The layer of a module of sidecar/."""
+    return LEVEL[module.split(".")[1]]
+
+
+@pytest.mark.parametrize("path", SIDECAR, ids=name_of)
+def test_imports_go_down(path: Path) -> None:
+    """Every import counts, those under TYPE_CHECKING and within functions too."""
+    above = [each for each in targets(path) if each.startswith("sidecar.") and level(each) > level(name_of(path))]
+    assert not above
+
+
+def test_every_layer_is_there() -> None:
+    """The order names what there is."""
+    assert set(LEVEL) == {name_of(path).split(".")[1] for path in SIDECAR}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_who_may_import_what(path: Path) -> None:
+    """What is used by its inside, or talks to the outside, stands in one place each."""
+    for package, allowed in ONLY.items():
+        if not under(allowed, name_of(path)):
+            assert not [module for module in imports(path) if under({package}, module)], package
+
+
+def test_no_folder_is_crowded() -> None:
+    """The packages of sidecar/ have at most so many modules each."""
+    for folder in {path.parent for path in SIDECAR}:
+        modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(modules) <= MOST_MODULES, folder
