@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import functools
 import os
 import secrets
 import shutil
@@ -34,16 +36,31 @@ COMMANDS: dict[Name, tuple[str, ...]] = {
 }
 MARK = "TEST_HUB_MARK"
 PORTS = range(20_000, 32_000)
+"""Below those that the system gives to outgoing connections. The Node tests take theirs from 10 000 to 20 000."""
+PORT_LOCKS = Path(tempfile.gettempdir()) / f"yamcp-hub-test-ports-{os.getuid()}"
 POLL = 0.2  # seconds between looks at the status where no event tells of a change
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now; below those that outgoing connections are given."""
+    """A port of the loopback interface that nobody listens on, and that no other test process gets while this one runs.
+
+    Test processes run side by side, and a program that is given a port may take seconds until it listens there.
+    """
+    locks = _port_locks()
     while True:
         port = secrets.choice(PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
+            fcntl.lockf(
+                locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port
+            )  # the byte at `port`; the process's end unlocks it
             probe.bind(("127.0.0.1", port))
             return port
+
+
+@functools.cache
+def _port_locks() -> int:
+    """A descriptor that stays open: a process that closes any descriptor of a file gives up its locks on that file."""
+    return os.open(PORT_LOCKS, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def free_ports(count: int) -> list[int]:

@@ -25,6 +25,8 @@ from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import MODERN, client, connected
 
+pytestmark = pytest.mark.outside
+
 URL = "http://hub"
 ACCEPT = {"accept": "application/json, text/event-stream"}
 

@@ -20,6 +20,8 @@ from tests.support.fake_server import FakeServer, settle, until
 from tests.support.inprocess import World, space, world
 from tests.support.peers import LEGACY, MODERN, SsePeer, connected
 
+pytestmark = pytest.mark.outside
+
 HELLO = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
 ACCEPT = {"accept": "application/json, text/event-stream"}
 

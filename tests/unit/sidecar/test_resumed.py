@@ -18,6 +18,8 @@ from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import LEGACY
 
+pytestmark = pytest.mark.outside
+
 HELLO = {
     "protocolVersion": LEGACY,
     "capabilities": {"roots": {"listChanged": True}},

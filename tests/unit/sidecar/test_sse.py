@@ -18,6 +18,8 @@ from tests.support.inprocess import World, space, world
 from tests.support.peers import SsePeer, connected
 from tests.support.sdk_entry import served_by_the_sdk
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture
 def gate() -> Gate:

@@ -16,6 +16,8 @@ from tests.support.inprocess import space, world
 from tests.support.peers import KEYS, MODERN, connected
 from tests.support.sdk_entry import served_by_the_sdk
 
+pytestmark = pytest.mark.outside
+
 META = {f"{KEYS}protocolVersion": MODERN, f"{KEYS}clientCapabilities": {}}
 HEADERS = {
     "accept": "application/json, text/event-stream",

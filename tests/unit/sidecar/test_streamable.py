@@ -17,6 +17,8 @@ from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.peers import LEGACY, MODERN, events
 
+pytestmark = pytest.mark.outside
+
 HELLO = {"protocolVersion": LEGACY, "capabilities": {"roots": {}}, "clientInfo": {"name": "c", "version": "1"}}
 BOTH_KINDS = "application/json, text/event-stream"
 

@@ -14,6 +14,8 @@ from sidecar.relay import Relay
 from tests.support.fake_server import FakeServer, Gate, RpcError, echo, settle, text, until, within
 from tests.support.inprocess import Recorder, World, space, world
 
+pytestmark = pytest.mark.outside
+
 
 async def joined(made: World, *sessions: Recorder, name: str = "w") -> None:
     """The sessions are in the workspace, all its servers have been tried."""

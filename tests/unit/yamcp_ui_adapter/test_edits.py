@@ -166,6 +166,7 @@ def test_what_few_readers_take_is_kept(text: str) -> None:
     assert not same(json.loads(text), json.loads(text.replace("1", "2").replace("\\ud800", "\\ud801")))
 
 
+@pytest.mark.outside
 @pytest.mark.skipif(shutil.which("node") is None, reason="asks node how JavaScript writes it")
 def test_files_are_written_as_javascript_writes_them() -> None:
     """JSON.stringify(value, null, 2), to the byte."""

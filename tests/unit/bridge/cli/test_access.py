@@ -23,6 +23,8 @@ from bridge.settings import Settings
 from tests.support.tls import certificate
 from tests.unit.bridge.cli.canned import settings
 
+pytestmark = pytest.mark.outside
+
 GIVEN = "a-token-that-is-given/+?&#=%"
 
 

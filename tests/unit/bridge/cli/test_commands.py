@@ -14,6 +14,8 @@ from bridge.cli.logs import logs
 from bridge.models import Call, Event, ListTools, Logs, Restart, SetWorkspace
 from tests.unit.bridge.cli.canned import CannedHub, Lines, missing, server, settings, snapshot_id, status, workspace
 
+pytestmark = pytest.mark.outside
+
 
 async def test_status_shows_workspaces_servers_and_what_is_wrong(hub: CannedHub) -> None:
     """Every workspace and server has a row; one that is not ready has its reason and last words below."""

@@ -14,6 +14,8 @@ from bridge.cli.context import Context, dumps
 from bridge.cli.render import Paint
 from tests.unit.bridge.cli.canned import settings
 
+pytestmark = pytest.mark.outside
+
 OBEYED = [
     *(
         "\x00",

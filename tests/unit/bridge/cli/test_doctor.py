@@ -27,6 +27,8 @@ from tests.unit.bridge.cli.canned import (
     workspace,
 )
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture(autouse=True)
 def running(monkeypatch: pytest.MonkeyPatch) -> None:

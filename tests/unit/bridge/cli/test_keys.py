@@ -12,6 +12,8 @@ from bridge.models import AddKey, Key, RevokeKey
 from bridge.settings import Settings
 from tests.unit.bridge.cli.canned import CannedHub
 
+pytestmark = pytest.mark.outside
+
 TOKEN = "yh_k1a2b3c4_" + "x" * 43
 
 

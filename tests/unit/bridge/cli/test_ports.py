@@ -13,6 +13,8 @@ from bridge.errors import PortTaken, SettingInvalid
 from tests.support.hub import free_ports
 from tests.unit.bridge.cli.canned import settings
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture
 def taken() -> Iterator[int]:

@@ -28,6 +28,8 @@ from bridge.errors import SettingInvalid
 from bridge.settings import Settings
 from tests.unit.bridge.cli.canned import settings
 
+pytestmark = pytest.mark.outside
+
 
 def test_directories_are_for_the_user_alone(tmp_path: Path) -> None:
     """Data, logs and sockets: mode 0700, whatever the umask."""

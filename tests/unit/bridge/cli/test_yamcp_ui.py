@@ -14,6 +14,8 @@ from bridge.errors import SettingInvalid
 from bridge.settings import Settings
 from tests.unit.bridge.cli.canned import settings
 
+pytestmark = pytest.mark.outside
+
 
 def shown(directory: Path, ui: Path) -> Settings:
     """Settings with a YAMCP-UI."""
