@@ -57,14 +57,15 @@ PYTEST := $(BIN)/python -m pytest
 # the coverage of Python, and the names of the suites that failed.
 JOBS := 3
 SUITE_RESULTS := $(CURDIR)/.suites
-PYTEST_SUITES := acceptance-1 acceptance-2 unit integration-1 integration-2 matrix conformance other
+PYTEST_SUITES := acceptance-1 acceptance-2 unit-1 unit-2 integration-1 integration-2 matrix conformance other
 SUITES := $(PYTEST_SUITES) browser front
-PYTEST_COVERAGE := --cov --cov-report= --cov-fail-under=0
+PYTEST_OPTIONS := --cov --cov-report= --cov-fail-under=0
 
 # A folder in two parts is split by the first letters of the names in it, so that a new file is in one of them.
 FILES_acceptance-1 := $(wildcard tests/acceptance/test_[!n-z]*.py)
 FILES_acceptance-2 := $(wildcard tests/acceptance/test_[n-z]*.py)
-FILES_unit := tests/unit
+FILES_unit-1 := tests/unit/sidecar
+FILES_unit-2 := tests/unit --ignore=tests/unit/sidecar
 FILES_integration-1 := $(wildcard tests/integration/[!n-z_]*/)
 FILES_integration-2 := $(wildcard tests/integration/[n-z]*/ tests/integration/test_*.py)
 FILES_matrix := tests/matrix
@@ -99,10 +100,10 @@ test-fast: $(DEV) $(NODE_DEV) ## Run every test but those of the client matrix, 
 	@bash tests/real/setup.sh
 	@bash tests/integration/proxies/setup.sh
 	@bash tests/integration/containers/setup.sh --install || [ $$? = 3 ]
-	@$(MAKE) suites SUITES="$(filter-out matrix conformance browser,$(SUITES))" PYTEST_COVERAGE=
+	@$(MAKE) suites SUITES="$(filter-out matrix conformance browser,$(SUITES))" PYTEST_OPTIONS=
 
 test-unit: $(DEV) ## Run the tests that start no process and open no network socket
-	@$(PYTEST) -q -m "not outside" tests/unit
+	@$(MAKE) suites JOBS=2 SUITES="unit-1 unit-2" PYTEST_OPTIONS="-q -m 'not outside'"
 
 # All that suites need, one after another: some of it is installed with apt-get.
 set-up-tests: $(DEV) $(NODE_DEV)
@@ -123,7 +124,7 @@ suites: $(DEV) $(NODE_DEV)
 
 $(PYTEST_SUITES:%=suite-%): suite-%:
 	$(call suite,$*,COVERAGE_FILE="$(SUITE_RESULTS)/.coverage.$*" NODE_V8_COVERAGE="$(NODE_COVERAGE)" $(PYTEST) -p no:cacheprovider \
-	  $(PYTEST_COVERAGE) --junitxml="$(SUITE_RESULTS)/$*.xml" $(FILES_$*))
+	  $(PYTEST_OPTIONS) --junitxml="$(SUITE_RESULTS)/$*.xml" $(FILES_$*))
 
 suite-front:
 	$(call suite,front,$(node_test) $(call junit,front) $(FRONT))
