@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from bridge.settings import Settings
 from sidecar.asgi import header, respond
 from sidecar.http_server import HttpServer, listening
 from sidecar.inbound import prefers_stream
 from tests.support.fake_server import until, within
 from tests.support.hub import free_port
+
+pytestmark = pytest.mark.outside
 
 
 async def test_blanks_around_values_of_headers_do_not_count() -> None:

@@ -16,6 +16,8 @@ from sidecar.errors import AnswerInvalid, ParamsInvalid, PromptUnknown, Resource
 from tests.support.fake_server import FakeServer, Gate, RpcError, settle, text, until
 from tests.support.inprocess import Recorder, World, space, world
 
+pytestmark = pytest.mark.outside
+
 MODERN = {"_meta": {era.VERSION_KEY: "2026-07-28", era.CAPABILITIES_KEY: {}, era.CLIENT_INFO_KEY: {"name": "c"}}}
 
 

@@ -18,6 +18,8 @@ from sidecar.workspace import Workspace
 from tests.support.fake_server import FakeServer, Gate, settle, text, until, within
 from tests.support.inprocess import Recorder, World, space, world
 
+pytestmark = pytest.mark.outside
+
 ADA, ALAN, EVE = (Principal(f"k000000{number}", name) for number, name in enumerate(("ada", "alan", "eve")))
 
 

@@ -21,6 +21,8 @@ from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import Exchange, HttpPeer, SsePeer, client, connected
 
+pytestmark = pytest.mark.outside
+
 TRANSPORTS = ("sse", "http")
 Peer = SsePeer | HttpPeer
 
