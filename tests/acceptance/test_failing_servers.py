@@ -243,7 +243,7 @@ async def test_dies_again_and_again(hub: Sidecar) -> None:
             await until(lambda: hub.server("mortal"), lambda server: server.restarts == 2 * len(lives) - 1)
             assert code(await ask(peer, "mortal_crash")) == "SERVER_CONNECTION_LOST"
         assert len(lives) == 2
-    assert (await state(hub, "mortal", "ready")).restarts == 4
+    await until(lambda: hub.server("mortal"), lambda server: (server.state, server.restarts) == ("ready", 4))
     await hub.remove("w")
 
 

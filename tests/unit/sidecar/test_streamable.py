@@ -516,4 +516,4 @@ async def test_the_hub_stops(tmp_path: Path, server: FakeServer, gate: Gate) -> 
             hub.stop.set()
             assert await response.aread() == b""
             assert ["error" in (await call).json() for call in calls] == [True, True]
-        assert gate.cancelled == 2
+        await until(lambda: gate.cancelled == 2)
