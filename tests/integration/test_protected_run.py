@@ -137,7 +137,7 @@ async def test_a_given_token_is_in_no_process_log_or_file(hub: Run) -> None:
     assert (await hub.hubctl("token"))[1].startswith(f"Token  {TOKEN}\nOpen   http://127.0.0.1:{hub.port}/?token=")
     await hub.hubctl("doctor")
     assert seen_in_processes(hub, TOKEN) == []
-    servers = [process for process in hub.processes() if "/demo/" in " ".join(process.cmdline())]
+    servers = [process for process in hub.processes() if "/demo_servers/" in " ".join(process.cmdline())]
     assert servers
     assert not [name for process in servers for name in process.environ() if name.startswith("HUB_")]
     states = str(await asyncio.to_thread(process_states, hub.root / "run"))
