@@ -57,17 +57,17 @@ PYTEST := $(BIN)/python -m pytest
 # the coverage of Python, and the names of the suites that failed.
 JOBS := 3
 SUITE_RESULTS := $(CURDIR)/.suites
-PYTEST_SUITES := acceptance-1 acceptance-2 unit-1 unit-2 integration-1 integration-2 matrix conformance other
+PYTEST_SUITES := acceptance-2 integration-1 integration-2 acceptance-1 unit-1 unit-2 matrix conformance other
 SUITES := $(PYTEST_SUITES) browser front
 PYTEST_OPTIONS := --cov --cov-report= --cov-fail-under=0
 
-# A folder in two parts is split by the first letters of the names in it, so that a new file is in one of them.
-FILES_acceptance-1 := $(wildcard tests/acceptance/test_[!n-z]*.py)
-FILES_acceptance-2 := $(wildcard tests/acceptance/test_[n-z]*.py)
+# The longest suites come first. Whatever is new below tests/ is in one of them.
+FILES_acceptance-1 := $(wildcard tests/acceptance/test_[!p-z]*.py)
+FILES_acceptance-2 := $(wildcard tests/acceptance/test_[p-z]*.py)
 FILES_unit-1 := tests/unit/sidecar
 FILES_unit-2 := tests/unit --ignore=tests/unit/sidecar
-FILES_integration-1 := $(wildcard tests/integration/[!n-z_]*/)
-FILES_integration-2 := $(wildcard tests/integration/[n-z]*/ tests/integration/test_*.py)
+FILES_integration-1 := $(wildcard tests/integration/[!_]*/)
+FILES_integration-2 := $(wildcard tests/integration/test_*.py)
 FILES_matrix := tests/matrix
 FILES_conformance := tests/conformance
 FILES_other := tests $(foreach folder,acceptance unit integration matrix conformance,--ignore=tests/$(folder))
