@@ -102,7 +102,7 @@ async def place(way: str, template: str = "{name}") -> AsyncIterator[Place]:
                 for server in servers:
                     spec = ServerSpec(key=server.name, namespace=server.name, launch=StdioLaunch(command=server.name))
                     hub.put(spec, space(server.name, name=server.name, template=template))
-                await until(lambda: all(upstream.state == "ready" for upstream in hub.hub.pool), 20)
+                await until(lambda: all(upstream.state == "ready" for upstream in hub.hub.pool))
                 yield Place(hub, large, result)
 
 
@@ -259,7 +259,7 @@ async def test_an_idle_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         assert hub.large.pid is None
         hub.result.write_bytes(orjson.dumps({"content": [{"type": "text", "text": "x" * (2 << 20)}]}))
         assert len(read(await client.call("large"))["result"]["content"][0]["text"]) == 2 << 20
-        await until(lambda: hub.large.pid is None, 10)
+        await until(lambda: hub.large.pid is None)
 
 
 async def test_the_last_words_of_a_server() -> None:

@@ -21,6 +21,8 @@ from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import HttpPeer, SsePeer, client
 from tests.support.ways import Ways, call, serving
 
+pytestmark = pytest.mark.outside
+
 TRANSPORTS = ("sse", "http")
 
 

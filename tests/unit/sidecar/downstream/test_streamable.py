@@ -17,6 +17,8 @@ from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.peers import LEGACY, MODERN, events
 
+pytestmark = pytest.mark.outside
+
 HELLO = {"protocolVersion": LEGACY, "capabilities": {"roots": {}}, "clientInfo": {"name": "c", "version": "1"}}
 BOTH_KINDS = "application/json, text/event-stream"
 
@@ -91,7 +93,7 @@ class Client:
 @contextlib.asynccontextmanager
 async def client_of(hub: World, greet: bool = True, name: str = "w") -> AsyncIterator[Client]:
     """A client, greeted."""
-    async with httpx2.AsyncClient(timeout=10) as http:
+    async with httpx2.AsyncClient(timeout=45) as http:
         client = Client(http, f"{hub.base}/mcp/{name}")
         if greet:
             await client.greet()
