@@ -143,10 +143,6 @@ class HttpSession(StreamSession):
         finally:
             reply.drop()
 
-    def take(self, frame: Frame, connection: HttpProtocol, pings: Pings, allowed: Callable[[], bool]) -> bool:
-        """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
-        return direct_call.may_begin(self, frame) and direct_reply.begin(self, frame, connection, pings, allowed)
-
     def took(self, reply: ShortReply) -> None:
         """A call was taken, which `reply` answers."""
         self.replies.append(reply)
@@ -304,7 +300,9 @@ class HttpTransport(StreamSessions[HttpSession]):
     def take(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """The body of a POST with the head of one that was served: the same, if it needs no task."""
         session, frame = self.called(session_id, body)
-        return session is not None and frame is not None and session.take(frame, connection, self._pings, allowed)
+        if session is None or frame is None or not direct_call.may_begin(session, frame):
+            return False
+        return direct_reply.begin(session, frame, connection, self._pings, allowed)
 
     async def _serve(self, session: HttpSession, frame: Frame, receive: Receive, send: Send, streams: bool) -> None:
         with session.in_use():
