@@ -26,7 +26,6 @@ from tests.support.inprocess import World, space, world
 from tests.support.peers import Transport
 
 pytestmark = [
-    pytest.mark.timeout(120),
     pytest.mark.filterwarnings(f"ignore::{MCPDeprecationWarning.__module__}.MCPDeprecationWarning"),
 ]
 
