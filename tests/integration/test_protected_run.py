@@ -40,13 +40,13 @@ async def ask(hub: Run, token: str | None, workspace: str = "demo") -> int:
     headers = {"Accept": "application/json, text/event-stream"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    async with httpx2.AsyncClient(transport=transport, base_url="http://hub", timeout=45) as http:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://hub", timeout=100) as http:
         return (await http.post(f"/mcp/{workspace}", json=INITIALIZE, headers=headers)).status_code
 
 
 async def until(hub: Run, token: str, status: int) -> None:
     """Wait until a token is answered so."""
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(100):
         while await ask(hub, token) != status:  # noqa: ASYNC110 (no event tells of it)
             await asyncio.sleep(0.05)
 
@@ -126,7 +126,7 @@ async def test_a_given_token_is_in_no_process_log_or_file(hub: Run) -> None:
     assert [await ask(hub, one) for one in (None, TOKEN)] == [401, 200]
     socket = str(hub.root / "run" / "yamcp-ui.sock")
     for attempt in range(2):
-        async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=socket), timeout=45) as http:
+        async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=socket), timeout=100) as http:
             told = (await http.get("http://localhost/")).json()["env"]
         assert told["PORT"] == socket
         assert not [name for name in told if name.startswith(("HUB_", "YAMCP_HUB_"))]
@@ -182,7 +182,7 @@ async def test_named_keys_open_what_they_are_for_until_they_are_revoked(hub: Run
     file.write_bytes(good[:-5])
     await until(hub, laptop["token"], 401)
     assert await ask(hub, TOKEN) == 200
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(100):
         while "KEYS_UNUSABLE" not in (await hub.hubctl("doctor", "--json"))[1]:
             pass
     assert (await hub.hubctl("keys"))[2].startswith("KEYS_FILE_BROKEN: ")

@@ -144,7 +144,7 @@ async def test_enable_waits_for_the_servers_of_the_workspace(hub: CannedHub, mon
     servers = [server("slow", "starting"), missing("gone"), server("else", "starting")]
     hub.status = status(slow, servers)
     waiting = asyncio.create_task(hub.hubctl("enable", "idle", "--json"))
-    async with asyncio.timeout(45), hub.context().actual() as client:
+    async with asyncio.timeout(100), hub.context().actual() as client:
         while (await client.request(ReadStatus())).applied.revision == 1:
             pass
     assert not waiting.done()
