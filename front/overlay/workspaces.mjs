@@ -108,6 +108,7 @@ export class Switches {
 function addHeads(table) {
   const row = table.tHead?.rows[0];
   if (!row || row.querySelector('.hub-head')) return;
+  table.classList.add('hub-widened');
   const like = row.cells[0]?.className ?? '';
   const heads = ['State', 'Endpoint'].map((title) => el('th', { scope: 'col', class: `${like} hub-head` }, title));
   row.lastElementChild?.before(...heads);
