@@ -157,7 +157,7 @@ ISSUES: dict[str, IssueKind] = {
     "HUB_ENTRY_UNUSED": IssueKind(
         "info",
         "hub.json has settings for a server or workspace that does not exist (any more); they are kept.",
-        "Remove them if it will not come back.",
+        "If it will not come back, remove them: a button beside this notice in the console does it.",
     ),
     "KEYS_UNUSABLE": IssueKind(
         "error",

@@ -121,9 +121,9 @@ function showSwitch(toggle, pending, enabled) {
 }
 
 /** @param {WorkspaceState} workspace */
-function detailOf({ enabled, servers, ready, tools, sessions }) {
+function detailOf({ enabled, servers, disabled_servers: off, ready, tools, sessions }) {
   if (!enabled) return '';
-  const parts = [`${ready} of ${servers.length} ready`, `${tools} tools`];
+  const parts = [`${ready} of ${servers.length - off.length} ready`, `${tools} tools`];
   return [...parts, ...(sessions ? [`${sessions} connected`] : [])].join(' · ');
 }
 
