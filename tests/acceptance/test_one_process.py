@@ -116,7 +116,7 @@ async def test_killed_client(hub: Sidecar) -> None:
     await hub.put(spec, sidecar.workspace("w", spec))
     words = [sys.executable, "-m", "bench.load", hub.sse("w"), "--clients", "3", "--tool", "own_pid", "--seconds", "60"]
     client = await asyncio.create_subprocess_exec(*words, "--arguments", "{}", cwd=ROOT)
-    await until(lambda: pids(hub), lambda running: len(running["own"]) == 3, timeout=20)
+    await until(lambda: pids(hub), lambda running: len(running["own"]) == 3)
     client.send_signal(signal.SIGKILL)
     await client.wait()
     await no_sessions(hub)

@@ -55,7 +55,7 @@ async def first_answer(hub: Hub) -> httpx2.Response:
     hello = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
     body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
     headers = {"accept": "application/json, text/event-stream"}
-    async with asyncio.timeout(30), httpx2.AsyncClient(timeout=20) as http:
+    async with asyncio.timeout(45), httpx2.AsyncClient(timeout=45) as http:
         while True:
             with contextlib.suppress(httpx2.ConnectError):
                 return await http.post(hub.http("w"), json=body, headers=headers)

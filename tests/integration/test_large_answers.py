@@ -19,12 +19,12 @@ import orjson
 import pytest
 
 from bridge.models import RemoteLaunch, ServerSpec, StdioLaunch
-from sidecar.channel import Channel, OnFrame
 from sidecar.channels.connections import Connections
 from sidecar.channels.remote import open_remote
 from sidecar.channels.stdio import open_stdio
 from sidecar.large import reader as large_reader
 from sidecar.large.reader import LargeReader
+from sidecar.protocol.channel import Channel, OnFrame
 from sidecar.spawner.client import Spawner
 from tests.support.fake_server import until, within
 from tests.support.inprocess import World, space, world
@@ -102,7 +102,7 @@ async def place(way: str, template: str = "{name}") -> AsyncIterator[Place]:
                 for server in servers:
                     spec = ServerSpec(key=server.name, namespace=server.name, launch=StdioLaunch(command=server.name))
                     hub.put(spec, space(server.name, name=server.name, template=template))
-                await until(lambda: all(upstream.state == "ready" for upstream in hub.hub.pool), 20)
+                await until(lambda: all(upstream.state == "ready" for upstream in hub.hub.pool))
                 yield Place(hub, large, result)
 
 
@@ -259,7 +259,7 @@ async def test_an_idle_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         assert hub.large.pid is None
         hub.result.write_bytes(orjson.dumps({"content": [{"type": "text", "text": "x" * (2 << 20)}]}))
         assert len(read(await client.call("large"))["result"]["content"][0]["text"]) == 2 << 20
-        await until(lambda: hub.large.pid is None, 10)
+        await until(lambda: hub.large.pid is None)
 
 
 async def test_the_last_words_of_a_server() -> None:

@@ -24,8 +24,8 @@ from bridge.models import ReadStatus, RemoteLaunch, ServerSpec, Snapshot, StdioL
 from bridge.settings import Settings
 from sidecar import __main__ as entry
 from sidecar.app import App
-from sidecar.http_server import bind
-from sidecar.logring import SERVER_LOGGER
+from sidecar.listener.server import bind
+from sidecar.observe.log_buffer import SERVER_LOGGER
 from tests.support.fake_server import until, within
 from tests.support.hub import free_port
 from tests.support.inprocess import space
@@ -77,8 +77,8 @@ async def test_from_start_to_stop(settings: Settings, monkeypatch: pytest.Monkey
     """Servers by stdio and remote are served; what cannot be expanded or started says why; nothing is left."""
     monkeypatch.delenv("TEST_MISSING", raising=False)
     local = mock("local")
-    async with running(settings) as (app, client), httpx2.AsyncClient(timeout=10) as http:
-        await client.request(snapshot(1, local), timeout=20)
+    async with running(settings) as (app, client), httpx2.AsyncClient(timeout=45) as http:
+        await client.request(snapshot(1, local), timeout=45)
         await until(lambda: [upstream.state for upstream in app.hub.pool] == ["ready"])
         url = f"{settings.sidecar_url}/mcp/w"
         others = [
@@ -87,11 +87,11 @@ async def test_from_start_to_stop(settings: Settings, monkeypatch: pytest.Monkey
             ServerSpec(key="lacking", namespace="lacking", launch=StdioLaunch(command="${TEST_MISSING}")),
             ServerSpec(key="absent", namespace="absent", launch=StdioLaunch(command="/no/such/program")),
         ]
-        await client.request(snapshot(2, local), timeout=20)
+        await client.request(snapshot(2, local), timeout=45)
         remote = Snapshot.of(1, 3, (local, *others), (space("local"), space(*(each.key for each in others), name="v")))
-        await client.request(remote, timeout=20)
-        await until(lambda: all(upstream.tried for upstream in app.hub.pool), 20)
-        status = await client.request(ReadStatus(), timeout=20)
+        await client.request(remote, timeout=45)
+        await until(lambda: all(upstream.tried for upstream in app.hub.pool))
+        status = await client.request(ReadStatus(), timeout=45)
         shown = {each.key: (each.state, each.transport, each.reason and each.reason.code) for each in status.servers}
         assert shown["local"] == ("ready", "stdio", None)
         assert shown["remote"] == shown["detected"] == ("ready", "http", None)

@@ -97,7 +97,7 @@ async def test_many_at_once(spawner: Spawner, token: Token) -> None:
     async with running(spawner, token.launch()):
         pass
     before = open_fds()
-    async with asyncio.timeout(40), AsyncExitStack() as stack:
+    async with asyncio.timeout(45), AsyncExitStack() as stack:
         launch = StdioLaunch(command="cat", args=("-", f"/dev/null/{token.text}"))
         opened = [open_stdio(spawner, launch, on_frame=print, redact=str) for _ in range(60)]
         channels = [await stack.enter_async_context(one) for one in opened]
