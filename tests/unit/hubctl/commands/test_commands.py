@@ -14,6 +14,8 @@ from bridge.models import Call, Event, ListTools, Logs, ReadStatus, Restart, Set
 from hubctl.commands.logs import logs
 from tests.unit.hubctl.canned import CannedHub, Lines, missing, server, settings, snapshot_id, status, workspace
 
+pytestmark = pytest.mark.outside
+
 
 async def test_status_shows_workspaces_servers_and_what_is_wrong(hub: CannedHub) -> None:
     """Every workspace and server has a row; one that is not ready has its reason and last words below."""
@@ -142,7 +144,7 @@ async def test_enable_waits_for_the_servers_of_the_workspace(hub: CannedHub, mon
     servers = [server("slow", "starting"), missing("gone"), server("else", "starting")]
     hub.status = status(slow, servers)
     waiting = asyncio.create_task(hub.hubctl("enable", "idle", "--json"))
-    async with asyncio.timeout(10), hub.context().actual() as client:
+    async with asyncio.timeout(100), hub.context().actual() as client:
         while (await client.request(ReadStatus())).applied.revision == 1:
             pass
     assert not waiting.done()

@@ -28,6 +28,8 @@ from tests.unit.hubctl.canned import (
     workspace,
 )
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture(autouse=True)
 def running(monkeypatch: pytest.MonkeyPatch) -> None:

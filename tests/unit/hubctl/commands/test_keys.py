@@ -12,6 +12,8 @@ from bridge.settings import Settings
 from hubctl.main import parser
 from tests.unit.hubctl.canned import CannedHub
 
+pytestmark = pytest.mark.outside
+
 TOKEN = "yh_k1a2b3c4_" + "x" * 43
 
 

@@ -134,6 +134,7 @@ async def ended(task: asyncio.Task[int]) -> None:
         await task
 
 
+@pytest.mark.outside
 async def test_it_waits_for_servers_to_start_and_then_follows(hub: CannedHub) -> None:
     """First lines once all have settled; then changes, and the issues that an edit brought."""
     hub.status = status([], [], accepted=None, settled=False)
@@ -149,6 +150,7 @@ async def test_it_waits_for_servers_to_start_and_then_follows(hub: CannedHub) ->
     await ended(task)
 
 
+@pytest.mark.outside
 async def test_it_says_what_there_is_when_time_is_up(hub: CannedHub) -> None:
     """A server that hangs does not hold the first lines back for ever."""
     hub.status = one("starting").model_copy(update={"settled": False})
@@ -157,6 +159,7 @@ async def test_it_says_what_there_is_when_time_is_up(hub: CannedHub) -> None:
     await ended(task)
 
 
+@pytest.mark.outside
 async def test_a_front_that_is_still_starting_is_waited_for(tmp_path: Path) -> None:
     """The address is told when there is something to be seen; after a while, that there is nothing."""
     hub = CannedHub(settings(tmp_path), status=one("ready"))
@@ -170,6 +173,7 @@ async def test_a_front_that_is_still_starting_is_waited_for(tmp_path: Path) -> N
         await ended(task)
 
 
+@pytest.mark.outside
 async def test_a_restarted_sidecar_is_met_again(hub: CannedHub) -> None:
     """It is told of once it has settled, with what differs."""
     hub.status = one("ready")
@@ -182,6 +186,7 @@ async def test_a_restarted_sidecar_is_met_again(hub: CannedHub) -> None:
     await ended(task)
 
 
+@pytest.mark.outside
 async def test_a_sidecar_that_does_not_answer_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With where to look."""
     monkeypatch.setattr("hubctl.commands.watch.ANSWER", 0.1)
@@ -229,6 +234,7 @@ async def test_in_a_container_no_address_is_told_that_may_be_wrong(
     await ended(task)
 
 
+@pytest.mark.outside
 async def test_for_scripts_each_change_is_the_whole_status(hub: CannedHub) -> None:
     """One JSON line a change, nothing for people."""
     hub.status = one("ready")

@@ -23,6 +23,8 @@ from hubctl.run.run import environment, exported, forget_token, prepare_director
 from tests.support.tls import certificate
 from tests.unit.hubctl.canned import settings
 
+pytestmark = pytest.mark.outside
+
 GIVEN = "a-token-that-is-given/+?&#=%"
 
 
