@@ -17,7 +17,7 @@ from hubctl.commands.keys import keys
 from hubctl.commands.logs import logs
 from hubctl.commands.metrics import metrics
 from hubctl.commands.servers import health, restart, status
-from hubctl.commands.settings import settings, switch_server
+from hubctl.commands.settings import settings, switch_member, switch_server
 from hubctl.commands.watch import watch
 from hubctl.commands.workspaces import switch, tools, url
 from hubctl.connect.clients import CLIENTS
@@ -73,7 +73,7 @@ def _steering(command: Adds) -> None:
     for name, word, enabled in (("enable", "on", True), ("disable", "off", False)):
         one = command(name, f"switch a workspace, or a server, {word}", partial(_switch, enabled))
         one.add_argument("workspace", nargs="?", help="name or slug")
-        one.add_argument("--server", help=f"switch this server {word}, in every workspace")
+        one.add_argument("--server", help=f"switch this server {word}: in the workspace, or everywhere")
     one = command("restart", "close a server's connections and open them anew", lambda ctx, a: restart(ctx, a.server))
     one.add_argument("server", help="its key in providers.json")
     one = command("call", "call a tool", lambda ctx, a: call(ctx, a.workspace, a.tool, a.arguments, a.timeout))
@@ -200,11 +200,14 @@ def _seconds(text: str) -> float:
 
 
 async def _switch(enabled: bool, context: Context, arguments: argparse.Namespace) -> int:
-    if (arguments.workspace is None) == (arguments.server is None):
-        raise ArgumentsInvalid("Name one workspace, or one server with --server.")
-    if arguments.server is not None:
-        return await switch_server(context, arguments.server, enabled)
-    return await switch(context, arguments.workspace, enabled)
+    workspace, server = arguments.workspace, arguments.server
+    if workspace is None and server is None:
+        raise ArgumentsInvalid("Name a workspace, or a server with --server.")
+    if workspace is None:
+        return await switch_server(context, server, enabled)
+    if server is None:
+        return await switch(context, workspace, enabled)
+    return await switch_member(context, workspace, server, enabled)
 
 
 async def _connected(context: Context, arguments: argparse.Namespace) -> int:

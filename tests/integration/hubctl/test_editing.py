@@ -55,6 +55,10 @@ async def test_a_hub_is_filled_changed_and_emptied(tmp_path: Path) -> None:
         assert (code, out.partition(":")[0]) == (1, "EDIT_INVALID")
         assert (await hubctl(hub, "set", "notes", "call_timeout=null"))[0] == 0
 
+        assert (await hubctl(hub, "disable", "team", "--server", "notes"))[0] == 0
+        [team] = (await hub.status()).workspaces
+        assert team.disabled_servers == ("notes",)
+        assert (await hubctl(hub, "enable", "team", "--server", "notes"))[0] == 0
         assert (await hubctl(hub, "disable", "--server", "notes"))[1] == "Server notes is off.\n"
         code, out = await hubctl(hub, "enable", "--server", "notes")
         assert (code, out) == (0, "Server notes is on; it is ready now.\n")

@@ -20,6 +20,8 @@ from hubctl.connect.clients import CLIENTS, client_with_file
 from hubctl.run.node import CLI
 from tests.unit.hubctl.canned import CannedHub
 
+pytestmark = pytest.mark.outside
+
 FILES = {path.stem: path for path in (Path(__file__).parent / "files").iterdir()}
 URL = "http://127.0.0.1:8765/mcp/my-work"
 ENTRIES: dict[str, dict[str, Any]] = {
