@@ -21,7 +21,7 @@ from sidecar.upstream import asking
 from sidecar.upstream.mux import BY_CLIENT, Told
 
 if TYPE_CHECKING:
-    from sidecar.concurrency.cancel_scope import Running
+    from sidecar.concurrency.cancel_scope import Cancellable
     from sidecar.concurrency.shares import Caller
     from sidecar.routing.view import Offer, Route
     from sidecar.workspaces.workspace import Workspace
@@ -35,7 +35,7 @@ class DirectCaller(Protocol):
     """The session of a client that calls: what a call needs of it."""
 
     caller: Caller
-    running: dict[int | str, Running]
+    running: dict[int | str, Cancellable]
     ended: bool
     workspace: Workspace
 
@@ -59,9 +59,9 @@ class ToolCall(Told):
         "_nth",
         "_offer",
         "_params",
-        "_places",
         "_progress",
         "_put",
+        "_semaphore",
         "_session",
         "_task",
         "_tool",
@@ -74,7 +74,7 @@ class ToolCall(Told):
         self._offer: Offer = route.offer
         self._tool = route.name
         self._put = put
-        self._places = route.offer.upstream.places
+        self._semaphore = route.offer.upstream.semaphore
         self._began = time.perf_counter()
         self._task: asyncio.Task[None] | None
 
@@ -82,11 +82,11 @@ class ToolCall(Told):
         """Send it, if nothing has to be waited for; False, and nothing has happened, if it has."""
         offer, upstream = self._offer, self._offer.upstream
         connection = upstream.connection
-        if connection is None or not self._places.take(self._key):
+        if connection is None or not self._semaphore.try_acquire(self._key):
             return False
         timeout, progress = offer.timeout(self._tool), progress_of(params, notify)
         if not connection.ask(self, METHOD, params, timeout=timeout, on_progress=progress):
-            self._places.give_back(self._key)
+            self._semaphore.release(self._key)
             return False
         self._params, self._progress, self._task = params, progress, None
         upstream.in_flight += 1
@@ -120,7 +120,7 @@ class ToolCall(Told):
         self._task = self._session.workspace.start(self._again(lost.sent))
         if self._task is None:
             return False
-        self._places.give_back(self._key)
+        self._semaphore.release(self._key)
         upstream.in_flight -= 1  # `request` counts it
         return True
 
@@ -170,7 +170,7 @@ class ToolCall(Told):
 
     def _over(self, outcome: str) -> None:
         del self._session.running[self._id]
-        self._places.give_back(self._key)
+        self._semaphore.release(self._key)
         self._offer.upstream.over(self._tool, self._began, outcome)
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from sidecar.calls.request import Notify
-from sidecar.concurrency.cancel_scope import Running
+from sidecar.concurrency.cancel_scope import Cancellable
 from sidecar.errors import MessageInvalid
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
@@ -29,7 +29,7 @@ class Batch:
             raise MessageInvalid(f"A batch has 1 to {MOST_MESSAGES} messages; this one has {len(messages)}.")
         self._session = session
         self._messages = messages
-        self._running: list[Running] = []
+        self._running: list[Cancellable] = []
 
     async def serve(self, notify: Notify) -> list[Frame]:
         """Take all messages at once; the responses to those that are requests, in their order."""

@@ -13,7 +13,7 @@ from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame
 
 if TYPE_CHECKING:
-    from sidecar.concurrency.cancel_scope import Running
+    from sidecar.concurrency.cancel_scope import Cancellable
     from sidecar.workspaces.workspace import Workspace
 
 
@@ -23,7 +23,7 @@ class ReplyOwner(Protocol):
     head: bytes
     """How the response begins, where it is one write."""
     headers: tuple[tuple[bytes, bytes], ...]
-    running: dict[int | str, Running]
+    running: dict[int | str, Cancellable]
     workspace: Workspace
 
     def release(self, reply: ShortReply) -> None:

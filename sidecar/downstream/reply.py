@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import Receive, Send
 
-from sidecar.concurrency.cancel_scope import Running
+from sidecar.concurrency.cancel_scope import Cancellable
 from sidecar.downstream.event_stream import PING, Header, Outbox
 from sidecar.listener.asgi import disconnected, respond, respond_in_pieces
 from sidecar.protocol import codec, jsonrpc
@@ -43,7 +43,7 @@ class Reply:
         self,
         receive: Receive,
         send: Send,
-        cut: Running,
+        cut: Cancellable,
         ping_interval: float,
         *,
         leaves: bool,

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
-from sidecar.concurrency.cancel_scope import Cut
+from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream.batch import Batch
 from sidecar.downstream.event_stream import Outbox
 from sidecar.downstream.stream_session import StreamSession, StreamSessions
@@ -38,7 +38,7 @@ class SseSession(StreamSession):
         self.stream = Outbox(send, self.close, now=now)
         self.began = False
         """Whether there was a request, which decides for the era."""
-        self.over = Cut()
+        self.over = CancelScope()
         """Ends the stream, and the session with it."""
 
     # --- to the client -------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
-from sidecar.concurrency.cancel_scope import Cut
+from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream.reply import Reply
 from sidecar.errors import HubStopping, MessageInvalid, SidecarError
 from sidecar.listener import request_checks
@@ -26,10 +26,10 @@ class Stateless:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._running: set[Cut] = set()
+        self._running: set[CancelScope] = set()
 
     def end(self) -> None:
-        """Cut all requests under way."""
+        """Cancel all requests under way."""
         for cut in self._running:
             cut.cancel()
 
@@ -61,7 +61,7 @@ class Stateless:
             await respond(send, 202, b"", b"application/json")
 
     async def _answer(self, endpoint: Endpoint, frame: Frame, address: str, receive: Receive, send: Send) -> None:
-        request, cut = ModernRequest(endpoint.workspace.sessionless, frame["params"], address), Cut()
+        request, cut = ModernRequest(endpoint.workspace.sessionless, frame["params"], address), CancelScope()
         reply = Reply(receive, send, cut, self._settings.ping_interval, leaves=True)
         relayed = endpoint.relay.takes(frame["method"], modern=True)
         self._running.add(cut)

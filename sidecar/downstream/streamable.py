@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
-from sidecar.concurrency.cancel_scope import Cut
+from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream.batch import Batch
 from sidecar.downstream.direct_reply import Pings, ShortReply
 from sidecar.downstream.event_stream import Header, Outbox
@@ -60,7 +60,7 @@ class HttpSession(StreamSession):
         self._missed = False
         """Whether notices may have been lost, and the client has not been told to list anew."""
         self.replies: list[Reply | ShortReply] = []
-        self.over = Cut()
+        self.over = CancelScope()
         """Ends the GET stream."""
         self._idle = idle
         self._forget = forget
@@ -166,7 +166,7 @@ class HttpSession(StreamSession):
         The newest stream is the client's: of an older one nothing tells whether the client still has its end.
         """
         self.over.cancel()
-        over = self.over = Cut()
+        over = self.over = CancelScope()
         stream = self.stream = Outbox(send, over.cancel, self.headers)
         stream.open()
         if self._missed:
@@ -335,7 +335,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         with session.in_use():
             workspace.join(session)
             try:
-                response = await session.answer(frame, Cut(), lambda *_: None, relayed=False)
+                response = await session.answer(frame, CancelScope(), lambda *_: None, relayed=False)
                 if session.version and not session.ended:
                     agreed = Handshake(session.version, session.capabilities)
                     session.begin(self._ids.sign(session.id, binding(workspace, scope), agreed))
