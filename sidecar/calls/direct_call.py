@@ -16,7 +16,7 @@ from sidecar.calls.request import HUB_FAILED, Notify, log_failure, progress_of, 
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.features import uris
 from sidecar.protocol import eras, jsonrpc
-from sidecar.protocol.channel import Frame, Put
+from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.upstream import asking
 from sidecar.upstream.mux import BY_CLIENT, Told
 
@@ -67,7 +67,7 @@ class ToolCall(Told):
         "_tool",
     )
 
-    def __init__(self, session: DirectCaller, request_id: int | str, route: Route, put: Put) -> None:
+    def __init__(self, session: DirectCaller, request_id: int | str, route: Route, put: SendFrame) -> None:
         self._session = session
         self._id = request_id
         self._key = session.caller.key
@@ -184,7 +184,7 @@ def may_begin(session: DirectCaller, frame: Frame) -> bool:
     return not session.ended and frame["id"] not in session.running and eras.of_params(params) == "legacy"
 
 
-def begin(session: DirectCaller, frame: Frame, notify: Notify, put: Put) -> bool:
+def begin(session: DirectCaller, frame: Frame, notify: Notify, put: SendFrame) -> bool:
     """Send a call that `may_begin`, if it can go to its server at once; its response is `put` later.
 
     False where it cannot: then nothing has happened.

@@ -69,11 +69,11 @@ class RemoteChannel(ABC):
         """None: the process is elsewhere."""
         return ()
 
-    def unread(self) -> frozenset[int]:
+    def unread_ids(self) -> frozenset[int]:
         """None: nobody knows what was read elsewhere."""
         return frozenset()
 
-    def send_now(self, frame: Frame, alone: bool) -> bool:
+    def try_send(self, frame: Frame, alone: bool) -> bool:
         """Never: a network lies between."""
         return False
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sidecar.channels import messages
 from sidecar.protocol.channel import Frame
-from sidecar.protocol.large_values import LARGE, Pieces
+from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
 HEAD = 64 * 1024
 """Bytes at the beginning of a line over the limit that are kept; and `END` at its end."""
@@ -59,7 +59,7 @@ class Lines:
         if self._head:
             return self._passed_over(last)
         self._parts.append(last)
-        return b"".join(self._parts) if self._size < LARGE else Pieces(self._parts)
+        return b"".join(self._parts) if self._size < LARGE_SIZE else Pieces(self._parts)
 
     def _is_too_long(self, line: bytes | Pieces) -> bool:
         """Whether a complete line is over the limit; then it is told of."""

@@ -1,7 +1,7 @@
 """From bytes of a server to JSON-RPC frames, and to an error in the place of an answer that cannot be read. Pure.
 
 A request whose answer was unreadable must not wait until its time is up. So bytes that are no message, but look like an
-answer to a request, become an error response to it: `Unread`, as if the server had answered with that.
+answer to a request, become an error response to it: `UnreadableAnswer`, as if the server had answered with that.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import orjson
 
 from sidecar.errors import AnswerInvalid, SidecarError
 from sidecar.protocol import codec
-from sidecar.protocol.channel import Frame, Unread
+from sidecar.protocol.channel import Frame, UnreadableAnswer
 
 SCANNED = 64 * 1024
 """Bytes at the beginning that are looked through for an id; and `TAIL` at the end, where JavaScript writes it."""
@@ -60,7 +60,7 @@ def _is_bare_answer(message: dict[str, Any]) -> bool:
     return "id" in message and len(message) > 1 and message.keys() <= _ANSWER
 
 
-def instead(data: bytes, error: SidecarError | None = None) -> Unread | None:
+def instead(data: bytes, error: SidecarError | None = None) -> UnreadableAnswer | None:
     """The error response in the place of an answer that `read` refuses; None where `data` does not look like one.
 
     It looks like one if it begins as a JSON object that has `jsonrpc`, no `method`, and an `id`, a `result` or an
@@ -78,7 +78,7 @@ def instead(data: bytes, error: SidecarError | None = None) -> Unread | None:
     if "id" in members and not isinstance(found, int | str):
         return None
     error = error or AnswerInvalid("The server's answer cannot be read: it is not one JSON-RPC message.")
-    return Unread(found, error)
+    return UnreadableAnswer(found, error)
 
 
 def _members(data: bytes) -> dict[str, bytes]:

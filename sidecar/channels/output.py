@@ -11,8 +11,8 @@ from sidecar.channels.messages import instead, left_open
 from sidecar.errors import OutputTooLarge, SidecarError
 from sidecar.large.process import JSON
 from sidecar.large.reader import Message, ReadLarge, in_process
-from sidecar.protocol.channel import Frame, OnFrame, Unread
-from sidecar.protocol.large_values import LARGE, Pieces
+from sidecar.protocol.channel import Frame, OnFrame, UnreadableAnswer
+from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
 LONGEST_OPENING = 64 * 1024
 """Bytes of the first line of a message over several lines."""
@@ -30,8 +30,8 @@ _GOES_ON = frozenset(b'"{}[]-0123456789tfn')
 class Output:
     """Hands frames to `on_frame`, and to `on_skipped` each line that is no message.
 
-    An answer that cannot be read, or is longer than `limit` bytes, is handed on as `Unread`. `on_flood` is called when
-    a line goes on too long for that. Indented JSON, which takes several lines, is put together.
+    An answer that cannot be read, or is longer than `limit` bytes, is handed on as `UnreadableAnswer`. `on_flood` is
+    called when a line goes on too long for that. Indented JSON, which takes several lines, is put together.
 
     A large line is read by `read_large`; what comes after it waits. `pace` is called with False when that begins, so
     that no more than was read already has to be kept, and with True when it has ended.
@@ -73,7 +73,7 @@ class Output:
             self._later.extend(lines)
             return
         for number, line in enumerate(lines):
-            if len(line) >= LARGE:
+            if len(line) >= LARGE_SIZE:
                 self._later = lines[number:]
                 self._go_on_later()
                 return
@@ -90,7 +90,7 @@ class Output:
         """Take what waits, up to a large line that may be a message."""
         later, self._later = self._later, []
         for number, line in enumerate(later):
-            if len(line) < LARGE:
+            if len(line) < LARGE_SIZE:
                 self._take(_joined(line))
                 continue
             pieces = line if isinstance(line, Pieces) else Pieces([line])
@@ -225,13 +225,13 @@ class Output:
             else:
                 self._soon(unread)
 
-    def _soon(self, unread: Unread) -> None:
+    def _soon(self, unread: UnreadableAnswer) -> None:
         """A line has an answer in it, after something else: perhaps it is only told of, and comes itself."""
         request_id = unread["id"]
         if request_id is not None and request_id not in self._told and len(self._told) < MOST_TOLD:
             self._told[request_id] = self._loop.call_later(GRACE, self._was_it, unread)
 
-    def _was_it(self, unread: Unread) -> None:
+    def _was_it(self, unread: UnreadableAnswer) -> None:
         del self._told[unread["id"]]
         self.on_frame(unread)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
-from sidecar.protocol.large_values import LARGE, Pieces
+from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
 LARGE_EVENT = "yamcp-hub-large"
 """The name of what stands for a large event in the stream."""
@@ -79,7 +79,7 @@ class _Cutter:
                 return
             yield _closing((self._tail + piece[:end])[-_TAIL:])
             self._tail, self._size, self._last, piece = None, 0, b"", piece[end:]
-        elif self._size >= LARGE and (end := _first_end(self._last + piece) - len(self._last)) > 0:
+        elif self._size >= LARGE_SIZE and (end := _first_end(self._last + piece) - len(self._last)) > 0:
             yield self._complete(piece[:end])
             self._last, piece = b"", piece[end:]
         window = self._last + piece

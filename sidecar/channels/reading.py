@@ -20,7 +20,7 @@ from sidecar.errors import AnswerTooLarge, HandshakeFailed
 from sidecar.large.process import EVENT
 from sidecar.large.reader import ReadLarge, in_process
 from sidecar.protocol.channel import Frame
-from sidecar.protocol.large_values import LARGE, Pieces
+from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
 MAX_MESSAGE = 64 * 1024 * 1024
 """Bytes of the longest message: the body of a JSON answer, or one server-sent event."""
@@ -54,7 +54,7 @@ class _Room:
     async def add(self, size: int) -> None:
         """Hold so many bytes more; waits for a place."""
         self._size += size
-        if self._size > LARGE and not self._held and self._places is not None:
+        if self._size > LARGE_SIZE and not self._held and self._places is not None:
             await self._places.acquire()
             self._held = True
 

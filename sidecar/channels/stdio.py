@@ -97,13 +97,13 @@ class StdioChannel:
         if not await self._stdin.write(codec.dumps(frame) + b"\n"):
             raise ConnectionLost("The server closed its input.")
 
-    def send_now(self, frame: Frame, alone: bool) -> bool:
+    def try_send(self, frame: Frame, alone: bool) -> bool:
         """Send one frame, if the pipe is open and has room."""
         if not self._usable or self._stdin is None:
             return False
         return self._stdin.offer(codec.dumps(frame) + b"\n", alone)
 
-    def unread(self) -> frozenset[int]:
+    def unread_ids(self) -> frozenset[int]:
         """The ids of requests that the server certainly has not read; it can read them no more."""
         lines = self._stdin.take_back().split(b"\n") if self._stdin else []
         return frozenset(number for line in lines if (number := _id_of_request(line)) is not None)

@@ -31,7 +31,7 @@ from sidecar.errors import METHOD_NOT_FOUND, ConnectionLost, SidecarError
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame, OnFrame
 from sidecar.protocol.eras import VERSION_KEY
-from sidecar.protocol.large_values import LARGE
+from sidecar.protocol.large_values import LARGE_SIZE
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class StreamableChannel(PostingChannel):
     async def _frames(self, response: httpx2.Response) -> list[Frame]:
         """The frames in a response that is no stream."""
         async with body(response, self._client.large) as read:
-            if len(read) < LARGE:
+            if len(read) < LARGE_SIZE:
                 return parse(read.joined())
             return await parse_large(read, self._client.read_large)
 

@@ -178,7 +178,7 @@ async def streaming(
 def parse(data: str | bytes | bytearray) -> list[Frame]:
     """The frames in a message: one, or several in a batch (revision 2025-03-26); none when it is not JSON-RPC.
 
-    An answer that cannot be read is an error response (`Unread`).
+    An answer that cannot be read is an error response (`UnreadableAnswer`).
     """
     raw = data.encode(errors="replace") if isinstance(data, str) else bytes(data)
     try:

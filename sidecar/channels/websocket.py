@@ -33,7 +33,7 @@ from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, Refu
 from sidecar.large.reader import ReadLarge, in_process
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame, OnFrame
-from sidecar.protocol.large_values import LARGE, Pieces
+from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
 logging.getLogger("websockets").setLevel(logging.WARNING)  # it writes headers at DEBUG
 
@@ -101,7 +101,7 @@ class WebSocketChannel(RemoteChannel):
         try:
             while True:
                 data = await self._socket.recv(decode=False)
-                large = len(data) >= LARGE
+                large = len(data) >= LARGE_SIZE
                 for frame in await parse_large(Pieces([data]), self._read_large) if large else parse(data):
                     self._established = True
                     self._receive(frame)

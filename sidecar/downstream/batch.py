@@ -24,7 +24,7 @@ class Batch:
     def __init__(self, session: StreamSession, messages: list[Any]) -> None:
         """Raises MessageInvalid: the session's revision has no batches, or the batch is empty or too long."""
         if session.version != REVISION:
-            raise MessageInvalid(jsonrpc.BATCH)
+            raise MessageInvalid(jsonrpc.BATCH_REFUSED)
         if not 0 < len(messages) <= MOST_MESSAGES:
             raise MessageInvalid(f"A batch has 1 to {MOST_MESSAGES} messages; this one has {len(messages)}.")
         self._session = session

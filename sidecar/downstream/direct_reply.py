@@ -73,7 +73,7 @@ class ShortReply:
         elif self._full is None:
             try:
                 data = codec.dumps_small(frame)
-            except codec.HasLarge:
+            except codec.HasLargeValues:
                 send, headers = self._connection.taken_over(), self._session.headers
                 self._session.workspace.spawn(respond_json(send, 200, frame, headers))
             else:

@@ -112,7 +112,7 @@ async def respond_json(send: Send, status: int, frame: Frame | list[Frame], head
     """Send an answer as a whole response, however large it is."""
     try:
         data = codec.dumps_small(frame)
-    except codec.HasLarge:
+    except codec.HasLargeValues:
         await respond_in_pieces(send, status, codec.pieces(frame), b"application/json", headers)
     else:
         await respond(send, status, data, b"application/json", headers)

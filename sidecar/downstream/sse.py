@@ -21,7 +21,7 @@ from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, parse, read_body, respond, respond_error
 from sidecar.listener.http_protocol import HttpProtocol, Now, response_writer
 from sidecar.protocol import eras, jsonrpc
-from sidecar.protocol.channel import Frame, Put
+from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.workspaces.workspace import Workspace
 
 TAKEN = b"HTTP/1.1 202 Accepted\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
@@ -43,7 +43,7 @@ class SseSession(StreamSession):
 
     # --- to the client -------------------------------------------------------------------------------------------
 
-    def way(self) -> Put:
+    def way(self) -> SendFrame:
         """Everything goes on the one stream."""
         return self.stream.put
 

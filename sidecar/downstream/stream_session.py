@@ -13,7 +13,7 @@ from sidecar.concurrency.cancel_scope import Cancellable, CancelScope
 from sidecar.downstream.event_stream import PING
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
 from sidecar.protocol import codec, jsonrpc
-from sidecar.protocol.channel import Frame, Put
+from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.sessions.session import Session
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class StreamSession(Session):
     # --- to the client -------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def way(self) -> Put | None:
+    def way(self) -> SendFrame | None:
         """What sends a frame to the client now; none if there is no way."""
 
     @abstractmethod

@@ -31,8 +31,8 @@ from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, header, not_allowed, parse, read_body, respond, respond_error
 from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.protocol import codec, jsonrpc
-from sidecar.protocol.catalog import CHANGED
-from sidecar.protocol.channel import Frame, Put
+from sidecar.protocol.catalog import LISTS_CHANGED_BY
+from sidecar.protocol.channel import Frame, SendFrame
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
@@ -75,7 +75,7 @@ class HttpSession(StreamSession):
 
     # --- to the client -------------------------------------------------------------------------------------------
 
-    def way(self) -> Put | None:
+    def way(self) -> SendFrame | None:
         """Nothing says which request a server's question belongs to: the newest one's, else the GET stream."""
         if self.replies:
             return self.replies[-1].put
@@ -171,7 +171,7 @@ class HttpSession(StreamSession):
         stream.open()
         if self._missed:
             self._missed = False
-            for method in CHANGED:
+            for method in LISTS_CHANGED_BY:
                 self.notify(method)
         try:
             with over:
@@ -321,7 +321,7 @@ class HttpTransport(StreamSessions[HttpSession]):
     ) -> None:
         """Raises MessageInvalid, SessionUnknown."""
         if not header(scope, b"mcp-session-id"):
-            raise MessageInvalid(jsonrpc.BATCH)
+            raise MessageInvalid(jsonrpc.BATCH_REFUSED)
         session = self._named(scope, endpoint)
         with session.in_use():
             await session.serve_batch(Batch(session, messages), receive, send, self._settings.ping_interval)

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from sidecar.protocol import codec
-from sidecar.protocol.large_values import PIECE, Large, LargeArray, LargeItems, LargeObject
+from sidecar.protocol.large_values import PIECE_SIZE, Large, LargeArray, LargeItems, LargeObject
 
 ITEMS = ("content", "contents", "messages")
 """Members of results that are arrays in which the hub may change URIs."""
@@ -21,7 +21,7 @@ OPAQUE = ("structuredContent",)
 HOLDERS = ((), ("resource",), ("content",))
 """Where in an item a large string may be, and under which names."""
 STRINGS = ("text", "data", "blob")
-MOST = 4 * PIECE
+MOST = 4 * PIECE_SIZE
 """Bytes of the longest run of items."""
 
 Texts = list[bytes]
@@ -35,7 +35,7 @@ def outlined(message: Any) -> tuple[dict[str, Any], Texts]:
     if isinstance(result, dict):
         for name in (*ITEMS, *OPAQUE):
             value = result.get(name)
-            if isinstance(value, list | dict | str) and len(text := _text(value)) > PIECE:
+            if isinstance(value, list | dict | str) and len(text := _text(value)) > PIECE_SIZE:
                 if name in ITEMS and isinstance(value, list):
                     members[name] = {"parts": list(_parts(value, len(text), texts))}
                 else:
@@ -51,7 +51,7 @@ def _text(value: Any) -> bytes:
 
 def _parts(items: list[Any], size: int, texts: Texts) -> Iterator[Any]:
     """Runs of items, by the size of their text; and items that are too large for one."""
-    step = max(1, len(items) * PIECE // size)
+    step = max(1, len(items) * PIECE_SIZE // size)
     for start in range(0, len(items), step):
         run = items[start : start + step]
         text = _text(run)
@@ -73,7 +73,7 @@ def _item(item: Any, texts: Texts) -> dict[str, Any]:
     for path in HOLDERS:
         holder: Any = item.get(path[0]) if path else item
         for name in STRINGS if isinstance(holder, dict) else ():
-            if isinstance(holder.get(name), str) and len(holder[name]) > PIECE:
+            if isinstance(holder.get(name), str) and len(holder[name]) > PIECE_SIZE:
                 texts.append(_text(holder[name]))
                 holder[name] = None
                 strings.append([[*path, name], len(texts[-1])])

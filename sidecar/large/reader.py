@@ -20,7 +20,7 @@ import orjson
 from sidecar.errors import LargeAnswerFailed, SidecarError
 from sidecar.large.outline import Texts, restored
 from sidecar.large.process import ANSWER, JSON, REQUEST, answer
-from sidecar.protocol.large_values import PIECE, Pieces
+from sidecar.protocol.large_values import PIECE_SIZE, Pieces
 from sidecar.spawner.client import Child, Spawner
 from sidecar.spawner.environment import child_environment
 from sidecar.spawner.link import close_all
@@ -190,7 +190,7 @@ class _Process:
         self.grace = GRACE
         self._fds = [child.stderr, child.stdout, child.stdin]  # not connected yet
         self._stdin: Writer | None = None
-        self._stdout = asyncio.StreamReader(limit=4 * PIECE)
+        self._stdout = asyncio.StreamReader(limit=4 * PIECE_SIZE)
         self._outputs: list[asyncio.BaseTransport] = []
         self._stderr: Reader | None = None
 
@@ -228,8 +228,8 @@ class _Process:
         """
         await self._send(REQUEST.pack(kind, pieces.size))
         for part in pieces.parts:
-            for at in range(0, len(part), PIECE):
-                await self._send(part[at : at + PIECE])
+            for at in range(0, len(part), PIECE_SIZE):
+                await self._send(part[at : at + PIECE_SIZE])
         (size,) = ANSWER.unpack(await self._stdout.readexactly(ANSWER.size))
         outline = orjson.loads(b"".join(await self._pieces(size)))
         return await _message(outline, self._pieces)
@@ -242,8 +242,8 @@ class _Process:
     async def _pieces(self, size: int) -> Texts:
         """So many bytes that it writes. Raises IncompleteReadError, which is an EOFError."""
         found = []
-        for at in range(0, size, PIECE):
-            found.append(await self._stdout.readexactly(min(PIECE, size - at)))
+        for at in range(0, size, PIECE_SIZE):
+            found.append(await self._stdout.readexactly(min(PIECE_SIZE, size - at)))
             await asyncio.sleep(0)
         return found
 

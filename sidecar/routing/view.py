@@ -75,7 +75,7 @@ class View:
     labels: Mapping[str, Offer] = field(default_factory=dict)
     made_of: object = None
     """What `build` made it of."""
-    _written: dict[str, codec.Written] = field(default_factory=dict)
+    _written: dict[str, codec.EncodedList] = field(default_factory=dict)
     """Its lists as they are sent, so that each is written to bytes once."""
     _wants_headers: list[bool] = field(default_factory=list)
 
@@ -86,12 +86,12 @@ class View:
             return found
         return tuple(_for_legacy(item) for item in found)
 
-    def listed(self, kind: Kind, era: Era) -> codec.Written:
+    def listed(self, kind: Kind, era: Era) -> codec.EncodedList:
         """The same, as a result has it; written once for both eras where they do not differ."""
         name = f"{kind} {era}" if kind == "tools" and self.wraps else kind
         written = self._written.get(name)
         if written is None:
-            written = self._written[name] = codec.Written(self.items(kind, era))
+            written = self._written[name] = codec.EncodedList(self.items(kind, era))
         return written
 
     @property

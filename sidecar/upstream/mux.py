@@ -15,13 +15,13 @@ from bridge.deadlines import Deadline, Deadlines
 from sidecar.concurrency.timeout import SharedTimeout
 from sidecar.errors import AnswerTooLarge, CallTimeout, ConnectionLost, SidecarError
 from sidecar.protocol import jsonrpc, results
-from sidecar.protocol.channel import Frame, Unread
+from sidecar.protocol.channel import Frame, UnreadableAnswer
 
 log = logging.getLogger(__name__)
 
 Send = Callable[[Frame, Mapping[str, str] | None], Awaitable[None]]
 SendNow = Callable[[Frame, bool], bool]
-"""As `Channel.send_now`."""
+"""As `Channel.try_send`."""
 Progress = Callable[[dict[str, Any]], None]
 
 CANCEL_SEND_TIMEOUT = 1.0
@@ -139,7 +139,7 @@ class Mux:
             number = _as_int(number)
         pending = self._pending.pop(number, None)
         if pending is None:
-            if isinstance(frame, Unread) and frame["id"] is None:
+            if isinstance(frame, UnreadableAnswer) and frame["id"] is None:
                 self._doubts.append((self._answerable(), frame.reason))
                 self._settle_doubts(None)
             return

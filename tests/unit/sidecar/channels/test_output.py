@@ -100,7 +100,7 @@ async def test_noise_before_it(taken: Taken, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("ends", [False, True])
 async def test_large_messages_let_others_be_served(monkeypatch: pytest.MonkeyPatch, ends: bool) -> None:
     """Each is read in one turn of the loop and handed on in another; all come, in order, what was noise is skipped."""
-    monkeypatch.setattr(module, "LARGE", 1000)
+    monkeypatch.setattr(module, "LARGE_SIZE", 1000)
     taken = Taken()
     large = {"jsonrpc": "2.0", "id": 2, "result": "x" * 1000}
     taken.take(ANSWER)
