@@ -229,7 +229,7 @@ async def test_uris_get_their_labels(longest_turn: list[float]) -> None:
 @pytest.mark.parametrize("hangs", [True, False])
 async def test_a_process_that_fails(hangs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs the one answer, at once; the next is read by another process, and none is left in the end."""
-    monkeypatch.setattr(large_reader, "LONGEST", 0.5 if hangs else 30.0)
+    monkeypatch.setattr(large_reader, "READ_TIMEOUT", 0.5 if hangs else 30.0)
     good = orjson.dumps({"content": [{"type": "text", "text": "x" * (2 << 20)}]})
     async with place("stdio") as hub, hub.client("large", "http") as client:
         hub.result.write_bytes(good)
@@ -243,7 +243,7 @@ async def test_a_process_that_fails(hangs: bool, monkeypatch: pytest.MonkeyPatch
             os.kill(first, signal.SIGKILL)
         error = read(await within(call, 10))["error"]
         assert error["data"]["code"] == "LARGE_ANSWER_FAILED"
-        monkeypatch.setattr(large_reader, "LONGEST", 30.0)
+        monkeypatch.setattr(large_reader, "READ_TIMEOUT", 30.0)
         assert "result" in read(await client.call("large"))
         last = hub.large.pid
         assert last not in (None, first)
@@ -254,7 +254,7 @@ async def test_a_process_that_fails(hangs: bool, monkeypatch: pytest.MonkeyPatch
 
 async def test_an_idle_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is there for as long as large answers come."""
-    monkeypatch.setattr(large_reader, "IDLE", 0.05)
+    monkeypatch.setattr(large_reader, "IDLE_TIMEOUT", 0.05)
     async with place("stdio") as hub, hub.client("large", "modern") as client:
         assert hub.large.pid is None
         hub.result.write_bytes(orjson.dumps({"content": [{"type": "text", "text": "x" * (2 << 20)}]}))
