@@ -14,7 +14,7 @@ from bridge.codec import new_session
 from bridge.keys import Keyring
 from bridge.models import Event
 from bridge.private import make_directory
-from bridge.server import BridgeServer, Publisher
+from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
@@ -51,7 +51,7 @@ class App:
         self.settings = settings
         self.redactor = Redactor()
         self.metrics = Metrics()
-        self.publisher = Publisher(settings.events_address, transport=transport)
+        self.publisher = EventPublisher(settings.events_address, transport=transport)
         self.logs = LogBuffer(logs.configure("sidecar", settings.log_level, self.redactor), self._tell_record)
         self.hub = Hub(settings, self.metrics, self.redactor, self.publisher.publish)
         applied = settings.data_dir / "applied.json"
