@@ -66,6 +66,8 @@ class WorkspaceStatus(Model):
     """The URL at the sidecar, bypassing the front; empty if the sidecar is not reachable there."""
     direct_http_url: str = ""
     servers: tuple[str, ...]
+    disabled_servers: tuple[str, ...] = ()
+    """Those of `servers` that are switched off in this workspace alone."""
     ready: int
     """Number of ready servers; `per_client` ones count as ready, as they start when a session needs them."""
     tools: int = 0

@@ -112,6 +112,8 @@ class WorkspaceSpec(Model):
     enabled: bool = True
     name_template: str = "{namespace}_{name}"
     """Template of tool and prompt names; `{name}` alone, without a prefix, suits a workspace of one server."""
+    disabled_servers: tuple[str, ...] = ()
+    """Those of `servers` that are switched off in this workspace alone."""
 
 
 class SnapshotId(Model):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sidecar.channels import messages
+from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
@@ -103,7 +104,7 @@ def frames_of(line: bytes) -> list[Frame]:
     """The frames in a line: one, or those of a batch. Raises ValueError if the line is not JSON-RPC."""
     if line[:1] != b"{" and not begins_json(line):  # cheaper than a parse error, as servers may print many log lines
         raise ValueError("not JSON-RPC")
-    return messages.read(line)
+    return messages.frames_in(codec.loads(line, from_server=True), strict=True)
 
 
 def begins_json(line: bytes) -> bool:

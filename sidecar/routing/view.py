@@ -73,10 +73,10 @@ class View:
     """Whether the output schema of any tool differs for legacy clients."""
     labels: Mapping[str, Offer] = field(default_factory=dict)
     inputs: object = None
-    """The arguments of `build`, to detect that a rebuild would give the same view."""
+    """What `build` made it of."""
     _encoded: dict[str, codec.EncodedList] = field(default_factory=dict)
-    """Cache of `listed`."""
-    _wants_headers: list[bool] = field(default_factory=list)
+    """Its lists as they are sent, so that each is written to bytes once."""
+    _with_headers: list[frozenset[str]] = field(default_factory=list)
 
     def items(self, kind: Kind, era: Era) -> tuple[Item, ...]:
         """The list of `kind` for clients of an era."""
@@ -94,11 +94,13 @@ class View:
         return encoded
 
     @property
-    def wants_headers(self) -> bool:
-        """Whether a tool may require arguments in HTTP headers (MCP 2026-07-28, Transports, Custom Headers)."""
-        if not self._wants_headers:
-            self._wants_headers.append(KEYWORD.encode() in self.listed("tools", "modern").data)
-        return self._wants_headers[0]
+    def with_headers(self) -> frozenset[str]:
+        """Tools that may want arguments repeated in headers (MCP 2026-07-28, Transports, Custom Headers)."""
+        if not self._with_headers:
+            keyword = KEYWORD.encode()
+            found = self.tools if keyword in self.listed("tools", "modern").data else ()
+            self._with_headers.append(frozenset(item["name"] for item in found if keyword in codec.dumps(item)))
+        return self._with_headers[0]
 
     def schema(self, tool: str) -> Any:
         """The input schema of a tool by its exposed name; None if there is no such tool."""

@@ -213,13 +213,23 @@ class Connection:
         return frame
 
     def ask(
-        self, describe_error: Told, method: str, params: dict[str, Any], *, timeout: float, on_progress: Progress | None
+        self,
+        told: Told,
+        method: str,
+        params: dict[str, Any],
+        *,
+        timeout: float,
+        on_progress: Progress | None,
+        declared: dict[str, Any] | None = None,
     ) -> bool:
-        """Ask a legacy server, if nothing has to be waited for; returns as `Mux.ask`. Errors are for `heed`."""
-        if self.catalog.greeting.era != "legacy":
+        """As `Mux.ask`, in the era of the server, of which a modern one needs `declared`. Errors are for `heed`."""
+        if self.catalog.greeting.era == "legacy":
+            params = eras.without_connection_meta(params) if "_meta" in params else params
+        elif declared is None:
             return False
-        params = eras.without_connection_meta(params)
-        return self._mux.ask(describe_error, method, params, timeout=timeout, on_progress=on_progress)
+        else:
+            params = eras.to_upstream("modern", params, self._envelope(declared))
+        return self._mux.ask(told, method, params, timeout=timeout, on_progress=on_progress)
 
     def heed(self, frame: Frame) -> None:
         """The server answered with an error: perhaps it wants what a shared connection does not have."""
@@ -240,11 +250,11 @@ class Connection:
 
     def _envelope(self, declared: dict[str, Any] | None) -> dict[str, Any]:
         """What a modern server is told with each request; a shared one of no log level."""
-        describe_error: dict[str, Any] = {eras.VERSION_KEY: eras.MODERN_VERSION, eras.CLIENT_INFO_KEY: CLIENT_INFO}
-        describe_error[eras.CAPABILITIES_KEY] = self._capabilities(declared)
+        envelope: dict[str, Any] = {eras.VERSION_KEY: eras.MODERN_VERSION, eras.CLIENT_INFO_KEY: CLIENT_INFO}
+        envelope[eras.CAPABILITIES_KEY] = self._capabilities(declared)
         if self._port and self._port.log_level:
-            describe_error[eras.LOG_LEVEL_KEY] = self._port.log_level
-        return describe_error
+            envelope[eras.LOG_LEVEL_KEY] = self._port.log_level
+        return envelope
 
     def _headers(self, method: str, params: dict[str, Any]) -> Mapping[str, str] | None:
         if self._channel is None or self._channel.transport != "http" or method == "initialize":

@@ -266,13 +266,13 @@ def _late(kind: Kind, why: str) -> ErrorBody:
 
 def _left_out(kind: Kind, left_out: tuple[items.LeftOut, ...]) -> Troubles:
     method = LIST_METHODS[kind]
-    describe_error = [
+    reports = [
         ItemLeftOut(
             f"`{method}`: the item {each.name!r} {each.why}, so it is left out{each.where}.",
             data={"list": method, "item": each.name},
         )
         for each in left_out[:MOST_TOLD]
     ]
-    if more := len(left_out) - len(describe_error):
-        describe_error.append(ItemLeftOut(f"`{method}`: {more} more items are left out.", data={"list": method}))
-    return tuple(error.body() for error in describe_error)
+    if more := len(left_out) - len(reports):
+        reports.append(ItemLeftOut(f"`{method}`: {more} more items are left out.", data={"list": method}))
+    return tuple(error.body() for error in reports)
