@@ -55,7 +55,7 @@ from bridge.models import (
     WorkspaceSpec,
     WorkspaceStatus,
 )
-from bridge.server import BridgeServer, Publisher
+from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings
 from hubctl.context import Context
 from hubctl.main import execute, parser
@@ -198,10 +198,10 @@ class CannedHub:
     health: dict[str, Any] = field(default_factory=lambda: {"status": "ok", "version": "0.1.0", "sessions": 0})
     """What the front answers at every path; with 503 unless `status` is ok."""
     bridge: MemoryBridge = field(default_factory=MemoryBridge)
-    publisher: Publisher = field(init=False)
+    publisher: EventPublisher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.publisher = Publisher(self.settings.events_address, transport=self.bridge)
+        self.publisher = EventPublisher(self.settings.events_address, transport=self.bridge)
 
     @contextlib.asynccontextmanager
     async def serving(self, *sides: str) -> AsyncIterator[CannedHub]:
