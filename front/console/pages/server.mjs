@@ -137,7 +137,7 @@ function Now({ server }) {
   /** @type {[any, any][]} */
   const facts = [
     [
-      how === 'ready' || how === 'degraded' ? 'Up for' : 'In this state for',
+      how === 'ready' || how === 'degraded' ? 'Uptime' : 'In this state for',
       since > 0 && html`<${Time} at=${since} plain />`,
     ],
     ['Tools', tools],
@@ -152,7 +152,7 @@ function Now({ server }) {
     ['Next try', retry_at && html`<${Time} at=${retry_at} due />`],
     ['Transport', TRANSPORTS[transport] ?? transport],
     ['Protocol', era && (era === 'modern' ? '2026-07-28 (stateless)' : 'Up to 2025-11-25')],
-    ['Says it is', [server_name, server_version].filter(Boolean).join(' ')],
+    ['Reported as', [server_name, server_version].filter(Boolean).join(' ')],
   ];
   return html`<${Section} title="Now"><div class="card"><${Facts} facts=${facts} /></div></${Section}>`;
 }
@@ -175,7 +175,7 @@ function Definition({ server }) {
   const values = Object.entries(url ? headers : env);
   /** @type {[any, any][]} */
   const facts = [
-    [url ? 'Address' : 'Command', (url ?? command) && html`<code class="break">${url ?? command}</code>`],
+    [url ? 'URL' : 'Command', (url ?? command) && html`<code class="break">${url ?? command}</code>`],
     [
       'Arguments',
       args.length > 0 &&

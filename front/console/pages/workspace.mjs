@@ -124,8 +124,8 @@ function Details({ workspace: { name, slug, tools, resources, prompts, sessions,
           ['Resources', serves && resources],
           ['Prompts', serves && prompts],
           ['Sessions', serves && sessions],
-          ['Names of tools', html`<code>${name_template}</code>`],
-          ['In URLs', html`<code>${slug}</code>`],
+          ['Tool name format', html`<code>${name_template}</code>`],
+          ['URL slug', html`<code>${slug}</code>`],
         ]}
       />
     </div>
