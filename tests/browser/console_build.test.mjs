@@ -12,7 +12,7 @@ import { runHub } from '../front/support/run.mjs';
 /** @import {Run} from '../front/support/run.mjs' */
 /** @import {Window, Visit} from '../front/support/browser.mjs' */
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const MOCK = join(ROOT, 'demo_servers/mock/server.py');
 const SECRET = 'hunter2-hunter2';
 /** @type {Run} */

@@ -7,7 +7,7 @@ import { mock } from '../front/support/hub.mjs';
 import { McpClient } from '../front/support/mcp.mjs';
 import { Stage } from '../front/support/yamcp_ui.mjs';
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const ODD = 'a b/ü?x#%41';
 /** @type {Stage} */
 let stage;

@@ -6,7 +6,7 @@ import { mock, PYTHON, ROOT, stdio } from '../front/support/hub.mjs';
 import { McpClient } from '../front/support/mcp.mjs';
 import { Stage } from '../front/support/yamcp_ui.mjs';
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const MOCK = `${ROOT}/demo_servers/mock/server.py`;
 const MASK = '********';
 const SECRET = 'hunter2-do-not-show';

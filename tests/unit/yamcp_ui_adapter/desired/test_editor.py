@@ -432,7 +432,7 @@ async def test_whoever_listens_is_told_of_each_change(adapter: Adapter) -> None:
         assert (await anext(stream)).topic == "joined"
 
         async def told(**wanted: Any) -> dict[str, Any]:
-            async with asyncio.timeout(45):
+            async with asyncio.timeout(100):
                 while True:
                     event = await anext(stream)
                     if wanted.items() <= event.data.items():
