@@ -47,6 +47,8 @@ class ServerStatus(Model):
     prompts: int = 0
     calls_in_flight: int = 0
     stderr: tuple[str, ...] = ()
+    stderr_line: str = ""
+    """Of a server that is not ready: the one of these lines that says most of why."""
     hints: tuple[str, ...] = ()
     stale: bool = False
 

@@ -124,6 +124,8 @@ export interface ServerStatus {
   prompts: number;
   calls_in_flight: number;
   stderr: string[];
+  /** Of a server that is not ready: the one of these lines that says most of why. */
+  stderr_line: string;
   hints: string[];
   stale: boolean;
 }

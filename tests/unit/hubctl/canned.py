@@ -77,7 +77,9 @@ def server(key: str, state: str = "ready", **more: Any) -> ServerStatus:
 def missing(key: str, **more: Any) -> ServerStatus:
     """A server whose command is not there."""
     reason = ErrorBody(code="SERVER_COMMAND_MISSING", message=f"{key}: no such command.", hint="Install it.")
-    return server(key, "failed", reason=reason, stderr=("one", "two"), attempts=2, retry_at=NOW + 4, **more)
+    return server(
+        key, "failed", reason=reason, stderr=("one", "two"), stderr_line="two", attempts=2, retry_at=NOW + 4, **more
+    )
 
 
 def workspace(name: str, *servers: str, ready: int | None = None, **more: Any) -> WorkspaceStatus:
