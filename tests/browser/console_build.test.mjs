@@ -65,6 +65,27 @@ test('the first server, entered on an empty hub, makes a workspace that serves i
   assert.ok(!(await page.content()).includes(SECRET), 'a page never shows a secret');
 });
 
+test(
+  'a command line in the wrong fields is taken apart on offer, and a pasted one fills in the form',
+  OPTIONS,
+  async () => {
+    await page.goto('/hub/#/add-server');
+    await fill('Command', `${PYTHON} -I`);
+    await fill('Arguments', `-u ${MOCK}`);
+    await named('button', 'Split it').click();
+    await named('button', 'Move them there').click();
+    const value = (/** @type {string} */ name) =>
+      page.getByRole('textbox', { name: new RegExp(`^${name}( \\(required\\))?$`) }).inputValue();
+    assert.deepEqual([await value('Command'), await value('Arguments')], [PYTHON, `-I\n-u\n${MOCK}`]);
+    await fill('Paste', '{"mcpServers": {"far": {"url": "https://example.org/mcp"}}}');
+    await page.getByText('Filled in below').waitFor();
+    assert.deepEqual([await value('Name'), await value('URL')], ['far', 'https://example.org/mcp']);
+    await fill('Paste', `${PYTHON} ${MOCK} --prefix x_`);
+    await page.getByRole('textbox', { name: /^Command/ }).waitFor();
+    assert.deepEqual([await value('Command'), await value('Arguments')], [PYTHON, `${MOCK}\n--prefix\nx_`]);
+  },
+);
+
 test('a pasted configuration of VS Code, comments and all, is previewed and imported', OPTIONS, async () => {
   await page.goto('/hub/#/import');
   const server = { type: 'stdio', command: PYTHON, args: [MOCK, '--prefix', 'x_'], env: { KIND: 'files' } };

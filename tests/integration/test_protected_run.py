@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from bridge.keys import token_hash
-from hubctl.run.supervisor import process_states
+from hubctl.run.supervisor import process_states, seconds_since_start
 from tests.integration.test_run import yamcp_ui
 from tests.support.run import Run, prepared
 
@@ -142,6 +142,9 @@ async def test_a_given_token_is_in_no_process_log_or_file(hub: Run) -> None:
     assert not [name for process in servers for name in process.environ() if name.startswith("HUB_")]
     states = str(await asyncio.to_thread(process_states, hub.root / "run"))
     assert TOKEN not in states
+    ages = [await asyncio.to_thread(seconds_since_start, hub.root / "run", name) for name in ("sidecar", "none")]
+    assert ages[0] is not None
+    assert ages[1] is None
     await ended(hub)
     assert TOKEN not in hub.text
     assert files(hub, TOKEN) == set()
