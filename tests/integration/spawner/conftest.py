@@ -54,12 +54,12 @@ class Token:
         """A nasty server."""
         return StdioLaunch(command=sys.executable, args=("-S", NASTY, self.text, *habits))
 
-    def gone(self, seconds: float = 10) -> bool:
+    def gone(self, seconds: float = 100) -> bool:
         """Wait until none is left."""
         return eventually(lambda: not self.pids(), seconds)
 
 
-def eventually(condition: Callable[[], object], seconds: float = 10) -> bool:
+def eventually(condition: Callable[[], object], seconds: float = 100) -> bool:
     """Whether the condition holds before the time is over."""
     deadline = time.monotonic() + seconds
     while not condition():
