@@ -61,7 +61,7 @@ class DirectCaller(Protocol):
         """A server's response as a client of the era gets it, where the server wants input; any other as it is."""
 
 
-class ToolCall(Told):
+class DirectCall(Told):
     """One call, among the `running` of its session until it ends."""
 
     __slots__ = (
@@ -193,7 +193,7 @@ class ToolCall(Told):
     def _over(self, outcome: str) -> None:
         del self._session.running[self._id]
         self._places.give_back(self._key)
-        self._offer.upstream.over(self._tool, self._began, outcome)
+        self._offer.upstream.call_ended(self._tool, self._began, outcome)
 
 
 def read(body: bytes) -> Frame | None:
@@ -232,4 +232,4 @@ def begin(session: DirectCaller, frame: Frame, notify: Notify, put: Put) -> bool
         return False
     if route.name != params["name"]:
         params = {**params, "name": route.name}
-    return ToolCall(session, frame["id"], route, put).begin(params, notify)
+    return DirectCall(session, frame["id"], route, put).begin(params, notify)

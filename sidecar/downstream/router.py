@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from bridge.keys import Principal
 from bridge.settings import Settings
 from sidecar.calls.endpoint import Endpoint
-from sidecar.downstream.direct_reply import Take
+from sidecar.downstream.direct_reply import TryDirect
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
@@ -86,7 +86,7 @@ class Endpoints:
                 if scope["method"] == "OPTIONS":
                     await _preflight(origin, scope, send)
                     return
-                scope["state"][HEAD] = b""  # the short way, which would learn it, writes heads of its own
+                scope["state"][HEAD] = b""  # the direct way, which would learn it, writes heads of its own
                 send = _with(send, cors(origin))
         await self._serve_path(parts, principal, scope, receive, send)
 
@@ -166,31 +166,31 @@ class Endpoints:
     async def _serve_http(
         self, endpoint: Endpoint, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        terms = self._hub.terms
-        if take := await self._http.serve(endpoint, scope, receive, send):
-            allowed = functools.partial(self._allowed, principal, terms)
-            learn(scope, functools.partial(self._take_request, take, allowed, terms), terms)
+        version = self._hub.config_version
+        if try_direct := await self._http.serve(endpoint, scope, receive, send):
+            allowed = functools.partial(self._allowed, principal, version)
+            learn(scope, functools.partial(self._try_request, try_direct, allowed, version), version)
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             await not_allowed(send, "POST")
             return
-        session_id, terms = _session_id(scope["query_string"]), self._hub.terms
+        session_id, version = _session_id(scope["query_string"]), self._hub.config_version
         if await self._sse.serve_message(workspace, session_id, scope, receive, send):
-            learn(scope, functools.partial(self._take_message, session_id, terms), terms)
+            learn(scope, functools.partial(self._try_message, session_id, version), version)
 
-    def _take_message(self, session_id: str, terms: int, body: bytes, connection: HttpProtocol) -> bool:
+    def _try_message(self, session_id: str, version: int, body: bytes, connection: HttpProtocol) -> bool:
         """A message with the head of one that was served: the same key, session and path."""
-        return terms == self._hub.terms and self._sse.take(session_id, body, connection)
+        return version == self._hub.config_version and self._sse.try_direct(session_id, body, connection)
 
-    def _take_request(
-        self, take: Take, allowed: Callable[[], bool], terms: int, body: bytes, connection: HttpProtocol
+    def _try_request(
+        self, try_direct: TryDirect, allowed: Callable[[], bool], version: int, body: bytes, connection: HttpProtocol
     ) -> bool:
         """The same over Streamable HTTP."""
-        return terms == self._hub.terms and take(body, connection, allowed)
+        return version == self._hub.config_version and try_direct(body, connection, allowed)
 
-    def _allowed(self, principal: Principal, terms: int) -> bool:
-        return terms == self._hub.terms or self._hub.lets_in(principal)
+    def _allowed(self, principal: Principal, version: int) -> bool:
+        return version == self._hub.config_version or self._hub.lets_in(principal)
 
     def _switched_on(self, principal: Principal) -> list[str]:
         """The workspaces that the principal may know of."""

@@ -93,7 +93,7 @@ class SseSession(StreamSession):
             return
         await _taken(send)
 
-    def take(self, frame: Frame) -> bool:
+    def try_direct(self, frame: Frame) -> bool:
         """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
         if self.modern or not self.version or not direct_call.may_begin(self, frame):
             return False
@@ -182,10 +182,10 @@ class SseTransport(StreamSessions[SseSession]):
             return False
         return True
 
-    def take(self, session_id: str, body: bytes, connection: HttpProtocol) -> bool:
+    def try_direct(self, session_id: str, body: bytes, connection: HttpProtocol) -> bool:
         """The body of a POST with the head of one that `serve_message` has taken: the same, if it is done at once."""
         session, frame = self.called(session_id, body)
-        if session is None or frame is None or not session.take(frame):
+        if session is None or frame is None or not session.try_direct(frame):
             return False
         connection.write(TAKEN)
         return True

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from sidecar.calls.direct_call import METHOD
 from sidecar.concurrency.cancel_scope import Cut
-from sidecar.downstream.direct_reply import Pings, Take
+from sidecar.downstream.direct_reply import Pings, TryDirect
 from sidecar.downstream.reply import Reply
 from sidecar.downstream.stateless_calls import StatelessCaller, StatelessCalls
 from sidecar.errors import HubStopping, MessageInvalid, SidecarError
@@ -39,7 +39,7 @@ class Stateless:
             cut.cancel()
         self._calls.end()
 
-    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> Take | None:
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> TryDirect | None:
         """One request or notification; what may take those that look like it, if it was a call."""
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
@@ -61,7 +61,7 @@ class Stateless:
             return self._taker(endpoint, frame, address, scope)
         return None
 
-    def _taker(self, endpoint: Endpoint, frame: Frame, address: str, scope: Scope) -> Take | None:
+    def _taker(self, endpoint: Endpoint, frame: Frame, address: str, scope: Scope) -> TryDirect | None:
         """What takes calls that look like this one, which was served; arguments in headers vary with each."""
         params = frame["params"]
         if frame["method"] != METHOD or not isinstance(params.get("name"), str):
@@ -69,7 +69,7 @@ class Stateless:
         if any(name.startswith(PREFIX_BYTES) for name, _ in scope["headers"]):
             return None
         caller = StatelessCaller(self._calls, endpoint, params, address)
-        return caller.take if caller.recognises(frame) else None
+        return caller.try_direct if caller.recognises(frame) else None
 
     async def _notified(self, scope: Scope, send: Send) -> None:
         """Nothing that a modern client could tell means anything to the hub: it cancels by closing the response."""

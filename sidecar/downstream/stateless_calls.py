@@ -16,7 +16,7 @@ from sidecar.calls import direct_call
 from sidecar.calls.request import Request
 from sidecar.concurrency.shares import Caller
 from sidecar.downstream import direct_reply
-from sidecar.downstream.direct_reply import Pings, ShortReply
+from sidecar.downstream.direct_reply import DirectReply, Pings
 from sidecar.errors import HubStopping
 from sidecar.features import input_requests
 from sidecar.listener import request_checks
@@ -54,7 +54,7 @@ class StatelessCalls:
 
 
 class StatelessCaller:
-    """Who calls one tool over one connection, with one head: what a session is to `ToolCall` and `ShortReply`.
+    """Who calls one tool over one connection, with one head: what a session is to `DirectCall` and `DirectReply`.
 
     HTTP answers the requests of a connection one after the other, so there is one call under way at most.
     """
@@ -90,7 +90,7 @@ class StatelessCaller:
         self._envelope: dict[str, Any] = {}
         """The `_meta` of the call that was recognised last: what a client says again need not be looked at again."""
 
-    def take(self, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
+    def try_direct(self, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """Take a body that came with the head, if it needs no task; False, and nothing has happened, if it does."""
         if len(body) > self._calls.max_body_bytes or (frame := direct_call.read(body)) is None:
             return False
@@ -118,7 +118,7 @@ class StatelessCaller:
             return False
         return meta[eras.VERSION_KEY] == self._version and not extensions.takes(_capabilities(meta), extensions.TASKS)
 
-    # --- as the call sees it (tool_call.DirectCaller) ---------------------------------------------------------------
+    # --- as the call sees it (direct_call.DirectCaller) ---------------------------------------------------------------
 
     @property
     def ended(self) -> bool:
@@ -157,14 +157,14 @@ class StatelessCaller:
         for call in tuple(self.running.values()):
             call.cancel(reason)
 
-    # --- as the reply sees it (short_reply.ReplyOwner) --------------------------------------------------------------
+    # --- as the reply sees it (direct_reply.ReplyOwner) --------------------------------------------------------------
 
-    def took(self, reply: ShortReply) -> None:
+    def took(self, reply: DirectReply) -> None:
         """A call was taken, which `reply` answers."""
         self._calls.callers.add(self)
         self._standing.requests += 1
 
-    def release(self, reply: ShortReply) -> None:
+    def release(self, reply: DirectReply) -> None:
         """It is answered."""
         self._calls.callers.discard(self)
         self._standing.requests -= 1

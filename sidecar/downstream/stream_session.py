@@ -31,7 +31,7 @@ class StreamSession(Session):
     """Over HTTP+SSE, or a legacy one over Streamable HTTP. `end` is called by whoever opened it."""
 
     era: Era = "legacy"
-    """That of the calls that may take the direct way (tool_call.DirectCaller)."""
+    """That of the calls that may take the direct way (direct_call.DirectCaller)."""
 
     def __init__(self, endpoint: Endpoint, session_id: str | None = None) -> None:
         super().__init__(session_id)

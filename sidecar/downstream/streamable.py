@@ -22,7 +22,7 @@ from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.cancel_scope import Cut
 from sidecar.downstream import direct_reply
 from sidecar.downstream.batch import Batch
-from sidecar.downstream.direct_reply import Pings, ShortReply, Take
+from sidecar.downstream.direct_reply import DirectReply, Pings, TryDirect
 from sidecar.downstream.event_stream import Header, Outbox
 from sidecar.downstream.reply import Reply
 from sidecar.downstream.session_ids import Handshake, SessionIds, binding
@@ -61,7 +61,7 @@ class HttpSession(StreamSession):
         """Whether another process of the hub began it."""
         self._missed = False
         """Whether notices may have been lost, and the client has not been told to list anew."""
-        self.replies: list[Reply | ShortReply] = []
+        self.replies: list[Reply | DirectReply] = []
         self.over = Cut()
         """Ends the GET stream."""
         self._idle = idle
@@ -143,7 +143,7 @@ class HttpSession(StreamSession):
         finally:
             reply.drop()
 
-    def took(self, reply: ShortReply) -> None:
+    def took(self, reply: DirectReply) -> None:
         """A call was taken, which `reply` answers."""
         self.replies.append(reply)
         self._requests += 1
@@ -152,7 +152,7 @@ class HttpSession(StreamSession):
         """The HTTP status of an answer: errors have none of their own in the legacy era."""
         return 200
 
-    def release(self, reply: ShortReply) -> None:
+    def release(self, reply: DirectReply) -> None:
         """A reply to what was taken is finished."""
         self.replies.remove(reply)
         self._requests -= 1
@@ -246,7 +246,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         self._stateless.end()
         self._pings.close()
 
-    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> Take | None:
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> TryDirect | None:
         """One HTTP request to a workspace's endpoint, of either era; what may take those that look like it."""
         version = header(scope, b"mcp-protocol-version").decode("latin-1")
         legacy, method = request_checks.is_legacy(version), scope["method"]
@@ -254,7 +254,7 @@ class HttpTransport(StreamSessions[HttpSession]):
             await respond_error(send, 503, HubStopping("The hub is stopping."))
         elif method == "POST" and legacy:
             session_id = await self._post(endpoint, scope, receive, send)
-            return partial(self.take, session_id) if session_id else None
+            return partial(self.try_direct, session_id) if session_id else None
         elif method == "POST":
             return await self._stateless.serve(endpoint, scope, receive, send)
         elif not legacy:
@@ -272,7 +272,7 @@ class HttpTransport(StreamSessions[HttpSession]):
             await respond_error(send, 400, MessageInvalid(f"The MCP-Protocol-Version {version[:40]!r} is not served."))
 
     async def _post(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> str:
-        """One message of a session, or the handshake that begins one; the id of the session that may have `take`."""
+        """One message of a session, or the handshake that begins one; the id of its session, if calls may follow."""
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
             message = parse(body)
@@ -297,7 +297,7 @@ class HttpTransport(StreamSessions[HttpSession]):
             await respond_error(send, error.status, error)
         return ""
 
-    def take(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
+    def try_direct(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """The body of a POST with the head of one that was served: the same, if it needs no task."""
         session, frame = self.called(session_id, body)
         if session is None or frame is None or not direct_call.may_begin(session, frame):

@@ -60,7 +60,7 @@ class Hub:
         self.snapshot: Snapshot | None = None
         self._begun = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""
-        self.terms = 0
+        self.config_version = 0
         """Another number after each change of what is served, or to whom."""
         self._current: Callable[[Principal], Principal | None] | None = None
         self._settings = settings
@@ -127,7 +127,7 @@ class Hub:
 
         New servers are still starting when it returns; what they replace serves until they are ready.
         """
-        self.terms += 1
+        self.config_version += 1
         steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()})
         released: list[Release] = []
         for wanted in steps.create:
@@ -209,7 +209,7 @@ class Hub:
 
     def keys_changed(self, current: Callable[[Principal], Principal | None]) -> None:
         """Keys were added, changed or revoked; `current` gives a principal as it is now, if it is."""
-        self.terms += 1
+        self.config_version += 1
         self._current = current
         self.tenants.recheck(current)
 

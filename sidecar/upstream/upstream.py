@@ -316,9 +316,9 @@ class Upstream:
             outcome = jsonrpc.outcome(frame)
             return frame
         finally:
-            self.over(tool or method, began, outcome)
+            self.call_ended(tool or method, began, outcome)
 
-    def over(self, what: str, began: float, outcome: str) -> None:
+    def call_ended(self, what: str, began: float, outcome: str) -> None:
         """A request that counted as `in_flight` since `began` (`time.perf_counter`) has ended."""
         self.in_flight -= 1
         self.backoff.useful |= outcome == "ok"

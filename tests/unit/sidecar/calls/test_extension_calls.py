@@ -375,7 +375,7 @@ async def test_a_task_by_the_short_way(tmp_path: Path, transport: Any) -> None:
         made.put(one.spec("a"), space("a"))
         await made.settled()
         async with connected(f"{made.base}/mcp/w", transport, "legacy") as peer:
-            for _ in range(3):  # from the second on by the short way
+            for _ in range(3):  # from the second on by the direct way
                 error = (await peer.request("tools/call", {"name": "a_echo"})).answer["error"]
                 assert error["data"]["code"] == "CLIENT_FEATURE_MISSING"
 
