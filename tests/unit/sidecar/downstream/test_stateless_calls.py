@@ -30,6 +30,8 @@ from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import CLIENT, KEYS, MODERN, HttpPeer, client
 from tests.support.ways import Ways, serving
 
+pytestmark = pytest.mark.outside
+
 META = {f"{KEYS}protocolVersion": MODERN, f"{KEYS}clientInfo": CLIENT, f"{KEYS}clientCapabilities": {}}
 INFO = f"{KEYS}serverInfo"
 Answer = tuple[int, dict[str, str], Any]
