@@ -41,6 +41,7 @@ class Batch:
         try:
             return await self._response(jsonrpc.validate(message), notify)
         except MessageInvalid as error:
+            self._refused(message, error)
             return jsonrpc.error(None, error.rpc())
 
     async def _response(self, frame: Frame, notify: Notify) -> Frame | None:
@@ -57,6 +58,11 @@ class Batch:
                 response = await session.answer(frame, cut, notify, relayed=session.relayed(method))
             return response or session.cut_response(frame["id"])
         return None
+
+    def _refused(self, message: Any, error: MessageInvalid) -> None:
+        if isinstance(message, dict) and "method" in message and "id" in message:
+            frame = {"method": str(message["method"]), "params": jsonrpc.as_dict(message.get("params"))}
+            self._session.admission.refused(self._session.endpoint.call_of(self._session, frame), error)
 
     def cancel(self, reason: str = "") -> None:
         """Nobody wants the responses any more."""

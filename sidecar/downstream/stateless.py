@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
+from sidecar.admission.admission import error_of
 from sidecar.calls.direct_call import METHOD
 from sidecar.concurrency.cancel_scope import Cut
 from sidecar.downstream.direct_reply import Pings, TryDirect
@@ -14,6 +16,7 @@ from sidecar.downstream.stateless_calls import StatelessCaller, StatelessCalls
 from sidecar.errors import HubStopping, MessageInvalid, SidecarError
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import header, parse, read_body, respond, respond_error
+from sidecar.listener.auth import principal_of
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.param_headers import PREFIX
@@ -25,11 +28,16 @@ if TYPE_CHECKING:
     from sidecar.workspaces.workspace import Workspace
 
 
+NotTaken = Callable[[SidecarError, Scope, "Workspace", Any], None]
+"""Told that a POST was refused (`StreamSessions.not_taken`)."""
+
+
 class Stateless:
     """Owned by the Streamable HTTP transport; knows the requests under way, to end them with the hub."""
 
-    def __init__(self, settings: Settings, pings: Pings) -> None:
+    def __init__(self, settings: Settings, pings: Pings, not_taken: NotTaken) -> None:
         self._settings = settings
+        self._not_taken = not_taken
         self._running: set[Cut] = set()
         self._calls = StatelessCalls(pings, settings.max_body_bytes)
 
@@ -41,23 +49,29 @@ class Stateless:
 
     async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> TryDirect | None:
         """One request or notification; what may take those that look like it, if it was a call."""
+        message, workspace = None, endpoint.workspace
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
-            frame = jsonrpc.validate(parse(body), nulls=jsonrpc.may_have_nulls(body))
+            message = parse(body)
+            frame = jsonrpc.validate(message, nulls=jsonrpc.may_have_nulls(body))
             if "method" not in frame:
                 raise MessageInvalid("A response is not expected: the modern era has no requests of servers.")
         except SidecarError as error:
+            self._not_taken(error, scope, workspace, message)
             await respond_error(send, error.status, error)
             return None
         if not all(request_checks.accepts(header(scope, b"accept"))):
+            self._not_taken(NOT_ACCEPTABLE, scope, workspace, message)
             await respond_error(send, 406, NOT_ACCEPTABLE)
         elif "id" not in frame:
             await self._notified(scope, send)
-        elif (refusal := _refusal(endpoint.workspace, frame, scope)) is not None:
+        elif (refusal := _refusal(workspace, frame, scope)) is not None:
+            self._not_taken(error_of(refusal), scope, workspace, message)
             await _respond(send, jsonrpc.error(frame["id"], refusal))
         else:
             address = _address(scope)
-            await self._answer(endpoint, frame, address, receive, send)
+            request = ModernRequest(workspace.sessionless, frame["params"], address, principal_of(scope))
+            await self._answer(endpoint, request, frame, receive, send)
             return self._taker(endpoint, frame, address, scope)
         return None
 
@@ -68,7 +82,7 @@ class Stateless:
             return None
         if any(name.startswith(PREFIX_BYTES) for name, _ in scope["headers"]):
             return None
-        caller = StatelessCaller(self._calls, endpoint, params, address)
+        caller = StatelessCaller(self._calls, endpoint, params, address, principal_of(scope))
         return caller.try_direct if caller.recognises(frame) else None
 
     async def _notified(self, scope: Scope, send: Send) -> None:
@@ -79,8 +93,10 @@ class Stateless:
         else:
             await respond(send, 202, b"", b"application/json")
 
-    async def _answer(self, endpoint: Endpoint, frame: Frame, address: str, receive: Receive, send: Send) -> None:
-        request, cut = ModernRequest(endpoint.workspace.sessionless, frame["params"], address), Cut()
+    async def _answer(
+        self, endpoint: Endpoint, request: ModernRequest, frame: Frame, receive: Receive, send: Send
+    ) -> None:
+        cut = Cut()
         reply = Reply(receive, send, cut, self._settings.ping_interval, leaves=True)
         relayed = endpoint.relay.takes(frame["method"], modern=True)
         self._running.add(cut)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from sidecar.admission.context import ANONYMOUS, CallContext
 from sidecar.calls import direct_call
 from sidecar.calls.request import Request
 from sidecar.concurrency.shares import Caller
@@ -27,6 +28,7 @@ from sidecar.protocol.jsonrpc import as_dict, error
 from sidecar.sessions.request_session import ModernRequest
 
 if TYPE_CHECKING:
+    from bridge.keys import Principal
     from sidecar.calls.endpoint import Endpoint
     from sidecar.concurrency.cancel_scope import Running
     from sidecar.routing.view import Offer
@@ -67,22 +69,36 @@ class StatelessCaller:
         "_name",
         "_standing",
         "_version",
+        "admission",
         "caller",
+        "id",
+        "principal",
         "running",
         "workspace",
     )
 
     era: eras.Era = "modern"
+    transport = "http"
     headers: tuple[tuple[bytes, bytes], ...] = ()
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
-    def __init__(self, calls: StatelessCalls, endpoint: Endpoint, params: dict[str, Any], address: str) -> None:
+    def __init__(
+        self,
+        calls: StatelessCalls,
+        endpoint: Endpoint,
+        params: dict[str, Any],
+        address: str,
+        principal: Principal = ANONYMOUS,
+    ) -> None:
         """`params` are those of a call that was served, and whose headers said the same as they."""
         self._calls = calls
         self._endpoint = endpoint
         self._address = address
+        self.admission = endpoint.admission
+        self.principal = principal
         self.workspace = endpoint.workspace
         self._standing = endpoint.workspace.sessionless
+        self.id = self._standing.id
         self.caller = Caller(self._standing.tenant, address)
         self.running: dict[int | str, Running] = {}
         self._name = params["name"]
@@ -144,8 +160,9 @@ class StatelessCaller:
         """A server's response: where it wants input, as `ModernCalls` makes it; any other as it is."""
         if "error" not in frame and not input_requests.asks(frame["result"]):
             return frame
-        session = ModernRequest(self._standing, params, self._address)
-        request = Request(session, direct_call.METHOD, params, lambda *_: None)
+        session = ModernRequest(self._standing, params, self._address, self.principal)
+        call = CallContext(session, direct_call.METHOD, params, self.workspace.name, 0, time.perf_counter())
+        request = Request(session, call, lambda *_: None)
         return self._endpoint.relay.modern.shown(request, offer, params, frame)
 
     def cut_response(self, request_id: int | str) -> Frame:

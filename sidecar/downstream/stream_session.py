@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from starlette.types import Scope
+
+from sidecar.admission.admission import Admission
+from sidecar.admission.context import ANONYMOUS, CallContext, Visitor
 from sidecar.calls import direct_call
 from sidecar.calls.request import Notify
 from sidecar.concurrency.cancel_scope import Cut, Running
 from sidecar.downstream.event_stream import PING
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
+from sidecar.listener.auth import principal_of
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame, Put
 from sidecar.protocol.eras import Era
 from sidecar.sessions.session import Session
 
 if TYPE_CHECKING:
+    from bridge.keys import Principal
     from bridge.settings import Settings
     from sidecar.calls.endpoint import Endpoint
     from sidecar.routing.view import Offer
@@ -33,14 +40,14 @@ class StreamSession(Session):
     era: Era = "legacy"
     """That of the calls that may take the direct way (direct_call.DirectCaller)."""
 
-    def __init__(self, endpoint: Endpoint, session_id: str | None = None) -> None:
-        super().__init__(session_id)
+    def __init__(self, endpoint: Endpoint, session_id: str | None = None, principal: Principal = ANONYMOUS) -> None:
+        super().__init__(session_id, principal)
         self.endpoint = endpoint
+        self.admission = endpoint.admission
         self.workspace = endpoint.workspace
         self.initialized = False
         """Whether the client said that it is ready for notices."""
         self.running: dict[int | str, Running] = {}
-        self.ended = False
         self._asked: dict[str, asyncio.Future[Frame]] = {}
 
     # --- to the client -------------------------------------------------------------------------------------------
@@ -155,8 +162,12 @@ def _cancellation(request_id: str, cancelled: asyncio.CancelledError) -> dict[st
 class StreamSessions(Generic[S]):
     """The sessions of one transport, by id."""
 
-    def __init__(self, settings: Settings) -> None:
+    transport: str
+
+    def __init__(self, settings: Settings, admission: Admission | None = None) -> None:
+        """`admission` is the hub's."""
         self._settings = settings
+        self._admission = admission or Admission()
         self._sessions: dict[str, S] = {}
         self._closing = False
 
@@ -180,8 +191,18 @@ class StreamSessions(Generic[S]):
             return None, None
         return session, direct_call.read(body)
 
-    def not_taken(self, error: SidecarError, session_id: str, workspace: Workspace | None) -> None:
-        """A client's message was refused: where it is a malformed response, the server that asked gets an error."""
+    def not_taken(
+        self, error: SidecarError, scope: Scope, workspace: Workspace | None, message: Any, session_id: str = ""
+    ) -> None:
+        """A client's POST was refused; `message` is None where it could not be read.
+
+        Where it is a malformed response, the server that asked gets an error.
+        """
+        if message is None or (isinstance(message, dict) and "method" in message and "id" in message):
+            frame: Frame = message or {}
+            visitor, name = Visitor(principal_of(scope), self.transport), workspace.name if workspace else ""
+            method, params = str(frame.get("method", "")), jsonrpc.as_dict(frame.get("params"))
+            self._admission.refused(CallContext(visitor, method, params, name, 0, time.perf_counter()), error)
         session = self._sessions.get(session_id)
         if not isinstance(error, MessageInvalid) or error.answers is None:
             return

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
+from sidecar.admission.admission import Admission, error_of
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.cancel_scope import Cut
@@ -31,6 +32,7 @@ from sidecar.downstream.stream_session import StreamSession, StreamSessions
 from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, HubStopping, MessageInvalid, SidecarError
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, header, not_allowed, parse, read_body, respond, respond_error
+from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.catalog import CHANGED
@@ -234,10 +236,12 @@ class HttpSession(StreamSession):
 class HttpTransport(StreamSessions[HttpSession]):
     """Streamable HTTP of all workspaces."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    transport = "http"
+
+    def __init__(self, settings: Settings, admission: Admission | None = None) -> None:
+        super().__init__(settings, admission)
         self._pings = Pings(settings.ping_interval)
-        self._stateless = Stateless(settings, self._pings)
+        self._stateless = Stateless(settings, self._pings, self.not_taken)
         self._ids = SessionIds(settings.data_dir / "sessions.key")
 
     async def run(self, until: asyncio.Event) -> None:
@@ -273,10 +277,12 @@ class HttpTransport(StreamSessions[HttpSession]):
 
     async def _post(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> str:
         """One message of a session, or the handshake that begins one; the id of its session, if calls may follow."""
+        message = None
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
             message = parse(body)
             if not all(request_checks.accepts(header(scope, b"accept"))):
+                self.not_taken(NOT_ACCEPTABLE, scope, endpoint.workspace, message)
                 await respond_error(send, 406, NOT_ACCEPTABLE)
                 return ""
             if isinstance(message, list):
@@ -284,6 +290,7 @@ class HttpTransport(StreamSessions[HttpSession]):
                 return ""
             frame = jsonrpc.validate(message)
             if (refusal := request_checks.enveloped(frame, scope)) is not None:
+                self.not_taken(error_of(refusal), scope, endpoint.workspace, message)
                 response = jsonrpc.error(frame["id"], refusal)
                 await respond(send, request_checks.status_of(response), codec.dumps(response), b"application/json")
             elif frame.get("method") == "initialize" and "id" in frame and not header(scope, b"mcp-session-id"):
@@ -293,7 +300,8 @@ class HttpTransport(StreamSessions[HttpSession]):
                 await self._serve(session, frame, receive, send, streams)
                 return "" if streams else session.id
         except SidecarError as error:
-            self.not_taken(error, header(scope, b"mcp-session-id").decode("latin-1"), endpoint.workspace)
+            session_id = header(scope, b"mcp-session-id").decode("latin-1")
+            self.not_taken(error, scope, endpoint.workspace, message, session_id)
             await respond_error(send, error.status, error)
         return ""
 
@@ -330,6 +338,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         workspace = endpoint.workspace
         workspace.admit()
         session = HttpSession(endpoint, self._settings.session_idle_timeout, self._forget)
+        session.principal = principal_of(scope)
         headers: tuple[Header, ...] = ()
         with session.in_use():
             workspace.join(session)
@@ -359,6 +368,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         if scope["method"] != "DELETE":  # what is about to end needs no room
             workspace.admit()
         session = HttpSession(endpoint, self._settings.session_idle_timeout, self._forget, session_id)
+        session.principal = principal_of(scope)
         session.resume(handshake)
         workspace.join(session)
         self._sessions[session_id] = session

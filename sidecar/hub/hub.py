@@ -12,6 +12,7 @@ from typing import Any
 from bridge.keys import Principal
 from bridge.models import Event, ServerSpec, ServerState, Snapshot
 from bridge.settings import Settings
+from sidecar.admission.admission import Admission
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import HubStopping, TooManySessions
@@ -57,6 +58,8 @@ class Hub:
         """What single keys have of the workspaces; none in an unprotected hub."""
         self.named_keys: Callable[[], bool] = uncontested
         """Whether there are named keys."""
+        self.admission = Admission(observers=(metrics,))
+        """What each request of a client meets."""
         self.snapshot: Snapshot | None = None
         self._begun = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""
@@ -180,7 +183,7 @@ class Hub:
         if self._settings.probe_features:
             workspace.probe, workspace.introductions = self.probes.want, self.introductions
         end = self._ends[workspace] = asyncio.Event()
-        endpoint = self._endpoints[workspace] = Endpoint(workspace, self._settings.page_size)
+        endpoint = self._endpoints[workspace] = Endpoint(workspace, self._settings.page_size, self.admission)
         self._tasks.create_task(endpoint.run(end))
         return workspace
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -208,14 +209,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     # --- the direct way -------------------------------------------------------------------------------------------
 
-    def learn(self, head: bytes, try_direct: Taker[HttpProtocol], config_version: int) -> None:
+    def learn(
+        self, head: bytes, try_direct: Taker[HttpProtocol], config_version: int, valid_until: float | None = None
+    ) -> None:
         """Have bodies that come with the same head taken by `try_direct`."""
         line = line_of(head)
         for known in self.known_heads.get(line, ()):
             if known.split(head) is not None:
-                known.try_direct, known.config_version = try_direct, config_version
+                known.try_direct, known.config_version, known.valid_until = try_direct, config_version, valid_until
                 return
-        if (found := known_head(head, try_direct, config_version)) is not None:
+        if (found := known_head(head, try_direct, config_version, valid_until)) is not None:
             if sum(map(len, self.known_heads.values())) >= MOST_HEADS:
                 self.known_heads.clear()
                 self._latest = None
@@ -250,7 +253,7 @@ class HttpProtocol(HttpToolsProtocol):
                 return False
             self._latest = found
         body, length = parts
-        if self.flow.write_paused:
+        if self.flow.write_paused or (found.valid_until is not None and time.time() >= found.valid_until):
             return False
         taken = False
         if len(body) == length:
@@ -329,14 +332,19 @@ def connection_of(send: Send) -> HttpProtocol | None:
     return found if isinstance(found, HttpProtocol) else None
 
 
-def learn(scope: Mapping[str, Any], try_direct: Taker[HttpProtocol], config_version: int) -> None:
+def learn(
+    scope: Mapping[str, Any],
+    try_direct: Taker[HttpProtocol],
+    config_version: int,
+    valid_until: float | None = None,
+) -> None:
     """Have `try_direct` get the bodies that come with this very head, as long as the configuration has this version.
 
     Does nothing where the head is not a plain one, or another server than `HttpProtocol` serves.
     """
     state = scope.get("state", {})
     if head := state.get(HEAD):
-        state[CONNECTION].learn(head, try_direct, config_version)
+        state[CONNECTION].learn(head, try_direct, config_version, valid_until)
 
 
 def response_writer(scope: Mapping[str, Any]) -> Now:

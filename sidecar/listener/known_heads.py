@@ -26,13 +26,22 @@ Taker = Callable[[bytes, T], bool]
 class KnownHead(Generic[T]):
     """The heads that are as one that was seen. `try_direct` gets the bodies that come with them."""
 
-    __slots__ = ("_after", "_before", "_length", "config_version", "try_direct")
+    __slots__ = ("_after", "_before", "_length", "config_version", "try_direct", "valid_until")
 
-    def __init__(self, before: bytes, after: bytes, try_direct: Taker[T], config_version: int) -> None:
+    def __init__(
+        self,
+        before: bytes,
+        after: bytes,
+        try_direct: Taker[T],
+        config_version: int,
+        valid_until: float | None = None,
+    ) -> None:
         self._before, self._after, self._length = before, after, len(before)
         self.try_direct = try_direct
         self.config_version = config_version
         """The version of the hub's configuration then: what was decided by another one may be decided otherwise now."""
+        self.valid_until = valid_until
+        """When the credential in the head ends (Unix time); None for one that does not end by itself."""
 
     def split(self, data: bytes) -> tuple[bytes, int] | None:
         """What follows the head in `data`, and the length of the body; None where the head is another one."""
@@ -51,7 +60,9 @@ def line_of(data: bytes) -> bytes:
     return data[: data.find(b"\r\n")]
 
 
-def known_head(head: bytes, try_direct: Taker[T], config_version: int) -> KnownHead[T] | None:
+def known_head(
+    head: bytes, try_direct: Taker[T], config_version: int, valid_until: float | None = None
+) -> KnownHead[T] | None:
     """The head of a request that was served, its empty line included; None where it is not a plain POST."""
     line, *fields = head.removesuffix(END).split(b"\r\n")
     if not head.endswith(END) or not line.startswith(b"POST ") or not line.endswith(b" HTTP/1.1"):
@@ -69,4 +80,4 @@ def known_head(head: bytes, try_direct: Taker[T], config_version: int) -> KnownH
         offset += len(field) + 2
     if at < 0:
         return None
-    return KnownHead(head[:at], head[head.index(b"\r\n", at) :], try_direct, config_version)
+    return KnownHead(head[:at], head[head.index(b"\r\n", at) :], try_direct, config_version, valid_until)

@@ -34,6 +34,9 @@ MOST_DIGITS = 18
 """Of an id that is echoed as a string."""
 
 
+_NONE: tuple[str, ...] = ()
+
+
 class Awaited:
     """A request that a task waits for."""
 
@@ -56,9 +59,12 @@ class Awaited:
 
 
 class Told(ABC):
-    """A request that no task waits for: `ended` is called with what it ends with, once."""
+    """A request that no task waits for: `ended` is called with what it ends with, once.
 
-    __slots__ = ("_deadline", "_mux", "_number", "_seconds", "method")
+    A subclass has slots for the attributes here: it may be something else besides, which has slots of its own.
+    """
+
+    __slots__ = _NONE
 
     method: str
     _mux: Mux

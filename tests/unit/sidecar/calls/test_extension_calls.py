@@ -18,6 +18,7 @@ from pydantic import Field
 from sidecar.calls.answered import Answered
 from sidecar.errors import ClientFeatureMissing, ResourceUnknown, ServerUnavailable, TaskUnknown, ToolUnknown
 from sidecar.protocol import eras as era
+from sidecar.protocol import jsonrpc
 from sidecar.protocol.extensions import SHARED, SKILLS, TASKS, UI
 from sidecar.workspaces import declaration
 from tests.support.fake_server import FakeServer, RpcError, echo, settle, text, until
@@ -313,7 +314,7 @@ async def test_a_task_of_a_leased_process(tmp_path: Path) -> None:
         client = made.workspace().sessionless
 
         async def ask(method: str, **more: Any) -> Any:
-            return await made.endpoint().relay.answer(client, method, {**more, **params}, client.notify)
+            return await made.endpoint().serve(client, jsonrpc.request(0, method, {**more, **params}), client.notify)
 
         begin = one.handlers["tools/call"]
         reached: list[Any] = []
