@@ -118,8 +118,8 @@ class Endpoints:
             return
         workspace = self._hub.find(name) or next((each for each in self._hub.departed if each.spec.slug == name), None)
         if workspace is None or not principal.may_use(workspace.name):
-            error = self._unknown(f"There is no workspace {name!r}.", name, principal)
-            await self._refuse(404, error, name, scope, send)
+            unknown = self._unknown(f"There is no workspace {name!r}.", name, principal)
+            await self._refuse(404, unknown, name, scope, send)
         elif rest not in PARTS:
             await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name, principal))
         elif rest == "messages":
@@ -178,12 +178,8 @@ class Endpoints:
         version = self._hub.config_version
         if try_direct := await self._http.serve(endpoint, scope, receive, send):
             allowed = functools.partial(self._allowed, principal, version)
-            learn(
-                scope,
-                functools.partial(self._try_request, try_direct, allowed, version),
-                version,
-                principal.valid_until,
-            )
+            taker = functools.partial(self._try_request, try_direct, allowed, version)
+            learn(scope, taker, version, principal.valid_until)
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -191,12 +187,8 @@ class Endpoints:
             return
         session_id, version = _session_id(scope["query_string"]), self._hub.config_version
         if await self._sse.serve_message(workspace, session_id, scope, receive, send):
-            learn(
-                scope,
-                functools.partial(self._try_message, session_id, version),
-                version,
-                principal_of(scope).valid_until,
-            )
+            taker = functools.partial(self._try_message, session_id, version)
+            learn(scope, taker, version, principal_of(scope).valid_until)
 
     def _try_message(self, session_id: str, version: int, body: bytes, connection: HttpProtocol) -> bool:
         """A message with the head of one that was served: the same key, session and path."""

@@ -184,8 +184,7 @@ class SseTransport(StreamSessions[SseSession]):
             else:
                 await session.serve(jsonrpc.validate(message), scope, send)
         except SidecarError as error:
-            self.not_taken(error, scope, workspace, message, session_id)
-            await respond_error(send, error.status, error)
+            await self.refuse(error.status, error, scope, send, workspace, message, session_id)
             return False
         return True
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.types import Receive, Scope, Send
 
@@ -15,7 +14,7 @@ from sidecar.downstream.reply import Reply
 from sidecar.downstream.stateless_calls import StatelessCaller, StatelessCalls
 from sidecar.errors import HubStopping, MessageInvalid, SidecarError
 from sidecar.listener import request_checks
-from sidecar.listener.asgi import header, parse, read_body, respond, respond_error
+from sidecar.listener.asgi import header, parse, read_body, respond
 from sidecar.listener.auth import principal_of
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame
@@ -28,16 +27,24 @@ if TYPE_CHECKING:
     from sidecar.workspaces.workspace import Workspace
 
 
-NotTaken = Callable[[SidecarError, Scope, "Workspace", Any], None]
-"""Told that a POST was refused (`StreamSessions.not_taken`)."""
+class Refusing(Protocol):
+    """The transport, as far as it refuses requests (`StreamSessions`)."""
+
+    def not_taken(self, error: SidecarError, scope: Scope, workspace: Workspace | None, message: Any) -> None:
+        """Tell the observers of a refused POST."""
+
+    async def refuse(
+        self, status: int, error: SidecarError, scope: Scope, send: Send, workspace: Workspace | None, message: Any
+    ) -> None:
+        """Answer it, too."""
 
 
 class Stateless:
     """Owned by the Streamable HTTP transport; knows the requests under way, to end them with the hub."""
 
-    def __init__(self, settings: Settings, pings: Pings, not_taken: NotTaken) -> None:
+    def __init__(self, settings: Settings, pings: Pings, transport: Refusing) -> None:
         self._settings = settings
-        self._not_taken = not_taken
+        self._refuse, self._told = transport.refuse, transport.not_taken
         self._running: set[Cut] = set()
         self._calls = StatelessCalls(pings, settings.max_body_bytes)
 
@@ -57,16 +64,14 @@ class Stateless:
             if "method" not in frame:
                 raise MessageInvalid("A response is not expected: the modern era has no requests of servers.")
         except SidecarError as error:
-            self._not_taken(error, scope, workspace, message)
-            await respond_error(send, error.status, error)
+            await self._refuse(error.status, error, scope, send, workspace, message)
             return None
         if not all(request_checks.accepts(header(scope, b"accept"))):
-            self._not_taken(NOT_ACCEPTABLE, scope, workspace, message)
-            await respond_error(send, 406, NOT_ACCEPTABLE)
+            await self._refuse(406, NOT_ACCEPTABLE, scope, send, workspace, message)
         elif "id" not in frame:
             await self._notified(scope, send)
         elif (refusal := _refusal(workspace, frame, scope)) is not None:
-            self._not_taken(error_of(refusal), scope, workspace, message)
+            self._told(error_of(refusal), scope, workspace, message)
             await _respond(send, jsonrpc.error(frame["id"], refusal))
         else:
             address = _address(scope)

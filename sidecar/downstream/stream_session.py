@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from starlette.types import Scope
+from starlette.types import Scope, Send
 
 from sidecar.admission.admission import Admission
 from sidecar.admission.context import ANONYMOUS, CallContext, Visitor
@@ -18,6 +18,7 @@ from sidecar.calls.request import Notify
 from sidecar.concurrency.cancel_scope import Cut, Running
 from sidecar.downstream.event_stream import PING
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
+from sidecar.listener.asgi import respond_error
 from sidecar.listener.auth import principal_of
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame, Put
@@ -209,6 +210,20 @@ class StreamSessions(Generic[S]):
         if session is not None and session.workspace is workspace:
             why = {"code": INTERNAL_ERROR, "message": "the client's response is malformed"}
             session.take_response(jsonrpc.error(error.answers, why))
+
+    async def refuse(
+        self,
+        status: int,
+        error: SidecarError,
+        scope: Scope,
+        send: Send,
+        workspace: Workspace | None,
+        message: Any,
+        session_id: str = "",
+    ) -> None:
+        """Answer such a POST with its error."""
+        self.not_taken(error, scope, workspace, message, session_id)
+        await respond_error(send, status, error)
 
     def find(self, session_id: str, workspace: Workspace | None) -> S:
         """A session of the workspace (none for a key that has no session there). Raises SessionUnknown."""

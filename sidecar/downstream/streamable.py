@@ -241,7 +241,7 @@ class HttpTransport(StreamSessions[HttpSession]):
     def __init__(self, settings: Settings, admission: Admission | None = None) -> None:
         super().__init__(settings, admission)
         self._pings = Pings(settings.ping_interval)
-        self._stateless = Stateless(settings, self._pings, self.not_taken)
+        self._stateless = Stateless(settings, self._pings, self)
         self._ids = SessionIds(settings.data_dir / "sessions.key")
 
     async def run(self, until: asyncio.Event) -> None:
@@ -261,19 +261,15 @@ class HttpTransport(StreamSessions[HttpSession]):
             return partial(self.try_direct, session_id) if session_id else None
         elif method == "POST":
             return await self._stateless.serve(endpoint, scope, receive, send)
+        elif request_checks.is_modern(version):
+            await not_allowed(send, "POST")
         elif not legacy:
-            await self._no_such_method(version, send)
+            await respond_error(send, 400, MessageInvalid(f"The MCP-Protocol-Version {version[:40]!r} is not served."))
         elif method in ("GET", "DELETE"):
             await self._get_or_delete(endpoint, scope, receive, send)
         else:
             await not_allowed(send, METHODS)
         return None
-
-    async def _no_such_method(self, version: str, send: Send) -> None:
-        if request_checks.is_modern(version):
-            await not_allowed(send, "POST")
-        else:
-            await respond_error(send, 400, MessageInvalid(f"The MCP-Protocol-Version {version[:40]!r} is not served."))
 
     async def _post(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> str:
         """One message of a session, or the handshake that begins one; the id of its session, if calls may follow."""
@@ -282,8 +278,7 @@ class HttpTransport(StreamSessions[HttpSession]):
             body = await read_body(scope, receive, self._settings.max_body_bytes)
             message = parse(body)
             if not all(request_checks.accepts(header(scope, b"accept"))):
-                self.not_taken(NOT_ACCEPTABLE, scope, endpoint.workspace, message)
-                await respond_error(send, 406, NOT_ACCEPTABLE)
+                await self.refuse(406, NOT_ACCEPTABLE, scope, send, endpoint.workspace, message)
                 return ""
             if isinstance(message, list):
                 await self._serve_batch(message, endpoint, scope, receive, send)
@@ -301,8 +296,7 @@ class HttpTransport(StreamSessions[HttpSession]):
                 return "" if streams else session.id
         except SidecarError as error:
             session_id = header(scope, b"mcp-session-id").decode("latin-1")
-            self.not_taken(error, scope, endpoint.workspace, message, session_id)
-            await respond_error(send, error.status, error)
+            await self.refuse(error.status, error, scope, send, endpoint.workspace, message, session_id)
         return ""
 
     def try_direct(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
