@@ -102,16 +102,16 @@ class Admission:
         """A request that passed the gates has ended."""
         if self.gates:
             self._leave(self.gates, call, outcome)
-        self.observe(call, outcome)
-
-    def observe(self, call: CallContext, outcome: str) -> None:
-        """A request has ended, which is in no gate."""
         seconds = time.perf_counter() - call.began
         for observer in self.observers:
             try:
                 observer.ended(call, outcome, seconds)
             except Exception:
                 log.exception("an observer failed")
+
+    def turned_back(self, call: CallContext, outcome: str) -> None:
+        """A request has ended that passed no gate: its client did not wait for them."""
+        Admission((), self.observers).ended(call, outcome)
 
     def failed(self, call: CallContext, error: SidecarError) -> None:
         """The same, with an error of the hub: before any server was asked, it was refused."""

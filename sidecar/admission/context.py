@@ -45,26 +45,16 @@ class Visitor:
 
 
 class CallContext:
-    """Made once, when a request enters. Valid until it has ended: who needs something of it longer copies that."""
+    """Made once, when a request enters. Valid until it has ended: who needs something of it longer copies that.
 
-    __slots__ = (
-        "began",
-        "caller",
-        "client",
-        "deadline",
-        "method",
-        "number",
-        "params",
-        "server",
-        "tool",
-        "workspace",
-    )
+    A `RequestContext`, or on the direct way the call itself (`calls/direct_call.py`).
+    """
+
+    __slots__ = ()
 
     client: Client
     caller: Caller
     """Whose turn it takes at a server."""
-    workspace: str
-    """The name of the workspace; empty where none is known."""
     method: str
     """Empty where an HTTP request was refused before its message was read."""
     params: dict[str, Any]
@@ -77,26 +67,20 @@ class CallContext:
     """The tool's name at its server; empty where it is not known, or not about a tool."""
     began: float
     """When it entered (`time.perf_counter`)."""
-    deadline: float
-    """When the server's time for it is over; set as soon as a server is asked (`time.perf_counter`)."""
 
-    def __init__(
-        self, client: Client, method: str, params: dict[str, Any], workspace: str, number: int, began: float
-    ) -> None:
-        self.client = client
-        self.caller = client.caller
-        self.method = method
-        self.params = params
-        self.workspace = workspace
-        self.number = number
-        self.server = self.tool = ""
-        self.began = self.deadline = began
+    @property
+    def workspace(self) -> str:
+        """The name of the workspace; empty where none is known."""
+        raise NotImplementedError
 
-    def part(self, method: str) -> CallContext:
-        """The context of one of several requests that servers get for this one; what becomes of it is its own."""
-        made = CallContext(self.client, method, self.params, self.workspace, self.number, self.began)
-        made.caller = self.caller
-        return made
+    @property
+    def deadline(self) -> float:
+        """When the server's time for it is over, once one was asked (`time.perf_counter`)."""
+        raise NotImplementedError
+
+    def asks(self, server: str, deadline: float) -> None:
+        """A server, by its key, is asked from now on."""
+        raise NotImplementedError
 
     @property
     def principal(self) -> Principal:
@@ -128,3 +112,45 @@ class CallContext:
         """The `traceparent` that the client sent (W3C Trace Context, in `_meta`); empty where there is none."""
         value = as_dict(self.params.get("_meta")).get("traceparent")
         return value if isinstance(value, str) else ""
+
+
+class RequestContext(CallContext):
+    """The context of a request on the waiting way."""
+
+    __slots__ = (
+        "began",
+        "caller",
+        "client",
+        "deadline",
+        "method",
+        "number",
+        "params",
+        "server",
+        "tool",
+        "workspace",
+    )
+
+    workspace: str
+    deadline: float
+
+    def __init__(
+        self, client: Client, method: str, params: dict[str, Any], workspace: str, number: int, began: float
+    ) -> None:
+        self.client = client
+        self.caller = client.caller
+        self.method = method
+        self.params = params
+        self.workspace = workspace
+        self.number = number
+        self.server = self.tool = ""
+        self.began = self.deadline = began
+
+    def part(self, method: str) -> RequestContext:
+        """The context of one of several requests that servers get for this one; what becomes of it is its own."""
+        made = RequestContext(self.client, method, self.params, self.workspace, self.number, self.began)
+        made.caller = self.caller
+        return made
+
+    def asks(self, server: str, deadline: float) -> None:
+        """A server, by its key, is asked from now on."""
+        self.server, self.deadline = server, deadline

@@ -74,23 +74,34 @@ class DirectCall(CallContext, Told):
         "_progress",
         "_put",
         "_seconds",
-        "_sent",
         "_task",
+        "began",
+        "caller",
+        "client",
+        "method",
+        "number",
+        "params",
+        "server",
+        "tool",
     )
 
     client: DirectCaller
+    method: str
 
     def __init__(self, client: DirectCaller, frame: Frame, route: Route, put: Put) -> None:
         offer = route.offer
-        self.client, self.caller, self.workspace = client, client.caller, client.workspace.name
-        self.method, self.params, self.tool = METHOD, frame["params"], route.name
+        self.client = client
+        self.caller = client.caller
+        self.params = frame["params"]
+        self.tool = route.name
         self.server = offer.spec.key
-        self.began = time.perf_counter()
         self._id = frame["id"]
         self._offer: Offer = offer
         self._put = put
         self._gate = offer.upstream.gate
         self._task: asyncio.Task[None] | None = None
+        self.method = METHOD
+        self.began = time.perf_counter()
 
     def begin(self, notify: Notify) -> bool:
         """Send it, if nothing has to be waited for; False, and nothing has happened, if it has."""
@@ -105,22 +116,42 @@ class DirectCall(CallContext, Told):
         timeout = offer.timeout(self.tool)
         progress = progress_of(params, notify) if "_meta" in params else None
         declared = client.declared(offer) if client.era == "modern" else None
-        sent = params if params["name"] == self.tool else {**params, "name": self.tool}
-        if not connection.ask(self, METHOD, sent, timeout=timeout, on_progress=progress, declared=declared):
+        if not connection.ask(self, METHOD, self._sent(), timeout=timeout, on_progress=progress, declared=declared):
             self._gate.leave(self, DECLINED)
             admission.decline(self)
             return False
-        self._sent, self._progress, self._declared = sent, progress, declared
-        self.deadline = self.began + timeout
+        self._progress, self._declared = progress, declared
         upstream.in_flight += 1
         self.number = client.count()
         client.running[self._id] = self
         return True
 
+    def _sent(self) -> dict[str, Any]:
+        """The params as the server gets them."""
+        params = self.params
+        return params if params["name"] == self.tool else {**params, "name": self.tool}
+
+    # --- as gates and observers see it (admission.CallContext) -------------------------------------------------------
+
+    @property
+    def workspace(self) -> str:
+        """The name of the workspace."""
+        return self.client.workspace.name
+
+    @property
+    def deadline(self) -> float:
+        """When the server's time for it is over (`time.perf_counter`)."""
+        return self.began + self._seconds
+
+    def asks(self, server: str, deadline: float) -> None:
+        """Its server is asked once more."""
+
     @property
     def era(self) -> eras.Era:
         """What the client speaks."""
         return self.client.era
+
+    # --- how it ends -------------------------------------------------------------------------------------------------
 
     def cancel(self, reason: str = "") -> None:
         """The client wants no answer any more, or its session ends."""
@@ -129,29 +160,25 @@ class DirectCall(CallContext, Told):
             self._task.cancel()
         else:
             self.give_up(reason or BY_CLIENT)
-            self._left_server(outcome)
         self._end(outcome)
         if response := self.client.cut_response(self._id):
             self._put(response)
 
     def ended(self, outcome: Frame | SidecarError) -> None:
         """The server answered, or will not."""
-        if isinstance(outcome, SidecarError):
-            if isinstance(outcome, ConnectionLost) and self._begin_again(outcome):
-                return
-            self._left_server(outcome.code)
-        else:
-            self._left_server(jsonrpc.outcome(outcome))
+        if isinstance(outcome, ConnectionLost) and self._begin_again(outcome):
+            return
         self._answer(outcome)
 
     def _begin_again(self, lost: ConnectionLost) -> bool:
         """Call the usual way, over the next connection, if that does no harm; whether it was begun."""
-        if lost.sent and not asking.repeatable(self._offer.upstream, METHOD, self._sent):
+        if lost.sent and not asking.repeatable(self._offer.upstream, METHOD, self._sent()):
             return False
         self._task = self.client.workspace.start(self._again(lost.sent))
         if self._task is None:
             return False
-        self._left_server(lost.code)  # `request` enters anew
+        self._gate.leave(self, lost.code)  # `request` enters anew
+        self._offer.upstream.call_ended(lost.code)
         return True
 
     async def _again(self, repeated: bool) -> None:
@@ -159,7 +186,7 @@ class DirectCall(CallContext, Told):
         try:
             outcome = await self._offer.upstream.request(
                 METHOD,
-                self._sent,
+                self._sent(),
                 timeout=max(self.deadline - time.perf_counter(), 0.0),
                 call=self,
                 on_progress=self._progress,
@@ -197,7 +224,7 @@ class DirectCall(CallContext, Told):
         if "error" in outcome and (connection := offer.upstream.connection):
             connection.heed(outcome)
         if era == "modern":
-            outcome = client.shown(offer, self._sent, outcome)
+            outcome = client.shown(offer, self._sent(), outcome)
         result = result_of(era, outcome)
         if "structuredContent" in result:
             result = eras.structured_to_client(era, result, wrapped=False)
@@ -205,13 +232,11 @@ class DirectCall(CallContext, Told):
             result = uris.rewrite_result(METHOD, result, offer.rename)
         return eras.to_client(era, METHOD, result, client.workspace.server_info)
 
-    def _left_server(self, outcome: str) -> None:
-        """The server has nothing to do with it any more."""
-        self._gate.leave(self, outcome)
-        self._offer.upstream.call_ended(outcome)
-
     def _end(self, outcome: str) -> None:
-        """The client gets its answer, or none."""
+        """The client gets its answer now, or none."""
+        if self._task is None:
+            self._gate.leave(self, outcome)
+            self._offer.upstream.call_ended(outcome)
         del self.client.running[self._id]
         self.client.admission.ended(self, outcome)
 

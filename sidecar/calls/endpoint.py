@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from sidecar.admission.admission import CANCELLED, DISCONNECTED, Admission, error_of
-from sidecar.admission.context import CallContext
+from sidecar.admission.context import RequestContext
 from sidecar.calls.answered import Answered
 from sidecar.calls.fastmcp_server import FastMCPServer
 from sidecar.calls.relay import Relay
@@ -64,16 +64,8 @@ class Endpoint:
             SidecarError: a gate refused it, or the hub could not have it answered.
         """
         call, admission = self.call_of(session, frame), self.admission
-        try:
-            if admission.gates:
-                await admission.enter(call)
-        except SidecarError as error:
-            log_failure(self.workspace.name, call.method, call.correlation, error)
-            admission.refused(call, error)
-            raise
-        except asyncio.CancelledError:
-            admission.observe(call, _cut(session))
-            raise
+        if admission.gates:
+            await self._enter(session, call)
         try:
             result = await self._result(session, frame, call, notify, relayed, timeout)
         except Answered as answered:
@@ -94,11 +86,23 @@ class Endpoint:
         admission.ended(call, jsonrpc.outcome_of(result))
         return result
 
+    async def _enter(self, session: Session, call: RequestContext) -> None:
+        """Pass the gates, or tell that it came no further. Raises the SidecarError of the gate that refuses."""
+        try:
+            await self.admission.enter(call)
+        except SidecarError as error:
+            log_failure(call.workspace, call.method, call.correlation, error)
+            self.admission.refused(call, error)
+            raise
+        except asyncio.CancelledError:
+            self.admission.turned_back(call, _cut(session))
+            raise
+
     async def _result(
         self,
         session: Session,
         frame: Frame,
-        call: CallContext,
+        call: RequestContext,
         notify: Notify,
         relayed: bool,
         timeout: float | None,
@@ -113,11 +117,11 @@ class Endpoint:
         except TimeoutError:
             raise CallTimeout(f"No answer within {timeout:g} s.") from None
 
-    def call_of(self, session: Session, frame: Frame) -> CallContext:
+    def call_of(self, session: Session, frame: Frame) -> RequestContext:
         """The context of a client's request."""
         params = frame.get("params") or {}
         number = session.count()
-        return CallContext(session, frame["method"], params, self.workspace.name, number, time.perf_counter())
+        return RequestContext(session, frame["method"], params, self.workspace.name, number, time.perf_counter())
 
     def refused(self, session: Session, frame: Frame, answer: dict[str, Any]) -> None:
         """Tell that a request was answered with a JSON-RPC error before it was looked at."""

@@ -30,7 +30,7 @@ from sidecar.sessions.session import LEVELS, Session
 from sidecar.workspaces import starting
 
 if TYPE_CHECKING:
-    from sidecar.admission.context import CallContext
+    from sidecar.admission.context import RequestContext
     from sidecar.upstream.upstream import Upstream
     from sidecar.workspaces.workspace import Workspace
 
@@ -82,7 +82,7 @@ class Relay:
             method in extensions.METHODS and self.extended.takes(method)
         )
 
-    async def answer(self, session: Session, call: CallContext, notify: Notify) -> dict[str, Any]:
+    async def answer(self, session: Session, call: RequestContext, notify: Notify) -> dict[str, Any]:
         """The result for a client's request, in the client's era.
 
         Raises:

@@ -15,7 +15,7 @@ from sidecar.sessions.session import LEVELS, Session
 from sidecar.upstream.mux import Progress
 
 if TYPE_CHECKING:
-    from sidecar.admission.context import CallContext
+    from sidecar.admission.context import RequestContext
     from sidecar.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Request:
     served: Upstream
     """What was asked last: the upstream of an offer, or one of those that are leased to calls."""
 
-    def __init__(self, session: Session, call: CallContext, notify: Notify) -> None:
+    def __init__(self, session: Session, call: RequestContext, notify: Notify) -> None:
         self.session = session
         self.call = call
         self.method = call.method

@@ -60,9 +60,10 @@ class Batch:
         return None
 
     def _refused(self, message: Any, error: MessageInvalid) -> None:
-        if isinstance(message, dict) and "method" in message and "id" in message:
-            frame = {"method": str(message["method"]), "params": jsonrpc.as_dict(message.get("params"))}
-            self._session.admission.refused(self._session.endpoint.call_of(self._session, frame), error)
+        frame = jsonrpc.as_dict(message)
+        if not ("result" in frame or "error" in frame or ("method" in frame and "id" not in frame)):
+            known = {"method": str(frame.get("method", "")), "params": jsonrpc.as_dict(frame.get("params"))}
+            self._session.admission.refused(self._session.endpoint.call_of(self._session, known), error)
 
     def cancel(self, reason: str = "") -> None:
         """Nobody wants the responses any more."""

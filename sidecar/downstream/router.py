@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bridge.keys import Principal
 from bridge.settings import Settings
-from sidecar.admission.context import CallContext, Visitor
+from sidecar.admission.context import RequestContext, Visitor
 from sidecar.calls.endpoint import Endpoint
 from sidecar.downstream.direct_reply import TryDirect
 from sidecar.downstream.sse import SseTransport
@@ -136,7 +136,7 @@ class Endpoints:
     async def _refuse(self, status: int, error: SidecarError, workspace: str, scope: Scope, send: Send) -> None:
         """Answer a request with an error before its message is read, and tell the observers."""
         visitor, method = Visitor(principal_of(scope), "http"), header(scope, b"mcp-method").decode("latin-1")
-        self._hub.admission.refused(CallContext(visitor, method, {}, workspace, 0, time.perf_counter()), error)
+        self._hub.admission.refused(RequestContext(visitor, method, {}, workspace, 0, time.perf_counter()), error)
         await respond_error(send, status, error)
 
     def _full(self, principal: Principal) -> TooManySessions | None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sidecar.admission.context import ANONYMOUS, CallContext
+from sidecar.admission.context import ANONYMOUS, RequestContext
 from sidecar.calls import direct_call
 from sidecar.calls.request import Request
 from sidecar.concurrency.shares import Caller
@@ -161,7 +161,7 @@ class StatelessCaller:
         if "error" not in frame and not input_requests.asks(frame["result"]):
             return frame
         session = ModernRequest(self._standing, params, self._address, self.principal)
-        call = CallContext(session, direct_call.METHOD, params, self.workspace.name, 0, time.perf_counter())
+        call = RequestContext(session, direct_call.METHOD, params, self.workspace.name, 0, time.perf_counter())
         request = Request(session, call, lambda *_: None)
         return self._endpoint.relay.modern.shown(request, offer, params, frame)
 

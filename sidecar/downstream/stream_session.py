@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from starlette.types import Scope, Send
 
 from sidecar.admission.admission import Admission
-from sidecar.admission.context import ANONYMOUS, CallContext, Visitor
+from sidecar.admission.context import ANONYMOUS, RequestContext, Visitor
 from sidecar.calls import direct_call
 from sidecar.calls.request import Notify
 from sidecar.concurrency.cancel_scope import Cut, Running
@@ -195,15 +195,16 @@ class StreamSessions(Generic[S]):
     def not_taken(
         self, error: SidecarError, scope: Scope, workspace: Workspace | None, message: Any, session_id: str = ""
     ) -> None:
-        """A client's POST was refused; `message` is None where it could not be read.
+        """A client's POST was refused: observers are told, unless it is a notification or a response.
 
-        Where it is a malformed response, the server that asked gets an error.
+        `message` is None where it could not be read. Where it is a malformed response, the server that asked gets an
+        error.
         """
-        if message is None or (isinstance(message, dict) and "method" in message and "id" in message):
-            frame: Frame = message or {}
+        frame: Frame = jsonrpc.as_dict(message)
+        if not ("result" in frame or "error" in frame or ("method" in frame and "id" not in frame)):
             visitor, name = Visitor(principal_of(scope), self.transport), workspace.name if workspace else ""
             method, params = str(frame.get("method", "")), jsonrpc.as_dict(frame.get("params"))
-            self._admission.refused(CallContext(visitor, method, params, name, 0, time.perf_counter()), error)
+            self._admission.refused(RequestContext(visitor, method, params, name, 0, time.perf_counter()), error)
         session = self._sessions.get(session_id)
         if not isinstance(error, MessageInvalid) or error.answers is None:
             return

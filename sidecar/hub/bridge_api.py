@@ -23,7 +23,7 @@ from bridge.models import (
     Tools,
 )
 from bridge.server import Handlers
-from sidecar.admission.context import LOCAL, CallContext, Visitor
+from sidecar.admission.context import LOCAL, RequestContext, Visitor
 from sidecar.calls.answered import Answered
 from sidecar.errors import METHOD_NOT_FOUND, ServerUnknown, WorkspaceUnknown
 from sidecar.hub.hub import Hub
@@ -111,7 +111,7 @@ class BridgeApi:
         try:
             workspace = self._workspace(request.workspace)
         except WorkspaceUnknown as error:
-            call = CallContext(Visitor(), "tools/call", params, request.workspace, 0, time.perf_counter())
+            call = RequestContext(Visitor(), "tools/call", params, request.workspace, 0, time.perf_counter())
             self._hub.admission.refused(call, error)
             raise
         session = LocalSession(principal=LOCAL)

@@ -161,8 +161,14 @@ class Metrics:
 
     def ended(self, call: CallContext, outcome: str, seconds: float) -> None:
         """Count a client's request that a server was asked for (admission.Observer)."""
-        if call.server:
-            self.call(call.server, call.tool if call.method == "tools/call" else call.method).observe(seconds, outcome)
+        if not call.server:
+            return
+        key = (call.server, call.tool if call.method == "tools/call" else call.method)
+        try:
+            meter = self._meters[key]
+        except KeyError:
+            meter = self.call(*key)
+        meter.observe(seconds, outcome)
 
     def refused(self, call: CallContext, error: SidecarError) -> None:
         """No server's figures have it."""

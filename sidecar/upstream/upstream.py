@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerState, UpstreamState
-from sidecar.admission.context import CallContext, Visitor
+from sidecar.admission.context import CallContext, RequestContext, Visitor
 from sidecar.concurrency.semaphore import Places, places_for
 from sidecar.concurrency.shares import uncontested
 from sidecar.errors import (
@@ -304,8 +304,9 @@ class Upstream:
             ServerUnavailable: it is not ready, and will not be shortly.
         """
         began, gate = time.perf_counter(), self.gate
-        call = call or CallContext(Visitor(), method, params, "", 0, began)
-        call.server, call.deadline, left = self.spec.key, began + timeout, timeout
+        call = call or RequestContext(Visitor(), method, params, "", 0, began)
+        call.asks(self.spec.key, began + timeout)
+        left = timeout
         outcome = "error"
         self.in_flight += 1
         try:

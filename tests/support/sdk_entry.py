@@ -19,7 +19,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import Receive, Scope, Send
 
-from sidecar.admission.context import CallContext
+from sidecar.admission.context import RequestContext
 from sidecar.calls.answered import Answered
 from sidecar.errors import SidecarError
 from sidecar.listener.server import HttpServer, listening
@@ -69,7 +69,7 @@ class SdkEntry:
         try:
             session = client or self._workspace.sessionless
             name, number = self._workspace.name, session.count()
-            call = CallContext(session, ctx.method, params, name, number, time.perf_counter())
+            call = RequestContext(session, ctx.method, params, name, number, time.perf_counter())
             return await relay.answer(session, call, lambda *_: None)
         except Answered as answered:
             raise MCPError(**answered.error) from None
