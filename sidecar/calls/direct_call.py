@@ -78,7 +78,6 @@ class DirectCall(CallContext, Told):
         "began",
         "caller",
         "client",
-        "method",
         "number",
         "params",
         "server",
@@ -86,7 +85,7 @@ class DirectCall(CallContext, Told):
     )
 
     client: DirectCaller
-    method: str
+    method = METHOD
 
     def __init__(self, client: DirectCaller, frame: Frame, route: Route, put: Put) -> None:
         offer = route.offer
@@ -100,7 +99,6 @@ class DirectCall(CallContext, Told):
         self._put = put
         self._gate = offer.upstream.gate
         self._task: asyncio.Task[None] | None = None
-        self.method = METHOD
         self.began = time.perf_counter()
 
     def begin(self, notify: Notify) -> bool:
@@ -116,7 +114,8 @@ class DirectCall(CallContext, Told):
         timeout = offer.timeout(self.tool)
         progress = progress_of(params, notify) if "_meta" in params else None
         declared = client.declared(offer) if client.era == "modern" else None
-        if not connection.ask(self, METHOD, self._sent(), timeout=timeout, on_progress=progress, declared=declared):
+        sent = params if params["name"] == self.tool else {**params, "name": self.tool}
+        if not connection.ask(self, METHOD, sent, timeout=timeout, on_progress=progress, declared=declared):
             self._gate.leave(self, DECLINED)
             admission.decline(self)
             return False
@@ -166,9 +165,10 @@ class DirectCall(CallContext, Told):
 
     def ended(self, outcome: Frame | SidecarError) -> None:
         """The server answered, or will not."""
-        if isinstance(outcome, ConnectionLost) and self._begin_again(outcome):
-            return
-        self._answer(outcome)
+        if not isinstance(outcome, SidecarError):
+            self._answer(outcome)
+        elif not (isinstance(outcome, ConnectionLost) and self._begin_again(outcome)):
+            self._fail(outcome)
 
     def _begin_again(self, lost: ConnectionLost) -> bool:
         """Call the usual way, over the next connection, if that does no harm; whether it was begun."""
@@ -182,9 +182,8 @@ class DirectCall(CallContext, Told):
         return True
 
     async def _again(self, repeated: bool) -> None:
-        outcome: Frame | SidecarError
         try:
-            outcome = await self._offer.upstream.request(
+            frame = await self._offer.upstream.request(
                 METHOD,
                 self._sent(),
                 timeout=max(self.deadline - time.perf_counter(), 0.0),
@@ -194,31 +193,35 @@ class DirectCall(CallContext, Told):
                 repeated=repeated,
             )
         except SidecarError as error:
-            outcome = error
+            self._fail(error)
         except asyncio.CancelledError:
             if self.client.running.get(self._id) is self:  # the hub stops; `cancel` has told otherwise
                 self._end(CANCELLED)
             raise
-        self._answer(outcome)
+        else:
+            self._answer(frame)
 
-    def _answer(self, answer: Frame | SidecarError) -> None:
+    def _fail(self, error: SidecarError) -> None:
+        log_failure(self.workspace, METHOD, self.correlation, error)
+        self._end(error.code)
+        self._put(jsonrpc.error(self._id, eras.error_to_client(self.client.era, error.rpc())))
+
+    def _answer(self, answer: Frame) -> None:
         try:
             result = self._result(answer)
             response, outcome = jsonrpc.result(self._id, result), jsonrpc.outcome_of(result)
         except Answered as answered:
             response, outcome = jsonrpc.error(self._id, answered.error), "error"
         except SidecarError as error:
-            log_failure(self.workspace, METHOD, self.correlation, error)
-            response, outcome = jsonrpc.error(self._id, eras.error_to_client(self.client.era, error.rpc())), error.code
+            self._fail(error)
+            return
         except Exception:
             log.exception("a call failed in the hub", extra={"correlation": self.correlation})
             response, outcome = jsonrpc.error(self._id, dict(HUB_FAILED)), HUB_INTERNAL
         self._end(outcome)
         self._put(response)
 
-    def _result(self, outcome: Frame | SidecarError) -> dict[str, Any]:
-        if isinstance(outcome, SidecarError):
-            raise outcome
+    def _result(self, outcome: Frame) -> dict[str, Any]:
         offer, client = self._offer, self.client
         era = client.era
         if "error" in outcome and (connection := offer.upstream.connection):

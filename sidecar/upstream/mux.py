@@ -59,7 +59,7 @@ class Awaited:
 
 
 class Told(ABC):
-    """A request that no task waits for: `ended` is called with what it ends with, once.
+    """A request that no task waits for: `ended` is called with what it ends with, once. It knows its method.
 
     A subclass has slots for the attributes here: it may be something else besides, which has slots of its own.
     """
@@ -270,7 +270,7 @@ class Mux:
             self._progress.pop(number, None)
             return False
         self._pending[number] = told
-        told._mux, told._number, told.method, told._seconds = self, number, method, timeout
+        told._mux, told._number, told._seconds = self, number, timeout
         told._deadline = self._deadlines.add(told, timeout)
         return True
 
