@@ -177,7 +177,8 @@ class Endpoints:
     ) -> None:
         version = self._hub.config_version
         if try_direct := await self._http.serve(endpoint, scope, receive, send):
-            allowed = functools.partial(self._allowed, principal, version)
+            check = self._allowed if principal.valid_until is None else self._still_allowed
+            allowed = functools.partial(check, principal, version)
             taker = functools.partial(self._try_request, try_direct, allowed, version)
             learn(scope, taker, version, principal.valid_until)
 
@@ -201,9 +202,11 @@ class Endpoints:
         return version == self._hub.config_version and try_direct(body, connection, allowed)
 
     def _allowed(self, principal: Principal, version: int) -> bool:
-        if principal.valid_until is not None and principal.expired:
-            return False
         return version == self._hub.config_version or self._hub.lets_in(principal)
+
+    def _still_allowed(self, principal: Principal, version: int) -> bool:
+        """The same, where the credential ends by itself."""
+        return not principal.expired and self._allowed(principal, version)
 
     def _switched_on(self, principal: Principal) -> list[str]:
         """The workspaces that the principal may know of."""

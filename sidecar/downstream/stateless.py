@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.types import Receive, Scope, Send
 
-from sidecar.admission.admission import error_of
 from sidecar.calls.direct_call import METHOD
 from sidecar.concurrency.cancel_scope import Cut
 from sidecar.downstream.direct_reply import Pings, TryDirect
@@ -30,13 +29,15 @@ if TYPE_CHECKING:
 class Refusing(Protocol):
     """The transport, as far as it refuses requests (`StreamSessions`)."""
 
-    def not_taken(self, error: SidecarError, scope: Scope, workspace: Workspace | None, message: Any) -> None:
-        """Tell the observers of a refused POST."""
-
     async def refuse(
         self, status: int, error: SidecarError, scope: Scope, send: Send, workspace: Workspace | None, message: Any
     ) -> None:
-        """Answer it, too."""
+        """Answer a POST with an error, and tell the observers."""
+
+    async def refuse_request(
+        self, refusal: request_checks.Error, scope: Scope, send: Send, workspace: Workspace | None, frame: Frame
+    ) -> None:
+        """The same for a request whose headers and envelope are not as they must be."""
 
 
 class Stateless:
@@ -44,7 +45,7 @@ class Stateless:
 
     def __init__(self, settings: Settings, pings: Pings, transport: Refusing) -> None:
         self._settings = settings
-        self._refuse, self._told = transport.refuse, transport.not_taken
+        self._refuse, self._refuse_request = transport.refuse, transport.refuse_request
         self._running: set[Cut] = set()
         self._calls = StatelessCalls(pings, settings.max_body_bytes)
 
@@ -71,8 +72,7 @@ class Stateless:
         elif "id" not in frame:
             await self._notified(scope, send)
         elif (refusal := _refusal(workspace, frame, scope)) is not None:
-            self._told(error_of(refusal), scope, workspace, message)
-            await _respond(send, jsonrpc.error(frame["id"], refusal))
+            await self._refuse_request(refusal, scope, send, workspace, frame)
         else:
             address = _address(scope)
             request = ModernRequest(workspace.sessionless, frame["params"], address, principal_of(scope))

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from starlette.types import Scope, Send
 
-from sidecar.admission.admission import Admission
+from sidecar.admission.admission import Admission, error_of
 from sidecar.admission.context import ANONYMOUS, RequestContext, Visitor
 from sidecar.calls import direct_call
 from sidecar.calls.request import Notify
 from sidecar.concurrency.cancel_scope import Cut, Running
 from sidecar.downstream.event_stream import PING
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
-from sidecar.listener.asgi import respond_error
+from sidecar.listener import request_checks
+from sidecar.listener.asgi import respond, respond_error
 from sidecar.listener.auth import principal_of
-from sidecar.protocol import jsonrpc
+from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame, Put
 from sidecar.protocol.eras import Era
 from sidecar.sessions.session import Session
@@ -225,6 +226,14 @@ class StreamSessions(Generic[S]):
         """Answer such a POST with its error."""
         self.not_taken(error, scope, workspace, message, session_id)
         await respond_error(send, status, error)
+
+    async def refuse_request(
+        self, refusal: request_checks.Error, scope: Scope, send: Send, workspace: Workspace | None, frame: Frame
+    ) -> None:
+        """Answer a request with a JSON-RPC error, which has an HTTP status of its own, and tell the observers."""
+        self.not_taken(error_of(refusal), scope, workspace, frame)
+        response = jsonrpc.error(frame["id"], refusal)
+        await respond(send, request_checks.status_of(response), codec.dumps(response), b"application/json")
 
     def find(self, session_id: str, workspace: Workspace | None) -> S:
         """A session of the workspace (none for a key that has no session there). Raises SessionUnknown."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
-from sidecar.admission.admission import Admission, error_of
+from sidecar.admission.admission import Admission
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.cancel_scope import Cut
@@ -273,7 +273,7 @@ class HttpTransport(StreamSessions[HttpSession]):
 
     async def _post(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> str:
         """One message of a session, or the handshake that begins one; the id of its session, if calls may follow."""
-        message = None
+        session_id, message = header(scope, b"mcp-session-id").decode("latin-1"), None
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
             message = parse(body)
@@ -285,17 +285,14 @@ class HttpTransport(StreamSessions[HttpSession]):
                 return ""
             frame = jsonrpc.validate(message)
             if (refusal := request_checks.enveloped(frame, scope)) is not None:
-                self.not_taken(error_of(refusal), scope, endpoint.workspace, message)
-                response = jsonrpc.error(frame["id"], refusal)
-                await respond(send, request_checks.status_of(response), codec.dumps(response), b"application/json")
-            elif frame.get("method") == "initialize" and "id" in frame and not header(scope, b"mcp-session-id"):
+                await self.refuse_request(refusal, scope, send, endpoint.workspace, frame)
+            elif frame.get("method") == "initialize" and "id" in frame and not session_id:
                 await self._greet(endpoint, frame, scope, send)
             else:
                 session, streams = self._named(scope, endpoint), request_checks.prefers_stream(header(scope, b"accept"))
                 await self._serve(session, frame, receive, send, streams)
                 return "" if streams else session.id
         except SidecarError as error:
-            session_id = header(scope, b"mcp-session-id").decode("latin-1")
             await self.refuse(error.status, error, scope, send, endpoint.workspace, message, session_id)
         return ""
 
