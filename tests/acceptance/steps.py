@@ -56,7 +56,7 @@ def mocks(hub: Hub) -> dict[int, dict[str, str]]:
     return found
 
 
-async def until(probe: Callable[[], Awaitable[T]], wanted: Callable[[T], object], timeout: float = 45) -> T:
+async def until(probe: Callable[[], Awaitable[T]], wanted: Callable[[T], object], timeout: float = 100) -> T:
     """Look again and again, where no event tells; the first value that is as wanted. Raises TimeoutError."""
     deadline = time.monotonic() + timeout
     while not wanted(value := await probe()):

@@ -37,7 +37,7 @@ async def hub() -> AsyncIterator[Sidecar]:
         yield running
 
 
-async def state(hub: Sidecar, key: str, wanted: str, timeout: float = 45) -> ServerStatus:
+async def state(hub: Sidecar, key: str, wanted: str, timeout: float = 100) -> ServerStatus:
     """Wait for a server's state."""
 
     def reached(status: Status) -> bool:

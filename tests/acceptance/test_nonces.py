@@ -25,10 +25,7 @@ from tests.support.fake_server import FakeChannel, FakeServer, RpcError, text, u
 from tests.support.inprocess import World, space, world
 from tests.support.peers import Transport
 
-pytestmark = [
-    pytest.mark.timeout(120),
-    pytest.mark.filterwarnings(f"ignore::{MCPDeprecationWarning.__module__}.MCPDeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings(f"ignore::{MCPDeprecationWarning.__module__}.MCPDeprecationWarning")
 
 SESSIONS, CALLS = 20, 200
 EACH = CALLS // SESSIONS

@@ -22,7 +22,7 @@ from tests.support.yamcp import ROOT
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 KINDS: list[tuple[Transport, Era]] = [("sse", "legacy"), ("http", "legacy"), ("sse", "modern"), ("http", "modern")]
-IDLE = 0.5
+IDLE = 1.0
 """Seconds after which a Streamable HTTP session without a request ends here."""
 GROWTH = 4 * 2**20
 """Bytes that 200 sessions may leave behind: 20 KB each would be a leak that nobody could overlook in a day."""

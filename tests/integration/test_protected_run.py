@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from bridge.keys import token_hash
-from hubctl.run.supervisor import process_states
+from hubctl.run.supervisor import process_states, seconds_since_start
 from tests.integration.test_run import yamcp_ui
 from tests.support.run import Run, prepared
 
@@ -40,13 +40,13 @@ async def ask(hub: Run, token: str | None, workspace: str = "demo") -> int:
     headers = {"Accept": "application/json, text/event-stream"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    async with httpx2.AsyncClient(transport=transport, base_url="http://hub", timeout=45) as http:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://hub", timeout=100) as http:
         return (await http.post(f"/mcp/{workspace}", json=INITIALIZE, headers=headers)).status_code
 
 
 async def until(hub: Run, token: str, status: int) -> None:
     """Wait until a token is answered so."""
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(100):
         while await ask(hub, token) != status:  # noqa: ASYNC110 (no event tells of it)
             await asyncio.sleep(0.05)
 
@@ -126,7 +126,7 @@ async def test_a_given_token_is_in_no_process_log_or_file(hub: Run) -> None:
     assert [await ask(hub, one) for one in (None, TOKEN)] == [401, 200]
     socket = str(hub.root / "run" / "yamcp-ui.sock")
     for attempt in range(2):
-        async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=socket), timeout=45) as http:
+        async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=socket), timeout=100) as http:
             told = (await http.get("http://localhost/")).json()["env"]
         assert told["PORT"] == socket
         assert not [name for name in told if name.startswith(("HUB_", "YAMCP_HUB_"))]
@@ -142,6 +142,9 @@ async def test_a_given_token_is_in_no_process_log_or_file(hub: Run) -> None:
     assert not [name for process in servers for name in process.environ() if name.startswith("HUB_")]
     states = str(await asyncio.to_thread(process_states, hub.root / "run"))
     assert TOKEN not in states
+    ages = [await asyncio.to_thread(seconds_since_start, hub.root / "run", name) for name in ("sidecar", "none")]
+    assert ages[0] is not None
+    assert ages[1] is None
     await ended(hub)
     assert TOKEN not in hub.text
     assert files(hub, TOKEN) == set()
@@ -179,7 +182,7 @@ async def test_named_keys_open_what_they_are_for_until_they_are_revoked(hub: Run
     file.write_bytes(good[:-5])
     await until(hub, laptop["token"], 401)
     assert await ask(hub, TOKEN) == 200
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(100):
         while "KEYS_UNUSABLE" not in (await hub.hubctl("doctor", "--json"))[1]:
             pass
     assert (await hub.hubctl("keys"))[2].startswith("KEYS_FILE_BROKEN: ")

@@ -120,7 +120,7 @@ async def test_killing_one_never_stops_another(hub: Run) -> None:
             after = await hub.running(*before)
         assert {one for one in before if before[one] != after[one]} == {name}
         before = after
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(100):
         while (await hub.hubctl("health"))[0] != 0:  # noqa: ASYNC110 (no event tells of it)
             await asyncio.sleep(0.1)
     code, out, _ = await hub.hubctl("doctor")
@@ -142,7 +142,7 @@ async def test_yamcp_ui_has_the_hubs_files_and_nothing_else_of_it(hub: Run) -> N
     await hub.until("There is no workspace yet")
     url = "http://localhost/"
     transport = httpx2.AsyncHTTPTransport(uds=str(hub.root / "run" / "yamcp-ui.sock"))
-    async with httpx2.AsyncClient(transport=transport, timeout=45) as http:
+    async with httpx2.AsyncClient(transport=transport, timeout=100) as http:
         told = (await http.get(url)).json()
         listening = {
             each.laddr.port
@@ -211,7 +211,7 @@ async def test_at_a_real_terminal(hub: Run) -> None:
     os.close(theirs)
     text = b""
     try:
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(100):
             while b"Streamable HTTP" not in text:
                 text += await loop.run_in_executor(None, os.read, ours, 65536)
             assert b"\x1b[32mready\x1b[0m" in text

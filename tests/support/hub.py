@@ -197,7 +197,7 @@ class Hub:
         own = {process.pid for process in self._processes.values()}
         return [process for process in self.processes() if process.pid not in own]
 
-    async def wait_gone(self, timeout: float = 30) -> list[psutil.Process]:
+    async def wait_gone(self, timeout: float = 100) -> list[psutil.Process]:
         """Wait until no child is left; returns those that are there at the timeout."""
         deadline = time.monotonic() + timeout
         while (left := self.children()) and time.monotonic() < deadline:  # noqa: ASYNC110 (no event tells of it)
@@ -242,13 +242,13 @@ class Hub:
 
     async def status(self) -> Status:
         """The sidecar's status, asked for now."""
-        return await self.actual.request(ReadStatus(), timeout=45)
+        return await self.actual.request(ReadStatus(), timeout=100)
 
     async def server(self, key: str) -> ServerStatus:
         """The status of one server. Raises StopIteration when there is none."""
         return next(server for server in (await self.status()).servers if server.key == key)
 
-    async def wait_status(self, wanted: Callable[[Status], bool], what: str, timeout: float = 45) -> Status:
+    async def wait_status(self, wanted: Callable[[Status], bool], what: str, timeout: float = 100) -> Status:
         """Wait until the status is as wanted. Raises TimeoutError, AssertionError when a process has ended."""
         last: Status | None = None
         try:
@@ -267,7 +267,7 @@ class Hub:
         except TimeoutError:
             raise TimeoutError(f"not within {timeout} s: {what}; last {last}\n{self._tails()}") from None
 
-    async def wait_applied(self, snapshot: SnapshotId, timeout: float = 45) -> Status:
+    async def wait_applied(self, snapshot: SnapshotId, timeout: float = 100) -> Status:
         """Wait until this snapshot, or a newer one, is applied."""
         return await self.wait_status(
             lambda status: status.applied is not None and not snapshot.newer_than(status.applied),
@@ -275,7 +275,7 @@ class Hub:
             timeout,
         )
 
-    async def wait_settled(self, timeout: float = 45) -> Status:
+    async def wait_settled(self, timeout: float = 100) -> Status:
         """Let the adapter read the files now, and wait until what they say is applied and no server is starting."""
         self._alive()
         snapshot = (await self.desired.request(Reload(), timeout=timeout)).snapshot
@@ -285,7 +285,7 @@ class Hub:
 
         return await self.wait_status(settled, "settled", timeout)
 
-    async def wait_front(self, timeout: float = 45) -> None:
+    async def wait_front(self, timeout: float = 100) -> None:
         """Wait until the front finds that all is well."""
         async with asyncio.timeout(timeout):
             while True:
@@ -295,7 +295,7 @@ class Hub:
                         return
                 await asyncio.sleep(0.05)
 
-    async def wait_event(self, wanted: Callable[[Event], bool], since: int, timeout: float = 45) -> float:
+    async def wait_event(self, wanted: Callable[[Event], bool], since: int, timeout: float = 100) -> float:
         """Wait for an event, `events[since]` or later; returns when it arrived. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             while True:

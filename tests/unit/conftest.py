@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 PROCESSES = ("subprocess.Popen", "os.fork", "os.exec", "os.posix_spawn", "os.system")
@@ -18,8 +19,12 @@ _seen: set[str] = set()
 
 
 def pytest_configure() -> None:
-    """Watch from now on; Python cannot take an audit hook away."""
+    """Watch from now on; Python cannot take an audit hook away. Properties have no deadline: machines are busy."""
     sys.addaudithook(_note)
+    hypothesis.settings.register_profile(
+        "busy", hypothesis.settings(), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("busy")
 
 
 def _note(event: str, args: tuple[Any, ...]) -> None:

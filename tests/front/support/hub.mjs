@@ -15,7 +15,7 @@ export const PYTHON = join(ROOT, '.venv/bin/python');
 const MOCK = join(ROOT, 'demo_servers/mock/server.py');
 const FRONT = join(ROOT, 'front/server/main.mjs');
 const POLL = 50; // ms between looks while a hub starts, before there is an event to wait for
-const PATIENCE = 30_000; // ms
+const PATIENCE = 90_000; // ms
 
 /** @typedef {'adapter'|'sidecar'|'front'} Name */
 /** @typedef {Record<string, unknown>} Entry  one of providers.json */

@@ -39,8 +39,8 @@ class Place:
     async def ended(self) -> None:
         """End the front; all that it passed on has arrived."""
         self.front.terminate()
-        await asyncio.wait_for(self.front.wait(), 45)
-        await asyncio.wait_for(self.recorder.drained(), 45)
+        await asyncio.wait_for(self.front.wait(), 100)
+        await asyncio.wait_for(self.recorder.drained(), 100)
 
 
 @contextlib.asynccontextmanager

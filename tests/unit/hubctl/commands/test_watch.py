@@ -198,6 +198,45 @@ async def test_a_sidecar_that_does_not_answer_is_told_of_once(tmp_path: Path, mo
 
 
 @pytest.mark.outside
+async def test_a_sidecar_that_starts_slowly_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its process is young it is starting, whatever the machine needs for it; then it is in trouble."""
+    monkeypatch.setattr("hubctl.commands.watch.ANSWER", 0.05)
+    ages = {"sidecar": 12.0}
+    monkeypatch.setattr("hubctl.commands.watch.seconds_since_start", lambda _, name: ages[name])
+    monkeypatch.setattr("hubctl.commands.watch.Watcher.pause", lambda _: 0.01)
+    out, task = watching(CannedHub(settings(tmp_path)), settle=0)
+    text = await out.until("the sidecar is still starting")
+    assert "does not answer" not in text
+    ages["sidecar"] = 61.0
+    text = await out.until("does not answer")
+    assert (text.count("still starting"), text.count("does not answer")) == (1, 1)
+    await ended(task)
+
+
+@pytest.mark.outside
+async def test_in_a_container_no_address_is_told_that_may_be_wrong(
+    hub: CannedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its port is published, only the user knows: paths are told, unless HUB_PUBLIC_URL says the address."""
+    monkeypatch.setenv("YAMCP_HUB_IMAGE", "true")
+    base = f"http://127.0.0.1:{hub.settings.port}"
+    urls = {"sse_url": f"{base}/mcp/w/sse", "http_url": f"{base}/mcp/w"}
+    hub.status = status([workspace("w", "time", **urls)], [server("time")])
+    out, task = watching(hub)
+    text = await out.until("Streamable HTTP")
+    assert f"Open the address at which port {hub.settings.port} of the container is published" in text
+    assert "SSE              /mcp/w/sse\n" in text
+    assert "127.0.0.1" not in text
+    await ended(task)
+    hub.settings = hub.settings.model_copy(update={"public_url": "https://hub.example"})
+    out, task = watching(hub)
+    text = await out.until("Streamable HTTP")
+    assert "Open https://hub.example/\n" in text
+    assert f"SSE              {base}/mcp/w/sse" in text
+    await ended(task)
+
+
+@pytest.mark.outside
 async def test_for_scripts_each_change_is_the_whole_status(hub: CannedHub) -> None:
     """One JSON line a change, nothing for people."""
     hub.status = one("ready")

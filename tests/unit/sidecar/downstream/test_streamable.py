@@ -93,7 +93,7 @@ class Client:
 @contextlib.asynccontextmanager
 async def client_of(hub: World, greet: bool = True, name: str = "w") -> AsyncIterator[Client]:
     """A client, greeted."""
-    async with httpx2.AsyncClient(timeout=45) as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         client = Client(http, f"{hub.base}/mcp/{name}")
         if greet:
             await client.greet()
