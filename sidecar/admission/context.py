@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bridge.keys import Principal
-from sidecar.concurrency.shares import HUB, Caller
+from sidecar.concurrency.shares import HUB_CALLER, Caller
 from sidecar.protocol import eras
 from sidecar.protocol.jsonrpc import as_dict
 
@@ -37,7 +37,7 @@ class Visitor:
     principal: Principal = LOCAL
     transport: str = "bridge"
     id: str = ""
-    caller: Caller = HUB
+    caller: Caller = HUB_CALLER
 
     def correlation(self, number: int) -> str:
         """None: it has no session whose requests could be counted."""

@@ -19,13 +19,13 @@ from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL, Notify, log_failure,
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.features import uris
 from sidecar.protocol import codec, eras, jsonrpc
-from sidecar.protocol.channel import Frame, Put
+from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.upstream import asking
 from sidecar.upstream.mux import BY_CLIENT, Told
 
 if TYPE_CHECKING:
     from sidecar.admission.admission import Admission
-    from sidecar.concurrency.cancel_scope import Running
+    from sidecar.concurrency.cancel_scope import Cancellable
     from sidecar.routing.view import Offer, Route
     from sidecar.workspaces.workspace import Workspace
 
@@ -40,7 +40,7 @@ class DirectCaller(Client, Protocol):
     era: eras.Era
     """That of the calls that may take the direct way."""
     admission: Admission
-    running: dict[int | str, Running]
+    running: dict[int | str, Cancellable]
     workspace: Workspace
 
     @property
@@ -87,7 +87,7 @@ class DirectCall(CallContext, Told):
     client: DirectCaller
     method = METHOD
 
-    def __init__(self, client: DirectCaller, frame: Frame, route: Route, put: Put) -> None:
+    def __init__(self, client: DirectCaller, frame: Frame, route: Route, put: SendFrame) -> None:
         offer = route.offer
         self.client = client
         self.caller = client.caller
@@ -266,7 +266,7 @@ def may_begin(session: DirectCaller, frame: Frame) -> bool:
     )
 
 
-def begin(session: DirectCaller, frame: Frame, notify: Notify, put: Put) -> bool:
+def begin(session: DirectCaller, frame: Frame, notify: Notify, put: SendFrame) -> bool:
     """Send a call, of which nothing stands against it, if it can go to its server at once; its response is `put` later.
 
     False where it cannot: then nothing has happened.

@@ -22,7 +22,7 @@ from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
 from sidecar.hub.hub import Hub
-from sidecar.hub.key_workspaces import HUBS_OWN
+from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, not_allowed, respond, respond_error
 from sidecar.listener.auth import OPEN_PATH, principal_of
@@ -128,7 +128,7 @@ class Endpoints:
             await self._refuse(404, self._off(workspace, principal), workspace.name, scope, send)
         elif _opens_session(scope, rest) and (full := self._full(principal)):
             await self._refuse(full.status, full, workspace.name, scope, send)
-        elif principal.id in HUBS_OWN:
+        elif principal.id in SHARED_PRINCIPALS:
             await self._serve(workspace, rest, principal, scope, receive, send)
         else:
             await self._serve_key(workspace, rest, principal, scope, receive, send)
@@ -142,7 +142,7 @@ class Endpoints:
     def _full(self, principal: Principal) -> TooManySessions | None:
         """Why the principal may open no further session now, if so."""
         try:
-            self._hub.admit("" if principal.id in HUBS_OWN else principal.id)
+            self._hub.admit("" if principal.id in SHARED_PRINCIPALS else principal.id)
         except TooManySessions as error:
             return error
         return None

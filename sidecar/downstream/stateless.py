@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from starlette.types import Receive, Scope, Send
 
 from sidecar.calls.direct_call import METHOD
-from sidecar.concurrency.cancel_scope import Cut
+from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream.direct_reply import Pings, TryDirect
 from sidecar.downstream.reply import Reply
 from sidecar.downstream.stateless_calls import StatelessCaller, StatelessCalls
@@ -46,11 +46,11 @@ class Stateless:
     def __init__(self, settings: Settings, pings: Pings, transport: Refusing) -> None:
         self._settings = settings
         self._refuse, self._refuse_request = transport.refuse, transport.refuse_request
-        self._running: set[Cut] = set()
+        self._running: set[CancelScope] = set()
         self._calls = StatelessCalls(pings, settings.max_body_bytes)
 
     def end(self) -> None:
-        """Cut all requests under way."""
+        """Cancel all requests under way."""
         for cut in self._running:
             cut.cancel()
         self._calls.end()
@@ -101,7 +101,7 @@ class Stateless:
     async def _answer(
         self, endpoint: Endpoint, request: ModernRequest, frame: Frame, receive: Receive, send: Send
     ) -> None:
-        cut = Cut()
+        cut = CancelScope()
         reply = Reply(receive, send, cut, self._settings.ping_interval, leaves=True)
         relayed = endpoint.relay.takes(frame["method"], modern=True)
         self._running.add(cut)

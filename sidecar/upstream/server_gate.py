@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sidecar.concurrency.semaphore import Places
+from sidecar.concurrency.semaphore import Semaphore
 
 if TYPE_CHECKING:
     from sidecar.admission.context import CallContext
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 class ServerGate:
     """An `admission.Gate` for requests to one server; who has to wait is served in turn. `server` is its key."""
 
-    __slots__ = ("_server", "places")
+    __slots__ = ("_server", "semaphore")
 
-    def __init__(self, places: Places, server: str) -> None:
-        self.places = places
+    def __init__(self, semaphore: Semaphore, server: str) -> None:
+        self.semaphore = semaphore
         self._server = server
 
     def try_enter(self, call: CallContext) -> bool:
         """Take a place, if one is free for the caller."""
-        return self.places.take(call.caller.key)
+        return self.semaphore.try_acquire(call.caller.key)
 
     async def enter(self, call: CallContext) -> None:
         """Take a place as soon as it is the caller's turn.
@@ -32,8 +32,8 @@ class ServerGate:
             ServerBusy: too many requests of the caller wait already.
         """
         left = max(round(call.deadline - time.perf_counter(), 3), 0.0)
-        await self.places.wait_for(left, call.caller, self._server)
+        await self.semaphore.acquire_within(left, call.caller, self._server)
 
     def leave(self, call: CallContext, outcome: str) -> None:
         """Leave the place to whose turn it is."""
-        self.places.give_back(call.caller.key)
+        self.semaphore.release(call.caller.key)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerState, UpstreamState
 from sidecar.admission.context import CallContext, RequestContext, Visitor
-from sidecar.concurrency.semaphore import Places, places_for
+from sidecar.concurrency.semaphore import Semaphore, semaphore_for
 from sidecar.concurrency.shares import uncontested
 from sidecar.errors import (
     ConnectionLost,
@@ -160,12 +160,12 @@ class Upstream:
             self.gate = self._gate()
 
     def _gate(self) -> ServerGate:
-        return ServerGate(places_for(self.spec.settings, self._contested), self.spec.key)
+        return ServerGate(semaphore_for(self.spec.settings, self._contested), self.spec.key)
 
     @property
-    def places(self) -> Places:
+    def semaphore(self) -> Semaphore:
         """How many requests may be under way at it."""
-        return self.gate.places
+        return self.gate.semaphore
 
     async def _connect_once(self) -> SidecarError | None:
         """One connection from open to close; returns why it ended, or None if it was asked to."""
