@@ -27,7 +27,7 @@ from bridge.memory import MemoryBridge
 from bridge.models import Call
 from bridge.server import BridgeServer
 from bridge.sockets import ZMQ
-from sidecar.observe.log_buffer import LogRing
+from sidecar.observe.log_buffer import LogBuffer
 from sidecar.workspaces import starting
 from tests.support.admission import SHUT, Door, Seen, Watcher
 from tests.support.fake_server import FakeServer, text, until, within
@@ -139,7 +139,7 @@ async def by_task(at: Place, transport: Any) -> AsyncIterator[Answers]:
 @contextlib.asynccontextmanager
 async def bridged(at: Place, address: str, transport: Any) -> AsyncIterator[None]:
     """The sidecar's end of the bridge."""
-    ring = LogRing(JsonFormatter("sidecar"), lambda _: None)
+    ring = LogBuffer(JsonFormatter("sidecar"), lambda _: None)
     server = BridgeServer(address, at.ways.hub.api(ring).handlers(), session="s", transport=transport)
     serving_it = asyncio.create_task(server.serve())
     try:
