@@ -28,6 +28,7 @@ ORDER = {
         "protocol",
         "features",
         "concurrency",
+        "admission",
         "observe",
         "spawner",
         "large",
