@@ -319,7 +319,7 @@ async def test_batches_of_other_revisions(hub: World) -> None:
             client.headers |= headers
             response = await batch(client, {"id": 1, "method": "ping"})
             assert (response.status_code, response.json()["error"]["data"]["code"]) == (400, "MESSAGE_INVALID")
-            assert "revision 2025-03-26 and in no other" in response.json()["error"]["message"]
+            assert "only revision 2025-03-26" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("version", [None, "2025-03-26", LEGACY])
