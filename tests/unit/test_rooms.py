@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "hubctl": {"bridge"},
     "yamcp_ui_adapter": {"bridge"},
     "demo_servers": set(),
+    "acceptor": set(),
 }
 """The top-level packages, and which of them each may import beside itself."""
 OTHERS = {"tests", "bench"}
@@ -26,6 +27,7 @@ ORDER = {
     "hubctl": ["errors", "render", "context", "lookup", "run", "stdio", "commands", "main", "__main__"],
     "yamcp_ui_adapter": ["errors", "format", "files", "edit", "keys", "desired", "seed", "app", "__main__"],
     "demo_servers": ["toolkit", "notes clock mock"],
+    "acceptor": ["loop log peek refusals clients", "handover relay returns", "app", "__main__"],
 }
 """Modules and folders directly below a package: each may import what stands before it, and what stands beside it."""
 FRONT = ROOT / "front"
@@ -122,11 +124,12 @@ def test_every_package_has_its_rule() -> None:
     assert packages - {"tests", "bench"} == set(MAY_IMPORT)
 
 
-@pytest.mark.parametrize("module", modules_of("demo_servers"))
-def test_demo_servers_need_the_standard_library_alone(module: str) -> None:
-    """They run with any Python, without an installation (ADR 6)."""
-    used = {name.partition(".")[0] for name in imported(modules_of("demo_servers")[module])}
-    assert used <= {*sys.stdlib_module_names, "demo_servers"}
+@pytest.mark.parametrize("module", [*modules_of("demo_servers"), *modules_of("acceptor")])
+def test_some_need_the_standard_library_alone(module: str) -> None:
+    """Demo servers run with any Python, without an installation (ADR 6); the acceptor is to start at once (ADR 24)."""
+    package = module.partition(".")[0]
+    used = {name.partition(".")[0] for name in imported(modules_of(package)[module])}
+    assert used <= {*sys.stdlib_module_names, package}
 
 
 @pytest.mark.parametrize("package", ORDER)
@@ -142,7 +145,7 @@ def test_imports_go_down(package: str) -> None:
             assert layer(target) <= layer(module), f"{module} imports {target}"
 
 
-@pytest.mark.parametrize("package", ["bridge", "hubctl", "yamcp_ui_adapter", "demo_servers"])
+@pytest.mark.parametrize("package", ["bridge", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor"])
 def test_no_circle_of_imports(package: str) -> None:
     """Imports under TYPE_CHECKING count."""
     assert circle(own_imports(package)) == []
