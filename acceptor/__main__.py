@@ -70,7 +70,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sidecar", required=True, help="Unix socket that the sidecar takes connections at")
     parser.add_argument("--front", required=True, help="Unix socket that the front listens on")
     parser.add_argument("--own", required=True, help="Unix socket that the sidecar gives connections back at")
-    parser.add_argument("--trusted", nargs="*", default=[], help="networks of trusted proxies")
+    parser.add_argument("--trusted", action="append", default=[], help="network of trusted proxies; may be repeated")
     parser.add_argument("--log-level", choices=LEVELS, default="info")
     return parser.parse_args(arguments)
 

@@ -252,7 +252,9 @@ def fields_of(model: type[Model]) -> str:
 def replaced(text: str, header: str, rows: list[str]) -> str:
     """The text with other rows in its first table of that header. Raises ValueError when there is none."""
     lines = text.splitlines()
-    start = lines.index(f"| {header} |") + 2
+    if (row := f"| {header} |") not in lines:
+        raise ValueError(f"there is no table with the header {header!r}")
+    start = lines.index(row) + 2
     end = next((at for at in range(start, len(lines)) if not lines[at].startswith("|")), len(lines))
     return "\n".join([*lines[:start], *rows, *lines[end:]]) + "\n"
 

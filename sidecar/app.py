@@ -18,29 +18,29 @@ from bridge.server import BridgeServer, Publisher
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
-from sidecar.auth import Gate
-from sidecar.bridge_api import BridgeApi
+from sidecar.calls.fastmcp_server import warm_up
 from sidecar.channels.connections import Connections
-from sidecar.connector import Connector
 from sidecar.containers.service import Containers, hub_name
-from sidecar.endpoints import Endpoints
-from sidecar.fastmcp_server import warm_up
-from sidecar.fingerprint import fingerprint
-from sidecar.history import Recorder
-from sidecar.http_server import HttpServer, listening
-from sidecar.hub import Hub
+from sidecar.downstream.router import Endpoints
+from sidecar.downstream.sse import SseTransport
+from sidecar.downstream.streamable import HttpTransport
+from sidecar.hub.bridge_api import BridgeApi
+from sidecar.hub.hub import Hub
+from sidecar.hub.reconciler import Reconciler
+from sidecar.hub.status import StatusReporter
 from sidecar.large.reader import LargeReader
+from sidecar.listener.auth import Gate
+from sidecar.listener.public_port import PublicPort
+from sidecar.listener.server import HttpServer, listening
 from sidecar.local_key import load_key
-from sidecar.logring import SERVER_LOGGER, ChatterLimit, LogRing
-from sidecar.metrics import Metrics
-from sidecar.pool import Pool
-from sidecar.public_port import PublicPort
-from sidecar.reconciler import Reconciler
-from sidecar.redact import Redactor
+from sidecar.observe.call_history import Recorder
+from sidecar.observe.log_buffer import SERVER_LOGGER, ChatterLimit, LogRing
+from sidecar.observe.metrics import Metrics
+from sidecar.observe.redaction import Redactor
 from sidecar.spawner.client import Spawner
-from sidecar.sse import SseTransport
-from sidecar.status import StatusReporter
-from sidecar.streamable import HttpTransport
+from sidecar.upstream.connector import Connector
+from sidecar.upstream.fingerprint import fingerprint
+from sidecar.upstream.pool import Pool
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ UpstreamState = Literal["starting", "ready", "backoff", "failed", "stopped"]
 ServerState = Literal["starting", "ready", "degraded", "backoff", "failed", "stopped"]
 """`degraded`: ready, but something of it is not served."""
 WorkspaceState = Literal["ready", "degraded", "starting", "failed", "empty", "off"]
-"""docs/states.md says what each means; `sidecar/workspace_state.py` decides."""
+"""docs/states.md says what each means; `sidecar/workspaces/workspace_state.py` decides."""
 
 
 class ServerStatus(Model):

@@ -137,7 +137,7 @@ def programs(settings: Settings, node: str, listener: int | None = None) -> dict
     directory = settings.yamcp_ui_dir
     return {
         "YAMCP_HUB_ACCEPTOR": "false" if listener is None else "true",
-        "YAMCP_HUB_ACCEPTOR_COMMAND": "none" if listener is None else shlex.join(acceptor(settings, listener)),
+        "YAMCP_HUB_ACCEPTOR_COMMAND": shlex.join([*acceptor(settings), "--listener", str(listener)]),
         "YAMCP_HUB_FRONT": shlex.join([node, str(FRONT)]),
         "YAMCP_HUB_UI": "true" if directory else "false",
         "YAMCP_HUB_UI_DIR": str(directory or "/"),
@@ -145,16 +145,18 @@ def programs(settings: Settings, node: str, listener: int | None = None) -> dict
     }
 
 
-def acceptor(settings: Settings, listener: int) -> list[str]:
-    """The words that start the acceptor."""
-    words = [sys.executable, "-P", "-m", "acceptor", "--listener", str(listener), "--log-level", settings.log_level]
+def acceptor(settings: Settings) -> list[str]:
+    """The words that start the acceptor, but for where it listens."""
+    words = [sys.executable, "-P", "-m", "acceptor", "--log-level", settings.log_level]
     places = {
         "--sidecar": settings.handover_socket,
         "--front": settings.front_socket,
         "--own": settings.acceptor_socket,
     }
     words += [str(word) for pair in places.items() for word in pair]
-    return [*words, "--trusted", *trusted] if (trusted := listed(settings.trusted_proxies)) else words
+    for network in listed(settings.trusted_proxies):
+        words += ["--trusted", network]
+    return words
 
 
 def forget_token(variables: MutableMapping[str, str]) -> None:

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from sidecar.channel import Frame, OnFrame
 from sidecar.channels.connections import RemoteClient
 from sidecar.channels.sessions import CHECK_ID, Verdict, check_of, denies_session
 from sidecar.channels.web import failure, place
 from sidecar.errors import ConnectionLost, SidecarError
+from sidecar.protocol.channel import Frame, OnFrame
 
 log = logging.getLogger(__name__)
 for _chatty in ("httpx2", "httpcore2"):  # they write URLs at INFO, and headers at DEBUG

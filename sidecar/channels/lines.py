@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from sidecar.channel import Frame
 from sidecar.channels import messages
-from sidecar.large.values import LARGE, Pieces
+from sidecar.protocol.channel import Frame
+from sidecar.protocol.large_values import LARGE, Pieces
 
 HEAD = 64 * 1024
 """Bytes at the beginning of a line over the limit that are kept; and `END` at its end."""

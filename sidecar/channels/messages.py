@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from sidecar import codec
-from sidecar.channel import Frame, Unread
 from sidecar.errors import AnswerInvalid, SidecarError
+from sidecar.protocol import codec
+from sidecar.protocol.channel import Frame, Unread
 
 SCANNED = 64 * 1024
 """Bytes at the beginning that are looked through for an id; and `TAIL` at the end, where JavaScript writes it."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from sidecar.channel import Frame, OnFrame, Unread
 from sidecar.channels import messages
 from sidecar.channels.lines import Lines, LineTooLong, begins_json, frames_of
 from sidecar.channels.messages import instead, left_open
 from sidecar.errors import OutputTooLarge, SidecarError
 from sidecar.large.process import JSON
 from sidecar.large.reader import Message, ReadLarge, in_process
-from sidecar.large.values import LARGE, Pieces
+from sidecar.protocol.channel import Frame, OnFrame, Unread
+from sidecar.protocol.large_values import LARGE, Pieces
 
 LONGEST_OPENING = 64 * 1024
 """Bytes of the first line of a message over several lines."""

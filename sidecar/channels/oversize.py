@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
-from sidecar.large.values import LARGE, Pieces
+from sidecar.protocol.large_values import LARGE, Pieces
 
 LARGE_EVENT = "yamcp-hub-large"
 """The name of what stands for a large event in the stream."""

@@ -14,13 +14,13 @@ from typing import Any, Self, cast
 
 import httpx2
 
-from sidecar.channel import Frame
 from sidecar.channels.oversize import LARGE_EVENT, PATIENCE, EndlessEvent, cut
 from sidecar.channels.web import frames_of_large, keep_alive, parse, place
 from sidecar.errors import AnswerTooLarge, HandshakeFailed
 from sidecar.large.process import EVENT
 from sidecar.large.reader import ReadLarge, in_process
-from sidecar.large.values import LARGE, Pieces
+from sidecar.protocol.channel import Frame
+from sidecar.protocol.large_values import LARGE, Pieces
 
 MAX_MESSAGE = 64 * 1024 * 1024
 """Bytes of the longest message: the body of a JSON answer, or one server-sent event."""

@@ -11,7 +11,6 @@ import httpx2
 import orjson
 
 from bridge.models import RemoteLaunch
-from sidecar.channel import Channel, OnFrame
 from sidecar.channels.connections import Connections
 from sidecar.channels.reading import error_body, events
 from sidecar.channels.sse import STREAM_HEADERS, open_sse
@@ -34,8 +33,9 @@ from sidecar.channels.web import (
     streaming,
 )
 from sidecar.channels.websocket import open_websocket
-from sidecar.era import LEGACY_VERSION
 from sidecar.errors import HandshakeFailed, SidecarError, Unreachable
+from sidecar.protocol.channel import Channel, OnFrame
+from sidecar.protocol.eras import LEGACY_VERSION
 from sidecar.version import VERSION
 
 Transport = Literal["sse", "http", "websocket"]

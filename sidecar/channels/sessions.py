@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from sidecar.channel import Frame
 from sidecar.channels.web import parse
-from sidecar.era import VERSION_KEY
 from sidecar.errors import METHOD_NOT_FOUND
+from sidecar.protocol.channel import Frame
+from sidecar.protocol.eras import VERSION_KEY
 
 CHECK_ID = "yamcp-hub-check"
 """The id of the request that asks whether the server still serves the connection; the hub's others are numbers."""

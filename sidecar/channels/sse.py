@@ -10,8 +10,6 @@ from urllib.parse import urljoin
 import httpx2
 
 from bridge.models import RemoteLaunch
-from sidecar import codec
-from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import PostingChannel, expects_answer
 from sidecar.channels.connections import Connections, RemoteClient
 from sidecar.channels.oversize import TOO_LARGE, id_in
@@ -27,6 +25,8 @@ from sidecar.channels.web import (
     streaming,
 )
 from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, SidecarError, Unreachable
+from sidecar.protocol import codec
+from sidecar.protocol.channel import Frame, OnFrame
 
 STREAM_HEADERS = {"accept": "text/event-stream", "cache-control": "no-store"}
 _POST_HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}

@@ -11,16 +11,16 @@ from typing import Any, TypedDict
 from uuid import uuid4
 
 from bridge.models import StdioLaunch
-from sidecar import codec
-from sidecar.channel import Frame, OnFrame
-from sidecar.channels.environment import child_environment
 from sidecar.channels.lines import MOST, Tail
 from sidecar.channels.output import Output
-from sidecar.channels.pipes import PacedReader, Reader, Writer, opened, read_paced, read_pipe, write_pipe
 from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
 from sidecar.large.reader import ReadLarge, in_process
+from sidecar.protocol import codec
+from sidecar.protocol.channel import Frame, OnFrame
 from sidecar.spawner.client import Child, Spawner
+from sidecar.spawner.environment import child_environment
 from sidecar.spawner.link import close_all
+from sidecar.spawner.pipes import PacedReader, Reader, Writer, opened, read_paced, read_pipe, write_pipe
 
 LINE_LIMIT = 32 * 1024 * 1024
 GRACE = 2.0

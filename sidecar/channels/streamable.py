@@ -12,8 +12,6 @@ from typing import Any
 import httpx2
 
 from bridge.models import RemoteLaunch
-from sidecar import codec
-from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import PostingChannel, expects_answer
 from sidecar.channels.connections import Connections, RemoteClient
 from sidecar.channels.reading import DRAIN_TIMEOUT, body, drain, error_body, events, frames_of
@@ -29,9 +27,11 @@ from sidecar.channels.web import (
     refusal,
     streaming,
 )
-from sidecar.era import VERSION_KEY
 from sidecar.errors import METHOD_NOT_FOUND, ConnectionLost, SidecarError
-from sidecar.large.values import LARGE
+from sidecar.protocol import codec
+from sidecar.protocol.channel import Frame, OnFrame
+from sidecar.protocol.eras import VERSION_KEY
+from sidecar.protocol.large_values import LARGE
 
 log = logging.getLogger(__name__)
 

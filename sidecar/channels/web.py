@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 import httpx2
 
 from bridge.models import FRAMING_HEADERS, OWN_HEADERS
-from sidecar.channel import Frame
 from sidecar.channels import messages
 from sidecar.channels.challenge import challenge
 from sidecar.errors import HandshakeFailed, LargeAnswerFailed, Refused, Unreachable
 from sidecar.large.process import JSON
 from sidecar.large.reader import Message, ReadLarge
-from sidecar.large.values import Pieces
+from sidecar.protocol.channel import Frame
+from sidecar.protocol.large_values import Pieces
 
 CONNECT_TIMEOUT = 10.0
 LONGEST_SHOWN = 16

@@ -13,8 +13,6 @@ from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
 from bridge.models import RemoteLaunch
-from sidecar import codec
-from sidecar.channel import Frame, OnFrame
 from sidecar.channels.base import RemoteChannel
 from sidecar.channels.reading import MAX_MESSAGE
 from sidecar.channels.sessions import Verdict, denies_session
@@ -33,7 +31,9 @@ from sidecar.channels.web import (
 )
 from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
 from sidecar.large.reader import ReadLarge, in_process
-from sidecar.large.values import LARGE, Pieces
+from sidecar.protocol import codec
+from sidecar.protocol.channel import Frame, OnFrame
+from sidecar.protocol.large_values import LARGE, Pieces
 
 logging.getLogger("websockets").setLevel(logging.WARNING)  # it writes headers at DEBUG
 

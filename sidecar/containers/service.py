@@ -18,7 +18,6 @@ from bridge.errors import ErrorBody
 from bridge.models import ContainerSettings, ServerSpec, StdioLaunch
 from bridge.private import write_file
 from bridge.settings import Settings, listed
-from sidecar.channel import Channel, Frame, OnFrame
 from sidecar.channels.stdio import StdioChannel, Telling, exit_error, open_stdio
 from sidecar.containers import argv, engine, exits, mounts
 from sidecar.containers.engine import Engine, Image
@@ -27,6 +26,7 @@ from sidecar.containers.oom import MemoryWatch, is_container
 from sidecar.containers.scan import Scans
 from sidecar.containers.tool import Tool
 from sidecar.errors import SidecarError
+from sidecar.protocol.channel import Channel, Frame, OnFrame
 from sidecar.spawner.client import Spawner
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sidecar.channels.environment import child_environment
-from sidecar.channels.pipes import Reader, read_pipe
 from sidecar.spawner.client import Child, Spawner
+from sidecar.spawner.environment import child_environment
+from sidecar.spawner.pipes import Reader, read_pipe
 
 OUTPUT_LIMIT = 4 * 1024 * 1024
 KEPT_STDERR = 16 * 1024

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from sidecar import codec
-from sidecar.large.values import PIECE, Large, LargeArray, LargeItems, LargeObject
+from sidecar.protocol import codec
+from sidecar.protocol.large_values import PIECE, Large, LargeArray, LargeItems, LargeObject
 
 ITEMS = ("content", "contents", "messages")
 """Members of results that are arrays in which the hub may change URIs."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from sidecar import codec
 from sidecar.large.outline import Texts, outlined
+from sidecar.protocol import codec
 
 REQUEST = struct.Struct(">cQ")
 ANSWER = struct.Struct(">Q")

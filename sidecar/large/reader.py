@@ -17,14 +17,14 @@ from uuid import uuid4
 
 import orjson
 
-from sidecar.channels.environment import child_environment
-from sidecar.channels.pipes import Reader, Writer, opened, read_pipe, write_pipe
 from sidecar.errors import LargeAnswerFailed, SidecarError
 from sidecar.large.outline import Texts, restored
 from sidecar.large.process import ANSWER, JSON, REQUEST, answer
-from sidecar.large.values import PIECE, Pieces
+from sidecar.protocol.large_values import PIECE, Pieces
 from sidecar.spawner.client import Child, Spawner
+from sidecar.spawner.environment import child_environment
 from sidecar.spawner.link import close_all
+from sidecar.spawner.pipes import Reader, Writer, opened, read_pipe, write_pipe
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ import pytest
 from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp_types import CreateMessageResult, ElicitResult, ListRootsResult, Root, TextContent
 
-from sidecar.channel import Frame
+from sidecar.protocol.channel import Frame
 from tests.support import clients
 from tests.support.clients import Mode
 from tests.support.fake_server import FakeChannel, FakeServer, RpcError, text, until

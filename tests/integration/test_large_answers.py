@@ -19,12 +19,12 @@ import orjson
 import pytest
 
 from bridge.models import RemoteLaunch, ServerSpec, StdioLaunch
-from sidecar.channel import Channel, OnFrame
 from sidecar.channels.connections import Connections
 from sidecar.channels.remote import open_remote
 from sidecar.channels.stdio import open_stdio
 from sidecar.large import reader as large_reader
 from sidecar.large.reader import LargeReader
+from sidecar.protocol.channel import Channel, OnFrame
 from sidecar.spawner.client import Spawner
 from tests.support.fake_server import until, within
 from tests.support.inprocess import World, space, world

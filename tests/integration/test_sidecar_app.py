@@ -24,8 +24,8 @@ from bridge.models import ReadStatus, RemoteLaunch, ServerSpec, Snapshot, StdioL
 from bridge.settings import Settings
 from sidecar import __main__ as entry
 from sidecar.app import App
-from sidecar.http_server import bind
-from sidecar.logring import SERVER_LOGGER
+from sidecar.listener.server import bind
+from sidecar.observe.log_buffer import SERVER_LOGGER
 from tests.support.fake_server import until, within
 from tests.support.hub import free_port
 from tests.support.inprocess import space

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from sidecar.era import MODERN_VERSION, VERSION_KEY
+from sidecar.protocol.eras import MODERN_VERSION, VERSION_KEY
 from tests.integration.channels.peers import Exchange, Script
 
 STREAM = "text/event-stream"

@@ -16,14 +16,14 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.models import RemoteLaunch, StdioLaunch
-from sidecar.channel import Channel, OnFrame
 from sidecar.channels import output
 from sidecar.channels.connections import Connections
 from sidecar.channels.remote import open_remote
 from sidecar.channels.stdio import open_stdio
 from sidecar.errors import SidecarError
-from sidecar.mux import Mux
+from sidecar.protocol.channel import Channel, OnFrame
 from sidecar.spawner.client import Spawner
+from sidecar.upstream.mux import Mux
 from tests.integration.channels.peers import Exchange, Transport, scripted
 from tests.odd import answers
 from tests.odd.answers import ALL, BYTES, LIMIT, MEMBERS, Wanted

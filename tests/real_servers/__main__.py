@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bridge.models import ServerSpec, Status
-from sidecar import names
+from sidecar.features import names
 from tests.odd.servers import odd_servers
 from tests.real_servers.catalogue import START, Json, RealServer, direct_tools, real_servers
 from tests.support import clients, sidecar

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from bridge.models import ServerSettings, ServerSpec, StdioLaunch
-from sidecar import frames
-from sidecar.channel import Channel, Frame, OnFrame
 from sidecar.errors import METHOD_NOT_FOUND, ConnectionLost, SidecarError
+from sidecar.protocol import jsonrpc
+from sidecar.protocol.channel import Channel, Frame, OnFrame
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -94,9 +94,9 @@ class FakeChannel:
         try:
             value = self.server.answer(self, frame)
             value = await value if inspect.isawaitable(value) else value
-            self.push(frames.result(frame["id"], value))
+            self.push(jsonrpc.result(frame["id"], value))
         except RpcError as error:
-            self.push(frames.error(frame["id"], error.error))
+            self.push(jsonrpc.error(frame["id"], error.error))
 
     # --- what the server does on its own ---------------------------------------------------------------------------
 
@@ -107,14 +107,14 @@ class FakeChannel:
 
     def notify(self, method: str, params: Json | None = None) -> None:
         """Send a notification to the hub."""
-        self.push(frames.notification(method, params))
+        self.push(jsonrpc.notification(method, params))
 
     async def ask(self, method: str, params: Json | None = None) -> Frame:
         """Send a request to the hub (or, behind it, to the client), and wait for the response frame."""
         self._asks += 1
         request_id = f"srv-{self._asks}"
         future = self._asked[request_id] = asyncio.get_running_loop().create_future()
-        self.push(frames.request(request_id, method, params))
+        self.push(jsonrpc.request(request_id, method, params))
         async with asyncio.timeout(PATIENCE):
             found: Frame = await future
             return found

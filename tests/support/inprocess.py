@@ -11,27 +11,27 @@ from typing import Any
 from bridge.keys import Keyring
 from bridge.models import Event, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
-from sidecar import frames
-from sidecar.answering import Endpoint
-from sidecar.auth import Gate
-from sidecar.bridge_api import BridgeApi
-from sidecar.channel import Frame
-from sidecar.endpoints import Endpoints
-from sidecar.fingerprint import fingerprint
-from sidecar.history import Recorder as HistoryRecorder
-from sidecar.http_server import HttpServer, listening
-from sidecar.hub import Hub
-from sidecar.logring import LogRing
-from sidecar.metrics import Metrics
-from sidecar.pool import Pool
-from sidecar.reconciler import Reconciler
-from sidecar.redact import Redactor
-from sidecar.session import Session
-from sidecar.sse import SseTransport
-from sidecar.status import StatusReporter
-from sidecar.streamable import HttpTransport
-from sidecar.upstream import Connect
-from sidecar.workspace import Workspace
+from sidecar.calls.endpoint import Endpoint
+from sidecar.downstream.router import Endpoints
+from sidecar.downstream.sse import SseTransport
+from sidecar.downstream.streamable import HttpTransport
+from sidecar.hub.bridge_api import BridgeApi
+from sidecar.hub.hub import Hub
+from sidecar.hub.reconciler import Reconciler
+from sidecar.hub.status import StatusReporter
+from sidecar.listener.auth import Gate
+from sidecar.listener.server import HttpServer, listening
+from sidecar.observe.call_history import Recorder as HistoryRecorder
+from sidecar.observe.log_buffer import LogRing
+from sidecar.observe.metrics import Metrics
+from sidecar.observe.redaction import Redactor
+from sidecar.protocol import jsonrpc
+from sidecar.protocol.channel import Frame
+from sidecar.sessions.session import Session
+from sidecar.upstream.fingerprint import fingerprint
+from sidecar.upstream.pool import Pool
+from sidecar.upstream.upstream import Connect
+from sidecar.workspaces.workspace import Workspace
 from tests.support.fake_server import FakeServer, until
 from tests.support.hub import free_port
 
@@ -52,7 +52,7 @@ class Recorder(Session):
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         self.asked.append(method)
-        return frames.result(0, self.answer)
+        return jsonrpc.result(0, self.answer)
 
     def took(self) -> list[str]:
         """The notices since the last look, without `notifications/` before and `/list_changed` behind."""

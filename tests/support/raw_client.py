@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
-from sidecar.era import CAPABILITIES_KEY, CLIENT_INFO_KEY, MODERN_VERSION, VERSION_KEY
+from sidecar.protocol.eras import CAPABILITIES_KEY, CLIENT_INFO_KEY, MODERN_VERSION, VERSION_KEY
 
 Way = Literal["http", "sse", "modern"]
 INFO = {"name": "raw", "version": "1"}

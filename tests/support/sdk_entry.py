@@ -18,10 +18,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import Receive, Scope, Send
 
-from sidecar import era
-from sidecar.answered import Answered
+from sidecar.calls.answered import Answered
 from sidecar.errors import SidecarError
-from sidecar.http_server import HttpServer, listening
+from sidecar.listener.server import HttpServer, listening
+from sidecar.protocol import eras
 from tests.support.fake_server import until
 from tests.support.hub import free_port
 from tests.support.inprocess import Recorder, World
@@ -69,7 +69,7 @@ class SdkEntry:
         except Answered as answered:
             raise MCPError(**answered.error) from None
         except SidecarError as error:
-            raise MCPError(**era.error_to_client(era.of_params(params), error.rpc())) from None
+            raise MCPError(**eras.error_to_client(eras.of_params(params), error.rpc())) from None
 
 
 @contextlib.asynccontextmanager

@@ -17,8 +17,8 @@ from typing import Any, TypeGuard
 
 import pytest
 
-from sidecar.expand import references_replaced
-from sidecar.redact import Redactor
+from sidecar.observe.redaction import Redactor
+from sidecar.upstream.variables import references_replaced
 from yamcp_ui_adapter.format.providers import shown_variables
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ LIMIT = 5.0
 """Seconds for a megabyte: linear expressions take some 20 ms, quadratic ones minutes to hours."""
 
 ROWS: dict[str, tuple[str, ...]] = {
-    "sidecar/asgi.py _JSON": (
+    "sidecar/listener/asgi.py _JSON": (
         "application/",
         "application/a+",
         "application/json ",
@@ -92,25 +92,25 @@ ROWS: dict[str, tuple[str, ...]] = {
         '"id":1',
         '"id":1} ',
     ),
-    "sidecar/hosts.py _HOST": (
+    "sidecar/listener/hosts.py _HOST": (
         "a",
         "[",
         "[a:",
         "a:",
     ),
-    "sidecar/hosts.py _ORIGIN": (
+    "sidecar/listener/hosts.py _ORIGIN": (
         "http://",
         "a",
     ),
-    "sidecar/items.py _TIMESTAMP": (
+    "sidecar/features/items.py _TIMESTAMP": (
         "1",
         "2026-01-01T00:00:00.",
     ),
-    "sidecar/origins.py _ALLOWED_HEADER": (
+    "sidecar/listener/origins.py _ALLOWED_HEADER": (
         "mcp-",
         "a",
     ),
-    "sidecar/schemas.py _NOT_JAVASCRIPT": (
+    "sidecar/features/schemas.py _NOT_JAVASCRIPT": (
         "(",
         "(?",
         "\\",
@@ -142,12 +142,12 @@ ROWS: dict[str, tuple[str, ...]] = {
     "sidecar/containers/exits.py _ENGINE": ("Error: ", "docker:", "\n"),
     "sidecar/containers/exits.py _INIT": ("ERROR (catatonit:1): ", "[FATAL tini (1)] ", "ERROR (catatonit:1", "exe"),
     'sidecar/containers/mounts.py [,:\\x00-\\x1f\\"]': ("a",),
-    "sidecar/names.py _FIELD": ("{", "{name"),
-    "sidecar/names.py _OUTSIDE": ("a", "é"),
-    "sidecar/param_headers.py TOKEN": ("!",),
-    "sidecar/redact.py _HEADER": ("a", "a:", "a: ", "bearer "),
-    "sidecar/secret_index.py _WORD_STARTS": ("a", " ", "\\n", "\\"),
-    "sidecar/secret_shapes.py _ASSIGNMENT": (
+    "sidecar/features/names.py _FIELD": ("{", "{name"),
+    "sidecar/features/names.py _OUTSIDE": ("a", "é"),
+    "sidecar/protocol/param_headers.py TOKEN": ("!",),
+    "sidecar/observe/redaction.py _HEADER": ("a", "a:", "a: ", "bearer "),
+    "sidecar/observe/secret_index.py _WORD_STARTS": ("a", " ", "\\n", "\\"),
+    "sidecar/observe/secret_shapes.py _ASSIGNMENT": (
         "a",
         "a=",
         "token=",
@@ -158,16 +158,26 @@ ROWS: dict[str, tuple[str, ...]] = {
         "token=\\",
         'a" : ',
     ),
-    "sidecar/secret_shapes.py _CREDENTIALS": ("bearer ", "bearer", "basic\t ", " ", "Bearer 123456789012345 "),
-    "sidecar/secret_shapes.py _DOTTED": ("a", "a.", "eyJ-", "a "),
-    "sidecar/secret_shapes.py _FLAG": ("-", "--a", "--a ", "--a= ", "--token ", "'--token', '", "--token '"),
-    "sidecar/secret_shapes.py _PARAMETER": ("?", "?a", "?a=", "&token=", "\\u0026", "a"),
-    "sidecar/secret_shapes.py _TOKEN": ("sk-", "ghp_", "github_pat_", "glpat-", "hf_", "npm_", "xoxb-", "AKIA", "AIza"),
-    "sidecar/secret_shapes.py _USERINFO": ("://", "://a:", "://a:b", "@", "a@"),
-    "sidecar/uris.py _LOCAL_PATH": ("/", "/a"),
-    "sidecar/uris.py _OUTSIDE_LABEL": ("a", "-"),
-    "sidecar/uris.py _SCHEME": ("a", "a:", "a://"),
-    "sidecar/uris.py _STRIPPABLE": ("a", "a:", "a://", "a/", "a://a"),
+    "sidecar/observe/secret_shapes.py _CREDENTIALS": ("bearer ", "bearer", "basic\t ", " ", "Bearer 123456789012345 "),
+    "sidecar/observe/secret_shapes.py _DOTTED": ("a", "a.", "eyJ-", "a "),
+    "sidecar/observe/secret_shapes.py _FLAG": ("-", "--a", "--a ", "--a= ", "--token ", "'--token', '", "--token '"),
+    "sidecar/observe/secret_shapes.py _PARAMETER": ("?", "?a", "?a=", "&token=", "\\u0026", "a"),
+    "sidecar/observe/secret_shapes.py _TOKEN": (
+        "sk-",
+        "ghp_",
+        "github_pat_",
+        "glpat-",
+        "hf_",
+        "npm_",
+        "xoxb-",
+        "AKIA",
+        "AIza",
+    ),
+    "sidecar/observe/secret_shapes.py _USERINFO": ("://", "://a:", "://a:b", "@", "a@"),
+    "sidecar/features/uris.py _LOCAL_PATH": ("/", "/a"),
+    "sidecar/features/uris.py _OUTSIDE_LABEL": ("a", "-"),
+    "sidecar/features/uris.py _SCHEME": ("a", "a:", "a://"),
+    "sidecar/features/uris.py _STRIPPABLE": ("a", "a:", "a://", "a/", "a://a"),
     "demo_servers/toolkit/catalogue.py \\{(\\w+)\\}": ("{", "a", "{a"),
     "yamcp_ui_adapter/format/variable_references.py BARE": ("$", "$a", "%", "%a", "a", "%a%"),
     "yamcp_ui_adapter/format/variable_references.py NAME": ("_",),
@@ -181,8 +191,8 @@ ROWS: dict[str, tuple[str, ...]] = {
 }
 """Fragments that are repeated to a megabyte for each expression."""
 ELSEWHERE = {
-    "sidecar/expand.py _REFERENCE": "quadratic without a brace behind, which is cut: test_references",
-    "yamcp_ui_adapter/format/providers.py REFERENCE": "as in sidecar/expand.py",
+    "sidecar/upstream/variables.py _REFERENCE": "quadratic without a brace behind, which is cut: test_references",
+    "yamcp_ui_adapter/format/providers.py REFERENCE": "as in sidecar/upstream/variables.py",
     "demo_servers/toolkit/catalogue.py (dynamic)": "of the demo's own templates, which have one variable a segment",
 }
 """Expressions that are not tried here, and why."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,14 +14,25 @@ PACKAGES = ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 LONGEST = 400
 
-SDK_FILES = {"sidecar/fastmcp_server.py"}
+SDK_FILES = {"sidecar/calls/fastmcp_server.py"}
 SDK_PUBLIC = {"mcp_types.version", "mcp.shared.message", "mcp.shared.inbound"}
 """Of FastMCP and the MCP SDK, what other files may use too: data, and what is computed of data alone."""
 WIRING = {"app", "__main__"}
+IO = {"asyncio", "socket", "subprocess", "zmq", "watchfiles", "uvicorn", "starlette", "httpx2", "threading", "anyio"}
+"""What no pure module imports."""
+PURE = re.compile(r"\(pure\)|\bPure\b")
+ONLY = {
+    "uvicorn": {"sidecar.listener.server", "sidecar.listener.http_protocol"},
+    "uvicorn.protocols": {"sidecar.listener.http_protocol"},
+    "httpx2": {"sidecar.channels", "hubctl.stdio.stream"},
+    "websockets": {"sidecar.channels"},
+    "zmq": {"bridge.sockets"},
+}
+"""Who may import what."""
 
 
 def name_of(path: Path) -> str:
-    """`sidecar/names.py` is sidecar.names."""
+    """`sidecar/features/names.py` is sidecar.features.names."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
@@ -66,3 +78,59 @@ def test_wiring_is_done_at_the_top(path: Path) -> None:
 def test_modules_stay_small(path: Path) -> None:
     """A module of more lines wants a reason, and a place in a list of exceptions, which is empty."""
     assert len(path.read_text("utf-8").splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_who_may_import_what(path: Path) -> None:
+    """What is used by its inside, or talks to the outside, stands in one place each."""
+    for package, allowed in ONLY.items():
+        if not under(allowed, name_of(path)):
+            assert not [module for module in imports(path) if under({package}, module)], package
+
+
+MODULES = {name_of(path): path for path in FILES}
+
+
+def targets(path: Path) -> set[str]:
+    """The product's modules that a file imports, those under TYPE_CHECKING and within functions among them."""
+    found = {module for module in imports(path) if module in MODULES}
+    return {
+        module for module in found if not (module in PACKAGES or any(each.startswith(f"{module}.") for each in found))
+    } - {name_of(path)}
+
+
+GRAPH = {name: targets(path) for name, path in MODULES.items()}
+
+
+def is_pure(path: Path) -> bool:
+    """Whether the docstring of a module says that it is pure."""
+    return bool(PURE.search(ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""))
+
+
+SAY_PURE = [path for path in FILES if is_pure(path)]
+
+
+def test_some_modules_are_pure() -> None:
+    """And are found by their docstrings."""
+    assert len(SAY_PURE) > 30
+
+
+def carried_out(path: Path) -> set[str]:
+    """What a file imports when it is run: not what only type checkers import, which does nothing."""
+    tree = ast.parse(path.read_text("utf-8"))
+    typing_only = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    tree.body = [node for node in tree.body if node not in typing_only]
+    return set(imported_by(tree))
+
+
+@pytest.mark.parametrize("path", SAY_PURE, ids=name_of)
+def test_what_says_that_it_is_pure_is(path: Path) -> None:
+    """It imports nothing that does input or output, and neither does what it imports of the product."""
+    seen, todo = {name_of(path)}, [name_of(path)]
+    while todo:
+        name = todo.pop()
+        used = carried_out(MODULES[name])
+        assert not sorted(module for module in used if under(IO, module)), name
+        following = (GRAPH[name] & used) - seen
+        todo += following
+        seen |= following

@@ -1,5 +1,5 @@
 // What a browser is told about endpoints: which requests a page of a named origin may send, and what of answers it may read.
-// As sidecar/origins.py has it for its own port. Cookies have no part in it. Pure.
+// As sidecar/listener/origins.py has it for its own port. Cookies have no part in it. Pure.
 
 import { isNamed } from './origin.mjs';
 

@@ -1,4 +1,4 @@
-/** Which parts of an address and of a command line are secret (pure). The sidecar's logs mask the same: `sidecar/redact.py`. */
+/** Which parts of an address and of a command line are secret (pure). The sidecar's logs mask the same: `sidecar/observe/redaction.py`. */
 
 import { parseTree } from 'jsonc-parser';
 import { isOpenWord, isSecretName, looksLikeToken } from '../../../bridge/node/secret_names.mjs';

@@ -1,4 +1,4 @@
-/** What pages mask of addresses and command lines is what the sidecar's logs mask (tests/unit/sidecar/test_masking_vectors.py). */
+/** What pages mask of addresses and command lines is what the sidecar's logs mask (tests/unit/sidecar/observe/test_masking_vectors.py). */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bridge.models import RemoteLaunch
-from sidecar.channel import Channel, Frame
 from sidecar.channels.connections import Connections
 from sidecar.channels.remote import detect, open_remote
-from sidecar.era import CAPABILITIES_KEY, CLIENT_INFO_KEY, MODERN_VERSION, VERSION_KEY
 from sidecar.large.outline import whole
+from sidecar.protocol.channel import Channel, Frame
+from sidecar.protocol.eras import CAPABILITIES_KEY, CLIENT_INFO_KEY, MODERN_VERSION, VERSION_KEY
 
 ROOT = Path(__file__).parents[3]
 Transport = Literal["sse", "http", "websocket"]

@@ -11,8 +11,8 @@ import pytest
 from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.channels.connections import Connections
 from sidecar.channels.remote import open_remote
-from sidecar.metrics import Metrics
-from sidecar.upstream import Upstream
+from sidecar.observe.metrics import Metrics
+from sidecar.upstream.upstream import Upstream
 from tests.integration.channels.peers import Exchange, scripted
 from tests.support.fake_server import until, within
 

@@ -14,19 +14,19 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.models import RemoteLaunch, ServerSettings, ServerSpec
-from sidecar.channel import Channel, OnFrame
 from sidecar.channels import base, reading, remote, sse, streamable, web
 from sidecar.channels.connections import Connections
 from sidecar.channels.remote import open_remote
 from sidecar.errors import Refused, SidecarError, Unreachable
-from sidecar.metrics import Metrics
-from sidecar.upstream import Upstream
+from sidecar.observe.metrics import Metrics
+from sidecar.protocol.channel import Channel, OnFrame
+from sidecar.upstream.upstream import Upstream
 from tests.integration.channels.peers import Exchange, Script, Transport, connected, detected, scripted
 from tests.odd import remotes
 from tests.odd.remotes import UNKNOWN_SESSION, Flood, Reply, SseServer, StreamableServer
 from tests.support import tls
 from tests.support.fake_server import until, within
-from tests.unit.sidecar.test_upstream import Watcher
+from tests.unit.sidecar.upstream.test_upstream import Watcher
 
 LIMIT = 12 * 1024 * 1024
 """Bytes that a server may get rid of before it notices that nobody reads: what the kernel takes on both sides."""
@@ -35,7 +35,7 @@ LIMIT = 12 * 1024 * 1024
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once, and what has to wait waits a fraction of a second."""
-    monkeypatch.setattr("sidecar.backoff.FIRST", 0.001)
+    monkeypatch.setattr("sidecar.upstream.backoff.FIRST", 0.001)
     monkeypatch.setattr(base, "CHECK_TIMEOUT", 0.5)
     monkeypatch.setattr(base, "LOST_WAIT", 0.2)
     monkeypatch.setattr(remote, "HEAD_START", 0.05)

@@ -12,9 +12,9 @@ import pytest
 from bridge.models import ServerSettings, ServerSpec, StdioLaunch
 from sidecar.channels.stdio import open_stdio
 from sidecar.errors import ConnectionLost
-from sidecar.metrics import Metrics
+from sidecar.observe.metrics import Metrics
 from sidecar.spawner.client import Spawner
-from sidecar.upstream import Upstream
+from sidecar.upstream.upstream import Upstream
 from tests.integration.spawner.conftest import Token, until
 
 ONCE = str(Path(__file__).with_name("once.py"))

@@ -48,7 +48,7 @@ from bridge.settings import Settings
 from hubctl.context import Context
 from hubctl.main import execute, parser
 from hubctl.render import Paint
-from sidecar.workspace_state import MemberState, condition
+from sidecar.workspaces.workspace_state import MemberState, condition
 from tests.support.hub import free_port
 from tests.support.streams import listening
 

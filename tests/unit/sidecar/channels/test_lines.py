@@ -88,7 +88,7 @@ def test_no_frame(line: bytes) -> None:
 
 def test_garbage_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines that cannot be a message are not given to the parser: a server may write 30,000 in one read."""
-    monkeypatch.setattr("sidecar.codec.loads", lambda *_, **__: pytest.fail("parsed"))
+    monkeypatch.setattr("sidecar.protocol.codec.loads", lambda *_, **__: pytest.fail("parsed"))
     for line in (b"y", b"", b"  17", b"null", b"INFO: [x]"):
         with pytest.raises(ValueError):
             list(frames_of(line))

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sidecar.channel import Frame
 from sidecar.channels import output as module
 from sidecar.channels.output import Output
+from sidecar.protocol.channel import Frame
 from tests.support.fake_server import settle, until
 
 ANSWER = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": '{ [ "x" '}, []], "n": -1.5}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sidecar.channels.sessions import check_of, denies_session, doubtful, names_session, untaken, verdict_of
-from sidecar.era import MODERN_VERSION, VERSION_KEY
+from sidecar.protocol.eras import MODERN_VERSION, VERSION_KEY
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,199 @@
+"""The call of a tool that no task waits for: from the client's message to the server, and back by a call of `put`.
+
+What `Relay` and `Upstream.request` do with a call, for the common one: a legacy client, a shared legacy server that is
+ready, a free place, room in its pipe. All others are theirs. A task for each call costs more than all the rest of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sidecar.calls.answered import Answered
+from sidecar.calls.request import HUB_FAILED, Notify, log_failure, progress_of, result_of
+from sidecar.errors import ConnectionLost, SidecarError
+from sidecar.features import uris
+from sidecar.protocol import eras, jsonrpc
+from sidecar.protocol.channel import Frame, Put
+from sidecar.upstream import asking
+from sidecar.upstream.mux import BY_CLIENT, Told
+
+if TYPE_CHECKING:
+    from sidecar.concurrency.cancel_scope import Running
+    from sidecar.concurrency.shares import Caller
+    from sidecar.routing.view import Offer, Route
+    from sidecar.workspaces.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+METHOD = "tools/call"
+
+
+class DirectCaller(Protocol):
+    """The session of a client that calls: what a call needs of it."""
+
+    caller: Caller
+    running: dict[int | str, Running]
+    ended: bool
+    workspace: Workspace
+
+    def count(self) -> int:
+        """A request has come: its number."""
+
+    def correlation(self, number: int) -> str:
+        """The id that follows the request of that number through the logs."""
+
+    def cut_response(self, request_id: int | str) -> Frame | None:
+        """What a request is answered with that was cancelled; None: with nothing."""
+
+
+class ToolCall(Told):
+    """One call, among the `running` of its session until it ends."""
+
+    __slots__ = (
+        "_began",
+        "_id",
+        "_key",
+        "_nth",
+        "_offer",
+        "_params",
+        "_places",
+        "_progress",
+        "_put",
+        "_session",
+        "_task",
+        "_tool",
+    )
+
+    def __init__(self, session: DirectCaller, request_id: int | str, route: Route, put: Put) -> None:
+        self._session = session
+        self._id = request_id
+        self._key = session.caller.key
+        self._offer: Offer = route.offer
+        self._tool = route.name
+        self._put = put
+        self._places = route.offer.upstream.places
+        self._began = time.perf_counter()
+        self._task: asyncio.Task[None] | None
+
+    def begin(self, params: dict[str, Any], notify: Notify) -> bool:
+        """Send it, if nothing has to be waited for; False, and nothing has happened, if it has."""
+        offer, upstream = self._offer, self._offer.upstream
+        connection = upstream.connection
+        if connection is None or not self._places.take(self._key):
+            return False
+        timeout, progress = offer.timeout(self._tool), progress_of(params, notify)
+        if not connection.ask(self, METHOD, params, timeout=timeout, on_progress=progress):
+            self._places.give_back(self._key)
+            return False
+        self._params, self._progress, self._task = params, progress, None
+        upstream.in_flight += 1
+        self._nth = self._session.count()
+        self._session.running[self._id] = self
+        return True
+
+    def cancel(self, reason: str = "") -> None:
+        """The client wants no answer any more, or its session ends."""
+        if self._task is not None:
+            self._task.cancel()
+            self._session.running.pop(self._id, None)
+        else:
+            self.give_up(reason or BY_CLIENT)
+            self._over("cancelled")
+        if response := self._session.cut_response(self._id):
+            self._put(response)
+
+    def ended(self, outcome: Frame | SidecarError) -> None:
+        """The server answered, or will not."""
+        if isinstance(outcome, ConnectionLost) and self._begin_again(outcome):
+            return
+        self._over(outcome.code if isinstance(outcome, SidecarError) else jsonrpc.outcome(outcome))
+        self._answer(outcome)
+
+    def _begin_again(self, lost: ConnectionLost) -> bool:
+        """Call the usual way, over the next connection, if that does no harm; whether it was begun."""
+        upstream = self._offer.upstream
+        if lost.sent and not asking.repeatable(upstream, METHOD, self._params):
+            return False
+        self._task = self._session.workspace.start(self._again(lost.sent))
+        if self._task is None:
+            return False
+        self._places.give_back(self._key)
+        upstream.in_flight -= 1  # `request` counts it
+        return True
+
+    async def _again(self, repeated: bool) -> None:
+        left = max(self._seconds - (time.perf_counter() - self._began), 0.0)
+        outcome: Frame | SidecarError
+        try:
+            outcome = await self._offer.upstream.request(
+                METHOD,
+                self._params,
+                timeout=left,
+                tool=self._tool,
+                on_progress=self._progress,
+                caller=self._session.caller,
+                repeated=repeated,
+            )
+        except SidecarError as error:
+            outcome = error
+        self._session.running.pop(self._id, None)
+        self._answer(outcome)
+
+    def _answer(self, outcome: Frame | SidecarError) -> None:
+        try:
+            response = jsonrpc.result(self._id, self._result(outcome))
+        except Answered as answered:
+            response = jsonrpc.error(self._id, answered.error)
+        except SidecarError as error:
+            log_failure(self._session.workspace.name, METHOD, self._session.correlation(self._nth), error)
+            response = jsonrpc.error(self._id, error.rpc())
+        except Exception:
+            log.exception("a call failed in the hub", extra={"correlation": self._session.correlation(self._nth)})
+            response = jsonrpc.error(self._id, dict(HUB_FAILED))
+        self._put(response)
+
+    def _result(self, outcome: Frame | SidecarError) -> dict[str, Any]:
+        if isinstance(outcome, SidecarError):
+            raise outcome
+        offer = self._offer
+        if "error" in outcome and (connection := offer.upstream.connection):
+            connection.heed(outcome)
+        result = result_of("legacy", outcome)
+        if "structuredContent" in result:
+            result = eras.structured_to_client("legacy", result, wrapped=False)
+        if offer.label:
+            result = uris.rewrite_result(METHOD, result, offer.rename)
+        return eras.to_client("legacy", METHOD, result, self._session.workspace.server_info)
+
+    def _over(self, outcome: str) -> None:
+        del self._session.running[self._id]
+        self._places.give_back(self._key)
+        self._offer.upstream.over(self._tool, self._began, outcome)
+
+
+def may_begin(session: DirectCaller, frame: Frame) -> bool:
+    """Whether a legacy session's message is a call of a tool, and one as any other."""
+    params = frame.get("params")
+    if frame.get("method") != METHOD or "id" not in frame or params is None or "task" in params:
+        return False
+    if not isinstance(params.get("name"), str):
+        return False
+    return not session.ended and frame["id"] not in session.running and eras.of_params(params) == "legacy"
+
+
+def begin(session: DirectCaller, frame: Frame, notify: Notify, put: Put) -> bool:
+    """Send a call that `may_begin`, if it can go to its server at once; its response is `put` later.
+
+    False where it cannot: then nothing has happened.
+    """
+    params, workspace = frame["params"], session.workspace
+    view = None if workspace.refusal() else workspace.common_view
+    route = view.tool_routes.get(params["name"]) if view is not None else None
+    if route is None or route.wrapped or log.isEnabledFor(logging.DEBUG):  # the relay does and tells more
+        return False
+    if route.name != params["name"]:
+        params = {**params, "name": route.name}
+    return ToolCall(session, frame["id"], route, put).begin(params, notify)

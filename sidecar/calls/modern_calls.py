@@ -1,0 +1,164 @@
+"""Calls of modern clients: what a server wants to know becomes an `input_required` result with a sealed state.
+
+MCP 2026-07-28, Multi Round-Trip Requests. A modern server's own `input_required` passes, its state inside the hub's; a
+legacy server's request in the middle of a call is asked here (suspended_calls.py); a legacy error that wants a URL
+opened first (-32042, MCP 2025-11-25) becomes a URL elicitation, after which the call is made anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sidecar.errors import InputRefused, ParamsInvalid
+from sidecar.features import input_requests
+from sidecar.protocol import jsonrpc
+from sidecar.protocol.channel import Frame
+from sidecar.routing.view import Offer
+from sidecar.sessions.client_groups import Lease, Party
+from sidecar.sessions.request_state import Binding, State
+from sidecar.sessions.suspended_calls import Call
+from sidecar.workspaces import starting
+
+if TYPE_CHECKING:
+    from sidecar.calls.request import Params, Request
+    from sidecar.workspaces.workspace import Workspace
+
+URL_ELICITATION_REQUIRED = -32042
+
+
+class ModernCalls:
+    """Asks the servers of one workspace on behalf of its modern clients."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    async def ask(self, request: Request, offer: Offer, params: Params, tool: str) -> Frame:
+        """The response frame for one request of a client: the server's, or one that wants input.
+
+        Raises:
+            RequestStateInvalid, RequestStateExpired, RequestStateUsed: what came back is no good.
+            SidecarError: as `Upstream.request`.
+        """
+        responses = _responses(params)
+        state = self._state(request, offer, params)
+        sent = input_requests.without_answers(params)
+        if state is not None and state.kind == "parked":
+            call = self._workspace.parked.take(str(state.value), request.session)
+            call.unpark(responses)
+            return await self._round(request, offer, params, call)
+        if state is not None and state.kind == "again":
+            if not all(answer.get("action") == "accept" for answer in responses.values()) or not responses:
+                raise InputRefused("What the server wants to have opened first was not accepted.")
+        elif offer.catalog.greeting.era == "modern":
+            if responses:
+                sent = {**sent, "inputResponses": responses}
+            if state is not None and state.value is not None:
+                sent = {**sent, "requestState": state.value}
+        session = request.session
+        if isinstance(session, Party) and session.own.get(offer.spec.key) is offer.upstream:
+            call = self._call(request, session, offer, sent, tool)
+            return await self._round(request, offer, params, call)
+        frame = await offer.upstream.request(
+            request.method,
+            sent,
+            timeout=offer.timeout(tool),
+            tool=tool,
+            on_progress=request.progress(),
+            declared=request.declared,
+            caller=session.caller,
+        )
+        return self._shown(request, offer, params, frame)
+
+    # --- one call of a party's own upstream -----------------------------------------------------------------------
+
+    def _call(self, request: Request, party: Party, offer: Offer, sent: Params, tool: str) -> Call:
+        call = Call(party, request.level)
+        lease = self._workspace.parties.lend(party, offer.spec, call)
+        call.upstream = lease.upstream
+        call.start(self._carry(call, party, lease, request, offer, sent, tool), self._workspace.start)
+        return call
+
+    async def _carry(
+        self, call: Call, party: Party, lease: Lease, request: Request, offer: Offer, sent: Params, tool: str
+    ) -> Frame:
+        clean = False
+        progress = call.progressed if request.token is not None else None
+        try:
+            await starting.started(lease.upstream, progress)
+            if level := lease.desk.least_level():
+                await lease.upstream.set_log_level(level)
+            await call.answered()  # what was asked before it
+            frame = await lease.upstream.request(
+                request.method,
+                sent,
+                timeout=offer.timeout(tool),
+                tool=tool,
+                on_progress=progress,
+                caller=party.caller,
+            )
+            clean = True
+            return frame
+        finally:
+            self._workspace.parties.give_back(party, offer.spec, lease, call, clean=clean)
+
+    async def _round(self, request: Request, offer: Offer, params: Params, call: Call) -> Frame:
+        """Serve one request of the client with a call: its outcome, or what its server asks."""
+        request.served = call.upstream or offer.upstream
+        if not await call.round(request.notify, request.token):
+            return self._shown(request, offer, params, call.result())
+        wanted = {key: input_requests.for_modern(each.method, each.params) for key, each in call.open().items()}
+        ticket = self._workspace.parked.park(call)
+        return self._wanting(request, offer, params, wanted, State("parked", ticket))
+
+    # --- states and results --------------------------------------------------------------------------------------
+
+    def _state(self, request: Request, offer: Offer, params: Params) -> State | None:
+        token = params.get("requestState")
+        return None if token is None else self._workspace.sealer.open(self._binding(request, offer, params), token)
+
+    def _binding(self, request: Request, offer: Offer, params: Params) -> Binding:
+        workspace = self._workspace
+        name = params.get("uri") if request.method == "resources/read" else params.get("name")
+        arguments = params.get("arguments") or {}
+        return Binding(workspace.tenant, workspace.name, offer.spec.key, request.method, str(name), arguments)
+
+    def _shown(self, request: Request, offer: Offer, params: Params, frame: Frame) -> Frame:
+        """A server's response as the client gets it, where it wants input; any other as it is."""
+        result, error = frame.get("result"), frame.get("error")
+        if isinstance(result, dict) and input_requests.asks(result) and offer.catalog.greeting.era == "modern":
+            requests, inner = result.get("inputRequests"), result.get("requestState")
+            state = State("server", inner if isinstance(inner, str) else None)
+            wanted = requests if isinstance(requests, dict) else None
+            return self._wanting(request, offer, params, wanted, state, result)
+        if isinstance(error, dict) and error.get("code") == URL_ELICITATION_REQUIRED:
+            wanted = input_requests.of_error(error)
+            if wanted and not any(_lacks(request, each) for each in wanted.values()):
+                return self._wanting(request, offer, params, wanted, State("again", None))
+        return frame
+
+    def _wanting(
+        self,
+        request: Request,
+        offer: Offer,
+        params: Params,
+        wanted: dict[str, Any] | None,
+        state: State,
+        result: dict[str, Any] | None = None,
+    ) -> Frame:
+        sealed = self._workspace.sealer.seal(self._binding(request, offer, params), state)
+        asked = {} if wanted is None else {"inputRequests": wanted}
+        return jsonrpc.result(0, {**(result or {}), "resultType": "input_required", **asked, "requestState": sealed})
+
+
+def _lacks(request: Request, question: Params) -> bool:
+    return input_requests.lacking(request.capabilities, question["method"], question["params"]) is not None
+
+
+def _responses(params: Params) -> dict[str, dict[str, Any]]:
+    """The client's answers by key. Raises ParamsInvalid."""
+    responses = params.get("inputResponses")
+    if responses is None:
+        return {}
+    if not isinstance(responses, dict) or not all(isinstance(each, dict) for each in responses.values()):
+        raise ParamsInvalid("`inputResponses` is not an object of objects.")
+    return responses

@@ -1,0 +1,1 @@
+"""The transports to clients, and the router in front of them."""

@@ -1,0 +1,64 @@
+"""JSON-RPC batches (JSON-RPC 2.0, section 6), which MCP has in its revision 2025-03-26 and in no other."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from sidecar.calls.request import Notify
+from sidecar.concurrency.cancel_scope import Running
+from sidecar.errors import MessageInvalid
+from sidecar.protocol import jsonrpc
+from sidecar.protocol.channel import Frame
+
+if TYPE_CHECKING:
+    from sidecar.downstream.stream_session import StreamSession
+
+REVISION = "2025-03-26"
+MOST_MESSAGES = 100
+
+
+class Batch:
+    """The messages of one body."""
+
+    def __init__(self, session: StreamSession, messages: list[Any]) -> None:
+        """Raises MessageInvalid: the session's revision has no batches, or the batch is empty or too long."""
+        if session.version != REVISION:
+            raise MessageInvalid(jsonrpc.BATCH)
+        if not 0 < len(messages) <= MOST_MESSAGES:
+            raise MessageInvalid(f"A batch has 1 to {MOST_MESSAGES} messages; this one has {len(messages)}.")
+        self._session = session
+        self._messages = messages
+        self._running: list[Running] = []
+
+    async def serve(self, notify: Notify) -> list[Frame]:
+        """Take all messages at once; the responses to those that are requests, in their order."""
+        async with asyncio.TaskGroup() as tasks:
+            served = [tasks.create_task(self._serve(message, notify)) for message in self._messages]
+        return [response for task in served if (response := task.result()) is not None]
+
+    async def _serve(self, message: Any, notify: Notify) -> Frame | None:
+        try:
+            return await self._response(jsonrpc.validate(message), notify)
+        except MessageInvalid as error:
+            return jsonrpc.error(None, error.rpc())
+
+    async def _response(self, frame: Frame, notify: Notify) -> Frame | None:
+        session, method = self._session, frame.get("method")
+        if method == "initialize":
+            raise MessageInvalid("`initialize` may not be part of a batch (MCP 2025-03-26, Lifecycle).")
+        if method is None:
+            session.take_response(frame)
+        elif "id" not in frame:
+            session.take_notification(frame)
+        else:
+            with session.under_way(frame) as cut:
+                self._running.append(cut)
+                response = await session.answer(frame, cut, notify, relayed=session.relayed(method))
+            return response or session.cut_response(frame["id"])
+        return None
+
+    def cancel(self, reason: str = "") -> None:
+        """Nobody wants the responses any more."""
+        for running in self._running:
+            running.cancel(reason)

@@ -1,0 +1,268 @@
+"""The HTTP face of the sidecar: each workspace's endpoints; health, status and metrics. ASGI, without a framework."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from urllib.parse import parse_qs, unquote
+
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from starlette.types import Message, Receive, Scope, Send
+
+from bridge.keys import Principal
+from bridge.settings import Settings
+from sidecar.calls.endpoint import Endpoint
+from sidecar.downstream.sse import SseTransport
+from sidecar.downstream.streamable import HttpTransport
+from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
+from sidecar.hub.hub import Hub
+from sidecar.hub.key_workspaces import HUBS_OWN
+from sidecar.hub.status import StatusReporter
+from sidecar.listener.asgi import header, not_allowed, respond, respond_error
+from sidecar.listener.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
+from sidecar.listener.http_protocol import HEAD, HttpProtocol, learn
+from sidecar.listener.origins import Headers, Origins, cors, preflight
+from sidecar.observe.metrics import Metrics
+from sidecar.protocol import codec
+from sidecar.workspaces.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+PARTS = frozenset({"", "sse", "messages"})
+"""What a workspace has below its path."""
+PAGE_HEADERS = (b"host", b"origin", b"sec-fetch-site")
+"""What tells whether a page sends a request, and whose."""
+STARTING_WAIT = 5.0
+"""Seconds that a request waits after a start of the hub until the workspaces are known."""
+Page = Callable[[Send], Awaitable[None]]
+
+
+class Endpoints:
+    """The ASGI application. In a protected hub it is called by an `auth.Gate`, which says whose request it is.
+
+    What the principal may not use does not exist for it: no answer tells the one from the other.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        sse: SseTransport,
+        http: HttpTransport,
+        reporter: StatusReporter,
+        metrics: Metrics,
+        settings: Settings,
+    ) -> None:
+        self._hub = hub
+        self._sse = sse
+        self._http = http
+        self._reporter = reporter
+        self._metrics = metrics
+        self._origins = Origins(settings)
+        self._protected = settings.protected
+        self._pages: dict[str, Page] = {
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/status": self._status,
+            "/metrics": self._metrics_page,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        path = scope.get("raw_path") or scope["path"].encode()
+        parts = [unquote(part) for part in path.decode("latin-1").split("?")[0].split("/") if part]
+        principal: Principal = scope["state"][PRINCIPAL] if self._protected else EVERYBODY
+        if not self._protected:
+            host, origin, site = [header(scope, name).decode("latin-1") for name in PAGE_HEADERS]
+            if refusal := self._origins.refusal(host, origin, site):
+                await respond_error(send, refusal.status, refusal)
+                return
+            if origin and parts[:1] in (["mcp"], [".well-known"]) and self._origins.names(origin):
+                if scope["method"] == "OPTIONS":
+                    await _preflight(origin, scope, send)
+                    return
+                scope["state"][HEAD] = b""  # the short way, which would learn it, writes heads of its own
+                send = _with(send, cors(origin))
+        await self._serve_path(parts, principal, scope, receive, send)
+
+    async def _serve_path(
+        self, parts: list[str], principal: Principal, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if len(parts) in (2, 3) and parts[0] == "mcp":
+            await self._serve_workspace(parts[1], parts[2] if len(parts) == 3 else "", principal, scope, receive, send)
+        elif (page := self._page(scope["path"], principal)) is None:
+            await respond_error(send, 404, self._unknown("There is nothing at this path.", "", principal))
+        elif scope["method"] not in ("GET", "HEAD"):
+            await not_allowed(send, "GET, HEAD")
+        else:
+            await page(send)
+
+    def _page(self, path: str, principal: Principal) -> Page | None:
+        return self._pages.get(path) if principal.admin or path == OPEN_PATH else None
+
+    # --- workspaces ----------------------------------------------------------------------------------------------
+
+    async def _serve_workspace(
+        self, name: str, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if self._hub.snapshot is None and not await self._hub.configured(STARTING_WAIT):
+            error = HubStarting("The hub has just started, and does not know its workspaces yet.")
+            await respond_error(send, error.status, error)
+            return
+        workspace = self._hub.find(name) or next((each for each in self._hub.departed if each.spec.slug == name), None)
+        if workspace is None or not principal.may_use(workspace.name):
+            await respond_error(send, 404, self._unknown(f"There is no workspace {name!r}.", name, principal))
+        elif rest not in PARTS:
+            await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name, principal))
+        elif rest == "messages":
+            await self._message(self._hub.tenants.find(workspace, principal), scope, receive, send)
+        elif workspace.refusal() and _is_new(scope, rest):
+            await respond_error(send, 404, self._off(workspace, principal))
+        elif _opens_session(scope, rest) and (full := self._full(principal)):
+            await respond_error(send, full.status, full)
+        elif principal.id in HUBS_OWN:
+            await self._serve(workspace, rest, principal, scope, receive, send)
+        else:
+            await self._serve_key(workspace, rest, principal, scope, receive, send)
+
+    def _full(self, principal: Principal) -> TooManySessions | None:
+        """Why the principal may open no further session now, if so."""
+        try:
+            self._hub.admit("" if principal.id in HUBS_OWN else principal.id)
+        except TooManySessions as error:
+            return error
+        return None
+
+    async def _serve_key(
+        self, base: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve the key's own version of the workspace, with its sessions: other keys' are unknown there."""
+        async with AsyncExitStack() as stack:
+            try:
+                workspace = await stack.enter_async_context(self._hub.tenants.using(base, principal))
+            except SidecarError as error:
+                await respond_error(send, 503, error)
+                return
+            await self._serve(workspace, rest, principal, scope, receive, send)
+
+    async def _serve(
+        self, workspace: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        endpoint = self._hub.endpoint(workspace)
+        if not workspace.serving.is_set():  # it was made just now
+            await workspace.serving.wait()
+        if rest == "":
+            await self._serve_http(endpoint, principal, scope, receive, send)
+        elif scope["method"] == "GET":
+            await self._sse.serve_stream(endpoint, scope, receive, send)
+        else:
+            await not_allowed(send, "GET")
+
+    async def _serve_http(
+        self, endpoint: Endpoint, principal: Principal, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        terms = self._hub.terms
+        if session_id := await self._http.serve(endpoint, scope, receive, send):
+            allowed = functools.partial(self._allowed, principal, terms)
+            learn(scope, functools.partial(self._take_request, session_id, allowed, terms), terms)
+
+    async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            await not_allowed(send, "POST")
+            return
+        session_id, terms = _session_id(scope["query_string"]), self._hub.terms
+        if await self._sse.serve_message(workspace, session_id, scope, receive, send):
+            learn(scope, functools.partial(self._take_message, session_id, terms), terms)
+
+    def _take_message(self, session_id: str, terms: int, body: bytes, connection: HttpProtocol) -> bool:
+        """A message with the head of one that was served: the same key, session and path."""
+        return terms == self._hub.terms and self._sse.take(session_id, body, connection)
+
+    def _take_request(
+        self, session_id: str, allowed: Callable[[], bool], terms: int, body: bytes, connection: HttpProtocol
+    ) -> bool:
+        """The same over Streamable HTTP."""
+        return terms == self._hub.terms and self._http.take(session_id, body, connection, allowed)
+
+    def _allowed(self, principal: Principal, terms: int) -> bool:
+        return terms == self._hub.terms or self._hub.lets_in(principal)
+
+    def _switched_on(self, principal: Principal) -> list[str]:
+        """The workspaces that the principal may know of."""
+        specs = (workspace.spec for workspace in self._hub.workspaces.values())
+        return [spec.slug for spec in specs if spec.enabled and principal.may_use(spec.name)]
+
+    def _unknown(self, message: str, name: str, principal: Principal) -> SidecarError:
+        there = self._switched_on(principal)
+        listed = f" There are: {', '.join(there)}." if there else " There is none yet."
+        return WorkspaceUnknown(message + listed, data={"workspace": name, "workspaces": there})
+
+    def _off(self, workspace: Workspace, principal: Principal) -> SidecarError:
+        there = self._switched_on(principal)
+        listed = f" Switched on are: {', '.join(there)}." if there else " No other is switched on."
+        refusal = workspace.refusal() or WorkspaceOff("")
+        return type(refusal)(
+            refusal.message + listed, hint=refusal.advice, data={"workspace": workspace.name, "workspaces": there}
+        )
+
+    # --- pages ---------------------------------------------------------------------------------------------------
+
+    async def _healthz(self, send: Send) -> None:
+        await respond(send, 200, b'{"status":"ok"}', b"application/json")
+
+    async def _readyz(self, send: Send) -> None:
+        """200 when a snapshot is applied and no enabled workspace that has servers is without a ready one."""
+        status = await self._reporter.status()
+        lacking = [each.name for each in status.workspaces if each.enabled and each.servers and not each.ready]
+        ready = status.applied is not None and not lacking
+        body = {"ready": ready, "applied": status.applied is not None, "workspaces_without_ready_server": lacking}
+        await respond(send, 200 if ready else 503, codec.dumps(body), b"application/json")
+
+    async def _status(self, send: Send) -> None:
+        status = await self._reporter.status()
+        await respond(send, 200, status.model_dump_json().encode(), b"application/json")
+
+    async def _metrics_page(self, send: Send) -> None:
+        body, content_type = await asyncio.to_thread(self._metrics.render)  # some 100 ms for 1,000 tools
+        await respond(send, 200, body, content_type.encode())
+
+
+def _is_new(scope: Scope, rest: str) -> bool:
+    """Whether a request begins a connection, rather than belonging to one that is there."""
+    return _opens_session(scope, rest) or header(scope, b"mcp-method") == b"server/discover"
+
+
+def _opens_session(scope: Scope, rest: str) -> bool:
+    if rest == "sse":
+        return True
+    modern = header(scope, b"mcp-protocol-version").decode("latin-1") in MODERN_PROTOCOL_VERSIONS
+    return not modern and not header(scope, b"mcp-session-id")
+
+
+def _session_id(query: bytes) -> str:
+    """The session that a message is for; a query is nearly always as the stream's `endpoint` event gave it."""
+    name, _, value = query.partition(b"=")
+    if name == b"session_id" and value.isalnum():
+        return value.decode("latin-1")
+    return parse_qs(query.decode("latin-1")).get("session_id", [""])[0]
+
+
+async def _preflight(origin: str, scope: Scope, send: Send) -> None:
+    """Answer a page of a named origin that asks what it may send (WHATWG Fetch, CORS-preflight request)."""
+    requested = header(scope, b"access-control-request-headers").decode("latin-1")
+    await respond(send, 200, b"", b"text/plain", (*cors(origin), *preflight(requested)))
+
+
+def _with(send: Send, more: Headers) -> Send:
+    """What sends each response with more headers."""
+
+    async def send_with(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *more]
+        await send(message)
+
+    return send_with

@@ -1,0 +1,187 @@
+"""A session with a stream to its client, which can therefore be told things and asked; what its transports share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from sidecar.calls.request import Notify
+from sidecar.concurrency.cancel_scope import Cut, Running
+from sidecar.downstream.event_stream import PING
+from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
+from sidecar.protocol import codec, jsonrpc
+from sidecar.protocol.channel import Frame, Put
+from sidecar.sessions.session import Session
+
+if TYPE_CHECKING:
+    from bridge.settings import Settings
+    from sidecar.calls.endpoint import Endpoint
+    from sidecar.workspaces.workspace import Workspace
+
+S = TypeVar("S", bound="StreamSession")
+
+
+class StreamSession(Session):
+    """Over HTTP+SSE, or a legacy one over Streamable HTTP. `end` is called by whoever opened it."""
+
+    def __init__(self, endpoint: Endpoint, session_id: str | None = None) -> None:
+        super().__init__(session_id)
+        self.endpoint = endpoint
+        self.workspace = endpoint.workspace
+        self.initialized = False
+        """Whether the client said that it is ready for notices."""
+        self.running: dict[int | str, Running] = {}
+        self.ended = False
+        self._asked: dict[str, asyncio.Future[Frame]] = {}
+
+    # --- to the client -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def way(self) -> Put | None:
+        """What sends a frame to the client now; none if there is no way."""
+
+    @abstractmethod
+    def put_raw(self, data: bytes) -> None:
+        """Write bytes to the stream that lasts as long as the session, if it is open."""
+
+    async def ask(self, method: str, params: dict[str, Any]) -> Frame:
+        """Send a request of a server to the client, and wait for the response that it POSTs."""
+        put = None if self.ended else self.way()
+        if put is None:
+            return jsonrpc.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client cannot be reached"})
+        request_id = f"hub-{self.next_correlation()}"
+        future = self._asked[request_id] = asyncio.get_running_loop().create_future()
+        put(jsonrpc.request(request_id, method, params))
+        try:
+            answer: Frame = await future
+        except asyncio.CancelledError as cancelled:  # the server gave it up; where it was asked may have ended before
+            if put := self.way():
+                put(jsonrpc.notification("notifications/cancelled", _cancellation(request_id, cancelled)))
+            raise
+        finally:
+            del self._asked[request_id]
+        return answer
+
+    @abstractmethod
+    def cut_response(self, request_id: int | str) -> Frame | None:
+        """What a request is answered with that was cancelled, or cut by the session's end; None: with nothing."""
+
+    # --- from the client -----------------------------------------------------------------------------------------
+
+    def relayed(self, method: str) -> bool:
+        """Whether the relay takes a legacy request: past the handshake; what it does not take is FastMCP's."""
+        return bool(self.version) and self.endpoint.relay.takes(method, modern=False)
+
+    @contextlib.contextmanager
+    def under_way(self, frame: Frame) -> Iterator[Cut]:
+        """A request is under way while the context is open. Raises MessageInvalid where its id is in use."""
+        request_id = frame["id"]
+        if request_id in self.running:
+            raise MessageInvalid("A request with this `id` is still under way.")
+        cut = self.running[request_id] = Cut()
+        try:
+            yield cut
+        finally:
+            del self.running[request_id]
+
+    async def answer(self, frame: Frame, cut: Cut, notify: Notify, *, relayed: bool) -> Frame | None:
+        """The response to a request; none if it was cut short."""
+        response = None
+        with cut:
+            response = await self.endpoint.answer(self, frame, notify, relayed=relayed)
+        if response is not None and frame["method"] == "initialize" and "result" in response:
+            self.version = str(response["result"].get("protocolVersion"))
+            self.greeted(frame.get("params") or {})
+        return response
+
+    def take_response(self, frame: Frame) -> None:
+        """The client answered; what nobody asked for is let go."""
+        asked = self._asked.get(str(frame["id"]))
+        if asked is not None and not asked.done():
+            asked.set_result(frame)
+
+    def take_notification(self, frame: Frame) -> None:
+        """The client told something; what means nothing to the hub may mean something to a server."""
+        method = frame["method"]
+        if method == "notifications/cancelled":
+            params = frame.get("params") or {}
+            request_id: Any = params.get("requestId")
+            if type(request_id) in (int, str) and (running := self.running.get(request_id)):
+                reason = params.get("reason")
+                running.cancel(reason if isinstance(reason, str) else "")
+        elif method == "notifications/initialized":
+            self.initialized = bool(self.version)
+        elif method == "notifications/progress":
+            self.workspace.spawn(self.reported(frame.get("params") or {}))
+        elif method == "notifications/roots/list_changed":
+            self.workspace.spawn(self.roots_changed())
+        elif self.version:
+            self.workspace.spawn(self.endpoint.relay.extended.noticed(self, method, frame.get("params") or {}))
+
+    # --- its end -------------------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """Cut what is under way, and let nobody wait for the client."""
+        self.ended = True
+        for running in tuple(self.running.values()):
+            running.cancel()
+        for number, asked in enumerate(self._asked.values()):
+            if not asked.done():
+                asked.set_result(jsonrpc.error(number, {"code": INTERNAL_ERROR, "message": "the client has left"}))
+
+
+def _cancellation(request_id: str, cancelled: asyncio.CancelledError) -> dict[str, Any]:
+    """The params of `notifications/cancelled` (MCP, Cancellation), with the reason that the server gave, if it did."""
+    reason = cancelled.args[0] if cancelled.args else None
+    return {"requestId": request_id, **({"reason": reason} if isinstance(reason, str) else {})}
+
+
+class StreamSessions(Generic[S]):
+    """The sessions of one transport, by id."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sessions: dict[str, S] = {}
+        self._closing = False
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Ping idle streams until `until` is set, then end all sessions."""
+        while not until.is_set():
+            try:
+                async with asyncio.timeout(self._settings.ping_interval):
+                    await until.wait()
+            except TimeoutError:
+                for session in self._sessions.values():
+                    session.put_raw(PING)
+        self._closing = True
+        for session in tuple(self._sessions.values()):
+            session.close()
+
+    def called(self, session_id: str, body: bytes) -> tuple[S | None, Frame | None]:
+        """A session and the message that came for it, where that may be a call of a tool; none where it is not."""
+        session = self._sessions.get(session_id)
+        if session is None or jsonrpc.MARK_OF_CALL not in body or len(body) > self._settings.max_body_bytes:
+            return None, None
+        try:
+            return session, jsonrpc.validate(codec.loads(body), nulls=jsonrpc.may_have_nulls(body))
+        except (ValueError, RecursionError, SidecarError):
+            return None, None
+
+    def not_taken(self, error: SidecarError, session_id: str, workspace: Workspace | None) -> None:
+        """A client's message was refused: where it is a malformed response, the server that asked gets an error."""
+        session = self._sessions.get(session_id)
+        if not isinstance(error, MessageInvalid) or error.answers is None:
+            return
+        if session is not None and session.workspace is workspace:
+            why = {"code": INTERNAL_ERROR, "message": "the client's response is malformed"}
+            session.take_response(jsonrpc.error(error.answers, why))
+
+    def find(self, session_id: str, workspace: Workspace | None) -> S:
+        """A session of the workspace (none for a key that has no session there). Raises SessionUnknown."""
+        session = self._sessions.get(session_id)
+        if session is None or session.workspace is not workspace:
+            raise SessionUnknown("There is no such session.")
+        return session

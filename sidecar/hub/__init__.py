@@ -1,0 +1,1 @@
+"""All workspaces, kept true to the snapshot, told and asked over the bridge."""

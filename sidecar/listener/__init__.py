@@ -1,0 +1,1 @@
+"""The HTTP server: connections, who is let in, what a request must be."""

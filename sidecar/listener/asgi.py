@@ -1,0 +1,114 @@
+"""Small pieces of HTTP over ASGI, for the paths where a framework would cost more than the work."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from starlette.types import Message, Receive, Scope, Send
+
+from sidecar.errors import MessageInvalid, SidecarError
+from sidecar.http_errors import BodyNotJson, BodyTooLarge, BodyTypeRefused
+from sidecar.protocol import codec, jsonrpc
+
+_JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json[ \t]*(?:;|$)", re.ASCII | re.IGNORECASE)
+
+HEADER_VALUES = "yamcp.headers"
+"""Where a scope keeps the first value of each header, once one was asked for."""
+
+
+@lru_cache(maxsize=64)
+def is_json(content_type: bytes) -> bool:
+    """Whether a Content-Type header is that of JSON (RFC 8259, 11; RFC 6839, 3.1). An empty one is not."""
+    return _JSON.match(content_type) is not None
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """The body of a JSON request of at most `limit` bytes.
+
+    Raises:
+        BodyTooLarge: it is longer.
+        BodyTypeRefused: its content type is not JSON, or not given. Browsers send neither from one site to another
+            without asking first (WHATWG Fetch, CORS-safelisted request-header), so no foreign page gets past this.
+        MessageInvalid: the client left before the body was complete.
+    """
+    if not is_json(content_type := header(scope, b"content-type")):
+        given = f"is {content_type.decode('latin-1')[:80]!r}" if content_type else "is missing"
+        raise BodyTypeRefused(f"The Content-Type header {given}; it has to be application/json.")
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise MessageInvalid("The client left before its body was complete.")
+        chunk: bytes = message.get("body", b"")
+        body += chunk
+        if len(body) > limit:
+            raise BodyTooLarge(f"The body is larger than {limit} bytes.")
+        if not message.get("more_body"):
+            return body
+
+
+def parse(body: bytes) -> Any:
+    """The JSON in a body. Raises BodyNotJson."""
+    try:
+        return codec.loads(body)
+    except (ValueError, RecursionError):
+        raise BodyNotJson("The body is not JSON.") from None
+
+
+async def never() -> Message:
+    """What is received of a client that sends nothing more, for those who do not wait for that."""
+    raise RuntimeError("nothing more is received")
+
+
+async def disconnected(receive: Receive) -> None:
+    """Wait until the client has left; whatever body it still sends is let go."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    """The value of the first header of that (lower-case) name; empty if there is none."""
+    fields: dict[bytes, bytes] | None = scope.get(HEADER_VALUES)
+    if fields is None:
+        fields = scope[HEADER_VALUES] = dict(reversed(scope["headers"]))
+    return fields.get(name, b"")
+
+
+async def respond(
+    send: Send, status: int, body: bytes, content_type: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Send a whole response."""
+    lines = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def respond_in_pieces(
+    send: Send, status: int, pieces: Iterable[bytes], content_type: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Send a whole response whose body is made while it is sent, as the client reads."""
+    lines = [(b"content-type", content_type), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    for piece in pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await asyncio.sleep(0)  # others are served meanwhile
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def respond_error(
+    send: Send, status: int, error: SidecarError, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Send an error as a JSON-RPC response without an id, as Streamable HTTP has it, with the HTTP status."""
+    if error.retry_after:
+        headers = (*headers, (b"retry-after", str(error.retry_after).encode()))
+    await respond(send, status, codec.dumps(jsonrpc.error(None, error.rpc())), b"application/json", headers)
+
+
+async def not_allowed(send: Send, allowed: str) -> None:
+    """Refuse a method; `allowed` are those there are."""
+    error = MessageInvalid("The method is not allowed here.", hint=f"Use {allowed}.")
+    await respond_error(send, 405, error, ((b"allow", allowed.encode()),))

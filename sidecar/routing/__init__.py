@@ -1,0 +1,1 @@
+"""What a workspace shows, and where each name in it leads."""

@@ -1,0 +1,1 @@
+"""Clients' sessions, and what is held for them."""

@@ -1,0 +1,1 @@
+"""One server, kept connected and asked; and the pool of all of them."""

@@ -1,0 +1,1 @@
+"""A workspace: its servers, its state, its view, its sessions."""
