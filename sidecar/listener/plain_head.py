@@ -52,7 +52,9 @@ def plain_head(head: bytes) -> PlainHead | None:
     if found.get(b"connection", b"close").lower() not in (b"close", b"keep-alive"):
         return None
     length = found.get(b"content-length")
-    if (length is not None) is not line.startswith(b"POST ") or not _LENGTH.fullmatch(length or b"0"):
+    if (length is not None) is not line.startswith(b"POST ") or not _LENGTH.fullmatch(
+        b"0" if length is None else length
+    ):
         return None
     host = found.get(b"host", b"").decode("latin-1")
     return PlainHead(int(length or 0), host, found.get(b"authorization", b"")) if host else None
