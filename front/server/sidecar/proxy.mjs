@@ -19,12 +19,18 @@ const RETRY_AFTER = 5; // s
 
 /** Connections to the sidecar; one that is asked for while it does not listen is made as soon as it does. */
 class PatientAgent extends Agent {
+  /** @param {import('node:http').AgentOptions} options @param {number} patience  milliseconds */
+  constructor(options, patience) {
+    super(options);
+    this.patience = patience;
+  }
+
   /**
    * @param {import('node:net').NetConnectOpts} options
    * @param {(error: Error | null, socket?: import('node:stream').Duplex) => void} made
    */
   createConnection(options, made) {
-    const until = performance.now() + PATIENCE;
+    const until = performance.now() + this.patience;
     const attempt = () => {
       const socket = connect(options);
       const failed = (/** @type {NodeJS.ErrnoException} */ error) => {
@@ -44,11 +50,15 @@ class PatientAgent extends Agent {
 
 /** What passes requests on to the sidecar. */
 export class Relay {
-  /** @param {import('../settings.mjs').Settings} settings @param {import('../log.mjs').Log} log */
-  constructor(settings, log) {
+  /**
+   * @param {import('../settings.mjs').Settings} settings @param {import('../log.mjs').Log} log
+   * @param {{patience?: number}} [options]  milliseconds that a request waits for a sidecar that does not listen
+   */
+  constructor(settings, log, { patience = PATIENCE } = {}) {
     this.log = log;
     this.place = placeOf(settings);
-    this.agent = new PatientAgent({ keepAlive: true, timeout: IDLE, maxFreeSockets: 256, scheduling: 'lifo' });
+    const kept = { keepAlive: true, timeout: IDLE, maxFreeSockets: 256, scheduling: /** @type {const} */ ('lifo') };
+    this.agent = new PatientAgent(kept, patience);
   }
 
   /**
