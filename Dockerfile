@@ -5,7 +5,7 @@ ARG BASE=debian:trixie-20261005-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef062
 
 FROM ${BASE} AS base
 ARG APT_MIRROR=
-RUN --mount=type=bind,source=container/apt.sh,target=/run/apt.sh sh /run/apt.sh ca-certificates python3 python3-venv tini
+RUN --mount=type=bind,source=container/apt.sh,target=/run/apt.sh sh /run/apt.sh ca-certificates git python3 python3-venv tini
 RUN groupadd --gid 10001 hub && useradd --uid 10001 --gid hub --home-dir /data/home --no-create-home --shell /usr/sbin/nologin hub \
  && install -d -o hub -g hub -m 0700 /data && rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow-
 
@@ -96,7 +96,7 @@ ENV PATH=/opt/node/bin:/opt/tools/bin:/opt/venv/bin:/usr/local/bin:/usr/bin:/bin
     HOME=/data/home \
     HUB_HOST=0.0.0.0 HUB_DATA_DIR=/data/hub HUB_YAMCP_DIR=/data/yamcp HUB_RUNTIME_DIR=/tmp/yamcp-hub HUB_LOG_STDOUT=true \
     HUB_YAMCP_UI_DIR=${YAMCP_UI_DIR} \
-    PYTHONDONTWRITEBYTECODE=1
+    YAMCP_HUB_IMAGE=true PYTHONDONTWRITEBYTECODE=1
 WORKDIR /data
 USER 10001:10001
 VOLUME /data

@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test generate conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test lint bars screenshots bench lock clean need-node audit
+.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test lint lint-python lint-node bars screenshots bench lock clean need-node audit
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -47,12 +47,36 @@ endef
 # Node's own coverage: every Node process that is started below here writes what it ran into this directory when it ends,
 # the front of a `hubctl run` too; c8 adds it up (.c8rc.json says what counts).
 NODE_COVERAGE := $(CURDIR)/.coverage-node
-FRONT_TESTS := $(wildcard tests/front/*.test.mjs tests/front/*/*.test.mjs)
-BROWSER_TESTS := $(wildcard tests/browser/*.test.mjs)
+node_test = NODE_V8_COVERAGE="$(NODE_COVERAGE)" node --test --test-reporter=dot --test-reporter-destination=stdout --test-timeout=600000
+FRONT := $(wildcard tests/front/*.test.mjs tests/front/*/*.test.mjs)
+BROWSER := --test-concurrency=1 $(wildcard tests/browser/*.test.mjs)
+PYTEST := $(BIN)/python -m pytest
 
-define node_test # $(1): files, $(2): further options
-@$(if $(1),NODE_V8_COVERAGE="$(NODE_COVERAGE)" node --test --test-reporter=dot --test-timeout=600000 $(2) $(1),:)
+# `make test` runs its suites side by side, JOBS at a time, as most tests wait for processes. A suite's output is printed
+# when the suite ends; a suite that fails does not end the others. SUITE_RESULTS gets the seconds of each test (JUnit XML),
+# the coverage of Python, and the names of the suites that failed.
+JOBS := 3
+SUITE_RESULTS := $(CURDIR)/.suites
+PYTEST_SUITES := acceptance-2 integration-1 integration-2 acceptance-1 unit-1 unit-2 matrix conformance other
+SUITES := $(PYTEST_SUITES) browser front
+PYTEST_OPTIONS := --cov --cov-report= --cov-fail-under=0
+
+# The longest suites come first. Whatever is new below tests/ is in one of them.
+FILES_acceptance-1 := $(wildcard tests/acceptance/test_[!p-z]*.py)
+FILES_acceptance-2 := $(wildcard tests/acceptance/test_[p-z]*.py)
+FILES_unit-1 := tests/unit/sidecar
+FILES_unit-2 := tests/unit --ignore=tests/unit/sidecar
+FILES_integration-1 := $(wildcard tests/integration/[!_]*/)
+FILES_integration-2 := $(wildcard tests/integration/test_*.py)
+FILES_matrix := tests/matrix
+FILES_conformance := tests/conformance
+FILES_other := tests $(foreach folder,acceptance unit integration matrix conformance,--ignore=tests/$(folder))
+
+define suite # $(1): name, $(2): command
+@echo "test: suite $(1)"; \
+  { $(2); } </dev/null || { echo "$(1)" >>"$(SUITE_RESULTS)/failed"; echo "test: suite $(1) failed"; exit 1; }
 endef
+junit = --test-reporter=junit --test-reporter-destination="$(SUITE_RESULTS)/$(1).xml"
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,23 +85,57 @@ run: $(READY) $(NODE_READY) ## Set up and run the hub until Ctrl-C
 	@$(BIN)/hubctl run
 
 test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
-	@[ ! -f tests/real/setup.sh ] || bash tests/real/setup.sh
-	@bash tests/matrix/setup.sh
-	@bash tests/integration/proxies/setup.sh
-	@bash tests/conformance/setup.sh
+	@$(MAKE) set-up-tests
 	@$(MAKE) lint
 	@rm -rf "$(NODE_COVERAGE)"
-	@echo "test: pytest with coverage"
-	@NODE_V8_COVERAGE="$(NODE_COVERAGE)" $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
-	@$(MAKE) test-front test-browser
+	@$(MAKE) suites
+	@echo "test: coverage of the Python parts"
+	@$(BIN)/python -m coverage combine --quiet "$(SUITE_RESULTS)"
+	@$(BIN)/python -m coverage report --skip-covered
 	@echo "test: coverage of the Node parts"
 	@$(NODE_TOOLS)/c8 report --temp-directory="$(NODE_COVERAGE)"
 	@if [ "$$CI" = true ]; then $(MAKE) image-test; else echo "test: make image-test tests the container image"; fi
 
+test-fast: $(DEV) $(NODE_DEV) ## Run every test but those of the client matrix, conformance, the browser and the image
+	@bash tests/real/setup.sh
+	@bash tests/integration/proxies/setup.sh
+	@bash tests/integration/containers/setup.sh --install || [ $$? = 3 ]
+	@$(MAKE) suites SUITES="$(filter-out matrix conformance browser,$(SUITES))" PYTEST_OPTIONS=
+
+test-unit: $(DEV) ## Run the tests that start no process and open no network socket
+	@$(MAKE) suites JOBS=2 SUITES="unit-1 unit-2" PYTEST_OPTIONS="-q -m 'not outside'"
+
+# All that suites need, one after another: some of it is installed with apt-get.
+set-up-tests: $(DEV) $(NODE_DEV)
+	@bash tests/real/setup.sh
+	@bash tests/matrix/setup.sh
+	@bash tests/integration/proxies/setup.sh
+	@bash tests/integration/containers/setup.sh --install || [ $$? = 3 ]
+	@bash tests/conformance/setup.sh
+	@bash tests/browser/setup.sh || [ $$? = 3 ]
+
+suites: $(DEV) $(NODE_DEV)
+	@rm -rf "$(SUITE_RESULTS)"
+	@mkdir "$(SUITE_RESULTS)"
+	@echo "test: $(SUITES), $(JOBS) at a time"
+	@$(MAKE) -j $(JOBS) --keep-going --output-sync=target $(SUITES:%=suite-%) \
+	  || { echo "test: failed:" $$(cat "$(SUITE_RESULTS)/failed") >&2; exit 1; }
+	@$(BIN)/python -m tests.slowest "$(SUITE_RESULTS)"
+
+$(PYTEST_SUITES:%=suite-%): suite-%:
+	$(call suite,$*,COVERAGE_FILE="$(SUITE_RESULTS)/.coverage.$*" NODE_V8_COVERAGE="$(NODE_COVERAGE)" $(PYTEST) -p no:cacheprovider \
+	  $(PYTEST_OPTIONS) --junitxml="$(SUITE_RESULTS)/$*.xml" $(FILES_$*))
+
+suite-front:
+	$(call suite,front,$(node_test) $(call junit,front) $(FRONT))
+
+suite-browser:
+	$(call suite,browser,bash tests/browser/setup.sh && $(node_test) $(call junit,browser) $(BROWSER) || [ $$? = 3 ])
+
 test-front: $(DEV) $(NODE_DEV) ## Run the tests of the Node parts alone
 	@bash tests/real/setup.sh >/dev/null
 	@echo "test: node --test tests/front"
-	$(call node_test,$(FRONT_TESTS))
+	@$(node_test) $(FRONT)
 
 matrix: $(DEV) $(NODE_DEV) ## Run other projects' MCP clients against a hub alone; WRITE=1: the table in docs/clients.md, too
 	@bash tests/real/setup.sh
@@ -107,7 +165,7 @@ need-yamcp-ui:
 	  || { echo "missing: a built YAMCP-UI (server.mjs and dist/index.html): make test-yamcp-ui HUB_YAMCP_UI_DIR=<dir>; got: $(or $(HUB_YAMCP_UI_DIR),nothing)" >&2; exit 1; }
 
 in-browser:
-	$(call node_test,$(BROWSER_TESTS),--test-concurrency=1)
+	@$(node_test) $(BROWSER)
 
 image: ## Build the container image: IMAGE=<name>, YAMCP_UI=<dir of a built YAMCP-UI> to have it inside
 	@bash container/build.sh --tag "$(or $(IMAGE),yamcp-hub)" $(if $(YAMCP_UI),--yamcp-ui "$(YAMCP_UI)")
@@ -126,10 +184,15 @@ generate: $(DEV) ## Write what Node and docs/protocol.md have of the models in b
 	@$(BIN)/python -m bridge.generate
 
 lint: $(DEV) $(NODE_DEV) ## Check style and types
+	@$(MAKE) -j 2 --keep-going --output-sync=target lint-python lint-node
+
+lint-python:
 	@echo "lint: ruff check, ruff format, mypy"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check . || { echo "lint: run $(BIN)/ruff format on these files:"; $(BIN)/ruff format --check .; exit 1; }
 	@$(BIN)/mypy --no-error-summary
+
+lint-node:
 	@echo "lint: eslint, prettier, tsc"
 	@$(NODE_TOOLS)/eslint --max-warnings 0 .
 	@$(NODE_TOOLS)/prettier --log-level warn --check .
@@ -169,7 +232,7 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
   --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 clean: ## Remove environments and caches (the hub's data stays)
-	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules tests/conformance/node_modules build *.egg-info .coverage* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .envs node_modules tests/real/node_modules tests/matrix/node_modules tests/conformance/node_modules build *.egg-info .coverage* .suites htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME):

@@ -106,7 +106,7 @@ class PeerUnavailable(HubError):
     """No answer within the deadline: the other process is down, restarting, or stuck."""
 
     code = "BRIDGE_UNAVAILABLE"
-    hint = "Is the hub running (make run)? `hubctl doctor` tells which of its processes does not answer."
+    hint = "Is the hub running? `hubctl doctor` tells which of its processes does not answer."
 
 
 class Overloaded(HubError):

@@ -27,6 +27,8 @@ class Context:
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
     transport: Transport = ZMQ
+    columns: int | None = None
+    """The width of the terminal, where the output is one; else lines are as long as they need to be."""
 
     def actual(self) -> BridgeClient:
         """A client of the sidecar: what is."""

@@ -16,7 +16,7 @@ class HubNotRunning(HubError):
     """No hub runs with this runtime directory."""
 
     code = "HUB_NOT_RUNNING"
-    hint = "Start it with `make run`; if it runs elsewhere, give hubctl the same HUB_DATA_DIR or HUB_RUNTIME_DIR."
+    hint = "Start it: `hubctl run`, or its container. If it runs, give hubctl the same HUB_DATA_DIR or HUB_RUNTIME_DIR."
 
 
 class HubRunning(HubError):
@@ -31,6 +31,13 @@ class DirectoryUnusable(HubError):
 
     code = "DATA_DIR_UNUSABLE"
     hint = "Make it writable for the user that runs the hub, or name another one in HUB_DATA_DIR."
+
+
+class YamcpDirReadOnly(HubError):
+    """The hub may read YAMCP's directory and not write there: no server or workspace can be added or changed."""
+
+    code = "YAMCP_DIR_READ_ONLY"
+    hint = "Give the user that runs the hub the right to write there (chown, chmod), or mount it without `:ro`."
 
 
 class TooFewFiles(HubError):
@@ -51,7 +58,7 @@ class FrontNotInstalled(HubError):
     """The npm packages that the hub's pages need are not installed, or are not those that package.json names."""
 
     code = "FRONT_NOT_INSTALLED"
-    hint = "`make run` installs them; or, in the project's directory: npm ci --omit=dev --ignore-scripts"
+    hint = "In the project's directory: npm ci --omit=dev --ignore-scripts (an image or `make run` has them)."
 
 
 class FrontAway(HubError):
@@ -73,6 +80,13 @@ class NoSuchWorkspace(HubError):
 
     code = "NO_SUCH_WORKSPACE"
     hint = "`hubctl workspaces` lists them; a name with spaces has to be quoted, or use its slug."
+
+
+class NoSuchServer(HubError):
+    """The command names a server that the hub does not have."""
+
+    code = "NO_SUCH_SERVER"
+    hint = "`hubctl status` lists the servers by key; the namespace is not the key."
 
 
 class NoToken(HubError):

@@ -78,15 +78,71 @@ def width(text: str) -> int:
     return columns
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], paint: Paint) -> list[str]:
-    """Lines of a table whose columns are as wide as what is in them."""
+GAP = "  "
+"""Between two columns."""
+LEAST = 12
+"""Columns of the terminal that a column of a table keeps at least when it is shortened."""
+
+
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    paint: Paint,
+    columns: int | None = None,
+    whole: Sequence[str] = (),
+) -> list[str]:
+    """Lines of a table whose columns are as wide as what is in them.
+
+    `columns`: the width of the terminal. A table that is wider has its widest columns shortened, those in `whole`
+    excepted; where that is not enough, each row becomes a block of lines, which loses nothing.
+    """
     cells = [[paint.dim(name) for name in header], *(list(row) for row in rows)]
     widths = [max(width(row[column]) for row in cells) for column in range(len(header))]
-    return ["  ".join(_padded(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in cells]
+    if columns is not None:
+        fixed = [name in whole for name in header]
+        fitting = _narrowed(widths, fixed, columns - len(GAP) * (len(header) - 1))
+        if fitting is None:
+            return [line for row in cells[1:] for line in _block(cells[0], row)]
+        widths = fitting
+    return [GAP.join(_fitted(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def _padded(text: str, wide: int) -> str:
-    return text + " " * (wide - width(text))
+def _narrowed(widths: list[int], fixed: Sequence[bool], room: int) -> list[int] | None:
+    """The widths with the widest made narrower until all fit into `room`; none where they cannot."""
+    widths = list(widths)
+    while sum(widths) > room:
+        wide = max((each for each, stays in zip(widths, fixed, strict=True) if not stays), default=0)
+        if wide <= LEAST:
+            return None
+        at = next(n for n, each in enumerate(widths) if each == wide and not fixed[n])
+        widths[at] -= 1
+    return widths
+
+
+def _block(header: Sequence[str], row: Sequence[str]) -> list[str]:
+    """A row as lines: the first cell, and below it each other one that is not empty with its name."""
+    wide = max(map(width, header))
+    named = [f"{GAP}{_fitted(name, wide)}{GAP}{cell}" for name, cell in zip(header[1:], row[1:], strict=True) if cell]
+    return [row[0], *named]
+
+
+def _fitted(text: str, wide: int) -> str:
+    """The text with blanks up to this width; a wider one shortened to it, without its colours."""
+    if width(text) <= wide:
+        return text + " " * (wide - width(text))
+    plain = "".join(part if not n else part.partition("m")[2] for n, part in enumerate(text.split(_ESCAPE)))
+    while width(plain) > wide - 1:
+        plain = plain[:-1]
+    return f"{plain}…" + " " * (wide - 1 - width(plain))
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """` (did you mean …?)` where one of the known words is close to this one; else nothing."""
+    from difflib import get_close_matches  # noqa: PLC0415  # for mistakes alone
+
+    lower = {name.lower(): name for name in known}
+    close = get_close_matches(word.lower(), lower, n=1)
+    return f" (did you mean {clean(lower[close[0]])}?)" if close else ""
 
 
 def span(seconds: float) -> str:

@@ -73,8 +73,13 @@ ISSUES: dict[str, IssueKind] = {
     ),
     "COMMAND_HAS_SPACES": IssueKind(
         "warning",
-        "A command holds spaces and has no arguments; it is taken as the name of one program.",
-        "Put the program into `command` and each argument into `args`.",
+        "A command holds a program and arguments; it is taken as the name of one program.",
+        "Put the program into `command` and each argument into `args`; the console's form of the server does it.",
+    ),
+    "ARGUMENT_HAS_SPACES": IssueKind(
+        "warning",
+        "One of the arguments holds several, such as `-y @scope/package`; the program gets them as one.",
+        "Make each an item of `args` of its own; the console's form of the server does it.",
     ),
     "ENV_INVALID": IssueKind(
         "warning",
@@ -157,7 +162,7 @@ ISSUES: dict[str, IssueKind] = {
     "HUB_ENTRY_UNUSED": IssueKind(
         "info",
         "hub.json has settings for a server or workspace that does not exist (any more); they are kept.",
-        "Remove them if it will not come back.",
+        "If it will not come back, remove them: a button beside this notice in the console does it.",
     ),
     "KEYS_UNUSABLE": IssueKind(
         "error",

@@ -66,6 +66,8 @@ class WorkspaceStatus(Model):
     """The sidecar's own address, without the front between, where it can be reached."""
     direct_http_url: str = ""
     servers: tuple[str, ...]
+    disabled_servers: tuple[str, ...] = ()
+    """Those of `servers` that are switched off in this workspace alone."""
     ready: int
     """How many of its servers are ready; `per_client` ones count, as they start when a session needs them."""
     tools: int = 0

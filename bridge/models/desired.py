@@ -114,6 +114,8 @@ class WorkspaceSpec(Model):
     enabled: bool = True
     name_template: str = "{namespace}_{name}"
     """How tool and prompt names are made; `{name}` alone is the empty prefix, for a workspace of one server."""
+    disabled_servers: tuple[str, ...] = ()
+    """Those of `servers` that are switched off in this workspace alone."""
 
 
 class SnapshotId(Model):

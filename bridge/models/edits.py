@@ -23,6 +23,8 @@ class SetWorkspace(Request[Changed], kind="set_workspace", sockets=("desired",),
     name: str
     enabled: bool | None = None
     name_template: str | None = None
+    servers: dict[str, bool] = Field(default_factory=dict)
+    """Members of it that are switched on or off in this workspace alone, by key; the others stay as they are."""
 
 
 class SetServer(Request[Changed], kind="set_server", sockets=("desired",), queue="change", repeatable=False):
@@ -30,6 +32,13 @@ class SetServer(Request[Changed], kind="set_server", sockets=("desired",), queue
 
     key: str
     settings: dict[str, Any]
+
+
+class ForgetSettings(Request[Changed], kind="forget_settings", sockets=("desired",), queue="change"):
+    """Remove what hub.json has for a server or workspace that does not exist; nothing changes where it has nothing."""
+
+    section: Literal["servers", "workspaces"]
+    name: str
 
 
 class Reload(Request[Changed], kind="reload", sockets=("desired",), queue="change"):

@@ -7,7 +7,7 @@ const HINTS = {
   BRIDGE_ADDRESS: 'Use an address of the form ipc:///path/to/name.sock, of at most 107 bytes.',
   BRIDGE_VERSION: 'Restart the hub, so that all its processes are of one version.',
   BRIDGE_UNKNOWN_KIND: 'docs/protocol.md lists what each socket serves.',
-  BRIDGE_UNAVAILABLE: 'Is the hub running (make run)? `hubctl doctor` tells which of its processes does not answer.',
+  BRIDGE_UNAVAILABLE: 'Is the hub running? `hubctl doctor` tells which of its processes does not answer.',
 };
 
 /** @import {ErrorBody} from './types.mjs' */

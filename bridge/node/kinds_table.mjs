@@ -13,6 +13,7 @@ export const TABLE = /** @type {const} */ ([
   ['history', ['actual'], true],
   ['set_workspace', ['desired'], false],
   ['set_server', ['desired'], false],
+  ['forget_settings', ['desired'], true],
   ['reload', ['desired'], true],
   ['config', ['desired'], true],
   ['put_server', ['desired'], false],

@@ -163,6 +163,8 @@ export interface WorkspaceStatus {
   direct_sse_url: string;
   direct_http_url: string;
   servers: string[];
+  /** Those of `servers` that are switched off in this workspace alone. */
+  disabled_servers: string[];
   /** How many of its servers are ready; `per_client` ones count, as they start when a session needs them. */
   ready: number;
   tools: number;
@@ -308,6 +310,8 @@ export interface WorkspaceSpec {
   enabled: boolean;
   /** How tool and prompt names are made; `{name}` alone is the empty prefix, for a workspace of one server. */
   name_template: string;
+  /** Those of `servers` that are switched off in this workspace alone. */
+  disabled_servers: string[];
 }
 
 /** Answer to a change of desired state: the snapshot that holds it. */
@@ -342,6 +346,12 @@ export interface DeleteServer {
 export interface DeleteWorkspace {
   name: string;
   expect?: string | null;
+}
+
+/** Remove what hub.json has for a server or workspace that does not exist; nothing changes where it has nothing. */
+export interface ForgetSettings {
+  section: 'servers' | 'workspaces';
+  name: string;
 }
 
 /** Answer to `import`. */
@@ -421,6 +431,8 @@ export interface SetWorkspace {
   name: string;
   enabled?: boolean | null;
   name_template?: string | null;
+  /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */
+  servers?: Record<string, boolean>;
 }
 
 /** Make a key. `workspaces`: only these, by name; null: all. Admins have all. */
@@ -524,6 +536,7 @@ export interface Requests {
   history: ReadHistory;
   set_workspace: SetWorkspace;
   set_server: SetServer;
+  forget_settings: ForgetSettings;
   reload: Reload;
   config: ReadConfig;
   put_server: PutServer;
@@ -550,6 +563,7 @@ export interface Answers {
   history: History;
   set_workspace: Changed;
   set_server: Changed;
+  forget_settings: Changed;
   reload: Changed;
   config: ConfigFile;
   put_server: Changed;

@@ -25,6 +25,9 @@ const SERVER = {
   unknown: { word: 'Unknown', tone: 'off' },
 };
 
+/** A server that is switched off in the workspace that is looked at. @type {{ word: string, tone: Tone }} */
+export const OFF_HERE = { word: 'Off here', tone: 'off' };
+
 const UNKNOWN = { word: 'Unknown', tone: /** @type {Tone} */ ('off') };
 
 /**

@@ -64,9 +64,22 @@ export function copyButton(label, text) {
 
 /** An address with its button. @param {string} kind @param {string} of @param {string} url */
 export function address(kind, of, url) {
-  const code = el('code', {}, url);
+  const code = el('code', { title: url }, el('bdi', { dir: 'ltr' }, url));
   const button = copyButton(`Copy ${kind} URL of ${of}`, () => code.textContent ?? '');
   return el('div', { class: 'hub-url' }, el('span', { class: 'hub-kind' }, kind), code, button);
+}
+
+/** A picture beside a text, drawn in lines on 24 by 24 as those of YAMCP-UI's menu. @param {string} path */
+export function icon(path) {
+  const make = (/** @type {string} */ tag) => document.createElementNS('http://www.w3.org/2000/svg', tag);
+  const [picture, line] = [make('svg'), make('path')];
+  const drawn = { fill: 'none', stroke: 'currentColor', 'stroke-width': '2', 'stroke-linecap': 'round' };
+  for (const [name, value] of Object.entries({ viewBox: '0 0 24 24', 'aria-hidden': 'true', ...drawn })) {
+    picture.setAttribute(name, value);
+  }
+  line.setAttribute('d', path);
+  picture.append(line);
+  return picture;
 }
 
 /** @param {string} text @param {HTMLElement} near @returns {Promise<boolean>} */

@@ -1,7 +1,7 @@
 /** What the hub adds to YAMCP-UI's pages. They are drawn by React, which removes and makes parts at will: so whatever
  * changes, it is looked again at what is there, and what is missing is added. */
 
-import { el, say, set } from './dom.mjs';
+import { el, icon, say, set } from './dom.mjs';
 import { logOut } from '/hub/assets/hub/login.mjs';
 import { encodeIds } from './ids.mjs';
 import { Live } from './live.mjs';
@@ -10,6 +10,8 @@ import { refreshServers } from './servers.mjs';
 import { Viewer } from './viewer.mjs';
 import { Switches } from './workspaces.mjs';
 
+const CONSOLE_ICON = 'M4 4h16v16H4zM4 9h16M8 13l2 2-2 2M13 17h3';
+const LOGOUT_ICON = 'M9 4H4v16h5M16 8l4 4-4 4M20 12H9';
 const notice = el('div', { role: 'status', class: 'hub-notice' });
 const live = new Live(refresh);
 const switches = new Switches(live);
@@ -28,9 +30,12 @@ function refresh() {
 /** The way to the console, and out of a hub that wants a login, in each of the page's menus. */
 function addLink() {
   for (const menu of document.querySelectorAll('nav')) {
-    if (!menu.querySelector('.hub-link')) menu.append(el('a', { href: '/hub/', class: 'hub-link' }, 'Hub console'));
+    if (!menu.querySelector('.hub-link')) {
+      menu.append(el('a', { href: '/hub/', class: 'hub-link' }, icon(CONSOLE_ICON), 'Hub console'));
+    }
     if (live.state?.hub.protected && !menu.querySelector('.hub-logout')) {
-      menu.append(el('button', { type: 'button', class: 'hub-link hub-logout', onclick: logOut }, 'Log out'));
+      const attributes = { type: 'button', class: 'hub-link hub-logout', onclick: logOut };
+      menu.append(el('button', attributes, icon(LOGOUT_ICON), 'Log out'));
     }
   }
 }

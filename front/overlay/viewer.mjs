@@ -8,6 +8,8 @@ import { cellText, dialog, workspaceList } from './page.mjs';
 /** @import {WorkspaceState} from '../server/state/state.mjs' */
 
 const HEADING = 'Workspace Configuration';
+/** YAMCP-UI's own sections on `yamcp run`, which would start every server a second time, beside the hub. */
+const REPLACED = ['MCP Configuration', 'Setup Instructions'];
 
 /** The block in the dialog, wherever that is open. */
 export class Viewer {
@@ -23,8 +25,11 @@ export class Viewer {
 
   refresh() {
     const open = dialog(HEADING);
-    const workspace = open && this.live.workspace(this.#clicked);
-    if (!open || !workspace || !open.textContent?.includes(workspace.name)) return;
+    if (!open) return;
+    const found = this.live.workspace(this.#clicked);
+    const workspace = found && open.textContent?.includes(found.name) ? found : null;
+    replace(open, Boolean(workspace));
+    if (!workspace) return;
     let block = /** @type {HTMLElement | null} */ (open.querySelector('.hub-viewer'));
     if (block?.dataset.name !== workspace.name || block.dataset.url !== workspace.sse_url) {
       block?.remove();
@@ -71,5 +76,17 @@ export class Viewer {
     show();
     const copy = copyButton('Copy snippet', () => code.textContent ?? '');
     return [el('div', { class: 'hub-line' }, el('span', {}, 'Connect'), choice, copy), code, note];
+  }
+}
+
+/**
+ * Hide the sections that the hub's block takes the place of, or show them where there is no such block.
+ *
+ * @param {HTMLElement} open @param {boolean} replaced
+ */
+function replace(open, replaced) {
+  for (const title of open.querySelectorAll('h3')) {
+    const section = title.closest('[role=dialog] > * > *');
+    if (section && REPLACED.includes(title.textContent ?? '')) set(section, 'data-hub-replaced', replaced);
   }
 }

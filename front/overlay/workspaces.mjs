@@ -108,6 +108,7 @@ export class Switches {
 function addHeads(table) {
   const row = table.tHead?.rows[0];
   if (!row || row.querySelector('.hub-head')) return;
+  table.classList.add('hub-widened');
   const like = row.cells[0]?.className ?? '';
   const heads = ['State', 'Endpoint'].map((title) => el('th', { scope: 'col', class: `${like} hub-head` }, title));
   row.lastElementChild?.before(...heads);
@@ -120,9 +121,9 @@ function showSwitch(toggle, pending, enabled) {
 }
 
 /** @param {WorkspaceState} workspace */
-function detailOf({ enabled, servers, ready, tools, sessions }) {
+function detailOf({ enabled, servers, disabled_servers: off, ready, tools, sessions }) {
   if (!enabled) return '';
-  const parts = [`${ready} of ${servers.length} ready`, `${tools} tools`];
+  const parts = [`${ready} of ${servers.length - off.length} ready`, `${tools} tools`];
   return [...parts, ...(sessions ? [`${sessions} connected`] : [])].join(' · ');
 }
 

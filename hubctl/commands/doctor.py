@@ -26,18 +26,20 @@ from bridge.settings import Settings, settings_file_names
 from hubctl.commands.openness import too_open
 from hubctl.context import Context
 from hubctl.errors import HubNotRunning
-from hubctl.render import Paint, clean, span
+from hubctl.render import Paint, clean, count, span
 from hubctl.run import front, lock
 from hubctl.run.access import check_certificate, check_token
 from hubctl.run.in_force import settings_in_force
 from hubctl.run.node import check_packages, find_node
 from hubctl.run.ports import port_problems
-from hubctl.run.run import check_yamcp_directory
+from hubctl.run.run import check_yamcp_directory, check_yamcp_writable
 from hubctl.run.supervisor import process_states
 from hubctl.run.yamcp_ui import check_yamcp_ui
 
 ANSWER = 3.0
 """Seconds that a process is given to answer."""
+MANY, LATELY = 5, 60
+"""A server that is ready does not stay up if it was restarted so often, the last time within so many seconds."""
 _COLORS = {"error": "31", "warning": "33", "info": "2", "ok": "32"}
 _FROM = {"npx": "Node", "node": "Node", "uvx": "uv", "uv": "uv", "docker": "Docker"}
 
@@ -60,8 +62,14 @@ async def doctor(context: Context) -> int:
     else:
         context.say(*(line for finding in found for line in finding_lines(finding, context.paint)))
         wrong = sum(finding.level == "error" for finding in found)
-        context.say("", f"{wrong} wrong." if wrong else context.paint.good("Nothing is wrong."))
+        context.say("", conclusion(wrong, sum(finding.level == "warning" for finding in found), context.paint))
     return int(any(finding.level == "error" for finding in found))
+
+
+def conclusion(wrong: int, warnings: int, paint: Paint) -> str:
+    """The last line: how much is wrong, and how many warnings there are."""
+    more = f"; {count(warnings, 'warning')}" if warnings else ""
+    return f"{wrong} wrong{more}." if wrong else (paint.warn if warnings else paint.good)(f"Nothing is wrong{more}.")
 
 
 def finding_lines(finding: Finding, paint: Paint) -> list[str]:
@@ -75,7 +83,7 @@ async def findings(context: Context) -> list[Finding]:
     """Everything that was looked at, from the outside in."""
     found = [*unknown_variables([*os.environ, *settings_file_names()]), *openness(context.settings)]
     if not running(context):
-        return [*found, *not_running(context.settings)]
+        return [*found, *not_running(context.settings), *directory(context.settings)]
     settings = settings_in_force(context.settings)
     status, desired, pages, ui = await asyncio.gather(
         _status(context), _desired(context), _front(settings), _yamcp_ui(settings)
@@ -84,6 +92,7 @@ async def findings(context: Context) -> list[Finding]:
     found += [_process("sidecar", status, states), _process("adapter", desired, states)]
     found += acceptor(settings, states)
     found += [_process("front", pages, states)] + ([_process("yamcp-ui", ui, states)] if settings.yamcp_ui_dir else [])
+    found += directory(settings)
     if isinstance(desired, Desired):
         found += [*configuration(desired), *programs(desired.snapshot, os.environ.get("PATH", os.defpath))]
     if isinstance(status, Status):
@@ -139,6 +148,15 @@ def obstacles(settings: Settings) -> Iterator[HubError]:
         except HubError as error:
             yield error
     yield from port_problems(settings)
+
+
+def directory(settings: Settings) -> list[Finding]:
+    """That YAMCP's files cannot be changed, where that is so."""
+    try:
+        check_yamcp_writable(settings)
+    except HubError as error:
+        return [_error("YAMCP's directory", error)]
+    return []
 
 
 def _error(subject: str, error: HubError) -> Finding:
@@ -246,8 +264,9 @@ def _missing(command: str) -> str:
 
 def servers(status: Status, now: float) -> list[Finding]:
     """The servers that do not serve, or not all that they should, with the reason and their last words."""
-    found = [_server(server, now) for server in status.servers if server.state in ("failed", "backoff")]
-    starting = [server.key for server in status.servers if server.state == "starting"]
+    found = [_server(server, now) for server in status.servers if down(server)]
+    found += [_unsteady(server, now) for server in status.servers if unsteady(server, now)]
+    starting = [server.key for server in status.servers if server.state == "starting" and not down(server)]
     if starting:
         found.append(Finding(level="warning", subject="servers", message=f"still starting: {', '.join(starting)}."))
     for server in status.servers:
@@ -257,13 +276,36 @@ def servers(status: Status, now: float) -> list[Finding]:
 
 
 def _server(server: ServerStatus, now: float) -> Finding:
-    message = f"{server.state} for {span(now - server.since)}"
+    tries = f" after {count(server.attempts, 'start')} that failed" if server.attempts > 1 else ""
+    message = f"{server.state} for {span(now - server.since)}{tries}"
     if server.reason:
         message += f": {server.reason.message}"
     if server.stderr:
         message += f" Last on stderr: {' | '.join(server.stderr[-3:])}"
     hint, code = (server.reason.hint, server.reason.code) if server.reason else ("", "")
     return Finding(level="error", subject=f"server {server.key}", message=message, hint=hint, code=code)
+
+
+def down(server: ServerStatus) -> bool:
+    """Whether a server does not run: also while it is tried once more."""
+    return server.state in ("failed", "backoff") or (server.state == "starting" and server.attempts > 0)
+
+
+def unsteady(server: ServerStatus, now: float) -> bool:
+    """Whether a server that serves now was connected anew again and again, the last time just now."""
+    return server.state in ("ready", "degraded") and server.restarts >= MANY and now - server.since < LATELY
+
+
+def _unsteady(server: ServerStatus, now: float) -> Finding:
+    last = f" Last on stderr: {' | '.join(server.stderr[-3:])}" if server.stderr else ""
+    message = f"{server.state}, but it ends again and again: restarted {server.restarts} times, the last time "
+    hint = f"Look why it ends: hubctl logs --server {server.key}"
+    return Finding(
+        level="error",
+        subject=f"server {server.key}",
+        message=f"{message}{span(now - server.since)} ago.{last}",
+        hint=hint,
+    )
 
 
 def _troubles(server: ServerStatus) -> list[Finding]:
@@ -283,7 +325,7 @@ def _troubles(server: ServerStatus) -> list[Finding]:
 def workspaces(status: Status) -> list[Finding]:
     """The workspaces that offer nothing, or less than they should."""
     if not status.workspaces:
-        hint = "Make one in YAMCP-UI, or in workspaces.json."
+        hint = "Make one: `hubctl workspaces add NAME SERVER ...`, the console or YAMCP-UI."
         return [Finding(level="warning", subject="workspaces", message="there is none.", hint=hint)]
     found = [_workspace(workspace) for workspace in status.workspaces if workspace.state not in ("ready", "off")]
     return found or [Finding(level="ok", subject="workspaces", message="each that is on is ready.")]

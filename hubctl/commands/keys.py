@@ -28,7 +28,7 @@ async def listing(context: Context) -> int:
         context.emit(found)
     elif found:
         rows = [row(key, time.time()) for key in found]
-        context.say(*table(("NAME", "ID", "OPENS", "AGE"), rows, context.paint))
+        context.say(*table(("NAME", "ID", "OPENS", "AGE"), rows, context.paint, context.columns))
     else:
         context.say("There are no keys; `hubctl keys add NAME` makes one.")
     return 0

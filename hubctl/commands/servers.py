@@ -8,8 +8,10 @@ import time
 from bridge.client import BridgeClient
 from bridge.errors import HubError
 from bridge.models import ReadStatus, Restart, ServerStatus, Status, WorkspaceStatus
-from hubctl.commands.workspaces import POLL, workspace_table
+from hubctl.applying import POLL
+from hubctl.commands.workspaces import workspace_table
 from hubctl.context import Context
+from hubctl.lookup import check_server
 from hubctl.render import Paint, by_key, clean, count, error_line, size, span, table, trouble
 from hubctl.run import front
 
@@ -61,7 +63,7 @@ def status_lines(context: Context, current: Status, pages: str, now: float) -> l
     """The state of the hub for people; `now` is Unix time in seconds."""
     lines = [head(current, now), pages, "", *workspace_table(context, current)]
     if current.servers:
-        lines += ["", *server_table(current, context.paint, now)]
+        lines += ["", *server_table(current, context.paint, now, context.columns)]
     notes = [empty_note(workspace, context.paint) for workspace in current.workspaces if workspace.state == "empty"]
     notes += [line for server in current.servers for line in server_notes(server, context.paint, now)]
     return [*lines, *([""] if notes else []), *notes]
@@ -79,8 +81,8 @@ def head(current: Status, now: float) -> str:
     return f"yamcp-hub {current.version}: sidecar pid {current.pid}, up {up}, {state}{source[current.source]}"
 
 
-def server_table(current: Status, paint: Paint, now: float) -> list[str]:
-    """The table of all servers."""
+def server_table(current: Status, paint: Paint, now: float, columns: int | None = None) -> list[str]:
+    """The table of all servers; `columns` is the width of the terminal."""
     rows = [
         (
             clean(server.key),
@@ -94,7 +96,8 @@ def server_table(current: Status, paint: Paint, now: float) -> list[str]:
         )
         for server in current.servers
     ]
-    return table(("SERVER", "STATE", "FOR", "SPEAKS", "TOOLS", "RESTARTS", "PID", "MEMORY"), rows, paint)
+    header = ("SERVER", "STATE", "FOR", "SPEAKS", "TOOLS", "RESTARTS", "PID", "MEMORY")
+    return table(header, rows, paint, columns, whole=("SERVER",))
 
 
 def empty_note(workspace: WorkspaceStatus, paint: Paint) -> str:
@@ -116,9 +119,14 @@ def server_notes(server: ServerStatus, paint: Paint, now: float) -> list[str]:
 
 
 async def restart(context: Context, server: str) -> int:
-    """`hubctl restart`: returns when the server has started or failed, or after `RESTART_TIMEOUT`."""
+    """`hubctl restart`: returns when the server has started or failed, or after `RESTART_TIMEOUT`.
+
+    Raises:
+        NoSuchServer: there is none of that key.
+    """
     async with context.actual() as hub:
-        before = _find(await hub.request(ReadStatus()), server)
+        known = by_key(await hub.request(ReadStatus()))
+        before = known[check_server(known, server)]
         await hub.request(Restart(key=server), timeout=30)
         found = await _restarted(hub, server, before)
     if context.json:
@@ -129,17 +137,13 @@ async def restart(context: Context, server: str) -> int:
     return 0
 
 
-async def _restarted(hub: BridgeClient, server: str, before: ServerStatus | None) -> ServerStatus | None:
+async def _restarted(hub: BridgeClient, server: str, before: ServerStatus) -> ServerStatus | None:
     """The server once its state is a new one that lasts."""
     deadline = time.monotonic() + RESTART_TIMEOUT
     while True:
-        found = _find(await hub.request(ReadStatus()), server)
+        found = by_key(await hub.request(ReadStatus())).get(server)
         if found is None or found.state == "stopped" or time.monotonic() > deadline:
             return found
-        if found.state != "starting" and (before is None or found.since > before.since):
+        if found.state != "starting" and found.since > before.since:
             return found
         await asyncio.sleep(POLL)
-
-
-def _find(status: Status, server: str) -> ServerStatus | None:
-    return by_key(status).get(server)

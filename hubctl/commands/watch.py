@@ -15,10 +15,14 @@ from hubctl.context import Context
 from hubctl.errors import FrontAway
 from hubctl.render import error_line
 from hubctl.run import front
+from hubctl.run.container import below_the_address, port_is_the_containers
+from hubctl.run.supervisor import seconds_since_start
 from hubctl.run.troubles import follow
 
 SETTLE = 10
 """Seconds that the first lines, and those after a restart of the sidecar, wait for servers that still start."""
+SLOW_START = 60
+"""Seconds that a sidecar that runs may take until it answers; it takes about one."""
 ANSWER = 2.0
 """Seconds that a process is given to answer."""
 FRONT_POLL = 0.1
@@ -37,7 +41,7 @@ async def watch(context: Context, settle: float = SETTLE) -> int:
     ):
         async for status in statuses:
             if status is None:
-                watcher.silence()
+                await watcher.silence()
             else:
                 await watcher.see(status)
     return 0
@@ -89,14 +93,24 @@ class Watcher:
         self._told: Status | None = None
         self._issues: frozenset[Issue] = frozenset()
         self._silent = False
+        self._slow = False
 
     def pause(self) -> float:
         """How long to wait for an event, in seconds."""
         return QUIET if self._told and self._told.session == self._session and not self._silent else 1
 
-    def silence(self) -> None:
-        """The sidecar does not answer: told once, when it has had its time to start."""
+    async def silence(self) -> None:
+        """The sidecar does not answer: told once, when it has had its time to start.
+
+        A process that has been running for less than `SLOW_START` is starting, as slowly as the machine has it.
+        """
         if time.monotonic() - self._since < self._settle or self._silent:
+            return
+        up = await asyncio.to_thread(seconds_since_start, self._context.settings.runtime, "sidecar")
+        if up is not None and up < SLOW_START:
+            if not self._slow:
+                self._slow = True
+                self._say(self._context.paint.dim("the sidecar is still starting; this machine takes its time"))
             return
         self._silent = True
         log = self._context.settings.data_dir / "logs" / "sidecar.log"
@@ -104,7 +118,7 @@ class Watcher:
 
     async def see(self, status: Status) -> None:
         """The sidecar answered: tell what is new, once a run of it that is new has settled."""
-        self._silent = False
+        self._silent = self._slow = False
         if status.session != self._session:
             self._session, self._since = status.session, time.monotonic()
         if self._told is None or self._told.session != status.session:
@@ -123,9 +137,10 @@ class Watcher:
             self._issues = frozenset(desired.issues) if desired else frozenset()
             if not self._context.json:
                 pages = await self._pages()
-                self._context.say(*first_lines(status, desired, pages, self._context.paint))
+                shown = below_the_address(self._context.settings, status)
+                self._context.say(*first_lines(shown, desired, pages, self._context.paint))
             return
-        self._say(*changes(before, status, self._context.paint))
+        self._say(*changes(before, below_the_address(self._context.settings, status), self._context.paint))
         if status.accepted != before.accepted and (desired := await self._desired()):
             known, self._issues = self._issues, frozenset(desired.issues)
             self._say(*(issue_line(issue, self._context.paint) for issue in desired.issues if issue not in known))
@@ -142,6 +157,10 @@ class Watcher:
                     await asyncio.sleep(FRONT_POLL)
                     continue
                 return paint.bad(error_line(error.body()))
+            if port_is_the_containers(settings):
+                return (
+                    f"Open the address at which port {settings.port} of the container is published; paths are below it."
+                )
             return f"Open {paint.bold(f'{settings.base_url}/')}"
 
     async def _desired(self) -> Desired | None:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import Any
 
-from bridge.errors import PeerUnavailable
-from bridge.models import ListTools, ReadDesired, ReadStatus, SetWorkspace, SnapshotId, Status, WorkspaceStatus
+from bridge.models import ListTools, ReadDesired, ReadStatus, SetWorkspace, Status
+from hubctl.applying import in_force, started
 from hubctl.context import Context
-from hubctl.errors import ArgumentsInvalid, NotApplied
+from hubctl.errors import ArgumentsInvalid
 from hubctl.lookup import find_spec, find_status
-from hubctl.render import by_key, clean, table
-
-APPLY_TIMEOUT = 10
-"""Seconds that a change is given to be applied."""
-START_TIMEOUT = 10
-"""Seconds that the servers of a workspace that was switched on are waited for."""
-POLL = 0.05
-"""Seconds between two looks at whether it is so."""
+from hubctl.render import clean, table
 
 
 async def workspaces(context: Context) -> int:
@@ -35,7 +26,7 @@ async def workspaces(context: Context) -> int:
 def workspace_table(context: Context, status: Status) -> list[str]:
     """The table of all workspaces, or a line that says that there is none."""
     if not status.workspaces:
-        return ["There is no workspace. Make one in YAMCP-UI or in workspaces.json: docs/workflow.md."]
+        return ["There is no workspace. `hubctl workspaces add NAME SERVER ...` makes one: docs/workflow.md."]
     rows = [
         (
             clean(workspace.name),
@@ -48,7 +39,8 @@ def workspace_table(context: Context, status: Status) -> list[str]:
         )
         for workspace in status.workspaces
     ]
-    return table(("WORKSPACE", "STATE", "READY", "TOOLS", "SESSIONS", "SSE", "STREAMABLE HTTP"), rows, context.paint)
+    header = ("WORKSPACE", "STATE", "READY", "TOOLS", "SESSIONS", "SSE", "STREAMABLE HTTP")
+    return table(header, rows, context.paint, context.columns, whole=("WORKSPACE", "SSE", "STREAMABLE HTTP"))
 
 
 async def url(context: Context, workspace: str, transport: str | None, direct: bool = False) -> int:
@@ -79,19 +71,17 @@ async def switch(context: Context, workspace: str, enabled: bool) -> int:
 
     Raises:
         NoSuchWorkspace: there is none of that name.
-        NotApplied: saved, but not carried out within `APPLY_TIMEOUT`.
+        NotApplied: saved, but not carried out in time.
     """
     async with context.desired() as adapter:
         desired = await adapter.request(ReadDesired())
         name = find_spec(desired.snapshot.workspaces, workspace).name
         changed = await adapter.request(SetWorkspace(name=name, enabled=enabled))
     word = "on" if enabled else "off"
-    try:
-        async with asyncio.timeout(APPLY_TIMEOUT):
-            status = await applied(context, changed.snapshot)
-    except (TimeoutError, PeerUnavailable):
-        raise NotApplied(f"Workspace {name!r} is set to {word}, but not switched yet.") from None
-    found = await _started(context, name) if enabled else find_status(status, name)
+    not_yet = f"Workspace {name!r} is set to {word}, but not switched yet."
+    found = find_status(await in_force(context, changed.snapshot, not_yet), name)
+    if enabled:
+        found = find_status(await started(context, found.servers), name)
     if context.json:
         context.emit(found)
     elif enabled and found.servers:
@@ -99,29 +89,6 @@ async def switch(context: Context, workspace: str, enabled: bool) -> int:
     else:
         context.say(f"Workspace {clean(name)} is {word}.")
     return 0
-
-
-async def _started(context: Context, name: str) -> WorkspaceStatus:
-    """The workspace once none of its servers starts for the first time, or `START_TIMEOUT` is over."""
-    deadline = time.monotonic() + START_TIMEOUT
-    async with context.actual() as hub:
-        while True:
-            status = await hub.request(ReadStatus())
-            found, servers = find_status(status, name), by_key(status)
-            members = [servers[key] for key in found.servers if key in servers]
-            if time.monotonic() > deadline or not any(s.state == "starting" and not s.attempts for s in members):
-                return found
-            await asyncio.sleep(POLL)
-
-
-async def applied(context: Context, wanted: SnapshotId) -> Status:
-    """Wait until the sidecar has applied this snapshot or a newer one."""
-    async with context.actual() as hub:
-        while True:
-            status = await hub.request(ReadStatus())
-            if status.applied and not wanted.newer_than(status.applied):
-                return status
-            await asyncio.sleep(POLL)
 
 
 async def tools(context: Context, workspace: str) -> int:
@@ -133,7 +100,7 @@ async def tools(context: Context, workspace: str) -> int:
         context.emit(answer.tools)
     elif answer.tools:
         rows = [(str(tool["name"]), summary(tool)) for tool in answer.tools]
-        context.say(*table(("TOOL", "WHAT IT DOES"), rows, context.paint))
+        context.say(*table(("TOOL", "WHAT IT DOES"), rows, context.paint, context.columns, whole=("TOOL",)))
     else:
         context.say(f"Workspace {clean(found.name)} has no tools now; `hubctl status` shows its servers.")
     return 0

@@ -14,6 +14,7 @@ from bridge.private import write_file
 from bridge.settings import Settings
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid, DirectoryUnusable, NoToken
+from hubctl.run.container import port_is_the_containers
 
 GIVEN = "token.hash"
 """In the runtime directory: the hash of a token that HUB_TOKEN gave, for the processes to check against."""
@@ -138,10 +139,21 @@ def welcome(settings: Settings, fresh: str | None) -> list[str]:
         return [
             "",
             f"  Open {login_url(settings, fresh)}",
+            *address_note(settings),
             "  This address has the hub's token in it and is shown only now; `hubctl token` shows it again.",
             "",
         ]
     return ["Pages, API and endpoints want a token: `hubctl token` shows the hub's own, `hubctl keys` makes others."]
+
+
+def address_note(settings: Settings) -> list[str]:
+    """Where the address has the container's own port: that the one under which it is published counts."""
+    if not port_is_the_containers(settings):
+        return []
+    return [
+        f"  {settings.port} is the container's port: published under another address or port, that one counts.",
+        "  (HUB_PUBLIC_URL says which address to print here.)",
+    ]
 
 
 async def token(context: Context, rotate: bool) -> int:
@@ -161,7 +173,7 @@ async def token(context: Context, rotate: bool) -> int:
     if context.json:
         context.emit({"token": found, "url": login_url(settings, found)})
     else:
-        context.say(f"Token  {found}", f"Open   {login_url(settings, found)}")
+        context.say(f"Token  {found}", f"Open   {login_url(settings, found)}", *address_note(settings))
         if not settings.protected:
             context.say("The hub listens on loopback and asks for no token; it would if HUB_TOKEN were set.")
     return 0

@@ -1,17 +1,22 @@
-"""What the front needs to run: Node, and the npm packages of this project."""
+"""Node and the npm packages of this project: what the front needs to run, and scripts that hubctl asks."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+from bridge.errors import ErrorBody, RemoteError
 from hubctl.errors import FrontNotInstalled, NodeMissing
 
 PROJECT = Path(__file__).resolve().parents[2]
 FRONT = PROJECT / "front" / "server" / "main.mjs"
+CLI = PROJECT / "front" / "cli"
+"""Scripts that hubctl runs for what the console does in Node too."""
 LEAST = (20, 19)
 """The oldest Node that the front runs on; package.json and the Makefile have the same."""
 ANSWER = 10
@@ -57,3 +62,26 @@ def installed(project: Path, name: str) -> str | None:
     except (OSError, ValueError):
         return None
     return str(found.get("version"))
+
+
+async def ask_node(script: str, text: str) -> dict[str, Any]:
+    """What a script of front/cli makes of a text, an object.
+
+    Raises:
+        NodeMissing: there is none to run it, or it is too old.
+        FrontNotInstalled: the script did not answer: the packages that it needs are not installed.
+        RemoteError: it answers that the text cannot be used.
+    """
+    node = await asyncio.to_thread(find_node)
+    process = await asyncio.create_subprocess_exec(
+        node, str(CLI / script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    said, errors = await process.communicate(text.encode("utf-8", "replace"))
+    try:
+        answer: dict[str, Any] = json.loads(said)
+    except ValueError:
+        last = (errors.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"])[-1]
+        raise FrontNotInstalled(f"{script} failed: {last}.") from None
+    if "error" in answer:
+        raise RemoteError(ErrorBody.model_validate(answer["error"]))
+    return answer

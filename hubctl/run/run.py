@@ -19,7 +19,7 @@ from bridge.private import PRIVATE_DIRECTORY, make_directory
 from bridge.runtime import prepare_runtime_dir
 from bridge.settings import Settings, listed
 from hubctl.context import Context
-from hubctl.errors import DirectoryUnusable, TooFewFiles
+from hubctl.errors import DirectoryUnusable, TooFewFiles, YamcpDirReadOnly
 from hubctl.run import in_force, lock, troubles, yamcp_ui
 from hubctl.run.access import check_certificate, prepare_access, welcome
 from hubctl.run.node import FRONT, check_packages, find_node
@@ -111,6 +111,19 @@ def check_yamcp_directory(settings: Settings) -> None:
     if not os.access(directory, needed):
         what = "read" if directory == settings.yamcp_dir else "written, and YAMCP's directory is not there yet"
         raise SettingInvalid(f"HUB_YAMCP_DIR: {directory} cannot be {what}.")
+
+
+def check_yamcp_writable(settings: Settings) -> None:
+    """See that files in YAMCP's directory can be replaced, where there is one, links followed.
+
+    Raises:
+        YamcpDirReadOnly: they cannot.
+    """
+    directory = settings.yamcp_dir
+    files = (directory / "providers.json", directory / "workspaces.json")
+    for place in dict.fromkeys((directory.resolve(), *(file.resolve().parent for file in files))):
+        if place.is_dir() and not os.access(place, os.W_OK | os.X_OK):
+            raise YamcpDirReadOnly(f"HUB_YAMCP_DIR: {place} cannot be written.")
 
 
 def environment(settings: Settings, logs: Path, lock_fd: int, listener: int | None = None) -> dict[str, str]:

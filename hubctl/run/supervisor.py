@@ -20,5 +20,18 @@ def process_states(runtime: Path) -> dict[str, str]:
     return {str(info["name"]): f"{info['statename']} {info['description']}".strip() for info in _rows(processes)}
 
 
+def seconds_since_start(runtime: Path, name: str) -> float | None:
+    """For how long supervisord has been running this process; None where it does not run, or does not answer."""
+    transport = SupervisorTransport(None, None, f"unix://{runtime}/supervisor.sock")
+    try:
+        info = ServerProxy("http://localhost", transport).supervisor.getProcessInfo(name)
+    except (OSError, Error):
+        return None
+    finally:
+        transport.close()
+    row = info if isinstance(info, dict) else {}
+    return float(row["now"] - row["start"]) if row.get("statename") in ("STARTING", "RUNNING") else None
+
+
 def _rows(answer: object) -> list[dict[str, object]]:
     return [row for row in answer if isinstance(row, dict)] if isinstance(answer, list) else []

@@ -1,7 +1,8 @@
 """The call of a tool that no task waits for: from the client's message to the server, and back by a call of `put`.
 
-What `Relay` and `Upstream.request` do with a call, for the common one: a legacy client, a shared legacy server that is
-ready, a free place, room in its pipe. All others are theirs. A task for each call costs more than all the rest of it.
+What `Relay` and `Upstream.request` do with a call, for the common one: a shared server that is ready (of a legacy
+client a legacy server), a free place, room in its pipe. All others are theirs. A task for each call costs more than all
+the rest of it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sidecar.calls.answered import Answered
 from sidecar.calls.request import HUB_FAILED, Notify, log_failure, progress_of, result_of
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.features import uris
-from sidecar.protocol import eras, jsonrpc
+from sidecar.protocol import codec, eras, jsonrpc
 from sidecar.protocol.channel import Frame, Put
 from sidecar.upstream import asking
 from sidecar.upstream.mux import BY_CLIENT, Told
@@ -32,12 +33,17 @@ METHOD = "tools/call"
 
 
 class DirectCaller(Protocol):
-    """The session of a client that calls: what a call needs of it."""
+    """Who calls, a session or a client without one: what a call needs of it."""
 
+    era: eras.Era
+    """That of the calls that may take the direct way."""
     caller: Caller
     running: dict[int | str, Running]
-    ended: bool
     workspace: Workspace
+
+    @property
+    def ended(self) -> bool:
+        """Whether it takes no calls any more."""
 
     def count(self) -> int:
         """A request has come: its number."""
@@ -48,12 +54,19 @@ class DirectCaller(Protocol):
     def cut_response(self, request_id: int | str) -> Frame | None:
         """What a request is answered with that was cancelled; None: with nothing."""
 
+    def declared(self, offer: Offer) -> dict[str, Any] | None:
+        """The extensions of the client that a modern server is told of; None: such a server is not asked."""
+
+    def shown(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
+        """A server's response as a client of the era gets it, where the server wants input; any other as it is."""
+
 
 class ToolCall(Told):
     """One call, among the `running` of its session until it ends."""
 
     __slots__ = (
         "_began",
+        "_declared",
         "_id",
         "_key",
         "_nth",
@@ -84,11 +97,13 @@ class ToolCall(Told):
         connection = upstream.connection
         if connection is None or not self._places.take(self._key):
             return False
-        timeout, progress = offer.timeout(self._tool), progress_of(params, notify)
-        if not connection.ask(self, METHOD, params, timeout=timeout, on_progress=progress):
+        timeout = offer.timeout(self._tool)
+        progress = progress_of(params, notify) if "_meta" in params else None
+        declared = self._session.declared(offer) if self._session.era == "modern" else None
+        if not connection.ask(self, METHOD, params, timeout=timeout, on_progress=progress, declared=declared):
             self._places.give_back(self._key)
             return False
-        self._params, self._progress, self._task = params, progress, None
+        self._params, self._progress, self._declared, self._task = params, progress, declared, None
         upstream.in_flight += 1
         self._nth = self._session.count()
         self._session.running[self._id] = self
@@ -107,9 +122,12 @@ class ToolCall(Told):
 
     def ended(self, outcome: Frame | SidecarError) -> None:
         """The server answered, or will not."""
-        if isinstance(outcome, ConnectionLost) and self._begin_again(outcome):
-            return
-        self._over(outcome.code if isinstance(outcome, SidecarError) else jsonrpc.outcome(outcome))
+        if isinstance(outcome, SidecarError):
+            if isinstance(outcome, ConnectionLost) and self._begin_again(outcome):
+                return
+            self._over(outcome.code)
+        else:
+            self._over(jsonrpc.outcome(outcome))
         self._answer(outcome)
 
     def _begin_again(self, lost: ConnectionLost) -> bool:
@@ -134,6 +152,7 @@ class ToolCall(Told):
                 timeout=left,
                 tool=self._tool,
                 on_progress=self._progress,
+                declared=self._declared,
                 caller=self._session.caller,
                 repeated=repeated,
             )
@@ -149,7 +168,7 @@ class ToolCall(Told):
             response = jsonrpc.error(self._id, answered.error)
         except SidecarError as error:
             log_failure(self._session.workspace.name, METHOD, self._session.correlation(self._nth), error)
-            response = jsonrpc.error(self._id, error.rpc())
+            response = jsonrpc.error(self._id, eras.error_to_client(self._session.era, error.rpc()))
         except Exception:
             log.exception("a call failed in the hub", extra={"correlation": self._session.correlation(self._nth)})
             response = jsonrpc.error(self._id, dict(HUB_FAILED))
@@ -158,20 +177,31 @@ class ToolCall(Told):
     def _result(self, outcome: Frame | SidecarError) -> dict[str, Any]:
         if isinstance(outcome, SidecarError):
             raise outcome
-        offer = self._offer
+        offer, session = self._offer, self._session
+        client = session.era
         if "error" in outcome and (connection := offer.upstream.connection):
             connection.heed(outcome)
-        result = result_of("legacy", outcome)
+        if client == "modern":
+            outcome = session.shown(offer, self._params, outcome)
+        result = result_of(client, outcome)
         if "structuredContent" in result:
-            result = eras.structured_to_client("legacy", result, wrapped=False)
+            result = eras.structured_to_client(client, result, wrapped=False)
         if offer.label:
             result = uris.rewrite_result(METHOD, result, offer.rename)
-        return eras.to_client("legacy", METHOD, result, self._session.workspace.server_info)
+        return eras.to_client(client, METHOD, result, session.workspace.server_info)
 
     def _over(self, outcome: str) -> None:
         del self._session.running[self._id]
         self._places.give_back(self._key)
         self._offer.upstream.over(self._tool, self._began, outcome)
+
+
+def read(body: bytes) -> Frame | None:
+    """The message in a body; None where it is not a valid one."""
+    try:
+        return jsonrpc.validate(codec.loads(body), nulls=jsonrpc.may_have_nulls(body))
+    except (ValueError, RecursionError, SidecarError):
+        return None
 
 
 def may_begin(session: DirectCaller, frame: Frame) -> bool:
@@ -181,18 +211,24 @@ def may_begin(session: DirectCaller, frame: Frame) -> bool:
         return False
     if not isinstance(params.get("name"), str):
         return False
-    return not session.ended and frame["id"] not in session.running and eras.of_params(params) == "legacy"
+    return (
+        not session.ended
+        and frame["id"] not in session.running
+        and ("_meta" not in params or eras.of_params(params) == "legacy")
+    )
 
 
 def begin(session: DirectCaller, frame: Frame, notify: Notify, put: Put) -> bool:
-    """Send a call that `may_begin`, if it can go to its server at once; its response is `put` later.
+    """Send a call, of which nothing stands against it, if it can go to its server at once; its response is `put` later.
 
     False where it cannot: then nothing has happened.
     """
     params, workspace = frame["params"], session.workspace
     view = None if workspace.refusal() else workspace.common_view
     route = view.tool_routes.get(params["name"]) if view is not None else None
-    if route is None or route.wrapped or log.isEnabledFor(logging.DEBUG):  # the relay does and tells more
+    if route is None or (route.wrapped and session.era == "legacy"):  # the relay does more
+        return False
+    if log.isEnabledFor(logging.DEBUG):  # and tells more
         return False
     if route.name != params["name"]:
         params = {**params, "name": route.name}

@@ -67,7 +67,7 @@ class ModernCalls:
             declared=request.declared,
             caller=session.caller,
         )
-        return self._shown(request, offer, params, frame)
+        return self.shown(request, offer, params, frame)
 
     # --- one call of a party's own upstream -----------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class ModernCalls:
         """Serve one request of the client with a call: its outcome, or what its server asks."""
         request.served = call.upstream or offer.upstream
         if not await call.round(request.notify, request.token):
-            return self._shown(request, offer, params, call.result())
+            return self.shown(request, offer, params, call.result())
         wanted = {key: input_requests.for_modern(each.method, each.params) for key, each in call.open().items()}
         ticket = self._workspace.parked.park(call)
         return self._wanting(request, offer, params, wanted, State("parked", ticket))
@@ -122,8 +122,8 @@ class ModernCalls:
         arguments = params.get("arguments") or {}
         return Binding(workspace.tenant, workspace.name, offer.spec.key, request.method, str(name), arguments)
 
-    def _shown(self, request: Request, offer: Offer, params: Params, frame: Frame) -> Frame:
-        """A server's response as the client gets it, where it wants input; any other as it is."""
+    def shown(self, request: Request, offer: Offer, params: Params, frame: Frame) -> Frame:
+        """A server's response as the client gets it, where the server wants input; any other as it is."""
         result, error = frame.get("result"), frame.get("error")
         if isinstance(result, dict) and input_requests.asks(result) and offer.catalog.greeting.era == "modern":
             requests, inner = result.get("inputRequests"), result.get("requestState")

@@ -54,7 +54,7 @@ class Relay:
 
     def __init__(self, workspace: Workspace, page_size: int = 0) -> None:
         self._workspace = workspace
-        self._modern = ModernCalls(workspace)
+        self.modern = ModernCalls(workspace)
         self._page_size = page_size
         self._handlers: Mapping[str, Callable[[Request], Awaitable[dict[str, Any]]]] = {
             "tools/list": self._list("tools", "tools"),
@@ -259,7 +259,7 @@ class Relay:
                 caller=request.session.caller,
             )
         elif request.era == "modern":
-            frame = await self._modern.ask(request, offer, params, tool)
+            frame = await self.modern.ask(request, offer, params, tool)
         else:
             frame = await legacy_calls.ask(request, offer, params, tool)
         if log.isEnabledFor(logging.DEBUG):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sidecar.channels import messages
+from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.large_values import LARGE, Pieces
 
@@ -98,7 +99,7 @@ def frames_of(line: bytes) -> list[Frame]:
     """The frames in a line: one, or those of a batch. Raises ValueError when it is something else."""
     if line[:1] != b"{" and not begins_json(line):  # parsing takes long to refuse what a server writes by the thousand
         raise ValueError("not JSON-RPC")
-    return messages.read(line)
+    return messages.frames_in(codec.loads(line, from_server=True), strict=True)
 
 
 def begins_json(line: bytes) -> bool:

@@ -72,9 +72,9 @@ class Output:
         if self._large is not None:
             self._later.extend(lines)
             return
-        for number, line in enumerate(lines):
+        for line in lines:
             if len(line) >= LARGE:
-                self._later = lines[number:]
+                self._later = lines[lines.index(line) :]
                 self._go_on_later()
                 return
             self._take(line)  # type: ignore[arg-type] # only large lines come in pieces
@@ -150,8 +150,12 @@ class Output:
             found = frames_of(line)
         except ValueError:
             self._refused(line)
-        else:
+            return
+        if self._part:
             self._hand_on(found)
+        else:
+            for frame in found:
+                self.on_frame(frame)
 
     def _hand_on(self, found: list[Frame]) -> None:
         if found and self._part:

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from bridge.deadlines import Deadlines
+from sidecar.calls import direct_call
 from sidecar.downstream.reply import Reply, respond_json
 from sidecar.listener.asgi import never
-from sidecar.listener.http_protocol import HttpProtocol
+from sidecar.listener.http_protocol import HttpProtocol, with_status
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame
 
-if TYPE_CHECKING:
-    from sidecar.concurrency.cancel_scope import Running
-    from sidecar.workspaces.workspace import Workspace
+Take = Callable[[bytes, HttpProtocol, Callable[[], bool]], bool]
+"""Takes a body that came with a head that was served; the last argument says whether who sent it may still have the
+answer. False, and nothing has happened, where it is to be served in the usual way."""
 
 
-class ReplyOwner(Protocol):
-    """The session whose call is answered."""
+class ReplyOwner(direct_call.DirectCaller, Protocol):
+    """Who calls, and how the call is answered."""
 
     head: bytes
-    """How the response begins, where it is one write."""
+    """How the response begins, where it is one write, and no error with a status of its own."""
     headers: tuple[tuple[bytes, bytes], ...]
-    running: dict[int | str, Running]
-    workspace: Workspace
+
+    def took(self, reply: ShortReply) -> None:
+        """A call was taken, which `reply` answers."""
+
+    def status_of(self, frame: Frame) -> int:
+        """The HTTP status of an answer that is an error."""
 
     def release(self, reply: ShortReply) -> None:
         """The reply is finished."""
@@ -71,13 +76,15 @@ class ShortReply:
                 self._full.drop()
             self._connection.end()
         elif self._full is None:
+            status = self._session.status_of(frame) if "error" in frame else 200
             try:
                 data = codec.dumps_small(frame)
             except codec.HasLarge:
                 send, headers = self._connection.taken_over(), self._session.headers
-                self._session.workspace.spawn(respond_json(send, 200, frame, headers))
+                self._session.workspace.spawn(respond_json(send, status, frame, headers))
             else:
-                self._connection.answer(self._session.head, data)
+                head = self._session.head
+                self._connection.answer(head if status == 200 else with_status(head, status), data)
         else:
             self._session.workspace.spawn(self._finish(self._full, frame))
 
@@ -109,3 +116,24 @@ class Pings(Deadlines[ShortReply]):
     def __init__(self, interval: float) -> None:
         super().__init__(ShortReply.ping)
         self.interval = interval
+
+
+def begin(
+    owner: ReplyOwner,
+    frame: Frame,
+    connection: HttpProtocol,
+    pings: Pings,
+    allowed: Callable[[], bool],
+    left: Callable[[], None] | None = None,
+) -> bool:
+    """Send a call to its server and owe the answer, if no task is needed; False, and nothing has happened, if it is.
+
+    `left` is called when the client's connection is lost meanwhile.
+    """
+    reply = ShortReply(owner, frame["id"], connection, pings, allowed)
+    if not direct_call.begin(owner, frame, reply.notify, reply.finish):
+        reply.drop()
+        return False
+    connection.owe(left)
+    owner.took(reply)
+    return True

@@ -36,7 +36,7 @@ def event(data: bytes) -> bytes:
     Event streams have lines that end in CR or LF only (WHATWG HTML, 9.2.6), but some clients (older versions of
     httpx-sse) end them wherever Unicode does. So what else ends a line is escaped; JSON itself escapes the ASCII ones.
     """
-    return b"event: message\r\ndata: %b\r\n\r\n" % codec.escaped(data)
+    return b"event: message\r\ndata: %b\r\n\r\n" % (data if data.isascii() else codec.escaped(data))
 
 
 class _LargeEvent(NamedTuple):

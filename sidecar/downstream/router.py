@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from bridge.keys import Principal
 from bridge.settings import Settings
 from sidecar.calls.endpoint import Endpoint
+from sidecar.downstream.direct_reply import Take
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
@@ -166,9 +167,9 @@ class Endpoints:
         self, endpoint: Endpoint, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
         terms = self._hub.terms
-        if session_id := await self._http.serve(endpoint, scope, receive, send):
+        if take := await self._http.serve(endpoint, scope, receive, send):
             allowed = functools.partial(self._allowed, principal, terms)
-            learn(scope, functools.partial(self._take_request, session_id, allowed, terms), terms)
+            learn(scope, functools.partial(self._take_request, take, allowed, terms), terms)
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -183,10 +184,10 @@ class Endpoints:
         return terms == self._hub.terms and self._sse.take(session_id, body, connection)
 
     def _take_request(
-        self, session_id: str, allowed: Callable[[], bool], terms: int, body: bytes, connection: HttpProtocol
+        self, take: Take, allowed: Callable[[], bool], terms: int, body: bytes, connection: HttpProtocol
     ) -> bool:
         """The same over Streamable HTTP."""
-        return terms == self._hub.terms and self._http.take(session_id, body, connection, allowed)
+        return terms == self._hub.terms and take(body, connection, allowed)
 
     def _allowed(self, principal: Principal, terms: int) -> bool:
         return terms == self._hub.terms or self._hub.lets_in(principal)

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
+from sidecar.calls.direct_call import METHOD
 from sidecar.concurrency.cancel_scope import Cut
+from sidecar.downstream.direct_reply import Pings, Take
 from sidecar.downstream.reply import Reply
+from sidecar.downstream.stateless_calls import StatelessCaller, StatelessCalls
 from sidecar.errors import HubStopping, MessageInvalid, SidecarError
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import header, parse, read_body, respond, respond_error
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame
+from sidecar.protocol.param_headers import PREFIX
 from sidecar.sessions.request_session import ModernRequest
 
 if TYPE_CHECKING:
@@ -24,17 +28,19 @@ if TYPE_CHECKING:
 class Stateless:
     """Owned by the Streamable HTTP transport; knows the requests under way, to end them with the hub."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, pings: Pings) -> None:
         self._settings = settings
         self._running: set[Cut] = set()
+        self._calls = StatelessCalls(pings, settings.max_body_bytes)
 
     def end(self) -> None:
         """Cut all requests under way."""
         for cut in self._running:
             cut.cancel()
+        self._calls.end()
 
-    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request or notification."""
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> Take | None:
+        """One request or notification; what may take those that look like it, if it was a call."""
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
             frame = jsonrpc.validate(parse(body), nulls=jsonrpc.may_have_nulls(body))
@@ -42,7 +48,7 @@ class Stateless:
                 raise MessageInvalid("A response is not expected: the modern era has no requests of servers.")
         except SidecarError as error:
             await respond_error(send, error.status, error)
-            return
+            return None
         if not all(request_checks.accepts(header(scope, b"accept"))):
             await respond_error(send, 406, NOT_ACCEPTABLE)
         elif "id" not in frame:
@@ -50,7 +56,20 @@ class Stateless:
         elif (refusal := _refusal(endpoint.workspace, frame, scope)) is not None:
             await _respond(send, jsonrpc.error(frame["id"], refusal))
         else:
-            await self._answer(endpoint, frame, _address(scope), receive, send)
+            address = _address(scope)
+            await self._answer(endpoint, frame, address, receive, send)
+            return self._taker(endpoint, frame, address, scope)
+        return None
+
+    def _taker(self, endpoint: Endpoint, frame: Frame, address: str, scope: Scope) -> Take | None:
+        """What takes calls that look like this one, which was served; arguments in headers vary with each."""
+        params = frame["params"]
+        if frame["method"] != METHOD or not isinstance(params.get("name"), str):
+            return None
+        if any(name.startswith(PREFIX_BYTES) for name, _ in scope["headers"]):
+            return None
+        caller = StatelessCaller(self._calls, endpoint, params, address)
+        return caller.take if caller.recognises(frame) else None
 
     async def _notified(self, scope: Scope, send: Send) -> None:
         """Nothing that a modern client could tell means anything to the hub: it cancels by closing the response."""
@@ -82,14 +101,16 @@ NOT_ACCEPTABLE = MessageInvalid(
 )
 
 
+PREFIX_BYTES = PREFIX.encode()
+
+
 def _refusal(workspace: Workspace, frame: Frame, scope: Scope) -> request_checks.Error | None:
     """What is wrong with a request, if anything is."""
     if (refusal := request_checks.over_http(frame, scope)) is not None or frame["method"] != "tools/call":
         return refusal
     view = workspace.parties.seen(workspace.sessionless, frame["params"]) or workspace.view
-    if not view.wants_headers:
-        return None
-    return request_checks.param_headers(view.schema(str(frame["params"].get("name"))), frame, scope)
+    name = str(frame["params"].get("name"))
+    return request_checks.param_headers(view.schema(name), frame, scope) if name in view.with_headers else None
 
 
 def _address(scope: Scope) -> str:

@@ -8,17 +8,20 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from sidecar.calls import direct_call
 from sidecar.calls.request import Notify
 from sidecar.concurrency.cancel_scope import Cut, Running
 from sidecar.downstream.event_stream import PING
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
-from sidecar.protocol import codec, jsonrpc
+from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame, Put
+from sidecar.protocol.eras import Era
 from sidecar.sessions.session import Session
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
     from sidecar.calls.endpoint import Endpoint
+    from sidecar.routing.view import Offer
     from sidecar.workspaces.workspace import Workspace
 
 S = TypeVar("S", bound="StreamSession")
@@ -26,6 +29,9 @@ S = TypeVar("S", bound="StreamSession")
 
 class StreamSession(Session):
     """Over HTTP+SSE, or a legacy one over Streamable HTTP. `end` is called by whoever opened it."""
+
+    era: Era = "legacy"
+    """That of the calls that may take the direct way (tool_call.DirectCaller)."""
 
     def __init__(self, endpoint: Endpoint, session_id: str | None = None) -> None:
         super().__init__(session_id)
@@ -70,6 +76,13 @@ class StreamSession(Session):
         """What a request is answered with that was cancelled, or cut by the session's end; None: with nothing."""
 
     # --- from the client -----------------------------------------------------------------------------------------
+
+    def declared(self, offer: Offer) -> None:
+        """No modern server is asked over the direct way: it may answer with questions, which a task has to put."""
+
+    def shown(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
+        """As it is: legacy servers put questions as requests of their own."""
+        return frame
 
     def relayed(self, method: str) -> bool:
         """Whether the relay takes a legacy request: past the handshake; what it does not take is FastMCP's."""
@@ -165,10 +178,7 @@ class StreamSessions(Generic[S]):
         session = self._sessions.get(session_id)
         if session is None or jsonrpc.MARK_OF_CALL not in body or len(body) > self._settings.max_body_bytes:
             return None, None
-        try:
-            return session, jsonrpc.validate(codec.loads(body), nulls=jsonrpc.may_have_nulls(body))
-        except (ValueError, RecursionError, SidecarError):
-            return None, None
+        return session, direct_call.read(body)
 
     def not_taken(self, error: SidecarError, session_id: str, workspace: Workspace | None) -> None:
         """A client's message was refused: where it is a malformed response, the server that asked gets an error."""

@@ -12,6 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
@@ -19,8 +20,9 @@ from starlette.types import Receive, Scope, Send
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.cancel_scope import Cut
+from sidecar.downstream import direct_reply
 from sidecar.downstream.batch import Batch
-from sidecar.downstream.direct_reply import Pings, ShortReply
+from sidecar.downstream.direct_reply import Pings, ShortReply, Take
 from sidecar.downstream.event_stream import Header, Outbox
 from sidecar.downstream.reply import Reply
 from sidecar.downstream.session_ids import Handshake, SessionIds, binding
@@ -141,18 +143,14 @@ class HttpSession(StreamSession):
         finally:
             reply.drop()
 
-    def take(self, frame: Frame, connection: HttpProtocol, pings: Pings, allowed: Callable[[], bool]) -> bool:
-        """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
-        if not direct_call.may_begin(self, frame):
-            return False
-        reply = ShortReply(self, frame["id"], connection, pings, allowed)
-        if not direct_call.begin(self, frame, reply.notify, reply.finish):
-            reply.drop()
-            return False
-        connection.owe()
+    def took(self, reply: ShortReply) -> None:
+        """A call was taken, which `reply` answers."""
         self.replies.append(reply)
         self._requests += 1
-        return True
+
+    def status_of(self, frame: Frame) -> int:
+        """The HTTP status of an answer: errors have none of their own in the legacy era."""
+        return 200
 
     def release(self, reply: ShortReply) -> None:
         """A reply to what was taken is finished."""
@@ -238,8 +236,8 @@ class HttpTransport(StreamSessions[HttpSession]):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._stateless = Stateless(settings)
         self._pings = Pings(settings.ping_interval)
+        self._stateless = Stateless(settings, self._pings)
         self._ids = SessionIds(settings.data_dir / "sessions.key")
 
     async def run(self, until: asyncio.Event) -> None:
@@ -248,23 +246,24 @@ class HttpTransport(StreamSessions[HttpSession]):
         self._stateless.end()
         self._pings.close()
 
-    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> str:
-        """One HTTP request to a workspace's endpoint, of either era; the id of the session that may have `take`."""
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> Take | None:
+        """One HTTP request to a workspace's endpoint, of either era; what may take those that look like it."""
         version = header(scope, b"mcp-protocol-version").decode("latin-1")
         legacy, method = request_checks.is_legacy(version), scope["method"]
         if self._closing:
             await respond_error(send, 503, HubStopping("The hub is stopping."))
         elif method == "POST" and legacy:
-            return await self._post(endpoint, scope, receive, send)
+            session_id = await self._post(endpoint, scope, receive, send)
+            return partial(self.take, session_id) if session_id else None
         elif method == "POST":
-            await self._stateless.serve(endpoint, scope, receive, send)
+            return await self._stateless.serve(endpoint, scope, receive, send)
         elif not legacy:
             await self._no_such_method(version, send)
         elif method in ("GET", "DELETE"):
             await self._get_or_delete(endpoint, scope, receive, send)
         else:
             await not_allowed(send, METHODS)
-        return ""
+        return None
 
     async def _no_such_method(self, version: str, send: Send) -> None:
         if request_checks.is_modern(version):
@@ -301,9 +300,9 @@ class HttpTransport(StreamSessions[HttpSession]):
     def take(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """The body of a POST with the head of one that was served: the same, if it needs no task."""
         session, frame = self.called(session_id, body)
-        if session is None or frame is None:
+        if session is None or frame is None or not direct_call.may_begin(session, frame):
             return False
-        return session.take(frame, connection, self._pings, allowed)
+        return direct_reply.begin(session, frame, connection, self._pings, allowed)
 
     async def _serve(self, session: HttpSession, frame: Frame, receive: Receive, send: Send, streams: bool) -> None:
         with session.in_use():

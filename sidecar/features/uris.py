@@ -195,7 +195,10 @@ def _messages(holder: dict[str, Any], rename: Rename) -> dict[str, Any]:
 
 
 def _called(result: dict[str, Any], rename: Rename) -> dict[str, Any]:
-    result = _each(result, "content", rename, _block)
+    content = result.get("content")
+    alone = content[0] if type(content) is list and len(content) == 1 else None
+    if type(alone) is not dict or alone.get("type") != "text":  # a text has no URI, and is all that most results have
+        result = _each(result, "content", rename, _block)
     return _inside(result, "_meta", rename, _ui_meta) if "_meta" in result else result
 
 

@@ -42,7 +42,12 @@ class Tenant:
     @property
     def busy(self) -> bool:
         """Whether somebody is connected, or asks."""
-        return bool(self.requests or self.workspace.clients())
+        return bool(self.requests or self.workspace.sessionless.requests or self.workspace.clients())
+
+    @property
+    def last_used(self) -> float:
+        """When somebody was there last (`time.monotonic`)."""
+        return max(self.idle_since, self.workspace.sessionless.last_used)
 
 
 class Tenants:
@@ -147,7 +152,7 @@ class Tenants:
         idle = (tenant for tenant in self._found.values() if not tenant.busy and key in (None, tenant.principal.id))
         found = [tenant for tenant in idle if servers is None or servers & tenant.workspace.fingerprints()]
         if found:
-            self._retire(min(found, key=lambda tenant: tenant.idle_since))
+            self._retire(min(found, key=lambda tenant: tenant.last_used))
         return bool(found)
 
     def _watch(self, tenant: Tenant, delay: float) -> None:
@@ -155,7 +160,7 @@ class Tenants:
 
     def _check(self, tenant: Tenant) -> None:
         """One timer each, that finds out how long nobody was there: requests need not wind it up."""
-        idle = 0.0 if tenant.busy else time.monotonic() - tenant.idle_since
+        idle = 0.0 if tenant.busy else time.monotonic() - tenant.last_used
         if idle >= self._linger:
             self._retire(tenant)
         else:

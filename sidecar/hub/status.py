@@ -108,6 +108,7 @@ class StatusReporter:
             direct_sse_url=direct and f"{direct}/sse",
             direct_http_url=direct,
             servers=spec.servers,
+            disabled_servers=spec.disabled_servers,
             ready=ready,
             tools=len(view.tools),
             resources=len(view.resources),

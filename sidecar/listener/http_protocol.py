@@ -48,6 +48,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._owed = False  # what was taken is not answered yet
         self._held = b""  # what came meanwhile
         self._kept = b""  # the beginning of what may be taken
+        self._left: Callable[[], None] | None = None  # to be told when the connection is lost before that
         self._last = False  # the connection is to end with the answer
         self._arrived = b""
         self._came = 0
@@ -74,6 +75,8 @@ class HttpProtocol(HttpToolsProtocol):
         """The connection is over: tell the request that is being served. uvicorn tells the newest, which may wait."""
         self.clients.closed(self)
         self.pipeline.clear()
+        if self._left is not None:
+            self._left()
         if (cycle := self._serving) is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
@@ -208,15 +211,14 @@ class HttpProtocol(HttpToolsProtocol):
     def learn(self, head: bytes, take: Taker[HttpProtocol], terms: int) -> None:
         """Have bodies that come with the same head taken by `take`."""
         line = line_of(head)
-        known = next((each for each in self.lanes.get(line, ()) if each.split(head) is not None), None)
-        if known is not None and known.terms == terms:
-            return
-        self._latest = None
-        if known is not None:
-            self.lanes[line].remove(known)
+        for known in self.lanes.get(line, ()):
+            if known.split(head) is not None:
+                known.take, known.terms = take, terms
+                return
         if (found := lane(head, take, terms)) is not None:
             if sum(map(len, self.lanes.values())) >= MOST_LANES:
                 self.lanes.clear()
+                self._latest = None
             self.lanes.setdefault(line, []).insert(0, found)
 
     def data_received(self, data: bytes) -> None:
@@ -261,9 +263,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_use |= taken
         return taken
 
-    def owe(self) -> None:
-        """What is being taken is answered later, with `answer` or by what `taken_over` returns."""
-        self._owed = True
+    def owe(self, left: Callable[[], None] | None = None) -> None:
+        """What is being taken is answered later, with `answer` or by what `taken_over` returns.
+
+        `left` is called if the connection is lost before that.
+        """
+        self._owed, self._left = True, left
 
     def answer(self, head: bytes, body: bytes) -> None:
         """Send all of the response; `head` is how it begins, the length of its body aside."""
@@ -296,7 +301,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _settle(self) -> None:
         """What was taken is answered: go on with what came meanwhile."""
-        self._owed, held, self._held = False, self._held, b""
+        self._owed, self._left, held, self._held = False, None, self._held, b""
         if self._last:
             self.transport.close()
         elif not self.transport.is_closing():
@@ -311,6 +316,11 @@ def refusal(error: SidecarError) -> bytes:
     retry = b"retry-after: %d\r\n" % error.retry_after if error.retry_after else b""
     head = b"%bcontent-type: application/json\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n"
     return head % (STATUS_LINE[error.status], retry, len(body)) + body
+
+
+def with_status(head: bytes, status: int) -> bytes:
+    """The beginning of a response with status 200, with another one."""
+    return STATUS_LINE[status] + head.removeprefix(STATUS_LINE[200])
 
 
 def connection_of(send: Send) -> HttpProtocol | None:

@@ -26,22 +26,22 @@ Taker = Callable[[bytes, T], bool]
 class Lane(Generic[T]):
     """The heads that are as one that was seen. `take` gets the bodies that come with them."""
 
-    __slots__ = ("_after", "_before", "take", "terms")
+    __slots__ = ("_after", "_before", "_length", "take", "terms")
 
     def __init__(self, before: bytes, after: bytes, take: Taker[T], terms: int) -> None:
-        self._before, self._after = before, after
+        self._before, self._after, self._length = before, after, len(before)
         self.take = take
         self.terms = terms
         """What number the hub's terms had: it stands for all that may be decided otherwise now."""
 
     def split(self, data: bytes) -> tuple[bytes, int] | None:
         """What follows the head in `data`, and the length of the body; None where the head is not of this lane."""
-        before, after = self._before, self._after
-        if not data.startswith(before):
+        if not data.startswith(self._before):
             return None
-        end = data.find(b"\r\n", len(before))
-        digits = data[len(before) : end]
-        if not digits.isdigit() or len(digits) > MOST_DIGITS or not data.startswith(after, end):
+        after, begin = self._after, self._length
+        end = data.find(b"\r\n", begin)
+        digits = data[begin:end]
+        if not digits.isdigit() or end - begin > MOST_DIGITS or not data.startswith(after, end):
             return None
         return data[end + len(after) :], int(digits)
 

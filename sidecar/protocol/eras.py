@@ -26,7 +26,9 @@ LOG_LEVEL_KEY = PREFIX + "logLevel"
 SERVER_INFO_KEY = PREFIX + "serverInfo"
 SUBSCRIPTION_KEY = PREFIX + "subscriptionId"
 
-CONNECTION_KEYS = (VERSION_KEY, CLIENT_INFO_KEY, CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY, SUBSCRIPTION_KEY)
+CONNECTION_KEYS = frozenset(
+    {VERSION_KEY, CLIENT_INFO_KEY, CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY, SUBSCRIPTION_KEY}
+)
 """Keys of `_meta` that belong to one connection and are never forwarded to another."""
 
 CACHEABLE = frozenset(
@@ -53,12 +55,13 @@ def envelope(params: Mapping[str, Any], key: str) -> dict[str, Any]:
 def without_connection_meta(params: dict[str, Any]) -> dict[str, Any]:
     """The params as another connection may see them."""
     meta = params.get("_meta")
-    if not isinstance(meta, dict) or not any(key in meta for key in CONNECTION_KEYS):
+    if not isinstance(meta, dict) or CONNECTION_KEYS.isdisjoint(meta):
         return params
-    kept = {key: value for key, value in meta.items() if key not in CONNECTION_KEYS}
-    params = {key: value for key, value in params.items() if key != "_meta"}
-    if kept:
+    params = {**params}
+    if kept := {key: value for key, value in meta.items() if key not in CONNECTION_KEYS}:
         params["_meta"] = kept
+    else:
+        del params["_meta"]
     return params
 
 
@@ -81,7 +84,7 @@ def to_client(
         ClientFeatureMissing: it is one all the same.
     """
     if era == "legacy":
-        return _to_legacy(result, tasks)
+        return _to_legacy(result, tasks) if "resultType" in result else result
     translated = {**result, "_meta": {**_meta(result), SERVER_INFO_KEY: server_info}}
     if translated.setdefault("resultType", "complete") == TASK and not tasks:
         raise _unexpected_task()
@@ -115,8 +118,6 @@ def _unexpected_task() -> ClientFeatureMissing:
 
 
 def _to_legacy(result: dict[str, Any], tasks: bool) -> dict[str, Any]:
-    if "resultType" not in result:
-        return result
     if result["resultType"] == TASK:
         if not tasks:
             raise _unexpected_task()

@@ -106,7 +106,7 @@ def validate(message: Any, *, nulls: bool = True) -> Frame:
         raise MessageInvalid("The body is not a JSON object.")
     if message.get("jsonrpc") != "2.0":
         raise MessageInvalid('The message has no "jsonrpc": "2.0".')
-    if "id" in message and (isinstance(message["id"], bool) or not isinstance(message["id"], (int, str))):
+    if "id" in message and type(message["id"]) not in (int, str):  # `isinstance` takes a boolean for an integer
         raise MessageInvalid("`id` is neither a string nor an integer.")
     if "method" in message:
         _check_method(message, nulls)

@@ -77,7 +77,7 @@ class View:
     """What `build` made it of."""
     _written: dict[str, codec.Written] = field(default_factory=dict)
     """Its lists as they are sent, so that each is written to bytes once."""
-    _wants_headers: list[bool] = field(default_factory=list)
+    _with_headers: list[frozenset[str]] = field(default_factory=list)
 
     def items(self, kind: Kind, era: Era) -> tuple[Item, ...]:
         """One of its lists, as clients of an era take it."""
@@ -95,11 +95,13 @@ class View:
         return written
 
     @property
-    def wants_headers(self) -> bool:
-        """Whether a tool may want arguments repeated in headers (MCP 2026-07-28, Transports, Custom Headers)."""
-        if not self._wants_headers:
-            self._wants_headers.append(KEYWORD.encode() in self.listed("tools", "modern").data)
-        return self._wants_headers[0]
+    def with_headers(self) -> frozenset[str]:
+        """Tools that may want arguments repeated in headers (MCP 2026-07-28, Transports, Custom Headers)."""
+        if not self._with_headers:
+            keyword = KEYWORD.encode()
+            found = self.tools if keyword in self.listed("tools", "modern").data else ()
+            self._with_headers.append(frozenset(item["name"] for item in found if keyword in codec.dumps(item)))
+        return self._with_headers[0]
 
     def schema(self, tool: str) -> Any:
         """The input schema of a tool by its exposed name, if it has one."""

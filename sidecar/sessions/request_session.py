@@ -16,6 +16,8 @@ class Sessionless(Session):
 
     transport, lasting = "http", False
     modern = True
+    requests = 0
+    """How many of them are under way on the direct way (downstream/stateless_calls.py)."""
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Nothing to do: changes reach these clients through `subscriptions/listen`."""

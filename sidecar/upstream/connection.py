@@ -213,12 +213,22 @@ class Connection:
         return frame
 
     def ask(
-        self, told: Told, method: str, params: dict[str, Any], *, timeout: float, on_progress: Progress | None
+        self,
+        told: Told,
+        method: str,
+        params: dict[str, Any],
+        *,
+        timeout: float,
+        on_progress: Progress | None,
+        declared: dict[str, Any] | None = None,
     ) -> bool:
-        """Ask a legacy server, if nothing has to be waited for; returns as `Mux.ask`. Errors are for `heed`."""
-        if self.catalog.greeting.era != "legacy":
+        """As `Mux.ask`, in the era of the server, of which a modern one needs `declared`. Errors are for `heed`."""
+        if self.catalog.greeting.era == "legacy":
+            params = eras.without_connection_meta(params) if "_meta" in params else params
+        elif declared is None:
             return False
-        params = eras.without_connection_meta(params)
+        else:
+            params = eras.to_upstream("modern", params, self._envelope(declared))
         return self._mux.ask(told, method, params, timeout=timeout, on_progress=on_progress)
 
     def heed(self, frame: Frame) -> None:

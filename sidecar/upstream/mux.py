@@ -271,12 +271,12 @@ class Mux:
     def close(self, number: int, deadline: Deadline) -> None:
         """A request that was sent with `ask` is over."""
         self._deadlines.drop(deadline)
-        self._pending.pop(number, None)
         if self._progress:
             self._progress.pop(number, None)
 
     def cancel_soon(self, method: str, number: int, reason: str) -> None:
-        """Tell the other side that nobody waits for the answer any more."""
+        """Have no answer to a request any more, and tell the other side so."""
+        self._pending.pop(number, None)
         if not self._send_now(_cancelled(number, reason), False):
             self._start(self._cancel(method, number, reason))
 

@@ -26,12 +26,17 @@ class Plan:
 
 
 def wanted(snapshot: Snapshot) -> dict[str, Wanted]:
-    """Each workspace of a snapshot, by name, with its servers that are switched on."""
+    """Each workspace of a snapshot, by name, with its servers that are switched on, there and everywhere."""
     servers = {server.key: server for server in snapshot.servers if server.settings.enabled}
     return {
-        spec.name: Wanted(spec, tuple(servers[key] for key in spec.servers if key in servers) if spec.enabled else ())
+        spec.name: Wanted(spec, tuple(servers[key] for key in _on(spec) if key in servers))
         for spec in snapshot.workspaces
     }
+
+
+def _on(spec: WorkspaceSpec) -> tuple[str, ...]:
+    """The servers that a workspace switches on: none when it is off itself."""
+    return tuple(key for key in spec.servers if key not in spec.disabled_servers) if spec.enabled else ()
 
 
 def plan(desired: Snapshot, running: Mapping[str, Wanted]) -> Plan:

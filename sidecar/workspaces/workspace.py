@@ -318,7 +318,7 @@ class Workspace:
         """Why requests are not served now, if they are not."""
         if self.gone:
             return WorkspaceGone(f"The workspace {self.name!r} was removed.")
-        if not self.spec.enabled:
+        if not self.wanted.spec.enabled:
             hint = f"Switch it on at {self._pages}, or with: hubctl enable {shlex.quote(self.name)}"
             return WorkspaceOff(f"The workspace {self.name!r} is switched off.", hint=hint)
         return None

@@ -56,7 +56,7 @@ def mocks(hub: Hub) -> dict[int, dict[str, str]]:
     return found
 
 
-async def until(probe: Callable[[], Awaitable[T]], wanted: Callable[[T], object], timeout: float = 10) -> T:
+async def until(probe: Callable[[], Awaitable[T]], wanted: Callable[[T], object], timeout: float = 100) -> T:
     """Look again and again, where no event tells; the first value that is as wanted. Raises TimeoutError."""
     deadline = time.monotonic() + timeout
     while not wanted(value := await probe()):
@@ -69,5 +69,5 @@ async def until(probe: Callable[[], Awaitable[T]], wanted: Callable[[T], object]
 async def known(hub: Hub, token: str) -> str:
     """A token of a protected hub, once the sidecar has looked at the file of keys."""
     async with peers.client(token, hub.settings.sidecar_socket) as client:
-        await until(lambda: client.get("http://localhost/nothing"), lambda reply: reply.status_code == 404, 2)
+        await until(lambda: client.get("http://localhost/nothing"), lambda reply: reply.status_code == 404)
     return token

@@ -175,7 +175,7 @@ async def test_progress(hub: Sidecar, case: Case) -> None:
 
         async with Person("ada").client(hub, case) as client:
             await client.call_tool(f"{server}_chatty", {"count": 3}, progress_callback=progressed)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(100):
                 while len(seen) < 3:  # noqa: ASYNC110 (the SDK calls it beside the answer)
                     await asyncio.sleep(0.01)
         assert seen == [1, 2, 3]
@@ -186,7 +186,7 @@ async def test_cancellation(hub: Sidecar, case: Case) -> None:
     async with Person("ada").client(hub, case) as client:
         before = (await structured(client, "shared_connection"))["cancelled"]
         call = asyncio.create_task(client.call_tool("shared_slow", {"seconds": 60}))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(100):
             while not (await structured(client, "shared_connection"))["in_flight"]:
                 pass
             call.cancel()
@@ -340,13 +340,13 @@ async def test_log_messages(hub: Sidecar, case: Case) -> None:
             if case.client == "legacy":
                 await client.call_tool("own_echo", {"text": "start it"})
                 await client.set_logging_level(level)  # type: ignore[arg-type]
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(100):
                     while (
                         case.upstream == "legacy" and (await structured(client, "own_connection"))["log_level"] != level
                     ):
                         pass
             await client.call_tool("own_chatty", {"count": 2})
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(100):
                 while len(person.logs) < len(heard):  # noqa: ASYNC110 (the SDK calls it beside the answer)
                     await asyncio.sleep(0.01)
             await client.call_tool("own_echo", {"text": "after it"})

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -25,10 +26,8 @@ from tests.support.yamcp import MOCK
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BACK = 5.0
-"""Seconds within which a server is ready after its cause is gone."""
-USABLE = 4.0
-"""Seconds within which the healthy ones serve: they need about half a second, and the machine may be busy."""
+SOON = 5.0
+"""Seconds within which a server that fails is tried again, so that it is back soon after its cause is gone."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -38,7 +37,7 @@ async def hub() -> AsyncIterator[Sidecar]:
         yield running
 
 
-async def state(hub: Sidecar, key: str, wanted: str, timeout: float = 30) -> ServerStatus:
+async def state(hub: Sidecar, key: str, wanted: str, timeout: float = 100) -> ServerStatus:
     """Wait for a server's state."""
 
     def reached(status: Status) -> bool:
@@ -59,16 +58,16 @@ async def test_servers_that_do_not_start(hub: Sidecar, tmp_path: Path) -> None:
         sidecar.mock("exits", "--exit-at-once", "3", "--stderr", "no database", *waits),
         sidecar.stdio("missing", str(command)),
     ]
-    began = time.monotonic()
     await hub.put(*servers, sidecar.workspace("w", *servers), settle=False)
     await state(hub, "good", "ready")
     async with peers.connected(hub.http("w"), "sse", "legacy") as peer:
         assert await call(peer, "good_echo", text="hello") == "hello"
-        assert time.monotonic() - began < USABLE
+        hangs = await hub.server("hangs")  # for as long as `mended` is not there: nobody waited for it
+        assert (hangs.state, hangs.attempts) == ("starting", 0)
         assert all(name.startswith("good_") for name in await tools(peer))
 
         await _tell_why(hub)
-        exits = await until(lambda: hub.server("exits"), lambda server: server.attempts >= 5, timeout=20)
+        exits = await until(lambda: hub.server("exits"), lambda server: server.attempts >= 5)
         hangs = await hub.server("hangs")
         assert hangs.reason is not None
         assert (hangs.state, hangs.reason.code) == ("starting", "SERVER_STILL_STARTING")
@@ -77,10 +76,11 @@ async def test_servers_that_do_not_start(hub: Sidecar, tmp_path: Path) -> None:
         command.write_text(f'#!/bin/sh\nexec {sys.executable} {MOCK} "$@"\n')
         command.chmod(0o755)
         mended.touch()
-        gone = time.monotonic()
+        now = time.time()
+        retries = [server.retry_at for server in (await hub.status()).servers if server.retry_at]
+        assert max(retries, default=now) - now < SOON
         for key in ("hangs", "slow", "exits", "missing"):
             await state(hub, key, "ready")
-            assert time.monotonic() - gone < BACK, key
             assert await call(peer, f"{key}_echo", text=key) == key
         assert len([note for note in peer.notes if note["method"] == "notifications/tools/list_changed"]) >= 4
     for server in (await hub.status()).servers:
@@ -135,7 +135,7 @@ async def test_killed_under_call(hub: Sidecar) -> None:
         answers = await asyncio.gather(*(call(peer, "victim_pid") for _ in range(5)))
         assert len(set(answers)) == 1
         assert int(answers[0]) != pid
-        await state(hub, "victim", "ready", BACK)
+        await state(hub, "victim", "ready")
         assert (await hub.server("victim")).restarts == 1
         assert [note["method"] for note in peer.notes] == []
         states = [
@@ -157,11 +157,10 @@ async def test_slow_and_hanging_tools_delay_nobody(hub: Sidecar) -> None:
     ):
         slow = [asyncio.create_task(ask(peer, tool)) for tool in ("first_never", "second_never")]
         await until(lambda: hub.server("first"), lambda server: server.calls_in_flight == 1)
-        began = time.monotonic()
         for caller in (peer, other):
             for tool in ("first_echo", "second_echo"):
                 assert await call(caller, tool, text="hello") == "hello"
-        assert time.monotonic() - began < 1
+        assert not any(task.done() for task in slow)
         for task in slow:
             task.cancel()
         await asyncio.wait(slow)
@@ -207,16 +206,22 @@ async def test_garbage_and_chatter(hub: Sidecar) -> None:
     messy, good = sidecar.mock("messy", "--garbage-on-start"), sidecar.mock("good")
     await hub.put(messy, good, sidecar.workspace("w", messy, good))
     async with peers.connected(hub.http("w"), "sse", "legacy") as peer:
-        noise = asyncio.gather(
-            call(peer, "messy_garbage", lines=2000),
-            call(peer, "messy_stderr", text="x" * 1000, times=5000),
-            call(peer, "messy_chatty", count=2000),
-        )
-        began = time.monotonic()
-        for _ in range(20):
-            assert await call(peer, "good_echo", text="hello") == "hello"
-        assert time.monotonic() - began < 5
-        assert await noise == ["done", "done", "said 2000 things"]
+        quiet = asyncio.Event()
+
+        async def noise(tool: str, told: str, **arguments: Any) -> None:
+            """Without a pause, for as long as the other server is asked."""
+            while True:
+                assert await call(peer, f"messy_{tool}", **arguments) == told
+                if quiet.is_set():
+                    return
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(noise("garbage", "done", lines=2000))
+            group.create_task(noise("stderr", "done", text="x" * 1000, times=5000))
+            group.create_task(noise("chatty", "said 2000 things", count=2000))
+            for _ in range(20):
+                assert await call(peer, "good_echo", text="hello") == "hello"
+            quiet.set()
         assert await call(peer, "messy_echo", text="fine") == "fine"
     found = await hub.server("messy")
     assert (found.state, found.restarts) == ("ready", 0)
@@ -238,7 +243,7 @@ async def test_dies_again_and_again(hub: Sidecar) -> None:
             await until(lambda: hub.server("mortal"), lambda server: server.restarts == 2 * len(lives) - 1)
             assert code(await ask(peer, "mortal_crash")) == "SERVER_CONNECTION_LOST"
         assert len(lives) == 2
-    assert (await state(hub, "mortal", "ready")).restarts == 4
+    await until(lambda: hub.server("mortal"), lambda server: (server.state, server.restarts) == ("ready", 4))
     await hub.remove("w")
 
 

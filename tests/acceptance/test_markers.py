@@ -99,7 +99,7 @@ class Collector:
         self.run = run
         self.seen: dict[str, str] = {}
         self.url = f"http://127.0.0.1:{run.port}"
-        self.http = httpx2.AsyncClient(base_url=self.url, timeout=20, verify=False)
+        self.http = httpx2.AsyncClient(base_url=self.url, timeout=100, verify=False)
 
     async def listen(self, name: str) -> None:
         """Collect the events of a process until cancelled."""

@@ -25,10 +25,7 @@ from tests.support.fake_server import FakeChannel, FakeServer, RpcError, text, u
 from tests.support.inprocess import World, space, world
 from tests.support.peers import Transport
 
-pytestmark = [
-    pytest.mark.timeout(120),
-    pytest.mark.filterwarnings(f"ignore::{MCPDeprecationWarning.__module__}.MCPDeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings(f"ignore::{MCPDeprecationWarning.__module__}.MCPDeprecationWarning")
 
 SESSIONS, CALLS = 20, 200
 EACH = CALLS // SESSIONS
@@ -156,8 +153,8 @@ async def connected(base: str, members: list[Client], *, able: bool = False) -> 
 async def left(made: World, *channels: FakeChannel) -> None:
     """Wait until no table of the sidecar holds anything of a client or of a call."""
     workspace = made.workspace()
-    await until(lambda: not workspace.clients(), 20)
-    await until(lambda: not any(session.own for session in workspace.sessions), 20)
+    await until(lambda: not workspace.clients())
+    await until(lambda: not any(session.own for session in workspace.sessions))
     assert made.sse._sessions == {}
     for upstream in made.hub.pool:
         assert (upstream.in_flight, list(upstream.subscribed())) == (0, [])
@@ -166,7 +163,7 @@ async def left(made: World, *channels: FakeChannel) -> None:
         assert connection is not None
         aside = {task for task in connection._aside if task.get_coro().__name__ != "_keep"}  # type: ignore[union-attr]
         assert (connection._mux._pending, connection._mux._progress, aside) == ({}, {}, set())
-    await until(lambda: not made.hub.pool._draining, 20)
+    await until(lambda: not made.hub.pool._draining)
     for channel in channels:
         assert channel._asked == {}
 
@@ -182,7 +179,7 @@ async def test_over_one_shared_server(tmp_path: Path) -> None:
         await made.settled()
         async with connected(f"{made.base}/mcp/w", members):
             tasks = {nonce: asyncio.create_task(each.call(nonce)) for each in members for nonce in each.nonces()}
-            await until(lambda: len(calls.by_nonce) == CALLS, 20)
+            await until(lambda: len(calls.by_nonce) == CALLS)
             assert len(server.channels) == 1
             given_up = [nonce for each in members for nonce in each.given_up()]
             for number in range(ROUNDS):
@@ -191,7 +188,7 @@ async def test_over_one_shared_server(tmp_path: Path) -> None:
                     if number == 1 and nonce in given_up:
                         tasks[nonce].cancel()
                     await asyncio.sleep(0)
-            await until(lambda: all(calls.by_nonce[nonce].cancelled for nonce in given_up), 20)
+            await until(lambda: all(calls.by_nonce[nonce].cancelled for nonce in given_up))
             for nonce in shuffled.sample(sorted(tasks), CALLS):  # the server answers those too, as some servers do
                 calls.by_nonce[nonce].progress(ROUNDS)
                 calls.by_nonce[nonce].answer.set_result(text(f"answer to {nonce}"))
@@ -253,4 +250,4 @@ async def test_over_servers_of_their_own(tmp_path: Path, modes: tuple[Mode, ...]
             if modes == ("legacy",):
                 assert len(server.channels) == SESSIONS + 1  # and the one that was asked for its instructions
         await left(made, *server.channels)
-        await until(lambda: server.open == 0, 20)
+        await until(lambda: server.open == 0)

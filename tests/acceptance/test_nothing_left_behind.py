@@ -135,7 +135,7 @@ async def test_kills_under_supervision(run: Run) -> None:
     before = [psutil.Process(pid) for server in status["servers"] for pid in server["pids"]]
     before += [child for process in before for child in process.children(recursive=True)]
     os.kill(status["pid"], signal.SIGKILL)
-    again = await until(lambda: told(run), lambda found: ready(found) and found["pid"] != status["pid"], timeout=30)
+    again = await until(lambda: told(run), lambda found: ready(found) and found["pid"] != status["pid"])
     assert alive(before) == []
     async with peers.connected(f"http://127.0.0.1:{run.port}/mcp/w", "sse", "legacy") as peer:
         assert await call(peer, "everything_echo", message="again") == "Echo: again"
@@ -145,14 +145,12 @@ async def test_kills_under_supervision(run: Run) -> None:
             process.kill()
     spawned = next(child for child in psutil.Process(again["pid"]).children() if "spawner" in str(child.cmdline()))
     spawned.kill()
-    await until(
-        lambda: told(run), lambda found: ready(found) and all(each["restarts"] for each in found["servers"]), 30
-    )
+    await until(lambda: told(run), lambda found: ready(found) and all(each["restarts"] for each in found["servers"]))
     write_in_place(run.root / "yamcp/workspaces.json", {"w": ["polite"]})
-    await until(lambda: told(run), lambda found: [len(each["servers"]) for each in found["workspaces"]] == [1], 30)
+    await until(lambda: told(run), lambda found: [len(each["servers"]) for each in found["workspaces"]] == [1])
     assert (await told(run))["pid"] == again["pid"]
     assert (await run.end(signal.SIGINT))[0] == 0
-    assert await run.left(15) == []
+    assert await run.left() == []
 
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM], ids=lambda sig: sig.name)
@@ -164,8 +162,7 @@ async def test_end_of_the_hub(run: Run, sig: signal.Signals) -> None:
         await until(lambda: told(run), lambda found: any(each["calls_in_flight"] for each in found["servers"]))
         before = run.processes()
         assert len(before) > len(SERVERS) + 4
-        code, took = await run.end(sig)
-        assert (code, took < 20) == (0, True)
+        assert await run.end(sig) == (0, [])
         assert await run.left() == []
         assert alive(before) == []
         await asyncio.wait([under_way])

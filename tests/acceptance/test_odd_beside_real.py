@@ -41,7 +41,6 @@ async def test_what_is_wrong_with_one_server_stays_there(hub: Sidecar) -> None:
     assert "`resources/list`" in servers["postgres"].troubles[0].message
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_every_good_tool_is_listed_and_callable(hub: Sidecar, client: str) -> None:
     """By the SDKs for Python 1 and 2 and for TypeScript, and by smolagents."""

@@ -22,7 +22,7 @@ from tests.support.yamcp import ROOT
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 KINDS: list[tuple[Transport, Era]] = [("sse", "legacy"), ("http", "legacy"), ("sse", "modern"), ("http", "modern")]
-IDLE = 0.5
+IDLE = 1.0
 """Seconds after which a Streamable HTTP session without a request ends here."""
 GROWTH = 4 * 2**20
 """Bytes that 200 sessions may leave behind: 20 KB each would be a leak that nobody could overlook in a day."""
@@ -116,7 +116,7 @@ async def test_killed_client(hub: Sidecar) -> None:
     await hub.put(spec, sidecar.workspace("w", spec))
     words = [sys.executable, "-m", "bench.load", hub.sse("w"), "--clients", "3", "--tool", "own_pid", "--seconds", "60"]
     client = await asyncio.create_subprocess_exec(*words, "--arguments", "{}", cwd=ROOT)
-    await until(lambda: pids(hub), lambda running: len(running["own"]) == 3, timeout=20)
+    await until(lambda: pids(hub), lambda running: len(running["own"]) == 3)
     client.send_signal(signal.SIGKILL)
     await client.wait()
     await no_sessions(hub)

@@ -199,7 +199,7 @@ async def remote() -> AsyncIterator[str]:
     )
     assert process.stdout
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             port = int(await process.stdout.readline())
         yield f"http://127.0.0.1:{port}/mcp"
     finally:

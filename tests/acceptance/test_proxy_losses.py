@@ -36,7 +36,7 @@ EACH_ERA = pytest.mark.parametrize(
     ("transport", "era"), [(transport, era) for transport in ("sse", "http") for era in ("legacy", "modern")]
 )
 PIXEL = "iVBORw0KGgo="
-PATIENCE = 10.0
+PATIENCE = 100.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

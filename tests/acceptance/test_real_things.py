@@ -119,7 +119,7 @@ class Told:
 
     async def until(self, names: Callable[[], Awaitable[list[str]]], wanted: Callable[[list[str]], bool]) -> list[str]:
         """See `Follow`."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             while True:
                 await self.news.wait()
                 self.news.clear()

@@ -194,7 +194,7 @@ async def everything_over(kind: str) -> AsyncIterator[str]:
     )
     assert process.stderr
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             while str(port).encode() not in await process.stderr.readline():
                 pass
         yield f"http://127.0.0.1:{port}"

@@ -11,7 +11,7 @@ import { runHub } from '../front/support/run.mjs';
 /** @import {Run} from '../front/support/run.mjs' */
 /** @import {Window} from '../front/support/browser.mjs' */
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const LONG = `a-server-whose-name-is-much-longer-than-a-phone-is-wide-${'x'.repeat(60)}`;
 const WIDE = `workspace ${'w'.repeat(120)}`;
 const ODD = '.. / ?&#% <b>"日本"';

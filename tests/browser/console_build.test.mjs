@@ -12,7 +12,7 @@ import { runHub } from '../front/support/run.mjs';
 /** @import {Run} from '../front/support/run.mjs' */
 /** @import {Window, Visit} from '../front/support/browser.mjs' */
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const MOCK = join(ROOT, 'demo_servers/mock/server.py');
 const SECRET = 'hunter2-hunter2';
 /** @type {Run} */
@@ -64,6 +64,27 @@ test('the first server, entered on an empty hub, makes a workspace that serves i
   assert.deepEqual(providerParameters, { command: PYTHON, args: [MOCK], env: { TOKEN: SECRET } });
   assert.ok(!(await page.content()).includes(SECRET), 'a page never shows a secret');
 });
+
+test(
+  'a command line in the wrong fields is taken apart on offer, and a pasted one fills in the form',
+  OPTIONS,
+  async () => {
+    await page.goto('/hub/#/add-server');
+    await fill('Command', `${PYTHON} -I`);
+    await fill('Arguments', `-u ${MOCK}`);
+    await named('button', 'Split it').click();
+    await named('button', 'Move them there').click();
+    const value = (/** @type {string} */ name) =>
+      page.getByRole('textbox', { name: new RegExp(`^${name}( \\(required\\))?$`) }).inputValue();
+    assert.deepEqual([await value('Command'), await value('Arguments')], [PYTHON, `-I\n-u\n${MOCK}`]);
+    await fill('Paste', '{"mcpServers": {"far": {"url": "https://example.org/mcp"}}}');
+    await page.getByText('Filled in below').waitFor();
+    assert.deepEqual([await value('Name'), await value('URL')], ['far', 'https://example.org/mcp']);
+    await fill('Paste', `${PYTHON} ${MOCK} --prefix x_`);
+    await page.getByRole('textbox', { name: /^Command/ }).waitFor();
+    assert.deepEqual([await value('Command'), await value('Arguments')], [PYTHON, `${MOCK}\n--prefix\nx_`]);
+  },
+);
 
 test('a pasted configuration of VS Code, comments and all, is previewed and imported', OPTIONS, async () => {
   await page.goto('/hub/#/import');

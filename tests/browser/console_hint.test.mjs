@@ -10,7 +10,7 @@ import { runHub } from '../front/support/run.mjs';
 /** @import {Run} from '../front/support/run.mjs' */
 /** @import {Window} from '../front/support/browser.mjs' */
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const BUTTON = { name: 'Run one process for each client', exact: true };
 /** @type {Run} */
 let run;

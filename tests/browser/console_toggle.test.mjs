@@ -11,7 +11,7 @@ import { runHub } from '../front/support/run.mjs';
 /** @import {Run} from '../front/support/run.mjs' */
 /** @import {Window} from '../front/support/browser.mjs' */
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 /** @type {Run} */
 let run;
 /** @type {Window} */
@@ -43,6 +43,46 @@ async function post(verb, name) {
   const answer = await fetch(`${run.url}/api/hub/workspaces/${verb}?name=${name}`, { method: 'POST' });
   assert.equal(answer.status, 200);
 }
+
+test("a server's switch on a workspace's page acts in that workspace alone", OPTIONS, async () => {
+  const visit = await browser.visit(run.url);
+  const { page } = visit;
+  await page.goto('/hub/#/workspaces/dev');
+  await turn(page, 'time in dev', false);
+  const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'time', exact: true }) });
+  await row.getByText('Off here', { exact: true }).waitFor();
+  await page.getByText('1 of 1 server ready').waitFor();
+  await page.goto('/hub/#/workspaces/other');
+  await switchOf(page, 'time in other', true).waitFor();
+  await page.getByText('1 of 1 server ready').waitFor();
+  await page.goto('/hub/#/servers/time');
+  await switchOf(page, 'time', true).waitFor();
+  await page.getByText('(off there)').waitFor();
+  await turn(page, 'time', false);
+  await page.goto('/hub/#/workspaces/other');
+  await page.getByText('Off everywhere', { exact: true }).waitFor();
+  await page.goto('/hub/#/servers/time');
+  await turn(page, 'time', true);
+  await page.goto('/hub/#/workspaces/dev');
+  await turn(page, 'time in dev', true);
+  await page.getByText('2 of 2 servers ready').waitFor();
+  await visit.end();
+});
+
+test('settings that are for nothing are removed where they are told of', OPTIONS, async () => {
+  const before = run.read('workspaces');
+  run.writeWorkspaces({ ...before, brief: ['time'] });
+  await run.until(({ workspaces }) => workspaces.some(({ name }) => name === 'brief'));
+  await post('stop', 'brief');
+  run.writeWorkspaces(before);
+  const visit = await browser.visit(run.url);
+  await visit.page.goto('/hub/#/workspaces');
+  const button = visit.page.getByRole('button', { name: 'Remove the settings of workspace:brief' });
+  await button.click();
+  await button.waitFor({ state: 'detached' });
+  assert.deepEqual((await run.state()).hub.issues, []);
+  await visit.end();
+});
 
 for (const [transport, path] of [
   ['SSE', '/mcp/dev/sse'],

@@ -13,7 +13,7 @@ import { runHub } from '../front/support/run.mjs';
 /** @import {Run} from '../front/support/run.mjs' */
 /** @import {Window, Visit} from '../front/support/browser.mjs' */
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 /** What Chromium itself writes to the console while nobody listens on the hub's port. */
 const AWAY = [
   /net::ERR_(CONNECTION_(RESET|CLOSED)|EMPTY_RESPONSE)/,

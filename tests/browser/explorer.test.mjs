@@ -9,7 +9,7 @@ import { mock, PYTHON, startHub, stdio } from '../front/support/hub.mjs';
 /** @import {Hub} from '../front/support/hub.mjs' */
 /** @import {Window} from '../front/support/browser.mjs' */
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 /** @type {Hub} */
 let hub;
 /** @type {Window} */

@@ -11,7 +11,7 @@ import { openBrowser } from '../front/support/browser.mjs';
 import { mock } from '../front/support/hub.mjs';
 import { Stage } from '../front/support/yamcp_ui.mjs';
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const SITE = 'evil.example';
 const SERVER = { id: 'evil', name: 'evil', namespace: 'evil', type: 'stdio', command: 'sh', args: ['-c', 'true'] };
 const INITIALIZE = {

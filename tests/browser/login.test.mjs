@@ -10,7 +10,7 @@ import { Stage } from '../front/support/yamcp_ui.mjs';
 
 /** @import {Page} from 'playwright-core' */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 180_000 };
 const WRONG = 'wr0ng-t0ken-that-nobody-has';
 const REFUSED = [/^answer: 401 /, /^console error: Failed to load resource: the server responded with a status of 401/];
 const DISMISSED = /^console error: WebSocket connection to .* failed/;

@@ -7,7 +7,7 @@ import { mock } from '../front/support/hub.mjs';
 import { McpClient } from '../front/support/mcp.mjs';
 import { Stage } from '../front/support/yamcp_ui.mjs';
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const ODD = 'a b/ü?x#%41';
 /** @type {Stage} */
 let stage;
@@ -91,6 +91,33 @@ test('switches turn on every open page, for any name, and survive going from pag
   for (const guest of guests) await guest.end();
 });
 
+test('rows stay low and a URL stands on one line, however narrow the page', OPTIONS, async () => {
+  const before = stage.run.read('workspaces');
+  const more = Array.from({ length: 27 }, (_, at) => [`project-${at}`, at % 2 ? ['time', 'files'] : ['time']]);
+  stage.run.writeWorkspaces({ dev: before.dev, ...Object.fromEntries(more) });
+  await stage.run.until(({ workspaces }) => workspaces.length === 28);
+  const guest = await stage.visit('/workspaces');
+  await guest.toggle('project-26', true).waitFor();
+  await guest.row('project-26').getByText('1 of 1 ready').waitFor();
+  for (const width of [390, 768, 1024, 1280, 1440]) {
+    await guest.page.setViewportSize({ width, height: 900 });
+    const { rows, urls, wider } = await guest.page.evaluate(() => {
+      const tall = (/** @type {string} */ selector) =>
+        Math.max(...[...document.querySelectorAll(selector)].map((one) => one.getBoundingClientRect().height));
+      const box = document.querySelector('main table')?.parentElement;
+      return { rows: tall('tbody tr'), urls: tall('.hub-cell code'), wider: box && box.scrollWidth - box.clientWidth };
+    });
+    assert.ok(rows <= 140, `a row is ${rows} px tall at ${width} px`);
+    assert.ok(urls <= 20, `a URL is ${urls} px tall at ${width} px`);
+    if (width >= 1280) assert.equal(wider, 0, `the table is ${wider} px too wide at ${width} px`);
+  }
+  const { sse_url } = (await stage.run.state()).workspaces[0];
+  assert.equal(await guest.row('dev').locator('code').first().getAttribute('title'), sse_url);
+  await guest.end();
+  stage.run.writeWorkspaces(before);
+  await stage.run.until(({ workspaces }) => workspaces.length === 3);
+});
+
 test('the viewer has the endpoint and a snippet for each client, ready to copy', OPTIONS, async () => {
   const guest = await stage.visit('/workspaces');
   await guest.toggle(ODD, true).waitFor();
@@ -99,6 +126,13 @@ test('the viewer has the endpoint and a snippet for each client, ready to copy',
   const { workspaces } = await stage.run.state();
   const { sse_url, http_url } = workspaces[1];
   await block.getByText(sse_url, { exact: true }).waitFor();
+  for (const own of ['MCP Configuration', 'Setup Instructions']) {
+    await guest.dialog.getByText(own, { exact: true }).waitFor({ state: 'hidden' });
+  }
+  assert.doesNotMatch(await guest.dialog.innerText(), /yamcp/, 'nothing that goes past the hub is offered');
+  await guest.dialog.getByText('Workspace Details', { exact: true }).waitFor();
+  await guest.page.setViewportSize({ width: 390, height: 800 });
+  assert.ok(await block.evaluate((one) => one.getBoundingClientRect().right <= innerWidth), 'the block fits a phone');
   const choice = block.getByRole('combobox', { name: 'Client' });
   const clients = await choice.getByRole('option').allTextContents();
   assert.deepEqual(clients, ['smolagents', 'Claude Desktop', 'Cursor', 'VS Code', 'Python', 'TypeScript']);
@@ -234,7 +268,17 @@ test("the menu leads to the hub's console, and the Logs page has the hub's lines
   const guest = await stage.visit('/logs');
   await guest.page.getByText('server ready').first().waitFor();
   await guest.page.getByText('hub/sidecar.log').first().waitFor();
-  await guest.page.getByRole('link', { name: 'Hub console' }).click();
+  const link = guest.page.getByRole('link', { name: 'Hub console' });
+  const above = guest.page.getByRole('link', { name: 'Logs', exact: true });
+  const parts = (/** @type {import('playwright-core').Locator} */ of) =>
+    of.evaluate((one) => {
+      const box = (/** @type {Element | Range} */ part) => part.getBoundingClientRect().left;
+      const text = document.createRange();
+      text.selectNode([...one.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE)[0]);
+      return [box(one), box(/** @type {Element} */ (one.querySelector('svg'))), box(text)].map(Math.round);
+    });
+  assert.deepEqual(await parts(link), await parts(above), 'picture and words stand below those of the others');
+  await link.click();
   await guest.page.waitForURL('**/hub/*');
   await guest.page.getByRole('switch').first().waitFor();
   await guest.end();

@@ -9,7 +9,7 @@ import { mock } from '../front/support/hub.mjs';
 import { McpClient } from '../front/support/mcp.mjs';
 import { Stage } from '../front/support/yamcp_ui.mjs';
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 /** @type {Stage} */
 let stage;
 

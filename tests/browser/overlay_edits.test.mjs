@@ -6,7 +6,7 @@ import { mock, PYTHON, ROOT, stdio } from '../front/support/hub.mjs';
 import { McpClient } from '../front/support/mcp.mjs';
 import { Stage } from '../front/support/yamcp_ui.mjs';
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const MOCK = `${ROOT}/demo_servers/mock/server.py`;
 const MASK = '********';
 const SECRET = 'hunter2-do-not-show';
@@ -63,6 +63,8 @@ test(
     assert.ok((await stage.run.state()).workspaces.some(({ name, enabled }) => name === 'final' && !enabled));
     await guest.toggle('final').click();
     await guest.toggle('final', true).waitFor();
+    await guest.toggle('final').click();
+    await guest.toggle('final', false).waitFor();
     await guest.toggle('first', true).waitFor();
     assert.deepEqual(
       (await names(guest)).filter((name) => name !== 'trio'),
@@ -73,7 +75,9 @@ test(
     await guest.finish('Delete workspace');
     await guest.toggle('final').waitFor({ state: 'detached' });
     assert.ok(!('final' in stage.run.read('workspaces')));
-    assert.ok(!(await stage.run.state()).workspaces.some(({ name }) => name === 'final'));
+    const { hub, workspaces } = await stage.run.state();
+    assert.ok(!workspaces.some(({ name }) => name === 'final'));
+    assert.deepEqual(hub.issues, [], 'its settings in hub.json are gone with it');
     await guest.end();
   },
 );
@@ -172,9 +176,12 @@ test('a server renamed and deleted through the pages; workspaces follow', OPTION
   await guest.row('new').getByText('Ready', { exact: true }).waitFor();
   assert.deepEqual(stage.run.read('workspaces').its, ['new']);
   assert.equal(stage.run.read('providers').new.providerParameters.env.TEST_SERVER, 'old');
+  await fetch(`${stage.run.url}/api/hub/servers/stop?key=new`, { method: 'POST' });
+  await guest.row('new').getByText('Off', { exact: true }).waitFor();
   await guest.act('new', 'delete');
   await guest.finish('Delete server');
   await guest.row('new').waitFor({ state: 'detached' });
+  assert.deepEqual((await stage.run.state()).hub.issues, [], 'its settings in hub.json are gone with it');
   assert.ok(!(await stage.run.state()).servers.some(({ key }) => key === 'new'));
   await guest.end();
 });

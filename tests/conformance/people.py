@@ -24,7 +24,7 @@ from tests.support import clients
 from tests.support.clients import Mode
 from tests.support.peers import Transport
 
-PATIENCE = 20
+PATIENCE = 100.0
 NONCES = ("nonce-ada", "nonce-alan")
 
 

@@ -55,7 +55,7 @@ async def fixture() -> AsyncIterator[Fixture]:
         )  # fmt: skip
         try:
             assert process.stdout
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 port = json.loads(await process.stdout.readline())["port"]
             yield Fixture(f"http://127.0.0.1:{port}/mcp", path)
         finally:

@@ -55,7 +55,7 @@ test(
   LIMIT,
   async () => {
     const unwanted =
-      '/usr/bin/gcc /usr/bin/strip /usr/bin/git /etc/npmrc /etc/pip.conf /run/secrets /opt/yamcp-hub/tests /build';
+      '/usr/bin/gcc /usr/bin/strip /etc/npmrc /etc/pip.conf /run/secrets /opt/yamcp-hub/tests /build';
     const { text } = await outcome(
       IMAGES.console,
       [],
@@ -69,7 +69,7 @@ test(
 
 test('a command of the image is run instead of the hub', LIMIT, async () => {
   assert.match((await outcome(IMAGES.console, [], 'hubctl', '--version')).text, /^hubctl \d/);
-  for (const program of ['node', 'npm', 'npx', 'uv', 'uvx', 'pipx', 'python3']) {
+  for (const program of ['node', 'npm', 'npx', 'uv', 'uvx', 'pipx', 'python3', 'git']) {
     const { text, code } = await outcome(IMAGES.console, ['--read-only', '--tmpfs', '/tmp'], program, '--version');
     assert.equal(code, 0, `${program}: ${text}`);
   }

@@ -16,7 +16,7 @@ import { load } from './support/settings.mjs';
 /** @import {IncomingMessage, ServerResponse} from 'node:http' */
 /** @import {Socket} from 'node:net' */
 
-const LIMIT = { timeout: 30_000 };
+const LIMIT = { timeout: 180_000 };
 const HALF = 'GET / HTTP/1.1\r\nHost: x\r\nAcc';
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 

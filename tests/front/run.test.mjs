@@ -9,7 +9,7 @@ import { runHub } from './support/run.mjs';
 
 /** @import {Program, Run} from './support/run.mjs' */
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const PROGRAMS = /** @type {Program[]} */ (['adapter', 'sidecar', 'front']);
 /** @type {Run} */
 let run;

@@ -8,7 +8,7 @@ import { mock, startHub } from './support/hub.mjs';
 import { pageOf } from './support/live.mjs';
 import { McpClient } from './support/mcp.mjs';
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 180_000 };
 
 /** @type {import('./support/hub.mjs').Hub} */
 let hub;

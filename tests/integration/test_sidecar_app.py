@@ -77,8 +77,8 @@ async def test_from_start_to_stop(settings: Settings, monkeypatch: pytest.Monkey
     """Servers by stdio and remote are served; what cannot be expanded or started says why; nothing is left."""
     monkeypatch.delenv("TEST_MISSING", raising=False)
     local = mock("local")
-    async with running(settings) as (app, client), httpx2.AsyncClient(timeout=10) as http:
-        await client.request(snapshot(1, local), timeout=20)
+    async with running(settings) as (app, client), httpx2.AsyncClient(timeout=100) as http:
+        await client.request(snapshot(1, local), timeout=100)
         await until(lambda: [upstream.state for upstream in app.hub.pool] == ["ready"])
         url = f"{settings.sidecar_url}/mcp/w"
         others = [
@@ -87,11 +87,11 @@ async def test_from_start_to_stop(settings: Settings, monkeypatch: pytest.Monkey
             ServerSpec(key="lacking", namespace="lacking", launch=StdioLaunch(command="${TEST_MISSING}")),
             ServerSpec(key="absent", namespace="absent", launch=StdioLaunch(command="/no/such/program")),
         ]
-        await client.request(snapshot(2, local), timeout=20)
+        await client.request(snapshot(2, local), timeout=100)
         remote = Snapshot.of(1, 3, (local, *others), (space("local"), space(*(each.key for each in others), name="v")))
-        await client.request(remote, timeout=20)
-        await until(lambda: all(upstream.tried for upstream in app.hub.pool), 20)
-        status = await client.request(ReadStatus(), timeout=20)
+        await client.request(remote, timeout=100)
+        await until(lambda: all(upstream.tried for upstream in app.hub.pool))
+        status = await client.request(ReadStatus(), timeout=100)
         shown = {each.key: (each.state, each.transport, each.reason and each.reason.code) for each in status.servers}
         assert shown["local"] == ("ready", "stdio", None)
         assert shown["remote"] == shown["detected"] == ("ready", "http", None)

@@ -257,7 +257,7 @@ async def test_a_client_that_reads_no_more(hub: Sidecar) -> None:
         transport: Any = pipes.process.stdout._transport  # type: ignore[union-attr]  # subprocess has no other way
         transport.close()
         await pipes.write({"id": 2, "method": "ping"})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(100):
             assert await pipes.process.wait() == 1
 
 

@@ -17,7 +17,7 @@ from sidecar.protocol.channel import Channel, Frame, OnFrame
 Json = dict[str, Any]
 T = TypeVar("T")
 DISCOVER_INFO = "io.modelcontextprotocol/serverInfo"
-PATIENCE = 10.0
+PATIENCE = 100.0
 """Seconds that a test waits for something that must happen."""
 
 ANYTHING: Json = {"type": "object", "properties": {}}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import functools
 import os
 import secrets
 import shutil
@@ -37,16 +39,31 @@ COMMANDS: dict[Name, tuple[str, ...]] = {
 }
 MARK = "TEST_HUB_MARK"
 PORTS = range(20_000, 32_000)
+"""Below those that the system gives to outgoing connections. The Node tests take theirs from 10 000 to 20 000."""
+PORT_LOCKS = Path(tempfile.gettempdir()) / f"yamcp-hub-test-ports-{os.getuid()}"
 POLL = 0.2  # seconds between looks at the status where no event tells of a change
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now; below those that outgoing connections are given."""
+    """A port of the loopback interface that nobody listens on, and that no other test process gets while this one runs.
+
+    Test processes run side by side, and a program that is given a port may take seconds until it listens there.
+    """
+    locks = _port_locks()
     while True:
         port = secrets.choice(PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
+            fcntl.lockf(
+                locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port
+            )  # the byte at `port`; the process's end unlocks it
             probe.bind(("127.0.0.1", port))
             return port
+
+
+@functools.cache
+def _port_locks() -> int:
+    """A descriptor that stays open: a process that closes any descriptor of a file gives up its locks on that file."""
+    return os.open(PORT_LOCKS, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def free_ports(count: int) -> list[int]:
@@ -149,7 +166,7 @@ class Hub:
         given = {name[4:].lower(): value for name, value in self.env.items() if name.startswith("HUB_") and value}
         return Settings(**{name: given[name] for name in Settings.model_fields if name in given})
 
-    async def stop(self, name: Name, timeout: float = 15) -> int:
+    async def stop(self, name: Name, timeout: float = 30) -> int:
         """End a process with SIGTERM, or SIGKILL after the timeout; returns its exit code."""
         process = self._processes.pop(name)
         with contextlib.suppress(ProcessLookupError):
@@ -193,7 +210,7 @@ class Hub:
         own = {process.pid for process in self._processes.values()}
         return [process for process in self.processes() if process.pid not in own]
 
-    async def wait_gone(self, timeout: float = 10) -> list[psutil.Process]:
+    async def wait_gone(self, timeout: float = 100) -> list[psutil.Process]:
         """Wait until no child is left; returns those that are there at the timeout."""
         deadline = time.monotonic() + timeout
         while (left := self.children()) and time.monotonic() < deadline:  # noqa: ASYNC110 (no event tells of it)
@@ -243,13 +260,13 @@ class Hub:
 
     async def status(self) -> Status:
         """The sidecar's status, asked for now."""
-        return await self.actual.request(ReadStatus(), timeout=10)
+        return await self.actual.request(ReadStatus(), timeout=100)
 
     async def server(self, key: str) -> ServerStatus:
         """The status of one server. Raises StopIteration when there is none."""
         return next(server for server in (await self.status()).servers if server.key == key)
 
-    async def wait_status(self, wanted: Callable[[Status], bool], what: str, timeout: float = 30) -> Status:
+    async def wait_status(self, wanted: Callable[[Status], bool], what: str, timeout: float = 100) -> Status:
         """Wait until the status is as wanted. Raises TimeoutError, AssertionError when a process has ended."""
         last: Status | None = None
         try:
@@ -260,7 +277,7 @@ class Hub:
                     with contextlib.suppress(
                         PeerUnavailable
                     ):  # not up yet; or never: then `_alive` or the timeout tells
-                        last = await self.actual.request(ReadStatus(), timeout=1)
+                        last = await self.actual.request(ReadStatus(), timeout=5)
                         if wanted(last):
                             return last
                     with contextlib.suppress(TimeoutError):
@@ -268,7 +285,7 @@ class Hub:
         except TimeoutError:
             raise TimeoutError(f"not within {timeout} s: {what}; last {last}\n{self._tails()}") from None
 
-    async def wait_applied(self, snapshot: SnapshotId, timeout: float = 30) -> Status:
+    async def wait_applied(self, snapshot: SnapshotId, timeout: float = 100) -> Status:
         """Wait until this snapshot, or a newer one, is applied."""
         return await self.wait_status(
             lambda status: status.applied is not None and not snapshot.newer_than(status.applied),
@@ -276,7 +293,7 @@ class Hub:
             timeout,
         )
 
-    async def wait_settled(self, timeout: float = 30) -> Status:
+    async def wait_settled(self, timeout: float = 100) -> Status:
         """Let the adapter read the files now, and wait until what they say is applied and no server is starting."""
         self._alive()
         snapshot = (await self.desired.request(Reload(), timeout=timeout)).snapshot
@@ -286,7 +303,7 @@ class Hub:
 
         return await self.wait_status(settled, "settled", timeout)
 
-    async def wait_front(self, timeout: float = 20) -> None:
+    async def wait_front(self, timeout: float = 100) -> None:
         """Wait until the front finds that all is well."""
         async with asyncio.timeout(timeout):
             while True:
@@ -296,7 +313,7 @@ class Hub:
                         return
                 await asyncio.sleep(0.05)
 
-    async def wait_event(self, wanted: Callable[[Event], bool], since: int, timeout: float = 10) -> float:
+    async def wait_event(self, wanted: Callable[[Event], bool], since: int, timeout: float = 100) -> float:
         """Wait for an event, `events[since]` or later; returns when it arrived. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             while True:

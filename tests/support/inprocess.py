@@ -155,7 +155,7 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
     settings = {"sidecar_port": free_port(), "data_dir": root, "runtime_dir": Path("/tmp/unused"), **settings}
     made = World(Settings(**settings), *servers)
     pool = Pool(made.connector, lambda spec: fingerprint(spec, b"k"), made.hub, made.metrics, 30, redact=made.redactor)
-    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(50), asyncio.TaskGroup() as tasks:
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(220), asyncio.TaskGroup() as tasks:
         tasks.create_task(made.hub.run(pool, made.stop))
         measuring = tasks.create_task(made.reporter.run())
         if serve:

@@ -30,7 +30,7 @@ KEYS = "io.modelcontextprotocol/"
 CLIENT = {"name": "peer", "version": "1.0"}
 NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 LINE_LIMIT = 32 * 1024 * 1024
-TIMEOUT = 20
+TIMEOUT = 100.0
 """Seconds that one answer may take."""
 
 

@@ -46,7 +46,7 @@ class Person:
 
     async def has_logs(self, count: int) -> list[Any]:
         """All log messages, when there are so many."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(100):
             while len(self.logs) < count:
                 self._logged.clear()
                 await self._logged.wait()

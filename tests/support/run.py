@@ -51,7 +51,7 @@ class Run:
         )
         return self.process
 
-    async def until(self, text: str, timeout: float = 40) -> str:
+    async def until(self, text: str, timeout: float = 100) -> str:
         """Read its stdout until the text is there; returns all so far."""
         assert self.process.stdout
         async with asyncio.timeout(timeout):
@@ -65,18 +65,21 @@ class Run:
         """Another hubctl with the same settings: its exit code, stdout, stderr."""
         return await hubctl(self.env, *words, cwd=self.root)
 
-    async def end(self, sig: signal.Signals) -> tuple[int, float]:
-        """Send a signal to its process group, as a terminal does; its exit code, and how long it took."""
-        began = time.monotonic()
+    async def end(self, sig: signal.Signals) -> tuple[int, list[str]]:
+        """Send a signal to its process group, as a terminal does.
+
+        Returns its exit code, and supervisord's lines about programs that it killed, as they did not end in time.
+        """
         os.killpg(self.process.pid, sig)
         assert self.process.stderr
         assert self.process.stdout
-        code = await asyncio.wait_for(self.process.wait(), 30)
+        code = await asyncio.wait_for(self.process.wait(), 100)
         assert await self.process.stderr.read() == b""
         self.text += (await self.process.stdout.read()).decode()
-        return code, time.monotonic() - began
+        log = (self.root / "data" / "logs" / "supervisord.log").read_text("utf-8")
+        return code, re.findall(r"killing '.*' \(\d+\) with SIGKILL", log)
 
-    async def left(self, timeout: float = 5) -> list[str]:
+    async def left(self, timeout: float = 100) -> list[str]:
         """What still runs of it after at most this time."""
         deadline = time.monotonic() + timeout
         while (found := self.processes()) and time.monotonic() < deadline:  # noqa: ASYNC110 (no event tells of it)
@@ -101,7 +104,7 @@ class Run:
 
     async def running(self, *names: str) -> dict[str, int]:
         """The processes of all programs, once these run (for some seconds each, which is what supervisord wants)."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             while set(names) - set(pids := await self.pids()):  # noqa: ASYNC110 (no event tells of it)
                 await asyncio.sleep(0.05)
         return pids
@@ -115,7 +118,7 @@ async def hubctl(env: Mapping[str, str], *words: str, cwd: Path | None = None) -
     """A hubctl with these variables: its exit code, stdout, stderr."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*HUBCTL, *words, cwd=cwd, env=env, stdout=pipe, stderr=pipe)
-    out, err = await asyncio.wait_for(process.communicate(), 40)
+    out, err = await asyncio.wait_for(process.communicate(), 100)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 

@@ -93,7 +93,7 @@ class Sidecar(Hub):
         used = {key for each in self._workspaces.values() for key in each.servers}
         servers = tuple(server for key, server in self._servers.items() if key in used)
         snapshot = Snapshot.of(1, self.revision, servers, tuple(self._workspaces.values()))
-        await self.actual.request(snapshot, timeout=20)
+        await self.actual.request(snapshot, timeout=100)
         if settle:
             await self.wait_status(lambda status: _settled(status, snapshot), "settled")
 

@@ -14,7 +14,7 @@ from tests.support.run import HUBCTL
 from tests.support.yamcp import ROOT
 
 Json = dict[str, Any]
-TIMEOUT = 20
+TIMEOUT = 100.0
 """Seconds that a message may take."""
 INFO = {"name": "pipes", "version": "1"}
 META = {

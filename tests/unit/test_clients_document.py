@@ -15,6 +15,7 @@ from tests.support.yamcp import ROOT
 TEXT = DOCUMENT.read_text("utf-8")
 
 
+@pytest.mark.outside
 def test_the_document_is_what_is_run() -> None:
     """Programs, configurations and versions are those of today: else tests/matrix/document.py says what writes them."""
     assert written(TEXT) == TEXT
@@ -48,6 +49,7 @@ def test_the_results_are_of_every_client() -> None:
     assert [row[:3] for row in rows[2:]] == expected
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("client", ["claude-desktop", "cursor", "vscode"])
 def test_the_readme_has_the_consoles_configurations(client: str) -> None:
     """Each JSON of the README is, but for its layout, what the console shows for the demo workspace."""

@@ -116,6 +116,7 @@ def front_errors() -> dict[str, dict[str, Any]]:
     return catalogue
 
 
+@pytest.mark.outside
 def test_every_error_is_documented() -> None:
     """docs/errors.md has every code of the packages, the front and the issues, with all cells filled, and no other."""
     for module in modules():
@@ -126,6 +127,7 @@ def test_every_error_is_documented() -> None:
     assert not [code for code, cells in table.items() if not all(cells)]
 
 
+@pytest.mark.outside
 def test_every_error_says_what_to_do() -> None:
     """Each class has a docstring, the cause, and a hint."""
     for module in modules():
@@ -138,6 +140,7 @@ def test_every_error_says_what_to_do() -> None:
         assert entry["hint"], code
 
 
+@pytest.mark.outside
 def test_front_and_sidecar_answer_endpoints_alike() -> None:
     """What either may refuse has the same code of JSON-RPC, and the same HTTP status, whoever meets it first."""
     modules = ("sidecar.errors", "sidecar.http_errors")

@@ -12,6 +12,8 @@ from tests.matrix.table import Cells
 from tests.matrix.wire import tapped
 from tests.support.peers import Era
 
+pytestmark = pytest.mark.outside
+
 SMOLAGENTS, LANGCHAIN = CLIENTS[:2]
 
 

@@ -44,7 +44,10 @@ ORDER = {
         "downstream",
         "app __main__",
     ],
-    "hubctl": ["errors", "render", "context", "lookup", "run", "stdio", "commands", "main", "__main__"],
+    "hubctl": [
+        *("errors", "render", "context", "lookup", "arguments", "applying", "run", "stdio", "commands"),
+        *("grammar", "main", "__main__"),
+    ],
     "yamcp_ui_adapter": ["demo", "errors", "format", "files", "edit", "keys", "desired", "seed", "app", "__main__"],
     "demo_servers": ["toolkit", "notes clock mock"],
     "acceptor": ["loop log peek refusals clients", "handover relay returns", "app", "__main__"],
@@ -53,6 +56,7 @@ ORDER = {
 FRONT = ROOT / "front"
 FRONT_MAY_IMPORT = {
     "front/server": ("front/server/", "front/console/", "bridge/node/"),
+    "front/cli": ("front/cli/", "front/server/", "front/console/"),
     "front/console": ("front/console/",),
     "front/overlay": ("front/overlay/", "front/console/"),
     "bridge/node": ("bridge/node/",),

@@ -20,6 +20,7 @@ class Renames(NamedTuple):
     """Old names to new ones, of those whose settings have to move."""
 
     servers: dict[str, str]
+    """Those with settings of their own, or a switch in the settings of a workspace."""
     workspaces: dict[str, str]
     all_workspaces: dict[str, str]
     """Those without settings too; but none that was empty, as any other that is empty is like it."""
@@ -65,7 +66,9 @@ def _renames(before: LastGood, after: LastGood) -> Renames:
     servers = renamed_servers(before.servers, after.servers)
     workspaces = renamed_workspaces(before.workspaces, after.workspaces, servers)
     filled = {old: new for old, new in workspaces.items() if before.workspaces.entries[old].members}
-    return Renames(_moving(servers, after.hub.servers), _moving(workspaces, after.hub.workspaces), filled)
+    switched = {key for settings in after.hub.workspaces.values() for key in settings.disabled_servers}
+    moving = {old: new for old, new in servers.items() if old in switched}
+    return Renames({**_moving(servers, after.hub.servers), **moving}, _moving(workspaces, after.hub.workspaces), filled)
 
 
 def _moving(renames: dict[str, str], settings: Mapping[str, object]) -> dict[str, str]:
@@ -76,6 +79,12 @@ def renamed_hub(hub: HubFile, renames: Renames) -> HubFile:
     """The settings under their new names."""
     if not renames:
         return hub
-    servers = {renames.servers.get(key, key): settings for key, settings in hub.servers.items()}
-    workspaces = {renames.workspaces.get(name, name): settings for name, settings in hub.workspaces.items()}
+    moving = {old: new for old, new in renames.servers.items() if new not in hub.servers}
+    servers = {moving.get(key, key): settings for key, settings in hub.servers.items()}
+    workspaces = {
+        renames.workspaces.get(name, name): settings.model_copy(
+            update={"disabled_servers": tuple(renames.servers.get(key, key) for key in settings.disabled_servers)}
+        )
+        for name, settings in hub.workspaces.items()
+    }
     return hub.model_copy(update={"servers": servers, "workspaces": workspaces})

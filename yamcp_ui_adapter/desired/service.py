@@ -8,7 +8,18 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.models import Changed, Desired, Event, Issue, ReadDesired, Reload, SetServer, SetWorkspace, SnapshotId
+from bridge.models import (
+    Changed,
+    Desired,
+    Event,
+    ForgetSettings,
+    Issue,
+    ReadDesired,
+    Reload,
+    SetServer,
+    SetWorkspace,
+    SnapshotId,
+)
 from bridge.private import write_file
 from bridge.server import Handlers
 from yamcp_ui_adapter.desired.last_good import Renames
@@ -16,12 +27,19 @@ from yamcp_ui_adapter.desired.publisher import Publisher
 from yamcp_ui_adapter.desired.state import DesiredState
 from yamcp_ui_adapter.edit.writer import Edit as FilesEdit
 from yamcp_ui_adapter.edit.writer import Writer
-from yamcp_ui_adapter.errors import DataDirUnusable, FileUnusable, HubFileBroken, NoSuchServer, NoSuchWorkspace
+from yamcp_ui_adapter.errors import (
+    DataDirUnusable,
+    EditInvalid,
+    FileUnusable,
+    HubFileBroken,
+    NoSuchServer,
+    NoSuchWorkspace,
+)
 from yamcp_ui_adapter.files.debounce import Settle
 from yamcp_ui_adapter.files.source import Source
 from yamcp_ui_adapter.format.document import read_document
 from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES, Reading
-from yamcp_ui_adapter.format.hubfile import VERSION, Section, dump, with_renames, with_server, with_workspace
+from yamcp_ui_adapter.format.hubfile import VERSION, Section, dump, moved, with_renames, with_server, with_workspace
 from yamcp_ui_adapter.keys import KeyCabinet
 
 log = logging.getLogger("yamcp_ui_adapter.desired")  # the name that log filters know
@@ -196,6 +214,7 @@ class Owner:
             ReadDesired: self.desired,
             SetWorkspace: self.set_workspace,
             SetServer: self.set_server,
+            ForgetSettings: self.forget_settings,
             Reload: self.reload,
         }
 
@@ -213,10 +232,13 @@ class Owner:
         """Change what hub.json says of a workspace.
 
         Raises:
-            NoSuchWorkspace, EditInvalid, HubFileBroken, DataDirUnusable: nothing was changed.
+            NoSuchWorkspace, NoSuchServer, EditInvalid, HubFileBroken, DataDirUnusable: nothing was changed.
         """
         if change.name not in self._state.workspaces:
             raise NoSuchWorkspace(f"There is no workspace {change.name!r}.")
+        members = self._state.members(change.name)
+        if strangers := [key for key in change.servers if key not in members]:
+            raise NoSuchServer(f"There is no server {strangers[0]!r} in the workspace {change.name!r}.")
         return self._change(lambda content: with_workspace(content, change))
 
     async def set_server(self, change: SetServer) -> Changed:
@@ -228,6 +250,19 @@ class Owner:
         if change.key not in self._state.servers:
             raise NoSuchServer(f"There is no server {change.key!r}.")
         return self._change(lambda content: with_server(content, change))
+
+    async def forget_settings(self, body: ForgetSettings) -> Changed:
+        """Remove what hub.json has for what does not exist.
+
+        Raises:
+            EditInvalid: it exists; HubFileBroken, DataDirUnusable. Nothing was changed.
+        """
+        if self._state.exists(body.section, body.name):
+            what = {"servers": "server", "workspaces": "workspace"}[body.section]
+            raise EditInvalid(f"There is a {what} {body.name!r}, which these settings are for.")
+        if not self._state.has_settings(body.section, (body.name,)):
+            return Changed(snapshot=self._state.snapshot.id)
+        return self._change(lambda content: moved(content, body.section, body.name, None))
 
     async def reload(self, _: Reload | None = None) -> Changed:
         """Read the files now, after a moment for whoever is writing them."""

@@ -89,8 +89,21 @@ class DesiredState:
         return dict(self._raw)
 
     def has_settings(self, section: Section, names: Collection[str]) -> bool:
-        """Whether hub.json has settings for one of these."""
-        return any(name in getattr(self._good.hub, section) for name in names)
+        """Whether hub.json has settings for one of these, or (servers) a switch in the settings of a workspace."""
+        hub = self._good.hub
+        switched = {key for each in hub.workspaces.values() for key in each.disabled_servers}
+        known = {*hub.servers, *switched} if section == "servers" else hub.workspaces.keys()
+        return any(name in known for name in names)
+
+    def exists(self, section: Section, name: str) -> bool:
+        """Whether there is an entry of that name, even one that cannot be used."""
+        good = self._good
+        known = {*good.servers.entries, *good.servers.unusable} if section == "servers" else good.workspaces.entries
+        return name in known
+
+    def members(self, workspace: str) -> tuple[str, ...]:
+        """The members of a workspace, in use."""
+        return self._good.workspaces.entries[workspace].members
 
     def take(self, readings: Mapping[str, Reading]) -> Renames:
         """Take in what the files say; what is the same as last time is skipped. Returns what was renamed."""

@@ -61,6 +61,7 @@ def _workspace(entry: WorkspaceEntry, slug: str, good: LastGood, issues: list[Is
         servers=servers,
         enabled=settings.enabled,
         name_template=_template(entry.name, settings.name_template, len(servers), issues),
+        disabled_servers=tuple(key for key in servers if key in settings.disabled_servers),
     )
 
 
@@ -96,7 +97,8 @@ def _template(name: str, template: str, servers: int, issues: list[Issue]) -> st
 
 
 def _unused(good: LastGood) -> list[Issue]:
-    servers = [f"server:{key}" for key in good.hub.servers if key not in good.servers.entries]
+    known = {*good.servers.entries, *good.servers.unusable}
+    servers = [f"server:{key}" for key in good.hub.servers if key not in known]
     workspaces = [f"workspace:{name}" for name in good.hub.workspaces if name not in good.workspaces.entries]
     return [
         issue("HUB_ENTRY_UNUSED", subject, HUB, f"{HUB} has settings for {subject}, which does not exist.")

@@ -103,9 +103,9 @@ def _members(found: Found, old: str, new: str | None) -> Contents:
     for name, entry in found.content.items():
         members = members_of(entry)
         if members is not None and old in members:
-            keep = [member for member in members if new is None or member != new]
-            renamed = [new if member == old else member for member in keep]
-            changes[name] = with_members(entry, [member for member in renamed if member is not None])
+            gone = old if new is None else new  # what is renamed to `new` takes the place of a member of that name
+            keep = [member for member in members if member != gone]
+            changes[name] = with_members(entry, [new if member == old else member for member in keep])
     return {WORKSPACES: with_entries(WORKSPACES, found.content, changes)} if changes else {}
 
 

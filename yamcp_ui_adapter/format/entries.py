@@ -61,6 +61,8 @@ class WorkspaceSettings(Model):
 
     enabled: bool = True
     name_template: str = "{namespace}_{name}"
+    disabled_servers: tuple[str, ...] = ()
+    """Members that are switched off in this workspace alone."""
 
 
 class HubFile(Model):

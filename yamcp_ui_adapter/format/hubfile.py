@@ -119,8 +119,21 @@ def with_workspace(content: dict[str, Any], change: SetWorkspace) -> dict[str, A
     Raises:
         EditInvalid: the name template cannot be used.
     """
-    fields = change.model_dump(exclude_none=True, exclude={"name"})
+    fields = change.model_dump(exclude_none=True, exclude={"name", "servers"})
+    if change.servers:
+        entry = _object(_object(content.get("workspaces")).get(change.name))
+        fields["disabled_servers"] = _switched(_names(entry.get("disabled_servers")), change.servers) or None
     return _with(content, "workspaces", change.name, WorkspaceSettings, fields)
+
+
+def _switched(disabled: list[str], switches: Mapping[str, bool]) -> list[str]:
+    """The servers that are off, after some were switched."""
+    off = [key for key, on in switches.items() if not on]
+    return [key for key in dict.fromkeys([*disabled, *off]) if not switches.get(key, False)]
+
+
+def _names(value: object) -> list[str]:
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
 def with_server(content: dict[str, Any], change: SetServer) -> dict[str, Any]:
@@ -156,11 +169,26 @@ def with_renames(content: dict[str, Any], servers: dict[str, str], workspaces: d
                 entries[new] = entries.pop(old)
         if entries or section in content:
             result[section] = entries
-    return result
+    return _members_renamed(result, servers)
+
+
+def _members_renamed(content: dict[str, Any], renames: Mapping[str, str | None]) -> dict[str, Any]:
+    """The document with servers called otherwise, or left out (None), in the `disabled_servers` of its workspaces."""
+    workspaces = _object(content.get("workspaces"))
+    changed: dict[str, Any] = {}
+    for name, entry in workspaces.items():
+        before = _names(_object(entry).get("disabled_servers"))
+        after = [key for key in (renames.get(key, key) for key in before) if key is not None]
+        if after != before:
+            changed[name] = {field: value for field, value in entry.items() if field != "disabled_servers"}
+            changed[name] |= {"disabled_servers": list(dict.fromkeys(after))} if after else {}
+    return {**content, "workspaces": {**workspaces, **changed}} if changed else content
 
 
 def moved(content: dict[str, Any], section: Section, old: str, new: str | None) -> dict[str, Any]:
     """The document after settings moved to a new name, in the place of any that were there, or (None) were dropped."""
+    if section == "servers":
+        content = _members_renamed(content, {old: new})
     entries = _object(content.get(section))
     if old not in entries and new not in entries:
         return content

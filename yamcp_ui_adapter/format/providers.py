@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from bridge.models import FRAMING_HEADERS, OWN_HEADERS, Issue, Launch, RemoteLaunch, StdioLaunch
 from bridge.secret_names import is_open_variable
 from yamcp_ui_adapter.errors import issue
+from yamcp_ui_adapter.format.command_line import is_command_line, packed_arguments
 from yamcp_ui_adapter.format.document import encodable, kind_of, read_document
 from yamcp_ui_adapter.format.entries import PROVIDERS, ServerEntry, ServersFile
 
@@ -164,8 +165,11 @@ class _EntryParser:
         if not isinstance(command, str) or not command.strip():
             raise BadEntry("SERVER_NO_COMMAND", "it has no `command`.")
         command, args = command.strip(), self._args(parameters.get("args"))
-        if " " in command and not args and not command.startswith(("/", ".", "~", "$")):
-            self.report("COMMAND_HAS_SPACES", "its `command` holds spaces and `args` is empty.")
+        if is_command_line(command, args):
+            self.report("COMMAND_HAS_SPACES", "its `command` holds a program and arguments.")
+        if places := packed_arguments(command, args):
+            numbers = ", ".join(str(place + 1) for place in places)
+            self.report("ARGUMENT_HAS_SPACES", f"in its `args`, number {numbers} holds several arguments.")
         if shown := shown_variables((command, *args)):
             names = ", ".join(f"${{{name}}}" for name in shown)
             self.report("VARIABLE_IN_ARGS", f"what {names} stands for shows in the list of processes.")

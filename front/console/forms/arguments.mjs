@@ -35,6 +35,26 @@ function unquoted(line) {
   }
 }
 
+/** Programs whose first argument that is no option names a package, which has no spaces in it. */
+const PACKAGE_RUNNERS = new Set(['bunx', 'npx', 'pnpx', 'pipx', 'uvx']);
+
+/**
+ * Arguments with each that was meant to be several (`-y @scope/package`, or a package and its arguments) taken apart;
+ * null where there is none. The adapter reports the same ones (`ARGUMENT_HAS_SPACES`).
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @returns {string[]|null}
+ */
+export function unpackedArgs(command, args) {
+  const runs = PACKAGE_RUNNERS.has(command.trim().split('/').at(-1) ?? '');
+  const holdsMore = (/** @type {string} */ arg) => /^--?[A-Za-z][\w-]*[ \t]+\S/.test(arg);
+  const first = runs ? args.findIndex((arg) => holdsMore(arg) || !arg.startsWith('-')) : -1;
+  const packed = (/** @type {string} */ arg, /** @type {number} */ at) =>
+    holdsMore(arg) || (at === first && /\S\s+\S/.test(arg));
+  return args.some(packed) ? args.flatMap((arg, at) => (packed(arg, at) ? words(arg) : [arg])) : null;
+}
+
 /**
  * A command line as a shell would take it apart at its blanks; null where there is nothing to take apart.
  *
@@ -42,10 +62,15 @@ function unquoted(line) {
  * @returns {{ command: string, args: string[] }|null}
  */
 export function splitCommand(line) {
-  const words = [...line.trim().matchAll(/(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\]+|["'\\])+/gs)].map(([word]) =>
+  const [command, ...args] = words(line);
+  return args.length > 0 ? { command, args } : null;
+}
+
+/** @param {string} line @returns {string[]} */
+export function words(line) {
+  return [...line.trim().matchAll(/(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\]+|["'\\])+/gs)].map(([word]) =>
     word.replace(/"((?:\\.|[^"\\])*)"|'([^']*)'|\\(.)/gs, (_, double, single, escaped) =>
       double !== undefined ? double.replace(/\\(["\\$`])/g, '$1') : (single ?? escaped),
     ),
   );
-  return words.length > 1 ? { command: words[0], args: words.slice(1) } : null;
 }

@@ -6,7 +6,7 @@ import { toast } from '../ui/toast.mjs';
 
 const SHOWN_WITHIN = 5; // seconds for the State to show what the API said is done
 
-/** Where switches are going, by `workspace:<name>` and `server:<key>`. @type {import('@preact/signals').Signal<Map<string, boolean>>} */
+/** Where switches are going, by `workspace:<name>`, `server:<key>` and `memberId`. @type {import('@preact/signals').Signal<Map<string, boolean>>} */
 export const going = signal(new Map());
 
 /** @param {string} name @param {boolean} on */
@@ -17,6 +17,23 @@ export function switchWorkspace(name, on) {
 /** @param {string} key @param {boolean} on */
 export function switchServer(key, on) {
   return turn(`server:${key}`, on, 'servers', { key }, () => serversByKey.value.get(key)?.enabled);
+}
+
+/** Switch a server in one workspace alone. @param {string} workspace @param {string} key @param {boolean} on */
+export function switchMember(workspace, key, on) {
+  const isOn = () => !(workspacesByName.value.get(workspace)?.disabled_servers.includes(key) ?? true);
+  return turn(memberId(workspace, key), on, 'servers', { key, workspace }, isOn);
+}
+
+/** Where `going` has the switch of a server in a workspace. @param {string} workspace @param {string} key */
+export const memberId = (workspace, key) => `member:${JSON.stringify([workspace, key])}`;
+
+/** Remove what hub.json has for something that does not exist. @param {string} subject  `server:<key>` or `workspace:<name>` */
+export async function forgetSettings(subject) {
+  const [, kind, name] = /** @type {RegExpExecArray} */ (/^(server|workspace):(.*)$/s.exec(subject));
+  await api.del('/api/hub/settings', { section: `${kind}s`, name });
+  await refresh();
+  toast(`${name}: its settings are removed from hub.json`);
 }
 
 /**

@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import { changeSettings, restartServer } from '../hub/actions.mjs';
 import { href, navigateLater } from '../router.mjs';
-import { api, refresh, serversByKey, state } from '../hub/store.mjs';
+import { api, refresh, serversByKey, state, workspacesByName } from '../hub/store.mjs';
 import {
   Button,
   Confirm,
@@ -185,13 +185,16 @@ function Definition({ server }) {
     [
       'Workspaces',
       workspaces.length > 0
-        ? html`<ul class="plain args">${workspaces.map((name) => html`<li><${ItemLink} page="workspaces" name=${name} /></li>`)}</ul>`
+        ? html`<ul class="plain args">${workspaces.map((name) => html`<li><${ItemLink} page="workspaces" name=${name} />${isOffIn(key, name) && ' (off there)'}</li>`)}</ul>`
         : html`<span class="muted">none: no client can reach it</span>`,
     ],
   ];
   const edit = html`<${Button} icon="edit" href=${href('edit-server', [key])}>Edit</${Button}>`;
   return html`<${Section} title="Definition" actions=${edit}><div class="card definition"><${Facts} facts=${facts} /></div></${Section}>`;
 }
+
+/** @param {string} key @param {string} workspace */
+const isOffIn = (key, workspace) => workspacesByName.value.get(workspace)?.disabled_servers.includes(key) ?? false;
 
 /** @param {{ server: Server, onClose: () => void }} props */
 function Delete({ server: { key, workspaces, hash }, onClose }) {

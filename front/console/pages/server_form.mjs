@@ -3,6 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { addMember } from '../hub/actions.mjs';
 import { emptyForm, formFaults, toEntry, toForm } from '../forms/entry.mjs';
+import { readPaste } from '../forms/paste.mjs';
 import { href, navigateLater } from '../router.mjs';
 import { api, refresh, serversByKey, state } from '../hub/store.mjs';
 import { Button, Checkbox, Choice, Field, html, Notice, Page, toast } from '../ui.mjs';
@@ -60,6 +61,7 @@ function ServerForm({ stored, onReload }) {
   const change = (/** @type {Partial<Form>} */ part) => setForm({ ...form, ...part });
   return html`<form class="form" noValidate onSubmit=${(/** @type {Event} */ event) => [event.preventDefault(), save()]}>
     <div class="card">
+      ${!stored && html`<${Paste} onFill=${change} />`}
       <${Identity} form=${form} renaming=${stored !== null} faults=${tried ? faults : {}} onChange=${change} />
       <${LaunchFields} form=${form} faults=${tried ? faults : {}} onChange=${change} />
       ${!stored && html`<${Places} places=${places} onChange=${setPlaces} />`}
@@ -97,6 +99,26 @@ function focusWrong() {
   requestAnimationFrame(() =>
     /** @type {HTMLElement|null} */ (document.querySelector('[aria-invalid="true"]'))?.focus(),
   );
+}
+
+/** A command line, an address or a client's JSON fills in the fields below. @param {{ onFill: (part: Partial<Form>) => void }} props */
+function Paste({ onFill }) {
+  const [text, setText] = useState('');
+  const found = readPaste(text);
+  const take = (/** @type {string} */ pasted) => {
+    setText(pasted);
+    const read = readPaste(pasted);
+    if (read && !('many' in read)) onFill(read);
+  };
+  let help = /** @type {any} */ (
+    'A command line, an address, or the JSON of another client: it fills in the fields below.'
+  );
+  if (found && 'many' in found)
+    help = html`These are ${found.many} servers: <a href=${href('import')}>import them</a> together.`;
+  else if (found) help = 'Filled in below; look it over.';
+  else if (text.trim() !== '')
+    help = html`Not understood. For TOML, YAML and JSON with comments use <a href=${href('import')}>Import</a>.`;
+  return html`<${Field} label="Paste" kind="textarea" mono value=${text} onInput=${take} help=${help} attrs=${{ rows: 2, placeholder: 'npx -y @modelcontextprotocol/server-filesystem /srv/docs' }} />`;
 }
 
 /** @param {{ form: Form, renaming: boolean, faults: Record<string, string>, onChange: (part: Partial<Form>) => void }} props */

@@ -1,7 +1,7 @@
 /** All servers: how they are, and why. */
 
 import { useState } from 'preact/hooks';
-import { going, restartServer, switchServer } from '../hub/actions.mjs';
+import { going, memberId, restartServer, switchMember, switchServer } from '../hub/actions.mjs';
 import { matches } from '../data/filter.mjs';
 import { href } from '../router.mjs';
 import { state } from '../hub/store.mjs';
@@ -20,9 +20,10 @@ import {
   Table,
   Time,
 } from '../ui.mjs';
-import { serverState, shown, size } from '../words.mjs';
+import { OFF_HERE, serverState, shown, size } from '../words.mjs';
+import { remedy } from './parts/unused_settings.mjs';
 
-/** @typedef {import('../types.mjs').Server} Server */
+/** @typedef {import('../types.mjs').Server} Server @typedef {import('../types.mjs').Workspace} Workspace */
 
 /** The page. */
 export default function Servers() {
@@ -39,7 +40,7 @@ export default function Servers() {
     </${Page}>`;
   return html`<${Page} title="Servers" lead=${lead} actions=${actions}>
     <${Listed} servers=${servers} />
-    <div class="after"><${Issues} issues=${hub.issues} /></div>
+    <div class="after"><${Issues} issues=${hub.issues} remedy=${remedy} /></div>
   </${Page}>`;
 }
 
@@ -78,15 +79,21 @@ function known({ state: how }, figure) {
   return how === 'unknown' || how === 'invalid' ? '–' : figure;
 }
 
-/** @param {{ label: string, servers: Server[], short?: boolean }} props */
-export function ServerTable({ label, servers, short = false }) {
+/**
+ * @param {{ label: string, servers: Server[], workspace?: Workspace }} props `workspace`: the one whose members these
+ *   are; switches act in it alone
+ */
+export function ServerTable({ label, servers, workspace }) {
   /** @type {any[]} */
   const columns = [
     {
       id: 'switch',
       title: 'On or off',
       hide: true,
-      cell: (/** @type {Server} */ server) => html`<${ServerSwitch} server=${server} />`,
+      cell: (/** @type {Server} */ server) =>
+        workspace
+          ? html`<${MemberSwitch} server=${server} workspace=${workspace} />`
+          : html`<${ServerSwitch} server=${server} />`,
     },
     {
       id: 'name',
@@ -94,7 +101,11 @@ export function ServerTable({ label, servers, short = false }) {
       bare: true,
       cell: (/** @type {Server} */ server) => html`<${Named} server=${server} />`,
     },
-    { id: 'state', title: 'State', cell: (/** @type {Server} */ server) => html`<${StateBadge} server=${server} />` },
+    {
+      id: 'state',
+      title: 'State',
+      cell: (/** @type {Server} */ server) => html`<${StateBadge} ...${badgeOf(server, workspace)} />`,
+    },
     { id: 'tools', title: 'Tools', align: 'end', cell: (/** @type {Server} */ server) => known(server, server.tools) },
     {
       id: 'memory',
@@ -126,7 +137,7 @@ export function ServerTable({ label, servers, short = false }) {
       cell: (/** @type {Server} */ server) => html`<${Restart} server=${server} />`,
     },
   ];
-  const left = short ? columns.filter(({ id }) => id !== 'workspaces') : columns;
+  const left = workspace ? columns.filter(({ id }) => id !== 'workspaces') : columns;
   return html`<${Table} label=${label} columns=${left} rows=${servers} rowKey=${(/** @type {Server} */ server) => server.key} />`;
 }
 
@@ -154,6 +165,23 @@ export function ServerSwitch({ server: { key, enabled, state: how } }) {
     label=${shown(key)}
     onChange=${(/** @type {boolean} */ on) => switchServer(key, on)}
   />`;
+}
+
+/** The switch of a server in one workspace. @param {{ server: Server, workspace: Workspace }} props */
+function MemberSwitch({ server: { key, state: how }, workspace: { name, disabled_servers: off } }) {
+  if (how === 'invalid') return null;
+  return html`<${Switch}
+    on=${!off.includes(key)}
+    going=${going.value.get(memberId(name, key))}
+    label=${`${shown(key)} in ${shown(name)}`}
+    onChange=${(/** @type {boolean} */ on) => switchMember(name, key, on)}
+  />`;
+}
+
+/** How a server is, for a workspace. @param {Server} server @param {Workspace} [workspace] */
+function badgeOf(server, workspace) {
+  if (workspace && !server.enabled) return { tone: 'off', word: 'Off everywhere' };
+  return workspace?.disabled_servers.includes(server.key) ? OFF_HERE : { server };
 }
 
 /** @param {{ server: Server }} props */

@@ -98,13 +98,14 @@ function Snippet({ snippet: { title, file, text, note } }) {
 }
 
 /** @param {{ workspace: Workspace }} props */
-function Members({ workspace: { name, servers } }) {
+function Members({ workspace }) {
+  const { name, servers } = workspace;
   const members = servers.flatMap((key) => serversByKey.value.get(key) ?? []);
   const add = html`<${Button} icon="edit" href=${href('edit-workspace', [name])}>Choose servers</${Button}>`;
-  return html`<${Section} title="Servers" actions=${members.length > 0 && add}>
+  return html`<${Section} title="Servers" note=${members.length > 0 && 'A switch here acts in this workspace alone; to switch a server off everywhere, open it.'} actions=${members.length > 0 && add}>
     ${
       members.length > 0
-        ? html`<${ServerTable} label="Servers of this workspace" servers=${members} short />`
+        ? html`<${ServerTable} label="Servers of this workspace" servers=${members} workspace=${workspace} />`
         : html`<${Empty} icon="servers" title="No servers in it" actions=${add}>Clients can connect, but find no tools.</${Empty}>`
     }
   </${Section}>`;

@@ -11,7 +11,8 @@ import { html } from '../ui/html.mjs';
 import { Icon } from '../ui/icons.mjs';
 import { Issues } from '../ui/notice.mjs';
 import { Empty, Page } from '../ui/page.mjs';
-import { count, serverState, shown } from '../words.mjs';
+import { count, OFF_HERE, serverState, shown } from '../words.mjs';
+import { remedy } from './parts/unused_settings.mjs';
 
 const CHIPS = 12;
 const FILTER_FROM = 9; // workspaces
@@ -34,7 +35,7 @@ export default function Workspaces() {
     ${workspaces.length >= FILTER_FROM && html`<div class="toolbar"><${Field} label="Find a workspace" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a workspace' }} /></div>`}
     <ul class="plain stack">${listed.map((workspace) => html`<${Card} key=${workspace.name} workspace=${workspace} />`)}</ul>
     ${listed.length === 0 && html`<p class="muted">No workspace has “${wanted}” in its name or servers.</p>`}
-    <div class="after"><${Issues} issues=${hub.issues} /></div>
+    <div class="after"><${Issues} issues=${hub.issues} remedy=${remedy} /></div>
   </${Page}>`;
 }
 
@@ -86,9 +87,9 @@ export function WorkspaceSwitch({ workspace: { name, enabled } }) {
 }
 
 /** @param {Workspace} workspace */
-export function counts({ servers, ready, tools, sessions, state: how }) {
+export function counts({ servers, disabled_servers: off, ready, tools, sessions, state: how }) {
   if (how === 'off' || how === 'unknown') return count(servers.length, 'server');
-  const parts = [`${ready} of ${count(servers.length, 'server')} ready`, count(tools, 'tool')];
+  const parts = [`${ready} of ${count(servers.length - off.length, 'server')} ready`, count(tools, 'tool')];
   return [...parts, sessions > 0 && count(sessions, 'session')].filter(Boolean).join(' · ');
 }
 
@@ -101,20 +102,20 @@ function Urls({ workspace: { name, http_url, sse_url } }) {
 }
 
 /** @param {{ workspace: Workspace }} props */
-function Chips({ workspace: { name, servers } }) {
+function Chips({ workspace: { name, servers, disabled_servers: off } }) {
   const rest = servers.length - CHIPS;
   const ready = (/** @type {string} */ key) => serversByKey.value.get(key)?.state === 'ready';
   const order = rest > 0 ? [...servers].sort((a, b) => Number(ready(a)) - Number(ready(b))) : servers;
   return html`<ul class="plain chips" aria-label=${`Servers of ${shown(name)}`}>
-    ${order.slice(0, CHIPS).map((key) => html`<li key=${key}><${Chip} name=${key} /></li>`)}
+    ${order.slice(0, CHIPS).map((key) => html`<li key=${key}><${Chip} name=${key} off=${off.includes(key)} /></li>`)}
     ${rest > 0 && html`<li><a class="chip" href=${href('workspaces', [name])}>${rest} more</a></li>`}
   </ul>`;
 }
 
-/** @param {{ name: string }} props */
-function Chip({ name }) {
+/** @param {{ name: string, off: boolean }} props `off`: in this workspace alone */
+function Chip({ name, off }) {
   const server = serversByKey.value.get(name);
-  const { word, tone } = server ? serverState(server) : { word: 'Unknown', tone: 'off' };
+  const { word, tone } = off ? OFF_HERE : server ? serverState(server) : { word: 'Unknown', tone: 'off' };
   const said =
     tone === 'ok' ? html`<span class="unseen">: ${word}</span>` : html`<span class="chip-state">${word}</span>`;
   return html`<a class="chip chip-${tone}" href=${href('servers', [name])}><span class="dot" aria-hidden="true"></span><span class="cut">${shown(name)}</span>${said}</a>`;

@@ -32,11 +32,15 @@ export function prose(text) {
   return parts.map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : part));
 }
 
-/** What is wrong with the configuration. @param {{ issues: import('../types.mjs').Issue[] }} props */
-export function Issues({ issues }) {
+/**
+ * What is wrong with the configuration. `remedy` makes what can be done about an issue, a button say.
+ *
+ * @param {{ issues: import('../types.mjs').Issue[], remedy?: (issue: import('../types.mjs').Issue) => any }} props
+ */
+export function Issues({ issues, remedy }) {
   if (issues.length === 0) return null;
   const tones = { error: 'bad', warning: 'warn', info: 'info' };
   return html`<ul class="plain stack">
-    ${issues.map((issue) => html`<li><${Notice} error=${issue} tone=${tones[issue.severity]} quiet /></li>`)}
+    ${issues.map((issue) => html`<li><${Notice} error=${issue} tone=${tones[issue.severity]} quiet>${remedy?.(issue)}</${Notice}></li>`)}
   </ul>`;
 }

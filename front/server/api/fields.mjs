@@ -27,6 +27,12 @@ export const name = field('text', (value) =>
       : half(value),
 );
 
+/** One of these words. @param {...string} words */
+export const oneOf = (...words) => {
+  const is = words.join(' or ');
+  return field(is, (value) => (words.includes(/** @type {string} */ (value)) ? null : `must be ${is}`));
+};
+
 /** A list of names. */
 export const names = field('list of text', (value) => {
   if (!Array.isArray(value)) return 'must be a list of text';

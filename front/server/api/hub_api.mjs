@@ -69,14 +69,22 @@ function servers(hub) {
   });
   const set = async (/** @type {string} */ key, /** @type {Record<string, unknown>} */ settings) =>
     now(await hub.change('set_server', { key, settings }), key);
+  const turn = async (
+    /** @type {{key: string, workspace?: string}} */ { key, workspace },
+    /** @type {boolean} */ on,
+  ) =>
+    workspace === undefined
+      ? set(key, { enabled: on })
+      : now(await hub.change('set_workspace', { name: workspace, servers: { [key]: on } }), key);
   return {
     readServer: ({ query }) => readServer(hub, query.key),
     addServer: async ({ body }) => now(await addServer(hub, body.key, body.entry), body.key),
     putServer: async ({ query, body }) => now(await replaceServer(hub, query.key, body, body.expect), body.key),
     deleteServer: ({ query }) => deleteServer(hub, query.key, query.expect),
     setServer: ({ query, body }) => set(query.key, body.settings),
-    startServer: ({ query }) => set(query.key, { enabled: true }),
-    stopServer: ({ query }) => set(query.key, { enabled: false }),
+    startServer: ({ query }) => turn(/** @type {any} */ (query), true),
+    stopServer: ({ query }) => turn(/** @type {any} */ (query), false),
+    forgetSettings: ({ query: { section, name } }) => hub.change('forget_settings', { section, name }),
     restartServer: async ({ query }) => now(await hub.ask('restart', { key: query.key }), query.key),
   };
 }

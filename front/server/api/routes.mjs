@@ -1,6 +1,6 @@
 /** Every route of the hub's two HTTP APIs: what it takes, answers and refuses. The routers are made from it (pure). */
 
-import { flag, name, names, number, object, optional, text, values } from './fields.mjs';
+import { flag, name, names, number, object, oneOf, optional, text, values } from './fields.mjs';
 
 /**
  * @typedef {object} Route
@@ -103,12 +103,18 @@ export const HUB_ROUTES = [
   }),
   ...['start', 'stop'].map((verb) =>
     route(`${verb}Server`, 'POST', `/api/hub/servers/${verb}`, {
-      summary: verb === 'start' ? 'Switch a server on.' : 'Switch a server off, in every workspace.',
-      query: serverKey,
+      summary: `Switch a server ${verb === 'start' ? 'on' : 'off'}: in one workspace, or (without \`workspace\`) everywhere.`,
+      query: { ...serverKey, workspace: optional(name) },
       answer: '{snapshot, server}',
-      errors: ['NO_SUCH_SERVER'],
+      errors: ['NO_SUCH_SERVER', 'NO_SUCH_WORKSPACE'],
     }),
   ),
+  route('forgetSettings', 'DELETE', '/api/hub/settings', {
+    summary: 'Remove what hub.json has for a server or workspace that does not exist (`HUB_ENTRY_UNUSED`).',
+    query: { section: oneOf('servers', 'workspaces'), name },
+    answer: '{snapshot}',
+    errors: ['EDIT_INVALID'],
+  }),
   route('restartServer', 'POST', '/api/hub/servers/restart', {
     summary: 'Close the connection to a server, with its process, and open it anew.',
     query: serverKey,

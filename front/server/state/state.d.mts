@@ -55,6 +55,8 @@ export interface WorkspaceState {
   direct_sse_url: string;
   direct_http_url: string;
   name_template: string;
+  /** Those of `servers` that are switched off in this workspace alone. */
+  disabled_servers: string[];
   hash: string;
   issues: Issue[];
   error: Told | null;

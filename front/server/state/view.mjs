@@ -106,7 +106,7 @@ function serverStates(known, specs, status, issues) {
   const actual = new Map((status?.servers ?? []).map((server) => [server.key, server]));
   const entries = known.config.servers;
   const members = membership(specs.workspaces);
-  const needed = new Set(specs.workspaces.flatMap((each) => (each.enabled ? each.servers : [])));
+  const needed = new Set(specs.workspaces.flatMap((each) => (each.enabled ? onIn(each) : [])));
   const there = specs.servers.map((spec) => {
     const run = actual.get(spec.key);
     const state =
@@ -127,6 +127,9 @@ function serverStates(known, specs, status, issues) {
 
 /** @param {Issue[]} issues */
 const broken = (issues) => issues.some((issue) => issue.severity === 'error');
+
+/** The servers that a workspace does not switch off itself. @param {WorkspaceSpec} workspace */
+const onIn = ({ servers, disabled_servers: off }) => servers.filter((key) => !off.includes(key));
 
 /** @param {WorkspaceSpec[]} workspaces @returns {Map<string, string[]>} names of the workspaces of each server */
 function membership(workspaces) {
@@ -209,7 +212,7 @@ function inOrder(there, added, order) {
  * @returns {WorkspaceState}
  */
 function workspaceState(spec, run, { away, ...more }) {
-  const { name, slug, enabled, name_template, servers } = spec;
+  const { name, slug, enabled, name_template, servers, disabled_servers } = spec;
   const state = stateOf(enabled, run, away);
   const { ready = 0, tools = 0, resources = 0, prompts = 0, sessions = 0 } = run ?? {};
   const error = run?.reason && run.state === state ? told(run.reason) : null;
@@ -219,6 +222,7 @@ function workspaceState(spec, run, { away, ...more }) {
     enabled,
     state,
     servers,
+    disabled_servers,
     ready,
     tools,
     resources,

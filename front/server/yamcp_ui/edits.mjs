@@ -35,16 +35,14 @@ function handlersOf(parts) {
   const { hub } = parts;
   const server = async (/** @type {string} */ id, /** @type {object} */ body) =>
     isMasked(body) ? unmaskServer(body, (await storedServer(hub, id)).entry) : body;
-  const at = (/** @type {'servers' | 'workspaces'} */ kind, /** @type {string} */ id) =>
-    `/api/${kind}/${encodeURIComponent(id)}`;
   return {
     addServer: ({ body, res }) => pass(parts, res, 'POST', '/api/servers', unmaskServer(body, undefined)),
     putServer: async ({ params: { id }, body, res }) =>
       pass(parts, res, 'PUT', at('servers', id), await server(id, body)),
-    deleteServer: ({ params: { id }, res }) => pass(parts, res, 'DELETE', at('servers', id)),
+    deleteServer: ({ params: { id }, res }) => remove(parts, res, 'servers', id),
     addWorkspace: ({ body, res }) => pass(parts, res, 'POST', '/api/workspaces', body),
     putWorkspace: ({ params: { id }, body, res }) => pass(parts, res, 'PUT', at('workspaces', id), body),
-    deleteWorkspace: ({ params: { id }, res }) => pass(parts, res, 'DELETE', at('workspaces', id)),
+    deleteWorkspace: ({ params: { id }, res }) => remove(parts, res, 'workspaces', id),
     putProvidersConfig: async ({ body, res }) => {
       const whole = isMasked(objectOnly(body))
         ? unmaskConfig(body, (await readConfig(hub, 'providers')).content)
@@ -53,6 +51,24 @@ function handlersOf(parts) {
     },
     putWorkspacesConfig: ({ body, res }) => pass(parts, res, 'PUT', '/api/config/workspaces', objectOnly(body)),
   };
+}
+
+/** @type {(kind: 'servers' | 'workspaces', id: string) => string} */
+const at = (kind, id) => `/api/${kind}/${encodeURIComponent(id)}`;
+
+/**
+ * Have YAMCP-UI delete it, and drop what hub.json has for it, as a deletion in the console does.
+ *
+ * @type {(parts: Parts, res: import('express').Response, section: 'servers' | 'workspaces', name: string) => Promise<unknown>}
+ */
+async function remove(parts, res, section, name) {
+  const answer = await pass(parts, res, 'DELETE', at(section, name));
+  if (parts.hub.state.hub.adapter === 'ok') {
+    await parts.hub.change('forget_settings', { section, name }).catch((error) => {
+      parts.log.warning('settings of what was deleted are still in hub.json', { section, name, why: error.message });
+    });
+  }
+  return answer;
 }
 
 /** @type {(body: unknown) => boolean} */

@@ -7,7 +7,7 @@ import { HUB_ROUTES, YAMCP_ROUTES } from '../../../front/server/api/routes.mjs';
 import { pageOf } from '../support/live.mjs';
 import { HTML, openProtected, TOKEN, WRONG } from '../support/protected.mjs';
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 180_000 };
 /** @type {import('../support/protected.mjs').Protected} */
 let site;
 /** @type {import('../support/run.mjs').Run} */

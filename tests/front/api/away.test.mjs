@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { asker } from '../support/api.mjs';
 import { mock, startHub, stdio } from '../support/hub.mjs';
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const providers = { good: mock('good'), idle: stdio('idle', '/bin/false'), broken: { type: 'nonsense' } };
 /** @type {import('../support/hub.mjs').Hub} */
 let hub;

@@ -14,7 +14,7 @@ import { rowOf } from '../support/route_rows.mjs';
 
 const text = readFileSync(join(ROOT, 'docs/api.md'), 'utf8');
 const run = promisify(execFile);
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 /** @type {import('../support/hub.mjs').Hub} */
 let hub;
 
@@ -44,7 +44,7 @@ test('the examples do what is said', OPTIONS, async () => {
   assert.ok(blocks.length > 8);
   const here = (/** @type {string} */ words) => words.replaceAll('http://127.0.0.1:8765', hub.front);
   for (const [, commands, answer] of blocks) {
-    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', here(commands)], { timeout: 30_000 });
+    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', here(commands)], { timeout: 180_000 });
     if (answer)
       assertHolds(
         JSON.parse(here(answer)),

@@ -9,7 +9,7 @@ import { mock, startHub } from '../support/hub.mjs';
 
 const SECRET = 'hunter2-PLANTED';
 const MASK = '********';
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 /** @type {import('../support/hub.mjs').Hub} */
 let hub;
 /** @type {ReturnType<typeof asker>} */
@@ -131,6 +131,46 @@ test('a workspace is added, used, switched off and on, renamed and deleted', OPT
   );
   assert.equal((await api.del('/api/hub/workspaces', { query: { name: 'crew' } })).status, 200);
   assert.equal('crew' in stored('workspaces'), false);
+});
+
+test('a server is switched off and on in one workspace alone', OPTIONS, async () => {
+  for (const name of ['here', 'there']) {
+    await api.post('/api/hub/workspaces', { body: { name, servers: ['good'] } });
+  }
+  const tools = async (/** @type {string} */ workspace) =>
+    (await api.get('/api/hub/tools', { query: { workspace } })).body.tools.length;
+  const all = await tools('here');
+  const { pids } = await serverNow('good');
+  const query = { key: 'good', workspace: 'here' };
+  const off = await api.post('/api/hub/servers/stop', { query });
+  assert.deepEqual([off.status, off.body.server.state, off.body.server.enabled], [200, 'ready', true]);
+  assert.deepEqual([await tools('here'), await tools('there')], [0, all]);
+  const { workspaces } = (await api.get('/api/hub/state')).body;
+  const here = workspaces.find((/** @type {any} */ { name }) => name === 'here');
+  assert.deepEqual([here.servers, here.disabled_servers, here.state], [['good'], ['good'], 'empty']);
+  await api.post('/api/hub/servers/start', { query });
+  assert.deepEqual([await tools('here'), (await serverNow('good')).pids], [all, pids], 'its process went on');
+  const stranger = await api.post('/api/hub/servers/stop', { query: { key: 'nobody', workspace: 'here' } });
+  assert.deepEqual([stranger.status, stranger.body.code], [404, 'NO_SUCH_SERVER']);
+  for (const name of ['here', 'there']) await api.del('/api/hub/workspaces', { query: { name } });
+});
+
+test('settings of what is not there are removed, and of what is there not', OPTIONS, async () => {
+  const before = stored('workspaces');
+  hub.write(undefined, { ...before, brief: [] });
+  await api.post('/api/hub/reload');
+  await api.post('/api/hub/workspaces/stop', { query: { name: 'brief' } });
+  const query = { section: 'workspaces', name: 'brief' };
+  const refused = await api.del('/api/hub/settings', { query });
+  assert.deepEqual([refused.status, refused.body.code], [400, 'EDIT_INVALID']);
+  hub.write(undefined, before);
+  await api.post('/api/hub/reload');
+  const unused = async () =>
+    (await api.get('/api/hub/state')).body.hub.issues.map((/** @type {any} */ { subject }) => subject);
+  assert.ok((await unused()).includes('workspace:brief'));
+  assert.equal((await api.del('/api/hub/settings', { query })).status, 200);
+  assert.ok(!(await unused()).includes('workspace:brief'));
+  assert.equal((await api.del('/api/hub/settings', { query: { section: 'files', name: 'x' } })).status, 400);
 });
 
 test('a server is switched off and on, and restarted', OPTIONS, async () => {

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { asker } from '../support/api.mjs';
 import { startHub } from '../support/hub.mjs';
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 /** @type {import('../support/hub.mjs').Hub} */
 let hub;
 /** @type {ReturnType<typeof asker>} */

@@ -9,7 +9,7 @@ import { mock, PYTHON, startHub } from '../support/hub.mjs';
 
 const SECRET = 'hunter2-PLANTED';
 const MASK = '********';
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 /** @type {import('../support/hub.mjs').Hub} */
 let hub;
 /** @type {ReturnType<typeof asker>} */

@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseArgs, showArgs, splitCommand } from '../../../front/console/forms/arguments.mjs';
+import { parseArgs, showArgs, splitCommand, unpackedArgs } from '../../../front/console/forms/arguments.mjs';
 import { emptyForm, formFaults, MASK, toEntry, toForm } from '../../../front/console/forms/entry.mjs';
+import { readPaste } from '../../../front/console/forms/paste.mjs';
 import { matches } from '../../../front/console/data/filter.mjs';
 import {
   exampleName,
@@ -47,6 +48,63 @@ test('a command line is taken apart as a shell would, and a program alone is lef
   assert.equal(splitCommand('npx'), null);
   assert.equal(splitCommand(''), null);
   assert.deepEqual(splitCommand('it"s one'), { command: 'it"s', args: ['one'] });
+});
+
+test('arguments on one line are taken apart where they were meant to be several, and nowhere else', () => {
+  assert.deepEqual(unpackedArgs('npx', ['-y @scope/pkg', '/srv/my docs']), ['-y', '@scope/pkg', '/srv/my docs']);
+  assert.deepEqual(unpackedArgs('/usr/bin/uvx', ['pkg --port 1']), ['pkg', '--port', '1']);
+  assert.deepEqual(unpackedArgs('node', ['--import "a b"']), ['--import', 'a b']);
+  for (const args of [['-y', '@scope/pkg', 'a b'], ['--header=A: b c', '- a list', '-1 2'], []]) {
+    assert.equal(unpackedArgs('npx', args.slice()), null, args.join());
+  }
+  assert.equal(unpackedArgs('echo', ['hello there']), null);
+});
+
+test("a pasted command line, address or client's JSON fills in the form", () => {
+  const filled = (/** @type {string} */ text) => {
+    const { key, kind, command, args, env, url, headers, transport } = /** @type {any} */ (readPaste(text));
+    return kind === 'stdio' ? { key, command, args: parseArgs(args), env } : { key, url, headers, transport };
+  };
+  const files = {
+    key: 'filesystem',
+    command: 'npx',
+    args: ['-y', '@modelcontextprotocol/server-filesystem@1', '/srv/my docs'],
+  };
+  const line = 'npx -y @modelcontextprotocol/server-filesystem@1 "/srv/my docs"';
+  assert.deepEqual(filled(line), { ...files, env: [] });
+  assert.deepEqual(filled(`\`\`\`sh\n$ TOKEN=a=b ${line.replace(' "', ' \\\n  "')}\n\`\`\``), {
+    ...files,
+    env: [{ name: 'TOKEN', value: 'a=b' }],
+  });
+  assert.deepEqual(filled(`claude mcp add -e TOKEN=x --scope user docs -- ${line}`), {
+    ...files,
+    key: 'docs',
+    env: [{ name: 'TOKEN', value: 'x' }],
+  });
+  assert.deepEqual(filled('uvx mcp-server-time --local-timezone UTC'), {
+    key: 'time',
+    command: 'uvx',
+    args: ['mcp-server-time', '--local-timezone', 'UTC'],
+    env: [],
+  });
+  const far = { url: 'https://mcp.example.org/mcp', headers: [], transport: 'auto' };
+  assert.deepEqual(filled(far.url), { key: 'example', ...far });
+  const added = filled(`claude mcp add --transport http far ${far.url} --header "Authorization: Bearer t"`);
+  assert.deepEqual(added, {
+    key: 'far',
+    ...far,
+    transport: 'http',
+    headers: [{ name: 'Authorization', value: 'Bearer t' }],
+  });
+  const server = { command: 'c', args: ['a b'], env: { T: 'x' } };
+  const expected = { key: 'one', command: 'c', args: ['a b'], env: [{ name: 'T', value: 'x' }] };
+  for (const text of [{ mcpServers: { one: server } }, { servers: { one: server } }, { one: server }]) {
+    assert.deepEqual(filled(JSON.stringify(text, null, 2)), expected);
+  }
+  assert.deepEqual(filled(`"one": ${JSON.stringify(server)},`), expected);
+  assert.deepEqual(filled(JSON.stringify(server)), { ...expected, key: 'c' });
+  assert.deepEqual(readPaste(JSON.stringify({ mcpServers: { a: server, b: server } })), { many: 2 });
+  for (const text of ['', '  ', '{', '{"a": 1}', 'A=b', 'claude mcp add x']) assert.equal(readPaste(text), null, text);
 });
 
 test('an entry that is opened and saved says the same, with what the form does not know of it', () => {

@@ -15,6 +15,7 @@ const workspace = {
   enabled: true,
   state: 'ready',
   servers: [],
+  disabled_servers: [],
   ready: 0,
   tools: 3,
   sessions: 0,

@@ -33,7 +33,7 @@ const made = (name, base = 'https://hub.example/it\'s "here"') => ({
   http_url: `${base}/mcp/slug-1`,
 });
 
-describe('the text of the snippets', { timeout: 60_000 }, () => {
+describe('the text of the snippets', { timeout: 180_000 }, () => {
   test('there is one for each client, in an order that stays', () => {
     assert.deepEqual(
       snippets(made('demo')).map(({ id }) => id),
@@ -97,7 +97,7 @@ describe('the text of the snippets', { timeout: 60_000 }, () => {
   });
 });
 
-describe('the snippets, run as they stand against a hub', { timeout: 60_000 }, () => {
+describe('the snippets, run as they stand against a hub', { timeout: 180_000 }, () => {
   /** @type {import('../support/hub.mjs').Hub} */
   let hub;
   /** @type {{name: string, slug: string, sse_url: string, http_url: string}[]} */
@@ -139,7 +139,7 @@ describe('the snippets, run as they stand against a hub', { timeout: 60_000 }, (
   });
 });
 
-describe('the snippets, run as they stand against a hub that wants a token', { timeout: 60_000 }, () => {
+describe('the snippets, run as they stand against a hub that wants a token', { timeout: 180_000 }, () => {
   const TOKEN = 'the-token-of-this-hub';
   const env = { ...process.env, YAMCP_HUB_TOKEN: TOKEN };
   /** @type {import('../support/run.mjs').Run} */

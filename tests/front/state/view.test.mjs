@@ -53,6 +53,7 @@ const workspace = (name, servers, more = {}) => ({
   servers,
   enabled: true,
   name_template: '{name}',
+  disabled_servers: [],
   ...more,
 });
 
@@ -277,9 +278,7 @@ test('the hub is settled when what the files say is applied', () => {
 
 test('a sidecar that runs without an adapter is shown as it says it is', () => {
   const runs = [run('a', 'ready', { transport: 'http' })];
-  const served = [
-    { name: 'w', slug: 'w', enabled: true, state: 'ready', servers: ['a'], ready: 1, tools: 3, sessions: 2 },
-  ];
+  const served = [{ state: 'ready', ready: 1, tools: 3, sessions: 2, ...workspace('w', ['a']) }];
   const state = view(
     known({ status: status(runs, served), adapter: 'away', errors: [{ code: 'HUB_AWAY', message: '', hint: '' }] }),
     HERE,

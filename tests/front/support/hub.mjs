@@ -15,22 +15,41 @@ export const PYTHON = join(ROOT, '.venv/bin/python');
 const MOCK = join(ROOT, 'demo_servers/mock/server.py');
 const FRONT = join(ROOT, 'front/server/main.mjs');
 const POLL = 50; // ms between looks while a hub starts, before there is an event to wait for
-const PATIENCE = 30_000; // ms
+const PATIENCE = 90_000; // ms
 
 /** @typedef {'adapter'|'sidecar'|'front'} Name */
 /** @typedef {Record<string, unknown>} Entry  one of providers.json */
 
-/** A free port of the loopback interface, below those that outgoing connections are given. @returns {Promise<number>} */
+/**
+ * A port of the loopback interface that nobody listens on, and that no other Node test process gets while this one runs:
+ * they run side by side, and a program that is given a port may take seconds until it listens there. The Python tests
+ * take theirs from 20 000 upwards (tests/support/hub.py).
+ *
+ * @returns {Promise<number>}
+ */
 export async function freePort() {
   for (;;) {
-    const port = randomInt(20_000, 32_000);
-    const probe = createServer();
-    const free = await new Promise((done) => {
-      probe.once('error', () => done(false));
-      probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)));
-    });
-    if (free) return port;
+    const port = randomInt(10_000, 20_000);
+    // An abstract Unix socket (Linux), of which no file is left when the process ends.
+    const lock = await listening({ path: `\0yamcp-hub-test-port-${port}` });
+    const probe = lock && (await listening({ port, host: '127.0.0.1' }));
+    if (!probe) continue;
+    await new Promise((done) => void probe.close(done));
+    return port;
   }
+}
+
+/**
+ * A server that keeps no process alive, or null where the address is taken.
+ *
+ * @param {import('node:net').ListenOptions} address
+ */
+async function listening(address) {
+  const server = createServer().unref();
+  return new Promise((/** @type {(server: import('node:net').Server | null) => void} */ done) => {
+    server.once('error', () => done(null));
+    server.listen(address, () => done(server));
+  });
 }
 
 /**

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { ROOT } from './hub.mjs';
 
-const PATIENCE = 20_000; // ms
+const PATIENCE = 90_000; // ms
 const require = createRequire(join(ROOT, 'tests/real/package.json'));
 const sdk = (/** @type {string} */ path) => require(`@modelcontextprotocol/sdk/${path}.js`);
 

@@ -16,7 +16,7 @@ import { freePort, PYTHON, ROOT } from './hub.mjs';
 /** @typedef {'adapter' | 'sidecar' | 'front' | 'yamcp-ui' | 'watch'} Program */
 
 const MARK = 'TEST_HUB_MARK'; // in the environment of all that belongs to one run
-const PATIENCE = 40_000;
+const PATIENCE = 90_000;
 const RETRY = 50; // between looks where no event tells
 const execute = promisify(execFile);
 

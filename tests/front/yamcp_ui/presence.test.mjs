@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { Presence } from '../../../front/server/yamcp_ui/presence.mjs';
 import { freePort } from '../support/hub.mjs';
 
-const OPTIONS = { timeout: 60_000 };
+const OPTIONS = { timeout: 180_000 };
 
 /** @param {number} port */
 async function listen(port) {

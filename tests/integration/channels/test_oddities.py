@@ -51,10 +51,10 @@ def unused_port() -> int:
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deadlines of a fraction of a second."""
+    """Short deadlines; those that would end what a busy machine is slow to do are a second."""
     for module in (web, sse, remote):
-        monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.1)
-    monkeypatch.setattr(base, "NOTICE_TIMEOUT", 0.1)
+        monkeypatch.setattr(module, "CONNECT_TIMEOUT", 1)
+    monkeypatch.setattr(base, "NOTICE_TIMEOUT", 1)
     monkeypatch.setattr(reading, "DRAIN_TIMEOUT", 0.1)
     monkeypatch.setattr(streamable, "DRAIN_TIMEOUT", 0.1)
     monkeypatch.setattr(streamable, "DELETE_TIMEOUT", 0.1)
@@ -155,7 +155,7 @@ async def test_userinfo_and_odd_header_values() -> None:
         (always("200 OK", event("http://127.0.0.1:1/m", "endpoint"), STREAM), HandshakeFailed, "another origin, http"),
         (always("200 OK", event("http://[bad", "endpoint"), STREAM), HandshakeFailed, "not a URL"),
         (always("200 OK", event("x", "other"), STREAM), Unreachable, "ended the event stream"),
-        (silence, Unreachable, "sent no `endpoint` event within 0.1 s"),
+        (silence, Unreachable, "sent no `endpoint` event within 1 s"),
     ],
 )
 async def test_no_event_stream(script: Script, error: type[SidecarError], part: str, hurried: None) -> None:
@@ -618,7 +618,7 @@ async def test_detected(script: Script, expected: str) -> None:
         (always("200 OK", "<html>", "text/html"), HandshakeFailed, "text/html"),
         (by_method(POST=always("404 No"), GET=always("200 OK", "<html>", "text/html")), HandshakeFailed, "text/html"),
         (by_method(POST=always("404 No"), GET=always("200 OK", event("x"), STREAM)), HandshakeFailed, "not MCP"),
-        (silence, Unreachable, "did not answer within 0.1 s"),
+        (silence, Unreachable, "did not answer within 1 s"),
     ],
 )
 async def test_not_detected(script: Script, error: type[SidecarError], part: str, hurried: None) -> None:

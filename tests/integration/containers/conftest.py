@@ -129,7 +129,7 @@ def start(podman: Podman) -> Start:
 async def evaluate(hub: Sidecar, code: str, key: str = "c") -> str:
     """What an expression is worth inside the server's container. Raises RemoteError."""
     call = Call(workspace="w", tool=f"{key}_eval", arguments={"code": code}, timeout=20)
-    answer = await hub.actual.request(call, timeout=25)
+    answer = await hub.actual.request(call, timeout=100)
     return str(answer.result["content"][0]["text"])
 
 

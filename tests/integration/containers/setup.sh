@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepare podman for the tests of contained servers: setup.sh DIRECTORY [PYTHON]
+# Prepare podman for the tests of contained servers: setup.sh DIRECTORY [PYTHON]. `setup.sh --install` only installs it.
 # Installs it with apt-get as root on Debian. DIRECTORY gets the configuration (containers.conf, storage.conf), a store of
 # its own and the image localhost/yamcp-hub-test. `setup.sh --remove DIRECTORY` empties the store.
 # Exit code 0: all is there; 3: it is not, and one line says why the tests are skipped; 1 instead of 3 where CI=true.
@@ -46,10 +46,19 @@ if [ "$1" = --remove ]; then
   exit 0
 fi
 
+install() {
+  # shellcheck disable=SC2046
+  install_podman $(podman_needs) || give_up "podman (Debian: apt-get install $podman_packages)"
+}
+
+if [ "$1" = --install ]; then
+  install
+  exit 0
+fi
+
 dir=$1
 python=${2:-python3}
 configure
-# shellcheck disable=SC2046
-install_podman $(podman_needs) || give_up "podman (Debian: apt-get install $podman_packages)"
+install
 make_image || give_up "podman that can store an image"
 said=$(try 2>&1) && [ "${said##*$'\n'}" = works ] || give_up "podman that runs a container (${said##*$'\n'})"

@@ -107,7 +107,7 @@ async def test_over_its_memory_it_dies_alone(start: Start, podman: Podman) -> No
         assert raised.value.remote_code in {"SERVER_CONNECTION_LOST", "CONTAINER_OOM"}, reasons
         assert "over its memory limit of 128 MB" in raised.value.message
         assert (await hub.server("other")).pids == other
-        await until(lambda: hub.server("c"), lambda server: server.state == "ready" and server.restarts == 1, 15)
+        await until(lambda: hub.server("c"), lambda server: server.state == "ready" and server.restarts == 1)
         assert await evaluate(hub, "1 + 1") == "2"
 
 
@@ -237,7 +237,7 @@ async def test_crashes_leave_nothing(start: Start, podman: Podman, victim: str) 
             await hub.start("sidecar")
             await hub.put()
         again = 1 if victim == "spawner" else 0
-        await until(lambda: hub.server("c"), lambda one: one.state == "ready" and one.restarts == again, 20)
+        await until(lambda: hub.server("c"), lambda one: one.state == "ready" and one.restarts == again)
         names = await until(lambda: _names(podman), lambda names: before not in names)
         assert len(names) == 1
         assert await evaluate(hub, "1 + 1") == "2"
@@ -293,7 +293,7 @@ async def test_an_engine_that_comes_back_is_found(podman: Podman, tmp_path: Path
         status = await until(lambda: hub.server("c"), lambda one: one.reason and "permission" in one.reason.message)
         assert status.reason.code == "ENGINE_REFUSED"  # type: ignore[union-attr]
         engine.write_text(f'#!/bin/sh\nexec {podman.program} "$@"\n')
-        await until(lambda: hub.server("c"), lambda server: server.state == "ready", 15)
+        await until(lambda: hub.server("c"), lambda server: server.state == "ready")
     async with plain.running(contained(), plain.workspace("w", contained()), HUB_CONTAINER_ENGINE="off") as hub:
         await _reason(hub, "ENGINE_MISSING")
 
@@ -313,7 +313,7 @@ async def test_a_pull_is_told_and_not_timed(podman: Podman, tmp_path: Path) -> N
         await asyncio.sleep(5)  # longer than the start timeout
         assert (await hub.server("c")).attempts == 0
         there.touch()
-        await until(lambda: hub.server("c"), lambda server: server.state == "ready", 15)
+        await until(lambda: hub.server("c"), lambda server: server.state == "ready")
 
 
 async def _reason(hub: Sidecar, code: str) -> None:
@@ -330,7 +330,7 @@ async def test_the_scan_of_an_image_warns(start: Start, tmp_path: Path) -> None:
     trivy.chmod(0o755)
     warning = (f"The image {IMAGE}: 1 critical, 2 high vulnerabilities; trivy.",)
     async with start(contained(), contained("d", env={"D": "1"}), PATH=f"{tmp_path}:{os.environ['PATH']}") as hub:
-        await until(lambda: hub.server("c"), lambda server: server.hints == warning, 20)
+        await until(lambda: hub.server("c"), lambda server: server.hints == warning)
         assert (await hub.server("d")).hints == warning
         await hub.restart("sidecar")
         await hub.put()

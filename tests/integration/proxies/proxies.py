@@ -137,12 +137,12 @@ async def proxy(
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
-        await asyncio.wait_for(process.wait(), 10)
+        await asyncio.wait_for(process.wait(), 100)
 
 
 async def listening(port: int, process: asyncio.subprocess.Process, log: Path) -> None:
     """Wait until somebody listens there (no event tells of it)."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while True:
             assert process.returncode is None, words_of(log)
             with contextlib.suppress(OSError):

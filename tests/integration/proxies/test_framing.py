@@ -54,8 +54,8 @@ class Place:
     async def ended(self) -> None:
         """End the front; all that it passed on has arrived."""
         self.front.terminate()
-        await asyncio.wait_for(self.front.wait(), 10)
-        await asyncio.wait_for(self.recorder.drained(), 10)
+        await asyncio.wait_for(self.front.wait(), 100)
+        await asyncio.wait_for(self.recorder.drained(), 100)
 
 
 def settings_of(root: Path, port: int, behind: int) -> Settings:

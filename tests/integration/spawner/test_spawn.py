@@ -30,7 +30,7 @@ sys.stdin.read()
 async def report(spawner: Spawner, launch: StdioLaunch, **options: object) -> dict:
     """What a process finds around it."""
     frames: asyncio.Queue = asyncio.Queue()
-    async with asyncio.timeout(10), open_stdio(spawner, launch, on_frame=frames.put_nowait, redact=str, **options):
+    async with asyncio.timeout(100), open_stdio(spawner, launch, on_frame=frames.put_nowait, redact=str, **options):
         return await frames.get()
 
 

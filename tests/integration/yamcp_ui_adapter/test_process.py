@@ -50,7 +50,7 @@ async def desired(place: Path) -> Any:
     """Its answer, as soon as it serves."""
     settings = Settings(data_dir=place / "hub", yamcp_dir=place / "yamcp")
     async with BridgeClient(settings.desired_address) as client:
-        return await client.request(ReadDesired(), timeout=30)
+        return await client.request(ReadDesired(), timeout=100)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

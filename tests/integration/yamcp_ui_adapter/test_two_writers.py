@@ -57,7 +57,7 @@ async def test_no_change_of_either_is_lost(place: Path) -> None:
 
         async def ask(name: str, body: PutServer | PutWorkspace) -> None:
             try:
-                assert isinstance(await client.request(body, timeout=20), Changed)
+                assert isinstance(await client.request(body, timeout=100), Changed)
             except RemoteError as error:
                 assert error.remote_code == "EDIT_CONFLICT"
             else:
@@ -91,7 +91,7 @@ async def test_events_tell_of_edits_over_the_real_socket(place: Path) -> None:
     async with (
         BridgeClient(settings.desired_address) as client,
         Subscriber(settings.desired_events_address, ("desired",)) as events,
-        asyncio.timeout(30),
+        asyncio.timeout(100),
     ):
         stream = aiter(events)
         assert (await anext(stream)).topic == "joined"

@@ -61,6 +61,8 @@ function route() {
   PAGES[shown]?.[1]();
 }
 
+const picture = () => document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+
 function menu() {
   const follow = (/** @type {Event} */ event, /** @type {string} */ path) => {
     event.preventDefault();
@@ -68,7 +70,7 @@ function menu() {
     route();
   };
   const link = (/** @type {[string, [string, unknown]]} */ [path, [title]]) =>
-    h('a', { href: path, onclick: (/** @type {Event} */ event) => follow(event, path) }, title);
+    h('a', { href: path, onclick: (/** @type {Event} */ event) => follow(event, path) }, picture(), title);
   const links = Object.entries(PAGES).map(link);
   return [h('h1', {}, 'YAMCP'), h('nav', {}, ...links.slice(0, 4)), h('div', {}, links[4])];
 }

@@ -11,7 +11,7 @@ import { h } from './dom.mjs';
  */
 export function page(title, description, buttons, count, content = h('div', {}), card = title) {
   const head = h('div', {}, h('div', {}, h('h1', {}, title), h('p', {}, description)), h('div', {}, ...buttons));
-  return [head, h('div', {}, h('div', {}, h('h3', {}, card), h('p', {}, count)), h('div', {}, content))];
+  return [head, h('div', { class: 'card' }, h('div', {}, h('h3', {}, card), h('p', {}, count)), h('div', {}, content))];
 }
 
 /**
@@ -29,5 +29,5 @@ export function table(heads, rows) {
     row.append(h('td', {}, h('div', {}, ...buttons)));
     return row;
   });
-  return h('div', {}, h('table', {}, head, h('tbody', {}, ...body)));
+  return h('div', { class: 'scroll' }, h('table', {}, head, h('tbody', {}, ...body)));
 }

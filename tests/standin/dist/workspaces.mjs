@@ -33,7 +33,7 @@ function none() {
 /** @param {Workspace} item */
 function cells({ name, description, servers }) {
   const members = servers.length ? servers.map((key) => h('div', {}, key)) : [h('span', {}, 'No servers')];
-  return [name, description, h('div', {}, ...members)];
+  return [name, description, h('div', { class: 'badges' }, ...members)];
 }
 
 /** @param {Workspace} item */
@@ -64,8 +64,14 @@ function view({ name, description, servers }) {
     h(
       'div',
       {},
-      h('div', {}, h('h3', {}, 'MCP Configuration'), h('pre', {}, JSON.stringify(config, null, 2))),
+      h(
+        'div',
+        {},
+        h('div', {}, h('h3', {}, 'MCP Configuration'), h('button', {}, 'Copy')),
+        h('pre', {}, JSON.stringify(config, null, 2)),
+      ),
       h('div', {}, h('h3', {}, 'Workspace Details'), ...details),
+      h('div', {}, h('h3', {}, 'Setup Instructions'), h('p', {}, 'Your AI app connects to yamcp.')),
     ),
   );
 }

@@ -15,6 +15,8 @@ from bench.load import drive, open_sessions
 from bench.session import SessionError, SseSession
 from bench.stats import percentile
 
+pytestmark = pytest.mark.outside
+
 CALL = {"name": "echo", "arguments": {"text": "hello"}}
 
 

@@ -104,7 +104,7 @@ async def test_requests_over_the_limit_wait_their_turn(place: Place) -> None:
 async def test_what_must_not_be_done_twice_fails_with_the_connection(place: Place) -> None:
     """A `restart` that the server took with it fails long before its deadline, and tells that it had been sent."""
     gate = Gate()
-    async with BridgeClient(place.address, transport=place.transport) as client, asyncio.timeout(20):
+    async with BridgeClient(place.address, transport=place.transport) as client, asyncio.timeout(100):
         async with place.serving({Restart: gate.restart}):
             asked = asyncio.create_task(client.request(Restart(key="1"), timeout=60))
             await gate.wait_begun(1)

@@ -115,5 +115,5 @@ async def test_what_is_no_event_is_logged_and_passed_over(place: Place, caplog: 
 
 async def test_a_closed_subscriber_yields_nothing(place: Place) -> None:
     """Iterating outside the context ends at once."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(100):
         assert [event async for event in subscriber(place)] == []

@@ -87,6 +87,7 @@ def test_every_part_of_the_content_changes_the_hash() -> None:
     assert content_hash((server(),), (workspace(),)) == content_hash((server(),), (workspace(),))
 
 
+@pytest.mark.outside
 def test_the_hash_does_not_depend_on_the_order_of_env_or_on_the_process() -> None:
     """Another process, with another hash seed, computes the same hash."""
     program = (

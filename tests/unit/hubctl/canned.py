@@ -18,9 +18,16 @@ from bridge.models import (
     Call,
     CallResult,
     Changed,
+    ConfigFile,
+    DeleteServer,
+    DeleteWorkspace,
     Desired,
     Done,
     Event,
+    History,
+    Imported,
+    ImportedServer,
+    ImportServers,
     Key,
     KeyMade,
     Keys,
@@ -28,12 +35,17 @@ from bridge.models import (
     ListTools,
     LogRecords,
     Logs,
+    PutServer,
+    PutWorkspace,
+    ReadConfig,
     ReadDesired,
+    ReadHistory,
     ReadStatus,
     Restart,
     RevokeKey,
     ServerSpec,
     ServerStatus,
+    SetServer,
     SetWorkspace,
     Snapshot,
     SnapshotId,
@@ -51,6 +63,7 @@ from hubctl.render import Paint
 from sidecar.workspaces.workspace_state import MemberState, condition
 from tests.support.hub import free_port
 from tests.support.streams import listening
+from tests.support.yamcp import stdio
 
 NOW = 1_800_000_000.0
 
@@ -173,6 +186,15 @@ class CannedHub:
     records: tuple[dict[str, Any], ...] = RECORDS
     keys: tuple[Key, ...] = ()
     applies: bool = True
+    files: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {
+            "providers": {key: stdio(key, "no-such-command") for key in ("time", "gone")},
+            "workspaces": {"My Work": ["time", "gone"], "idle": ["time"]},
+        }
+    )
+    """What the adapter says of YAMCP's files."""
+    imported: tuple[ImportedServer, ...] = ()
+    history: History = field(default_factory=lambda: History(interval=10, now=NOW, samples=()))
     health: dict[str, Any] = field(default_factory=lambda: {"status": "ok", "version": "0.1.0", "sessions": 0})
     """What the front answers at every path; with 503 unless `status` is ok."""
     bridge: MemoryBridge = field(default_factory=MemoryBridge)
@@ -207,10 +229,12 @@ class CannedHub:
         """Serve one side until cancelled."""
         if name == "actual":
             kinds: dict[Any, Any] = {ReadStatus: self._status, Restart: self._restart, ListTools: self._tools}
-            handlers = {**kinds, Call: self._call, Logs: self._logs}
+            handlers = {**kinds, Call: self._call, Logs: self._logs, ReadHistory: self._history}
             await BridgeServer(self.settings.actual_address, handlers, transport=self.bridge).serve()
         else:
             handlers = {ReadDesired: self._desired, SetWorkspace: self._set_workspace}
+            handlers |= {ReadConfig: self._config, ImportServers: self._import}
+            handlers |= dict.fromkeys((PutServer, DeleteServer, PutWorkspace, DeleteWorkspace, SetServer), self._change)
             handlers |= {ListKeys: self._keys, AddKey: self._add_key, RevokeKey: self._revoke_key}
             await BridgeServer(self.settings.desired_address, handlers, transport=self.bridge).serve()
 
@@ -233,6 +257,8 @@ class CannedHub:
 
     async def _set_workspace(self, body: SetWorkspace) -> Changed:
         self.asked.append(body)
+        if body.enabled is None:
+            return Changed(snapshot=snapshot_id())
         if self.applies:
             changed = tuple(
                 entry.model_copy(update={"enabled": body.enabled}) if entry.name == body.name else entry
@@ -240,6 +266,19 @@ class CannedHub:
             )
             self.status = status(changed, self.status.servers, applied=snapshot_id(2))
         return Changed(snapshot=snapshot_id(2))
+
+    async def _config(self, body: ReadConfig) -> ConfigFile:
+        content = self.files[body.file]
+        hashes = {name: f"hash of {name}" for name in content}
+        return ConfigFile(file=body.file, path="", text="", content=content, hash="h", entries=hashes)
+
+    async def _change(self, body: Any) -> Changed:
+        self.asked.append(body)
+        return Changed(snapshot=snapshot_id(1 if self.applies else 2))
+
+    async def _import(self, body: ImportServers) -> Imported:
+        self.asked.append(body)
+        return Imported(servers=self.imported, workspace=body.workspace, snapshot=snapshot_id())
 
     async def _keys(self, _: ListKeys) -> Keys:
         return Keys(keys=self.keys)
@@ -268,6 +307,10 @@ class CannedHub:
     async def _call(self, body: Call) -> CallResult:
         self.asked.append(body)
         return CallResult(result=self.result)
+
+    async def _history(self, body: ReadHistory) -> History:
+        self.asked.append(body)
+        return self.history
 
     async def _logs(self, body: Logs) -> LogRecords:
         self.asked.append(body)

@@ -14,6 +14,8 @@ from hubctl.context import Context, dumps
 from hubctl.render import Paint
 from tests.unit.hubctl.canned import settings
 
+pytestmark = pytest.mark.outside
+
 OBEYED = [
     *(
         "\x00",

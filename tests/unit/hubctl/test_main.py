@@ -99,6 +99,7 @@ def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not wants_color("auto", Terminal())
 
 
+@pytest.mark.outside
 def test_a_reader_that_has_gone_is_no_traceback(home: Path) -> None:
     """`hubctl doctor | true` ends quietly."""
     script = "import sys; from hubctl.main import main; sys.exit(main(['doctor']))"

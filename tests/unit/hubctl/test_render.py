@@ -12,6 +12,7 @@ from hubctl.render import (
     error_line,
     size,
     span,
+    suggestion,
     table,
     trouble,
     width,
@@ -68,3 +69,38 @@ def test_trouble_tells_of_the_next_try() -> None:
     assert trouble(missing("gone"), NOW).endswith("Install it. (tried 2 times, again in 4 s)")
     assert trouble(missing("gone").model_copy(update={"retry_at": None}), NOW).endswith("Install it.")
     assert trouble(server("fine"), NOW) == ""
+
+
+ROWS = [("files", "a long line of text that says much", "http://127.0.0.1:8765/mcp/files"), ("b", "", "x")]
+
+
+def test_a_table_fits_the_terminal() -> None:
+    """The widest column is shortened, one that must stay whole is not; nothing is, where there is room."""
+    header = ("NAME", "WHAT", "URL")
+    assert table(header, ROWS, Paint(), 200) == table(header, ROWS, Paint())
+    lines = table(header, ROWS, Paint(), 60, whole=("URL",))
+    assert lines[1] == "files  a long line of text…  http://127.0.0.1:8765/mcp/files"
+    assert max(map(width, lines)) <= 60
+
+
+def test_a_table_that_cannot_fit_becomes_blocks() -> None:
+    """Each row on lines of its own, nothing of it lost; empty cells are left out."""
+    assert table(("NAME", "WHAT", "URL"), ROWS, Paint(), 40, whole=("URL",)) == [
+        "files",
+        "  WHAT  a long line of text that says much",
+        "  URL   http://127.0.0.1:8765/mcp/files",
+        "b",
+        "  URL   x",
+    ]
+
+
+def test_a_shortened_cell_has_whole_characters_and_no_colour() -> None:
+    """Wide characters count two columns; a colour that was cut would not end."""
+    lines = table(("A",), [(Paint(True).bad("時間時間時間時間時間"),)], Paint(), 12)
+    assert lines == ["A", "時間時間時…"]
+
+
+def test_a_close_name_is_suggested() -> None:
+    """Case does not count; what is not close is not suggested."""
+    assert suggestion("NOTSE", ["notes", "time"]) == " (did you mean notes?)"
+    assert suggestion("zzz", ["notes"]) == ""

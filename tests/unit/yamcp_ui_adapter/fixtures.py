@@ -17,7 +17,7 @@ from bridge.server import BridgeServer
 from bridge.settings import Settings
 from yamcp_ui_adapter.app import run
 
-PATIENCE = 20
+PATIENCE = 100.0
 
 
 class Sidecar:

@@ -1,7 +1,7 @@
 /** How a server is started or reached: the fields of it. */
 
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { showArgs, splitCommand } from '../../forms/arguments.mjs';
+import { parseArgs, showArgs, splitCommand, unpackedArgs } from '../../forms/arguments.mjs';
 import { isWebSocket, MASK } from '../../forms/entry.mjs';
 import { Button, Choice, Field, html, Icon } from '../../ui.mjs';
 
@@ -15,13 +15,18 @@ export function LaunchFields(props) {
 
 /** @param {Props} props */
 function Program({ form, faults, onChange }) {
-  const split = form.args.trim() === '' ? splitCommand(form.command) : null;
+  const given = parseArgs(form.args);
+  const split = given.length === 0 || /\s-/.test(form.command) ? splitCommand(form.command) : null;
+  const unpacked = unpackedArgs(form.command, given);
   const help = split
-    ? html`Arguments go into the field below. <button type="button" class="link" onClick=${() => onChange({ command: split.command, args: showArgs(split.args) })}>Move them there</button>`
+    ? html`Arguments go into the field below. <button type="button" class="link" onClick=${() => onChange({ command: split.command, args: showArgs([...split.args, ...given]) })}>Move them there</button>`
     : 'The program alone: a name that is found in PATH, or a path.';
+  const argsHelp = unpacked
+    ? html`A line here holds several arguments, which the program would get as one. <button type="button" class="link" onClick=${() => onChange({ args: showArgs(unpacked) })}>Split it</button>`
+    : 'One a line, without quotes. A line in double quotes is read as JSON text.';
   return html`
     <${Field} label="Command" required mono value=${form.command} error=${faults.command} help=${help} attrs=${{ placeholder: 'npx' }} onInput=${(/** @type {string} */ command) => onChange({ command })} />
-    <${Field} label="Arguments" kind="textarea" mono value=${form.args} help="One a line, without quotes. A line in double quotes is read as JSON text." attrs=${{ rows: Math.min(12, Math.max(3, form.args.split('\n').length)), placeholder: '-y\n@modelcontextprotocol/server-filesystem\n/srv/docs' }} onInput=${(/** @type {string} */ args) => onChange({ args })} />
+    <${Field} label="Arguments" kind="textarea" mono value=${form.args} help=${argsHelp} attrs=${{ rows: Math.min(12, Math.max(3, form.args.split('\n').length)), placeholder: '-y\n@modelcontextprotocol/server-filesystem\n/srv/docs' }} onInput=${(/** @type {string} */ args) => onChange({ args })} />
     <${Pairs} label="Environment" noun="variable" pairs=${form.env} fault=${faults.env} onChange=${(/** @type {Pair[]} */ env) => onChange({ env })} />
     <${Field} label="Directory" mono value=${form.cwd} help="Where it is started; the hub's own, if left empty." attrs=${{ placeholder: '/srv' }} onInput=${(/** @type {string} */ cwd) => onChange({ cwd })} />
   `;

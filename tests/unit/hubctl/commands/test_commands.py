@@ -14,6 +14,8 @@ from bridge.models import Call, Event, ListTools, Logs, ReadStatus, Restart, Set
 from hubctl.commands.logs import logs
 from tests.unit.hubctl.canned import CannedHub, Lines, missing, server, settings, snapshot_id, status, workspace
 
+pytestmark = pytest.mark.outside
+
 
 async def test_status_shows_workspaces_servers_and_what_is_wrong(hub: CannedHub) -> None:
     """Every workspace and server has a row; one that is not ready has its reason and last words below."""
@@ -142,7 +144,7 @@ async def test_enable_waits_for_the_servers_of_the_workspace(hub: CannedHub, mon
     servers = [server("slow", "starting"), missing("gone"), server("else", "starting")]
     hub.status = status(slow, servers)
     waiting = asyncio.create_task(hub.hubctl("enable", "idle", "--json"))
-    async with asyncio.timeout(10), hub.context().actual() as client:
+    async with asyncio.timeout(100), hub.context().actual() as client:
         while (await client.request(ReadStatus())).applied.revision == 1:
             pass
     assert not waiting.done()
@@ -150,14 +152,14 @@ async def test_enable_waits_for_the_servers_of_the_workspace(hub: CannedHub, mon
     hub.become(status(ready, [server("slow"), *servers[1:]], applied=snapshot_id(2)))
     assert json.loads((await waiting)[1])["ready"] == 1
 
-    monkeypatch.setattr("hubctl.commands.workspaces.START_TIMEOUT", 0)
+    monkeypatch.setattr("hubctl.applying.START_TIMEOUT", 0)
     assert (await hub.hubctl("enable", "my-work"))[1] == "Workspace My Work is on: 1 of 1 servers ready.\n"
 
 
 async def test_a_change_that_is_not_applied_says_so(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was saved, but not carried out in time, is an error of its own."""
     hub.applies = False
-    monkeypatch.setattr("hubctl.commands.workspaces.APPLY_TIMEOUT", 0.1)
+    monkeypatch.setattr("hubctl.applying.APPLY_TIMEOUT", 0.1)
     code, out, err = await hub.hubctl("enable", "idle")
     assert (code, out) == (1, "")
     assert err.startswith("CLI_NOT_APPLIED: Workspace 'idle' is set to on, but not switched yet. ")
@@ -229,7 +231,11 @@ async def test_restart_waits_for_the_new_state(hub: CannedHub, monkeypatch: pyte
     hub.status = status([], [server("time", "starting"), server("off", "stopped")])
     assert (await hub.hubctl("restart", "time"))[1] == "Server time was restarted; it is starting now (0 tools).\n"
     assert (await hub.hubctl("restart", "off"))[1] == "Server off was restarted; it is stopped now (0 tools).\n"
-    assert (await hub.hubctl("restart", "none"))[1] == "Server none was restarted.\n"
+    code, _, err = await hub.hubctl("restart", "tine")
+    assert (code, err.partition(". ")[0]) == (
+        1,
+        "NO_SUCH_SERVER: There is no server 'tine' (did you mean time?); there are: time, off",
+    )
 
 
 async def test_logs_are_readable(hub: CannedHub) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -26,6 +27,8 @@ from tests.unit.hubctl.canned import (
     status,
     workspace,
 )
+
+pytestmark = pytest.mark.outside
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +84,7 @@ async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> Non
     }
     assert found["error", "server gone", "SERVER_COMMAND_MISSING"]["message"].endswith("Last on stderr: one | two")
     assert "needed by time, gone" in found["warning", "no-such-command", ""]["message"]
-    assert (await hub.hubctl("doctor"))[1].splitlines()[-1] == "3 wrong."
+    assert (await hub.hubctl("doctor"))[1].splitlines()[-1] == "3 wrong; 5 warnings."
 
 
 async def test_a_degraded_server_is_told_with_what_to_do(hub: CannedHub) -> None:
@@ -175,6 +178,59 @@ def test_a_server_that_failed_without_a_reason() -> None:
     found = doctor.servers(status([], [server("a", "backoff")]), NOW)
     assert found == [Finding(level="error", subject="server a", message="backoff for 1 min")]
     assert finding_lines(found[0], Paint()) == ["error    server a: backoff for 1 min"]
+
+
+REASON = ErrorBody(code="SERVER_EXITED", message="It ended with exit code 1.", hint="Look.")
+
+
+@pytest.mark.parametrize("state", ["starting", "backoff", "failed"])
+def test_a_server_that_is_tried_again_and_again_is_wrong_at_each_moment(state: str) -> None:
+    """Also while it is being started for the 17th time; a first start is none of it."""
+    looping = server("loop", state, attempts=17, reason=REASON)
+    first = server("new", "starting")
+    [error, warning] = doctor.servers(status([], [looping, first]), NOW)
+    assert (error.level, error.subject, error.code) == ("error", "server loop", "SERVER_EXITED")
+    assert error.message == f"{state} for 1 min after 17 starts that failed: It ended with exit code 1."
+    assert (warning.level, warning.message) == ("warning", "still starting: new.")
+
+
+def test_a_server_that_is_ready_and_ends_again_and_again_is_wrong() -> None:
+    """It is ready whenever one looks; one that was restarted long ago, or seldom, is well."""
+    looping = server("loop", restarts=17, since=NOW - 7, stderr=("boom",))
+    steady = [server("old", restarts=17, since=NOW - 3600), server("once", restarts=1, since=NOW - 7)]
+    [found] = doctor.servers(status([], [looping, *steady]), NOW)
+    assert (found.level, found.hint) == ("error", "Look why it ends: hubctl logs --server loop")
+    assert found.message == (
+        "ready, but it ends again and again: restarted 17 times, the last time 7 s ago. Last on stderr: boom"
+    )
+
+
+async def test_a_yamcp_directory_that_cannot_be_written_is_wrong(
+    hub: CannedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No server can be added then; a file that is a link is written where it leads."""
+    away = hub.settings.data_dir.parent / "away"
+    for directory in (hub.settings.yamcp_dir, away):
+        directory.mkdir()
+    (hub.settings.yamcp_dir / "providers.json").symlink_to(away / "providers.json")
+    writable = os.access
+    for locked in (hub.settings.yamcp_dir, away):
+        monkeypatch.setattr(os, "access", lambda path, mode, no=locked: path != no and writable(path, mode))
+        code, out, _ = await hub.hubctl("doctor", "--json")
+        [found] = [each for each in json.loads(out) if each["code"] == "YAMCP_DIR_READ_ONLY"]
+        assert (code, found["level"], found["message"]) == (
+            1,
+            "error",
+            f"HUB_YAMCP_DIR: {locked} cannot be written.",
+        )
+
+
+async def test_warnings_are_counted(hub: CannedHub) -> None:
+    """ "Nothing is wrong" alone would hide them."""
+    hub.status = status([workspace("w", "time")], [server("time"), server("new", "starting")])
+    hub.desired = desired().model_copy(update={"snapshot": desired().snapshot.of(1, 1, (), ())})
+    code, out, _ = await hub.hubctl("doctor")
+    assert (code, out.splitlines()[-1]) == (0, "Nothing is wrong; 1 warning.")
 
 
 MODES = [

@@ -134,6 +134,7 @@ async def ended(task: asyncio.Task[int]) -> None:
         await task
 
 
+@pytest.mark.outside
 async def test_it_waits_for_servers_to_start_and_then_follows(hub: CannedHub) -> None:
     """First lines once all have settled; then changes, and the issues that an edit brought."""
     hub.status = status([], [], accepted=None, settled=False)
@@ -149,6 +150,7 @@ async def test_it_waits_for_servers_to_start_and_then_follows(hub: CannedHub) ->
     await ended(task)
 
 
+@pytest.mark.outside
 async def test_it_says_what_there_is_when_time_is_up(hub: CannedHub) -> None:
     """A server that hangs does not hold the first lines back for ever."""
     hub.status = one("starting").model_copy(update={"settled": False})
@@ -157,6 +159,7 @@ async def test_it_says_what_there_is_when_time_is_up(hub: CannedHub) -> None:
     await ended(task)
 
 
+@pytest.mark.outside
 async def test_a_front_that_is_still_starting_is_waited_for(tmp_path: Path) -> None:
     """The address is told when there is something to be seen; after a while, that there is nothing."""
     hub = CannedHub(settings(tmp_path), status=one("ready"))
@@ -170,6 +173,7 @@ async def test_a_front_that_is_still_starting_is_waited_for(tmp_path: Path) -> N
         await ended(task)
 
 
+@pytest.mark.outside
 async def test_a_restarted_sidecar_is_met_again(hub: CannedHub) -> None:
     """It is told of once it has settled, with what differs."""
     hub.status = one("ready")
@@ -182,6 +186,7 @@ async def test_a_restarted_sidecar_is_met_again(hub: CannedHub) -> None:
     await ended(task)
 
 
+@pytest.mark.outside
 async def test_a_sidecar_that_does_not_answer_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With where to look."""
     monkeypatch.setattr("hubctl.commands.watch.ANSWER", 0.1)
@@ -192,6 +197,44 @@ async def test_a_sidecar_that_does_not_answer_is_told_of_once(tmp_path: Path, mo
     await ended(task)
 
 
+async def test_a_sidecar_that_starts_slowly_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its process is young it is starting, whatever the machine needs for it; then it is in trouble."""
+    monkeypatch.setattr("hubctl.commands.watch.ANSWER", 0.05)
+    ages = {"sidecar": 12.0}
+    monkeypatch.setattr("hubctl.commands.watch.seconds_since_start", lambda _, name: ages[name])
+    monkeypatch.setattr("hubctl.commands.watch.Watcher.pause", lambda _: 0.01)
+    out, task = watching(CannedHub(settings(tmp_path)), settle=0)
+    text = await out.until("the sidecar is still starting")
+    assert "does not answer" not in text
+    ages["sidecar"] = 61.0
+    text = await out.until("does not answer")
+    assert (text.count("still starting"), text.count("does not answer")) == (1, 1)
+    await ended(task)
+
+
+async def test_in_a_container_no_address_is_told_that_may_be_wrong(
+    hub: CannedHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its port is published, only the user knows: paths are told, unless HUB_PUBLIC_URL says the address."""
+    monkeypatch.setenv("YAMCP_HUB_IMAGE", "true")
+    base = f"http://127.0.0.1:{hub.settings.port}"
+    urls = {"sse_url": f"{base}/mcp/w/sse", "http_url": f"{base}/mcp/w"}
+    hub.status = status([workspace("w", "time", **urls)], [server("time")])
+    out, task = watching(hub)
+    text = await out.until("Streamable HTTP")
+    assert f"Open the address at which port {hub.settings.port} of the container is published" in text
+    assert "SSE              /mcp/w/sse\n" in text
+    assert "127.0.0.1" not in text
+    await ended(task)
+    hub.settings = hub.settings.model_copy(update={"public_url": "https://hub.example"})
+    out, task = watching(hub)
+    text = await out.until("Streamable HTTP")
+    assert "Open https://hub.example/\n" in text
+    assert f"SSE              {base}/mcp/w/sse" in text
+    await ended(task)
+
+
+@pytest.mark.outside
 async def test_for_scripts_each_change_is_the_whole_status(hub: CannedHub) -> None:
     """One JSON line a change, nothing for people."""
     hub.status = one("ready")

@@ -23,6 +23,8 @@ from hubctl.run.run import environment, exported, forget_token, prepare_director
 from tests.support.tls import certificate
 from tests.unit.hubctl.canned import settings
 
+pytestmark = pytest.mark.outside
+
 GIVEN = "a-token-that-is-given/+?&#=%"
 
 
@@ -55,6 +57,16 @@ def test_a_hub_beyond_loopback_gets_a_token_once(tmp_path: Path) -> None:
     assert login_url(own, fresh) == f"http://127.0.0.1:{own.port}/?token={fresh}"
     assert f"  Open {login_url(own, fresh)}" in welcome(own, fresh)
     assert fresh not in "".join(welcome(own, None))
+
+
+def test_in_a_container_the_published_port_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address that is told has the container's own port; HUB_PUBLIC_URL says another."""
+    own = made(tmp_path, host="0.0.0.0")
+    note = f"  {own.port} is the container's port: published under another address or port, that one counts."
+    assert note not in welcome(own, "x")
+    monkeypatch.setenv("YAMCP_HUB_IMAGE", "true")
+    assert note in welcome(own, "x")
+    assert note not in welcome(own.model_copy(update={"public_url": "https://hub.example"}), "x")
 
 
 def test_a_hub_on_loopback_gets_nothing(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from tests.support.streams import listening
 from tests.support.tls import certificate
 from tests.unit.hubctl.canned import settings
 
+pytestmark = pytest.mark.outside
+
 HEALTHY = b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"status":"ok"}'
 REFUSING = b"HTTP/1.1 500 Oh\r\nConnection: close\r\n\r\n"
 

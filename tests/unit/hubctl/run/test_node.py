@@ -20,6 +20,7 @@ def fake_node(directory: Path, says: str) -> Path:
     return node
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize("version", ["v20.19.0", "v22.0.0", "v100.1.0"])
 def test_a_node_that_is_new_enough_is_used(tmp_path: Path, version: str) -> None:
     """The first one on the PATH."""
@@ -27,6 +28,7 @@ def test_a_node_that_is_new_enough_is_used(tmp_path: Path, version: str) -> None
     assert find_node(str(tmp_path)) == str(node)
 
 
+@pytest.mark.outside
 @pytest.mark.parametrize(
     ("says", "told"),
     [("v20.18.3", "is v20.18.3"), ("v18.20.8", "is v18.20.8"), ("", "is no Node"), ("hello", "is hello")],

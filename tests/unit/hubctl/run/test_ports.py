@@ -13,6 +13,8 @@ from hubctl.run.ports import check_port, check_ports, check_socket, port_problem
 from tests.support.hub import free_ports
 from tests.unit.hubctl.canned import settings
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture
 def taken() -> Iterator[int]:

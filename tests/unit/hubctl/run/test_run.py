@@ -28,6 +28,8 @@ from hubctl.run.run import (
 )
 from tests.unit.hubctl.canned import settings
 
+pytestmark = pytest.mark.outside
+
 
 def test_directories_are_for_the_user_alone(tmp_path: Path) -> None:
     """Data, logs and sockets: mode 0700, whatever the umask."""

@@ -14,6 +14,8 @@ from hubctl.errors import DirectoryUnusable
 from hubctl.run.yamcp_ui import FRESH, check_yamcp_ui, command, data_home
 from tests.unit.hubctl.canned import settings
 
+pytestmark = pytest.mark.outside
+
 
 def shown(directory: Path, ui: Path) -> Settings:
     """Settings with a YAMCP-UI."""

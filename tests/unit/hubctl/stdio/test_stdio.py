@@ -30,6 +30,7 @@ def pipe() -> Iterator[tuple[int, int]]:
                 os.close(end)
 
 
+@pytest.mark.outside
 async def test_no_hub_is_waited_for_and_then_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that starts together with the hub finds it; without one it is told so."""
     monkeypatch.setattr(stdio, "HUB_WAIT", 0.3)
@@ -37,6 +38,7 @@ async def test_no_hub_is_waited_for_and_then_told(tmp_path: Path, monkeypatch: p
         await stdio.run_workspace(Context(settings(tmp_path)), "w", None)
 
 
+@pytest.mark.outside
 async def test_a_hub_that_knows_its_workspaces_is_believed(hub: CannedHub) -> None:
     """A name that it does not have is told at once."""
     context = Context(hub.settings, transport=hub.bridge)

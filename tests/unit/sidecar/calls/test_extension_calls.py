@@ -24,6 +24,8 @@ from tests.support.fake_server import FakeServer, RpcError, echo, settle, text, 
 from tests.support.inprocess import Recorder, World, space, world
 from tests.support.peers import connected
 
+pytestmark = pytest.mark.outside
+
 FOO, BAR = "com.example/foo", "org.example/bar"
 TAKES_TASKS = {"extensions": {TASKS: {}}}
 LINK = {"type": "resource_link", "uri": "note://1", "name": "n"}

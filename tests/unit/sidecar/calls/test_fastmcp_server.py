@@ -19,6 +19,8 @@ from tests.support.fake_server import FakeServer, until
 from tests.support.inprocess import World, space, world
 from tests.support.peers import connected
 
+pytestmark = pytest.mark.outside
+
 BOTH = pytest.mark.parametrize("transport", ["sse", "http"])
 ERAS = pytest.mark.parametrize("era", ["legacy", "modern"])
 

@@ -16,6 +16,8 @@ from sidecar.protocol.channel import Frame
 from tests.support.fake_server import FakeServer, text, until
 from tests.support.inprocess import Recorder, World, space, world
 
+pytestmark = pytest.mark.outside
+
 ABLE: dict[str, Any] = {"elicitation": {"form": {}}, "sampling": {}, "roots": {}}
 FORM = {"method": "elicitation/create", "params": {"message": "Who?", "requestedSchema": {}}}
 

@@ -26,6 +26,8 @@ from sidecar.sessions.session import Session
 from tests.support.fake_server import FakeChannel, FakeServer, Gate, RpcError, settle, text, until
 from tests.support.inprocess import Recorder, World, space, world
 
+pytestmark = pytest.mark.outside
+
 ABLE: dict[str, Any] = {"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {}}
 FORM: dict[str, Any] = {"message": "Who?", "requestedSchema": {}}
 YES = {"action": "accept", "content": {"name": "Ada"}}

@@ -16,6 +16,8 @@ from sidecar.protocol import eras
 from tests.support.fake_server import FakeServer, Gate, RpcError, settle, text, until
 from tests.support.inprocess import Recorder, World, space, world
 
+pytestmark = pytest.mark.outside
+
 MODERN = {"_meta": {eras.VERSION_KEY: "2026-07-28", eras.CAPABILITIES_KEY: {}, eras.CLIENT_INFO_KEY: {"name": "c"}}}
 
 

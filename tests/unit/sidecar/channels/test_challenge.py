@@ -66,7 +66,7 @@ def test_credentials_that_are_not_accepted() -> None:
 
 def test_a_long_header_costs_nothing() -> None:
     """Whatever a server sends is read in linear time."""
-    began = time.perf_counter()
+    began = time.process_time()
     for piece in ("resource_metadata=", 'resource_metadata="', "error=", ",bearer", " "):
         challenge(piece * 100_000, "https://h/", authorized=False)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5

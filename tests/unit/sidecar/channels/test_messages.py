@@ -128,10 +128,10 @@ def test_anything(noise: str | bytes) -> None:
 def test_linear(unit: bytes) -> None:
     """A megabyte of anything takes no time to speak of."""
     data = b'{"jsonrpc":"2.0","result":' + unit * (1_000_000 // len(unit))
-    began = time.perf_counter()
+    began = time.process_time()
     instead(data)
     left_open(data[: messages.SCANNED])
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 @pytest.mark.parametrize(

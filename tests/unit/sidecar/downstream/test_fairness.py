@@ -19,6 +19,8 @@ from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import HttpPeer, SsePeer, client, connected
 
+pytestmark = pytest.mark.outside
+
 URL = "http://hub/mcp/w"
 LISTEN = {"notifications": {"toolsListChanged": True}}
 FORM = {"message": "m", "requestedSchema": {"type": "object", "properties": {}}}

@@ -12,6 +12,8 @@ from tests.support.fake_server import FakeServer, text, until, within
 from tests.support.inprocess import space, world
 from tests.support.peers import HttpPeer, SsePeer, connected
 
+pytestmark = pytest.mark.outside
+
 WAYS = [("sse", "legacy"), ("http", "legacy"), ("sse", "modern"), ("http", "modern")]
 
 

@@ -12,6 +12,8 @@ from tests.support.fake_server import FakeServer, Gate, within
 from tests.support.inprocess import space, world
 from tests.support.peers import Json, SsePeer, client, connected
 
+pytestmark = pytest.mark.outside
+
 TRANSPORTS = pytest.mark.parametrize("transport", ["sse", "http"])
 FORM = {"message": "?", "requestedSchema": {"type": "object", "properties": {}}}
 

@@ -14,6 +14,8 @@ from tests.support.fake_server import FakeChannel, FakeServer, text, within
 from tests.support.inprocess import space, world
 from tests.support.peers import Transport
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.mark.filterwarnings(f"ignore::{MCPDeprecationWarning.__module__}.MCPDeprecationWarning")
 @pytest.mark.parametrize("transport", ["sse", "http"])

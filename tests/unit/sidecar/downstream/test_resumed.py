@@ -18,6 +18,8 @@ from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import LEGACY
 
+pytestmark = pytest.mark.outside
+
 HELLO = {
     "protocolVersion": LEGACY,
     "capabilities": {"roots": {"listChanged": True}},
@@ -67,7 +69,7 @@ def http_of(hub: World) -> httpx2.AsyncClient:
     """HTTP to a hub, protected or not."""
     where = str(hub.settings.sidecar_socket) if hub.settings.protected else None
     transport = httpx2.AsyncHTTPTransport(uds=where, verify=False)  # no TLS: to load certificates takes long
-    return httpx2.AsyncClient(base_url="http://hub" if where else hub.base, timeout=10, transport=transport)
+    return httpx2.AsyncClient(base_url="http://hub" if where else hub.base, timeout=100, transport=transport)
 
 
 UNKNOWN = (404, "SESSION_UNKNOWN")

@@ -20,6 +20,8 @@ from tests.support.fake_server import FakeServer, settle, until
 from tests.support.inprocess import World, space, world
 from tests.support.peers import LEGACY, MODERN, SsePeer, connected
 
+pytestmark = pytest.mark.outside
+
 HELLO = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
 ACCEPT = {"accept": "application/json, text/event-stream"}
 
@@ -42,7 +44,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[World]:
 @pytest.fixture
 async def http(hub: World) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of it."""
-    async with httpx2.AsyncClient(base_url=hub.base, timeout=10) as client:
+    async with httpx2.AsyncClient(base_url=hub.base, timeout=100) as client:
         yield client
 
 
@@ -181,7 +183,7 @@ async def test_a_page_of_a_named_origin_uses_the_endpoints(tmp_path: Path) -> No
     server = FakeServer()
     async with (
         world(tmp_path, server, serve=True, allowed_hosts="localhost,https://app.example") as made,
-        httpx2.AsyncClient(base_url=made.base, timeout=10) as client,
+        httpx2.AsyncClient(base_url=made.base, timeout=100) as client,
     ):
         made.put(server.spec("a"), space("a"))
         await made.settled()
@@ -389,7 +391,7 @@ async def test_unknown_session(hub: World, http: httpx2.AsyncClient) -> None:
 @pytest.mark.parametrize("method", ["tools/list", "tools/call", "prompts/list"])
 async def test_before_initialize(hub: World, method: str) -> None:
     """A request before the handshake is refused on the stream, for each session anew."""
-    async with httpx2.AsyncClient(timeout=10) as client:
+    async with httpx2.AsyncClient(timeout=100) as client:
         peer = SsePeer(client, f"{hub.base}/mcp/w/sse", "legacy")
         reader = asyncio.create_task(peer.read())
         answer = (await peer.request(method, {})).answer
@@ -494,11 +496,10 @@ def clean(caplog: pytest.LogCaptureFixture) -> None:
     assert not faults, [(record.getMessage(), record.exc_info) for record in faults]
 
 
-@pytest.mark.timeout(120)
 async def test_arbitrary_messages(hub: World, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever is POSTed, the answer is orderly, nothing is logged as a fault, and the session goes on."""
     messages = examples(150)
-    async with connected(f"{hub.base}/mcp/w", "sse", "legacy") as peer, httpx2.AsyncClient(timeout=10) as client:
+    async with connected(f"{hub.base}/mcp/w", "sse", "legacy") as peer, httpx2.AsyncClient(timeout=100) as client:
         assert isinstance(peer, SsePeer)
         peer._waiting = Anything(peer._waiting)
         url = await peer.message_url
@@ -519,12 +520,11 @@ class Anything(dict[Any, Any]):
         return super().pop(key, None) or asyncio.get_running_loop().create_future()
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 async def test_arbitrary_messages_over_streamable_http(hub: World, caplog: pytest.LogCaptureFixture, era: str) -> None:
     """The same over Streamable HTTP."""
     messages = examples(80)
-    async with httpx2.AsyncClient(timeout=10) as client:
+    async with httpx2.AsyncClient(timeout=100) as client:
         headers = {**ACCEPT, "content-type": "application/json", "mcp-protocol-version": LEGACY}
         hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
         welcome = await client.post(f"{hub.base}/mcp/w", json=hello, headers=ACCEPT)

@@ -18,6 +18,8 @@ from tests.support.inprocess import World, space, world
 from tests.support.peers import SsePeer, connected
 from tests.support.sdk_entry import served_by_the_sdk
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture
 def gate() -> Gate:
@@ -125,7 +127,7 @@ async def test_client_that_does_not_read(hub: World, monkeypatch: pytest.MonkeyP
     writer.write(b"GET /mcp/w/sse HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await until(lambda: hub.sse._sessions)
     session = next(iter(hub.sse._sessions.values()))
-    async with httpx2.AsyncClient(timeout=10) as client:
+    async with httpx2.AsyncClient(timeout=100) as client:
         url = f"{hub.base}/mcp/w/messages?session_id={session.id}"
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
         await client.post(url, json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello})

@@ -16,6 +16,8 @@ from tests.support.inprocess import space, world
 from tests.support.peers import KEYS, MODERN, connected
 from tests.support.sdk_entry import served_by_the_sdk
 
+pytestmark = pytest.mark.outside
+
 META = {f"{KEYS}protocolVersion": MODERN, f"{KEYS}clientCapabilities": {}}
 HEADERS = {
     "accept": "application/json, text/event-stream",
@@ -101,7 +103,7 @@ async def test_what_is_let_in_is_what_the_sdk_lets_in(both: tuple[str, str], bod
     lines = {**headers, **more}.items() if isinstance(more, dict) else [*headers.items(), *more]
     sent = [(name, value) for name, value in lines if value is not None]
     seen = []
-    async with httpx2.AsyncClient(timeout=10) as client:
+    async with httpx2.AsyncClient(timeout=100) as client:
         for base in both:
             response = await client.post(f"{base}/mcp/w", json=body, headers=sent)
             answer = json.loads(response.content) if response.content else {}

@@ -17,6 +17,8 @@ from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.peers import LEGACY, MODERN, events
 
+pytestmark = pytest.mark.outside
+
 HELLO = {"protocolVersion": LEGACY, "capabilities": {"roots": {}}, "clientInfo": {"name": "c", "version": "1"}}
 BOTH_KINDS = "application/json, text/event-stream"
 
@@ -91,7 +93,7 @@ class Client:
 @contextlib.asynccontextmanager
 async def client_of(hub: World, greet: bool = True, name: str = "w") -> AsyncIterator[Client]:
     """A client, greeted."""
-    async with httpx2.AsyncClient(timeout=10) as http:
+    async with httpx2.AsyncClient(timeout=100) as http:
         client = Client(http, f"{hub.base}/mcp/{name}")
         if greet:
             await client.greet()
@@ -514,4 +516,4 @@ async def test_the_hub_stops(tmp_path: Path, server: FakeServer, gate: Gate) -> 
             hub.stop.set()
             assert await response.aread() == b""
             assert ["error" in (await call).json() for call in calls] == [True, True]
-        assert gate.cancelled == 2
+        await until(lambda: gate.cancelled == 2)

@@ -21,6 +21,8 @@ from sidecar.observe.log_buffer import LogRing
 from tests.support.fake_server import FakeServer, Gate, RpcError, until
 from tests.support.inprocess import World, space, world
 
+pytestmark = pytest.mark.outside
+
 
 @contextlib.asynccontextmanager
 async def bridged(root: Path, *servers: FakeServer) -> AsyncIterator[tuple[World, BridgeClient]]:

@@ -16,6 +16,8 @@ from sidecar.workspaces.plan import Wanted
 from tests.support.fake_server import FakeServer, settle, until
 from tests.support.inprocess import Recorder, space, world
 
+pytestmark = pytest.mark.outside
+
 
 async def test_untouched(tmp_path: Path) -> None:
     """An edit of one server restarts no other, whichever workspaces share it."""

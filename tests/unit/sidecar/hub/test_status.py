@@ -14,6 +14,8 @@ from sidecar.upstream import list_reader
 from tests.support.fake_server import FakeServer, RpcError, until
 from tests.support.inprocess import Recorder, World, space, world
 
+pytestmark = pytest.mark.outside
+
 
 async def test_nothing(tmp_path: Path) -> None:
     """Before the first snapshot there is nothing, and it is not settled."""

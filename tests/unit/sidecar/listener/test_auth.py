@@ -25,6 +25,8 @@ from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import MODERN, client, connected
 
+pytestmark = pytest.mark.outside
+
 URL = "http://hub"
 ACCEPT = {"accept": "application/json, text/event-stream"}
 
@@ -106,7 +108,7 @@ async def test_admins(hub: World, keys: KeyFile, who: str) -> None:
 
 async def until_ok(http: httpx2.AsyncClient, headers: dict[str, str]) -> None:
     """Wait until the hub has looked at its files."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(100):
         while (await http.get("/status", headers=headers)).status_code != 200:  # noqa: ASYNC110 (no event tells)
             await asyncio.sleep(0.05)
 
@@ -187,7 +189,7 @@ async def test_what_is_revoked_ends(hub: World, keys: KeyFile, transport: Any, w
         await within(joined.wait())
         await until(lambda: hub.session_count() == 1)
         keys.revoke("limited") if what == "revoked" else keys.add("limited", ["w"])
-        await until(lambda: hub.session_count() == 0, 2)
+        await until(lambda: hub.session_count() == 0)
         staying.cancel()
     async with asking(hub, token) as http:
         reply = await http.get("/mcp/secret/sse")
@@ -216,7 +218,7 @@ async def test_a_stream_ends_in_order(hub: World, keys: KeyFile, caplog: pytest.
         await waiting.reached()
         async with http.stream("GET", "/mcp/w/sse") as stream:
             keys.revoke("all")
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(100):
                 assert "".join([part async for part in stream.aiter_text()]).startswith("event: endpoint")
         reply = await within(call)
         assert reply.status_code == 401 or not reply.content
@@ -237,7 +239,7 @@ async def test_rotated(short: Path) -> None:
         ):
             assert stream.status_code == 200
             (short / "token").write_text("second-token-of-the-hub")
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(100):
                 async for _ in stream.aiter_bytes():
                     pass
             assert (await http.get("/status")).status_code == 401

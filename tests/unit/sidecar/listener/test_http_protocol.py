@@ -17,6 +17,8 @@ from sidecar.listener.server import HttpServer, listening
 from tests.support.fake_server import settle, until, within
 from tests.support.hub import free_port
 
+pytestmark = pytest.mark.outside
+
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from bridge.settings import Settings
 from sidecar.listener.asgi import header, respond
 from sidecar.listener.request_checks import prefers_stream
 from sidecar.listener.server import HttpServer, listening
 from tests.support.fake_server import until, within
 from tests.support.hub import free_port
+
+pytestmark = pytest.mark.outside
 
 
 async def test_blanks_around_values_of_headers_do_not_count() -> None:

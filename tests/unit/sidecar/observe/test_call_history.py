@@ -221,6 +221,7 @@ async def test_the_interval_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
         await task
 
 
+@pytest.mark.outside
 async def test_over_the_bridge(tmp_path: Path) -> None:
     """A call through a workspace is there when it has been answered."""
     server, transport = FakeServer(), MemoryBridge()

@@ -15,6 +15,7 @@ JSON = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=20,
 )
 
 
@@ -108,7 +109,7 @@ def test_infinity_by_exponent() -> None:
         codec.loads(b'{"a": 1e999, "b": "\\ud800"}')
 
 
-@given(st.lists(JSON), JSON)
+@given(st.lists(JSON, max_size=3), JSON)
 def test_written_lists(items: list[object], beside: object) -> None:
     """A list that was written before is written as any other, wherever it stands; and it is a list like others."""
     written = codec.Written(items)

@@ -115,14 +115,14 @@ def test_lists_are_written_once_a_view() -> None:
     view = View(tools=({"name": "a"},))
     assert view.listed("tools", "legacy") is view.listed("tools", "modern")
     assert (view.listed("tools", "legacy"), view.listed("prompts", "legacy")) == ([{"name": "a"}], [])
-    assert not view.wants_headers
+    assert not view.with_headers
 
 
 def test_whether_headers_are_wanted() -> None:
     """One tool that wants an argument in a header is enough for calls to be looked at."""
     schema = {"properties": {"a": {"type": "string", "x-mcp-header": "A"}}}
     view = View(tools=({"name": "a"}, {"name": "b", "inputSchema": schema}))
-    assert view.wants_headers
+    assert view.with_headers
     assert (view.schema("a"), view.schema("b"), view.schema("c")) == (None, schema, None)
 
 

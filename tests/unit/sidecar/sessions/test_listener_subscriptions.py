@@ -6,9 +6,13 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sidecar.sessions.listener_subscriptions import Listened
 from tests.support.fake_server import FakeServer, RpcError, settle, within
 from tests.support.inprocess import space, world
+
+pytestmark = pytest.mark.outside
 
 UPDATED = "notifications/resources/updated"
 

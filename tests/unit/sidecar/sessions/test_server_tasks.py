@@ -13,6 +13,8 @@ from sidecar.sessions.server_tasks import RELATED
 from tests.support.fake_server import FakeServer, RpcError, settle
 from tests.support.inprocess import Recorder, space, world
 
+pytestmark = pytest.mark.outside
+
 LINK = {"type": "resource_link", "uri": "note://1", "name": "n"}
 
 

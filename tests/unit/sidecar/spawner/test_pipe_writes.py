@@ -81,7 +81,7 @@ async def test_close_writes_what_waits(pipe: Pipe) -> None:
     await pipe.writer.write(b"last\n")
     pipe.writer.close()
     assert await pipe.read(5) == b"last\n"
-    await asyncio.wait_for(pipe.writer.closed, 5)
+    await asyncio.wait_for(pipe.writer.closed, 100)
     assert await asyncio.to_thread(os.read, pipe.reading, 1) == b""
 
 
@@ -89,5 +89,5 @@ async def test_nothing_is_written_once_it_is_closed(pipe: Pipe) -> None:
     """And who writes is told."""
     await pipe.writer.write(b"lost\n")
     pipe.writer.abort()
-    await asyncio.wait_for(pipe.writer.closed, 5)
+    await asyncio.wait_for(pipe.writer.closed, 100)
     assert await pipe.writer.write(b"more\n") is False

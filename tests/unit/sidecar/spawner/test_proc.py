@@ -10,6 +10,8 @@ import pytest
 
 from sidecar.spawner import proc
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:

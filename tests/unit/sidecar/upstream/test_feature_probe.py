@@ -14,6 +14,8 @@ from sidecar.upstream.feature_probe import more
 from tests.support.fake_server import FakeServer, echo, settle, until
 from tests.support.inprocess import Recorder, World, space, world
 
+pytestmark = pytest.mark.outside
+
 
 class Shy(FakeServer):
     """A server with a tool for clients with sampling, that asks for roots at once."""

@@ -14,6 +14,8 @@ from tests.support.fake_server import FakeServer, Gate, settle, until, within
 from tests.support.inprocess import Recorder, World, space, world
 from tests.support.peers import HttpPeer, SsePeer, client, connected
 
+pytestmark = pytest.mark.outside
+
 EACH = [(transport, era) for transport in ("sse", "http") for era in ("legacy", "modern")]
 PROGRESS = {"_meta": {"progressToken": "p"}}
 

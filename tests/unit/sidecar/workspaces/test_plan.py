@@ -53,3 +53,12 @@ def test_switched_off() -> None:
     assert found["one"].servers == ()
     assert [each.key for each in found["two"].servers] == ["a"]
     assert names(plan(off, wanted(BEFORE))) == ([], ["one", "two"], [])
+
+
+def test_switched_off_in_one_workspace() -> None:
+    """The others that have the server are not touched."""
+    two = workspace("two", "a", "b").model_copy(update={"disabled_servers": ("a",)})
+    off = Snapshot.of(1, 2, (A, B), (workspace("one", "a"), two))
+    found = wanted(off)
+    assert [[each.key for each in found[name].servers] for name in ("one", "two")] == [["a"], ["b"]]
+    assert names(plan(off, wanted(BEFORE))) == ([], ["two"], [])

@@ -14,6 +14,8 @@ from sidecar.features import names
 from tests.support.fake_server import FakeServer, Gate, RpcError, echo, settle, text, until, within
 from tests.support.inprocess import Recorder, World, space, world
 
+pytestmark = pytest.mark.outside
+
 
 async def joined(made: World, *sessions: Recorder, name: str = "w") -> None:
     """The sessions are in the workspace, all its servers have been tried."""
@@ -661,7 +663,7 @@ async def test_log_level_and_a_busy_server(tmp_path: Path) -> None:
         await until(lambda: len(busy.channels) == 2 and busy.channel.got("logging/setLevel"))
         busy.tools["late"] = echo
         busy.channel.notify("notifications/tools/list_changed")
-        await until(lambda: "a_late" in made.workspace().view.tool_routes, 2)
+        await until(lambda: "a_late" in made.workspace().view.tool_routes)
 
 
 async def test_log_level_is_asked_for_again(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from bridge.models import (
     ConfigFile,
     DeleteServer,
     DeleteWorkspace,
+    ForgetSettings,
     Imported,
     ImportServers,
     PutConfig,
@@ -232,6 +233,44 @@ async def test_a_deleted_server_leaves_nothing_behind(adapter: Adapter) -> None:
         assert said(adapter.workspaces) == {}
 
 
+async def test_a_switch_in_a_workspace_follows_a_server_and_is_for_members_alone(adapter: Adapter) -> None:
+    """Renamed by the hub or in the file; a server that is no member is refused."""
+    async with adapter.sidecar.running(), adapter.running() as client:
+        stranger = SetWorkspace(name="v", servers={"a": True, "b": False})
+        assert (await refusal(client, stranger)).code == "NO_SUCH_SERVER"
+        await client.request(SetWorkspace(name="w", servers={"a": False, "b": False}))
+        await client.request(PutServer(key="c", entry=server("1", namespace="A"), old_key="a"))
+        assert said(adapter.hub)["workspaces"] == {"w": {"disabled_servers": ["c", "b"]}}
+        in_place(adapter.workspaces, {"w": ["c", "d"]})
+        in_place(adapter.providers, {"c": server("1", namespace="A"), "d": {**server("2"), "note": "kept"}})
+        snapshot = await adapter.sidecar.until(
+            lambda found: [spec.disabled_servers for spec in found.workspaces] == [("c", "d")]
+        )
+        assert snapshot.workspaces[0].servers == ("c", "d")
+        assert said(adapter.hub)["workspaces"] == {"w": {"disabled_servers": ["c", "d"]}}
+
+
+async def test_settings_of_what_is_gone_are_forgotten_on_request(adapter: Adapter) -> None:
+    """Not of what is there, even with an entry that cannot be used; asked twice, nothing more happens."""
+    async with adapter.running() as client:
+        await client.request(SetServer(key="a", settings={"max_inflight": 3}))
+        await client.request(SetWorkspace(name="w", enabled=False, servers={"a": False}))
+        in_place(adapter.providers, {"a": {"type": "odd"}, "b": server("2")})
+        await client.request(Reload())
+        assert (await refusal(client, ForgetSettings(section="servers", name="a"))).code == "EDIT_INVALID"
+        assert (await refusal(client, ForgetSettings(section="workspaces", name="w"))).code == "EDIT_INVALID"
+        in_place(adapter.providers, {"b": server("2")})
+        in_place(adapter.workspaces, {"v": ["b"]})
+        await client.request(Reload())
+        unused = [found.subject for found in (await client.request(ReadDesired())).issues if found.file == "hub.json"]
+        assert unused == ["server:a", "workspace:w"]
+        for _ in range(2):
+            await client.request(ForgetSettings(section="servers", name="a"))
+            await client.request(ForgetSettings(section="workspaces", name="w"))
+        assert (await client.request(ReadDesired())).issues == ()
+        assert said(adapter.hub) == {"version": 1, "servers": {}, "workspaces": {}}
+
+
 async def test_settings_that_cannot_be_moved_stop_a_rename(adapter: Adapter) -> None:
     """While there are any; nothing is changed then."""
     async with adapter.running() as client:
@@ -393,7 +432,7 @@ async def test_whoever_listens_is_told_of_each_change(adapter: Adapter) -> None:
         assert (await anext(stream)).topic == "joined"
 
         async def told(**wanted: Any) -> dict[str, Any]:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(100):
                 while True:
                     event = await anext(stream)
                     if wanted.items() <= event.data.items():

@@ -85,6 +85,20 @@ def test_a_template_without_a_namespace_is_for_one_server() -> None:
     assert codes(found) == ["NAME_TEMPLATE_INVALID"]
 
 
+def test_a_server_is_off_in_one_workspace_alone() -> None:
+    """Names that are no members are left out."""
+    hub = {"workspaces": {"w": {"disabled_servers": ["b", "gone"]}}}
+    found = desire({"a": server("A"), "b": server("B")}, {"w": ["a", "b"], "v": ["b"]}, hub)
+    assert [(spec.servers, spec.disabled_servers) for spec in found.workspaces] == [(("a", "b"), ("b",)), (("b",), ())]
+    assert found.issues == ()
+
+
+def test_settings_of_a_server_with_a_broken_entry_are_in_use() -> None:
+    """It exists, and has them again once its entry is mended."""
+    found = desire({"a": {"type": "odd"}}, {}, {"servers": {"a": {"era": "legacy"}}})
+    assert "HUB_ENTRY_UNUSED" not in codes(found)
+
+
 def test_settings_for_what_is_not_there_are_reported_and_kept() -> None:
     """It may come back."""
     found = desire({}, {}, {"servers": {"a": {}}, "workspaces": {"w": {}}})

@@ -104,6 +104,15 @@ def test_a_rename_and_its_inverse_leave_the_documents_as_they_were(
     assert again[WORKSPACES].raw == before[WORKSPACES].raw
 
 
+def test_members_that_are_no_names_stay() -> None:
+    """A rename, or a deletion, of one member leaves a null beside it alone."""
+    before = files({"a": server()}, {"w": [None, "a", 1]})
+    renamed = applied(before, put_server(before, PutServer(key="b", entry=server(), old_key="a")))
+    assert renamed[WORKSPACES].content == {"w": [None, "b", 1]}
+    deleted = applied(before, delete_server(before, DeleteServer(key="a")))
+    assert deleted[WORKSPACES].content == {"w": [None, 1]}
+
+
 @given(DOCUMENTS, WORKSPACES_DOCUMENTS, NAMES)
 def test_a_deleted_server_is_nowhere(providers: Content, workspaces: Content, key: str) -> None:
     """Not even where it stood twice; everything else is as it was."""
@@ -166,6 +175,7 @@ def test_what_few_readers_take_is_kept(text: str) -> None:
     assert not same(json.loads(text), json.loads(text.replace("1", "2").replace("\\ud800", "\\ud801")))
 
 
+@pytest.mark.outside
 @pytest.mark.skipif(shutil.which("node") is None, reason="asks node how JavaScript writes it")
 def test_files_are_written_as_javascript_writes_them() -> None:
     """JSON.stringify(value, null, 2), to the byte."""

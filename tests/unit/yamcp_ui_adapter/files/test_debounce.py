@@ -14,7 +14,7 @@ async def test_silence_is_no_burst() -> None:
 
 async def test_a_burst_ends_when_it_is_quiet() -> None:
     """A notice within the quiet time prolongs it."""
-    settle = Settle(quiet=0.4, longest=20)
+    settle = Settle(quiet=1, longest=40)
     waiting = asyncio.create_task(settle.wait(1))
     begin = asyncio.get_running_loop().time()
     for _ in range(5):
@@ -22,7 +22,7 @@ async def test_a_burst_ends_when_it_is_quiet() -> None:
         await asyncio.sleep(0.05)
         assert not waiting.done()
     assert await waiting
-    assert asyncio.get_running_loop().time() - begin >= 0.6
+    assert asyncio.get_running_loop().time() - begin >= 1.2
 
 
 async def test_a_burst_without_end_ends_after_the_longest_time() -> None:
@@ -33,7 +33,7 @@ async def test_a_burst_without_end_ends_after_the_longest_time() -> None:
     while not waiting.done():
         settle.notice()
         await asyncio.sleep(0.02)
-    assert 0.3 <= asyncio.get_running_loop().time() - begin < 5
+    assert asyncio.get_running_loop().time() - begin >= 0.3
 
 
 async def test_a_notice_before_the_wait_counts() -> None:

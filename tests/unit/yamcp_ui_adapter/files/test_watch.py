@@ -28,13 +28,13 @@ class Notices:
     async def next(self) -> None:
         """Wait for one that comes from now on."""
         self._came.clear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             await self._came.wait()
 
     async def until_seen(self, change: Any) -> None:
         """Make changes until one is noticed: when a watch is in force cannot be known from outside."""
         self._came.clear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             while not self._came.is_set():
                 change()
                 with contextlib.suppress(TimeoutError):

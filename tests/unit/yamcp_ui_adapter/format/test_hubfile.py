@@ -10,7 +10,7 @@ import pytest
 from bridge.models import SetServer, SetWorkspace
 from yamcp_ui_adapter.errors import EditInvalid, FileUnusable
 from yamcp_ui_adapter.format.entries import HubFile, WorkspaceSettings
-from yamcp_ui_adapter.format.hubfile import dump, parse_hub, with_renames, with_server, with_workspace
+from yamcp_ui_adapter.format.hubfile import dump, moved, parse_hub, with_renames, with_server, with_workspace
 
 
 def parse(content: object, last: HubFile | None = None) -> HubFile:
@@ -154,6 +154,26 @@ def test_settings_move_with_a_rename() -> None:
     renamed = with_renames(content, {"a": "b", "c": "d", "x": "y"}, {"w": "v"})
     assert renamed == {"servers": {"c": {"era": "legacy"}, "d": {}, "b": {"enabled": False}}, "workspaces": {"v": {}}}
     assert with_renames({}, {"a": "b"}, {}) == {}
+
+
+def test_switches_of_servers_in_a_workspace_are_a_list_of_those_that_are_off() -> None:
+    """In the order in which they were switched off; none is no field."""
+    off = with_workspace({}, SetWorkspace(name="w", servers={"b": False, "a": False}))
+    assert off["workspaces"] == {"w": {"disabled_servers": ["b", "a"]}}
+    assert parse(off).workspaces["w"].disabled_servers == ("b", "a")
+    one = with_workspace(off, SetWorkspace(name="w", servers={"b": True, "c": True, "a": False}))
+    assert one["workspaces"] == {"w": {"disabled_servers": ["a"]}}
+    assert with_workspace(one, SetWorkspace(name="w", servers={"a": True}))["workspaces"] == {"w": {}}
+
+
+def test_switches_in_workspaces_follow_a_renamed_server_and_go_with_a_removed_one() -> None:
+    """Of a server without settings of its own, too."""
+    content = {"workspaces": {"w": {"enabled": True, "disabled_servers": ["a", "b"]}, "v": {"note": 1}}}
+    renamed = with_renames(content, {"a": "c"}, {"w": "u"})
+    assert renamed["workspaces"] == {"v": {"note": 1}, "u": {"enabled": True, "disabled_servers": ["c", "b"]}}
+    assert moved(content, "servers", "a", "c")["workspaces"]["w"]["disabled_servers"] == ["c", "b"]
+    removed = moved(moved(content, "servers", "a", None), "servers", "b", None)
+    assert removed == {"workspaces": {"w": {"enabled": True}, "v": {"note": 1}}}
 
 
 def test_the_document_is_written_for_people() -> None:

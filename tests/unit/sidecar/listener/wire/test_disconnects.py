@@ -18,6 +18,8 @@ from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.peers import LEGACY, MODERN
 
+pytestmark = pytest.mark.outside
+
 HELLO = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
 META = {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}
 

@@ -20,6 +20,8 @@ from tests.support.fake_server import FakeServer, Gate, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.peers import LEGACY, connected
 
+pytestmark = pytest.mark.outside
+
 HELLO = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
 ACCEPT = {"accept": "application/json, text/event-stream"}
 HALF = b"POST /mcp/w HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Ty"

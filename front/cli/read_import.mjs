@@ -1,0 +1,18 @@
+/**
+ * For `hubctl import`: text of another client's configuration on stdin, as JSON for the adapter's `import` on stdout.
+ *
+ * Writes `{"config": …}`; or `{"error": {code, message, hint, data}}` where the text cannot be used.
+ */
+
+import { text } from 'node:stream/consumers';
+import { readConfig } from '../server/api/import_text.mjs';
+import { told } from '../server/errors.mjs';
+
+let answer;
+try {
+  answer = { config: await readConfig(await text(process.stdin)) };
+} catch (error) {
+  const { code, message, hint, data } = told(error);
+  answer = { error: { code, message, hint, data } };
+}
+process.stdout.write(JSON.stringify(answer));

@@ -1,0 +1,175 @@
+"""Commands that change providers.json: `hubctl add`, `edit`, `remove` and, from another client's file, `import`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from typing import Any
+
+from bridge.client import BridgeClient
+from bridge.models import (
+    Changed,
+    ConfigFile,
+    DeleteServer,
+    ImportedServer,
+    ImportServers,
+    PutServer,
+    PutWorkspace,
+    ReadConfig,
+    ReadDesired,
+    ServerStatus,
+    SnapshotId,
+)
+from hubctl.applying import in_force, started
+from hubctl.commands.entries import changed, made, wanted
+from hubctl.commands.import_text import read_import
+from hubctl.context import Context
+from hubctl.errors import ArgumentsInvalid
+from hubctl.lookup import check_server, spec_or_name
+from hubctl.render import by_key, clean, count, table, trouble
+
+TAKEN = ("added", "replaced")
+"""Outcomes of an import by which providers.json changed."""
+
+
+async def add(context: Context, arguments: argparse.Namespace) -> int:
+    """`hubctl add`: returns when the server has started or failed to, where a workspace has it.
+
+    Raises:
+        ArgumentsInvalid: the options do not say what to run.
+        RemoteError: ALREADY_EXISTS, ENTRY_INVALID, EDIT_CONFLICT and others of the adapter.
+    """
+    key = arguments.server
+    entry = made(key, wanted(arguments, os.environ))
+    async with context.desired() as adapter:
+        done: Changed = await adapter.request(PutServer(key=key, entry=entry, expect=""))
+        for workspace in arguments.workspace or ():
+            done = await join(adapter, workspace, (key,))
+    return await _tell_server(context, key, done.snapshot, "added")
+
+
+async def edit(context: Context, arguments: argparse.Namespace) -> int:
+    """`hubctl edit`: changes what the options say, and leaves the rest of the entry.
+
+    Raises:
+        NoSuchServer: there is none of that key.
+        ArgumentsInvalid: the options say nothing, or do not fit to the server.
+        RemoteError: EDIT_CONFLICT when somebody else changed it meanwhile, and others of the adapter.
+    """
+    key, asked = arguments.server, wanted(arguments, os.environ)
+    new = key if arguments.rename is None else arguments.rename
+    if asked.nothing and new == key:
+        raise ArgumentsInvalid("Nothing is to be changed: no option says what.")
+    async with context.desired() as adapter:
+        file = await adapter.request(ReadConfig(file="providers"))
+        before = entry_of(file, key)
+        entry = changed(new, before, asked)
+        if new != key and asked.namespace is None and before.get("namespace") == key:
+            entry["namespace"] = new
+        body = PutServer(key=new, entry=entry, expect=file.entries.get(key), old_key=key if new != key else None)
+        done = await adapter.request(body)
+    return await _tell_server(context, new, done.snapshot, "changed")
+
+
+async def remove(context: Context, servers: list[str]) -> int:
+    """`hubctl remove`: from providers.json, from every workspace, and its settings.
+
+    Raises:
+        NoSuchServer: there is none of that key; then none is removed.
+    """
+    servers = list(dict.fromkeys(servers))
+    async with context.desired() as adapter:
+        known = (await adapter.request(ReadConfig(file="providers"))).content or {}
+        for key in servers:
+            check_server(known, key)
+        for key in servers:
+            done = await adapter.request(DeleteServer(key=key))
+    status = await in_force(context, done.snapshot, f"{_named(servers)} removed, but may still run.")
+    if context.json:
+        context.emit({"removed": servers, "applied": status.applied})
+    else:
+        context.say(f"{_named(servers)} removed.")
+    return 0
+
+
+def _named(servers: list[str]) -> str:
+    names = ", ".join(map(clean, servers))
+    return f"Server {names} is" if len(servers) == 1 else f"Servers {names} are"
+
+
+async def import_file(context: Context, arguments: argparse.Namespace) -> int:
+    """`hubctl import`: 1 when a server of the file could not be taken.
+
+    Raises:
+        ArgumentsInvalid: the file cannot be read, or says no servers.
+    """
+    config = await read_import(arguments.file)
+    async with context.desired() as adapter:
+        name = None
+        if arguments.workspace is not None:
+            name = spec_or_name((await adapter.request(ReadDesired())).snapshot.workspaces, arguments.workspace)
+        body = ImportServers(config=config, workspace=name, replace=arguments.replace, dry_run=arguments.dry_run)
+        done = await adapter.request(body)
+    if not arguments.dry_run and any(each.outcome in TAKEN for each in done.servers):
+        await in_force(context, done.snapshot, "The servers are in providers.json, but not started yet.")
+    if context.json:
+        context.emit(done)
+    else:
+        context.say(*import_lines(context, done.servers, arguments.dry_run))
+    return int(any(each.outcome in ("exists", "unusable") for each in done.servers))
+
+
+def import_lines(context: Context, servers: tuple[ImportedServer, ...], dry_run: bool) -> list[str]:
+    """What became of each server of an import, and what to know of it."""
+    rows = [(clean(each.key), each.outcome, each.type, clean(each.message)) for each in servers]
+    lines = table(("SERVER", "OUTCOME", "TYPE", "NOTE"), rows, context.paint, context.columns, whole=("SERVER",))
+    taken = sum(each.outcome in TAKEN for each in servers)
+    return [*lines, f"{count(taken, 'server')} {'would be ' if dry_run else ''}taken."]
+
+
+async def join(adapter: BridgeClient, workspace: str, servers: tuple[str, ...]) -> Changed:
+    """Put servers into a workspace, named or by its slug, after those that it has; it is made if it is not there."""
+    name = spec_or_name((await adapter.request(ReadDesired())).snapshot.workspaces, workspace)
+    file = await adapter.request(ReadConfig(file="workspaces"))
+    there = members(file, name)
+    body = PutWorkspace(
+        name=name, servers=(*there, *(key for key in servers if key not in there)), expect=file.entries.get(name, "")
+    )
+    return await adapter.request(body)
+
+
+def members(file: ConfigFile, name: str) -> tuple[str, ...]:
+    """The members of a workspace as they stand in the file; none of one that is not there."""
+    entry = (file.content or {}).get(name, [])
+    found = entry.get("servers") if isinstance(entry, dict) else entry
+    return tuple(member for member in found if isinstance(member, str)) if isinstance(found, list) else ()
+
+
+def entry_of(file: ConfigFile, key: str) -> dict[str, Any]:
+    """A server's entry as it stands in the file. Raises NoSuchServer."""
+    content = file.content or {}
+    entry = content[check_server(content, key)]
+    return entry if isinstance(entry, dict) else {}
+
+
+async def _tell_server(context: Context, key: str, snapshot: SnapshotId, what: str) -> int:
+    """Wait until a server is as it was asked to be, and tell how that went; 1 when it does not start."""
+    await in_force(context, snapshot, f"Server {key!r} is {what}, but not started yet.")
+    found = by_key(await started(context, [key])).get(key)
+    if context.json:
+        context.emit(found)
+    else:
+        context.say(f"Server {clean(key)} is {what}{outcome(key, found, time.time())}")
+    return int(found is not None and found.state in ("failed", "backoff"))
+
+
+def outcome(key: str, found: ServerStatus | None, now: float) -> str:
+    """The end of the sentence that says how a server is after a change."""
+    if found is None or found.state == "stopped":
+        if found and found.session == "per_client":
+            return "; it starts with each client that uses it."
+        return f"; it runs when a workspace has it (hubctl workspaces edit WORKSPACE --add {clean(key)})."
+    if found.state in ("ready", "degraded"):
+        return f"; it is {found.state} ({count(found.tools, 'tool')})."
+    return f"; it is {found.state}. {trouble(found, now)}".rstrip()

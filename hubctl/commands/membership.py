@@ -1,0 +1,130 @@
+"""`hubctl workspaces add`, `edit` and `remove`: which servers are in a workspace, and what it is called."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+
+from bridge.client import BridgeClient
+from bridge.models import (
+    ConfigFile,
+    DeleteWorkspace,
+    PutWorkspace,
+    ReadConfig,
+    ReadDesired,
+    SetWorkspace,
+    SnapshotId,
+)
+from hubctl.applying import in_force, started
+from hubctl.commands.editing import members
+from hubctl.commands.workspaces import workspaces as listing
+from hubctl.context import Context
+from hubctl.errors import ArgumentsInvalid
+from hubctl.lookup import check_server, check_workspace, find_status, spec_or_name
+from hubctl.render import clean, count
+
+
+async def workspaces(context: Context, arguments: argparse.Namespace) -> int:
+    """`hubctl workspaces`, by its action."""
+    if arguments.action == "add":
+        return await add(context, arguments.name, tuple(dict.fromkeys(arguments.server)))
+    if arguments.action == "edit":
+        return await edit(context, arguments)
+    if arguments.action == "remove":
+        return await remove(context, arguments.workspace)
+    return await listing(context)
+
+
+async def add(context: Context, name: str, servers: tuple[str, ...]) -> int:
+    """`hubctl workspaces add`.
+
+    Raises:
+        NoSuchServer: one of the servers is not there.
+        RemoteError: ALREADY_EXISTS, and others of the adapter.
+    """
+    async with context.desired() as adapter:
+        known = (await adapter.request(ReadConfig(file="providers"))).entries
+        for key in servers:
+            check_server(known, key)
+        done = await adapter.request(PutWorkspace(name=name, servers=servers, expect=""))
+    return await _tell(context, name, servers, done.snapshot, "added")
+
+
+async def edit(context: Context, arguments: argparse.Namespace) -> int:
+    """`hubctl workspaces edit`: first its members and its name, then how the names of its tools are made.
+
+    Raises:
+        NoSuchWorkspace, NoSuchServer: there is none of that name.
+        ArgumentsInvalid: nothing is to be changed.
+        RemoteError: ALREADY_EXISTS, EDIT_CONFLICT, EDIT_INVALID and others of the adapter.
+    """
+    entry = bool(arguments.add or arguments.remove or arguments.rename is not None)
+    if not entry and arguments.name_template is None:
+        raise ArgumentsInvalid("Nothing is to be changed: no option says what.")
+    async with context.desired() as adapter:
+        file, name = await found(adapter, arguments.workspace)
+        servers = members(file, name)
+        if entry:
+            known = (await adapter.request(ReadConfig(file="providers"))).entries
+            servers = changed_members(servers, arguments.add or [], arguments.remove or [], known)
+            new = name if arguments.rename is None else arguments.rename
+            old = name if new != name else None
+            done = await adapter.request(
+                PutWorkspace(name=new, servers=servers, expect=file.entries.get(name), old_name=old)
+            )
+            name = new
+        if arguments.name_template is not None:
+            done = await adapter.request(SetWorkspace(name=name, name_template=arguments.name_template))
+    return await _tell(context, name, servers, done.snapshot, "changed")
+
+
+async def remove(context: Context, workspace: str) -> int:
+    """`hubctl workspaces remove`: its servers stay. Raises NoSuchWorkspace."""
+    async with context.desired() as adapter:
+        _, name = await found(adapter, workspace)
+        done = await adapter.request(DeleteWorkspace(name=name))
+    status = await in_force(context, done.snapshot, f"Workspace {name!r} is removed, but may still be served.")
+    if context.json:
+        context.emit({"removed": name, "applied": status.applied})
+    else:
+        context.say(f"Workspace {clean(name)} is removed; its servers are not.")
+    return 0
+
+
+async def found(adapter: BridgeClient, workspace: str) -> tuple[ConfigFile, str]:
+    """workspaces.json, and the name in it of the workspace that is called so or has that slug.
+
+    Raises:
+        NoSuchWorkspace: it is not there.
+    """
+    file = await adapter.request(ReadConfig(file="workspaces"))
+    name = spec_or_name((await adapter.request(ReadDesired())).snapshot.workspaces, workspace)
+    return file, check_workspace(file.entries, name)
+
+
+def changed_members(
+    before: tuple[str, ...], added: Sequence[str], removed: Sequence[str], known: Iterable[str]
+) -> tuple[str, ...]:
+    """The members of a workspace with some added at the end, and others removed.
+
+    Raises:
+        NoSuchServer: one to be added is not among the known servers, or one to be removed not in the workspace.
+    """
+    for key in added:
+        check_server(known, key)
+    for key in removed:
+        check_server(before, key)
+    kept = [key for key in before if key not in removed]
+    return (*kept, *(key for key in dict.fromkeys(added) if key not in kept))
+
+
+async def _tell(context: Context, name: str, servers: tuple[str, ...], snapshot: SnapshotId, what: str) -> int:
+    """Wait until a workspace is as it was asked to be, and its servers have started or failed to."""
+    await in_force(context, snapshot, f"Workspace {name!r} is {what}, but not served so yet.")
+    workspace = find_status(await started(context, servers), name)
+    if context.json:
+        context.emit(workspace)
+        return 0
+    ready = f"{workspace.ready} of {count(len(workspace.servers), 'server')} ready"
+    context.say(f"Workspace {clean(name)} is {what}: {workspace.state}, {ready}.", f"  {workspace.http_url}")
+    return 0

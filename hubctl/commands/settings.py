@@ -1,0 +1,90 @@
+"""`hubctl set`: what hub.json says of a server, and switching a server on and off."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from bridge.models import ReadDesired, ServerSettings, ServerSpec, SetServer
+from hubctl.applying import in_force, started
+from hubctl.context import Context
+from hubctl.errors import ArgumentsInvalid
+from hubctl.lookup import check_server
+from hubctl.render import by_key, clean, suggestion, table
+
+
+async def settings(context: Context, server: str, words: list[str]) -> int:
+    """`hubctl set`: change settings of a server; without words, show them.
+
+    Raises:
+        NoSuchServer: there is none of that key.
+        ArgumentsInvalid: a word is not `setting=value`, or there is no such setting.
+        RemoteError: EDIT_INVALID when a value cannot be used, and others of the adapter.
+    """
+    wanted = parse_settings(words)
+    if wanted:
+        await change(context, server, wanted)
+    spec = await _spec(context, server)
+    if context.json:
+        context.emit(spec.settings)
+    else:
+        context.say(*settings_lines(context, spec.settings))
+    return 0
+
+
+async def switch_server(context: Context, server: str, enabled: bool) -> int:
+    """`hubctl enable --server` and `disable --server`: returns when the server has started, or failed to."""
+    await change(context, server, {"enabled": enabled})
+    found = by_key(await started(context, [server])).get(server)
+    if context.json:
+        context.emit(found)
+    else:
+        state = f"; it is {found.state} now" if enabled and found else ""
+        context.say(f"Server {clean(server)} is {'on' if enabled else 'off'}{state}.")
+    return 0
+
+
+async def change(context: Context, server: str, wanted: dict[str, Any]) -> None:
+    """Put settings of a server in force."""
+    await _spec(context, server)
+    async with context.desired() as adapter:
+        done = await adapter.request(SetServer(key=server, settings=wanted))
+    await in_force(context, done.snapshot, f"The settings of server {server!r} are saved, but not in force yet.")
+
+
+async def _spec(context: Context, server: str) -> ServerSpec:
+    async with context.desired() as adapter:
+        specs = {spec.key: spec for spec in (await adapter.request(ReadDesired())).snapshot.servers}
+    return specs[check_server(specs, server)]
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, Any]:
+    """`setting=value` words; a value is JSON where it can be, else text. null sets the default again.
+
+    Raises:
+        ArgumentsInvalid: a word is none, or there is no such setting.
+    """
+    wanted = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise ArgumentsInvalid(f"{word!r} is not setting=value.")
+        if name not in ServerSettings.model_fields:
+            known = list(ServerSettings.model_fields)
+            raise ArgumentsInvalid(f"A server has no setting {name!r}{suggestion(name, known)}: {', '.join(known)}.")
+        try:
+            wanted[name] = json.loads(text)
+        except ValueError:
+            wanted[name] = text
+    return wanted
+
+
+def settings_lines(context: Context, found: ServerSettings) -> list[str]:
+    """Every setting with its value; those that are not the default are marked."""
+    default = ServerSettings().model_dump(mode="json")
+    rows = []
+    for name, value in found.model_dump(mode="json").items():
+        mark = "" if value == default[name] else f"(default: {json.dumps(default[name])})"
+        rows.append((name, clean(json.dumps(value, ensure_ascii=False)), mark))
+    return table(("SETTING", "VALUE", ""), rows, context.paint, context.columns)

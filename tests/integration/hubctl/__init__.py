@@ -1,0 +1,1 @@
+"""hubctl against a real hub."""
