@@ -21,6 +21,8 @@ from acceptor.returns import LENGTH
 from tests.unit.acceptor.test_handover import take
 from tests.unit.acceptor.wires import accepted, got, unix, until
 
+pytestmark = pytest.mark.outside
+
 POST = b"POST /mcp/w HTTP/1.1\r\n"
 
 

@@ -14,6 +14,8 @@ from acceptor.handover import Handover
 from acceptor.loop import Loop
 from tests.unit.acceptor.wires import accepted, pair, unix, until
 
+pytestmark = pytest.mark.outside
+
 
 class Place:
     """A hand-over, and what becomes of what is given to it."""

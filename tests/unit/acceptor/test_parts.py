@@ -19,6 +19,8 @@ from sidecar.errors import INVALID_REQUEST, SERVER_ERROR
 from sidecar.http_errors import ConnectionsLimit, FrontAway, RequestTimeout
 from tests.unit.acceptor.wires import pair
 
+pytestmark = pytest.mark.outside
+
 
 @pytest.mark.parametrize(
     ("first", "found"),

@@ -19,6 +19,8 @@ from sidecar.listener.public_protocol import PublicProtocol
 from sidecar.listener.server import HttpServer
 from tests.support.fake_server import until, within
 
+pytestmark = pytest.mark.outside
+
 
 def post(body: bytes, path: bytes = b"/mcp/w", more: bytes = b"") -> bytes:
     """A request for an endpoint."""
