@@ -117,6 +117,8 @@ ROWS: dict[str, tuple[str, ...]] = {
         "a",
         "(?:",
     ),
+    "yamcp_ui_adapter/format/command_line.py OPTION_AFTER": (" ", " -", " --", "a"),
+    "yamcp_ui_adapter/format/command_line.py OPTION_AND_MORE": ("-", "-a", "a", " ", "-a "),
     "yamcp_ui_adapter/format/providers.py TILDE": (
         "=",
         "~",

@@ -15,6 +15,8 @@ from hubctl.commands import completion
 from hubctl.grammar import parser
 from tests.unit.hubctl.canned import CannedHub, settings
 
+pytestmark = pytest.mark.outside
+
 
 async def words(hub: CannedHub, *line: str) -> list[str]:
     """What may stand in the place of the last word."""

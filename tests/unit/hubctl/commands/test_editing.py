@@ -20,6 +20,8 @@ from bridge.models import (
 from tests.support.yamcp import stdio
 from tests.unit.hubctl.canned import CannedHub, server, status, workspace
 
+pytestmark = pytest.mark.outside
+
 
 async def test_add_asks_for_a_new_entry_and_tells_how_it_started(hub: CannedHub) -> None:
     """Never over one that is there; into workspaces that are named or have the slug, after those that they have."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from bridge.models import Figure, History, ReadHistory, Sample
 from tests.unit.hubctl.canned import NOW, CannedHub
+
+pytestmark = pytest.mark.outside
 
 
 def figure(tool: str, calls: int, seconds: float, p95: float) -> Figure:

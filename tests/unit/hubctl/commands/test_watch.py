@@ -197,6 +197,7 @@ async def test_a_sidecar_that_does_not_answer_is_told_of_once(tmp_path: Path, mo
     await ended(task)
 
 
+@pytest.mark.outside
 async def test_a_sidecar_that_starts_slowly_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While its process is young it is starting, whatever the machine needs for it; then it is in trouble."""
     monkeypatch.setattr("hubctl.commands.watch.ANSWER", 0.05)
@@ -212,6 +213,7 @@ async def test_a_sidecar_that_starts_slowly_is_no_trouble(tmp_path: Path, monkey
     await ended(task)
 
 
+@pytest.mark.outside
 async def test_in_a_container_no_address_is_told_that_may_be_wrong(
     hub: CannedHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
