@@ -15,7 +15,7 @@ LONGEST = 16 * 1024
 """Bytes of a head; the front refuses longer ones."""
 MOST_FIELDS = 100
 _LINE = re.compile(rb"(GET|POST|DELETE) /mcp/[A-Za-z0-9_/-]+(?:\?[A-Za-z0-9_.~%&=+-]*)? HTTP/1\.1")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)")
 _OFTEN = frozenset({b"x-forwarded-for", b"cookie", b"accept", b"accept-encoding", b"accept-language", b"cache-control"})
 """Headers that may be repeated, as their values are lists, or mean nothing here."""
 _NOT_PLAIN = frozenset(
@@ -48,7 +48,7 @@ def plain_head(head: bytes) -> PlainHead | None:
         name = match[1].lower()
         if name in _NOT_PLAIN or (name in found and name not in _OFTEN):
             return None
-        found[name] = match[2].rstrip(b" \t")
+        found[name] = match[2].strip(b" \t")
     if found.get(b"connection", b"close").lower() not in (b"close", b"keep-alive"):
         return None
     length = found.get(b"content-length")
