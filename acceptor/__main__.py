@@ -13,6 +13,9 @@ from acceptor.app import Acceptor, Places
 from acceptor.log import LEVELS, Log
 from acceptor.loop import Loop
 
+GRACE = 1.5
+"""Seconds that pages under way get at the end; the front gives its own 1 s."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Accept connections until SIGTERM or SIGINT; 2 when the port is taken."""
@@ -37,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     log.write("info", "acceptor started", port=listener.getsockname()[1])
     gc.freeze()
     loop.run()
-    acceptor.close()
+    acceptor.finish(GRACE)
     return 0
 
 

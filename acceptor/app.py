@@ -68,6 +68,13 @@ class Acceptor:
         self._returns.close()
         self._handover.close()
 
+    def finish(self, seconds: float) -> None:
+        """Accept no more, and let what is under way end by itself, for so long."""
+        self.close()
+        deadline = time.monotonic() + seconds
+        while len(self._clients) and time.monotonic() < deadline:
+            self._loop.run_once(0.1)
+
     # --- accepting ---------------------------------------------------------------------------------------------------
 
     def _accept(self) -> None:

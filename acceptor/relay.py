@@ -44,13 +44,17 @@ class Way:
             self.write()
 
     def write(self) -> None:
-        """Write what the target takes of what is kept. Raises OSError."""
-        with contextlib.suppress(BlockingIOError):
+        """Write what the target takes of what is kept; one that takes no more may still have said something."""
+        try:
             while self.kept:
                 self.kept = self.kept[self.target.send(self.kept) :]
-        if self.ended and not self.kept and not self.shut:
-            self.shut = True
-            self.target.shutdown(socket.SHUT_WR)
+            if self.ended and not self.shut:
+                self.shut = True
+                self.target.shutdown(socket.SHUT_WR)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.kept, self.ended, self.shut = b"", True, True
 
 
 class Relay:

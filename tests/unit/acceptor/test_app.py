@@ -75,8 +75,8 @@ def place() -> Iterator[Place]:
         finally:
             for sock in made.sockets:
                 sock.close()
-            made.acceptor.close()
-            until(made.loop, lambda: made.open == 0)
+            made.acceptor.finish(5)
+            assert made.open == 0
             made.loop.close()
             assert not Path(made.places.own).exists()
 
@@ -192,6 +192,20 @@ def test_one_too_many_is_told_so(place: Place) -> None:
     assert b"CONNECTIONS_LIMIT" in got(place.loop, place.client(b"GET /hub/"), lambda _: False)
     passed.send(b"still there")
     assert place.read(page, b"there") == b"still there"
+
+
+def test_what_is_under_way_at_the_end_is_finished(place: Place) -> None:
+    """As far as the front does so in time; nobody new is accepted."""
+    front = place.at(place.places.front)
+    page = place.client(b"GET /hub/")
+    passed = place.accepted(front)
+    passed.send(b"the end")
+    passed.close()
+    page.shutdown(socket.SHUT_WR)
+    place.acceptor.finish(5)
+    assert place.open == 0
+    page.setblocking(True)
+    assert page.recv(100) == b"the end"
 
 
 def test_a_taken_port_is_told(capsys: pytest.CaptureFixture[str], place: Place) -> None:
