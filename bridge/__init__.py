@@ -1,1 +1,1 @@
-"""The protocol between the hub's processes: messages, codec, client, server. Knows neither FastMCP nor YAMCP."""
+"""The protocol between the hub's processes: messages, codec, client, server. Independent of FastMCP and YAMCP."""

@@ -1,4 +1,4 @@
-"""The asking end of the bridge: requests with deadlines over a connection that mends itself, and events."""
+"""The client of the bridge: requests with deadlines over a connection that reconnects, and a subscriber for events."""
 
 from __future__ import annotations
 
@@ -26,36 +26,38 @@ log = logging.getLogger(__name__)
 A = TypeVar("A", bound=Model)
 
 MAX_PENDING = 512
+"""Unanswered requests per client."""
 GREETING_TIMEOUT = 5.0
+"""Seconds to wait for the answer to a ping, before the next one is sent."""
 TOPICS: tuple[str, ...] = tuple(
     topic for topic in get_args(Event.model_fields["topic"].annotation) if topic not in ("desired", "joined")
 )
-"""Of the sidecar's events, all."""
+"""All topics of the sidecar's events."""
 
 
 @dataclass(eq=False, slots=True)
 class _Pending:
-    """A request without an answer yet."""
+    """A request that is not answered yet."""
 
     body: Request[Any]
     timeout: float
     answer: asyncio.Future[Envelope]
     id: str = ""
     data: bytes = b""
-    """Encoded only when its turn comes, so that those who wait cost little."""
+    """Empty until the request gets a slot, so that waiting requests take little memory."""
     out: bool = False
-    """It was sent on the present connection, and the server is not done with it."""
+    """It was sent over the current connection, and the server has not answered."""
     sent: bool = False
-    """It was, at least once: the server may have carried it out."""
+    """It was sent at least once, so the server may have executed it."""
 
 
 class BridgeClient:
-    """Asks the server at an address; an async context manager.
+    """Sends requests to the server at an address. An async context manager.
 
-    Requests leave in the order in which they were made, at most `max_pending` unanswered at a time (further ones wait,
-    within their deadline). While the server is away they wait too, and what was sent when it went away is sent again if
-    that does no harm (see `Request.repeatable`), or else fails. Each connection begins with a ping, so that
-    `peer_session` tells who is there; `on_peer` is called with the session of each new run of the server.
+    Requests are sent in order, at most `max_pending` at a time; further ones wait, within their deadlines, as do all
+    while there is no connection. When the connection ends, requests without an answer are sent again if they are
+    repeatable (`Request.repeatable`), and fail otherwise. Each connection begins with a ping, to learn the server's
+    session (`peer_session`); `on_peer` is called with the session of each new run of the server.
     """
 
     def __init__(
@@ -100,14 +102,15 @@ class BridgeClient:
     # --- requests --------------------------------------------------------------------------------------------------
 
     async def request(self, body: Request[A], timeout: float = 5.0) -> A:
-        """Ask, and wait for the answer for at most `timeout` seconds.
+        """Send a request, and wait for its answer for at most `timeout` seconds.
 
         Raises:
-            RemoteError: the server answered with an error; it carries that error's code.
-            PeerUnavailable: no answer in time, or the connection ended and the kind is not repeatable; `data["sent"]`
-                tells whether the request had been sent, so that the server may have carried it out.
-            UnknownKind, BadMessage: the server does not know the kind, or what came as its answer does not fit.
-            VersionMismatch: the server is of another version.
+            RemoteError: the server answered with an error, whose code it carries.
+            PeerUnavailable: no answer in time, or the connection ended and the kind is not repeatable. If
+                `data["sent"]` is true, the server may have executed the request.
+            UnknownKind: the server does not serve this kind.
+            BadMessage: the answer is malformed, or does not match the kind.
+            VersionMismatch: the server uses another version of the protocol.
         """
         pending = _Pending(body, timeout, _future())
         self._waiting.append(pending)
@@ -131,7 +134,7 @@ class BridgeClient:
         )
 
     def _admit(self) -> None:
-        """Take requests that wait, in order, while there are slots, and send them."""
+        """Give free slots to waiting requests, in order, and send them."""
         while self._waiting and len(self._pending) < self._max_pending:
             pending = self._waiting.popleft()
             if not pending.answer.done():
@@ -150,14 +153,14 @@ class BridgeClient:
         self._unsent.append(pending)
 
     def _forget(self, pending: _Pending) -> None:
-        """Free the slot of a request. Once sent, it keeps it until the server is done with it, whoever gave up."""
+        """Free the slot of a request. A sent request keeps it until it is answered, even if the caller gave up."""
         if self._pending.pop(pending.id, None):
             self._admit()
         elif not pending.id and pending in self._waiting:
             self._waiting.remove(pending)
 
     def _flush(self) -> None:
-        """Send what waits, in order, for as long as the connection takes it."""
+        """Send unsent requests, in order, until the connection accepts no more."""
         while self._unsent:
             first = self._unsent[0]
             if not first.answer.done():
@@ -173,7 +176,7 @@ class BridgeClient:
                     PeerUnavailable(f"{self.address} did not answer: {reason}.", data={"sent": pending.sent})
                 )
 
-    # --- what the connection reports ---------------------------------------------------------------------------------
+    # --- the connection's events (transport.Link) --------------------------------------------------------------------
 
     def up(self) -> None:
         self._flush()
@@ -206,7 +209,7 @@ class BridgeClient:
             self._flush()
 
     def _broken(self, error: HubError) -> None:
-        """A message that cannot be read fails the request that it answers, where that much can be told."""
+        """Fail the request that a malformed message answers, if its id could be read."""
         if pending := self._pending.get(str(error.data.get("id"))):
             self._forget(pending)
             if not pending.answer.done():
@@ -214,10 +217,10 @@ class BridgeClient:
         else:
             log.warning("unreadable message", extra={"address": self.address, "code": error.code, "why": error.message})
 
-    # --- who is there ------------------------------------------------------------------------------------------------
+    # --- the server's session ----------------------------------------------------------------------------------------
 
     async def peer(self, other_than: str | None = None) -> str:
-        """Wait until a run of the server other than `other_than` is met; returns its session."""
+        """Wait until the server's session is known and not `other_than`; returns it."""
         while self.peer_session is None or self.peer_session == other_than:
             await self._peer_changed.wait()
         return self.peer_session
@@ -232,7 +235,7 @@ class BridgeClient:
             self._on_peer(session)
 
     async def _greet(self) -> None:
-        """Ping until answered, to learn who is there."""
+        """Ping the server until it answers, to learn its session."""
         while True:
             try:
                 await self.request(Ping(), timeout=GREETING_TIMEOUT)
@@ -244,10 +247,10 @@ class BridgeClient:
 
 
 class Subscriber:
-    """The events published at an address: an async context manager, and an async iterator of `Event`.
+    """Receives the events published at an address. An async context manager and async iterator of `Event`.
 
-    The first event of each connection is `joined` (subject: the publisher's session): ask for status then, as what was
-    published before is not repeated. From then on nothing is missed, unless the subscriber is 10,000 events behind.
+    The first event of each connection is `joined`, whose subject is the publisher's session. Request the status then,
+    as earlier events are not repeated. From then on no event is lost unless the subscriber falls behind by 10,000.
     """
 
     def __init__(self, address: str, topics: Iterable[str] = TOPICS, *, transport: Transport = ZMQ) -> None:

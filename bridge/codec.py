@@ -1,4 +1,4 @@
-"""Messages to bytes and back: one envelope, as UTF-8 JSON. docs/protocol.md is the authority."""
+"""Encodes and decodes messages of the bridge: an envelope as JSON in UTF-8. Specification: docs/protocol.md."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bridge.errors import BadMessage, MessageTooLarge, VersionMismatch
 
 PROTOCOL_VERSION = 1
 MAX_BYTES = 16 * 1024 * 1024
-"""Largest message, in bytes as sent."""
+"""Bytes of the largest message."""
 
 
 class Envelope(BaseModel):
-    """One message. `session` names the run of the process that sent it; an answer repeats the `id` of its request."""
+    """A message. `session` identifies the sender's process run; an answer has the `id` of its request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -29,16 +29,16 @@ class Envelope(BaseModel):
 
 
 def new_session() -> str:
-    """A name for this run of a process, unlike that of any other run."""
+    """A random id for this run of a process."""
     return secrets.token_hex(8)
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The bytes of a message.
+    """Encode a message.
 
     Raises:
-        BadMessage: the body holds what JSON cannot (a lone surrogate, an integer over 64 bits).
-        MessageTooLarge: more than `MAX_BYTES`.
+        BadMessage: the body has a value that JSON cannot represent (a lone surrogate, an integer over 64 bits).
+        MessageTooLarge: the message has more than MAX_BYTES.
     """
     fields = {
         "version": envelope.version,
@@ -55,12 +55,12 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def decode(data: bytes) -> Envelope:
-    """The message in these bytes; an error that knows the message's id has it in `data["id"]`.
+    """Decode a message. Errors have its id in `data["id"]`, if that could be read.
 
     Raises:
-        BadMessage: not JSON, or not an envelope.
-        MessageTooLarge: more than `MAX_BYTES`.
-        VersionMismatch: of another version of the protocol.
+        BadMessage: the data is not JSON, or not an envelope.
+        MessageTooLarge: the data has more than MAX_BYTES.
+        VersionMismatch: the message has another version of the protocol.
     """
     try:
         fields = orjson.loads(_within_limit(data))
@@ -81,10 +81,10 @@ def decode(data: bytes) -> Envelope:
 
 
 def to_body(model: BaseModel) -> dict[str, Any]:
-    """A model as the body of a message.
+    """Convert a model to the body of a message.
 
     Raises:
-        BadMessage: it holds what JSON cannot.
+        BadMessage: it has a value that JSON cannot represent.
     """
     try:
         return model.model_dump(mode="json")
@@ -93,7 +93,7 @@ def to_body(model: BaseModel) -> dict[str, Any]:
 
 
 def explain(error: ValidationError) -> str:
-    """What a validation found, one field after the other, without the values: they may be secret."""
+    """Describe a validation error, field by field, without values, which may be secret."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}" for item in found[:5])
 

@@ -1,4 +1,4 @@
-"""Deadlines of many requests with one timer: a burst of 10,000 must not make as many timers."""
+"""Many deadlines with a single timer of the event loop, so that 10,000 requests need not have a timer each."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 SLACK = 64
-"""How many dropped ones are kept in any case, so that few are not sorted again and again."""
+"""Dropped entries that are always tolerated, so that a small heap is not rebuilt all the time."""
 
 
 Deadline = list[Any]
-"""When it is, by the loop's clock; its number; and the item that may be late, None once it was or was dropped.
+"""An entry of the heap: time by the loop's clock, sequence number, and the item; None once it expired or was dropped.
 
-A list, as entries of a heap that are taken back are in Python's documentation of `heapq`: each request makes one.
+It is a mutable list so that it can be marked as dropped, as the documentation of `heapq` suggests (Priority Queue
+Implementation Notes).
 """
 
 
 class Deadlines(Generic[T]):
-    """Calls `late(item)` when an item's time is up, unless it was dropped before."""
+    """Calls `late(item)` when the deadline of an item expires, unless it was dropped before."""
 
     def __init__(self, late: Callable[[T], None]) -> None:
         self._late = late
@@ -33,7 +34,7 @@ class Deadlines(Generic[T]):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def add(self, item: T, seconds: float) -> Deadline:
-        """Let an item be late after so many seconds."""
+        """Add an item whose deadline expires in `seconds`."""
         loop = self._loop = self._loop or asyncio.get_running_loop()
         deadline = [loop.time() + seconds, next(self._order), item]
         heapq.heappush(self._heap, deadline)
@@ -42,7 +43,7 @@ class Deadlines(Generic[T]):
         return deadline
 
     def drop(self, deadline: Deadline) -> None:
-        """The item is done, in time or not."""
+        """Drop a deadline; no effect if it has expired."""
         if deadline[2] is None:
             return
         deadline[2] = None
@@ -53,7 +54,7 @@ class Deadlines(Generic[T]):
             self._dropped = 0
 
     def close(self) -> None:
-        """Nothing is late any more."""
+        """Drop all deadlines."""
         self._heap.clear()
         if self._timer is not None:
             self._timer.cancel()

@@ -1,7 +1,7 @@
-"""The root of the hub's error tree, and the errors of the bridge itself.
+"""The base class of the hub's errors, and the errors of the bridge.
 
-Every error a person can meet has a stable code (documented in docs/errors.md, checked by a test), a message that says
-what happened to what and why, and a hint that says what to do. It crosses a process boundary as `ErrorBody`.
+Every error shown to a user has a stable code (documented in docs/errors.md, checked by a test), a message that says
+what happened to what and why, and a hint that says what to do. Between processes it is sent as `ErrorBody`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ErrorBody(BaseModel):
-    """An error on the wire: body of a message of kind `error`, and `reason` in a status."""
+    """An error in messages: the body of a message of kind `error`, and `reason` in a status."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,7 +24,7 @@ class ErrorBody(BaseModel):
 
 
 class HubError(Exception):
-    """Something a person has to know of. Subclasses set `code` and usually `hint`."""
+    """An error to be shown to a user. Subclasses set `code` and usually `hint`."""
 
     code: ClassVar[str] = "HUB_INTERNAL"
     hint: ClassVar[str] = "Look for this time in the hub's log (hubctl logs); it names the cause."
@@ -36,7 +36,7 @@ class HubError(Exception):
         self.data = data or {}
 
     def body(self, redact: Callable[[str], str] = str) -> ErrorBody:
-        """This error as it crosses a process boundary; `redact` masks secrets in its message."""
+        """The error as a message body; `redact` masks secrets in its message."""
         return ErrorBody(code=self.code, message=redact(self.message), hint=self.advice, data=self.data)
 
 

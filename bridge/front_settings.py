@@ -1,7 +1,7 @@
-"""The front's settings: what `hubctl run` hands it, as one JSON value in an environment variable.
+"""The front's settings, which `hubctl run` passes to it as one JSON value in an environment variable.
 
-The front parses no HUB_* itself: `bridge.settings` alone decides what a setting means, and what it is by default.
-`python -m bridge.front_settings` writes the value for the settings in force, for a front that is started by itself.
+The front does not parse HUB_* variables itself: their meaning and defaults are defined in `bridge.settings` only.
+`python -m bridge.front_settings` prints the value for the current settings, to start a front without `hubctl run`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bridge.models import Model
 from bridge.settings import Settings, listed, load
 
 VARIABLE = "YAMCP_HUB_FRONT_SETTINGS"
-"""The environment variable that has the value."""
+"""The name of the environment variable."""
 
 
 class _Camel(Model):
@@ -27,14 +27,14 @@ class _Camel(Model):
 
 
 class TlsFiles(_Camel):
-    """Paths of PEM files."""
+    """Paths of the PEM files of certificate and key."""
 
     cert: str
     key: str
 
 
 class BridgeAddresses(_Camel):
-    """Where the adapter and the sidecar serve the bridge."""
+    """The addresses at which the adapter and the sidecar serve the bridge."""
 
     desired: str
     actual: str
@@ -43,7 +43,7 @@ class BridgeAddresses(_Camel):
 
 
 class FrontSettings(_Camel):
-    """Sizes in bytes, times in seconds, URLs without a slash at the end, paths absolute. No secret is among them."""
+    """The settings. Sizes in bytes, times in seconds, URLs without trailing slash, absolute paths. No secrets."""
 
     host: str
     """An address without brackets, or localhost."""
@@ -63,9 +63,9 @@ class FrontSettings(_Camel):
     sidecar_url: str
     addresses: BridgeAddresses
     protected: bool
-    """Everything but /healthz and the login page wants a token; the sidecar listens on its socket, not its port."""
+    """All routes but /healthz and the login page require a token; the sidecar listens on its socket, not its port."""
     token_hash: str | None
-    """That of HUB_TOKEN, which itself is not told; with one, no file of a token counts."""
+    """The hash of HUB_TOKEN; if it is set, the token file is ignored."""
     token_file: str
     keys_file: str
     cookie_key_file: str
@@ -76,11 +76,11 @@ class FrontSettings(_Camel):
     yamcp_ui_socket: str
     tls: TlsFiles | None
     trusted_proxies: tuple[str, ...]
-    """Networks with the length of their prefix: `10.0.0.0/8`."""
+    """Networks in CIDR notation: `10.0.0.0/8`."""
 
     @classmethod
     def of(cls, settings: Settings, *, behind_acceptor: bool = False) -> Self:
-        """What the front has to know of these settings; `behind_acceptor`: another process has the public port."""
+        """The front's part of the settings; `behind_acceptor`: another process has the public port."""
         tls = TlsFiles(cert=str(settings.tls_cert), key=str(settings.tls_key)) if settings.tls_cert else None
         given = settings.token.get_secret_value() if settings.token else None
         return cls(
@@ -118,12 +118,12 @@ class FrontSettings(_Camel):
         )
 
     def value(self) -> str:
-        """What the environment variable holds."""
+        """The value of the environment variable."""
         return self.model_dump_json(by_alias=True)
 
 
 def main() -> int:
-    """Write the value of the settings in force, or on stderr which of them cannot be used (exit status 2)."""
+    """Print the value for the current settings; if one is invalid, an error on stderr (exit status 2)."""
     try:
         value = FrontSettings.of(load()).value()
     except SettingInvalid as error:

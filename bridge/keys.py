@@ -1,6 +1,6 @@
-"""Who may use a protected hub: its token, the front's own key, and the named keys of keys.json.
+"""Authentication of a protected hub: its token, the front's own key, and the named keys of keys.json.
 
-`front/server/access/keys.mjs` does the same in Node; `bridge/vectors/keys.json` holds for both.
+`front/server/access/keys.mjs` implements the same in Node; `bridge/vectors/keys.json` tests both.
 """
 
 from __future__ import annotations
@@ -22,43 +22,44 @@ from bridge.settings import TOKEN, Settings
 
 log = logging.getLogger(__name__)
 
-LOOK = 0.5
-"""Seconds between two looks at the files, however many requests come: what is asked shows in no file's access."""
-SOON = 0.02
-"""Seconds between two looks for keys that nobody knows yet."""
-LARGEST = 1 << 20
-"""Bytes of a file that are read."""
+POLL_SECONDS = 0.5
+"""Seconds between two checks of the files for changes, independent of the requests, so that file access does not show
+which keys are tried."""
+UNKNOWN_KEY_POLL_SECONDS = 0.02
+"""The same when a request has an unknown key, which may just have been added."""
+MAX_FILE_SIZE = 1 << 20
+"""Bytes of the largest file that is read."""
 ADMIN, FRONT = "admin", "front"
-"""Ids of the two that are no named keys."""
-HASHED = "sha256:"
-"""What a token's file begins with that holds the hash of the token (in hexadecimal), not the token."""
+"""Ids of the principals of the hub's token and of the front's key."""
+HASH_PREFIX = "sha256:"
+"""Prefix of the content of a token file that has the token's hash (hexadecimal) instead of the token."""
 KEY_ID = re.compile(r"k[0-9a-f]{7}")
 _KEY = re.compile(rf"yh_({KEY_ID.pattern})_[A-Za-z0-9_-]{{43}}")
 _HASH = re.compile(r"[0-9a-f]{64}")
-_NOBODY = sha256(secrets.token_bytes()).hexdigest()
-"""What is compared with where there is nothing to compare with."""
+_NO_HASH = sha256(secrets.token_bytes()).hexdigest()
+"""Compared with where there is no hash, so that a check always takes the same time."""
 
 Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Whose request it is. `workspaces`: the names of those that it may use, or none for all."""
+    """The owner of a request. `workspaces`: the names of the workspaces that it may use; None for all."""
 
     id: str
     name: str
     workspaces: frozenset[str] | None = None
     admin: bool = False
     mark: str = field(default="", repr=False, compare=False)
-    """The hash that its token had: another token of the same id is another key."""
+    """The hash of its token, to detect that the key with this id has a new token."""
 
     def may_use(self, workspace: str) -> bool:
-        """Whether it may use the workspace of that name."""
+        """Whether the principal may use the workspace of that name."""
         return self.workspaces is None or workspace in self.workspaces
 
 
 class StoredKey(BaseModel):
-    """A named key as keys.json has it."""
+    """A named key in keys.json."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -78,18 +79,18 @@ class StoredKey(BaseModel):
         return self
 
     def principal(self) -> Principal:
-        """Whose requests come with this key."""
+        """The principal of this key."""
         allowed = None if self.workspaces is None else frozenset(self.workspaces)
         return Principal(self.id, self.name, allowed, self.admin, self.hash)
 
 
 def _whole(value: object) -> object:
-    """1 for 1.0: JSON does not tell them apart."""
+    """Convert 1.0 to 1: JSON does not distinguish them."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class KeysFile(BaseModel):
-    """keys.json. It is right as a whole, or nobody in it is let in."""
+    """The content of keys.json. If any part is invalid, none of its keys is accepted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -105,7 +106,7 @@ class KeysFile(BaseModel):
 
 
 def parse_keys(raw: bytes) -> KeysFile:
-    """The content of keys.json. Raises ValueError, with a message that quotes no value."""
+    """Parse keys.json. Raises ValueError, whose message contains no values of the file."""
     try:
         return KeysFile.model_validate_json(raw)
     except ValidationError as error:
@@ -115,32 +116,32 @@ def parse_keys(raw: bytes) -> KeysFile:
 
 
 def new_token(key: str) -> str:
-    """A token for the named key of that id."""
+    """Generate a token for the named key with that id."""
     return f"yh_{key}_{secrets.token_urlsafe(32)}"
 
 
 def key_id(token: str) -> str | None:
-    """The id of the named key whose token this could be; none: it has not the form of one."""
+    """The id of a named key in its token; None if the token does not have that form."""
     found = _KEY.fullmatch(token)
     return found[1] if found else None
 
 
 def token_hash(token: str) -> str:
-    """What is stored of a token: it has 256 random bits, or is the hub's own, so that no salt is needed."""
+    """The hash under which a token is stored. It is not salted, as tokens have 256 random bits or are the hub's own."""
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def hash_in(text: str) -> str | None:
-    """The hash that a token's file says, white space around it aside; none where it says nothing that can be used."""
+    """The hash in the content of a token file, which has a token or its hash; None if it has neither."""
     text = text.strip(" \t\r\n")
-    if text.startswith(HASHED):
-        said = text.removeprefix(HASHED)
-        return said if _HASH.fullmatch(said) else None
+    if text.startswith(HASH_PREFIX):
+        stated = text.removeprefix(HASH_PREFIX)
+        return stated if _HASH.fullmatch(stated) else None
     return token_hash(text) if TOKEN.fullmatch(text) else None
 
 
 class Keyring:
-    """Everybody who is let in. Files are looked at again at most every `LOOK` seconds, and read when they changed."""
+    """All valid keys. The files are checked every POLL_SECONDS when requests arrive, and read when they changed."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -152,9 +153,9 @@ class Keyring:
         self._hashes: dict[str, str | None] = {ADMIN: self._given, FRONT: None}
         self._named: dict[str, StoredKey] = {}
         self.error: str = ""
-        """Why no named key is let in; empty when all are."""
+        """Why keys.json is invalid, so that no named key is accepted; empty if it is valid."""
         self.version = 0
-        """Another number after each change."""
+        """Incremented after each change of a file."""
         self.refresh()
 
     @property
@@ -163,33 +164,33 @@ class Keyring:
         return bool(self._named)
 
     def check(self, token: str) -> Principal | None:
-        """Whose token this is; none: nobody's. Takes as long for one as for another."""
-        self._look()
+        """The principal of a token; None if it is invalid. Takes the same time for every token."""
+        self._poll()
         said, name = token_hash(token), key_id(token) or ""
-        if name and name not in self._named and self._clock() - self._looked >= SOON:
-            self.refresh()  # it may have been made a moment ago
+        if name and name not in self._named and self._clock() - self._looked >= UNKNOWN_KEY_POLL_SECONDS:
+            self.refresh()  # the key may have been added a moment ago
         named = self._named.get(name)
         found = [
-            (hmac.compare_digest(self._hashes[ADMIN] or _NOBODY, said), Principal(ADMIN, ADMIN, None, True, said)),
-            (hmac.compare_digest(self._hashes[FRONT] or _NOBODY, said), Principal(FRONT, FRONT, None, True, said)),
-            (hmac.compare_digest(named.hash if named else _NOBODY, said), named.principal() if named else None),
+            (hmac.compare_digest(self._hashes[ADMIN] or _NO_HASH, said), Principal(ADMIN, ADMIN, None, True, said)),
+            (hmac.compare_digest(self._hashes[FRONT] or _NO_HASH, said), Principal(FRONT, FRONT, None, True, said)),
+            (hmac.compare_digest(named.hash if named else _NO_HASH, said), named.principal() if named else None),
         ]
         return next((principal for matches, principal in found if matches), None)
 
     def current(self, principal: Principal) -> Principal | None:
-        """The principal as it is now (its workspaces may be others); none: its token is not valid any more."""
-        self._look()
+        """The current state of a principal, whose workspaces may have changed; None if its token is no longer valid."""
+        self._poll()
         if principal.id in self._hashes:
             return principal if self._hashes[principal.id] == principal.mark else None
         named = self._named.get(principal.id)
         return named.principal() if named and named.hash == principal.mark else None
 
-    def _look(self) -> None:
-        if self._clock() - self._looked >= LOOK:
+    def _poll(self) -> None:
+        if self._clock() - self._looked >= POLL_SECONDS:
             self.refresh()
 
     def refresh(self) -> None:
-        """Look at the files now, and read those that changed."""
+        """Check the files now, and read those that changed."""
         self._looked = self._clock()
         for name, path in self._files.items():
             if path is None:
@@ -231,10 +232,10 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _read(path: Path) -> bytes | None:
-    """A file's bytes; none where there is none, or it cannot be read."""
+    """The content of a file; None if it is missing or unreadable, empty if it is too large."""
     try:
         with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
+            raw = file.read(MAX_FILE_SIZE + 1)
     except OSError:
         return None
-    return raw if len(raw) <= LARGEST else b""
+    return raw if len(raw) <= MAX_FILE_SIZE else b""

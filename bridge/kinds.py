@@ -1,4 +1,4 @@
-"""What messages make of kinds: the names of answers, errors and events, and the bodies that fit."""
+"""The kinds of messages: names of answers, errors and events, and validation of bodies."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ ERROR = "error"
 EVENT = "event"
 OK = ".ok"
 JOIN = b"~"
-"""A subscription that begins so is answered, to that topic alone, by the event `joined`; it sorts after all topics."""
+"""Prefix of a topic that a subscriber adds to learn when it is connected: the publisher sends `joined` to that topic.
+It sorts after all other topics, so their subscriptions have arrived before."""
 
 
 def kind_of(name: str) -> type[Request[Any]]:
-    """The kind of that name.
+    """Look up a kind of request by its name.
 
     Raises:
-        UnknownKind: there is none.
+        UnknownKind: there is no such kind.
     """
     try:
         return KINDS[name]
@@ -33,20 +34,20 @@ def kind_of(name: str) -> type[Request[Any]]:
 
 
 def request_body(kind: type[Request[A]], body: dict[str, Any]) -> Request[A]:
-    """The validated body of a request.
+    """Validate the body of a request.
 
     Raises:
-        BadMessage: it does not fit the kind (InvalidSnapshot for `apply`).
+        BadMessage: it is invalid for this kind (InvalidSnapshot for `apply`).
     """
     return _validated(kind, body, kind.kind, kind.invalid)
 
 
 def answer_body(request: type[Request[A]], envelope: Envelope) -> A:
-    """The validated body of the answer to a request of that kind.
+    """Validate the body of the answer to a request of that kind.
 
     Raises:
         RemoteError: the answer is an error.
-        BadMessage: it is not an answer to this kind, or its body does not fit.
+        BadMessage: it is the answer to another kind, or its body is invalid.
     """
     if envelope.kind == ERROR:
         raise RemoteError(_validated(ErrorBody, envelope.body, ERROR, BadMessage))

@@ -1,4 +1,4 @@
-"""JSON logs: one line an event, with the fields that `extra` gave, after the secrets filter."""
+"""JSON logging: one line per record, with the fields of `extra`, and secrets masked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class JsonFormatter(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record's line, secrets masked; made once, however many handlers ask this formatter for it."""
+        """The record's line with secrets masked. It is cached in the record, as several handlers may format it."""
         made: tuple[JsonFormatter, str] | None = getattr(record, _LINE, None)
         if made is None or made[0] is not self:
             made = self, self._line(record)
@@ -40,7 +40,7 @@ class JsonFormatter(logging.Formatter):
         return self._redact(line)
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        """The record as it will be written, before redaction."""
+        """The fields of the record's line, before masking."""
         fields: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

@@ -1,4 +1,4 @@
-"""The bridge in one process's memory, for tests: the same servers and clients, the same bytes, no sockets."""
+"""An in-memory transport for tests: the same servers, clients and bytes as over ZeroMQ, without sockets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge.transport import Link
 
 
 class MemoryDealer:
-    """A client's end in memory."""
+    """The client side of a connection."""
 
     def __init__(self, bridge: MemoryBridge, address: str, name: bytes) -> None:
         self._bridge = bridge
@@ -43,7 +43,7 @@ class MemoryDealer:
 
 
 class MemoryRouter:
-    """A server's end in memory."""
+    """The server side of connections."""
 
     def __init__(self) -> None:
         self.inbox: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
@@ -64,7 +64,7 @@ class MemoryRouter:
 
 
 class MemoryListener:
-    """A subscriber's end in memory."""
+    """The subscriber side."""
 
     def __init__(self, topics: tuple[bytes, ...]) -> None:
         self.topics = topics
@@ -75,7 +75,7 @@ class MemoryListener:
 
 
 class MemoryFanout:
-    """A publisher's end in memory."""
+    """The publisher side."""
 
     def __init__(self, listeners: list[MemoryListener]) -> None:
         self._listeners = listeners
@@ -97,9 +97,9 @@ class MemoryFanout:
 
 
 class MemoryBridge:
-    """A transport within one event loop. Each instance is a world of its own; addresses are any text.
+    """A transport within one event loop. Instances are isolated from each other; an address can be any string.
 
-    Give the same instance as `transport` to BridgeServer, BridgeClient, Publisher and Subscriber.
+    Pass the same instance as `transport` to BridgeServer, BridgeClient, EventPublisher and Subscriber.
     """
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class MemoryBridge:
             router.close()
 
     async def bound(self, address: str) -> MemoryRouter:
-        """The router at an address, as soon as there is one."""
+        """Wait for a router at an address; returns it."""
         while address not in self._routers:
             await self._changed.wait()
         return self._routers[address]

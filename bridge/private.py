@@ -1,4 +1,4 @@
-"""Files and directories for the hub's user alone, from their first byte on, whatever the umask is."""
+"""Creates files and directories that only the hub's user can access, from the start and whatever the umask is."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ PRIVATE_DIRECTORY = 0o700
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory with mode 0700, and those above it that are missing; one that is there stays as it is.
+    """Create a directory and its missing parents with mode 0700; an existing one is not changed.
 
-    Raises OSError, FileExistsError among them where something else is in its place.
+    Raises:
+        OSError: it cannot be created; FileExistsError if the path is not a directory.
     """
     missing = []
     for each in (path, *path.parents):
@@ -26,14 +27,14 @@ def make_directory(path: Path) -> None:
             each.mkdir(PRIVATE_DIRECTORY)
             each.chmod(PRIVATE_DIRECTORY)  # the umask may have taken more
         except FileExistsError:
-            if not each.is_dir():  # else somebody else made it meanwhile
+            if not each.is_dir():  # else another process created it meanwhile
                 raise
 
 
 def write_file(path: Path, content: bytes, sync: bool = True) -> None:
-    """Replace a file in one step with one of mode 0600, so that no reader ever sees half of it.
+    """Replace a file atomically by one of mode 0600; symbolic links are followed.
 
-    `sync`: and that it survives a power cut. A link is followed: what it points at is replaced. Raises OSError.
+    `sync`: write it to disk (fsync), so that it survives a power failure. Raises OSError.
     """
     path = path.resolve()
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # of mode 0600 at most

@@ -1,4 +1,4 @@
-"""The runtime directory: where the sockets are, and nobody else's."""
+"""The runtime directory, which has the sockets, and the claim of a socket's path."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bridge.settings import UNIX_PATH_LIMIT
 
 
 def prepare_runtime_dir(directory: Path) -> Path:
-    """Make the directory (mode 0700) unless it is there; parents too.
+    """Create the directory (mode 0700) and its parents, if missing; returns it.
 
     Raises:
-        RuntimeDirUnsafe: it cannot be made, is no directory, belongs to another user, or is open to others.
+        RuntimeDirUnsafe: it cannot be created, is not a directory, belongs to another user, or is accessible to others.
     """
     try:
         make_directory(directory)
@@ -35,10 +35,10 @@ def prepare_runtime_dir(directory: Path) -> Path:
 
 
 def socket_path(address: str) -> Path:
-    """The file of an `ipc://` address.
+    """The path of an `ipc://` address.
 
     Raises:
-        AddressInvalid: not an ipc address, not absolute, or longer than a Unix socket's path may be.
+        AddressInvalid: it is not an ipc address, not absolute, or too long for the path of a Unix socket.
     """
     scheme, _, path = address.partition("://")
     if scheme == "tcp":
@@ -51,11 +51,11 @@ def socket_path(address: str) -> Path:
 
 
 def claim_socket(path: Path) -> None:
-    """Remove the socket file that a dead process left, in a directory that is fit for it.
+    """Prepare the directory of a socket, and remove a socket file that a dead process left.
 
     Raises:
         RuntimeDirUnsafe: as `prepare_runtime_dir`.
-        AddressTaken: a process listens there, or the file is no socket.
+        AddressTaken: another process listens on it, or the file is not a socket.
     """
     prepare_runtime_dir(path.parent)
     try:
@@ -77,6 +77,6 @@ def is_served(path: Path) -> bool:
             probe.connect(str(path))
         except (ConnectionRefusedError, FileNotFoundError):
             return False
-        except BlockingIOError:  # its backlog is full: somebody listens, and does not keep up
+        except BlockingIOError:  # its backlog is full: a process listens but does not keep up
             pass
     return True

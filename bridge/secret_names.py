@@ -1,4 +1,7 @@
-"""Which names tell that their value is a secret. The front has the same from the same file, `masking.json` (pure)."""
+"""Decides by the names of variables, headers and flags whether their values are secrets. Pure.
+
+The rules are in `masking.json`, which the front uses too (bridge/node/secret_names.mjs).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 import orjson
 
 SHORTEST = 6
-"""Characters of the shortest value that is taken for a secret, but under names that can mean nothing else."""
+"""Minimum length of a secret, except under names that clearly indicate one."""
 
 _RULES = orjson.loads(Path(__file__).with_name("masking.json").read_bytes())
 _WORDS: tuple[str, ...] = tuple(_RULES["words"])
@@ -30,7 +33,7 @@ _SEPARATED = re.compile(r"[-_.~]")
 
 @lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
-    """Whether a variable, header, parameter or flag of this name is taken to hold a secret, rather than its place."""
+    """Whether a variable, header, parameter or flag of this name has a secret value (and not, say, a secret's path)."""
     name = name.lower()
     if name.endswith(_OPEN_SUFFIXES):
         return False
@@ -38,30 +41,30 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether a value is long enough to be masked wherever it appears: 6 characters, or any number under a name such
-    as `DB_PASSWORD` (not `MAX_TOKENS`)."""
+    """Whether a value is masked wherever it appears: if it has SHORTEST characters, or any number of them under a name
+    such as `DB_PASSWORD` (but not `MAX_TOKENS`)."""
     return len(value) >= SHORTEST or _bare(name).endswith(_SHORT)
 
 
 @lru_cache(maxsize=1024)
 def is_secret_assignment(name: str) -> bool:
-    """Whether `name=value` or `"name": "value"` in free text is masked: names that can mean nothing else."""
+    """Whether `name=value` or `"name": "value"` in free text is masked: for names that clearly indicate a secret."""
     return _bare(name).endswith(_ASSIGNED)
 
 
 def is_open_word(value: str) -> bool:
-    """Whether it is a word that no secret is."""
+    """Whether a value is a common word and so not a secret."""
     return value.lower() in _OPEN_WORDS
 
 
 def is_open_variable(name: str) -> bool:
-    """Whether a variable or header of this name is known to hold no secret, such as LANG."""
+    """Whether a variable or header of this name never has a secret, such as LANG."""
     name = name.lower()
     return name in _OPEN_NAMES or name.startswith(_OPEN_PREFIXES) or name.endswith(_OPEN_SUFFIXES)
 
 
 def is_path_token(segment: str) -> bool:
-    """Whether a segment of a URL's path looks like a token: long, with letters and digits or of one piece."""
+    """Whether a segment of a URL's path looks like a token: long, and with letters and digits or without separators."""
     if len(segment) < _PATH_TOKEN_LENGTH or not _PATH_TOKEN.fullmatch(segment):
         return False
     mixed = any(char.isdigit() for char in segment) and any(char.isalpha() for char in segment)
@@ -69,10 +72,10 @@ def is_path_token(segment: str) -> bool:
 
 
 def split_userinfo(url: str) -> tuple[str, str, str]:
-    """Of what a URL has before its `@`: what may be shown, and what is secret (the password, or all where there is no
-    colon); and what follows the `@`.
+    """Split a URL into the user name, the secret part of its userinfo, and the rest after the `@`.
 
-    Also of a URL that no program would take, such as one with a `/` in its password: it may be logged all the same.
+    The secret part is the password, or all of the userinfo if it has no colon. Also handles invalid URLs, such as one
+    with a `/` in its password, as these may be logged too.
     """
     start = _BEFORE_AUTHORITY.match(url)
     rest = url[start.end() :] if start else url

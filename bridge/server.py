@@ -1,4 +1,4 @@
-"""The answering end of the bridge: validates requests, runs their handlers, and publishes events."""
+"""The server of the bridge: validates requests, runs their handlers and answers; and a publisher of events."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from bridge.transport import Fanout, Router, Transport
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Any], Awaitable[Model]]
-"""Gets the validated body; returns the kind's answer, or raises a HubError."""
+"""Called with the validated body; returns the kind's answer, or raises HubError."""
 Handlers = Mapping[type[Request[Any]], Handler]
-"""By the class of the body: `{SetServer: ...}`."""
+"""Handlers by the class of the body: `{SetServer: ...}`."""
 
 MAX_INFLIGHT = 1024
+"""Concurrent requests per server."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class _Request:
 class BridgeServer:
     """Serves one address of the bridge.
 
-    Requests are handled side by side, up to `max_inflight` (further ones are answered with Overloaded); those of one
-    queue (see `Request`) one after the other, in order of arrival. `ping` needs no handler.
+    Up to `max_inflight` requests are handled concurrently; further ones are answered with Overloaded. Requests of the
+    same queue (`Request.queue`) are handled one at a time, in order of arrival. `ping` needs no handler.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class BridgeServer:
         self._queues: dict[str, asyncio.Queue[_Request]] = {}
 
     async def serve(self, started: asyncio.Event | None = None) -> None:
-        """Bind, set `started`, and answer until cancelled.
+        """Bind, set `started`, and serve until cancelled.
 
         Raises:
             AddressInvalid, AddressTaken, RuntimeDirUnsafe: the address cannot be bound.
@@ -84,7 +85,7 @@ class BridgeServer:
                         tasks.create_task(self._handle(router, request))
 
     def _admit(self, router: Router, peer: bytes, data: bytes) -> _Request | None:
-        """The request in a message, counted as in flight; None when it was refused, and answered so."""
+        """Validate a request and count it as in flight; None if it was refused, which is answered here."""
         message_id = ""
         try:
             envelope = decode(data)
@@ -92,7 +93,7 @@ class BridgeServer:
             if envelope.kind not in self._handlers:
                 raise UnknownKind(f"This side does not serve {envelope.kind!r}.", data={"serves": self._serves()})
             if self._inflight >= self._max_inflight:
-                raise Overloaded(f"{self._inflight} requests are under way already.")
+                raise Overloaded(f"{self._inflight} requests are already in progress.")
             request = _Request(peer, envelope.id, request_body(KINDS[envelope.kind], envelope.body))
         except HubError as error:
             self._refuse(router, peer, message_id or str(error.data.get("id", "")), error)
@@ -105,7 +106,7 @@ class BridgeServer:
             await self._handle(router, await queue.get())
 
     async def _handle(self, router: Router, request: _Request) -> None:
-        """Run the handler of a request and answer; raises nothing but cancellation."""
+        """Run the handler of a request, and answer. Raises nothing but CancelledError."""
         name = request.body.kind
         try:
             answer = await self._handlers[name](request.body)
@@ -116,14 +117,16 @@ class BridgeServer:
             self._refuse(router, request.peer, request.id, error)
         except Exception:
             log.exception("bridge handler failed", extra={"kind": name, "request": request.id})
-            self._refuse(router, request.peer, request.id, HubError(f"{name!r} failed for a reason of the hub's own."))
+            self._refuse(
+                router, request.peer, request.id, HubError(f"{name!r} failed by an internal error of the hub.")
+            )
         finally:
             self._inflight -= 1
 
     def _refuse(self, router: Router, peer: bytes, message_id: str, error: HubError) -> None:
         try:
             data = self._encode(message_id, ERROR, to_body(error.body()))
-        except HubError:  # its data cannot be written: the code and the message matter more
+        except HubError:  # its data cannot be encoded: send code and message only
             plain = error.body().model_copy(update={"data": {}})
             data = self._encode(message_id, ERROR, to_body(plain))
         router.send(peer, data)
@@ -138,8 +141,8 @@ class BridgeServer:
         return Pong(pid=os.getpid(), serves=tuple(self._serves()))
 
 
-class Publisher:
-    """Publishes events to whoever listens; nobody is waited for. An async context manager."""
+class EventPublisher:
+    """Publishes events to all subscribers, without waiting for them. An async context manager."""
 
     def __init__(self, address: str, *, session: str | None = None, transport: Transport = ZMQ) -> None:
         self.address = address
@@ -163,10 +166,10 @@ class Publisher:
         await self._context.__aexit__(None, None, None)
 
     def publish(self, event: Event) -> None:
-        """Send an event to its subscribers; dropped while there are none, or the publisher is closed.
+        """Send an event to its subscribers; dropped if there are none, or the publisher is closed.
 
         Raises:
-            BadMessage: the event cannot be written as JSON, or is too large.
+            BadMessage: the event cannot be encoded as JSON, or is too large.
         """
         if self._fanout:
             self._fanout.send(event.topic.encode(), self._encode(event))

@@ -1,4 +1,4 @@
-"""Every setting of the hub: environment variables `HUB_*`, or lines of the settings file; the environment wins."""
+"""All settings of the hub, from environment variables `HUB_*` or the settings file; the environment has precedence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bridge.errors import SettingInvalid
 
 UNIX_PATH_LIMIT = 107  # sun_path of unix(7), less the closing NUL
 TOKEN = re.compile(r"[!-~]{16,512}")
-"""What the hub's token has to be: it stands in a header, and in a URL."""
+"""The form of the hub's token, which has to fit into a header and into a URL."""
 LONGEST_SOCKET_NAME = len("/supervisor.sock.4194304")  # supervisord binds its own under a name with its pid
 
 
@@ -33,10 +33,10 @@ def settings_file() -> Path:
 
 
 def settings_file_names() -> list[str]:
-    """The names that the settings file sets; none where there is no file.
+    """The names that the settings file sets; empty if there is no file.
 
     Raises:
-        SettingInvalid: it cannot be read, or has a line that is no `NAME=value`.
+        SettingInvalid: the file cannot be read, or has a line that is not `NAME=value`.
     """
     file, names = settings_file(), []
     try:
@@ -236,32 +236,32 @@ class Settings(BaseSettings):
 
     @property
     def loopback(self) -> bool:
-        """Whether the hub listens where only this machine reaches it."""
+        """Whether the hub listens on a loopback address only."""
         return self.host == "localhost" or ip_address(self.host.strip("[]")).is_loopback
 
     @property
     def protected(self) -> bool:
-        """Whether everything but /healthz and the login page wants a token."""
+        """Whether all routes but /healthz and the login page require a token."""
         return not self.loopback or self.token is not None or self.token_file is not None
 
     @property
     def own_token_file(self) -> Path:
-        """Where the token is that the hub makes where none is given."""
+        """The file of the token that the hub generates if none is configured."""
         return self.data_dir / "token"
 
     @property
     def keys_file(self) -> Path:
-        """The named keys, hashed."""
+        """The file of the named keys, which are stored as hashes."""
         return self.data_dir / "keys.json"
 
     @property
     def front_key_file(self) -> Path:
-        """The front's own key, new with each `hubctl run`."""
+        """The file of the front's own key, which each `hubctl run` generates anew."""
         return self.runtime / "front.key"
 
     @property
     def sidecar_socket(self) -> Path:
-        """Where the sidecar listens when protected, instead of its port."""
+        """The Unix socket on which the sidecar of a protected hub listens instead of its port."""
         return self.runtime / "sidecar.sock"
 
     @property
@@ -281,52 +281,52 @@ class Settings(BaseSettings):
 
     @property
     def yamcp_ui_socket(self) -> Path:
-        """Where YAMCP-UI listens: it checks neither Host nor Origin of most requests, so no page may reach it."""
+        """The Unix socket of YAMCP-UI. Not a port: it does not check Host and Origin, so any web page could use it."""
         return self.runtime / "yamcp-ui.sock"
 
     @property
     def mounts_allowed(self) -> tuple[Path, ...]:
-        """The directories below which contained servers may mount."""
+        """The directories whose content servers in containers may mount."""
         return tuple(map(Path, listed(self.container_mounts)))
 
     @property
     def runtime(self) -> Path:
-        """The runtime directory in force."""
+        """The runtime directory."""
         return self.runtime_dir or self.data_dir / "run"
 
     @property
     def desired_address(self) -> str:
-        """Where the adapter serves desired state."""
+        """The address at which the adapter serves desired state."""
         return f"ipc://{self.runtime}/desired.sock"
 
     @property
     def actual_address(self) -> str:
-        """Where the sidecar serves actual state."""
+        """The address at which the sidecar serves actual state."""
         return f"ipc://{self.runtime}/actual.sock"
 
     @property
     def events_address(self) -> str:
-        """Where the sidecar publishes events."""
+        """The address at which the sidecar publishes events."""
         return f"ipc://{self.runtime}/events.sock"
 
     @property
     def desired_events_address(self) -> str:
-        """Where the adapter publishes events."""
+        """The address at which the adapter publishes events."""
         return f"ipc://{self.runtime}/desired-events.sock"
 
     @property
     def base_url(self) -> str:
-        """What the hub's URLs begin with, without a slash at the end; one that a person can click."""
+        """The base of the hub's URLs for users, without trailing slash."""
         return (self.public_url or self._url(self.port, "https" if self.tls_cert else "http")).rstrip("/")
 
     @property
     def sidecar_url(self) -> str:
-        """What URLs of the sidecar's own begin with, without a slash at the end."""
+        """The base of the sidecar's own URLs, without trailing slash."""
         return self._url(self.sidecar_port)
 
     @property
     def reached_at(self) -> str:
-        """The address at which this machine reaches the hub: loopback where it listens on all."""
+        """The address at which this machine reaches the hub: loopback if it listens on all addresses."""
         address = self.host.strip("[]")
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  # not listened on here
 
@@ -336,15 +336,15 @@ class Settings(BaseSettings):
 
 
 def listed(value: str) -> list[str]:
-    """The items of a comma-separated list."""
+    """Split a comma-separated list."""
     return [item for part in value.split(",") if (item := part.strip())]
 
 
 def load() -> Settings:
-    """The settings in force.
+    """Load the settings from the environment and the settings file.
 
     Raises:
-        SettingInvalid: one cannot be used; the message names the variable and why.
+        SettingInvalid: a setting is invalid; the message has its name and the reason.
     """
     settings_file_names()
     try:

@@ -1,4 +1,4 @@
-"""The bridge over ZeroMQ: ROUTER and DEALER, XPUB and SUB, on `ipc://` addresses."""
+"""The transport of the bridge over ZeroMQ: ROUTER and DEALER, XPUB and SUB, on `ipc://` addresses."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from bridge.codec import MAX_BYTES
 from bridge.runtime import claim_socket, is_served, socket_path
 from bridge.transport import Link
 
-QUEUE = 10_000
-"""Messages that a socket keeps for one peer who does not read; more than a client's unanswered requests."""
+HIGH_WATER_MARK = 10_000
+"""Messages that a socket queues for a peer that does not read; more than a client's unanswered requests."""
 BATCH = 8
-"""Messages that are read before others get their turn."""
+"""Messages that are read before other tasks get to run."""
 LINGER_MS = 200
-"""How long a closing server goes on handing over its last answers, in ms."""
+"""Milliseconds for which a closing server continues to send its last answers."""
 RELEASE_SECONDS = 1.0
+"""Seconds to wait until ZeroMQ has closed a socket."""
 RECONNECT_MS = 20
 RECONNECT_MAX_MS = 80
 
 
 class ZmqDealer:
-    """A DEALER. Each connection gets a socket of its own, so that nothing left over from one is sent on the next."""
+    """A DEALER. Each connection has a new socket, so that messages queued for one are never sent over the next."""
 
     def __init__(self, address: str) -> None:
         socket_path(address)
@@ -76,7 +77,7 @@ class ZmqRouter:
         self._read: deque[list[bytes]] = deque()
 
     async def receive(self) -> tuple[bytes, bytes]:
-        """The next message. What is there is read at once, and the others get their turn after `BATCH` of them."""
+        """The next message. Available ones are read at once, up to BATCH before other tasks get to run."""
         while True:
             if not self._read:
                 self._read.append(await self._socket.recv_multipart())
@@ -120,7 +121,7 @@ class ZmqListener:
 
 
 class ZmqTransport:
-    """The bridge's sockets in ZeroMQ; all of a process share one I/O thread."""
+    """The ZeroMQ transport. All sockets of a process share one I/O thread."""
 
     @contextlib.asynccontextmanager
     async def router(self, address: str) -> AsyncIterator[ZmqRouter]:
@@ -146,7 +147,7 @@ class ZmqTransport:
 
 
 ZMQ = ZmqTransport()
-"""The transport of the real hub."""
+"""The default transport."""
 
 
 @contextlib.contextmanager
@@ -154,7 +155,7 @@ def _socket(kind: int) -> Iterator[zmq.asyncio.Socket]:
     socket = zmq.asyncio.Context.instance().socket(kind)
     try:
         socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.SNDHWM, QUEUE)
+        socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
         socket.setsockopt(zmq.MAXMSGSIZE, 2 * MAX_BYTES)
         socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
@@ -180,7 +181,7 @@ async def _bound(kind: int, address: str) -> AsyncIterator[zmq.asyncio.Socket]:
 
 
 async def _released(path: Path) -> None:
-    """Wait until the closed socket listens no more: ZeroMQ closes it later, in its own thread."""
+    """Wait until a closed socket no longer listens: ZeroMQ closes it asynchronously, in its own thread."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(RELEASE_SECONDS):
             while is_served(path):  # noqa: ASYNC110 - ZeroMQ has no event for it
@@ -196,13 +197,13 @@ async def _read(socket: zmq.asyncio.Socket, raw: zmq.Socket[bytes], link: Link) 
     while True:
         await socket.poll()
         if _drain(raw, link):
-            await asyncio.sleep(0)  # a peer that never pauses must not keep the loop to itself
+            await asyncio.sleep(0)  # a peer that never pauses must not monopolise the event loop
 
 
 def _drain(raw: zmq.Socket[bytes], link: Link) -> bool:
-    """Read what is there, up to a limit; whether there may be more.
+    """Read up to BATCH available messages; returns whether there may be more.
 
-    Not with the awaitable `recv`: what its future holds is lost when the reader is cancelled.
+    The awaitable `recv` is not used, as a message in its future is lost if the reader is cancelled.
     """
     try:
         for _ in range(BATCH):
@@ -213,7 +214,7 @@ def _drain(raw: zmq.Socket[bytes], link: Link) -> bool:
 
 
 def _sent(sending: Awaitable[object]) -> bool:
-    """Whether a send that does not wait has gone; its future is always done."""
+    """Whether a non-blocking send succeeded; its future is always done."""
     error = cast("asyncio.Future[object]", sending).exception()
     if error is not None and not isinstance(error, zmq.Again):
         raise error

@@ -1,4 +1,4 @@
-"""What the bridge needs of a carrier of bytes: ZeroMQ's sockets (bridge.sockets), or memory (bridge.memory)."""
+"""The interface of a transport of the bridge: ZeroMQ sockets (bridge.sockets), or memory (bridge.memory)."""
 
 from __future__ import annotations
 
@@ -7,66 +7,66 @@ from typing import Protocol
 
 
 class Link(Protocol):
-    """Whom a dealer reports to. Called from the loop; must neither block nor raise."""
+    """The callbacks of a dealer. Called on the event loop; must neither block nor raise."""
 
     def up(self) -> None:
-        """The server can be reached."""
+        """Called when a connection is established."""
 
     def down(self) -> None:
-        """The connection ended; what was sent and not answered will not be."""
+        """Called when the connection has ended: unanswered messages will not be answered."""
 
     def message(self, data: bytes) -> None:
-        """The server sent this."""
+        """Called with each message of the server."""
 
 
 class Dealer(Protocol):
-    """A client's end. It connects, and again after each loss, for as long as `run` runs."""
+    """The client side. It connects, and reconnects after each loss, while `run` runs."""
 
     def send(self, data: bytes) -> bool:
-        """Hand over a message; False when there is no connection or no room."""
+        """Queue a message; False if there is no connection or no room."""
 
     async def run(self, link: Link) -> None:
-        """Keep the connection up and report to `link`, until cancelled."""
+        """Keep the connection up and call `link`, until cancelled."""
 
 
 class Router(Protocol):
-    """A server's end, bound."""
+    """The server side, bound to an address."""
 
     async def receive(self) -> tuple[bytes, bytes]:
-        """The next message: who sent it, and its bytes."""
+        """The next message: the peer that sent it, and its bytes."""
 
     def send(self, peer: bytes, data: bytes) -> None:
-        """Hand over an answer; dropped when the peer has gone, or takes none of its answers."""
+        """Queue an answer; dropped if the peer has gone or does not read its answers."""
 
 
 class Fanout(Protocol):
-    """A publisher's end, bound."""
+    """The publisher side, bound to an address."""
 
     def send(self, topic: bytes, data: bytes) -> None:
-        """Hand over a message for each subscriber of the topic; dropped for those who do not keep up."""
+        """Queue a message for each subscriber of the topic; dropped for those that do not keep up."""
 
     async def subscribed(self) -> bytes:
-        """The next topic that a subscriber asks for."""
+        """The topic of the next subscription."""
 
 
 class Listener(Protocol):
-    """A subscriber's end. It connects, and again after each loss."""
+    """The subscriber side. It connects, and reconnects after each loss."""
 
     async def receive(self) -> bytes:
-        """The next message of the topics asked for."""
+        """The next message of the subscribed topics."""
 
 
 class Transport(Protocol):
-    """A carrier of bytes. Contexts that bind raise AddressTaken where another process has bound."""
+    """A message transport. Contexts that bind raise AddressTaken if another process has bound the address."""
 
     def router(self, address: str) -> AbstractAsyncContextManager[Router]:
-        """Bind a server's end."""
+        """Bind the server side."""
 
     def dealer(self, address: str) -> Dealer:
-        """A client's end."""
+        """Create the client side."""
 
     def fanout(self, address: str) -> AbstractAsyncContextManager[Fanout]:
-        """Bind a publisher's end."""
+        """Bind the publisher side."""
 
     def listener(self, address: str, topics: tuple[bytes, ...]) -> AbstractAsyncContextManager[Listener]:
-        """A subscriber's end; topics are asked for in sorted order."""
+        """Create the subscriber side; it subscribes to the topics in sorted order."""

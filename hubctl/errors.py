@@ -96,6 +96,20 @@ class NoToken(HubError):
     hint = "It is made when a hub starts that listens beyond loopback, or by `hubctl token --rotate`; or set HUB_TOKEN."
 
 
+class ClientFileUnusable(HubError):
+    """The configuration file of a client cannot be read, or not be changed without a risk for what is in it."""
+
+    code = "CLIENT_FILE_UNUSABLE"
+    hint = "Nothing was written. `hubctl connect CLIENT WORKSPACE --print` shows what to add by hand."
+
+
+class ClientNotConnected(HubError):
+    """There is nothing to undo: hubctl has not written this workspace into that client's file."""
+
+    code = "CLIENT_NOT_CONNECTED"
+    hint = "Name client, workspace and --file or --project as for `hubctl connect`; edits by hand are undone by hand."
+
+
 class NotApplied(HubError):
     """A change was accepted and saved, but the sidecar has not carried it out in the time that was waited for."""
 

@@ -12,16 +12,17 @@ from typing import Any
 from hubctl.arguments import Parser
 from hubctl.commands import completion, editing, membership
 from hubctl.commands.calls import call
-from hubctl.commands.doctor import doctor
+from hubctl.commands.doctor import doctor, running
 from hubctl.commands.keys import keys
 from hubctl.commands.logs import logs
 from hubctl.commands.metrics import metrics
 from hubctl.commands.servers import health, restart, status
-from hubctl.commands.settings import settings, switch_server
+from hubctl.commands.settings import settings, switch_member, switch_server
 from hubctl.commands.watch import watch
 from hubctl.commands.workspaces import switch, tools, url
+from hubctl.connect.clients import CLIENTS
 from hubctl.context import Context
-from hubctl.errors import ArgumentsInvalid
+from hubctl.errors import ArgumentsInvalid, HubNotRunning
 from hubctl.run.access import token
 from hubctl.run.run import run
 
@@ -72,7 +73,7 @@ def _steering(command: Adds) -> None:
     for name, word, enabled in (("enable", "on", True), ("disable", "off", False)):
         one = command(name, f"switch a workspace, or a server, {word}", partial(_switch, enabled))
         one.add_argument("workspace", nargs="?", help="name or slug")
-        one.add_argument("--server", help=f"switch this server {word}, in every workspace")
+        one.add_argument("--server", help=f"switch this server {word}: in the workspace, or everywhere")
     one = command("restart", "close a server's connections and open them anew", lambda ctx, a: restart(ctx, a.server))
     one.add_argument("server", help="its key in providers.json")
     one = command("call", "call a tool", lambda ctx, a: call(ctx, a.workspace, a.tool, a.arguments, a.timeout))
@@ -104,6 +105,20 @@ def _editing(command: Adds) -> None:
     one.add_argument("--replace", action="store_true", help="replace servers that are there already")
     one.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     _workspaces(command)
+    _connect(command)
+
+
+def _connect(command: Adds) -> None:
+    one = command("connect", "connect a client to a workspace, in the client's own file", _connected, needs_hub=False)
+    one.add_argument("client", choices=CLIENTS, metavar="client", help=", ".join(CLIENTS))
+    one.add_argument("workspace", help="name or slug")
+    one.add_argument("--undo", action="store_true", help="restore the file as it was before")
+    one.add_argument("--project", action="store_true", help="the client's file in this directory, not the user's")
+    one.add_argument("--file", help="this file, where the client keeps it elsewhere")
+    one.add_argument("--print", action="store_true", help="print what to add, and write nothing")
+    one.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
+    one.add_argument("--yes", action="store_true", help="write without asking")
+    one.add_argument("--token-file", type=Path, help="file with a key's token, in place of a new key")
 
 
 def _entry_options(one: argparse.ArgumentParser) -> None:
@@ -185,11 +200,25 @@ def _seconds(text: str) -> float:
 
 
 async def _switch(enabled: bool, context: Context, arguments: argparse.Namespace) -> int:
-    if (arguments.workspace is None) == (arguments.server is None):
-        raise ArgumentsInvalid("Name one workspace, or one server with --server.")
-    if arguments.server is not None:
-        return await switch_server(context, arguments.server, enabled)
-    return await switch(context, arguments.workspace, enabled)
+    workspace, server = arguments.workspace, arguments.server
+    if workspace is None and server is None:
+        raise ArgumentsInvalid("Name a workspace, or a server with --server.")
+    if workspace is None:
+        return await switch_server(context, server, enabled)
+    if server is None:
+        return await switch(context, workspace, enabled)
+    return await switch_member(context, workspace, server, enabled)
+
+
+async def _connected(context: Context, arguments: argparse.Namespace) -> int:
+    from hubctl.connect.connect import connect  # noqa: PLC0415  # it needs an HTTP client's module; nothing else does
+    from hubctl.connect.undo import undo  # noqa: PLC0415  # as above
+
+    if arguments.undo:
+        return await undo(context, arguments)
+    if not running(context):
+        raise HubNotRunning(f"No hub runs with {context.settings.runtime}.")
+    return await connect(context, arguments)
 
 
 async def _completion(context: Context, arguments: argparse.Namespace) -> int:

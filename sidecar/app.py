@@ -14,7 +14,7 @@ from bridge.codec import new_session
 from bridge.keys import Keyring
 from bridge.models import Event
 from bridge.private import make_directory
-from bridge.server import BridgeServer, Publisher
+from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
@@ -34,7 +34,7 @@ from sidecar.listener.public_port import PublicPort
 from sidecar.listener.server import HttpServer, listening
 from sidecar.local_key import load_key
 from sidecar.observe.call_history import Recorder
-from sidecar.observe.log_buffer import SERVER_LOGGER, ChatterLimit, LogRing
+from sidecar.observe.log_buffer import SERVER_LOGGER, LogBuffer, RateLimit
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
 from sidecar.spawner.client import Spawner
@@ -52,8 +52,8 @@ class App:
         self.settings = settings
         self.redactor = Redactor()
         self.metrics = Metrics()
-        self.publisher = Publisher(settings.events_address, transport=transport)
-        self.logs = LogRing(logs.configure("sidecar", settings.log_level, self.redactor), self._tell_record)
+        self.publisher = EventPublisher(settings.events_address, transport=transport)
+        self.logs = LogBuffer(logs.configure("sidecar", settings.log_level, self.redactor), self._tell_record)
         self.hub = Hub(settings, self.metrics, self.redactor, self.publisher.publish)
         applied = settings.data_dir / "applied.json"
         self.reconciler = Reconciler(self.hub, applied, settings.adapter_grace, self.metrics, self.publisher.publish)
@@ -79,7 +79,7 @@ class App:
         """
         self._watch_signals()
         logging.getLogger().addHandler(self.logs)
-        logging.getLogger(SERVER_LOGGER).addFilter(ChatterLimit())
+        logging.getLogger(SERVER_LOGGER).addFilter(RateLimit())
         for name in ("mcp", "uvicorn", "fastmcp"):  # their lines name whole session ids, and repeat ours
             logging.getLogger(name).setLevel(logging.WARNING)
         make_directory(self.settings.data_dir)

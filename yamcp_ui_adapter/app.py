@@ -8,8 +8,7 @@ import logging
 
 from bridge.models import SnapshotId
 from bridge.runtime import prepare_runtime_dir
-from bridge.server import BridgeServer
-from bridge.server import Publisher as Events
+from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
@@ -55,7 +54,7 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
 
     settle = Settle()
     state = DesiredState(Store(settings.data_dir))
-    events = Events(settings.desired_events_address, transport=transport)
+    events = EventPublisher(settings.desired_events_address, transport=transport)
 
     def leap(in_force: SnapshotId) -> None:
         owner.leap(in_force)

@@ -1,4 +1,4 @@
-"""What crosses the bridge: desired state (snapshots) and actual state (statuses), immutable once made."""
+"""The bodies of the bridge's messages: desired state (snapshots), actual state (statuses), edits. Immutable."""
 
 from __future__ import annotations
 

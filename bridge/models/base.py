@@ -1,4 +1,4 @@
-"""What every body that crosses the bridge is, and those that belong to no side of it."""
+"""The base classes of message bodies, and the bodies that all servers of the bridge have in common."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Socket = Literal["desired", "actual"]
 
 
 class Model(BaseModel):
-    """Immutable, and closed: an unknown field is an error, not a silent loss."""
+    """Base class of bodies: immutable; unknown fields are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,28 +20,28 @@ class Model(BaseModel):
 A = TypeVar("A", bound=Model)
 
 KINDS: dict[str, type[Request[Any]]] = {}
-"""Every kind of request, by its name: the classes below `Request`, in the order of their declaration."""
+"""All kinds of requests by name: the subclasses of `Request`, in the order of declaration."""
 
 
 class Request(Model, Generic[A]):
-    """The body of a request, which is answered with an `A`. Each subclass declares one kind of request.
+    """The body of a request that is answered with an `A`. Each subclass declares one kind of request.
 
-    The keywords of the class say the rest. What else must know of a kind (the clients and servers of both languages,
-    the tables of docs/protocol.md) reads it from here, or is generated from it (`make generate`).
+    Properties of the kind are given as keywords of the class. Clients, servers and documents (docs/protocol.md) read
+    them from here, or are generated from them (`make generate`).
     """
 
     kind: ClassVar[str]
-    """Its name on the wire; that of its answer is the same with `.ok`."""
+    """The name in messages; the answer's name is the same with the suffix `.ok`."""
     sockets: ClassVar[tuple[Socket, ...]]
-    """Where it is served."""
+    """The sockets that serve it."""
     answer: ClassVar[type[Model]]
     """The class `A`."""
     queue: ClassVar[str | None]
-    """Requests of one queue are handled one after the other, in order of arrival; those without one, side by side."""
+    """Requests of the same queue are handled one at a time, in order of arrival; those without one concurrently."""
     repeatable: ClassVar[bool]
-    """Handling it twice does no harm: a client sends it again when the connection ended before the answer."""
+    """Whether it is idempotent: a client sends it again if the connection ended before the answer."""
     invalid: ClassVar[type[HubError]]
-    """The error that answers a request whose body does not fit."""
+    """The error for a request with an invalid body."""
 
     def __init_subclass__(
         cls,
@@ -51,7 +51,7 @@ class Request(Model, Generic[A]):
         repeatable: bool = True,
         invalid: type[HubError] = BadMessage,
     ) -> None:
-        """Add the kind to `KINDS`. Raises TypeError when the name is taken, or no answer is named."""
+        """Register the kind in KINDS. Raises TypeError if its name is taken, or no answer is declared."""
         super().__init_subclass__()
         if not kind:  # `Request[Answer]`, from which the subclasses are derived
             return
@@ -72,25 +72,25 @@ def _answer_of(body: type[Request[Any]]) -> type[Model]:
 
 
 class Done(Model):
-    """Answer that says only: done."""
+    """An answer without content."""
 
 
 class Pong(Model):
-    """Answer to `ping`, which every server of the bridge gives by itself."""
+    """The answer to `ping`, which `BridgeServer` gives itself."""
 
     pid: int
     serves: tuple[str, ...]
-    """The kinds that it serves."""
+    """The kinds that the server serves."""
 
 
 class Ping(Request[Pong], kind="ping", sockets=("desired", "actual")):
-    """Ask who is there."""
+    """Learn whether the server runs, and its session."""
 
 
 class Event(Model):
-    """A hint on a PUB socket that something changed; `status` is the truth (of topic `desired`: `desired` is).
+    """A hint on a PUB socket that the answer to `status` (topic `desired`: to `desired`) has changed.
 
-    `joined` is made for one subscriber when its subscription is in force: from now on it misses nothing.
+    `joined` is sent to a single subscriber when its subscription is in effect: it receives all later events.
     """
 
     topic: Literal["applied", "server", "workspace", "sessions", "log", "desired", "joined"]

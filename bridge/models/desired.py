@@ -1,4 +1,4 @@
-"""Desired state: which servers and workspaces there should be."""
+"""Desired state: the configured servers and workspaces."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bridge.errors import ErrorBody, InvalidSnapshot
 from bridge.models.base import Model, Request
 
 _PATH = r"^/[^,:\x00-\x1f]{0,1023}$"
-"""An absolute path without what separates the parts of a mount in the engines' options."""
+"""An absolute path without characters that separate the parts of an engine's `--mount` option."""
 
 
 class StdioLaunch(Model):
-    """A server that the hub starts as a process and talks to over its pipes. Strings may hold `${VAR}` references."""
+    """A server that the hub starts as a process and reaches over its pipes. Strings may contain `${VAR}` references."""
 
     type: Literal["stdio"] = "stdio"
     command: str = Field(min_length=1)
@@ -30,18 +30,16 @@ FRAMING_HEADERS = frozenset(
     | {"sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-key", "sec-websocket-protocol"}
     | {"sec-websocket-version", "upgrade"}
 )
-"""Headers, in lower case, that belong to each HTTP message or connection; none can be configured."""
+"""Headers, in lower case, of the HTTP message or connection; they cannot be configured."""
 OWN_HEADERS = frozenset({"accept", "accept-encoding", "content-type", "mcp-protocol-version", "mcp-session-id"})
-"""Headers that the hub sets itself, whatever is configured."""
+"""Headers that the hub sets itself; configured values are ignored."""
 
 
 class RemoteLaunch(Model):
     """A server that the hub connects to.
 
-    With `transport` auto and sse, the hub finds out which HTTP transport it speaks: auto tries Streamable HTTP first,
-    sse tries HTTP+SSE first.
-
-    A URL of WebSocket (ws, wss) is spoken to so, whatever `transport` says.
+    For `transport` auto and sse the hub detects the HTTP transport: auto tries Streamable HTTP first, sse tries
+    HTTP+SSE first. For a WebSocket URL (ws, wss) `transport` is ignored.
     """
 
     type: Literal["remote"] = "remote"
@@ -54,7 +52,7 @@ Launch = Annotated[StdioLaunch | RemoteLaunch, Field(discriminator="type")]
 
 
 class Mount(Model):
-    """A directory or file of the host that a contained server sees; below one that HUB_CONTAINER_MOUNTS names."""
+    """A directory or file of the host in a server's container; it must be below a directory of HUB_CONTAINER_MOUNTS."""
 
     source: str = Field(pattern=_PATH)
     target: str = Field(pattern=_PATH)
@@ -62,24 +60,24 @@ class Mount(Model):
 
 
 class ContainerSettings(Model):
-    """That a stdio server runs in a container of this image, its command, arguments and variables inside."""
+    """The container in which a stdio server's command runs."""
 
     image: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$")
     memory: str = Field("512m", pattern=r"^[1-9][0-9]{0,9}[kmg]$")
-    """All that it may use, swap included: `128m`, `1g`."""
+    """Memory limit, including swap: `128m`, `1g`."""
     cpus: float = Field(1, gt=0, le=1024, allow_inf_nan=False)
     pids: int = Field(256, ge=1, le=1_000_000)
-    """Processes and threads."""
+    """Limit of processes and threads."""
     network: bool = False
     mounts: tuple[Mount, ...] = Field((), max_length=64)
     pull: Literal["missing", "always", "never"] = "missing"
     user: str | None = Field(None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$")
-    """User, or `user:group`, by name or number; none: the image's."""
+    """User, or `user:group`, by name or number; null for the image's user."""
     workdir: str | None = Field(None, pattern=_PATH)
 
 
 class ServerSettings(Model):
-    """What YAMCP's format cannot say of a server; kept in hub.json. Times in seconds."""
+    """Settings of a server in hub.json, which YAMCP's format does not have. Times are in seconds."""
 
     enabled: bool = True
     session: Literal["shared", "per_client"] = "shared"
@@ -90,19 +88,19 @@ class ServerSettings(Model):
     max_inflight: int = Field(64, ge=1, le=10_000)
     max_instances: int = Field(20, ge=1, le=1000)
     share_between_keys: bool = False
-    """Whether clients with different keys use the same processes; by default each key has its own."""
+    """Whether clients with different keys share the server's process; by default each key has its own."""
     container: ContainerSettings | None = None
 
 
 class ServerSpec(Model):
-    """One MCP server as it should run. `key` is unique; `namespace` prefixes the names of its tools and prompts."""
+    """A configured MCP server. `key` is unique; `namespace` is the prefix of its tools' and prompts' names."""
 
     key: str
     namespace: str
     launch: Launch
     settings: ServerSettings = ServerSettings()
     stale: bool = False
-    """The entry in the file is broken now; this is its last good version."""
+    """Whether the entry in the file is invalid now; this is its last valid version."""
 
 
 class WorkspaceSpec(Model):
@@ -113,33 +111,33 @@ class WorkspaceSpec(Model):
     servers: tuple[str, ...]
     enabled: bool = True
     name_template: str = "{namespace}_{name}"
-    """How tool and prompt names are made; `{name}` alone is the empty prefix, for a workspace of one server."""
+    """Template of tool and prompt names; `{name}` alone, without a prefix, suits a workspace of one server."""
     disabled_servers: tuple[str, ...] = ()
     """Those of `servers` that are switched off in this workspace alone."""
 
 
 class SnapshotId(Model):
-    """Identity and order of a snapshot: (epoch, revision), with the hash of its content."""
+    """The identity of a snapshot: epoch and revision, which define the order, and the hash of its content."""
 
     epoch: int = Field(ge=0)
     revision: int = Field(ge=0)
     hash: str
 
     def newer_than(self, other: SnapshotId) -> bool:
-        """Whether this one was made after `other`; the epoch grows with each start of the adapter."""
+        """Whether this snapshot is newer than `other`. The epoch is incremented at each start of the adapter."""
         return (self.epoch, self.revision) > (other.epoch, other.revision)
 
 
 class Accepted(Model):
-    """Answer to `apply`: validated and taken over; a refusal is an `error` with `data.in_force`."""
+    """The answer to `apply`: the snapshot is valid and accepted. A refusal is an `error` with `data.in_force`."""
 
     id: SnapshotId
 
 
 class Snapshot(Request[Accepted], kind="apply", sockets=("actual",), queue="apply", invalid=InvalidSnapshot):
-    """The whole desired state, and the request that puts it in force.
+    """The whole desired state, and the request that applies it.
 
-    Raises ValueError when made with members that contradict each other.
+    Raises ValueError on creation if it is inconsistent.
     """
 
     id: SnapshotId

@@ -12,13 +12,13 @@ from bridge.models.desired import SnapshotId
 
 
 class Changed(Model):
-    """Answer to a change of desired state: the snapshot that holds it."""
+    """The answer to a change of desired state: the first snapshot that contains it."""
 
     snapshot: SnapshotId
 
 
 class SetWorkspace(Request[Changed], kind="set_workspace", sockets=("desired",), queue="change", repeatable=False):
-    """Change what hub.json says of a workspace; fields left out stay."""
+    """Change a workspace's settings in hub.json; omitted fields are not changed."""
 
     name: str
     enabled: bool | None = None
@@ -28,7 +28,7 @@ class SetWorkspace(Request[Changed], kind="set_workspace", sockets=("desired",),
 
 
 class SetServer(Request[Changed], kind="set_server", sockets=("desired",), queue="change", repeatable=False):
-    """Change what hub.json says of a server; keys of `settings` left out stay."""
+    """Change a server's settings in hub.json; omitted keys of `settings` are not changed."""
 
     key: str
     settings: dict[str, Any]
@@ -42,43 +42,43 @@ class ForgetSettings(Request[Changed], kind="forget_settings", sockets=("desired
 
 
 class Reload(Request[Changed], kind="reload", sockets=("desired",), queue="change"):
-    """Read the files now, rather than when their change is noticed."""
+    """Read the files now, without waiting until a change is noticed."""
 
 
 ConfigName = Literal["providers", "workspaces"]
 
 
 class Outline(Model):
-    """What can be told of an entry of providers.json, however wrong the rest of it is."""
+    """A summary of an entry of providers.json, which may be invalid otherwise."""
 
     namespace: str | None = None
     type: Literal["stdio", "sse", "http", "websocket", "remote"] = "stdio"
-    """`remote`: it has a URL, and does not say which transport."""
+    """`remote`: it has a URL, but no transport."""
     command: str | None = None
     url: str | None = None
-    """As it stands in the file, secrets and all."""
+    """As in the file, including secrets."""
 
 
 class ConfigFile(Model):
-    """Answer to `config`."""
+    """The answer to `config`."""
 
     file: ConfigName
     path: str
     text: str | None
-    """Its text; none when it does not exist."""
+    """The file's text; null if it does not exist."""
     content: dict[str, Any] | None
-    """Its entries as they stand in the file; none when it cannot be parsed, and `error` says why."""
+    """The entries as in the file; null if it cannot be parsed (see `error`)."""
     hash: str
-    """Of the file's bytes; empty when it does not exist. What `expect` of `put_config` is compared with."""
+    """The hash of the file, to be compared with `expect` of `put_config`; empty if it does not exist."""
     entries: dict[str, str] = Field(default_factory=dict)
-    """Of each entry, a hash: what `expect` of the changes of one entry is compared with."""
+    """The hash of each entry, to be compared with `expect` of changes of an entry."""
     outlines: dict[str, Outline] = Field(default_factory=dict)
-    """Of each entry of providers.json that is an object."""
+    """The outline of each entry of providers.json that is an object."""
     error: ErrorBody | None = None
 
 
 class ReadConfig(Request[ConfigFile], kind="config", sockets=("desired",)):
-    """Ask for one of YAMCP's files as it is now, secrets and all."""
+    """Request the current content of one of YAMCP's files, including secrets."""
 
     file: ConfigName
 
@@ -86,8 +86,8 @@ class ReadConfig(Request[ConfigFile], kind="config", sockets=("desired",)):
 class PutServer(Request[Changed], kind="put_server", sockets=("desired",), queue="change", repeatable=False):
     """Write one entry of providers.json, in YAMCP's form.
 
-    `old_key`: the entry that it takes the place of, under another name; members of workspaces and settings follow.
-    `expect`: hash of the entry that the caller saw, empty for "there is none"; left out: whatever is there.
+    `old_key`: rename this entry; workspaces and settings that refer to it are updated. `expect`: the hash of the entry
+    that the caller has seen, empty if there was none; if omitted, any entry is overwritten.
     """
 
     key: str
@@ -97,7 +97,7 @@ class PutServer(Request[Changed], kind="put_server", sockets=("desired",), queue
 
 
 class DeleteServer(Request[Changed], kind="delete_server", sockets=("desired",), queue="change", repeatable=False):
-    """Remove an entry of providers.json, and its name from the workspaces."""
+    """Delete an entry of providers.json, and remove it from all workspaces."""
 
     key: str
     expect: str | None = None
@@ -115,14 +115,14 @@ class PutWorkspace(Request[Changed], kind="put_workspace", sockets=("desired",),
 class DeleteWorkspace(
     Request[Changed], kind="delete_workspace", sockets=("desired",), queue="change", repeatable=False
 ):
-    """Remove an entry of workspaces.json."""
+    """Delete an entry of workspaces.json."""
 
     name: str
     expect: str | None = None
 
 
 class PutConfig(Request[Changed], kind="put_config", sockets=("desired",), queue="change", repeatable=False):
-    """Replace the content of one of YAMCP's files; `expect`: the file's hash."""
+    """Replace the content of one of YAMCP's files. `expect`: the hash of the file that the caller has seen."""
 
     file: ConfigName
     content: dict[str, Any]
@@ -130,17 +130,17 @@ class PutConfig(Request[Changed], kind="put_config", sockets=("desired",), queue
 
 
 class ImportedServer(Model):
-    """What became of one server of an import."""
+    """The outcome for one server of an import."""
 
     key: str
     type: str
     outcome: Literal["added", "replaced", "same", "exists", "unusable"]
     message: str = ""
-    """Why it was not taken, or what to know of it; never a secret value."""
+    """Why it was not imported, or a remark; without secret values."""
 
 
 class Imported(Model):
-    """Answer to `import`."""
+    """The answer to `import`."""
 
     servers: tuple[ImportedServer, ...]
     workspace: str | None
@@ -152,11 +152,12 @@ class ImportServers(Request[Imported], kind="import", sockets=("desired",), queu
 
     `config` is an object with `mcpServers`, `servers` (VS Code), `mcp.servers`, `mcp_servers` (Codex), `extensions`
     (Goose) or `projects` (Claude Code), a server.json of the MCP registry, or the servers themselves by name.
-    `workspace`: also put them into this one, made if it is not there. `dry_run`: say what would be done, do nothing.
+    `workspace`: also add them to this workspace, which is created if missing. `dry_run`: report the outcome without
+    changing anything.
     """
 
     config: dict[str, Any]
     workspace: str | None = None
     replace: bool = False
-    """Whether a server that is there already gets the new definition."""
+    """Whether existing servers are replaced."""
     dry_run: bool = False

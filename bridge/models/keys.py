@@ -1,4 +1,4 @@
-"""Keys: who may use the hub, beside whoever has its token."""
+"""Access keys: requests to list, add and revoke them."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from bridge.models.base import Done, Model, Request
 
 
 class Key(Model):
-    """A named key as it is shown: never its token, nor the hash of it."""
+    """A named key, without its token and hash."""
 
     id: str
     name: str
     workspaces: tuple[str, ...] | None
-    """The names of those that it may use; none: all."""
+    """The names of the workspaces that it may use; null for all."""
     admin: bool
-    """Whether it opens pages and API too."""
+    """Whether it also gives access to pages and API."""
     created: float
     """Unix time."""
 
 
 class Keys(Model):
-    """Answer to `keys`, oldest first."""
+    """The answer to `keys`, oldest first."""
 
     keys: tuple[Key, ...]
 
 
 class ListKeys(Request[Keys], kind="keys", sockets=("desired",)):
-    """Ask for all keys."""
+    """Request all keys."""
 
 
 class KeyMade(Model):
-    """Answer to `add_key`: the one time that the token is told; the hub keeps its hash only."""
+    """The answer to `add_key`: the only message with the token, of which the hub stores a hash."""
 
     id: str
     token: str
 
 
 class AddKey(Request[KeyMade], kind="add_key", sockets=("desired",), queue="change", repeatable=False):
-    """Make a key. `workspaces`: only these, by name; null: all. Admins have all."""
+    """Create a key. `workspaces`: the names of the workspaces that it may use; null for all, as for admins."""
 
     name: str = Field(min_length=1, max_length=64)
     workspaces: tuple[str, ...] | None = None
@@ -46,6 +46,6 @@ class AddKey(Request[KeyMade], kind="add_key", sockets=("desired",), queue="chan
 
 
 class RevokeKey(Request[Done], kind="revoke_key", sockets=("desired",), queue="change", repeatable=False):
-    """Remove a key, named by its id or its name."""
+    """Delete a key, given by its id or its name."""
 
     key: str

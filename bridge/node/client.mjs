@@ -1,4 +1,4 @@
-/** The asking end of the bridge: requests with deadlines over a connection that mends itself. */
+/** The client of the bridge: requests with deadlines over a connection that reconnects. */
 
 import { decode, encode, newSession } from './codec.mjs';
 import { BridgeError } from './errors.mjs';
@@ -9,25 +9,25 @@ import { DealerEnd } from './sockets.mjs';
 /** @import {Answers, Envelope, Requests} from './types.mjs' */
 
 export const MAX_PENDING = 512;
-const DEADLINE = 5; // s
+const DEFAULT_TIMEOUT = 5; // s
 
 /**
  * @typedef {object} ClientOptions
  * @property {number} [maxPending] unanswered requests at a time; further ones wait, within their deadlines
- * @property {string} [session] names this run of the process
+ * @property {string} [session] identifies this run of the process
  * @property {(session: string) => void} [onPeer] called with the session of each new run of the server
- * @property {(connected: boolean) => void} [onConnection] called when a connection is made, and when it ended
- * @property {(message: string, fields: Record<string, unknown>) => void} [onWarning] something worth a line in the log
+ * @property {(connected: boolean) => void} [onConnection] called when a connection is established, and when it has ended
+ * @property {(message: string, fields: Record<string, unknown>) => void} [onWarning] called with warnings for the log
  */
 
 /**
- * Asks the server at an address. Connects by itself, and again after each loss, until closed.
+ * Sends requests to the server at an address. Connects, and reconnects after each loss, until closed.
  *
- * Requests leave in the order in which they were made. While the server is away they wait, within their deadlines;
- * what was sent when it went away is sent again if that does no harm, or else fails.
+ * Requests are sent in order. Without a connection they wait, within their deadlines. When the connection ends, requests
+ * without an answer are sent again if they are repeatable, and fail otherwise.
  */
 export class BridgeClient {
-  /** @type {string | null} who is there: the session of the server's run that answered last */
+  /** @type {string | null} the session of the server's run that answered last */
   peerSession = null;
   connected = false;
   #options;
@@ -60,17 +60,17 @@ export class BridgeClient {
   }
 
   /**
-   * Ask, and wait for the answer for at most `timeout` seconds.
+   * Send a request, and wait for its answer for at most `timeout` seconds.
    * @template {keyof Answers} K
    * @param {K} kind
-   * @param {Requests[K]} [body]  may be left out where it has no field that is needed
-   * @param {{timeout?: number, signal?: AbortSignal}} [options] the signal makes the caller give up; the server goes on
+   * @param {Requests[K]} [body]  may be omitted if it has no required fields
+   * @param {{timeout?: number, signal?: AbortSignal}} [options] the signal stops the waiting, not the server
    * @returns {Promise<Answers[K]>}
    * @throws {BridgeError} the server's own error; BRIDGE_UNAVAILABLE: no answer in time, or the connection ended and the
-   *   kind is not repeatable (`data.sent` tells whether the server may have carried it out); BRIDGE_UNKNOWN_KIND,
-   *   BRIDGE_BAD_MESSAGE, BRIDGE_TOO_LARGE, BRIDGE_VERSION: the request, or what came as its answer, is not of the protocol
+   *   kind is not repeatable (if `data.sent` is true, the server may have executed it); BRIDGE_UNKNOWN_KIND,
+   *   BRIDGE_BAD_MESSAGE, BRIDGE_TOO_LARGE, BRIDGE_VERSION: the request or its answer violates the protocol
    */
-  async request(kind, body = /** @type {any} */ ({}), { timeout = DEADLINE, signal } = {}) {
+  async request(kind, body = /** @type {any} */ ({}), { timeout = DEFAULT_TIMEOUT, signal } = {}) {
     const pending = new Pending(kindOf(kind), body);
     signal?.throwIfAborted();
     const envelope = await this.#answer(pending, timeout, signal);
@@ -78,9 +78,9 @@ export class BridgeClient {
   }
 
   /**
-   * Wait until a run of the server other than `otherThan` is met.
+   * Wait until the server's session is known and not `otherThan`.
    * @param {string | null} [otherThan]
-   * @returns {Promise<string>} its session
+   * @returns {Promise<string>} the session
    * @throws {BridgeError} BRIDGE_UNAVAILABLE: the client was closed
    */
   async peer(otherThan = null) {
@@ -91,7 +91,7 @@ export class BridgeClient {
     throw this.#unavailable('did not answer: the client was closed', false);
   }
 
-  /** Fail what is unanswered, and wait until the connection is gone. */
+  /** Fail unanswered requests, and wait until the connection is closed. */
   async close() {
     this.#closed = true;
     this.#greeting.abort();
@@ -122,7 +122,7 @@ export class BridgeClient {
     }
   }
 
-  /** Give slots to those who wait, in order. */
+  /** Give free slots to waiting requests, in order. */
   #admit() {
     for (const pending of this.#waiting) {
       if (this.#pending.size >= this.#options.maxPending) break;
@@ -132,7 +132,7 @@ export class BridgeClient {
   }
 
   /**
-   * Take a request, which has a slot now, and send it when its turn comes.
+   * Encode a request that has got a slot, and queue it to be sent.
    * @param {Pending} pending
    */
   #enter(pending) {
@@ -150,7 +150,7 @@ export class BridgeClient {
   }
 
   /**
-   * Free the slot of a request. Once sent, it keeps it until the server is done with it, whoever gave up.
+   * Free the slot of a request. A sent request keeps it until it is answered, even if the caller gave up.
    * @param {Pending} pending
    */
   #forget(pending) {
@@ -158,7 +158,7 @@ export class BridgeClient {
     if (this.#pending.delete(pending.id)) this.#admit();
   }
 
-  /** Send what waits, in order. */
+  /** Send queued requests, in order. */
   #flush() {
     for (const pending of this.#unsent) {
       if (!pending.done) {
@@ -173,7 +173,7 @@ export class BridgeClient {
   }
 
   /**
-   * A message that ZeroMQ did not take, because the connection ended just now: it waits for the next one.
+   * Queue a message again that ZeroMQ rejected because the connection has just ended.
    * @param {Pending} pending
    * @param {boolean} sent whether it was sent on a connection before
    */
@@ -217,7 +217,7 @@ export class BridgeClient {
   }
 
   /**
-   * A message that cannot be read fails the request that it answers, where that much can be told.
+   * Fail the request that a malformed message answers, if its id could be read.
    * @param {BridgeError} error
    */
   #broken(error) {
@@ -252,7 +252,7 @@ export class BridgeClient {
   }
 
   /**
-   * Ping until answered, to learn who is there.
+   * Ping the server until it answers, to learn its session.
    * @param {AbortSignal} signal
    */
   async #greet(signal) {

@@ -1,4 +1,4 @@
-/** Messages to bytes and back: one envelope, as UTF-8 JSON. docs/protocol.md is the authority. */
+/** Encodes and decodes messages of the bridge: an envelope as JSON in UTF-8. Specification: docs/protocol.md. */
 
 import { randomBytes } from 'node:crypto';
 import { BridgeError } from './errors.mjs';
@@ -6,7 +6,7 @@ import { BridgeError } from './errors.mjs';
 /** @import {Envelope} from './types.mjs' */
 
 export const PROTOCOL_VERSION = 1;
-/** Largest message, in bytes as sent. */
+/** Bytes of the largest message. */
 export const MAX_BYTES = 16 * 1024 * 1024;
 
 const MAX_NAME = 128;
@@ -16,16 +16,16 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const LONE_SURROGATE =
   /(?<!\\)(?:\\\\)*\\u(?:d[89ab][0-9a-f]{2}(?!\\ud[c-f])|d[c-f][0-9a-f]{2}(?<!\\ud[89ab][0-9a-f]{2}\\u....))/i;
 
-/** A name for this run of a process, unlike that of any other run. */
+/** A random id for this run of a process. */
 export function newSession() {
   return randomBytes(8).toString('hex');
 }
 
 /**
- * The bytes of a message; members of the body that are undefined are left out.
+ * Encode a message; undefined members of the body are left out.
  * @param {Envelope} envelope
  * @returns {Buffer}
- * @throws {BridgeError} BRIDGE_BAD_MESSAGE: the body holds what JSON cannot; BRIDGE_TOO_LARGE: more than MAX_BYTES
+ * @throws {BridgeError} BRIDGE_BAD_MESSAGE: a value has no form in JSON; BRIDGE_TOO_LARGE: more than MAX_BYTES
  */
 export function encode({ version = PROTOCOL_VERSION, id, session, kind, body = {} }) {
   let text;
@@ -39,10 +39,10 @@ export function encode({ version = PROTOCOL_VERSION, id, session, kind, body = {
 }
 
 /**
- * The message in these bytes; an error that knows the message's id has it in `data.id`.
+ * Decode a message. Errors have its id in `data.id`, if that could be read.
  * @param {Uint8Array} data
  * @returns {Required<Envelope>}
- * @throws {BridgeError} BRIDGE_BAD_MESSAGE, BRIDGE_TOO_LARGE, or BRIDGE_VERSION: of another version of the protocol
+ * @throws {BridgeError} BRIDGE_BAD_MESSAGE, BRIDGE_TOO_LARGE, or BRIDGE_VERSION: another version of the protocol
  */
 export function decode(data) {
   const fields = parse(withinLimit(data));
@@ -60,7 +60,7 @@ export function decode(data) {
 }
 
 /**
- * What hinders an object to be an envelope; names members, never values.
+ * Why an object is not an envelope, without values; empty if it is one.
  * @param {Record<string, unknown>} fields
  */
 function faults(fields) {
@@ -93,7 +93,7 @@ function parse(data) {
     if (hasLoneSurrogate(text)) throw new SyntaxError('a lone surrogate');
     return JSON.parse(text);
   } catch {
-    throw bad('A message is not JSON.'); // what the parser says of it quotes it, and it may hold a secret
+    throw bad('A message is not JSON.'); // the parser's error quotes the text, which may contain a secret
   }
 }
 

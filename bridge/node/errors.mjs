@@ -12,7 +12,7 @@ const HINTS = {
 
 /** @import {ErrorBody} from './types.mjs' */
 
-/** Something that a person has to know of: the server's own error, or one of the bridge's. */
+/** An error to be shown to a user: the server's own, or one of the bridge. */
 export class BridgeError extends Error {
   /**
    * @param {string} code stable; docs/errors.md lists them all
@@ -27,7 +27,7 @@ export class BridgeError extends Error {
     this.data = data ?? {};
   }
 
-  /** @returns {ErrorBody} this error as it crosses a process boundary */
+  /** @returns {ErrorBody} the error as a message body */
   body() {
     return { code: this.code, message: this.message, hint: this.hint, data: this.data };
   }

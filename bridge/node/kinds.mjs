@@ -1,4 +1,4 @@
-/** Every kind of message: which sockets serve it, and whether handling it twice does no harm (made from bridge/models/). */
+/** The kinds of requests: which sockets serve them, and whether they are idempotent (generated from bridge/models/). */
 
 import { BridgeError } from './errors.mjs';
 import { TABLE } from './kinds_table.mjs';
@@ -8,14 +8,17 @@ import { TABLE } from './kinds_table.mjs';
 export const ERROR = 'error';
 export const EVENT = 'event';
 export const OK = '.ok';
-/** A subscription that begins so is answered, to that topic alone, by the event `joined`; it sorts after all topics. */
+/**
+ * Prefix of a topic that a subscriber adds to learn when it is connected: the publisher sends `joined` to that topic.
+ * It sorts after all other topics, so their subscriptions have arrived before.
+ */
 export const JOIN = '~';
 
 /**
  * @typedef {object} Kind
  * @property {string} name
  * @property {readonly ('desired' | 'actual')[]} sockets
- * @property {boolean} repeatable a client sends it again when the connection ended before the answer
+ * @property {boolean} repeatable a client sends it again if the connection ended before the answer
  */
 
 /** @type {ReadonlyMap<string, Kind>} */
@@ -33,11 +36,11 @@ export function kindOf(name) {
 }
 
 /**
- * The body of the answer to a request of that kind.
+ * Validate the answer to a request of that kind; returns its body.
  * @param {Kind} asked
  * @param {Required<Envelope>} envelope
  * @returns {Record<string, any>}
- * @throws {BridgeError} the server's own; BRIDGE_BAD_MESSAGE: it is not an answer to this kind
+ * @throws {BridgeError} the server's own; BRIDGE_BAD_MESSAGE: the answer to another kind
  */
 export function answerBody(asked, envelope) {
   if (envelope.kind === asked.name + OK) return envelope.body;

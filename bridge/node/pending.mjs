@@ -1,4 +1,4 @@
-/** A request without an answer yet. */
+/** A request that is not answered yet. */
 
 /** @type {Buffer} */
 const NOTHING = Buffer.alloc(0);
@@ -9,13 +9,13 @@ const LONGEST_TIMER = 2 ** 31 - 1; // ms
 
 export class Pending {
   id = '';
-  /** Encoded only when its turn comes, so that those who wait cost little. */
+  /** Empty until the request gets a slot, so that waiting requests take little memory. */
   data = NOTHING;
-  /** It was sent on the present connection, and the server is not done with it. */
+  /** It was sent over the current connection, and the server has not answered. */
   out = false;
-  /** It was, at least once: the server may have carried it out. */
+  /** It was sent at least once, so the server may have executed it. */
   sent = false;
-  /** It was answered or failed; nobody waits for it any more. */
+  /** It was answered or has failed. */
   done = false;
 
   /**
@@ -46,15 +46,15 @@ export class Pending {
   }
 
   /**
-   * Fail at the deadline, or when the caller gives up.
+   * Fail when the deadline expires, or when the caller gives up.
    * @param {number} timeout in seconds
    * @param {AbortSignal | undefined} signal
    * @param {() => Error} late
-   * @returns {() => void} to be called when it is over
+   * @returns {() => void} to be called when the request has ended
    */
   until(timeout, signal, late) {
     const expire = () => this.done || this.fail(late());
-    // An answer that came in time is read first, if this process was busy meanwhile: timers run before what has come.
+    // Timers run before I/O: if this process was busy, first read an answer that has arrived in time.
     const timer = setTimeout(() => setImmediate(expire), Math.min(timeout * 1000, LONGEST_TIMER));
     const giveUp = () => this.done || this.fail(signal?.reason);
     signal?.addEventListener('abort', giveUp, { once: true });

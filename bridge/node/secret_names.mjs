@@ -1,4 +1,4 @@
-/** Which names tell that their value is a secret. `bridge/secret_names.py` has the same from the same file. */
+/** Decides by names whether their values are secrets. `bridge/secret_names.py` uses the same rules, masking.json. */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ const OPEN_SUFFIXES = RULES.open.suffixes;
 const OPEN_WORDS = new Set(RULES.open.words);
 
 /**
- * Whether a variable, header, parameter or flag of this name is taken to hold a secret, rather than its place.
+ * Whether a variable, header, parameter or flag of this name has a secret value (and not, say, a secret's path).
  *
  * @param {string} name
  */
@@ -27,19 +27,19 @@ export function isSecretName(name) {
   return WORDS.some((word) => lower.includes(word)) || lower.split(/[^a-z0-9]/).some((part) => PARTS.has(part));
 }
 
-/** Whether a field of this name, which YAMCP does not know, is taken to hold a secret. @param {string} name */
+/** Whether a field of this name, which YAMCP does not know, has a secret value. @param {string} name */
 export function isSecretField(name) {
   const lower = name.toLowerCase();
   return FIELDS.some((word) => lower.includes(word));
 }
 
-/** Whether it is a word that no secret is. @param {string} value */
+/** Whether a value is a common word and so not a secret. @param {string} value */
 export function isOpenWord(value) {
   return OPEN_WORDS.has(value.toLowerCase());
 }
 
 /**
- * Whether a part of an address looks like a token: long, with letters and digits or of one piece.
+ * Whether a part of an address looks like a token: long, and with letters and digits or without separators.
  *
  * @param {string} text
  */

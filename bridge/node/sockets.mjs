@@ -1,33 +1,33 @@
-/** The bridge over ZeroMQ: a DEALER that mends itself, and SUB sockets, on `ipc://` addresses. */
+/** The sockets of the bridge over ZeroMQ: a DEALER that reconnects, and SUB, on `ipc://` addresses. */
 
 import { setImmediate } from 'node:timers/promises';
 import { Dealer, Subscriber } from 'zeromq';
 import { MAX_BYTES } from './codec.mjs';
 import { BridgeError } from './errors.mjs';
 
-/** Messages that a socket keeps for a peer who does not read, or of one who writes faster than we read. */
-const QUEUE = 10_000;
+/** Messages that a socket queues for a peer that does not read, or of one that writes faster than we read. */
+const HIGH_WATER_MARK = 10_000;
 const UNIX_PATH_LIMIT = 107; // sun_path of unix(7), less the closing NUL
 const OPTIONS = {
   linger: 0,
-  receiveHighWaterMark: QUEUE,
+  receiveHighWaterMark: HIGH_WATER_MARK,
   maxMessageSize: 2 * MAX_BYTES,
   reconnectInterval: 20, // ms
   reconnectMaxInterval: 80,
 };
 
 /**
- * Whom a dealer reports to; none of these may throw.
+ * The callbacks of a dealer; none of them may throw.
  * @typedef {object} Link
- * @property {() => void} up the server can be reached
- * @property {() => void} down the connection ended; what was sent and not answered will not be
- * @property {(data: Buffer) => void} message the server sent this
+ * @property {() => void} up called when a connection is established
+ * @property {() => void} down called when the connection has ended: unanswered messages will not be answered
+ * @property {(data: Buffer) => void} message called with each message of the server
  */
 
 /**
  * @param {string} address
  * @returns {string} the address
- * @throws {BridgeError} BRIDGE_ADDRESS: not an ipc address, not absolute, or longer than a Unix socket's path may be
+ * @throws {BridgeError} BRIDGE_ADDRESS: not an ipc address, not absolute, or too long for the path of a Unix socket
  */
 export function checked(address) {
   const path = /^ipc:\/\/(\/.*)$/s.exec(address)?.[1];
@@ -42,7 +42,7 @@ export function checked(address) {
 /**
  * A connected SUB; the caller closes it.
  * @param {string} address
- * @param {readonly string[]} topics asked for in sorted order, now and after each reconnect
+ * @param {readonly string[]} topics subscribed to in sorted order, now and after each reconnect
  */
 export function subscribed(address, topics) {
   const socket = new Subscriber({ ...OPTIONS });
@@ -51,7 +51,7 @@ export function subscribed(address, topics) {
   return socket;
 }
 
-/** A DEALER. Each connection gets a socket of its own, so that nothing left over from one is sent on the next. */
+/** A DEALER. Each connection has a new socket, so that messages queued for one are never sent over the next. */
 export class DealerEnd {
   #address;
   #link;
@@ -63,7 +63,7 @@ export class DealerEnd {
   #running;
 
   /**
-   * Connects at once, and again after each loss, until closed.
+   * Connects at once, and reconnects after each loss, until closed.
    * @param {string} address
    * @param {Link} link
    */
@@ -74,15 +74,15 @@ export class DealerEnd {
   }
 
   /**
-   * Hand over a message; null when there is no connection.
+   * Queue a message; null if there is no connection.
    * @param {Buffer} data
-   * @returns {Promise<void> | null} rejects when it was not taken after all
+   * @returns {Promise<void> | null} rejected if ZeroMQ does not accept it
    */
   send(data) {
     return this.#connected && this.#socket ? this.#socket.send(data) : null;
   }
 
-  /** End the connection, and wait until its sockets are gone. */
+  /** End the connection, and wait until its sockets are closed. */
   async close() {
     this.#closed = true;
     this.#socket?.close();
@@ -91,8 +91,8 @@ export class DealerEnd {
 
   async #run() {
     while (!this.#closed) {
-      // `immediate` keeps what was not sent from going out on a connection that ZeroMQ makes before we are told of the loss
-      const socket = new Dealer({ ...OPTIONS, sendHighWaterMark: QUEUE, immediate: true, sendTimeout: 0 });
+      // `immediate` prevents unsent messages from going out over a reconnection that precedes the event of the loss
+      const socket = new Dealer({ ...OPTIONS, sendHighWaterMark: HIGH_WATER_MARK, immediate: true, sendTimeout: 0 });
       this.#socket = socket;
       try {
         await this.#connection(socket);
@@ -104,8 +104,8 @@ export class DealerEnd {
   }
 
   /**
-   * One connection, from its making to the last event of its socket. All events are read to the end: ZeroMQ's own
-   * thread would wait for us to take them.
+   * Run one connection until the last event of its socket. All events have to be read, as ZeroMQ's own thread would
+   * otherwise block.
    * @param {Dealer} socket
    */
   async #connection(socket) {
@@ -114,7 +114,7 @@ export class DealerEnd {
     let reading;
     for await (const { type } of events) {
       if (type === 'handshake' && !reading && !socket.closed) {
-        reading = this.#read(socket); // first, as it makes the socket take note of its connection
+        reading = this.#read(socket); // first, as reading makes the socket process its connection
         this.#connected = true;
         this.#link.up();
       } else if (type === 'disconnect' && this.#connected) {
@@ -144,7 +144,7 @@ export class DealerEnd {
     }
   }
 
-  /** Wait until what had come before the connection ended is read. */
+  /** Wait until all messages that arrived before the end of the connection are read. */
   async #drained() {
     for (let before = -1; before !== this.#received;) {
       before = this.#received;

@@ -1,4 +1,4 @@
-/** The listening end of the bridge: what a publisher tells. */
+/** The subscriber of the bridge: receives the events of a publisher. */
 
 import { randomBytes } from 'node:crypto';
 import { decode } from './codec.mjs';
@@ -9,14 +9,14 @@ import { subscribed } from './sockets.mjs';
 
 /** @import {BridgeEvent} from './types.mjs' */
 
-/** Of the sidecar's events, all. */
+/** All topics of the sidecar's events. */
 export const TOPICS = Object.freeze(ALL_TOPICS.filter((topic) => topic !== 'desired' && topic !== 'joined'));
 
 /**
- * The events published at an address, as an async iterable for one reader. Connects by itself, and again after each loss.
+ * Receives the events published at an address: an async iterable for one reader. Reconnects after each loss.
  *
- * The first event of each connection is `joined` (subject: the publisher's session): ask for status then, as what was
- * published before is not repeated. From then on nothing is missed, unless the reader is 10,000 events behind.
+ * The first event of each connection is `joined`, whose subject is the publisher's session. Request the status then, as
+ * earlier events are not repeated. From then on no event is lost unless the reader falls behind by 10,000.
  */
 export class Subscriber {
   #socket;
@@ -34,7 +34,7 @@ export class Subscriber {
     this.#socket = subscribed(address, [...topics, JOIN + randomBytes(8).toString('hex')]);
   }
 
-  /** End the loop of the reader; what was not read yet is dropped. */
+  /** End the reader's loop; unread events are dropped. */
   close() {
     this.#socket.close();
   }
@@ -52,7 +52,7 @@ export class Subscriber {
 
   /**
    * @param {Buffer} data
-   * @returns {BridgeEvent | undefined} nothing where it cannot be read
+   * @returns {BridgeEvent | undefined} undefined if it is malformed
    */
   #event(data) {
     try {

@@ -8,7 +8,7 @@ export type ConfigName = 'providers' | 'workspaces';
 
 export type Launch = StdioLaunch | RemoteLaunch;
 
-/** One message. `session` names the run of the process that sent it; an answer repeats the `id` of its request. */
+/** A message. `session` identifies the sender's process run; an answer has the `id` of its request. */
 export interface Envelope {
   version?: number;
   id: string;
@@ -17,7 +17,7 @@ export interface Envelope {
   body?: Record<string, any>;
 }
 
-/** An error on the wire: body of a message of kind `error`, and `reason` in a status. */
+/** An error in messages: the body of a message of kind `error`, and `reason` in a status. */
 export interface ErrorBody {
   code: string;
   message: string;
@@ -25,7 +25,7 @@ export interface ErrorBody {
   data: Record<string, any>;
 }
 
-/** Call a tool of a workspace as a client would. `timeout` in seconds. */
+/** Call a tool of a workspace as a client does. `timeout` is in seconds. */
 export interface Call {
   workspace: string;
   tool: string;
@@ -33,88 +33,88 @@ export interface Call {
   timeout?: number;
 }
 
-/** Answer to `call`: the result as MCP's tools/call gives it. */
+/** The answer to `call`: a result of `tools/call`. */
 export interface CallResult {
   result: Record<string, any>;
 }
 
-/** The calls of one tool of one server that ended within a sample. Times in seconds. */
+/** The calls of a tool that ended within a sample. Times are in seconds. */
 export interface Figure {
   server: string;
   tool: string;
   calls: number;
   errors: number;
-  /** Of all calls together. */
+  /** Total duration of the calls. */
   seconds: number;
   p50: number;
   p95: number;
 }
 
-/** Answer to `history`, oldest first; intervals without a call are left out. */
+/** The answer to `history`, oldest first; intervals without calls are left out. */
 export interface History {
-  /** Length of a sample, in seconds. */
+  /** Length of an interval, in seconds. */
   interval: number;
   now: number;
   samples: Sample[];
 }
 
-/** Ask for the tools of a workspace as its clients see them. */
+/** Request the tools of a workspace as its clients see them. */
 export interface ListTools {
   workspace: string;
 }
 
-/** Answer to `logs`. */
+/** The answer to `logs`. */
 export interface LogRecords {
   records: Record<string, any>[];
 }
 
-/** Ask for the newest log records, oldest first. */
+/** Request the newest log records, oldest first. */
 export interface Logs {
   limit?: number;
   server?: string | null;
 }
 
-/** Ask for figures of calls, of samples that end after `since` (Unix time, seconds). */
+/** Request call figures of samples that end after `since` (Unix time, seconds). */
 export interface ReadHistory {
   since?: number;
   server?: string | null;
 }
 
-/** Ask for the actual state. */
+/** Request the actual state. */
 export type ReadStatus = Record<string, never>;
 
-/** Close the server's upstreams and open them anew, at once. */
+/** Reconnect all connections to a server, without a delay. */
 export interface Restart {
   key: string;
 }
 
-/** One interval of the history; tools that were not called are left out. */
+/** An interval of the history; tools without calls are left out. */
 export interface Sample {
-  /** Unix time of its end, in seconds. */
+  /** Unix time of the interval's end, in seconds. */
   at: number;
   figures: Figure[];
 }
 
-/** One server as it is. `stopped`: switched off, in no enabled workspace, or per_client with no session now. */
+/** The status of a server. `stopped`: switched off, in no enabled workspace, or per_client without a session. */
 export interface ServerStatus {
   key: string;
   namespace: string;
   state: ServerState;
   reason: ErrorBody | null;
-  /** What is wrong with a server that is `degraded`: lists that could not be read, items that are left out. */
+  /** Why the server is `degraded`: lists that could not be read, items that are left out. */
   troubles: ErrorBody[];
   /** Unix time of the last change of state, in seconds. */
   since: number;
-  /** Starts that failed since it was last ready. */
+  /** Failed starts since the server was last ready. */
   attempts: number;
-  /** Times that it was connected again after it had been ready, or was asked to restart. */
+  /** Reconnections after the server had been ready, or on request. */
   restarts: number;
   retry_at: number | null;
   transport: string;
   era: 'legacy' | 'modern' | '';
   session: 'shared' | 'per_client';
   pids: number[];
-  /** Proportional set size of its processes, as last sampled: at most a minute ago, 2 s if often asked for. */
+  /** Proportional set size (PSS) of its processes; at most a minute old, or 2 s if requested often. */
   memory_bytes: number;
   instances: number;
   server_name: string;
@@ -124,48 +124,50 @@ export interface ServerStatus {
   prompts: number;
   calls_in_flight: number;
   stderr: string[];
+  /** Of a server that is not ready: the one of these lines that says most of why. */
+  stderr_line: string;
   hints: string[];
   stale: boolean;
 }
 
-/** The sidecar's whole actual state: the answer to `status`. */
+/** The answer to `status`: the whole actual state. */
 export interface Status {
   version: string;
   session: string;
   pid: number;
   started_at: number;
   accepted: SnapshotId | null;
-  /** The plan of this snapshot is carried out; new servers may still be starting. */
+  /** The last snapshot that was carried out; its new servers may still be starting. */
   applied: SnapshotId | null;
-  /** Applied is accepted, and no server is starting. */
+  /** Whether the accepted snapshot is applied, and no server is starting. */
   settled: boolean;
   source: 'adapter' | 'disk' | 'none';
   workspaces: WorkspaceStatus[];
   servers: ServerStatus[];
 }
 
-/** Answer to `tools`: the tools as MCP's tools/list gives them. */
+/** The answer to `tools`: the tools as in a result of `tools/list`. */
 export interface Tools {
   tools: Record<string, any>[];
 }
 
-/** One workspace as it is served. */
+/** The status of a workspace. */
 export interface WorkspaceStatus {
   name: string;
   slug: string;
   enabled: boolean;
   state: WorkspaceState;
-  /** Why it is not well, where that is known: of several servers, the worst one's reason. */
+  /** Why the workspace is not ready, if known: the reason of the server in the worst state. */
   reason: ErrorBody | null;
   sse_url: string;
   http_url: string;
-  /** The sidecar's own address, without the front between, where it can be reached. */
+  /** The URL at the sidecar, bypassing the front; empty if the sidecar is not reachable there. */
   direct_sse_url: string;
   direct_http_url: string;
   servers: string[];
   /** Those of `servers` that are switched off in this workspace alone. */
   disabled_servers: string[];
-  /** How many of its servers are ready; `per_client` ones count, as they start when a session needs them. */
+  /** Number of ready servers; `per_client` ones count as ready, as they start when a session needs them. */
   ready: number;
   tools: number;
   resources: number;
@@ -173,43 +175,43 @@ export interface WorkspaceStatus {
   sessions: number;
 }
 
-/** Answer that says only: done. */
+/** An answer without content. */
 export type Done = Record<string, never>;
 
-/** A hint on a PUB socket that something changed; `status` is the truth (of topic `desired`: `desired` is). */
+/** A hint on a PUB socket that the answer to `status` (topic `desired`: to `desired`) has changed. */
 export interface BridgeEvent {
   topic: 'applied' | 'server' | 'workspace' | 'sessions' | 'log' | 'desired' | 'joined';
   subject: string;
   data: Record<string, any>;
 }
 
-/** Ask who is there. */
+/** Learn whether the server runs, and its session. */
 export type Ping = Record<string, never>;
 
-/** Answer to `ping`, which every server of the bridge gives by itself. */
+/** The answer to `ping`, which `BridgeServer` gives itself. */
 export interface Pong {
   pid: number;
-  /** The kinds that it serves. */
+  /** The kinds that the server serves. */
   serves: string[];
 }
 
-/** Answer to `apply`: validated and taken over; a refusal is an `error` with `data.in_force`. */
+/** The answer to `apply`: the snapshot is valid and accepted. A refusal is an `error` with `data.in_force`. */
 export interface Accepted {
   id: SnapshotId;
 }
 
-/** That a stdio server runs in a container of this image, its command, arguments and variables inside. */
+/** The container in which a stdio server's command runs. */
 export interface ContainerSettings {
   image: string;
-  /** All that it may use, swap included: `128m`, `1g`. */
+  /** Memory limit, including swap: `128m`, `1g`. */
   memory: string;
   cpus: number;
-  /** Processes and threads. */
+  /** Limit of processes and threads. */
   pids: number;
   network: boolean;
   mounts: Mount[];
   pull: 'missing' | 'always' | 'never';
-  /** User, or `user:group`, by name or number; none: the image's. */
+  /** User, or `user:group`, by name or number; null for the image's user. */
   user: string | null;
   workdir: string | null;
 }
@@ -236,7 +238,7 @@ export interface Issue {
   hint: string;
 }
 
-/** A directory or file of the host that a contained server sees; below one that HUB_CONTAINER_MOUNTS names. */
+/** A directory or file of the host in a server's container; it must be below a directory of HUB_CONTAINER_MOUNTS. */
 export interface Mount {
   source: string;
   target: string;
@@ -254,7 +256,7 @@ export interface RemoteLaunch {
   transport: 'auto' | 'sse' | 'http' | 'websocket';
 }
 
-/** What YAMCP's format cannot say of a server; kept in hub.json. Times in seconds. */
+/** Settings of a server in hub.json, which YAMCP's format does not have. Times are in seconds. */
 export interface ServerSettings {
   enabled: boolean;
   session: 'shared' | 'per_client';
@@ -264,36 +266,36 @@ export interface ServerSettings {
   tool_timeouts: Record<string, number>;
   max_inflight: number;
   max_instances: number;
-  /** Whether clients with different keys use the same processes; by default each key has its own. */
+  /** Whether clients with different keys share the server's process; by default each key has its own. */
   share_between_keys: boolean;
   container: ContainerSettings | null;
 }
 
-/** One MCP server as it should run. `key` is unique; `namespace` prefixes the names of its tools and prompts. */
+/** A configured MCP server. `key` is unique; `namespace` is the prefix of its tools' and prompts' names. */
 export interface ServerSpec {
   key: string;
   namespace: string;
   launch: StdioLaunch | RemoteLaunch;
   settings: ServerSettings;
-  /** The entry in the file is broken now; this is its last good version. */
+  /** Whether the entry in the file is invalid now; this is its last valid version. */
   stale: boolean;
 }
 
-/** The whole desired state, and the request that puts it in force. */
+/** The whole desired state, and the request that applies it. */
 export interface Snapshot {
   id: SnapshotId;
   servers: ServerSpec[];
   workspaces: WorkspaceSpec[];
 }
 
-/** Identity and order of a snapshot: (epoch, revision), with the hash of its content. */
+/** The identity of a snapshot: epoch and revision, which define the order, and the hash of its content. */
 export interface SnapshotId {
   epoch: number;
   revision: number;
   hash: string;
 }
 
-/** A server that the hub starts as a process and talks to over its pipes. Strings may hold `${VAR}` references. */
+/** A server that the hub starts as a process and reaches over its pipes. Strings may contain `${VAR}` references. */
 export interface StdioLaunch {
   type: 'stdio';
   command: string;
@@ -308,41 +310,41 @@ export interface WorkspaceSpec {
   slug: string;
   servers: string[];
   enabled: boolean;
-  /** How tool and prompt names are made; `{name}` alone is the empty prefix, for a workspace of one server. */
+  /** Template of tool and prompt names; `{name}` alone, without a prefix, suits a workspace of one server. */
   name_template: string;
   /** Those of `servers` that are switched off in this workspace alone. */
   disabled_servers: string[];
 }
 
-/** Answer to a change of desired state: the snapshot that holds it. */
+/** The answer to a change of desired state: the first snapshot that contains it. */
 export interface Changed {
   snapshot: SnapshotId;
 }
 
-/** Answer to `config`. */
+/** The answer to `config`. */
 export interface ConfigFile {
   file: ConfigName;
   path: string;
-  /** Its text; none when it does not exist. */
+  /** The file's text; null if it does not exist. */
   text: string | null;
-  /** Its entries as they stand in the file; none when it cannot be parsed, and `error` says why. */
+  /** The entries as in the file; null if it cannot be parsed (see `error`). */
   content: Record<string, any> | null;
-  /** Of the file's bytes; empty when it does not exist. What `expect` of `put_config` is compared with. */
+  /** The hash of the file, to be compared with `expect` of `put_config`; empty if it does not exist. */
   hash: string;
-  /** Of each entry, a hash: what `expect` of the changes of one entry is compared with. */
+  /** The hash of each entry, to be compared with `expect` of changes of an entry. */
   entries: Record<string, string>;
-  /** Of each entry of providers.json that is an object. */
+  /** The outline of each entry of providers.json that is an object. */
   outlines: Record<string, Outline>;
   error: ErrorBody | null;
 }
 
-/** Remove an entry of providers.json, and its name from the workspaces. */
+/** Delete an entry of providers.json, and remove it from all workspaces. */
 export interface DeleteServer {
   key: string;
   expect?: string | null;
 }
 
-/** Remove an entry of workspaces.json. */
+/** Delete an entry of workspaces.json. */
 export interface DeleteWorkspace {
   name: string;
   expect?: string | null;
@@ -354,19 +356,19 @@ export interface ForgetSettings {
   name: string;
 }
 
-/** Answer to `import`. */
+/** The answer to `import`. */
 export interface Imported {
   servers: ImportedServer[];
   workspace: string | null;
   snapshot: SnapshotId;
 }
 
-/** What became of one server of an import. */
+/** The outcome for one server of an import. */
 export interface ImportedServer {
   key: string;
   type: string;
   outcome: 'added' | 'replaced' | 'same' | 'exists' | 'unusable';
-  /** Why it was not taken, or what to know of it; never a secret value. */
+  /** Why it was not imported, or a remark; without secret values. */
   message: string;
 }
 
@@ -374,22 +376,22 @@ export interface ImportedServer {
 export interface ImportServers {
   config: Record<string, any>;
   workspace?: string | null;
-  /** Whether a server that is there already gets the new definition. */
+  /** Whether existing servers are replaced. */
   replace?: boolean;
   dry_run?: boolean;
 }
 
-/** What can be told of an entry of providers.json, however wrong the rest of it is. */
+/** A summary of an entry of providers.json, which may be invalid otherwise. */
 export interface Outline {
   namespace: string | null;
-  /** `remote`: it has a URL, and does not say which transport. */
+  /** `remote`: it has a URL, but no transport. */
   type: 'stdio' | 'sse' | 'http' | 'websocket' | 'remote';
   command: string | null;
-  /** As it stands in the file, secrets and all. */
+  /** As in the file, including secrets. */
   url: string | null;
 }
 
-/** Replace the content of one of YAMCP's files; `expect`: the file's hash. */
+/** Replace the content of one of YAMCP's files. `expect`: the hash of the file that the caller has seen. */
 export interface PutConfig {
   file: ConfigName;
   content: Record<string, any>;
@@ -412,21 +414,21 @@ export interface PutWorkspace {
   old_name?: string | null;
 }
 
-/** Ask for one of YAMCP's files as it is now, secrets and all. */
+/** Request the current content of one of YAMCP's files, including secrets. */
 export interface ReadConfig {
   file: ConfigName;
 }
 
-/** Read the files now, rather than when their change is noticed. */
+/** Read the files now, without waiting until a change is noticed. */
 export type Reload = Record<string, never>;
 
-/** Change what hub.json says of a server; keys of `settings` left out stay. */
+/** Change a server's settings in hub.json; omitted keys of `settings` are not changed. */
 export interface SetServer {
   key: string;
   settings: Record<string, any>;
 }
 
-/** Change what hub.json says of a workspace; fields left out stay. */
+/** Change a workspace's settings in hub.json; omitted fields are not changed. */
 export interface SetWorkspace {
   name: string;
   enabled?: boolean | null;
@@ -435,51 +437,51 @@ export interface SetWorkspace {
   servers?: Record<string, boolean>;
 }
 
-/** Make a key. `workspaces`: only these, by name; null: all. Admins have all. */
+/** Create a key. `workspaces`: the names of the workspaces that it may use; null for all, as for admins. */
 export interface AddKey {
   name: string;
   workspaces?: string[] | null;
   admin?: boolean;
 }
 
-/** A named key as it is shown: never its token, nor the hash of it. */
+/** A named key, without its token and hash. */
 export interface Key {
   id: string;
   name: string;
-  /** The names of those that it may use; none: all. */
+  /** The names of the workspaces that it may use; null for all. */
   workspaces: string[] | null;
-  /** Whether it opens pages and API too. */
+  /** Whether it also gives access to pages and API. */
   admin: boolean;
   /** Unix time. */
   created: number;
 }
 
-/** Answer to `add_key`: the one time that the token is told; the hub keeps its hash only. */
+/** The answer to `add_key`: the only message with the token, of which the hub stores a hash. */
 export interface KeyMade {
   id: string;
   token: string;
 }
 
-/** Answer to `keys`, oldest first. */
+/** The answer to `keys`, oldest first. */
 export interface Keys {
   keys: Key[];
 }
 
-/** Ask for all keys. */
+/** Request all keys. */
 export type ListKeys = Record<string, never>;
 
-/** Remove a key, named by its id or its name. */
+/** Delete a key, given by its id or its name. */
 export interface RevokeKey {
   key: string;
 }
 
-/** Paths of PEM files. */
+/** Paths of the PEM files of certificate and key. */
 export interface TlsFiles {
   cert: string;
   key: string;
 }
 
-/** Where the adapter and the sidecar serve the bridge. */
+/** The addresses at which the adapter and the sidecar serve the bridge. */
 export interface BridgeAddresses {
   desired: string;
   actual: string;
@@ -487,7 +489,7 @@ export interface BridgeAddresses {
   desiredEvents: string;
 }
 
-/** Sizes in bytes, times in seconds, URLs without a slash at the end, paths absolute. No secret is among them. */
+/** The settings. Sizes in bytes, times in seconds, URLs without trailing slash, absolute paths. No secrets. */
 export interface FrontSettings {
   /** An address without brackets, or localhost. */
   host: string;
@@ -506,9 +508,9 @@ export interface FrontSettings {
   baseUrl: string;
   sidecarUrl: string;
   addresses: BridgeAddresses;
-  /** Everything but /healthz and the login page wants a token; the sidecar listens on its socket, not its port. */
+  /** All routes but /healthz and the login page require a token; the sidecar listens on its socket, not its port. */
   protected: boolean;
-  /** That of HUB_TOKEN, which itself is not told; with one, no file of a token counts. */
+  /** The hash of HUB_TOKEN; if it is set, the token file is ignored. */
   tokenHash: string | null;
   tokenFile: string;
   keysFile: string;
@@ -519,7 +521,7 @@ export interface FrontSettings {
   ownSocket: string | null;
   yamcpUiSocket: string;
   tls: TlsFiles | null;
-  /** Networks with the length of their prefix: `10.0.0.0/8`. */
+  /** Networks in CIDR notation: `10.0.0.0/8`. */
   trustedProxies: string[];
 }
 

@@ -67,7 +67,7 @@ function Preferences() {
 const themeLabel = (icon, label) => html`<${Icon} name=${icon} /><span class="unseen">${label}</span>`;
 /** @type {Record<string, any>} */
 const THEMES = {
-  auto: themeLabel('auto', 'As the system'),
+  auto: themeLabel('auto', 'System'),
   light: themeLabel('sun', 'Light'),
   dark: themeLabel('moon', 'Dark'),
 };

@@ -30,7 +30,7 @@ export const PAGES = {
   },
   tools: { title: 'Tools', nav: 'tools', icon: 'tools', load: () => import('./pages/tools.mjs') },
   activity: { title: 'Activity', nav: 'activity', icon: 'activity', load: () => import('./pages/activity.mjs') },
-  figures: { title: 'Figures', nav: 'figures', icon: 'figures', load: () => import('./pages/figures.mjs') },
+  figures: { title: 'Metrics', nav: 'figures', icon: 'figures', load: () => import('./pages/figures.mjs') },
   import: { title: 'Import', nav: 'import', icon: 'import', load: () => import('./pages/import.mjs') },
   'add-workspace': { title: 'Add a workspace', nav: 'workspaces', load: () => import('./pages/workspace_form.mjs') },
   'edit-workspace': { title: 'Edit', nav: 'workspaces', load: () => import('./pages/workspace_form.mjs') },

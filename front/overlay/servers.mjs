@@ -1,5 +1,6 @@
 /** The Status column of the Servers table: as it is now, with the reason, instead of as it was when the page was loaded. */
 
+import { whyOf } from '/hub/assets/data/failing.mjs';
 import { serverState } from '/hub/assets/words.mjs';
 import { el, say, set } from './dom.mjs';
 import { cellText, serverList } from './page.mjs';
@@ -27,7 +28,7 @@ function show(cell, server) {
   say(word, text);
   set(word, 'data-tone', tone);
   const why = server.reason ?? server.troubles[0] ?? server.issues[0];
-  say(reason, why && TELLS.includes(server.state) ? `${why.code}: ${why.message}` : '');
+  say(reason, why && TELLS.includes(server.state) ? `${why.code}: ${whyOf(server) || why.message}` : '');
 }
 
 function make() {

@@ -1,6 +1,7 @@
 /** Each row of the Workspaces table: a switch with the state beside it, and the endpoint's URLs. */
 
 import { ApiError, api } from '/hub/assets/hub/api.mjs';
+import { missingServers } from '/hub/assets/data/failing.mjs';
 import { workspaceState } from '/hub/assets/words.mjs';
 import { address, announce, el, say, set } from './dom.mjs';
 import { cellText, workspaceList } from './page.mjs';
@@ -73,10 +74,16 @@ export class Switches {
       say(word, text);
       set(word, 'data-tone', tone);
       say(detail, workspace ? detailOf(workspace) : '');
-      say(trouble, troubleOf(this.#errors.get(name) ?? workspace?.error));
+      say(trouble, troubleOf(this.#errors.get(name) ?? workspace?.error, this.#missing(workspace)));
       showUrls(urls, name, workspace);
     };
     return { name, cells: [el('td', { class: 'hub-cell' }, line, detail, trouble), urls], update };
+  }
+
+  /** @param {WorkspaceState | undefined} workspace */
+  #missing(workspace) {
+    const servers = this.live.state?.servers ?? [];
+    return workspace ? missingServers(workspace, new Map(servers.map((each) => [each.key, each]))) : [];
   }
 
   /** Of many clicks the last one counts: the hub is asked until it has done what is wanted. @param {string} name */
@@ -127,9 +134,14 @@ function detailOf({ enabled, servers, disabled_servers: off, ready, tools, sessi
   return [...parts, ...(sessions ? [`${sessions} connected`] : [])].join(' · ');
 }
 
-/** @param {{code: string, message: string, hint: string} | null | undefined} error */
-function troubleOf(error) {
-  return error ? `${error.code}: ${error.message} ${error.hint}` : '';
+/**
+ * @param {{code: string, message: string, hint: string} | null | undefined} error
+ * @param {import('/hub/assets/data/failing.mjs').Missing[]} missing
+ */
+function troubleOf(error, missing) {
+  if (!error) return '';
+  const others = missing.length > 1 ? ` Not ready: ${missing.map(({ key }) => key).join(', ')}.` : '';
+  return `${error.code}: ${error.message} ${error.hint}${others}`;
 }
 
 /** @param {HTMLElement} cell @param {string} name @param {WorkspaceState | undefined} workspace */

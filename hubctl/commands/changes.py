@@ -38,7 +38,7 @@ def workspace_lines(workspace: WorkspaceStatus, paint: Paint) -> list[str]:
 
 
 def server_line(server: ServerStatus, paint: Paint) -> str:
-    """A server's state, with the reason and its last line on stderr where it has them."""
+    """A server's state, with the reason and the line of its stderr that tells most, where it has them."""
     line = f"server {clean(server.key)}: {paint.state(server.state)}"
     if server.state == "ready":
         return f"{line}, {count(server.tools, 'tool')}"
@@ -47,8 +47,8 @@ def server_line(server: ServerStatus, paint: Paint) -> str:
         return f"{line}, {count(server.tools, 'tool')}, {error_line(server.troubles[0])}{more}"
     if server.reason and server.state != "stopped":
         line += f", {error_line(server.reason)}"
-        if server.stderr:
-            line += paint.dim(f" Its last line: {clean(server.stderr[-1])}")
+        if server.stderr_line:
+            line += paint.dim(f" On stderr: {clean(server.stderr_line)}")
     return line
 
 

@@ -280,8 +280,8 @@ def _server(server: ServerStatus, now: float) -> Finding:
     message = f"{server.state} for {span(now - server.since)}{tries}"
     if server.reason:
         message += f": {server.reason.message}"
-    if server.stderr:
-        message += f" Last on stderr: {' | '.join(server.stderr[-3:])}"
+    if server.stderr_line:
+        message += f" On stderr: {server.stderr_line}"
     hint, code = (server.reason.hint, server.reason.code) if server.reason else ("", "")
     return Finding(level="error", subject=f"server {server.key}", message=message, hint=hint, code=code)
 

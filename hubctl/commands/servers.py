@@ -111,11 +111,16 @@ def server_notes(server: ServerStatus, paint: Paint, now: float) -> list[str]:
     lines = []
     if why := trouble(server, now):
         lines.append(f"{paint.bold(name)}: {why}")
-        lines += [paint.dim(f"  stderr: {clean(line)}") for line in server.stderr[-3:]]
+        lines += [paint.dim(f"  stderr: {clean(line)}") for line in _last_words(server)]
     lines += [f"{paint.bold(name)}: {error_line(each)}" for each in server.troubles]
     if server.stale:
         lines.append(f"{paint.bold(name)}: its entry in the file is broken; its last good version is in force.")
     return lines + [f"{paint.bold(name)}: {clean(hint)}" for hint in server.hints]
+
+
+def _last_words(server: ServerStatus) -> list[str]:
+    """The line of stderr that says most, and the last ones."""
+    return [line for line in dict.fromkeys((server.stderr_line, *server.stderr[-3:])) if line]
 
 
 async def restart(context: Context, server: str) -> int:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from bridge.models import ReadDesired, ServerSettings, ServerSpec, SetServer
+from bridge.models import ReadDesired, ServerSettings, ServerSpec, SetServer, SetWorkspace
 from hubctl.applying import in_force, started
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid
-from hubctl.lookup import check_server
+from hubctl.lookup import check_server, find_spec, find_status
 from hubctl.render import by_key, clean, suggestion, table
 
 
@@ -42,6 +42,26 @@ async def switch_server(context: Context, server: str, enabled: bool) -> int:
     else:
         state = f"; it is {found.state} now" if enabled and found else ""
         context.say(f"Server {clean(server)} is {'on' if enabled else 'off'}{state}.")
+    return 0
+
+
+async def switch_member(context: Context, workspace: str, server: str, enabled: bool) -> int:
+    """`hubctl enable WORKSPACE --server SERVER`, and `disable`: in this workspace alone.
+
+    Raises:
+        NoSuchWorkspace, NoSuchServer: there is none of that name, or the workspace does not have the server.
+    """
+    async with context.desired() as adapter:
+        spec = find_spec((await adapter.request(ReadDesired())).snapshot.workspaces, workspace)
+        check_server(spec.servers, server)
+        done = await adapter.request(SetWorkspace(name=spec.name, servers={server: enabled}))
+    where = f"Server {server!r} in workspace {spec.name!r}"
+    await in_force(context, done.snapshot, f"{where} is set to {'on' if enabled else 'off'}, but not switched yet.")
+    found = find_status(await started(context, [server]), spec.name)
+    if context.json:
+        context.emit(found)
+    else:
+        context.say(f"Server {clean(server)} is {'on' if enabled else 'off'} in workspace {clean(spec.name)}.")
     return 0
 
 

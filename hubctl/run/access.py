@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bridge.errors import SettingInvalid
-from bridge.keys import HASHED, hash_in, token_hash
+from bridge.keys import HASH_PREFIX, hash_in, token_hash
 from bridge.private import write_file
 from bridge.settings import Settings
 from hubctl.context import Context
@@ -40,7 +40,7 @@ def prepare_access(settings: Settings) -> tuple[Settings, str | None]:
     write_secret(settings.front_key_file, secrets.token_urlsafe(32))
     if settings.token:
         given = settings.runtime / GIVEN
-        write_secret(given, HASHED + token_hash(settings.token.get_secret_value()))
+        write_secret(given, HASH_PREFIX + token_hash(settings.token.get_secret_value()))
         return settings.model_copy(update={"token": None, "token_file": given}), None
     if settings.token_file:
         return settings, None
@@ -190,7 +190,7 @@ def read_token(settings: Settings) -> str:
         raise NoToken(f"There is no token in {file}.") from None
     except OSError as error:
         raise NoToken(f"{file} cannot be read: {error.strerror}.") from None
-    if text.startswith(HASHED):
+    if text.startswith(HASH_PREFIX):
         raise NoToken(f"{file} has only the hash of the token.")
     if hash_in(text) is None:
         raise NoToken(f"{file} {NOT_ONE}.")

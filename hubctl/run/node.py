@@ -68,11 +68,11 @@ async def ask_node(script: str, text: str) -> dict[str, Any]:
     """What a script of front/cli makes of a text, an object.
 
     Raises:
-        NodeMissing: there is none to run it, or it is too old.
+        NodeMissing: there is none to run it.
         FrontNotInstalled: the script did not answer: the packages that it needs are not installed.
         RemoteError: it answers that the text cannot be used.
     """
-    node = await asyncio.to_thread(find_node)
+    node = shutil.which("node") or find_node()
     process = await asyncio.create_subprocess_exec(
         node, str(CLI / script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

@@ -17,12 +17,12 @@ from sidecar.calls.request import HUB_FAILED, Notify, log_failure, progress_of, 
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.features import uris
 from sidecar.protocol import codec, eras, jsonrpc
-from sidecar.protocol.channel import Frame, Put
+from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.upstream import asking
 from sidecar.upstream.mux import BY_CLIENT, Told
 
 if TYPE_CHECKING:
-    from sidecar.concurrency.cancel_scope import Running
+    from sidecar.concurrency.cancel_scope import Cancellable
     from sidecar.concurrency.shares import Caller
     from sidecar.routing.view import Offer, Route
     from sidecar.workspaces.workspace import Workspace
@@ -38,7 +38,7 @@ class DirectCaller(Protocol):
     era: eras.Era
     """That of the calls that may take the direct way."""
     caller: Caller
-    running: dict[int | str, Running]
+    running: dict[int | str, Cancellable]
     workspace: Workspace
 
     @property
@@ -72,22 +72,22 @@ class ToolCall(Told):
         "_nth",
         "_offer",
         "_params",
-        "_places",
         "_progress",
         "_put",
+        "_semaphore",
         "_session",
         "_task",
         "_tool",
     )
 
-    def __init__(self, session: DirectCaller, request_id: int | str, route: Route, put: Put) -> None:
+    def __init__(self, session: DirectCaller, request_id: int | str, route: Route, put: SendFrame) -> None:
         self._session = session
         self._id = request_id
         self._key = session.caller.key
         self._offer: Offer = route.offer
         self._tool = route.name
         self._put = put
-        self._places = route.offer.upstream.places
+        self._semaphore = route.offer.upstream.semaphore
         self._began = time.perf_counter()
         self._task: asyncio.Task[None] | None
 
@@ -95,13 +95,13 @@ class ToolCall(Told):
         """Send it, if nothing has to be waited for; False, and nothing has happened, if it has."""
         offer, upstream = self._offer, self._offer.upstream
         connection = upstream.connection
-        if connection is None or not self._places.take(self._key):
+        if connection is None or not self._semaphore.try_acquire(self._key):
             return False
         timeout = offer.timeout(self._tool)
         progress = progress_of(params, notify) if "_meta" in params else None
         declared = self._session.declared(offer) if self._session.era == "modern" else None
         if not connection.ask(self, METHOD, params, timeout=timeout, on_progress=progress, declared=declared):
-            self._places.give_back(self._key)
+            self._semaphore.release(self._key)
             return False
         self._params, self._progress, self._declared, self._task = params, progress, declared, None
         upstream.in_flight += 1
@@ -138,7 +138,7 @@ class ToolCall(Told):
         self._task = self._session.workspace.start(self._again(lost.sent))
         if self._task is None:
             return False
-        self._places.give_back(self._key)
+        self._semaphore.release(self._key)
         upstream.in_flight -= 1  # `request` counts it
         return True
 
@@ -192,7 +192,7 @@ class ToolCall(Told):
 
     def _over(self, outcome: str) -> None:
         del self._session.running[self._id]
-        self._places.give_back(self._key)
+        self._semaphore.release(self._key)
         self._offer.upstream.over(self._tool, self._began, outcome)
 
 
@@ -218,7 +218,7 @@ def may_begin(session: DirectCaller, frame: Frame) -> bool:
     )
 
 
-def begin(session: DirectCaller, frame: Frame, notify: Notify, put: Put) -> bool:
+def begin(session: DirectCaller, frame: Frame, notify: Notify, put: SendFrame) -> bool:
     """Send a call, of which nothing stands against it, if it can go to its server at once; its response is `put` later.
 
     False where it cannot: then nothing has happened.

@@ -153,5 +153,5 @@ class ExtensionCalls:
     @staticmethod
     def _with_skills(view: View) -> list[Offer]:
         return [
-            offer for offer in view.offers if extensions.takes(offer.catalog.greeting.capabilities, extensions.SKILLS)
+            each for each in view.offers if extensions.declares(each.catalog.greeting.capabilities, extensions.SKILLS)
         ]

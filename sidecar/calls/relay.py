@@ -25,7 +25,8 @@ from sidecar.errors import (
 from sidecar.features import pagination, uris
 from sidecar.features.input_requests import CARRIERS
 from sidecar.protocol import eras, extensions
-from sidecar.routing.view import Kind, Offer, Route, View
+from sidecar.protocol.catalog import Kind
+from sidecar.routing.view import Offer, Route, View
 from sidecar.sessions.session import LEVELS, Session
 from sidecar.workspaces import starting
 

@@ -76,7 +76,7 @@ class Request:
     @property
     def takes_tasks(self) -> bool:
         """Whether the answer may be a task (SEP-2663, Supported Methods)."""
-        return self.method == "tools/call" and extensions.takes(self.capabilities, extensions.TASKS)
+        return self.method == "tools/call" and extensions.declares(self.capabilities, extensions.TASKS)
 
     def string(self, key: str) -> str:
         """A parameter that must be there. Raises ParamsInvalid."""

@@ -1,1 +1,1 @@
-"""Frame channels, one module a transport."""
+"""Connections to MCP servers (`protocol.channel.Channel`), with a module for each transport."""

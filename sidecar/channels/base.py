@@ -1,4 +1,4 @@
-"""The part of a channel to a remote server that does not depend on the transport."""
+"""Base classes of channels to remote servers: end of the connection, tasks, and detection of lost sessions."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.protocol.channel import Frame, OnFrame
 
 log = logging.getLogger(__name__)
-for _chatty in ("httpx2", "httpcore2"):  # they write URLs at INFO, and headers at DEBUG
+for _chatty in ("httpx2", "httpcore2"):  # they log URLs at INFO, and headers at DEBUG
     logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 LISTEN = "subscriptions/listen"
-"""A request that is answered when the client has had enough: it counts as a stream, and takes nobody's turn."""
-NOTICE_TIMEOUT = 10.0
-"""How long delivery of a message that has no answer may take, in seconds."""
+"""A request whose response is a stream without end; it does not count against the limit of concurrent requests."""
+NOTIFICATION_TIMEOUT = 10.0
+"""Seconds for the delivery of a notification or response."""
 
 
 CHECK_TIMEOUT = 3.0
-"""Seconds in which a server has to say that it still serves the connection."""
+"""Seconds within which the server has to answer a check of the connection."""
 LOST_WAIT = 1.0
-"""Seconds that a connection which is of no more use waits for the answers to what is under way."""
+"""Seconds that a lost connection waits for the answers to requests in progress."""
 T = TypeVar("T")
 
 
 class RemoteChannel(ABC):
-    """What every channel to a remote server has: a reason for its end, and tasks that belong to it.
+    """A channel to a remote server. It owns its tasks, and knows the reason for its end.
 
-    A request that fails in a way that may be the whole connection's fault puts the connection in doubt: the server is
-    asked something that changes nothing, and if it refuses that too, the channel closes, and its owner opens a new one.
+    If a request fails in a way that may concern the whole connection or session, the channel checks the connection by a
+    request without side effects (`sessions.check_of`). If that fails too, the channel closes, and its owner reconnects.
     """
 
     transport: str
@@ -51,45 +51,45 @@ class RemoteChannel(ABC):
         self._established = False
         self._opened = loop.time()
         self._good = False
-        """Whether the server has answered a request with a result."""
+        """Whether the server has answered any request with a result."""
         self._failures = 0
-        """Requests refused since then."""
+        """Refused requests since the last result."""
         self._lost = False
-        """Whether it is of no more use, and only waits for answers to what is under way."""
+        """Whether the connection is unusable and only waits for the answers to requests in progress."""
         self._untaken: set[Any] = set()
         self._check: asyncio.Task[Verdict] | None = None
         self._checked: asyncio.Future[Frame] | None = None
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """None: the process is elsewhere."""
+        """Always empty: the server runs on another machine."""
         return ()
 
     def stderr(self) -> tuple[str, ...]:
-        """None: the process is elsewhere."""
+        """Always empty: the server runs on another machine."""
         return ()
 
-    def unread(self) -> frozenset[int]:
-        """None: nobody knows what was read elsewhere."""
+    def unread_ids(self) -> frozenset[int]:
+        """Always empty: what a remote server has read is unknown."""
         return frozenset()
 
-    def send_now(self, frame: Frame, alone: bool) -> bool:
-        """Never: a network lies between."""
+    def try_send(self, frame: Frame, alone: bool) -> bool:
+        """Always False: sending over a network has to wait."""
         return False
 
     async def wait_closed(self) -> SidecarError:
-        """Wait until the connection ended, and tell why."""
+        """Wait until the connection has ended; returns the reason."""
         return await asyncio.shield(self._closed)
 
     def close(self, reason: SidecarError) -> None:
-        """The connection is of no more use; the first reason counts."""
+        """Mark the connection as ended; the reason of the first call counts."""
         if not self._closed.done():
             if isinstance(reason, ConnectionLost):
                 reason.untaken = frozenset(self._untaken)
             self._closed.set_result(reason)
 
     async def aclose(self) -> None:
-        """End everything that the channel does. For whoever opened it."""
+        """Cancel all tasks and close the channel. To be called by its owner."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -114,10 +114,10 @@ class RemoteChannel(ABC):
         else:
             log.warning("a message was not delivered", extra={"code": error.code, "reason": error.message})
 
-    # --- is it still good? ---------------------------------------------------------------------------------------
+    # --- checking the connection ---------------------------------------------------------------------------------
 
     def _receive(self, frame: Frame) -> None:
-        """Pass on what came over the one connection; errors that speak of the session only after a check."""
+        """Deliver a frame from a stream shared by all requests; an error about the session only after a check."""
         if "method" in frame:
             self._on_frame(frame)
         elif frame.get("id") == CHECK_ID:
@@ -127,7 +127,7 @@ class RemoteChannel(ABC):
             self._on_frame(frame)
 
     def _denied(self, request: Frame, answer: Frame) -> bool:
-        """Take an answer that speaks of the session, for a check; False for any other, which says that all is well."""
+        """Start a check if the answer is an error about the session; returns whether it is."""
         if self._good and denies_session(answer):
             why = ConnectionLost(f"{place(self._url)} ended the session.")
             self._start(self._settle(request, why, answer, named=True))
@@ -146,11 +146,11 @@ class RemoteChannel(ABC):
         named: bool = False,
         renew: bool = False,
     ) -> None:
-        """A request failed, perhaps because the connection is of no more use: find out, then answer it or end that.
+        """A request failed, perhaps because the connection is lost: check that, then answer the request or close.
 
-        `answer` is what the server answered it, if that was a JSON-RPC error. Where the connection is of no more use,
-        the request was certainly not carried out if it is `untaken`, or if the server's error has `named` the session
-        and so does its answer to the check. `renew`: the server says itself that the session is gone.
+        `answer`: the server's answer, if it was a JSON-RPC error. `untaken`: if the connection is lost, the server
+        certainly did not execute the request. `named`: the server's error mentions the session; if the check's answer
+        does so too, the request was not executed either. `renew`: the server reports that the session is gone.
         """
         self._failures += 1
         verdict = await self._checked_now(request)
@@ -164,11 +164,11 @@ class RemoteChannel(ABC):
             self._answer_error(request, error)
 
     def _overdue(self, renew: bool) -> bool:
-        """Whether a session is given up that passes the check."""
+        """Whether to give up the session although the check passed."""
         return False
 
     async def _checked_now(self, request: Frame) -> Verdict:
-        """What the server says to a check; asked once for all who want to know at the same time."""
+        """The result of a check; concurrent callers share one."""
         if self._check is None or self._check.done():
             self._check = self._start(self._asked(request))
         return await asyncio.shield(self._check)
@@ -181,12 +181,15 @@ class RemoteChannel(ABC):
             return "fails"
 
     def _expect_check(self) -> asyncio.Future[Frame]:
-        """What the answer to a check will be put into, when it comes over the one connection."""
+        """A future for the answer to a check that arrives over the shared stream."""
         self._checked = asyncio.get_running_loop().create_future()
         return self._checked
 
     def _lose(self, request: Frame, reason: SidecarError, untaken: bool, answer: Frame | None = None) -> None:
-        """End the connection once what is under way is answered; an `untaken` request may be asked again elsewhere."""
+        """Close the connection once requests in progress are answered (at most LOST_WAIT).
+
+        `untaken`: the request was not executed, so it is not answered and may be repeated over a new connection.
+        """
         if untaken:
             self._untaken.add(request.get("id"))
         elif answer is not None:
@@ -204,26 +207,26 @@ class RemoteChannel(ABC):
 
     @abstractmethod
     async def _ask(self, check: Frame, headers: dict[str, str]) -> Verdict:
-        """Send a check, and say what the answer means."""
+        """Send a check, and interpret the answer."""
 
     def _under_way(self) -> set[asyncio.Task[None]]:
-        """The tasks that send requests, or wait for their answers."""
+        """The tasks that send requests or wait for their answers."""
         return set()
 
 
 class PostingChannel(RemoteChannel):
-    """Sends each message with a POST of its own."""
+    """A channel that sends each message in a POST request of its own."""
 
     def __init__(self, url: str, client: RemoteClient, on_frame: OnFrame) -> None:
         super().__init__(url, on_frame)
         self._client = client
         self._requests: dict[Any, asyncio.Task[None]] = {}
-        """What sends the requests under way, by their ids."""
+        """The tasks of requests in progress, by request id."""
         self._listening: set[asyncio.Task[None]] = set()
-        """Those of them that only listen."""
+        """Those of `subscriptions/listen` requests."""
 
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
-        """Send one frame. A request's answer, or an error in its stead, comes as a frame.
+        """Send one frame. The answer to a request, or an error in its place, is delivered to `on_frame`.
 
         Raises:
             ConnectionLost: the channel is closed.
@@ -232,7 +235,7 @@ class PostingChannel(RemoteChannel):
             raise ConnectionLost(f"The connection to {place(self._url)} is closed.")
         delivery = self._deliver(frame, dict(headers or {}))
         if frame.get("method") == "notifications/initialized":
-            await delivery  # what is sent next must not overtake it
+            await delivery  # later messages must not overtake it
             return
         task = self._start(delivery)
         if expects_answer(frame):
@@ -254,23 +257,23 @@ class PostingChannel(RemoteChannel):
                 async with self._client.turn:
                     await self._post_in_turn(frame, headers)
             else:
-                async with asyncio.timeout(NOTICE_TIMEOUT):
+                async with asyncio.timeout(NOTIFICATION_TIMEOUT):
                     await self._post(frame, headers)
         except httpx2.HTTPError as error:
             self._failed(frame, error)
         except SidecarError as error:
             self._answer_error(frame, error)
         except TimeoutError:
-            log.warning("a notification was not taken in time", extra={"method": frame.get("method", "")})
+            log.warning("a notification was not accepted in time", extra={"method": frame.get("method", "")})
 
     async def _post_in_turn(self, frame: Frame, headers: dict[str, str]) -> None:
-        if self._lost:  # meanwhile
+        if self._lost:  # while this waited for its turn
             self._untaken.add(frame["id"])
         else:
             await self._post(frame, headers)
 
     def _failed(self, frame: Frame, error: httpx2.HTTPError) -> None:
-        """A POST failed: if nothing listens there, all is lost; otherwise only this message."""
+        """Handle a failed POST: without a connection the channel is lost, else only this message."""
         reason = failure(error, self._url)
         if not self._established:
             self.close(reason)
@@ -283,7 +286,7 @@ class PostingChannel(RemoteChannel):
         return set(self._requests.values()) - self._listening
 
     def _request_over(self, request_id: Any) -> None:
-        """A request's POST has ended."""
+        """Called when the POST of a request has ended."""
         self._requests.pop(request_id, None)
 
 

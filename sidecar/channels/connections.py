@@ -1,4 +1,4 @@
-"""The sidecar's HTTP connections to remote servers: a pool for each origin, shared by all upstreams that go there."""
+"""HTTP connection pools to remote servers: one per origin, shared by all upstreams with that origin."""
 
 from __future__ import annotations
 
@@ -12,41 +12,43 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2
 
 from bridge.models import RemoteLaunch
-from sidecar.channels.reading import ACCEPT_ENCODING, MOST_LARGE
+from sidecar.channels.reading import ACCEPT_ENCODING, MAX_LARGE
 from sidecar.channels.web import CONNECT_TIMEOUT, check_url, checked_headers, tls
 from sidecar.errors import Unreachable
 from sidecar.large.reader import ReadLarge, in_process
 
 WRITE_TIMEOUT = 60.0
-KEEPALIVE = 4.0  # less than the 5 s after which uvicorn and Node close an idle connection
-MOST_IDLE = 20
-MOST_REQUESTS = 256
-"""Requests under way to one origin; one more waits for its turn, within its own deadline."""
+KEEPALIVE = 4.0
+"""Seconds that an idle connection is kept: less than the 5 s after which uvicorn and Node close it."""
+MAX_IDLE = 20
+"""Idle connections that are kept per origin."""
+MAX_REQUESTS = 256
+"""Concurrent requests per origin; further ones wait for their turn, within their own deadlines."""
 
 
 class RemoteClient(httpx2.AsyncClient):
-    """The HTTP client of one upstream: headers and cookies are its own, its connections those of the origin's pool."""
+    """The HTTP client of one upstream, with headers and cookies of its own and the connections of the origin's pool."""
 
     def __init__(self, launch: RemoteLaunch, pool: _OriginPool, read_large: ReadLarge) -> None:
         super().__init__(
             headers={**checked_headers(launch.headers), b"accept-encoding": ACCEPT_ENCODING.encode()},
-            transport=_Lent(pool),
+            transport=_SharedTransport(pool),
             timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
         )
         self.turn = pool.turn
-        """Held while a request is under way; not by streams, nor by what has no answer: they would wait for requests
-        that wait for them."""
+        """Held during a request; but not by streams, notifications and responses: requests may depend on these, so
+        making them wait could deadlock."""
         self.read_large = read_large
         self.large = pool.large
-        """Held while a large message is read; see `reading.MOST_LARGE`."""
+        """Held while a large message is read (`reading.MAX_LARGE`)."""
 
 
 class Connections:
-    """Owns every pool, and closes what is left of them at the end; for the app, which has one."""
+    """The owner of all pools, which it closes at the end; there is one per process."""
 
     def __init__(self, read_large: ReadLarge = in_process) -> None:
         self.read_large = read_large
-        """What reads messages of 1 MiB and more."""
+        """Reads messages of 1 MiB and more."""
         self._pools: dict[tuple[str, str, int | None], _OriginPool] = {}
 
     async def __aenter__(self) -> Self:
@@ -59,7 +61,7 @@ class Connections:
 
     @asynccontextmanager
     async def client(self, launch: RemoteLaunch) -> AsyncIterator[RemoteClient]:
-        """A client for one server; an answer may take any time, a connection 10 s.
+        """A client for one server. Connecting may take 10 s; there is no limit for an answer.
 
         Raises:
             Unreachable: the URL, a header, or the proxy that the environment names cannot be used.
@@ -80,31 +82,31 @@ class Connections:
 
 @dataclass
 class _OriginPool:
-    """The connections to one origin. Streams have their own, so that no request waits for a stream to end."""
+    """The connections to one origin. Streams have their own, so that requests never wait for a stream to end."""
 
     requests: httpx2.AsyncHTTPTransport
     streams: httpx2.AsyncHTTPTransport
-    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_REQUESTS))
-    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_LARGE))
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_REQUESTS))
+    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_LARGE))
     users: int = 0
 
     @classmethod
     def to(cls, url: httpx2.URL) -> _OriginPool:
-        return cls(requests=_transport(url, MOST_IDLE), streams=_transport(url, 0))
+        return cls(requests=_transport(url, MAX_IDLE), streams=_transport(url, 0))
 
     async def aclose(self) -> None:
         await self.requests.aclose()
         await self.streams.aclose()
 
 
-class _Lent(httpx2.AsyncBaseTransport):
-    """A pool in the hands of a client, which must not close it."""
+class _SharedTransport(httpx2.AsyncBaseTransport):
+    """Gives a client access to a shared pool; closing the client does not close the pool."""
 
     def __init__(self, pool: _OriginPool) -> None:
         self._pool = pool
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send it: a GET is a stream in MCP, all else a message."""
+        """Send a request; in MCP a GET opens a stream, everything else is a message."""
         transport = self._pool.streams if request.method == "GET" else self._pool.requests
         return await transport.handle_async_request(request)
 
@@ -113,13 +115,13 @@ def _transport(url: httpx2.URL, idle: int) -> httpx2.AsyncHTTPTransport:
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=idle, keepalive_expiry=KEEPALIVE)
     try:
         return httpx2.AsyncHTTPTransport(verify=tls(), limits=limits, proxy=_proxy(url))
-    except (ImportError, ValueError, httpx2.InvalidURL):  # SOCKS without its package, an unknown scheme, no URL
+    except (ImportError, ValueError, httpx2.InvalidURL):  # SOCKS without its package, unknown scheme, invalid URL
         why = "The proxy that the environment names for it (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) cannot be used."
         raise Unreachable(why, hint="Correct the variable, or exempt the host in NO_PROXY.") from None
 
 
 def _proxy(url: httpx2.URL) -> str | None:
-    """The proxy for a URL, as curl and Python find it in the environment."""
+    """The proxy for a URL from the environment, by the same rules as curl and Python; None for no proxy."""
     if proxy_bypass(url.netloc.decode("ascii")):
         return None
     proxies = getproxies()

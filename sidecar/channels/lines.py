@@ -1,4 +1,4 @@
-"""Cutting what a process writes into lines and JSON-RPC frames."""
+"""Splits the output of a process into lines and JSON-RPC frames."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import Any
 from sidecar.channels import messages
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame
-from sidecar.protocol.large_values import LARGE, Pieces
+from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
-HEAD = 64 * 1024
-"""Bytes at the beginning of a line over the limit that are kept; and `END` at its end."""
-END = 1024
-MOST = 4
-"""How many times as long as the limit a line may be that is only passed over."""
-LONGEST_WAIT = 30.0
-"""Seconds in which it has to end."""
+HEAD_KEPT = 64 * 1024
+"""Bytes kept of the beginning of a line over the limit."""
+END_KEPT = 1024
+"""Bytes kept of its end."""
+ENDLESS_FACTOR = 4
+"""A line longer than the limit by this factor counts as endless."""
+SKIP_TIMEOUT = 30.0
+"""Seconds within which a line over the limit has to end; else it counts as endless."""
 
 
 class LineTooLong(Exception):
-    """A line is so long, or takes so long, that it has to be taken for endless."""
+    """A line counts as endless."""
 
 
 class Lines:
-    """Cuts bytes into lines, without their newlines.
+    """Splits a byte stream into lines, without their newlines.
 
-    A line beyond `limit` bytes is passed over: `on_too_long` is called with its beginning and end, and its size.
+    A line longer than `limit` bytes is skipped: `on_too_long` is called with its beginning and end, and its size.
     """
 
     def __init__(self, limit: int, on_too_long: Callable[[bytes, int], None]) -> None:
@@ -36,12 +37,16 @@ class Lines:
         self._on_too_long = on_too_long
         self._parts: list[bytes] = []  # of the line that is not complete; joined once, however long it gets
         self._size = 0
-        self._head = b""  # of a line that is being passed over
+        self._head = b""  # of a line that is being skipped
         self._since = 0.0
 
     def feed(self, data: bytes) -> list[bytes | Pieces]:
-        """The lines that these bytes complete; a large one, which came in many pieces, in these. Raises LineTooLong."""
-        longest = self._size + len(data)  # at most
+        """Add bytes; returns the lines that they complete, a large one as the Pieces in which it arrived.
+
+        Raises:
+            LineTooLong: the line counts as endless.
+        """
+        longest = self._size + len(data)  # an upper bound
         lines: list[Any] = data.split(b"\n")
         rest = lines.pop()
         if lines and self._parts:
@@ -56,68 +61,68 @@ class Lines:
         return lines
 
     def _completed(self, last: bytes) -> bytes | Pieces:
-        """The line that has begun, with its last bytes."""
+        """The unfinished line, completed by its last bytes."""
         if self._head:
-            return self._passed_over(last)
+            return self._skipped(last)
         self._parts.append(last)
-        return b"".join(self._parts) if self._size < LARGE else Pieces(self._parts)
+        return b"".join(self._parts) if self._size < LARGE_SIZE else Pieces(self._parts)
 
     def _is_too_long(self, line: bytes | Pieces) -> bool:
-        """Whether a complete line is over the limit; then it is told of."""
+        """Whether a complete line is over the limit, which is then reported to `on_too_long`."""
         if len(line) <= self._limit:
             return False
-        ends = line.ends(HEAD, END) if isinstance(line, Pieces) else line[:HEAD] + line[-END:]
+        ends = line.ends(HEAD_KEPT, END_KEPT) if isinstance(line, Pieces) else line[:HEAD_KEPT] + line[-END_KEPT:]
         self._on_too_long(ends, len(line))
         return True
 
-    def _passed_over(self, last: bytes) -> bytes:
-        """The line that was being passed over is complete; an empty line in its place."""
+    def _skipped(self, last: bytes) -> bytes:
+        """Report a skipped line, which is complete now; returns an empty line in its place."""
         head, self._head = self._head, b""
-        end = b"".join((*self._parts, last))[-END:]
+        end = b"".join((*self._parts, last))[-END_KEPT:]
         self._on_too_long(head + end, self._size + len(last))
         return b""
 
     def _check(self) -> None:
-        """Keep of the line that is not complete only its ends, if it is over the limit."""
+        """If the unfinished line is over the limit, keep only its ends. Raises LineTooLong."""
         if self._size <= self._limit:
             return
         kept = Pieces(self._parts)
         if not self._head:
-            self._head, self._since = kept.ends(HEAD, 0), time.monotonic()
-        self._parts = [kept.ends(0, END)]
-        if self._size > MOST * self._limit or time.monotonic() - self._since > LONGEST_WAIT:
+            self._head, self._since = kept.ends(HEAD_KEPT, 0), time.monotonic()
+        self._parts = [kept.ends(0, END_KEPT)]
+        if self._size > ENDLESS_FACTOR * self._limit or time.monotonic() - self._since > SKIP_TIMEOUT:
             raise LineTooLong
 
     def rest(self) -> bytes:
         """The bytes after the last newline."""
-        rest = self._passed_over(b"") if self._head else b"".join(self._parts)
+        rest = self._skipped(b"") if self._head else b"".join(self._parts)
         self._parts, self._size = [], 0
         return rest
 
 
 def frames_of(line: bytes) -> list[Frame]:
-    """The frames in a line: one, or those of a batch. Raises ValueError when it is something else."""
-    if line[:1] != b"{" and not begins_json(line):  # parsing takes long to refuse what a server writes by the thousand
+    """The frames in a line: one, or those of a batch. Raises ValueError if the line is not JSON-RPC."""
+    if line[:1] != b"{" and not begins_json(line):  # cheaper than a parse error, as servers may print many log lines
         raise ValueError("not JSON-RPC")
     return messages.frames_in(codec.loads(line, from_server=True), strict=True)
 
 
 def begins_json(line: bytes) -> bool:
-    """Whether a line begins as a message or a batch may: an object, an array, or a byte order mark."""
+    """Whether a line begins with an object, an array, or a byte order mark, as a message or batch does."""
     return line.lstrip()[:1] in (b"{", b"[", b"\xef")
 
 
 class Tail:
-    """The last lines of a stream, each cut at `width` characters; and each line told as it comes, up to a rate.
+    """Keeps the last `count` lines of a stream, and passes each line to `on_line`, up to a rate.
 
-    A line is masked once, whole, before it is cut: when it is told, or when it is first read. What comes faster than
-    `RATE` is counted, and costs next to nothing but for the last lines of each piece.
+    Lines are masked, then truncated to `width` characters; each line is masked once, when it is passed on or first
+    read. Lines beyond `RATE` per second are only counted, which costs little CPU time.
     """
 
-    KEPT = 2048
-    """Bytes of a line that are remembered; more than `width`, so that no half of a secret escapes the mask."""
+    MAX_LINE = 2048
+    """Bytes of a line that are kept; more than `width`, so that secrets are masked before they are truncated."""
     RATE = 40
-    """Lines that are masked and told in one second: 40 of 2 KB take some 40 ms."""
+    """Lines per second that are masked and passed on; 40 lines of 2 KB take some 40 ms."""
 
     def __init__(
         self,
@@ -127,24 +132,24 @@ class Tail:
         width: int = 500,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_line` gets each line as it is complete, masked and cut; `clock` tells seconds."""
+        """`redact` masks secrets in a text; `clock` returns seconds."""
         self._redact = redact
         self._on_line = on_line
         self._width = width
         self._clock = clock
         self._count = count
         self._lines: deque[str | bytes] = deque(maxlen=count)
-        """Text that is masked and cut, or bytes that are not yet."""
+        """Masked and truncated text, or bytes that are neither yet."""
         self._open = b""
         self._since = -1.0
         self._told = 0
         self._untold = 0
 
     def feed(self, data: bytes) -> None:
-        """Take more of the stream."""
+        """Add data of the stream."""
         complete = data.count(b"\n")
         if not complete:
-            self._open = (self._open + data[: self.KEPT])[: self.KEPT]
+            self._open = (self._open + data[: self.MAX_LINE])[: self.MAX_LINE]
             return
         data, self._open = self._open + data, b""
         *first, rest = data.split(b"\n", min(complete, self._allowance()))
@@ -154,23 +159,23 @@ class Tail:
         if left:
             self._untold += left if self._on_line is not None else 0
             *lines, rest = rest.rsplit(b"\n", min(left, self._count + 1))
-            self._lines.extend(line[: self.KEPT] for line in lines[-self._count :])  # the first may be many
-        self._open = rest[: self.KEPT]
+            self._lines.extend(line[: self.MAX_LINE] for line in lines[-self._count :])  # the first may be many
+        self._open = rest[: self.MAX_LINE]
 
     def end(self) -> None:
-        """The stream has ended: tell how many lines were not told."""
+        """Report the number of lines that were not passed on; called at the end of the stream."""
         if self._untold and self._on_line is not None:
             self._on_line(f"({self._untold} more lines are not shown)")
             self._untold = 0
 
     def read(self) -> tuple[str, ...]:
-        """The lines, oldest first, the unfinished last one included, masked and cut."""
+        """The last lines, oldest first, including an unfinished one; masked and truncated."""
         masked = [line if isinstance(line, str) else self._masked(line) for line in self._lines]
         self._lines = deque(masked, maxlen=self._count)
         return tuple([*masked, *([self._masked(self._open)] if self._open else [])][-self._count :])
 
     def _allowance(self) -> int:
-        """How many lines may be told now."""
+        """How many lines may be passed on now."""
         if self._on_line is None:
             return 0
         now = self._clock()
@@ -187,4 +192,4 @@ class Tail:
             self._on_line(text.rstrip())
 
     def _masked(self, line: bytes) -> str:
-        return self._redact(line[: self.KEPT].decode(errors="replace").rstrip("\r"))[: self._width]
+        return self._redact(line[: self.MAX_LINE].decode(errors="replace").rstrip("\r"))[: self._width]

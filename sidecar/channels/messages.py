@@ -1,7 +1,7 @@
-"""From bytes of a server to JSON-RPC frames, and to an error in the place of an answer that cannot be read. Pure.
+"""Parses servers' messages, and replaces answers that cannot be parsed by error responses. Pure.
 
-A request whose answer was unreadable must not wait until its time is up. So bytes that are no message, but look like an
-answer to a request, become an error response to it: `Unread`, as if the server had answered with that.
+A request whose answer cannot be parsed must not wait for its timeout. Therefore bytes that are not a valid message but
+look like an answer to a request become an error response to it, an `UnreadableAnswer`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import orjson
 
 from sidecar.errors import AnswerInvalid, SidecarError
 from sidecar.protocol import codec
-from sidecar.protocol.channel import Frame, Unread
+from sidecar.protocol.channel import Frame, UnreadableAnswer
 
 SCANNED = 64 * 1024
-"""Bytes at the beginning that are looked through for an id; and `TAIL` at the end, where JavaScript writes it."""
+"""Bytes at the beginning that are searched for an id; and `TAIL` bytes at the end, where JavaScript puts it."""
 TAIL = 1024
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+|[{}\[\],:]|[^\s"{}\[\],:]++', re.DOTALL)
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("?+)', re.DOTALL)
@@ -25,20 +25,20 @@ _ANSWER = {"id", "result", "error"}
 
 
 def read(data: bytes, *, strict: bool = True) -> list[Frame]:
-    """The frames in a message: one, or those of a batch (revision 2025-03-26).
+    """Parse a message: returns one frame, or those of a batch (revision 2025-03-26).
 
-    `strict` is for streams where servers print other things too: there a message has `jsonrpc`, unless it is a response
-    with nothing else in it (JSON-RPC 1.0 has no `jsonrpc`).
+    `strict` is for stdout, where servers may print other output too: a message must have `jsonrpc`, unless it is a
+    response with no further members (JSON-RPC 1.0 has no `jsonrpc`).
 
     Raises:
-        ValueError: it is not JSON, or no JSON-RPC.
+        ValueError: the data is not JSON, or not JSON-RPC.
     """
     return frames_in(codec.loads(data, from_server=True), strict=strict)
 
 
 def frames_in(found: Any, *, strict: bool) -> list[Frame]:
-    """The same for a message whose JSON was read. Raises ValueError: it is no JSON-RPC."""
-    if type(found) is dict and found.get("jsonrpc") == "2.0":  # as nearly all are
+    """As `read`, for parsed JSON. Raises ValueError if it is not JSON-RPC."""
+    if type(found) is dict and found.get("jsonrpc") == "2.0":  # the usual case
         return [found]
     frames = [each for each in (found if isinstance(found, list) else (found,)) if _is_frame(each, strict)]
     if not frames:
@@ -60,11 +60,11 @@ def _is_bare_answer(message: dict[str, Any]) -> bool:
     return "id" in message and len(message) > 1 and message.keys() <= _ANSWER
 
 
-def instead(data: bytes, error: SidecarError | None = None) -> Unread | None:
-    """The error response in the place of an answer that `read` refuses; None where `data` does not look like one.
+def instead(data: bytes, error: SidecarError | None = None) -> UnreadableAnswer | None:
+    """The error response for an answer that `read` rejects; None if `data` does not look like an answer.
 
-    It looks like one if it begins as a JSON object that has `jsonrpc`, no `method`, and an `id`, a `result` or an
-    `error` among its own members. The id is None where it has none, as when the bytes are cut before it.
+    It looks like one if it begins as a JSON object with `jsonrpc`, without `method`, and with an `id`, `result` or
+    `error` among its own members. The id is None if none is found, as when the bytes are truncated before it.
     """
     start = max(data.find(b'{"'), data.find(b"{") if b'{"' not in data else -1)
     members = _members(data[start : start + SCANNED]) if start >= 0 else {}
@@ -78,11 +78,11 @@ def instead(data: bytes, error: SidecarError | None = None) -> Unread | None:
     if "id" in members and not isinstance(found, int | str):
         return None
     error = error or AnswerInvalid("The server's answer cannot be read: it is not one JSON-RPC message.")
-    return Unread(found, error)
+    return UnreadableAnswer(found, error)
 
 
 def _members(data: bytes) -> dict[str, bytes]:
-    """The members of the object that `data` begins with, however it goes on; of a value the first token is enough."""
+    """The members of the JSON object at the beginning of `data`, which may be truncated; of values the first token."""
     members: dict[str, bytes] = {}
     depth, key, before = 0, b"", b""
     for match in _TOKEN.finditer(data):
@@ -109,7 +109,7 @@ def _value(token: bytes) -> Any:
 
 
 def left_open(data: bytes) -> int | None:
-    """How many objects and arrays begin in these bytes of JSON and do not end; None where they end within a string."""
+    """The number of unclosed objects and arrays in these bytes of JSON; None if they end within a string."""
     rest = _STRING.sub(lambda match: b"" if match[1] else b'"', data)
     if b'"' in rest:
         return None

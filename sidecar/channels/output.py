@@ -1,4 +1,4 @@
-"""What a stdio server writes to its stdout, as frames (MCP, Transports, stdio), and what else it may write there."""
+"""Parses the stdout of a stdio server (MCP, Transports, stdio), which may have other output between messages."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from sidecar.channels.messages import instead, left_open
 from sidecar.errors import OutputTooLarge, SidecarError
 from sidecar.large.process import JSON
 from sidecar.large.reader import Message, ReadLarge, in_process
-from sidecar.protocol.channel import Frame, OnFrame, Unread
-from sidecar.protocol.large_values import LARGE, Pieces
+from sidecar.protocol.channel import Frame, OnFrame, UnreadableAnswer
+from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
-LONGEST_OPENING = 64 * 1024
-"""Bytes of the first line of a message over several lines."""
-PATIENCE = 1.0
-"""Seconds in which the next line of such a message has to come."""
-GRACE = 1.0
-"""Seconds in which the answer may come of which a line only tells, as logs of servers do that print to stdout."""
-MOST_TOLD = 100
-"""Answers of which lines tell, at once."""
+MAX_FIRST_LINE = 64 * 1024
+"""Bytes of the first line of a message that spans several lines."""
+LINE_TIMEOUT = 1.0
+"""Seconds within which the next line of such a message has to arrive."""
+QUOTED_ANSWER_WAIT = 1.0
+"""Seconds to wait for the answer itself after a line that only quotes it, as log lines on stdout may."""
+MAX_QUOTED = 100
+"""Quoted answers that are waited for at the same time."""
 _MARK = b'"jsonrpc"'
-_GOES_ON = frozenset(b'"{}[]-0123456789tfn')
-"""What a line of indented JSON begins with."""
+_CONTINUATION = frozenset(b'"{}[]-0123456789tfn')
+"""Characters with which a further line of indented JSON may begin."""
 
 
 class Output:
-    """Hands frames to `on_frame`, and to `on_skipped` each line that is no message.
+    """Passes frames to `on_frame`, and lines that are not messages to `on_skipped`.
 
-    An answer that cannot be read, or is longer than `limit` bytes, is handed on as `Unread`. `on_flood` is called when
-    a line goes on too long for that. Indented JSON, which takes several lines, is put together.
+    An answer that cannot be parsed, or is longer than `limit` bytes, is delivered as `UnreadableAnswer`. `on_flood` is
+    called if a line counts as endless (lines.py). Indented JSON that spans several lines is joined.
 
-    A large line is read by `read_large`; what comes after it waits. `pace` is called with False when that begins, so
-    that no more than was read already has to be kept, and with True when it has ended.
+    A large line is parsed by `read_large`, and further output waits for it: `pace(False)` is called when that begins,
+    so that reading can pause, and `pace(True)` when it is done.
     """
 
     def __init__(
@@ -54,16 +54,16 @@ class Output:
         self._loop = asyncio.get_running_loop()
         self._read_large = read_large
         self._pace = pace
-        self._large: tuple[Pieces, asyncio.Future[Message]] | None = None  # the line that is being read
+        self._large: tuple[Pieces, asyncio.Future[Message]] | None = None  # the large line that is being parsed
         self._later: list[bytes | Pieces] = []  # lines that wait for it
-        self._part: list[bytes] = []  # lines of a message that is not complete
-        self._open = 0  # objects and arrays in it that have not ended
+        self._part: list[bytes] = []  # lines of an unfinished message
+        self._open = 0  # unclosed objects and arrays in it
         self._size = 0
-        self._patience: asyncio.TimerHandle | None = None
-        self._told: dict[int | str, asyncio.TimerHandle] = {}
+        self._line_timer: asyncio.TimerHandle | None = None
+        self._quoted: dict[int | str, asyncio.TimerHandle] = {}
 
     def feed(self, data: bytes) -> None:
-        """Take what the server wrote."""
+        """Process output of the server."""
         try:
             lines = self._lines.feed(data)
         except LineTooLong:
@@ -73,9 +73,9 @@ class Output:
             self._later.extend(lines)
             return
         for line in lines:
-            if len(line) >= LARGE:
+            if len(line) >= LARGE_SIZE:
                 self._later = lines[lines.index(line) :]
-                self._go_on_later()
+                self._process_later()
                 return
             self._take(line)  # type: ignore[arg-type] # only large lines come in pieces
 
@@ -83,14 +83,14 @@ class Output:
 
     @property
     def reads(self) -> bool:
-        """Whether a large line is being read."""
+        """Whether a large line is being parsed."""
         return self._large is not None
 
-    def _go_on_later(self) -> None:
-        """Take what waits, up to a large line that may be a message."""
+    def _process_later(self) -> None:
+        """Process the waiting lines, up to a large one that may be a message."""
         later, self._later = self._later, []
         for number, line in enumerate(later):
-            if len(line) < LARGE:
+            if len(line) < LARGE_SIZE:
                 self._take(_joined(line))
                 continue
             pieces = line if isinstance(line, Pieces) else Pieces([line])
@@ -104,20 +104,20 @@ class Output:
             return
 
     def _large_is_read(self, read: asyncio.Future[Message]) -> None:
-        if self._large is None or self._large[1] is not read:  # the end came before
+        if self._large is None or self._large[1] is not read:  # the output ended before
             return
         pieces, self._large = self._large[0], None
         self._pace(True)
         try:
-            self._hand_on(messages.frames_in(read.result().value, strict=True))
+            self._deliver_all(messages.frames_in(read.result().value, strict=True))
         except ValueError:
             self._unreadable(pieces.ends(messages.SCANNED, messages.TAIL))
         except SidecarError as error:
             self._unreadable(pieces.ends(messages.SCANNED, messages.TAIL), error)
-        self._go_on_later()
+        self._process_later()
 
     def _forget_large(self) -> list[bytes | Pieces]:
-        """Have nothing read any more; the lines that are not taken yet."""
+        """Stop parsing a large line; returns all lines that are not processed yet."""
         large, later, self._large, self._later = self._large, self._later, None, []
         if large is None:
             return later
@@ -126,7 +126,7 @@ class Output:
         return [large[0], *later]
 
     def end(self) -> None:
-        """There will be no more: what is not complete is judged as it is."""
+        """Process what is left at the end of the output."""
         for line in self._forget_large():
             self._take(_joined(line))
         if rest := self._lines.rest():
@@ -135,59 +135,59 @@ class Output:
         self.close()
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Stop parsing, and cancel all timers."""
         self._forget_large()
-        for timer in (self._patience, *self._told.values()):
+        for timer in (self._line_timer, *self._quoted.values()):
             if timer is not None:
                 timer.cancel()
-        self._told.clear()
+        self._quoted.clear()
 
     # --- lines ---------------------------------------------------------------------------------------------------
 
     def _take(self, line: bytes) -> None:
-        """Hand on the frames of a line; where it is no message, do what is to be done about that."""
+        """Deliver the frames of a line, or handle a line that is not a message."""
         try:
             found = frames_of(line)
         except ValueError:
             self._refused(line)
             return
         if self._part:
-            self._hand_on(found)
+            self._deliver_all(found)
         else:
             for frame in found:
                 self.on_frame(frame)
 
-    def _hand_on(self, found: list[Frame]) -> None:
+    def _deliver_all(self, found: list[Frame]) -> None:
         if found and self._part:
             self._break_off()
         for frame in found:
             self.on_frame(frame)
 
     def _refused(self, line: bytes) -> None:
-        """A line that is no message: perhaps a part of one, or an answer that cannot be read."""
+        """Handle a line that is not a message: it may be part of one, or an answer that cannot be parsed."""
         text = line.strip()
         if self._part:
-            self._go_on(line, text)
+            self._continue(line, text)
         elif not text:
             return
-        elif text.startswith(b"{") and len(text) <= LONGEST_OPENING and (left_open(text) or 0) > 0:
-            self._go_on(line, text)
+        elif text.startswith(b"{") and len(text) <= MAX_FIRST_LINE and (left_open(text) or 0) > 0:
+            self._continue(line, text)
         else:
             self._unreadable(line)
 
-    def _go_on(self, line: bytes, text: bytes) -> None:
-        """A line of a message over several lines; with what is none, it is broken off."""
+    def _continue(self, line: bytes, text: bytes) -> None:
+        """Add a line to an unfinished message; if it cannot belong to it, give the message up."""
         opened = left_open(text)
-        if opened is None or (text and text[0] not in _GOES_ON) or self._size + len(text) > self._limit:
+        if opened is None or (text and text[0] not in _CONTINUATION) or self._size + len(text) > self._limit:
             self._break_off()
             self._refused(line)
             return
         self._part.append(line)
         self._open += opened
         self._size += len(line)
-        if self._patience is not None:
-            self._patience.cancel()
-        self._patience = self._loop.call_later(PATIENCE, self._break_off)
+        if self._line_timer is not None:
+            self._line_timer.cancel()
+        self._line_timer = self._loop.call_later(LINE_TIMEOUT, self._break_off)
         if self._open <= 0:
             self._complete()
 
@@ -202,7 +202,7 @@ class Output:
             self.on_frame(frame)
 
     def _break_off(self) -> None:
-        """What was put together is no message."""
+        """Give an unfinished message up: its lines are skipped."""
         if lines := self._forget():
             for line in lines:
                 self._on_skipped(line)
@@ -210,13 +210,13 @@ class Output:
                 self.on_frame(unread)
 
     def _forget(self) -> list[bytes]:
-        if self._patience is not None:
-            self._patience.cancel()
+        if self._line_timer is not None:
+            self._line_timer.cancel()
         lines, self._part, self._open, self._size = self._part, [], 0, 0
-        self._patience = None
+        self._line_timer = None
         return lines
 
-    # --- answers that cannot be read -----------------------------------------------------------------------------
+    # --- answers that cannot be parsed ---------------------------------------------------------------------------
 
     def _unreadable(self, line: bytes, error: SidecarError | None = None) -> None:
         self._on_skipped(line)
@@ -227,20 +227,20 @@ class Output:
             if first == b"{":
                 self.on_frame(unread)
             else:
-                self._soon(unread)
+                self._deliver_later(unread)
 
-    def _soon(self, unread: Unread) -> None:
-        """A line has an answer in it, after something else: perhaps it is only told of, and comes itself."""
+    def _deliver_later(self, unread: UnreadableAnswer) -> None:
+        """Deliver an error for an answer within a line later, unless the answer itself arrives: it may be a quote."""
         request_id = unread["id"]
-        if request_id is not None and request_id not in self._told and len(self._told) < MOST_TOLD:
-            self._told[request_id] = self._loop.call_later(GRACE, self._was_it, unread)
+        if request_id is not None and request_id not in self._quoted and len(self._quoted) < MAX_QUOTED:
+            self._quoted[request_id] = self._loop.call_later(QUOTED_ANSWER_WAIT, self._deliver, unread)
 
-    def _was_it(self, unread: Unread) -> None:
-        del self._told[unread["id"]]
+    def _deliver(self, unread: UnreadableAnswer) -> None:
+        del self._quoted[unread["id"]]
         self.on_frame(unread)
 
     def _too_long(self, ends: bytes, size: int) -> None:
-        """A line was longer than the limit: `ends` are its beginning and its end."""
+        """Handle a line longer than the limit; `ends`: its beginning and end."""
         self._on_skipped(ends)
         most = f"the hub reads at most {_mib(self._limit)} in one message"
         if unread := instead(ends, OutputTooLarge(f"The server's answer has {_mib(size)}; {most}.")):

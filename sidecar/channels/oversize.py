@@ -1,6 +1,6 @@
-"""Events of a stream that are large, which are read elsewhere, and those that are longer than the hub reads.
+"""Handles large server-sent events: they are taken out of the stream, to be parsed elsewhere.
 
-Of the latter the middle is dropped, so that the stream can go on.
+Of events over the size limit the middle is dropped, so that the rest of the stream can still be read.
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
-from sidecar.protocol.large_values import LARGE, Pieces
+from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
 LARGE_EVENT = "yamcp-hub-large"
-"""The name of what stands for a large event in the stream."""
+"""Name of the event that replaces a large event in the stream."""
 TOO_LARGE = "yamcp-hub-too-large"
-"""The name that an event gets which was cut; a server cannot use it to any effect."""
-_TAIL = 512
-"""Bytes of the end of such an event that are kept: JSON-RPC's `id` may stand there."""
+"""Name of a truncated event. A server cannot gain anything by using it."""
+_TAIL_KEPT = 512
+"""Bytes kept of the end of a truncated event, where the JSON-RPC `id` may be."""
 _HEAD_KEPT = 1024
-"""The same of its start; and where in a large event its other fields are looked for."""
-PATIENCE = 3
-"""How many times the limit is skipped before the stream is given up."""
+"""Bytes kept of its beginning; also the part of a large event that is searched for other fields than data."""
+SKIP_FACTOR = 3
+"""How many times the limit is skipped of one event before the stream is given up."""
 _ENDS = (b"\n\n", b"\r\r", b"\n\r\n")
-"""What ends an event: an empty line, whichever line ends the stream has."""
+"""Ends of an event: an empty line, for each kind of line break."""
 _DATA = re.compile(rb"^data:", re.MULTILINE)
 _VERSION = r'(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?'
 _OUTCOME = r'"(?:result|error)"\s*:'
@@ -38,14 +38,14 @@ async def cut(
     pieces: AsyncIterator[bytes],
     limit: int,
     on_large: Callable[[Pieces], None] = lambda _: None,
-    patience: int = PATIENCE,
+    patience: int = SKIP_FACTOR,
 ) -> AsyncGenerator[bytes]:
-    """The bytes of an event stream; of an event longer than `limit` bytes, its start and end, under the name TOO_LARGE.
+    """Yield the bytes of an event stream, with events over `limit` bytes truncated and renamed to TOO_LARGE.
 
-    A large event within the limit goes to `on_large`, and one of the name LARGE_EVENT stands for it in the stream.
+    A large event within the limit is passed to `on_large` and replaced by an event named LARGE_EVENT.
 
     Raises:
-        EndlessEvent: an event is longer than the limit, and `patience` times that more.
+        EndlessEvent: an event is longer than the limit times (1 + `patience`).
     """
     cutter = _Cutter(limit, on_large, patience)
     async for piece in pieces:
@@ -55,31 +55,31 @@ async def cut(
 
 
 class _Cutter:
-    """Finds where events end, in a stream that comes in pieces."""
+    """Finds the ends of events in a stream that arrives in pieces."""
 
     def __init__(self, limit: int, on_large: Callable[[Pieces], None], patience: int) -> None:
         self._limit = limit
         self._on_large = on_large
         self._most = limit * (1 + patience)
         self._begun: list[bytes] = []
-        """The event that has begun."""
+        """The pieces of the unfinished event."""
         self._size = 0
-        """Bytes of it."""
+        """Its bytes."""
         self._last = b""
-        """The last bytes of what came, in which an end may begin."""
+        """The last bytes received, with which the end of an event may begin."""
         self._tail: bytes | None = None
-        """The last bytes of an event that is being cut."""
+        """The last bytes of an event that is being truncated."""
 
     def take(self, piece: bytes) -> Iterator[bytes]:
-        """What to pass on of the next piece."""
+        """Process the next piece; yields the bytes to pass on."""
         if self._tail is not None:
             end = _first_end(self._last + piece) - len(self._last)
             if end <= 0:
                 self._skip(piece, self._tail)
                 return
-            yield _closing((self._tail + piece[:end])[-_TAIL:])
+            yield _closing((self._tail + piece[:end])[-_TAIL_KEPT:])
             self._tail, self._size, self._last, piece = None, 0, b"", piece[end:]
-        elif self._size >= LARGE and (end := _first_end(self._last + piece) - len(self._last)) > 0:
+        elif self._size >= LARGE_SIZE and (end := _first_end(self._last + piece) - len(self._last)) > 0:
             yield self._complete(piece[:end])
             self._last, piece = b"", piece[end:]
         window = self._last + piece
@@ -94,7 +94,7 @@ class _Cutter:
             yield from self._cut()
 
     def _complete(self, last: bytes) -> bytes:
-        """The large event that has begun ends with these bytes: what stands for it in the stream."""
+        """Take the unfinished large event, which `last` completes, out; returns the event that replaces it."""
         event = Pieces([*self._begun, last])
         self._begun, self._size = [], 0
         if len(event) > self._limit:
@@ -104,35 +104,35 @@ class _Cutter:
         return b"%bevent: %b\ndata: \n\n" % (fields[0] if len(fields) > 1 else b"", LARGE_EVENT.encode())
 
     def rest(self) -> bytes:
-        """The event that has begun and is not complete, which is passed on as it is."""
+        """The bytes of the unfinished event, unchanged."""
         begun = b"".join(self._begun)
         self._begun, self._size = [], 0
         return begun
 
     def _cut(self) -> Iterator[bytes]:
-        """The event that has begun is too long: pass on its start, and keep its end."""
+        """Truncate the unfinished event: yields its beginning, and keeps its end."""
         if self._size > self._most:
             raise EndlessEvent
         event, self._begun = Pieces(self._begun), []
-        self._tail = event.ends(0, _TAIL)
+        self._tail = event.ends(0, _TAIL_KEPT)
         yield event.ends(_HEAD_KEPT, 0)
 
     def _skip(self, piece: bytes, tail: bytes) -> None:
         self._size += len(piece)
         if self._size > self._most:
             raise EndlessEvent
-        self._last, self._tail = (self._last + piece)[-3:], (tail + piece)[-_TAIL:]
+        self._last, self._tail = (self._last + piece)[-3:], (tail + piece)[-_TAIL_KEPT:]
 
 
 def id_in(data: str) -> int | None:
-    """The id of the response that a cut event began or ended with; None where it is not certain that it is its id."""
+    """The id of the response in a truncated event, from its beginning or end; None if that is uncertain."""
     start = data[:200]
-    found = _HEAD_ID.match(start) or (_HEAD.match(start) and _TAIL_ID.search(data[-_TAIL:]))
+    found = _HEAD_ID.match(start) or (_HEAD.match(start) and _TAIL_ID.search(data[-_TAIL_KEPT:]))
     return int(found[1]) if found else None
 
 
 def _closing(tail: bytes) -> bytes:
-    """What ends an event that was cut, with the end of its data."""
+    """The lines that complete a truncated event: its name, and the end of its data."""
     line = tail.strip().splitlines()[-1] if tail.strip() else b""
     return b"\nevent: %b\ndata: %b\n\n" % (TOO_LARGE.encode(), line.removeprefix(b"data:"))
 

@@ -1,6 +1,7 @@
-"""The one place that reads what a remote server answers: each read has a limit of bytes, counted after decompression.
+"""Reads the HTTP responses of remote servers, each with a limit of bytes after decompression.
 
-Time is limited here where no request waits with a deadline of its own: for answers to notifications, and error bodies.
+Times are limited here only where no request has a deadline of its own: for answers to notifications, and for bodies of
+error responses. All reading of responses in sidecar/channels goes through this module.
 """
 
 from __future__ import annotations
@@ -14,34 +15,34 @@ from typing import Any, Self, cast
 
 import httpx2
 
-from sidecar.channels.oversize import LARGE_EVENT, PATIENCE, EndlessEvent, cut
+from sidecar.channels.oversize import LARGE_EVENT, SKIP_FACTOR, EndlessEvent, cut
 from sidecar.channels.web import frames_of_large, keep_alive, parse, place
 from sidecar.errors import AnswerTooLarge, HandshakeFailed
 from sidecar.large.process import EVENT
 from sidecar.large.reader import ReadLarge, in_process
 from sidecar.protocol.channel import Frame
-from sidecar.protocol.large_values import LARGE, Pieces
+from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
 MAX_MESSAGE = 64 * 1024 * 1024
 """Bytes of the longest message: the body of a JSON answer, or one server-sent event."""
 MAX_ERROR = 1024 * 1024
-"""Bytes read of an answer with an HTTP error status."""
+"""Bytes read of the body of an HTTP error."""
 MAX_DRAIN = 64 * 1024
-"""Bytes read of a body that nobody needs; the connection is closed where there is more."""
+"""Bytes read of a body that is ignored; if there are more, the connection is closed."""
 DRAIN_TIMEOUT = 5.0
-"""Seconds that reading such a body, or that of an error, may take."""
+"""Seconds for reading the body of an error, or one that is ignored."""
 ACCEPT_ENCODING = "gzip, deflate"
-"""The content codings that can be decompressed piece by piece; others are refused."""
-MOST_LARGE = 4
-"""Large messages that are read from one origin at the same time, so that it cannot fill the memory; others wait."""
-_PIECE = 256 * 1024
+"""The supported content codings: those that can be decompressed incrementally."""
+MAX_LARGE = 4
+"""Large messages that are read concurrently from one origin, to bound memory; further ones wait."""
+_PIECE_SIZE = 256 * 1024
 
 
-class _Room:
-    """What one read holds in memory: beyond LARGE bytes it needs one of the `places`, and gives it back at the end."""
+class _MemoryUse:
+    """The memory held by one read: beyond LARGE_SIZE bytes it acquires the semaphore, until `leave`."""
 
-    def __init__(self, places: asyncio.Semaphore | None) -> None:
-        self._places = places
+    def __init__(self, slots: asyncio.Semaphore | None) -> None:
+        self._slots = slots
         self._size = 0
         self._held = False
 
@@ -52,31 +53,31 @@ class _Room:
         self.leave()
 
     async def add(self, size: int) -> None:
-        """Hold so many bytes more; waits for a place."""
+        """Count more bytes; waits for the semaphore where it is needed."""
         self._size += size
-        if self._size > LARGE and not self._held and self._places is not None:
-            await self._places.acquire()
+        if self._size > LARGE_SIZE and not self._held and self._slots is not None:
+            await self._slots.acquire()
             self._held = True
 
     def leave(self) -> None:
-        """Hold nothing."""
+        """Reset the count, and release the semaphore."""
         self._size = 0
-        if self._held and self._places is not None:
+        if self._held and self._slots is not None:
             self._held = False
-            self._places.release()
+            self._slots.release()
 
 
 @asynccontextmanager
-async def body(response: httpx2.Response, places: asyncio.Semaphore | None = None) -> AsyncIterator[Pieces]:
-    """The decompressed body of a response; `places` are those of large messages, of which it has one until the end.
+async def body(response: httpx2.Response, slots: asyncio.Semaphore | None = None) -> AsyncIterator[Pieces]:
+    """Read and decompress the body of a response. `slots`: the semaphore for large messages, held in the context.
 
     Raises:
-        AnswerTooLarge: it is longer than MAX_MESSAGE.
-        HandshakeFailed: it has a content coding that was not asked for.
+        AnswerTooLarge: the body is longer than MAX_MESSAGE.
+        HandshakeFailed: its content coding was not requested.
     """
     if _announced(response) > MAX_MESSAGE:
         raise too_large(response)
-    with _Room(places) as room:
+    with _MemoryUse(slots) as room:
         read = await _read(response, MAX_MESSAGE, room)
         if read is None:
             raise too_large(response)
@@ -84,20 +85,20 @@ async def body(response: httpx2.Response, places: asyncio.Semaphore | None = Non
 
 
 async def error_body(response: httpx2.Response) -> bytes:
-    """The body of an answer with an error status; empty where it is longer than MAX_ERROR, slow or broken.
+    """Read the body of an HTTP error; empty if it is longer than MAX_ERROR, slow or invalid.
 
-    The status tells enough then, and must not be lost for it.
+    Such a body is not an error of its own, as it would hide the HTTP status.
     """
     with suppress(TimeoutError, httpx2.HTTPError, HandshakeFailed):
         async with asyncio.timeout(DRAIN_TIMEOUT):
-            return b"".join(await _read(response, MAX_ERROR, _Room(None)) or ())
+            return b"".join(await _read(response, MAX_ERROR, _MemoryUse(None)) or ())
     return b""
 
 
 async def drain(response: httpx2.Response) -> None:
-    """Read a body that nobody needs, so that the connection can be used again: MAX_DRAIN bytes, for 5 s at most.
+    """Read and ignore a body, so that the connection can be reused: at most MAX_DRAIN bytes and DRAIN_TIMEOUT.
 
-    Nothing is decompressed. The connection of what is longer or slower is closed with the response.
+    Nothing is decompressed. If the body is longer or slower, closing the response closes the connection.
     """
     left = MAX_DRAIN
     with suppress(TimeoutError):
@@ -110,49 +111,49 @@ async def drain(response: httpx2.Response) -> None:
 
 @dataclass(frozen=True)
 class LargeEvent(httpx2.ServerSentEvent):
-    """An event of 1 MiB and more, whose data was read already: the frames in it."""
+    """An event of 1 MiB or more whose data has been parsed to frames already."""
 
     frames: Sequence[Frame] = ()
 
 
 async def events(
-    response: httpx2.Response, places: asyncio.Semaphore | None = None, read_large: ReadLarge = in_process
+    response: httpx2.Response, slots: asyncio.Semaphore | None = None, read_large: ReadLarge = in_process
 ) -> AsyncGenerator[httpx2.ServerSentEvent]:
-    """The server-sent events of the answer to one request; `places` are those of large messages.
+    """Yield the server-sent events of the response to one request. `slots`: the semaphore for large messages.
 
-    Those are read by `read_large`, and come as `LargeEvent`.
+    Large events are parsed by `read_large` and yielded as `LargeEvent`.
 
     Raises:
         AnswerTooLarge: an event is longer than MAX_MESSAGE.
-        HandshakeFailed: the stream has a content coding that was not asked for.
+        HandshakeFailed: the stream's content coding was not requested.
     """
-    async with aclosing(_events(response, _Room(places), read_large, patience=0)) as found:
+    async with aclosing(_events(response, _MemoryUse(slots), read_large, patience=0)) as found:
         async for event in found:
             yield event
 
 
 async def shared_events(
-    response: httpx2.Response, places: asyncio.Semaphore | None = None, read_large: ReadLarge = in_process
+    response: httpx2.Response, slots: asyncio.Semaphore | None = None, read_large: ReadLarge = in_process
 ) -> AsyncGenerator[httpx2.ServerSentEvent]:
-    """The server-sent events of a stream that has the answers to many requests.
+    """Yield the server-sent events of a stream with the answers to many requests; otherwise as `events`.
 
-    An event longer than MAX_MESSAGE comes without its middle, as an event of the name `oversize.TOO_LARGE`.
+    An event longer than MAX_MESSAGE is truncated and renamed to `oversize.TOO_LARGE`.
 
     Raises:
-        AnswerTooLarge: an event is longer than 4 times that.
-        HandshakeFailed: the stream has a content coding that was not asked for.
+        AnswerTooLarge: an event is longer than 4 times MAX_MESSAGE.
+        HandshakeFailed: the stream's content coding was not requested.
     """
-    async with aclosing(_events(response, _Room(places), read_large, patience=PATIENCE)) as found:
+    async with aclosing(_events(response, _MemoryUse(slots), read_large, patience=SKIP_FACTOR)) as found:
         async for event in found:
             yield event
 
 
 async def _events(
-    response: httpx2.Response, room: _Room, read_large: ReadLarge, patience: int
+    response: httpx2.Response, room: _MemoryUse, read_large: ReadLarge, patience: int
 ) -> AsyncGenerator[httpx2.ServerSentEvent]:
     keep_alive(response)
     large: list[Pieces] = []
-    most = MAX_MESSAGE + 4 * _PIECE if patience else MAX_MESSAGE
+    most = MAX_MESSAGE + 4 * _PIECE_SIZE if patience else MAX_MESSAGE
     with room:
         async with (
             aclosing(_pieces(response)) as pieces,
@@ -162,7 +163,7 @@ async def _events(
         ):
             async for event in found:
                 if event.event == LARGE_EVENT and large:
-                    event = await _read_event(event, large.pop(0), read_large)  # noqa: PLW2901 - it is the same one
+                    event = await _read_event(event, large.pop(0), read_large)  # noqa: PLW2901 - the same event, parsed
                 room.leave()
                 yield event
 
@@ -175,7 +176,7 @@ async def _read_event(event: httpx2.ServerSentEvent, pieces: Pieces, read_large:
 
 
 def frames_of(event: httpx2.ServerSentEvent) -> Sequence[Frame]:
-    """The frames in an event."""
+    """The frames in the data of an event."""
     return event.frames if isinstance(event, LargeEvent) else parse(event.data)
 
 
@@ -188,7 +189,7 @@ async def _parsed(response: httpx2.Response, most: int) -> AsyncGenerator[httpx2
         raise too_large(response) from None
 
 
-async def _counted(pieces: AsyncGenerator[bytes], room: _Room) -> AsyncGenerator[bytes]:
+async def _counted(pieces: AsyncGenerator[bytes], room: _MemoryUse) -> AsyncGenerator[bytes]:
     async for piece in pieces:
         await room.add(len(piece))
         yield piece
@@ -200,13 +201,13 @@ def too_large(response: httpx2.Response) -> AnswerTooLarge:
 
 
 def _plain(response: httpx2.Response, pieces: AsyncGenerator[bytes]) -> httpx2.Response:
-    """The response as if it had come without compression."""
+    """The response as if it were not compressed."""
     headers = {"content-type": response.headers["content-type"]}
     return httpx2.Response(response.status_code, headers=headers, content=pieces, request=response.request)
 
 
-async def _read(response: httpx2.Response, most: int, room: _Room) -> list[bytes] | None:
-    """The decompressed body, in pieces, or None if it is longer than `most` bytes."""
+async def _read(response: httpx2.Response, most: int, room: _MemoryUse) -> list[bytes] | None:
+    """The decompressed body in pieces; None if it is longer than `most` bytes."""
     read: list[bytes] = []
     async with aclosing(_pieces(response)) as pieces:
         async for piece in pieces:
@@ -219,7 +220,7 @@ async def _read(response: httpx2.Response, most: int, room: _Room) -> list[bytes
 
 
 async def _pieces(response: httpx2.Response) -> AsyncGenerator[bytes]:
-    """The body, decompressed in pieces of at most 256 KiB, whatever the ratio (RFC 9110, section 8.4)."""
+    """The body (RFC 9110, section 8.4), decompressed in pieces of at most 256 KiB, whatever the compression ratio."""
     decoder = _decoder(response)
     async with aclosing(_raw(response)) as parts:
         async for part in parts:
@@ -230,7 +231,7 @@ async def _pieces(response: httpx2.Response) -> AsyncGenerator[bytes]:
             while compressed:
                 yield _decompress(decoder, compressed)
                 compressed = decoder.unconsumed_tail
-                await asyncio.sleep(0)  # others are served meanwhile
+                await asyncio.sleep(0)  # let other tasks run
 
 
 def _raw(response: httpx2.Response) -> AsyncGenerator[bytes]:
@@ -247,20 +248,20 @@ def _decoder(response: httpx2.Response) -> Any:
         return zlib.decompressobj()
     shown = "".join(char for char in coding[:40] if char.isprintable())
     raise HandshakeFailed(
-        f"{place(str(response.request.url))} answered compressed with {shown!r}, which the hub did not ask for.",
-        hint=f"Have the server, or the proxy before it, heed `Accept-Encoding: {ACCEPT_ENCODING}`.",
+        f"{place(str(response.request.url))} answered with content coding {shown!r}, which the hub did not request.",
+        hint=f"Make the server, or the proxy in front of it, respect `Accept-Encoding: {ACCEPT_ENCODING}`.",
     )
 
 
 def _decompress(decoder: Any, part: bytes) -> bytes:
     try:
-        return cast("bytes", decoder.decompress(part, _PIECE))
+        return cast("bytes", decoder.decompress(part, _PIECE_SIZE))
     except zlib.error as error:
         raise httpx2.DecodingError(str(error)) from None
 
 
 def _announced(response: httpx2.Response) -> int:
-    """The length of the body as its header says; 0 where it does not."""
+    """The value of Content-Length; 0 if it is missing or invalid."""
     length = response.headers.get("content-length", "")
     return int(length) if length.isdecimal() and len(length) < 20 else 0
 

@@ -1,4 +1,4 @@
-"""Channels to remote servers, and finding out which transport a URL speaks."""
+"""Opens channels to remote servers, and detects the transport of a URL."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ from sidecar.version import VERSION
 
 Transport = Literal["sse", "http", "websocket"]
 HEAD_START = 0.5
-"""Seconds after which the second way to find out a transport is tried beside the first."""
+"""Seconds that the first attempt to detect a transport gets before the second one is started beside it."""
 
 
 @asynccontextmanager
 async def open_remote(
     launch: RemoteLaunch, *, on_frame: OnFrame, transport: Transport, connections: Connections
 ) -> AsyncIterator[Channel]:
-    """Connect to a remote server; `launch` has its references expanded.
+    """Open a channel to a remote server. `launch`: with its variables expanded.
 
     Raises:
-        Unreachable, Refused, HandshakeFailed: over SSE and WebSocket, when connecting fails. Over Streamable HTTP the
-            same become the reason for which the channel closes, as the first frame is what connects.
+        Unreachable, Refused, HandshakeFailed: connecting over SSE or WebSocket failed. Streamable HTTP connects when
+            the first frame is sent; these errors are then the reason for which the channel closes.
     """
     if transport == "sse":
         async with open_sse(launch, on_frame, connections) as channel:
@@ -65,16 +65,16 @@ async def open_remote(
 
 
 async def detect(launch: RemoteLaunch, connections: Connections) -> Transport:
-    """Which transport a URL speaks: WebSocket if its scheme says so, else found out by a GET and a POST.
+    """Detect the transport of a URL: WebSocket by its scheme, otherwise by a GET and a POST request.
 
-    A GET that opens an event stream whose first event is `endpoint` means HTTP+SSE; an InitializeRequest that is posted
-    and answered in JSON-RPC, even with an error, means Streamable HTTP. With `transport: sse` the GET comes first, else
-    the POST (MCP, Transports, Backwards Compatibility). The other follows when the first has failed, or after
-    HEAD_START; no failure of one decides. The session that the POST may have opened is ended.
+    If a GET opens an event stream whose first event is `endpoint`, it is HTTP+SSE; if an InitializeRequest in a POST is
+    answered in JSON-RPC, even with an error, it is Streamable HTTP (MCP, Transports, Backwards Compatibility). With
+    `transport: sse` the GET is sent first, else the POST. The other one follows when the first has failed, or after
+    HEAD_START. A session that the POST has opened is deleted.
 
     Raises:
         Unreachable: no connection, or no answer within 10 s.
-        Refused, HandshakeFailed: neither worked; the error is of the one that tells most, and names what both answered.
+        Refused, HandshakeFailed: both failed; the error is the more specific one, and its message describes both.
     """
     if is_websocket(launch.url):
         return "websocket"
@@ -87,23 +87,23 @@ async def detect(launch: RemoteLaunch, connections: Connections) -> Transport:
 
 
 def is_websocket(url: str) -> bool:
-    """Whether the scheme is that of WebSocket, whatever the transport is said to be."""
+    """Whether the URL has a WebSocket scheme, whatever transport is configured."""
     return url.lower().startswith(("ws://", "wss://"))
 
 
 _Found = tuple[Transport, str]
-"""A transport, and the session that finding it opened."""
+"""A transport, and the id of the session that its detection opened (empty for none)."""
 
 
 class _Attempts:
-    """The two attempts to find out what a URL speaks, one shortly after the other."""
+    """The two attempts to detect a transport."""
 
     def __init__(self, client: httpx2.AsyncClient, url: str) -> None:
         self._client = client
         self._url = url
 
     async def run(self, *, stream_first: bool) -> _Found:
-        """The first of both that works. Raises SidecarError where none does."""
+        """The result of the first attempt that succeeds. Raises SidecarError if both fail."""
         late = Unreachable(f"{place(self._url)} did not answer within {CONNECT_TIMEOUT:g} s.")
         began = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
@@ -124,7 +124,7 @@ class _Attempts:
 
     @staticmethod
     async def _wait(tasks: list[asyncio.Task[_Found | SidecarError]], until: float) -> None:
-        """Wait until one works, or all have failed, or the time has come."""
+        """Wait until one succeeds, all have failed, or the time `until` has come."""
         pending = set(tasks)
         while pending and (left := until - asyncio.get_running_loop().time()) > 0:
             done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
@@ -140,7 +140,7 @@ class _Attempts:
             return error
 
     async def _post(self) -> _Found:
-        """What the answer to an InitializeRequest tells."""
+        """The transport by the answer to an InitializeRequest."""
         async with streaming(self._client, "POST", self._url, POST_HEADERS, _initialize()) as response:
             session = response.headers.get(SESSION_HEADER, "")
             if is_event_stream(response):
@@ -151,7 +151,7 @@ class _Attempts:
             raise not_mcp(response, self._url) if response.is_success else refusal(response, self._url)
 
     async def _get(self) -> _Found:
-        """What an event stream begins with."""
+        """The transport by the first event of an event stream."""
         async with streaming(self._client, "GET", self._url, STREAM_HEADERS) as response:
             if not response.is_success:
                 raise refusal(response, self._url)
@@ -161,17 +161,17 @@ class _Attempts:
 
 
 def _neither(url: str, posted: SidecarError, got: SidecarError) -> SidecarError:
-    """The error of the attempt that was nearest to working, saying what became of both."""
+    """The more specific error of two failed attempts, with a message that describes both."""
     if posted.message == got.message:
         return posted
-    best = max((posted, got), key=_tells)
+    best = max((posted, got), key=_specificity)
     words = [error.message.removeprefix(place(url)).strip(" .").removeprefix("answered ") for error in (posted, got)]
     message = f"{place(url)} works neither as Streamable HTTP (POST: {words[0]}) nor as HTTP+SSE (GET: {words[1]})."
     return type(best)(message, hint=best.advice, data=best.data)
 
 
-def _tells(error: SidecarError) -> int:
-    """How much an error tells of why a server cannot be used: wrong credentials more than a wrong method."""
+def _specificity(error: SidecarError) -> int:
+    """How well an error explains why a server cannot be used: rejected credentials better than a wrong method."""
     status = error.data.get("status")
     if status is None:
         return 5 if isinstance(error, HandshakeFailed) else 4

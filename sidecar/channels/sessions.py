@@ -1,7 +1,7 @@
-"""How servers say that they do not know a session (any more), and what asks them whether that is so.
+"""Detects that a server no longer knows a session, and makes the request that checks it.
 
-The specification wants HTTP 404 (MCP, Transports, Session Management). Servers and gateways that were restarted also
-answer 400, 410, 401 or 500, or a JSON-RPC error, with words that name the session.
+The specification requires HTTP 404 (MCP, Transports, Session Management). Restarted servers and gateways also answer
+with 400, 410, 401 or 500, or with a JSON-RPC error whose text mentions the session.
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ from sidecar.protocol.channel import Frame
 from sidecar.protocol.eras import VERSION_KEY
 
 CHECK_ID = "yamcp-hub-check"
-"""The id of the request that asks whether the server still serves the connection; the hub's others are numbers."""
+"""The id of the request that checks a connection; all other ids of the hub are numbers."""
 GONE = (404, 410)
 _DOUBTFUL = (400, 401, 403, 407, *GONE)
-_LOOKED_AT = 4096
+_MAX_SEARCHED = 4096
+"""Bytes or characters of an error's text that are searched."""
 
 
 def doubtful(status: int) -> bool:
-    """Whether this HTTP status, in a session that worked, may be about the session rather than about the request."""
+    """Whether this HTTP status may concern the session, which has worked before, rather than the request."""
     return status in _DOUBTFUL or status >= 500
 
 
 Verdict = Literal["serves", "denies", "fails"]
-"""What a check tells: the server answers it; it does not know the session; or it cannot answer."""
+"""The result of a check: the server serves the session, does not know it, or could not be asked."""
 
 
 def untaken(status: int, named: bool) -> bool:
-    """Whether a request that was refused so was certainly not carried out, where the session turns out to be gone.
+    """Whether a request refused with this status was certainly not executed, given that the session is gone.
 
-    `named`: the text of the refusal speaks of a session.
+    `named`: the text of the refusal mentions a session.
     """
     return status in (400, *GONE) or (named and status in (401, 403))
 
 
 def verdict_of(status: int, text: bytes) -> Verdict:
-    """What an HTTP answer to a check means; that it knows no such method is an answer as good as any."""
+    """Interpret the HTTP response to a check. `Method not found` shows as well that the session is served."""
     errors = [frame["error"] for frame in parse(text) if isinstance(frame.get("error"), dict)]
     error: dict[str, Any] = errors[0] if errors else {}
     if status < 300:
@@ -49,21 +50,21 @@ def verdict_of(status: int, text: bytes) -> Verdict:
 
 
 def names_session(text: bytes | str) -> bool:
-    """Whether an error's text speaks of a session."""
-    start = text[:_LOOKED_AT]
+    """Whether an error's text mentions a session."""
+    start = text[:_MAX_SEARCHED]
     return "session" in (start.decode(errors="replace") if isinstance(start, bytes) else start).lower()
 
 
 def denies_session(frame: Frame) -> bool:
-    """Whether a response is an error that speaks of a session."""
+    """Whether a response is an error that mentions a session."""
     error = frame.get("error")
     return isinstance(error, dict) and names_session(str(error.get("message", "")))
 
 
 def check_of(frame: Frame) -> tuple[Frame, dict[str, str]]:
-    """A request that changes nothing, in the era of `frame`, and the headers that go with it over Streamable HTTP.
+    """A request without side effects in the era of `frame`, and its headers for Streamable HTTP.
 
-    `ping`, which every legacy server has to answer; `server/discover` in the modern era, which has no ping.
+    It is `ping` in the legacy era, and `server/discover` in the modern era, which has no ping.
     """
     check: Frame = {"jsonrpc": "2.0", "id": CHECK_ID, "method": "ping"}
     params = frame.get("params")

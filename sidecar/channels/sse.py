@@ -1,4 +1,4 @@
-"""HTTP+SSE (revision 2024-11-05): one event stream for everything received, a POST for each message sent."""
+"""The HTTP+SSE transport (MCP 2024-11-05): one event stream from the server, and a POST for each message to it."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _POST_HEADERS = {"content-type": "application/json", "accept": "application/json
 
 @asynccontextmanager
 async def open_sse(launch: RemoteLaunch, on_frame: OnFrame, connections: Connections) -> AsyncIterator[SseChannel]:
-    """Open the event stream and learn where to post.
+    """Open the event stream, and wait for its `endpoint` event.
 
     Raises:
         Unreachable: no connection, or no `endpoint` event, within 10 s.
-        Refused: an HTTP status that is not success.
-        HandshakeFailed: the answer is no event stream, or its endpoint is on another origin.
+        Refused: the HTTP status is not a success.
+        HandshakeFailed: the response is not an event stream, or its endpoint is on another origin.
     """
     async with connections.client(launch) as client:
         channel = SseChannel(launch.url, client, on_frame)
@@ -61,7 +61,7 @@ class SseChannel(PostingChannel):
         self._connected = asyncio.Event()
 
     async def connect(self) -> None:
-        """Start to read the stream; returns when the server has named its endpoint."""
+        """Start to read the stream; returns when the `endpoint` event has arrived. Raises as `open_sse`."""
         self._start(self._read())
         waits = {asyncio.ensure_future(self._connected.wait()), asyncio.ensure_future(self.wait_closed())}
         try:
@@ -102,14 +102,14 @@ class SseChannel(PostingChannel):
         return Unreachable(f"{place(self._url)} ended the event stream.")
 
     def _take_too_large(self, data: str, response: httpx2.Response) -> None:
-        """Answer the request whose answer was too large. Raises AnswerTooLarge where that cannot be told."""
+        """Fail the request whose answer was too large. Raises AnswerTooLarge if it cannot be determined."""
         error, request_id = too_large(response), id_in(data)
         if request_id is None:
             raise error
         self._answer_error({"method": "", "id": request_id}, error)
 
     def _take_endpoint(self, reference: str) -> HandshakeFailed | None:
-        """Where to post; on the origin of the URL only, since the headers are meant for that."""
+        """Set the endpoint. It must have the URL's origin, since credentials in headers are meant for that only."""
         try:
             here, there = httpx2.URL(self._url), httpx2.URL(urljoin(self._url, reference))
         except (httpx2.InvalidURL, ValueError):
@@ -153,7 +153,7 @@ class SseChannel(PostingChannel):
         return "denies" if denies_session(await answer) else "serves"
 
     async def _request_sent(self, cancellation: Frame) -> None:
-        """A cancellation must not overtake its request, which goes over another connection; one not taken is cut."""
+        """Wait until the request to be cancelled is sent, over another connection; after a timeout cancel its POST."""
         task = self._requests.get((cancellation.get("params") or {}).get("requestId"))
         if task is not None:
             try:

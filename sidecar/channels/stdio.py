@@ -1,4 +1,4 @@
-"""The frame channel over the pipes of a process: JSON lines, as MCP's stdio transport has them."""
+"""The stdio transport (MCP, Transports, stdio): one JSON-RPC message per line over the pipes of a process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from uuid import uuid4
 
 from bridge.models import StdioLaunch
-from sidecar.channels.lines import MOST, Tail
+from sidecar.channels.lines import ENDLESS_FACTOR, Tail
 from sidecar.channels.output import Output
 from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
 from sidecar.large.reader import ReadLarge, in_process
@@ -20,22 +20,23 @@ from sidecar.protocol.channel import Frame, OnFrame
 from sidecar.spawner.client import Child, Spawner
 from sidecar.spawner.environment import child_environment
 from sidecar.spawner.link import close_all
-from sidecar.spawner.pipes import PacedReader, Reader, Writer, opened, read_paced, read_pipe, write_pipe
+from sidecar.spawner.pipes import RateLimitedReader, Reader, Writer, opened, read_pipe, read_rate_limited, write_pipe
 
 LINE_LIMIT = 32 * 1024 * 1024
-GRACE = 2.0
-DRAIN = 0.5
-"""Seconds that wait for the other sign of an end: what is still in the pipe after the exit, or the exit after the
-pipe's end."""
-SHOWN = 5
-"""Lines that are not MCP messages of which the log tells."""
+"""Bytes of the longest message."""
+STOP_GRACE = 2.0
+"""Seconds that a server has to end after its stdin is closed, and again after SIGTERM."""
+END_WAIT = 0.5
+"""Seconds to wait for the rest of the output after the process has exited, or for its exit after the output's end."""
+MAX_SKIPPED_LOGGED = 5
+"""Lines that are not MCP messages and are logged; further ones are only counted."""
 
 Explain = Callable[[int | SidecarError, Sequence[str]], SidecarError]
-"""Makes of a process's end (exit code, negative signal number, or error) and last words on stderr what is told."""
+"""Converts a process's end (exit code, negated signal number, or error) and its last stderr lines to an error."""
 
 
-class Telling(TypedDict):
-    """Who is told what of a server; as `open_stdio` has them."""
+class Callbacks(TypedDict):
+    """The callbacks of `open_stdio`."""
 
     on_frame: OnFrame
     redact: Callable[[str], str]
@@ -45,7 +46,7 @@ class Telling(TypedDict):
 
 
 class StdioChannel:
-    """A running stdio server. `skipped` counts the lines on its stdout that were no MCP messages."""
+    """A channel to a running stdio server. `skipped` counts the lines on its stdout that were not MCP messages."""
 
     transport = "stdio"
 
@@ -63,7 +64,7 @@ class StdioChannel:
         self._child = child
         self._explain = explain
         self.pid = child.pid
-        """The process that is shown as the server's; another one than the child where this only passes on."""
+        """The process shown as the server's; not the child where that is only a client of a container engine."""
         self._redact = redact
         self._log = log
         self._limit = line_limit
@@ -74,10 +75,10 @@ class StdioChannel:
         self._timer: asyncio.TimerHandle | None = None
         self._end: int | SidecarError | None = None
         self._quiet = False  # its stdout has ended
-        self._usable = False  # nothing says that it ends
+        self._usable = False  # open, and no sign of its end
         self._fds = [child.stderr, child.stdout, child.stdin]  # not connected yet
         self._stdin: Writer | None = None
-        self._stderr: PacedReader | None = None
+        self._stderr: RateLimitedReader | None = None
         self._outputs: list[Reader] = []
         self.skipped = 0
 
@@ -97,19 +98,19 @@ class StdioChannel:
         if not await self._stdin.write(codec.dumps(frame) + b"\n"):
             raise ConnectionLost("The server closed its input.")
 
-    def send_now(self, frame: Frame, alone: bool) -> bool:
-        """Send one frame, if the pipe is open and has room."""
+    def try_send(self, frame: Frame, alone: bool) -> bool:
+        """Send one frame if the pipe is open and has room."""
         if not self._usable or self._stdin is None:
             return False
-        return self._stdin.offer(codec.dumps(frame) + b"\n", alone)
+        return self._stdin.try_write(codec.dumps(frame) + b"\n", alone)
 
-    def unread(self) -> frozenset[int]:
-        """The ids of requests that the server certainly has not read; it can read them no more."""
-        lines = self._stdin.take_back().split(b"\n") if self._stdin else []
+    def unread_ids(self) -> frozenset[int]:
+        """The ids of requests that the server has not read; they are taken out of the pipe, so it never will."""
+        lines = self._stdin.take_unread().split(b"\n") if self._stdin else []
         return frozenset(number for line in lines if (number := _id_of_request(line)) is not None)
 
     def _why(self) -> SidecarError:
-        """Why nothing can be sent."""
+        """The reason why nothing can be sent."""
         if self._closed.done():
             return self._closed.result()
         if self._end is not None:
@@ -122,13 +123,13 @@ class StdioChannel:
         """Connect the pipes; see `pipes.opened`."""
         self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed)
         self._outputs.append(await read_pipe(self._fds.pop(), self._output.feed, self._on_output_ended))
-        self._stderr = await read_paced(self._fds.pop(), self._tail.feed, self._tail.end)
+        self._stderr = await read_rate_limited(self._fds.pop(), self._tail.feed, self._tail.end)
         self._outputs.append(self._stderr)
         self._usable = True
         self._child.on_end(self._on_exit)
 
     async def close(self, grace: float) -> None:
-        """End the server and close the pipes. Its last output is read, so that it can write it, but not delivered."""
+        """Stop the server and close the pipes. Its remaining output is read, so that it can end, but not delivered."""
         self._output.on_frame = _ignore
         self._output.close()
         self._settle(ConnectionLost("The hub closed it."))
@@ -144,22 +145,24 @@ class StdioChannel:
                 output.close()
         await asyncio.gather(*(pipe.closed for pipe in (self._stdin, *self._outputs) if pipe))
 
-    # --- what comes from the process -----------------------------------------------------------------------------
+    # --- events of the process -----------------------------------------------------------------------------------
 
-    def _pace(self, goes_on: bool) -> None:
-        """Read on, or not while a large message is being read."""
+    def _pace(self, wanted: bool) -> None:
+        """Resume or pause reading stdout: it pauses while a large message is parsed."""
         for reader in self._outputs[:1]:
-            reader.read_on(goes_on)
+            reader.set_reading(wanted)
 
     def _flooded(self) -> None:
-        self._settle(OutputTooLarge(f"It wrote a line of more than {MOST * self._limit >> 20} MiB to its stdout."))
+        self._settle(
+            OutputTooLarge(f"It wrote a line of more than {ENDLESS_FACTOR * self._limit >> 20} MiB to its stdout.")
+        )
         self._outputs[0].close()
 
     def _skip(self, line: bytes) -> None:
         self.skipped += 1
-        if self._log and self.skipped <= SHOWN:
-            text = self._redact(line[: Tail.KEPT].decode(errors="replace"))[:200]
-            last = "; further ones are only counted" if self.skipped == SHOWN else ""
+        if self._log and self.skipped <= MAX_SKIPPED_LOGGED:
+            text = self._redact(line[: Tail.MAX_LINE].decode(errors="replace"))[:200]
+            last = "; further ones are only counted" if self.skipped == MAX_SKIPPED_LOGGED else ""
             self._log(f"a line on stdout is no MCP message, skipped: {text!r}{last}")
 
     def _on_output_ended(self) -> None:
@@ -177,16 +180,16 @@ class StdioChannel:
         self._conclude(self._ended(end))
 
     def _conclude(self, reason: SidecarError) -> None:
-        """It has ended, by one sign: settle when the other is there too, or does not come."""
+        """One sign of the end has occurred: settle when the other one has too, or after END_WAIT."""
         self._usable = False
         if self._end is not None and self._quiet:
             self._settle(self._ended(self._end))
         elif not self._timer and not self._closed.done():
-            self._timer = self._loop.call_later(DRAIN, self._give_up, reason)
+            self._timer = self._loop.call_later(END_WAIT, self._give_up, reason)
 
     def _give_up(self, reason: SidecarError) -> None:
-        if self._output.reads:  # what it wrote before its end is still to be delivered
-            self._timer = self._loop.call_later(DRAIN, self._give_up, reason)
+        if self._output.reads:  # a large message, written before the end, is still to be delivered
+            self._timer = self._loop.call_later(END_WAIT, self._give_up, reason)
             return
         self._settle(reason if self._end is None else self._ended(self._end))
 
@@ -211,21 +214,21 @@ async def open_stdio(
     log: Callable[[str], None] | None = None,
     on_stderr: Callable[[str], None] | None = None,
     pass_env: Sequence[str] = (),
-    grace: float = GRACE,
+    grace: float = STOP_GRACE,
     line_limit: int = LINE_LIMIT,
     explain: Explain | None = None,
     read_large: ReadLarge = in_process,
 ) -> AsyncIterator[StdioChannel]:
-    """Start a server and talk to it; at the end nothing of it is left.
+    """Start a server and open a channel to it; at the end all its processes are stopped.
 
-    `launch` is expanded already. `log` gets the hub's own remarks on it and `on_stderr` what it writes there, line by
-    line, both masked. `grace`: seconds that it has to end by itself once its stdin is closed, and again after SIGTERM.
-    `line_limit`: bytes of the longest message that is read. `explain`: what to tell of its end, where `exit_error`
-    knows too little. `read_large`: what reads messages of 1 MiB and more.
+    `launch`: with its variables expanded. `log`: called with remarks of the hub on the server, and `on_stderr` with
+    each line that it writes to stderr; secrets are masked in both. `grace`: seconds that the server has to end after
+    its stdin is closed, and again after SIGTERM. `line_limit`: bytes of the longest message. `explain`: replaces
+    `exit_error`. `read_large`: parses messages of 1 MiB and more.
 
     Raises:
-        CommandMissing, DirectoryMissing, ProcessRefused: it cannot be started.
-        SpawnerLost: the process that starts servers died meanwhile; try again.
+        CommandMissing, DirectoryMissing, ProcessRefused: the process cannot be started.
+        SpawnerLost: the spawner died meanwhile; try again.
     """
     environment = child_environment(launch.env, pass_env)
     child = await spawner.spawn((launch.command, *launch.args), environment, launch.cwd, uuid4().hex)
@@ -236,7 +239,7 @@ async def open_stdio(
 
 
 def _id_of_request(line: bytes) -> int | None:
-    """The id of one of the mux's requests; None where the line is something else, or a part of one."""
+    """The id of a request of the hub; None if the line is not a whole request."""
     try:
         frame = codec.loads(line)
     except ValueError:
@@ -246,7 +249,7 @@ def _id_of_request(line: bytes) -> int | None:
 
 
 def exit_error(end: int | SidecarError) -> SidecarError:
-    """What to tell of the end of a process: its exit code, or the negative number of a signal."""
+    """The error for the end of a process, given its exit code or the negated number of a signal."""
     if isinstance(end, SidecarError):
         return end
     if end >= 0:
@@ -264,4 +267,4 @@ def _signal_name(number: int) -> str:
 
 
 def _ignore(*_: Any) -> None:
-    """Nobody listens any more."""
+    """Discard frames after `close`."""

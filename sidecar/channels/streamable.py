@@ -1,4 +1,7 @@
-"""Streamable HTTP, legacy (with or without a session) and modern: a POST for each message, answered in its response."""
+"""The Streamable HTTP transport (MCP, Transports), legacy with or without sessions, and modern.
+
+Each message is sent in a POST request, and answered in its response.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ from sidecar.errors import METHOD_NOT_FOUND, ConnectionLost, SidecarError
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame, OnFrame
 from sidecar.protocol.eras import VERSION_KEY
-from sidecar.protocol.large_values import LARGE
+from sidecar.protocol.large_values import LARGE_SIZE
 
 log = logging.getLogger(__name__)
 
@@ -39,22 +42,22 @@ POST_HEADERS = {"content-type": "application/json", "accept": "application/json,
 SESSION_HEADER = "mcp-session-id"
 VERSION_HEADER = "mcp-protocol-version"
 DELETE_TIMEOUT = 2.0
-_FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0
-_MOST_ATTEMPTS = 3
+_FIRST_DELAY, _MAX_DELAY = 1.0, 30.0
+_MAX_ATTEMPTS = 3
 RENEW_AFTER = 30.0
-"""Age in seconds from which a session is given up though the server answers a check, where requests say otherwise."""
-MOST_FAILURES = 5
-"""Requests refused one after the other, with none served between, that say otherwise."""
+"""Age in seconds from which on a session that fails requests is given up although it passes the check."""
+MAX_FAILURES = 5
+"""Consecutive refused requests after which a session counts as failing."""
 
 
 @asynccontextmanager
 async def open_streamable(
     launch: RemoteLaunch, on_frame: OnFrame, connections: Connections
 ) -> AsyncIterator[StreamableChannel]:
-    """A channel over Streamable HTTP. Nothing is sent until the first frame is: failures close the channel then.
+    """Open a channel over Streamable HTTP. It connects when the first frame is sent, and closes if that fails.
 
     Raises:
-        Unreachable: the URL or a header cannot be used.
+        Unreachable: the URL or a header is invalid.
     """
     async with connections.client(launch) as client:
         channel = StreamableChannel(launch.url, client, on_frame)
@@ -67,7 +70,7 @@ async def open_streamable(
 
 @dataclass(slots=True)
 class _Cursor:
-    """How far an event stream has been read, and how long to wait before going on with it."""
+    """The position in an event stream, and the delay in seconds before it is resumed (WHATWG HTML, 9.2)."""
 
     last_id: str = ""
     delay: float = _FIRST_DELAY
@@ -93,14 +96,14 @@ class StreamableChannel(PostingChannel):
         self._modern: set[Any] = set()
 
     async def end_session(self) -> None:
-        """Tell the server that its session is over, if it opened one."""
+        """Ask the server to delete its session, if it opened one."""
         if self._session and not self._lost:
             await delete_session(self._client, self._url, self._headers({}))
 
     # --- sending -------------------------------------------------------------------------------------------------
 
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
-        """As every posting channel's; remembers which requests are of the modern era."""
+        """As `PostingChannel.send`; also records requests of the modern era."""
         await super().send(frame, headers)
         if expects_answer(frame) and VERSION_KEY in ((frame.get("params") or {}).get("_meta") or {}):
             self._modern.add(frame["id"])
@@ -136,9 +139,9 @@ class StreamableChannel(PostingChannel):
         self._modern.discard(request_id)
 
     async def _cancel(self, cancellation: Frame, headers: dict[str, str]) -> None:
-        """Give a request up: a modern server sees its response closed, a legacy one is told before that.
+        """Cancel a request: closing its response suffices for modern servers; legacy ones get the notification first.
 
-        To close it matters there too: a server that hangs would keep one more connection for each call.
+        Their responses are closed too: a hanging server would otherwise occupy a connection for each such request.
         """
         request_id = (cancellation.get("params") or {}).get("requestId")
         try:
@@ -151,7 +154,7 @@ class StreamableChannel(PostingChannel):
     # --- responses -----------------------------------------------------------------------------------------------
 
     async def _read_response(self, frame: Frame, response: httpx2.Response) -> _Cursor | None:
-        """Pass on what the response holds; returns where to go on if it is a stream that ended before the answer."""
+        """Deliver the frames in a response; returns a cursor to resume a stream that ended before the answer."""
         if not expects_answer(frame):
             await drain(response)
         elif is_event_stream(response):
@@ -162,16 +165,17 @@ class StreamableChannel(PostingChannel):
         return None
 
     async def _frames(self, response: httpx2.Response) -> list[Frame]:
-        """The frames in a response that is no stream."""
+        """The frames in a response that is not a stream."""
         async with body(response, self._client.large) as read:
-            if len(read) < LARGE:
+            if len(read) < LARGE_SIZE:
                 return parse(read.joined())
             return await parse_large(read, self._client.read_large)
 
     async def _read_stream(self, request: Frame, response: httpx2.Response, cursor: _Cursor) -> bool:
-        """Pass on what the stream holds; returns whether the answer was among it.
+        """Deliver the frames of a stream; returns whether the answer to the request was among them.
 
-        Reads to the end, so that the connection can be used again, but not for long once the answer has come.
+        Reads the stream to its end, so that the connection can be reused, but for DRAIN_TIMEOUT at most after the
+        answer.
         """
         answered = False
         with suppress(TimeoutError, httpx2.TransportError):
@@ -183,11 +187,11 @@ class StreamableChannel(PostingChannel):
         return answered
 
     def _pass(self, request: Frame, found: Iterable[Frame]) -> bool:
-        """Pass frames on; returns whether the answer to the request was among them."""
+        """Deliver frames; returns whether the answer to the request was among them."""
         answered = False
         for frame in found:
             if "method" not in frame:
-                frame["id"] = request["id"]  # may be null in an error, and only this one can be meant
+                frame["id"] = request["id"]  # it may be null in an error, but can only belong to this request
                 answered = True
                 self._established = True
                 if request["method"] == "initialize":
@@ -228,16 +232,16 @@ class StreamableChannel(PostingChannel):
             return verdict_of(response.status_code, await error_body(response))
 
     def _overdue(self, renew: bool) -> bool:
-        """Where requests say otherwise; not while others use the session, nor soon after it began."""
+        """Give up sessions older than RENEW_AFTER that fail requests, unless other requests are in progress."""
         old = asyncio.get_running_loop().time() - self._opened >= RENEW_AFTER
-        return old and (renew or self._failures >= MOST_FAILURES) and len(self._under_way()) <= 1
+        return old and (renew or self._failures >= MAX_FAILURES) and len(self._under_way()) <= 1
 
     # --- event streams beside a response -------------------------------------------------------------------------
 
     async def _resume(self, request: Frame, cursor: _Cursor) -> None:
-        """The stream of a request ended before the answer: go on with it where the server allows that."""
+        """Resume the stream of a request that ended before the answer (MCP, Transports, Resumability)."""
         attempts = 0
-        while cursor.last_id and attempts < _MOST_ATTEMPTS:
+        while cursor.last_id and attempts < _MAX_ATTEMPTS:
             await asyncio.sleep(cursor.delay)
             before = cursor.last_id
             with suppress(httpx2.TransportError):
@@ -248,11 +252,11 @@ class StreamableChannel(PostingChannel):
         self._answer_error(request, ConnectionLost(f"{place(self._url)} ended the stream without an answer."))
 
     async def _listen(self) -> None:
-        """Keep the session's own stream open, for what concerns no request. It may fail: calls do not need it."""
+        """Keep the session's stream for messages without a request open. Failures do not end the connection."""
         loop = asyncio.get_running_loop()
         cursor = _Cursor()
         opened, failures, delay = False, 0, _FIRST_DELAY / 2
-        while opened or failures < _MOST_ATTEMPTS:
+        while opened or failures < _MAX_ATTEMPTS:
             started = loop.time()
             status = await self._listen_once(cursor)
             if 300 <= status < 500:
@@ -261,11 +265,11 @@ class StreamableChannel(PostingChannel):
                 return
             opened = opened or status == 200
             failures += 1
-            delay = _FIRST_DELAY if loop.time() - started > _LONGEST_DELAY else min(delay * 2, _LONGEST_DELAY)
+            delay = _FIRST_DELAY if loop.time() - started > _MAX_DELAY else min(delay * 2, _MAX_DELAY)
             await asyncio.sleep(max(delay, cursor.delay))
 
     async def _listen_once(self, cursor: _Cursor) -> int:
-        """Read the session's stream until it ends; returns the HTTP status, 0 if there was none, 405 for no stream."""
+        """Read the session's stream to its end; returns the HTTP status: 0 if none, 405 if it is not a stream."""
         status = 0
         with suppress(httpx2.HTTPError, SidecarError):
             async with streaming(self._client, "GET", self._url, self._headers(cursor.headers())) as response:
@@ -279,7 +283,7 @@ class StreamableChannel(PostingChannel):
 
 
 async def delete_session(client: httpx2.AsyncClient, url: str, headers: Mapping[str, str]) -> None:
-    """Tell a server that a session is over; what it answers, and whether, does not matter."""
+    """Delete a session (MCP, Transports, Session Management); failures are ignored."""
     with suppress(httpx2.HTTPError, TimeoutError):
         async with asyncio.timeout(DELETE_TIMEOUT), streaming(client, "DELETE", url, headers) as response:
             await drain(response)

@@ -1,4 +1,4 @@
-"""What both HTTP transports share: the client, redirects, and words for what went wrong that give no secret away."""
+"""Helpers of the HTTP transports: requests with redirects, parsing of responses, and error texts without secrets."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from sidecar.protocol.channel import Frame
 from sidecar.protocol.large_values import Pieces
 
 CONNECT_TIMEOUT = 10.0
-LONGEST_SHOWN = 16
-"""Parts of a URL's path of this length or more are not shown: many hosted servers put their token there."""
+MASKED_LENGTH = 16
+"""Path segments of this length or more are masked: many hosted servers have a token in the path."""
 
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 _HOSTNAME_MISMATCH = 62  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH
-_LONGEST_PHRASE = 80
+_MAX_PHRASE = 80
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
-"""Control characters, and half characters but those that stand for bytes which are no UTF-8 (surrogateescape)."""
+"""Control characters, and lone surrogates other than those of `surrogateescape`, which stand for bytes."""
 _KEEPALIVE_OPTIONS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 @cache
 def tls() -> ssl.SSLContext:
-    """The certificates that are trusted: loading them takes 40 ms in which nobody is served, so it is done once.
+    """The TLS context with the trusted certificates. Cached, as loading them blocks the event loop for 40 ms.
 
     Raises:
-        Unreachable: what SSL_CERT_FILE or SSL_CERT_DIR names cannot be read.
+        Unreachable: SSL_CERT_FILE or SSL_CERT_DIR cannot be read.
     """
     try:
         return httpx2.create_ssl_context()
@@ -53,7 +53,7 @@ def tls() -> ssl.SSLContext:
 
 
 def check_url(url: str, *schemes: str) -> httpx2.URL:
-    """The URL taken apart. Raises Unreachable unless it has one of the schemes, and a host."""
+    """Parse a URL. Raises Unreachable unless it has one of the schemes and a host."""
     try:
         port = urlsplit(url).port  # raises ValueError above 65535
         parsed = httpx2.URL(url)
@@ -66,14 +66,14 @@ def check_url(url: str, *schemes: str) -> httpx2.URL:
 
 
 def place(url: str) -> str:
-    """The URL as it may be shown: without userinfo, query, fragment, and the parts of its path that may be tokens."""
+    """The URL for messages: without userinfo, query and fragment, and with long path segments masked."""
     parts = urlsplit(url)
-    path = "/".join(segment if len(segment) < LONGEST_SHOWN else "***" for segment in parts.path.split("/"))
+    path = "/".join(segment if len(segment) < MASKED_LENGTH else "***" for segment in parts.path.split("/"))
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
 
 
 def failure(error: Exception, url: str) -> Unreachable:
-    """The error for a connection that could not be made or that broke."""
+    """The error for a connection that could not be opened or was broken."""
     if isinstance(error, httpx2.ConnectTimeout | TimeoutError):
         return Unreachable(f"{place(url)} did not answer within {CONNECT_TIMEOUT:g} s.")
     if isinstance(error, httpx2.ConnectError):
@@ -82,7 +82,7 @@ def failure(error: Exception, url: str) -> Unreachable:
 
 
 def tls_hint(error: BaseException) -> str | None:
-    """What to do about an error of TLS; None for other errors."""
+    """The hint for a TLS error; None for other errors."""
     cause = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
     if cause is None:
         return None
@@ -99,7 +99,7 @@ def tls_hint(error: BaseException) -> str | None:
 
 
 def refusal(response: httpx2.Response, url: str) -> Refused:
-    """The error for an HTTP status that is not success."""
+    """The error for a response whose HTTP status is not a success."""
     following = response.next_request
     return refused(
         url,
@@ -114,7 +114,7 @@ def refusal(response: httpx2.Response, url: str) -> Refused:
 def refused(
     url: str, status: int, phrase: str, *, location: str = "", challenges: str = "", authorized: bool = False
 ) -> Refused:
-    """The error for an HTTP status; with what a redirect leads to, or what a 401 asks for."""
+    """The error for an HTTP status. `location`: target of a redirect; `challenges`: `WWW-Authenticate` of a 401."""
     message = f"{place(url)} answered {named(status, phrase)}"
     data: dict[str, Any] = {"status": status}
     if location:
@@ -128,23 +128,23 @@ def refused(
 
 
 def named(status: int, phrase: str) -> str:
-    """A status with its phrase, as a person knows it."""
-    shown = "".join(char for char in phrase[:_LONGEST_PHRASE] if char.isprintable())
+    """A status with its reason phrase, for messages."""
+    shown = "".join(char for char in phrase[:_MAX_PHRASE] if char.isprintable())
     return f"HTTP {status} {shown}".rstrip()
 
 
 def not_mcp(response: httpx2.Response, url: str) -> HandshakeFailed:
-    """The error for an answer that succeeded but is no MCP."""
+    """The error for a successful response that is not MCP."""
     return HandshakeFailed(f"{place(url)} answered with {content_type(response) or 'no content'}, which is not MCP.")
 
 
 def content_type(response: httpx2.Response) -> str:
-    """The media type of an answer, without parameters; empty if it does not say."""
+    """The media type of a response, without parameters; empty if there is none."""
     return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
 
 def is_event_stream(response: httpx2.Response) -> bool:
-    """Whether the answer succeeded and is a stream of server-sent events."""
+    """Whether the response is a success and a stream of server-sent events."""
     return response.is_success and content_type(response) == "text/event-stream"
 
 
@@ -156,13 +156,13 @@ async def streaming(
     headers: Mapping[str, str],
     content: bytes | None = None,
 ) -> AsyncIterator[httpx2.Response]:
-    """One HTTP exchange; redirects are followed while they keep method and origin (as 307 for a slash does).
+    """Send a request; yields the response, whose body is not read yet.
 
-    Credentials and messages are meant for the configured origin, so no other redirect is followed; its response is
-    given as it is.
+    Redirects are followed if they keep method and origin (such as a 307 that adds a slash). Other redirects are
+    returned as they are, since credentials and messages are meant for the configured origin only.
     """
     request = client.build_request(method, url, headers=dict(headers), content=content)
-    for remaining in reversed(range(_MOST_REDIRECTS + 1)):
+    for remaining in reversed(range(_MAX_REDIRECTS + 1)):
         response = await client.send(request, stream=True, follow_redirects=False)
         following = response.next_request
         if following is None or not remaining or not _same_target(request, following):
@@ -176,9 +176,9 @@ async def streaming(
 
 
 def parse(data: str | bytes | bytearray) -> list[Frame]:
-    """The frames in a message: one, or several in a batch (revision 2025-03-26); none when it is not JSON-RPC.
+    """Parse a message: one frame, or several of a batch (revision 2025-03-26); none if it is not JSON-RPC.
 
-    An answer that cannot be read is an error response (`Unread`).
+    An answer that cannot be parsed becomes an error response (`UnreadableAnswer`).
     """
     raw = data.encode(errors="replace") if isinstance(data, str) else bytes(data)
     try:
@@ -189,12 +189,12 @@ def parse(data: str | bytes | bytearray) -> list[Frame]:
 
 
 async def parse_large(pieces: Pieces, read_large: ReadLarge) -> list[Frame]:
-    """The same for a large message, which is read elsewhere while others are served."""
+    """As `parse`, for a large message, which does not block the event loop."""
     return await frames_of_large(pieces, read_large(pieces, JSON))
 
 
 async def frames_of_large(pieces: Pieces, read: asyncio.Future[Message]) -> list[Frame]:
-    """The frames in a large message that is being read; as those of `parse`."""
+    """As `parse`, for a large message that `read` is parsing."""
     error = None
     try:
         return messages.frames_in((await read).value, strict=False)
@@ -207,13 +207,13 @@ async def frames_of_large(pieces: Pieces, read: asyncio.Future[Message]) -> list
 
 
 def keep_alive(response: httpx2.Response) -> None:
-    """Have the kernel find out when the peer of a silent stream is gone."""
+    """Enable TCP keep-alive on the connection of a response, to detect that the peer of an idle stream is gone."""
     stream = response.extensions.get("network_stream")
     keep_socket_alive(stream.get_extra_info("socket") if stream is not None else None)
 
 
 def keep_socket_alive(sock: socket.socket | None) -> None:
-    """The same for a socket, where there is one."""
+    """Enable TCP keep-alive on a socket, if there is one."""
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE_OPTIONS.items():
@@ -222,10 +222,10 @@ def keep_socket_alive(sock: socket.socket | None) -> None:
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:
-    """Configured headers as they are sent, without those that the hub sets itself.
+    """Validate and encode configured headers, without those that the hub sets itself.
 
     Raises:
-        Unreachable: HTTP does not allow one, or it is the HTTP client's.
+        Unreachable: a header is invalid, or belongs to the HTTP connection.
     """
     result = {}
     for name, value in headers.items():
@@ -251,9 +251,9 @@ def _same_target(sent: httpx2.Request, following: httpx2.Request) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """The operating system's word for it, if there is one below the client's own exceptions."""
+    """The operating system's message for an error, if one is among its causes; else the error's own text."""
     for cause in _causes(error):
-        if isinstance(cause, ssl.SSLError):  # its errno is no number of the system's
+        if isinstance(cause, ssl.SSLError):  # its errno is not one of the operating system
             return str(cause)[:200]
         if isinstance(cause, OSError) and cause.errno in errno.errorcode and cause.errno is not None:
             return os.strerror(cause.errno)

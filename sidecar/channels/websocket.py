@@ -1,4 +1,4 @@
-"""MCP over WebSocket (RFC 6455): one JSON-RPC message a text message, both ways, under the subprotocol `mcp`."""
+"""MCP over WebSocket (RFC 6455): one JSON-RPC message per text message, with the subprotocol `mcp`."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, Refu
 from sidecar.large.reader import ReadLarge, in_process
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame, OnFrame
-from sidecar.protocol.large_values import LARGE, Pieces
+from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
-logging.getLogger("websockets").setLevel(logging.WARNING)  # it writes headers at DEBUG
+logging.getLogger("websockets").setLevel(logging.WARNING)  # it logs headers at DEBUG
 
 SUBPROTOCOL = Subprotocol("mcp")
 PING_INTERVAL = 20.0
 PING_TIMEOUT = 120.0
-"""Seconds until an unanswered ping means that the peer is gone: a server at work may not answer for long."""
+"""Seconds after which an unanswered ping means that the peer is gone; long, as a busy server may not answer."""
 CLOSE_TIMEOUT = 2.0
 _REFUSALS = (CloseCode.POLICY_VIOLATION, 3000, 3003, 4401, 4403)
-"""Close codes for credentials that are not accepted: 1008, and the registered or usual ones for 401 and 403."""
+"""Close codes for rejected credentials: 1008, and the registered or usual ones that correspond to 401 and 403."""
 
 
 @asynccontextmanager
 async def open_websocket(
     launch: RemoteLaunch, on_frame: OnFrame, read_large: ReadLarge = in_process
 ) -> AsyncIterator[WebSocketChannel]:
-    """Connect; the headers go with the upgrade. No redirect is followed, since they are meant for the URL alone.
+    """Connect, with the configured headers in the upgrade request. Redirects are not followed.
 
     Raises:
         Unreachable: no connection, or no answer to the upgrade, within 10 s.
-        Refused: an HTTP status other than 101.
-        HandshakeFailed: an answer that is no WebSocket.
+        Refused: the HTTP status is not 101.
+        HandshakeFailed: the response is not a WebSocket handshake.
     """
     channel = WebSocketChannel(launch.url, await _connect(launch), on_frame, read_large)
     try:
@@ -76,7 +76,7 @@ class WebSocketChannel(RemoteChannel):
         self._start(self._read())
 
     async def send(self, frame: Frame, _headers: Mapping[str, str] | None = None) -> None:
-        """Send one frame; waits while the server takes nothing.
+        """Send one frame; waits while the server does not read.
 
         Raises:
             ConnectionLost: the channel is closed.
@@ -92,7 +92,7 @@ class WebSocketChannel(RemoteChannel):
         return "denies" if denies_session(await answer) else "serves"
 
     async def aclose(self) -> None:
-        """Say goodbye, and end everything that the channel does. For whoever opened it."""
+        """Close the WebSocket, cancel all tasks and close the channel. To be called by its owner."""
         self.close(ConnectionLost("The hub closed it."))
         await self._socket.close()
         await super().aclose()
@@ -101,7 +101,7 @@ class WebSocketChannel(RemoteChannel):
         try:
             while True:
                 data = await self._socket.recv(decode=False)
-                large = len(data) >= LARGE
+                large = len(data) >= LARGE_SIZE
                 for frame in await parse_large(Pieces([data]), self._read_large) if large else parse(data):
                     self._established = True
                     self._receive(frame)
@@ -135,10 +135,10 @@ async def _connect(launch: RemoteLaunch) -> ClientConnection:
 
 
 class _Connect(connect):
-    """Gives a redirect as the answer that it is."""
+    """A `connect` that does not follow redirects."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
-        """The error as it came."""
+        """Return the error, so that it is raised."""
         return exc
 
 

@@ -1,1 +1,1 @@
-"""Tools for asyncio that know nothing of MCP: timeouts, cancel scopes, a fair semaphore."""
+"""asyncio tools, independent of MCP: timeouts, cancel scopes, a fair semaphore."""

@@ -1,4 +1,4 @@
-"""Work that others may cut short, without a task of its own."""
+"""Cancel part of the current task's work without starting another task for it."""
 
 from __future__ import annotations
 
@@ -6,38 +6,41 @@ import asyncio
 from typing import Protocol
 
 
-class Running(Protocol):
-    """A request under way."""
+class Cancellable(Protocol):
+    """A request in progress that another task can cancel."""
 
     def cancel(self, reason: str = "") -> None:
-        """Nobody wants the answer any more; `reason` is the client's own, if it gave one."""
+        """Stop the request: its caller no longer wants the answer. `reason` is the client's, empty if it gave none."""
 
 
-class Cut:
-    """`with cut:` goes around work of the current task; `cancel()` ends that work, and the task goes on behind it.
+class CancelScope:
+    """`with scope:` runs work in the current task; `scope.cancel()` ends that work, and the task continues after it.
 
-    For one piece of work. Afterwards `made` says whether it was cut, or was to be cut and ended by itself.
+    As anyio's `CancelScope`, without a task group. Use a scope once. After the block, `cancel_called` tells whether
+    `cancel` was called, even if the work completed before the cancellation reached it.
     """
 
-    __slots__ = ("_delivered", "_reason", "_task", "made")
+    __slots__ = ("_delivered", "_reason", "_task", "cancel_called")
 
     def __init__(self) -> None:
-        self.made = False
+        self.cancel_called = False
         self._delivered = False
         self._reason = ""
         self._task: asyncio.Task[object] | None = None
 
     def cancel(self, reason: str = "") -> None:
-        """End the work, also from within it; if it has not begun yet, as soon as it waits for something.
+        """Cancel the work at its next await. May be called before the block is entered, and from within it.
 
-        `reason` becomes the message of the CancelledError.
+        `reason` becomes the message of the CancelledError. Further calls have no effect.
         """
-        if not self.made:
-            self.made, self._reason = True, reason
+        if not self.cancel_called:
+            self.cancel_called, self._reason = True, reason
             self._deliver_soon()
 
     def _deliver_soon(self) -> None:
-        if self._task is not None:  # soon: the task may be what runs now, and cancelled later, behind the work
+        # Not at once: if this task is the one that is running, `Task.cancel` would take effect at its next await, which
+        # may come after the block. `_deliver` runs between its steps and sees whether the block has been left.
+        if self._task is not None:
             self._task.get_loop().call_soon(self._deliver)
 
     def _deliver(self) -> None:
@@ -47,7 +50,7 @@ class Cut:
 
     def __enter__(self) -> None:
         self._task = asyncio.current_task()
-        if self.made:
+        if self.cancel_called:
             self._deliver_soon()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:

@@ -1,4 +1,4 @@
-"""How many requests may be under way at one server; who has to wait is served in turn (turns.py)."""
+"""A semaphore that limits the requests in progress at one server. Waiting requests are served fairly (turns.py)."""
 
 from __future__ import annotations
 
@@ -6,70 +6,81 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sidecar.concurrency.shares import HUB, Caller, may_take
-from sidecar.concurrency.turns import QueueFull, Turns
+from sidecar.concurrency.shares import HUB_CALLER, Caller, may_take
+from sidecar.concurrency.turns import QueueFull, WaitQueue
 from sidecar.errors import CallTimeout, ServerBusy
 
 if TYPE_CHECKING:
     from bridge.models import ServerSettings
 
 
-class Places:
-    """So many places. Unlike `asyncio.Semaphore` one can be had without a task to wait for it."""
+class Semaphore:
+    """A counting semaphore of `count` slots for requests.
 
-    __slots__ = ("_count", "_free", "_turns")
+    Unlike `asyncio.Semaphore`, code outside a task can acquire it (`try_acquire`), and waiting requests take turns by
+    key and client rather than in order of arrival.
+    """
+
+    __slots__ = ("_count", "_free", "_queue")
 
     def __init__(self, count: int) -> None:
         self._count = self._free = count
-        self._turns = Turns()
+        self._queue = WaitQueue()
 
-    def take(self, key: str = "") -> bool:
-        """Take a place for a request of a key, if one is free: then nobody waits for it."""
+    def try_acquire(self, key: str = "") -> bool:
+        """Acquire a slot for a request of `key` without waiting; False if none is free."""
         if self._free <= 0:
             return False
         self._free -= 1
         return True
 
-    async def wait(self, caller: Caller = HUB) -> None:
-        """Take a place as soon as it is the caller's turn. Raises QueueFull."""
-        if self.take(caller.key):
-            return
-        turn = self._turns.add(caller)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.cancelled():
-                self._turns.remove(caller, turn)
-            else:  # it was given the place in the same turn of the loop
-                self.give_back(caller.key)
-            raise
-
-    async def wait_for(self, timeout: float, caller: Caller, server: str) -> None:
-        """The same within `timeout` seconds; `server` is the key of the server, for the errors.
+    async def acquire(self, caller: Caller = HUB_CALLER) -> None:
+        """Acquire a slot, waiting for the caller's turn.
 
         Raises:
-            CallTimeout: it was not the caller's turn in time.
-            ServerBusy: too many requests of the caller wait already.
+            QueueFull: too many requests of this caller are waiting already.
+        """
+        if self.try_acquire(caller.key):
+            return
+        waiter = self._queue.add(caller)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled():
+                self._queue.remove(caller, waiter)
+            else:  # it got the slot in the same iteration of the event loop
+                self.release(caller.key)
+            raise
+
+    async def acquire_within(self, timeout: float, caller: Caller, server: str) -> None:
+        """Acquire a slot within `timeout` seconds. `server` is the server's key, for the error messages.
+
+        Raises:
+            CallTimeout: the caller's turn did not come in time.
+            ServerBusy: too many requests of this caller are waiting already.
         """
         try:
             async with asyncio.timeout(timeout):
-                await self.wait(caller)
+                await self.acquire(caller)
         except QueueFull as full:
-            raise ServerBusy(f"{full} requests of this client wait for the server {server!r} already.") from None
+            raise ServerBusy(f"{full} requests of this client already wait for the server {server!r}.") from None
         except TimeoutError:
             raise CallTimeout(
-                f"The server {server!r} takes {self._count} requests at once, and had no turn for this one within "
-                f"{timeout:g} s."
+                f"The server {server!r} takes {self._count} requests at once, and this one had to wait longer than "
+                f"{timeout:g} s for its turn."
             ) from None
 
-    def give_back(self, key: str = "") -> None:
-        """Leave the place of a request to whose turn it is, if anybody waits."""
-        if not self._turns.count or self._turns.next() is None:
+    def release(self, key: str = "") -> None:
+        """Release the slot of a request of `key`; the request whose turn it is gets it, if any is waiting."""
+        if not self._queue.count or self._queue.wake_next() is None:
             self._free += 1
 
 
-class KeyedPlaces(Places):
-    """The places of a server that several keys share. No key can take all of them while the hub is `contested`."""
+class KeyedSemaphore(Semaphore):
+    """The semaphore of a server that several access keys share.
+
+    While `contested()` is true, that is, while several keys use the hub, no key can hold all slots (shares.may_take).
+    """
 
     __slots__ = ("_contested", "_held")
 
@@ -78,25 +89,25 @@ class KeyedPlaces(Places):
         self._contested = contested
         self._held: dict[str, int] = {}
 
-    def take(self, key: str = "") -> bool:
-        """Take a place for a request of a key, if the key's share allows one more."""
+    def try_acquire(self, key: str = "") -> bool:
+        """Acquire a slot for a request of `key` without waiting; False if none is free or the key's share is used."""
         held, free = self._held.get(key, 0), self._free
         if not may_take(held, self._count - free, self._count, contested=self._contested()):
             return False
         self._held[key], self._free = held + 1, free - 1
         return True
 
-    def give_back(self, key: str = "") -> None:
-        """Free the place of a request, and let those have it whose turn it is and whose share allows it."""
+    def release(self, key: str = "") -> None:
+        """Release the slot of a request of `key`; waiting requests whose keys' shares allow it get the free slots."""
         self._free += 1
         if (held := self._held[key]) == 1:
             del self._held[key]
         else:
             self._held[key] = held - 1
-        while self._turns.count and self._free > 0 and (served := self._turns.next(self._may)) is not None:
+        while self._queue.count and self._free > 0 and (served := self._queue.wake_next(self._may_hold)) is not None:
             self._hold(served)
 
-    def _may(self, key: str) -> bool:
+    def _may_hold(self, key: str) -> bool:
         return may_take(self._held.get(key, 0), self._count - self._free, self._count, contested=self._contested())
 
     def _hold(self, key: str) -> None:
@@ -104,8 +115,8 @@ class KeyedPlaces(Places):
         self._held[key] = self._held.get(key, 0) + 1
 
 
-def places_for(settings: ServerSettings, contested: Callable[[], bool]) -> Places:
-    """The places of a server; `contested` tells whether several keys use the hub."""
+def semaphore_for(settings: ServerSettings, contested: Callable[[], bool]) -> Semaphore:
+    """The semaphore of a server, with `max_inflight` slots; `contested` tells whether several keys use the hub."""
     if settings.share_between_keys and settings.session == "shared":
-        return KeyedPlaces(settings.max_inflight, contested)
-    return Places(settings.max_inflight)
+        return KeyedSemaphore(settings.max_inflight, contested)
+    return Semaphore(settings.max_inflight)

@@ -1,10 +1,10 @@
-"""How much of a bounded resource one holder may have, so that every other holder still finds room. Pure.
+"""How much of a bounded resource one holder may use, so that other holders still get some. Pure.
 
-The rule is that of dynamic thresholds (A. K. Choudhury and E. L. Hahne, "Dynamic queue length thresholds for
-shared-memory packet switches", IEEE/ACM Transactions on Networking 6(2), 1998) with a factor of 1: a holder may take
-one more only while it has less than what is free. One holder gets at most half of the resource, two get a third each,
-and so on; who has nothing yet may have whatever is left. No number has to be configured, and no place is reserved for
-holders that may never come (ADR 0026).
+Implements dynamic thresholds (A. K. Choudhury and E. L. Hahne, "Dynamic queue length thresholds for shared-memory
+packet switches", IEEE/ACM Transactions on Networking 6(2), 1998) with a factor of 1: a holder may take one more unit
+only while it holds less than what is free. A single holder gets at most half of the resource, two get a third each,
+and so on; a holder that has nothing may take whatever is left. Nothing has to be configured, and nothing is reserved
+for holders that may never come (ADR 0026).
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from typing import NamedTuple
 
 
 class Caller(NamedTuple):
-    """Who asks a server for something."""
+    """The client on whose behalf a request goes to a server."""
 
     key: str = ""
-    """Id of the access key; empty for the hub's own clients, which is everybody in an unprotected hub."""
+    """Id of its access key; empty for the hub's own clients, and for every client of a hub without access keys."""
     client: str = ""
-    """What tells the clients of one key apart: the session, or the address where there is no session."""
+    """Distinguishes the clients of one key: the session's id, or the client's address where there is no session."""
 
 
-HUB = Caller()
-"""The hub itself, as when it asks for the state of tasks."""
+HUB_CALLER = Caller()
+"""The hub itself, which for example asks servers for the state of tasks."""
 
 
 def may_take(held: int, used: int, capacity: int, *, contested: bool) -> bool:
-    """Whether a holder that has `held` may take one more of a resource of which all together use `used`.
+    """Whether a holder of `held` units may take one more, where all holders together use `used` of `capacity`.
 
-    With `contested` false there is one holder only, which may have everything.
+    `contested`: there are several holders. A single one may use the whole capacity.
     """
     free = capacity - used
     return free > 0 and (not contested or held == 0 or held < free)
 
 
 def uncontested() -> bool:
-    """Whether several keys use the hub: no, so that nobody has to leave anything to others."""
+    """A `contested` for hubs that a single key uses: always False."""
     return False

@@ -1,4 +1,4 @@
-"""`asyncio.timeout` for what happens ten thousand times a second: all of one owner share a timer."""
+"""A cheap `asyncio.timeout`: the many timeouts of one owner share a single timer of the event loop."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from typing import Any, cast
 from bridge.deadlines import Deadline, Deadlines
 
 
-class Limit:
-    """A context that its task may be in for at most so many seconds; None: without limit. Raises TimeoutError."""
+class SharedTimeout:
+    """A context manager as `asyncio.timeout(seconds)`, whose timer is that of `deadlines`. None: no timeout.
 
-    __slots__ = ("_before", "_deadline", "_deadlines", "_late", "_seconds", "_task")
+    Raises:
+        TimeoutError: the block took longer than `seconds`.
+    """
+
+    __slots__ = ("_before", "_deadline", "_deadlines", "_expired", "_seconds", "_task")
 
     def __init__(self, deadlines: Deadlines[Any], seconds: float | None) -> None:
         self._deadlines = deadlines
         self._seconds = seconds
         self._deadline: Deadline | None = None
-        self._late = False
+        self._expired = False
 
     def __enter__(self) -> None:
         if self._seconds is None:
@@ -28,8 +32,8 @@ class Limit:
         self._deadline = self._deadlines.add(self, self._seconds)
 
     def expire(self) -> None:
-        """The time is up."""
-        self._late = True
+        """Cancel the block: its time is up. Called by the `late` callback of the Deadlines."""
+        self._expired = True
         self._task.cancel()
 
     def __exit__(
@@ -37,5 +41,5 @@ class Limit:
     ) -> None:
         if self._deadline is not None:
             self._deadlines.drop(self._deadline)
-        if self._late and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
+        if self._expired and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
             raise TimeoutError from error

@@ -1,4 +1,4 @@
-"""Who waits for a place: served in turn, first among keys, then among the clients of a key (round-robin)."""
+"""A fair queue of waiting requests: round-robin over access keys, and over the clients of each key."""
 
 from __future__ import annotations
 
@@ -8,70 +8,75 @@ from collections.abc import Callable
 
 from sidecar.concurrency.shares import Caller, may_take
 
-MOST_WAITING = 16_384
-"""Requests that may wait at one server; a single client may have half of them waiting (shares.may_take)."""
+MAX_WAITING = 16_384
+"""Requests that may wait for one server; a single client may have half of them waiting (shares.may_take)."""
 
-Turn = asyncio.Future[None]
-Waiting = OrderedDict[Turn, None]
-"""The requests of one client in the order of coming; each can be removed in constant time."""
+Waiter = asyncio.Future[None]
+"""Resolved when it is the turn of a waiting request."""
+Waiters = OrderedDict[Waiter, None]
+"""The waiting requests of one client, oldest first; each can be removed in constant time."""
 
 
 class QueueFull(Exception):
-    """As many requests of the client wait as may; the argument is their number."""
+    """The client has the largest allowed number of waiting requests; the argument is that number."""
 
 
-class Turns:
-    """The requests that wait. Keys, and within a key clients, are in the order in which it is their turn."""
+class WaitQueue:
+    """The waiting requests. Keys, and the clients of each key, are in the order in which they are served next."""
 
     __slots__ = ("_keys", "count")
 
     def __init__(self) -> None:
-        self._keys: OrderedDict[str, OrderedDict[str, Waiting]] = OrderedDict()
+        self._keys: OrderedDict[str, OrderedDict[str, Waiters]] = OrderedDict()
         self.count = 0
-        """How many requests wait."""
+        """Number of waiting requests."""
 
-    def add(self, caller: Caller) -> Turn:
-        """Have one more request wait; the future is resolved when it is its turn. Raises QueueFull."""
-        clients = self._keys.get(caller.key) or OrderedDict[str, Waiting]()
-        waiting = clients.get(caller.client) or Waiting()
-        if not may_take(len(waiting), self.count, MOST_WAITING, contested=True):
+    def add(self, caller: Caller) -> Waiter:
+        """Enqueue a request; the returned future is resolved when it is its turn.
+
+        Raises:
+            QueueFull: too many requests of this client are waiting already.
+        """
+        clients = self._keys.get(caller.key) or OrderedDict[str, Waiters]()
+        waiting = clients.get(caller.client) or Waiters()
+        if not may_take(len(waiting), self.count, MAX_WAITING, contested=True):
             raise QueueFull(len(waiting))
-        turn = asyncio.get_running_loop().create_future()
-        waiting[turn] = None
+        waiter = asyncio.get_running_loop().create_future()
+        waiting[waiter] = None
         clients[caller.client], self._keys[caller.key] = waiting, clients
         self.count += 1
-        return turn
+        return waiter
 
-    def remove(self, caller: Caller, turn: Turn) -> None:
-        """The request waits no more; nothing happens if it had its turn."""
+    def remove(self, caller: Caller, waiter: Waiter) -> None:
+        """Remove a request from the queue; no effect if its turn has come."""
         clients = self._keys.get(caller.key)
         waiting = clients.get(caller.client) if clients else None
-        if clients is None or waiting is None or turn not in waiting:
+        if clients is None or waiting is None or waiter not in waiting:
             return
-        del waiting[turn]
+        del waiting[waiter]
         self.count -= 1
         if not waiting:
             del clients[caller.client]
         if not clients:
             del self._keys[caller.key]
 
-    def next(self, allowed: Callable[[str], bool] | None = None) -> str | None:
-        """Tell the request whose turn it is, of those keys that are `allowed`; its key, or none where nobody waits."""
+    def wake_next(self, allowed: Callable[[str], bool] | None = None) -> str | None:
+        """Resolve the next waiting request among the `allowed` keys; returns its key, or None if none is waiting."""
         while (key := self._first(allowed)) is not None:
-            turn = self._pop(key)
-            if not turn.done():  # else it was cancelled a moment ago, and its task has not run yet
-                turn.set_result(None)
+            waiter = self._pop(key)
+            if not waiter.done():  # else it was cancelled a moment ago, and its task has not run yet
+                waiter.set_result(None)
                 return key
         return None
 
     def _first(self, allowed: Callable[[str], bool] | None) -> str | None:
         return next((key for key in self._keys if allowed is None or allowed(key)), None)
 
-    def _pop(self, key: str) -> Turn:
-        """The next request of a key; the key, and the client, go to the end."""
+    def _pop(self, key: str) -> Waiter:
+        """Remove and return the next request of a key; the key and the client go to the end of the order."""
         clients = self._keys[key]
         client, waiting = clients.popitem(last=False)
-        turn, _ = waiting.popitem(last=False)
+        waiter, _ = waiting.popitem(last=False)
         self.count -= 1
         if waiting:
             clients[client] = waiting
@@ -79,4 +84,4 @@ class Turns:
             self._keys.move_to_end(key)
         else:
             del self._keys[key]
-        return turn
+        return waiter

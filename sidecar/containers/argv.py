@@ -1,4 +1,4 @@
-"""The command that runs a server in a container (pure). No value of a variable stands in it."""
+"""The command line that runs a server in a container. It contains no values of variables. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sidecar.containers.errors import VariableRefused
 Kind = Literal["podman", "docker"]
 
 NOBODY = "65532:65532"
-"""User and group, of nobody's, of a container whose image names no user."""
+"""User and group, used by nobody else, for containers whose image has no user."""
 HUB_LABEL = "yamcp-hub.hub"
 SESSION_LABEL = "yamcp-hub.session"
 SERVER_LABEL = "yamcp-hub.server"
@@ -24,27 +24,27 @@ _ENGINES_OWN = re.compile(
     r"|(XDG|DOCKER|BUILDKIT|CONTAINERS?|PODMAN|BUILDAH|STORAGE|REGISTRY|REGISTRIES|DBUS|LD|LC|GO|SSL|NOTIFY|LISTEN|OTEL"
     r"|NETAVARK|SSH|GPG|HUB|YAMCP_HUB)_?.*"
 )
-"""Variables that the engine's own client reads: a server's must not get into the client's environment."""
+"""Variables that the engine's client reads itself: those of a server must not get into the client's environment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """A server's variables: `named` go through the environment of the engine's client, `filed` through a file."""
+    """A server's variables: `named` are passed through the environment of the engine's client, `filed` in a file."""
 
     named: Mapping[str, str]
     filed: Mapping[str, str]
 
     @property
     def file(self) -> str:
-        """The content of that file."""
+        """The content of the file for `--env-file`."""
         return "".join(f"{name}={value}\n" for name, value in self.filed.items())
 
 
 def variables(env: Mapping[str, str]) -> Variables:
-    """How each variable gets into the container.
+    """Decide how each variable is passed into the container.
 
     Raises:
-        VariableRefused: a name or value that the engine would take for something else.
+        VariableRefused: a name or value cannot be passed by the engine's options.
     """
     for name, value in env.items():
         if not _NAME.fullmatch(name):
@@ -57,7 +57,7 @@ def variables(env: Mapping[str, str]) -> Variables:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container that is to be run. `mounts`: options made by `mount_option`, of resolved sources."""
+    """The parameters of a container to run. `mounts`: made by `mount_option`, with resolved sources."""
 
     name: str
     hub: str
@@ -69,12 +69,12 @@ class Container:
     user: str | None
     mounts: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    """Of the variables that it gets by name."""
+    """Names of the variables passed through the client's environment."""
     env_file: str | None = None
 
 
 def run(kind: Kind, container: Container) -> tuple[str, ...]:
-    """The arguments after the engine's program."""
+    """The arguments for the engine's program."""
     settings = container.settings
     return (
         *("run", "-i", "--rm", "--init", "--pull", "never", "--name", container.name),
@@ -97,21 +97,21 @@ def run(kind: Kind, container: Container) -> tuple[str, ...]:
 
 
 def mount_option(source: str, target: str, read_only: bool) -> str:
-    """A directory or file of the host, as the engines' option has it."""
+    """The value of `--mount` for a directory or file of the host."""
     return f"type=bind,source={source},target={target}{',readonly' if read_only else ''}"
 
 
 def user(wanted: str | None, image: str, rootless: bool) -> str | None:
-    """Whom to name as the container's user; None leaves it to the image.
+    """The value of `--user`; None for the image's default.
 
-    Where root in the container is root of the host, an image that names nobody is run as nobody: root has to be said,
-    by the image or in hub.json. Without root, the container's root is the hub's own user and nothing more.
+    Under a root engine, root in the container is root of the host, so an image without a user runs as NOBODY unless the
+    image or hub.json names root explicitly. Under a rootless engine, the container's root is the hub's own user.
     """
     return wanted or (None if image or rootless else NOBODY)
 
 
 def megabytes(size: str) -> str:
-    """A memory limit as people read it: `128m` is 128 MB."""
+    """Format a memory limit for messages: `128m` becomes `128 MB`."""
     number, unit = int(size[:-1]), size[-1]
     return f"{number} {unit.upper() if unit != 'k' else 'k'}B"
 

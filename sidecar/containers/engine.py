@@ -1,4 +1,4 @@
-"""podman and docker: which of them is there, what it can do, and what the hub asks it."""
+"""Finds a container engine (podman or docker), and wraps its commands."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ from sidecar.errors import SidecarError
 
 log = logging.getLogger(__name__)
 
-ANSWER = 30.0
-"""Seconds that the engine has for a question."""
-PULL = 3600.0
-SAVE = 900.0
-REMOVALS = 3
+COMMAND_TIMEOUT = 30.0
+PULL_TIMEOUT = 3600.0
+SAVE_TIMEOUT = 900.0
+REMOVE_ATTEMPTS = 3
 _NO_IMAGE = re.compile(r"(?i)no such image|image not known|unable to find|failed to find image|no such object")
 _NO_CONTAINER = re.compile(r"(?i)no such (container|object)|no container with")
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that is there; `user` is empty where it names none."""
+    """A local image; `user` is empty if the image defines none."""
 
     id: str
     user: str
 
 
 class Engine:
-    """A container engine that answered. `unlimited`: what it cannot limit here, of memory, cpus and pids."""
+    """A working container engine. `unlimited`: those of memory, cpus and pids that it cannot limit on this machine."""
 
     def __init__(self, tool: Tool, program: str, info: dict[str, Any]) -> None:
         self._tool = tool
@@ -45,50 +44,51 @@ class Engine:
         self.rootless, self.unlimited = (_podman if self.kind == "podman" else _docker)(info)
 
     async def image(self, name: str) -> Image | None:
-        """The image of that name, if it is there. Raises EngineRefused."""
+        """Look up a local image; None if there is none of that name. Raises EngineRefused."""
         said = await self._ask("image", "inspect", "--format", "{{.Id}}|{{.Config.User}}", name)
         if said.code == 0:
             ident, _, user = said.out.decode(errors="replace").strip().partition("|")
             return Image(ident.removeprefix("sha256:"), user)
         if _NO_IMAGE.search(said.err):
             return None
-        raise EngineRefused(f"{self.kind} does not tell of the image {name!r}: {said.complaint}.")
+        raise EngineRefused(f"{self.kind} could not inspect the image {name!r}: {said.complaint}.")
 
     async def pull(self, name: str, tell: Callable[[str], None]) -> None:
-        """Fetch an image; `tell` gets the lines that the engine writes meanwhile. Raises ImagePullFailed."""
+        """Pull an image; `tell` is called with lines of the engine's output. Raises ImagePullFailed."""
 
         def on_output(data: bytes) -> None:
             if lines := [line.strip() for line in data.decode(errors="replace").splitlines() if line.strip()]:
                 tell(lines[-1][:200])
 
         try:
-            said = await self._tool.run(self.program, "pull", name, timeout=PULL, on_output=on_output)
+            said = await self._tool.run(self.program, "pull", name, timeout=PULL_TIMEOUT, on_output=on_output)
         except TimeoutError:
-            raise ImagePullFailed(f"The image {name!r} was not fetched within {PULL / 60:.0f} minutes.") from None
+            why = f"The image {name!r} was not pulled within {PULL_TIMEOUT / 60:.0f} minutes."
+            raise ImagePullFailed(why) from None
         if said.code != 0:
-            raise ImagePullFailed(f"The image {name!r} could not be fetched: {said.complaint}.")
+            raise ImagePullFailed(f"The image {name!r} could not be pulled: {said.complaint}.")
 
     async def save(self, image: str, path: str) -> bool:
-        """Write an image into a file, as an archive of docker's form; whether that succeeded."""
+        """Write an image to a file as a docker archive; returns whether that succeeded."""
         form = ("--format", "docker-archive") if self.kind == "podman" else ()
         try:
-            said = await self._tool.run(self.program, "save", *form, "--output", path, image, timeout=SAVE)
+            said = await self._tool.run(self.program, "save", *form, "--output", path, image, timeout=SAVE_TIMEOUT)
         except TimeoutError:
             return False
         return said.code == 0
 
     async def process(self, container: str) -> tuple[str, int]:
-        """The id of a container and its first process; 0 where that is not told."""
+        """The id of a container and the pid of its first process; 0 if that is unknown."""
         said = await self._ask("container", "inspect", "--format", "{{.Id}} {{.State.Pid}}", container)
         ident, _, pid = said.out.decode(errors="replace").strip().partition(" ")
         return ident, int(pid) if said.code == 0 and pid.isdigit() else 0
 
     async def remove(self, containers: Iterable[str]) -> None:
-        """End and remove containers; those that are gone already are none the worse. Logs what stays."""
+        """Stop and remove containers; missing ones are ignored, failures are logged."""
         names = list(containers)
         options = ("--ignore", "--time", "0") if self.kind == "podman" else ()
         said = None
-        for attempt in range(REMOVALS if names else 0):
+        for attempt in range(REMOVE_ATTEMPTS if names else 0):
             await asyncio.sleep(0.3 * attempt)
             try:
                 said = await self._ask("rm", "--force", "--volumes", *options, *names)
@@ -104,22 +104,22 @@ class Engine:
         """The names of all containers of a hub. Raises EngineRefused."""
         said = await self._ask("ps", "--all", "--filter", f"label={HUB_LABEL}={hub}", "--format", "{{.Names}}")
         if said.code != 0:
-            raise EngineRefused(f"{self.kind} does not list its containers: {said.complaint}.")
+            raise EngineRefused(f"{self.kind} could not list its containers: {said.complaint}.")
         return said.out.decode(errors="replace").split()
 
     async def _ask(self, *words: str) -> Output:
         try:
-            return await self._tool.run(self.program, *words, timeout=ANSWER)
+            return await self._tool.run(self.program, *words, timeout=COMMAND_TIMEOUT)
         except TimeoutError:
-            raise EngineRefused(f"{self.kind} {words[0]} did not answer within {ANSWER:g} s.") from None
+            raise EngineRefused(f"{self.kind} {words[0]} did not answer within {COMMAND_TIMEOUT:g} s.") from None
 
 
 async def find(tool: Tool, wanted: str) -> Engine:
-    """The engine that HUB_CONTAINER_ENGINE means: with `auto` the first of podman and docker that answers.
+    """Find the engine for the setting HUB_CONTAINER_ENGINE; for `auto`, the first of podman and docker that works.
 
     Raises:
-        EngineMissing: none is there, or none is wanted.
-        EngineRefused: what is there does not answer.
+        EngineMissing: none is installed, or the setting is `off`.
+        EngineRefused: an installed engine does not work.
     """
     if wanted == "off":
         raise EngineMissing("Servers in containers are switched off (HUB_CONTAINER_ENGINE=off).")
@@ -137,11 +137,11 @@ async def find(tool: Tool, wanted: str) -> Engine:
 
 
 async def _info(tool: Tool, program: str) -> dict[str, Any] | str:
-    """What the engine tells of itself, or why it does not."""
+    """The output of the engine's `info` command, or the reason why it failed."""
     try:
-        said = await tool.run(program, "info", "--format", "{{json .}}", timeout=ANSWER)
+        said = await tool.run(program, "info", "--format", "{{json .}}", timeout=COMMAND_TIMEOUT)
     except TimeoutError:
-        return f"no answer within {ANSWER:g} s"
+        return f"no answer within {COMMAND_TIMEOUT:g} s"
     except SidecarError as error:
         return error.message.rstrip(".")
     if said.code != 0:

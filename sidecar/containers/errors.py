@@ -1,4 +1,4 @@
-"""What can go wrong with a contained server; these become the reason in its status."""
+"""The errors of servers in containers; they appear as the reason in a server's status."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ class EngineRefused(SidecarError):
 
 
 class ImagePulling(SidecarError):
-    """The image of a contained server is being fetched; its start timeout begins afterwards."""
+    """The image of a contained server is being pulled; its start timeout begins afterwards."""
 
     code = "IMAGE_PULLING"
-    hint = "Nothing to do: the server starts by itself when the image is there."
+    hint = "Nothing to do: the server starts by itself when the image has been pulled."
 
 
 class ImageMissing(SidecarError):
-    """The image of a contained server is not there, and `pull` is `never`."""
+    """The image of a contained server is not present, and `pull` is `never`."""
 
     code = "IMAGE_MISSING"
     hint = "Build or pull it for the user that runs the hub, or set `container.pull` to `missing` in hub.json."
 
 
 class ImagePullFailed(SidecarError):
-    """The image of a contained server could not be fetched."""
+    """The image of a contained server could not be pulled."""
 
     code = "IMAGE_PULL_FAILED"
     hint = "Check its name, the network, and that the hub's user is logged in at the registry."
 
 
 class MountRefused(SidecarError):
-    """A contained server is to mount what is not there, or not below a directory that the settings allow."""
+    """A mount of a contained server does not exist, or is not below a directory that the settings allow."""
 
     code = "MOUNT_REFUSED"
     hint = "Name a directory above it in HUB_CONTAINER_MOUNTS and restart the hub, or correct `container.mounts`."

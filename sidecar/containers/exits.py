@@ -1,4 +1,4 @@
-"""Why a contained server ended: told from the exit code of the engine's client, and what was written (pure)."""
+"""Explains the end of a server in a container, by the exit code and stderr of the engine's client. Pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sidecar.containers.errors import ContainerOom, EngineRefused
 from sidecar.errors import CommandMissing, SidecarError
 
 KILLED = 137
-"""128 and SIGKILL: the first process of the container was killed, which the kernel does beyond the memory limit."""
+"""128 + SIGKILL: the container's first process was killed, usually by the kernel at the memory limit."""
 REFUSED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 _ENGINE = re.compile(r"(?:Error: |docker: )(?P<words>.*)")
 _INIT = re.compile(r"(?:ERROR \(catatonit:\d+\)|\[FATAL tini \(\d+\)\]):? (?P<words>.*exec.*)")
-"""What the small init says that either engine puts into a container: podman's then ends with 1."""
+"""Output of the init process that the engines put into containers (`--init`); podman's then exits with code 1."""
 
 
 def explain(
     end: int, stderr: Sequence[str], settings: ContainerSettings, command: str, went_over: bool
 ) -> SidecarError | None:
-    """The reason of an end, if it has to do with the container. `went_over`: the kernel told of its memory limit."""
+    """The error for an end that is due to the container, else None. `went_over`: it reached its memory limit."""
     limit = megabytes(settings.memory)
     if went_over and end != 0:
         return ContainerOom(f"It died: over its memory limit of {limit}.", data={"exit_code": end})

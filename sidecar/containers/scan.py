@@ -1,4 +1,4 @@
-"""Scans of images for known vulnerabilities, with trivy or grype where one is installed; a warning, no gate."""
+"""Scans images for known vulnerabilities with trivy or grype, if installed. The results are hints and block nothing."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ SCANNERS = {
     "trivy": ("image", "--quiet", "--format", "json", "--scanners", "vuln", "--input", "{}"),
     "grype": ("--quiet", "--output", "json", "docker-archive:{}"),
 }
-LONGEST = 900.0
-"""Seconds that a scan may take; the first one fetches the scanner's database."""
-LARGEST = 64 * 1024 * 1024
-REMEMBERED = 200
-VERSION = 1
+SCAN_TIMEOUT = 900.0
+"""Seconds for a scan; the first one downloads the scanner's database."""
+MAX_REPORT = 64 * 1024 * 1024
+"""Bytes of a scanner's report."""
+MAX_IMAGES = 200
+"""Images whose results are kept."""
+FILE_VERSION = 1
 
 
 class Scans:
-    """What is known of images, kept in a file by image id; `run` scans what is wanted, one image at a time."""
+    """Scan results by image id, stored in a file; `run` scans requested images, one at a time."""
 
     def __init__(self, tool: Tool, path: Path) -> None:
         self._tool = tool
@@ -42,20 +44,20 @@ class Scans:
         self._known = _read(path)
 
     def want(self, engine: Engine, image: Image, name: str) -> None:
-        """Have an image scanned, unless it was, or is about to be."""
+        """Request a scan of an image, unless it was scanned or requested before."""
         if image.id not in self._known and image.id not in self._asked:
             self._asked.add(image.id)
             self._queue.put_nowait((engine, image, name))
 
     def warning(self, image: Image) -> str | None:
-        """What to tell of an image; None where nothing bad is known."""
+        """A summary of an image's vulnerabilities; None if none are known."""
         found = self._known.get(image.id, {})
         counts = [f"{found[word]} {word}" for word in ("critical", "high") if found.get(word)]
         return f"{', '.join(counts)} vulnerabilities; {found['scanner']}" if counts else None
 
     async def run(self) -> None:
         """Scan until cancelled."""
-        for left in self._path.parent.glob(".scan-*.tar"):  # of a hub that was killed
+        for left in self._path.parent.glob(".scan-*.tar"):  # left by a hub that was killed
             left.unlink(missing_ok=True)
         while True:
             engine, image, name = await self._queue.get()
@@ -78,7 +80,7 @@ class Scans:
                 log.warning("an image could not be written out for its scan", extra={"image": name})
                 return
             words = (word.format(archive) for word in SCANNERS[scanner])
-            said = await self._tool.run(self._tool.find(scanner) or "", *words, timeout=LONGEST, limit=LARGEST)
+            said = await self._tool.run(self._tool.find(scanner) or "", *words, timeout=SCAN_TIMEOUT, limit=MAX_REPORT)
         finally:
             archive.unlink(missing_ok=True)
         if said.code != 0:
@@ -90,12 +92,12 @@ class Scans:
         log.info("an image was scanned", extra={"image": name, "scanner": scanner, **counts})
 
     def _write(self) -> None:
-        newest = sorted(self._known.items(), key=lambda item: item[1]["at"])[-REMEMBERED:]
-        write_file(self._path, orjson.dumps({"version": VERSION, "images": dict(newest)}), sync=False)
+        newest = sorted(self._known.items(), key=lambda item: item[1]["at"])[-MAX_IMAGES:]
+        write_file(self._path, orjson.dumps({"version": FILE_VERSION, "images": dict(newest)}), sync=False)
 
 
 def count(scanner: str, report: bytes) -> dict[str, int]:
-    """How many critical and high ones a scanner's JSON tells of. Raises ValueError where it is not its JSON."""
+    """Count critical and high vulnerabilities in a scanner's JSON report. Raises ValueError if it is not JSON."""
     content = orjson.loads(report)
     if scanner == "trivy":
         parts = content["Results"] if "SchemaVersion" not in content else content.get("Results")  # none: none found
@@ -109,6 +111,6 @@ def count(scanner: str, report: bytes) -> dict[str, int]:
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     with suppress(OSError, ValueError, TypeError, KeyError):
         content = orjson.loads(path.read_bytes())
-        if content["version"] == VERSION:
+        if content["version"] == FILE_VERSION:
             return {key: {"at": 0, "scanner": "", **value} for key, value in content["images"].items()}
     return {}

@@ -1,4 +1,4 @@
-"""Contained servers: from the settings in hub.json to a channel, and to nothing being left of the container."""
+"""Runs stdio servers in containers: prepares engine and image, opens the channel, and removes the container."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bridge.errors import ErrorBody
 from bridge.models import ContainerSettings, ServerSpec, StdioLaunch
 from bridge.private import write_file
 from bridge.settings import Settings, listed
-from sidecar.channels.stdio import StdioChannel, Telling, exit_error, open_stdio
+from sidecar.channels.stdio import Callbacks, StdioChannel, exit_error, open_stdio
 from sidecar.containers import argv, engine, exits, mounts
 from sidecar.containers.engine import Engine, Image
 from sidecar.containers.errors import EngineRefused, ImageMissing, ImagePulling
@@ -31,15 +31,15 @@ from sidecar.spawner.client import Spawner
 
 log = logging.getLogger(__name__)
 
-TELL_EVERY = 1.0
-"""Seconds between two words on a pull."""
+PULL_REPORT_INTERVAL = 1.0
+"""Seconds between reports on the progress of a pull."""
 ENV_FILE = "{}.container-env"
 
 Tell = Callable[[ErrorBody | None], None]
 
 
 class Containers:
-    """Runs servers in containers. `hub` names this hub, and no other on the machine; `session` this run of it."""
+    """Runs servers in containers. `hub`: id of this hub, unique on the machine; `session`: id of this run of it."""
 
     def __init__(self, spawner: Spawner, settings: Settings, hub: str, session: str) -> None:
         self._spawner = spawner
@@ -49,7 +49,7 @@ class Containers:
         self._pass_env = listed(settings.pass_env)
         self._tool = Tool(spawner)
         self._used = settings.data_dir / "engines"
-        """A file with each engine that ever ran a container of this hub: at the next start there may be leftovers."""
+        """A file with the path of each engine that has run a container of this hub, to remove leftovers at start."""
         self._engine: Engine | None = None
         self._swept = False
         self._finding = asyncio.Lock()
@@ -58,13 +58,13 @@ class Containers:
         self._scans = Scans(self._tool, settings.data_dir / "scans.json")
 
     async def run(self) -> None:
-        """Remove what an earlier hub left, then scan images, until cancelled."""
+        """Remove containers left by an earlier run, then scan images until cancelled."""
         async with self._finding:
             await self._sweep()
         await self._scans.run()
 
     def hints(self, spec: ServerSpec) -> tuple[str, ...]:
-        """What a person should know of how the server is contained."""
+        """Hints on a server's container for its status: limits without effect, vulnerabilities of the image."""
         container, found = spec.settings.container, self._engine
         if container is None or not isinstance(spec.launch, StdioLaunch) or found is None:
             return ()
@@ -80,16 +80,20 @@ class Containers:
     # --- before the start ----------------------------------------------------------------------------------------
 
     async def prepare(self, spec: ServerSpec, tell: Tell) -> None:
-        """Have the image there; `tell` gets what is waited for meanwhile. Takes as long as it takes.
+        """Ensure that the image of a server is present, pulling it if allowed. `tell` is called with the progress.
+
+        There is no timeout other than PULL_TIMEOUT (engine.py).
 
         Raises:
-            EngineMissing, EngineRefused, ImageMissing, ImagePullFailed.
+            EngineMissing, EngineRefused: there is no working engine.
+            ImageMissing: the image is not present and must not be pulled.
+            ImagePullFailed: the image could not be pulled.
         """
         if spec.settings.container and isinstance(spec.launch, StdioLaunch):
             try:
                 await self._image(await self._found(), spec.settings.container, tell)
             except EngineRefused:
-                self._engine = None  # looked for again
+                self._engine = None  # search again
                 raise
 
     async def _image(self, found: Engine, container: ContainerSettings, tell: Tell) -> None:
@@ -101,7 +105,7 @@ class Containers:
                 image = await found.image(name)
                 tell(None)
         if image is None:
-            raise ImageMissing(f"The image {name!r} is not there, and it is not to be fetched.")
+            raise ImageMissing(f"The image {name!r} is not present, and `pull` is `never`.")
         self._images[name] = image
         self._scans.want(found, image, name)
 
@@ -118,7 +122,7 @@ class Containers:
             write_file(self._used, "".join(f"{line}\n" for line in (*known, program)).encode(), sync=False)
 
     async def _sweep(self) -> None:
-        """Remove containers of this hub that are left: before it has run one, all that there are."""
+        """Remove containers left by earlier runs of this hub, once, before it runs any."""
         if self._swept:
             return
         for left in self._settings.runtime.glob(ENV_FILE.format("*")):
@@ -129,7 +133,7 @@ class Containers:
                 names = await used.containers(self._hub)
                 await used.remove(names)
             except SidecarError as error:
-                log.warning("whether containers are left is not known: %s", error.message)
+                log.warning("leftover containers could not be searched for: %s", error.message)
             else:
                 if names:
                     log.info("removed containers that an earlier hub left", extra={"containers": len(names)})
@@ -143,22 +147,26 @@ class Containers:
         server: str,
         launch: StdioLaunch,
         container: ContainerSettings,
-        **told: Unpack[Telling],
+        **callbacks: Unpack[Callbacks],
     ) -> AsyncIterator[Channel]:
-        """Run a server in its container, and talk to it; `launch` is expanded already. See `open_stdio`.
+        """Run a server in a container and open a channel to it; at the end the container is removed.
+
+        `launch`: with its variables expanded. `callbacks`: as for `open_stdio`.
 
         Raises:
-            MountRefused, VariableRefused, and what `prepare` raises.
+            MountRefused: a mount is not allowed.
+            VariableRefused: a variable cannot be passed into the container.
+            SidecarError: as `prepare` and `open_stdio`.
         """
         found = await self._found()
         image = self._images.get(container.image)
         if image is None:
-            raise ImageMissing(f"The image {container.image!r} is not there.")
+            raise ImageMissing(f"The image {container.image!r} is not present.")
         inherited = {name: os.environ[name] for name in self._pass_env if name in os.environ}
         variables = argv.variables({**inherited, **launch.env})
         name = f"yamcp-hub-{uuid4().hex[:16]}"
         own = (self._settings.data_dir, self._settings.runtime)
-        life = _Life(found, name, container, launch.command)
+        life = _ContainerRun(found, name, container, launch.command)
         with _env_file(self._settings.runtime / ENV_FILE.format(name), variables.file) as env_file:
             words = argv.run(
                 found.kind,
@@ -184,7 +192,7 @@ class Containers:
                     open_stdio(
                         self._spawner,
                         client,
-                        **told | {"on_frame": partial(life.on_frame, told["on_frame"])},
+                        **callbacks | {"on_frame": partial(life.on_frame, callbacks["on_frame"])},
                         explain=partial(self._explain, life),
                     ) as channel,
                     life.watching(channel, env_file),
@@ -193,14 +201,14 @@ class Containers:
             finally:
                 await _remove(found, name)
 
-    def _explain(self, life: _Life, end: int | SidecarError, stderr: Sequence[str]) -> SidecarError:
+    def _explain(self, life: _ContainerRun, end: int | SidecarError, stderr: Sequence[str]) -> SidecarError:
         if end == exits.REFUSED:
-            self._engine = None  # looked for again: it may have been changed or stopped
+            self._engine = None  # search again: it may have been replaced or stopped
         return life.explain(end, stderr)
 
 
-class _Life:
-    """What becomes known of a container while it runs."""
+class _ContainerRun:
+    """Observes a running container: its process and its memory limit, to explain its end."""
 
     def __init__(self, found: Engine, name: str, settings: ContainerSettings, command: str) -> None:
         self._engine = found
@@ -232,7 +240,7 @@ class _Life:
                 self._memory.close()
 
     async def _look(self, channel: StdioChannel, env_file: Path | None) -> None:
-        """Once the server has answered: find its process, for the status, and hear of its memory limit."""
+        """When the server has answered: find its process, for the status, and watch its memory limit."""
         await self._begun.wait()
         _unlink(env_file)
         with suppress(SidecarError):
@@ -243,28 +251,28 @@ class _Life:
 
 
 async def _pull(found: Engine, name: str, tell: Tell) -> None:
-    told = 0.0
+    reported = 0.0
 
     def progress(line: str) -> None:
-        nonlocal told
-        if time.monotonic() - told >= TELL_EVERY:
-            told = time.monotonic()
-            tell(ImagePulling(f"The image {name!r} is being fetched: {line}.").body())
+        nonlocal reported
+        if time.monotonic() - reported >= PULL_REPORT_INTERVAL:
+            reported = time.monotonic()
+            tell(ImagePulling(f"The image {name!r} is being pulled: {line}.").body())
 
-    tell(ImagePulling(f"The image {name!r} is being fetched.").body())
+    tell(ImagePulling(f"The image {name!r} is being pulled.").body())
     await found.pull(name, progress)
 
 
 async def _remove(found: Engine, name: str) -> None:
     try:
         await found.remove([name])
-    except SidecarError as error:  # the hub is stopping in haste: the next start removes it
+    except SidecarError as error:  # the hub is stopping; the next start removes the container
         log.warning("a container could not be removed: %s", error.message, extra={"container": name})
 
 
 @contextmanager
 def _env_file(path: Path, content: str) -> Iterator[Path | None]:
-    """A file for the variables that cannot go through the environment of the engine's client."""
+    """A private file with `content`, which exists during the context; None if there is no content."""
     if not content:
         yield None
         return
@@ -289,5 +297,5 @@ def _lines(path: Path) -> list[str]:
 
 
 def hub_name(key: bytes, data_dir: Path) -> str:
-    """What the containers of a hub are labelled with: a copy of its data elsewhere is another hub."""
+    """The id of a hub for the labels of its containers; a copy of its data in another directory is another hub."""
     return hashlib.sha256(key + os.fsencode(data_dir.resolve())).hexdigest()[:16]

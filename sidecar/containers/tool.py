@@ -1,4 +1,4 @@
-"""Running a program to its end and reading what it says; through the spawner, so that nothing outlives the hub."""
+"""Runs a program to its end and captures its output; through the spawner, so that it cannot outlive the hub."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from sidecar.spawner.environment import child_environment
 from sidecar.spawner.pipes import Reader, read_pipe
 
 OUTPUT_LIMIT = 4 * 1024 * 1024
-KEPT_STDERR = 16 * 1024
-DRAIN = 0.5
-PASSED = (
+STDERR_KEPT = 16 * 1024
+OUTPUT_WAIT = 0.5
+"""Seconds to wait for the rest of the output after the program has ended."""
+PASSED_PREFIXES = (
     *(
         "XDG_",
         "DOCKER_",
@@ -29,12 +30,12 @@ PASSED = (
     ),
     *("DBUS_SESSION_BUS_ADDRESS", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
-"""Beginnings of the names of the hub's variables that engines and scanners get beside those that every server gets."""
+"""Prefixes of the hub's variables that engines and scanners inherit, beside those that every server inherits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a program said, cut where it said too much."""
+    """The exit code and the (truncated) output of a program."""
 
     code: int
     out: bytes
@@ -42,7 +43,7 @@ class Output:
 
     @property
     def complaint(self) -> str:
-        """The last line of stderr that says something, for people."""
+        """The last line of stderr that is not empty, or the exit code; for messages."""
         lines = [line.strip() for line in self.err.splitlines() if line.strip()]
         return (lines[-1].removeprefix("Error: ") if lines else f"exit code {self.code}")[:500]
 
@@ -52,13 +53,13 @@ class Tool:
 
     def __init__(self, spawner: Spawner, hub: Mapping[str, str] = os.environ) -> None:
         self._spawner = spawner
-        own = {name: value for name, value in hub.items() if name.startswith(PASSED)}
+        own = {name: value for name, value in hub.items() if name.startswith(PASSED_PREFIXES)}
         self.environment = child_environment(own, hub=hub)
 
     def find(self, name: str) -> str | None:
-        """Where a program is on the PATH."""
+        """The path of a program on the PATH; None if there is none."""
         for directory in self.environment["PATH"].split(":"):
-            path = os.path.join(directory or ".", name)  # noqa: PTH118 - a string among strings
+            path = os.path.join(directory or ".", name)  # noqa: PTH118 - PATH consists of strings
             if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113
                 return path
         return None
@@ -70,11 +71,13 @@ class Tool:
         limit: int = OUTPUT_LIMIT,
         on_output: Callable[[bytes], None] | None = None,
     ) -> Output:
-        """Run a program without input; `timeout` in seconds, `limit` in bytes of its stdout.
+        """Run a program without input. `timeout` is in seconds; `limit`: bytes of stdout that are kept.
+
+        `on_output` is called with each piece of stdout and stderr.
 
         Raises:
-            TimeoutError: it did not end in time, and was ended.
-            CommandMissing, ProcessRefused, SpawnerLost: as Spawner.spawn.
+            TimeoutError: the program did not end in time, and was stopped.
+            CommandMissing, ProcessRefused, SpawnerLost: as `Spawner.spawn`.
         """
         child = await self._spawner.spawn(argv, self.environment, None, uuid4().hex)
         os.close(child.stdin)
@@ -84,7 +87,7 @@ class Tool:
             await asyncio.shield(opening)
             async with asyncio.timeout(timeout):
                 code = await child.wait()
-                await asyncio.wait([reader.closed for reader in reading.readers], timeout=DRAIN)
+                await asyncio.wait([reader.closed for reader in reading.readers], timeout=OUTPUT_WAIT)
         finally:
             await asyncio.wait([opening])
             try:
@@ -95,7 +98,7 @@ class Tool:
 
 
 class _Reading:
-    """Both outputs of a program."""
+    """Captures stdout and stderr of a program."""
 
     def __init__(self, child: Child, limit: int, on_output: Callable[[bytes], None] | None) -> None:
         self._child = child
@@ -105,7 +108,7 @@ class _Reading:
         self.readers: list[Reader] = []
 
     async def open(self) -> None:
-        """Not to be cancelled, as StdioChannel.open."""
+        """Connect the pipes; must not be cancelled (`pipes.opened`)."""
         self.readers.append(await read_pipe(self._child.stdout, self._on_out, _ended))
         self.readers.append(await read_pipe(self._child.stderr, self._on_err, _ended))
 
@@ -116,7 +119,7 @@ class _Reading:
     def _on_err(self, data: bytes) -> None:
         self._tell(data)
         self.err += data
-        del self.err[:-KEPT_STDERR]
+        del self.err[:-STDERR_KEPT]
 
     async def close(self) -> None:
         for reader in self.readers:
@@ -125,8 +128,8 @@ class _Reading:
 
 
 def _ignore(data: bytes) -> None:
-    """Nobody listens."""
+    """Discard output."""
 
 
 def _ended() -> None:
-    """The program closed it."""
+    """Nothing to do: `closed` of the reader is awaited."""

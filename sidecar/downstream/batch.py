@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from sidecar.calls.request import Notify
-from sidecar.concurrency.cancel_scope import Running
+from sidecar.concurrency.cancel_scope import Cancellable
 from sidecar.errors import MessageInvalid
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
@@ -24,12 +24,12 @@ class Batch:
     def __init__(self, session: StreamSession, messages: list[Any]) -> None:
         """Raises MessageInvalid: the session's revision has no batches, or the batch is empty or too long."""
         if session.version != REVISION:
-            raise MessageInvalid(jsonrpc.BATCH)
+            raise MessageInvalid(jsonrpc.BATCH_REFUSED)
         if not 0 < len(messages) <= MOST_MESSAGES:
             raise MessageInvalid(f"A batch has 1 to {MOST_MESSAGES} messages; this one has {len(messages)}.")
         self._session = session
         self._messages = messages
-        self._running: list[Running] = []
+        self._running: list[Cancellable] = []
 
     async def serve(self, notify: Notify) -> list[Frame]:
         """Take all messages at once; the responses to those that are requests, in their order."""

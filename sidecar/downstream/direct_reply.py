@@ -79,7 +79,7 @@ class ShortReply:
             status = self._session.status_of(frame) if "error" in frame else 200
             try:
                 data = codec.dumps_small(frame)
-            except codec.HasLarge:
+            except codec.HasLargeValues:
                 send, headers = self._connection.taken_over(), self._session.headers
                 self._session.workspace.spawn(respond_json(send, status, frame, headers))
             else:

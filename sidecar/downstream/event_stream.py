@@ -82,7 +82,7 @@ class Outbox:
         """Queue a frame, or the responses to a batch, as an event."""
         try:
             data = codec.dumps_small(frame)
-        except codec.HasLarge:
+        except codec.HasLargeValues:
             begin, end = event(b"\0").split(b"\0")
             self._wait(_LargeEvent(chain((begin,), codec.pieces(frame), (end,)), size_of(frame)))
         else:

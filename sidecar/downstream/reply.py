@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import Receive, Send
 
-from sidecar.concurrency.cancel_scope import Running
+from sidecar.concurrency.cancel_scope import Cancellable
 from sidecar.downstream.event_stream import PING, Header, Outbox
 from sidecar.listener.asgi import disconnected, respond, respond_in_pieces
 from sidecar.protocol import codec, jsonrpc
@@ -43,7 +43,7 @@ class Reply:
         self,
         receive: Receive,
         send: Send,
-        cut: Running,
+        cut: Cancellable,
         ping_interval: float,
         *,
         leaves: bool,
@@ -112,7 +112,7 @@ async def respond_json(send: Send, status: int, frame: Frame | list[Frame], head
     """Send an answer as a whole response, however large it is."""
     try:
         data = codec.dumps_small(frame)
-    except codec.HasLarge:
+    except codec.HasLargeValues:
         await respond_in_pieces(send, status, codec.pieces(frame), b"application/json", headers)
     else:
         await respond(send, status, data, b"application/json", headers)

@@ -20,10 +20,10 @@ from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
 from sidecar.hub.hub import Hub
-from sidecar.hub.key_workspaces import HUBS_OWN
+from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, not_allowed, respond, respond_error
-from sidecar.listener.auth import EVERYBODY, OPEN_PATH, PRINCIPAL
+from sidecar.listener.auth import ANONYMOUS, OPEN_PATH, PRINCIPAL
 from sidecar.listener.http_protocol import HEAD, HttpProtocol, learn
 from sidecar.listener.origins import Headers, Origins, cors, preflight
 from sidecar.observe.metrics import Metrics
@@ -76,7 +76,7 @@ class Endpoints:
             return
         path = scope.get("raw_path") or scope["path"].encode()
         parts = [unquote(part) for part in path.decode("latin-1").split("?")[0].split("/") if part]
-        principal: Principal = scope["state"][PRINCIPAL] if self._protected else EVERYBODY
+        principal: Principal = scope["state"][PRINCIPAL] if self._protected else ANONYMOUS
         if not self._protected:
             host, origin, site = [header(scope, name).decode("latin-1") for name in PAGE_HEADERS]
             if refusal := self._origins.refusal(host, origin, site):
@@ -125,7 +125,7 @@ class Endpoints:
             await respond_error(send, 404, self._off(workspace, principal))
         elif _opens_session(scope, rest) and (full := self._full(principal)):
             await respond_error(send, full.status, full)
-        elif principal.id in HUBS_OWN:
+        elif principal.id in SHARED_PRINCIPALS:
             await self._serve(workspace, rest, principal, scope, receive, send)
         else:
             await self._serve_key(workspace, rest, principal, scope, receive, send)
@@ -133,7 +133,7 @@ class Endpoints:
     def _full(self, principal: Principal) -> TooManySessions | None:
         """Why the principal may open no further session now, if so."""
         try:
-            self._hub.admit("" if principal.id in HUBS_OWN else principal.id)
+            self._hub.admit("" if principal.id in SHARED_PRINCIPALS else principal.id)
         except TooManySessions as error:
             return error
         return None

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sidecar.listener.auth import EVERYBODY, PRINCIPAL
+from sidecar.listener.auth import ANONYMOUS, PRINCIPAL
 from sidecar.local_key import KEY_BYTES, load_key
 from sidecar.protocol import codec
 
@@ -60,7 +60,7 @@ class Binding(NamedTuple):
 
 def binding(workspace: Workspace, scope: Scope) -> Binding:
     """Whose the session is that a request begins, or names; the hub's own clients are told apart by nothing."""
-    principal: Principal = scope.get("state", {}).get(PRINCIPAL, EVERYBODY)
+    principal: Principal = scope.get("state", {}).get(PRINCIPAL, ANONYMOUS)
     return Binding(workspace.name, workspace.tenant, principal.mark if workspace.tenant else "")
 
 

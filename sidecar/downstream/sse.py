@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
-from sidecar.concurrency.cancel_scope import Cut
+from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream.batch import Batch
 from sidecar.downstream.event_stream import Outbox
 from sidecar.downstream.stream_session import StreamSession, StreamSessions
@@ -21,7 +21,7 @@ from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, parse, read_body, respond, respond_error
 from sidecar.listener.http_protocol import HttpProtocol, Now, response_writer
 from sidecar.protocol import eras, jsonrpc
-from sidecar.protocol.channel import Frame, Put
+from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.workspaces.workspace import Workspace
 
 TAKEN = b"HTTP/1.1 202 Accepted\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
@@ -38,12 +38,12 @@ class SseSession(StreamSession):
         self.stream = Outbox(send, self.close, now=now)
         self.began = False
         """Whether there was a request, which decides for the era."""
-        self.over = Cut()
+        self.over = CancelScope()
         """Ends the stream, and the session with it."""
 
     # --- to the client -------------------------------------------------------------------------------------------
 
-    def way(self) -> Put:
+    def way(self) -> SendFrame:
         """Everything goes on the one stream."""
         return self.stream.put
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.types import Receive, Scope, Send
 
 from sidecar.calls.direct_call import METHOD
-from sidecar.concurrency.cancel_scope import Cut
+from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream.direct_reply import Pings, Take
 from sidecar.downstream.reply import Reply
 from sidecar.downstream.stateless_calls import StatelessCaller, StatelessCalls
@@ -30,11 +30,11 @@ class Stateless:
 
     def __init__(self, settings: Settings, pings: Pings) -> None:
         self._settings = settings
-        self._running: set[Cut] = set()
+        self._running: set[CancelScope] = set()
         self._calls = StatelessCalls(pings, settings.max_body_bytes)
 
     def end(self) -> None:
-        """Cut all requests under way."""
+        """Cancel all requests under way."""
         for cut in self._running:
             cut.cancel()
         self._calls.end()
@@ -80,7 +80,7 @@ class Stateless:
             await respond(send, 202, b"", b"application/json")
 
     async def _answer(self, endpoint: Endpoint, frame: Frame, address: str, receive: Receive, send: Send) -> None:
-        request, cut = ModernRequest(endpoint.workspace.sessionless, frame["params"], address), Cut()
+        request, cut = ModernRequest(endpoint.workspace.sessionless, frame["params"], address), CancelScope()
         reply = Reply(receive, send, cut, self._settings.ping_interval, leaves=True)
         relayed = endpoint.relay.takes(frame["method"], modern=True)
         self._running.add(cut)

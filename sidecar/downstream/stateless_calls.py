@@ -28,7 +28,7 @@ from sidecar.sessions.request_session import ModernRequest
 
 if TYPE_CHECKING:
     from sidecar.calls.endpoint import Endpoint
-    from sidecar.concurrency.cancel_scope import Running
+    from sidecar.concurrency.cancel_scope import Cancellable
     from sidecar.routing.view import Offer
 
 REQUIRED = frozenset({eras.VERSION_KEY, eras.CAPABILITIES_KEY})
@@ -84,7 +84,7 @@ class StatelessCaller:
         self.workspace = endpoint.workspace
         self._standing = endpoint.workspace.sessionless
         self.caller = Caller(self._standing.tenant, address)
-        self.running: dict[int | str, Running] = {}
+        self.running: dict[int | str, Cancellable] = {}
         self._name = params["name"]
         self._version = params["_meta"][eras.VERSION_KEY]
         self._envelope: dict[str, Any] = {}
@@ -116,7 +116,9 @@ class StatelessCaller:
         """The same for what a client says of itself."""
         if not isinstance(meta, dict) or not REQUIRED <= meta.keys() <= PLAIN:
             return False
-        return meta[eras.VERSION_KEY] == self._version and not extensions.takes(_capabilities(meta), extensions.TASKS)
+        return meta[eras.VERSION_KEY] == self._version and not extensions.declares(
+            _capabilities(meta), extensions.TASKS
+        )
 
     # --- as the call sees it (tool_call.DirectCaller) ---------------------------------------------------------------
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sidecar.calls import direct_call
 from sidecar.calls.request import Notify
-from sidecar.concurrency.cancel_scope import Cut, Running
+from sidecar.concurrency.cancel_scope import Cancellable, CancelScope
 from sidecar.downstream.event_stream import PING
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
 from sidecar.protocol import jsonrpc
-from sidecar.protocol.channel import Frame, Put
+from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.protocol.eras import Era
 from sidecar.sessions.session import Session
 
@@ -39,14 +39,14 @@ class StreamSession(Session):
         self.workspace = endpoint.workspace
         self.initialized = False
         """Whether the client said that it is ready for notices."""
-        self.running: dict[int | str, Running] = {}
+        self.running: dict[int | str, Cancellable] = {}
         self.ended = False
         self._asked: dict[str, asyncio.Future[Frame]] = {}
 
     # --- to the client -------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def way(self) -> Put | None:
+    def way(self) -> SendFrame | None:
         """What sends a frame to the client now; none if there is no way."""
 
     @abstractmethod
@@ -89,18 +89,18 @@ class StreamSession(Session):
         return bool(self.version) and self.endpoint.relay.takes(method, modern=False)
 
     @contextlib.contextmanager
-    def under_way(self, frame: Frame) -> Iterator[Cut]:
+    def under_way(self, frame: Frame) -> Iterator[CancelScope]:
         """A request is under way while the context is open. Raises MessageInvalid where its id is in use."""
         request_id = frame["id"]
         if request_id in self.running:
             raise MessageInvalid("A request with this `id` is still under way.")
-        cut = self.running[request_id] = Cut()
+        cut = self.running[request_id] = CancelScope()
         try:
             yield cut
         finally:
             del self.running[request_id]
 
-    async def answer(self, frame: Frame, cut: Cut, notify: Notify, *, relayed: bool) -> Frame | None:
+    async def answer(self, frame: Frame, cut: CancelScope, notify: Notify, *, relayed: bool) -> Frame | None:
         """The response to a request; none if it was cut short."""
         response = None
         with cut:
@@ -137,7 +137,7 @@ class StreamSession(Session):
     # --- its end -------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
-        """Cut what is under way, and let nobody wait for the client."""
+        """Cancel what is under way, and let nobody wait for the client."""
         self.ended = True
         for running in tuple(self.running.values()):
             running.cancel()

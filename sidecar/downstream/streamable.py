@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
-from sidecar.concurrency.cancel_scope import Cut
+from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream import direct_reply
 from sidecar.downstream.batch import Batch
 from sidecar.downstream.direct_reply import Pings, ShortReply, Take
@@ -33,8 +33,8 @@ from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, header, not_allowed, parse, read_body, respond, respond_error
 from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.protocol import codec, jsonrpc
-from sidecar.protocol.catalog import CHANGED
-from sidecar.protocol.channel import Frame, Put
+from sidecar.protocol.catalog import LISTS_CHANGED_BY
+from sidecar.protocol.channel import Frame, SendFrame
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
@@ -62,7 +62,7 @@ class HttpSession(StreamSession):
         self._missed = False
         """Whether notices may have been lost, and the client has not been told to list anew."""
         self.replies: list[Reply | ShortReply] = []
-        self.over = Cut()
+        self.over = CancelScope()
         """Ends the GET stream."""
         self._idle = idle
         self._forget = forget
@@ -77,7 +77,7 @@ class HttpSession(StreamSession):
 
     # --- to the client -------------------------------------------------------------------------------------------
 
-    def way(self) -> Put | None:
+    def way(self) -> SendFrame | None:
         """Nothing says which request a server's question belongs to: the newest one's, else the GET stream."""
         if self.replies:
             return self.replies[-1].put
@@ -164,12 +164,12 @@ class HttpSession(StreamSession):
         The newest stream is the client's: of an older one nothing tells whether the client still has its end.
         """
         self.over.cancel()
-        over = self.over = Cut()
+        over = self.over = CancelScope()
         stream = self.stream = Outbox(send, over.cancel, self.headers)
         stream.open()
         if self._missed:
             self._missed = False
-            for method in CHANGED:
+            for method in LISTS_CHANGED_BY:
                 self.notify(method)
         try:
             with over:
@@ -320,7 +320,7 @@ class HttpTransport(StreamSessions[HttpSession]):
     ) -> None:
         """Raises MessageInvalid, SessionUnknown."""
         if not header(scope, b"mcp-session-id"):
-            raise MessageInvalid(jsonrpc.BATCH)
+            raise MessageInvalid(jsonrpc.BATCH_REFUSED)
         session = self._named(scope, endpoint)
         with session.in_use():
             await session.serve_batch(Batch(session, messages), receive, send, self._settings.ping_interval)
@@ -334,7 +334,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         with session.in_use():
             workspace.join(session)
             try:
-                response = await session.answer(frame, Cut(), lambda *_: None, relayed=False)
+                response = await session.answer(frame, CancelScope(), lambda *_: None, relayed=False)
                 if session.version and not session.ended:
                     agreed = Handshake(session.version, session.capabilities)
                     session.begin(self._ids.sign(session.id, binding(workspace, scope), agreed))

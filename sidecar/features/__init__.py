@@ -1,1 +1,1 @@
-"""What servers offer and ask for, as data: items of lists, schemas, names, URIs, pages, input requests."""
+"""MCP features as data: list items, JSON Schemas, exposed names, resource URIs, pagination, input requests."""

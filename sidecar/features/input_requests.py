@@ -1,8 +1,8 @@
-"""What a server may ask of a client: the requests of 2025-11-25, the input requests of 2026-07-28. Pure.
+"""Requests from a server to a client: elicitation, sampling and roots, and their translation between eras. Pure.
 
-A question is the same in both: elicitation/create, sampling/createMessage or roots/list with its params. A legacy
-server sends it as a JSON-RPC request; a modern one puts it into `inputRequests` of a result (MCP 2026-07-28, Multi
-Round-Trip Requests) and finds the answers in `inputResponses` of the next request.
+A legacy server sends `elicitation/create`, `sampling/createMessage` or `roots/list` as a JSON-RPC request. A modern
+server puts the same method and params into `inputRequests` of an `input_required` result, and gets the answers in
+`inputResponses` when the client repeats its request (MCP 2026-07-28, Multi Round-Trip Requests).
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ FEATURES: Mapping[str, str] = {
     "elicitation/create": "elicitation",
     "roots/list": "roots",
 }
-"""The capability that a client declares when it can be asked this."""
+"""Method to the client capability that it requires."""
 CARRIERS = frozenset({"tools/call", "prompts/get", "resources/read"})
 """Methods whose result may be `input_required`."""
 ANSWER_KEYS = ("inputResponses", "requestState")
-"""What a retry adds to the params of a request."""
-ONE_ERA = ("task",)
-"""Params of a question that only revision 2025-11-25 has."""
+"""Params that a client adds when it repeats a request with its answers."""
+LEGACY_ONLY = ("task",)
+"""Params of these requests that exist in revision 2025-11-25 only."""
 
 
 def asks(result: Mapping[str, Any]) -> bool:
-    """Whether a result is not final but wants input."""
+    """Whether a result is `input_required` rather than final."""
     return result.get("resultType") == "input_required"
 
 
 def input_requests(result: Mapping[str, Any]) -> dict[str, Params]:
-    """The questions of an `input_required` result by key; what is no question is left out."""
+    """The input requests of a result by key; malformed entries are left out."""
     found = result.get("inputRequests")
     found = found if isinstance(found, dict) else {}
     return {key: each for key, each in found.items() if isinstance(each, dict) and isinstance(each.get("method"), str)}
 
 
-def params_of(question: Mapping[str, Any]) -> Params:
-    """The params of an input request."""
-    params = question.get("params")
+def params_of(request: Mapping[str, Any]) -> Params:
+    """The params of an input request; empty where they are missing."""
+    params = request.get("params")
     return params if isinstance(params, dict) else {}
 
 
 def lacking(capabilities: Mapping[str, Any], method: str, params: Params) -> dict[str, Any] | None:
-    """The capabilities that a client must declare to be asked this, if it did not; None if it can be asked.
+    """The capabilities that a client lacks for a request of `method`; None if it can handle the request.
 
-    A client that declares `elicitation` without a mode takes forms (MCP 2025-11-25, Elicitation, Capabilities).
+    A client that declares `elicitation` without a mode supports forms (MCP 2025-11-25, Elicitation, Capabilities).
     """
     feature = FEATURES.get(method)
     if feature is None:
@@ -68,29 +68,29 @@ def lacking(capabilities: Mapping[str, Any], method: str, params: Params) -> dic
 
 
 def exclusive(capabilities: Mapping[str, Any]) -> bool:
-    """Whether a client can be asked anything, so that its calls must be told apart from others'."""
+    """Whether a client declared any of these capabilities, so that requests must reach it and no other client."""
     return any(capabilities.get(feature) is not None for feature in FEATURES.values())
 
 
 def for_modern(method: str, params: Params) -> Params:
-    """A legacy server's request as an input request; its URIs are the relay's to rename, as all in results."""
-    kept = {key: value for key, value in params.items() if key not in ONE_ERA and key != "elicitationId"}
+    """Translate a legacy server's request to an input request. The relay renames its URIs, as it does in results."""
+    kept = {key: value for key, value in params.items() if key not in LEGACY_ONLY and key != "elicitationId"}
     return {"method": method, "params": eras.without_connection_meta(kept)}
 
 
-def for_legacy(question: Params, rename: Rename | None = None) -> tuple[str, Params]:
-    """An input request as method and params of a request to a legacy client.
+def for_legacy(request: Params, rename: Rename | None = None) -> tuple[str, Params]:
+    """Translate an input request to the method and params of a request to a legacy client.
 
-    A URL elicitation needs an id there, which 2026-07-28 does not have; this one is known to nobody else.
+    Legacy URL elicitations require an `elicitationId`, which modern ones do not have: a random one is added.
     """
-    method, params = question["method"], eras.without_connection_meta(params_of(question))
+    method, params = request["method"], eras.without_connection_meta(params_of(request))
     if method == "elicitation/create" and params.get("mode") == "url" and "elicitationId" not in params:
         params = {**params, "elicitationId": secrets.token_hex(16)}
     return method, uris.rewrite_result(method, params, rename) if rename else params
 
 
 def refused(error: Any) -> list[str]:
-    """What a modern server would have asked, by its error -32021: the client did not declare it."""
+    """The methods that a modern server wanted to request, by its error -32021 (missing client capability)."""
     if not isinstance(error, dict) or error.get("code") != MISSING_CAPABILITY:
         return []
     data = error.get("data")
@@ -99,7 +99,7 @@ def refused(error: Any) -> list[str]:
 
 
 def of_error(error: Mapping[str, Any]) -> dict[str, Params]:
-    """The URL elicitations that a legacy server's error -32042 wants first, as input requests."""
+    """The URL elicitations in a legacy server's error -32042 (URL elicitation required), as input requests."""
     data = error.get("data")
     found = data.get("elicitations") if isinstance(data, dict) else None
     wanted = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
@@ -110,12 +110,12 @@ def of_error(error: Mapping[str, Any]) -> dict[str, Params]:
 
 
 def plain_answer(result: Params) -> Params:
-    """A client's answer as the other era has it: without what only a modern result carries."""
+    """A client's answer without the members that only modern results have."""
     return eras.to_client("legacy", "", result, {})
 
 
 def without_answers(params: Params) -> Params:
-    """The params of a request without what a retry added."""
+    """The params of a request without ANSWER_KEYS."""
     if not any(key in params for key in ANSWER_KEYS):
         return params
     return {key: value for key, value in params.items() if key not in ANSWER_KEYS}

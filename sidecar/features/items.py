@@ -1,8 +1,8 @@
-"""The items of a server's lists, made such that the models of all client SDKs accept them. Pure.
+"""Repair the items of servers' lists so that the models of all client SDKs accept them. Pure.
 
-A client drops a whole list for one item that its models refuse, and a workspace's list is made of many servers' items.
-So each item is repaired where its meaning is certain, and left out, with a reason, where it is not. An item with which
-nothing is wrong stays the same object. docs/transparency.md has the table, and the clients it was tried with.
+Clients reject a whole list because of one invalid item, and a workspace's list has items of many servers. Therefore
+each item is repaired if its meaning is certain, and left out with a reason if not. Valid items stay the same objects.
+docs/transparency.md has the table of repairs and the clients with which it was tested.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from sidecar.protocol.eras import Era
 
 Item = dict[str, Any]
 Fix = Callable[[Any], Any]
-"""The value that a field gets for the one it has: the same object, another, or ABSENT. Raises Unusable."""
+"""Maps a field's value to a valid one: the same object, another, or ABSENT. Raises Unusable."""
 
 ABSENT = object()
-"""The field, or the entry, is removed."""
-LONGEST_NAME = 100
-"""Characters of an item's name that a report repeats."""
+"""Marks a field or list entry that is to be removed."""
+MAX_NAME_SHOWN = 100
+"""Characters of an item's name in reports."""
 _TIMESTAMP = re.compile(
     r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?"
     r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
-_MOST_EXACT = 2**53
-"""Integers up to which doubles, and so JavaScript, are exact."""
+_MAX_EXACT = 2**53
+"""The largest integer up to which doubles, and so JavaScript numbers, are exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An item that is not served: its name, what is wrong with it, and where that is so, if not everywhere."""
+    """An item that is left out: its name, the reason, and the workspaces concerned (empty: all of them)."""
 
     name: str
     why: str
@@ -45,7 +45,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """A list as it is served."""
+    """The repaired list of a server."""
 
     items: tuple[Item, ...]
     left_out: tuple[LeftOut, ...]
@@ -54,7 +54,7 @@ class Repaired:
 
 
 def repair(kind: Kind, listed: list[Any], era: Era) -> Repaired:
-    """The items of a list that a server of `era` gave, such that every client takes them."""
+    """Repair a list that a server of `era` returned; of several items with the same name the first is kept."""
     items: dict[Any, Item] = {}
     left_out: list[LeftOut] = []
     changed: list[str] = []
@@ -77,9 +77,9 @@ def repair(kind: Kind, listed: list[Any], era: Era) -> Repaired:
 
 
 def _name_of(item: Any, number: int) -> str:
-    """What a report calls an item."""
+    """The item's name in reports: `name` or URI, else its position."""
     names = (item.get(field) for field in ("name", "uri", "uriTemplate")) if isinstance(item, dict) else ()
-    return next((name[:LONGEST_NAME] for name in names if isinstance(name, str) and name), f"number {number}")
+    return next((name[:MAX_NAME_SHOWN] for name in names if isinstance(name, str) and name), f"number {number}")
 
 
 def _item(kind: Kind, item: Any, era: Era) -> Item:
@@ -97,7 +97,7 @@ _IDENTITIES: Mapping[Kind, str] = {"resources": "uri", "templates": "uriTemplate
 
 
 def _identified(item: Item, field: str) -> Item:
-    """A resource or template: its URI is its identity, and stands in for a `name` that is missing."""
+    """Check a resource or template for its URI in `field`; a missing `name` becomes the title or the URI."""
     identity = item.get(field)
     if not isinstance(identity, str) or not identity:
         raise Unusable(f"has a `{field}` that is missing or not a string")
@@ -123,7 +123,7 @@ def _tool(item: Item, era: Era) -> Item:
 
 
 def _fields(item: Item, fixes: Mapping[str, Fix]) -> Item:
-    """An object with each of its fields fixed that `fixes` has."""
+    """Apply `fixes` to the fields of an object."""
     changes = {}
     for field in fixes.keys() & item.keys():
         value = item[field]
@@ -143,7 +143,7 @@ def _changed(item: Item, changes: Item) -> Item:
 
 
 def _where(holds: Callable[[Any], bool]) -> Fix:
-    """Keep a value for which `holds`; remove any other, null above all."""
+    """A Fix that keeps values for which `holds` is true and removes all others, null included."""
     return lambda value: value if holds(value) else ABSENT
 
 
@@ -168,7 +168,7 @@ def _is_fraction(value: Any) -> bool:
 
 def _is_size(value: Any) -> bool:
     if isinstance(value, float):
-        return value.is_integer() and abs(value) <= _MOST_EXACT
+        return value.is_integer() and abs(value) <= _MAX_EXACT
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -177,7 +177,7 @@ def _is_audience(value: Any) -> bool:
 
 
 def _sizes(value: Any) -> Any:
-    """The sizes of an icon; earlier drafts had them in one string."""
+    """The sizes of an icon. Drafts of the specification had them in one string, separated by spaces."""
     if isinstance(value, str):
         return value.split()
     return value if isinstance(value, list) and all(isinstance(size, str) for size in value) else ABSENT
@@ -227,4 +227,4 @@ _FIXES: Mapping[Kind, Mapping[str, Fix]] = {
     "resources": {**_RESOURCE, "size": _where(_is_size)},
     "templates": _RESOURCE,
 }
-"""Of each kind of item, the optional fields that SDKs' models look at."""
+"""The optional fields that SDKs' models validate, for each kind of item."""

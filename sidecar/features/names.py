@@ -1,16 +1,16 @@
-"""The names under which a workspace shows its servers' tools and prompts. Pure; docs/adr/0003 argues the rules.
+"""The names under which a workspace exposes its servers' tools and prompts. Pure. Rationale: docs/adr/0003.
 
-1. The template is filled with the server's namespace and the original name. Characters outside `[A-Za-z0-9_-]`
-   become `_`. A namespace of which no letter or digit is left is replaced by a label of its own (`s1a2b3c`).
-2. A name of more than 64 characters is always cut and ends in `_` and a hash of (server key, original name).
-3. Names collide when they are equal after lower-casing and folding `-` into `_`, as some clients do. Every member of
-   a collision gets the hash, except the one that needed no replacement in rule 1, if it alone did not.
-4. The template `{name}` passes names through as they are, whatever their characters and length: what a client sees
-   then is what the server says. Only names that collide across *different* servers get the hash (and rule 1).
+1. The server's namespace and the original name are inserted into the template. Characters outside `[A-Za-z0-9_-]`
+   become `_`. A namespace without letters and digits is replaced by a hash of itself (`s1a2b3c`).
+2. A name longer than 64 characters is truncated and ends in `_` and a hash of (server key, original name).
+3. Names collide if they are equal after lower-casing and replacing `-` by `_`, as some clients do. Every colliding
+   name gets the hash, except for the one that needed no replacement in rule 1, if there is just one.
+4. The template `{name}` leaves names unchanged, whatever their characters and length. Only names that collide across
+   *different* servers get the hash (and rule 1).
 
-The hash depends on nothing but the entry, so a hashed name means the same tool for ever; and no name depends on the
-order of entries. A plain name depends on the others only through a collision: give `expose` the last known entries of
-servers that are down too, and names do not change when one comes or goes.
+The hash depends only on the entry, so a hashed name always means the same tool; and no name depends on the order of
+entries. A plain name depends on other entries only if they collide: pass the last known entries of stopped servers to
+`expose` as well, and names do not change when a server stops or starts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FIELD = re.compile(r"\{(namespace|name)\}")
 
 
 class Entry(NamedTuple):
-    """A tool or prompt of a server: the server's key and namespace, and its original name."""
+    """A tool or prompt: the key and namespace of its server, and its name there."""
 
     server: str
     namespace: str
@@ -39,13 +39,13 @@ class Entry(NamedTuple):
 
 
 def expose(entries: Iterable[Entry], template: str = "{namespace}_{name}") -> dict[str, Entry]:
-    """Exposed name to entry, in the order of `entries`; a name that a server lists twice counts once."""
+    """Map exposed names to entries, in the order of `entries`; duplicates of a server count once."""
     distinct = list({(entry.server, entry.name): entry for entry in entries}.values())
     plain = {entry: plain_name(entry, template) for entry in distinct}
     names = plain | {entry: hashed_name(entry, template) for entry in _to_hash(plain, template)}
     length = _HASH_LENGTH
     while clashing := _clashing(names, template):
-        # Only reached when a tool is called like another's hashed name, or when hashes are equal.
+        # Only reached if a tool's own name equals another's hashed name, or if two hashes are equal.
         hashed = {entry: hashed_name(entry, template, length) for entry in clashing}
         if all(names[entry] == name for entry, name in hashed.items()):
             length *= 2
@@ -54,7 +54,7 @@ def expose(entries: Iterable[Entry], template: str = "{namespace}_{name}") -> di
 
 
 def plain_name(entry: Entry, template: str = "{namespace}_{name}") -> str:
-    """The name of an entry that collides with no other."""
+    """The exposed name of an entry that collides with no other."""
     if template == TRANSPARENT:
         return entry.name
     name = _sanitised(entry, template)
@@ -62,7 +62,7 @@ def plain_name(entry: Entry, template: str = "{namespace}_{name}") -> str:
 
 
 def hashed_name(entry: Entry, template: str = "{namespace}_{name}", length: int = _HASH_LENGTH) -> str:
-    """The name that always means this entry, whatever else is there: cut, and ending in `length` hash digits."""
+    """The exposed name of a colliding or too long entry: truncated, and ending in `length` digits of its hash."""
     digits = digest(entry.server, entry.name)[: min(length, MAX_LENGTH - 1)]
     return f"{_sanitised(entry, template)[: MAX_LENGTH - 1 - len(digits)]}_{digits}"
 
@@ -73,7 +73,7 @@ def digest(*parts: str) -> str:
 
 
 def fold(name: str) -> str:
-    """What a name is compared by: clients fold case, and `-` into `_`."""
+    """The form in which names are compared: some clients ignore case and treat `-` as `_`."""
     return name.lower().replace("-", "_")
 
 
@@ -111,7 +111,7 @@ def _full(entry: Entry, template: str) -> str:
 
 
 def _label(namespace: str) -> str:
-    """The namespace, or what stands for it when nothing legible would be left of it."""
+    """The namespace, or a hash of it if it would consist of replaced characters only."""
     kept = _OUTSIDE.sub("_", namespace)
     return kept if kept == namespace or kept.strip("_-") else f"s{digest(namespace)[:6]}"
 

@@ -1,8 +1,8 @@
-"""JSON Schemas of tools, made such that the models of all client SDKs accept them. Pure.
+"""Repair tools' JSON Schemas so that the models of all client SDKs accept them. Pure.
 
-A client of MCP 2025-11-25 takes a schema only with `type: object` at its root (schema 2025-11-25, `Tool`); one of
-2026-07-28 takes any output schema. The TypeScript SDK compiles each output schema when it lists tools, so that one that
-cannot be compiled costs the whole list. docs/transparency.md has the table of repairs.
+Clients of MCP 2025-11-25 accept only schemas with `type: object` at the root (schema 2025-11-25, `Tool`); clients of
+2026-07-28 accept any output schema. The TypeScript SDK compiles all output schemas when it lists tools, so a single one
+that does not compile makes it reject the whole list. docs/transparency.md has the table of repairs.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from urllib.parse import unquote
 Schema = dict[str, Any]
 
 RESULT = "result"
-"""The property that holds structured content which is not an object, for legacy clients."""
-MOST_SUBSCHEMAS = 5000
-"""Schemas within an output schema; one with more is left out, as looking through it would hold up everything else."""
+"""The property that holds structured content that is not an object, for legacy clients."""
+MAX_SUBSCHEMAS = 5000
+"""Output schemas with more subschemas are left out: checking them would block the event loop for too long."""
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
 _REMOVED = object()
 _DATA = frozenset({"const", "enum", "default", "examples"})
 """Keywords whose values are data rather than schemas."""
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
-"""Keywords whose values are objects of schemas, under names that are no keywords."""
+"""Keywords whose values are objects that map names to schemas."""
 _SCHEMA_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _KINDS: dict[type | tuple[type, ...], frozenset[str]] = {
     (int, float): frozenset(
@@ -40,18 +40,21 @@ _KIND_OF = {keyword: kind for kind, keywords in _KINDS.items() for keyword in ke
 _NOT_JAVASCRIPT = re.compile(
     r"(?:[^\\(]|\\[\\/^$.*+?()\[\]{}|\-dDwWsSbBfnrtv0-9cxupPk]|\((?!\?)|\(\?[:=!<](?!P))*+.", re.S
 )
-"""Matches a pattern from its beginning where JavaScript (ECMA-262, with the flag u) knows an escape or group not."""
+"""Matches regular expressions with an escape or group that JavaScript (ECMA-262, flag `u`) does not support."""
 
 
 class Unusable(ValueError):
-    """A value that cannot be repaired with certainty; the message says why."""
+    """The value cannot be repaired with certainty; the message is the reason, as a predicate ("is not an object")."""
 
 
 def input_schema(value: Any) -> Schema:
-    """A tool's input schema as every client takes it; the same object where it already is so.
+    """Repair a tool's input schema; a valid one is returned as the same object.
 
-    Arguments are always an object, so what is missing is `type: object`. `properties` is added where it is missing, as
-    smolagents (mcpadapt) reads it unasked. Raises Unusable.
+    Arguments are always an object, so `type: object` is added where it is missing; so is `properties`, which
+    smolagents (mcpadapt) requires.
+
+    Raises:
+        Unusable: the schema cannot be repaired.
     """
     if value is None or value is True or value == []:
         value = {}
@@ -63,9 +66,9 @@ def input_schema(value: Any) -> Schema:
 
 
 def output_schema(value: Any, legacy: bool) -> Schema | None:
-    """A tool's output schema, the same object where nothing is wrong with it; None where it has to be left out.
+    """Repair a tool's output schema; a valid one is returned as the same object, an unusable one becomes None.
 
-    `legacy`: the server is of an era in which structured content is always an object.
+    `legacy`: the server is of the legacy era, in which structured content is always an object.
     """
     if not isinstance(value, dict):
         return None
@@ -81,14 +84,14 @@ def output_schema(value: Any, legacy: bool) -> Schema | None:
 
 
 def needs_wrapping(schema: Any) -> TypeGuard[Schema]:
-    """Whether an output schema (None for none) allows structured content that is not an object."""
+    """Whether an output schema (or None) allows structured content that is not an object."""
     return isinstance(schema, dict) and schema.get("type") != "object"
 
 
 def wrapped(schema: Schema) -> Schema:
-    """An output schema for legacy clients: of an object whose only property `result` is as `schema` says.
+    """The output schema for legacy clients: an object whose only property, `result`, has the given schema.
 
-    References within `schema` are moved with it, and its `$id` is dropped, so that they stay relative to the root.
+    References in `schema` are adapted to its new position; its `$id` is removed, so that they resolve from the root.
     """
     base = str(schema.get("$id", ""))
     inner = {key: value for key, value in schema.items() if key not in ("$id", "$schema")}
@@ -96,11 +99,11 @@ def wrapped(schema: Schema) -> Schema:
     return {"$schema": schema["$schema"], **outer} if "$schema" in schema else outer
 
 
-# --- what is repaired --------------------------------------------------------------------------------------------
+# --- repairs -----------------------------------------------------------------------------------------------------
 
 
 def _object_changes(schema: Schema) -> Schema:
-    """What to change at the root of a schema of objects; `_REMOVED` for what to remove. Raises Unusable."""
+    """The members to change at the root of an object schema; `_REMOVED` removes a member. Raises Unusable."""
     changes: Schema = {}
     kind = schema.get("type")
     if kind != "object":
@@ -128,7 +131,7 @@ def _properties(value: Any) -> dict[str, Any]:
 
 
 def _property(name: str, schema: Any) -> Any:
-    """The schema of one property; the boolean ones (JSON Schema 2020-12, 4.3.2) are refused by the TypeScript SDK."""
+    """Repair the schema of a property: the TypeScript SDK rejects boolean schemas (JSON Schema 2020-12, 4.3.2)."""
     if isinstance(schema, dict):
         return schema
     if schema is True or schema is None or schema == []:
@@ -152,16 +155,16 @@ def _is_strings(value: Any) -> bool:
 
 
 def _compiles(root: Schema) -> bool:
-    """Whether validators take the schema: keywords with values of their kind, and references that lead somewhere."""
-    found = list(islice(_subschemas(root), MOST_SUBSCHEMAS + 1))
-    if len(found) > MOST_SUBSCHEMAS:
+    """Whether a validator can compile the schema: its keywords have valid values, and its references resolve."""
+    found = list(islice(_subschemas(root), MAX_SUBSCHEMAS + 1))
+    if len(found) > MAX_SUBSCHEMAS:
         return False
     anchors = {f"#{each['$anchor']}" for each in found if isinstance(each.get("$anchor"), str)}
-    return all(_sound(each, root, anchors) for each in found)
+    return all(_is_valid(each, root, anchors) for each in found)
 
 
 def _subschemas(value: Any) -> Iterator[Schema]:
-    """A schema and all below it."""
+    """A schema and all its subschemas."""
     waiting = [value]
     while waiting:
         schema = waiting.pop()
@@ -176,18 +179,18 @@ def _subschemas(value: Any) -> Iterator[Schema]:
                     waiting.append(below)
 
 
-def _sound(schema: Schema, root: Schema, anchors: set[str]) -> bool:
-    """Whether a schema is sound but for those below it."""
-    if not all(_fits(keyword, value) for keyword, value in schema.items()):
+def _is_valid(schema: Schema, root: Schema, anchors: set[str]) -> bool:
+    """Whether the keywords of a schema are valid, those of its subschemas aside."""
+    if not all(_has_valid_type(keyword, value) for keyword, value in schema.items()):
         return False
     if _NOT_JAVASCRIPT.match(schema.get("pattern", "")):
         return False
     reference = schema.get("$ref", "#").removeprefix(root.get("$id", ""))
-    return reference in anchors or _leads(reference, root)
+    return reference in anchors or _resolves(reference, root)
 
 
-def _fits(keyword: str, value: Any) -> bool:
-    """Whether a keyword has a value of its kind."""
+def _has_valid_type(keyword: str, value: Any) -> bool:
+    """Whether a keyword's value has the type that JSON Schema requires."""
     below: Any = value
     if keyword == "type":
         kinds = value if isinstance(value, list) else [value]
@@ -202,8 +205,8 @@ def _fits(keyword: str, value: Any) -> bool:
     return keyword not in _SCHEMA_LISTS or (bool(below) and all(isinstance(each, dict | bool) for each in below))
 
 
-def _leads(reference: str, root: Schema) -> bool:
-    """Whether a JSON pointer as a fragment (RFC 6901, section 6) leads to something in the document."""
+def _resolves(reference: str, root: Schema) -> bool:
+    """Whether a JSON Pointer in a URI fragment (RFC 6901, section 6) refers to a schema in the document."""
     if reference in ("", "#"):
         return True
     if not reference.startswith("#/"):
@@ -221,7 +224,7 @@ def _leads(reference: str, root: Schema) -> bool:
 
 
 def _moved(value: Any, base: str) -> Any:
-    """A schema with its references as they are below `#/properties/result`."""
+    """A schema with its references adapted to its new position, `#/properties/result`."""
     if isinstance(value, list):
         return [_moved(each, base) for each in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Resource URIs in workspaces that prefix: each server's stand under a label of their own. Pure; docs/adr/0003.
+"""Resource URIs in workspaces with prefixes: each server's URIs get the server's label. Pure; docs/adr/0003.
 
 scheme://rest   <->  scheme://<label>/rest
 file:///path    <->  file://<label>/path           (clients' URL parsers would swallow one of two slashes)
@@ -32,10 +32,11 @@ _ASCII_KEPT = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not i
 
 
 def labels(namespaces: Mapping[str, str]) -> dict[str, str]:
-    """Server key to label, unique among them: the namespace in lower case, runs of other characters turned into `-`.
+    """Map server keys to unique labels: the namespace in lower case, with runs of other characters replaced by `-`.
 
-    A label gets a hash of the key when the namespace holds more than letters, digits, `-` and `_`, when it is too
-    long, or when another server's would be the same. It depends on the configuration only, not on what is running.
+    A hash of the key is appended if the namespace has characters other than letters, digits, `-` and `_`, if it is too
+    long, or if another server's label would be the same. Labels depend on the configuration only, not on which servers
+    are running.
     """
     wanted: defaultdict[str, list[str]] = defaultdict(list)
     for key, namespace in namespaces.items():
@@ -49,7 +50,7 @@ def labels(namespaces: Mapping[str, str]) -> dict[str, str]:
 
 
 def prefix(uri: str, label: str) -> str:
-    """The URI or URI template as a workspace shows it."""
+    """Add a server's label to its URI or URI template; the reverse of `strip`."""
     match = _SCHEME.fullmatch(uri)
     scheme = match[1].lower() if match else ""
     if match is None or scheme == "hub":
@@ -63,7 +64,7 @@ def prefix(uri: str, label: str) -> str:
 
 
 def strip(uri: str) -> tuple[str, str] | None:
-    """Label and original of a URI made by `prefix`, or None if it cannot be one."""
+    """Split a URI made by `prefix` into label and original URI; None if it cannot be one."""
     match = _STRIPPABLE.fullmatch(uri)
     if match is None:
         return None
@@ -76,7 +77,7 @@ def strip(uri: str) -> tuple[str, str] | None:
 
 
 def is_absolute(uri: str) -> bool:
-    """Whether the Python SDK before version 2 takes a resource's URI; a list with another is lost to it."""
+    """Whether the Python SDK before version 2 accepts this resource URI; it rejects a whole list with any other."""
     try:
         Url(uri)
     except ValueError:
@@ -85,7 +86,7 @@ def is_absolute(uri: str) -> bool:
 
 
 class Originals:
-    """The URIs that a server listed, found again after a client's URL parser normalised them."""
+    """The URIs that a server listed, with lookup by their normalised forms: clients' URL parsers normalise URIs."""
 
     def __init__(self, uris: Iterable[str]) -> None:
         self._exact = frozenset(uris)
@@ -95,22 +96,22 @@ class Originals:
         self._normal = {normal: uri for normal, uri in found.items() if uri is not None}
 
     def has(self, uri: str) -> bool:
-        """Whether the server listed `uri`, or what it is a normalised form of."""
+        """Whether the server listed `uri`, or a URI with the same normalised form."""
         return uri in self._exact or _normal(uri) in self._normal
 
     def has_scheme(self, scheme: str) -> bool:
-        """Whether it listed any URI of that scheme."""
+        """Whether the server listed a URI with this scheme."""
         return any(uri.lower().startswith(f"{scheme}:") for uri in self._exact)
 
     def restore(self, uri: str) -> str:
-        """The listed URI that `uri` is a normalised form of; `uri` itself when there is none, or more than one."""
+        """The listed URI with the same normalised form as `uri`; `uri` itself if there is none or more than one."""
         return uri if uri in self._exact else self._normal.get(_normal(uri), uri)
 
 
 def rewrite_result(method: str, result: dict[str, Any], rename: Rename) -> dict[str, Any]:
-    """The result of `method` with its URIs renamed; the same object if it has none.
+    """Rename the URIs in the result of `method`; returns the same object if it has none. The input is not modified.
 
-    For what a server sends by itself, a notification or a question, it is the params. Nothing passed in is changed.
+    For notifications and requests from a server, `result` is their params.
     """
     rewriter = _REWRITERS.get(method)
     result = _asked(result, rename) if "inputRequests" in result else result
@@ -128,7 +129,7 @@ def _faithful(namespace: str, label: str) -> bool:
 
 
 def _unique(found: dict[str, str]) -> dict[str, str]:
-    """The labels, with those that still coincide replaced by a hash alone."""
+    """Replace labels that are still equal by a hash of the server key."""
     counts: defaultdict[str, int] = defaultdict(int)
     for label in found.values():
         counts[label] += 1
@@ -140,7 +141,7 @@ def _normal(uri: str) -> str:
     return scheme.lower() + colon + quote(rest, safe=_ASCII_KEPT, errors="surrogatepass")
 
 
-# --- results: each function returns what it got when there is nothing to rename ----------------------------------
+# --- results: each function returns its argument if there is nothing to rename -----------------------------------
 
 
 def _uri_of(holder: dict[str, Any], rename: Rename, field: str = "uri") -> dict[str, Any]:
@@ -203,7 +204,7 @@ def _called(result: dict[str, Any], rename: Rename) -> dict[str, Any]:
 
 
 def _asked(result: dict[str, Any], rename: Rename) -> dict[str, Any]:
-    """The client is asked something before there is a result (MCP 2026-07-28, `InputRequiredResult`)."""
+    """Rename the URIs in input requests (MCP 2026-07-28, `InputRequiredResult`)."""
     requests = result.get("inputRequests")
     if not isinstance(requests, dict):
         return result
@@ -231,12 +232,12 @@ def _resources(result: dict[str, Any], rename: Rename) -> dict[str, Any]:
 
 
 def _skill(skill: dict[str, Any], rename: Rename) -> dict[str, Any]:
-    """An entry of SEP-2640. Its frontmatter is the text of a file, which clients compare: it stays."""
+    """Rename the URIs of a skill (SEP-2640), but not in its frontmatter: clients compare that with the file."""
     return _resources(_uri_of(skill, rename), rename)
 
 
 def _task(task: dict[str, Any], rename: Rename) -> dict[str, Any]:
-    """A task of SEP-2663: one that is completed has the result of its call; what it asks, `_asked` has seen to."""
+    """Rename the URIs in the result of a completed task (SEP-2663); `_asked` handles its input requests."""
     return _inside(task, "result", rename, _called)
 
 

@@ -30,7 +30,7 @@ from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
 from sidecar.large.outline import whole
 from sidecar.observe.call_history import Recorder
-from sidecar.observe.log_buffer import LogRing
+from sidecar.observe.log_buffer import LogBuffer
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.session import Session
@@ -65,7 +65,7 @@ class BridgeApi:
     """Handlers by kind."""
 
     def __init__(
-        self, hub: Hub, reconciler: Reconciler, reporter: StatusReporter, logs: LogRing, recorder: Recorder
+        self, hub: Hub, reconciler: Reconciler, reporter: StatusReporter, logs: LogBuffer, recorder: Recorder
     ) -> None:
         self._hub = hub
         self._recorder = recorder

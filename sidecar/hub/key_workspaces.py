@@ -20,7 +20,7 @@ from sidecar.workspaces.workspace import Workspace
 
 MOST = 100
 """Workspaces of single keys at once; one more has the one go that was idle for longest."""
-HUBS_OWN = frozenset({"", ADMIN, FRONT})
+SHARED_PRINCIPALS = frozenset({"", ADMIN, FRONT})
 """Ids of those that use the workspaces themselves, as everybody does in an unprotected hub."""
 
 
@@ -84,7 +84,7 @@ class Tenants:
 
     def find(self, base: Workspace, principal: Principal) -> Workspace | None:
         """What the principal has of the workspace now."""
-        if principal.id in HUBS_OWN:
+        if principal.id in SHARED_PRINCIPALS:
             return base
         tenant = self._found.get((base, principal.id))
         return tenant.workspace if tenant and tenant.principal.mark == principal.mark else None

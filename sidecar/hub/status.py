@@ -17,6 +17,7 @@ from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.observe import process_memory
 from sidecar.observe.redaction import Redactor
+from sidecar.observe.telling_line import telling_line
 from sidecar.protocol.catalog import Greeting
 from sidecar.upstream.upstream import Upstream
 from sidecar.version import VERSION
@@ -147,6 +148,7 @@ class StatusReporter:
         pids = tuple(pid for upstream in upstreams for pid in upstream.pids)
         reason = best.reason or _slow_start(best)
         name, version = self._said(greeting, "name"), self._said(greeting, "version")
+        stderr = best.stderr()
         return ServerStatus(
             key=spec.key,
             namespace=spec.namespace,
@@ -169,7 +171,8 @@ class StatusReporter:
             resources=len(catalog.resources) if catalog else 0,
             prompts=len(catalog.prompts) if catalog else 0,
             calls_in_flight=sum(upstream.in_flight for upstream in upstreams),
-            stderr=best.stderr(),
+            stderr=stderr,
+            stderr_line="" if best.state == "ready" else telling_line(stderr),
             hints=(
                 *(_hint(method) for method in sorted(best.refused)),
                 *(self._hub.probes.hints(best.fingerprint) if spec.settings.session == "shared" else ()),

@@ -1,1 +1,1 @@
-"""Large answers of servers: read by a process of their own, and passed on in pieces, so that nobody else waits."""
+"""Large answers of servers: parsed in a separate process and forwarded in pieces, so that other requests go on."""

@@ -1,7 +1,7 @@
-"""What the process that reads large messages tells of one: an outline, and the texts of values left out of it. Pure.
+"""The outline of a large message: the message without its large values, whose texts are transferred separately. Pure.
 
-The outline is the message with null in the place of large values. It names each of them, with the size of its text, in
-the order in which the texts follow. Large values are members of a `result`, or strings in an item of such a member.
+In the outline, large values are replaced by null; it lists them with the sizes of their texts, in the order in which
+the texts follow. Large values are members of a `result`, or strings in an item of such a member.
 """
 
 from __future__ import annotations
@@ -12,30 +12,31 @@ from typing import Any
 import orjson
 
 from sidecar.protocol import codec
-from sidecar.protocol.large_values import PIECE, Large, LargeArray, LargeItems, LargeObject
+from sidecar.protocol.large_values import PIECE_SIZE, Large, LargeArray, LargeItems, LargeObject
 
 ITEMS = ("content", "contents", "messages")
-"""Members of results that are arrays in which the hub may change URIs."""
+"""Members of results that are arrays in whose items the hub may rewrite URIs."""
 OPAQUE = ("structuredContent",)
-"""Members that are passed on as they are."""
+"""Members that are forwarded unchanged."""
 HOLDERS = ((), ("resource",), ("content",))
-"""Where in an item a large string may be, and under which names."""
+"""Paths in an item to objects that may have large strings."""
 STRINGS = ("text", "data", "blob")
-MOST = 4 * PIECE
-"""Bytes of the longest run of items."""
+"""Names of the large strings."""
+MAX_RUN = 4 * PIECE_SIZE
+"""Bytes of the longest run of items that are transferred as one text."""
 
 Texts = list[bytes]
 
 
 def outlined(message: Any) -> tuple[dict[str, Any], Texts]:
-    """The outline of a message, which is changed, and the texts."""
+    """The outline of a message, and the texts of its large values. The message is modified."""
     texts: Texts = []
     members: dict[str, Any] = {}
     result = message.get("result") if isinstance(message, dict) else None
     if isinstance(result, dict):
         for name in (*ITEMS, *OPAQUE):
             value = result.get(name)
-            if isinstance(value, list | dict | str) and len(text := _text(value)) > PIECE:
+            if isinstance(value, list | dict | str) and len(text := _text(value)) > PIECE_SIZE:
                 if name in ITEMS and isinstance(value, list):
                     members[name] = {"parts": list(_parts(value, len(text), texts))}
                 else:
@@ -50,12 +51,12 @@ def _text(value: Any) -> bytes:
 
 
 def _parts(items: list[Any], size: int, texts: Texts) -> Iterator[Any]:
-    """Runs of items, by the size of their text; and items that are too large for one."""
-    step = max(1, len(items) * PIECE // size)
+    """Split an array into runs of items, described by the size of their text, and items too large for a run."""
+    step = max(1, len(items) * PIECE_SIZE // size)
     for start in range(0, len(items), step):
         run = items[start : start + step]
         text = _text(run)
-        if len(text) <= MOST:
+        if len(text) <= MAX_RUN:
             texts.append(text[1:-1])
             yield len(text) - 2
         elif len(run) > 1:
@@ -65,7 +66,7 @@ def _parts(items: list[Any], size: int, texts: Texts) -> Iterator[Any]:
 
 
 def _item(item: Any, texts: Texts) -> dict[str, Any]:
-    """One item without its large strings. What is no object is left out whole."""
+    """The outline of an item: without its large strings; null if it is not an object."""
     if not isinstance(item, dict):
         texts.append(_text(item))
         return {"item": None, "strings": [[[], len(texts[-1])]]}
@@ -73,7 +74,7 @@ def _item(item: Any, texts: Texts) -> dict[str, Any]:
     for path in HOLDERS:
         holder: Any = item.get(path[0]) if path else item
         for name in STRINGS if isinstance(holder, dict) else ():
-            if isinstance(holder.get(name), str) and len(holder[name]) > PIECE:
+            if isinstance(holder.get(name), str) and len(holder[name]) > PIECE_SIZE:
                 texts.append(_text(holder[name]))
                 holder[name] = None
                 strings.append([[*path, name], len(texts[-1])])
@@ -81,11 +82,11 @@ def _item(item: Any, texts: Texts) -> dict[str, Any]:
 
 
 Read = Callable[[int], Awaitable[Texts]]
-"""Reads so many bytes, in pieces."""
+"""Reads the given number of bytes; returns them in pieces."""
 
 
 async def restored(outline: dict[str, Any], read: Read) -> Any:
-    """The message, with large values where the outline has null; `read` gets their texts."""
+    """Restore a message from its outline, with `Large` values whose texts `read` returns."""
     message = outline["value"]
     for name, member in outline["members"].items():
         if "parts" in member:
@@ -112,7 +113,7 @@ async def _restored_part(part: Any, read: Read) -> Any:
 
 
 def whole(result: dict[str, Any]) -> dict[str, Any]:
-    """A result with its large values taken apart after all, for those who look into them."""
+    """A result with its large values parsed, for code that needs their content."""
     if not any(isinstance(value, Large) for value in result.values()):
         return result
     return {

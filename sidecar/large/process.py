@@ -1,7 +1,7 @@
-"""The program that reads large messages for the sidecar: JSON in, an outline and texts out, until its input ends.
+"""The program that parses large messages for the sidecar, until its stdin ends. It imports little, to start fast.
 
-What it is sent: a byte for the kind of the message, its size in 8 bytes, and the message. What it answers: the size of
-the outline in 8 bytes, the outline as JSON, and the texts that it names. It imports little, so as to start soon.
+Request: one byte for the kind of the message, its size in 8 bytes (big-endian), and the message. Answer: the size of
+the outline in 8 bytes, the outline (outline.py) as JSON, and the texts that it lists.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import orjson
 from sidecar.large.outline import Texts, outlined
 from sidecar.protocol import codec
 
-REQUEST = struct.Struct(">cQ")
-ANSWER = struct.Struct(">Q")
+REQUEST_HEAD = struct.Struct(">cQ")
+ANSWER_HEAD = struct.Struct(">Q")
 JSON, EVENT = b"j", b"e"
-"""Kinds of messages: JSON alone, or as one server-sent event."""
+"""Kinds of messages: JSON text, or a server-sent event with JSON data."""
 UNREADABLE: dict[str, Any] = {"unreadable": True}
-"""The outline of what is no JSON that can be passed on."""
+"""The outline of a message that is not JSON."""
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def answer(kind: bytes, data: bytes | bytearray) -> tuple[dict[str, Any], Texts]:
-    """The outline of a message and the texts that it names; of an event, with its name."""
+    """The outline of a message, with the event's name, and the texts that the outline lists."""
     name = "message"
     if kind == EVENT:
         name, data = event_of(data)
@@ -51,7 +51,7 @@ def event_of(event: bytes | bytearray) -> tuple[str, bytes]:
 
 
 def _read(size: int) -> bytearray:
-    """So many bytes of the input; fewer at its end."""
+    """Read `size` bytes of stdin; fewer at its end."""
     data = bytearray(size)
     view, at = memoryview(data), 0
     while at < size and (count := os.readv(0, [view[at:]])):
@@ -68,17 +68,17 @@ def _write(data: bytes) -> None:
 
 
 def main() -> None:
-    """Answer one message after the other."""
-    gc.disable()  # JSON has no cycles, and looking for them takes half of the time
-    while len(head := _read(REQUEST.size)) == REQUEST.size:
-        kind, size = REQUEST.unpack(head)
+    """Answer requests, one after the other, until stdin ends."""
+    gc.disable()  # parsed JSON has no reference cycles, and searching for them takes half of the time
+    while len(head := _read(REQUEST_HEAD.size)) == REQUEST_HEAD.size:
+        kind, size = REQUEST_HEAD.unpack(head)
         data = _read(size)
         if len(data) < size:
             return
         outline, texts = answer(kind, data)
         del data
         described = orjson.dumps(outline)
-        _write(ANSWER.pack(len(described)))
+        _write(ANSWER_HEAD.pack(len(described)))
         _write(described)
         for text in texts:
             _write(text)

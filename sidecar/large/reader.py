@@ -1,7 +1,7 @@
-"""Has large messages read by a process of its own, which is started with the first and ended when none comes for long.
+"""Parses large messages in a separate process, which is started on demand and stopped when idle.
 
-Parsing 30 MB takes up to a second in which Python does nothing else, in whichever thread; the process does that, checks
-that it is JSON which can be written again, and gives back the outline of the message and the texts of its large values.
+Parsing 30 MB of JSON holds Python's interpreter lock for up to a second, in any thread, and so blocks the event loop.
+The process parses and validates a message, and returns its outline and the texts of its large values (outline.py).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import orjson
 
 from sidecar.errors import LargeAnswerFailed, SidecarError
 from sidecar.large.outline import Texts, restored
-from sidecar.large.process import ANSWER, JSON, REQUEST, answer
-from sidecar.protocol.large_values import PIECE, Pieces
+from sidecar.large.process import ANSWER_HEAD, JSON, REQUEST_HEAD, answer
+from sidecar.protocol.large_values import PIECE_SIZE, Pieces
 from sidecar.spawner.client import Child, Spawner
 from sidecar.spawner.environment import child_environment
 from sidecar.spawner.link import close_all
@@ -29,30 +29,31 @@ from sidecar.spawner.pipes import Reader, Writer, opened, read_pipe, write_pipe
 log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-I", "-m", "sidecar.large.process")
-LONGEST = 30.0
-"""Seconds that one message may take."""
-IDLE = 10.0
-"""Seconds without one after which the process is ended."""
-GRACE = 2.0
+READ_TIMEOUT = 30.0
+"""Seconds for one message."""
+IDLE_TIMEOUT = 10.0
+"""Seconds without a message after which the process is stopped."""
+STOP_GRACE = 2.0
+"""Seconds that the process has to end after its stdin is closed, and again after SIGTERM."""
 
 
 class Message(NamedTuple):
-    """A message that was read: its JSON, in which `values.Large` may stand, and the name of the event it came as."""
+    """A parsed message: its JSON value, which may contain `Large` values, and the name of its event."""
 
     value: Any
     event: str
 
 
 ReadLarge = Callable[[Pieces, bytes], "asyncio.Future[Message]"]
-"""Has a large message read, of a kind that `process` knows.
+"""Parses a large message of a kind of `process` (JSON or EVENT).
 
-The future has a ValueError where the message is no JSON, and LargeAnswerFailed where that could not be found out.
-Who does not want it any more cancels it.
+The future fails with ValueError if the message is not JSON, and with LargeAnswerFailed if the process failed. It may be
+cancelled.
 """
 
 
 def in_process(pieces: Pieces, kind: bytes = JSON) -> asyncio.Future[Message]:
-    """Read a large message in a turn of the event loop, where there is no process for it: others wait meanwhile."""
+    """A ReadLarge without a process: parses the message in the event loop, which it blocks meanwhile."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Message] = loop.create_future()
     loop.call_soon(_read_here, pieces, kind, future)
@@ -69,7 +70,7 @@ def _read_here(pieces: Pieces, kind: bytes, future: asyncio.Future[Message]) -> 
         return [next(waiting)]
 
     try:
-        _message(outline, read).send(None)  # it waits for nothing
+        _message(outline, read).send(None)  # the coroutine never suspends
     except StopIteration as end:
         future.set_result(end.value)
     except ValueError as error:
@@ -77,14 +78,14 @@ def _read_here(pieces: Pieces, kind: bytes, future: asyncio.Future[Message]) -> 
 
 
 async def _message(outline: dict[str, Any], read: Callable[[int], Any]) -> Message:
-    """Raises ValueError where it is no JSON."""
+    """The message of an outline. Raises ValueError if it is not JSON."""
     if "value" not in outline:
         raise ValueError("not JSON")
     return Message(await restored(outline, read), outline["name"])
 
 
 class _Job(NamedTuple):
-    """A message that waits to be read."""
+    """A message that waits to be parsed."""
 
     pieces: Pieces
     kind: bytes
@@ -96,16 +97,16 @@ class _Job(NamedTuple):
 
 
 class LargeReader:
-    """Owns the process, while entered. Messages are read one after the other; `read` is a `ReadLarge`."""
+    """A context manager that owns the process. Messages are parsed one at a time; its `read` is a `ReadLarge`."""
 
     def __init__(self, spawner: Spawner) -> None:
         self._spawner = spawner
         self._jobs: asyncio.Queue[_Job] = asyncio.Queue()
         self._keeper: asyncio.Task[None] | None = None
         self.pid: int | None = None
-        """That of the process; None while there is none."""
+        """The pid of the process; None while it is not running."""
         self.busy = False
-        """Whether it has a message to read."""
+        """Whether a message is being parsed."""
 
     async def __aenter__(self) -> Self:
         self._keeper = asyncio.create_task(self._keep(), name="large messages")
@@ -120,7 +121,7 @@ class LargeReader:
             self._jobs.get_nowait().fail(_failed("the hub is stopping"))
 
     def read(self, pieces: Pieces, kind: bytes = JSON) -> asyncio.Future[Message]:
-        """Have a message read, after those that wait already."""
+        """Queue a message to be parsed."""
         job = _Job(pieces, kind, asyncio.get_running_loop().create_future())
         if self._keeper is None:
             job.fail(_failed("the hub is stopping"))
@@ -133,7 +134,7 @@ class LargeReader:
             job = await self._jobs.get()
             try:
                 await self._use(job)
-            except SidecarError as error:  # it could not be started
+            except SidecarError as error:  # the process could not be started
                 job.fail(_failed(error.message))
             except Exception as error:
                 log.exception("large messages cannot be read")
@@ -143,7 +144,7 @@ class LargeReader:
                 job.fail(_failed("the hub is stopping"))
 
     async def _use(self, job: _Job | None) -> None:
-        """Start the process, and have it read messages until it fails or none comes."""
+        """Start the process, and parse messages until it fails or is idle."""
         async with _started(self._spawner) as process:
             self.pid = process.pid
             while job is not None:
@@ -163,7 +164,7 @@ class LargeReader:
     async def _serve(self, process: _Process, job: _Job) -> None:
         self.busy = True
         try:
-            async with asyncio.timeout(LONGEST):
+            async with asyncio.timeout(READ_TIMEOUT):
                 message = await process.read(job.pieces, job.kind)
         except ValueError as error:
             job.fail(error)
@@ -175,22 +176,22 @@ class LargeReader:
 
     async def _next(self) -> _Job | None:
         try:
-            async with asyncio.timeout(IDLE):
+            async with asyncio.timeout(IDLE_TIMEOUT):
                 return await self._jobs.get()
         except TimeoutError:
             return None
 
 
 class _Process:
-    """The process that runs, and its pipes."""
+    """The running process, and its pipes."""
 
     def __init__(self, child: Child) -> None:
         self._child = child
         self.pid = child.pid
-        self.grace = GRACE
+        self.grace = STOP_GRACE
         self._fds = [child.stderr, child.stdout, child.stdin]  # not connected yet
         self._stdin: Writer | None = None
-        self._stdout = asyncio.StreamReader(limit=4 * PIECE)
+        self._stdout = asyncio.StreamReader(limit=4 * PIECE_SIZE)
         self._outputs: list[asyncio.BaseTransport] = []
         self._stderr: Reader | None = None
 
@@ -204,7 +205,7 @@ class _Process:
         self._stderr = await read_pipe(self._fds.pop(), _log, _ignore)
 
     async def close(self) -> None:
-        """End it. It ends by itself once its input is closed, unless it hangs."""
+        """Stop the process and close the pipes. It ends by itself when its stdin is closed, unless it hangs."""
         close_all(self._fds)
         if self._stdin:
             self._stdin.close()
@@ -220,37 +221,37 @@ class _Process:
         await asyncio.gather(*(pipe.closed for pipe in (self._stdin, self._stderr) if pipe))
 
     async def read(self, pieces: Pieces, kind: bytes) -> Message:
-        """What it makes of a message.
+        """Have a message parsed.
 
         Raises:
-            ValueError: the message is no JSON.
+            ValueError: the message is not JSON.
             EOFError: the process has ended.
         """
-        await self._send(REQUEST.pack(kind, pieces.size))
+        await self._send(REQUEST_HEAD.pack(kind, pieces.size))
         for part in pieces.parts:
-            for at in range(0, len(part), PIECE):
-                await self._send(part[at : at + PIECE])
-        (size,) = ANSWER.unpack(await self._stdout.readexactly(ANSWER.size))
+            for at in range(0, len(part), PIECE_SIZE):
+                await self._send(part[at : at + PIECE_SIZE])
+        (size,) = ANSWER_HEAD.unpack(await self._stdout.readexactly(ANSWER_HEAD.size))
         outline = orjson.loads(b"".join(await self._pieces(size)))
         return await _message(outline, self._pieces)
 
     async def _send(self, data: bytes) -> None:
         if self._stdin is None or not await self._stdin.write(data):
             raise EOFError
-        await asyncio.sleep(0)  # others are served meanwhile
+        await asyncio.sleep(0)  # let other tasks run
 
     async def _pieces(self, size: int) -> Texts:
-        """So many bytes that it writes. Raises IncompleteReadError, which is an EOFError."""
+        """Read `size` bytes of its stdout. Raises IncompleteReadError (an EOFError)."""
         found = []
-        for at in range(0, size, PIECE):
-            found.append(await self._stdout.readexactly(min(PIECE, size - at)))
+        for at in range(0, size, PIECE_SIZE):
+            found.append(await self._stdout.readexactly(min(PIECE_SIZE, size - at)))
             await asyncio.sleep(0)
         return found
 
 
 @asynccontextmanager
 async def _started(spawner: Spawner) -> AsyncIterator[_Process]:
-    """Start the process; at the end nothing of it is left. Raises SidecarError where it cannot be started."""
+    """Start the process, and stop it at the end. Raises SidecarError if it cannot be started."""
     process = _Process(await spawner.spawn(COMMAND, child_environment({}), None, uuid4().hex))
     async with opened(process.open, process.close):
         yield process
@@ -265,4 +266,4 @@ def _log(data: bytes) -> None:
 
 
 def _ignore() -> None:
-    """Whoever reads or writes finds out by itself."""
+    """Nothing to do: reads and writes fail on their own."""

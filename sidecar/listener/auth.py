@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bridge.keys import LOOK, Keyring, Principal
+from bridge.keys import POLL_SECONDS, Keyring, Principal
 from sidecar.errors import SidecarError
 from sidecar.http_errors import TokenInvalid, TokenRequired
 from sidecar.listener.asgi import header, respond_error
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 OPEN_PATH = "/healthz"
 PRINCIPAL = "principal"
 """Where in `scope["state"]` the layer puts whose request it is."""
-EVERYBODY = Principal("", "everybody", None, admin=True)
+ANONYMOUS = Principal("", "everybody", None, admin=True)
 """Whose requests those of an unprotected hub are."""
 NOBODY = Principal("", "nobody", frozenset())
 """Whose requests those without a token are, where none is wanted."""
@@ -118,11 +118,11 @@ class Gate:
     async def run(self, until: asyncio.Event) -> None:
         """Look at the keys until `until` is set: what was revoked ends, requests that last included.
 
-        A look every `LOOK` seconds, as the files may lie where no event comes from (a mounted volume).
+        A look every `POLL_SECONDS`, as the files may lie where no event comes from (a mounted volume).
         """
         while not until.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
+                async with asyncio.timeout(POLL_SECONDS):
                     await until.wait()
             self._keyring.refresh()
             self._follow()

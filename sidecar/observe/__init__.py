@@ -1,1 +1,1 @@
-"""What people see of the hub: metrics, call history, log records, masked secrets, memory."""
+"""Observability: metrics, call history, log records, secret masking, memory use."""

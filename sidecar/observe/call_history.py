@@ -1,4 +1,4 @@
-"""The last hour of calls, by tool: what the counters of sidecar/observe/metrics.py grew by in each interval."""
+"""Call figures of the last hour by tool, sampled every INTERVAL from the counters of observe/metrics.py."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from bridge.models import History, ReadHistory
 from sidecar.observe.metrics import BUCKETS, NOTHING, CallMeter, Metrics, Totals
 
 INTERVAL = 10.0
-KEPT = 3600.0
-"""Seconds that samples are kept."""
-MOST_FIGURES = 100
-"""Tools of one sample that are told one by one, the busiest; so the answer of an hour fits into one message."""
+"""Seconds between samples."""
+RETENTION = 3600.0
+"""Seconds for which samples are kept."""
+MAX_FIGURES = 100
+"""Figures per sample: those of the busiest tools. It bounds the history of an hour to the size of one message."""
 OTHERS = "(others)"
-"""Stands for the tools of a server beyond that; as a server, for servers that are too many even so."""
+"""Stands for a server's other tools, and as a server for all further servers."""
 
 
 class Calls(NamedTuple):
@@ -30,7 +31,7 @@ class Calls(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A `Figure` that costs an eighth of the memory."""
+    """The fields of a `Figure` (bridge/models), in an eighth of its memory."""
 
     server: str
     tool: str
@@ -42,38 +43,40 @@ class Row(NamedTuple):
 
 
 class Recorder:
-    """Keeps the samples. `clock` tells Unix time in seconds."""
+    """Takes and keeps the samples. `clock` returns Unix time in seconds."""
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
         self._metrics = metrics
         self._clock = clock
         self._samples: deque[tuple[float, tuple[Row, ...]]] = deque()
         self._seen: dict[CallMeter, tuple[str, str, Totals]] = {}
-        """What each meter that counted anything had counted when the last interval ended."""
+        """The totals of each meter at the end of the last interval, for meters with any calls."""
 
     async def run(self) -> None:
-        """End an interval every `INTERVAL` seconds, until cancelled."""
+        """Take a sample every INTERVAL seconds, until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL - self._clock() % INTERVAL)
             self.sample()
 
     def sample(self) -> None:
-        """End an interval: keep what was called in it, if anything was."""
+        """Add a sample of the calls since the last one, if there were any, and remove samples older than RETENTION."""
         now, current = self._clock(), dict(self._counted())
         if grown := list(self._grown(current)):
             self._samples.append((now, rows(grown)))
         self._seen = current
-        while self._samples and not now - KEPT < self._samples[0][0] <= now:  # or the clock was set back
+        while self._samples and not now - RETENTION < self._samples[0][0] <= now:  # or the clock was set back
             self._samples.popleft()
 
     def history(self, request: ReadHistory) -> History:
-        """The samples that end after `since`; the last one, if it ends now, is of an interval that is not over."""
+        """The samples that end after `request.since`, and one of the current, unfinished interval that ends now."""
         now = self._clock()
-        samples = [kept for kept in self._samples if max(request.since, now - KEPT) < kept[0]]
+        samples = [sample for sample in self._samples if max(request.since, now - RETENTION) < sample[0]]
         if unfinished := list(self._grown(dict(self._counted()))):
             samples.append((now, rows(unfinished)))
-        told = ((at, [row for row in each if request.server in (None, row.server)]) for at, each in samples)
-        found = [{"at": at, "figures": [dict(zip(Row._fields, row, strict=True)) for row in each]} for at, each in told]
+        wanted = ((at, [row for row in each if request.server in (None, row.server)]) for at, each in samples)
+        found = [
+            {"at": at, "figures": [dict(zip(Row._fields, row, strict=True)) for row in each]} for at, each in wanted
+        ]
         return History.model_validate({"interval": INTERVAL, "now": now, "samples": [s for s in found if s["figures"]]})
 
     def _counted(self) -> Iterator[tuple[CallMeter, tuple[str, str, Totals]]]:
@@ -82,14 +85,14 @@ class Recorder:
                 yield meter, (server, tool, totals)
 
     def _totals(self, meter: CallMeter) -> Totals | None:
-        """What a meter has counted; the same object as the last time if it counted nothing since."""
+        """A meter's totals, None if it has no calls; the same object as in the last sample if nothing has changed."""
         seen = self._seen.get(meter)
         if seen and seen[2].calls == meter.calls:
             return seen[2]
         return meter.totals() if meter.calls else None
 
     def _grown(self, current: dict[CallMeter, tuple[str, str, Totals]]) -> Iterator[Calls]:
-        """What was called since the last interval ended, of tools that are gone by now too."""
+        """The calls since the last sample, including those of tools that have been removed meanwhile."""
         gone = ((meter, (*seen[:2], meter.totals())) for meter, seen in self._seen.items() if meter not in current)
         for meter, (server, tool, totals) in (*current.items(), *gone):
             before = self._seen[meter][2] if meter in self._seen else NOTHING
@@ -98,15 +101,15 @@ class Recorder:
 
 
 def rows(calls: Iterable[Calls]) -> tuple[Row, ...]:
-    """The figures of an interval: of the busiest tools one by one, of the others together."""
-    busiest = sorted(_together(calls), key=lambda each: -each.totals.calls)
-    kept, rest = busiest[:MOST_FIGURES], busiest[MOST_FIGURES:]
-    others = _together(each._replace(tool=OTHERS) for each in rest)
-    kept, rest = kept + others[:MOST_FIGURES], others[MOST_FIGURES:]
-    return tuple(map(_row, kept + _together(each._replace(server=OTHERS) for each in rest)))
+    """The figures of an interval: one row for each of the busiest tools; the others are added up under OTHERS."""
+    busiest = sorted(_merged(calls), key=lambda each: -each.totals.calls)
+    kept, rest = busiest[:MAX_FIGURES], busiest[MAX_FIGURES:]
+    others = _merged(each._replace(tool=OTHERS) for each in rest)
+    kept, rest = kept + others[:MAX_FIGURES], others[MAX_FIGURES:]
+    return tuple(map(_row, kept + _merged(each._replace(server=OTHERS) for each in rest)))
 
 
-def _together(calls: Iterable[Calls]) -> list[Calls]:
+def _merged(calls: Iterable[Calls]) -> list[Calls]:
     found: dict[tuple[str, str], Totals] = {}
     for server, tool, totals in calls:
         found[server, tool] = found.get((server, tool), NOTHING).plus(totals)
@@ -120,10 +123,10 @@ def _row(calls: Calls) -> Row:
 
 
 def quantile(totals: Totals, share: float) -> float:
-    """The time, in seconds, within which this share of the calls ended: interpolated within a bucket.
+    """Estimate a quantile of the call durations, in seconds; `share` is between 0 and 1.
 
-    Calls that are all in one bucket are taken to lie evenly around their mean, which is known: that tells 0.2 ms from
-    0.8 ms, as no bucket does, and is exact for a single call. Beyond the last bucket's edge nothing is told apart.
+    The value is interpolated linearly within its bucket. If all calls are in one bucket, they are assumed to be spread
+    evenly around their mean, which is exact for a single call. Durations beyond the last bucket count as its edge.
     """
     filled = [index for index, count in enumerate(totals.buckets) if count]
     if len(filled) == 1:

@@ -1,4 +1,4 @@
-"""The newest log records, kept for `hubctl logs` and told to whoever listens; and a curb on chatty servers."""
+"""A ring buffer of the newest log records, for `hubctl logs`; and a rate limit for records of servers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import orjson
 from bridge.logs import JsonFormatter
 
 SERVER_LOGGER = "sidecar.server"
-"""Logger for what servers themselves say (stderr, log messages), with `extra={"server": key}`."""
+"""Logger for output of the servers (stderr lines, log messages); records have `extra={"server": key}`."""
 
 
-class LogRing(logging.Handler):
-    """Keeps the newest records, as the fields that the log line has, secrets masked.
+class LogBuffer(logging.Handler):
+    """Keeps the newest `capacity` records, as the fields of their JSON log lines with secrets masked.
 
-    `on_record` is called with each; what it logs itself is kept, but not told again.
+    `on_record` is called with each record, except for records that it logs itself, which would recurse.
     """
 
     def __init__(
@@ -29,24 +29,24 @@ class LogRing(logging.Handler):
         self._formatter = formatter
         self._records: deque[dict[str, Any]] = deque(maxlen=capacity)
         self._on_record = on_record
-        self._telling = False
+        self._notifying = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep and tell one record."""
+        """Store one record, and pass it to `on_record`."""
         try:
             fields = self._fields(record)
             self._records.append(fields)
-            if self._on_record is not None and not self._telling:
-                self._telling = True
+            if self._on_record is not None and not self._notifying:
+                self._notifying = True
                 try:
                     self._on_record(fields)
                 finally:
-                    self._telling = False
+                    self._notifying = False
         except Exception:  # logging.Handler's contract: a record that cannot be handled never stops the program
             self.handleError(record)
 
     def newest(self, limit: int, server: str | None = None) -> tuple[dict[str, Any], ...]:
-        """At most `limit` records, oldest first; only those of one server if that is named."""
+        """The newest `limit` records, oldest first; with `server`, only those of this server."""
         found = list(self._records) if server is None else [r for r in self._records if r.get("server") == server]
         return tuple(found[-limit:])
 
@@ -54,19 +54,19 @@ class LogRing(logging.Handler):
         line = self._formatter.format(record)
         try:
             fields: dict[str, Any] = orjson.loads(line)
-        except orjson.JSONDecodeError:  # a mask that took a bracket or a quote with it
+        except orjson.JSONDecodeError:  # masking replaced a bracket or quote of the JSON
             fields = {"level": record.levelname.lower(), "logger": record.name, "message": line}
         return fields
 
 
-MOST_SERVERS = 1000
-"""Servers whose records are counted at a time; where there are more, counting begins anew."""
+MAX_SERVERS = 1000
+"""Servers with a counter. Beyond that all counters are reset."""
 
 
-class ChatterLimit(logging.Filter):
-    """Lets at most `rate` records a second of each server pass; put it on the logger `SERVER_LOGGER`.
+class RateLimit(logging.Filter):
+    """Drops records of a server beyond `rate` per second. For the logger SERVER_LOGGER.
 
-    The next record that passes says in `suppressed` how many were not let through.
+    The next record that passes has the number of dropped ones in `suppressed`.
     """
 
     def __init__(self, rate: int = 50) -> None:
@@ -75,11 +75,11 @@ class ChatterLimit(logging.Filter):
         self._windows: dict[str, _Window] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record may pass; one that belongs to no server always may."""
+        """Whether the record passes. Records without a server always do."""
         server = getattr(record, "server", None)
         if not isinstance(server, str):
             return True
-        if len(self._windows) >= MOST_SERVERS and server not in self._windows:
+        if len(self._windows) >= MAX_SERVERS and server not in self._windows:
             self._windows.clear()
         window = self._windows.setdefault(server, _Window(record.created))
         if not 0 <= record.created - window.since < 1:
@@ -94,7 +94,7 @@ class ChatterLimit(logging.Filter):
 
 
 class _Window:
-    """One server's present second."""
+    """The counters of one server for the current second."""
 
     __slots__ = ("passed", "since", "suppressed")
 

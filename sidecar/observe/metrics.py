@@ -1,4 +1,4 @@
-"""Figures for Prometheus, in a registry of their own."""
+"""Prometheus metrics, in a registry of their own."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bridge.models import ServerState, SnapshotId
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 BOUNDS = (*(str(float(bound)) for bound in BUCKETS), "+Inf")
-"""The buckets as their `le` labels have them."""
-MOST_TOOLS = 5000
+"""The values of the buckets' `le` labels."""
+MAX_METERS = 5000
 OTHER = "_other"
-"""Label of the tools beyond `MOST_TOOLS`: a server that invents names must not grow the figures without bound."""
+"""Tool label of calls beyond MAX_METERS, so that a server with ever new tool names cannot exhaust memory."""
 
 
 class Totals(NamedTuple):
-    """What a meter has counted: calls, those whose outcome was not `ok`, their time, and how many in each bucket."""
+    """The totals of a meter: calls, calls whose outcome was not `ok`, their duration in seconds, calls by bucket."""
 
     calls: int
     errors: int
@@ -31,13 +31,13 @@ class Totals(NamedTuple):
     buckets: tuple[int, ...]
 
     def since(self, before: Totals) -> Totals:
-        """What came after that."""
+        """The difference to earlier totals."""
         buckets = tuple(now - then for now, then in zip(self.buckets, before.buckets, strict=True))
         seconds = max(0.0, self.seconds - before.seconds)
         return Totals(self.calls - before.calls, self.errors - before.errors, seconds, buckets)
 
     def plus(self, other: Totals) -> Totals:
-        """Both together."""
+        """The sum of both."""
         buckets = tuple(one + two for one, two in zip(self.buckets, other.buckets, strict=True))
         return Totals(self.calls + other.calls, self.errors + other.errors, self.seconds + other.seconds, buckets)
 
@@ -46,9 +46,10 @@ NOTHING = Totals(0, 0, 0.0, (0,) * (len(BUCKETS) + 1))
 
 
 class CallMeter:
-    """The figures of one tool of one server; keep it for the next call.
+    """The figures of one tool of one server.
 
-    Plain numbers, as every call passes here: prometheus_client's own take locks, and cost several times as much.
+    It holds plain numbers because every call updates it: the metric classes of prometheus_client take locks and are
+    several times as slow.
     """
 
     __slots__ = ("began", "buckets", "first", "outcomes", "seconds")
@@ -56,44 +57,44 @@ class CallMeter:
     def __init__(self) -> None:
         self.began = time.time()
         self.buckets = [0] * len(BOUNDS)
-        """Calls by bucket, each in one only."""
+        """Calls by bucket; not cumulative."""
         self.seconds = 0.0
         self.outcomes: dict[str, int] = {}
         """Calls by outcome."""
         self.first: dict[str, float] = {}
-        """When each outcome came first."""
+        """Unix time at which each outcome occurred first."""
 
     def observe(self, seconds: float, outcome: str) -> None:
-        """Count one call that ended; `outcome` is `ok`, or a word or code from a small set."""
+        """Count a completed call. `outcome` is `ok`, or a word or code from a small set."""
         self.buckets[bisect_left(BUCKETS, seconds)] += 1
         self.seconds += seconds
         try:
             self.outcomes[outcome] += 1
         except KeyError:
-            self.first[outcome] = time.time()  # before the outcome is there for `CallCollector` to see
+            self.first[outcome] = time.time()  # before `outcomes` has it: CallCollector runs in another thread
             self.outcomes[outcome] = 1
 
     @property
     def calls(self) -> int:
-        """How many calls it has counted."""
+        """Number of calls."""
         return sum(self.outcomes.values())
 
     def totals(self) -> Totals:
-        """All that it has counted."""
+        """A copy of the current totals."""
         calls = self.calls
         return Totals(calls, calls - self.outcomes.get("ok", 0), self.seconds, tuple(self.buckets))
 
 
 class CallCollector:
-    """Makes Prometheus' figures of the meters, when they are asked for."""
+    """Converts the meters to Prometheus metrics on each scrape."""
 
     def __init__(self, meters: dict[tuple[str, str], CallMeter]) -> None:
         self._meters = meters
 
     def collect(self) -> Iterator[Metric]:
-        """Calls by outcome, and their times."""
-        # This runs in a thread, and a dict to which the event loop adds cannot be iterated: hence copies. Not tuples of
-        # its items: making these may begin a garbage collection, which may let the event loop in.
+        """The calls by outcome, and the histogram of their durations."""
+        # This runs in a thread while the event loop may add to the dicts, so iterate copies. `dict.copy` is atomic,
+        # unlike `tuple(items)`, which may start a garbage collection and so a switch of threads.
         meters = self._meters.copy()
         yield self._calls(meters)
         yield self._times(meters)
@@ -112,12 +113,12 @@ class CallCollector:
         for key, meter in meters.items():
             family.add_metric(key, list(zip(BOUNDS, accumulate(meter.buckets), strict=True)), meter.seconds)
             created = Sample(f"{family.name}_created", dict(zip(labels, key, strict=True)), meter.began)
-            family.samples.append(created)  # which `add_metric` does not know for histograms
+            family.samples.append(created)  # `add_metric` of histograms cannot add it
         return family
 
 
 class Metrics:
-    """All figures of one sidecar."""
+    """All metrics of one sidecar."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry(auto_describe=False)
@@ -146,55 +147,55 @@ class Metrics:
         self._servers: set[str] = set()
 
     def call(self, server: str, tool: str) -> CallMeter:
-        """The meter of a tool (or, for requests that are no tool calls, of a method)."""
+        """The meter of a tool; for requests other than tool calls, `tool` is the method."""
         meter = self._meters.get((server, tool))
         if meter is None:
-            if len(self._meters) >= MOST_TOOLS and tool != OTHER:
+            if len(self._meters) >= MAX_METERS and tool != OTHER:
                 return self.call(server, OTHER)
             meter = self._meters[server, tool] = CallMeter()
             self._servers.add(server)
         return meter
 
     def meters(self) -> Iterable[tuple[tuple[str, str], CallMeter]]:
-        """The meters that there are, by server and tool."""
+        """All meters, by server and tool."""
         return self._meters.items()
 
     def sessions(self, workspace: str, transport: str, count: int) -> None:
-        """How many sessions a workspace has over one transport; 0 takes the figure away."""
+        """Set the number of sessions of a workspace over one transport; 0 removes the metric."""
         if count:
             self._sessions.labels(workspace, transport).set(count)
         else:
             self._sessions.remove_by_labels({"workspace": workspace, "transport": transport})
 
     def connection_ended(self, code: str) -> None:
-        """A client's connection was ended, by the limit of this code."""
+        """Count a client's connection that the hub ended; `code` is that of the limit (docs/errors.md)."""
         self._ended.labels(code).inc()
 
     def upstream_state(self, server: str, state: ServerState) -> None:
-        """A server entered a state."""
+        """Set the state of a server."""
         self._servers.add(server)
         for other in get_args(ServerState):
             self._states.labels(server, other).set(other == state)
 
     def restarted(self, server: str) -> None:
-        """A server's connection is opened anew."""
+        """Count a reconnection to a server."""
         self._servers.add(server)
         self._restarts.labels(server).inc()
 
     def snapshot(self, accepted: SnapshotId | None, applied: SnapshotId | None) -> None:
-        """Which desired state is accepted, and which is carried out."""
+        """Set the revision and epoch of the accepted and of the applied desired state."""
         for stage, snapshot in (("accepted", accepted), ("applied", applied)):
             if snapshot is not None:
                 self._revisions.labels(stage).set(snapshot.revision)
                 self._epochs.labels(stage).set(snapshot.epoch)
 
     def keep_tools(self, server: str, tools: Collection[str]) -> None:
-        """The server's tools are these now: forget the figures of the others."""
+        """Remove the figures of a server's tools except for `tools`."""
         for key in [key for key in self._meters if key[0] == server and key[1] not in tools]:
             del self._meters[key]
 
     def keep_servers(self, servers: Collection[str]) -> None:
-        """The servers are these now: forget the figures of the others."""
+        """Remove the figures of all servers except for `servers`."""
         for server in self._servers.difference(servers):
             self.keep_tools(server, ())
             self._states.remove_by_labels({"server": server})
@@ -202,5 +203,5 @@ class Metrics:
         self._servers.intersection_update(servers)
 
     def render(self) -> tuple[bytes, str]:
-        """The figures in Prometheus' text format, and the media type of that."""
+        """The metrics in Prometheus' text format, and its media type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST

@@ -1,4 +1,4 @@
-"""Memory of process trees, from /proc."""
+"""Memory use of process trees, from /proc (Linux)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PROC = Path("/proc")
 
 
 def trees(roots: Iterable[int]) -> dict[int, int]:
-    """Proportional set size in bytes of each root process with all its descendants; 0 for one that is gone."""
+    """The proportional set size (PSS, proc(5)) in bytes of each root with all its descendants; 0 if it has ended."""
     roots = tuple(roots)
     if not roots:
         return {}

@@ -1,4 +1,4 @@
-"""Masks secrets in text that people see: log lines, stderr tails, reasons."""
+"""Masks secrets in text for people: log lines, stderr output, error reasons."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ from sidecar.observe.secret_index import SecretIndex
 from sidecar.observe.secret_shapes import MASK, mask_shapes
 
 _HEADER = re.compile(r"(?is)(?P<name>[\w-]{1,64}): {0,8}(?:(?:bearer|basic|token) {1,8})?(?P<value>[^/ ].*)")
-"""A header as an argument, as `--header` of many programs wants it."""
-MOST_RETIRED = 10_000
+"""An HTTP header as a command-line argument, as many programs take it after `--header`."""
+MAX_RETIRED = 10_000
+"""Secrets of removed servers that stay masked; beyond that the oldest are dropped."""
 
 
 class Redactor:
-    """Masks the secrets of all servers, and what looks like a token. Call it with a text.
+    """A callable that masks the secrets of all servers, and strings that look like tokens, in a text.
 
-    Secrets are added and retired per owner (a server's key). A retired secret stays masked, since lines about it may
-    still come; the oldest are forgotten beyond `MOST_RETIRED`. A call takes time that grows with the text alone.
+    Secrets are added and retired per owner (a server's key). Retired secrets stay masked, as the server may still
+    write them. The time of a call depends on the length of the text, not on the number of secrets.
     """
 
     def __init__(self) -> None:
@@ -43,8 +44,8 @@ class Redactor:
         self._index = SecretIndex()
 
     def add(self, owner: str, secrets: Iterable[str]) -> None:
-        """Mask these values too, but for those that cannot be told from ordinary text: values of one or two
-        characters, common words, and paths that exist (a `${HOME}` is no secret)."""
+        """Mask these values too, except for those that also occur in ordinary text: values of one or two characters,
+        common words, and existing paths (such as the value of `${HOME}`)."""
         known = self._owned.get(owner, frozenset())
         new = frozenset(secret for secret in secrets if not _is_open(secret)) - known
         for secret in new:
@@ -52,13 +53,13 @@ class Redactor:
         self._owned[owner] = known | new
 
     def retire(self, owner: str) -> None:
-        """The owner is gone: its secrets may be forgotten when room is needed."""
+        """Mark the secrets of a removed owner as retired, and drop the oldest retired ones beyond MAX_RETIRED."""
         for secret in self._owned.pop(owner, ()):
             if secret in self._retired:
                 del self._retired[secret]
                 self._index.remove(forms(secret))
             self._retired[secret] = None
-        while len(self._retired) > MOST_RETIRED:
+        while len(self._retired) > MAX_RETIRED:
             oldest = next(iter(self._retired))
             del self._retired[oldest]
             self._index.remove(forms(oldest))
@@ -73,12 +74,12 @@ class Redactor:
 
 
 def secrets_of(launch: Launch) -> set[str]:
-    """What an expanded launch holds that has to be masked.
+    """The secrets in a launch whose variables are expanded.
 
-    Environment and header values, URL userinfo, query values and long path segments, and arguments that name
-    themselves secret (`--api-key X`, `--token=X`, fields of JSON). Left readable: common words, paths that exist,
-    values shorter than 6 characters unless the name ends in KEY, TOKEN, PASSWORD and the like, and, unless the name
-    tells of a secret, variables such as LANG and LOG_LEVEL and the rest of URLs.
+    These are values of environment variables and headers, userinfo, query values and long path segments of URLs, and
+    arguments whose name indicates a secret (`--api-key X`, `--token=X`, members of JSON). Not secret are common words,
+    existing paths, values shorter than 6 characters unless the name ends in KEY, TOKEN, PASSWORD and the like, and,
+    unless the name indicates a secret, variables such as LANG and LOG_LEVEL and other parts of URLs.
     """
     if isinstance(launch, RemoteLaunch):
         return {*_url_secrets(launch.url), *_named_secrets(launch.headers)}
@@ -98,7 +99,7 @@ def _named_secrets(values: Mapping[str, str]) -> Iterator[str]:
 
 
 def _words(value: str) -> list[str]:
-    """What follows the scheme of a header such as `Bearer X`; of another value, its long words."""
+    """The credentials of a header value such as `Bearer X`; of any other value, its long words."""
     scheme, _, rest = value.partition(" ")
     if scheme.lower() in {"bearer", "basic", "token"}:
         return rest.split()
@@ -145,7 +146,7 @@ def _argument_secrets(args: Iterable[str]) -> Iterator[str]:
 
 
 def _json(text: str) -> Any:
-    """The object or list that an argument says in JSON; None for any other text."""
+    """The object or array that an argument holds as JSON; None for any other text."""
     if text.lstrip()[:1] in ("{", "["):
         with suppress(orjson.JSONDecodeError):
             return orjson.loads(text)
@@ -153,7 +154,7 @@ def _json(text: str) -> Any:
 
 
 def _json_secrets(document: Any) -> Iterator[str]:
-    """The texts in a JSON value that stand, at any depth, under a name that tells of a secret; and those of URLs."""
+    """The strings in a JSON value under a name, at any depth, that indicates a secret; and the secrets in its URLs."""
     left: list[tuple[str, Any]] = [("", document)]
     while left:
         name, value = left.pop()

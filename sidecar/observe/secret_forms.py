@@ -1,4 +1,4 @@
-"""The ways in which one secret value appears in text (pure)."""
+"""The encodings in which a secret value may appear in text. Pure."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ import orjson
 
 from bridge.secret_names import SHORTEST
 
-SHORTEST_ALONE = 3
-"""Characters of the shortest value that is looked for as a word that stands alone."""
-PIECE = 256
-"""Characters of the pieces that a longer value is looked for by: a line that is cut may hold a part of it."""
+SHORTEST_WORD = 3
+"""Characters of the shortest value that is masked, if it is a word of its own."""
+PIECE_LENGTH = 256
+"""Long values are matched in pieces of so many characters, since a truncated line may hold only a part of one."""
 _URL_SAFE = str.maketrans("+/", "-_")
 
 
 def forms(secret: str) -> frozenset[str]:
-    """The value and each line of it: as it is, as in JSON, percent-encoded, in base64 and in hexadecimal.
+    """The encodings of a value and of each of its lines: plain, JSON, percent-encoded, base64, hexadecimal.
 
-    Shorter values than `SHORTEST` appear as they are alone; those under `SHORTEST_ALONE` not at all.
+    Values shorter than SHORTEST are returned in plain form only, those shorter than SHORTEST_WORD not at all.
     """
     found: set[str] = set()
     for value in {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}:
         if len(value) >= SHORTEST:
             for piece in _pieces(value):
                 found.update(_encoded(piece))
-        elif len(value) >= SHORTEST_ALONE and value == secret.strip():
+        elif len(value) >= SHORTEST_WORD and value == secret.strip():
             found.add(value)
     return frozenset(found)
 
 
 def _pieces(value: str) -> Iterator[str]:
-    if len(value) < 2 * PIECE:
+    if len(value) < 2 * PIECE_LENGTH:
         yield value
         return
-    whole = len(value) // PIECE * PIECE
-    yield from (value[at : at + PIECE] for at in range(0, whole, PIECE))
+    whole = len(value) // PIECE_LENGTH * PIECE_LENGTH
+    yield from (value[at : at + PIECE_LENGTH] for at in range(0, whole, PIECE_LENGTH))
     if whole < len(value):
-        yield value[-PIECE:]
+        yield value[-PIECE_LENGTH:]
 
 
 def _encoded(value: str) -> Iterator[str]:
@@ -65,8 +65,10 @@ def _lower_escapes(percent: str) -> str:
 
 
 def _base64(data: bytes) -> Iterator[str]:
-    """What base64 makes of the bytes wherever they begin in a longer text; without the characters at both ends that
-    depend on what is beside them."""
+    """The base64 encodings of the bytes within longer data, for each of the three alignments.
+
+    Characters at both ends that also encode bits of neighbouring bytes are left out.
+    """
     for before in range(3):
         text = b64encode(bytes(before) + data).decode()
         certain = text[(before * 8 + 5) // 6 : (before + len(data)) * 8 // 6]

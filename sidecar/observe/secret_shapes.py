@@ -1,7 +1,7 @@
-"""Masks what looks like a secret in free text, whoever it belongs to. Every expression here takes linear time.
+"""Masks strings that look like secrets in free text. Every regular expression here takes linear time.
 
-The text comes from servers, so no expression may backtrack over more than a bounded number of characters from any
-position: repetitions are possessive, bounded, or begin where no other match could begin (a lookbehind).
+The text comes from servers, so to prevent denial of service (ReDoS) no expression may backtrack over more than a
+bounded number of characters from any position: repetitions are possessive, bounded, or anchored by a lookbehind.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _TOKEN = re.compile(
 _DOTTED = re.compile(r"[\w.-]{20,}+")
 _JWT_HEADER = "eyJ"
 _JWT_PART = 8
-"""Characters that each of the first two parts of a JSON Web Token has at least."""
+"""Minimum length of each of the first two parts of a JSON Web Token."""
 
 
 def mask_shapes(text: str) -> str:
-    """The text with tokens of known forms, passwords in URLs, and values of telling names masked."""
+    """Mask tokens of known formats, passwords in URLs, and values whose name indicates a secret."""
     if "earer" in text or "asic" in text or "EARER" in text or "ASIC" in text:
         text = _CREDENTIALS.sub(rf"\1{MASK}", text)
     if "://" in text:
@@ -51,7 +51,7 @@ def mask_shapes(text: str) -> str:
 
 
 def _masked_userinfo(match: re.Match[str]) -> str:
-    """The password, or all of it where there is no colon (a token in the place of a user)."""
+    """Mask the password; where there is no colon, all of it: a token instead of a user name."""
     user, colon, password = match[1].partition(":")
     secret = password if colon else user
     return f"://{user}:{MASK}@" if colon and secret else f"://{MASK}@" if secret else match[0]
@@ -67,13 +67,13 @@ def _masked_assignment(match: re.Match[str]) -> str:
 
 
 def _masked_flag(match: re.Match[str]) -> str:
-    """`--token=X`; and `--token X`, unless X reads as the next word of a sentence."""
+    """Mask X in `--token=X`, and in `--token X` unless X looks like the next word of a sentence."""
     named = is_secret_name(match[2]) and (match[3] or len(match[4]) >= 16 or any(map(str.isdigit, match[4])))
     return f"{match[1]}{MASK}" if named else match[0]
 
 
 def _masked_jwt(match: re.Match[str]) -> str:
-    """A run of dotted words with the JSON Web Tokens (RFC 7519) in it masked: header, claims and signature."""
+    """Mask the JSON Web Tokens (RFC 7519: header, claims, signature) in a run of words separated by dots."""
     shown: list[str] = []
     parts = match[0].split(".")
     at = 0

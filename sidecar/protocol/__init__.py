@@ -1,1 +1,1 @@
-"""MCP messages as data: JSON-RPC, the eras, extensions, what results must have."""
+"""MCP messages as data: JSON-RPC frames, protocol eras, extensions, validation of results."""

@@ -1,4 +1,4 @@
-"""What a server offers: its lists and what it said of itself in the handshake, untouched."""
+"""What a server offers: its lists and its answer to the handshake, unchanged."""
 
 from __future__ import annotations
 
@@ -28,18 +28,17 @@ CAPABILITIES: dict[Kind, str] = {
     "resources": "resources",
     "templates": "resources",
 }
-CHANGED: dict[str, tuple[Kind, ...]] = {
+LISTS_CHANGED_BY: dict[str, tuple[Kind, ...]] = {
     "notifications/tools/list_changed": ("tools",),
     "notifications/prompts/list_changed": ("prompts",),
     "notifications/resources/list_changed": ("resources", "templates"),
 }
-READING = frozenset({*LIST_METHODS.values(), "ping", "prompts/get", "resources/read", "completion/complete"})
-"""Methods that change nothing."""
+READ_ONLY_METHODS = frozenset({*LIST_METHODS.values(), "ping", "prompts/get", "resources/read", "completion/complete"})
 
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a server answered to the handshake."""
+    """A server's answer to the handshake: `initialize` or `server/discover` (greetings.py)."""
 
     era: Era = "legacy"
     version: str = LEGACY_VERSION
@@ -48,13 +47,13 @@ class Greeting:
     instructions: str = ""
 
     def offers(self, kind: Kind) -> bool:
-        """Whether the server declared the capability behind a list."""
+        """Whether the server declared the capability that the list of `kind` belongs to."""
         return self.capabilities.get(CAPABILITIES[kind]) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A server's greeting and lists, as of one moment."""
+    """A snapshot of a server's handshake answer and lists."""
 
     greeting: Greeting = field(default_factory=Greeting)
     tools: tuple[dict[str, Any], ...] = ()
@@ -63,20 +62,21 @@ class Catalog:
     templates: tuple[dict[str, Any], ...] = ()
 
     def with_list(self, kind: Kind, items: tuple[dict[str, Any], ...]) -> Catalog:
-        """The catalog with one list replaced."""
+        """A copy of the catalog with the list of `kind` replaced."""
         lists: dict[str, Any] = {kind: items}
         return replace(self, **lists)
 
     def repeatable(self, method: str, params: Mapping[str, Any]) -> bool:
-        """Whether a request may be carried out twice without harm: it only reads, or is a call of a tool of which the
-        server says so (MCP, ToolAnnotations: `readOnlyHint`, `idempotentHint`).
+        """Whether a request may be executed twice without harm.
 
-        One that goes on with an earlier one (`requestState`), or begins a task, is not.
+        True for methods that only read, and for calls of tools that the server annotates as read-only or idempotent
+        (MCP, ToolAnnotations: `readOnlyHint`, `idempotentHint`). False for requests that continue an earlier one
+        (`requestState`, `inputResponses`) or start a task.
         """
         if any(params.get(name) is not None for name in ("requestState", "inputResponses", "task")):
             return False
         if method != "tools/call":
-            return method in READING
+            return method in READ_ONLY_METHODS
         tool = next((tool for tool in self.tools if tool.get("name") == params.get("name")), {})
         hints = tool.get("annotations")
         return isinstance(hints, dict) and (hints.get("readOnlyHint") is True or hints.get("idempotentHint") is True)

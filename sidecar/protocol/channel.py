@@ -1,4 +1,4 @@
-"""The frame channel: one connection to an MCP server, whatever its transport."""
+"""The interface of a connection to an MCP server, for every transport."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from sidecar.errors import SidecarError
 
 Frame = dict[str, Any]
 """One JSON-RPC message as parsed JSON."""
-Put = Callable[[Frame], None]
-"""Sends a frame to a client, without waiting."""
+SendFrame = Callable[[Frame], None]
+"""Queues a frame for a client; does not wait."""
 
 
-class Unread(dict[str, Any]):
-    """An error response that a channel makes in the place of an answer that it cannot read.
+class UnreadableAnswer(dict[str, Any]):
+    """The error response that a channel delivers in place of an answer that it cannot parse.
 
-    Its `id` is None where the answer does not tell whose it is: then it is that of the only request under way.
+    `id` is None where the request's id could not be read either; the answer then belongs to the only request in
+    progress, if there is just one.
     """
 
     def __init__(self, request_id: int | str | None, error: SidecarError) -> None:
@@ -25,37 +26,37 @@ class Unread(dict[str, Any]):
 
 
 OnFrame = Callable[[Frame], None]
-"""Called with each frame that the server sends, in order; must not block nor raise."""
+"""Called with each frame that the server sends, in order; must neither block nor raise."""
 
 
 class Channel(Protocol):
-    """An open connection. Whoever opened it (an async context manager in this package) closes it."""
+    """An open connection. The async context manager that opened it (in sidecar/channels) closes it."""
 
     transport: str
     """`stdio`, `sse`, `http` or `websocket`."""
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The process that answers on this channel; empty for remote servers."""
+        """The ids of the server's process; empty for remote servers."""
 
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
-        """Send one frame; `headers` go with it where the transport is HTTP.
+        """Send one frame; `headers` are added where the transport is HTTP.
 
         Raises:
             ConnectionLost: the channel is closed.
         """
 
-    def send_now(self, frame: Frame, alone: bool) -> bool:
-        """Send one frame, if nothing has to be waited for; False, and nothing is sent, if it has.
+    def try_send(self, frame: Frame, alone: bool) -> bool:
+        """Send one frame if that is possible without waiting; else return False and send nothing.
 
-        `alone`: no request is under way, so that none need be gathered with it.
+        `alone`: no other request is in progress, so the channel need not wait for more frames to write together.
         """
 
-    def unread(self) -> frozenset[int]:
-        """The ids of the requests that were sent and certainly not carried out: nobody has read them, nor will."""
+    def unread_ids(self) -> frozenset[int]:
+        """The ids of the requests that were sent but that the server certainly has not read, and never will."""
 
     async def wait_closed(self) -> SidecarError:
-        """Wait until the other side ended the connection, and tell why."""
+        """Wait until the server ends the connection; returns the reason."""
 
     def stderr(self) -> tuple[str, ...]:
-        """The last lines that the server wrote to stderr, secrets masked; empty for remote servers."""
+        """The last lines that the server wrote to stderr, with secrets masked; empty for remote servers."""

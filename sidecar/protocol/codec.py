@@ -1,4 +1,4 @@
-"""Frames to bytes and back: orjson, and the standard library for the rare JSON that orjson refuses."""
+"""JSON encoding and decoding: orjson, with the standard library as fallback for JSON that orjson rejects."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import orjson
 
 from sidecar.protocol.large_values import Large
 
-DEEPEST = 200
-"""Levels of arrays and objects that are certainly read; what is read can be written again, and orjson writes 254."""
-FEW = 4096
-"""Bytes of a text in which `count` takes less time than `find` from one bracket to the next."""
+MAX_CHECKED_DEPTH = 200
+"""Nesting depth up to which JSON is accepted without checking that orjson can encode it again (its limit is 254)."""
+SHORT_TEXT = 4096
+"""Bytes below which counting all brackets (`count`) is faster than searching for one after the other (`find`)."""
 
 
 def loads(data: bytes | bytearray, *, from_server: bool = False) -> Any:
-    """Parse JSON. Raises ValueError, also for JSON that could not be written again.
+    """Parse JSON.
 
-    Lone surrogates, escapes that RFC 8259 (section 8.2) lets pass and that JavaScript servers do send, become `?`. Of
-    what comes `from_server`, NaN and Infinity, which JSON does not have, become null, and bytes that are not UTF-8
-    become U+FFFD, as in the TypeScript SDK.
+    Escaped lone surrogates, which RFC 8259 (section 8.2) permits and JavaScript servers send, become `?`. With
+    `from_server`, NaN and Infinity, which are not JSON, become null, and invalid UTF-8 becomes U+FFFD, as in the
+    TypeScript SDK.
+
+    Raises:
+        ValueError: the data is not JSON, or could not be encoded again (nested too deeply).
     """
     try:
         value = orjson.loads(data)
@@ -29,14 +32,14 @@ def loads(data: bytes | bytearray, *, from_server: bool = False) -> Any:
         if from_server and (replaced := _as_utf8(data)) != data:
             return loads(replaced, from_server=True)
         return _leniently(data, _null if from_server else _refuse)
-    if len(data) > 2 * DEEPEST and _has_more(data, DEEPEST):  # what begins ends, too
+    if len(data) > 2 * MAX_CHECKED_DEPTH and _has_more(data, MAX_CHECKED_DEPTH):  # 2: each bracket is also closed
         _check_depth(value)
     return value
 
 
 def _has_more(data: bytes | bytearray, most: int) -> bool:
-    """Whether more than `most` arrays and objects may begin in this JSON; of long texts `find` is the faster way."""
-    if len(data) < FEW:
+    """Whether this JSON may contain more than `most` arrays and objects (brackets in strings count as well)."""
+    if len(data) < SHORT_TEXT:
         return data.count(b"{") + data.count(b"[") > most
     found = 0
     for opening in (b"{", b"["):
@@ -50,12 +53,12 @@ def _has_more(data: bytes | bytearray, most: int) -> bool:
 
 
 def _as_utf8(data: bytes | bytearray) -> bytes:
-    """The bytes with what is not UTF-8 replaced; UTF-16 and -32, which JSON may be in, are none of it."""
+    """The bytes with invalid UTF-8 replaced by U+FFFD. Bytes with zeros (UTF-16, UTF-32) are returned unchanged."""
     return data.decode(errors="replace").encode() if b"\0" not in data else bytes(data)
 
 
-class Written(list[Any]):
-    """A list that is not changed any more, and was written once: `dumps` copies its bytes into what it is part of."""
+class EncodedList(list[Any]):
+    """An immutable list that is encoded once: `dumps` copies its bytes into every message that contains it."""
 
     __slots__ = ("data",)
 
@@ -64,54 +67,58 @@ class Written(list[Any]):
         self.data = dumps(list(self))
 
 
-class HasLarge(Exception):
-    """A message has large values, and is written in pieces."""
+class HasLargeValues(Exception):
+    """The message contains large values and has to be encoded in pieces (`pieces`)."""
 
 
-_MARK = b"\0"
-"""Where a large value goes; JSON has no such byte (RFC 8259, section 7)."""
-_BREAKS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
-"""Line ends of Unicode that JSON lets stand as they are (RFC 8259, section 7), and their escapes."""
+_PLACEHOLDER = b"\0"
+"""Stands for a large value while the rest is encoded; this byte cannot occur in JSON (RFC 8259, section 7)."""
+_LINE_BREAKS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+"""Unicode line breaks that JSON permits unescaped in strings (RFC 8259, section 7), and their escapes."""
 
 
 def _copied(value: Any) -> orjson.Fragment:
-    if isinstance(value, Written):
+    if isinstance(value, EncodedList):
         return orjson.Fragment(value.data)
     return orjson.Fragment(b"".join(value.pieces(pieces)) if isinstance(value, Large) else orjson.dumps(value))
 
 
 def _copied_small(value: Any) -> orjson.Fragment:
     if isinstance(value, Large):
-        raise HasLarge
+        raise HasLargeValues
     return _copied(value)
 
 
 def dumps(value: Any) -> bytes:
-    """Write compact JSON on one line, integers beyond 64 bits too (the SDK reads them so)."""
+    """Encode as compact JSON on one line. Integers beyond 64 bits are allowed, as in the Python SDK."""
     return _dumps(value, _copied)
 
 
 def dumps_small(value: Any) -> bytes:
-    """The same. Raises HasLarge where there are large values, which `pieces` writes."""
+    """As `dumps`, for messages without large values.
+
+    Raises:
+        HasLargeValues: the message contains large values; encode it with `pieces`.
+    """
     try:
         return orjson.dumps(value, _copied_small, orjson.OPT_PASSTHROUGH_SUBCLASS)
     except TypeError as error:
-        if isinstance(error.__cause__, HasLarge):
-            raise HasLarge from None
+        if isinstance(error.__cause__, HasLargeValues):
+            raise HasLargeValues from None
         return _dumps(value, _copied)
 
 
 def pieces(value: Any) -> Iterator[bytes]:
-    """Write a message that may have large values piece by piece, each when it is asked for; `escaped` throughout."""
+    """Encode a message that may contain large values, lazily and piece by piece, with line breaks `escaped`."""
     found: list[Large] = []
 
-    def mark(each: Any) -> orjson.Fragment:
+    def encode(each: Any) -> orjson.Fragment:
         if not isinstance(each, Large):
             return _copied(each)
         found.append(each)
-        return orjson.Fragment(_MARK)
+        return orjson.Fragment(_PLACEHOLDER)
 
-    first, *rest = _dumps(value, mark).split(_MARK)
+    first, *rest = _dumps(value, encode).split(_PLACEHOLDER)
     yield escaped(first)
     for large, after in zip(found, rest, strict=True):
         yield from large.pieces(pieces)
@@ -119,9 +126,9 @@ def pieces(value: Any) -> Iterator[bytes]:
 
 
 def escaped(data: bytes) -> bytes:
-    """JSON in which nothing ends a line, not even as Unicode has it; it means the same."""
+    """The same JSON with Unicode line breaks in strings escaped: some SSE clients end a line there."""
     if not data.isascii():
-        for raw, escape in _BREAKS:
+        for raw, escape in _LINE_BREAKS:
             data = data.replace(raw, escape)
     return data
 
@@ -158,7 +165,7 @@ def _finite(digits: str) -> float:
 
 
 def _integer(digits: str) -> int | float:
-    """An integer, or the nearest double of one beyond 64 bits: `int` takes long for thousands of digits."""
+    """An integer; from 20 digits on the nearest double, as `int` takes quadratic time for thousands of digits."""
     return int(digits) if len(digits) < 20 else _finite(digits)
 
 

@@ -1,7 +1,8 @@
-"""Translation between the protocol's two eras (MCP 2025-11-25 and before; MCP 2026-07-28).
+"""Translation between the protocol's two eras: legacy (MCP 2025-11-25 and before) and modern (MCP 2026-07-28).
 
-Requests go to an upstream in its era, results come back in the client's. What differs is small: who names the version
-(handshake or `_meta` of each request), what a result must carry (`resultType`, cache hints), and a retired error code.
+Requests are translated to the server's era, results to the client's. The eras differ in where the protocol version is
+negotiated (in the handshake, or in `_meta` of each request), in required members of results (`resultType`, cache
+hints), and in one error code (resource not found).
 """
 
 from __future__ import annotations
@@ -29,31 +30,31 @@ SUBSCRIPTION_KEY = PREFIX + "subscriptionId"
 CONNECTION_KEYS = frozenset(
     {VERSION_KEY, CLIENT_INFO_KEY, CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY, SUBSCRIPTION_KEY}
 )
-"""Keys of `_meta` that belong to one connection and are never forwarded to another."""
+"""Keys of `_meta` that describe one connection and are never forwarded to another."""
 
 CACHEABLE = frozenset(
     {"tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read", "server/discover"}
     | {"skills/list", "skills/get"}
 )
 TASK = "task"
-"""The `resultType` of a result that is a task instead (SEP-2663), which both eras have."""
+"""The `resultType` of a task that stands in for a result (SEP-2663); used in both eras."""
 
 
 def of_params(params: dict[str, Any] | None) -> Era:
-    """The era that a request's params speak: modern ones name their version in `_meta`."""
+    """The era of a request, by its params: modern requests have the protocol version in `_meta`."""
     meta = params.get("_meta") if params else None
     return "modern" if isinstance(meta, dict) and VERSION_KEY in meta else "legacy"
 
 
 def envelope(params: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """What a modern request's `_meta` says of its client under `key`; empty where it says nothing of use."""
+    """The object under `key` in `_meta` of a modern request; empty where it is missing or not an object."""
     meta = params.get("_meta")
     found = meta.get(key) if isinstance(meta, dict) else None
     return found if isinstance(found, dict) else {}
 
 
 def without_connection_meta(params: dict[str, Any]) -> dict[str, Any]:
-    """The params as another connection may see them."""
+    """The params without the members of `_meta` that describe the connection (CONNECTION_KEYS)."""
     meta = params.get("_meta")
     if not isinstance(meta, dict) or CONNECTION_KEYS.isdisjoint(meta):
         return params
@@ -66,7 +67,7 @@ def without_connection_meta(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def to_upstream(era: Era, params: dict[str, Any], envelope: dict[str, Any]) -> dict[str, Any]:
-    """Params for an upstream of `era`; `envelope` is what a modern one wants in every `_meta`."""
+    """The params for a server of `era`; `envelope` holds the members that a modern one requires in every `_meta`."""
     params = without_connection_meta(params)
     if era == "legacy":
         return params
@@ -76,12 +77,12 @@ def to_upstream(era: Era, params: dict[str, Any], envelope: dict[str, Any]) -> d
 def to_client(
     era: Era, method: str, result: dict[str, Any], server_info: dict[str, Any], *, tasks: bool = False
 ) -> dict[str, Any]:
-    """A result as a client of `era` must get it (schema 2026-07-28, `Result`, `CacheableResult`).
+    """Translate a result to the client's era (schema 2026-07-28, `Result`, `CacheableResult`).
 
-    `tasks`: it may be a task instead (SEP-2663), for the client declares that it takes tasks.
+    `tasks`: the client declared the tasks extension, so the result may be a task (SEP-2663).
 
     Raises:
-        ClientFeatureMissing: it is one all the same.
+        ClientFeatureMissing: the result is a task, and the client did not declare the extension.
     """
     if era == "legacy":
         return _to_legacy(result, tasks) if "resultType" in result else result
@@ -95,10 +96,11 @@ def to_client(
 
 
 def structured_to_client(era: Era, result: dict[str, Any], wrapped: bool) -> dict[str, Any]:
-    """A tool's result with its structured content as a client of `era` must get it.
+    """Translate the structured content of a tool's result to the client's era.
 
-    Legacy clients take none but objects (schema 2025-11-25, `CallToolResult`). `wrapped`: they were given a schema in
-    which the value is a property `result` (`schemas.wrapped`), as the TypeScript and C# SDKs do.
+    For legacy clients it must be an object (schema 2025-11-25, `CallToolResult`), so any other value is put into an
+    object with the property `result`, as the TypeScript and C# SDKs do. `wrapped`: the output schema that legacy
+    clients see was wrapped in the same way (`schemas.wrapped`), so objects are wrapped too.
     """
     if era == "modern" or "structuredContent" not in result:
         return result
@@ -112,7 +114,7 @@ def structured_to_client(era: Era, result: dict[str, Any], wrapped: bool) -> dic
 
 def _unexpected_task() -> ClientFeatureMissing:
     return ClientFeatureMissing(
-        "The server answered with a task, which this client does not declare to take.",
+        "The server answered with a task, but this client has not declared the tasks extension.",
         data={"requiredCapabilities": {"extensions": {TASKS: {}}}},
     )
 
@@ -137,14 +139,17 @@ def _meta(holder: dict[str, Any]) -> dict[str, Any]:
 
 
 def error_to_client(era: Era, error: dict[str, Any]) -> dict[str, Any]:
-    """An upstream's error as a client of `era` must get it."""
+    """Translate a server's error to the client's era: the modern one has no code for `resource not found`."""
     if era == "modern" and error.get("code") == RESOURCE_NOT_FOUND:
         return {**error, "code": INVALID_PARAMS}
     return error
 
 
 def header_value(value: str) -> str:
-    """A value for an `Mcp-Name` header, in base64 where HTTP would not keep it (MCP 2026-07-28, Transports)."""
+    """Encode a value for an HTTP header such as `Mcp-Name` (MCP 2026-07-28, Transports).
+
+    Values that a header cannot hold unchanged (not ASCII, control characters, outer spaces) are base64-encoded.
+    """
     if value.isascii() and value.isprintable() and value == value.strip() and not value.startswith("=?base64?"):
         return value
     return f"=?base64?{base64.b64encode(value.encode(errors='replace')).decode()}?="

@@ -1,8 +1,9 @@
-"""Protocol extensions (SEP-2133): what a workspace declares, what servers are told, whose a method is. Pure.
+"""Protocol extensions (SEP-2133): which ones a workspace declares, which are forwarded to servers, and whose a method
+is. Pure.
 
-docs/extensions.md has the same as a table. An extension is used only where both sides declare it, so two questions are
-answered here: which extensions of its servers a workspace declares to its clients, and which of a client's a server is
-told of. What the hub does not carry is in neither answer.
+An extension is used only where both peers declare it. This module computes which extensions of its servers a workspace
+declares to its clients (`union`), and which extensions of a client are declared to a server (`forwarded`). Extensions
+that the hub does not carry are in neither. docs/extensions.md has the table.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ Capabilities = Mapping[str, Any]
 UI = "io.modelcontextprotocol/ui"
 """MCP Apps, SEP-1865: views at `ui://` URIs."""
 TASKS = "io.modelcontextprotocol/tasks"
-"""SEP-2663: a call may be answered with a task. Not the tasks that revision 2025-11-25 has in its core."""
+"""SEP-2663: a call may be answered with a task. Not the tasks of revision 2025-11-25, which are part of its core."""
 SKILLS = "io.modelcontextprotocol/skills"
 """SEP-2640: skills are resources, with a list of their own."""
 
 FIELDS = ("extensions", "experimental")
-"""The members of a peer's capabilities that hold what the core protocol does not know."""
+"""The members of a peer's capabilities that hold extensions of the core protocol."""
 METHODS: Mapping[str, str] = {
     "tasks/get": TASKS,
     "tasks/update": TASKS,
@@ -37,11 +38,11 @@ METHODS: Mapping[str, str] = {
 NEVER = frozenset(
     {"io.modelcontextprotocol/oauth-client-credentials", "io.modelcontextprotocol/enterprise-managed-authorization"}
 )
-"""How a client gets access: a matter between it and the hub, or between the hub and a server; never passed through."""
+"""Authorization extensions: they concern one connection (client to hub, or hub to server) and are never forwarded."""
 VIEW_KEYS = ("ui/resourceUri", "openai/outputTemplate")
-"""Older keys of a tool's `_meta` that name its view."""
-SHARED: Mapping[str, Settings] = {UI: {"mimeTypes": ["text/html;profile=mcp-app"]}}
-"""What a shared connection declares for itself: of what the hub carries, that which needs no way back to one client."""
+"""Older keys of a tool's `_meta` that hold the URI of its view."""
+SHARED_CONNECTION: Mapping[str, Settings] = {UI: {"mimeTypes": ["text/html;profile=mcp-app"]}}
+"""The extensions that a shared connection declares: those that need no request from the server to a single client."""
 
 
 # --- what a workspace declares -------------------------------------------------------------------------------------
@@ -61,31 +62,31 @@ def _skills(settings: list[Settings]) -> Settings:
 
 
 MERGES: Mapping[str, Callable[[list[Settings]], Settings]] = {UI: _ui, TASKS: _tasks, SKILLS: _skills}
-"""How the settings of several servers become those of the workspace, for each extension that the hub knows."""
+"""Merge the settings of several servers into those of the workspace, for each extension that the hub knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a workspace declares of extensions, and which server's each of those is that the hub does not know."""
+    """The extensions that a workspace declares, and the server that owns each one that the hub does not know."""
 
     extensions: dict[str, Settings] = field(default_factory=dict)
     experimental: dict[str, Any] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
-    """Server keys, by identifier: of each extension or experimental capability that one server alone declares."""
+    """Identifier to server key, for each unknown extension or experimental capability of a single server."""
 
     def members(self) -> dict[str, Any]:
-        """The members of `capabilities` that hold it; none that would be empty."""
+        """The non-empty members for `capabilities`: `extensions` and `experimental`."""
         return {name: value for name in FIELDS if (value := getattr(self, name))}
 
     def owned(self, server: str) -> frozenset[str]:
-        """The identifiers that belong to this server alone."""
+        """The identifiers of which this server is the owner."""
         return frozenset(identifier for identifier, owner in self.owners.items() if owner == server)
 
     def owner(self, method: str) -> str | None:
-        """The server that a method, or notification, of an unknown extension belongs to; None where that is not clear.
+        """The server to which a method or notification of an unknown extension belongs; None where that is ambiguous.
 
-        A method does not say which extension it is of. It is clear where one server alone has such extensions; else
-        where the last part of one extension's identifier is what the method's name begins with.
+        A method does not name its extension. If only one server has unknown extensions, the method is that server's.
+        Otherwise the first part of the method's name has to equal the last part of an extension's identifier.
         """
         servers = set(self.owners.values())
         if len(servers) > 1:
@@ -95,10 +96,10 @@ class Declared:
 
 
 def union(servers: Mapping[str, Capabilities]) -> Declared:
-    """What a workspace of these servers declares, by the capabilities that each declared last (by server key).
+    """The extensions of a workspace, from its servers' capabilities by server key.
 
-    An extension that the hub knows is declared if one of them does, with their settings merged; those of a single
-    server stay as they are. Any other is declared as it is, where one server alone has it.
+    A known extension is declared if any server declares it; the settings of several servers are merged. An unknown
+    extension is declared unchanged if exactly one server declares it.
     """
     found = Declared()
     for name in FIELDS:
@@ -118,39 +119,39 @@ def union(servers: Mapping[str, Capabilities]) -> Declared:
     return found
 
 
-# --- what a server is told -----------------------------------------------------------------------------------------
+# --- what is declared to a server ----------------------------------------------------------------------------------
 
 
 Owned = Callable[[], Collection[str]]
-"""Gives the unknown extensions and experimental capabilities that a server alone has; asked only where it matters."""
+"""Returns the identifiers that the server owns (`Declared.owned`); called only if a client declares unknown ones."""
 
 
 def forwarded(capabilities: Capabilities, owned: Owned) -> dict[str, Any]:
-    """A client's capabilities as a server of its own is told of them: without what the hub does not carry."""
-    told = {name: value for name, value in capabilities.items() if name not in FIELDS}
+    """A client's capabilities as declared to a server of its own: without extensions that the hub does not carry."""
+    kept = {name: value for name, value in capabilities.items() if name not in FIELDS}
     if extensions := of_client(capabilities, owned):
-        told["extensions"] = extensions
+        kept["extensions"] = extensions
     if experimental := as_dict(capabilities.get("experimental")):
         carried = owned()
-        if kept := {key: value for key, value in experimental.items() if key in carried}:
-            told["experimental"] = kept
-    return told
+        if known := {key: value for key, value in experimental.items() if key in carried}:
+            kept["experimental"] = known
+    return kept
 
 
 def of_client(capabilities: Capabilities, owned: Owned) -> dict[str, Settings]:
-    """The extensions that a client declared and that the hub carries to a server."""
+    """The client's declared extensions that the hub carries to a server."""
     declared = as_dict(capabilities.get("extensions"))
     carried = {*MERGES, *owned()} if any(identifier not in MERGES for identifier in declared) else MERGES
     return {identifier: settings for identifier, settings in declared.items() if identifier in carried}
 
 
-def takes(capabilities: Capabilities, identifier: str) -> bool:
-    """Whether a peer declared an extension."""
+def declares(capabilities: Capabilities, identifier: str) -> bool:
+    """Whether a peer's capabilities declare an extension."""
     return isinstance(as_dict(capabilities.get("extensions")).get(identifier), dict)
 
 
 def view_uris(tools: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The URIs of the views that tools name (MCP Apps, Resource Discovery): servers need not list them."""
+    """The URIs of views in tools' `_meta` (MCP Apps, Resource Discovery); servers need not list them as resources."""
     found = []
     for tool in tools:
         meta = as_dict(tool.get("_meta"))

@@ -1,6 +1,6 @@
-"""What a server answers to the handshake of its era, as a `Greeting`. Pure.
+"""Parse a server's answer to the handshake into a `Greeting`. Pure.
 
-MCP 2025-11-25, Lifecycle, Initialization; MCP 2026-07-28, Discovery.
+Implements MCP 2025-11-25, Lifecycle, Initialization, and MCP 2026-07-28, Discovery.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ from sidecar.errors import HandshakeFailed
 from sidecar.protocol import eras
 from sidecar.protocol.catalog import Greeting
 from sidecar.protocol.channel import Frame
-from sidecar.protocol.jsonrpc import as_dict, as_list, told
+from sidecar.protocol.jsonrpc import as_dict, as_list, describe_error
 
 
 def initialized(frame: Frame) -> Greeting:
-    """The answer to `initialize`. Raises HandshakeFailed where it is none."""
+    """Parse the answer to `initialize`.
+
+    Raises:
+        HandshakeFailed: the answer is an error or not an `InitializeResult`.
+    """
     answer = frame.get("result")
     if not isinstance(answer, dict) or not isinstance(answer.get("protocolVersion"), str):
-        raise HandshakeFailed(f"`initialize` was answered with {told(frame)}.")
+        raise HandshakeFailed(f"`initialize` was answered with {describe_error(frame)}.")
     return Greeting(
         era="legacy",
         version=answer["protocolVersion"],
@@ -27,10 +31,15 @@ def initialized(frame: Frame) -> Greeting:
 
 
 def discovered(frame: Frame) -> Greeting:
-    """The answer to `server/discover`. Raises HandshakeFailed where it is none, or lacks the hub's revision."""
+    """Parse the answer to `server/discover`.
+
+    Raises:
+        HandshakeFailed: the answer is an error or not a `DiscoverResult`, or the server does not support the hub's
+            protocol version.
+    """
     answer = frame.get("result")
     if not isinstance(answer, dict) or eras.MODERN_VERSION not in as_list(answer.get("supportedVersions")):
-        raise HandshakeFailed(f"`server/discover` was answered with {told(frame)}.")
+        raise HandshakeFailed(f"`server/discover` was answered with {describe_error(frame)}.")
     return Greeting(
         era="modern",
         version=eras.MODERN_VERSION,

@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 messages as plain dicts: making them and telling them apart."""
+"""JSON-RPC 2.0 messages as plain dicts: constructors and validation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sidecar.errors import MessageInvalid
 from sidecar.protocol.channel import Frame
 
 MARK_OF_CALL = b'"tools/call"'
-"""What is in the body of a `tools/call`, unless it is written with escapes that nobody needs."""
+"""Occurs in the body of every `tools/call` that is not written with unnecessary escapes."""
 
 
 def request(request_id: int | str, method: str, params: dict[str, Any] | None = None) -> Frame:
@@ -40,7 +40,7 @@ def error(request_id: Any, value: dict[str, Any]) -> Frame:
 
 
 def outcome(frame: Frame) -> str:
-    """How a request went, by its response: `ok`, `error` (of the protocol), `tool_error` (of the tool itself)."""
+    """Classify a response: `ok`, `error` (a JSON-RPC error), or `tool_error` (a result with `isError`)."""
     if "error" in frame:
         return "error"
     value = frame.get("result")
@@ -48,17 +48,17 @@ def outcome(frame: Frame) -> str:
 
 
 def as_dict(value: Any) -> dict[str, Any]:
-    """What a message has where an object belongs; an empty one where it has something else."""
+    """The value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: Any) -> list[Any]:
-    """The same for a list."""
+    """The value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
 
 
-def told(frame: Frame) -> str:
-    """What a server answered, short enough for a message."""
+def describe_error(frame: Frame) -> str:
+    """A short description, for log and error messages, of a response that is an error or not valid MCP."""
     error = frame.get("error")
     if isinstance(error, dict):
         return f"error {error.get('code')}: {str(error.get('message'))[:200]}"
@@ -67,7 +67,7 @@ def told(frame: Frame) -> str:
 
 NO_ERROR = {"code": 0, "message": ""}
 NULLABLE = frozenset({"_meta", "cursor"})
-"""Optional members of params, in which clients write null for absent: those of every method."""
+"""Optional params of every method that clients send as null instead of leaving them out."""
 NULLABLE_OF: Mapping[str, frozenset[str]] = {
     "tools/call": NULLABLE | {"arguments", "task", "inputResponses", "requestState"},
     "prompts/get": NULLABLE | {"arguments", "inputResponses", "requestState"},
@@ -76,15 +76,15 @@ NULLABLE_OF: Mapping[str, frozenset[str]] = {
     "notifications/progress": NULLABLE | {"total", "message"},
     "notifications/cancelled": NULLABLE | {"reason"},
 }
-"""The same for the methods that have more."""
+"""The same for methods with further optional params."""
 NULLABLE_IN: Mapping[str, tuple[str, ...]] = {
     "_meta": ("progressToken", "io.modelcontextprotocol/logLevel"),
     "context": ("arguments",),
 }
-"""The same one level down: members of a member of the params."""
+"""The same for the optional members of params that are objects."""
 
 
-BATCH = "The body is a JSON-RPC batch, which MCP has in revision 2025-03-26 and in no other."
+BATCH_REFUSED = "The body is a JSON-RPC batch, which only revision 2025-03-26 of MCP allows."
 
 
 def _is_error(value: Any) -> bool:
@@ -92,16 +92,16 @@ def _is_error(value: Any) -> bool:
 
 
 def validate(message: Any, *, nulls: bool = True) -> Frame:
-    """The message, if it is one JSON-RPC frame; without nulls that stand for what is absent.
+    """Check that `message` is a JSON-RPC frame, and remove nulls that stand for absent members; returns it.
 
-    The Python SDK takes and writes such nulls (`params`, `cursor`, `_meta`, ...), others refuse them.
-    `nulls`: there may be some (`may_have_nulls`).
+    The Python SDK accepts and writes such nulls (`params`, `cursor`, `_meta`, ...), other SDKs reject them.
+    `nulls`: the message may contain nulls (`may_have_nulls`).
 
     Raises:
-        MessageInvalid: it is not, and why; `answers` is the id of a response that is malformed.
+        MessageInvalid: the message is not a JSON-RPC frame. `answers` is the id if it is a malformed response.
     """
     if isinstance(message, list):
-        raise MessageInvalid(BATCH)
+        raise MessageInvalid(BATCH_REFUSED)
     if not isinstance(message, dict):
         raise MessageInvalid("The body is not a JSON object.")
     if message.get("jsonrpc") != "2.0":
@@ -118,7 +118,7 @@ def validate(message: Any, *, nulls: bool = True) -> Frame:
 
 
 def may_have_nulls(body: bytes) -> bool:
-    """Whether a message may have nulls, by its bytes: without the word it has none, unless it is UTF-16 or UTF-32."""
+    """Whether a body may contain nulls: it has the word `null`, or zero bytes (UTF-16, UTF-32)."""
     return b"null" in body or b"\0" in body
 
 
@@ -155,7 +155,7 @@ def _check_response(message: Frame) -> None:
     if "result" in message and "error" in message:
         wrong = "The response has both a `result` and an `error`."
     elif not isinstance(message.get("result", {}), dict) or not _is_error(message.get("error", NO_ERROR)):
-        wrong = "`result` or `error` of the response is not as JSON-RPC and MCP have it."
+        wrong = "`result` is not an object, or `error` has no integer `code` and string `message`."
     else:
         return
     error = MessageInvalid(wrong)

@@ -1,4 +1,4 @@
-"""JSON that is too large to be handled in one turn of the event loop: messages as they came, and values. Pure."""
+"""JSON messages and values too large to process in one step without blocking the event loop. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 import orjson
 
-LARGE = 1024 * 1024
-"""Bytes from which a message is large."""
-PIECE = 64 * 1024
-"""Bytes that are handled at once, of a large message."""
-URI = b'"uri"'
+LARGE_SIZE = 1024 * 1024
+"""Bytes from which on a message is large."""
+PIECE_SIZE = 64 * 1024
+"""Bytes of a large message that are processed in one step."""
+URI_KEY = b'"uri"'
 
-Write = Callable[[Any], Iterator[bytes]]
-"""Writes a value as JSON, in pieces (`codec.pieces`)."""
+Encode = Callable[[Any], Iterator[bytes]]
+"""Encodes a value as JSON, in pieces (`codec.pieces`)."""
 
 
 class Pieces:
-    """The bytes of a large message, as they came; `size` of them."""
+    """The bytes of a large message in the chunks in which they arrived; `size` is their total number."""
 
     __slots__ = ("parts", "size")
 
@@ -30,7 +30,7 @@ class Pieces:
         return self.size
 
     def ends(self, head: int, tail: int) -> bytes:
-        """The first `head` bytes and the last `tail`, of more bytes than these; whole parts are not copied."""
+        """The first `head` and the last `tail` bytes, joined, of a message that is longer than both together."""
         first, last = bytearray(), b""
         for part in self.parts:
             if len(first) >= head:
@@ -43,12 +43,12 @@ class Pieces:
         return bytes(first) + last
 
     def joined(self) -> bytes:
-        """All of it, copied at once."""
+        """The whole message as one copy."""
         return b"".join(self.parts)
 
 
 class Large:
-    """A value that is not taken apart: its JSON text, in pieces. `codec` writes it wherever it stands in a message."""
+    """A value kept as its unparsed JSON text, in pieces. `codec` encodes it wherever it occurs in a message."""
 
     def __init__(self, text: Sequence[bytes] = ()) -> None:
         self._text = text
@@ -58,23 +58,24 @@ class Large:
         """Bytes of the text."""
         return sum(map(len, self._text))
 
-    def pieces(self, _write: Write) -> Iterator[bytes]:
-        """The text, in pieces that are written one after the other."""
+    def pieces(self, _encode: Encode) -> Iterator[bytes]:
+        """The JSON text, in pieces."""
         yield from self._text
 
 
 class LargeObject(Large, dict[str, Any]):
-    """An object. As a dict it is empty; it is one so that who asks for the type of the value gets the right answer."""
+    """A large object. A dict, so that type checks of the value hold, but an empty one."""
 
 
 class LargeArray(Large, list[Any]):
-    """An array. As a list it is empty, as `LargeObject` is as a dict."""
+    """A large array. A list, so that type checks of the value hold, but an empty one."""
 
 
 class LargeItems(LargeArray):
-    """An array whose items may have URIs that the hub changes.
+    """A large array whose items may have URIs that the hub rewrites.
 
-    `parts` are runs of whole items, as JSON with commas between them, and single items that have large strings.
+    Each of `parts` is either JSON text of complete items, separated by commas, or one parsed item with large strings.
+    `change` is applied to each item that has a `uri` when the array is encoded.
     """
 
     def __init__(self, parts: Sequence[bytes | Any], change: Callable[[Any], Any] | None = None) -> None:
@@ -84,31 +85,31 @@ class LargeItems(LargeArray):
 
     @property
     def size(self) -> int:
-        """Bytes of the text, roughly: what the changes add is not counted."""
+        """Approximate bytes of the text: those that `change` adds are not counted."""
         return sum(len(part) if isinstance(part, bytes) else size_of(part) for part in self._parts)
 
     def changed(self, change: Callable[[Any], Any]) -> LargeItems:
-        """The same with `change` made of each item that has a `uri`, when it is written."""
+        """The same array with `change` applied when it is encoded."""
         return LargeItems(self._parts, change)
 
-    def pieces(self, write: Write) -> Iterator[bytes]:
-        """The text, with the changes made, in pieces that are written one after the other."""
+    def pieces(self, encode: Encode) -> Iterator[bytes]:
+        """The JSON text with `change` applied, in pieces."""
         before = b"["
         for part in self._parts:
             if not isinstance(part, bytes):
                 yield before
-                yield from write(part if self._change is None else self._change(part))
-            elif self._change is None or URI not in part:
+                yield from encode(part if self._change is None else self._change(part))
+            elif self._change is None or URI_KEY not in part:
                 yield before + part
             else:
                 items = [self._change(item) for item in orjson.loads(b"[%b]" % part)]
-                yield before + b"".join(write(items))[1:-1]
+                yield before + b"".join(encode(items))[1:-1]
             before = b","
         yield b"[]" if before == b"[" else b"]"
 
 
 def size_of(value: Any) -> int:
-    """Bytes of the large values in a message."""
+    """Total bytes of the large values in a message."""
     if isinstance(value, Large):
         return value.size
     within = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

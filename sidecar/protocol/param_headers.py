@@ -1,4 +1,4 @@
-"""Arguments that a tool's schema wants repeated in HTTP headers (MCP 2026-07-28, Transports, Custom Headers). Pure."""
+"""Tool arguments repeated in HTTP headers (MCP 2026-07-28, Transports, Custom Headers). Pure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from sidecar.protocol.eras import header_value
 
 KEYWORD = "x-mcp-header"
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""What HTTP allows in a header's name (RFC 9110, 5.6.2); a tool that wants another gets none, and does not end the
-connection with a request that cannot be written."""
+"""A valid header name (RFC 9110, 5.6.2). Annotations with any other are ignored: the request could not be sent."""
 PREFIX = "mcp-param-"
 
 
 def param_headers(schema: Any, arguments: Any) -> dict[str, str]:
-    """The headers of a call with these arguments; those without a value, or with one that is no scalar, get none."""
+    """The headers for a call of a tool with `schema`; arguments that are missing or not scalar get none."""
     return {f"{PREFIX}{token.lower()}": header_value(value) for token, value in _declared(schema, arguments)}
 
 
 def _declared(schema: Any, arguments: Any) -> Iterator[tuple[str, str]]:
-    """Token and value of each annotated property, nested ones included."""
+    """Header token and value of each annotated property, nested ones included."""
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(properties, dict) or not isinstance(arguments, dict):
         return

@@ -1,7 +1,7 @@
-"""What a server's answer must be so that clients can read it (MCP, schemas 2025-11-25 and 2026-07-28). Pure.
+"""Validation of servers' responses (MCP, schemas 2025-11-25 and 2026-07-28). Pure.
 
-An answer that clients refuse does not pass as a success. What is checked is what the models of the SDKs (Python mcp
-2.3, TypeScript 1.x) require of the answer as a whole. The items of its lists are for the client to judge.
+A response that clients would reject must not count as a success. Checked are the members that the models of the SDKs
+(Python mcp 2.3, TypeScript 1.x) require of a result; the items of its lists are not checked.
 """
 
 from __future__ import annotations
@@ -10,26 +10,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from sidecar.errors import INTERNAL_ERROR, AnswerInvalid
-from sidecar.protocol.channel import Frame, Unread
+from sidecar.protocol.channel import Frame, UnreadableAnswer
 
 HANDSHAKE = frozenset({"initialize", "server/discover"})
-"""Their results are judged by the handshake itself, which knows what each era answers."""
-NEEDED: Mapping[str, tuple[str, type]] = {
+"""Methods whose results are checked elsewhere (greetings.py)."""
+REQUIRED: Mapping[str, tuple[str, type]] = {
     "tools/call": ("content", list),
     "tasks/result": ("content", list),
     "prompts/get": ("messages", list),
     "resources/read": ("contents", list),
     "completion/complete": ("completion", dict),
 }
-"""The member that a method's result must have, and its type."""
+"""The member that a method's result must have, with its type."""
 OPTIONAL: Mapping[str, type] = {"_meta": dict, "isError": bool}
-"""Members of any result that clients refuse with another type; `null` is taken for absent."""
+"""Optional members of every result, with the type that clients require; null counts as absent."""
 DEFAULTED = frozenset({"tools/call", "tasks/result"})
-"""Methods whose results get an empty list where they have no `content`, as the TypeScript SDK reads them."""
+"""Methods whose results get an empty `content` where it is missing, as in the TypeScript SDK."""
 NO_MESSAGE = "The server gave no message."
-LONGEST_SHOWN = 200
-LARGEST_CODE = 2**53 - 1
-"""The largest integer that JavaScript clients take."""
+MAX_SHOWN = 200
+"""Characters of a malformed error that are repeated in the message."""
+MAX_SAFE_INTEGER = 2**53 - 1
+"""The largest integer that JavaScript clients represent exactly."""
 
 _ANY: tuple[str, type] = ("", object)
 _NONE: dict[str, Any] = {}
@@ -37,17 +38,18 @@ _NAMES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean
 
 
 def checked(method: str, frame: Frame) -> Frame:
-    """The response to a request: with an object as `result`, or with an `error` that has a code and a message.
+    """Validate the response to a request of `method`; returns it, repaired where that is certain.
 
-    Nulls of optional members are dropped, a missing `content` of a call is an empty list.
+    A result is an object; an error has an integer code and a string message. Optional members that are null are
+    removed, and a missing `content` of a tool's result becomes an empty list.
 
     Raises:
-        AnswerInvalid: it is neither, both, or a result that no client takes for one of this method.
-        SidecarError: it could not be read (`Unread`), and why.
+        AnswerInvalid: the response has neither or both of result and error, or a result that clients would reject.
+        SidecarError: the response could not be parsed (`UnreadableAnswer`); this is the reason.
     """
     result = frame.get("result")
     if type(result) is dict and "error" not in frame:
-        field, kind = NEEDED.get(method, _ANY)
+        field, kind = REQUIRED.get(method, _ANY)
         if (
             isinstance(result.get(field), kind)
             and type(result.get("_meta", _NONE)) is dict
@@ -58,8 +60,8 @@ def checked(method: str, frame: Frame) -> Frame:
 
 
 def _examined(method: str, frame: Frame, result: Any) -> Frame:
-    """The same for an answer that is not as nearly all are."""
-    if isinstance(frame, Unread):
+    """The slow path of `checked`, for responses that are not plainly valid."""
+    if isinstance(frame, UnreadableAnswer):
         raise frame.reason
     if (error := frame.get("error")) is not None:
         if result is not None and method not in HANDSHAKE:
@@ -73,10 +75,10 @@ def _examined(method: str, frame: Frame, result: Any) -> Frame:
 
 
 def _result(method: str, result: Any) -> dict[str, Any]:
-    """A result that clients can read. Raises AnswerInvalid."""
+    """Validate and repair a result. Raises AnswerInvalid."""
     if not isinstance(result, dict):
         raise AnswerInvalid(f"The result of {method} is {_named(result)}, not an object.")
-    field, kind = NEEDED.get(method, _ANY)
+    field, kind = REQUIRED.get(method, _ANY)
     kept = {key: value for key, value in result.items() if value is not None or key not in (field, *OPTIONAL)}
     if method in DEFAULTED and field not in kept and _final(kept):
         kept[field] = []
@@ -89,7 +91,7 @@ def _result(method: str, result: Any) -> dict[str, Any]:
 
 
 def _final(result: dict[str, Any]) -> bool:
-    """Whether this is the method's own result, and not a question to the client or a task (SEP-2663, SEP-1686)."""
+    """Whether this is the method's own result, rather than an input request or a task (SEP-2663, SEP-1686)."""
     return result.get("resultType", "complete") == "complete" and not isinstance(result.get("task"), dict)
 
 
@@ -103,18 +105,18 @@ def _named(value: Any) -> str:
 
 
 def repaired(error: Any) -> dict[str, Any]:
-    """An error that clients can read: with an integer as `code` and a string as `message` (JSON-RPC 2.0, 5.1)."""
+    """Repair an error so that it has an integer `code` and a string `message` (JSON-RPC 2.0, 5.1)."""
     if not isinstance(error, dict):
         return {
             "code": INTERNAL_ERROR,
-            "message": f"The server answered with an error of no known form: {_shown(error)}",
+            "message": f"The server answered with a malformed error: {_shown(error)}",
         }
     code, message = error.get("code"), error.get("message")
-    if type(code) is int and isinstance(message, str) and abs(code) <= LARGEST_CODE:
+    if type(code) is int and isinstance(message, str) and abs(code) <= MAX_SAFE_INTEGER:
         return error
     if isinstance(code, float) and code.is_integer():
         code = int(code)
-    usable = type(code) is int and abs(code) <= LARGEST_CODE
+    usable = type(code) is int and abs(code) <= MAX_SAFE_INTEGER
     return {
         **error,
         "code": code if usable else INTERNAL_ERROR,
@@ -124,4 +126,4 @@ def repaired(error: Any) -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

@@ -1,4 +1,4 @@
-"""The headers of a request to a server over Streamable HTTP, which repeat what its body says (MCP, Transports)."""
+"""HTTP headers that repeat members of a request's body (MCP 2026-07-28, Transports)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from sidecar.protocol import eras
 from sidecar.protocol.catalog import Catalog
 from sidecar.protocol.param_headers import param_headers
 
-NAMES = {
+NAME_PARAMS = {
     "tools/call": "name",
     "prompts/get": "name",
     "resources/read": "uri",
     **dict.fromkeys(("tasks/get", "tasks/update", "tasks/cancel"), "taskId"),  # SEP-2663, Routing Headers
 }
-"""The param that `Mcp-Name` repeats, for each method that has one."""
+"""Method to the param that the header `Mcp-Name` repeats."""
 
 
 def of_request(catalog: Catalog, method: str, params: dict[str, Any]) -> dict[str, str]:
-    """The headers for a request, or, with an empty method, for a response, as the server's era has them."""
+    """The headers for a request to a server, in the server's era. For a response, `method` is empty."""
     headers = {"mcp-protocol-version": catalog.greeting.version}
     if catalog.greeting.era == "modern":
         headers["mcp-method"] = method
-        if (key := NAMES.get(method)) and isinstance(params.get(key), str):
+        if (key := NAME_PARAMS.get(method)) and isinstance(params.get(key), str):
             headers["mcp-name"] = eras.header_value(params[key])
         if method == "tools/call":
             headers |= param_headers(_schema(catalog, params.get("name")), params.get("arguments"))

@@ -1,1 +1,1 @@
-"""What a workspace shows, and where each name in it leads."""
+"""A workspace's merged lists, and the routes from exposed names to servers."""

@@ -1,16 +1,16 @@
-"""What a workspace shows, and where each thing shown comes from: immutable, made anew when anything changes. Pure."""
+"""An immutable snapshot of a workspace's lists, and the routes to its servers. Rebuilt on every change. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from bridge.models import ServerSpec
 from sidecar.features import names, schemas, uris
 from sidecar.protocol import codec, extensions
-from sidecar.protocol.catalog import Catalog
+from sidecar.protocol.catalog import Catalog, Kind
 from sidecar.protocol.eras import Era
 from sidecar.protocol.param_headers import KEYWORD
 
@@ -18,49 +18,48 @@ if TYPE_CHECKING:
     from sidecar.upstream.upstream import Upstream
 
 Item = dict[str, Any]
-Kind = Literal["tools", "prompts", "resources", "templates"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Offer:
-    """A server in a workspace, with the lists that it offers now."""
+    """A server of a workspace, with the lists that it offers at this moment."""
 
     spec: ServerSpec
     upstream: Upstream
     catalog: Catalog
     label: str
-    """What its URIs stand under; empty when the workspace does not prefix."""
+    """The label in its URIs (features/uris.py); empty in a workspace without prefixes."""
     originals: uris.Originals
     views: bool = False
-    """Whether it has views of MCP Apps."""
+    """Whether the server has views of MCP Apps (`ui://` URIs)."""
 
     def rename(self, uri: str) -> str:
-        """A URI of this server as the workspace shows it."""
+        """The exposed form of a URI of this server."""
         return uris.prefix(uri, self.label) if self.label else uri
 
     def wraps(self, tool: str) -> bool:
-        """Whether legacy clients have the structured content of a tool wrapped (`schemas.wrapped`)."""
+        """Whether a tool's structured content is wrapped for legacy clients (`schemas.wrapped`)."""
         schemas_of = (item.get("outputSchema") for item in self.catalog.tools if item["name"] == tool)
         return any(map(schemas.needs_wrapping, schemas_of))
 
     def timeout(self, tool: str) -> float:
-        """Seconds that a call of the tool may take."""
+        """The timeout for calls of a tool, in seconds."""
         return self.spec.settings.tool_timeouts.get(tool, self.spec.settings.call_timeout)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a name leads: the server, and what it calls the thing."""
+    """The target of an exposed name: the server, and the name there."""
 
     offer: Offer
     name: str
     wrapped: bool = False
-    """Whether legacy clients get its structured content as the property `result` of an object (`schemas.wrapped`)."""
+    """Whether its structured content is wrapped for legacy clients (`schemas.wrapped`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """The lists of a workspace and the tables behind them; every look-up is O(1)."""
+    """The merged lists of a workspace, and the routes of its tools and prompts by exposed name."""
 
     offers: tuple[Offer, ...] = ()
     tools: tuple[Item, ...] = ()
@@ -71,28 +70,28 @@ class View:
     tool_routes: Mapping[str, Route] = field(default_factory=dict)
     prompt_routes: Mapping[str, Route] = field(default_factory=dict)
     wraps: bool = False
-    """Whether there is a tool whose schema differs for legacy clients."""
+    """Whether the output schema of any tool differs for legacy clients."""
     labels: Mapping[str, Offer] = field(default_factory=dict)
-    made_of: object = None
+    inputs: object = None
     """What `build` made it of."""
-    _written: dict[str, codec.Written] = field(default_factory=dict)
+    _encoded: dict[str, codec.EncodedList] = field(default_factory=dict)
     """Its lists as they are sent, so that each is written to bytes once."""
     _with_headers: list[frozenset[str]] = field(default_factory=list)
 
     def items(self, kind: Kind, era: Era) -> tuple[Item, ...]:
-        """One of its lists, as clients of an era take it."""
+        """The list of `kind` for clients of an era."""
         found: tuple[Item, ...] = getattr(self, kind)
         if kind != "tools" or era == "modern" or not self.wraps:
             return found
         return tuple(_for_legacy(item) for item in found)
 
-    def listed(self, kind: Kind, era: Era) -> codec.Written:
-        """The same, as a result has it; written once for both eras where they do not differ."""
+    def listed(self, kind: Kind, era: Era) -> codec.EncodedList:
+        """The list of `kind` for clients of an era, encoded once (and for both eras together if they do not differ)."""
         name = f"{kind} {era}" if kind == "tools" and self.wraps else kind
-        written = self._written.get(name)
-        if written is None:
-            written = self._written[name] = codec.Written(self.items(kind, era))
-        return written
+        encoded = self._encoded.get(name)
+        if encoded is None:
+            encoded = self._encoded[name] = codec.EncodedList(self.items(kind, era))
+        return encoded
 
     @property
     def with_headers(self) -> frozenset[str]:
@@ -104,15 +103,15 @@ class View:
         return self._with_headers[0]
 
     def schema(self, tool: str) -> Any:
-        """The input schema of a tool by its exposed name, if it has one."""
+        """The input schema of a tool by its exposed name; None if there is no such tool."""
         return next((item.get("inputSchema") for item in self.tools if item["name"] == tool), None)
 
     def resource(self, uri: str) -> tuple[Offer, str] | None:
-        """The server that a URI (or template) leads to, and the URI as that server has it.
+        """Resolve an exposed URI or URI template: the server, and the URI there. None if no server can be determined.
 
-        A server's own URI, without the label, leads to the server where one alone lists it (docs/extensions.md): such
-        URIs stand in structured content and in views. Where no URI has a label it leads to the first server that
-        lists it, or else to the first.
+        A URI without a label, as in structured content and in views, is resolved if exactly one server lists it
+        (docs/extensions.md). In workspaces without labels, a URI belongs to the first server that lists it, else to
+        the first server.
         """
         stripped = uris.strip(uri) if self.labels else None
         labelled = self.labels.get(stripped[0]) if stripped else None
@@ -126,11 +125,11 @@ class View:
         return (self.offers[0], uri) if self.offers else None
 
     def own_names(self, tool: str) -> dict[str, Route]:
-        """The tools that a view of MCP Apps may mean by its server's own name of a tool, by their exposed names."""
+        """The tools, by exposed name, that have this name on a server with MCP Apps views: views use such names."""
         return {name: route for name, route in self.tool_routes.items() if route.name == tool and route.offer.views}
 
     def changed(self, other: View) -> list[str]:
-        """The list_changed notifications that leading from `other` to this view calls for."""
+        """The list_changed notifications to send when this view replaces `other`."""
         changes: list[str] = []
         if self is other:
             return changes
@@ -155,15 +154,15 @@ def build(
     configured: Mapping[str, str] | None = None,
     before: View | None = None,
 ) -> View:
-    """The view of these servers, in this order; `before` itself where it was made of the same.
+    """Build the view of these servers, in this order. Returns `before` if it was built from the same arguments.
 
-    `configured` are the namespaces of all servers of the workspace by key, those that are down included, so that
-    labels do not depend on what is running.
+    `configured`: the namespaces, by server key, of all servers of the workspace including stopped ones, so that labels
+    do not depend on which servers are running.
     """
     sources = tuple(sources)
     namespaces = configured or {spec.key: spec.namespace for spec, _, _ in sources}
-    made_of = (sources, template, namespaces)
-    if before is not None and before.made_of == made_of:
+    inputs = (sources, template, namespaces)
+    if before is not None and before.inputs == inputs:
         return before
     labels = {} if template == names.TRANSPARENT else uris.labels(namespaces)
     offers = tuple(_offer(source, labels.get(source[0].key, "")) for source in sources)
@@ -182,7 +181,7 @@ def build(
         prompt_routes=prompt_routes,
         wraps=any(route.wrapped for route in tool_routes.values()),
         labels={offer.label: offer for offer in offers if offer.label},
-        made_of=made_of,
+        inputs=inputs,
     )
 
 
@@ -200,7 +199,7 @@ def _named(
     items_of: Callable[[Catalog], tuple[Item, ...]],
     change: Callable[[Item, Offer], Item],
 ) -> tuple[tuple[Item, ...], dict[str, Route]]:
-    """Tools or prompts under their exposed names, and the table of routes."""
+    """Tools or prompts with their exposed names, and their routes."""
     by_key = {offer.spec.key: offer for offer in offers}
     found = {
         (offer.spec.key, item["name"]): item
@@ -236,14 +235,14 @@ def _with_uri(item: Item, field_name: str, offer: Offer) -> Item:
     return {**item, field_name: offer.rename(uri)} if offer.label and isinstance(uri, str) else item
 
 
-def instructions(told: Sequence[tuple[str, str]]) -> str:
-    """What servers say of themselves, as a workspace says it: `told` has the namespace and the text of each."""
-    texts = [(namespace, text) for namespace, text in told if text]
-    if len(told) == 1 and texts:
+def instructions(servers: Sequence[tuple[str, str]]) -> str:
+    """The workspace's `instructions`, from each server's namespace and instructions."""
+    texts = [(namespace, text) for namespace, text in servers if text]
+    if len(servers) == 1 and texts:
         return texts[0][1]
     return "\n\n".join(f"# {namespace}\n\n{text}" for namespace, text in texts)
 
 
 def _shows(item: Item, offer: Offer) -> bool:
-    """Whether a resource can be listed: without a label its URI is as the server has it, which may be none."""
+    """Whether a resource can be listed. Without a label its URI stays as it is, and may be invalid."""
     return bool(offer.label) or uris.is_absolute(item["uri"])

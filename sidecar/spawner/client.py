@@ -1,4 +1,4 @@
-"""Starting and stopping stdio servers, by way of the spawner process."""
+"""Starts and stops stdio servers through the spawner process."""
 
 from __future__ import annotations
 
@@ -28,16 +28,18 @@ log = logging.getLogger(__name__)
 
 PROGRAM = Path(__file__).with_name("process.py")
 COMMAND = (sys.executable, "-I", "-S", "-u")
-LOCK = "spawner.lock"
-MOST_STARTING = 32
-"""Starts under way at once; each has descriptors in flight, of which the system allows only so many."""
-LONGEST_END = 15.0
-FIRST_DELAY, LONGEST_DELAY, STEADY = 0.05, 5.0, 10.0
+LOCK_FILE = "spawner.lock"
+MAX_STARTING = 32
+"""Concurrent starts. Each has descriptors in flight over the socket, whose number Linux limits."""
+END_TIMEOUT = 15.0
+"""Seconds after which a spawner that should end is killed."""
+FIRST_DELAY, MAX_DELAY, STEADY_AFTER = 0.05, 5.0, 10.0
+"""Seconds before a restart of the spawner, doubled up to MAX_DELAY, and reset once it has run for STEADY_AFTER."""
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
 
 
 class Child:
-    """A process that was started. `stdin`, `stdout`, `stderr` are our ends of its pipes, and the caller's to close."""
+    """A started process. `stdin`, `stdout` and `stderr` are our ends of its pipes; the caller has to close them."""
 
     def __init__(self, ident: int, instance: str, fds: Sequence[int]) -> None:
         self.pid = 0
@@ -50,10 +52,10 @@ class Child:
         self._stopped: asyncio.Future[None] = loop.create_future()
 
     async def wait(self) -> int:
-        """Wait for its end: the exit code, or the negative number of the signal that killed it.
+        """Wait until the process ends; returns its exit code, or the negated number of the signal that killed it.
 
         Raises:
-            SpawnerLost: the spawner died, and this process with it.
+            SpawnerLost: the spawner died, and this process was killed with it.
         """
         end = await asyncio.shield(self._ended)
         if isinstance(end, SidecarError):
@@ -61,55 +63,57 @@ class Child:
         return end
 
     def on_end(self, callback: Callable[[int | SidecarError], None]) -> None:
-        """Call back once it has ended, with what `wait` would return or raise."""
+        """Call `callback` when the process has ended, with what `wait` returns or raises."""
         self._ended.add_done_callback(lambda ended: callback(ended.result()))
 
     async def stop(self, grace: float = 2.0) -> None:
-        """End it and all that came from it, and wait until nothing is left.
+        """Stop the process and all its descendants, and wait until none is left.
 
-        Close its stdin first. It has `grace` seconds to end by itself, and as long again after SIGTERM; what is left
-        then is killed. Returns at once when it was stopped before. A call that is cancelled stops it all the same.
+        The caller closes its stdin first. The process has `grace` seconds to end by itself and another `grace` seconds
+        after SIGTERM; then SIGKILL follows. Returns at once if it was stopped before. If this call is cancelled, the
+        process is stopped nevertheless.
         """
         if self._link and not self._stopped.done():
             self._link.send(("stop", self._id, grace))
         await asyncio.shield(self._stopped)
 
     def started(self, link: Link, pid: int) -> None:
-        """The spawner runs it now."""
+        """Called when the spawner has started the process."""
         self._link, self.pid = link, pid
 
     def ended(self, end: int | SidecarError) -> None:
-        """The process itself has ended."""
+        """Called when the process itself has ended."""
         if not self._ended.done():
             self._ended.set_result(end)
 
     def stopped(self, end: int | SidecarError = -signal.SIGKILL) -> None:
-        """Nothing of it is left."""
+        """Called when none of its processes is left."""
         self.ended(end)
         self._link = None
         if not self._stopped.done():
             self._stopped.set_result(None)
 
     def abandon(self) -> None:
-        """Nobody wants it any more: close the pipes, and let the spawner end it."""
+        """Close the pipes and have the spawner stop the process, without waiting."""
         close_all([self.stdin, self.stdout, self.stderr])
         if self._link:
             self._link.send(("stop", self._id, 0.0))
 
 
 class Spawner:
-    """Keeps a spawner process running while entered. One at a time for a runtime directory.
+    """A context manager that keeps a spawner process running. A lock file allows one per runtime directory.
 
-    The sidecar is a subreaper meanwhile, so that it gets the children of a spawner that is killed; the next spawner
-    ends these before it starts any. Nothing else in the sidecar may start a process in a session of its own.
+    Meanwhile the sidecar is a child subreaper (prctl(2)), so it adopts the children of a spawner that is killed; the
+    next spawner kills these before it starts any process. Nothing else in the sidecar may start a process in a session
+    of its own, since the spawner would take it for such a child.
     """
 
     def __init__(self, runtime_dir: Path) -> None:
-        self._lock = runtime_dir / LOCK
+        self._lock = runtime_dir / LOCK_FILE
         self._ids = itertools.count(1)
         self._starting: dict[int, tuple[Child, asyncio.Future[Child]]] = {}
         self._children: dict[int, Child] = {}
-        self._slots = asyncio.Semaphore(MOST_STARTING)
+        self._slots = asyncio.Semaphore(MAX_STARTING)
         self._ready = asyncio.Event()
         self._link: Link | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -127,7 +131,7 @@ class Spawner:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the spawner, and with it every child that is left."""
+        """Stop the spawner, which kills all its remaining children."""
         self._closing.set()
         self._ready.set()
         if self._link:
@@ -140,18 +144,19 @@ class Spawner:
 
     @property
     def pid(self) -> int | None:
-        """The spawner's own process; None while there is none."""
+        """The process id of the spawner; None while it is not running."""
         return self._process.pid if self._process else None
 
     async def spawn(self, argv: Sequence[str], env: Mapping[str, str], cwd: str | None, instance: str) -> Child:
-        """Start a process in a session of its own, with exactly this environment and the marks; no shell is involved.
+        """Start a process in a session of its own, without a shell.
 
-        A command without a slash is looked up on the PATH of `env`. `instance` is unique to this process.
+        Its environment is `env` plus the two marks (proc.py). A command without a slash is looked up on the PATH of
+        `env`. `instance` must be unique to this process.
 
         Raises:
             CommandMissing: there is no such program, or it cannot be executed.
-            DirectoryMissing: `cwd` is no directory that we may enter.
-            ProcessRefused: the system did not start it for another reason.
+            DirectoryMissing: `cwd` is not a directory, or may not be entered.
+            ProcessRefused: the system refused to start it for another reason.
             SpawnerLost: the spawner died meanwhile, or the hub is stopping.
         """
         request = _encoded(argv, env, cwd or _cwd())
@@ -172,7 +177,7 @@ class Spawner:
                     child.abandon()
                 raise
 
-    # --- what the spawner says -----------------------------------------------------------------------------------
+    # --- messages from the spawner (wire.py) ---------------------------------------------------------------------
 
     def _on_message(self, message: Message) -> None:
         kind, *rest = message
@@ -214,10 +219,10 @@ class Spawner:
     def _on_stopped(self, ident: int) -> None:
         self._children.pop(ident).stopped()
 
-    # --- the spawner's life --------------------------------------------------------------------------------------
+    # --- supervision ---------------------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        """Run a spawner, and another one whenever it dies, until closing."""
+        """Run the spawner, and restart it whenever it dies, until closing."""
         delay = 0.0
         try:
             while not self._closing.is_set():
@@ -225,10 +230,10 @@ class Spawner:
                 try:
                     self._start()
                 except OSError as error:
-                    log.error("the spawner cannot be started: %s", error)  # noqa: TRY400 - the message has it all
+                    log.error("the spawner cannot be started: %s", error)  # noqa: TRY400 - no traceback is needed
                 else:
                     await self._watch()
-                delay = 0.0 if time.monotonic() - begun > STEADY else min(delay * 2 + FIRST_DELAY, LONGEST_DELAY)
+                delay = 0.0 if time.monotonic() - begun > STEADY_AFTER else min(delay * 2 + FIRST_DELAY, MAX_DELAY)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), delay)
         finally:  # nobody may wait for a spawner that will not come
@@ -256,7 +261,7 @@ class Spawner:
         self._link = Link(ours, self._on_message)
 
     async def _watch(self) -> None:
-        """Wait for the spawner's end, and settle what that means for its children."""
+        """Wait for the spawner's end, then fail its children and all starts in progress."""
         assert self._link is not None and self._process is not None  # noqa: S101 - _start made both
         await self._link.lost
         if not self._closing.is_set():
@@ -278,14 +283,14 @@ class Spawner:
         children, self._children = self._children, {}
         for child in children.values():
             orphan = proc.read(child.pid)
-            if orphan and orphan.ppid == os.getpid():  # adopted and not buried: the group is still its own
+            if orphan and orphan.ppid == os.getpid():  # adopted and not reaped yet, so its group id is still its own
                 with suppress(OSError):
                     os.killpg(child.pid, signal.SIGKILL)
             child.stopped(error)
 
 
 def start_error(step: str, number: int, detail: str) -> SidecarError:
-    """What to tell of a start that failed at a step (`cwd`, `search`, `exec`) with an errno."""
+    """The error for a start that failed in `step` (`cwd`, `search` or `exec`) with the errno `number` (0: none)."""
     reason = os.strerror(number) if number else "it holds a character that no program can be given"
     if step == "cwd" and number:
         return DirectoryMissing(f"The working directory {detail!r} cannot be entered: {reason}.")
@@ -300,7 +305,7 @@ def start_error(step: str, number: int, detail: str) -> SidecarError:
 
 
 def set_subreaper(wanted: bool) -> bool:
-    """Make this process adopt its orphaned descendants, or not; returns what it did before."""
+    """Make this process a child subreaper, or not (prctl(2)); returns the previous state. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     before = ctypes.c_int(0)
     libc.prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
@@ -310,8 +315,8 @@ def set_subreaper(wanted: bool) -> bool:
 
 
 async def _gone(process: subprocess.Popen[bytes]) -> None:
-    """Wait until a process whose end is near has ended, and kill it if it does not."""
-    deadline = time.monotonic() + LONGEST_END
+    """Wait until a process has ended; kill it after END_TIMEOUT."""
+    deadline = time.monotonic() + END_TIMEOUT
     while process.poll() is None:
         if time.monotonic() > deadline:
             process.kill()
@@ -319,14 +324,14 @@ async def _gone(process: subprocess.Popen[bytes]) -> None:
 
 
 def _pipes() -> tuple[list[int], list[int]]:
-    """Three pipes, for stdin, stdout and stderr: our ends and the server's."""
+    """Open pipes for stdin, stdout and stderr; returns our ends and the server's. Raises ProcessRefused."""
     fds: list[int] = []
     try:
         for _ in range(3):
             fds += os.pipe()
     except OSError as error:
         close_all(fds)
-        raise ProcessRefused(f"The hub has no pipes left for it: {error.strerror}.") from None
+        raise ProcessRefused(f"The hub cannot open pipes for it: {error.strerror}.") from None
     return [fds[1], fds[2], fds[4]], [fds[0], fds[3], fds[5]]
 
 

@@ -1,4 +1,4 @@
-"""What an earlier spawner left when it was killed: found by mark and descent, and killed before anything starts."""
+"""Finds and kills processes left by an earlier spawner that was killed, by their marks and their ancestry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sidecar.spawner.server import KILL_LIMIT
 
 
 class Sidecar:
-    """The sidecar that started this spawner. `since`: start of its first spawner, or 0 when this is the first."""
+    """The sidecar that started this spawner. `since`: start of its first spawner in clock ticks; 0 if this is it."""
 
     __slots__ = ("pid", "since")
 
@@ -19,9 +19,9 @@ class Sidecar:
         self.since = since
 
     def adopted(self, table: proc.Table) -> list[proc.Process]:
-        """Its children, dead ones included, that it did not start: orphans of a spawner that was killed.
+        """The orphans of a killed spawner that the sidecar adopted, dead ones included.
 
-        They are told by their session: the sidecar starts nothing in another session than its own but spawners.
+        They are its children in another session: the sidecar itself starts only spawners in other sessions.
         """
         me = table.by_pid.get(self.pid)
         if not self.since or self.pid == 1 or me is None:
@@ -34,7 +34,7 @@ class Sidecar:
 
 
 def sweep(mark: str, sidecar: Sidecar) -> tuple[int, list[int]]:
-    """Kill all leftovers; returns how many there were, and the pids of dead ones that the sidecar has to reap."""
+    """Kill all leftovers; returns their number, and the pids of dead ones that the sidecar has to reap."""
     killed: set[tuple[int, int]] = set()
     clean, delay, deadline = 0, 0.001, time.monotonic() + KILL_LIMIT
     while time.monotonic() < deadline:
@@ -52,14 +52,14 @@ def sweep(mark: str, sidecar: Sidecar) -> tuple[int, list[int]]:
 
 
 def find(table: proc.Table, mark: str, sidecar: Sidecar) -> list[proc.Process]:
-    """The living leftovers: what carries our mark, what the sidecar adopted, and what descends from either."""
+    """The living leftovers: processes with our mark, processes that the sidecar adopted, and their descendants."""
     safe = table.ancestors(os.getpid()) | {sidecar.pid}
     ours = os.environ.get(proc.INSTANCE_MARK, "")
     found: dict[int, proc.Process] = {}
     for process in table.by_pid.values():
         if process.alive and process.pid not in safe:
             hub, instance = proc.marks(process)
-            # A hub that was itself started by one of its servers carries that server's mark, as all its parts do.
+            # If this hub was itself started by a server of a hub, its own processes carry that server's mark.
             if hub == mark and instance != ours:
                 found[process.pid] = process
     found.update((process.pid, process) for process in sidecar.adopted(table))

@@ -1,4 +1,4 @@
-"""The sidecar's end of the socket to the spawner, on the event loop."""
+"""The sidecar's end of the socket to the spawner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from sidecar.spawner.wire import Decoder, Message, encode
 
 
 class Link:
-    """Sends messages with file descriptors, and hands on what comes; `lost` is done when the other side is gone."""
+    """Sends messages with file descriptors, and passes received ones to `on_message`.
+
+    `lost` is done when the connection is closed by either side.
+    """
 
     def __init__(self, end: socket.socket, on_message: Callable[[Message], None]) -> None:
         self._socket = end
@@ -26,13 +29,13 @@ class Link:
         self._loop.add_reader(end.fileno(), self._receive)
 
     def send(self, message: Message, fds: list[int] | None = None) -> None:
-        """Send a message, now or as soon as there is room. The descriptors are closed once they are sent."""
+        """Send a message, now or when the socket becomes writable. The descriptors are closed once they are sent."""
         self._queue.append((memoryview(encode(message)), fds or []))
         if len(self._queue) == 1:
             self._flush()
 
     def close(self) -> None:
-        """Close our end, which tells the spawner to end everything."""
+        """Close the socket. The spawner then stops all servers and exits."""
         if self._socket.fileno() < 0:
             return
         self._loop.remove_reader(self._socket.fileno())
@@ -81,6 +84,6 @@ class Link:
 
 
 def close_all(fds: list[int]) -> None:
-    """Close descriptors and forget them."""
+    """Close descriptors and empty the list."""
     while fds:
         os.close(fds.pop())

@@ -1,4 +1,4 @@
-"""asyncio protocols for the pipes of a process; they do the same on uvloop."""
+"""asyncio protocols for the pipes of a process, for asyncio's event loop and uvloop."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any, TypeVar, cast
 async def opened(
     open_pipes: Callable[[], Coroutine[Any, Any, None]], close: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[None]:
-    """Have the pipes of a process open while the context is; `close` is called at the end, however it comes.
+    """Open the pipes of a process for the duration of the context; `close` is called at its end in any case.
 
-    `open_pipes` is never cancelled: uvloop would leave a descriptor to be closed twice.
+    `open_pipes` is never cancelled, as uvloop would then close a descriptor twice.
     """
     opening = asyncio.create_task(open_pipes())
     try:
@@ -30,7 +30,7 @@ async def opened(
 
 
 class Reader(asyncio.Protocol):
-    """Hands on what a pipe brings, and its end. `closed` is done once the pipe is closed on our side."""
+    """Calls `on_data` with data from a pipe, and `on_end` at its end. `closed` is done when our end is closed."""
 
     def __init__(self, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
         self._on_data = on_data
@@ -48,12 +48,12 @@ class Reader(asyncio.Protocol):
         self._on_end()
         self.closed.set_result(None)
 
-    def read_on(self, goes_on: bool) -> None:
-        """Read, or leave what comes in the pipe for now."""
+    def set_reading(self, wanted: bool) -> None:
+        """Resume or pause reading; data stays in the pipe meanwhile."""
         transport = cast("asyncio.ReadTransport | None", self._transport)  # uvloop's are of another class
         if transport is None or transport.is_closing():
             return
-        if goes_on:
+        if wanted:
             transport.resume_reading()
         else:
             transport.pause_reading()
@@ -64,12 +64,12 @@ class Reader(asyncio.Protocol):
             self._transport.close()
 
 
-class PacedReader(Reader):
-    """A reader that takes at most `RATE` bytes a second, whoever writes more waits: for what nobody has asked for."""
+class RateLimitedReader(Reader):
+    """A reader of at most `RATE` bytes per second, for unsolicited output: the writer is blocked beyond that."""
 
     RATE = 16 << 20
-    AT_ONCE = 256 << 10
-    """Bytes after which it pauses: 1/64 s."""
+    BURST = 256 << 10
+    """Bytes after which reading pauses (for 1/64 s)."""
 
     def __init__(self, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
         super().__init__(on_data, on_end)
@@ -80,17 +80,17 @@ class PacedReader(Reader):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._taken += len(data)
-        if self._taken >= self.AT_ONCE and self._pause is None:
+        if self._taken >= self.BURST and self._pause is None:
             self._paused_transport.pause_reading()
             self._pause = self._loop.call_later(self._taken / self.RATE, self._resume)
             self._taken = 0
 
     def read_rest(self) -> None:
-        """Read what the pipe holds now, if that waits for the end of a pause: its writer has ended."""
+        """Read what is in the pipe now, despite a pause. For use when the writer has ended."""
         if self._pause is None:
             return
-        with suppress(OSError):  # nothing in it, or closed
-            if rest := os.read(self._paused_transport.get_extra_info("pipe").fileno(), self.AT_ONCE):
+        with suppress(OSError):  # empty or closed
+            if rest := os.read(self._paused_transport.get_extra_info("pipe").fileno(), self.BURST):
                 self._on_data(rest)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -109,21 +109,22 @@ class PacedReader(Reader):
 
 
 class Writer(asyncio.BaseProtocol):
-    """Writes to a pipe: while the other side reads, what is given in one turn of the loop goes out together, since each
-    write is a call of the kernel that costs as much as a request's whole way here; one after the other, once more than
-    `HIGH` bytes wait for it.
+    """Writes to a pipe.
+
+    Messages of one iteration of the event loop are written together, since a system call takes as long as all other
+    work for a request. Once more than `HIGH_WATER` bytes are buffered, `write` waits and messages take turns.
     """
 
-    HIGH = 256 * 1024
-    TOGETHER = 16 * 1024
-    """Bytes of the largest message that waits for others."""
+    HIGH_WATER = 256 * 1024
+    MAX_BATCHED = 16 * 1024
+    """Bytes of the largest message that is held back to be written together with others."""
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._on_end = on_end
         self._transport: asyncio.WriteTransport | None = None
         self._paused = False
         self._turns: deque[asyncio.Future[None]] = deque()
-        self._together: list[bytes] = []
+        self._batch: list[bytes] = []
         self._unread: list[bytes] = []
         self._fd = -1
         self._closing = False
@@ -132,12 +133,12 @@ class Writer(asyncio.BaseProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's are of another class
-        self._transport.set_write_buffer_limits(high=self.HIGH)
+        self._transport.set_write_buffer_limits(high=self.HIGH_WATER)
         self._fd = transport.get_extra_info("pipe").fileno()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self._closing:  # else it may still be read
-            self._unread.insert(0, _taken_back(self._fd))  # which is open until this returns
+        if not self._closing:  # after `close` the process may still read it
+            self._unread.insert(0, _read_back(self._fd))  # the descriptor is open until this returns
         self._transport, self._paused = None, False
         self._on_end()
         for turn in self._turns:
@@ -153,37 +154,37 @@ class Writer(asyncio.BaseProtocol):
         self._next_turn()
 
     async def write(self, data: bytes) -> bool:
-        """Write; returns False when the pipe is closed."""
-        if not self.offer(data) and self._transport is not None:
+        """Write, waiting while the buffer is full; returns False if the pipe is closed."""
+        if not self.try_write(data) and self._transport is not None:
             await self._turn(data)
         return self._transport is not None
 
-    def offer(self, data: bytes, at_once: bool = False) -> bool:
-        """Write, if nothing has to be waited for; False if it has, or when the pipe is closed.
+    def try_write(self, data: bytes, at_once: bool = False) -> bool:
+        """Write if that is possible without waiting; returns False if it is not, or if the pipe is closed.
 
-        `at_once`: nothing else is under way that others could be gathered with (as RFC 896 has it for TCP).
+        `at_once`: do not hold the message back, as no others are expected (as Nagle's algorithm, RFC 896).
         """
         if self._paused or self._turns or self._transport is None:
             return False
-        if at_once or len(data) > self.TOGETHER:
+        if at_once or len(data) > self.MAX_BATCHED:
             self._write_now(data)
         else:
-            if not self._together:
+            if not self._batch:
                 self._loop.call_soon(self._flush)
-            self._together.append(data)
+            self._batch.append(data)
         return True
 
     def _flush(self) -> None:
-        if self._together:
+        if self._batch:
             self._write_now(b"")
 
     def _write_now(self, data: bytes) -> None:
-        """Write what waits, and then this.
+        """Write the batch, then `data`.
 
-        Not by the transport, unless the pipe is full: of what that could not write it does not tell.
+        The transport is used only when the pipe is full: it does not report which data it failed to write.
         """
-        data = b"".join((*self._together, data))
-        self._together.clear()
+        data = b"".join((*self._batch, data))
+        self._batch.clear()
         if self._transport is None:
             self._unread.append(data)
         elif self._transport.get_write_buffer_size():
@@ -193,7 +194,7 @@ class Writer(asyncio.BaseProtocol):
                 written = os.write(self._fd, data)
             except BlockingIOError:
                 written = 0
-            except OSError:  # nobody has the other end
+            except OSError:  # the other end is closed
                 self._unread.append(data)
                 self._transport.abort()
                 return
@@ -201,7 +202,7 @@ class Writer(asyncio.BaseProtocol):
                 self._transport.write(data[written:])
 
     async def _turn(self, data: bytes) -> None:
-        """Write when those who came before have, and there is room."""
+        """Write after all earlier writers, when the buffer has room."""
         turn = self._loop.create_future()
         self._turns.append(turn)
         try:
@@ -215,23 +216,23 @@ class Writer(asyncio.BaseProtocol):
         if self._turns and not self._paused and not self._turns[0].done():
             self._turns[0].set_result(None)
 
-    def take_back(self) -> bytes:
-        """What was written, that nobody has read and nobody will; it may begin within a message.
+    def take_unread(self) -> bytes:
+        """Take written data that the process has not read out of the pipe; it may begin within a message.
 
-        It is known on Linux only, and not of what had to wait since the pipe was full.
+        Works on Linux only, and not for data that the transport buffered because the pipe was full.
         """
-        unread = [_taken_back(self._fd)] if self._transport is not None else []
-        return b"".join((*unread, *self._unread, *self._together))
+        unread = [_read_back(self._fd)] if self._transport is not None else []
+        return b"".join((*unread, *self._unread, *self._batch))
 
     def close(self) -> None:
-        """Close the pipe after what was written: the server sees the end of its input."""
+        """Close the pipe when all data is written, so that the process reads the end of its input."""
         self._closing = True
         self._flush()
         if self._transport:
             self._transport.close()
 
     def abort(self) -> None:
-        """Close the pipe now."""
+        """Close the pipe now; buffered data is lost."""
         if self._transport:
             self._transport.abort()
 
@@ -240,13 +241,13 @@ _R = TypeVar("_R", bound=Reader)
 
 
 async def read_pipe(fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> Reader:
-    """Read from a descriptor, which is closed with the reader."""
+    """Read from a descriptor; the reader owns it and closes it."""
     return await _connect(Reader(on_data, on_end), fd)
 
 
-async def read_paced(fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> PacedReader:
-    """Read from a descriptor, at most `PacedReader.RATE` bytes a second; it is closed with the reader."""
-    return await _connect(PacedReader(on_data, on_end), fd)
+async def read_rate_limited(fd: int, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> RateLimitedReader:
+    """Read from a descriptor at most `RateLimitedReader.RATE` bytes per second; the reader owns it and closes it."""
+    return await _connect(RateLimitedReader(on_data, on_end), fd)
 
 
 async def _connect(reader: _R, fd: int) -> _R:
@@ -255,14 +256,14 @@ async def _connect(reader: _R, fd: int) -> _R:
 
 
 async def write_pipe(fd: int, on_end: Callable[[], None]) -> Writer:
-    """Write to a descriptor, which is closed with the writer."""
+    """Write to a descriptor; the writer owns it and closes it."""
     writer = Writer(on_end)
     await asyncio.get_running_loop().connect_write_pipe(lambda: writer, os.fdopen(fd, "wb", buffering=0))
     return writer
 
 
-def _taken_back(fd: int) -> bytes:
-    """What is in a pipe, taken out of it by the writing end `fd`, through which Linux opens the other (proc(5), fd)."""
+def _read_back(fd: int) -> bytes:
+    """Read what is in a pipe, given its writing end `fd`: on Linux /proc/self/fd/N opens the reading end (proc(5))."""
     found: list[bytes] = []
     try:
         end = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -271,7 +272,7 @@ def _taken_back(fd: int) -> bytes:
     try:
         while data := os.read(end, 1 << 16):
             found.append(data)
-    except OSError:  # it is empty
+    except OSError:  # the pipe is empty
         pass
     finally:
         os.close(end)

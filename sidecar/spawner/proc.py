@@ -1,6 +1,6 @@
-"""Processes as /proc shows them, and signals that reach nobody else.
+"""The process table from /proc, and signals that cannot hit another process with a reused pid.
 
-Used by the spawner program, which has to stay small: no pathlib.
+The spawner program imports this module and has to stay small: no pathlib.
 """
 # ruff: noqa: PTH123, PTH208
 
@@ -13,13 +13,17 @@ from contextlib import suppress
 
 HUB_MARK = "YAMCP_HUB_SPAWNER"
 INSTANCE_MARK = "YAMCP_HUB_INSTANCE"
-"""Environment variables of every server, by which its processes are known when nothing else tells."""
+"""Marks: environment variables of every server, by which its processes are recognised in the last resort."""
 
-DEAD = "ZXx"
+DEAD_STATES = "ZXx"
+"""States of processes that have ended (proc(5), stat)."""
 
 
 class Process:
-    """One process at one moment. `start` (clock ticks since boot) tells it from a later one with the same pid."""
+    """A snapshot of one process. `start` (clock ticks since boot) distinguishes it from later ones with its pid.
+
+    `memory` is the virtual memory size in bytes.
+    """
 
     __slots__ = ("group", "memory", "pid", "ppid", "session", "start", "state")
 
@@ -32,12 +36,12 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs: not a zombie."""
-        return self.state not in DEAD
+        """Whether the process has not ended; zombies have."""
+        return self.state not in DEAD_STATES
 
 
 class Table:
-    """All processes at (about) one moment."""
+    """A snapshot of all processes; it is not atomic."""
 
     def __init__(self) -> None:
         self.by_pid: dict[int, Process] = {}
@@ -50,7 +54,7 @@ class Table:
             self._children.setdefault(process.ppid, []).append(process)
 
     def _settle(self) -> None:
-        """Read again those whose parent ended while the table was read: they have another parent now."""
+        """Read processes again whose parent ended while the table was read: they have another parent now."""
         for _ in range(3):
             torn = [p.pid for p in self.by_pid.values() if p.ppid and p.ppid not in self.by_pid]
             for pid in torn:
@@ -64,14 +68,14 @@ class Table:
         return self._children.get(pid, [])
 
     def descendants(self, pid: int) -> list[Process]:
-        """All that descends from a process, parents before their children."""
+        """All descendants of a process, parents before their children."""
         found = list(self.children(pid))
-        for process in found:  # grows while it is walked
+        for process in found:  # the loop extends the list it iterates over
             found.extend(self.children(process.pid))
         return found
 
     def ancestors(self, pid: int) -> set[int]:
-        """The pids from a process up to the first, itself included."""
+        """The pids of a process and all its ancestors."""
         found: set[int] = set()
         while pid in self.by_pid and pid not in found:
             found.add(pid)
@@ -79,14 +83,14 @@ class Table:
         return found
 
     def whole_groups(self, targets: list[Process]) -> set[int]:
-        """The process groups whose living members are all among the targets."""
+        """The process groups all of whose living members are targets."""
         chosen = {process.pid for process in targets}
         mixed = {p.group for p in self.by_pid.values() if p.alive and p.pid not in chosen}
         return {process.group for process in targets} - mixed - {0, 1}
 
 
 def read(pid: int) -> Process | None:
-    """A process, or None when there is none (any more)."""
+    """A snapshot of a process; None if there is none."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             return Process(pid, file.read(4096))
@@ -95,7 +99,7 @@ def read(pid: int) -> Process | None:
 
 
 def still_alive(process: Process) -> bool:
-    """Whether a process that was read before is there, and not ending: its memory, with its marks, goes first."""
+    """Whether a process is still alive and not about to end: an ending one frees its memory, with its marks, first."""
     now = read(process.pid)
     return now is not None and now.alive and now.start == process.start and now.memory > 0
 
@@ -106,7 +110,7 @@ def _parent(pid: int) -> int:
 
 
 def own_children() -> list[int] | None:
-    """The pids of our direct children, adopted ones included; None where the kernel does not tell."""
+    """The pids of our children, adopted ones included; None if the kernel does not support this (proc(5), children)."""
     pid = os.getpid()
     try:
         with open(f"/proc/{pid}/task/{pid}/children", "rb", buffering=0) as file:
@@ -116,7 +120,7 @@ def own_children() -> list[int] | None:
 
 
 def marks(process: Process) -> tuple[str, str]:
-    """The values of the two marks in a process's environment; empty strings where it has none or hides it."""
+    """The values of HUB_MARK and INSTANCE_MARK in a process's environment; empty if absent or unreadable."""
     for _ in range(3):
         try:
             with open(f"/proc/{process.pid}/environ", "rb") as file:
@@ -126,17 +130,17 @@ def marks(process: Process) -> tuple[str, str]:
         if content:
             found = dict(entry.partition(b"=")[::2] for entry in content.split(b"\0"))
             return found.get(HUB_MARK.encode(), b"").decode(), found.get(INSTANCE_MARK.encode(), b"").decode()
-        time.sleep(0.001)  # empty in the middle of an exec
+        time.sleep(0.001)  # the environment is empty during an exec
     return "", ""
 
 
 def send_signal(process: Process, number: int) -> None:
-    """Signal a process unless its pid has become another's; one that is gone, or not ours to signal, is left."""
+    """Send a signal, unless the pid was reused. No effect if the process has ended or may not be signalled."""
     try:
         handle = os.pidfd_open(process.pid)
     except ProcessLookupError:
         return
-    except OSError:  # a kernel, or a sandbox, without pidfd
+    except OSError:  # a kernel or sandbox without pidfd
         _send_by_pid(process, number)
         return
     try:
@@ -159,14 +163,14 @@ def _same(process: Process) -> bool:
 
 
 def terminate(targets: list[Process]) -> None:
-    """Ask processes to end; stopped ones are continued, or they would never hear of it."""
+    """Send SIGTERM; also SIGCONT, as a stopped process handles signals only when it is continued."""
     for process in targets:
         send_signal(process, signal.SIGTERM)
         send_signal(process, signal.SIGCONT)
 
 
 def kill(table: Table, targets: list[Process]) -> None:
-    """Kill processes: whole groups at a stroke first, since no fork can run away from that, then one by one."""
+    """Send SIGKILL, to whole process groups first: that is atomic, so no process can escape by forking."""
     for group in table.whole_groups(targets):
         with suppress(OSError):
             os.killpg(group, signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""The spawner: a small program that starts stdio servers, adopts what they leave, and takes all of it along.
+"""The spawner: a small program that starts stdio servers, adopts their orphans, and kills all of them when it ends.
 
-Run by the sidecar (client.py) as `python -I -S -u process.py SOCKET LOCK SIDECAR SINCE`. Standard library only, and
-little of it, since this stays in memory as long as the hub runs: no asyncio, json, pathlib, subprocess.
+The sidecar (client.py) runs it as `python -I -S -u process.py SOCKET LOCK SIDECAR SINCE`. It uses only small parts of
+the standard library, since it stays in memory as long as the hub runs: no asyncio, json, pathlib, subprocess.
 """
 # ruff: noqa: PTH100, PTH113, PTH118, PTH120
 
@@ -18,7 +18,7 @@ import sys
 import time
 from contextlib import suppress
 
-if __name__ == "__main__":  # -I -S leaves no way to our own package
+if __name__ == "__main__":  # -I -S leave our own package off sys.path
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from sidecar.spawner import leftovers, proc, server
@@ -26,17 +26,28 @@ from sidecar.spawner.wire import Decoder, Message, encode
 
 PR_SET_CHILD_SUBREAPER = 36
 END_GRACE = 1.0
+"""Seconds between SIGTERM and SIGKILL when the spawner ends."""
 WAIT_NOTICE = 5.0
-CHASE = 100
-RESET = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
+"""Seconds of waiting for the lock file after which that is reported."""
+CHASE_ROUNDS = 100
+"""How often adopted processes are killed in a row (`chase`)."""
+RESET_SIGNALS = (
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGCHLD,
+)
 
 
 class Ended(Exception):
-    """The sidecar is gone or done, or a signal asks to end."""
+    """The sidecar has closed the socket, or a signal asks the spawner to end."""
 
 
 class Spawner:
-    """The loop: requests from the sidecar, ends of children, and deadlines of servers that are being stopped."""
+    """The main loop: handles requests of the sidecar, ends of children, and deadlines of servers being stopped."""
 
     def __init__(self, link: socket.socket, wakeup: int) -> None:
         self._link = link
@@ -50,10 +61,10 @@ class Spawner:
         self._mark = ""
         self.asked_to_end = False
 
-    # --- life ----------------------------------------------------------------------------------------------------
+    # --- main loop -----------------------------------------------------------------------------------------------
 
     def run(self, lock: str, sidecar: leftovers.Sidecar) -> None:
-        """Serve until the sidecar is gone or done, then leave nothing behind."""
+        """Serve until the sidecar closes the socket or a signal asks to end; then kill all descendants."""
         try:
             self._mark = self._own(lock)
             killed, orphans = leftovers.sweep(self._mark, sidecar)
@@ -67,15 +78,15 @@ class Spawner:
                 self._step()
         except Ended:
             pass
-        finally:  # after an error of our own, too
+        finally:  # also after an unexpected error
             end_all(self._wakeup)
 
     def _own(self, path: str) -> str:
-        """Wait until no other spawner has this runtime directory; returns the mark that stands in its lock file."""
+        """Wait for the lock of this runtime directory; returns the mark from the lock file. Raises Ended."""
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         notice = time.monotonic() + WAIT_NOTICE
         gone = select.poll()
-        gone.register(self._link, 0)  # only its end: requests wait until we are ready
+        gone.register(self._link, 0)  # only the hang-up: requests are read when we are ready
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -95,7 +106,7 @@ class Spawner:
         return mark
 
     def _timeout(self) -> float | None:
-        """Seconds until something has to be done unasked."""
+        """Seconds until the next step of a server being stopped; None if there is none."""
         stopping = [one for one in self._servers.values() if one.phase != server.RUNNING]
         if any(one.phase == server.KILLING or one.clean for one in stopping):
             self._delay = min(self._delay * 2 + 0.001, 0.1)
@@ -107,7 +118,7 @@ class Spawner:
         poll = select.poll()
         poll.register(self._link, select.POLLIN | (select.POLLOUT if self._out else 0))
         poll.register(self._wakeup, select.POLLIN)
-        # poll() takes whole milliseconds: round up, or the last one before a deadline is spent spinning.
+        # poll() takes whole milliseconds: round up to avoid a busy loop in the last one before a deadline.
         for fd, events in poll.poll(None if timeout is None else int(timeout * 1000) + 1):
             if fd == self._wakeup:
                 drain(self._wakeup)
@@ -173,7 +184,7 @@ class Spawner:
                 file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(fds)],
                 setsid=True,
                 setsigmask=(),
-                setsigdef=RESET,
+                setsigdef=RESET_SIGNALS,
             )
         except (OSError, ValueError) as error:
             number = (error.errno or 0) if isinstance(error, OSError) else 0
@@ -189,7 +200,7 @@ class Spawner:
             os.chdir("/")
 
     def _reap(self) -> None:
-        """Bury all dead children; those that were servers are reported."""
+        """Reap all dead children, and report those that were servers."""
         while dead := wait_any():
             pid, status = dead
             if pid and (one := self._by_pid.pop(pid, None)):
@@ -199,7 +210,7 @@ class Spawner:
                 break
 
     def _step(self) -> None:
-        """Go on with all servers that are being stopped."""
+        """Continue to stop servers."""
         now = time.monotonic()
         table = None
         for one in [one for one in self._servers.values() if one.phase != server.RUNNING]:
@@ -215,8 +226,8 @@ class Spawner:
         self._flush()
 
     def _chase(self, one: server.Server) -> None:
-        """Kill what is adopted from a server at once: it may fork and end faster than a table is read."""
-        for _ in range(CHASE):
+        """Kill processes adopted from a server in a row: they may fork and end faster than /proc can be read."""
+        for _ in range(CHASE_ROUNDS):
             self._reap()
             strays = [proc.read(pid) for pid in proc.own_children() or () if pid not in self._by_pid]
             found = [stray for stray in strays if stray and stray.alive and one.owns(stray)]
@@ -225,18 +236,18 @@ class Spawner:
             kill_children([stray.pid for stray in found])
 
     def _sure(self, one: server.Server) -> bool:
-        """Whether all that we adopted is there, alive, and not from this server: so none of it is passing by."""
+        """Whether no adopted process can be one of this server: each is alive and known to be another's."""
         for pid in proc.own_children() or ():
             if pid not in self._by_pid:
                 stray = proc.read(pid)
                 if stray is None or not stray.alive or one.owns(stray):
                     return False
-                if not proc.still_alive(stray):  # it ended before its marks were read: nobody knows whose it was
+                if not proc.still_alive(stray):  # it ended before its marks were read, so its server is unknown
                     return False
         return True
 
     def _no_strays(self) -> bool:
-        """Whether all our children are servers: the cheap answer to what is left of one that ended."""
+        """Whether all our children are servers: then nothing is left of one that has ended. Cheaper than a Table."""
         children = proc.own_children()
         return children is not None and self._by_pid.keys() >= set(children)
 
@@ -249,7 +260,12 @@ class Spawner:
 
 
 def find_program(name: bytes, path: bytes) -> bytes:
-    """Where a command is. Raises FileNotFoundError, or PermissionError if it is there but may not be executed."""
+    """Look up a command on the PATH.
+
+    Raises:
+        PermissionError: it was found but may not be executed.
+        FileNotFoundError: it was not found.
+    """
     if b"/" in name:
         return name
     refused = None
@@ -265,7 +281,7 @@ def find_program(name: bytes, path: bytes) -> bytes:
 
 
 def wait_any() -> tuple[int, int] | None:
-    """A dead child's pid and status; (0, 0) when none is dead, None when there is no child at all."""
+    """Reap a dead child: its pid and status; (0, 0) if none is dead, None if there are no children."""
     try:
         return os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
@@ -273,14 +289,14 @@ def wait_any() -> tuple[int, int] | None:
 
 
 def drain(fd: int) -> None:
-    """Empty a pipe that does not block."""
+    """Read a non-blocking pipe until it is empty."""
     with suppress(BlockingIOError):
         while os.read(fd, 4096):
             pass
 
 
 def childless() -> bool:
-    """Bury the dead; whether no child is left, which for a subreaper means no descendant."""
+    """Reap dead children; returns whether none is left, which for a subreaper means no descendant either."""
     while dead := wait_any():
         if not dead[0]:
             return False
@@ -288,7 +304,7 @@ def childless() -> bool:
 
 
 def end_all(wakeup: int) -> None:
-    """End every descendant: ask, wait a little, then kill until none is left."""
+    """End all descendants: SIGTERM, then after END_GRACE SIGKILL until none is left."""
     proc.terminate(proc.Table().descendants(os.getpid()))
     deadline = time.monotonic() + END_GRACE
     while not childless() and (left := deadline - time.monotonic()) > 0:
@@ -304,22 +320,22 @@ def end_all(wakeup: int) -> None:
 
 
 def chase() -> None:
-    """Kill what we adopt at once, again and again: a process that forks and ends faster than a table is read."""
-    for _ in range(CHASE):
+    """Kill our children many times in a row: a process may fork and end faster than /proc can be read."""
+    for _ in range(CHASE_ROUNDS):
         if childless():
             return
         kill_children(proc.own_children() or [])
 
 
 def kill_children(pids: list[int]) -> None:
-    """Kill children of ours. They are not buried yet, so that no pid can have become another's."""
+    """Kill children that are not reaped yet, so that their pids cannot have been reused."""
     for pid in pids:
         with suppress(OSError):
             os.kill(pid, signal.SIGKILL)
 
 
 def prepare() -> int:
-    """Become a subreaper; returns a pipe that is readable after a signal."""
+    """Become a child subreaper; returns a pipe that becomes readable after a signal. Raises OSError."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     os.chdir("/")
@@ -329,7 +345,7 @@ def prepare() -> int:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the spawner; the arguments are those in the module's docstring."""
+    """Run the spawner. `arguments`: see the module's docstring."""
     link = socket.socket(fileno=int(arguments[0]))
     link.setblocking(False)
     os.set_inheritable(link.fileno(), False)

@@ -1,4 +1,4 @@
-"""One server as the spawner sees it: which processes are its own, and how it is brought to an end."""
+"""A server in the spawner: determines which processes belong to it, and stops them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from sidecar.spawner import proc
 RUNNING, CLOSING, ENDING, KILLING, GONE = "running", "closing", "ending", "killing", "gone"
 
 KILL_LIMIT = 10.0
-"""Seconds after which a process that survives SIGKILL (stuck in the kernel, or another user's) is given up."""
+"""Seconds after which a process that survives SIGKILL (stuck in the kernel, or of another user) is given up."""
 
 
 class Server:
-    """A server that was started, until it was stopped and nothing of it is left. Times in seconds."""
+    """A started server, until none of its processes is left. Times are in seconds.
+
+    Phases: RUNNING; CLOSING (its stdin was closed); ENDING (after SIGTERM); KILLING (after SIGKILL); GONE.
+    `status` is the wait status of its main process, once that has ended.
+    """
 
     __slots__ = ("clean", "deadline", "grace", "id", "instance", "phase", "pid", "seen", "status")
 
@@ -29,10 +33,10 @@ class Server:
         self.clean = 0
 
     def family(self, table: proc.Table, roots: set[int]) -> list[proc.Process]:
-        """Its living processes; `roots` are the pids of all servers that run, this one's included.
+        """Its living processes. `roots`: the pids of all running servers, this one included.
 
-        Its own process and what descends from it; and of the adopted ones (their parents ended, so they are the
-        spawner's children now) those of its session or group, those that carry its mark, and those seen in it before.
+        These are its main process and its descendants; and of the orphans, which the spawner has adopted, those in its
+        session or process group, those with its mark, and those that belonged to it before; with their descendants.
         """
         found = []
         if self.status is None and self.pid in table.by_pid:
@@ -49,21 +53,21 @@ class Server:
         return family
 
     def owns(self, process: proc.Process) -> bool:
-        """Whether an adopted process came from this server."""
+        """Whether an adopted process belongs to this server."""
         if (process.pid, process.start) in self.seen:
             return True
         _, instance = proc.marks(process) if process.alive else ("", "")
         return instance == self.instance if instance else self.pid in (process.session, process.group)
 
     def stop(self, now: float, grace: float) -> None:
-        """Begin to end it, or hurry: its input was closed; it has `grace` to end by itself, and again when asked."""
+        """Begin to stop it after its stdin was closed; if that has begun, shorten the grace periods to `grace`."""
         if self.phase == RUNNING:
             self.phase, self.grace, self.deadline = CLOSING, grace, now + grace
         elif self.phase in (CLOSING, ENDING):
             self.grace, self.deadline = min(grace, self.grace), min(now + grace, self.deadline)
 
     def step(self, now: float, family: list[proc.Process], table: proc.Table, sure: bool) -> None:
-        """Go on with the end of it. `sure`: no child of the spawner can be a process of it that the table missed."""
+        """Continue to stop it. `sure`: no child of the spawner can be a process of it that is missing in the table."""
         if self.phase == CLOSING and (self.status is not None or now >= self.deadline):
             proc.terminate(family)
             self.phase, self.deadline = ENDING, now + self.grace
@@ -71,7 +75,7 @@ class Server:
             self.phase, self.deadline = KILLING, now + KILL_LIMIT
         if self.phase == KILLING:
             proc.kill(table, family)
-        # Twice, as one look at a table that changes meanwhile may miss a process.
+        # Twice in a row, as a single snapshot, which is not atomic, may miss a process.
         self.clean = 0 if family or not sure or self.status is None else self.clean + 1
         if self.clean > 1 or (self.phase == KILLING and now >= self.deadline):
             self.phase = GONE

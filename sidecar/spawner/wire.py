@@ -1,9 +1,9 @@
-"""Messages between sidecar and spawner: length, then a marshalled tuple whose first item is its kind.
+"""Messages between sidecar and spawner: 4 bytes of length, then a marshalled tuple whose first item is its kind.
 
-Both ends are the same Python, started by one another, so marshal is safe here; and json would cost the spawner half a
-megabyte. To the spawner: `("spawn", id, argv, env, cwd, instance)` with the server's ends of three pipes, and
-`("stop", id, grace)`. From it: `("ready", mark)`, `("spawned", id, pid)`, `("failed", id, step, errno, detail)`,
-`("exited", id, status)`, `("stopped", id)`, `("orphans", pids)`, `("note", text)`.
+marshal is safe here, as both ends run the same Python and one starts the other; json would take half a megabyte of the
+spawner's memory. To the spawner: `("spawn", id, argv, env, cwd, instance)`, with the server's ends of three pipes as
+descriptors, and `("stop", id, grace)`. From it: `("ready", mark)`, `("spawned", id, pid)`, `("failed", id, step, errno,
+detail)`, `("exited", id, status)`, `("stopped", id)`, `("orphans", pids)`, `("note", text)`.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 Message = tuple["Any", ...]
 
-HEADER = 4
+HEADER_SIZE = 4
 
 
 def encode(message: Message) -> bytes:
-    """The bytes of a message."""
+    """Encode a message."""
     body = marshal.dumps(message)
-    return len(body).to_bytes(HEADER, "big") + body
+    return len(body).to_bytes(HEADER_SIZE, "big") + body
 
 
 class Decoder:
-    """Cuts a stream of bytes into messages."""
+    """Decodes messages from a byte stream."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Message]:
-        """The messages that these bytes complete."""
+        """Add received bytes; returns the messages that they complete."""
         self._buffer += data
         messages = []
-        while len(self._buffer) >= HEADER:
-            end = HEADER + int.from_bytes(self._buffer[:HEADER], "big")
+        while len(self._buffer) >= HEADER_SIZE:
+            end = HEADER_SIZE + int.from_bytes(self._buffer[:HEADER_SIZE], "big")
             if len(self._buffer) < end:
                 break
-            messages.append(marshal.loads(self._buffer[HEADER:end]))  # noqa: S302 - only our own process writes here
+            messages.append(marshal.loads(self._buffer[HEADER_SIZE:end]))  # noqa: S302 - only our process writes here
             del self._buffer[:end]
         return messages

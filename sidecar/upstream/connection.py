@@ -24,9 +24,9 @@ from sidecar.features import uris
 from sidecar.features.input_requests import FEATURES, refused
 from sidecar.large.outline import whole
 from sidecar.protocol import eras, extensions, greetings, jsonrpc, routing_headers
-from sidecar.protocol.catalog import CHANGED, Catalog, Greeting, Kind
+from sidecar.protocol.catalog import LISTS_CHANGED_BY, Catalog, Greeting, Kind
 from sidecar.protocol.channel import Channel, Frame
-from sidecar.protocol.jsonrpc import as_dict, told
+from sidecar.protocol.jsonrpc import as_dict, describe_error
 from sidecar.upstream.client_features import ClientPort
 from sidecar.upstream.list_reader import Items, Lists, Troubles, Undeclared
 from sidecar.upstream.mux import Mux, Progress, Told
@@ -112,7 +112,7 @@ class Connection:
             if self._lists.asks_undeclared and not asked.done():
                 self._owner.undeclared.asked = False
             reason = closed.result() if closed.done() else life.result() if life.done() else None
-            self._mux.fail_all(reason or ConnectionLost("The hub closed it."), channel.unread())
+            self._mux.fail_all(reason or ConnectionLost("The hub closed it."), channel.unread_ids())
             for task in (closed, life, asked, *self._aside):
                 task.cancel()
         return reason
@@ -245,16 +245,16 @@ class Connection:
         """What the server is told of its client; a shared one of extensions only, as the hub has no features."""
         if self._port is not None:
             return extensions.forwarded(self._port.capabilities, self._owner.owned)
-        declared = extensions.SHARED if declared is None else declared
+        declared = extensions.SHARED_CONNECTION if declared is None else declared
         return {"extensions": dict(declared)} if declared else {}
 
     def _envelope(self, declared: dict[str, Any] | None) -> dict[str, Any]:
         """What a modern server is told with each request; a shared one of no log level."""
-        told: dict[str, Any] = {eras.VERSION_KEY: eras.MODERN_VERSION, eras.CLIENT_INFO_KEY: CLIENT_INFO}
-        told[eras.CAPABILITIES_KEY] = self._capabilities(declared)
+        envelope: dict[str, Any] = {eras.VERSION_KEY: eras.MODERN_VERSION, eras.CLIENT_INFO_KEY: CLIENT_INFO}
+        envelope[eras.CAPABILITIES_KEY] = self._capabilities(declared)
         if self._port and self._port.log_level:
-            told[eras.LOG_LEVEL_KEY] = self._port.log_level
-        return told
+            envelope[eras.LOG_LEVEL_KEY] = self._port.log_level
+        return envelope
 
     def _headers(self, method: str, params: dict[str, Any]) -> Mapping[str, str] | None:
         if self._channel is None or self._channel.transport != "http" or method == "initialize":
@@ -267,12 +267,12 @@ class Connection:
         await self._channel.send(frame, headers)
 
     def _send_now(self, frame: Frame, alone: bool) -> bool:
-        return self._channel is not None and self._channel.send_now(frame, alone)
+        return self._channel is not None and self._channel.try_send(frame, alone)
 
     # --- what the server sends on its own -------------------------------------------------------------------------
 
     def _on_notification(self, method: str, params: dict[str, Any]) -> None:
-        if kinds := CHANGED.get(method):
+        if kinds := LISTS_CHANGED_BY.get(method):
             self._lists.changed(kinds)
         elif method == "notifications/cancelled":
             if question := self._questions.get(_id(params.get("requestId"))):
@@ -375,7 +375,7 @@ class Connection:
                 log.warning("a subscription could not be renewed", extra={"code": error.code, "reason": error.message})
             else:
                 if "error" in frame:
-                    log.warning("a subscription could not be renewed", extra={"reason": told(frame)})
+                    log.warning("a subscription could not be renewed", extra={"reason": describe_error(frame)})
 
     def _listen(self, name: str, wanted: dict[str, Any]) -> None:
         if name not in self._listens and (task := self._start(self._listen_on(wanted))):
@@ -387,7 +387,7 @@ class Connection:
             while True:
                 frame = await self.request("subscriptions/listen", {"notifications": wanted})
                 if "error" in frame:
-                    log.info("the server does not serve subscriptions/listen", extra={"reason": told(frame)})
+                    log.info("the server does not serve subscriptions/listen", extra={"reason": describe_error(frame)})
                     return
                 await asyncio.sleep(LISTEN_PAUSE)
         except SidecarError:

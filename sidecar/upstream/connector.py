@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.channels.connections import Connections
 from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
-from sidecar.channels.stdio import Telling, open_stdio
+from sidecar.channels.stdio import Callbacks, open_stdio
 from sidecar.containers.errors import EngineMissing
 from sidecar.containers.service import Containers
 from sidecar.observe.log_buffer import SERVER_LOGGER
@@ -79,7 +79,7 @@ class Connector:
             server_log.info("stderr", extra={"server": spec.key, "line": line})
 
         read_large = self._connections.read_large
-        told = Telling(on_frame=on_frame, redact=self._redactor, log=remark, on_stderr=stderr, read_large=read_large)
+        told = Callbacks(on_frame=on_frame, redact=self._redactor, log=remark, on_stderr=stderr, read_large=read_large)
         if container := spec.settings.container:
             if self._containers is None:
                 raise EngineMissing("This hub runs no containers.")

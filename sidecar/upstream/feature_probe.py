@@ -119,7 +119,8 @@ class Look:
         self.owned: Callable[[], Collection[str]] = tuple
         self.undeclared = Undeclared(asked=False)
         self.capabilities: dict[str, Any] = {feature: {} for feature in sorted(features)}
-        self.capabilities["extensions"] = dict(extensions.SHARED)  # as the connection that it is compared with
+        # As the connection that it is compared with.
+        self.capabilities["extensions"] = dict(extensions.SHARED_CONNECTION)
         self.end = asyncio.Event()
 
     def catalog_read(self, connection: Connection) -> None:

@@ -22,9 +22,9 @@ from sidecar.errors import (
     SidecarError,
 )
 from sidecar.features import items
-from sidecar.protocol.catalog import CHANGED, LIST_METHODS, RESULT_KEYS, Greeting, Kind
+from sidecar.protocol.catalog import LIST_METHODS, LISTS_CHANGED_BY, RESULT_KEYS, Greeting, Kind
 from sidecar.protocol.channel import Frame
-from sidecar.protocol.jsonrpc import as_dict, told
+from sidecar.protocol.jsonrpc import as_dict, describe_error
 from sidecar.upstream.changes import Changes
 
 log = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ class Lists:
 
     def _space(self, kind: Kind, differs: bool) -> None:
         """A notice is about several lists: it was a true one for all of them where one of them differs."""
-        together = next(kinds for kinds in CHANGED.values() if kind in kinds)
+        together = next(kinds for kinds in LISTS_CHANGED_BY.values() if kind in kinds)
         for each in together if differs else (kind,):
             self._changes[each].read(differs=differs)
 
@@ -233,7 +233,7 @@ async def read_pages(ask: Ask, kind: Kind, greeting: Greeting) -> list[Any]:
         if frame.get("error") is not None:
             if as_dict(frame["error"]).get("code") == METHOD_NOT_FOUND:
                 return []
-            raise ListFailed(f"`{method}` was answered with {told(frame)}.", data=data)
+            raise ListFailed(f"`{method}` was answered with {describe_error(frame)}.", data=data)
         page = frame.get("result")
         found = page.get(RESULT_KEYS[kind]) if isinstance(page, dict) else page
         if not isinstance(page, dict) or not isinstance(found, list | None):
@@ -266,13 +266,13 @@ def _late(kind: Kind, why: str) -> ErrorBody:
 
 def _left_out(kind: Kind, left_out: tuple[items.LeftOut, ...]) -> Troubles:
     method = LIST_METHODS[kind]
-    told = [
+    reports = [
         ItemLeftOut(
             f"`{method}`: the item {each.name!r} {each.why}, so it is left out{each.where}.",
             data={"list": method, "item": each.name},
         )
         for each in left_out[:MOST_TOLD]
     ]
-    if more := len(left_out) - len(told):
-        told.append(ItemLeftOut(f"`{method}`: {more} more items are left out.", data={"list": method}))
-    return tuple(error.body() for error in told)
+    if more := len(left_out) - len(reports):
+        reports.append(ItemLeftOut(f"`{method}`: {more} more items are left out.", data={"list": method}))
+    return tuple(error.body() for error in reports)

@@ -12,16 +12,16 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from bridge.deadlines import Deadline, Deadlines
-from sidecar.concurrency.timeout import Limit
+from sidecar.concurrency.timeout import SharedTimeout
 from sidecar.errors import AnswerTooLarge, CallTimeout, ConnectionLost, SidecarError
 from sidecar.protocol import jsonrpc, results
-from sidecar.protocol.channel import Frame, Unread
+from sidecar.protocol.channel import Frame, UnreadableAnswer
 
 log = logging.getLogger(__name__)
 
 Send = Callable[[Frame, Mapping[str, str] | None], Awaitable[None]]
 SendNow = Callable[[Frame, bool], bool]
-"""As `Channel.send_now`."""
+"""As `Channel.try_send`."""
 Progress = Callable[[dict[str, Any]], None]
 
 CANCEL_SEND_TIMEOUT = 1.0
@@ -114,7 +114,7 @@ class Mux:
         self._next_id = 0
         self._pending: dict[int, Awaited | Told] = {}
         self._progress: dict[int, Progress] = {}
-        self._deadlines: Deadlines[Limit | Told] = Deadlines(lambda item: item.expire())
+        self._deadlines: Deadlines[SharedTimeout | Told] = Deadlines(lambda item: item.expire())
         self._ended: SidecarError | None = None
         self._held: deque[tuple[Frame, Context]] | None = None
         """Frames that came after a request whose task has not begun; none where there is no such request."""
@@ -139,7 +139,7 @@ class Mux:
             number = _as_int(number)
         pending = self._pending.pop(number, None)
         if pending is None:
-            if isinstance(frame, Unread) and frame["id"] is None:
+            if isinstance(frame, UnreadableAnswer) and frame["id"] is None:
                 self._doubts.append((self._answerable(), frame.reason))
                 self._settle_doubts(None)
             return
@@ -230,7 +230,7 @@ class Mux:
         future = asyncio.get_running_loop().create_future()
         self._pending[request_id] = Awaited(method, future)
         try:
-            with Limit(self._deadlines, timeout):
+            with SharedTimeout(self._deadlines, timeout):
                 await self._deliver(jsonrpc.request(request_id, method, params), headers)
                 frame: Frame = await future
                 return frame

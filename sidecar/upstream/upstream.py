@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerState, UpstreamState
-from sidecar.concurrency.semaphore import places_for
-from sidecar.concurrency.shares import HUB, Caller, uncontested
+from sidecar.concurrency.semaphore import semaphore_for
+from sidecar.concurrency.shares import HUB_CALLER, Caller, uncontested
 from sidecar.errors import (
     ConnectionLost,
     HandshakeFailed,
@@ -104,7 +104,7 @@ class Upstream:
         """The one there is, while it is ready."""
         self._channel: Channel | None = None
         self._stderr: tuple[str, ...] = ()
-        self.places = places_for(spec.settings, contested)
+        self.semaphore = semaphore_for(spec.settings, contested)
         self._contested = contested
         self._stopping = False
         self._end = asyncio.Event()
@@ -154,7 +154,7 @@ class Upstream:
         if any(
             getattr(before, name) != getattr(spec.settings, name) for name in ("max_inflight", "share_between_keys")
         ):
-            self.places = places_for(spec.settings, self._contested)
+            self.semaphore = semaphore_for(spec.settings, self._contested)
 
     async def _connect_once(self) -> SidecarError | None:
         """One connection from open to close; returns why it ended, or None if it was asked to."""
@@ -279,7 +279,7 @@ class Upstream:
         tool: str = "",
         on_progress: Progress | None = None,
         declared: dict[str, Any] | None = None,
-        caller: Caller = HUB,
+        caller: Caller = HUB_CALLER,
         repeated: bool = False,
     ) -> Frame:
         """The one place through which every client's request goes to a server: deadline, limit, metrics.
@@ -297,15 +297,15 @@ class Upstream:
         outcome = "error"
         self.in_flight += 1
         try:
-            places, left = self.places, timeout
-            if not places.take(caller.key):
-                await places.wait_for(timeout, caller, self.spec.key)
+            semaphore, left = self.semaphore, timeout
+            if not semaphore.try_acquire(caller.key):
+                await semaphore.acquire_within(timeout, caller, self.spec.key)
                 left = max(timeout - (time.perf_counter() - began), 0.0)
             try:
                 how = {"on_progress": on_progress, "declared": declared}
                 frame = await asking.ask(self, method, params, left, how, patience=RECONNECT_WAIT, repeated=repeated)
             finally:
-                places.give_back(caller.key)
+                semaphore.release(caller.key)
         except asyncio.CancelledError:
             outcome = "cancelled"
             raise

@@ -14,7 +14,7 @@ from bridge.settings import Settings
 from sidecar.concurrency.shares import Caller
 from sidecar.errors import SidecarError, TooManyInstances, WorkspaceGone, WorkspaceOff
 from sidecar.protocol import extensions
-from sidecar.protocol.catalog import CHANGED
+from sidecar.protocol.catalog import LISTS_CHANGED_BY
 from sidecar.routing import view as views
 from sidecar.routing.view import View
 from sidecar.sessions.client_groups import Parties, Party
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 USUAL_LEVEL = "info"
 """What a server is to log when nobody who asked for a level is left: nothing in the protocol takes a level back."""
-LIST_NOTICES = tuple(CHANGED)
+LIST_NOTICES = tuple(LISTS_CHANGED_BY)
 
 
 class ListObserver(Protocol):

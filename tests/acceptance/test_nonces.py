@@ -158,7 +158,7 @@ async def left(made: World, *channels: FakeChannel) -> None:
     assert made.sse._sessions == {}
     for upstream in made.hub.pool:
         assert (upstream.in_flight, list(upstream.subscribed())) == (0, [])
-        assert upstream.places._free == upstream.spec.settings.max_inflight
+        assert upstream.semaphore._free == upstream.spec.settings.max_inflight
         connection = upstream.connection
         assert connection is not None
         aside = {task for task in connection._aside if task.get_coro().__name__ != "_keep"}  # type: ignore[union-attr]

@@ -36,7 +36,7 @@ const PAGES = [
   ['tools', (page) => page.getByRole('link', { name: /echo/ })],
   ['tools?workspace=dev&tool=steady_nested', (page) => page.getByRole('heading', { name: /steady_nested/ })],
   ['activity', (page) => page.getByRole('heading', { name: 'Activity' })],
-  ['figures', (page) => page.getByRole('heading', { name: 'Figures' })],
+  ['figures', (page) => page.getByRole('heading', { name: 'Metrics' })],
   ['nowhere', (page) => page.getByRole('heading', { level: 1 })],
 ];
 /** @type {Run} */

@@ -101,7 +101,7 @@ test('a pasted configuration of VS Code, comments and all, is previewed and impo
 test('a server at an address, and a workspace of all three: a client finds the tools of each', OPTIONS, async () => {
   await page.goto('/hub/#/add-server');
   await fill('Name', 'far');
-  await page.getByRole('radio', { name: 'An address' }).check();
+  await page.getByRole('radio', { name: 'Remote URL' }).check();
   await fill('URL', 'ftp://example.org/');
   await named('button', 'Add server').click();
   assert.equal(await page.getByRole('textbox', { name: /^URL/ }).getAttribute('aria-invalid'), 'true');

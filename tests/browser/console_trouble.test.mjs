@@ -74,6 +74,14 @@ test('a server that crashes shows its reason and its last words, and comes back'
   await page.goto('/hub/#/workspaces');
   await badge('Degraded').waitFor();
   assert.equal(await client.call('steady_echo', { text: 'the other one' }), 'the other one');
+  await page.goto('/hub/#/servers');
+  await page.getByText(/It wrote: no permit, no service/).waitFor();
+  await page.goto('/hub/#/tools?workspace=dev');
+  const missing = page.getByRole('list', { name: 'Servers that are not ready' });
+  await missing.getByText(/frail.*no permit, no service/).waitFor();
+  await page.getByText('steady_echo', { exact: true }).first().waitFor();
+  await page.goto('/hub/#/activity?server=frail');
+  await page.getByText(/no permit, no service \(\d+ times\)/).waitFor();
 
   await page.goto('/hub/#/servers/frail');
   writeFileSync(permit, '');

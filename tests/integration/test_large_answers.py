@@ -236,14 +236,14 @@ async def test_a_process_that_fails(hangs: bool, monkeypatch: pytest.MonkeyPatch
         first = hub.large.pid
         assert first is not None
         os.kill(first, signal.SIGSTOP)
-        monkeypatch.setattr(large_reader, "LONGEST", 0.5 if hangs else 60.0)
+        monkeypatch.setattr(large_reader, "READ_TIMEOUT", 0.5 if hangs else 60.0)
         call = asyncio.create_task(client.call("large"))
         if not hangs:
             await until(lambda: hub.large.busy)
             os.kill(first, signal.SIGKILL)
         error = read(await within(call))["error"]
         assert error["data"]["code"] == "LARGE_ANSWER_FAILED"
-        monkeypatch.setattr(large_reader, "LONGEST", 60.0)
+        monkeypatch.setattr(large_reader, "READ_TIMEOUT", 60.0)
         assert "result" in read(await client.call("large"))
         last = hub.large.pid
         assert last not in (None, first)
@@ -254,7 +254,7 @@ async def test_a_process_that_fails(hangs: bool, monkeypatch: pytest.MonkeyPatch
 
 async def test_an_idle_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is there for as long as large answers come."""
-    monkeypatch.setattr(large_reader, "IDLE", 0.05)
+    monkeypatch.setattr(large_reader, "IDLE_TIMEOUT", 0.05)
     async with place("stdio") as hub, hub.client("large", "modern") as client:
         assert hub.large.pid is None
         hub.result.write_bytes(orjson.dumps({"content": [{"type": "text", "text": "x" * (2 << 20)}]}))

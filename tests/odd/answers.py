@@ -54,7 +54,7 @@ MEMBERS: Mapping[str, tuple[str, Wanted]] = {
     "error_empty": (frame(error={}), {"code": -32603, "message": NO_MESSAGE}),
     "error_text": (
         frame(error="boom"),
-        {"code": -32603, "message": "The server answered with an error of no known form: 'boom'"},
+        {"code": -32603, "message": "The server answered with a malformed error: 'boom'"},
     ),
     "batch": (f"[{frame(result=GOOD)}, 5]", GOOD),
     "nan": (frame(result={**GOOD, "n": "NAN"}).replace('"NAN"', "NaN"), {**GOOD, "n": None}),

@@ -162,7 +162,7 @@ async def caller(open_channel: Open) -> AsyncIterator[Caller]:
 @pytest.mark.parametrize("channel", CHANNELS)
 async def test_odd_answers(channel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has what it must have, one after the other on one connection, and nothing is left that waits."""
-    monkeypatch.setattr(output, "GRACE", 0.2)
+    monkeypatch.setattr(output, "QUOTED_ANSWER_WAIT", 0.2)
     names = ALL if channel == "stdio" else (*MEMBERS, *BYTES)
     wanted, found = {name: ALL[name][1] for name in names}, {}
     async with caller(CHANNELS[channel]) as made:

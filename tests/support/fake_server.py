@@ -65,7 +65,7 @@ class FakeChannel:
     async def wait_closed(self) -> SidecarError:
         return await asyncio.shield(self._closed)
 
-    def unread(self) -> frozenset[int]:
+    def unread_ids(self) -> frozenset[int]:
         return frozenset(self.missed)
 
     async def send(self, frame: Frame, headers: Mapping[str, str] | None = None) -> None:
@@ -73,7 +73,7 @@ class FakeChannel:
             raise ConnectionLost("The fake is closed.")
         self._take(frame, headers)
 
-    def send_now(self, frame: Frame, alone: bool) -> bool:
+    def try_send(self, frame: Frame, alone: bool) -> bool:
         if self._closed.done():
             return False
         self._take(frame, None)

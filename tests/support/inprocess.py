@@ -22,7 +22,7 @@ from sidecar.hub.status import StatusReporter
 from sidecar.listener.auth import Gate
 from sidecar.listener.server import HttpServer, listening
 from sidecar.observe.call_history import Recorder as HistoryRecorder
-from sidecar.observe.log_buffer import LogRing
+from sidecar.observe.log_buffer import LogBuffer
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
 from sidecar.protocol import jsonrpc
@@ -92,7 +92,7 @@ class World:
         """Where the endpoints are."""
         return self.settings.sidecar_url
 
-    def api(self, ring: LogRing) -> BridgeApi:
+    def api(self, ring: LogBuffer) -> BridgeApi:
         """What is served on the bridge."""
         return BridgeApi(self.hub, self.reconciler, self.reporter, ring, HistoryRecorder(self.metrics))
 

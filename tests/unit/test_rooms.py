@@ -45,7 +45,7 @@ ORDER = {
         "app __main__",
     ],
     "hubctl": [
-        *("errors", "render", "context", "lookup", "arguments", "applying", "run", "stdio", "commands"),
+        *("errors", "render", "context", "lookup", "arguments", "applying", "run", "stdio", "connect", "commands"),
         *("grammar", "main", "__main__"),
     ],
     "yamcp_ui_adapter": ["demo", "errors", "format", "files", "edit", "keys", "desired", "seed", "app", "__main__"],

@@ -2,8 +2,10 @@
  * Lines of the activity page: what happened, and what the hub and its servers logged, as one list. Pure.
  *
  * @typedef {'debug'|'info'|'warning'|'error'} Level
- * @typedef {{id: string, at: number, level: Level, kind: 'event'|'log', server: string, source: string, text: string}} Line
- *   at: Unix seconds; server: key of the server it is about, or ''; source: who says it, as shown
+ * @typedef {{id: string, at: number, level: Level, kind: 'event'|'log', server: string, source: string, text: string,
+ *            same: string, times: number}} Line
+ *   at: Unix seconds; server: key of the server it is about, or ''; source: who says it, as shown; same: equal for lines
+ *   that say the same again, '' for those that stand for themselves; times: how often it was said
  * @typedef {{source: string, level: Level, text: string}} Filter
  *   source: '' for all, `event`, `process:<name>` or `server:<key>`
  */
@@ -27,7 +29,9 @@ export function ofEvent({ at, kind, subject, text, tone }) {
     kind: 'event',
     server: kind === 'server' ? subject : '',
     source: 'event',
-    text,
+    text: kind === 'hub' ? `${subject} ${text}` : `${kind} ${subject}: ${text}`,
+    same: kind === 'server' ? `${subject} ${text}` : '',
+    times: 1,
   };
 }
 
@@ -38,7 +42,9 @@ export function ofRecord(record) {
   const server = typeof record.server === 'string' ? record.server : '';
   const source = server || String(record.process ?? 'hub');
   const text = said(record).slice(0, LONGEST);
-  return { id: `log ${record.time} ${source} ${text}`, at, level, kind: 'log', server, source, text };
+  const own = record.message === 'stderr' ? text : `hub ${record.message}`; // the hub's fields: which try it was
+  const same = server && record.message !== 'server log' ? own : '';
+  return { id: `log ${record.time} ${source} ${text}`, at, level, kind: 'log', server, source, text, same, times: 1 };
 }
 
 /** What a server wrote stands for itself; what the hub says of itself has fields. @param {Record<string, any>} record */
@@ -69,6 +75,38 @@ export function joined(lines, added) {
   const ordered = fresh.every((line, index) => line.at >= (index ? fresh[index - 1].at : (lines.at(-1)?.at ?? 0)));
   if (!ordered) all.sort((one, other) => one.at - other.at);
   return all.slice(-MOST);
+}
+
+/** Lines of one server within which one that it says again is shown once. */
+const NEARBY = 30;
+
+/**
+ * Lines in which what a server says again and again (one that is started anew every few seconds) stands once, where it was
+ * said last, with how often.
+ *
+ * @param {Line[]} lines
+ * @returns {Line[]}
+ */
+export function folded(lines) {
+  /** @type {Map<string, Line[]>} */
+  const recent = new Map();
+  const left = new Set();
+  for (const line of lines) {
+    let shown = line;
+    if (line.same) {
+      const near = recent.get(line.server) ?? [];
+      const at = near.findIndex((each) => each.same === line.same && each.kind === line.kind);
+      if (at >= 0) {
+        const [before] = near.splice(at, 1);
+        left.delete(before);
+        shown = { ...line, id: before.id, times: before.times + 1 };
+      }
+      near.push(shown);
+      recent.set(line.server, near.slice(-NEARBY));
+    }
+    left.add(shown);
+  }
+  return [...left];
 }
 
 /** @param {Line[]} lines @param {Filter} filter @returns {Line[]} */

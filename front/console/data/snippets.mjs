@@ -3,16 +3,14 @@
  *
  * The name in a configuration is the workspace's slug: letters, digits, `-` and `_`, which no format needs to quote.
  *
- * @typedef {{slug: string, sse_url: string, http_url: string}} Endpoint  what of a workspace of State is used
+ * @typedef {import('./clients.mjs').Endpoint} Endpoint
  * @typedef {{id: string, title: string, language: 'python'|'json'|'typescript', text: string, file?: string, note?: string}} Snippet
  * @typedef {{token?: boolean}} Wanted  `token`: the hub wants one
  */
 
-/** Where mcp-remote accepts plain http without being told to. */
-const MCP_REMOTE_TRUSTS = ['localhost', '127.0.0.1'];
-/** What is to be replaced, or to be set. */
-const PLACEHOLDER = 'YOUR_TOKEN';
-const VARIABLE = 'YAMCP_HUB_TOKEN';
+import { fileClient } from './clients.mjs';
+import { PLACEHOLDER, VARIABLE } from './programs.mjs';
+
 const FROM_VARIABLE = `The token comes from the variable ${VARIABLE}, or is put in the place of ${PLACEHOLDER}.`;
 const REPLACE = `Put a token in the place of ${PLACEHOLDER}.`;
 
@@ -59,54 +57,45 @@ with MCPClient({"url": ${quoted(sse_url)}, "transport": "sse"${headers}}, struct
 const pythonToken = `\ntoken = os.environ.get(${quoted(VARIABLE)}, ${quoted(PLACEHOLDER)})\n`;
 
 /** @param {Endpoint} workspace @param {boolean} token @returns {Snippet} */
-function claudeDesktop({ slug, http_url }, token) {
-  const url = new URL(http_url);
-  const plain = url.protocol === 'http:' && !MCP_REMOTE_TRUSTS.includes(url.hostname);
-  // Without a space in it: on Windows, arguments with one are taken apart.
-  const header = token ? ['--header', 'Authorization:${AUTH_HEADER}'] : [];
-  const args = ['-y', 'mcp-remote', http_url, ...(plain ? ['--allow-http'] : []), ...header];
-  const env = token ? { env: { AUTH_HEADER: `Bearer ${PLACEHOLDER}` } } : {};
+function claudeDesktop(workspace, token) {
   return {
-    id: 'claude-desktop',
-    title: 'Claude Desktop',
-    language: 'json',
-    file: 'claude_desktop_config.json',
-    text: pretty({ mcpServers: { [slug]: { command: 'npx', args, ...env } } }),
+    ...file('claude-desktop', workspace, token ? PLACEHOLDER : undefined),
     note: note(
-      'It speaks stdio; mcp-remote translates. Restart Claude Desktop after the edit.',
+      fileClient('claude-desktop').note,
       token && REPLACE,
-      `On the hub's machine the command can be hubctl (its full path) with the arguments run and ${slug}.`,
+      `On the hub's machine the command can be hubctl (its full path) with the arguments run and ${workspace.slug}.`,
     ),
   };
 }
 
 /** @param {Endpoint} workspace @param {boolean} token @returns {Snippet} */
-function cursor({ slug, http_url }, token) {
+function cursor(workspace, token) {
   return {
-    id: 'cursor',
-    title: 'Cursor',
-    language: 'json',
-    file: '.cursor/mcp.json',
-    text: pretty({ mcpServers: { [slug]: { url: http_url, ...(token && authorization(PLACEHOLDER)) } } }),
+    ...file('cursor', workspace, token ? PLACEHOLDER : undefined),
     ...(token && { note: `${REPLACE} Where Cursor has it as a variable: \${env:${VARIABLE}}.` }),
   };
 }
 
-/** @param {string} token */
-const authorization = (token) => ({ headers: { Authorization: `Bearer ${token}` } });
-
 /** @param {Endpoint} workspace @param {boolean} token @returns {Snippet} */
-function vsCode({ slug, http_url }, token) {
+function vsCode(workspace, token) {
   const asked = { type: 'promptString', id: 'yamcp-hub-token', description: 'Token of yamcp-hub', password: true };
-  const server = { type: 'http', url: http_url, ...(token && authorization(`\${input:${asked.id}}`)) };
   return {
-    id: 'vscode',
-    title: 'VS Code',
-    language: 'json',
-    file: '.vscode/mcp.json',
-    text: pretty({ ...(token && { inputs: [asked] }), servers: { [slug]: server } }),
+    ...file('vscode', workspace, token ? `\${input:${asked.id}}` : undefined, token ? { inputs: [asked] } : {}),
     ...(token && { note: 'VS Code asks for the token when it connects first, and keeps it.' }),
   };
+}
+
+/**
+ * A client's file as it is with this workspace alone in it.
+ *
+ * @param {string} id @param {Endpoint} workspace @param {string} [token] @param {Record<string, unknown>} [before]
+ * @returns {Snippet}
+ */
+function file(id, workspace, token, before = {}) {
+  const { title, at, places, entry } = fileClient(id);
+  const name = places.project ?? places.user.split('/').at(-1);
+  const text = pretty({ ...before, [at]: { [workspace.slug]: entry(workspace, token) } });
+  return { id, title, language: 'json', file: name, text };
 }
 
 /** @param {Endpoint} workspace @param {boolean} token @returns {Snippet} */

@@ -137,7 +137,7 @@ export function variantText(schema, root) {
   return `object with ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
 }
 
-/** A type in words: `list of text`, `text or null`. @param {unknown} given @param {Schema} root @returns {string} */
+/** A type in words: `list of objects`, `text or null`. @param {unknown} given @param {Schema} root @returns {string} */
 export function typeText(given, root, depth = 0) {
   const schema = plain(given, root);
   return schema.nullable ? `${bareType(schema, root, depth)} or null` : bareType(schema, root, depth);
@@ -154,6 +154,9 @@ const WORDS = {
   array: 'list',
 };
 
+/** @type {Record<string, string>} */
+const PLURAL = { number: 'numbers', 'whole number': 'whole numbers', object: 'objects', list: 'lists' };
+
 /** @param {Schema} schema @param {Schema} root @param {number} depth @returns {string} */
 function bareType(schema, root, depth) {
   if ('const' in schema) return JSON.stringify(schema.const);
@@ -162,7 +165,10 @@ function bareType(schema, root, depth) {
   if (depth > 3) return 'anything';
   const all = variants(schema, root);
   if (all) return [...new Set(all.map((each) => each.title ?? typeText(each, root, depth + 1)))].join(' or ');
-  if (schema.type === 'array' && isObject(schema.items)) return `list of ${typeText(schema.items, root, depth + 1)}`;
+  if (schema.type === 'array' && isObject(schema.items)) {
+    const item = typeText(schema.items, root, depth + 1);
+    return `list of ${PLURAL[item] ?? item}`;
+  }
   if (schema.type === undefined && isObject(schema.properties)) return WORDS.object;
   return WORDS[schema.type] ?? 'anything';
 }
@@ -184,7 +190,7 @@ export function rules(schema) {
   say('pattern', (value) => `matches ${value}`);
   say('minItems', (value) => `at least ${counted(value, 'item')}`);
   say('maxItems', (value) => `at most ${counted(value, 'item')}`);
-  say('uniqueItems', () => 'no item twice');
+  say('uniqueItems', () => 'unique items');
   if (schema.type === 'object' && schema.additionalProperties === false) said.push('nothing else');
   return said;
 }

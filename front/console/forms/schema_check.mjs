@@ -125,7 +125,7 @@ function checkList(schema, value) {
   if (value.length < schema.minItems) said.push(`At least ${counted(schema.minItems, 'item')}.`);
   if (value.length > schema.maxItems) said.push(`At most ${counted(schema.maxItems, 'item')}.`);
   const texts = value.map((each) => JSON.stringify(each));
-  if (schema.uniqueItems && new Set(texts).size < texts.length) said.push('No item may be there twice.');
+  if (schema.uniqueItems && new Set(texts).size < texts.length) said.push('Items must be unique.');
   return said;
 }
 

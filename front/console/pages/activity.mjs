@@ -2,7 +2,7 @@
 
 import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { filtered, joined, LEVELS, MOST, ofEvent, ofRecord } from '../data/activity_lines.mjs';
+import { filtered, folded, joined, LEVELS, MOST, ofEvent, ofRecord } from '../data/activity_lines.mjs';
 import { api, connection, events, live, state } from '../hub/store.mjs';
 import { style } from '../style.mjs';
 import { announce, Button, Checkbox, Empty, Field, html, Notice, Page } from '../ui.mjs';
@@ -23,7 +23,7 @@ export default function Activity({ query }) {
     /** @type {Filter} */ ({ source: query.server ? `server:${query.server}` : '', level: 'info', text: '' }),
   );
   const [follow, setFollow] = useState(true);
-  const shownLines = useMemo(() => filtered(lines, filter), [lines, filter]);
+  const shownLines = useMemo(() => folded(filtered(lines, filter)), [lines, filter]);
   useAnnouncements(shownLines, paused);
   const actions = html`<${Button} icon=${paused ? 'play' : 'pause'} onClick=${() => setPaused(!paused)}>
       ${paused ? (waiting > 0 ? `Go on (${count(waiting, 'new line')})` : 'Go on') : 'Pause'}
@@ -154,11 +154,12 @@ function Log({ lines, all, follow, onFollow }) {
   `;
 }
 
-/** A line never changes. @extends {Component<{ line: Line }>} */
+/** A line changes only when it is said again. @extends {Component<{ line: Line }>} */
 class Row extends Component {
   /** @param {any} next */
   shouldComponentUpdate(next) {
-    return next.line !== this.props.line;
+    const { id, at, times } = this.props.line;
+    return next.line.id !== id || next.line.at !== at || next.line.times !== times;
   }
 
   render() {
@@ -167,7 +168,7 @@ class Row extends Component {
       <time datetime=${new Date(line.at * 1000).toISOString()}>${clock(line.at)}</time>
       <span class="log-level">${line.level}</span>
       <span class="log-source">${line.source}</span>
-      <span class="log-text">${line.text}</span>
+      <span class="log-text">${line.text}${line.times > 1 && html` <span class="muted">(${line.times} times)</span>`}</span>
     </li>`;
   }
 }

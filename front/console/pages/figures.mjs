@@ -32,7 +32,7 @@ export default function Figures({ query }) {
     [history, seconds],
   );
   const spans = html`<${Choice} label="Time shown" value=${span} options=${SPANS} onChange=${setSpan} />`;
-  return html`<${Page} title="Figures" lead="Calls of tools, how many failed, and how long they took." actions=${spans}>
+  return html`<${Page} title="Metrics" lead="Calls of tools, how many failed, and how long they took." actions=${spans}>
     ${error && html`<${Notice} error=${error} tone="warn" />`}
     ${!recent && !error && html`<p class="muted" aria-busy="true">Loading…</p>`}
     ${recent && html`<${Pickers} history=${recent} pick=${pick} />`}
@@ -125,7 +125,7 @@ function Shown({ history, pick, span }) {
           { label: 'Errors', values: found.series.errors, colour: 'errors', bars: true },
         ]} text=${(/** @type {number} */ value) => value.toLocaleString('en')} />
       </${Section}>
-      <${Section} title="Latency" note="Half of the calls, and 95 of 100, took no longer.">
+      <${Section} title="Latency" note="Median and 95th percentile.">
         <${Chart} label=${`Latency over time: ${told(found.sum)}`} at=${at} step=${step} lines=${[
           { label: 'Median', values: found.series.p50, colour: 'p50' },
           { label: '95th percentile', values: found.series.p95, colour: 'p95' },

@@ -50,7 +50,7 @@ function Known({ server }) {
   const tone = serverState(server).tone;
   return html`<${Page} title=${shown(key)} lead=${html`<${Lead} server=${server} />`} actions=${html`<${Actions} server=${server} onDelete=${() => setDeleting(true)} />`} back=${BACK}>
     <div class="stack">
-      ${reason && html`<${Notice} error=${reason} tone=${tone === 'bad' ? 'bad' : tone === 'warn' ? 'warn' : 'info'} quiet><${Retry} server=${server} /></${Notice}>`}
+      ${reason && html`<${Notice} error=${reason} tone=${tone === 'bad' ? 'bad' : tone === 'warn' ? 'warn' : 'info'} quiet><${Said} server=${server} /><${Retry} server=${server} /></${Notice}>`}
       ${server.troubles.map((trouble) => html`<${Notice} error=${trouble} tone="warn" quiet key=${trouble.message} />`)}
       ${stale && html`<${Notice} tone="warn" quiet><p>Its entry in the file is broken now; what runs is the last version that could be used.</p></${Notice}>`}
       <${Issues} issues=${issues} />
@@ -86,6 +86,12 @@ function Actions({ server: { key, state: how }, onDelete }) {
     <${Button} icon="edit" href=${href('edit-server', [key])}>Edit</${Button}>
     <${Button} icon="trash" onClick=${onDelete}>Delete</${Button}>
   `;
+}
+
+/** The line of its stderr that tells most. @param {{ server: Server }} props */
+function Said({ server: { stderr_line: said, reason } }) {
+  if (!said || reason?.message.includes(said)) return null;
+  return html`<p>It wrote: <code class="break">${said}</code></p>`;
 }
 
 /** @param {{ server: Server }} props */
@@ -131,7 +137,7 @@ function Now({ server }) {
   /** @type {[any, any][]} */
   const facts = [
     [
-      how === 'ready' || how === 'degraded' ? 'Up for' : 'In this state for',
+      how === 'ready' || how === 'degraded' ? 'Uptime' : 'In this state for',
       since > 0 && html`<${Time} at=${since} plain />`,
     ],
     ['Tools', tools],
@@ -146,7 +152,7 @@ function Now({ server }) {
     ['Next try', retry_at && html`<${Time} at=${retry_at} due />`],
     ['Transport', TRANSPORTS[transport] ?? transport],
     ['Protocol', era && (era === 'modern' ? '2026-07-28 (stateless)' : 'Up to 2025-11-25')],
-    ['Says it is', [server_name, server_version].filter(Boolean).join(' ')],
+    ['Reported as', [server_name, server_version].filter(Boolean).join(' ')],
   ];
   return html`<${Section} title="Now"><div class="card"><${Facts} facts=${facts} /></div></${Section}>`;
 }
@@ -169,7 +175,7 @@ function Definition({ server }) {
   const values = Object.entries(url ? headers : env);
   /** @type {[any, any][]} */
   const facts = [
-    [url ? 'Address' : 'Command', (url ?? command) && html`<code class="break">${url ?? command}</code>`],
+    [url ? 'URL' : 'Command', (url ?? command) && html`<code class="break">${url ?? command}</code>`],
     [
       'Arguments',
       args.length > 0 &&

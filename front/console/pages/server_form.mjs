@@ -110,9 +110,7 @@ function Paste({ onFill }) {
     const read = readPaste(pasted);
     if (read && !('many' in read)) onFill(read);
   };
-  let help = /** @type {any} */ (
-    'A command line, an address, or the JSON of another client: it fills in the fields below.'
-  );
+  let help = /** @type {any} */ ('A command line, a URL, or the JSON of another client: it fills in the fields below.');
   if (found && 'many' in found)
     help = html`These are ${found.many} servers: <a href=${href('import')}>import them</a> together.`;
   else if (found) help = 'Filled in below; look it over.';
@@ -134,8 +132,8 @@ function Identity({ form, renaming, faults, onChange }) {
     <div class="field">
       <p class="label" aria-hidden="true">Kind</p>
       <${Choice} label="Kind" value=${form.kind} onChange=${(/** @type {'stdio'|'remote'} */ kind) => onChange({ kind })} options=${[
-        { value: 'stdio', label: 'A program on this machine' },
-        { value: 'remote', label: 'An address' },
+        { value: 'stdio', label: 'Local command' },
+        { value: 'remote', label: 'Remote URL' },
       ]} />
     </div>
   `;

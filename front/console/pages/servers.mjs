@@ -2,6 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import { going, memberId, restartServer, switchMember, switchServer } from '../hub/actions.mjs';
+import { whyOf } from '../data/failing.mjs';
 import { matches } from '../data/filter.mjs';
 import { href } from '../router.mjs';
 import { state } from '../hub/store.mjs';
@@ -143,12 +144,10 @@ export function ServerTable({ label, servers, workspace }) {
 
 /** @param {{ server: Server }} props */
 function Named({ server }) {
-  const { reason, issues } = server;
-  const issue = issues.find(({ severity }) => severity === 'error');
-  const why = troubled(server) ? (reason ?? issue) : null;
+  const why = troubled(server) ? whyOf(server) : '';
   return html`<div class="server-name"><${ItemLink} page="servers" name=${server.key} /></div>
     <div class="muted small cut launch mono">${launchText(server)}</div>
-    ${why && html`<div class="small why why-${serverState(server).tone}">${prose(why.message)}</div>`}`;
+    ${why && html`<div class="small why why-${serverState(server).tone}">${prose(why)}</div>`}`;
 }
 
 /** The command line or address of a server, on one line. @param {Server} server */

@@ -2,11 +2,13 @@
 
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { href, navigate } from '../router.mjs';
-import { api, state, workspacesByName } from '../hub/store.mjs';
+import { missingServers } from '../data/failing.mjs';
+import { api, serversByKey, state, workspacesByName } from '../hub/store.mjs';
 import { style } from '../style.mjs';
 import { grouped, serverOf } from '../data/tool_list.mjs';
 import { announce, Button, Empty, Field, html, Notice, Page, StateBadge } from '../ui.mjs';
 import { count, shown } from '../words.mjs';
+import { MissingServers } from './parts/missing_servers.mjs';
 import { ToolDetail } from './tool.mjs';
 
 await style('styles/tools.css');
@@ -57,7 +59,7 @@ function Explorer({ workspace, tool: picked }) {
     return html`<${Notice} error=${error}><${Button} icon="restart" onClick=${load}>Try again</${Button}></${Notice}>`;
   if (!tools) return html`<p class="muted" aria-busy="true">Loading…</p>`;
   if (tools.length === 0) return html`<${None} workspace=${workspace} onLoad=${load} />`;
-  return html`<div class="explorer ${current ? 'explorer-picked' : ''}">
+  return html`<${Missing} workspace=${workspace} /><div class="explorer ${current ? 'explorer-picked' : ''}">
     <${List} workspace=${workspace} tools=${tools} picked=${picked} onLoad=${load} />
     <div class="explorer-detail">
       ${current && html`<${ToolDetail} key=${current.name} workspace=${workspace} tool=${current} server=${serverOf(current.name, workspace, servers())} />`}
@@ -65,6 +67,15 @@ function Explorer({ workspace, tool: picked }) {
       ${!current && !picked && html`<${Empty} icon="tools" title="Choose a tool"><p>See what it takes and answers, and call it.</p></${Empty}>`}
     </div>
   </div>`;
+}
+
+/** What is not in the list, though it is of the workspace. @param {{ workspace: Workspace }} props */
+function Missing({ workspace }) {
+  if (missingServers(workspace, serversByKey.value).length === 0) return null;
+  return html`<div class="banner"><${Notice} tone="warn" quiet>
+    <p>The tools of these servers are missing:</p>
+    <${MissingServers} workspace=${workspace} />
+  </${Notice}></div>`;
 }
 
 const servers = () => state.value?.servers ?? [];
@@ -100,6 +111,7 @@ function None({ workspace, onLoad }) {
     <${Button} icon="restart" onClick=${onLoad}>Look again</${Button}>`;
   return html`<${Empty} icon="tools" title="No tools here now" actions=${actions}>
     <p><${StateBadge} workspace=${workspace} /> ${workspace.ready} of ${count(workspace.servers.length, 'server')} ready.</p>
+    <${MissingServers} workspace=${workspace} />
   </${Empty}>`;
 }
 

@@ -21,6 +21,7 @@ import {
   toast,
 } from '../ui.mjs';
 import { shown, workspaceState } from '../words.mjs';
+import { MissingServers } from './parts/missing_servers.mjs';
 import { ServerTable } from './servers.mjs';
 import { counts, WorkspaceSwitch } from './workspaces.mjs';
 
@@ -48,7 +49,7 @@ function Known({ workspace }) {
     <${Button} icon="trash" onClick=${() => setDeleting(true)}>Delete</${Button}>`;
   const lead = html`<div class="row"><${WorkspaceSwitch} workspace=${workspace} /><${StateBadge} workspace=${workspace} /><span>${counts(workspace)}</span></div>`;
   return html`<${Page} title=${shown(name)} lead=${lead} actions=${actions} back=${BACK}>
-    ${error && html`<div class="banner"><${Notice} error=${error} tone=${workspaceState(workspace).tone === 'bad' ? 'bad' : 'warn'} quiet /></div>`}
+    ${error && html`<div class="banner"><${Notice} error=${error} tone=${workspaceState(workspace).tone === 'bad' ? 'bad' : 'warn'} quiet><${MissingServers} workspace=${workspace} from=${2} /></${Notice}></div>`}
     <${Issues} issues=${issues} />
     <${Connect} workspace=${workspace} />
     <${Members} workspace=${workspace} />
@@ -123,8 +124,8 @@ function Details({ workspace: { name, slug, tools, resources, prompts, sessions,
           ['Resources', serves && resources],
           ['Prompts', serves && prompts],
           ['Sessions', serves && sessions],
-          ['Names of tools', html`<code>${name_template}</code>`],
-          ['In URLs', html`<code>${slug}</code>`],
+          ['Tool name format', html`<code>${name_template}</code>`],
+          ['URL slug', html`<code>${slug}</code>`],
         ]}
       />
     </div>

@@ -179,7 +179,7 @@ function TemplateField({ template, picked, onInput, fault }) {
   const example = exampleName(template, namespace, 'read_file');
   const help = html`How clients see its tools. A tool read_file of the namespace ${shown(namespace)} is called <code>${example}</code>.
     ${template !== DEFAULT_TEMPLATE && html` <button type="button" class="link" onClick=${() => onInput(DEFAULT_TEMPLATE)}>Reset</button>`}`;
-  return html`<${Field} label="Names of tools" mono value=${template} onInput=${onInput} help=${help} error=${fault} />`;
+  return html`<${Field} label="Tool name format" mono value=${template} onInput=${onInput} help=${help} error=${fault} />`;
 }
 
 /** Somebody else changed it meanwhile. @param {{ workspace: Workspace, onTake: (members: string[], hash: string) => void, onOverwrite: () => void }} props */

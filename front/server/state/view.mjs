@@ -43,6 +43,7 @@ const UNSEEN = {
   prompts: 0,
   calls_in_flight: 0,
   stderr: [],
+  stderr_line: '',
   hints: [],
 };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { filtered, joined, MOST, ofEvent, ofRecord } from '../../../front/console/data/activity_lines.mjs';
+import { filtered, folded, joined, MOST, ofEvent, ofRecord } from '../../../front/console/data/activity_lines.mjs';
 import { extended, knownUntil, rows, series, summed } from '../../../front/console/data/figures_data.mjs';
 import { grouped, serverOf } from '../../../front/console/data/tool_list.mjs';
 
@@ -61,6 +61,36 @@ describe('lines of activity', () => {
     assert.equal(ofRecord(record(1, { server: 'a', tools: 5 })).text, 'at 1 · tools=5');
     assert.equal(ofRecord(record(1, { server: 'a', message: 'stderr', line: 'oops' })).text, 'oops');
     assert.equal(ofRecord({}).text, '');
+  });
+
+  test('an event says what it is about', () => {
+    const text = (/** @type {any} */ what) => ofEvent({ at: 1, tone: 'ok', ...what }).text;
+    assert.equal(text({ kind: 'server', subject: 'time', text: 'failed: gone' }), 'server time: failed: gone');
+    assert.equal(text({ kind: 'workspace', subject: 'dev', text: 'ready' }), 'workspace dev: ready');
+    assert.equal(text({ kind: 'hub', subject: 'the adapter', text: 'is away' }), 'the adapter is away');
+  });
+
+  test('what a retrying server says again stands once, where it was said last, with how often', () => {
+    const tries = [1, 2, 3].flatMap((n) => [
+      record(10 * n, { server: 'a', message: 'stderr', line: 'no permit' }),
+      record(10 * n + 1, { server: 'a', message: 'server failed', attempt: n }),
+      record(10 * n + 2, { server: 'b', message: 'stderr', line: `other ${n}` }),
+      record(10 * n + 3, { message: 'hub' }),
+    ]);
+    const lines = folded(joined([], tries.map(ofRecord)));
+    assert.deepEqual(
+      lines.filter(({ server }) => server === 'a').map(({ at, text, times }) => [at, text, times]),
+      [
+        [30, 'no permit', 3],
+        [31, 'server failed · attempt=3', 3],
+      ],
+    );
+    assert.deepEqual(
+      lines.filter(({ server }) => server !== 'a').map(({ times }) => times),
+      [1, 1, 1, 1, 1, 1],
+    );
+    assert.equal(new Set(lines.map(({ id }) => id)).size, lines.length);
+    assert.equal(lines.find(({ server }) => server === 'a')?.id, ofRecord(tries[0]).id, 'its row stays the same');
   });
 
   test('lines stay in the order of time, none twice, the newest of too many', () => {

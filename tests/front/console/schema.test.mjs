@@ -93,6 +93,8 @@ describe('schemas made plain', () => {
 
   test('types and rules are told in words', () => {
     assert.equal(typeText({ type: 'array', items: { type: ['integer', 'null'] } }, {}), 'list of whole number or null');
+    assert.equal(typeText({ type: 'array', items: { type: 'object' } }, {}), 'list of objects');
+    assert.deepEqual(rules({ type: 'array', uniqueItems: true }), ['unique items']);
     assert.equal(typeText({ anyOf: [{ type: 'string' }, { title: 'Point', type: 'object' }] }, {}), 'text or Point');
     assert.deepEqual(rules({ type: 'string', minLength: 1, maxLength: 80, format: 'email' }), [
       'format email',
@@ -143,9 +145,7 @@ describe('checks before a call', () => {
     assert.deepEqual(messages({ type: 'string', minLength: 1 }, ''), [': Must not be empty.']);
     assert.deepEqual(messages({ type: 'string', maxLength: 2 }, '😀😀😀'), [': At most 2 characters; these are 3.']);
     assert.deepEqual(messages({ type: 'array', items: {}, minItems: 1 }, []), [': At least 1 item.']);
-    assert.deepEqual(messages({ type: 'array', items: {}, uniqueItems: true }, [1, 1]), [
-      ': No item may be there twice.',
-    ]);
+    assert.deepEqual(messages({ type: 'array', items: {}, uniqueItems: true }, [1, 1]), [': Items must be unique.']);
     assert.deepEqual(messages({ enum: ['a', 'b'] }, 'c'), [': Choose one of a, b.']);
     assert.deepEqual(messages({ type: 'string', format: 'date' }, 'today'), [': Not a date, such as 2026-01-31.']);
   });

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 from bridge.models import Accepted, Done, Event, ListTools, LogRecords, Logs, Restart, Snapshot, Tools
-from bridge.server import BridgeServer, Publisher
+from bridge.server import BridgeServer, EventPublisher
 
 
 class Peer:
     """The handlers."""
 
-    def __init__(self, log: Path, publisher: Publisher) -> None:
+    def __init__(self, log: Path, publisher: EventPublisher) -> None:
         self._log = log.open("a", buffering=1)
         self._publisher = publisher
 
@@ -40,7 +40,7 @@ class Peer:
 
 async def main(address: str, log: str) -> None:
     """Serve until killed."""
-    async with Publisher(f"{address}.events") as publisher, asyncio.TaskGroup() as tasks:
+    async with EventPublisher(f"{address}.events") as publisher, asyncio.TaskGroup() as tasks:
         peer = Peer(Path(log), publisher)
         handlers = {Snapshot: peer.apply, Logs: peer.logs, Restart: peer.restart, ListTools: peer.tools}
         started = asyncio.Event()

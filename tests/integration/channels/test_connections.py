@@ -109,7 +109,7 @@ async def test_cookies_and_headers_are_not_shared() -> None:
 
 async def test_requests_wait_their_turn_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """With all turns taken by calls that hang, a request waits; streams, listening and notices do not."""
-    monkeypatch.setattr(module, "MOST_REQUESTS", 2)
+    monkeypatch.setattr(module, "MAX_REQUESTS", 2)
     arrived: asyncio.Queue[str] = asyncio.Queue()
 
     async def script(exchange: Exchange) -> None:

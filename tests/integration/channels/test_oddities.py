@@ -54,7 +54,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short deadlines; those that would end what a busy machine is slow to do are a second."""
     for module in (web, sse, remote):
         monkeypatch.setattr(module, "CONNECT_TIMEOUT", 1)
-    monkeypatch.setattr(base, "NOTICE_TIMEOUT", 1)
+    monkeypatch.setattr(base, "NOTIFICATION_TIMEOUT", 1)
     monkeypatch.setattr(reading, "DRAIN_TIMEOUT", 0.1)
     monkeypatch.setattr(streamable, "DRAIN_TIMEOUT", 0.1)
     monkeypatch.setattr(streamable, "DELETE_TIMEOUT", 0.1)

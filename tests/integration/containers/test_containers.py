@@ -175,7 +175,7 @@ async def test_a_mount_outside_the_list_is_refused(start: Start, podman: Podman,
         status = await until(lambda: hub.server("c"), lambda server: server.reason is not None)
         assert status.reason
         assert status.reason.code == "MOUNT_REFUSED"
-        assert ("is not there" if way == "missing" else "HUB_CONTAINER_MOUNTS") in status.reason.message
+        assert ("does not exist" if way == "missing" else "HUB_CONTAINER_MOUNTS") in status.reason.message
         assert podman.names() == []
 
 

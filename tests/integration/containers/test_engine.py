@@ -122,7 +122,7 @@ async def test_a_pull_tells_what_it_does(tool: Tool, tmp_path: Path) -> None:
     lines: list[str] = []
     await found.pull("good", lines.append)
     assert lines == ["Copying"]
-    with pytest.raises(ImagePullFailed, match="could not be fetched: no such host"):
+    with pytest.raises(ImagePullFailed, match="could not be pulled: no such host"):
         await found.pull("bad", lines.append)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hubctl.context import Context
 from hubctl.grammar import parser
 from hubctl.main import execute
@@ -30,6 +32,7 @@ def file(hub: Hub, name: str) -> Any:
     return json.loads((hub.yamcp_dir / f"{name}.json").read_text("utf-8"))
 
 
+@pytest.mark.timeout(180)  # some twenty changes, each of which is waited for
 async def test_a_hub_is_filled_changed_and_emptied(tmp_path: Path) -> None:
     """Each command returns when it is so, in the files and at the sidecar."""
     async with running({"old": mock("old")}, {}) as hub:
@@ -55,6 +58,10 @@ async def test_a_hub_is_filled_changed_and_emptied(tmp_path: Path) -> None:
         assert (code, out.partition(":")[0]) == (1, "EDIT_INVALID")
         assert (await hubctl(hub, "set", "notes", "call_timeout=null"))[0] == 0
 
+        assert (await hubctl(hub, "disable", "team", "--server", "notes"))[0] == 0
+        [team] = (await hub.status()).workspaces
+        assert team.disabled_servers == ("notes",)
+        assert (await hubctl(hub, "enable", "team", "--server", "notes"))[0] == 0
         assert (await hubctl(hub, "disable", "--server", "notes"))[1] == "Server notes is off.\n"
         code, out = await hubctl(hub, "enable", "--server", "notes")
         assert (code, out) == (0, "Server notes is on; it is ready now.\n")

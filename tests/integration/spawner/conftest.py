@@ -54,12 +54,12 @@ class Token:
         """A nasty server."""
         return StdioLaunch(command=sys.executable, args=("-S", NASTY, self.text, *habits))
 
-    def gone(self, seconds: float = 10) -> bool:
+    def gone(self, seconds: float = 100) -> bool:
         """Wait until none is left."""
         return eventually(lambda: not self.pids(), seconds)
 
 
-def eventually(condition: Callable[[], object], seconds: float = 10) -> bool:
+def eventually(condition: Callable[[], object], seconds: float = 100) -> bool:
     """Whether the condition holds before the time is over."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -96,7 +96,7 @@ def runtime() -> Iterator[Path]:
     """A runtime directory; afterwards no process may carry its mark."""
     path = Path(tempfile.mkdtemp(prefix="hub-"))
     yield path
-    lock = path / client.LOCK
+    lock = path / client.LOCK_FILE
     mark = lock.read_text() if lock.exists() else "none"
     left = [p.pid for p in proc.Table().by_pid.values() if p.alive and proc.marks(p)[0] == mark]
     shutil.rmtree(path)

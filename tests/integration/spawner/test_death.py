@@ -127,7 +127,7 @@ async def test_lost_while_starting(spawner: Spawner, token: Token) -> None:
 
 async def test_waits_for_older(runtime: Path, token: Token) -> None:
     """Nothing is started while an older spawner is there; the wait is told, and leaving does not hang."""
-    with (runtime / client.LOCK).open("w") as lock:
+    with (runtime / client.LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         async with Spawner(runtime) as spawner:
             start = asyncio.create_task(spawner.spawn(["true"], os.environ, None, "x"))
@@ -173,7 +173,7 @@ async def test_cannot_be_started(runtime: Path, monkeypatch: pytest.MonkeyPatch,
 
 async def test_stuck_spawner(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A spawner that does not end with its socket is killed."""
-    monkeypatch.setattr(client, "LONGEST_END", 0.05)
+    monkeypatch.setattr(client, "END_TIMEOUT", 0.05)
     async with Spawner(runtime) as spawner:
         (await spawner.spawn(["true"], os.environ, None, "x")).abandon()
         assert spawner.pid

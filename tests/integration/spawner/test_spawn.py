@@ -130,7 +130,7 @@ async def test_no_pipes_left(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) 
 
     await spawner._ready.wait()
     monkeypatch.setattr(os, "pipe", pipe)
-    with pytest.raises(ProcessRefused, match="no pipes left for it: Too many open files"):
+    with pytest.raises(ProcessRefused, match="cannot open pipes for it: Too many open files"):
         await spawner.spawn(["true"], os.environ, None, "x")
 
 
@@ -198,9 +198,9 @@ def test_lock_file_keeps_mark(runtime: Path) -> None:
     async def start() -> str:
         async with Spawner(runtime) as spawner:
             (await spawner.spawn(["true"], os.environ, None, "x")).abandon()
-        return (runtime / client.LOCK).read_text()
+        return (runtime / client.LOCK_FILE).read_text()
 
     assert asyncio.run(start()) == asyncio.run(start())
-    assert (runtime / client.LOCK).stat().st_mode & 0o777 == 0o600
-    with (runtime / client.LOCK).open() as lock:
+    assert (runtime / client.LOCK_FILE).stat().st_mode & 0o777 == 0o600
+    with (runtime / client.LOCK_FILE).open() as lock:
         assert eventually(lambda: fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB) is None)

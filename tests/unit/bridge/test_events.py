@@ -1,4 +1,4 @@
-"""Publisher and Subscriber: events as hints, over either transport."""
+"""EventPublisher and Subscriber: events as hints, over either transport."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bridge.client import Subscriber
 from bridge.codec import Envelope, encode
 from bridge.errors import AddressInvalid, AddressTaken
 from bridge.models import Event
-from bridge.server import Publisher
+from bridge.server import EventPublisher
 from tests.unit.bridge.conversation import Place
 
 
-def publisher(place: Place, session: str = "p") -> Publisher:
-    return Publisher(place.address, session=session, transport=place.transport)
+def publisher(place: Place, session: str = "p") -> EventPublisher:
+    return EventPublisher(place.address, session=session, transport=place.transport)
 
 
 def subscriber(place: Place, *topics: str) -> Subscriber:
@@ -91,7 +91,7 @@ async def test_an_address_is_published_at_once_only(place: Place) -> None:
 async def test_tcp_is_refused() -> None:
     """Over ZeroMQ only ipc is served."""
     with pytest.raises(AddressInvalid):
-        async with Publisher("tcp://127.0.0.1:1"):
+        async with EventPublisher("tcp://127.0.0.1:1"):
             pass
     with pytest.raises(AddressInvalid):
         async with Subscriber("tcp://127.0.0.1:1"):

@@ -253,7 +253,7 @@ def test_nobody_is_let_in_where_there_are_no_files(tmp_path: Path) -> None:
 
 def test_a_file_that_is_too_large_or_none_lets_nobody_in(files: Files) -> None:
     """A directory in its place, say."""
-    files.replace(files.keys, CASES["file"] + " " * keys.LARGEST)
+    files.replace(files.keys, CASES["file"] + " " * keys.MAX_FILE_SIZE)
     files.clock.now += 0.5
     assert files.ring.check(LAPTOP) is None
     files.keys.unlink()

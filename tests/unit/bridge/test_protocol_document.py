@@ -68,7 +68,8 @@ def test_every_code_of_the_bridge_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [codec.MAX_BYTES, client.MAX_PENDING, server.MAX_INFLIGHT, sockets.QUEUE, sockets.RECONNECT_MAX_MS]
+    "number",
+    [codec.MAX_BYTES, client.MAX_PENDING, server.MAX_INFLIGHT, sockets.HIGH_WATER_MARK, sockets.RECONNECT_MAX_MS],
 )
 def test_the_limits_are_those_of_the_code(number: int) -> None:
     """Each limit's number is in the document."""

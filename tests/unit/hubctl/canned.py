@@ -55,7 +55,7 @@ from bridge.models import (
     WorkspaceSpec,
     WorkspaceStatus,
 )
-from bridge.server import BridgeServer, Publisher
+from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings
 from hubctl.context import Context
 from hubctl.main import execute, parser
@@ -77,7 +77,9 @@ def server(key: str, state: str = "ready", **more: Any) -> ServerStatus:
 def missing(key: str, **more: Any) -> ServerStatus:
     """A server whose command is not there."""
     reason = ErrorBody(code="SERVER_COMMAND_MISSING", message=f"{key}: no such command.", hint="Install it.")
-    return server(key, "failed", reason=reason, stderr=("one", "two"), attempts=2, retry_at=NOW + 4, **more)
+    return server(
+        key, "failed", reason=reason, stderr=("one", "two"), stderr_line="two", attempts=2, retry_at=NOW + 4, **more
+    )
 
 
 def workspace(name: str, *servers: str, ready: int | None = None, **more: Any) -> WorkspaceStatus:
@@ -198,10 +200,10 @@ class CannedHub:
     health: dict[str, Any] = field(default_factory=lambda: {"status": "ok", "version": "0.1.0", "sessions": 0})
     """What the front answers at every path; with 503 unless `status` is ok."""
     bridge: MemoryBridge = field(default_factory=MemoryBridge)
-    publisher: Publisher = field(init=False)
+    publisher: EventPublisher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.publisher = Publisher(self.settings.events_address, transport=self.bridge)
+        self.publisher = EventPublisher(self.settings.events_address, transport=self.bridge)
 
     @contextlib.asynccontextmanager
     async def serving(self, *sides: str) -> AsyncIterator[CannedHub]:

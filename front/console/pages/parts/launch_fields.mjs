@@ -41,7 +41,7 @@ function Address({ form, faults, onChange }) {
       html`<div class="field">
         <p class="label" aria-hidden="true">Transport</p>
         <${Choice} label="Transport" value=${form.transport} onChange=${(/** @type {'auto'|'http'} */ transport) => onChange({ transport })} options=${[
-          { value: 'auto', label: 'Find out' },
+          { value: 'auto', label: 'Auto-detect' },
           { value: 'http', label: 'Streamable HTTP' },
         ]} />
       </div>`

@@ -82,7 +82,7 @@ async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> Non
         ("error", "workspace w", ""),
         ("warning", "workspace none", "WORKSPACE_WITHOUT_SERVERS"),
     }
-    assert found["error", "server gone", "SERVER_COMMAND_MISSING"]["message"].endswith("Last on stderr: one | two")
+    assert found["error", "server gone", "SERVER_COMMAND_MISSING"]["message"].endswith("On stderr: two")
     assert "needed by time, gone" in found["warning", "no-such-command", ""]["message"]
     assert (await hub.hubctl("doctor"))[1].splitlines()[-1] == "3 wrong; 5 warnings."
 

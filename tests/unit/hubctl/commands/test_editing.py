@@ -68,8 +68,9 @@ async def test_edit_sends_the_whole_entry_and_what_it_saw(hub: CannedHub) -> Non
         (("set", "tine", "era=modern"), 1, "NO_SUCH_SERVER: "),
         (("set", "time", "eras=x"), 2, "CLI_ARGUMENTS: A server has no setting 'eras' (did you mean era?): "),
         (("set", "time", "x"), 2, "CLI_ARGUMENTS: 'x' is not setting=value."),
-        (("enable",), 2, "CLI_ARGUMENTS: Name one workspace, or one server"),
-        (("enable", "idle", "--server", "time"), 2, "CLI_ARGUMENTS: Name one workspace, or one server"),
+        (("enable",), 2, "CLI_ARGUMENTS: Name a workspace, or a server"),
+        (("enable", "idle", "--server", "gone"), 1, "NO_SUCH_SERVER: There is no server 'gone'; there are: time."),
+        (("enable", "nope", "--server", "time"), 1, "NO_SUCH_WORKSPACE: "),
         (("workspaces", "add", "w", "tine"), 1, "NO_SUCH_SERVER: "),
         (("workspaces", "edit", "idel", "--add", "gone"), 1, "NO_SUCH_WORKSPACE: There is no workspace 'idel' (did"),
         (("workspaces", "edit", "idle", "--remove", "gone"), 1, "NO_SUCH_SERVER: There is no server 'gone'; there a"),
@@ -108,6 +109,20 @@ async def test_a_server_is_switched_in_every_workspace(hub: CannedHub) -> None:
     assert (await hub.hubctl("enable", "--server", "time"))[1] == "Server time is on; it is ready now.\n"
     assert (await hub.hubctl("disable", "--server", "time"))[1] == "Server time is off.\n"
     assert [body.settings for body in hub.asked] == [{"enabled": True}, {"enabled": False}]
+
+
+async def test_a_server_is_switched_in_one_workspace(hub: CannedHub) -> None:
+    """Others keep it as it is."""
+    assert await hub.hubctl("disable", "my-work", "--server", "time") == (
+        0,
+        "Server time is off in workspace My Work.\n",
+        "",
+    )
+    assert json.loads((await hub.hubctl("enable", "idle", "--server", "time", "--json"))[1])["name"] == "idle"
+    assert hub.asked == [
+        SetWorkspace(name="My Work", servers={"time": False}),
+        SetWorkspace(name="idle", servers={"time": True}),
+    ]
 
 
 async def test_workspaces_are_made_changed_and_removed(hub: CannedHub) -> None:

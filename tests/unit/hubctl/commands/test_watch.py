@@ -36,7 +36,7 @@ def test_first_lines_say_what_a_person_wants_to_know() -> None:
         "    SSE              http://127.0.0.1:8765/mcp/my-work/sse",
         "    Streamable HTTP  http://127.0.0.1:8765/mcp/my-work",
         "  idle: off; switch it on with: hubctl enable idle",
-        "  server gone: failed, SERVER_COMMAND_MISSING: gone: no such command. Install it. Its last line: two",
+        "  server gone: failed, SERVER_COMMAND_MISSING: gone: no such command. Install it. On stderr: two",
         "  error providers.json: x has no command. Give it one.",
     ]
 
@@ -61,7 +61,7 @@ def one(state: str, **more: object) -> Status:
 def test_a_failure_and_its_end_are_told() -> None:
     """With the reason, and for the workspace too."""
     assert changes(one("ready"), one("failed"), PLAIN) == [
-        "server a: failed, SERVER_COMMAND_MISSING: a: no such command. Install it. Its last line: two",
+        "server a: failed, SERVER_COMMAND_MISSING: a: no such command. Install it. On stderr: two",
         "workspace w: failed, 0 tools",
     ]
     assert changes(one("failed"), one("ready"), PLAIN) == ["server a: ready, 3 tools", "workspace w: ready, 3 tools"]

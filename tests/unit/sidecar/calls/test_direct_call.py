@@ -42,7 +42,7 @@ async def test_calls_take_it(ways: Ways, transport: Any) -> None:
         assert (await call(peer, "wrong")).result == {"isError": True, "content": []}
         assert (await call(peer, "fail")).answer["error"]["message"] == "needs more"
         [upstream] = ways.hub.hub.pool
-        assert (upstream.in_flight, upstream.places._free, upstream.refused) == (0, 64, {"sampling/createMessage"})
+        assert (upstream.in_flight, upstream.semaphore._free, upstream.refused) == (0, 64, {"sampling/createMessage"})
     assert ways.usual == []
     assert [frame["params"]["name"] for frame in ways.server.channel.got("tools/call")][-1] == "fail"
     assert sum(ways.figures().values()) == 5
@@ -70,7 +70,7 @@ async def test_asked_again(ways: Ways, transport: Any, read: bool, hints: dict[s
         channel.close(ServerExited("It exited with code 3."))
         assert (await within(calling)).result == text("at last")
         [upstream] = ways.hub.hub.pool
-        assert (upstream.in_flight, upstream.places._free) == (0, 64)
+        assert (upstream.in_flight, upstream.semaphore._free) == (0, 64)
     assert (ways.usual, ways.figures()) == ([], {"ok": 1})
 
 
@@ -103,7 +103,7 @@ async def test_asked_again_in_vain(ways: Ways, transport: Any) -> None:
                 again.close(ServerExited("It exited with code 3."))
                 assert (await within(calling)).answer["error"]["data"]["code"] == "SERVER_CONNECTION_LOST"
         [upstream] = ways.hub.hub.pool
-        assert (upstream.in_flight, upstream.places._free) == (0, 64)
+        assert (upstream.in_flight, upstream.semaphore._free) == (0, 64)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -143,7 +143,7 @@ async def test_cancelled(ways: Ways, transport: Any) -> None:
         assert (await within(calling)).answer["error"]["code"] == -32800
         await ways.server.channel.sent("notifications/cancelled")
         [upstream] = ways.hub.hub.pool
-        assert (upstream.in_flight, upstream.places._free) == (0, 64)
+        assert (upstream.in_flight, upstream.semaphore._free) == (0, 64)
     assert (ways.usual, ways.figures()) == ([], {"cancelled": 1})
 
 

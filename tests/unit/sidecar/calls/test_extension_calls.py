@@ -18,7 +18,7 @@ from pydantic import Field
 from sidecar.calls.answered import Answered
 from sidecar.errors import ClientFeatureMissing, ResourceUnknown, ServerUnavailable, TaskUnknown, ToolUnknown
 from sidecar.protocol import eras as era
-from sidecar.protocol.extensions import SHARED, SKILLS, TASKS, UI
+from sidecar.protocol.extensions import SHARED_CONNECTION, SKILLS, TASKS, UI
 from sidecar.workspaces import declaration
 from tests.support.fake_server import FakeServer, RpcError, echo, settle, text, until
 from tests.support.inprocess import Recorder, World, space, world
@@ -215,9 +215,9 @@ async def test_what_a_shared_server_is_told(tmp_path: Path, server: str) -> None
         made.put(one.spec("a"), space("a"))
         await made.settled()
         if server == "legacy":
-            assert one.channel.received[0]["params"]["capabilities"] == {"extensions": SHARED}
+            assert one.channel.received[0]["params"]["capabilities"] == {"extensions": SHARED_CONNECTION}
             return
-        assert declared_by(one.channel.got("tools/list")[0]) == SHARED
+        assert declared_by(one.channel.got("tools/list")[0]) == SHARED_CONNECTION
         declares = {"sampling": {}, "extensions": {UI: {"mimeTypes": ["m"]}, FOO: {"x": 1}, BAR: {}}}
         await made.ask(Recorder(), "tools/call", {"name": "a_echo", **modern(**declares)})
         await made.ask(legacy(**declares), "tools/call", {"name": "a_echo"})

@@ -42,7 +42,7 @@ async def taken() -> Any:
     made = Taken()
     yield made
     made.output.end()
-    assert (made.output._patience, made.output._told, made.output._part) == (None, {}, [])
+    assert (made.output._line_timer, made.output._quoted, made.output._part) == (None, {}, [])
 
 
 @pytest.mark.parametrize("indent", [0, 2, "\t"])
@@ -78,7 +78,7 @@ async def test_a_newline_within_a_string(taken: Taken) -> None:
 
 async def test_it_does_not_wait_for_ever(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of a message over several lines has to come soon, and is as long as a message may be."""
-    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    monkeypatch.setattr(module, "LINE_TIMEOUT", 0.01)
     taken.take('{"jsonrpc":"2.0","id":1,')
     await until(lambda: taken.frames)
     assert taken.ids() == [1]
@@ -88,10 +88,10 @@ async def test_it_does_not_wait_for_ever(taken: Taken, monkeypatch: pytest.Monke
 
 async def test_noise_before_it(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that tells of an answer may be a log of it: only if none comes is it taken for one, in vain."""
-    monkeypatch.setattr(module, "GRACE", 0.01)
+    monkeypatch.setattr(module, "QUOTED_ANSWER_WAIT", 0.01)
     taken.take("DEBUG sending " + json.dumps(ANSWER), "DEBUG " + json.dumps(ANSWER), "DEBUG jsonrpc")
     await settle()
-    assert (taken.frames, len(taken.output._told)) == ([], 1)
+    assert (taken.frames, len(taken.output._quoted)) == ([], 1)
     await until(lambda: taken.frames)
     assert taken.ids() == [1]
     taken.take("DEBUG " + json.dumps(ANSWER))
@@ -100,7 +100,7 @@ async def test_noise_before_it(taken: Taken, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("ends", [False, True])
 async def test_large_messages_let_others_be_served(monkeypatch: pytest.MonkeyPatch, ends: bool) -> None:
     """Each is read in one turn of the loop and handed on in another; all come, in order, what was noise is skipped."""
-    monkeypatch.setattr(module, "LARGE", 1000)
+    monkeypatch.setattr(module, "LARGE_SIZE", 1000)
     taken = Taken()
     large = {"jsonrpc": "2.0", "id": 2, "result": "x" * 1000}
     taken.take(ANSWER)

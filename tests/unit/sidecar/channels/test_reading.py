@@ -92,7 +92,7 @@ async def test_what_a_few_bytes_stand_for_is_not_held(monkeypatch: pytest.Monkey
     longest = 0
     async for piece in reading._pieces(response(Body(iter([bomb])), content_encoding="gzip")):
         longest = max(longest, len(piece))
-    assert longest == reading._PIECE
+    assert longest == reading._PIECE_SIZE
 
 
 @pytest.mark.parametrize(("coding", "error"), [("br", HandshakeFailed), ("gzip", httpx2.DecodingError)])

@@ -8,26 +8,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.concurrency.semaphore import KeyedPlaces, Places
+from sidecar.concurrency.semaphore import KeyedSemaphore, Semaphore
 from sidecar.concurrency.shares import Caller
 from sidecar.concurrency.turns import QueueFull
 from tests.support.fake_server import settle
 
 
-async def test_places() -> None:
+async def test_slots() -> None:
     """So many can be had at once, and again when they were given back."""
-    places = Places(2)
-    assert [places.take() for _ in range(3)] == [True, True, False]
-    places.give_back()
-    assert [places.take(), places.take()] == [True, False]
+    semaphore = Semaphore(2)
+    assert [semaphore.try_acquire() for _ in range(3)] == [True, True, False]
+    semaphore.release()
+    assert [semaphore.try_acquire(), semaphore.try_acquire()] == [True, False]
 
 
 async def test_turns() -> None:
     """Who waits for longest is served first, before anybody who comes later."""
-    places, served = Places(1), list[int]()
+    semaphore, served = Semaphore(1), list[int]()
 
     async def wait(number: int) -> None:
-        await places.wait()
+        await semaphore.acquire()
         served.append(number)
 
     await wait(0)
@@ -36,39 +36,39 @@ async def test_turns() -> None:
             tasks.create_task(wait(number))
         await settle()
         for _ in range(3):
-            places.give_back()
-            assert not places.take()
+            semaphore.release()
+            assert not semaphore.try_acquire()
             await settle()
     assert served == [0, 1, 2, 3]
-    places.give_back()
-    assert places.take()
+    semaphore.release()
+    assert semaphore.try_acquire()
 
 
 async def test_who_gives_up_leaves_its_turn_to_others() -> None:
-    """Also one that was given a place at the very moment."""
-    places = Places(1)
-    await places.wait()
-    first, second, third = (asyncio.create_task(places.wait()) for _ in range(3))
+    """Also one that was given a slot at the very moment."""
+    semaphore = Semaphore(1)
+    await semaphore.acquire()
+    first, second, third = (asyncio.create_task(semaphore.acquire()) for _ in range(3))
     await settle()
     first.cancel()
     await settle()
-    places.give_back()
+    semaphore.release()
     second.cancel()
     await settle()
     assert (first.cancelled(), second.cancelled(), third.done()) == (True, True, True)
-    assert not places.take()
-    places.give_back()
-    assert places.take()
+    assert not semaphore.try_acquire()
+    semaphore.release()
+    assert semaphore.try_acquire()
 
 
 async def test_a_turn_that_was_cancelled_in_between_is_passed_over() -> None:
-    """Its task has not run yet when a place is given back."""
-    places = Places(1)
-    await places.wait()
-    first, second = (asyncio.create_task(places.wait()) for _ in range(2))
+    """Its task has not run yet when a slot is given back."""
+    semaphore = Semaphore(1)
+    await semaphore.acquire()
+    first, second = (asyncio.create_task(semaphore.acquire()) for _ in range(2))
     await settle()
     first.cancel()
-    places.give_back()
+    semaphore.release()
     await settle()
     assert (first.cancelled(), second.done()) == (True, True)
 
@@ -77,10 +77,10 @@ async def test_a_turn_that_was_cancelled_in_between_is_passed_over() -> None:
 
 
 class Queue:
-    """Requests that wait for places, and in which order they got them."""
+    """Requests that wait for slots, and in which order they got them."""
 
-    def __init__(self, places: Places, tasks: asyncio.TaskGroup) -> None:
-        self.places, self.served = places, list[str]()
+    def __init__(self, semaphore: Semaphore, tasks: asyncio.TaskGroup) -> None:
+        self.semaphore, self.served = semaphore, list[str]()
         self._tasks = tasks
 
     async def ask(self, key: str, client: str, count: int = 1) -> list[asyncio.Task[None]]:
@@ -90,14 +90,14 @@ class Queue:
         return made
 
     async def _ask(self, caller: Caller) -> None:
-        await self.places.wait(caller)
+        await self.semaphore.acquire(caller)
         self.served.append("".join(caller))
 
     async def end(self, *keys: str) -> str:
         """Requests of these keys end one after the other; whose turn it was each time."""
         before = len(self.served)
         for key in keys:
-            self.places.give_back(key)
+            self.semaphore.release(key)
             await settle()
         return " ".join(self.served[before:])
 
@@ -105,7 +105,7 @@ class Queue:
 async def test_one_client_with_many_requests_does_not_keep_the_others_waiting() -> None:
     """Clients are served in turn, whatever each has waiting."""
     async with asyncio.TaskGroup() as tasks:
-        queue = Queue(Places(2), tasks)
+        queue = Queue(Semaphore(2), tasks)
         await queue.ask("", "a", 2 + 5)
         await queue.ask("", "b", 2)
         await queue.ask("", "c")
@@ -115,7 +115,7 @@ async def test_one_client_with_many_requests_does_not_keep_the_others_waiting() 
 async def test_many_clients_of_a_key_count_as_one_key() -> None:
     """Keys are served in turn, and within a key its clients: more sessions are no more turns."""
     async with asyncio.TaskGroup() as tasks:
-        queue = Queue(Places(1), tasks)
+        queue = Queue(Semaphore(1), tasks)
         for client in "abcd":
             await queue.ask("k", client, 2)
         await queue.ask("m", "z", 3)
@@ -125,60 +125,60 @@ async def test_many_clients_of_a_key_count_as_one_key() -> None:
 
 async def test_a_client_may_not_fill_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client has half of it at most: what is beyond is refused, and others find room still."""
-    monkeypatch.setattr("sidecar.concurrency.turns.MOST_WAITING", 10)
+    monkeypatch.setattr("sidecar.concurrency.turns.MAX_WAITING", 10)
     async with asyncio.TaskGroup() as tasks:
-        queue = Queue(Places(1), tasks)
+        queue = Queue(Semaphore(1), tasks)
         first = await queue.ask("", "a", 1 + 5)
         with pytest.raises(QueueFull):
-            await queue.places.wait(Caller("", "a"))
+            await queue.semaphore.acquire(Caller("", "a"))
         waiting = await queue.ask("", "b")
         first[-1].cancel()
         await settle()
         waiting += await queue.ask("", "a")
         assert not any(task.done() for task in waiting)
         for _ in range(6):
-            queue.places.give_back()
+            queue.semaphore.release()
             await settle()
         assert all(task.done() for task in waiting)
-    assert queue.places.take() is False
-    queue.places.give_back()
-    assert queue.places.take()
+    assert queue.semaphore.try_acquire() is False
+    queue.semaphore.release()
+    assert queue.semaphore.try_acquire()
 
 
-async def test_a_key_leaves_places_to_others() -> None:
-    """Calls of one key that never end leave places for another's at once, which go on to be served fairly."""
+async def test_a_key_leaves_slots_to_others() -> None:
+    """Calls of one key that never end leave slots to another's at once, which go on to be served fairly."""
     async with asyncio.TaskGroup() as tasks:
-        queue = Queue(KeyedPlaces(8, lambda: True), tasks)
+        queue = Queue(KeyedSemaphore(8, lambda: True), tasks)
         endless = await queue.ask("k", "a", 80)
         assert queue.served == ["ka"] * 4
         await queue.ask("m", "b")
         assert queue.served[4:] == ["mb"]
-        assert queue.places.take("n")
-        queue.places.give_back("n")
+        assert queue.semaphore.try_acquire("n")
+        queue.semaphore.release("n")
         assert await queue.end("m") == ""
         assert await queue.end("k") == "ka"
         for task in endless:
             task.cancel()
         await settle()
         for _ in range(4):
-            queue.places.give_back("k")
-        assert [queue.places.take("k") for _ in range(5)] == [True] * 4 + [False]
+            queue.semaphore.release("k")
+        assert [queue.semaphore.try_acquire("k") for _ in range(5)] == [True] * 4 + [False]
 
 
-async def test_a_key_alone_has_all_places() -> None:
-    """Without named keys there is nobody to leave a place to; when the first key is made, its share counts at once."""
+async def test_a_key_alone_has_all_slots() -> None:
+    """Without named keys there is nobody to leave a slot to; when the first key is made, its share counts at once."""
     contested = False
-    places = KeyedPlaces(4, lambda: contested)
-    assert [places.take() for _ in range(5)] == [True] * 4 + [False]
+    semaphore = KeyedSemaphore(4, lambda: contested)
+    assert [semaphore.try_acquire() for _ in range(5)] == [True] * 4 + [False]
     contested = True
-    places.give_back()
-    assert (places.take(), places.take("k")) == (False, True)
+    semaphore.release()
+    assert (semaphore.try_acquire(), semaphore.try_acquire("k")) == (False, True)
 
 
-async def test_a_place_is_not_lost_where_its_key_may_have_no_more() -> None:
-    """A freed place that nobody who waits may have is free; the next end lets the one in whose share allows it."""
+async def test_a_slot_is_not_lost_where_its_key_may_have_no_more() -> None:
+    """A freed slot that nobody who waits may have is free; the next end lets the one in whose share allows it."""
     async with asyncio.TaskGroup() as tasks:
-        queue = Queue(KeyedPlaces(4, lambda: True), tasks)
+        queue = Queue(KeyedSemaphore(4, lambda: True), tasks)
         await queue.ask("k", "a", 3)
         assert queue.served == ["ka"] * 2
         await queue.ask("m", "b")
@@ -190,24 +190,24 @@ async def test_a_place_is_not_lost_where_its_key_may_have_no_more() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["take", "wait", "end", "cancel"]), st.integers(0, 3)), max_size=60))
 @settings(max_examples=60, deadline=None)
-async def test_no_place_is_ever_lost(steps: list[tuple[str, int]]) -> None:
-    """Whatever is taken, waited for, ended and cancelled: at the end all places are free, and were never too many."""
-    places = KeyedPlaces(3, lambda: True)
+async def test_no_slot_is_ever_lost(steps: list[tuple[str, int]]) -> None:
+    """Whatever is taken, waited for, ended and cancelled: at the end all slots are free, and were never too many."""
+    semaphore = KeyedSemaphore(3, lambda: True)
     held: list[str] = []
     waiting: list[tuple[str, asyncio.Task[None]]] = []
 
     async def wait(key: str) -> None:
-        await places.wait(Caller(key, "c"))
+        await semaphore.acquire(Caller(key, "c"))
         held.append(key)
 
     for what, number in steps:
         key = f"k{number}"
-        if what == "take" and places.take(key):
+        if what == "take" and semaphore.try_acquire(key):
             held.append(key)
         elif what == "wait":
             waiting.append((key, asyncio.create_task(wait(key))))
         elif what == "end" and held:
-            places.give_back(held.pop(number % len(held)))
+            semaphore.release(held.pop(number % len(held)))
         elif what == "cancel" and waiting:
             waiting[number % len(waiting)][1].cancel()
         if number:
@@ -218,5 +218,5 @@ async def test_no_place_is_ever_lost(steps: list[tuple[str, int]]) -> None:
         task.cancel()
     await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)
     for key in held:
-        places.give_back(key)
-    assert all(places.take(f"n{number}") for number in range(3))
+        semaphore.release(key)
+    assert all(semaphore.try_acquire(f"n{number}") for number in range(3))

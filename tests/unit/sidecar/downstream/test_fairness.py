@@ -93,7 +93,7 @@ async def test_two_thousand_calls_of_one_client(tmp_path: Path) -> None:
 
 async def test_a_queue_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a client asks beyond its share of the queue is answered with SERVER_BUSY."""
-    monkeypatch.setattr("sidecar.concurrency.turns.MOST_WAITING", 4)
+    monkeypatch.setattr("sidecar.concurrency.turns.MAX_WAITING", 4)
     gate, server = Gate(), FakeServer()
     server.tools["gate"] = gate
     async with world(tmp_path, server, serve=True) as made:
@@ -105,7 +105,7 @@ async def test_a_queue_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             await until(lambda: upstream.in_flight == 3)
             error = (await within(ask(peer, "gate"))).answer["error"]
             assert error["data"]["code"] == "SERVER_BUSY"
-            assert "2 requests of this client wait for the server 'a'" in error["message"]
+            assert "2 requests of this client already wait for the server 'a'" in error["message"]
             gate.open()
             assert all("result" in each.answer for each in await within(asyncio.gather(*calls)))
 

@@ -116,7 +116,7 @@ def at_rest(ways: Ways) -> bool:
     [upstream] = ways.hub.hub.pool
     calls = ways.hub.http._stateless._calls
     standing = ways.hub.workspace().sessionless
-    return (upstream.in_flight, upstream.places._free, calls.callers, standing.requests) == (0, 64, set(), 0)
+    return (upstream.in_flight, upstream.semaphore._free, calls.callers, standing.requests) == (0, 64, set(), 0)
 
 
 @pytest.fixture

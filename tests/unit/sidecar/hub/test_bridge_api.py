@@ -17,7 +17,7 @@ from bridge.logs import JsonFormatter
 from bridge.memory import MemoryBridge
 from bridge.models import Call, CallResult, ListTools, LogRecords, Logs, ReadStatus, Request, Restart, Status, Tools
 from bridge.server import BridgeServer
-from sidecar.observe.log_buffer import LogRing
+from sidecar.observe.log_buffer import LogBuffer
 from tests.support.fake_server import FakeServer, Gate, RpcError, until
 from tests.support.inprocess import World, space, world
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.outside
 async def bridged(root: Path, *servers: FakeServer) -> AsyncIterator[tuple[World, BridgeClient]]:
     """A sidecar, and a client of its bridge."""
     transport = MemoryBridge()
-    ring = LogRing(JsonFormatter("sidecar"), lambda _: None)
+    ring = LogBuffer(JsonFormatter("sidecar"), lambda _: None)
     async with world(root, *servers) as made:
         ring.handle(logging.makeLogRecord({"msg": "hello", "server": "a"}))
         bridge = BridgeServer("actual", made.api(ring).handlers(), session="s", transport=transport)

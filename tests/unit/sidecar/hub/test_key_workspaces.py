@@ -53,7 +53,7 @@ async def test_each_key_has_its_own(tmp_path: Path) -> None:
             assert (own.open, common.open) == (3, 1)
             assert made.hub.tenants.find(made.workspace(), ADA) is mine
             assert made.hub.tenants.find(made.workspace(), EVE) is None
-            for hubs in key_workspaces.HUBS_OWN:
+            for hubs in key_workspaces.SHARED_PRINCIPALS:
                 assert made.hub.tenants.find(made.workspace(), Principal(hubs, hubs)) is made.workspace()
             status = await made.reporter.status()
             assert [(each.key, each.instances) for each in status.servers] == [("a", 3), ("b", 1)]

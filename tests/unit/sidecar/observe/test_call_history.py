@@ -18,7 +18,7 @@ from bridge.server import BridgeServer
 from sidecar.hub.bridge_api import BridgeApi
 from sidecar.observe import call_history
 from sidecar.observe.call_history import OTHERS, Recorder, quantile, rows
-from sidecar.observe.log_buffer import LogRing
+from sidecar.observe.log_buffer import LogBuffer
 from sidecar.observe.metrics import BUCKETS, Metrics, Totals
 from tests.support.fake_server import FakeServer
 from tests.support.inprocess import space, world
@@ -126,7 +126,7 @@ def test_removed_tools_keep_their_past() -> None:
 
 def test_many_tools_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The busiest one by one, the others of each server together, and no call is lost."""
-    monkeypatch.setattr(call_history, "MOST_FIGURES", 2)
+    monkeypatch.setattr(call_history, "MAX_FIGURES", 2)
     made = Made()
     for number in range(10):
         for _ in range(number + 1):
@@ -239,10 +239,10 @@ async def test_over_the_bridge(tmp_path: Path) -> None:
         assert [(row.tool, row.calls, row.errors) for row in sample.figures if row.tool == "echo"] == [("echo", 1, 0)]
 
 
-def _ring() -> LogRing:
+def _ring() -> LogBuffer:
     from bridge.logs import JsonFormatter
 
-    return LogRing(JsonFormatter("sidecar"), lambda _: None)
+    return LogBuffer(JsonFormatter("sidecar"), lambda _: None)
 
 
 def test_rows_of_nothing() -> None:

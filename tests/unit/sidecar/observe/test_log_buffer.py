@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.logs import JsonFormatter
-from sidecar.observe.log_buffer import MOST_SERVERS, ChatterLimit, LogRing
+from sidecar.observe.log_buffer import MAX_SERVERS, LogBuffer, RateLimit
 from sidecar.observe.redaction import Redactor
 
 
@@ -24,11 +24,11 @@ def logger() -> Iterator[logging.Logger]:
     logger.filters.clear()
 
 
-def ring(logger: logging.Logger, **options: Any) -> LogRing:
+def ring(logger: logging.Logger, **options: Any) -> LogBuffer:
     """A ring that gets what is logged."""
     redactor = Redactor()
     redactor.add("s", ["hunter22"])
-    handler = LogRing(JsonFormatter("sidecar", redactor), **options)
+    handler = LogBuffer(JsonFormatter("sidecar", redactor), **options)
     logger.addHandler(handler)
     return handler
 
@@ -94,7 +94,7 @@ def test_a_listener_that_fails_stops_nothing(logger: logging.Logger, monkeypatch
 
 def test_a_mask_that_breaks_the_line(logger: logging.Logger) -> None:
     """A line that is no JSON any more is kept as text."""
-    handler = LogRing(JsonFormatter("sidecar", lambda line: line.replace('"', "")))
+    handler = LogBuffer(JsonFormatter("sidecar", lambda line: line.replace('"', "")))
     logger.addHandler(handler)
     logger.warning("text")
     (found,) = handler.newest(1)
@@ -104,7 +104,7 @@ def test_a_mask_that_breaks_the_line(logger: logging.Logger) -> None:
 
 def test_chatter_is_limited_per_server() -> None:
     """So many a second pass; the next second says how many did not; other servers and the hub are not touched."""
-    limit = ChatterLimit(rate=2)
+    limit = RateLimit(rate=2)
     assert [limit.filter(record(10.0 + i / 10)) for i in range(5)] == [True, True, False, False, False]
     assert limit.filter(record(10.5, "other"))
     assert all(limit.filter(record(10.5, None)) for _ in range(5))
@@ -116,14 +116,14 @@ def test_chatter_is_limited_per_server() -> None:
 
 def test_a_clock_set_back_does_not_silence() -> None:
     """A window that lies in the future is begun anew."""
-    limit = ChatterLimit(rate=1)
+    limit = RateLimit(rate=1)
     assert [limit.filter(record(at)) for at in (100.0, 100.1, 50.0, 50.1)] == [True, False, True, False]
 
 
 def test_as_many_servers_as_come_and_go() -> None:
     """What is kept of servers is bounded: with one too many, counting begins anew."""
-    limit = ChatterLimit(rate=1)
-    assert all(limit.filter(record(1.0, str(number))) for number in range(MOST_SERVERS))
+    limit = RateLimit(rate=1)
+    assert all(limit.filter(record(1.0, str(number))) for number in range(MAX_SERVERS))
     assert not limit.filter(record(1.1, "0"))
     assert limit.filter(record(1.1, "one more"))
     assert limit.filter(record(1.1, "0"))

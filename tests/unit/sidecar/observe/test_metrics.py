@@ -226,7 +226,7 @@ def test_removed_tools_and_servers_are_forgotten() -> None:
 
 def test_tools_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that invents names ends up under one label."""
-    monkeypatch.setattr(metrics, "MOST_TOOLS", 2)
+    monkeypatch.setattr(metrics, "MAX_METERS", 2)
     figures = Metrics()
     for index in range(10):
         figures.call("s", f"tool{index}").observe(1, "ok")

@@ -178,7 +178,7 @@ def test_secrets_of_a_remote_server() -> None:
 
 def test_retired_secrets_stay_masked_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines about a removed server may still come; the oldest secrets go first."""
-    monkeypatch.setattr(redaction, "MOST_RETIRED", 2)
+    monkeypatch.setattr(redaction, "MAX_RETIRED", 2)
     redactor = Redactor()
     redactor.add("a", ["secret-a"])
     redactor.add("b", ["secret-b", "shared-s"])

@@ -112,7 +112,7 @@ def test_infinity_by_exponent() -> None:
 @given(st.lists(JSON, max_size=3), JSON)
 def test_written_lists(items: list[object], beside: object) -> None:
     """A list that was written before is written as any other, wherever it stands; and it is a list like others."""
-    written = codec.Written(items)
+    written = codec.EncodedList(items)
     assert written == items
     assert codec.dumps({"a": written, "b": beside}) == codec.dumps({"a": items, "b": beside})
     assert codec.loads(codec.dumps([written, 2**64])) == [items, 2.0**64]
@@ -120,6 +120,6 @@ def test_written_lists(items: list[object], beside: object) -> None:
 
 def test_a_written_list_is_not_written_again() -> None:
     """What is sent are the bytes of the first time."""
-    written = codec.Written([{"name": "a"}])
+    written = codec.EncodedList([{"name": "a"}])
     written.data = b'["the bytes"]'
     assert codec.dumps({"tools": written}) == b'{"tools":["the bytes"]}'

@@ -132,7 +132,7 @@ def test_both() -> None:
         ({"code": -5.0, "message": "m"}, {"code": -5, "message": "m"}),
         ({"code": 2**60, "message": "m"}, {"code": -32603, "message": "m"}),
         ({}, {"code": -32603, "message": "The server gave no message."}),
-        ("boom", {"code": -32603, "message": "The server answered with an error of no known form: 'boom'"}),
+        ("boom", {"code": -32603, "message": "The server answered with a malformed error: 'boom'"}),
     ],
 )
 def test_errors(error: Any, read_as: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sidecar.spawner.pipes import Writer, write_pipe
 
-BIG = b"b" * (Writer.TOGETHER + 1)
+BIG = b"b" * (Writer.MAX_BATCHED + 1)
 
 
 class Pipe:
@@ -71,7 +71,7 @@ async def test_order_is_kept_while_the_other_side_does_not_read(pipe: Pipe) -> N
     writing = asyncio.gather(*(pipe.writer.write(message) for message in messages))
     await asyncio.sleep(0)
     expected = b"".join(messages)
-    assert len(expected) > Writer.HIGH
+    assert len(expected) > Writer.HIGH_WATER
     assert await pipe.read(len(expected)) == expected
     assert await writing == [True] * len(messages)
 

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from sidecar.spawner.pipes import PacedReader, Writer, read_paced, write_pipe
+from sidecar.spawner.pipes import RateLimitedReader, Writer, read_rate_limited, write_pipe
 from tests.support.fake_server import until, within
 
 
@@ -16,7 +16,7 @@ async def test_write_after_a_full_pipe_was_closed() -> None:
     """Who writes to a pipe that was full when its reader died is told so at once, those in turn included."""
     reading, writing = os.pipe()
     writer = await write_pipe(writing, lambda: None)
-    assert await writer.write(b"x" * (4 * Writer.HIGH))
+    assert await writer.write(b"x" * (4 * Writer.HIGH_WATER))
     waiting = asyncio.create_task(writer.write(b"in turn"))
     await asyncio.sleep(0)
     os.close(reading)
@@ -30,11 +30,11 @@ async def test_take_back(read: int) -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     writer = await write_pipe(writing, lambda: None)
-    writer.offer(b"first line\n", at_once=True)
-    writer.offer(b"second\n", at_once=True)
+    writer.try_write(b"first line\n", at_once=True)
+    writer.try_write(b"second\n", at_once=True)
     assert len(os.read(reading, read) if read else b"") == read
-    writer.offer(b"waits\n")
-    assert writer.take_back() == b"first line\nsecond\nwaits\n"[read:]
+    writer.try_write(b"waits\n")
+    assert writer.take_unread() == b"first line\nsecond\nwaits\n"[read:]
     with pytest.raises(BlockingIOError):
         os.read(reading, 1)
     writer.abort()
@@ -46,22 +46,22 @@ async def test_take_back_after_the_reader_has_left() -> None:
     """What it left is there, and what was written when it had gone; of a pipe that is closed nothing is told."""
     reading, writing = os.pipe()
     writer = await write_pipe(writing, lambda: None)
-    writer.offer(b"left\n", at_once=True)
+    writer.try_write(b"left\n", at_once=True)
     os.close(reading)
-    writer.offer(b"too late\n", at_once=True)
+    writer.try_write(b"too late\n", at_once=True)
     await within(writer.closed)
-    assert writer.take_back() == b"left\ntoo late\n"
-    assert not writer.offer(b"closed\n")
+    assert writer.take_unread() == b"left\ntoo late\n"
+    assert not writer.try_write(b"closed\n")
 
 
 async def test_nothing_is_taken_back_from_who_may_read_it() -> None:
     """What was written before the pipe was closed is for the other side, however late it reads."""
     reading, writing = os.pipe()
     writer = await write_pipe(writing, lambda: None)
-    writer.offer(b"last words\n", at_once=True)
+    writer.try_write(b"last words\n", at_once=True)
     writer.close()
     await within(writer.closed)
-    assert writer.take_back() == b""
+    assert writer.take_unread() == b""
     assert os.read(reading, 99) == b"last words\n"
     os.close(reading)
 
@@ -71,18 +71,18 @@ async def test_what_is_written_together() -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     writer = await write_pipe(writing, lambda: None)
-    assert writer.offer(b"a")
-    assert writer.offer(b"b")
+    assert writer.try_write(b"a")
+    assert writer.try_write(b"b")
     with pytest.raises(BlockingIOError):
         os.read(reading, 9)
-    assert writer.offer(b"c", at_once=True)
+    assert writer.try_write(b"c", at_once=True)
     assert os.read(reading, 9) == b"abc"
     await asyncio.sleep(0)
-    assert await writer.write(b"x" * (4 * Writer.HIGH))
-    assert not writer.offer(b"no room")
+    assert await writer.write(b"x" * (4 * Writer.HIGH_WATER))
+    assert not writer.try_write(b"no room")
     writer.abort()
     await writer.closed
-    assert not writer.offer(b"closed")
+    assert not writer.try_write(b"closed")
     os.close(reading)
 
 
@@ -98,19 +98,19 @@ def written(pipe: int) -> int:
 
 async def test_who_writes_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A paced reader pauses after so many bytes, goes on after its time, and reads the rest at the writer's end."""
-    monkeypatch.setattr(PacedReader, "AT_ONCE", 1)
-    monkeypatch.setattr(PacedReader, "RATE", 1e-9)
+    monkeypatch.setattr(RateLimitedReader, "BURST", 1)
+    monkeypatch.setattr(RateLimitedReader, "RATE", 1e-9)
     reading, writing = os.pipe()
     data: list[bytes] = []
     ended = asyncio.Event()
-    reader = await read_paced(reading, data.append, ended.set)
+    reader = await read_rate_limited(reading, data.append, ended.set)
     os.write(writing, b"a")
     await until(lambda: data)
     rest = written(writing)
     for _ in range(100):
         await asyncio.sleep(0)
     assert data == [b"a"]
-    monkeypatch.setattr(PacedReader, "AT_ONCE", rest)
+    monkeypatch.setattr(RateLimitedReader, "BURST", rest)
     reader.read_rest()
     assert len(data[1]) == rest
     reader.read_rest()  # there is nothing
@@ -125,10 +125,10 @@ async def test_who_writes_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_paced_reader_is_closed_while_it_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it is left, and nothing is resumed that is closed."""
-    monkeypatch.setattr(PacedReader, "AT_ONCE", 1)
+    monkeypatch.setattr(RateLimitedReader, "BURST", 1)
     reading, writing = os.pipe()
     data: list[bytes] = []
-    reader = await read_paced(reading, data.append, lambda: None)
+    reader = await read_rate_limited(reading, data.append, lambda: None)
     os.write(writing, b"a")
     await until(lambda: data)
     reader.close()

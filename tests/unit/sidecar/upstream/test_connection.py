@@ -15,7 +15,7 @@ from sidecar.errors import CallTimeout, ConnectionLost, HandshakeFailed, ServerE
 from sidecar.protocol import eras
 from sidecar.protocol.catalog import Catalog
 from sidecar.protocol.channel import Frame
-from sidecar.protocol.extensions import SHARED
+from sidecar.protocol.extensions import SHARED_CONNECTION
 from sidecar.upstream import changes, list_reader
 from sidecar.upstream import connection as module
 from sidecar.upstream.connection import Connection
@@ -126,7 +126,7 @@ async def test_legacy() -> None:
     assert sent[:3] == ["initialize", "notifications/initialized", "tools/list"]
     assert set(sent[3:]) <= {"prompts/list", "resources/list", "resources/templates/list"}
     hello = life.channel.received[0]["params"]
-    assert (hello["protocolVersion"], hello["capabilities"]) == ("2025-11-25", {"extensions": SHARED})
+    assert (hello["protocolVersion"], hello["capabilities"]) == ("2025-11-25", {"extensions": SHARED_CONNECTION})
     assert "params" not in life.channel.received[2]
     assert [tool["name"] for tool in catalog.tools] == ["echo"]
     greeting = catalog.greeting

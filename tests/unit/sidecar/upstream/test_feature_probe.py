@@ -9,7 +9,7 @@ import pytest
 
 from sidecar.errors import CommandMissing
 from sidecar.protocol.catalog import Catalog
-from sidecar.protocol.extensions import SHARED
+from sidecar.protocol.extensions import SHARED_CONNECTION
 from sidecar.upstream.feature_probe import more
 from tests.support.fake_server import FakeServer, echo, settle, until
 from tests.support.inprocess import Recorder, World, space, world
@@ -27,7 +27,9 @@ class Shy(FakeServer):
 
     def _welcomed(self, channel: Any, frame: Any) -> dict[str, Any]:
         capabilities = frame["params"]["capabilities"]
-        assert capabilities.pop("extensions", SHARED) == SHARED, "what is compared declares the same extensions"
+        assert capabilities.pop("extensions", SHARED_CONNECTION) == SHARED_CONNECTION, (
+            "what is compared declares the same extensions"
+        )
         features = sorted(capabilities)
         self.features.append(features)
         self.tools = {"echo": echo, **({"ask": echo} if "sampling" in features else {})}

@@ -10,7 +10,7 @@ import pytest
 
 from sidecar.errors import AnswerInvalid, AnswerTooLarge, CallTimeout, ConnectionLost, ServerExited, SidecarError
 from sidecar.protocol import jsonrpc
-from sidecar.protocol.channel import Frame, Unread
+from sidecar.protocol.channel import Frame, UnreadableAnswer
 from sidecar.upstream import mux
 from sidecar.upstream.mux import Mux, Told
 from tests.support.fake_server import settle, until, within
@@ -255,12 +255,12 @@ async def test_unreadable_answer(wire: Wire) -> None:
     wire.mux.ask(listen, mux.LISTEN, {}, timeout=60)
     wire.mux.ask(one, "tools/call", {}, timeout=60)
     wire.mux.ask(two, "tools/call", {}, timeout=60)
-    for unread in (Unread(99, UNREADABLE), Unread(3, UNREADABLE), Unread(3, UNREADABLE)):
+    for unread in (UnreadableAnswer(99, UNREADABLE), UnreadableAnswer(3, UNREADABLE), UnreadableAnswer(3, UNREADABLE)):
         wire.mux.on_frame(unread)
     assert (one.ends, two.ends) == ([], [UNREADABLE])
-    wire.mux.on_frame(Unread(None, UNREADABLE))
+    wire.mux.on_frame(UnreadableAnswer(None, UNREADABLE))
     assert (one.ends, listen.ends, list(wire.mux._pending)) == ([UNREADABLE], [], [1])
-    wire.mux.on_frame(Unread(None, UNREADABLE))
+    wire.mux.on_frame(UnreadableAnswer(None, UNREADABLE))
     assert (listen.ends, wire.mux._doubts) == ([], [])
 
 
@@ -269,7 +269,7 @@ async def test_unreadable_answer_of_several(wire: Wire) -> None:
     asked = [Noted() for _ in range(4)]
     for told in asked[:3]:
         wire.mux.ask(told, "ping", {}, timeout=60)
-    wire.mux.on_frame(Unread(None, UNREADABLE))
+    wire.mux.on_frame(UnreadableAnswer(None, UNREADABLE))
     wire.mux.ask(asked[3], "ping", {}, timeout=60)
     for number in (1, 4, 3):
         wire.mux.on_frame(jsonrpc.result(number, {}))
@@ -284,7 +284,7 @@ async def test_unreadable_answer_to_what_was_given_up(wire: Wire) -> None:
     asked = [Noted() for _ in range(2)]
     for told in asked:
         wire.mux.ask(told, "ping", {}, timeout=60)
-    wire.mux.on_frame(Unread(None, UNREADABLE))
+    wire.mux.on_frame(UnreadableAnswer(None, UNREADABLE))
     asked[0].give_up("no more")
     assert asked[1].ends == []
     wire.mux.on_frame(jsonrpc.result(2, {}))

@@ -1,0 +1,42 @@
+/**
+ * For `hubctl connect`: what a client needs to connect to a workspace. A question as JSON on stdin, the answer on stdout.
+ *
+ * `{}` is answered with `{clients: [{id, title, format, at, places, note}]}`, those that have a file;
+ * `{client, workspace, token?, text}` with `{text}`, the client's file with the workspace in it;
+ * `{client, slug, text}` with `{text}`, the file without it;
+ * `{client, workspace, token: boolean}` of a client without a file, with `{program}`.
+ * Where the file cannot be changed, with `{error: {code, message, hint}}`.
+ */
+
+import { json } from 'node:stream/consumers';
+import { FILE_CLIENTS } from '../console/data/clients.mjs';
+import { PROGRAMS } from '../console/data/programs.mjs';
+import { snippets } from '../console/data/snippets.mjs';
+import { editJson } from './config_json.mjs';
+import { editToml } from './config_toml.mjs';
+import { Unusable } from './unusable.mjs';
+
+/** @param {any} question */
+async function answer({ client: id, workspace, token, text, slug }) {
+  if (id === undefined) return { clients: FILE_CLIENTS };
+  const client = FILE_CLIENTS.find((each) => each.id === id);
+  if (!client) return { program: program(id, workspace, Boolean(token)) };
+  const edit = client.format === 'toml' ? editToml : editJson;
+  const entry = workspace && client.entry(workspace, token || undefined);
+  return { text: await edit(text, client.at, workspace?.slug ?? slug, entry) };
+}
+
+/** @param {string} id @param {import('../console/data/clients.mjs').Endpoint} workspace @param {boolean} token */
+function program(id, workspace, token) {
+  const made = PROGRAMS[id]?.(workspace, token);
+  return made ?? snippets(workspace, { token }).find((snippet) => snippet.id === id);
+}
+
+let said;
+try {
+  said = await answer(/** @type {any} */ (await json(process.stdin)));
+} catch (error) {
+  if (!(error instanceof Unusable)) throw error;
+  said = { error: { code: 'CLIENT_FILE_UNUSABLE', message: error.message, hint: error.hint } };
+}
+process.stdout.write(JSON.stringify(said));

@@ -1,0 +1,10 @@
+/** A client's file that cannot be changed without a risk for what is in it. */
+export class Unusable extends Error {
+  /** @param {string} message @param {string} hint  what to do */
+  constructor(message, hint) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+export const PASTE = 'Add the entry by hand: `hubctl connect CLIENT WORKSPACE --print` shows it.';

@@ -1,0 +1,35 @@
+/** What servers of a workspace do not serve, and why (pure). */
+
+import { serverState } from '../words.mjs';
+
+/**
+ * @typedef {import('../types.mjs').Workspace} Workspace @typedef {import('../types.mjs').Server} Server
+ * @typedef {{key: string, word: string, tone: import('../types.mjs').Tone, why: string}} Missing
+ */
+
+/** Why a server is not ready, with what it said of it itself; '' where nothing is known. @param {Server} server */
+export function whyOf({ reason, troubles, issues, stderr_line: said }) {
+  const told = reason ?? troubles[0] ?? issues.find(({ severity }) => severity === 'error');
+  if (!told) return said;
+  return said && !told.message.includes(said) ? `${told.message} It wrote: ${said}` : told.message;
+}
+
+/**
+ * The members of a workspace whose tools are not there, in its order; not those that are switched off in it.
+ *
+ * @param {Workspace} workspace
+ * @param {ReadonlyMap<string, Server>} servers by key
+ * @returns {Missing[]}
+ */
+export function missingServers({ servers: keys, disabled_servers: off }, servers) {
+  return keys.flatMap((key) => {
+    const server = servers.get(key);
+    if (!server || off.includes(key) || serves(server)) return [];
+    const { word, tone } = serverState(server);
+    return [{ key, word, tone, why: server.enabled ? whyOf(server) : 'It is switched off everywhere.' }];
+  });
+}
+
+/** @param {Server} server */
+const serves = ({ state, enabled, session }) =>
+  ['ready', 'degraded', 'unknown'].includes(state) || (enabled && session === 'per_client' && state === 'stopped');

@@ -1,0 +1,1 @@
+"""`hubctl connect`: a workspace in the configuration of a client."""

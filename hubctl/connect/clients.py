@@ -1,0 +1,83 @@
+"""The clients that `hubctl connect` knows, and where those with a file keep it.
+
+The table itself is front/console/data/clients.mjs, which the console reads too; Node says what is in it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from bridge.models import Model
+from hubctl.run.node import ask_node
+
+CLIENTS = (
+    *("claude-code", "claude-desktop", "cursor", "vscode", "codex", "gemini-cli", "windsurf", "cline", "zed"),
+    *("open-webui", "smolagents", "langchain", "openai-agents", "pydantic-ai", "inspector", "mcp-remote"),
+)
+"""By id. The first have a file, for the others hubctl prints what to do; a test compares with the table."""
+
+
+class Places(Model):
+    """Where a client's file is: the user's, below the home directory, and one below a project's directory."""
+
+    user: str
+    darwin: str | None = None
+    project: str | None = None
+
+
+class Client(Model):
+    """A client that keeps its servers in a file."""
+
+    id: str
+    title: str
+    format: str
+    at: str
+    places: Places
+    note: str
+
+    def file(self, home: Path, project: Path | None, platform: str = sys.platform) -> Path | None:
+        """Its file: the user's, or a project's; none if it has none for projects."""
+        if project is not None:
+            return project / self.places.project if self.places.project else None
+        return home / ((self.places.darwin if platform == "darwin" else None) or self.places.user)
+
+
+_WITH_FILES: dict[str, Client] = {}
+"""Once they were asked for."""
+
+
+async def client_with_file(client: str) -> Client | None:
+    """The client of that id, if it keeps its servers in a file."""
+    if not _WITH_FILES:
+        found = (await _asked({}))["clients"]
+        _WITH_FILES.update({each["id"]: Client.model_validate(each) for each in found})
+    return _WITH_FILES.get(client)
+
+
+async def with_workspace(client: str, text: str | None, workspace: dict[str, str], token: str | None) -> str:
+    """The text of a client's file with a workspace in it; `text` is None where there is no file.
+
+    Raises:
+        RemoteError: CLIENT_FILE_UNUSABLE, the file cannot be changed.
+    """
+    question = {"client": client, "workspace": workspace, "token": token, "text": text}
+    return str((await _asked(question))["text"])
+
+
+async def without_workspace(client: str, text: str, slug: str) -> str:
+    """The text of a client's file without a workspace. Raises as `with_workspace`."""
+    return str((await _asked({"client": client, "slug": slug, "text": text}))["text"])
+
+
+async def program(client: str, workspace: dict[str, str], token: bool) -> dict[str, Any]:
+    """What to paste or type for a client without a file: `title`, `text`, `note`."""
+    answer = await _asked({"client": client, "workspace": workspace, "token": token})
+    found: dict[str, Any] = answer["program"]
+    return found
+
+
+async def _asked(question: dict[str, Any]) -> dict[str, Any]:
+    return await ask_node("connect.mjs", json.dumps(question))
