@@ -52,6 +52,13 @@ class Principal:
     admin: bool = False
     mark: str = field(default="", repr=False, compare=False)
     """The hash of its token, to detect that the key with this id has a new token."""
+    valid_until: float | None = None
+    """When its token ends (Unix time); None for one that lasts until it is revoked, as all do today."""
+
+    @property
+    def expired(self) -> bool:
+        """Whether its token has ended by itself."""
+        return self.valid_until is not None and time.time() >= self.valid_until
 
     def may_use(self, workspace: str) -> bool:
         """Whether the principal may use the workspace of that name."""

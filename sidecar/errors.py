@@ -374,6 +374,14 @@ class ParamsInvalid(SidecarError):
     hint = "The MCP specification lists the parameters of each method."
 
 
+class MethodUnknown(SidecarError):
+    """A client asks for a method that the hub does not have, or not in the client's era."""
+
+    code = "METHOD_UNKNOWN"
+    rpc_code = METHOD_NOT_FOUND
+    hint = "The MCP specification lists the methods of each revision."
+
+
 class ServerUnknown(SidecarError):
     """A request over the bridge names a server that is not in force."""
 

@@ -12,8 +12,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sidecar.admission.admission import CANCELLED, DECLINED, DISCONNECTED
+from sidecar.admission.context import CallContext, Client
 from sidecar.calls.answered import Answered
-from sidecar.calls.request import HUB_FAILED, Notify, log_failure, progress_of, result_of
+from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL, Notify, log_failure, progress_of, result_of
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.features import uris
 from sidecar.protocol import codec, eras, jsonrpc
@@ -22,8 +24,8 @@ from sidecar.upstream import asking
 from sidecar.upstream.mux import BY_CLIENT, Told
 
 if TYPE_CHECKING:
+    from sidecar.admission.admission import Admission
     from sidecar.concurrency.cancel_scope import Cancellable
-    from sidecar.concurrency.shares import Caller
     from sidecar.routing.view import Offer, Route
     from sidecar.workspaces.workspace import Workspace
 
@@ -32,12 +34,12 @@ log = logging.getLogger(__name__)
 METHOD = "tools/call"
 
 
-class DirectCaller(Protocol):
+class DirectCaller(Client, Protocol):
     """Who calls, a session or a client without one: what a call needs of it."""
 
     era: eras.Era
     """That of the calls that may take the direct way."""
-    caller: Caller
+    admission: Admission
     running: dict[int | str, Cancellable]
     workspace: Workspace
 
@@ -47,9 +49,6 @@ class DirectCaller(Protocol):
 
     def count(self) -> int:
         """A request has come: its number."""
-
-    def correlation(self, number: int) -> str:
-        """The id that follows the request of that number through the logs."""
 
     def cut_response(self, request_id: int | str) -> Frame | None:
         """What a request is answered with that was cancelled; None: with nothing."""
@@ -61,139 +60,188 @@ class DirectCaller(Protocol):
         """A server's response as a client of the era gets it, where the server wants input; any other as it is."""
 
 
-class ToolCall(Told):
-    """One call, among the `running` of its session until it ends."""
+class DirectCall(CallContext, Told):
+    """One call, among the `running` of its session until it ends; to gates and observers it is its own context."""
 
     __slots__ = (
-        "_began",
+        "_deadline",
         "_declared",
+        "_gate",
         "_id",
-        "_key",
-        "_nth",
+        "_mux",
+        "_number",
         "_offer",
-        "_params",
         "_progress",
         "_put",
-        "_semaphore",
-        "_session",
+        "_seconds",
         "_task",
-        "_tool",
+        "began",
+        "caller",
+        "client",
+        "number",
+        "params",
+        "server",
+        "tool",
     )
 
-    def __init__(self, session: DirectCaller, request_id: int | str, route: Route, put: SendFrame) -> None:
-        self._session = session
-        self._id = request_id
-        self._key = session.caller.key
-        self._offer: Offer = route.offer
-        self._tool = route.name
-        self._put = put
-        self._semaphore = route.offer.upstream.semaphore
-        self._began = time.perf_counter()
-        self._task: asyncio.Task[None] | None
+    client: DirectCaller
+    method = METHOD
 
-    def begin(self, params: dict[str, Any], notify: Notify) -> bool:
+    def __init__(self, client: DirectCaller, frame: Frame, route: Route, put: SendFrame) -> None:
+        offer = route.offer
+        self.client = client
+        self.caller = client.caller
+        self.params = frame["params"]
+        self.tool = route.name
+        self.server = offer.spec.key
+        self._id = frame["id"]
+        self._offer: Offer = offer
+        self._put = put
+        self._gate = offer.upstream.gate
+        self._task: asyncio.Task[None] | None = None
+        self.began = time.perf_counter()
+
+    def begin(self, notify: Notify) -> bool:
         """Send it, if nothing has to be waited for; False, and nothing has happened, if it has."""
-        offer, upstream = self._offer, self._offer.upstream
+        offer, client, params = self._offer, self.client, self.params
+        upstream, admission = offer.upstream, client.admission
         connection = upstream.connection
-        if connection is None or not self._semaphore.try_acquire(self._key):
+        if connection is None or not self._gate.try_enter(self):
             return False
-        timeout = offer.timeout(self._tool)
+        if admission.gates and not admission.try_enter(self):
+            self._gate.leave(self, DECLINED)
+            return False
+        timeout = offer.timeout(self.tool)
         progress = progress_of(params, notify) if "_meta" in params else None
-        declared = self._session.declared(offer) if self._session.era == "modern" else None
-        if not connection.ask(self, METHOD, params, timeout=timeout, on_progress=progress, declared=declared):
-            self._semaphore.release(self._key)
+        declared = client.declared(offer) if client.era == "modern" else None
+        sent = params if params["name"] == self.tool else {**params, "name": self.tool}
+        if not connection.ask(self, METHOD, sent, timeout=timeout, on_progress=progress, declared=declared):
+            self._gate.leave(self, DECLINED)
+            admission.decline(self)
             return False
-        self._params, self._progress, self._declared, self._task = params, progress, declared, None
+        self._progress, self._declared = progress, declared
         upstream.in_flight += 1
-        self._nth = self._session.count()
-        self._session.running[self._id] = self
+        self.number = client.count()
+        client.running[self._id] = self
         return True
+
+    def _sent(self) -> dict[str, Any]:
+        """The params as the server gets them."""
+        params = self.params
+        return params if params["name"] == self.tool else {**params, "name": self.tool}
+
+    # --- as gates and observers see it (admission.CallContext) -------------------------------------------------------
+
+    @property
+    def workspace(self) -> str:
+        """The name of the workspace."""
+        return self.client.workspace.name
+
+    @property
+    def deadline(self) -> float:
+        """When the server's time for it is over (`time.perf_counter`)."""
+        return self.began + self._seconds
+
+    def asks(self, server: str, deadline: float) -> None:
+        """Its server is asked once more."""
+
+    @property
+    def era(self) -> eras.Era:
+        """What the client speaks."""
+        return self.client.era
+
+    # --- how it ends -------------------------------------------------------------------------------------------------
 
     def cancel(self, reason: str = "") -> None:
         """The client wants no answer any more, or its session ends."""
+        outcome = DISCONNECTED if self.client.ended else CANCELLED
         if self._task is not None:
             self._task.cancel()
-            self._session.running.pop(self._id, None)
         else:
             self.give_up(reason or BY_CLIENT)
-            self._over("cancelled")
-        if response := self._session.cut_response(self._id):
+        self._end(outcome)
+        if response := self.client.cut_response(self._id):
             self._put(response)
 
     def ended(self, outcome: Frame | SidecarError) -> None:
         """The server answered, or will not."""
-        if isinstance(outcome, SidecarError):
-            if isinstance(outcome, ConnectionLost) and self._begin_again(outcome):
-                return
-            self._over(outcome.code)
-        else:
-            self._over(jsonrpc.outcome(outcome))
-        self._answer(outcome)
+        if not isinstance(outcome, SidecarError):
+            self._answer(outcome)
+        elif not (isinstance(outcome, ConnectionLost) and self._begin_again(outcome)):
+            self._fail(outcome)
 
     def _begin_again(self, lost: ConnectionLost) -> bool:
         """Call the usual way, over the next connection, if that does no harm; whether it was begun."""
-        upstream = self._offer.upstream
-        if lost.sent and not asking.repeatable(upstream, METHOD, self._params):
+        if lost.sent and not asking.repeatable(self._offer.upstream, METHOD, self._sent()):
             return False
-        self._task = self._session.workspace.start(self._again(lost.sent))
+        self._task = self.client.workspace.start(self._again(lost.sent))
         if self._task is None:
             return False
-        self._semaphore.release(self._key)
-        upstream.in_flight -= 1  # `request` counts it
+        self._gate.leave(self, lost.code)  # `request` enters anew
+        self._offer.upstream.call_ended(lost.code)
         return True
 
     async def _again(self, repeated: bool) -> None:
-        left = max(self._seconds - (time.perf_counter() - self._began), 0.0)
-        outcome: Frame | SidecarError
         try:
-            outcome = await self._offer.upstream.request(
+            frame = await self._offer.upstream.request(
                 METHOD,
-                self._params,
-                timeout=left,
-                tool=self._tool,
+                self._sent(),
+                timeout=max(self.deadline - time.perf_counter(), 0.0),
+                call=self,
                 on_progress=self._progress,
                 declared=self._declared,
-                caller=self._session.caller,
                 repeated=repeated,
             )
         except SidecarError as error:
-            outcome = error
-        self._session.running.pop(self._id, None)
-        self._answer(outcome)
+            self._fail(error)
+        except asyncio.CancelledError:
+            if self.client.running.get(self._id) is self:  # the hub stops; `cancel` has told otherwise
+                self._end(CANCELLED)
+            raise
+        else:
+            self._answer(frame)
 
-    def _answer(self, outcome: Frame | SidecarError) -> None:
+    def _fail(self, error: SidecarError) -> None:
+        log_failure(self.workspace, METHOD, self.correlation, error)
+        self._end(error.code)
+        self._put(jsonrpc.error(self._id, eras.error_to_client(self.client.era, error.rpc())))
+
+    def _answer(self, answer: Frame) -> None:
         try:
-            response = jsonrpc.result(self._id, self._result(outcome))
+            result = self._result(answer)
+            response, outcome = jsonrpc.result(self._id, result), jsonrpc.outcome_of(result)
         except Answered as answered:
-            response = jsonrpc.error(self._id, answered.error)
+            response, outcome = jsonrpc.error(self._id, answered.error), "error"
         except SidecarError as error:
-            log_failure(self._session.workspace.name, METHOD, self._session.correlation(self._nth), error)
-            response = jsonrpc.error(self._id, eras.error_to_client(self._session.era, error.rpc()))
+            self._fail(error)
+            return
         except Exception:
-            log.exception("a call failed in the hub", extra={"correlation": self._session.correlation(self._nth)})
-            response = jsonrpc.error(self._id, dict(HUB_FAILED))
+            log.exception("a call failed in the hub", extra={"correlation": self.correlation})
+            response, outcome = jsonrpc.error(self._id, dict(HUB_FAILED)), HUB_INTERNAL
+        self._end(outcome)
         self._put(response)
 
-    def _result(self, outcome: Frame | SidecarError) -> dict[str, Any]:
-        if isinstance(outcome, SidecarError):
-            raise outcome
-        offer, session = self._offer, self._session
-        client = session.era
+    def _result(self, outcome: Frame) -> dict[str, Any]:
+        offer, client = self._offer, self.client
+        era = client.era
         if "error" in outcome and (connection := offer.upstream.connection):
             connection.heed(outcome)
-        if client == "modern":
-            outcome = session.shown(offer, self._params, outcome)
-        result = result_of(client, outcome)
+        if era == "modern":
+            outcome = client.shown(offer, self._sent(), outcome)
+        result = result_of(era, outcome)
         if "structuredContent" in result:
-            result = eras.structured_to_client(client, result, wrapped=False)
+            result = eras.structured_to_client(era, result, wrapped=False)
         if offer.label:
             result = uris.rewrite_result(METHOD, result, offer.rename)
-        return eras.to_client(client, METHOD, result, session.workspace.server_info)
+        return eras.to_client(era, METHOD, result, client.workspace.server_info)
 
-    def _over(self, outcome: str) -> None:
-        del self._session.running[self._id]
-        self._semaphore.release(self._key)
-        self._offer.upstream.over(self._tool, self._began, outcome)
+    def _end(self, outcome: str) -> None:
+        """The client gets its answer now, or none."""
+        if self._task is None:
+            self._gate.leave(self, outcome)
+            self._offer.upstream.call_ended(outcome)
+        del self.client.running[self._id]
+        self.client.admission.ended(self, outcome)
 
 
 def read(body: bytes) -> Frame | None:
@@ -230,6 +278,4 @@ def begin(session: DirectCaller, frame: Frame, notify: Notify, put: SendFrame) -
         return False
     if log.isEnabledFor(logging.DEBUG):  # and tells more
         return False
-    if route.name != params["name"]:
-        params = {**params, "name": route.name}
-    return ToolCall(session, frame["id"], route, put).begin(params, notify)
+    return DirectCall(session, frame, route, put).begin(notify)

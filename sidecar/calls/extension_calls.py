@@ -111,6 +111,7 @@ class ExtensionCalls:
         """The skills of all servers. A server that cannot be asked is left out, unless none can."""
         offers = self._with_skills(await self._relay.view(request))
         found = await asyncio.gather(*(self._skills_of(request, offer) for offer in offers), return_exceptions=True)
+        request.call.server = ""  # several were asked
         failed = [(offer, each) for offer, each in zip(offers, found, strict=True) if isinstance(each, BaseException)]
         for offer, error in failed:
             if len(failed) == len(found) or not isinstance(error, Answered | SidecarError):

@@ -41,10 +41,9 @@ async def ask(request: Request, offer: Offer, params: Params, tool: str) -> Fram
             request.method,
             sent,
             timeout=left,
-            tool=tool,
             on_progress=progress,
             declared=request.declared,
-            caller=request.session.caller,
+            call=request.call,
         )
         result = frame.get("result")
         if not isinstance(result, dict) or not input_requests.asks(result) or offer.catalog.greeting.era == "legacy":

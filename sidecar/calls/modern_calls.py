@@ -44,6 +44,7 @@ class ModernCalls:
         sent = input_requests.without_answers(params)
         if state is not None and state.kind == "parked":
             call = self._workspace.parked.take(str(state.value), request.session)
+            request.call.server = offer.spec.key  # which was asked before
             call.unpark(responses)
             return await self._round(request, offer, params, call)
         if state is not None and state.kind == "again":
@@ -62,10 +63,9 @@ class ModernCalls:
             request.method,
             sent,
             timeout=offer.timeout(tool),
-            tool=tool,
             on_progress=request.progress(),
             declared=request.declared,
-            caller=session.caller,
+            call=request.call,
         )
         return self.shown(request, offer, params, frame)
 
@@ -92,9 +92,8 @@ class ModernCalls:
                 request.method,
                 sent,
                 timeout=offer.timeout(tool),
-                tool=tool,
                 on_progress=progress,
-                caller=party.caller,
+                call=request.call,
             )
             clean = True
             return frame

@@ -31,6 +31,7 @@ from sidecar.sessions.session import LEVELS, Session
 from sidecar.workspaces import starting
 
 if TYPE_CHECKING:
+    from sidecar.admission.context import RequestContext
     from sidecar.upstream.upstream import Upstream
     from sidecar.workspaces.workspace import Workspace
 
@@ -82,20 +83,21 @@ class Relay:
             method in extensions.METHODS and self.extended.takes(method)
         )
 
-    async def answer(self, session: Session, method: str, params: Params | None, notify: Notify) -> dict[str, Any]:
+    async def answer(self, session: Session, call: RequestContext, notify: Notify) -> dict[str, Any]:
         """The result for a client's request, in the client's era.
 
         Raises:
             Answered: the server answered with an error.
             SidecarError: the hub did; `rpc()` is what the client gets.
         """
-        request = Request(session, method, params or {}, notify)
+        request, method = Request(session, call, notify), call.method
         handler = self._handlers.get(method, self.extended.answer)
         try:
             if request.era == "legacy" or not self._workspace.asking:
                 result = await handler(request)
             else:
                 request.session = party = self._workspace.parties.of(session, request.params)
+                call.caller = party.caller
                 with party.using():
                     result = await handler(request)
             tasks = result.get("resultType") == eras.TASK and request.takes_tasks
@@ -152,7 +154,10 @@ class Relay:
         known = list(request.session.server_tasks)
         asked = (
             task.upstream.request(
-                "tasks/get", {"taskId": task.id}, timeout=task.offer.timeout(task.tool), caller=request.session.caller
+                "tasks/get",
+                {"taskId": task.id},
+                timeout=task.offer.timeout(task.tool),
+                call=request.call.part("tasks/get"),
             )
             for _, task in known
         )
@@ -246,7 +251,7 @@ class Relay:
         """
         if log.isEnabledFor(logging.DEBUG):
             log.debug("asking", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
-        request.served = upstream or offer.upstream
+        request.served, request.call.tool = upstream or offer.upstream, tool
         if offer.catalog.greeting.era == "modern":
             key = offer.spec.key
             request.declared = extensions.of_client(request.capabilities, lambda: self._workspace.declared().owned(key))
@@ -257,7 +262,7 @@ class Relay:
                 timeout=offer.timeout(tool),
                 on_progress=request.progress(),
                 declared=request.declared,
-                caller=request.session.caller,
+                call=request.call,
             )
         elif request.era == "modern":
             frame = await self.modern.ask(request, offer, params, tool)

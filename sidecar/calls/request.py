@@ -15,14 +15,16 @@ from sidecar.sessions.session import LEVELS, Session
 from sidecar.upstream.mux import Progress
 
 if TYPE_CHECKING:
+    from sidecar.admission.context import RequestContext
     from sidecar.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
+HUB_INTERNAL = "HUB_INTERNAL"
 HUB_FAILED: Mapping[str, Any] = {
     "code": INTERNAL_ERROR,
     "message": "The hub failed; its log says why.",
-    "data": {"code": "HUB_INTERNAL"},
+    "data": {"code": HUB_INTERNAL},
 }
 """The JSON-RPC error for a fault of the hub itself, which tells nothing of it."""
 
@@ -34,20 +36,25 @@ Notify = Callable[[str, Params], None]
 class Request:
     """One request of a client on its way."""
 
-    __slots__ = ("correlation", "declared", "era", "method", "notify", "params", "served", "session")
+    __slots__ = ("call", "declared", "era", "method", "notify", "params", "served", "session")
 
     served: Upstream
     """What was asked last: the upstream of an offer, or one of those that are leased to calls."""
 
-    def __init__(self, session: Session, method: str, params: Params, notify: Notify) -> None:
+    def __init__(self, session: Session, call: RequestContext, notify: Notify) -> None:
         self.session = session
-        self.method = method
-        self.params = params
+        self.call = call
+        self.method = call.method
+        self.params = params = call.params
         self.era = eras.of_params(params)
-        self.correlation = session.next_correlation()
         self.notify = notify
         self.declared: dict[str, Any] = {}
         """The client's extensions, as a modern server is told of them."""
+
+    @property
+    def correlation(self) -> str:
+        """The id that follows it through the logs."""
+        return self.call.correlation
 
     @property
     def tasks(self) -> Tasks:

@@ -41,6 +41,7 @@ class Batch:
         try:
             return await self._response(jsonrpc.validate(message), notify)
         except MessageInvalid as error:
+            self._refused(message, error)
             return jsonrpc.error(None, error.rpc())
 
     async def _response(self, frame: Frame, notify: Notify) -> Frame | None:
@@ -57,6 +58,12 @@ class Batch:
                 response = await session.answer(frame, cut, notify, relayed=session.relayed(method))
             return response or session.cut_response(frame["id"])
         return None
+
+    def _refused(self, message: Any, error: MessageInvalid) -> None:
+        frame = jsonrpc.as_dict(message)
+        if not ("result" in frame or "error" in frame or ("method" in frame and "id" not in frame)):
+            known = {"method": str(frame.get("method", "")), "params": jsonrpc.as_dict(frame.get("params"))}
+            self._session.admission.refused(self._session.endpoint.call_of(self._session, known), error)
 
     def cancel(self, reason: str = "") -> None:
         """Nobody wants the responses any more."""

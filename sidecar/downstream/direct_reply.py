@@ -1,4 +1,4 @@
-"""The response to a call that came the short way over Streamable HTTP: JSON in one write, as nearly always."""
+"""The response to a call that came the direct way over Streamable HTTP: JSON in one write, as nearly always."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sidecar.listener.http_protocol import HttpProtocol, with_status
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame
 
-Take = Callable[[bytes, HttpProtocol, Callable[[], bool]], bool]
+TryDirect = Callable[[bytes, HttpProtocol, Callable[[], bool]], bool]
 """Takes a body that came with a head that was served; the last argument says whether who sent it may still have the
 answer. False, and nothing has happened, where it is to be served in the usual way."""
 
@@ -25,17 +25,17 @@ class ReplyOwner(direct_call.DirectCaller, Protocol):
     """How the response begins, where it is one write, and no error with a status of its own."""
     headers: tuple[tuple[bytes, bytes], ...]
 
-    def took(self, reply: ShortReply) -> None:
+    def took(self, reply: DirectReply) -> None:
         """A call was taken, which `reply` answers."""
 
     def status_of(self, frame: Frame) -> int:
         """The HTTP status of an answer that is an error."""
 
-    def release(self, reply: ShortReply) -> None:
+    def release(self, reply: DirectReply) -> None:
         """The reply is finished."""
 
 
-class ShortReply:
+class DirectReply:
     """Finished with the answer. What has to go before that makes it a `Reply`, as does its ping.
 
     `allowed` says whether who asked may still have the answer: keys may be revoked meanwhile.
@@ -110,11 +110,11 @@ class ShortReply:
         return self._full
 
 
-class Pings(Deadlines[ShortReply]):
+class Pings(Deadlines[DirectReply]):
     """Pings each reply that is not finished `interval` seconds after it began, by one timer for all of them."""
 
     def __init__(self, interval: float) -> None:
-        super().__init__(ShortReply.ping)
+        super().__init__(DirectReply.ping)
         self.interval = interval
 
 
@@ -130,7 +130,7 @@ def begin(
 
     `left` is called when the client's connection is lost meanwhile.
     """
-    reply = ShortReply(owner, frame["id"], connection, pings, allowed)
+    reply = DirectReply(owner, frame["id"], connection, pings, allowed)
     if not direct_call.begin(owner, frame, reply.notify, reply.finish):
         reply.drop()
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from urllib.parse import parse_qs, unquote
@@ -14,8 +15,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bridge.keys import Principal
 from bridge.settings import Settings
+from sidecar.admission.context import RequestContext, Visitor
 from sidecar.calls.endpoint import Endpoint
-from sidecar.downstream.direct_reply import Take
+from sidecar.downstream.direct_reply import TryDirect
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.errors import HubStarting, SidecarError, TooManySessions, WorkspaceOff, WorkspaceUnknown
@@ -23,7 +25,7 @@ from sidecar.hub.hub import Hub
 from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, not_allowed, respond, respond_error
-from sidecar.listener.auth import ANONYMOUS, OPEN_PATH, PRINCIPAL
+from sidecar.listener.auth import OPEN_PATH, principal_of
 from sidecar.listener.http_protocol import HEAD, HttpProtocol, learn
 from sidecar.listener.origins import Headers, Origins, cors, preflight
 from sidecar.observe.metrics import Metrics
@@ -76,7 +78,7 @@ class Endpoints:
             return
         path = scope.get("raw_path") or scope["path"].encode()
         parts = [unquote(part) for part in path.decode("latin-1").split("?")[0].split("/") if part]
-        principal: Principal = scope["state"][PRINCIPAL] if self._protected else ANONYMOUS
+        principal: Principal = principal_of(scope)
         if not self._protected:
             host, origin, site = [header(scope, name).decode("latin-1") for name in PAGE_HEADERS]
             if refusal := self._origins.refusal(host, origin, site):
@@ -86,7 +88,7 @@ class Endpoints:
                 if scope["method"] == "OPTIONS":
                     await _preflight(origin, scope, send)
                     return
-                scope["state"][HEAD] = b""  # the short way, which would learn it, writes heads of its own
+                scope["state"][HEAD] = b""  # the direct way, which would learn it, writes heads of its own
                 send = _with(send, cors(origin))
         await self._serve_path(parts, principal, scope, receive, send)
 
@@ -112,23 +114,30 @@ class Endpoints:
     ) -> None:
         if self._hub.snapshot is None and not await self._hub.configured(STARTING_WAIT):
             error = HubStarting("The hub has just started, and does not know its workspaces yet.")
-            await respond_error(send, error.status, error)
+            await self._refuse(error.status, error, name, scope, send)
             return
         workspace = self._hub.find(name) or next((each for each in self._hub.departed if each.spec.slug == name), None)
         if workspace is None or not principal.may_use(workspace.name):
-            await respond_error(send, 404, self._unknown(f"There is no workspace {name!r}.", name, principal))
+            unknown = self._unknown(f"There is no workspace {name!r}.", name, principal)
+            await self._refuse(404, unknown, name, scope, send)
         elif rest not in PARTS:
             await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name, principal))
         elif rest == "messages":
             await self._message(self._hub.tenants.find(workspace, principal), scope, receive, send)
         elif workspace.refusal() and _is_new(scope, rest):
-            await respond_error(send, 404, self._off(workspace, principal))
+            await self._refuse(404, self._off(workspace, principal), workspace.name, scope, send)
         elif _opens_session(scope, rest) and (full := self._full(principal)):
-            await respond_error(send, full.status, full)
+            await self._refuse(full.status, full, workspace.name, scope, send)
         elif principal.id in SHARED_PRINCIPALS:
             await self._serve(workspace, rest, principal, scope, receive, send)
         else:
             await self._serve_key(workspace, rest, principal, scope, receive, send)
+
+    async def _refuse(self, status: int, error: SidecarError, workspace: str, scope: Scope, send: Send) -> None:
+        """Answer a request with an error before its message is read, and tell the observers."""
+        visitor, method = Visitor(principal_of(scope), "http"), header(scope, b"mcp-method").decode("latin-1")
+        self._hub.admission.refused(RequestContext(visitor, method, {}, workspace, 0, time.perf_counter()), error)
+        await respond_error(send, status, error)
 
     def _full(self, principal: Principal) -> TooManySessions | None:
         """Why the principal may open no further session now, if so."""
@@ -146,7 +155,7 @@ class Endpoints:
             try:
                 workspace = await stack.enter_async_context(self._hub.tenants.using(base, principal))
             except SidecarError as error:
-                await respond_error(send, 503, error)
+                await self._refuse(503, error, base.name, scope, send)
                 return
             await self._serve(workspace, rest, principal, scope, receive, send)
 
@@ -166,31 +175,38 @@ class Endpoints:
     async def _serve_http(
         self, endpoint: Endpoint, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        terms = self._hub.terms
-        if take := await self._http.serve(endpoint, scope, receive, send):
-            allowed = functools.partial(self._allowed, principal, terms)
-            learn(scope, functools.partial(self._take_request, take, allowed, terms), terms)
+        version = self._hub.config_version
+        if try_direct := await self._http.serve(endpoint, scope, receive, send):
+            check = self._allowed if principal.valid_until is None else self._still_allowed
+            allowed = functools.partial(check, principal, version)
+            taker = functools.partial(self._try_request, try_direct, allowed, version)
+            learn(scope, taker, version, principal.valid_until)
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             await not_allowed(send, "POST")
             return
-        session_id, terms = _session_id(scope["query_string"]), self._hub.terms
+        session_id, version = _session_id(scope["query_string"]), self._hub.config_version
         if await self._sse.serve_message(workspace, session_id, scope, receive, send):
-            learn(scope, functools.partial(self._take_message, session_id, terms), terms)
+            taker = functools.partial(self._try_message, session_id, version)
+            learn(scope, taker, version, principal_of(scope).valid_until)
 
-    def _take_message(self, session_id: str, terms: int, body: bytes, connection: HttpProtocol) -> bool:
+    def _try_message(self, session_id: str, version: int, body: bytes, connection: HttpProtocol) -> bool:
         """A message with the head of one that was served: the same key, session and path."""
-        return terms == self._hub.terms and self._sse.take(session_id, body, connection)
+        return version == self._hub.config_version and self._sse.try_direct(session_id, body, connection)
 
-    def _take_request(
-        self, take: Take, allowed: Callable[[], bool], terms: int, body: bytes, connection: HttpProtocol
+    def _try_request(
+        self, try_direct: TryDirect, allowed: Callable[[], bool], version: int, body: bytes, connection: HttpProtocol
     ) -> bool:
         """The same over Streamable HTTP."""
-        return terms == self._hub.terms and take(body, connection, allowed)
+        return version == self._hub.config_version and try_direct(body, connection, allowed)
 
-    def _allowed(self, principal: Principal, terms: int) -> bool:
-        return terms == self._hub.terms or self._hub.lets_in(principal)
+    def _allowed(self, principal: Principal, version: int) -> bool:
+        return version == self._hub.config_version or self._hub.lets_in(principal)
+
+    def _still_allowed(self, principal: Principal, version: int) -> bool:
+        """The same, where the credential ends by itself."""
+        return not principal.expired and self._allowed(principal, version)
 
     def _switched_on(self, principal: Principal) -> list[str]:
         """The workspaces that the principal may know of."""

@@ -17,14 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sidecar.listener.auth import ANONYMOUS, PRINCIPAL
+from sidecar.listener.auth import principal_of
 from sidecar.local_key import KEY_BYTES, load_key
 from sidecar.protocol import codec
 
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-    from bridge.keys import Principal
     from sidecar.workspaces.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -60,8 +59,7 @@ class Binding(NamedTuple):
 
 def binding(workspace: Workspace, scope: Scope) -> Binding:
     """Whose the session is that a request begins, or names; the hub's own clients are told apart by nothing."""
-    principal: Principal = scope.get("state", {}).get(PRINCIPAL, ANONYMOUS)
-    return Binding(workspace.name, workspace.tenant, principal.mark if workspace.tenant else "")
+    return Binding(workspace.name, workspace.tenant, principal_of(scope).mark if workspace.tenant else "")
 
 
 class Handshake(NamedTuple):

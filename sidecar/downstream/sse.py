@@ -10,6 +10,8 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from bridge.keys import Principal
+from sidecar.admission.context import ANONYMOUS
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.cancel_scope import CancelScope
@@ -19,6 +21,7 @@ from sidecar.downstream.stream_session import StreamSession, StreamSessions
 from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError, TooManySessions
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, parse, read_body, respond, respond_error
+from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol, Now, response_writer
 from sidecar.protocol import eras, jsonrpc
 from sidecar.protocol.channel import Frame, SendFrame
@@ -33,8 +36,8 @@ class SseSession(StreamSession):
 
     transport = "sse"
 
-    def __init__(self, endpoint: Endpoint, send: Send, now: Now) -> None:
-        super().__init__(endpoint)
+    def __init__(self, endpoint: Endpoint, send: Send, now: Now, principal: Principal = ANONYMOUS) -> None:
+        super().__init__(endpoint, principal=principal)
         self.stream = Outbox(send, self.close, now=now)
         self.began = False
         """Whether there was a request, which decides for the era."""
@@ -93,7 +96,7 @@ class SseSession(StreamSession):
             return
         await _taken(send)
 
-    def take(self, frame: Frame) -> bool:
+    def try_direct(self, frame: Frame) -> bool:
         """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
         if self.modern or not self.version or not direct_call.may_begin(self, frame):
             return False
@@ -108,6 +111,7 @@ class SseSession(StreamSession):
             if not first:  # which is answered before it is taken, for its client may ask on without waiting
                 await _taken(send)
             if (refusal := self._refusal(frame, scope, modern)) is not None:
+                self.endpoint.refused(self, frame, refusal)
                 self.stream.put(jsonrpc.error(frame["id"], refusal))
             else:
                 relayed = self.endpoint.relay.takes(method, modern=True) if modern else self.relayed(method)
@@ -136,6 +140,8 @@ async def _taken(send: Send) -> None:
 class SseTransport(StreamSessions[SseSession]):
     """The SSE sessions of all workspaces."""
 
+    transport = "sse"
+
     async def serve_stream(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """GET: one session from connect to disconnect."""
         if self._closing:
@@ -147,7 +153,7 @@ class SseTransport(StreamSessions[SseSession]):
         except TooManySessions as error:
             await respond_error(send, error.status, error)
             return
-        session = SseSession(endpoint, send, response_writer(scope))
+        session = SseSession(endpoint, send, response_writer(scope), principal_of(scope))
         self._sessions[session.id] = session
         workspace.join(session)
         try:
@@ -168,6 +174,7 @@ class SseTransport(StreamSessions[SseSession]):
 
         `workspace` is none for a key that has no session there.
         """
+        message = None
         try:
             session = self.find(session_id, workspace)
             body = await read_body(scope, receive, self._settings.max_body_bytes)
@@ -177,15 +184,14 @@ class SseTransport(StreamSessions[SseSession]):
             else:
                 await session.serve(jsonrpc.validate(message), scope, send)
         except SidecarError as error:
-            self.not_taken(error, session_id, workspace)
-            await respond_error(send, error.status, error)
+            await self.refuse(error.status, error, scope, send, workspace, message, session_id)
             return False
         return True
 
-    def take(self, session_id: str, body: bytes, connection: HttpProtocol) -> bool:
+    def try_direct(self, session_id: str, body: bytes, connection: HttpProtocol) -> bool:
         """The body of a POST with the head of one that `serve_message` has taken: the same, if it is done at once."""
         session, frame = self.called(session_id, body)
-        if session is None or frame is None or not session.take(frame):
+        if session is None or frame is None or not session.try_direct(frame):
             return False
         connection.write(TAKEN)
         return True

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.types import Receive, Scope, Send
 
 from sidecar.calls.direct_call import METHOD
 from sidecar.concurrency.cancel_scope import CancelScope
-from sidecar.downstream.direct_reply import Pings, Take
+from sidecar.downstream.direct_reply import Pings, TryDirect
 from sidecar.downstream.reply import Reply
 from sidecar.downstream.stateless_calls import StatelessCaller, StatelessCalls
 from sidecar.errors import HubStopping, MessageInvalid, SidecarError
 from sidecar.listener import request_checks
-from sidecar.listener.asgi import header, parse, read_body, respond, respond_error
+from sidecar.listener.asgi import header, parse, read_body, respond
+from sidecar.listener.auth import principal_of
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.param_headers import PREFIX
@@ -25,11 +26,26 @@ if TYPE_CHECKING:
     from sidecar.workspaces.workspace import Workspace
 
 
+class Refusing(Protocol):
+    """The transport, as far as it refuses requests (`StreamSessions`)."""
+
+    async def refuse(
+        self, status: int, error: SidecarError, scope: Scope, send: Send, workspace: Workspace | None, message: Any
+    ) -> None:
+        """Answer a POST with an error, and tell the observers."""
+
+    async def refuse_request(
+        self, refusal: request_checks.Error, scope: Scope, send: Send, workspace: Workspace | None, frame: Frame
+    ) -> None:
+        """The same for a request whose headers and envelope are not as they must be."""
+
+
 class Stateless:
     """Owned by the Streamable HTTP transport; knows the requests under way, to end them with the hub."""
 
-    def __init__(self, settings: Settings, pings: Pings) -> None:
+    def __init__(self, settings: Settings, pings: Pings, transport: Refusing) -> None:
         self._settings = settings
+        self._refuse, self._refuse_request = transport.refuse, transport.refuse_request
         self._running: set[CancelScope] = set()
         self._calls = StatelessCalls(pings, settings.max_body_bytes)
 
@@ -39,37 +55,40 @@ class Stateless:
             cut.cancel()
         self._calls.end()
 
-    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> Take | None:
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> TryDirect | None:
         """One request or notification; what may take those that look like it, if it was a call."""
+        message, workspace = None, endpoint.workspace
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
-            frame = jsonrpc.validate(parse(body), nulls=jsonrpc.may_have_nulls(body))
+            message = parse(body)
+            frame = jsonrpc.validate(message, nulls=jsonrpc.may_have_nulls(body))
             if "method" not in frame:
                 raise MessageInvalid("A response is not expected: the modern era has no requests of servers.")
         except SidecarError as error:
-            await respond_error(send, error.status, error)
+            await self._refuse(error.status, error, scope, send, workspace, message)
             return None
         if not all(request_checks.accepts(header(scope, b"accept"))):
-            await respond_error(send, 406, NOT_ACCEPTABLE)
+            await self._refuse(406, NOT_ACCEPTABLE, scope, send, workspace, message)
         elif "id" not in frame:
             await self._notified(scope, send)
-        elif (refusal := _refusal(endpoint.workspace, frame, scope)) is not None:
-            await _respond(send, jsonrpc.error(frame["id"], refusal))
+        elif (refusal := _refusal(workspace, frame, scope)) is not None:
+            await self._refuse_request(refusal, scope, send, workspace, frame)
         else:
             address = _address(scope)
-            await self._answer(endpoint, frame, address, receive, send)
+            request = ModernRequest(workspace.sessionless, frame["params"], address, principal_of(scope))
+            await self._answer(endpoint, request, frame, receive, send)
             return self._taker(endpoint, frame, address, scope)
         return None
 
-    def _taker(self, endpoint: Endpoint, frame: Frame, address: str, scope: Scope) -> Take | None:
+    def _taker(self, endpoint: Endpoint, frame: Frame, address: str, scope: Scope) -> TryDirect | None:
         """What takes calls that look like this one, which was served; arguments in headers vary with each."""
         params = frame["params"]
         if frame["method"] != METHOD or not isinstance(params.get("name"), str):
             return None
         if any(name.startswith(PREFIX_BYTES) for name, _ in scope["headers"]):
             return None
-        caller = StatelessCaller(self._calls, endpoint, params, address)
-        return caller.take if caller.recognises(frame) else None
+        caller = StatelessCaller(self._calls, endpoint, params, address, principal_of(scope))
+        return caller.try_direct if caller.recognises(frame) else None
 
     async def _notified(self, scope: Scope, send: Send) -> None:
         """Nothing that a modern client could tell means anything to the hub: it cancels by closing the response."""
@@ -79,8 +98,10 @@ class Stateless:
         else:
             await respond(send, 202, b"", b"application/json")
 
-    async def _answer(self, endpoint: Endpoint, frame: Frame, address: str, receive: Receive, send: Send) -> None:
-        request, cut = ModernRequest(endpoint.workspace.sessionless, frame["params"], address), CancelScope()
+    async def _answer(
+        self, endpoint: Endpoint, request: ModernRequest, frame: Frame, receive: Receive, send: Send
+    ) -> None:
+        cut = CancelScope()
         reply = Reply(receive, send, cut, self._settings.ping_interval, leaves=True)
         relayed = endpoint.relay.takes(frame["method"], modern=True)
         self._running.add(cut)

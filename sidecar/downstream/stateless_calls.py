@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from sidecar.admission.context import ANONYMOUS, RequestContext
 from sidecar.calls import direct_call
 from sidecar.calls.request import Request
 from sidecar.concurrency.shares import Caller
 from sidecar.downstream import direct_reply
-from sidecar.downstream.direct_reply import Pings, ShortReply
+from sidecar.downstream.direct_reply import DirectReply, Pings
 from sidecar.errors import HubStopping
 from sidecar.features import input_requests
 from sidecar.listener import request_checks
@@ -27,6 +28,7 @@ from sidecar.protocol.jsonrpc import as_dict, error
 from sidecar.sessions.request_session import ModernRequest
 
 if TYPE_CHECKING:
+    from bridge.keys import Principal
     from sidecar.calls.endpoint import Endpoint
     from sidecar.concurrency.cancel_scope import Cancellable
     from sidecar.routing.view import Offer
@@ -54,7 +56,7 @@ class StatelessCalls:
 
 
 class StatelessCaller:
-    """Who calls one tool over one connection, with one head: what a session is to `ToolCall` and `ShortReply`.
+    """Who calls one tool over one connection, with one head: what a session is to `DirectCall` and `DirectReply`.
 
     HTTP answers the requests of a connection one after the other, so there is one call under way at most.
     """
@@ -67,22 +69,36 @@ class StatelessCaller:
         "_name",
         "_standing",
         "_version",
+        "admission",
         "caller",
+        "id",
+        "principal",
         "running",
         "workspace",
     )
 
     era: eras.Era = "modern"
+    transport = "http"
     headers: tuple[tuple[bytes, bytes], ...] = ()
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
-    def __init__(self, calls: StatelessCalls, endpoint: Endpoint, params: dict[str, Any], address: str) -> None:
+    def __init__(
+        self,
+        calls: StatelessCalls,
+        endpoint: Endpoint,
+        params: dict[str, Any],
+        address: str,
+        principal: Principal = ANONYMOUS,
+    ) -> None:
         """`params` are those of a call that was served, and whose headers said the same as they."""
         self._calls = calls
         self._endpoint = endpoint
         self._address = address
+        self.admission = endpoint.admission
+        self.principal = principal
         self.workspace = endpoint.workspace
         self._standing = endpoint.workspace.sessionless
+        self.id = self._standing.id
         self.caller = Caller(self._standing.tenant, address)
         self.running: dict[int | str, Cancellable] = {}
         self._name = params["name"]
@@ -90,7 +106,7 @@ class StatelessCaller:
         self._envelope: dict[str, Any] = {}
         """The `_meta` of the call that was recognised last: what a client says again need not be looked at again."""
 
-    def take(self, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
+    def try_direct(self, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """Take a body that came with the head, if it needs no task; False, and nothing has happened, if it does."""
         if len(body) > self._calls.max_body_bytes or (frame := direct_call.read(body)) is None:
             return False
@@ -120,7 +136,7 @@ class StatelessCaller:
             _capabilities(meta), extensions.TASKS
         )
 
-    # --- as the call sees it (tool_call.DirectCaller) ---------------------------------------------------------------
+    # --- as the call sees it (direct_call.DirectCaller) ---------------------------------------------------------------
 
     @property
     def ended(self) -> bool:
@@ -146,8 +162,9 @@ class StatelessCaller:
         """A server's response: where it wants input, as `ModernCalls` makes it; any other as it is."""
         if "error" not in frame and not input_requests.asks(frame["result"]):
             return frame
-        session = ModernRequest(self._standing, params, self._address)
-        request = Request(session, direct_call.METHOD, params, lambda *_: None)
+        session = ModernRequest(self._standing, params, self._address, self.principal)
+        call = RequestContext(session, direct_call.METHOD, params, self.workspace.name, 0, time.perf_counter())
+        request = Request(session, call, lambda *_: None)
         return self._endpoint.relay.modern.shown(request, offer, params, frame)
 
     def cut_response(self, request_id: int | str) -> Frame:
@@ -159,14 +176,14 @@ class StatelessCaller:
         for call in tuple(self.running.values()):
             call.cancel(reason)
 
-    # --- as the reply sees it (short_reply.ReplyOwner) --------------------------------------------------------------
+    # --- as the reply sees it (direct_reply.ReplyOwner) --------------------------------------------------------------
 
-    def took(self, reply: ShortReply) -> None:
+    def took(self, reply: DirectReply) -> None:
         """A call was taken, which `reply` answers."""
         self._calls.callers.add(self)
         self._standing.requests += 1
 
-    def release(self, reply: ShortReply) -> None:
+    def release(self, reply: DirectReply) -> None:
         """It is answered."""
         self._calls.callers.discard(self)
         self._standing.requests -= 1

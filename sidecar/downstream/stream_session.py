@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from starlette.types import Scope, Send
+
+from sidecar.admission.admission import Admission, error_of
+from sidecar.admission.context import ANONYMOUS, RequestContext, Visitor
 from sidecar.calls import direct_call
 from sidecar.calls.request import Notify
 from sidecar.concurrency.cancel_scope import Cancellable, CancelScope
 from sidecar.downstream.event_stream import PING
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
-from sidecar.protocol import jsonrpc
+from sidecar.listener import request_checks
+from sidecar.listener.asgi import respond, respond_error
+from sidecar.listener.auth import principal_of
+from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.protocol.eras import Era
 from sidecar.sessions.session import Session
 
 if TYPE_CHECKING:
+    from bridge.keys import Principal
     from bridge.settings import Settings
     from sidecar.calls.endpoint import Endpoint
     from sidecar.routing.view import Offer
@@ -31,16 +40,16 @@ class StreamSession(Session):
     """Over HTTP+SSE, or a legacy one over Streamable HTTP. `end` is called by whoever opened it."""
 
     era: Era = "legacy"
-    """That of the calls that may take the direct way (tool_call.DirectCaller)."""
+    """That of the calls that may take the direct way (direct_call.DirectCaller)."""
 
-    def __init__(self, endpoint: Endpoint, session_id: str | None = None) -> None:
-        super().__init__(session_id)
+    def __init__(self, endpoint: Endpoint, session_id: str | None = None, principal: Principal = ANONYMOUS) -> None:
+        super().__init__(session_id, principal)
         self.endpoint = endpoint
+        self.admission = endpoint.admission
         self.workspace = endpoint.workspace
         self.initialized = False
         """Whether the client said that it is ready for notices."""
         self.running: dict[int | str, Cancellable] = {}
-        self.ended = False
         self._asked: dict[str, asyncio.Future[Frame]] = {}
 
     # --- to the client -------------------------------------------------------------------------------------------
@@ -155,8 +164,12 @@ def _cancellation(request_id: str, cancelled: asyncio.CancelledError) -> dict[st
 class StreamSessions(Generic[S]):
     """The sessions of one transport, by id."""
 
-    def __init__(self, settings: Settings) -> None:
+    transport: str
+
+    def __init__(self, settings: Settings, admission: Admission | None = None) -> None:
+        """`admission` is the hub's."""
         self._settings = settings
+        self._admission = admission or Admission()
         self._sessions: dict[str, S] = {}
         self._closing = False
 
@@ -180,14 +193,47 @@ class StreamSessions(Generic[S]):
             return None, None
         return session, direct_call.read(body)
 
-    def not_taken(self, error: SidecarError, session_id: str, workspace: Workspace | None) -> None:
-        """A client's message was refused: where it is a malformed response, the server that asked gets an error."""
+    def not_taken(
+        self, error: SidecarError, scope: Scope, workspace: Workspace | None, message: Any, session_id: str = ""
+    ) -> None:
+        """A client's POST was refused: observers are told, unless it is a notification or a response.
+
+        `message` is None where it could not be read. Where it is a malformed response, the server that asked gets an
+        error.
+        """
+        frame: Frame = jsonrpc.as_dict(message)
+        if not ("result" in frame or "error" in frame or ("method" in frame and "id" not in frame)):
+            visitor, name = Visitor(principal_of(scope), self.transport), workspace.name if workspace else ""
+            method, params = str(frame.get("method", "")), jsonrpc.as_dict(frame.get("params"))
+            self._admission.refused(RequestContext(visitor, method, params, name, 0, time.perf_counter()), error)
         session = self._sessions.get(session_id)
         if not isinstance(error, MessageInvalid) or error.answers is None:
             return
         if session is not None and session.workspace is workspace:
             why = {"code": INTERNAL_ERROR, "message": "the client's response is malformed"}
             session.take_response(jsonrpc.error(error.answers, why))
+
+    async def refuse(
+        self,
+        status: int,
+        error: SidecarError,
+        scope: Scope,
+        send: Send,
+        workspace: Workspace | None,
+        message: Any,
+        session_id: str = "",
+    ) -> None:
+        """Answer such a POST with its error."""
+        self.not_taken(error, scope, workspace, message, session_id)
+        await respond_error(send, status, error)
+
+    async def refuse_request(
+        self, refusal: request_checks.Error, scope: Scope, send: Send, workspace: Workspace | None, frame: Frame
+    ) -> None:
+        """Answer a request with a JSON-RPC error, which has an HTTP status of its own, and tell the observers."""
+        self.not_taken(error_of(refusal), scope, workspace, frame)
+        response = jsonrpc.error(frame["id"], refusal)
+        await respond(send, request_checks.status_of(response), codec.dumps(response), b"application/json")
 
     def find(self, session_id: str, workspace: Workspace | None) -> S:
         """A session of the workspace (none for a key that has no session there). Raises SessionUnknown."""

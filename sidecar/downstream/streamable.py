@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
+from sidecar.admission.admission import Admission
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream import direct_reply
 from sidecar.downstream.batch import Batch
-from sidecar.downstream.direct_reply import Pings, ShortReply, Take
+from sidecar.downstream.direct_reply import DirectReply, Pings, TryDirect
 from sidecar.downstream.event_stream import Header, Outbox
 from sidecar.downstream.reply import Reply
 from sidecar.downstream.session_ids import Handshake, SessionIds, binding
@@ -31,6 +32,7 @@ from sidecar.downstream.stream_session import StreamSession, StreamSessions
 from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, HubStopping, MessageInvalid, SidecarError
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, header, not_allowed, parse, read_body, respond, respond_error
+from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.catalog import LISTS_CHANGED_BY
@@ -61,7 +63,7 @@ class HttpSession(StreamSession):
         """Whether another process of the hub began it."""
         self._missed = False
         """Whether notices may have been lost, and the client has not been told to list anew."""
-        self.replies: list[Reply | ShortReply] = []
+        self.replies: list[Reply | DirectReply] = []
         self.over = CancelScope()
         """Ends the GET stream."""
         self._idle = idle
@@ -143,7 +145,7 @@ class HttpSession(StreamSession):
         finally:
             reply.drop()
 
-    def took(self, reply: ShortReply) -> None:
+    def took(self, reply: DirectReply) -> None:
         """A call was taken, which `reply` answers."""
         self.replies.append(reply)
         self._requests += 1
@@ -152,7 +154,7 @@ class HttpSession(StreamSession):
         """The HTTP status of an answer: errors have none of their own in the legacy era."""
         return 200
 
-    def release(self, reply: ShortReply) -> None:
+    def release(self, reply: DirectReply) -> None:
         """A reply to what was taken is finished."""
         self.replies.remove(reply)
         self._requests -= 1
@@ -234,10 +236,12 @@ class HttpSession(StreamSession):
 class HttpTransport(StreamSessions[HttpSession]):
     """Streamable HTTP of all workspaces."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    transport = "http"
+
+    def __init__(self, settings: Settings, admission: Admission | None = None) -> None:
+        super().__init__(settings, admission)
         self._pings = Pings(settings.ping_interval)
-        self._stateless = Stateless(settings, self._pings)
+        self._stateless = Stateless(settings, self._pings, self)
         self._ids = SessionIds(settings.data_dir / "sessions.key")
 
     async def run(self, until: asyncio.Event) -> None:
@@ -246,7 +250,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         self._stateless.end()
         self._pings.close()
 
-    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> Take | None:
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> TryDirect | None:
         """One HTTP request to a workspace's endpoint, of either era; what may take those that look like it."""
         version = header(scope, b"mcp-protocol-version").decode("latin-1")
         legacy, method = request_checks.is_legacy(version), scope["method"]
@@ -254,50 +258,45 @@ class HttpTransport(StreamSessions[HttpSession]):
             await respond_error(send, 503, HubStopping("The hub is stopping."))
         elif method == "POST" and legacy:
             session_id = await self._post(endpoint, scope, receive, send)
-            return partial(self.take, session_id) if session_id else None
+            return partial(self.try_direct, session_id) if session_id else None
         elif method == "POST":
             return await self._stateless.serve(endpoint, scope, receive, send)
+        elif request_checks.is_modern(version):
+            await not_allowed(send, "POST")
         elif not legacy:
-            await self._no_such_method(version, send)
+            await respond_error(send, 400, MessageInvalid(f"The MCP-Protocol-Version {version[:40]!r} is not served."))
         elif method in ("GET", "DELETE"):
             await self._get_or_delete(endpoint, scope, receive, send)
         else:
             await not_allowed(send, METHODS)
         return None
 
-    async def _no_such_method(self, version: str, send: Send) -> None:
-        if request_checks.is_modern(version):
-            await not_allowed(send, "POST")
-        else:
-            await respond_error(send, 400, MessageInvalid(f"The MCP-Protocol-Version {version[:40]!r} is not served."))
-
     async def _post(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> str:
-        """One message of a session, or the handshake that begins one; the id of the session that may have `take`."""
+        """One message of a session, or the handshake that begins one; the id of its session, if calls may follow."""
+        session_id, message = header(scope, b"mcp-session-id").decode("latin-1"), None
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
             message = parse(body)
             if not all(request_checks.accepts(header(scope, b"accept"))):
-                await respond_error(send, 406, NOT_ACCEPTABLE)
+                await self.refuse(406, NOT_ACCEPTABLE, scope, send, endpoint.workspace, message)
                 return ""
             if isinstance(message, list):
                 await self._serve_batch(message, endpoint, scope, receive, send)
                 return ""
             frame = jsonrpc.validate(message)
             if (refusal := request_checks.enveloped(frame, scope)) is not None:
-                response = jsonrpc.error(frame["id"], refusal)
-                await respond(send, request_checks.status_of(response), codec.dumps(response), b"application/json")
-            elif frame.get("method") == "initialize" and "id" in frame and not header(scope, b"mcp-session-id"):
+                await self.refuse_request(refusal, scope, send, endpoint.workspace, frame)
+            elif frame.get("method") == "initialize" and "id" in frame and not session_id:
                 await self._greet(endpoint, frame, scope, send)
             else:
                 session, streams = self._named(scope, endpoint), request_checks.prefers_stream(header(scope, b"accept"))
                 await self._serve(session, frame, receive, send, streams)
                 return "" if streams else session.id
         except SidecarError as error:
-            self.not_taken(error, header(scope, b"mcp-session-id").decode("latin-1"), endpoint.workspace)
-            await respond_error(send, error.status, error)
+            await self.refuse(error.status, error, scope, send, endpoint.workspace, message, session_id)
         return ""
 
-    def take(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
+    def try_direct(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """The body of a POST with the head of one that was served: the same, if it needs no task."""
         session, frame = self.called(session_id, body)
         if session is None or frame is None or not direct_call.may_begin(session, frame):
@@ -330,6 +329,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         workspace = endpoint.workspace
         workspace.admit()
         session = HttpSession(endpoint, self._settings.session_idle_timeout, self._forget)
+        session.principal = principal_of(scope)
         headers: tuple[Header, ...] = ()
         with session.in_use():
             workspace.join(session)
@@ -359,6 +359,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         if scope["method"] != "DELETE":  # what is about to end needs no room
             workspace.admit()
         session = HttpSession(endpoint, self._settings.session_idle_timeout, self._forget, session_id)
+        session.principal = principal_of(scope)
         session.resume(handshake)
         workspace.join(session)
         self._sessions[session_id] = session

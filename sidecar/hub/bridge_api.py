@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from typing import Any
 
 from bridge.errors import HubError
@@ -23,8 +23,9 @@ from bridge.models import (
     Tools,
 )
 from bridge.server import Handlers
+from sidecar.admission.context import LOCAL, RequestContext, Visitor
 from sidecar.calls.answered import Answered
-from sidecar.errors import METHOD_NOT_FOUND, CallTimeout, ServerUnknown, WorkspaceUnknown
+from sidecar.errors import METHOD_NOT_FOUND, ServerUnknown, WorkspaceUnknown
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
@@ -105,16 +106,20 @@ class BridgeApi:
         return Tools(tools=self._workspace(request.workspace).view.items("tools", "legacy"))
 
     async def _call(self, request: Call) -> CallResult:
-        workspace = self._workspace(request.workspace)
-        session = LocalSession()
         params = {"name": request.tool, "arguments": request.arguments}
+        frame = jsonrpc.request(0, "tools/call", params)
         try:
-            async with asyncio.timeout(request.timeout):
-                result = await self._hub.endpoint(workspace).relay.answer(session, "tools/call", params, session.notify)
+            workspace = self._workspace(request.workspace)
+        except WorkspaceUnknown as error:
+            call = RequestContext(Visitor(), "tools/call", params, request.workspace, 0, time.perf_counter())
+            self._hub.admission.refused(call, error)
+            raise
+        session = LocalSession(principal=LOCAL)
+        endpoint = self._hub.endpoint(workspace)
+        try:
+            result = await endpoint.serve(session, frame, session.notify, timeout=request.timeout)
         except Answered as answered:
             raise ServerRefused(str(answered.error.get("message")), data={"error": answered.error}) from None
-        except TimeoutError:
-            raise CallTimeout(f"No answer within {request.timeout:g} s.") from None
         finally:
             workspace.leave(session)
         return CallResult(result=whole(result))

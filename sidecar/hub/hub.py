@@ -12,6 +12,7 @@ from typing import Any
 from bridge.keys import Principal
 from bridge.models import Event, ServerSpec, ServerState, Snapshot
 from bridge.settings import Settings
+from sidecar.admission.admission import Admission
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import HubStopping, TooManySessions
@@ -57,10 +58,12 @@ class Hub:
         """What single keys have of the workspaces; none in an unprotected hub."""
         self.named_keys: Callable[[], bool] = uncontested
         """Whether there are named keys."""
+        self.admission = Admission(observers=(metrics,))
+        """What each request of a client meets."""
         self.snapshot: Snapshot | None = None
         self._begun = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""
-        self.terms = 0
+        self.config_version = 0
         """Another number after each change of what is served, or to whom."""
         self._current: Callable[[Principal], Principal | None] | None = None
         self._settings = settings
@@ -127,7 +130,7 @@ class Hub:
 
         New servers are still starting when it returns; what they replace serves until they are ready.
         """
-        self.terms += 1
+        self.config_version += 1
         steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()})
         released: list[Release] = []
         for wanted in steps.create:
@@ -180,7 +183,7 @@ class Hub:
         if self._settings.probe_features:
             workspace.probe, workspace.introductions = self.probes.want, self.introductions
         end = self._ends[workspace] = asyncio.Event()
-        endpoint = self._endpoints[workspace] = Endpoint(workspace, self._settings.page_size)
+        endpoint = self._endpoints[workspace] = Endpoint(workspace, self._settings.page_size, self.admission)
         self._tasks.create_task(endpoint.run(end))
         return workspace
 
@@ -209,7 +212,7 @@ class Hub:
 
     def keys_changed(self, current: Callable[[Principal], Principal | None]) -> None:
         """Keys were added, changed or revoked; `current` gives a principal as it is now, if it is."""
-        self.terms += 1
+        self.config_version += 1
         self._current = current
         self.tenants.recheck(current)
 

@@ -12,6 +12,7 @@ from hashlib import sha256
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.keys import POLL_SECONDS, Keyring, Principal
+from sidecar.admission.context import ANONYMOUS
 from sidecar.errors import SidecarError
 from sidecar.http_errors import TokenInvalid, TokenRequired
 from sidecar.listener.asgi import header, respond_error
@@ -21,8 +22,6 @@ log = logging.getLogger(__name__)
 OPEN_PATH = "/healthz"
 PRINCIPAL = "principal"
 """Where in `scope["state"]` the layer puts whose request it is."""
-ANONYMOUS = Principal("", "everybody", None, admin=True)
-"""Whose requests those of an unprotected hub are."""
 NOBODY = Principal("", "nobody", frozenset())
 """Whose requests those without a token are, where none is wanted."""
 UNGUESSABLE = 32
@@ -36,6 +35,12 @@ NEWS_PERIOD = 1.0
 
 WITHOUT = ((b"www-authenticate", b'Bearer realm="yamcp-hub"'),)
 WRONG = ((b"www-authenticate", b'Bearer realm="yamcp-hub", error="invalid_token"'),)
+
+
+def principal_of(scope: Scope) -> Principal:
+    """Whose request it is: what the `Gate` found, where there is one."""
+    found: Principal = scope.get("state", {}).get(PRINCIPAL, ANONYMOUS)
+    return found
 
 
 class Gate:
@@ -69,7 +74,8 @@ class Gate:
             self._tell(error)
             await respond_error(send, 401, error, WITHOUT if isinstance(error, TokenRequired) else WRONG)
             return
-        end = asyncio.timeout(None)
+        left = None if principal.valid_until is None else principal.valid_until - time.time()
+        end = asyncio.timeout(left)
         try:
             async with end:
                 self._running[end] = principal
@@ -103,10 +109,10 @@ class Gate:
         self._follow()
         mark = sha256(token).digest()  # what is looked up says nothing of a token by the time that it takes
         principal = self._known.get(mark)
-        if principal is None:
+        if principal is None or principal.expired:
             principal = self._keyring.check(token.decode("latin-1"))
             self._follow()
-            if principal is None:
+            if principal is None or principal.expired:
                 raise TokenInvalid("The token of the request is not valid.")
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
@@ -136,7 +142,7 @@ class Gate:
         self._version = self._keyring.version
         self._known.clear()
         for end, principal in self._running.items():
-            if self._keyring.current(principal) is None and end.when() is None:
+            if self._keyring.current(principal) is None and end.when() != 0:
                 end.reschedule(0)
         self._on_change()
 

@@ -1,6 +1,6 @@
-"""One client's HTTP connection: uvicorn's protocol, and a short way beside it for what comes again and again.
+"""One client's HTTP connection: uvicorn's protocol, and a direct way beside it for what comes again and again.
 
-All use of uvicorn's inside stands here, with uvicorn pinned. What takes the short way (`Lane`) is parsed by nobody,
+All use of uvicorn's inside stands here, with uvicorn pinned. What takes the direct way (`KnownHead`) is not parsed,
 becomes no ASGI request and no task; whatever is unusual about it goes uvicorn's way, from the first byte.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from sidecar.errors import SidecarError
 from sidecar.http_errors import ConnectionsLimit
 from sidecar.listener.client_connections import ClientConnections, Owed
-from sidecar.listener.known_heads import END, Lane, Taker, lane, line_of
+from sidecar.listener.known_heads import END, KnownHead, Taker, known_head, line_of
 from sidecar.protocol import codec, jsonrpc
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ HEAD = "head"
 """Where it has its head, as it came; empty if it came in pieces."""
 MOST_KEPT = 64 * 1024
 """Bytes of a body that is waited for here; a longer one goes the usual way."""
-MOST_LANES = 64
+MOST_HEADS = 64
 """Of one connection: those of a proxy carry many clients' requests."""
 
 Now = Callable[[bytes], bool]
@@ -40,9 +41,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.lanes: dict[bytes, list[Lane[HttpProtocol]]] = {}
+        self.known_heads: dict[bytes, list[KnownHead[HttpProtocol]]] = {}
         """What was learned, by request line."""
-        self._latest: Lane[HttpProtocol] | None = None
+        self._latest: KnownHead[HttpProtocol] | None = None
         """The one of them that the newest request had."""
         self._between = True  # the parser has read a whole number of requests
         self._owed = False  # what was taken is not answered yet
@@ -206,20 +207,22 @@ class HttpProtocol(HttpToolsProtocol):
 
         return now
 
-    # --- the short way -------------------------------------------------------------------------------------------
+    # --- the direct way -------------------------------------------------------------------------------------------
 
-    def learn(self, head: bytes, take: Taker[HttpProtocol], terms: int) -> None:
-        """Have bodies that come with the same head taken by `take`."""
+    def learn(
+        self, head: bytes, try_direct: Taker[HttpProtocol], config_version: int, valid_until: float | None = None
+    ) -> None:
+        """Have bodies that come with the same head taken by `try_direct`."""
         line = line_of(head)
-        for known in self.lanes.get(line, ()):
+        for known in self.known_heads.get(line, ()):
             if known.split(head) is not None:
-                known.take, known.terms = take, terms
+                known.try_direct, known.config_version, known.valid_until = try_direct, config_version, valid_until
                 return
-        if (found := lane(head, take, terms)) is not None:
-            if sum(map(len, self.lanes.values())) >= MOST_LANES:
-                self.lanes.clear()
+        if (found := known_head(head, try_direct, config_version, valid_until)) is not None:
+            if sum(map(len, self.known_heads.values())) >= MOST_HEADS:
+                self.known_heads.clear()
                 self._latest = None
-            self.lanes.setdefault(line, []).insert(0, found)
+            self.known_heads.setdefault(line, []).insert(0, found)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client have come."""
@@ -230,7 +233,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._between and (self.cycle is None or self.cycle.response_complete):
             if self._kept:
                 data, self._kept = self._kept + data, b""
-            if self.lanes and self._take(data):
+            if self.known_heads and self._try_direct(data):
                 return
             self._arrived = data[: data.find(END) + len(END)] if END in data else b""
         super().data_received(data)
@@ -238,24 +241,24 @@ class HttpProtocol(HttpToolsProtocol):
             came, self._came = self._came, 0
             self.clients.body_came(self, came)
 
-    def _take(self, data: bytes) -> bool:
+    def _try_direct(self, data: bytes) -> bool:
         """Take a request; of one that is not complete, keep what there is: clients send head and body one by one."""
         found = self._latest
         parts = found.split(data) if found is not None else None
         if found is None or parts is None:
-            for found in self.lanes.get(line_of(data), ()):
+            for found in self.known_heads.get(line_of(data), ()):
                 if (parts := found.split(data)) is not None:
                     break
             else:
                 return False
             self._latest = found
         body, length = parts
-        if self.flow.write_paused:
+        if self.flow.write_paused or (found.valid_until is not None and time.time() >= found.valid_until):
             return False
         taken = False
         if len(body) == length:
             try:
-                taken = found.take(body, self)
+                taken = found.try_direct(body, self)
             except Exception:
                 log.exception("a message could not be taken; it goes the usual way")
         elif len(body) < length <= MOST_KEPT:
@@ -330,14 +333,19 @@ def connection_of(send: Send) -> HttpProtocol | None:
     return found if isinstance(found, HttpProtocol) else None
 
 
-def learn(scope: Mapping[str, Any], take: Taker[HttpProtocol], terms: int) -> None:
-    """Have `take` get the bodies that come with the very head of this request, for as long as the terms are the same.
+def learn(
+    scope: Mapping[str, Any],
+    try_direct: Taker[HttpProtocol],
+    config_version: int,
+    valid_until: float | None = None,
+) -> None:
+    """Have `try_direct` get the bodies that come with this very head, as long as the configuration has this version.
 
     Does nothing where the head is not a plain one, or another server than `HttpProtocol` serves.
     """
     state = scope.get("state", {})
     if head := state.get(HEAD):
-        state[CONNECTION].learn(head, take, terms)
+        state[CONNECTION].learn(head, try_direct, config_version, valid_until)
 
 
 def response_writer(scope: Mapping[str, Any]) -> Now:

@@ -2,7 +2,7 @@
 
 A client's messages to its session differ in nothing else, so what was found out about the head of one, byte by byte
 (whose it is, where it goes, that it may), holds for the next, and need not be found out again. HTTP's own rules
-(RFC 9112) are kept by whoever read the first one: a head that this does not know to be plain makes no lane.
+(RFC 9112) are kept by whoever read the first one: a head that this does not know to be plain is not known.
 """
 
 from __future__ import annotations
@@ -23,19 +23,28 @@ Taker = Callable[[bytes, T], bool]
 """Takes a body; False, and nothing has happened, where it is to be served in the usual way."""
 
 
-class Lane(Generic[T]):
-    """The heads that are as one that was seen. `take` gets the bodies that come with them."""
+class KnownHead(Generic[T]):
+    """The heads that are as one that was seen. `try_direct` gets the bodies that come with them."""
 
-    __slots__ = ("_after", "_before", "_length", "take", "terms")
+    __slots__ = ("_after", "_before", "_length", "config_version", "try_direct", "valid_until")
 
-    def __init__(self, before: bytes, after: bytes, take: Taker[T], terms: int) -> None:
+    def __init__(
+        self,
+        before: bytes,
+        after: bytes,
+        try_direct: Taker[T],
+        config_version: int,
+        valid_until: float | None = None,
+    ) -> None:
         self._before, self._after, self._length = before, after, len(before)
-        self.take = take
-        self.terms = terms
-        """What number the hub's terms had: it stands for all that may be decided otherwise now."""
+        self.try_direct = try_direct
+        self.config_version = config_version
+        """The version of the hub's configuration then: what was decided by another one may be decided otherwise now."""
+        self.valid_until = valid_until
+        """When the credential in the head ends (Unix time); None for one that does not end by itself."""
 
     def split(self, data: bytes) -> tuple[bytes, int] | None:
-        """What follows the head in `data`, and the length of the body; None where the head is not of this lane."""
+        """What follows the head in `data`, and the length of the body; None where the head is another one."""
         if not data.startswith(self._before):
             return None
         after, begin = self._after, self._length
@@ -47,12 +56,14 @@ class Lane(Generic[T]):
 
 
 def line_of(data: bytes) -> bytes:
-    """The request line, by which lanes are told apart."""
+    """The request line, by which known heads are found."""
     return data[: data.find(b"\r\n")]
 
 
-def lane(head: bytes, take: Taker[T], terms: int) -> Lane[T] | None:
-    """The lane of a head, its empty line included, that was served; None where it is not a plain POST."""
+def known_head(
+    head: bytes, try_direct: Taker[T], config_version: int, valid_until: float | None = None
+) -> KnownHead[T] | None:
+    """The head of a request that was served, its empty line included; None where it is not a plain POST."""
     line, *fields = head.removesuffix(END).split(b"\r\n")
     if not head.endswith(END) or not line.startswith(b"POST ") or not line.endswith(b" HTTP/1.1"):
         return None
@@ -69,4 +80,4 @@ def lane(head: bytes, take: Taker[T], terms: int) -> Lane[T] | None:
         offset += len(field) + 2
     if at < 0:
         return None
-    return Lane(head[:at], head[head.index(b"\r\n", at) :], take, terms)
+    return KnownHead(head[:at], head[head.index(b"\r\n", at) :], try_direct, config_version, valid_until)

@@ -13,6 +13,8 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from bridge.models import ServerState, SnapshotId
+from sidecar.admission.context import CallContext
+from sidecar.errors import SidecarError
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 BOUNDS = (*(str(float(bound)) for bound in BUCKETS), "+Inf")
@@ -101,7 +103,9 @@ class CallCollector:
 
     def _calls(self, meters: dict[tuple[str, str], CallMeter]) -> Metric:
         labels = ("server", "tool", "outcome")
-        family = CounterMetricFamily("yamcp_hub_calls", "Requests to servers that ended.", labels=labels)
+        family = CounterMetricFamily(
+            "yamcp_hub_calls", "Requests of clients for which a server was asked.", labels=labels
+        )
         for key, meter in meters.items():
             for outcome, count in meter.outcomes.copy().items():
                 family.add_metric((*key, outcome), count, meter.first[outcome])
@@ -155,6 +159,20 @@ class Metrics:
             meter = self._meters[server, tool] = CallMeter()
             self._servers.add(server)
         return meter
+
+    def ended(self, call: CallContext, outcome: str, seconds: float) -> None:
+        """Count a client's request that a server was asked for (admission.Observer)."""
+        if not call.server:
+            return
+        key = (call.server, call.tool if call.method == "tools/call" else call.method)
+        try:
+            meter = self._meters[key]
+        except KeyError:
+            meter = self.call(*key)
+        meter.observe(seconds, outcome)
+
+    def refused(self, call: CallContext, error: SidecarError) -> None:
+        """No server's figures have it."""
 
     def meters(self) -> Iterable[tuple[tuple[str, str], CallMeter]]:
         """All meters, by server and tool."""

@@ -43,8 +43,12 @@ def outcome(frame: Frame) -> str:
     """Classify a response: `ok`, `error` (a JSON-RPC error), or `tool_error` (a result with `isError`)."""
     if "error" in frame:
         return "error"
-    value = frame.get("result")
-    return "tool_error" if isinstance(value, dict) and value.get("isError") is True else "ok"
+    return outcome_of(frame.get("result"))
+
+
+def outcome_of(result: Any) -> str:
+    """The same, by its result."""
+    return "tool_error" if isinstance(result, dict) and result.get("isError") is True else "ok"
 
 
 def as_dict(value: Any) -> dict[str, Any]:

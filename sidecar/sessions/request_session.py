@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bridge.keys import Principal
+from sidecar.admission.context import ANONYMOUS
 from sidecar.concurrency.shares import Caller
 from sidecar.errors import INTERNAL_ERROR
 from sidecar.protocol import eras, jsonrpc
@@ -37,8 +39,10 @@ class ModernRequest(Sessionless):
     It joins no workspace and is no client; what it needs to hold, its workspace's `Sessionless` holds for it.
     """
 
-    def __init__(self, standing: Sessionless, params: dict[str, Any], address: str = "") -> None:
-        super().__init__(standing.id)
+    def __init__(
+        self, standing: Sessionless, params: dict[str, Any], address: str = "", principal: Principal = ANONYMOUS
+    ) -> None:
+        super().__init__(standing.id, principal)
         self._standing = standing
         self.caller = Caller(standing.tenant, address)
         declared = params["_meta"].get(eras.CAPABILITIES_KEY)
@@ -49,6 +53,6 @@ class ModernRequest(Sessionless):
         """The workspace's `Sessionless`."""
         return self._standing
 
-    def next_correlation(self) -> str:
-        """Counted over all of them."""
-        return self._standing.next_correlation()
+    def count(self) -> int:
+        """A request has come: its number among all of them."""
+        return self._standing.count()

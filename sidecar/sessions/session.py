@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sidecar.admission.context import ANONYMOUS
 from sidecar.concurrency.shares import Caller
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.server_tasks import Tasks
 from sidecar.sessions.subscriptions import Watched
 
 if TYPE_CHECKING:
+    from bridge.keys import Principal
     from bridge.models import ServerSpec
     from sidecar.errors import SidecarError
     from sidecar.routing.view import View
@@ -34,10 +36,15 @@ class Session(ABC):
     lasting = True
     """Whether there is a session, and not only a request (modern era, Streamable HTTP)."""
 
-    def __init__(self, session_id: str | None = None) -> None:
+    ended = False
+    """Whether nobody is there any more to be answered."""
+
+    def __init__(self, session_id: str | None = None, principal: Principal = ANONYMOUS) -> None:
         self.id = session_id or secrets.token_hex(16)
         self.mark = self.id[:8]
         """What the ids begin with that follow its requests through the logs, and its questions to the client."""
+        self.principal = principal
+        """Who opened it, as that was known then."""
         self.caller = Caller("", self.id)
         """Whose turn its requests take at a server; `tenant` is the key in it."""
         self.capabilities: dict[str, Any] = {}

@@ -34,6 +34,9 @@ MOST_DIGITS = 18
 """Of an id that is echoed as a string."""
 
 
+_NONE: tuple[str, ...] = ()
+
+
 class Awaited:
     """A request that a task waits for."""
 
@@ -56,9 +59,12 @@ class Awaited:
 
 
 class Told(ABC):
-    """A request that no task waits for: `ended` is called with what it ends with, once."""
+    """A request that no task waits for: `ended` is called with what it ends with, once. It knows its method.
 
-    __slots__ = ("_deadline", "_mux", "_number", "_seconds", "method")
+    A subclass has slots for the attributes here: it may be something else besides, which has slots of its own.
+    """
+
+    __slots__ = _NONE
 
     method: str
     _mux: Mux
@@ -264,7 +270,7 @@ class Mux:
             self._progress.pop(number, None)
             return False
         self._pending[number] = told
-        told._mux, told._number, told.method, told._seconds = self, number, method, timeout
+        told._mux, told._number, told._seconds = self, number, timeout
         told._deadline = self._deadlines.add(told, timeout)
         return True
 

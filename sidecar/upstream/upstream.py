@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerState, UpstreamState
-from sidecar.concurrency.semaphore import semaphore_for
-from sidecar.concurrency.shares import HUB_CALLER, Caller, uncontested
+from sidecar.admission.context import CallContext, RequestContext, Visitor
+from sidecar.concurrency.semaphore import Semaphore, semaphore_for
+from sidecar.concurrency.shares import uncontested
 from sidecar.errors import (
     ConnectionLost,
     HandshakeFailed,
@@ -32,6 +33,7 @@ from sidecar.upstream.connection import Connection
 from sidecar.upstream.list_reader import Undeclared
 from sidecar.upstream.mux import Progress
 from sidecar.upstream.resource_subscriptions import Subscriber, Subscriptions
+from sidecar.upstream.server_gate import ServerGate
 from sidecar.upstream.troubles import Troubles
 
 log = logging.getLogger(__name__)
@@ -104,8 +106,9 @@ class Upstream:
         """The one there is, while it is ready."""
         self._channel: Channel | None = None
         self._stderr: tuple[str, ...] = ()
-        self.semaphore = semaphore_for(spec.settings, contested)
         self._contested = contested
+        self.gate = self._gate()
+        """What each request to it passes."""
         self._stopping = False
         self._end = asyncio.Event()
         self._opening: asyncio.Timeout | None = None
@@ -154,7 +157,15 @@ class Upstream:
         if any(
             getattr(before, name) != getattr(spec.settings, name) for name in ("max_inflight", "share_between_keys")
         ):
-            self.semaphore = semaphore_for(spec.settings, self._contested)
+            self.gate = self._gate()
+
+    def _gate(self) -> ServerGate:
+        return ServerGate(semaphore_for(self.spec.settings, self._contested), self.spec.key)
+
+    @property
+    def semaphore(self) -> Semaphore:
+        """How many requests may be under way at it."""
+        return self.gate.semaphore
 
     async def _connect_once(self) -> SidecarError | None:
         """One connection from open to close; returns why it ended, or None if it was asked to."""
@@ -276,13 +287,12 @@ class Upstream:
         params: dict[str, Any],
         *,
         timeout: float,
-        tool: str = "",
+        call: CallContext | None = None,
         on_progress: Progress | None = None,
         declared: dict[str, Any] | None = None,
-        caller: Caller = HUB_CALLER,
         repeated: bool = False,
     ) -> Frame:
-        """The one place through which every client's request goes to a server: deadline, limit, metrics.
+        """Ask the server for something, on behalf of `call`; without one for the hub itself.
 
         `timeout` in seconds covers the wait for a free place and for a reconnection too; `declared` are the client's
         extensions. `repeated`: it was asked before, and may have been carried out. Returns the response frame.
@@ -293,38 +303,35 @@ class Upstream:
             ConnectionLost: the server left before the answer.
             ServerUnavailable: it is not ready, and will not be shortly.
         """
-        began = time.perf_counter()
+        began, gate = time.perf_counter(), self.gate
+        call = call or RequestContext(Visitor(), method, params, "", 0, began)
+        call.asks(self.spec.key, began + timeout)
+        left = timeout
         outcome = "error"
         self.in_flight += 1
         try:
-            semaphore, left = self.semaphore, timeout
-            if not semaphore.try_acquire(caller.key):
-                await semaphore.acquire_within(timeout, caller, self.spec.key)
-                left = max(timeout - (time.perf_counter() - began), 0.0)
+            if not gate.try_enter(call):
+                await gate.enter(call)
+                left = max(began + timeout - time.perf_counter(), 0.0)
             try:
                 how = {"on_progress": on_progress, "declared": declared}
                 frame = await asking.ask(self, method, params, left, how, patience=RECONNECT_WAIT, repeated=repeated)
+                outcome = jsonrpc.outcome(frame)
+            except SidecarError as error:
+                outcome = error.code
+                raise
             finally:
-                semaphore.release(caller.key)
-        except asyncio.CancelledError:
-            outcome = "cancelled"
-            raise
-        except SidecarError as error:
-            outcome = error.code
-            raise
-        else:
-            outcome = jsonrpc.outcome(frame)
-            return frame
+                gate.leave(call, outcome)
         finally:
-            self.over(tool or method, began, outcome)
+            self.call_ended(outcome)
+        return frame
 
-    def over(self, what: str, began: float, outcome: str) -> None:
-        """A request that counted as `in_flight` since `began` (`time.perf_counter`) has ended."""
+    def call_ended(self, outcome: str) -> None:
+        """A request that counted as `in_flight` has ended."""
         self.in_flight -= 1
         self.backoff.useful |= outcome == "ok"
         if self._stopping and not self.in_flight:
             self._end_now()
-        self._metrics.call(self.spec.key, what).observe(time.perf_counter() - began, outcome)
 
     async def first_try(self) -> None:
         """Wait until the first attempt to start is over, well or badly, or told what it waits for."""

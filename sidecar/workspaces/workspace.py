@@ -67,6 +67,8 @@ class Workspace:
         tenant: str = "",
     ) -> None:
         self.wanted = wanted
+        self.name = wanted.spec.name
+        """Unique, and never another."""
         self.tenant = tenant
         self.serving = asyncio.Event()
         """Set when it is served."""
@@ -104,11 +106,6 @@ class Workspace:
     def spec(self) -> WorkspaceSpec:
         """What it should be."""
         return self.wanted.spec
-
-    @property
-    def name(self) -> str:
-        """Its name, unique."""
-        return self.spec.name
 
     @property
     def ready(self) -> int:

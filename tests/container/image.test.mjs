@@ -54,8 +54,7 @@ test(
   'no compiler, no package lists, no tests and no configuration of whoever built it are in the image',
   LIMIT,
   async () => {
-    const unwanted =
-      '/usr/bin/gcc /usr/bin/strip /etc/npmrc /etc/pip.conf /run/secrets /opt/yamcp-hub/tests /build';
+    const unwanted = '/usr/bin/gcc /usr/bin/strip /etc/npmrc /etc/pip.conf /run/secrets /opt/yamcp-hub/tests /build';
     const { text } = await outcome(
       IMAGES.console,
       [],

@@ -72,8 +72,8 @@ class World:
         self.hub = Hub(settings, self.metrics, self.redactor, self.events.append)
         self.reconciler = Reconciler(self.hub, settings.data_dir / "applied.json", 60, self.metrics, self.events.append)
         self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, "s")
-        self.sse = SseTransport(settings)
-        self.http = HttpTransport(settings)
+        self.sse = SseTransport(settings, self.hub.admission)
+        self.http = HttpTransport(settings, self.hub.admission)
         self.endpoints = Endpoints(self.hub, self.sse, self.http, self.reporter, self.metrics, settings)
         self.keyring = Keyring(settings)
         self.gate = Gate(self.endpoints, self.keyring, lambda: self.hub.keys_changed(self.keyring.current))
@@ -137,7 +137,7 @@ class World:
 
     async def ask(self, session: Session, method: str, params: dict[str, Any] | None = None, name: str = "w") -> Any:
         """A request through the relay."""
-        return await self.endpoint(name).relay.answer(session, method, params, session.notify)
+        return await self.endpoint(name).serve(session, jsonrpc.request(0, method, params), session.notify)
 
     async def tools(self, session: Session, name: str = "w") -> list[str]:
         """The names of the tools that a session sees."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextvars import ContextVar
 from typing import Any
@@ -18,6 +19,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import Receive, Scope, Send
 
+from sidecar.admission.context import RequestContext
 from sidecar.calls.answered import Answered
 from sidecar.errors import SidecarError
 from sidecar.listener.server import HttpServer, listening
@@ -65,7 +67,10 @@ class SdkEntry:
             return await call_next(ctx)
         params = dict(ctx.params or {})
         try:
-            return await relay.answer(client or self._workspace.sessionless, ctx.method, params, lambda *_: None)
+            session = client or self._workspace.sessionless
+            name, number = self._workspace.name, session.count()
+            call = RequestContext(session, ctx.method, params, name, number, time.perf_counter())
+            return await relay.answer(session, call, lambda *_: None)
         except Answered as answered:
             raise MCPError(**answered.error) from None
         except SidecarError as error:

@@ -25,10 +25,10 @@ class Ways:
         relay = hub.endpoint().relay
         answer = relay.answer
 
-        async def answered(session: Any, method: str, params: Any, notify: Any) -> Any:
-            if method == "tools/call":
-                self.usual.append(str(params.get("name")))
-            return await answer(session, method, params, notify)
+        async def answered(session: Any, call: Any, notify: Any) -> Any:
+            if call.method == "tools/call":
+                self.usual.append(str(call.params.get("name")))
+            return await answer(session, call, notify)
 
         relay.answer = answered  # type: ignore[method-assign]
 

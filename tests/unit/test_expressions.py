@@ -117,6 +117,8 @@ ROWS: dict[str, tuple[str, ...]] = {
         "a",
         "(?:",
     ),
+    "sidecar/observe/telling_line.py _ERROR": ("e", "err", "not ", "E", "EA", "EACCES", "a"),
+    "sidecar/observe/telling_line.py _FRAME": (" ", "\\t", "npm ", "Traceback", "a"),
     "yamcp_ui_adapter/format/command_line.py OPTION_AFTER": (" ", " -", " --", "a"),
     "yamcp_ui_adapter/format/command_line.py OPTION_AND_MORE": ("-", "-a", "a", " ", "-a "),
     "yamcp_ui_adapter/format/providers.py TILDE": (

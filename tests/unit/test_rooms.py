@@ -29,6 +29,7 @@ ORDER = {
         "protocol",
         "features",
         "concurrency",
+        "admission",
         "observe",
         "spawner",
         "large",

@@ -71,9 +71,7 @@ async def upstream_to(url: str, transport: Transport) -> AsyncIterator[Upstream]
 
 async def call(upstream: Upstream, text: str, tool: str = "echo") -> str:
     """The text of a call's result. Raises what the request does; an error as a Failure."""
-    frame = await within(
-        upstream.request("tools/call", {"name": tool, "arguments": {"text": text}}, timeout=20, tool=tool)
-    )
+    frame = await within(upstream.request("tools/call", {"name": tool, "arguments": {"text": text}}, timeout=20))
     if "error" in frame:
         raise Failure(frame["error"])
     return str(frame["result"]["content"][0]["text"])

@@ -1,4 +1,4 @@
-"""Calls that no task waits for: which take the short way, and that they end as all others do."""
+"""Calls that no task waits for: which take the direct way, and that they end as all others do."""
 
 from __future__ import annotations
 
@@ -349,7 +349,7 @@ async def test_a_revoked_key_has_no_answer(admin: bool, pinged: bool) -> None:
                 calling = asyncio.create_task(call(peer, "gate"))
                 await gate.reached()
                 [session] = hub.http._sessions.values()
-                assert isinstance(next(iter(session.running.values())), direct_call.ToolCall)
+                assert isinstance(next(iter(session.running.values())), direct_call.DirectCall)
                 await until(lambda: not pinged or session.replies[0]._full)  # type: ignore[union-attr]
                 keys.revoke("one")
                 hub.keyring.refresh()

@@ -18,6 +18,7 @@ from pydantic import Field
 from sidecar.calls.answered import Answered
 from sidecar.errors import ClientFeatureMissing, ResourceUnknown, ServerUnavailable, TaskUnknown, ToolUnknown
 from sidecar.protocol import eras as era
+from sidecar.protocol import jsonrpc
 from sidecar.protocol.extensions import SHARED_CONNECTION, SKILLS, TASKS, UI
 from sidecar.workspaces import declaration
 from tests.support.fake_server import FakeServer, RpcError, echo, settle, text, until
@@ -313,7 +314,7 @@ async def test_a_task_of_a_leased_process(tmp_path: Path) -> None:
         client = made.workspace().sessionless
 
         async def ask(method: str, **more: Any) -> Any:
-            return await made.endpoint().relay.answer(client, method, {**more, **params}, client.notify)
+            return await made.endpoint().serve(client, jsonrpc.request(0, method, {**more, **params}), client.notify)
 
         begin = one.handlers["tools/call"]
         reached: list[Any] = []
@@ -375,7 +376,7 @@ async def test_a_task_by_the_short_way(tmp_path: Path, transport: Any) -> None:
         made.put(one.spec("a"), space("a"))
         await made.settled()
         async with connected(f"{made.base}/mcp/w", transport, "legacy") as peer:
-            for _ in range(3):  # from the second on by the short way
+            for _ in range(3):  # from the second on by the direct way
                 error = (await peer.request("tools/call", {"name": "a_echo"})).answer["error"]
                 assert error["data"]["code"] == "CLIENT_FEATURE_MISSING"
 

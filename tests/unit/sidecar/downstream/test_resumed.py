@@ -307,4 +307,4 @@ async def test_the_short_way(tmp_path: Path) -> None:
         assert session.calls == 3
         assert hub.server is not None
         [connection] = hub.server.server_state.connections
-        assert getattr(connection, "lanes", None)
+        assert getattr(connection, "known_heads", None)

@@ -204,7 +204,7 @@ async def test_a_page_of_a_named_origin_uses_the_endpoints(tmp_path: Path) -> No
 
 
 async def _used_by_a_page(client: httpx2.AsyncClient, origin: str) -> None:
-    """A session with more calls than it takes to learn a short way; then what is not there."""
+    """A session with more calls than it takes to learn a direct way; then what is not there."""
     headers = ACCEPT | {"origin": origin, "sec-fetch-site": "cross-site"}
     frame = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
     answers = [await client.post("/mcp/w", json=frame, headers=headers)]

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.admission.admission import Admission
 from sidecar.downstream import stateless_calls
 from sidecar.downstream.stateless_calls import StatelessCaller
 from sidecar.errors import ServerExited
@@ -650,7 +651,8 @@ def test_what_is_recognised_would_not_be_refused(found: list[Any]) -> None:
     """Whatever came before it, by the checks that all others get."""
     headers = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": "a_echo"}
     scope = {"headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
-    endpoint: Any = type("Endpoint", (), {"workspace": type("Workspace", (), {"sessionless": Sessionless()})})
+    workspace = type("Workspace", (), {"sessionless": Sessionless()})
+    endpoint: Any = type("Endpoint", (), {"workspace": workspace, "admission": Admission()})
     calls = stateless_calls.StatelessCalls(None, 0)  # type: ignore[arg-type]
     caller = StatelessCaller(calls, endpoint, call()["params"], "")
     for frame in found:

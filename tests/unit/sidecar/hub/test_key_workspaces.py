@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from bridge.keys import Principal
-from sidecar.calls.relay import Relay
+from sidecar.calls.endpoint import Endpoint
 from sidecar.errors import HubStopping, TooManyInstances, TooManySessions
 from sidecar.hub import key_workspaces
+from sidecar.protocol import jsonrpc
 from sidecar.workspaces.workspace import Workspace
 from tests.support.fake_server import FakeServer, Gate, settle, text, until, within
 from tests.support.inprocess import Recorder, World, space, world
@@ -37,7 +38,7 @@ async def joined(made: World, who: Principal, name: str = "w") -> AsyncIterator[
 
 async def listed(workspace: Workspace, session: Recorder) -> list[str]:
     """The names of the tools that a session sees."""
-    answer = await Relay(workspace).answer(session, "tools/list", {}, session.notify)
+    answer = await Endpoint(workspace).serve(session, jsonrpc.request(0, "tools/list", {}), session.notify)
     return [tool["name"] for tool in answer["tools"]]
 
 
@@ -108,7 +109,7 @@ async def test_drained(tmp_path: Path) -> None:
         made.put(server.spec("a"), space("a"))
         await made.settled()
         async with joined(made, ADA) as (mine, session):
-            asked = Relay(mine).answer(session, "tools/call", {"name": "a_gate"}, session.notify)
+            asked = Endpoint(mine).serve(session, jsonrpc.request(0, "tools/call", {"name": "a_gate"}), session.notify)
             call = asyncio.create_task(asked)
             await gate.reached()
             made.put(other.spec("a"))
@@ -214,7 +215,7 @@ async def test_instances_are_limited(tmp_path: Path) -> None:
         async with joined(made, ADA), joined(made, ALAN) as (his, two):
             assert await listed(his, two) == ["b_echo"]
             with pytest.raises(TooManyInstances, match="already runs for 1 keys"):
-                await Relay(his).answer(two, "tools/call", {"name": "a_echo"}, two.notify)
+                await Endpoint(his).serve(two, jsonrpc.request(0, "tools/call", {"name": "a_echo"}), two.notify)
             made.put(server.spec("a", max_instances=2))
             await made.settled()
             assert await listed(his, two) == ["a_echo", "b_echo"]

@@ -1,4 +1,4 @@
-"""The short way beside uvicorn's: what takes it, what does not, and that clients cannot tell."""
+"""The direct way beside uvicorn's: what takes it, what does not, and that clients cannot tell."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Echo:
         self.served: list[bytes] = []
         self.taken: list[bytes] = []
         self.connection: HttpProtocol | None = None
-        self.terms = 1
+        self.config_version = 1
         self.willing = True
         self.at_once = True
         self.serving = asyncio.Event()
@@ -59,7 +59,7 @@ class Echo:
         if body == b"slow":
             await self.serving.wait()
         await respond(send, 200, body, b"text/plain")
-        learn(scope, self.take, self.terms)
+        learn(scope, self.take, self.config_version)
 
     async def _stream(self, scope: Any, receive: Any, send: Any) -> None:
         now = response_writer(scope)
@@ -172,12 +172,12 @@ async def test_other_heads_are_served(app: Echo, wire: Wire) -> None:
 
 async def test_lanes_are_few(app: Echo, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client with many heads has some of them forgotten."""
-    monkeypatch.setattr(http_protocol, "MOST_LANES", 3)
+    monkeypatch.setattr(http_protocol, "MOST_HEADS", 3)
     await wire.ask(b"again")
     assert app.connection is not None
     for number in range(10):
         await wire.ask(b"x", b"/%d" % number)
-        assert len(app.connection.lanes) <= 3
+        assert len(app.connection.known_heads) <= 3
 
 
 async def test_clients_of_a_proxy(app: Echo, wire: Wire) -> None:
@@ -190,14 +190,14 @@ async def test_clients_of_a_proxy(app: Echo, wire: Wire) -> None:
 
 
 async def test_terms_that_changed(app: Echo, wire: Wire) -> None:
-    """What is learned again under other terms takes the place of what was learned before."""
+    """What is learned again under other config_version takes the place of what was learned before."""
     await wire.ask(b"again")
     assert app.connection is not None
     app.willing = False
-    app.terms = 2
+    app.config_version = 2
     await wire.ask(b"served")
-    [[found]] = app.connection.lanes.values()
-    assert (found.terms, app.served) == (2, [b"first", b"served"])
+    [[found]] = app.connection.known_heads.values()
+    assert (found.config_version, app.served) == (2, [b"first", b"served"])
 
 
 @pytest.mark.parametrize("cut", [1, 30, len(post(b"")) + 1, len(post(b"")) + 3])
@@ -311,15 +311,15 @@ async def test_a_fault_of_the_taker(app: Echo, wire: Wire, caplog: pytest.LogCap
     """Is logged, and the request served."""
     await wire.ask(b"again")
     assert app.connection is not None
-    [[found]] = app.connection.lanes.values()
-    found.take = lambda *_: 1 // 0  # type: ignore[assignment]
+    [[found]] = app.connection.known_heads.values()
+    found.try_direct = lambda *_: 1 // 0  # type: ignore[assignment]
     await wire.ask(b"served")
     assert app.served[-1] == b"served"
     assert "could not be taken" in caplog.text
 
 
 async def test_keep_alive(app: Echo, server: HttpServer, wire: Wire) -> None:
-    """A connection that is in use by the short way is not idle; one that is not ends."""
+    """A connection that is in use by the direct way is not idle; one that is not ends."""
     app.at_once = False
     wire.send(post(b"one"))
     await until(lambda: bool(app.taken))

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.listener.known_heads import Lane, lane, line_of
+from sidecar.listener.known_heads import KnownHead, known_head, line_of
 
 HEAD = b"POST /w/messages?id=5 HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\nAccept: application/json\r\n\r\n"
 
 
-def made(head: bytes) -> Lane[None] | None:
-    """The lane of a head; what it takes is of no interest here."""
-    return lane(head, lambda *_: True, 7)
+def made(head: bytes) -> KnownHead[None] | None:
+    """A known head; what it takes is of no interest here."""
+    return known_head(head, lambda *_: True, 7)
 
 
-def of(head: bytes = HEAD) -> Lane[None]:
-    """The lane of a head that has one."""
+def of(head: bytes = HEAD) -> KnownHead[None]:
+    """The same, of a head that may be known."""
     found = made(head)
     assert found is not None
     return found
@@ -57,7 +57,7 @@ def test_only_the_length_may_be_another(length: int) -> None:
     ],
 )
 def test_anything_else_may_not(part: bytes, instead: bytes) -> None:
-    """Another byte anywhere, and it is not of the lane."""
+    """Another byte anywhere, and it is another one."""
     other = HEAD.replace(part, instead)
     assert other != HEAD
     assert of().split(other + b"{}") is None
@@ -81,7 +81,7 @@ def test_anything_else_may_not(part: bytes, instead: bytes) -> None:
         b"POST / HTTP/1.1\r\nContent-Length: 2\r\n folded\r\n\r\n",
     ],
 )
-def test_what_is_not_plain_has_no_lane(head: bytes) -> None:
+def test_what_is_not_plain_has_no_known_head(head: bytes) -> None:
     """Whatever says more of how it is to be read, or answered."""
     assert made(head) is None
 
@@ -92,8 +92,8 @@ def test_keep_alive_is_plain() -> None:
 
 
 def test_terms_and_line() -> None:
-    """A lane has the terms of when it was made; it is found by the request line."""
-    assert of().terms == 7
+    """A known head has the config_version that held when it was made; it is found by the request line."""
+    assert of().config_version == 7
     assert line_of(HEAD) == b"POST /w/messages?id=5 HTTP/1.1"
 
 
@@ -134,7 +134,7 @@ HEADS = st.builds(
 
 @given(HEADS, HEADS, st.integers(0, 20))
 def test_a_lane_reads_as_the_parser_does(seen: bytes, next_one: bytes, size: int) -> None:
-    """What the lane of one head takes, the parser reads as the same request, with that body, and no other behind it."""
+    """What is taken for a known head the parser reads as the same request, with that body, and no other behind it."""
     try:
         first = Parsed(seen)
     except httptools.HttpParserError:

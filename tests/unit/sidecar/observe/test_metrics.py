@@ -16,11 +16,11 @@ from sidecar.observe import metrics
 from sidecar.observe.metrics import BUCKETS, Metrics
 
 PAGE = """\
-# HELP yamcp_hub_calls_total Requests to servers that ended.
+# HELP yamcp_hub_calls_total Requests of clients for which a server was asked.
 # TYPE yamcp_hub_calls_total counter
 yamcp_hub_calls_total{outcome="ok",server="s",tool="t"} 2.0
 yamcp_hub_calls_total{outcome="CALL_TIMEOUT",server="s",tool="t"} 1.0
-# HELP yamcp_hub_calls_created Requests to servers that ended.
+# HELP yamcp_hub_calls_created Requests of clients for which a server was asked.
 # TYPE yamcp_hub_calls_created gauge
 yamcp_hub_calls_created{outcome="ok",server="s",tool="t"} 102.0
 yamcp_hub_calls_created{outcome="CALL_TIMEOUT",server="s",tool="t"} 103.0
@@ -102,7 +102,7 @@ def test_page_is_as_prometheus_client_makes_it() -> None:
     """Its own counter and histogram would show the same, whatever the names."""
     registry = CollectorRegistry()
     labels = ["server", "tool", "outcome"]
-    calls = Counter("yamcp_hub_calls", "Requests to servers that ended.", labels, registry=registry)
+    calls = Counter("yamcp_hub_calls", "Requests of clients for which a server was asked.", labels, registry=registry)
     about = "Time from a request to its answer."
     times = Histogram("yamcp_hub_call_seconds", about, labels[:2], buckets=BUCKETS, registry=registry)
     figures = Metrics()

@@ -74,7 +74,8 @@ def odd(draw: st.DrawFn, frame: Frame) -> Frame:
 class Caller(Told):
     """One that no task waits for."""
 
-    def __init__(self) -> None:
+    def __init__(self, method: str) -> None:
+        self.method = method
         self.ends: list[Frame | SidecarError] = []
 
     def ended(self, outcome: Frame | SidecarError) -> None:
@@ -84,7 +85,7 @@ class Caller(Told):
 def asked(method: str) -> tuple[Mux, Caller]:
     """A mux with one request under way."""
     mux = Mux(lambda *_: asyncio.sleep(0), lambda *_: True, asyncio.ensure_future, lambda *_: None, lambda *_: None)
-    caller = Caller()
+    caller = Caller(method)
     assert mux.ask(caller, method, {}, timeout=60)
     return mux, caller
 

@@ -251,7 +251,7 @@ UNREADABLE = AnswerInvalid("It cannot be read.")
 
 async def test_unreadable_answer(wire: Wire) -> None:
     """It is the answer to the request of its id; without one, to the only request that may be answered."""
-    one, listen, two = Noted(), Noted(), Noted()
+    one, listen, two = Noted(), Noted(mux.LISTEN), Noted()
     wire.mux.ask(listen, mux.LISTEN, {}, timeout=60)
     wire.mux.ask(one, "tools/call", {}, timeout=60)
     wire.mux.ask(two, "tools/call", {}, timeout=60)
@@ -266,7 +266,7 @@ async def test_unreadable_answer(wire: Wire) -> None:
 
 async def test_unreadable_answer_of_several(wire: Wire) -> None:
     """It was for the one that is left when the others are answered; requests of later on have nothing to do with it."""
-    asked = [Noted() for _ in range(4)]
+    asked = [Noted("ping") for _ in range(4)]
     for told in asked[:3]:
         wire.mux.ask(told, "ping", {}, timeout=60)
     wire.mux.on_frame(UnreadableAnswer(None, UNREADABLE))
@@ -281,7 +281,7 @@ async def test_unreadable_answer_of_several(wire: Wire) -> None:
 
 async def test_unreadable_answer_to_what_was_given_up(wire: Wire) -> None:
     """Where one of several was given up, it may have been for that: the other goes on."""
-    asked = [Noted() for _ in range(2)]
+    asked = [Noted("ping") for _ in range(2)]
     for told in asked:
         wire.mux.ask(told, "ping", {}, timeout=60)
     wire.mux.on_frame(UnreadableAnswer(None, UNREADABLE))
@@ -302,7 +302,8 @@ async def test_error_null_beside_a_result(wire: Wire) -> None:
 class Noted(Told):
     """Remembers what it ended with."""
 
-    def __init__(self) -> None:
+    def __init__(self, method: str = "tools/call") -> None:
+        self.method = method
         self.ends: list[Frame | SidecarError] = []
 
     def ended(self, outcome: Frame | SidecarError) -> None:

@@ -76,9 +76,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def call(upstream: Upstream, tool: str, **more: Any) -> asyncio.Task[Any]:
     """A call of a tool under way."""
     timeout = more.pop("timeout", 10)
-    return asyncio.create_task(
-        upstream.request("tools/call", {"name": tool, "arguments": more}, timeout=timeout, tool=tool)
-    )
+    return asyncio.create_task(upstream.request("tools/call", {"name": tool, "arguments": more}, timeout=timeout))
 
 
 async def test_ready() -> None:
@@ -344,43 +342,6 @@ async def test_waits_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
         await until(lambda: upstream.state == "backoff")
         with pytest.raises(ServerUnavailable, match=r"'fake' is not ready \(It exited with code 3\)"):
             await within(call(upstream, "echo"))
-
-
-@pytest.mark.parametrize(
-    ("outcome", "answer"),
-    [("ok", text("x")), ("tool_error", {"isError": True, "content": []}), ("error", RpcError(-1, "no"))],
-)
-async def test_metrics(outcome: str, answer: Any) -> None:
-    """Every request is counted by tool and outcome."""
-
-    def tool() -> Any:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    server = FakeServer(tools={"t": tool})
-    async with running(server) as (upstream, _):
-        await within(upstream.ready(5))
-        await call(upstream, "t")
-        page = upstream._metrics.render()[0].decode()
-        assert f'yamcp_hub_calls_total{{outcome="{outcome}",server="fake",tool="t"}} 1.0' in page
-
-
-async def test_metrics_of_failures() -> None:
-    """Requests that fail are counted by code, cancelled ones as such."""
-    gate = Gate()
-    async with running(FakeServer(tools={"gate": gate})) as (upstream, _):
-        await within(upstream.ready(5))
-        with pytest.raises(CallTimeout):
-            await call(upstream, "gate", timeout=0.01)
-        cancelled = call(upstream, "gate")
-        await gate.reached(2)
-        cancelled.cancel()
-        await asyncio.wait([cancelled])
-        page = upstream._metrics.render()[0].decode()
-        assert 'outcome="CALL_TIMEOUT",server="fake",tool="gate"} 1.0' in page
-        assert 'outcome="cancelled",server="fake",tool="gate"} 1.0' in page
-        await until(lambda: gate.cancelled == 0)
 
 
 async def test_list_changed() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from sidecar.calls.relay import Relay
+from sidecar.calls.endpoint import Endpoint
 from sidecar.errors import ServerExited, ToolUnknown, WorkspaceGone, WorkspaceOff
 from sidecar.features import names
+from sidecar.protocol import jsonrpc
 from tests.support.fake_server import FakeServer, Gate, RpcError, echo, settle, text, until, within
 from tests.support.inprocess import Recorder, World, space, world
 
@@ -194,7 +195,7 @@ async def test_gone_and_back(tmp_path: Path) -> None:
         assert made.hub.find("w") is None
         assert workspace in made.hub.departed
         with pytest.raises(WorkspaceGone):
-            await Relay(workspace).answer(client, "tools/call", {"name": "a_echo"}, client.notify)
+            await Endpoint(workspace).serve(client, jsonrpc.request(0, "tools/call", {"name": "a_echo"}), client.notify)
         made.put(space("a"))
         await made.settled()
         assert made.workspace() is workspace

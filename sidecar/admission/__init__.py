@@ -1,0 +1,1 @@
+"""Who calls what, and the gates and observers that each request of a client meets."""

@@ -1,0 +1,483 @@
+"""Each request of a client meets the gates, and each observer is told of it once, whichever way it takes (ADR 29)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from bridge.client import BridgeClient
+from bridge.errors import RemoteError
+from bridge.front_settings import VARIABLE, FrontSettings
+from bridge.logs import JsonFormatter
+from bridge.memory import MemoryBridge
+from bridge.models import Call
+from bridge.server import BridgeServer
+from bridge.sockets import ZMQ
+from sidecar.observe.log_buffer import LogBuffer
+from sidecar.workspaces import starting
+from tests.support.admission import SHUT, Door, Seen, Watcher
+from tests.support.fake_server import FakeServer, text, until, within
+from tests.support.hub import COMMANDS, free_port
+from tests.support.inprocess import World, space, world
+from tests.support.keys import HUB_TOKEN, KeyFile
+from tests.support.peers import CLIENT, KEYS, LEGACY, MODERN, HttpPeer, client, connected
+from tests.support.ways import Ways, serving
+
+CALLS = 20
+META = {f"{KEYS}protocolVersion": MODERN, f"{KEYS}clientInfo": CLIENT, f"{KEYS}clientCapabilities": {}}
+CALL = {"name": "a_echo", "arguments": {"x": 1}}
+Answers = Callable[[], Awaitable[list[Any]]]
+"""Makes requests, and returns their answers: messages of JSON-RPC, or errors of the bridge and the API."""
+
+
+class Place:
+    """A hub, and who looks at it."""
+
+    def __init__(self, ways: Ways) -> None:
+        self.ways = ways
+        self.watcher, self.door = Watcher(), Door()
+        ways.hub.hub.admission.add_observer(self.watcher)
+        ways.hub.hub.admission.add_gate(self.door)
+
+    def asked(self) -> int:
+        """How many requests about tools its server got."""
+        found = [frame for channel in self.ways.server.channels for frame in channel.received]
+        return sum(1 for frame in found if str(frame.get("method")).startswith(("tools/call", "tasks/")))
+
+    def begin(self) -> None:
+        """Forget what was until now."""
+        assert self.door.inside == []
+        self.watcher.take()
+        self.ways.usual.clear()
+        self.door.let_in = self.door.turned_away = 0
+        self.door.left.clear()
+        for channel in self.ways.server.channels:
+            channel.received.clear()
+
+
+@contextlib.asynccontextmanager
+async def place(session: Any = "shared", **limits: Any) -> AsyncIterator[Place]:
+    """A hub with one server."""
+    with tempfile.TemporaryDirectory(prefix="hub") as root:  # short: a Unix socket may lie below it
+        async with serving(Path(root), session, limits, runtime_dir=Path(root) / "run") as ways:
+            yield Place(ways)
+
+
+# --- the ways of a call ----------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def by_peer(at: Place, transport: Any, era: Any) -> AsyncIterator[Answers]:
+    """Over HTTP, by a client whose connection is known."""
+    async with connected(f"{at.ways.hub.base}/mcp/w", transport, era) as peer:
+        await peer.request("tools/call", CALL)
+
+        async def ask() -> list[Any]:
+            return [(await peer.request("tools/call", CALL)).answer]
+
+        yield ask
+
+
+@contextlib.asynccontextmanager
+async def by_batch(at: Place, transport: Any) -> AsyncIterator[Answers]:
+    """Four of a batch of five, of which one is a notification."""
+    async with connected(f"{at.ways.hub.base}/mcp/w", transport, "legacy", version="2025-03-26") as peer:
+        numbers = itertools.count(1000)
+
+        async def ask() -> list[Any]:
+            frames: list[Any] = [{"jsonrpc": "2.0", "method": "notifications/progress", "params": {}}]
+            for _ in range(4):
+                frames.append({"jsonrpc": "2.0", "id": next(numbers), "method": "tools/call", "params": CALL})
+            if isinstance(peer, HttpPeer):
+                response = await peer.http.post(peer.url, json=frames, headers=peer._headers(frames[1]))
+                return list(response.json())
+            waiting = [peer._waiting.setdefault(frame["id"], loop().create_future()) for frame in frames[1:]]
+            await peer.http.post(await peer.message_url, json=frames)
+            return [(await within(future)) for future in waiting]
+
+        yield ask
+
+
+def loop() -> asyncio.AbstractEventLoop:
+    """The test's."""
+    return asyncio.get_running_loop()
+
+
+@contextlib.asynccontextmanager
+async def by_task(at: Place, transport: Any) -> AsyncIterator[Answers]:
+    """A call that becomes a task, and three questions about it."""
+    about = {"taskId": "t", "status": "working", "ttl": 60_000}
+    handlers = at.ways.server.handlers
+    handlers["tools/call"] = lambda *_: {"task": about}
+    handlers["tasks/get"] = handlers["tasks/cancel"] = lambda *_: about
+    handlers["tasks/result"] = lambda *_: text("done")
+    async with connected(f"{at.ways.hub.base}/mcp/w", transport, "legacy") as peer:
+
+        async def ask() -> list[Any]:
+            begun = (await peer.request("tools/call", {**CALL, "task": {"ttl": 60_000}})).answer
+            task = begun.get("result", {}).get("task", {}).get("taskId", "none")
+            methods = ("tasks/get", "tasks/result", "tasks/cancel")
+            return [begun, *[(await peer.request(method, {"taskId": task})).answer for method in methods]]
+
+        yield ask
+
+
+@contextlib.asynccontextmanager
+async def bridged(at: Place, address: str, transport: Any) -> AsyncIterator[None]:
+    """The sidecar's end of the bridge."""
+    ring = LogBuffer(JsonFormatter("sidecar"), lambda _: None)
+    server = BridgeServer(address, at.ways.hub.api(ring).handlers(), session="s", transport=transport)
+    serving_it = asyncio.create_task(server.serve())
+    try:
+        yield
+    finally:
+        serving_it.cancel()
+        await asyncio.wait([serving_it])
+
+
+@contextlib.asynccontextmanager
+async def by_bridge(at: Place, tool: str = "a_echo") -> AsyncIterator[Answers]:
+    """As `hubctl call` does it."""
+    transport = MemoryBridge()
+    async with bridged(at, "actual", transport), BridgeClient("actual", transport=transport) as caller:
+
+        async def ask() -> list[Any]:
+            try:
+                return [
+                    {"result": (await caller.request(Call(workspace="w", tool=tool, arguments={}), timeout=45)).result}
+                ]
+            except RemoteError as error:
+                return [{"error": {"message": str(error), "data": {"code": error.remote_code}}}]
+
+        yield ask
+
+
+@contextlib.asynccontextmanager
+async def by_explorer(at: Place) -> AsyncIterator[Answers]:
+    """As the console's explorer does it: over the REST API of the front, a process of its own."""
+    settings = at.ways.hub.settings.model_copy(update={"port": free_port()})
+    env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+    given = {"HUB_PORT": str(settings.port), "HUB_RUNTIME_DIR": str(settings.runtime_dir)}
+    env |= {**given, "HUB_DATA_DIR": str(settings.data_dir), VARIABLE: FrontSettings.of(settings).value()}
+    settings.runtime_dir.mkdir(mode=0o700, exist_ok=True)
+    async with bridged(at, settings.actual_address, ZMQ), client() as http:
+        front = await asyncio.create_subprocess_exec(*COMMANDS["front"], env=env, stderr=asyncio.subprocess.DEVNULL)
+        base = f"http://127.0.0.1:{settings.port}"
+        try:
+            async with asyncio.timeout(40):
+                while True:
+                    with contextlib.suppress(Exception):
+                        await http.get(f"{base}/healthz")
+                        break
+                    await asyncio.sleep(0.05)
+
+            async def ask() -> list[Any]:
+                body = {"workspace": "w", "tool": "a_echo", "arguments": {}}
+                answer = (await http.post(f"{base}/api/hub/call", json=body)).json()
+                return [answer if "result" in answer else {"error": {"data": answer, "message": json.dumps(answer)}}]
+
+            yield ask
+        finally:
+            front.terminate()
+            await front.wait()
+
+
+WAYS: dict[str, tuple[Callable[[Place], Any], str, int]] = {
+    "legacy SSE, direct": (lambda at: by_peer(at, "sse", "legacy"), "", 0),
+    "legacy HTTP, direct": (lambda at: by_peer(at, "http", "legacy"), "", 0),
+    "modern HTTP, direct": (lambda at: by_peer(at, "http", "modern"), "", 0),
+    "legacy SSE, waiting": (lambda at: by_peer(at, "sse", "legacy"), "waiting", CALLS),
+    "legacy HTTP, waiting": (lambda at: by_peer(at, "http", "legacy"), "waiting", CALLS),
+    "modern HTTP, waiting": (lambda at: by_peer(at, "http", "modern"), "waiting", CALLS),
+    "modern SSE": (lambda at: by_peer(at, "sse", "modern"), "", CALLS),
+    "per_client, SSE": (lambda at: by_peer(at, "sse", "legacy"), "per_client", CALLS),
+    "per_client, HTTP": (lambda at: by_peer(at, "http", "legacy"), "per_client", CALLS),
+    "per_client, modern": (lambda at: by_peer(at, "http", "modern"), "per_client", CALLS),
+    "hubctl call": (by_bridge, "", CALLS),
+    "console's explorer": (by_explorer, "", CALLS),
+    "batch over HTTP": (lambda at: by_batch(at, "http"), "", CALLS),
+    "batch over SSE": (lambda at: by_batch(at, "sse"), "", CALLS),
+    "task, SSE": (lambda at: by_task(at, "sse"), "", 5),
+    "task, HTTP": (lambda at: by_task(at, "http"), "", 5),
+}
+"""How to call, what the hub is like, and how many calls of tools take the waiting way."""
+
+
+@pytest.mark.parametrize("name", WAYS)
+async def test_every_call(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """An observer is told of 20 of 20 calls, a gate passes 20 of 20, and one that refuses stops 20 of 20."""
+    way, how, usual = WAYS[name]
+    if how == "waiting":  # what is logged in detail takes no direct way
+        caplog.set_level(logging.DEBUG, logger="sidecar.calls.direct_call")
+    async with place("per_client" if how == "per_client" else "shared") as at, way(at) as ask:
+        at.begin()
+        answers: list[Any] = []
+        while len(answers) < CALLS:
+            answers += await ask()
+        assert all("result" in answer for answer in answers), answers
+        seen = at.watcher.take()
+        assert [(each.ending, each.server, each.workspace) for each in seen] == [("ok", "a", "w")] * CALLS
+        assert len({id(call) for call in at.watcher.calls[-CALLS:]}) == CALLS
+        assert (at.door.let_in, dict(at.door.left), at.door.inside) == (CALLS, {"ok": CALLS}, [])
+        assert (len(at.ways.usual), at.asked()) == (usual, CALLS)
+        before = sum(at.ways.figures().values())
+
+        at.begin()
+        at.door.shut, answers = True, []
+        while len(answers) < CALLS:
+            answers += await ask()
+        assert [answer["error"]["data"]["code"] for answer in answers] == ["SERVER_BUSY"] * CALLS
+        assert all(SHUT in json.dumps(answer) for answer in answers)
+        seen = at.watcher.take()
+        assert [(each.ending, each.refused, each.server) for each in seen] == [("SERVER_BUSY", True, "")] * CALLS
+        assert (at.door.let_in, at.door.turned_away, at.asked()) == (0, CALLS, 0)
+        assert sum(at.ways.figures().values()) == before
+
+
+# --- what is told ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("transport", "era"), [("sse", "legacy"), ("http", "legacy"), ("http", "modern")])
+async def test_the_context(transport: Any, era: Any) -> None:
+    """Both ways tell the same of a call."""
+    async with place() as at, connected(f"{at.ways.hub.base}/mcp/w", transport, era) as peer:
+        told: list[Seen] = []
+        for method, params in (("tools/call", CALL), ("tools/call", CALL), ("tools/list", {})):
+            at.watcher.take()
+            await peer.request(method, params)
+            told += at.watcher.take()
+        first, second, listed = told
+        known = ("everybody", "w", transport, era)
+        assert {(each.principal, each.workspace, each.transport, each.era) for each in told} == {known}
+        assert (first.server, first.tool, first.method) == ("a", "echo", "tools/call")
+        assert (listed.server, listed.tool, listed.method) == ("", "", "tools/list")
+        assert (second.server, second.tool, second.session) == (first.server, first.tool, first.session)
+        marks, numbers = zip(*(each.correlation.split("-") for each in told), strict=True)
+        assert len(set(marks)) == 1
+        assert int(numbers[1]) == int(numbers[0]) + 1
+        assert all(0 < seconds < 45 for seconds in at.watcher.seconds)
+        if era == "legacy":
+            trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+            await peer.request("tools/call", {**CALL, "_meta": {"traceparent": trace}})
+            assert at.watcher.take()[0].trace == trace
+
+
+@pytest.mark.parametrize(("transport", "era"), [("sse", "legacy"), ("http", "legacy"), ("http", "modern")])
+@pytest.mark.parametrize("waiting", [False, True])
+async def test_outcomes(transport: Any, era: Any, waiting: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """How a call ended: in the same words on both ways."""
+    if waiting:
+        caplog.set_level(logging.DEBUG, logger="sidecar.calls.direct_call")
+    async with place(call_timeout=2) as at:
+        async with connected(f"{at.ways.hub.base}/mcp/w", transport, era) as peer:
+            for tool in ("echo", "wrong", "fail"):
+                await peer.request("tools/call", {"name": f"a_{tool}", "arguments": {}})
+                at.begin()
+                await peer.request("tools/call", {"name": f"a_{tool}", "arguments": {}})
+                wanted = {"echo": "ok", "wrong": "tool_error", "fail": "error"}[tool]
+                assert at.watcher.endings() == {(wanted, False): 1}
+                assert len(at.ways.usual) == waiting
+            answer = (await peer.request("tools/call", {"name": "a_gate", "arguments": {}})).answer
+            assert answer["error"]["data"]["code"] == "CALL_TIMEOUT"
+            assert at.watcher.endings() == {("CALL_TIMEOUT", False): 1}
+            asking = asyncio.create_task(peer.request("tools/call", {"name": "a_gate", "arguments": {}}))
+            await at.ways.gate.reached(2)
+            if era == "legacy":
+                [session] = [each for each in at.ways.hub.workspace().clients() if each.transport == transport]
+                [number] = session.running  # type: ignore[attr-defined]
+                await peer.notify("notifications/cancelled", {"requestId": number})
+            else:
+                asking.cancel()
+            await until(lambda: at.watcher.all)
+            assert at.watcher.endings() == {("cancelled", False): 1}
+            if era == "legacy":
+                if transport == "http" or not waiting:
+                    await within(asking)
+                asking = asyncio.create_task(peer.request("tools/call", {"name": "a_gate", "arguments": {}}))
+                await at.ways.gate.reached(3)
+                session.close()
+                await until(lambda: at.watcher.all)
+                assert at.watcher.endings() == {("disconnected", False): 1}
+            asking.cancel()
+            await asyncio.wait([asking])
+        assert at.door.inside == []
+        assert at.door.let_in == sum(at.door.left.values())
+
+
+@pytest.mark.parametrize(("transport", "era"), [("sse", "legacy"), ("http", "legacy"), ("http", "modern")])
+async def test_refusals(transport: Any, era: Any) -> None:
+    """What the hub refuses before it asks a server is told with its error, once."""
+    async with place() as at, connected(f"{at.ways.hub.base}/mcp/w", transport, era) as peer:
+        cases: list[tuple[str, Any, str]] = [
+            ("tools/call", {"name": "a_nothing"}, "TOOL_UNKNOWN"),
+            ("tools/call", {"name": 5}, "PARAMS_INVALID"),
+            ("prompts/get", {"name": "a_nothing"}, "PROMPT_UNKNOWN"),
+            ("resources/read", {"uri": "x://y"}, "RESOURCE_UNKNOWN"),
+            ("no/such", {}, "METHOD_UNKNOWN"),
+        ]
+        if era == "modern":
+            cases = [case for case in cases if case[1] != {"name": 5}]
+        for method, params, code in cases:
+            at.begin()
+            assert "error" in (await peer.request(method, params)).answer
+            assert [(each.ending, each.refused, each.method) for each in at.watcher.take()] == [(code, True, method)]
+        hub = at.ways.hub
+        spec = hub.workspace().spec
+        hub.put(spec.model_copy(update={"enabled": False}))
+        at.begin()
+        await peer.request("tools/call", CALL)
+        assert at.watcher.endings() == {("WORKSPACE_OFF", True): 1}
+        assert at.asked() == 0
+
+
+async def test_refusals_of_http() -> None:
+    """The same for what is refused before it reaches a session: by method or path, by headers, by its form."""
+    async with place() as at, client() as http:
+        url = f"{at.ways.hub.base}/mcp/w"
+        accept = {"accept": "application/json, text/event-stream"}
+        frame = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": CALL}
+        modern = {**accept, "mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": "another"}
+        hello = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": CLIENT}
+        begin = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+        cases: list[tuple[str, dict[str, str], Any, str, str]] = [
+            (url, {**accept, "mcp-session-id": "none"}, frame, "SESSION_UNKNOWN", "tools/call"),
+            (url, accept, frame, "MESSAGE_INVALID", "tools/call"),
+            (url, {**accept, "mcp-session-id": "none"}, "text", "MESSAGE_INVALID", ""),
+            (url, {"accept": "text/html", "mcp-session-id": "none"}, frame, "MESSAGE_INVALID", "tools/call"),
+            (url, modern, {**frame, "params": {**CALL, "_meta": META}}, "MESSAGE_INVALID", "tools/call"),
+            (f"{url}/messages?session_id=none", accept, frame, "SESSION_UNKNOWN", ""),
+            (f"{url}x", accept, begin, "WORKSPACE_UNKNOWN", ""),
+        ]
+        for where, headers, body, code, method in cases:
+            at.begin()
+            response = await http.post(where, headers=headers, json=body)
+            assert response.status_code >= 400
+            told = [(each.ending, each.refused, each.method) for each in at.watcher.take()]
+            assert told == [(code, True, method)], (where, headers, body)
+
+
+async def test_a_server_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may come from a server in its first start is refused as that."""
+    monkeypatch.setattr(starting, "UNTOLD", 0.05)
+    async with place() as at:
+        slow = at.ways.hub.servers["slow"] = FakeServer("slow")
+        slow.door.clear()
+        space_of_both = at.ways.hub.workspace().spec.model_copy(update={"servers": ("a", "b")})
+        at.ways.hub.put(slow.spec("b"), space_of_both)
+        async with by_bridge(at, tool="b_echo") as ask:
+            at.begin()
+            answers = await ask()
+            assert answers[0]["error"]["data"]["code"] == "SERVER_STILL_STARTING"
+            assert at.watcher.endings() == {("SERVER_STILL_STARTING", True): 1}
+        slow.door.set()
+        await at.ways.hub.settled()
+
+
+async def test_a_call_over_the_bridge_that_takes_too_long() -> None:
+    """Its own time limit ends it, and an unknown workspace is a refusal."""
+    async with place() as at, AsyncExitStack() as stack:
+        transport = MemoryBridge()
+        await stack.enter_async_context(bridged(at, "actual", transport))
+        caller = await stack.enter_async_context(BridgeClient("actual", transport=transport))
+        for body, ending in (
+            (Call(workspace="w", tool="a_gate", arguments={}, timeout=0.2), ("CALL_TIMEOUT", False)),
+            (Call(workspace="none", tool="a_gate", arguments={}), ("WORKSPACE_UNKNOWN", True)),
+        ):
+            at.begin()
+            with pytest.raises(RemoteError):
+                await caller.request(body)
+            assert [each.principal for each in at.watcher.all] == ["local"]
+            assert at.watcher.endings() == {ending: 1}
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_what_fails_in_an_observer_fails_nothing_else(era: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Calls go on, and the log tells."""
+    async with place() as at, by_peer(at, "http", era) as ask:
+        at.watcher.ended = lambda *_: 1 // 0  # type: ignore[assignment, method-assign]
+        at.door.leave = lambda *_: 1 // 0  # type: ignore[assignment, method-assign]
+        assert "result" in (await ask())[0]
+    assert {"an observer failed", "a gate failed"} <= {record.message for record in caplog.records}
+
+
+# --- credentials -----------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def protected(valid: float | None = None) -> AsyncIterator[tuple[World, Watcher, str, list[float]]]:
+    """A hub that wants tokens; its key `one` is good for `valid` seconds after it was first shown, if so."""
+    with tempfile.TemporaryDirectory(prefix="hub") as name:
+        root, ends = Path(name), list[float]()
+        token, server, watcher = KeyFile(root).add("one"), FakeServer(), Watcher()
+        async with world(root, server, serve=True, token=HUB_TOKEN, runtime_dir=root / "run") as hub:
+            check = hub.keyring.check
+
+            def checked(shown: str) -> Any:
+                found = check(shown)
+                if found is None or valid is None:
+                    return found
+                if not ends:
+                    ends.append(time.time() + valid)
+                return dataclasses.replace(found, valid_until=ends[0])
+
+            hub.keyring.check = checked  # type: ignore[method-assign]
+            hub.hub.admission.add_observer(watcher)
+            hub.put(server.spec("a"), space("a"))
+            yield hub, watcher, token, ends
+
+
+@pytest.mark.parametrize(("transport", "era"), [("sse", "legacy"), ("http", "legacy"), ("http", "modern")])
+async def test_whose_call_it_is(transport: Any, era: Any) -> None:
+    """Both ways know the key; and a session the one that opened it."""
+    async with protected() as (hub, watcher, token, _):
+        socket = hub.settings.sidecar_socket
+        async with connected("http://hub/mcp/w", transport, era, token=token, uds=socket) as peer:
+            for _ in range(3):
+                assert "result" in (await peer.request("tools/call", CALL)).answer
+        assert {each.principal for each in watcher.take()} == {"one"}
+
+
+@pytest.mark.parametrize(("transport", "era"), [("http", "legacy"), ("http", "modern")])
+async def test_a_credential_that_ends(transport: Any, era: Any) -> None:
+    """A known head is good until its credential ends; from then on it is a new request, and is refused."""
+    async with protected(valid=1) as (hub, watcher, token, ends), client(token, hub.settings.sidecar_socket) as http:
+        peer = HttpPeer(http, "http://hub/mcp/w", era)
+        await peer.greet()
+        began = 0.0
+        with pytest.raises((AssertionError, KeyError, httpx2.RemoteProtocolError)):
+            async with asyncio.timeout(45):
+                while True:
+                    began = time.time()
+                    await peer.request("tools/call", CALL)
+        assert time.time() >= ends[0]
+        assert began >= ends[0] - 0.5  # the one that was refused, or was under way at the end
+        calls = len(watcher.take())
+        frame = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": CALL}
+        response = await http.post("http://hub/mcp/w", json=frame, headers=peer._headers(frame))
+        assert (response.status_code, response.json()["error"]["data"]["code"]) == (401, "TOKEN_INVALID")
+        assert (calls > 5, watcher.take()) == (True, [])
+
+
+async def test_a_stream_ends_with_its_credential() -> None:
+    """And with it the session, whose calls nobody can answer."""
+    async with protected(valid=0.5) as (hub, _, token, ends), client(token, hub.settings.sidecar_socket) as http:
+        async with http.stream("GET", "http://hub/mcp/w/sse", headers={"accept": "text/event-stream"}) as response:
+            assert response.status_code == 200
+            async for _ in response.aiter_bytes():
+                pass
+        assert time.time() >= ends[0]
+        await until(lambda: hub.session_count() == 0)
