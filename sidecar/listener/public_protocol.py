@@ -102,7 +102,7 @@ class PublicProtocol(HttpProtocol):
         elif not self._ahead and self._is_free():
             if self._kept:
                 data, self._kept = self._kept + data, b""
-            if self.lanes and self._take(data):
+            if self.known_heads and self._try_direct(data):
                 return
         self._ahead += data
         self._next()
