@@ -44,6 +44,8 @@ BARS: dict[str, str] = {
     "render": "bench.front:render",
     "streams": "bench.front_streams:streams",
     "proxy": "bench.front_proxy:added",
+    "public": "bench.public_port:calls",
+    "connections": "bench.public_port:connections",
     "bridge": "bench.parts:bridge",
     "adapter": "bench.parts:adapter",
     "spawner": "bench.parts:spawner",

@@ -57,14 +57,14 @@ def _memory(hub: Hub) -> list[Figure]:
             "MB",
             "<",
             500,
-            f"with front, spawner and {len(children) - 1} servers",
+            f"with front, acceptor, spawner and {len(children) - 1} servers",
         ),
     ]
 
 
 def own_processes(hub: Hub) -> list[psutil.Process]:
-    """Sidecar, adapter, front."""
-    names: tuple[Name, ...] = ("sidecar", "adapter", "front")
+    """Sidecar, adapter, front, acceptor."""
+    names: tuple[Name, ...] = ("sidecar", "adapter", "front", "acceptor")
     return [psutil.Process(hub.pid(name)) for name in names]
 
 

@@ -1,4 +1,4 @@
-"""What a call pays on its way through the front, beside what a bare Node reverse proxy of the same kind adds."""
+"""What a call pays at the public port, beside what a bare Node reverse proxy of the same kind adds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.stats import median
 from tests.support.hub import free_port, running
 from tests.support.yamcp import module
 
-DIRECT, FRONT, BARE = "the sidecar itself", "through the front", "through a bare proxy"
+DIRECT, PUBLIC, BARE = "the sidecar itself", "through the public port", "through a bare proxy"
 TRANSPORTS = {"sse": "/mcp/w/sse", "http": "/mcp/w"}
 
 
@@ -22,11 +22,11 @@ async def ways() -> AsyncIterator[dict[str, str]]:
     async with running({"e": module("e", "bench.echo_server")}, {"w": ["e"]}, front=True) as hub:
         port = free_port()
         async with node("bare_proxy.mjs", hub.base, str(port), port=port):
-            yield {DIRECT: hub.base, FRONT: hub.settings.base_url, BARE: f"http://127.0.0.1:{port}"}
+            yield {DIRECT: hub.base, PUBLIC: hub.settings.base_url, BARE: f"http://127.0.0.1:{port}"}
 
 
 async def added(quick: bool) -> list[Figure]:
-    """The p50 that front and bare proxy add, one client, in alternating rounds."""
+    """The p50 that public port and bare proxy add, one client, in alternating rounds."""
     rounds, seconds = (2, 0.7) if quick else (9, 2.0)
     figures = []
     async with ways() as bases:
@@ -48,15 +48,15 @@ async def _report(url: str, transport: str, seconds: float) -> Report:
 
 
 def _figures(transport: str, p50: dict[str, list[float]]) -> list[Figure]:
-    direct, front, bare = (median(p50[name]) for name in (DIRECT, FRONT, BARE))
+    direct, public, bare = (median(p50[name]) for name in (DIRECT, PUBLIC, BARE))
     title, rounds = f"{transport}, one client", len(p50[DIRECT])
     note = f"medians of {rounds} alternating rounds; the sidecar itself {direct:.3f} ms"
     return [
-        Figure(f"{title}: p50 that the front adds", front - direct, "ms", note=note),
+        Figure(f"{title}: p50 that the public port adds", public - direct, "ms", note=note),
         Figure(f"{title}: p50 that a bare Node proxy adds", bare - direct, "ms", note=note),
         Figure(
-            f"{title}: what the front adds / what a bare proxy adds",
-            (front - direct) / (bare - direct),
+            f"{title}: what the public port adds / what a bare proxy adds",
+            (public - direct) / (bare - direct),
             "x",
             "<=",
             1.5,

@@ -71,14 +71,16 @@ class FrontSettings(_Camel):
     cookie_key_file: str
     front_key_file: str
     sidecar_socket: str
+    own_socket: str | None
+    """Where it listens in place of its port: behind the acceptor."""
     yamcp_ui_socket: str
     tls: TlsFiles | None
     trusted_proxies: tuple[str, ...]
     """Networks in CIDR notation: `10.0.0.0/8`."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The front's part of the settings."""
+    def of(cls, settings: Settings, *, behind_acceptor: bool = False) -> Self:
+        """The front's part of the settings; `behind_acceptor`: another process has the public port."""
         tls = TlsFiles(cert=str(settings.tls_cert), key=str(settings.tls_key)) if settings.tls_cert else None
         given = settings.token.get_secret_value() if settings.token else None
         return cls(
@@ -109,6 +111,7 @@ class FrontSettings(_Camel):
             cookie_key_file=str(settings.data_dir / "cookie.key"),
             front_key_file=str(settings.front_key_file),
             sidecar_socket=str(settings.sidecar_socket),
+            own_socket=str(settings.front_socket) if behind_acceptor else None,
             yamcp_ui_socket=str(settings.yamcp_ui_socket),
             tls=tls,
             trusted_proxies=tuple(str(ip_network(item, strict=False)) for item in listed(settings.trusted_proxies)),

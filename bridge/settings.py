@@ -265,6 +265,21 @@ class Settings(BaseSettings):
         return self.runtime / "sidecar.sock"
 
     @property
+    def handover_socket(self) -> Path:
+        """Where the sidecar takes connections of the public port from the acceptor."""
+        return self.runtime / "handover.sock"
+
+    @property
+    def acceptor_socket(self) -> Path:
+        """Where the acceptor takes back those that are not for the sidecar."""
+        return self.runtime / "acceptor.sock"
+
+    @property
+    def front_socket(self) -> Path:
+        """Where the front listens behind the acceptor, instead of the public port."""
+        return self.runtime / "front.sock"
+
+    @property
     def yamcp_ui_socket(self) -> Path:
         """The Unix socket of YAMCP-UI. Not a port: it does not check Host and Origin, so any web page could use it."""
         return self.runtime / "yamcp-ui.sock"

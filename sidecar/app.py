@@ -30,6 +30,7 @@ from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
 from sidecar.large.reader import LargeReader
 from sidecar.listener.auth import Gate
+from sidecar.listener.public_port import PublicPort
 from sidecar.listener.server import HttpServer, listening
 from sidecar.local_key import load_key
 from sidecar.observe.call_history import Recorder
@@ -66,6 +67,7 @@ class App:
         endpoints = Endpoints(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._guard(endpoints) if settings.protected else None
         self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
+        self.public = PublicPort(settings, self.http, self.gate)
         self.stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -106,6 +108,7 @@ class App:
             tasks.create_task(self.sse.run(self.stop))
             tasks.create_task(self.streamable.run(self.stop))
             tasks.create_task(self.http.serve_until(self.stop, listener))
+            tasks.create_task(self.public.run(self.stop))
             if self.gate:
                 tasks.create_task(self.gate.run(self.stop))
             where = str(self.settings.sidecar_socket) if self.settings.protected else self.settings.sidecar_url

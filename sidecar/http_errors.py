@@ -93,3 +93,12 @@ class HostRefused(SidecarError):
     status = 403
     rpc_code = INVALID_REQUEST
     hint = "Use a loopback address, or name the host in HUB_ALLOWED_HOSTS."
+
+
+class FrontAway(SidecarError):
+    """The front, which serves pages, the API, and what is no plain request for an endpoint, does not answer."""
+
+    code = "FRONT_AWAY"
+    status = 503
+    retry_after = 5
+    hint = "It is started again by itself; if it stays away, front.log in the logs directory says why."

@@ -517,6 +517,8 @@ export interface FrontSettings {
   cookieKeyFile: string;
   frontKeyFile: string;
   sidecarSocket: string;
+  /** Where it listens in place of its port: behind the acceptor. */
+  ownSocket: string | null;
   yamcpUiSocket: string;
   tls: TlsFiles | null;
   /** Networks in CIDR notation: `10.0.0.0/8`. */

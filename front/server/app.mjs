@@ -6,6 +6,7 @@ import { Auth } from './access/auth.mjs';
 import { originOf } from './http/client.mjs';
 import { CHECKING, Connections, HEAD_TIME } from './connections.mjs';
 import { seenFrom } from '../console/hub/address.mjs';
+import { listenBehindAcceptor } from './http/behind.mjs';
 import { allowReading, isPreflight, sendPreflight } from './http/cors.mjs';
 import { answerOf, FrontError, headersOf, told } from './errors.mjs';
 import { isFramingError } from './http/framing.mjs';
@@ -49,7 +50,7 @@ export class Front {
     this.yamcpUi = settings.yamcpUiDir ? new YamcpUi({ hub: this.hub, settings, log }) : null;
     this.site = this.#site();
     /** @type {Server} */
-    this.server = this.#listener((request, response) => this.#handle(request, response));
+    this.server = this.#serverFor((request, response) => this.#handle(request, response));
     this.connections = new Connections(this.server, settings, log);
     this.server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
@@ -61,12 +62,19 @@ export class Front {
   async start() {
     this.hub.start();
     this.yamcpUi?.start();
-    const { host, port } = this.settings;
-    await new Promise((resolve, reject) => {
-      this.server.once('error', (error) => reject(taken(host, port, error)));
-      this.server.listen(port, host, () => resolve(undefined));
-    });
+    await this.#listen();
     this.log.info('front started', { url: this.settings.baseUrl, pid: process.pid });
+  }
+
+  /** @throws {FrontError} PORT_TAKEN */
+  #listen() {
+    const { host, port, ownSocket } = this.settings;
+    return new Promise((resolve, reject) => {
+      this.server.once('error', (error) => reject(taken(host, port, error)));
+      this.server.once('listening', () => resolve(undefined));
+      if (ownSocket) listenBehindAcceptor(this.server, ownSocket);
+      else this.server.listen(port, host);
+    });
   }
 
   /** End everything: no connection, timer or socket is left. */
@@ -86,7 +94,7 @@ export class Front {
   }
 
   /** @param {import('node:http').RequestListener} handle @returns {Server} */
-  #listener(handle) {
+  #serverFor(handle) {
     const options = {
       keepAliveTimeout: KEEP_ALIVE,
       headersTimeout: HEAD_TIME,

@@ -90,6 +90,7 @@ async def findings(context: Context) -> list[Finding]:
     )
     states = await asyncio.to_thread(process_states, settings.runtime)
     found += [_process("sidecar", status, states), _process("adapter", desired, states)]
+    found += acceptor(settings, states)
     found += [_process("front", pages, states)] + ([_process("yamcp-ui", ui, states)] if settings.yamcp_ui_dir else [])
     found += directory(settings)
     if isinstance(desired, Desired):
@@ -206,6 +207,18 @@ def _process(name: str, answer: object, states: dict[str, str]) -> Finding:
         "One that runs and does not answer needs a restart of the hub."
     )
     return Finding(level="error", subject=name, message=f"{answer.message}{state}", hint=hint, code=answer.body().code)
+
+
+def acceptor(settings: Settings, states: dict[str, str]) -> list[Finding]:
+    """Whether the process runs that accepts connections at the public port; nothing where none is to, or none tells."""
+    state = states.get("acceptor", "")
+    if settings.tls_cert or not state:
+        return []
+    if state.startswith("RUNNING"):
+        return [Finding(level="ok", subject="acceptor", message="runs.")]
+    hint = "It is started again by itself; if it stays away, acceptor.log in the logs directory says why."
+    message = f"It does not run, so that connections wait at the public port. supervisord says: {state}."
+    return [Finding(level="error", subject="acceptor", message=message, hint=hint)]
 
 
 def configuration(desired: Desired) -> list[Finding]:

@@ -47,6 +47,8 @@ async def health(settings: Settings, timeout: float) -> Health:
     except (OSError, http.client.HTTPException) as error:
         raise FrontAway(f"The front does not answer at {where}: {_why(error, timeout)}.") from None
     except ValueError:
+        if FrontAway.code.encode() in text:  # the acceptor, which has waited for it
+            raise FrontAway(f"The front does not answer behind {where}.") from None
         raise FrontAway(f"What answers at {where} is not the front (status {status}).") from None
 
 

@@ -16,6 +16,8 @@ from bridge.settings import Settings
 
 PROC = Path("/proc")
 TCP_LISTEN = "0A"
+BACKLOG = 1024
+"""Connections that wait to be accepted."""
 _NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # localhost names ::1 where there may be no IPv6
 
 
@@ -37,8 +39,9 @@ def ports(settings: Settings) -> list[Port]:
 
 
 def sockets(settings: Settings) -> list[Path]:
-    """The Unix sockets that the hub with these settings serves HTTP on."""
+    """The Unix sockets that the hub with these settings serves HTTP on, or hands connections over at."""
     found = [settings.sidecar_socket] if settings.protected else []
+    found += [] if settings.tls_cert else [settings.handover_socket, settings.acceptor_socket, settings.front_socket]
     return [*found, settings.yamcp_ui_socket] if settings.yamcp_ui_dir else found
 
 
@@ -104,6 +107,26 @@ def check_port(port: Port) -> None:
             if error.errno not in _NO_SUCH_FAMILY:
                 why = f"port {number} on {host} cannot be listened on: {error.strerror}"
                 raise SettingInvalid(f"{setting}: {why}.") from None
+
+
+def listen(settings: Settings) -> int:
+    """Listen on the public port: the descriptor, which outlives this program's successor and is the acceptor's to use.
+
+    Raises:
+        PortTaken: another program listens there.
+    """
+    host, port = settings.host.strip("[]"), settings.port
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise PortTaken(f"HUB_PORT: port {port} on {host} cannot be listened on: {error.strerror}.") from None
+    listener.set_inheritable(True)
+    return listener.detach()
 
 
 def owner(port: int) -> str:

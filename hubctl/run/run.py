@@ -17,14 +17,14 @@ from bridge import front_settings
 from bridge.errors import SettingInvalid
 from bridge.private import PRIVATE_DIRECTORY, make_directory
 from bridge.runtime import prepare_runtime_dir
-from bridge.settings import Settings
+from bridge.settings import Settings, listed
 from hubctl.context import Context
 from hubctl.errors import DirectoryUnusable, TooFewFiles, YamcpDirReadOnly
 from hubctl.run import in_force, lock, troubles, yamcp_ui
 from hubctl.run.access import check_certificate, prepare_access, welcome
 from hubctl.run.node import FRONT, check_packages, find_node
-from hubctl.run.ports import check_ports
-from hubctl.run.supervise import LOCK_FD_VARIABLE, TERMINAL_FD_VARIABLE
+from hubctl.run.ports import check_ports, listen
+from hubctl.run.supervise import LISTENER_FD_VARIABLE, LOCK_FD_VARIABLE, TERMINAL_FD_VARIABLE
 
 FEWEST_FILES = 256
 """Open files below which nothing works; supervisord.conf has the same as `minfds`."""
@@ -53,11 +53,12 @@ def run(context: Context) -> NoReturn:
     yamcp_ui.check_yamcp_ui(settings)
     holder = lock.take(settings.runtime)
     check_ports(settings)
+    listener = None if settings.tls_cert else listen(settings)
     settings, fresh = prepare_access(settings)
     context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.", *welcome(settings, fresh))
     forget_token(os.environ)
     in_force.keep(settings.runtime, exported(settings))
-    os.environ.update(environment(settings, logs, holder) | programs(settings, node))
+    os.environ.update(environment(settings, logs, holder, listener) | programs(settings, node, listener))
     os.execv(sys.executable, [sys.executable, "-P", "-m", "hubctl.run.supervise", "-c", str(CONFIGURATION)])  # noqa: S606  # no shell is wanted
 
 
@@ -125,11 +126,16 @@ def check_yamcp_writable(settings: Settings) -> None:
             raise YamcpDirReadOnly(f"HUB_YAMCP_DIR: {place} cannot be written.")
 
 
-def environment(settings: Settings, logs: Path, lock_fd: int) -> dict[str, str]:
-    """What the supervised processes are told: the settings in force, so that all have the same, and where to write."""
+def environment(settings: Settings, logs: Path, lock_fd: int, listener: int | None = None) -> dict[str, str]:
+    """What the supervised processes are told: the settings in force, so that all have the same, and where to write.
+
+    `listener`: the descriptor of the public port, where the acceptor has it rather than the front.
+    """
+    front = front_settings.FrontSettings.of(settings, behind_acceptor=listener is not None)
     return {
         **exported(settings),
-        front_settings.VARIABLE: front_settings.FrontSettings.of(settings).value(),
+        front_settings.VARIABLE: front.value(),
+        **({} if listener is None else {LISTENER_FD_VARIABLE: str(listener)}),
         "HUB_SETTINGS_FILE": os.devnull,  # all of it is above; an edit, good or bad, counts at the next start
         LOCK_FD_VARIABLE: str(lock_fd),
         "YAMCP_HUB_PYTHON": sys.executable,
@@ -139,15 +145,31 @@ def environment(settings: Settings, logs: Path, lock_fd: int) -> dict[str, str]:
     }
 
 
-def programs(settings: Settings, node: str) -> dict[str, str]:
-    """Of the two programs that run on Node: the command lines, and whether there is a YAMCP-UI to run."""
+def programs(settings: Settings, node: str, listener: int | None = None) -> dict[str, str]:
+    """Of the acceptor and the two programs that run on Node: the command lines, and whether they are to run."""
     directory = settings.yamcp_ui_dir
     return {
+        "YAMCP_HUB_ACCEPTOR": "false" if listener is None else "true",
+        "YAMCP_HUB_ACCEPTOR_COMMAND": shlex.join([*acceptor(settings), "--listener", str(listener)]),
         "YAMCP_HUB_FRONT": shlex.join([node, str(FRONT)]),
         "YAMCP_HUB_UI": "true" if directory else "false",
         "YAMCP_HUB_UI_DIR": str(directory or "/"),
         "YAMCP_HUB_UI_COMMAND": yamcp_ui.command(settings, node, yamcp_ui.data_home(settings)) if directory else "none",
     }
+
+
+def acceptor(settings: Settings) -> list[str]:
+    """The words that start the acceptor, but for where it listens."""
+    words = [sys.executable, "-P", "-m", "acceptor", "--log-level", settings.log_level]
+    places = {
+        "--sidecar": settings.handover_socket,
+        "--front": settings.front_socket,
+        "--own": settings.acceptor_socket,
+    }
+    words += [str(word) for pair in places.items() for word in pair]
+    for network in listed(settings.trusted_proxies):
+        words += ["--trusted", network]
+    return words
 
 
 def forget_token(variables: MutableMapping[str, str]) -> None:

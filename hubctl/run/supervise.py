@@ -15,6 +15,9 @@ from supervisor.supervisord import Supervisor
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOCK_FD_VARIABLE = "YAMCP_HUB_LOCK_FD"
 TERMINAL_FD_VARIABLE = "YAMCP_HUB_TERMINAL_FD"
+LISTENER_FD_VARIABLE = "YAMCP_HUB_LISTENER_FD"
+ACCEPTOR = "acceptor"
+"""The program that gets the socket of the public port. It stays open here: nobody is refused while that restarts."""
 
 
 class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
@@ -23,6 +26,9 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
     def __init__(self) -> None:
         super().__init__()
         self._terminal = int(os.environ[TERMINAL_FD_VARIABLE])
+        self._listener = int(os.environ.pop(LISTENER_FD_VARIABLE, "-1"))
+        if self._listener >= 0:
+            os.set_inheritable(self._listener, False)
         self._prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
     def setpgrp(self) -> None:
@@ -32,9 +38,18 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
             self._prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
     def close_fd(self, fd: int) -> None:
-        """In a new child, for each descriptor: close it, unless it is the terminal's (the hub's own may have that)."""
-        if fd != self._terminal:
+        """In a new child, for each descriptor: close it, unless it is the terminal's (the hub's own may have that).
+
+        That of the public port is closed as another program is begun, but for the acceptor.
+        """
+        if fd not in (self._terminal, self._listener):
             super().close_fd(fd)
+
+    def execve(self, filename: str, argv: list[str], env: dict[str, str]) -> None:
+        """In a new child: become its program."""
+        if self._listener >= 0 and env.get("SUPERVISOR_PROCESS_NAME") == ACCEPTOR:
+            os.set_inheritable(self._listener, True)
+        super().execve(filename, argv, env)
 
     def setsignals(self) -> None:
         """As supervisord's, but a terminal that closes ends the hub (supervisord would restart it, unseen)."""

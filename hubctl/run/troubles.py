@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hubctl.render import clean
 
-FILES = ("adapter.log", "sidecar.log", "front.log")
+FILES = ("acceptor.log", "adapter.log", "sidecar.log", "front.log")
 SIZES_VARIABLE = "YAMCP_HUB_LOG_SIZES"
 """JSON: how long each file was when the hub was started, so that what was logged before is not told again."""
 LEVELS = ("warning", "error", "critical")

@@ -24,6 +24,8 @@ PRINCIPAL = "principal"
 """Where in `scope["state"]` the layer puts whose request it is."""
 NOBODY = Principal("", "nobody", frozenset())
 """Whose requests those without a token are, where none is wanted."""
+UNGUESSABLE = 32
+"""Characters of a token from which on nobody guesses it (as in front/server/access/auth.mjs)."""
 MOST_KNOWN = 1024
 """Tokens that are remembered as good, by their hash."""
 LAST_WORDS = 0.5
@@ -84,6 +86,19 @@ class Gate:
             await _cut(send)
         finally:
             self._running.pop(end, None)
+
+    def admits(self, value: bytes) -> bool:
+        """Whether an Authorization header has a good token that nobody could have guessed.
+
+        Whether a shorter one is good is not to be found out here: the front counts the attempts of each address.
+        """
+        if len(value.partition(b" ")[2].strip()) < UNGUESSABLE:
+            return False
+        try:
+            self._whose(value)
+        except SidecarError:
+            return False
+        return True
 
     def _whose(self, value: bytes) -> Principal:
         """Whose token an Authorization header has. Raises TokenRequired, TokenInvalid."""

@@ -136,7 +136,7 @@ class HttpProtocol(HttpToolsProtocol):
             serving.message_event.set()
         begun = serving is not None or self._in_head or bool(self._kept)
         if begun or (self.cycle is None and isinstance(error, ConnectionsLimit)):
-            transport.write(_refusal(error))
+            transport.write(refusal(error))
         transport.close()
 
     # --- the usual way -------------------------------------------------------------------------------------------
@@ -313,7 +313,8 @@ class HttpProtocol(HttpToolsProtocol):
                 self.data_received(held)
 
 
-def _refusal(error: SidecarError) -> bytes:
+def refusal(error: SidecarError) -> bytes:
+    """The response that tells of an error, after which the connection ends."""
     body = codec.dumps(jsonrpc.error(None, error.rpc()))
     retry = b"retry-after: %d\r\n" % error.retry_after if error.retry_after else b""
     head = b"%bcontent-type: application/json\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n"

@@ -136,7 +136,7 @@ test(
     assert.equal(page.state.workspaces[0].state, 'unknown');
     await ended;
     const answer = await fetch(url(''), { method: 'POST', body: '{}' });
-    assert.equal(answer.status, 502);
+    assert.equal(answer.status, 503); // it has waited
     assert.equal((await answer.json()).error.data.code, 'SIDECAR_AWAY');
     const health = await fetch(`${hub.front}/healthz`);
     assert.equal(health.status, 503);

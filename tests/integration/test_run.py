@@ -112,9 +112,10 @@ async def test_killing_one_never_stops_another(hub: Run) -> None:
     yamcp_ui(hub, "a stand-in, 100 % ours")
     await hub.start()
     await hub.until("Streamable HTTP")
-    before = await hub.running("adapter", "sidecar", "front", "yamcp-ui", "watch")
-    for name in ("front", "yamcp-ui", "adapter"):
+    before = await hub.running("acceptor", "adapter", "sidecar", "front", "yamcp-ui", "watch")
+    for name in ("acceptor", "front", "yamcp-ui", "adapter"):
         os.kill(before[name], signal.SIGKILL)
+        socket.create_connection(("127.0.0.1", hub.port)).close()  # the supervisor keeps the port: nobody is refused
         after = await hub.running(*before)
         while after == before:  # supervisord has not seen it yet
             after = await hub.running(*before)

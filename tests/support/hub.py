@@ -27,13 +27,15 @@ from bridge.models import Event, ReadStatus, Reload, ServerStatus, SnapshotId, S
 from bridge.settings import Settings
 from hubctl.errors import FrontAway
 from hubctl.run.front import health
+from hubctl.run.run import acceptor
 from tests.support.yamcp import ROOT, Providers, Workspaces, write_in_place
 
-Name = Literal["adapter", "sidecar", "front"]
+Name = Literal["adapter", "sidecar", "front", "acceptor"]
 COMMANDS: dict[Name, tuple[str, ...]] = {
     "adapter": (sys.executable, "-m", "yamcp_ui_adapter"),
     "sidecar": (sys.executable, "-m", "sidecar"),
     "front": ("node", str(ROOT / "front" / "server" / "main.mjs")),
+    "acceptor": (sys.executable, "-P", "-m", "acceptor"),
 }
 MARK = "TEST_HUB_MARK"
 PORTS = range(20_000, 32_000)
@@ -140,6 +142,7 @@ class Hub:
             self._logs[name] = (self.root / f"{name}.log").open("ab")
         self._processes[name] = await asyncio.create_subprocess_exec(
             *COMMANDS[name],
+            *(self._acceptor_words() if name == "acceptor" else ()),
             cwd=ROOT,
             env=self.env | self._front_settings() if name == "front" else self.env,
             stdin=asyncio.subprocess.DEVNULL,
@@ -149,9 +152,19 @@ class Hub:
 
     def _front_settings(self) -> dict[str, str]:
         """What `hubctl run` hands the front beside the variables."""
+        settings = self._given()
+        found = front_settings.FrontSettings.of(settings, behind_acceptor=not settings.tls_cert)
+        return {front_settings.VARIABLE: found.value()}
+
+    def _acceptor_words(self) -> list[str]:
+        """The arguments of the acceptor, which listens itself where it inherits no socket."""
+        settings = self._given()
+        return [*acceptor(settings)[4:], "--host", settings.host, "--port", str(settings.port)]
+
+    def _given(self) -> Settings:
+        """The settings that the processes have."""
         given = {name[4:].lower(): value for name, value in self.env.items() if name.startswith("HUB_") and value}
-        settings = Settings(**{name: given[name] for name in Settings.model_fields if name in given})
-        return {front_settings.VARIABLE: front_settings.FrontSettings.of(settings).value()}
+        return Settings(**{name: given[name] for name in Settings.model_fields if name in given})
 
     async def stop(self, name: Name, timeout: float = 30) -> int:
         """End a process with SIGTERM, or SIGKILL after the timeout; returns its exit code."""
@@ -226,6 +239,11 @@ class Hub:
         return closed
 
     # --- what is so --------------------------------------------------------------------------------------------------
+
+    @property
+    def public(self) -> str:
+        """The address of the public port."""
+        return self.settings.base_url
 
     @property
     def base(self) -> str:
@@ -325,7 +343,7 @@ async def running(
 ) -> AsyncIterator[Hub]:
     """A hub that serves these files, settled unless told otherwise; `variables` are further HUB_* settings.
 
-    `front`: with its front, too, which needs some workspace to be ready.
+    `front`: with its public port, that is with acceptor and front, too; these need some workspace to be ready.
     """
     root = Path(tempfile.mkdtemp(prefix="hub"))  # short: Unix sockets lie below it
     try:
@@ -335,7 +353,7 @@ async def running(
             if settle:
                 await hub.wait_settled()
             if front:
-                await hub.start("front")
+                await asyncio.gather(hub.start("acceptor"), hub.start("front"))
                 await hub.wait_front()
             yield hub
     finally:

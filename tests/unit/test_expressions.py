@@ -126,6 +126,10 @@ ROWS: dict[str, tuple[str, ...]] = {
         "~",
         "=~a",
     ),
+    "sidecar/listener/client_address.py _WITH_PORT": ("[", "[a", "1", "1.", "1.1.1.1:"),
+    "sidecar/listener/plain_head.py _FIELD": ("a", "a:", " ", "a: "),
+    "sidecar/listener/plain_head.py _LENGTH": ("0",),
+    "sidecar/listener/plain_head.py _LINE": ("POST /mcp/", "a", "/", "?", "POST /mcp/a?"),
     "hubctl/run/node.py v(\\d+)\\.(\\d+)\\.": ("v", "1", "v1."),
     "bridge/keys.py KEY_ID": ("k", "k0"),
     "bridge/keys.py _HASH": ("0",),
@@ -224,7 +228,7 @@ def expressions() -> dict[str, re.Pattern[str] | None]:
 
 def sources() -> Iterator[Path]:
     """Every Python file of the packages."""
-    for package in ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers"):
+    for package in ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor"):
         yield from sorted((ROOT / package).rglob("*.py"))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers")
+PACKAGES = ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 LONGEST = 400
 

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "hubctl": {"bridge"},
     "yamcp_ui_adapter": {"bridge"},
     "demo_servers": set(),
+    "acceptor": set(),
 }
 """The top-level packages, and which of them each may import beside itself."""
 OTHERS = {"tests", "bench"}
@@ -50,6 +51,7 @@ ORDER = {
     ],
     "yamcp_ui_adapter": ["demo", "errors", "format", "files", "edit", "keys", "desired", "seed", "app", "__main__"],
     "demo_servers": ["toolkit", "notes clock mock"],
+    "acceptor": ["loop log peek refusals clients", "handover relay returns", "app", "__main__"],
 }
 """Modules and folders directly below a package: each may import what stands before it, and what stands beside it."""
 FRONT = ROOT / "front"
@@ -147,11 +149,12 @@ def test_every_package_has_its_rule() -> None:
     assert packages - {"tests", "bench"} == set(MAY_IMPORT)
 
 
-@pytest.mark.parametrize("module", modules_of("demo_servers"))
-def test_demo_servers_need_the_standard_library_alone(module: str) -> None:
-    """They run with any Python, without an installation (ADR 6)."""
-    used = {name.partition(".")[0] for name in imported(modules_of("demo_servers")[module])}
-    assert used <= {*sys.stdlib_module_names, "demo_servers"}
+@pytest.mark.parametrize("module", [*modules_of("demo_servers"), *modules_of("acceptor")])
+def test_some_need_the_standard_library_alone(module: str) -> None:
+    """Demo servers run with any Python, without an installation (ADR 6); the acceptor is to start at once (ADR 24)."""
+    package = module.partition(".")[0]
+    used = {name.partition(".")[0] for name in imported(modules_of(package)[module])}
+    assert used <= {*sys.stdlib_module_names, package}
 
 
 @pytest.mark.parametrize("package", ORDER)

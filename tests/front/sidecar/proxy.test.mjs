@@ -45,7 +45,7 @@ async function relayed(behind) {
   const settings = load({ HUB_PORT: String(port), HUB_SIDECAR_PORT: String(behindPort), HUB_DATA_DIR: '/tmp/x' });
   /** @type {string[]} */
   const lines = [];
-  const relay = new Relay(settings, new Log('info', (line) => lines.push(line)));
+  const relay = new Relay(settings, new Log('info', (line) => lines.push(line)), { patience: 300 });
   closing.push(async () => relay.close());
   const upstream = createServer(behind ?? (() => {}));
   if (behind) await listen(upstream, behindPort);
@@ -53,7 +53,7 @@ async function relayed(behind) {
     createServer((asked, answer) => relay.handle(asked, answer)),
     port,
   );
-  return { port, upstream, lines, relay };
+  return { port, upstream, lines, relay, behindPort };
 }
 
 /**
@@ -151,15 +151,28 @@ test('a client that leaves while it still sends ends the request behind too', LI
   await closed;
 });
 
-test('where nobody listens a client gets a JSON-RPC error that says so', LIMIT, async () => {
+test('where nobody listens a client waits, and gets a JSON-RPC error that says so', LIMIT, async () => {
   const { port, lines } = await relayed(null);
+  const began = performance.now();
   const answer = await ask(port, { method: 'POST' }, '{"jsonrpc":"2.0","id":1,"method":"ping"}');
-  assert.equal(answer.statusCode, 502);
-  assert.equal(answer.headers['content-type'], 'application/json');
+  assert.ok(performance.now() - began >= 300);
+  assert.equal(answer.statusCode, 503);
+  assert.deepEqual([answer.headers['content-type'], answer.headers['retry-after']], ['application/json', '5']);
   const { jsonrpc, id, error } = JSON.parse(await text(answer));
   assert.deepEqual([jsonrpc, id, error.code, error.data.code], ['2.0', null, -32010, 'SIDECAR_AWAY']);
   assert.ok(error.data.hint && error.message.includes(error.data.hint));
   assert.equal(JSON.parse(lines[0]).code, 'SIDECAR_AWAY');
+});
+
+test('a request that comes while nobody listens is served by who listens next, whole', LIMIT, async () => {
+  const { port, behindPort } = await relayed(null);
+  const sent = 'x'.repeat(MIB);
+  const answered = ask(port, { method: 'POST' }, sent);
+  setTimeout(async () => {
+    const late = createServer(async (asked, answer) => answer.end(String((await text(asked)) === sent)));
+    await listen(late, behindPort);
+  }, 100);
+  assert.equal(await text(await answered), 'true');
 });
 
 test('what dies before it answers is told of in the same way', LIMIT, async () => {

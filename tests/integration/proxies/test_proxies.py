@@ -25,7 +25,7 @@ from tests.support.yamcp import mock, write_in_place
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TOKEN = "token-of-a-hub-behind-a-proxy"
+TOKEN = "token-of-a-hub-that-stands-behind-a-proxy"
 EVERY = pytest.mark.parametrize("transport", ["sse", "http"])
 LONG = 50
 """Seconds that a call lasts whose first progress has to arrive at once; nobody waits for them."""

@@ -24,6 +24,13 @@ def handed(tmp_path: Path, **given: Any) -> dict[str, Any]:
     return found
 
 
+def test_behind_an_acceptor_it_listens_on_a_socket(tmp_path: Path) -> None:
+    """And not on the public port."""
+    settings = Settings(data_dir=tmp_path / "data")
+    found = FrontSettings.of(settings, behind_acceptor=True)
+    assert found.own_socket == str(settings.front_socket) == str(tmp_path / "data" / "run" / "front.sock")
+
+
 def test_the_front_is_handed_all_that_it_knows(tmp_path: Path) -> None:
     """By the names that it has for them; those of a hub without a setting of its own."""
     run = tmp_path / "data" / "run"
@@ -55,6 +62,7 @@ def test_the_front_is_handed_all_that_it_knows(tmp_path: Path) -> None:
         "cookieKeyFile": str(tmp_path / "data" / "cookie.key"),
         "frontKeyFile": str(run / "front.key"),
         "sidecarSocket": str(run / "sidecar.sock"),
+        "ownSocket": None,
         "yamcpUiSocket": str(run / "yamcp-ui.sock"),
         "tls": None,
         "trustedProxies": [],

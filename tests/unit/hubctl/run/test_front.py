@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from acceptor.refusals import FRONT_AWAY, response
 from hubctl.errors import FrontAway, YamcpUiAway
 from hubctl.run import front
 from tests.support.streams import listening
@@ -41,6 +42,18 @@ async def test_a_front_with_a_certificate_is_asked_over_https(tmp_path: Path) ->
         assert (await front.health(own, 10)).status == "ok"
     async with listening(answer, own.port):
         with pytest.raises(FrontAway, match=rf"does not answer at 127\.0\.0\.1:{own.port}: "):
+            await front.health(own, 10)
+
+
+async def test_an_acceptor_that_answers_for_it_is_not_taken_for_another_program(tmp_path: Path) -> None:
+    """It says which process is away."""
+    own = settings(tmp_path)
+
+    async def away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answer(reader, writer, response(FRONT_AWAY, "api"))
+
+    async with listening(away, own.port):
+        with pytest.raises(FrontAway, match=rf"^The front does not answer behind 127\.0\.0\.1:{own.port}\.$"):
             await front.health(own, 10)
 
 

@@ -1,0 +1,82 @@
+"""The acceptor process: `python -m acceptor`, with what `hubctl run` tells it as arguments."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import signal
+import socket
+import sys
+from ipaddress import ip_network
+
+from acceptor.app import Acceptor, Places
+from acceptor.log import LEVELS, Log
+from acceptor.loop import Loop
+
+GRACE = 1.5
+"""Seconds that pages under way get at the end; the front gives its own 1 s."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Accept connections until SIGTERM or SIGINT; 2 when the port is taken."""
+    options = _arguments(arguments)
+    log = Log(options.log_level)
+    try:
+        listener = _listener(options)
+    except OSError as error:
+        log.write("error", f"Port {options.port} on {options.host} cannot be used: {error.strerror}", code="PORT_TAKEN")
+        return 2
+    loop = Loop()
+    # to whoever waits in `select` a signal is of no interest unless it raises, or a byte comes with it
+    wake, woken = socket.socketpair()
+    for each in (wake, woken):
+        each.setblocking(False)
+    loop.watch(woken, loop.stop)
+    signal.set_wakeup_fd(wake.fileno())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    trusted = tuple(ip_network(each, strict=False) for each in options.trusted)
+    acceptor = Acceptor(loop, listener, Places(options.sidecar, options.front, options.own), log, trusted)
+    log.write("info", "acceptor started", port=listener.getsockname()[1])
+    gc.freeze()
+    loop.run()
+    acceptor.finish(GRACE)
+    return 0
+
+
+def _listener(options: argparse.Namespace) -> socket.socket:
+    """The socket that was inherited, or one of this process's own. Raises OSError."""
+    if options.listener is not None:
+        return socket.socket(fileno=options.listener)
+    return listening(options.host, options.port)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m acceptor", description=__doc__)
+    parser.add_argument("--listener", type=int, help="descriptor of a socket that listens; else --host and --port")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--sidecar", required=True, help="Unix socket that the sidecar takes connections at")
+    parser.add_argument("--front", required=True, help="Unix socket that the front listens on")
+    parser.add_argument("--own", required=True, help="Unix socket that the sidecar gives connections back at")
+    parser.add_argument("--trusted", action="append", default=[], help="network of trusted proxies; may be repeated")
+    parser.add_argument("--log-level", choices=LEVELS, default="info")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""The acceptor, from start to stop: the listening socket, and the way of each connection to who serves it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from typing import NamedTuple
+
+from acceptor import refusals
+from acceptor.clients import Clients, Networks, most_connections, plain
+from acceptor.handover import Handover
+from acceptor.log import Log
+from acceptor.loop import Loop, Timer
+from acceptor.peek import LONGEST, owner
+from acceptor.refusals import Form, Refusal, response
+from acceptor.relay import Relay
+from acceptor.returns import Returns
+
+HEAD_TIME = 15.0
+"""Seconds for the first bytes of the first request."""
+AT_ONCE = 64
+"""Connections that are accepted before anything else is looked at."""
+REST = 0.2
+"""Seconds without accepting, where no descriptor is free."""
+LINGER = 2.0
+"""Seconds that a client has to read a refusal."""
+
+
+class Places(NamedTuple):
+    """Paths of Unix sockets: the sidecar's, the front's, this process's own."""
+
+    sidecar: str
+    front: str
+    own: str
+
+
+class Connection:
+    """A client's connection, as long as this process has it."""
+
+    __slots__ = ("address", "number", "sock", "timer")
+
+    def __init__(self, sock: socket.socket, address: str) -> None:
+        self.sock = sock
+        self.address = address
+        self.number = 0
+        self.timer: Timer | None = None
+
+
+class Acceptor:
+    """Serves a listening socket."""
+
+    def __init__(self, loop: Loop, listener: socket.socket, places: Places, log: Log, trusted: Networks = ()) -> None:
+        self._loop = loop
+        self._listener = listener
+        self._places = places
+        self._log = log
+        self._clients = Clients(most_connections(), trusted)
+        self._handover = Handover(loop, places.sidecar)
+        self._returns = Returns(loop, places.own, self._came_back)
+        listener.setblocking(False)
+        loop.watch(listener, self._accept)
+
+    def close(self) -> None:
+        """Accept no more, and let go of what is not handed over."""
+        self._loop.forget(self._listener)
+        self._listener.close()
+        self._returns.close()
+        self._handover.close()
+
+    def finish(self, seconds: float) -> None:
+        """Accept no more, and let what is under way end by itself, for so long."""
+        self.close()
+        deadline = time.monotonic() + seconds
+        while len(self._clients) and time.monotonic() < deadline:
+            self._loop.run_once(0.1)
+
+    # --- accepting ---------------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        for _ in range(AT_ONCE):
+            try:
+                sock, peer = self._listener.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:  # it has left before it was looked at
+                continue
+            except OSError as error:
+                self._log.sometimes("CONNECTIONS_LIMIT", f"no connection can be accepted: {error.strerror}")
+                self._loop.forget(self._listener)
+                self._loop.later(REST, lambda: self._loop.watch(self._listener, self._accept))
+                return
+            self._opened(sock, plain(peer[0]))
+
+    def _opened(self, sock: socket.socket, address: str) -> None:
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(sock, address)
+        admitted = self._clients.admit(address, time.monotonic())
+        self._clients.entered(address)
+        if not admitted:
+            self._refuse(connection, refusals.CONNECTIONS_LIMIT, "api")
+            return
+        connection.number = self._clients.fresh(address, time.monotonic(), lambda: self._crowded_out(connection))
+        connection.timer = self._loop.later(HEAD_TIME, lambda: self._late(connection))
+        self._look(connection)
+
+    def _look(self, connection: Connection) -> None:
+        """See whose it is, as soon as enough has come. What has come is left where it is."""
+        try:
+            first = connection.sock.recv(LONGEST, socket.MSG_PEEK)
+        except BlockingIOError:
+            self._loop.watch(connection.sock, lambda: self._look(connection))
+            return
+        except OSError:
+            first = b""
+        if not first:
+            self._end(connection)
+        elif (found := owner(first)) is None:
+            # RCVLOWAT: the socket counts as readable once there is more than that (socket(7)), or at its end
+            self._watch_for_more(connection, first)
+        else:
+            self._decided(connection)
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+            if found == "sidecar":
+                self._to_sidecar(connection)
+            else:
+                self._to_front(connection, b"")
+
+    def _watch_for_more(self, connection: Connection, first: bytes) -> None:
+        lowest = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+        if lowest > len(first):  # it is readable without more: the client sends no more
+            self._end(connection)
+            return
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(first) + 1)
+        self._loop.watch(connection.sock, lambda: self._look(connection))
+
+    def _decided(self, connection: Connection) -> None:
+        self._loop.forget(connection.sock)
+        self._clients.begun(connection.number)
+        if connection.timer:
+            connection.timer.cancel()
+
+    # --- to who serves it --------------------------------------------------------------------------------------------
+
+    def _to_sidecar(self, connection: Connection) -> None:
+        self._handover.give(
+            connection.sock,
+            lambda: self._end(connection),
+            lambda: self._refuse(connection, refusals.SIDECAR_AWAY, "rpc"),
+        )
+
+    def _to_front(self, connection: Connection, first: bytes) -> None:
+        Relay(
+            self._loop,
+            connection.sock,
+            self._places.front,
+            first,
+            lambda: self._end(connection),
+            lambda: self._refuse(connection, refusals.FRONT_AWAY, "api"),
+        ).start()
+
+    def _came_back(self, sock: socket.socket, first: bytes) -> None:
+        """The sidecar has given a connection back."""
+        try:
+            address = plain(sock.getpeername()[0])
+        except (OSError, IndexError):
+            sock.close()
+            return
+        connection = Connection(sock, address)
+        self._clients.entered(address)
+        self._to_front(connection, first)
+
+    # --- its end -----------------------------------------------------------------------------------------------------
+
+    def _crowded_out(self, connection: Connection) -> None:
+        self._log.sometimes("CONNECTIONS_LIMIT", "connections that were not used made room for others")
+        self._end(connection)
+
+    def _late(self, connection: Connection) -> None:
+        self._decided(connection)
+        if connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) > 1:  # something came, and no more
+            self._refuse(connection, refusals.REQUEST_TIMEOUT, "rpc")
+        else:
+            self._log.sometimes("REQUEST_TIMEOUT", "connections without a request were ended")
+            self._end(connection)
+
+    def _refuse(self, connection: Connection, refusal: Refusal, form: Form) -> None:
+        """Answer, and end the connection once the client has read it: closed with unread bytes, it would be reset."""
+        self._log.sometimes(refusal.code, "connections of clients were refused")
+        sock = connection.sock
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+            while sock.recv(64 * 1024):
+                pass
+        try:
+            sock.send(response(refusal, form))
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._end(connection)
+            return
+        connection.timer = self._loop.later(LINGER, lambda: self._end(connection))
+        self._loop.watch(sock, lambda: self._drain(connection))
+
+    def _drain(self, connection: Connection) -> None:
+        with contextlib.suppress(BlockingIOError):
+            try:
+                if connection.sock.recv(64 * 1024):
+                    return
+            except ConnectionError:
+                pass
+            self._end(connection)
+
+    def _end(self, connection: Connection) -> None:
+        self._decided(connection)
+        self._clients.left(connection.address)
+        connection.sock.close()

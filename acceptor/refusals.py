@@ -1,0 +1,79 @@
+"""What a client is told that cannot be served: whole HTTP responses. Pure.
+
+Codes, statuses and wording are those that the front and the sidecar use (docs/errors.md; a test compares).
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Literal, NamedTuple
+
+SERVER_ERROR, INVALID_REQUEST = -32010, -32600
+"""Codes of JSON-RPC, as in sidecar/errors.py."""
+
+Form = Literal["rpc", "api"]
+"""Of the body: a JSON-RPC response without an id, as endpoints answer, or an object, as all else does."""
+
+
+class Refusal(NamedTuple):
+    """Why a connection is not served."""
+
+    code: str
+    status: int
+    message: str
+    hint: str
+    retry_after: int = 0
+    rpc: int = SERVER_ERROR
+
+
+SIDECAR_AWAY = Refusal(
+    "SIDECAR_AWAY",
+    503,
+    "The sidecar, which serves the endpoints, does not answer.",
+    "Connect again in some seconds: it is started again by itself. If not, hubctl doctor tells why.",
+    retry_after=5,
+)
+FRONT_AWAY = Refusal(
+    "FRONT_AWAY",
+    503,
+    "The front, which serves the hub's pages and API, does not answer.",
+    "It is started again by itself; if it stays away, front.log in the logs directory says why.",
+    retry_after=5,
+)
+CONNECTIONS_LIMIT = Refusal(
+    "CONNECTIONS_LIMIT",
+    503,
+    "As many connections are open as may be.",
+    "Close connections that are not used, or raise the limit of open files: ulimit -n, LimitNOFILE, --ulimit.",
+    retry_after=5,
+)
+REQUEST_TIMEOUT = Refusal(
+    "REQUEST_TIMEOUT",
+    408,
+    "The head of the request did not come in time.",
+    "Send the head of a request within 15 s, and its body within 30 s or at 16 KiB/s.",
+    rpc=INVALID_REQUEST,
+)
+ALL = (SIDECAR_AWAY, FRONT_AWAY, CONNECTIONS_LIMIT, REQUEST_TIMEOUT)
+
+
+def response(refusal: Refusal, form: Form) -> bytes:
+    """The response, after which the connection ends."""
+    body = json.dumps(_body(refusal, form)).encode()
+    retry = f"Retry-After: {refusal.retry_after}\r\n" if refusal.retry_after else ""
+    head = (
+        f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}\r\n"
+        f"Content-Type: application/json\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+        f"{retry}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _body(refusal: Refusal, form: Form) -> dict[str, object]:
+    code, message, hint = refusal.code, refusal.message, refusal.hint
+    data = {"retry_after": refusal.retry_after} if refusal.retry_after else {}
+    if form == "api":
+        return {"error": message, "code": code, "hint": hint} | ({"data": data} if data else {})
+    error = {"code": refusal.rpc, "message": f"{message} {hint}", "data": {"code": code, "hint": hint, **data}}
+    return {"jsonrpc": "2.0", "id": None, "error": error}
