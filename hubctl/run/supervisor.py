@@ -10,27 +10,26 @@ from supervisor.xmlrpc import SupervisorTransport
 
 def process_states(runtime: Path) -> dict[str, str]:
     """Each process's state in supervisord's words (`RUNNING pid 12, uptime 0:00:03`); empty if it does not answer."""
-    transport = SupervisorTransport(None, None, f"unix://{runtime}/supervisor.sock")
-    try:
-        processes = ServerProxy("http://localhost", transport).supervisor.getAllProcessInfo()
-    except (OSError, Error):
-        return {}
-    finally:
-        transport.close()
-    return {str(info["name"]): f"{info['statename']} {info['description']}".strip() for info in _rows(processes)}
+    return {str(info["name"]): f"{info['statename']} {info['description']}".strip() for info in _processes(runtime)}
 
 
 def seconds_since_start(runtime: Path, name: str) -> float | None:
     """For how long supervisord has been running this process; None where it does not run, or does not answer."""
+    for info in _processes(runtime):
+        if info["name"] == name and info["statename"] in ("STARTING", "RUNNING"):
+            return float(str(info["now"])) - float(str(info["start"]))
+    return None
+
+
+def _processes(runtime: Path) -> list[dict[str, object]]:
+    """What supervisord says of each process (`getAllProcessInfo`); empty if it does not answer."""
     transport = SupervisorTransport(None, None, f"unix://{runtime}/supervisor.sock")
     try:
-        info = ServerProxy("http://localhost", transport).supervisor.getProcessInfo(name)
+        return _rows(ServerProxy("http://localhost", transport).supervisor.getAllProcessInfo())
     except (OSError, Error):
-        return None
+        return []
     finally:
         transport.close()
-    row = info if isinstance(info, dict) else {}
-    return float(row["now"] - row["start"]) if row.get("statename") in ("STARTING", "RUNNING") else None
 
 
 def _rows(answer: object) -> list[dict[str, object]]:
