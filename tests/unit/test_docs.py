@@ -27,6 +27,7 @@ from yamcp_ui_adapter.errors import ISSUES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+DOCUMENTS = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 
 
 def rows(document: str) -> dict[str, list[str]]:
@@ -156,7 +157,7 @@ def test_front_and_sidecar_answer_endpoints_alike() -> None:
         assert fronts[code]["status"] == getattr(kind, "status", None), code
 
 
-@pytest.mark.parametrize("document", [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     """What a document links to within the project is there, and so is each document that it names."""
     text = document.read_text("utf-8")
@@ -165,3 +166,13 @@ def test_links_lead_somewhere(document: Path) -> None:
     named = re.findall(r"(?<![\w/.])((?:docs|examples|bench|tests)/[\w/.-]+\.(?:md|py|sh|json))", text)
     missing += [target for target in named if not (ROOT / target).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_lines_fit(document: Path) -> None:
+    """Text is wrapped at 120 characters; tables, URLs and what stands in code blocks cannot be."""
+    code = False
+    for number, line in enumerate(document.read_text("utf-8").splitlines(), 1):
+        code ^= line.lstrip().startswith("```")
+        if not code and not line.lstrip().startswith("|") and "](" not in line:
+            assert len(line) <= 120, f"{document.name}:{number}"
