@@ -58,7 +58,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS := 3
 SUITE_RESULTS := $(CURDIR)/.suites
 PYTEST_SUITES := acceptance-2 integration-1 integration-2 acceptance-1 unit-1 unit-2 matrix conformance other
-SUITES := $(PYTEST_SUITES) browser front
+SUITES := acceptance-2 front browser $(filter-out acceptance-2,$(PYTEST_SUITES))
 PYTEST_OPTIONS := --cov --cov-report= --cov-fail-under=0
 
 # The longest suites come first. Whatever is new below tests/ is in one of them.

@@ -12,7 +12,7 @@ import { PASTE, Unusable } from './unusable.mjs';
 const BOM = '\uFEFF';
 const TOLERANT = { allowTrailingComma: true };
 /** What may stand behind the last member of an object on its line. */
-const REST_OF_LINE = /^[ \t]*(,?)[ \t]*(?:\/\/[^\r\n]*|\/\*[^*\r\n]*\*\/)?[ \t]*(?=\r?\n)/;
+const REST_OF_LINE = /^[ \t]*(?:(,)[ \t]*)?(?:\/\/[^\r\n]*|\/\*[^*\r\n]*\*\/[ \t]*)?(?=\r?\n)/;
 
 /**
  * The text with the entry in it, or without it. Everything else stays as it is, comments and layout included.
@@ -101,7 +101,7 @@ function inserted(source, object, key, value, layout) {
   const rest = REST_OF_LINE.exec(source.slice(end));
   if (!rest) return spliced(source, end, end, `, ${name}: ${JSON.stringify(value)}`);
   const inner = indentAt(source, last.offset) || outer + layout.unit;
-  const member = `${layout.eol}${inner}${name}: ${indented(value, inner, layout)}${rest[1]}`;
+  const member = `${layout.eol}${inner}${name}: ${indented(value, inner, layout)}${rest[1] ?? ''}`;
   const after = end + rest[0].length;
   return spliced(spliced(source, after, after, member), end, end, rest[1] ? '' : ',');
 }

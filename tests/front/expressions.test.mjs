@@ -15,6 +15,7 @@ const LIMIT = 2000;
 const COMMON = ['a', '0', ' ', '-', '/', ':', '=', '"', '\\', '.', '@', '[', '<', 'a.', 'a:', '\\"', '\n'];
 /** Where expressions are made at run time, and of what. */
 const MADE = {
+  'front/console/data/container_lines.mjs': 'of the schema of server settings, anchored: digits and a unit',
   'front/server/api/router.mjs': 'of the routes in routes.mjs, a segment each',
   'front/console/visible.mjs': 'of the literal above it',
   'front/console/forms/schema_check.mjs': 'of a schema, refused where a group is repeated',
