@@ -1,4 +1,7 @@
-"""Where a request comes from, behind proxies. Pure. As front/server/http/client.mjs has it, for the public port."""
+"""Where a request comes from, behind proxies. Pure.
+
+The front has the same rule (front/server/http/client.mjs); bridge/vectors/client_addresses.json holds both to it.
+"""
 
 from __future__ import annotations
 

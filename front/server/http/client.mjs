@@ -1,4 +1,5 @@
 // Where a request comes from: the address that it was sent from, or the one that trusted proxies say. Pure.
+// The sidecar has the same rule (listener/client_address.py); bridge/vectors/client_addresses.json holds both to it.
 
 import { isIP } from 'node:net';
 
