@@ -20,8 +20,8 @@ from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.features import uris
 from sidecar.protocol import codec, eras, jsonrpc
 from sidecar.protocol.channel import Frame, SendFrame
-from sidecar.upstream import asking
-from sidecar.upstream.mux import BY_CLIENT, Told
+from sidecar.upstream import request_retry
+from sidecar.upstream.mux import DEFAULT_CANCEL_REASON, CallbackRequest
 
 if TYPE_CHECKING:
     from sidecar.admission.admission import Admission
@@ -60,7 +60,7 @@ class DirectCaller(Client, Protocol):
         """A server's response as a client of the era gets it, where the server wants input; any other as it is."""
 
 
-class DirectCall(CallContext, Told):
+class DirectCall(CallContext, CallbackRequest):
     """One call, among the `running` of its session until it ends; to gates and observers it is its own context."""
 
     __slots__ = (
@@ -115,7 +115,7 @@ class DirectCall(CallContext, Told):
         progress = progress_of(params, notify) if "_meta" in params else None
         declared = client.declared(offer) if client.era == "modern" else None
         sent = params if params["name"] == self.tool else {**params, "name": self.tool}
-        if not connection.ask(self, METHOD, sent, timeout=timeout, on_progress=progress, declared=declared):
+        if not connection.try_request(self, METHOD, sent, timeout=timeout, on_progress=progress, declared=declared):
             self._gate.leave(self, DECLINED)
             admission.decline(self)
             return False
@@ -158,7 +158,7 @@ class DirectCall(CallContext, Told):
         if self._task is not None:
             self._task.cancel()
         else:
-            self.give_up(reason or BY_CLIENT)
+            self.give_up(reason or DEFAULT_CANCEL_REASON)
         self._end(outcome)
         if response := self.client.cut_response(self._id):
             self._put(response)
@@ -172,7 +172,7 @@ class DirectCall(CallContext, Told):
 
     def _begin_again(self, lost: ConnectionLost) -> bool:
         """Call the usual way, over the next connection, if that does no harm; whether it was begun."""
-        if lost.sent and not asking.repeatable(self._offer.upstream, METHOD, self._sent()):
+        if lost.sent and not request_retry.repeatable(self._offer.upstream, METHOD, self._sent()):
             return False
         self._task = self.client.workspace.start(self._again(lost.sent))
         if self._task is None:
@@ -190,7 +190,7 @@ class DirectCall(CallContext, Told):
                 call=self,
                 on_progress=self._progress,
                 declared=self._declared,
-                repeated=repeated,
+                already_sent=repeated,
             )
         except SidecarError as error:
             self._fail(error)
@@ -225,7 +225,7 @@ class DirectCall(CallContext, Told):
         offer, client = self._offer, self.client
         era = client.era
         if "error" in outcome and (connection := offer.upstream.connection):
-            connection.heed(outcome)
+            connection.note_refusal(outcome)
         if era == "modern":
             outcome = client.shown(offer, self._sent(), outcome)
         result = result_of(era, outcome)

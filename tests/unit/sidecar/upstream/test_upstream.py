@@ -84,7 +84,7 @@ async def test_ready() -> None:
     server = FakeServer()
     server.pids, server.stderr = (7,), ("hello",)
     async with running(server) as (upstream, watcher):
-        assert (upstream.pids, upstream.transport, upstream.tried) == ((), "", False)
+        assert (upstream.pids, upstream.transport, upstream.first_attempt_over) == ((), "", False)
         await within(upstream.ready(5))
         assert upstream.state == "ready"
         assert upstream.catalog is not None
@@ -109,7 +109,7 @@ async def test_what_is_prepared_first_is_told_and_not_timed() -> None:
     upstream.prepare = prepare
     task = asyncio.create_task(upstream.run())
     await until(lambda: upstream.reason is not None)
-    assert (upstream.state, upstream.tried, server.open) == ("starting", True, 0)
+    assert (upstream.state, upstream.first_attempt_over, server.open) == ("starting", True, 0)
     upstream.restart()
     await until(lambda: upstream.restarts == 1 and upstream.reason is not None)
     began = upstream.since
@@ -151,7 +151,7 @@ async def test_retry_time(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(server) as (upstream, _):
         await until(lambda: upstream.state == "backoff")
         assert upstream.retry_at is not None
-        assert upstream.tried
+        assert upstream.first_attempt_over
         server.refusal = None
         upstream.restart()
         await until(lambda: upstream.state == "ready")
@@ -293,7 +293,7 @@ async def test_max_inflight() -> None:
         gate.open()
         assert len(await within(asyncio.gather(*calls))) == 4
         assert gate.entered == 4
-        upstream.respec(server.spec(max_inflight=1))
+        upstream.update_spec(server.spec(max_inflight=1))
         gate.door.clear()
         calls = [call(upstream, "gate") for _ in range(2)]
         await gate.reached(5)
