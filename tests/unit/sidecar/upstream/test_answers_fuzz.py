@@ -204,4 +204,4 @@ async def test_connection(speaks: Any, data: st.DataObject) -> None:
         end.set()
         await within(life)
     assert connection._mux._pending == {}
-    await until(lambda: not connection._aside)
+    await until(lambda: not connection._background_tasks)

@@ -766,7 +766,7 @@ async def test_only_questions_to_the_client_hold_up_what_follows(monkeypatch: py
             holds = 0
             for number in range(50):
                 life.channel.push({"jsonrpc": "2.0", "id": f"flood-{number}", "method": method})
-                holds += life.connection._mux._held is not None
+                holds += life.connection._mux._held_back is not None
                 await settle(2)
             assert holds == held
 

@@ -251,8 +251,8 @@ UNREADABLE = AnswerInvalid("It cannot be read.")
 
 async def test_unreadable_answer(wire: Wire) -> None:
     """It is the answer to the request of its id; without one, to the only request that may be answered."""
-    one, listen, two = Noted(), Noted(mux.LISTEN), Noted()
-    wire.mux.try_request(listen, mux.LISTEN, {}, timeout=60)
+    one, listen, two = Noted(), Noted(mux.LISTEN_METHOD), Noted()
+    wire.mux.try_request(listen, mux.LISTEN_METHOD, {}, timeout=60)
     wire.mux.try_request(one, "tools/call", {}, timeout=60)
     wire.mux.try_request(two, "tools/call", {}, timeout=60)
     for unread in (UnreadableAnswer(99, UNREADABLE), UnreadableAnswer(3, UNREADABLE), UnreadableAnswer(3, UNREADABLE)):
@@ -439,6 +439,6 @@ async def test_a_flood_of_requests_that_nothing_waits_for(wire: Wire) -> None:
     await settle()
     for number in range(1000):
         wire.mux.on_frame(jsonrpc.request(number, "ping"))
-        assert wire.mux._held is None
+        assert wire.mux._held_back is None
     wire.mux.on_frame(jsonrpc.result(1, {}))
     assert "result" in await within(asked)

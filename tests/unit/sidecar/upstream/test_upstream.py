@@ -381,7 +381,7 @@ async def test_subscribers() -> None:
         assert await upstream.subscribe("a://1", one) == jsonrpc.result(1, {}) or True
         await within(upstream.ready(5))
         assert "result" in await upstream.subscribe("a://1", two)
-        assert upstream.subscriptions.of("a://1") == {one, two}
+        assert upstream.subscriptions.subscribers_of("a://1") == {one, two}
         before = len(server.channel.got("resources/subscribe"))
         server.channel.close()
         await until(lambda: len(server.channels) == 2)
@@ -423,11 +423,11 @@ async def test_subscription_refused() -> None:
         await within(upstream.ready(5))
         server.handlers["resources/subscribe"] = refuse
         assert (await upstream.subscribe("a://1", one))["error"]["code"] == -32002
-        assert upstream.subscriptions.of("a://1") == frozenset()
+        assert upstream.subscriptions.subscribers_of("a://1") == frozenset()
         server.handlers["resources/subscribe"] = lambda *_: asyncio.Event().wait()
         with pytest.raises(CallTimeout):
             await upstream.subscribe("a://1", one)
-        assert upstream.subscriptions.of("a://1") == frozenset()
+        assert upstream.subscriptions.subscribers_of("a://1") == frozenset()
         del server.handlers["resources/subscribe"]
         await upstream.subscribe("a://1", two)
         assert len(server.channel.got("resources/subscribe")) == 3
@@ -459,7 +459,7 @@ async def test_subscribers_share_what_comes_of_it() -> None:
         assert not tasks[1].done()
         doors[1].set()
         assert [(await within(task))["result"] for task in tasks[1:]] == [{}, {}]
-        assert upstream.subscriptions.of("a://1") == {two, three}
+        assert upstream.subscriptions.subscribers_of("a://1") == {two, three}
         assert len(server.channel.got("resources/subscribe")) == 2
 
 
@@ -474,7 +474,7 @@ async def test_subscriber_that_gives_up() -> None:
         await server.channel.sent("resources/subscribe")
         asking.cancel()
         await asyncio.wait([asking])
-        assert (list(upstream.subscriptions), upstream.subscriptions.of("a://1")) == ([], frozenset())
+        assert (list(upstream.subscriptions), upstream.subscriptions.subscribers_of("a://1")) == ([], frozenset())
         del server.handlers["resources/subscribe"]
         assert "result" in await upstream.subscribe("a://1", two)
 
