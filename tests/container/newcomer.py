@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 LONGEST = 1200
 """Seconds that a command may take; installing does."""
@@ -35,7 +36,7 @@ def shell(line: str, cwd: Path | None = None) -> str:
     print(f"$ {line}", flush=True)
     began = time.monotonic()
     done = subprocess.run(
-        ["bash", "-ec", line], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LONGEST
+        ["bash", "-ec", line], check=False, cwd=cwd, stdout=PIPE, stderr=STDOUT, text=True, timeout=LONGEST
     )
     print(f"{done.stdout}({time.monotonic() - began:.0f} s)\n", flush=True)
     if done.returncode:
@@ -56,8 +57,8 @@ def started(line: str, directory: Path, until: str) -> tuple[subprocess.Popen[st
     process = subprocess.Popen(
         ["bash", "-ec", line],
         cwd=directory,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdout=PIPE,
+        stderr=STDOUT,
         text=True,
         start_new_session=True,
     )

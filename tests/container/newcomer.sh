@@ -10,6 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 git clone -q --bare "$root" "$work/yamcp-hub.git"
 cp "$root/tests/container/newcomer.py" "$work"
+chmod -R a+rX "$work"
 packages=$(git -C "$work/yamcp-hub.git" show HEAD:README.md | sed -n 's/.*`sudo apt-get install \([^`]*\)`.*/\1/p')
 [ -n "$packages" ] || fail "README.md says no apt-get line"
 
