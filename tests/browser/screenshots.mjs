@@ -21,6 +21,7 @@ import { runHub } from '../front/support/run.mjs';
 
 const target = resolve(process.argv[2] ?? join(ROOT, 'docs/images'));
 const VIEW = { width: 1280, height: 840 };
+const WIDE = { width: 1440, height: 840 }; // YAMCP-UI's table has more columns
 
 /** A server of the demo, by a command that reads the same on every machine. */
 const demo = (/** @type {string} */ namespace, /** @type {string} */ name, env = {}) => ({
@@ -163,7 +164,7 @@ async function takeYamcpUi(env, directory) {
       ({ hub, workspaces: all }) => hub.yamcp_ui === 'ok' && all.every(({ state }) => state !== 'starting'),
     );
     await fetch(`${run.url}/api/hub/workspaces/stop?name=experiments`, { method: 'POST' });
-    const visit = await browser.visit(run.url, { colorScheme: 'light', viewport: VIEW });
+    const visit = await browser.visit(run.url, { colorScheme: 'light', viewport: WIDE });
     await visit.page.goto('/workspaces');
     await visit.page.getByRole('switch', { name: 'Workspace experiments on/off', checked: false }).waitFor();
     await visit.page.getByText('Degraded').first().waitFor();
