@@ -139,7 +139,7 @@ class Hub:
             released += self._update(self.workspaces[wanted.spec.name], wanted)
         for name in steps.remove:
             released += self._remove(self.workspaces.pop(name))
-        self._by_slug = {workspace.spec.slug: workspace for workspace in self.workspaces.values()}
+        self._by_slug = {slug: workspace for workspace in self.workspaces.values() for slug in workspace.spec.slugs}
         self._forget_servers(snapshot)
         self.snapshot = snapshot
         self._begun.set()
@@ -227,7 +227,7 @@ class Hub:
     # --- look-ups ------------------------------------------------------------------------------------------------
 
     def find(self, name: str) -> Workspace | None:
-        """The workspace of that slug or name."""
+        """The workspace of that slug, alias or name."""
         return self._by_slug.get(name) or self.workspaces.get(name)
 
     def endpoint(self, workspace: Workspace) -> Endpoint:

@@ -101,6 +101,7 @@ class StatusReporter:
         return WorkspaceStatus(
             name=spec.name,
             slug=spec.slug,
+            aliases=spec.aliases,
             enabled=spec.enabled,
             state=state,
             reason=reason,
