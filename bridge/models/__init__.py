@@ -70,7 +70,7 @@ from bridge.models.edits import (
     SetServer,
     SetWorkspace,
 )
-from bridge.models.keys import AddKey, Key, KeyMade, Keys, ListKeys, RevokeKey
+from bridge.models.keys import AddKey, Key, KeyMade, Keys, KeyUses, ListKeys, NoteKeyUses, ReadKeyUses, RevokeKey
 
 __all__ = [
     "FRAMING_HEADERS",
@@ -98,6 +98,7 @@ __all__ = [
     "Issue",
     "Key",
     "KeyMade",
+    "KeyUses",
     "Keys",
     "Launch",
     "ListKeys",
@@ -106,6 +107,7 @@ __all__ = [
     "Logs",
     "Model",
     "Mount",
+    "NoteKeyUses",
     "Outline",
     "Ping",
     "Pong",
@@ -115,6 +117,7 @@ __all__ = [
     "ReadConfig",
     "ReadDesired",
     "ReadHistory",
+    "ReadKeyUses",
     "ReadStatus",
     "Reload",
     "RemoteLaunch",
