@@ -71,7 +71,7 @@ from bridge.models.edits import (
     SetServer,
     SetWorkspace,
 )
-from bridge.models.keys import AddKey, Key, KeyMade, Keys, ListKeys, RevokeKey
+from bridge.models.keys import AddKey, Key, KeyMade, Keys, KeyUses, ListKeys, NoteKeyUses, ReadKeyUses, RevokeKey
 
 __all__ = [
     "FRAMING_HEADERS",
@@ -99,6 +99,7 @@ __all__ = [
     "Issue",
     "Key",
     "KeyMade",
+    "KeyUses",
     "Keys",
     "Launch",
     "ListKeys",
@@ -107,6 +108,7 @@ __all__ = [
     "Logs",
     "Model",
     "Mount",
+    "NoteKeyUses",
     "Outline",
     "Ping",
     "Pong",
@@ -116,6 +118,7 @@ __all__ = [
     "ReadConfig",
     "ReadDesired",
     "ReadHistory",
+    "ReadKeyUses",
     "ReadStatus",
     "Reload",
     "RemoteLaunch",

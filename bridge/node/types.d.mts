@@ -466,6 +466,8 @@ export interface Key {
   admin: boolean;
   /** Unix time. */
   created: number;
+  /** When a request last came with it (Unix time), to about a minute; null if none is known of. */
+  last_used: number | null;
 }
 
 /** The answer to `add_key`: the only message with the token, of which the hub stores a hash. */
@@ -479,8 +481,22 @@ export interface Keys {
   keys: Key[];
 }
 
+/** The answer to `key_uses`. */
+export interface KeyUses {
+  /** When a request last came with each named key (Unix time), by its id; since the server started. */
+  uses: Record<string, number>;
+}
+
 /** Request all keys. */
 export type ListKeys = Record<string, never>;
+
+/** Tell when keys were last used for pages and the API. Times earlier than known ones count for nothing. */
+export interface NoteKeyUses {
+  uses: Record<string, number>;
+}
+
+/** Request when the keys were last used at endpoints. */
+export type ReadKeyUses = Record<string, never>;
 
 /** Delete a key, given by its id or its name. */
 export interface RevokeKey {
@@ -562,6 +578,8 @@ export interface Requests {
   keys: ListKeys;
   add_key: AddKey;
   revoke_key: RevokeKey;
+  key_uses: ReadKeyUses;
+  note_key_uses: NoteKeyUses;
 }
 
 /** What each kind of request is answered with. */
@@ -589,4 +607,6 @@ export interface Answers {
   keys: Keys;
   add_key: KeyMade;
   revoke_key: Done;
+  key_uses: KeyUses;
+  note_key_uses: Done;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bridge.errors import HubError
@@ -12,10 +13,12 @@ from bridge.models import (
     CallResult,
     Done,
     History,
+    KeyUses,
     ListTools,
     LogRecords,
     Logs,
     ReadHistory,
+    ReadKeyUses,
     ReadStatus,
     Restart,
     Snapshot,
@@ -63,16 +66,23 @@ class LocalSession(Session):
 
 
 class BridgeApi:
-    """Handlers by kind."""
+    """Handlers by kind. `key_uses` gives when each named key was last used, by its id."""
 
     def __init__(
-        self, hub: Hub, reconciler: Reconciler, reporter: StatusReporter, logs: LogBuffer, recorder: Recorder
+        self,
+        hub: Hub,
+        reconciler: Reconciler,
+        reporter: StatusReporter,
+        logs: LogBuffer,
+        recorder: Recorder,
+        key_uses: Callable[[], dict[str, float]] = dict,
     ) -> None:
         self._hub = hub
         self._recorder = recorder
         self._reconciler = reconciler
         self._reporter = reporter
         self._logs = logs
+        self._key_uses = key_uses
 
     def handlers(self) -> Handlers:
         """What is served on the actual socket."""
@@ -84,6 +94,7 @@ class BridgeApi:
             Call: self._call,
             Logs: self._records,
             ReadHistory: self._history,
+            ReadKeyUses: self._uses,
         }
 
     async def _apply(self, snapshot: Snapshot) -> Accepted:
@@ -129,6 +140,9 @@ class BridgeApi:
 
     async def _history(self, request: ReadHistory) -> History:
         return self._recorder.history(request)
+
+    async def _uses(self, _: ReadKeyUses) -> KeyUses:
+        return KeyUses(uses=self._key_uses())
 
     def _workspace(self, name: str) -> Workspace:
         workspace = self._hub.find(name)
