@@ -263,7 +263,7 @@ class InputRounds(SidecarError):
     hint = "Call again with all that the tool wants to know; if it asks the same again, the server is at fault."
 
 
-class TooManyParked(SidecarError):
+class TooManySuspendedCalls(SidecarError):
     """As many calls wait for input of their clients as may wait at once."""
 
     code = "PARKED_LIMIT"

@@ -129,7 +129,7 @@ def _refusal(workspace: Workspace, frame: Frame, scope: Scope) -> request_checks
     """What is wrong with a request, if anything is."""
     if (refusal := request_checks.over_http(frame, scope)) is not None or frame["method"] != "tools/call":
         return refusal
-    view = workspace.parties.seen(workspace.sessionless, frame["params"]) or workspace.view
+    view = workspace.client_groups.private_view_of(workspace.sessionless, frame["params"]) or workspace.view
     name = str(frame["params"].get("name"))
     return request_checks.param_headers(view.schema(name), frame, scope) if name in view.with_headers else None
 

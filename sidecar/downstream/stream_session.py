@@ -116,7 +116,7 @@ class StreamSession(Session):
             response = await self.endpoint.answer(self, frame, notify, relayed=relayed)
         if response is not None and frame["method"] == "initialize" and "result" in response:
             self.version = str(response["result"].get("protocolVersion"))
-            self.greeted(frame.get("params") or {})
+            self.on_initialize(frame.get("params") or {})
         return response
 
     def take_response(self, frame: Frame) -> None:
@@ -137,7 +137,7 @@ class StreamSession(Session):
         elif method == "notifications/initialized":
             self.initialized = bool(self.version)
         elif method == "notifications/progress":
-            self.workspace.spawn(self.reported(frame.get("params") or {}))
+            self.workspace.spawn(self.pass_progress(frame.get("params") or {}))
         elif method == "notifications/roots/list_changed":
             self.workspace.spawn(self.roots_changed())
         elif self.version:

@@ -207,7 +207,7 @@ class HttpSession(StreamSession):
         """
         self.version, self.capabilities = handshake
         self.initialized = self.resumed = self._missed = True
-        self.mark = secrets.token_hex(4)
+        self.correlation_prefix = secrets.token_hex(4)
         self._watch(self._idle)
 
     def _watch(self, delay: float) -> None:
@@ -363,7 +363,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         session.resume(handshake)
         workspace.join(session)
         self._sessions[session_id] = session
-        known = {"session": session_id[:8], "correlation": session.mark, "workspace": workspace.name}
+        known = {"session": session_id[:8], "correlation": session.correlation_prefix, "workspace": workspace.name}
         log.info("a session goes on", extra=known)
 
     def _named(self, scope: Scope, endpoint: Endpoint) -> HttpSession:

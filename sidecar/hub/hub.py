@@ -22,7 +22,7 @@ from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
 from sidecar.protocol import codec
 from sidecar.sessions import server_tasks as tasks
-from sidecar.sessions.request_state import Sealer
+from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
 from sidecar.upstream.feature_probe import FeatureProbes
 from sidecar.upstream.pool import Pool
@@ -70,7 +70,7 @@ class Hub:
         self._metrics = metrics
         self._redactor = redactor
         self._publish = publish
-        self._sealer = Sealer(settings.input_timeout)
+        self._sealer = RequestStates(settings.input_timeout)
         self._by_slug: dict[str, Workspace] = {}
         self._endpoints: dict[Workspace, Endpoint] = {}
         self._ends: dict[Workspace, asyncio.Event] = {}
@@ -361,7 +361,7 @@ class Hub:
             for subscriber in upstream.subscriptions.subscribers_of(uri):
                 subscriber.resource_updated(upstream, uri)
             return
-        if method in tasks.NOTICES:
+        if method in tasks.TASK_NOTIFICATIONS:
             for client in self.pool.clients(upstream):
                 client.task_changed(upstream, method, params)
             return

@@ -70,7 +70,7 @@ class Limits(NamedTuple):
         return cls(most, settings.max_unread_bytes, 16 * settings.max_body_bytes)
 
 
-class Watched:
+class ResourceSubscriptions:
     """What is known of one connection."""
 
     __slots__ = ("buffered", "owed", "received", "stuck", "waited")
@@ -92,12 +92,12 @@ class ClientConnections:
     def __init__(self, limits: Limits, on_end: Callable[[str], None] = lambda _: None) -> None:
         self.limits = limits
         self._on_end = on_end
-        self._all: dict[Connection, Watched] = {}
-        self._fresh: dict[Connection, Watched] = {}
+        self._all: dict[Connection, ResourceSubscriptions] = {}
+        self._fresh: dict[Connection, ResourceSubscriptions] = {}
         """Those that have never sent a whole head, oldest first."""
-        self._bodies: dict[Connection, Watched] = {}
+        self._bodies: dict[Connection, ResourceSubscriptions] = {}
         self._body_bytes = 0
-        self._paused: dict[Connection, Watched] = {}
+        self._paused: dict[Connection, ResourceSubscriptions] = {}
         """Those whose socket takes no more."""
         self._none_idle = False
         self._ended: Counter[str] = Counter()
@@ -111,7 +111,7 @@ class ClientConnections:
     def opened(self, connection: Connection) -> None:
         """A client has connected: it is refused where there is no room and none can be made."""
         if len(self._all) < self.limits.connections or self._make_room():
-            self._all[connection] = self._fresh[connection] = Watched()
+            self._all[connection] = self._fresh[connection] = ResourceSubscriptions()
         else:
             self._end(connection, ConnectionsLimit(f"{len(self._all)} connections are open."))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.models import ServerSpec
 from sidecar.errors import SidecarError, TooManyInstances
 from sidecar.routing.view import View
-from sidecar.sessions.client_groups import Parties
+from sidecar.sessions.client_groups import ClientGroups
 from sidecar.sessions.session import Session
 from sidecar.upstream.mux import Progress
 from sidecar.upstream.upstream import Upstream
@@ -49,12 +49,12 @@ class Servers(Protocol):
 
 
 class PerClient:
-    """Owned by the workspace; `parties` are what modern clients have instead of sessions."""
+    """Owned by the workspace; `client_groups` are what modern clients have instead of sessions."""
 
-    def __init__(self, workspace: Servers, pool: Pool, parties: Parties) -> None:
+    def __init__(self, workspace: Servers, pool: Pool, client_groups: ClientGroups) -> None:
         self._workspace = workspace
         self._pool = pool
-        self._parties = parties
+        self._client_groups = client_groups
         self._instructions: dict[str, str] = {}
         """What each server said to the last client of this workspace and key that it ran for, by fingerprint."""
         pool.idle_holders.add(self)
@@ -94,7 +94,7 @@ class PerClient:
 
     def _open(self, session: Session, spec: ServerSpec) -> Upstream | None:
         try:
-            upstream = self._parties.acquire(session, spec)
+            upstream = self._client_groups.acquire(session, spec)
         except TooManyInstances as error:
             name = self._workspace.name
             log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": name})
@@ -148,12 +148,12 @@ class PerClient:
                     del session.own[key]
                     if upstream not in session.own.values():
                         released.append((upstream, session))
-                    released += [(spare, session) for spare in session.spares(key)]
+                    released += [(spare, session) for spare in session.pop_spares(key)]
         return released
 
     def idle(self, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
         """Upstreams of a server that nobody uses now: since when, and how to close each (pool.IdleHolder)."""
-        yield from self._parties.idle(fingerprint)
+        yield from self._client_groups.idle(fingerprint)
         for session in self._workspace.sessions:
             since = session.idle_since
             for key, upstream in session.own.items() if since is not None else ():

@@ -17,12 +17,12 @@ from sidecar.protocol import extensions
 from sidecar.protocol.catalog import LISTS_CHANGED_BY
 from sidecar.routing import view as views
 from sidecar.routing.view import View
-from sidecar.sessions.client_groups import Parties, Party
+from sidecar.sessions.client_groups import ClientGroup, ClientGroups
 from sidecar.sessions.request_session import Sessionless
-from sidecar.sessions.request_state import Sealer
-from sidecar.sessions.session import Session, least
-from sidecar.sessions.subscriptions import Place
-from sidecar.sessions.suspended_calls import Parked
+from sidecar.sessions.request_state import RequestStates
+from sidecar.sessions.session import Session, most_verbose
+from sidecar.sessions.subscriptions import ResourceLocation
+from sidecar.sessions.suspended_calls import SuspendedCalls
 from sidecar.upstream.client_features import Client
 from sidecar.upstream.mux import Progress
 from sidecar.upstream.pool import Pool
@@ -47,7 +47,7 @@ class ListObserver(Protocol):
     def changed(self, method: str) -> None:
         """A list changed for everybody; `method` is that of the notification."""
 
-    def changed_for(self, party: Party, method: str) -> None:
+    def changed_for(self, group: ClientGroup, method: str) -> None:
         """The same, for a party that has servers of its own."""
 
     def follow(self) -> None:
@@ -63,7 +63,7 @@ class Workspace:
         pool: Pool,
         settings: Settings,
         on_sessions: Callable[[Workspace], None],
-        sealer: Sealer,
+        request_states: RequestStates,
         tenant: str = "",
     ) -> None:
         self.wanted = wanted
@@ -93,12 +93,12 @@ class Workspace:
         self._on_sessions = on_sessions
         self._tasks: asyncio.TaskGroup | None = None
         self.sessionless = Sessionless()
-        self.sealer = sealer
-        self.parked = Parked(settings.input_timeout)
-        self.parties = Parties(
+        self.request_states = request_states
+        self.suspended_calls = SuspendedCalls(settings.input_timeout)
+        self.client_groups = ClientGroups(
             pool, settings.session_idle_timeout, settings.input_timeout, self._changed_for, self.join, self.leave
         )
-        self.own = PerClient(self, pool, self.parties)
+        self.own = PerClient(self, pool, self.client_groups)
         self.admit: Callable[[], None] = _anybody
         """Called before a session or a listener begins: it makes room for one more, or raises TooManySessions."""
 
@@ -123,8 +123,8 @@ class Workspace:
                 await until.wait()
             finally:
                 self._tasks = None
-                self.parked.drop()
-                self.parties.close()
+                self.suspended_calls.drop()
+                self.client_groups.close()
                 self.own.close()
                 self.leave(self.sessionless)
 
@@ -229,12 +229,12 @@ class Workspace:
             changes = self._refresh_session(session, before)
             for method in LIST_NOTICES if announce else changes:
                 session.notify(method)
-            if session.watched:
-                self.spawn(session.watched.follow(partial(self._place, session)))
+            if session.resource_subscriptions:
+                self.spawn(session.resource_subscriptions.follow(partial(self._place, session)))
 
-    def _changed_for(self, party: Party, method: str) -> None:
+    def _changed_for(self, group: ClientGroup, method: str) -> None:
         for observer in self.observers:
-            observer.changed_for(party, method)
+            observer.changed_for(group, method)
 
     def _refresh_session(self, session: Session, before: View) -> list[str]:
         """What changed for a session, when all the others saw `before`."""
@@ -261,7 +261,7 @@ class Workspace:
         if self.probe is not None and capabilities:
             self.probe((member.upstream for member in self.members.values() if member.upstream), capabilities)
 
-    def _place(self, session: Session, exposed: str) -> Place | None:
+    def _place(self, session: Session, exposed: str) -> ResourceLocation | None:
         """Where a resource that a session sees is served."""
         found = (session.private_view or self.view).resource(exposed)
         return (found[0].upstream, found[1]) if found else None
@@ -299,16 +299,16 @@ class Workspace:
     def leave(self, session: Session) -> None:
         """A client left: free what it had."""
         self.sessions.discard(session)
-        self.parked.drop(session)
-        self.parties.left(session)
-        for upstream in (*session.own.values(), *session.spares()):
+        self.suspended_calls.drop(session)
+        self.client_groups.session_ended(session)
+        for upstream in (*session.own.values(), *session.pop_spares()):
             self._pool.release(upstream, session)
         session.own.clear()
         if session.log_level is not None:
             session.log_level = None
             self._settle_log_levels()
-        if session.watched:
-            self.spawn(session.watched.clear())
+        if session.resource_subscriptions:
+            self.spawn(session.resource_subscriptions.clear())
         self._on_sessions(self)
 
     def refusal(self) -> SidecarError | None:
@@ -363,7 +363,7 @@ class Workspace:
 
 
 def _level(clients: Iterable[Client]) -> str | None:
-    return least(client.log_level for client in clients)
+    return most_verbose(client.log_level for client in clients)
 
 
 def _anybody() -> None:

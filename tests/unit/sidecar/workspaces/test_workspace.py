@@ -431,7 +431,7 @@ async def test_subscription_refused(tmp_path: Path) -> None:
         await joined(made, client)
         with pytest.raises(Exception, match="no such resource"):
             await made.ask(client, "resources/subscribe", {"uri": "note://a/1"})
-        assert not client.watched
+        assert not client.resource_subscriptions
 
 
 async def test_subscription_moves(tmp_path: Path) -> None:
@@ -518,7 +518,7 @@ async def test_subscription_given_up_while_it_moves(tmp_path: Path) -> None:
         assert await made.ask(client, "resources/unsubscribe", {"uri": "note://a/1"}) == {}
         door.set()
         await second.channel.sent("resources/unsubscribe")
-        assert not client.watched
+        assert not client.resource_subscriptions
 
 
 async def test_update_before_the_answer(tmp_path: Path) -> None:
@@ -578,7 +578,7 @@ async def test_subscription_ends_with_the_session(tmp_path: Path) -> None:
             await made.ask(client, "resources/subscribe", {"uri": f"note://{label}/1"})
         made.workspace().leave(client)
         await server.channel.sent("resources/unsubscribe")
-        await until(lambda: not client.watched)
+        await until(lambda: not client.resource_subscriptions)
 
 
 # --- log messages ------------------------------------------------------------------------------------------------
