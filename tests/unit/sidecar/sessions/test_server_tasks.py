@@ -105,8 +105,8 @@ async def test_no_other_session_has_it(tmp_path: Path) -> None:
 async def test_tasks_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When its time is over, or when there are too many, a task is forgotten; what is no task is none."""
     server, client = Worker("one", ttl=0), Recorder()
-    monkeypatch.setattr(module, "GRACE", -1.0)
-    monkeypatch.setattr(module, "MOST", 2)
+    monkeypatch.setattr(module, "EXPIRY_GRACE_SECONDS", -1.0)
+    monkeypatch.setattr(module, "MAX_TASKS", 2)
     async with world(tmp_path, server) as made:
         made.put(server.spec("a"), space("a"))
         await made.settled()
