@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from bridge.models.actual import (
+    Ask,
+    AskResult,
     Call,
     CallResult,
+    Catalog,
+    CatalogItem,
     Figure,
     History,
     ListTools,
     LogRecords,
     Logs,
+    ReadCatalog,
     ReadHistory,
     ReadStatus,
     Restart,
@@ -71,6 +76,7 @@ from bridge.models.edits import (
     SetWorkspace,
 )
 from bridge.models.keys import AddKey, Key, KeyMade, Keys, ListKeys, RevokeKey
+from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
 
 __all__ = [
     "FRAMING_HEADERS",
@@ -78,8 +84,12 @@ __all__ = [
     "OWN_HEADERS",
     "Accepted",
     "AddKey",
+    "Ask",
+    "AskResult",
     "Call",
     "CallResult",
+    "Catalog",
+    "CatalogItem",
     "Changed",
     "ConfigFile",
     "ConfigName",
@@ -88,6 +98,7 @@ __all__ = [
     "DeleteWorkspace",
     "Desired",
     "Done",
+    "EndSession",
     "Event",
     "Figure",
     "ForgetSettings",
@@ -101,6 +112,7 @@ __all__ = [
     "Keys",
     "Launch",
     "ListKeys",
+    "ListSessions",
     "ListTools",
     "LogRecords",
     "Logs",
@@ -112,6 +124,7 @@ __all__ = [
     "PutConfig",
     "PutServer",
     "PutWorkspace",
+    "ReadCatalog",
     "ReadConfig",
     "ReadDesired",
     "ReadHistory",
@@ -126,6 +139,9 @@ __all__ = [
     "ServerSpec",
     "ServerState",
     "ServerStatus",
+    "SessionStatus",
+    "Sessionless",
+    "Sessions",
     "SetServer",
     "SetWorkspace",
     "Snapshot",
