@@ -21,7 +21,7 @@ from bridge.transport import Transport
 from sidecar.calls.fastmcp_server import warm_up
 from sidecar.channels.connections import Connections
 from sidecar.containers.service import Containers, hub_name
-from sidecar.downstream.router import Endpoints
+from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
@@ -64,7 +64,7 @@ class App:
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
         self.bridge = BridgeServer(settings.actual_address, api.handlers(), session=session, transport=transport)
-        endpoints = Endpoints(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
+        endpoints = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._guard(endpoints) if settings.protected else None
         self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
         self.public = PublicPort(settings, self.http, self.gate)
@@ -118,7 +118,7 @@ class App:
             for service in services:
                 service.cancel()
 
-    def _guard(self, endpoints: Endpoints) -> Gate:
+    def _guard(self, endpoints: Router) -> Gate:
         keyring = Keyring(self.settings)
         if self.settings.token:
             self.redactor.add("", {self.settings.token.get_secret_value()})

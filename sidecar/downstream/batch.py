@@ -14,8 +14,8 @@ from sidecar.protocol.channel import Frame
 if TYPE_CHECKING:
     from sidecar.downstream.stream_session import StreamSession
 
-REVISION = "2025-03-26"
-MOST_MESSAGES = 100
+BATCH_REVISION = "2025-03-26"
+MAX_MESSAGES = 100
 
 
 class Batch:
@@ -23,10 +23,10 @@ class Batch:
 
     def __init__(self, session: StreamSession, messages: list[Any]) -> None:
         """Raises MessageInvalid: the session's revision has no batches, or the batch is empty or too long."""
-        if session.version != REVISION:
+        if session.version != BATCH_REVISION:
             raise MessageInvalid(jsonrpc.BATCH_REFUSED)
-        if not 0 < len(messages) <= MOST_MESSAGES:
-            raise MessageInvalid(f"A batch has 1 to {MOST_MESSAGES} messages; this one has {len(messages)}.")
+        if not 0 < len(messages) <= MAX_MESSAGES:
+            raise MessageInvalid(f"A batch has 1 to {MAX_MESSAGES} messages; this one has {len(messages)}.")
         self._session = session
         self._messages = messages
         self._running: list[Cancellable] = []
@@ -41,7 +41,7 @@ class Batch:
         try:
             return await self._response(jsonrpc.validate(message), notify)
         except MessageInvalid as error:
-            self._refused(message, error)
+            self._note_refusal(message, error)
             return jsonrpc.error(None, error.rpc())
 
     async def _response(self, frame: Frame, notify: Notify) -> Frame | None:
@@ -49,17 +49,17 @@ class Batch:
         if method == "initialize":
             raise MessageInvalid("`initialize` may not be part of a batch (MCP 2025-03-26, Lifecycle).")
         if method is None:
-            session.take_response(frame)
+            session.handle_response(frame)
         elif "id" not in frame:
-            session.take_notification(frame)
+            session.handle_notification(frame)
         else:
-            with session.under_way(frame) as cut:
-                self._running.append(cut)
-                response = await session.answer(frame, cut, notify, relayed=session.relayed(method))
+            with session.in_progress(frame) as cancel_scope:
+                self._running.append(cancel_scope)
+                response = await session.answer(frame, cancel_scope, notify, relayed=session.relayed(method))
             return response or session.cancelled_response(frame["id"])
         return None
 
-    def _refused(self, message: Any, error: MessageInvalid) -> None:
+    def _note_refusal(self, message: Any, error: MessageInvalid) -> None:
         frame = jsonrpc.as_dict(message)
         if not ("result" in frame or "error" in frame or ("method" in frame and "id" not in frame)):
             known = {"method": str(frame.get("method", "")), "params": jsonrpc.as_dict(frame.get("params"))}

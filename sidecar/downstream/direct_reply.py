@@ -25,13 +25,13 @@ class ReplyOwner(direct_call.DirectCaller, Protocol):
     """How the response begins, where it is one write, and no error with a status of its own."""
     headers: tuple[tuple[bytes, bytes], ...]
 
-    def took(self, reply: DirectReply) -> None:
+    def add_reply(self, reply: DirectReply) -> None:
         """A call was taken, which `reply` answers."""
 
     def status_of(self, frame: Frame) -> int:
         """The HTTP status of an answer that is an error."""
 
-    def release(self, reply: DirectReply) -> None:
+    def remove_reply(self, reply: DirectReply) -> None:
         """The reply is finished."""
 
 
@@ -41,7 +41,7 @@ class DirectReply:
     `allowed` says whether who asked may still have the answer: keys may be revoked meanwhile.
     """
 
-    __slots__ = ("_allowed", "_connection", "_full", "_id", "_ping_deadline", "_pings", "_session")
+    __slots__ = ("_allowed", "_connection", "_id", "_ping_deadline", "_pings", "_reply", "_session")
 
     def __init__(
         self,
@@ -56,26 +56,26 @@ class DirectReply:
         self._connection = connection
         self._pings = pings
         self._allowed = allowed
-        self._full: Reply | None = None
+        self._reply: Reply | None = None
         self._ping_deadline = pings.add(self, pings.interval)
 
     def put(self, frame: Frame) -> None:
         """Send a frame before the answer."""
-        self._opened().put(frame)
+        self._as_stream().put(frame)
 
     def notify(self, method: str, params: dict[str, Any]) -> None:
         """Send a notification before the answer."""
-        self._opened().notify(method, params)
+        self._as_stream().notify(method, params)
 
     def finish(self, frame: Frame) -> None:
         """Send the answer."""
         self.drop()
-        self._session.release(self)
+        self._session.remove_reply(self)
         if not self._allowed():
-            if self._full is not None:
-                self._full.drop()
+            if self._reply is not None:
+                self._reply.drop()
             self._connection.end()
-        elif self._full is None:
+        elif self._reply is None:
             status = self._session.status_of(frame) if "error" in frame else 200
             try:
                 data = codec.dumps_small(frame)
@@ -86,7 +86,7 @@ class DirectReply:
                 head = self._session.head
                 self._connection.answer(head if status == 200 else with_status(head, status), data)
         else:
-            self._session.workspace.spawn(self._finish(self._full, frame))
+            self._session.workspace.spawn(self._finish(self._reply, frame))
 
     def drop(self) -> None:
         """Nothing more is sent by itself."""
@@ -100,14 +100,16 @@ class DirectReply:
 
     def ping(self) -> None:
         """Show that the answer is still waited for; from now on the `Reply` does that."""
-        self._opened().ping()
+        self._as_stream().ping()
 
-    def _opened(self) -> Reply:
-        if self._full is None:
+    def _as_stream(self) -> Reply:
+        if self._reply is None:
             call, headers = self._session.running[self._id], self._session.headers
             send = self._connection.taken_over()
-            self._full = Reply(never, send, call, self._pings.interval, leaves=False, headers=headers)
-        return self._full
+            self._reply = Reply(
+                never, send, call, self._pings.interval, cancel_when_disconnected=False, headers=headers
+            )
+        return self._reply
 
 
 class Pings(Deadlines[DirectReply]):
@@ -118,22 +120,22 @@ class Pings(Deadlines[DirectReply]):
         self.interval = interval
 
 
-def begin(
+def try_call(
     owner: ReplyOwner,
     frame: Frame,
     connection: HttpProtocol,
     pings: Pings,
     allowed: Callable[[], bool],
-    left: Callable[[], None] | None = None,
+    on_disconnect: Callable[[], None] | None = None,
 ) -> bool:
     """Send a call to its server and owe the answer, if no task is needed; False, and nothing has happened, if it is.
 
-    `left` is called when the client's connection is lost meanwhile.
+    `on_disconnect` is called when the client's connection is lost meanwhile.
     """
     reply = DirectReply(owner, frame["id"], connection, pings, allowed)
     if not direct_call.try_direct(owner, frame, reply.notify, reply.finish):
         reply.drop()
         return False
-    connection.owe(left)
-    owner.took(reply)
+    connection.owe(on_disconnect)
+    owner.add_reply(reply)
     return True

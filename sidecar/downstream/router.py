@@ -34,7 +34,7 @@ from sidecar.workspaces.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-PARTS = frozenset({"", "sse", "messages"})
+ENDPOINT_PATHS = frozenset({"", "sse", "messages"})
 """What a workspace has below its path."""
 PAGE_HEADERS = (b"host", b"origin", b"sec-fetch-site")
 """What tells whether a page sends a request, and whose."""
@@ -43,7 +43,7 @@ STARTING_WAIT = 5.0
 Page = Callable[[Send], Awaitable[None]]
 
 
-class Endpoints:
+class Router:
     """The ASGI application. In a protected hub it is called by an `auth.Gate`, which says whose request it is.
 
     What the principal may not use does not exist for it: no answer tells the one from the other.
@@ -89,7 +89,7 @@ class Endpoints:
                     await _preflight(origin, scope, send)
                     return
                 scope["state"][HEAD] = b""  # the direct way, which would learn it, writes heads of its own
-                send = _with(send, cors(origin))
+                send = _with_headers(send, cors(origin))
         await self._serve_path(parts, principal, scope, receive, send)
 
     async def _serve_path(
@@ -116,24 +116,24 @@ class Endpoints:
             error = HubStarting("The hub has just started, and does not know its workspaces yet.")
             await self._refuse(error.status, error, name, scope, send)
             return
-        workspace = self._left_behind(name, rest, scope) or self._hub.find(name)
+        workspace = self._removed_workspace(name, rest, scope) or self._hub.find(name)
         if workspace is None or not principal.may_use(workspace.name):
             unknown = self._unknown(f"There is no workspace {name!r}.", name, principal)
             await self._refuse(404, unknown, name, scope, send)
-        elif rest not in PARTS:
+        elif rest not in ENDPOINT_PATHS:
             await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name, principal))
         elif rest == "messages":
             await self._message(self._hub.tenants.find(workspace, principal), scope, receive, send)
         elif workspace.refusal() and _is_new(scope, rest):
             await self._refuse(404, self._off(workspace, principal), workspace.name, scope, send)
-        elif _opens_session(scope, rest) and (full := self._full(principal)):
+        elif _opens_session(scope, rest) and (full := self._session_limit(principal)):
             await self._refuse(full.status, full, workspace.name, scope, send)
         elif principal.id in SHARED_PRINCIPALS:
             await self._serve(workspace, rest, principal, scope, receive, send)
         else:
             await self._serve_key(workspace, rest, principal, scope, receive, send)
 
-    def _left_behind(self, name: str, rest: str, scope: Scope) -> Workspace | None:
+    def _removed_workspace(self, name: str, rest: str, scope: Scope) -> Workspace | None:
         """The removed workspace that a request is for: nobody else has the slug, or its session is of there.
 
         The second is so after a rename. SSE clients are told then that it was removed, as a status of 404 would tell
@@ -154,7 +154,7 @@ class Endpoints:
         self._hub.admission.refused(RequestContext(visitor, method, {}, workspace, 0, time.perf_counter()), error)
         await respond_error(send, status, error)
 
-    def _full(self, principal: Principal) -> TooManySessions | None:
+    def _session_limit(self, principal: Principal) -> TooManySessions | None:
         """Why the principal may open no further session now, if so."""
         try:
             self._hub.admit("" if principal.id in SHARED_PRINCIPALS else principal.id)
@@ -194,8 +194,8 @@ class Endpoints:
         if try_direct := await self._http.serve(endpoint, scope, receive, send):
             check = self._allowed if principal.valid_until is None else self._still_allowed
             allowed = functools.partial(check, principal, version)
-            taker = functools.partial(self._try_request, try_direct, allowed, version)
-            learn(scope, taker, version, principal.valid_until)
+            try_known = functools.partial(self._try_request, try_direct, allowed, version)
+            learn(scope, try_known, version, principal.valid_until)
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -203,8 +203,8 @@ class Endpoints:
             return
         session_id, version = _session_id(scope["query_string"]), self._hub.config_version
         if await self._sse.serve_message(workspace, session_id, scope, receive, send):
-            taker = functools.partial(self._try_message, session_id, version)
-            learn(scope, taker, version, principal_of(scope).valid_until)
+            try_known = functools.partial(self._try_message, session_id, version)
+            learn(scope, try_known, version, principal_of(scope).valid_until)
 
     def _try_message(self, session_id: str, version: int, body: bytes, connection: HttpProtocol) -> bool:
         """A message with the head of one that was served: the same key, session and path."""
@@ -229,16 +229,16 @@ class Endpoints:
         return [spec.slug for spec in specs if spec.enabled and principal.may_use(spec.name)]
 
     def _unknown(self, message: str, name: str, principal: Principal) -> SidecarError:
-        there = self._switched_on(principal)
-        listed = f" There are: {', '.join(there)}." if there else " There is none yet."
-        return WorkspaceUnknown(message + listed, data={"workspace": name, "workspaces": there})
+        names = self._switched_on(principal)
+        listed = f" There are: {', '.join(names)}." if names else " There is none yet."
+        return WorkspaceUnknown(message + listed, data={"workspace": name, "workspaces": names})
 
     def _off(self, workspace: Workspace, principal: Principal) -> SidecarError:
-        there = self._switched_on(principal)
-        listed = f" Switched on are: {', '.join(there)}." if there else " No other is switched on."
+        names = self._switched_on(principal)
+        listed = f" Switched on are: {', '.join(names)}." if names else " No other is switched on."
         refusal = workspace.refusal() or WorkspaceOff("")
         return type(refusal)(
-            refusal.message + listed, hint=refusal.advice, data={"workspace": workspace.name, "workspaces": there}
+            refusal.message + listed, hint=refusal.advice, data={"workspace": workspace.name, "workspaces": names}
         )
 
     # --- pages ---------------------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ async def _preflight(origin: str, scope: Scope, send: Send) -> None:
     await respond(send, 200, b"", b"text/plain", (*cors(origin), *preflight(requested)))
 
 
-def _with(send: Send, more: Headers) -> Send:
+def _with_headers(send: Send, more: Headers) -> Send:
     """What sends each response with more headers."""
 
     async def send_with(message: Message) -> None:

@@ -16,7 +16,7 @@ from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream.batch import Batch
-from sidecar.downstream.event_stream import Outbox
+from sidecar.downstream.event_stream import EventStream
 from sidecar.downstream.stream_session import StreamSession, StreamSessions
 from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError, TooManySessions
 from sidecar.listener import request_checks
@@ -25,10 +25,11 @@ from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol, Now, response_writer
 from sidecar.protocol import eras, jsonrpc
 from sidecar.protocol.channel import Frame, SendFrame
+from sidecar.sessions.client_info import client_info
 from sidecar.workspaces.workspace import Workspace
 
-TAKEN = b"HTTP/1.1 202 Accepted\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
-"""What `_taken` makes of its response."""
+ACCEPTED_RESPONSE = b"HTTP/1.1 202 Accepted\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
+"""What `_respond_accepted` makes of its response."""
 
 
 class SseSession(StreamSession):
@@ -36,17 +37,17 @@ class SseSession(StreamSession):
 
     transport = "sse"
 
-    def __init__(self, endpoint: Endpoint, send: Send, now: Now, principal: Principal = ANONYMOUS) -> None:
+    def __init__(self, endpoint: Endpoint, send: Send, try_write: Now, principal: Principal = ANONYMOUS) -> None:
         super().__init__(endpoint, principal=principal)
-        self.stream = Outbox(send, self.close, now=now)
-        self.began = False
+        self.stream = EventStream(send, self.close, try_write=try_write)
+        self.era_decided = False
         """Whether there was a request, which decides for the era."""
-        self.over = CancelScope()
+        self.stream_scope = CancelScope()
         """Ends the stream, and the session with it."""
 
     # --- to the client -------------------------------------------------------------------------------------------
 
-    def way(self) -> SendFrame:
+    def outgoing(self) -> SendFrame:
         """Everything goes on the one stream."""
         return self.stream.put
 
@@ -65,7 +66,7 @@ class SseSession(StreamSession):
 
     def close(self) -> None:
         """The client is not let in any more, or does not read."""
-        self.over.cancel()
+        self.stream_scope.cancel()
 
     def cancelled_response(self, request_id: int | str) -> Frame | None:
         """Legacy clients may go on waiting."""
@@ -77,7 +78,7 @@ class SseSession(StreamSession):
 
     async def serve_batch(self, batch: Batch, send: Send) -> None:
         """Take the messages of a batch, tell that they were taken, and answer the requests among them on the stream."""
-        await _taken(send)
+        await _respond_accepted(send)
         for response in await batch.serve(self.put_notification):
             self.stream.put(response)
 
@@ -88,13 +89,13 @@ class SseSession(StreamSession):
             MessageInvalid: its id is in use.
         """
         if "method" not in frame:
-            self.take_response(frame)
+            self.handle_response(frame)
         elif "id" not in frame:
-            self.take_notification(frame)
+            self.handle_notification(frame)
         elif not self.ended:
             await self._serve_request(frame, scope, send)
             return
-        await _taken(send)
+        await _respond_accepted(send)
 
     def try_direct(self, frame: Frame) -> bool:
         """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
@@ -105,21 +106,29 @@ class SseSession(StreamSession):
     async def _serve_request(self, frame: Frame, scope: Scope, send: Send) -> None:
         method, modern = frame["method"], eras.of_params(frame.get("params")) == "modern"
         first = method == "initialize"
-        if not self.began:
-            self.began, self.modern = True, modern and not first
-        with self.under_way(frame) as cut:
+        if not self.era_decided:
+            self.era_decided, self.modern = True, modern and not first
+            if self.modern:
+                self._introduce(frame["params"])
+        with self.in_progress(frame) as cancel_scope:
             if not first:  # which is answered before it is taken, for its client may ask on without waiting
-                await _taken(send)
+                await _respond_accepted(send)
             if (refusal := self._refusal(frame, scope, modern)) is not None:
                 self.endpoint.refused(self, frame, refusal)
                 self.stream.put(jsonrpc.error(frame["id"], refusal))
             else:
                 relayed = self.endpoint.relay.handles(method, modern=True) if modern else self.relayed(method)
-                response = await self.answer(frame, cut, self.put_notification, relayed=relayed)
+                response = await self.answer(frame, cancel_scope, self.put_notification, relayed=relayed)
                 if (response := response or self.cancelled_response(frame["id"])) is not None:
                     self.stream.put(response)
         if first:
-            await _taken(send)
+            await _respond_accepted(send)
+
+    def _introduce(self, params: dict[str, Any]) -> None:
+        """A modern client has no handshake: its first request says who it is, for lists of sessions."""
+        meta = params["_meta"]
+        said = (meta.get(key) for key in (eras.CLIENT_INFO_KEY, eras.VERSION_KEY, eras.CAPABILITIES_KEY))
+        self.client_info = client_info(*said)
 
     def _refusal(self, frame: Frame, scope: Scope, modern: bool) -> request_checks.Error | None:
         """What is wrong with a request on this stream, if anything is."""
@@ -133,7 +142,7 @@ def _messages(scope: Scope) -> str:
     return "../messages" if scope["path"].endswith("/") else "messages"
 
 
-async def _taken(send: Send) -> None:
+async def _respond_accepted(send: Send) -> None:
     await respond(send, 202, b"", b"text/plain")  # a body would be one more write to the socket
 
 
@@ -158,7 +167,7 @@ class SseTransport(StreamSessions[SseSession]):
         workspace.join(session)
         try:
             session.put_raw(f"event: endpoint\r\ndata: {_messages(scope)}?session_id={session.id}\r\n\r\n".encode())
-            with session.over:
+            with session.stream_scope:
                 await disconnected(receive)
             await session.stream.close()
         finally:
@@ -190,8 +199,8 @@ class SseTransport(StreamSessions[SseSession]):
 
     def try_direct(self, session_id: str, body: bytes, connection: HttpProtocol) -> bool:
         """The body of a POST with the head of one that `serve_message` has taken: the same, if it is done at once."""
-        session, frame = self.called(session_id, body)
+        session, frame = self.find_call(session_id, body)
         if session is None or frame is None or not session.try_direct(frame):
             return False
-        connection.write(TAKEN)
+        connection.write(ACCEPTED_RESPONSE)
         return True

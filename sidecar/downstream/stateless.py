@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sidecar.workspaces.workspace import Workspace
 
 
-class Refusing(Protocol):
+class Refuser(Protocol):
     """The transport, as far as it refuses requests (`StreamSessions`)."""
 
     async def refuse(
@@ -43,7 +43,7 @@ class Refusing(Protocol):
 class Stateless:
     """Owned by the Streamable HTTP transport; knows the requests under way, to end them with the hub."""
 
-    def __init__(self, settings: Settings, pings: Pings, transport: Refusing) -> None:
+    def __init__(self, settings: Settings, pings: Pings, transport: Refuser) -> None:
         self._settings = settings
         self._refuse, self._refuse_request = transport.refuse, transport.refuse_request
         self._running: set[CancelScope] = set()
@@ -51,8 +51,8 @@ class Stateless:
 
     def end(self) -> None:
         """Cancel all requests under way."""
-        for cut in self._running:
-            cut.cancel()
+        for cancel_scope in self._running:
+            cancel_scope.cancel()
         self._calls.end()
 
     async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> TryDirect | None:
@@ -70,17 +70,17 @@ class Stateless:
         if not all(request_checks.accepts(header(scope, b"accept"))):
             await self._refuse(406, NOT_ACCEPTABLE, scope, send, workspace, message)
         elif "id" not in frame:
-            await self._notified(scope, send)
+            await self._accept_notification(scope, send)
         elif (refusal := _refusal(workspace, frame, scope)) is not None:
             await self._refuse_request(refusal, scope, send, workspace, frame)
         else:
             address = _address(scope)
             request = ModernRequest(workspace.sessionless, frame["params"], address, principal_of(scope))
             await self._answer(endpoint, request, frame, receive, send)
-            return self._taker(endpoint, frame, address, scope)
+            return self._direct_caller(endpoint, frame, address, scope)
         return None
 
-    def _taker(self, endpoint: Endpoint, frame: Frame, address: str, scope: Scope) -> TryDirect | None:
+    def _direct_caller(self, endpoint: Endpoint, frame: Frame, address: str, scope: Scope) -> TryDirect | None:
         """What takes calls that look like this one, which was served; arguments in headers vary with each."""
         params = frame["params"]
         if frame["method"] != METHOD or not isinstance(params.get("name"), str):
@@ -88,9 +88,9 @@ class Stateless:
         if any(name.startswith(PREFIX_BYTES) for name, _ in scope["headers"]):
             return None
         caller = StatelessCaller(self._calls, endpoint, params, address, principal_of(scope))
-        return caller.try_direct if caller.recognises(frame) else None
+        return caller.try_direct if caller.matches(frame) else None
 
-    async def _notified(self, scope: Scope, send: Send) -> None:
+    async def _accept_notification(self, scope: Scope, send: Send) -> None:
         """Nothing that a modern client could tell means anything to the hub: it cancels by closing the response."""
         version = header(scope, b"mcp-protocol-version").decode("latin-1")
         if (refusal := request_checks.unsupported(version)) is not None:
@@ -101,19 +101,19 @@ class Stateless:
     async def _answer(
         self, endpoint: Endpoint, request: ModernRequest, frame: Frame, receive: Receive, send: Send
     ) -> None:
-        cut = CancelScope()
-        reply = Reply(receive, send, cut, self._settings.ping_interval, leaves=True)
+        cancel_scope = CancelScope()
+        reply = Reply(receive, send, cancel_scope, self._settings.ping_interval, cancel_when_disconnected=True)
         relayed = endpoint.relay.handles(frame["method"], modern=True)
-        self._running.add(cut)
+        self._running.add(cancel_scope)
         response = None
         try:
-            with cut:
+            with cancel_scope:
                 response = await endpoint.answer(request, frame, reply.notify, relayed=relayed)
             if response is None:  # the hub stops, or there is nobody to read this
                 response = jsonrpc.error(frame["id"], HubStopping("The hub is stopping.").rpc())
             await reply.finish(request_checks.status_of(response), response)
         finally:
-            self._running.discard(cut)
+            self._running.discard(cancel_scope)
             reply.drop()
 
 

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from sidecar.concurrency.cancel_scope import Cancellable
     from sidecar.routing.view import Offer
 
-REQUIRED = frozenset({eras.VERSION_KEY, eras.CAPABILITIES_KEY})
-PLAIN = REQUIRED | {eras.CLIENT_INFO_KEY, "progressToken"}
+REQUIRED_META_KEYS = frozenset({eras.VERSION_KEY, eras.CAPABILITIES_KEY})
+DIRECT_META_KEYS = REQUIRED_META_KEYS | {eras.CLIENT_INFO_KEY, "progressToken"}
 """What `_meta` of a call may have that takes the direct way."""
-STOPPING = HubStopping("The hub is stopping.").rpc()
+STOPPING_ERROR = HubStopping("The hub is stopping.").rpc()
 
 
 class StatelessCalls:
@@ -67,7 +67,7 @@ class StatelessCaller:
         "_endpoint",
         "_envelope",
         "_name",
-        "_standing",
+        "_sessionless",
         "_version",
         "admission",
         "caller",
@@ -97,9 +97,9 @@ class StatelessCaller:
         self.admission = endpoint.admission
         self.principal = principal
         self.workspace = endpoint.workspace
-        self._standing = endpoint.workspace.sessionless
-        self.id = self._standing.id
-        self.caller = Caller(self._standing.tenant, address)
+        self._sessionless = endpoint.workspace.sessionless
+        self.id = self._sessionless.id
+        self.caller = Caller(self._sessionless.tenant, address)
         self.running: dict[int | str, Cancellable] = {}
         self._name = params["name"]
         self._version = params["_meta"][eras.VERSION_KEY]
@@ -111,11 +111,11 @@ class StatelessCaller:
         if len(body) > self._calls.max_body_bytes or (frame := direct_call.parse_message(body)) is None:
             return False
         view = self.workspace.common_view
-        if self.ended or view is None or self._name in view.with_headers or not self.recognises(frame):
+        if self.ended or view is None or self._name in view.with_headers or not self.matches(frame):
             return False
-        return direct_reply.begin(self, frame, connection, self._calls.pings, allowed, left=self.cancel)
+        return direct_reply.try_call(self, frame, connection, self._calls.pings, allowed, on_disconnect=self.cancel)
 
-    def recognises(self, frame: Frame) -> bool:
+    def matches(self, frame: Frame) -> bool:
         """Whether a message is a call as the headers say, of a client that wants nothing unusual."""
         params = frame.get("params")
         if params is None or frame.get("method") != direct_call.METHOD or "id" not in frame:
@@ -130,7 +130,7 @@ class StatelessCaller:
 
     def _is_plain(self, meta: Any) -> bool:
         """The same for what a client says of itself."""
-        if not isinstance(meta, dict) or not REQUIRED <= meta.keys() <= PLAIN:
+        if not isinstance(meta, dict) or not REQUIRED_META_KEYS <= meta.keys() <= DIRECT_META_KEYS:
             return False
         return meta[eras.VERSION_KEY] == self._version and not extensions.declares(
             _capabilities(meta), extensions.TASKS
@@ -145,11 +145,11 @@ class StatelessCaller:
 
     def count(self) -> int:
         """A request has come: its number among all of the workspace."""
-        return self._standing.count()
+        return self._sessionless.count()
 
     def correlation(self, number: int) -> str:
         """The id that follows the request of that number through the logs."""
-        return self._standing.correlation(number)
+        return self._sessionless.correlation(number)
 
     def declared(self, offer: Offer) -> dict[str, Any]:
         """The extensions of the client that a modern server is told of."""
@@ -162,14 +162,14 @@ class StatelessCaller:
         """A server's response: where it wants input, as `ModernCalls` makes it; any other as it is."""
         if "error" not in frame and not input_requests.asks(frame["result"]):
             return frame
-        session = ModernRequest(self._standing, params, self._address, self.principal)
+        session = ModernRequest(self._sessionless, params, self._address, self.principal)
         call = RequestContext(session, direct_call.METHOD, params, self.workspace.name, 0, time.perf_counter())
         request = Request(session, call, lambda *_: None)
         return self._endpoint.relay.modern.to_client_response(request, offer, params, frame)
 
     def cancelled_response(self, request_id: int | str) -> Frame:
         """A call is cut when the hub stops, or when there is nobody to read the answer."""
-        return error(request_id, dict(STOPPING))
+        return error(request_id, dict(STOPPING_ERROR))
 
     def cancel(self, reason: str = "") -> None:
         """The connection is lost, which is how a modern client cancels, or the hub stops."""
@@ -178,16 +178,16 @@ class StatelessCaller:
 
     # --- as the reply sees it (direct_reply.ReplyOwner) --------------------------------------------------------------
 
-    def took(self, reply: DirectReply) -> None:
+    def add_reply(self, reply: DirectReply) -> None:
         """A call was taken, which `reply` answers."""
         self._calls.callers.add(self)
-        self._standing.requests += 1
+        self._sessionless.requests += 1
 
-    def release(self, reply: DirectReply) -> None:
+    def remove_reply(self, reply: DirectReply) -> None:
         """It is answered."""
         self._calls.callers.discard(self)
-        self._standing.requests -= 1
-        self._standing.last_used = time.monotonic()
+        self._sessionless.requests -= 1
+        self._sessionless.last_used = time.monotonic()
 
     def status_of(self, frame: Frame) -> int:
         """The HTTP status of an answer."""

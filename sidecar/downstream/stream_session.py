@@ -50,12 +50,12 @@ class StreamSession(Session):
         self.initialized = False
         """Whether the client said that it is ready for notices."""
         self.running: dict[int | str, Cancellable] = {}
-        self._asked: dict[str, asyncio.Future[Frame]] = {}
+        self._pending_requests: dict[str, asyncio.Future[Frame]] = {}
 
     # --- to the client -------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def way(self) -> SendFrame | None:
+    def outgoing(self) -> SendFrame | None:
         """What sends a frame to the client now; none if there is no way."""
 
     @abstractmethod
@@ -64,20 +64,20 @@ class StreamSession(Session):
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
         """Send a request of a server to the client, and wait for the response that it POSTs."""
-        put = None if self.ended else self.way()
+        put = None if self.ended else self.outgoing()
         if put is None:
             return jsonrpc.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client cannot be reached"})
         request_id = f"hub-{self.next_correlation()}"
-        future = self._asked[request_id] = asyncio.get_running_loop().create_future()
+        future = self._pending_requests[request_id] = asyncio.get_running_loop().create_future()
         put(jsonrpc.request(request_id, method, params))
         try:
             answer: Frame = await future
         except asyncio.CancelledError as cancelled:  # the server gave it up; where it was asked may have ended before
-            if put := self.way():
+            if put := self.outgoing():
                 put(jsonrpc.notification("notifications/cancelled", _cancellation(request_id, cancelled)))
             raise
         finally:
-            del self._asked[request_id]
+            del self._pending_requests[request_id]
         return answer
 
     @abstractmethod
@@ -98,34 +98,34 @@ class StreamSession(Session):
         return bool(self.version) and self.endpoint.relay.handles(method, modern=False)
 
     @contextlib.contextmanager
-    def under_way(self, frame: Frame) -> Iterator[CancelScope]:
+    def in_progress(self, frame: Frame) -> Iterator[CancelScope]:
         """A request is under way while the context is open. Raises MessageInvalid where its id is in use."""
         request_id = frame["id"]
         if request_id in self.running:
             raise MessageInvalid("A request with this `id` is still under way.")
-        cut = self.running[request_id] = CancelScope()
+        cancel_scope = self.running[request_id] = CancelScope()
         try:
-            yield cut
+            yield cancel_scope
         finally:
             del self.running[request_id]
 
-    async def answer(self, frame: Frame, cut: CancelScope, notify: Notify, *, relayed: bool) -> Frame | None:
+    async def answer(self, frame: Frame, cancel_scope: CancelScope, notify: Notify, *, relayed: bool) -> Frame | None:
         """The response to a request; none if it was cut short."""
         response = None
-        with cut:
+        with cancel_scope:
             response = await self.endpoint.answer(self, frame, notify, relayed=relayed)
         if response is not None and frame["method"] == "initialize" and "result" in response:
             self.version = str(response["result"].get("protocolVersion"))
             self.on_initialize(frame.get("params") or {})
         return response
 
-    def take_response(self, frame: Frame) -> None:
+    def handle_response(self, frame: Frame) -> None:
         """The client answered; what nobody asked for is let go."""
-        asked = self._asked.get(str(frame["id"]))
-        if asked is not None and not asked.done():
-            asked.set_result(frame)
+        pending = self._pending_requests.get(str(frame["id"]))
+        if pending is not None and not pending.done():
+            pending.set_result(frame)
 
-    def take_notification(self, frame: Frame) -> None:
+    def handle_notification(self, frame: Frame) -> None:
         """The client told something; what means nothing to the hub may mean something to a server."""
         method = frame["method"]
         if method == "notifications/cancelled":
@@ -152,9 +152,9 @@ class StreamSession(Session):
         self.ended = True
         for running in tuple(self.running.values()):
             running.cancel()
-        for number, asked in enumerate(self._asked.values()):
-            if not asked.done():
-                asked.set_result(jsonrpc.error(number, {"code": INTERNAL_ERROR, "message": "the client has left"}))
+        for number, pending in enumerate(self._pending_requests.values()):
+            if not pending.done():
+                pending.set_result(jsonrpc.error(number, {"code": INTERNAL_ERROR, "message": "the client has left"}))
 
 
 def _cancellation(request_id: str, cancelled: asyncio.CancelledError) -> dict[str, Any]:
@@ -188,14 +188,14 @@ class StreamSessions(Generic[S]):
         for session in tuple(self._sessions.values()):
             session.close()
 
-    def called(self, session_id: str, body: bytes) -> tuple[S | None, Frame | None]:
+    def find_call(self, session_id: str, body: bytes) -> tuple[S | None, Frame | None]:
         """A session and the message that came for it, where that may be a call of a tool; none where it is not."""
         session = self._sessions.get(session_id)
         if session is None or jsonrpc.MARK_OF_CALL not in body or len(body) > self._settings.max_body_bytes:
             return None, None
         return session, direct_call.parse_message(body)
 
-    def not_taken(
+    def note_refused_post(
         self, error: SidecarError, scope: Scope, workspace: Workspace | None, message: Any, session_id: str = ""
     ) -> None:
         """A client's POST was refused: observers are told, unless it is a notification or a response.
@@ -213,7 +213,7 @@ class StreamSessions(Generic[S]):
             return
         if session is not None and session.workspace is workspace:
             why = {"code": INTERNAL_ERROR, "message": "the client's response is malformed"}
-            session.take_response(jsonrpc.error(error.answers, why))
+            session.handle_response(jsonrpc.error(error.answers, why))
 
     async def refuse(
         self,
@@ -226,14 +226,14 @@ class StreamSessions(Generic[S]):
         session_id: str = "",
     ) -> None:
         """Answer such a POST with its error."""
-        self.not_taken(error, scope, workspace, message, session_id)
+        self.note_refused_post(error, scope, workspace, message, session_id)
         await respond_error(send, status, error)
 
     async def refuse_request(
         self, refusal: request_checks.Error, scope: Scope, send: Send, workspace: Workspace | None, frame: Frame
     ) -> None:
         """Answer a request with a JSON-RPC error, which has an HTTP status of its own, and tell the observers."""
-        self.not_taken(error_of(refusal), scope, workspace, frame)
+        self.note_refused_post(error_of(refusal), scope, workspace, frame)
         response = jsonrpc.error(frame["id"], refusal)
         await respond(send, request_checks.status_of(response), codec.dumps(response), b"application/json")
 

@@ -24,7 +24,7 @@ from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream import direct_reply
 from sidecar.downstream.batch import Batch
 from sidecar.downstream.direct_reply import DirectReply, Pings, TryDirect
-from sidecar.downstream.event_stream import Header, Outbox
+from sidecar.downstream.event_stream import EventStream, Header
 from sidecar.downstream.reply import Reply
 from sidecar.downstream.session_ids import Handshake, SessionIds, binding
 from sidecar.downstream.stateless import NOT_ACCEPTABLE, Stateless
@@ -37,14 +37,15 @@ from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.catalog import LISTS_CHANGED_BY
 from sidecar.protocol.channel import Frame, SendFrame
+from sidecar.sessions.client_info import client_info
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
 
 log = logging.getLogger(__name__)
 
-METHODS = "GET, POST, DELETE"
-ENDED = "The session has ended."
+ALLOWED_METHODS = "GET, POST, DELETE"
+SESSION_ENDED = "The session has ended."
 
 
 class HttpSession(StreamSession):
@@ -56,22 +57,20 @@ class HttpSession(StreamSession):
         self, endpoint: Endpoint, idle: float, forget: Callable[[HttpSession], None], session_id: str | None = None
     ) -> None:
         super().__init__(endpoint, session_id)
-        self._name_responses()
-        self.stream: Outbox | None = None
+        self._set_response_headers()
+        self.stream: EventStream | None = None
         """That of the client's GET request, while there is one."""
-        self.resumed = False
-        """Whether another process of the hub began it."""
-        self._missed = False
+        self._may_have_missed = False
         """Whether notices may have been lost, and the client has not been told to list anew."""
         self.replies: list[Reply | DirectReply] = []
-        self.over = CancelScope()
+        self.stream_scope = CancelScope()
         """Ends the GET stream."""
         self._idle = idle
         self._forget = forget
         self._requests = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def _name_responses(self) -> None:
+    def _set_response_headers(self) -> None:
         """Have its responses name its id."""
         self.headers: tuple[Header, ...] = ((b"mcp-session-id", self.id.encode()),)
         self.head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nmcp-session-id: %b\r\n" % self.id.encode()
@@ -79,7 +78,7 @@ class HttpSession(StreamSession):
 
     # --- to the client -------------------------------------------------------------------------------------------
 
-    def way(self) -> SendFrame | None:
+    def outgoing(self) -> SendFrame | None:
         """Nothing says which request a server's question belongs to: the newest one's, else the GET stream."""
         if self.replies:
             return self.replies[-1].put
@@ -98,7 +97,7 @@ class HttpSession(StreamSession):
     def cancelled_response(self, request_id: int | str) -> Frame:
         """Each POST is answered."""
         if self.ended:
-            return jsonrpc.error(request_id, {"code": INVALID_REQUEST, "message": ENDED})
+            return jsonrpc.error(request_id, {"code": INVALID_REQUEST, "message": SESSION_ENDED})
         return jsonrpc.error(request_id, {"code": REQUEST_CANCELLED, "message": "Request cancelled"})
 
     # --- from the client -----------------------------------------------------------------------------------------
@@ -114,15 +113,25 @@ class HttpSession(StreamSession):
             self.last_used = time.monotonic()
 
     async def serve_request(
-        self, frame: Frame, receive: Receive, send: Send, ping_interval: float, streams: bool = False
+        self, frame: Frame, receive: Receive, send: Send, ping_interval: float, prefers_stream: bool = False
     ) -> None:
         """Answer one request. Raises MessageInvalid where its id is in use."""
-        with self.under_way(frame) as cut:
-            reply = Reply(receive, send, cut, ping_interval, leaves=False, headers=self.headers, streams=streams)
+        with self.in_progress(frame) as cancel_scope:
+            reply = Reply(
+                receive,
+                send,
+                cancel_scope,
+                ping_interval,
+                cancel_when_disconnected=False,
+                headers=self.headers,
+                prefers_stream=prefers_stream,
+            )
             try:
                 self.replies.append(reply)
                 try:
-                    response = await self.answer(frame, cut, reply.notify, relayed=self.relayed(frame["method"]))
+                    response = await self.answer(
+                        frame, cancel_scope, reply.notify, relayed=self.relayed(frame["method"])
+                    )
                 finally:
                     self.replies.remove(reply)
                 await reply.finish(200, response or self.cancelled_response(frame["id"]))
@@ -131,7 +140,7 @@ class HttpSession(StreamSession):
 
     async def serve_batch(self, batch: Batch, receive: Receive, send: Send, ping_interval: float) -> None:
         """Answer a batch: with the array of its responses, or with 202 if no message of it is a request."""
-        reply = Reply(receive, send, batch, ping_interval, leaves=False, headers=self.headers)
+        reply = Reply(receive, send, batch, ping_interval, cancel_when_disconnected=False, headers=self.headers)
         try:
             self.replies.append(reply)
             try:
@@ -145,7 +154,7 @@ class HttpSession(StreamSession):
         finally:
             reply.drop()
 
-    def took(self, reply: DirectReply) -> None:
+    def add_reply(self, reply: DirectReply) -> None:
         """A call was taken, which `reply` answers."""
         self.replies.append(reply)
         self._requests += 1
@@ -154,7 +163,7 @@ class HttpSession(StreamSession):
         """The HTTP status of an answer: errors have none of their own in the legacy era."""
         return 200
 
-    def release(self, reply: DirectReply) -> None:
+    def remove_reply(self, reply: DirectReply) -> None:
         """A reply to what was taken is finished."""
         self.replies.remove(reply)
         self._requests -= 1
@@ -165,21 +174,21 @@ class HttpSession(StreamSession):
 
         The newest stream is the client's: of an older one nothing tells whether the client still has its end.
         """
-        self.over.cancel()
-        over = self.over = CancelScope()
-        stream = self.stream = Outbox(send, over.cancel, self.headers)
+        self.stream_scope.cancel()
+        stream_scope = self.stream_scope = CancelScope()
+        stream = self.stream = EventStream(send, stream_scope.cancel, self.headers)
         stream.open()
-        if self._missed:
-            self._missed = False
+        if self._may_have_missed:
+            self._may_have_missed = False
             for method in LISTS_CHANGED_BY:
                 self.notify(method)
         try:
-            with over:
+            with stream_scope:
                 await disconnected(receive)
-            self._let_go(stream)
+            self._detach(stream)
             await stream.close()
         finally:
-            self._let_go(stream)
+            self._detach(stream)
             stream.abort()
 
     @property
@@ -187,18 +196,18 @@ class HttpSession(StreamSession):
         """Since when no request is under way, where it has no stream and no task of a server (Session)."""
         return None if self._requests or len(self.server_tasks) else self.last_used
 
-    def _let_go(self, stream: Outbox) -> None:
+    def _detach(self, stream: EventStream) -> None:
         if self.stream is stream:
             self.stream = None
 
     # --- from handshake to end -----------------------------------------------------------------------------------
 
-    def begin(self, session_id: str) -> None:
+    def start(self, session_id: str) -> None:
         """The handshake is done, and this its id: from now on it ends when it is idle for long."""
         self.id = session_id
         self.caller = self.caller._replace(client=session_id)
-        self._name_responses()
-        self._watch(self._idle)
+        self._set_response_headers()
+        self._schedule_idle_check(self._idle)
 
     def resume(self, handshake: Handshake) -> None:
         """Go on with a session of an earlier process, instead of a handshake.
@@ -206,27 +215,28 @@ class HttpSession(StreamSession):
         The client may still answer what it was asked then, so the ids of questions begin with another mark.
         """
         self.version, self.capabilities = handshake
-        self.initialized = self.resumed = self._missed = True
+        self.client_info = client_info(None, *handshake)
+        self.initialized = self.resumed = self._may_have_missed = True
         self.correlation_prefix = secrets.token_hex(4)
-        self._watch(self._idle)
+        self._schedule_idle_check(self._idle)
 
-    def _watch(self, delay: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(delay, self._check)
+    def _schedule_idle_check(self, delay: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(delay, self._check_idle)
 
-    def _check(self) -> None:
+    def _check_idle(self) -> None:
         """One timer, that finds out how long nothing was heard: requests need not wind it up."""
         idle = 0.0 if self._requests else time.monotonic() - self.last_used
         if idle >= self._idle:
             self.close()
         else:
-            self._watch(self._idle - idle)
+            self._schedule_idle_check(self._idle - idle)
 
     def close(self) -> None:
         """End it, with all that is under way."""
         if self.ended:
             return
         self.end()
-        self.over.cancel()
+        self.stream_scope.cancel()
         if self._timer is not None:
             self._timer.cancel()
         self._forget(self)
@@ -268,7 +278,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         elif method in ("GET", "DELETE"):
             await self._get_or_delete(endpoint, scope, receive, send)
         else:
-            await not_allowed(send, METHODS)
+            await not_allowed(send, ALLOWED_METHODS)
         return None
 
     async def _post(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> str:
@@ -287,31 +297,36 @@ class HttpTransport(StreamSessions[HttpSession]):
             if (refusal := request_checks.enveloped(frame, scope)) is not None:
                 await self.refuse_request(refusal, scope, send, endpoint.workspace, frame)
             elif frame.get("method") == "initialize" and "id" in frame and not session_id:
-                await self._greet(endpoint, frame, scope, send)
+                await self._initialize(endpoint, frame, scope, send)
             else:
-                session, streams = self._named(scope, endpoint), request_checks.prefers_stream(header(scope, b"accept"))
-                await self._serve(session, frame, receive, send, streams)
-                return "" if streams else session.id
+                session, prefers_stream = (
+                    self._session_of(scope, endpoint),
+                    request_checks.prefers_stream(header(scope, b"accept")),
+                )
+                await self._serve(session, frame, receive, send, prefers_stream)
+                return "" if prefers_stream else session.id
         except SidecarError as error:
             await self.refuse(error.status, error, scope, send, endpoint.workspace, message, session_id)
         return ""
 
     def try_direct(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """The body of a POST with the head of one that was served: the same, if it needs no task."""
-        session, frame = self.called(session_id, body)
+        session, frame = self.find_call(session_id, body)
         if session is None or frame is None or not direct_call.is_direct_candidate(session, frame):
             return False
-        return direct_reply.begin(session, frame, connection, self._pings, allowed)
+        return direct_reply.try_call(session, frame, connection, self._pings, allowed)
 
-    async def _serve(self, session: HttpSession, frame: Frame, receive: Receive, send: Send, streams: bool) -> None:
+    async def _serve(
+        self, session: HttpSession, frame: Frame, receive: Receive, send: Send, prefers_stream: bool
+    ) -> None:
         with session.in_use():
             if "method" in frame and "id" in frame:
-                await session.serve_request(frame, receive, send, self._settings.ping_interval, streams)
+                await session.serve_request(frame, receive, send, self._settings.ping_interval, prefers_stream)
                 return
             if "method" in frame:
-                session.take_notification(frame)
+                session.handle_notification(frame)
             else:
-                session.take_response(frame)
+                session.handle_response(frame)
             await respond(send, 202, b"", b"application/json", session.headers)
 
     async def _serve_batch(
@@ -320,11 +335,11 @@ class HttpTransport(StreamSessions[HttpSession]):
         """Raises MessageInvalid, SessionUnknown."""
         if not header(scope, b"mcp-session-id"):
             raise MessageInvalid(jsonrpc.BATCH_REFUSED)
-        session = self._named(scope, endpoint)
+        session = self._session_of(scope, endpoint)
         with session.in_use():
             await session.serve_batch(Batch(session, messages), receive, send, self._settings.ping_interval)
 
-    async def _greet(self, endpoint: Endpoint, frame: Frame, scope: Scope, send: Send) -> None:
+    async def _initialize(self, endpoint: Endpoint, frame: Frame, scope: Scope, send: Send) -> None:
         """The handshake; where it fails there is no session."""
         workspace = endpoint.workspace
         workspace.admit()
@@ -337,7 +352,7 @@ class HttpTransport(StreamSessions[HttpSession]):
                 response = await session.answer(frame, CancelScope(), lambda *_: None, relayed=False)
                 if session.version and not session.ended:
                     agreed = Handshake(session.version, session.capabilities)
-                    session.begin(self._ids.sign(session.id, binding(workspace, scope), agreed))
+                    session.start(self._ids.sign(session.id, binding(workspace, scope), agreed))
                     self._sessions[session.id] = session
                     headers = session.headers
             finally:
@@ -366,7 +381,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         known = {"session": session_id[:8], "correlation": session.correlation_prefix, "workspace": workspace.name}
         log.info("a session goes on", extra=known)
 
-    def _named(self, scope: Scope, endpoint: Endpoint) -> HttpSession:
+    def _session_of(self, scope: Scope, endpoint: Endpoint) -> HttpSession:
         """The session that a request names.
 
         Raises:
@@ -388,7 +403,7 @@ class HttpTransport(StreamSessions[HttpSession]):
             if scope["method"] == "GET" and not request_checks.accepts(header(scope, b"accept"))[1]:
                 await respond_error(send, 406, NOT_ACCEPTABLE)
                 return
-            session = self._named(scope, endpoint)
+            session = self._session_of(scope, endpoint)
         except SidecarError as error:
             await respond_error(send, error.status, error)
             return

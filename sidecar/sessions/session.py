@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sidecar.admission.context import ANONYMOUS
 from sidecar.concurrency.shares import Caller
 from sidecar.protocol.channel import Frame
+from sidecar.sessions.client_info import ClientInfo, client_info
 from sidecar.sessions.server_tasks import ServerTasks
 from sidecar.sessions.subscriptions import ResourceSubscriptions
 
@@ -38,6 +39,10 @@ class Session(ABC):
 
     ended = False
     """Whether the client is gone, so that nothing can be sent to it."""
+    resumed = False
+    """Whether an earlier process of the hub began the session."""
+    client_info = ClientInfo()
+    """Name and version of the client, for lists of sessions."""
 
     def __init__(self, session_id: str | None = None, principal: Principal = ANONYMOUS) -> None:
         self.id = session_id or secrets.token_hex(16)
@@ -51,7 +56,7 @@ class Session(ABC):
         """The capabilities that the client declared in its handshake."""
         self.version = ""
         """The negotiated protocol version; empty before the handshake, and for modern clients."""
-        self.last_used = time.monotonic()
+        self.since = self.last_used = time.monotonic()
         self.calls = 0
         """The number of requests received."""
         self.log_level: str | None = None
@@ -90,6 +95,7 @@ class Session(ABC):
         """Take over the capabilities from the params of an accepted `initialize`."""
         capabilities = params.get("capabilities")
         self.capabilities = capabilities if isinstance(capabilities, dict) else {}
+        self.client_info = client_info(params.get("clientInfo"), self.version, capabilities)
 
     @abstractmethod
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:

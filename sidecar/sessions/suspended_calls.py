@@ -144,7 +144,7 @@ class InteractiveCall:
         self._news.set()
 
     def hand_over(self, pass_on: Callable[[Question], None]) -> None:
-        """The server has ended the call. Open questions go to `pass_on`, now or once the client has resumed the call."""
+        """The server has ended the call. Open questions go to `pass_on`, now or once the client resumes the call."""
         self._pass_on = pass_on
         self._pass_on_unanswered()
 
@@ -163,7 +163,7 @@ class InteractiveCall:
         self._with_client = frozenset(self.open_questions())
 
     def resume(self, responses: Mapping[str, Any] | None = None) -> None:
-        """Answer questions with the client's `responses`; unknown keys are ignored. None: the client does not answer."""
+        """Answer questions with the client's `responses`; unknown keys are ignored. None: it sends none."""
         self._with_client = frozenset()
         for key, result in (responses or {}).items():
             if question := self.questions.get(key):

@@ -656,7 +656,7 @@ def test_what_is_recognised_would_not_be_refused(found: list[Any]) -> None:
     calls = stateless_calls.StatelessCalls(None, 0)  # type: ignore[arg-type]
     caller = StatelessCaller(calls, endpoint, call()["params"], "")
     for frame in found:
-        if caller.recognises(frame):
+        if caller.matches(frame):
             assert request_checks.over_http(frame, scope) is None
             assert frame["params"].keys() <= {"name", "arguments", "_meta"}
-    assert caller.recognises(call())
+    assert caller.matches(call())
