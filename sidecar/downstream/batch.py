@@ -1,4 +1,4 @@
-"""JSON-RPC batches (JSON-RPC 2.0, section 6), which MCP has in its revision 2025-03-26 and in no other."""
+"""JSON-RPC batches (JSON-RPC 2.0, section 6). Of MCP's revisions only 2025-03-26 has them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_MESSAGES = 100
 
 
 class Batch:
-    """The messages of one body."""
+    """The messages of one request body."""
 
     def __init__(self, session: StreamSession, messages: list[Any]) -> None:
         """Raises MessageInvalid: the session's revision has no batches, or the batch is empty or too long."""
@@ -32,7 +32,7 @@ class Batch:
         self._running: list[Cancellable] = []
 
     async def serve(self, notify: Notify) -> list[Frame]:
-        """Take all messages at once; the responses to those that are requests, in their order."""
+        """Handle all messages concurrently. Returns the responses to the requests among them, in order."""
         async with asyncio.TaskGroup() as tasks:
             served = [tasks.create_task(self._serve(message, notify)) for message in self._messages]
         return [response for task in served if (response := task.result()) is not None]
@@ -66,6 +66,6 @@ class Batch:
             self._session.admission.refused(self._session.endpoint.make_context(self._session, known), error)
 
     def cancel(self, reason: str = "") -> None:
-        """Nobody wants the responses any more."""
+        """Cancel the requests of the batch that are in progress."""
         for running in self._running:
             running.cancel(reason)

@@ -1,4 +1,4 @@
-"""The response to a call that came the direct way over Streamable HTTP: JSON in one write, as nearly always."""
+"""The HTTP response to a direct call over Streamable HTTP (calls/direct_call.py): usually JSON in a single write."""
 
 from __future__ import annotations
 
@@ -14,31 +14,34 @@ from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame
 
 TryDirect = Callable[[bytes, HttpProtocol, Callable[[], bool]], bool]
-"""Takes a body that came with a head that was served; the last argument says whether who sent it may still have the
-answer. False, and nothing has happened, where it is to be served in the usual way."""
+"""Serves a request body that came with a known head (listener/known_heads.py) on the direct way.
+
+The last argument tells, when the answer is sent, whether the sender may still have it. Returns False if the request
+needs the waiting way; then nothing has happened."""
 
 
 class ReplyOwner(direct_call.DirectCaller, Protocol):
-    """Who calls, and how the call is answered."""
+    """The client of a direct call: a session, or a `StatelessCaller`."""
 
     head: bytes
-    """How the response begins, where it is one write, and no error with a status of its own."""
+    """The head of a response with status 200 that is a single write."""
     headers: tuple[tuple[bytes, bytes], ...]
+    """Additional headers of the other responses."""
 
     def add_reply(self, reply: DirectReply) -> None:
-        """A call was taken, which `reply` answers."""
+        """A call has begun, which `reply` will answer."""
 
     def status_of(self, frame: Frame) -> int:
-        """The HTTP status of an answer that is an error."""
+        """The HTTP status of an error response."""
 
     def remove_reply(self, reply: DirectReply) -> None:
         """The reply is finished."""
 
 
 class DirectReply:
-    """Finished with the answer. What has to go before that makes it a `Reply`, as does its ping.
+    """The response to one call. A message that must be sent before the answer, or a ping, turns it into a `Reply`.
 
-    `allowed` says whether who asked may still have the answer: keys may be revoked meanwhile.
+    `allowed` tells whether the client may still have the answer: its key may be revoked meanwhile.
     """
 
     __slots__ = ("_allowed", "_connection", "_id", "_ping_deadline", "_pings", "_reply", "_session")
@@ -89,7 +92,7 @@ class DirectReply:
             self._session.workspace.spawn(self._finish(self._reply, frame))
 
     def drop(self) -> None:
-        """Nothing more is sent by itself."""
+        """Stop the ping timer."""
         self._pings.drop(self._ping_deadline)
 
     async def _finish(self, full: Reply, frame: Frame) -> None:
@@ -99,7 +102,7 @@ class DirectReply:
             full.drop()
 
     def ping(self) -> None:
-        """Show that the answer is still waited for; from now on the `Reply` does that."""
+        """Send a ping before the answer; from now on the `Reply` pings."""
         self._as_stream().ping()
 
     def _as_stream(self) -> Reply:
@@ -113,7 +116,7 @@ class DirectReply:
 
 
 class Pings(Deadlines[DirectReply]):
-    """Pings each reply that is not finished `interval` seconds after it began, by one timer for all of them."""
+    """Pings each reply that is not finished `interval` seconds after it began. One timer serves all replies."""
 
     def __init__(self, interval: float) -> None:
         super().__init__(DirectReply.ping)
@@ -128,9 +131,10 @@ def try_call(
     allowed: Callable[[], bool],
     on_disconnect: Callable[[], None] | None = None,
 ) -> bool:
-    """Send a call to its server and owe the answer, if no task is needed; False, and nothing has happened, if it is.
+    """Send a call directly to its server; the connection then owes the client a response.
 
-    `on_disconnect` is called when the client's connection is lost meanwhile.
+    Returns False if the call needs the waiting way; then nothing has happened. `on_disconnect` is called if the
+    client's connection is lost before the answer.
     """
     reply = DirectReply(owner, frame["id"], connection, pings, allowed)
     if not direct_call.try_direct(owner, frame, reply.notify, reply.finish):

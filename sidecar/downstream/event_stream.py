@@ -1,4 +1,4 @@
-"""What is written to one event stream (WHATWG HTML, Server-sent events), in order, without anybody waiting for it."""
+"""A response that is a stream of server-sent events (WHATWG HTML, 9.2), with a bounded queue in front of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 PING = b": ping\r\n\r\n"
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-"""Bytes that may wait for a client that does not read; beyond it the stream ends."""
+"""Bytes that may be queued for a client that does not read; if it is exceeded, the stream ends."""
 
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -31,27 +31,26 @@ Header = tuple[bytes, bytes]
 
 
 def event(data: bytes) -> bytes:
-    """The event that carries compact JSON.
+    """Encode compact JSON as an event.
 
-    Event streams have lines that end in CR or LF only (WHATWG HTML, 9.2.6), but some clients (older versions of
-    httpx-sse) end them wherever Unicode does. So what else ends a line is escaped; JSON itself escapes the ASCII ones.
+    Lines of an event stream end in CR or LF only (WHATWG HTML, 9.2.6), but some clients (older versions of httpx-sse)
+    also split them at Unicode line separators, so these are escaped in the JSON.
     """
     return b"event: message\r\ndata: %b\r\n\r\n" % (data if data.isascii() else codec.escaped(data))
 
 
 class _LargeEvent(NamedTuple):
-    """An event that is written piece by piece; `size` is roughly that of all."""
+    """An event that is written in pieces; `size` is approximately the number of bytes of all pieces."""
 
     pieces: Iterator[bytes]
     size: int
 
 
 class EventStream:
-    """One stream, as the response to a request. It has a task only while there is something to write.
+    """One stream, as the ASGI response to a request. It has a task only while there is something to write.
 
-    Whoever opens it ends it: with `close`, or with `abort` when the client is gone or does not read. `overflow` is
-    called, once, when more than `MAX_WAITING_BYTES` waits. `try_write` writes if nothing has to be waited for, and returns False
-    if it has.
+    Its owner ends it with `close`, or with `abort` when the client is gone or does not read. `overflow` is called once
+    if more than `MAX_WAITING_BYTES` are queued. `try_write` writes without waiting, or returns False.
     """
 
     __slots__ = ("_connection", "_ended", "_headers", "_overflow", "_queued", "_send", "_try_write", "_writer", "size")
@@ -64,7 +63,7 @@ class EventStream:
         try_write: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
         self.size = 0
-        """Bytes that wait."""
+        """The number of bytes in the queue."""
         self._send = send
         self._connection = connection_of(send)
         self._try_write = try_write
@@ -75,7 +74,7 @@ class EventStream:
         self._ended = False
 
     def open(self) -> None:
-        """Begin the response, before there is anything to write."""
+        """Send the head of the response, before there is an event."""
         self._write_soon()
 
     def put(self, frame: Frame | list[Frame]) -> None:
@@ -109,7 +108,7 @@ class EventStream:
             self._write_soon()
 
     def _note_queued(self, change: int) -> None:
-        """Let the client's connection know what waits, as it may not hold much for one that does not read."""
+        """Tell the client's connection how much is queued (the listener limits the memory of slow clients, ADR 25)."""
         if self._connection is not None:
             self._connection.queued += change
 
@@ -132,24 +131,24 @@ class EventStream:
                             await self._write_bytes(b"".join(cast("Iterator[bytes]", together)))
                 finally:
                     self._note_queued(-size)
-        except (OSError, RuntimeError) as error:  # it was ended from elsewhere: its key was revoked, say
+        except (OSError, RuntimeError) as error:  # the connection was closed elsewhere: its key was revoked, say
             self._discard()
             log.debug("a stream ended before all was written", extra={"reason": type(error).__name__})
         finally:
             self._writer = None
 
     async def _write_large(self, events: Iterator[_LargeEvent]) -> None:
-        """Write them piece by piece, as the client reads."""
+        """Write large events in pieces, at the speed at which the client reads."""
         for event in events:
             for piece in event.pieces:
                 await self._write_bytes(piece)
-                await asyncio.sleep(0)  # others are served meanwhile
+                await asyncio.sleep(0)  # let other tasks run between two pieces
 
     async def _write_bytes(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def close(self) -> None:
-        """Write what waits, and end the stream."""
+        """Write what is queued, then end the response."""
         if self._ended:
             return
         self._ended = True
@@ -160,7 +159,7 @@ class EventStream:
         await self._send({"type": "http.response.body", "body": b""})
 
     def abort(self) -> None:
-        """Write no more."""
+        """Discard what is queued, and write nothing more."""
         self._discard()
         if self._writer is not None:
             self._writer.cancel()

@@ -1,4 +1,4 @@
-"""The response to one POSTed request over Streamable HTTP: JSON, or events as soon as anything has to go before it."""
+"""The response to a POSTed request over Streamable HTTP: JSON, or an event stream if a message precedes the answer."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame
 
 WATCH_DELAY = 0.05
-"""Seconds before anybody looks whether the client is still there: most requests are answered by then."""
+"""Seconds after which the client's disconnect is watched for, by a task; most requests are answered earlier."""
 
 
 class Reply:
-    """Opened with the request, `finish`ed with its answer, `drop`ped at last, whatever came between.
+    """One response: `finish` sends the answer; `drop` must be called at last in any case.
 
-    A notification, a question to the client, or `ping_interval` seconds without an answer make it a stream (MCP
-    2025-11-25, Transports, Sending Messages to the Server). `cancel_scope` cuts the request when the client does not read, and
-    with `cancel_when_disconnected` when it closes the connection, which is how a modern client cancels. With `prefers_stream` the client would
-    rather have a stream than JSON.
+    A notification, a request to the client, or `ping_interval` seconds without an answer make it an event stream (MCP
+    2025-11-25, Transports, Sending Messages to the Server); `prefers_stream` makes it one in any case. `cancel_scope`
+    is cancelled if the client does not read. With `cancel_when_disconnected` it is also cancelled if the client closes
+    the connection, which is how a modern client cancels a request.
     """
 
     __slots__ = (
@@ -70,7 +70,7 @@ class Reply:
         self._as_stream().put(jsonrpc.notification(method, params))
 
     async def finish(self, status: int, frame: Frame | list[Frame]) -> None:
-        """Send the answer, of a batch the answers; `status` only counts if nothing came before it."""
+        """Send the answer (for a batch: all answers). `status` is the HTTP status unless the stream has begun."""
         if self._stream is None and not self._prefers_stream:
             self._timer.cancel()
             await respond_json(self._send, status, frame, self._headers)
@@ -80,7 +80,7 @@ class Reply:
             await stream.close()
 
     def drop(self) -> None:
-        """Nothing more is sent."""
+        """Stop timers and tasks, and discard what is not sent."""
         self._timer.cancel()
         if self._disconnect_watch is not None:
             self._disconnect_watch.cancel()
@@ -102,14 +102,14 @@ class Reply:
         self._cancel_scope.cancel()
 
     def ping(self) -> None:
-        """Show that the answer is still waited for, now and after each `ping_interval`."""
+        """Send a ping, now and after each `ping_interval`, so that proxies keep the connection open."""
         self._timer.cancel()
         self._as_stream().put_raw(PING)
         self._timer = asyncio.get_running_loop().call_later(self._ping_interval, self.ping)
 
 
 async def respond_json(send: Send, status: int, frame: Frame | list[Frame], headers: tuple[Header, ...]) -> None:
-    """Send an answer as a whole response, however large it is."""
+    """Send an answer as a complete JSON response; large values are written in pieces."""
     try:
         data = codec.dumps_small(frame)
     except codec.HasLargeValues:

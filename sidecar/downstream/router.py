@@ -1,4 +1,4 @@
-"""The HTTP face of the sidecar: each workspace's endpoints; health, status and metrics. ASGI, without a framework."""
+"""The ASGI application of the sidecar: routes to the endpoints of workspaces, and to health, status and metrics."""
 
 from __future__ import annotations
 
@@ -35,18 +35,19 @@ from sidecar.workspaces.workspace import Workspace
 log = logging.getLogger(__name__)
 
 ENDPOINT_PATHS = frozenset({"", "sse", "messages"})
-"""What a workspace has below its path."""
+"""The paths of a workspace below `/mcp/{slug}`."""
 PAGE_HEADERS = (b"host", b"origin", b"sec-fetch-site")
-"""What tells whether a page sends a request, and whose."""
+"""The headers that tell whether a web page sends a request, and which one."""
 STARTING_WAIT = 5.0
-"""Seconds that a request waits after a start of the hub until the workspaces are known."""
+"""Seconds that a request waits for the first configuration after the hub has started."""
 Page = Callable[[Send], Awaitable[None]]
 
 
 class Router:
-    """The ASGI application. In a protected hub it is called by an `auth.Gate`, which says whose request it is.
+    """The ASGI application. In a protected hub, an authenticating ASGI layer (listener/auth.py) in front of it sets
+    the principal.
 
-    What the principal may not use does not exist for it: no answer tells the one from the other.
+    A principal gets the same answer for a workspace that it may not use as for one that does not exist.
     """
 
     def __init__(
@@ -155,7 +156,7 @@ class Router:
         await respond_error(send, status, error)
 
     def _session_limit(self, principal: Principal) -> TooManySessions | None:
-        """Why the principal may open no further session now, if so."""
+        """The error if the principal may open no further session now."""
         try:
             self._hub.admit("" if principal.id in SHARED_PRINCIPALS else principal.id)
         except TooManySessions as error:
@@ -165,7 +166,7 @@ class Router:
     async def _serve_key(
         self, base: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Serve the key's own version of the workspace, with its sessions: other keys' are unknown there."""
+        """Serve the key's own version of the workspace, which has its own sessions."""
         async with AsyncExitStack() as stack:
             try:
                 workspace = await stack.enter_async_context(self._hub.tenants.using(base, principal))
@@ -207,7 +208,7 @@ class Router:
             learn(scope, try_known, version, principal_of(scope).valid_until)
 
     def _try_message(self, session_id: str, version: int, body: bytes, connection: HttpProtocol) -> bool:
-        """A message with the head of one that was served: the same key, session and path."""
+        """Serve a message with a known head, that is, of the same key, session and path, on the direct way."""
         return version == self._hub.config_version and self._sse.try_direct(session_id, body, connection)
 
     def _try_request(
@@ -220,11 +221,11 @@ class Router:
         return version == self._hub.config_version or self._hub.lets_in(principal)
 
     def _still_allowed(self, principal: Principal, version: int) -> bool:
-        """The same, where the credential ends by itself."""
+        """As `_allowed`, for a credential that expires."""
         return not principal.expired and self._allowed(principal, version)
 
     def _switched_on(self, principal: Principal) -> list[str]:
-        """The workspaces that the principal may know of."""
+        """The slugs of the workspaces that the principal may use."""
         specs = (workspace.spec for workspace in self._hub.workspaces.values())
         return [spec.slug for spec in specs if spec.enabled and principal.may_use(spec.name)]
 
@@ -264,7 +265,7 @@ class Router:
 
 
 def _is_new(scope: Scope, rest: str) -> bool:
-    """Whether a request begins a connection, rather than belonging to one that is there."""
+    """Whether a request opens a session, or is the first one of a modern client (`server/discover`)."""
     return _opens_session(scope, rest) or header(scope, b"mcp-method") == b"server/discover"
 
 
@@ -276,7 +277,7 @@ def _opens_session(scope: Scope, rest: str) -> bool:
 
 
 def _session_id(query: bytes) -> str:
-    """The session that a message is for; a query is nearly always as the stream's `endpoint` event gave it."""
+    """The `session_id` of a query. It is nearly always the query of the stream's `endpoint` event, parsed quickly."""
     name, _, value = query.partition(b"=")
     if name == b"session_id" and value.isalnum():
         return value.decode("latin-1")
@@ -284,13 +285,13 @@ def _session_id(query: bytes) -> str:
 
 
 async def _preflight(origin: str, scope: Scope, send: Send) -> None:
-    """Answer a page of a named origin that asks what it may send (WHATWG Fetch, CORS-preflight request)."""
+    """Answer a CORS preflight request of an allowed origin (WHATWG Fetch, CORS-preflight request)."""
     requested = header(scope, b"access-control-request-headers").decode("latin-1")
     await respond(send, 200, b"", b"text/plain", (*cors(origin), *preflight(requested)))
 
 
 def _with_headers(send: Send, more: Headers) -> Send:
-    """What sends each response with more headers."""
+    """An ASGI `send` that adds headers to the response."""
 
     async def send_with(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,7 @@
-"""A session with a stream to its client, which can therefore be told things and asked; what its transports share."""
+"""Sessions with a stream to the client, over which the hub can send notifications and requests; and their registry.
+
+This is what HTTP+SSE and legacy sessions over Streamable HTTP have in common.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +40,10 @@ S = TypeVar("S", bound="StreamSession")
 
 
 class StreamSession(Session):
-    """Over HTTP+SSE, or a legacy one over Streamable HTTP. `end` is called by whoever opened it."""
+    """A session over HTTP+SSE, or a legacy one over Streamable HTTP. The transport that opened it calls `end`."""
 
     era: Era = "legacy"
-    """That of the calls that may take the direct way (direct_call.DirectCaller)."""
+    """The era of direct calls (`DirectCaller`)."""
 
     def __init__(self, endpoint: Endpoint, session_id: str | None = None, principal: Principal = ANONYMOUS) -> None:
         super().__init__(session_id, principal)
@@ -48,7 +51,7 @@ class StreamSession(Session):
         self.admission = endpoint.admission
         self.workspace = endpoint.workspace
         self.initialized = False
-        """Whether the client said that it is ready for notices."""
+        """Whether the client has sent `notifications/initialized`."""
         self.running: dict[int | str, Cancellable] = {}
         self._pending_requests: dict[str, asyncio.Future[Frame]] = {}
 
@@ -56,14 +59,14 @@ class StreamSession(Session):
 
     @abstractmethod
     def outgoing(self) -> SendFrame | None:
-        """What sends a frame to the client now; none if there is no way."""
+        """The function that sends a frame to the client now; None if no stream is open."""
 
     @abstractmethod
     def put_raw(self, data: bytes) -> None:
-        """Write bytes to the stream that lasts as long as the session, if it is open."""
+        """Write bytes to the session's stream, if it is open."""
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Send a request of a server to the client, and wait for the response that it POSTs."""
+        """Send a server's request to the client, and wait for the response that the client POSTs."""
         put = None if self.ended else self.outgoing()
         if put is None:
             return jsonrpc.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client cannot be reached"})
@@ -82,19 +85,19 @@ class StreamSession(Session):
 
     @abstractmethod
     def cancelled_response(self, request_id: int | str) -> Frame | None:
-        """What a request is answered with that was cancelled, or cut by the session's end; None: with nothing."""
+        """The response to a request that was cancelled or ended with the session; None for no response."""
 
     # --- from the client -----------------------------------------------------------------------------------------
 
     def declared(self, offer: Offer) -> None:
-        """No modern server is asked over the direct way: it may answer with questions, which a task has to put."""
+        """None: calls to modern servers need the waiting way, since these may ask for input."""
 
     def to_client_response(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
-        """As it is: legacy servers put questions as requests of their own."""
+        """Return the response unchanged: legacy servers ask for input by requests of their own."""
         return frame
 
     def relayed(self, method: str) -> bool:
-        """Whether the relay takes a legacy request: past the handshake; what it does not take is FastMCP's."""
+        """Whether the relay answers a method for this session. FastMCP answers the handshake and all other methods."""
         return bool(self.version) and self.endpoint.relay.handles(method, modern=False)
 
     @contextlib.contextmanager
@@ -110,7 +113,7 @@ class StreamSession(Session):
             del self.running[request_id]
 
     async def answer(self, frame: Frame, cancel_scope: CancelScope, notify: Notify, *, relayed: bool) -> Frame | None:
-        """The response to a request; none if it was cut short."""
+        """The response to a request; None if it was cancelled."""
         response = None
         with cancel_scope:
             response = await self.endpoint.answer(self, frame, notify, relayed=relayed)
@@ -120,13 +123,13 @@ class StreamSession(Session):
         return response
 
     def handle_response(self, frame: Frame) -> None:
-        """The client answered; what nobody asked for is let go."""
+        """Handle the client's response to a request; unexpected responses are ignored."""
         pending = self._pending_requests.get(str(frame["id"]))
         if pending is not None and not pending.done():
             pending.set_result(frame)
 
     def handle_notification(self, frame: Frame) -> None:
-        """The client told something; what means nothing to the hub may mean something to a server."""
+        """Handle a notification of the client; one that the hub does not know may be for a server."""
         method = frame["method"]
         if method == "notifications/cancelled":
             params = frame.get("params") or {}
@@ -148,7 +151,7 @@ class StreamSession(Session):
     # --- its end -------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
-        """Cancel what is under way, and let nobody wait for the client."""
+        """Cancel the requests in progress, and answer the requests to the client with errors."""
         self.ended = True
         for running in tuple(self.running.values()):
             running.cancel()
@@ -158,7 +161,7 @@ class StreamSession(Session):
 
 
 def _cancellation(request_id: str, cancelled: asyncio.CancelledError) -> dict[str, Any]:
-    """The params of `notifications/cancelled` (MCP, Cancellation), with the reason that the server gave, if it did."""
+    """The params of `notifications/cancelled` (MCP, Cancellation), with the server's reason if it gave one."""
     reason = cancelled.args[0] if cancelled.args else None
     return {"requestId": request_id, **({"reason": reason} if isinstance(reason, str) else {})}
 
@@ -198,10 +201,10 @@ class StreamSessions(Generic[S]):
     def note_refused_post(
         self, error: SidecarError, scope: Scope, workspace: Workspace | None, message: Any, session_id: str = ""
     ) -> None:
-        """A client's POST was refused: observers are told, unless it is a notification or a response.
+        """Tell the observers that a POST was refused, unless it is a notification or a response.
 
-        `message` is None where it could not be read. Where it is a malformed response, the server that asked gets an
-        error.
+        `message` is None if it could not be read. If it is a malformed response to a server's request, the server gets
+        an error.
         """
         frame: Frame = jsonrpc.as_dict(message)
         if not ("result" in frame or "error" in frame or ("method" in frame and "id" not in frame)):
@@ -225,20 +228,20 @@ class StreamSessions(Generic[S]):
         message: Any,
         session_id: str = "",
     ) -> None:
-        """Answer such a POST with its error."""
+        """Answer a POST with an error, and tell the observers."""
         self.note_refused_post(error, scope, workspace, message, session_id)
         await respond_error(send, status, error)
 
     async def refuse_request(
         self, refusal: request_checks.Error, scope: Scope, send: Send, workspace: Workspace | None, frame: Frame
     ) -> None:
-        """Answer a request with a JSON-RPC error, which has an HTTP status of its own, and tell the observers."""
+        """Answer a request with a JSON-RPC error and the HTTP status of that error, and tell the observers."""
         self.note_refused_post(error_of(refusal), scope, workspace, frame)
         response = jsonrpc.error(frame["id"], refusal)
         await respond(send, request_checks.status_of(response), codec.dumps(response), b"application/json")
 
     def find(self, session_id: str, workspace: Workspace | None) -> S:
-        """A session of the workspace (none for a key that has no session there). Raises SessionUnknown."""
+        """The session with this id in `workspace` (None for a key without sessions there). Raises SessionUnknown."""
         session = self._sessions.get(session_id)
         if session is None or session.workspace is not workspace:
             raise SessionUnknown("There is no such session.")
