@@ -83,7 +83,7 @@ class DirectReply:
             try:
                 data = codec.dumps_small(frame)
             except codec.HasLargeValues:
-                send, headers = self._connection.taken_over(), self._session.headers
+                send, headers = self._connection.take_over_response(), self._session.headers
                 self._session.workspace.spawn(respond_json(send, status, frame, headers))
             else:
                 head = self._session.head
@@ -108,7 +108,7 @@ class DirectReply:
     def _as_stream(self) -> Reply:
         if self._reply is None:
             call, headers = self._session.running[self._id], self._session.headers
-            send = self._connection.taken_over()
+            send = self._connection.take_over_response()
             self._reply = Reply(
                 never, send, call, self._pings.interval, cancel_when_disconnected=False, headers=headers
             )

@@ -26,7 +26,7 @@ from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, not_allowed, respond, respond_error
 from sidecar.listener.auth import OPEN_PATH, principal_of
-from sidecar.listener.http_protocol import HEAD, HttpProtocol, learn
+from sidecar.listener.http_protocol import HEAD_KEY, HttpProtocol, learn
 from sidecar.listener.origins import Headers, Origins, cors, preflight
 from sidecar.observe.metrics import Metrics
 from sidecar.protocol import codec
@@ -89,7 +89,7 @@ class Router:
                 if scope["method"] == "OPTIONS":
                     await _preflight(origin, scope, send)
                     return
-                scope["state"][HEAD] = b""  # the direct way, which would learn it, writes heads of its own
+                scope["state"][HEAD_KEY] = b""  # the direct way, which would learn it, writes heads of its own
                 send = _with_headers(send, cors(origin))
         await self._serve_path(parts, principal, scope, receive, send)
 

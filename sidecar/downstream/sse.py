@@ -22,7 +22,7 @@ from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError, TooMany
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, parse, read_body, respond, respond_error
 from sidecar.listener.auth import principal_of
-from sidecar.listener.http_protocol import HttpProtocol, Now, response_writer
+from sidecar.listener.http_protocol import HttpProtocol, TryWrite, response_writer
 from sidecar.protocol import eras, jsonrpc
 from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.sessions.client_info import client_info
@@ -37,7 +37,7 @@ class SseSession(StreamSession):
 
     transport = "sse"
 
-    def __init__(self, endpoint: Endpoint, send: Send, try_write: Now, principal: Principal = ANONYMOUS) -> None:
+    def __init__(self, endpoint: Endpoint, send: Send, try_write: TryWrite, principal: Principal = ANONYMOUS) -> None:
         super().__init__(endpoint, principal=principal)
         self.stream = EventStream(send, self.close, try_write=try_write)
         self.era_decided = False

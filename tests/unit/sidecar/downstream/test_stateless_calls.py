@@ -571,7 +571,7 @@ async def test_a_revoked_key_has_no_answer(admin: bool) -> None:
                 assert len(hub.http._stateless._calls.callers) == 1
                 keys.revoke("one")
                 hub.keyring.refresh()
-                hub.gate._follow()
+                hub.gate._check_version()
                 gate.open()
                 with pytest.raises(httpx2.RemoteProtocolError):
                     await within(calling)

@@ -268,7 +268,7 @@ async def test_one_look_a_token(short: Path, keys: KeyFile, monkeypatch: pytest.
     checked: list[str] = []
     check = keyring.check
     monkeypatch.setattr(keyring, "check", lambda token: checked.append(token) or check(token))
-    monkeypatch.setattr(auth, "MOST_KNOWN", 2)
+    monkeypatch.setattr(auth, "MAX_CACHED_TOKENS", 2)
     seen: list[Principal] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -285,7 +285,7 @@ async def test_one_look_a_token(short: Path, keys: KeyFile, monkeypatch: pytest.
     assert (len(checked), [each.id for each in seen]) == (1, ["admin"] * 3)
     for token in keys.tokens.values():
         await come(token)
-    assert len(gate._known) <= 2
+    assert len(gate._cached) <= 2
     assert seen[-1].admin
     keys.revoke("boss")
     keyring.refresh()
