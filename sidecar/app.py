@@ -127,7 +127,7 @@ class App:
 
     def _key_uses(self) -> dict[str, float]:
         """When each named key was last used (Unix time); none in an unprotected hub, which asks for no key."""
-        return self.gate.last_uses(self.hub.tenants.last_uses()) if self.gate else {}
+        return self.gate.last_uses(self.hub.key_workspaces.last_uses()) if self.gate else {}
 
     def _containers(self, spawner: Spawner) -> Containers:
         data_dir = self.settings.data_dir

@@ -135,7 +135,7 @@ class FastMCPServer:
             return result
         if isinstance(result, BaseModel):  # FastMCP turns the SDK's dictionary into a model again
             result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
-        if self._workspace.asking:
+        if self._workspace.has_per_client:
             await self._workspace.own.introduce()
         capabilities = declaration.of(self._workspace.declared(), modern=ctx.method == "server/discover")
         described = {**result, "capabilities": capabilities}
@@ -146,7 +146,7 @@ class FastMCPServer:
     @contextlib.asynccontextmanager
     async def _as_private_listener(self, session: Session, method: str, params: Params) -> AsyncIterator[None]:
         """While the context is open, put a listener with `per_client` servers into the listener group of its view."""
-        if method != "subscriptions/listen" or not session.modern or not self._workspace.asking:
+        if method != "subscriptions/listen" or not session.modern or not self._workspace.has_per_client:
             yield
             return
         client_group = self._workspace.client_groups.group_of(session, params)

@@ -93,7 +93,7 @@ class Relay:
         request, method = Request(session, call, notify), call.method
         handler = self._handlers.get(method, self.extension_calls.answer)
         try:
-            if request.era == "legacy" or not self._workspace.asking:
+            if request.era == "legacy" or not self._workspace.has_per_client:
                 result = await handler(request)
             else:
                 request.session = group = self._workspace.client_groups.group_of(session, request.params)
@@ -224,9 +224,9 @@ class Relay:
 
     async def _find(self, request: Request, find: Callable[[View], T | None]) -> T | None:
         """What `find` finds in the client's view. As long as that is None, wait for servers that start for the first
-        time, at most `starting.UNTOLD` seconds."""
+        time, at most `starting.WAIT_WITHOUT_PROGRESS` seconds."""
         clock = asyncio.get_running_loop().time
-        latest = clock() + starting.UNTOLD
+        latest = clock() + starting.WAIT_WITHOUT_PROGRESS
         found = find(await self.view(request))
         while found is None and (left := latest - clock()) > 0:  # an edit may add further servers meanwhile
             if not await self._workspace.started(request.progress(), left):

@@ -124,7 +124,7 @@ class Router:
         elif rest not in ENDPOINT_PATHS:
             await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name, principal))
         elif rest == "messages":
-            await self._message(self._hub.tenants.find(workspace, principal), scope, receive, send)
+            await self._message(self._hub.key_workspaces.find(workspace, principal), scope, receive, send)
         elif workspace.refusal() and _is_new(scope, rest):
             await self._refuse(404, self._off(workspace, principal), workspace.name, scope, send)
         elif _opens_session(scope, rest) and (full := self._session_limit(principal)):
@@ -169,7 +169,7 @@ class Router:
         """Serve the key's own version of the workspace, which has its own sessions."""
         async with AsyncExitStack() as stack:
             try:
-                workspace = await stack.enter_async_context(self._hub.tenants.using(base, principal))
+                workspace = await stack.enter_async_context(self._hub.key_workspaces.using(base, principal))
             except SidecarError as error:
                 await self._refuse(503, error, base.name, scope, send)
                 return
@@ -218,7 +218,7 @@ class Router:
         return version == self._hub.config_version and try_direct(body, connection, allowed)
 
     def _allowed(self, principal: Principal, version: int) -> bool:
-        return version == self._hub.config_version or self._hub.lets_in(principal)
+        return version == self._hub.config_version or self._hub.is_valid(principal)
 
     def _still_allowed(self, principal: Principal, version: int) -> bool:
         """As `_allowed`, for a credential that expires."""

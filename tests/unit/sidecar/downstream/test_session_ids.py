@@ -69,7 +69,7 @@ def test_ids_differ(tmp_path: Path) -> None:
     [
         WHOSE._replace(workspace="v"),
         WHOSE._replace(key="k0000002"),
-        WHOSE._replace(mark="other"),
+        WHOSE._replace(token_hash="other"),
         SessionBinding("w"),
         SessionBinding("w", "k0000001mark", ""),
         SessionBinding("w\0k0000001", "", "mark"),

@@ -8,11 +8,10 @@ import pytest
 
 from bridge.models import Snapshot
 from bridge.settings import Settings
-from sidecar.hub import hub
 from sidecar.hub.hub import Hub
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
-from sidecar.workspaces.plan import Wanted
+from sidecar.workspaces.plan import WantedWorkspace
 from tests.support.fake_server import FakeServer, settle, until
 from tests.support.inprocess import Recorder, space, world
 
@@ -180,7 +179,7 @@ async def test_server_logs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
     assert [record.levelname for record in logged] == ["DEBUG", *["INFO"] * 3]
     shown = [getattr(record, "data", None) for record in logged]
     assert shown[0] == {"x": [1]}
-    assert len(shown[3]) == hub.LONGEST_LOG
+    assert len(shown[3]) == notifications.MAX_LOG_BYTES
 
 
 async def test_own_server_tells_its_session(tmp_path: Path) -> None:
@@ -208,7 +207,7 @@ def test_before_it_runs(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         _ = idle.pool
     with pytest.raises(RuntimeError):
-        idle._create(Wanted(space(), ()))
+        idle._create(WantedWorkspace(space(), ()))
 
 
 async def test_change_that_cannot_be_shown(

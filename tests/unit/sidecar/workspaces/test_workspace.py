@@ -314,7 +314,7 @@ async def test_requests_at_once(tmp_path: Path) -> None:
 
 async def test_own_server_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session's own server that hangs leaves the rest usable, and is announced when it is there."""
-    monkeypatch.setattr("sidecar.workspaces.starting.UNTOLD", 0.01)
+    monkeypatch.setattr("sidecar.workspaces.starting.WAIT_WITHOUT_PROGRESS", 0.01)
     server, other = FakeServer("mine"), FakeServer("other")
     client = Recorder()
     async with world(tmp_path, server, other) as made:
