@@ -223,5 +223,5 @@ async def test_change_that_cannot_be_shown(
             patch.setattr(made.workspace(), "refresh", lambda: 1 / 0)
             server.channel.close()
             await until(lambda: len(server.channels) == 2 and upstream.state == "ready")
-        assert "could not be shown" in caplog.text
+        assert "could not be handled" in caplog.text
         assert "result" in await upstream.request("tools/call", {"name": "echo"}, timeout=5)
