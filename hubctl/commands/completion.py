@@ -1,4 +1,4 @@
-"""`hubctl completion`: scripts that complete hubctl's words in a shell, and the words that they ask for."""
+"""`hubctl completion`: completion scripts for shells, and the candidates that these scripts request."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hubctl.context import Context
 
 SHELLS = ("bash", "zsh", "fish")
 ANSWER = 0.5
-"""Seconds that the hub is given to say what there is: somebody waits for it at a prompt."""
+"""Seconds to wait for the hub's answer; the user is waiting at the prompt."""
 PLAIN = frozenset("_@%+=:,./-")
-"""Signs that, beside letters and digits, mean themselves in every shell; words with others are not offered."""
+"""Characters besides letters and digits that no shell interprets; words with any other character are not offered."""
 
 _BASH = """\
 _hubctl() {
@@ -46,7 +46,9 @@ SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
 async def completion(context: Context, shell: str, words: Sequence[str], grammar: argparse.ArgumentParser) -> int:
-    """`hubctl completion`: the script of a shell; for the shell `words`, what the last of these words may be."""
+    """Run `hubctl completion`: print the script of a shell, or, for the shell `words`, the candidates for the last
+    word.
+    """
     found = await candidates(context, words, grammar) if shell == "words" else SCRIPTS[shell].splitlines()
     if context.json:
         context.emit(found if shell == "words" else {"script": SCRIPTS[shell]})
@@ -56,7 +58,7 @@ async def completion(context: Context, shell: str, words: Sequence[str], grammar
 
 
 async def candidates(context: Context, words: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
-    """What the last word may be, given those before it; sorted. What the hub does not say in time is left out."""
+    """Return the sorted candidates for the last word, without those that the hub does not give in time."""
     before, last = list(words[:-1]), words[-1] if words else ""
     if "--" in before:
         return []
@@ -73,14 +75,14 @@ async def candidates(context: Context, words: Sequence[str], parser: argparse.Ar
 
 
 def plain(word: str) -> bool:
-    """Whether every shell takes the word literally."""
+    """Return whether every shell takes the word literally, without quoting."""
     return word != "" and all(char.isalnum() or char in PLAIN for char in word)
 
 
 async def _positional(
     context: Context, command: argparse.ArgumentParser, before: Sequence[str], options: dict[str, argparse.Action]
 ) -> list[str]:
-    """What may stand where the command expects its next argument."""
+    """Return the candidates for the command's next positional argument."""
     given = _arguments(command, before, options)
     wanted = [each for each in command._actions if not each.option_strings and not isinstance(each.choices, dict)]
     place = min(len(given), len(wanted) - 1)
@@ -92,7 +94,7 @@ async def _positional(
 def _arguments(
     command: argparse.ArgumentParser, before: Sequence[str], options: dict[str, argparse.Action]
 ) -> list[str]:
-    """The arguments among the words that belong to this command: no options, and not their values."""
+    """Return the command's positional arguments among the words: no options, and no values of options."""
     depth = len(command.prog.split()) - 1
     found, skip = [], False
     for word in before[depth:]:
@@ -104,7 +106,7 @@ def _arguments(
 
 
 async def _values(context: Context, action: argparse.Action, given: Sequence[str]) -> list[str]:
-    """What an argument, or the value of an option, may be."""
+    """Return the candidates for an argument, or for the value of an option."""
     if action.choices is not None:
         return [str(choice) for choice in action.choices]
     if action.dest in ("settings",):
@@ -129,7 +131,7 @@ async def _desired(context: Context) -> Desired | None:
 
 
 async def _sessions(context: Context, given: Sequence[str]) -> list[str]:
-    """The ids of the newest sessions, behind `end`."""
+    """Return the ids of the newest sessions, which `end` accepts."""
     if given[0] != "end":
         return []
     try:

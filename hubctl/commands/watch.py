@@ -1,4 +1,4 @@
-"""`hubctl watch`: what there is, then one line for each change that a person wants to know of."""
+"""`hubctl watch`: print the state of the hub, then one line for each change that matters to a user."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from hubctl.run.supervisor import seconds_since_start
 from hubctl.run.troubles import follow
 
 SETTLE = 10
-"""Seconds that the first lines, and those after a restart of the sidecar, wait for servers that still start."""
+"""Seconds that the first lines, and those after a restart of the sidecar, wait for servers that are starting."""
 SLOW_START = 60
-"""Seconds that a sidecar that runs may take until it answers; it takes about one."""
+"""Seconds that a running sidecar may need until it answers; usually about one."""
 ANSWER = 2.0
-"""Seconds that a process is given to answer."""
+"""Seconds that a process has to answer."""
 FRONT_POLL = 0.1
-"""Seconds between two looks at whether the front is up."""
+"""Seconds between two checks whether the front is up."""
 QUIET = 30
-"""Seconds after which status is asked for even if no event came; sooner until the first lines are told."""
+"""Seconds without an event after which the status is requested anyway; less until the first lines are printed."""
 
 
 async def watch(context: Context, settle: float = SETTLE) -> int:
-    """Tell of the hub until cancelled; a sidecar that restarts is met again."""
+    """Watch the hub until cancelled, across restarts of the sidecar."""
     watcher = Watcher(context, settle)
     async with (
         _troubles(context),
@@ -53,7 +53,7 @@ async def watch(context: Context, settle: float = SETTLE) -> int:
 
 @asynccontextmanager
 async def _troubles(context: Context) -> AsyncGenerator[None]:
-    """Meanwhile, tell what the processes log from warnings up, where that is wanted."""
+    """Print warnings and errors from the processes' logs at the same time, if that was asked for."""
     if not context.settings.log_stdout or context.json:
         yield
         return
@@ -66,7 +66,7 @@ async def _troubles(context: Context) -> AsyncGenerator[None]:
 
 
 async def _statuses(context: Context, hub: BridgeClient, pause: Callable[[], float]) -> AsyncGenerator[Status | None]:
-    """The status now, and again after each event or a while without one; none where there is no answer."""
+    """Yield the status now, after each event, and after a while without one; None if there is no answer."""
     async with context.events("applied", "server", "workspace") as events:
         stream = aiter(events)
         waiting = asyncio.ensure_future(anext(stream))
@@ -87,7 +87,7 @@ async def _status(hub: BridgeClient) -> Status | None:
 
 
 def called() -> str:
-    """How a person at this terminal calls hubctl: by name where PATH has it, else by the path to this environment's."""
+    """Return how this user calls hubctl: by name if it is on PATH, else by the path in this environment."""
     if shutil.which("hubctl"):
         return "hubctl"
     program = Path(sys.executable).with_name("hubctl")
@@ -97,7 +97,7 @@ def called() -> str:
 
 
 class Watcher:
-    """What was told already, and so what is new."""
+    """Remembers what was printed, and prints what is new."""
 
     def __init__(self, context: Context, settle: float) -> None:
         self._context = context
@@ -114,9 +114,9 @@ class Watcher:
         return QUIET if self._told and self._told.session == self._session and not self._silent else 1
 
     async def silence(self) -> None:
-        """The sidecar does not answer: told once, when it has had its time to start.
+        """Handle a sidecar that does not answer: report it once, after the time that its start may take.
 
-        A process that has been running for less than `SLOW_START` is starting, as slowly as the machine has it.
+        A process that has been running for less than `SLOW_START` is still starting; a busy machine needs that long.
         """
         if time.monotonic() - self._since < self._settle or self._silent:
             return
@@ -131,7 +131,7 @@ class Watcher:
         self._say(self._context.paint.bad(f"the sidecar does not answer; see {log}, and: hubctl doctor"))
 
     async def see(self, status: Status) -> None:
-        """The sidecar answered: tell what is new, once a run of it that is new has settled."""
+        """Handle an answer of the sidecar: print what is new; after a start or restart, once its servers have settled."""
         self._silent = self._slow = False
         if status.session != self._session:
             self._session, self._since = status.session, time.monotonic()
@@ -160,7 +160,7 @@ class Watcher:
             self._say(*(issue_line(issue, self._context.paint) for issue in desired.issues if issue not in known))
 
     async def _pages(self) -> str:
-        """Where to look at the hub; or that its front is not there, which a start takes some tenths of a second for."""
+        """Return the address of the pages; or, once a start has had its time, the error that the front is away."""
         settings, paint = self._context.settings, self._context.paint
         deadline = self._since + self._settle
         while True:
@@ -178,7 +178,7 @@ class Watcher:
             return f"Open {paint.bold(f'{settings.base_url}/')}"
 
     async def _desired(self) -> Desired | None:
-        """What the adapter wants and could not use; none when it does not answer."""
+        """Return the adapter's configuration and issues; None if the adapter does not answer."""
         async with self._context.desired() as adapter:
             try:
                 return await adapter.request(ReadDesired(), timeout=ANSWER)

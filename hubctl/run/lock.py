@@ -1,4 +1,4 @@
-"""One hub a runtime directory: a lock that lives as long as the process that supervises."""
+"""At most one hub per runtime directory: a lock that the supervising process holds until it ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TRIES = 10  # somebody who only looks holds the lock for an instant
 
 
 def take(runtime: Path) -> int:
-    """Take the lock; returns the descriptor that holds it, which stays open over exec.
+    """Acquire the lock; return the descriptor that holds it, which stays open across exec.
 
     Raises:
         HubRunning: another process holds it.
@@ -39,7 +39,7 @@ def take(runtime: Path) -> int:
 
 
 def held(runtime: Path) -> bool:
-    """Whether a process supervises a hub here."""
+    """Return whether a process holds the lock."""
     try:
         descriptor = os.open(runtime / FILE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -54,7 +54,7 @@ def held(runtime: Path) -> bool:
 
 
 def listens(path: Path) -> bool:
-    """Whether a process listens on this Unix socket."""
+    """Return whether a process listens on this Unix socket."""
     with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
         probe.settimeout(1)
         probe.connect(str(path))

@@ -1,4 +1,4 @@
-"""What the hub's processes log that somebody should see without a look into files: warnings, errors, tracebacks."""
+"""Follow the logs of the hub's processes for lines that the user should see: warnings, errors, tracebacks."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hubctl.render import clean
 
 FILES = ("acceptor.log", "adapter.log", "sidecar.log", "front.log")
 SIZES_VARIABLE = "YAMCP_HUB_LOG_SIZES"
-"""JSON: how long each file was when the hub was started, so that what was logged before is not told again."""
+"""JSON: the size of each log file when the hub was started; older records are not printed."""
 LEVELS = ("warning", "error", "critical")
 LARGEST = 256 * 1024
-"""Bytes that are read at once of what was logged meanwhile; what is before is left out."""
+"""Maximum number of new bytes that are read of a file at once; older ones are skipped."""
 STEP, SETTLE = 50, 500
-"""Milliseconds between looks for changes that were told, and those that changes are collected for."""
+"""Interval between two checks for changes, and the time over which changes are collected, in milliseconds."""
 
 
 def sizes(logs: Path) -> str:
-    """The value of `SIZES_VARIABLE`."""
+    """Return the value of `SIZES_VARIABLE` for the present log files."""
     return json.dumps({name: _size(logs / name) for name in FILES})
 
 
@@ -32,7 +32,7 @@ def _size(file: Path) -> int:
 
 
 class Troubles:
-    """The files, and how far each was read."""
+    """The log files, and the position up to which each was read."""
 
     def __init__(self, logs: Path, known: Mapping[str, int]) -> None:
         self._logs = logs
@@ -40,7 +40,7 @@ class Troubles:
         self._inodes: dict[str, int] = {}
 
     def news(self) -> list[str]:
-        """The lines that came since the last time and that somebody should see."""
+        """Return the new lines that the user should see."""
         return [line for name in FILES for line in self._lines(name) if matters(line)]
 
     def _lines(self, name: str) -> list[str]:
@@ -60,7 +60,7 @@ class Troubles:
 
 
 def matters(line: str) -> bool:
-    """Whether a line is a record of a warning or worse, or no record: a traceback, or what a process dies with."""
+    """Return whether a line is a log record from warning up, or no record: part of a traceback, or a crash message."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -69,7 +69,7 @@ def matters(line: str) -> bool:
 
 
 async def follow(logs: Path, tell: Callable[..., None]) -> None:
-    """Tell of each such line, until cancelled."""
+    """Pass each such line to `tell`, until cancelled."""
     from watchfiles import awatch  # noqa: PLC0415  # for those that want it: it is not small
 
     troubles = Troubles(logs, json.loads(os.environ.get(SIZES_VARIABLE) or "{}"))
