@@ -16,11 +16,11 @@ APPLY_TIMEOUT = 10
 """How long the sidecar has to apply a change, in seconds."""
 START_TIMEOUT = 10
 """How long to wait for servers that a change starts, in seconds."""
-POLL = 0.05
+POLL_SECONDS = 0.05
 """Seconds between two requests for the status."""
 
 
-async def in_force(context: Context, wanted: SnapshotId, otherwise: str) -> Status:
+async def wait_applied(context: Context, wanted: SnapshotId, otherwise: str) -> Status:
     """Wait for this snapshot, or a newer one, to be applied, and return the status at that time.
 
     Raises:
@@ -32,22 +32,22 @@ async def in_force(context: Context, wanted: SnapshotId, otherwise: str) -> Stat
                 status = await hub.request(ReadStatus())
                 if status.applied and not wanted.newer_than(status.applied):
                     return status
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(POLL_SECONDS)
     except (TimeoutError, PeerUnavailable):
         raise NotApplied(otherwise) from None
 
 
-async def started(context: Context, keys: Iterable[str]) -> Status:
+async def wait_started(context: Context, keys: Iterable[str]) -> Status:
     """Return the status once none of these servers is in its first start, or after `START_TIMEOUT`."""
     deadline, wanted = time.monotonic() + START_TIMEOUT, set(keys)
     async with context.actual() as hub:
         while True:
             status = await hub.request(ReadStatus())
-            if time.monotonic() > deadline or not any(starts(by_key(status).get(key)) for key in wanted):
+            if time.monotonic() > deadline or not any(is_starting(by_key(status).get(key)) for key in wanted):
                 return status
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL_SECONDS)
 
 
-def starts(server: ServerStatus | None) -> bool:
+def is_starting(server: ServerStatus | None) -> bool:
     """Return whether the server is starting and no attempt has failed yet."""
     return server is not None and server.state == "starting" and not server.attempts

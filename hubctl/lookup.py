@@ -9,7 +9,7 @@ from bridge.models import Status, WorkspaceSpec, WorkspaceStatus
 from hubctl.errors import NoSuchServer, NoSuchWorkspace
 from hubctl.render import clean, suggestion
 
-MOST = 20
+MOST_NAMES = 20
 """Maximum number of names that a message lists."""
 W = TypeVar("W", WorkspaceStatus, WorkspaceSpec)
 
@@ -62,5 +62,5 @@ def _find(by_name: dict[str, W], entries: tuple[W, ...], wanted: str) -> W:
 
 def _others(wanted: str, names: list[str]) -> str:
     """Return the name that the user may have meant, and the known names."""
-    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return f"{suggestion(wanted, names)}; there are: {', '.join(map(clean, names[:MOST])) or 'none'}{more}"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{suggestion(wanted, names)}; there are: {', '.join(map(clean, names[:MOST_NAMES])) or 'none'}{more}"

@@ -78,9 +78,9 @@ def width(text: str) -> int:
     return columns
 
 
-GAP = "  "
+COLUMN_GAP = "  "
 """Space between two columns."""
-LEAST = 12
+MIN_COLUMN_WIDTH = 12
 """Minimum width, in terminal columns, of a table column that is shortened."""
 
 
@@ -100,11 +100,13 @@ def table(
     widths = [max(width(row[column]) for row in cells) for column in range(len(header))]
     if columns is not None:
         fixed = [name in whole for name in header]
-        fitting = _narrowed(widths, fixed, columns - len(GAP) * (len(header) - 1))
+        fitting = _narrowed(widths, fixed, columns - len(COLUMN_GAP) * (len(header) - 1))
         if fitting is None:
             return [line for row in cells[1:] for line in _block(cells[0], row)]
         widths = fitting
-    return [GAP.join(_fitted(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return [
+        COLUMN_GAP.join(_fitted(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in cells
+    ]
 
 
 def _narrowed(widths: list[int], fixed: Sequence[bool], room: int) -> list[int] | None:
@@ -112,7 +114,7 @@ def _narrowed(widths: list[int], fixed: Sequence[bool], room: int) -> list[int] 
     widths = list(widths)
     while sum(widths) > room:
         wide = max((each for each, stays in zip(widths, fixed, strict=True) if not stays), default=0)
-        if wide <= LEAST:
+        if wide <= MIN_COLUMN_WIDTH:
             return None
         at = next(n for n, each in enumerate(widths) if each == wide and not fixed[n])
         widths[at] -= 1
@@ -122,7 +124,11 @@ def _narrowed(widths: list[int], fixed: Sequence[bool], room: int) -> list[int] 
 def _block(header: Sequence[str], row: Sequence[str]) -> list[str]:
     """Format a row as a block: the first cell, then each other non-empty cell on a line with its column's name."""
     wide = max(map(width, header))
-    named = [f"{GAP}{_fitted(name, wide)}{GAP}{cell}" for name, cell in zip(header[1:], row[1:], strict=True) if cell]
+    named = [
+        f"{COLUMN_GAP}{_fitted(name, wide)}{COLUMN_GAP}{cell}"
+        for name, cell in zip(header[1:], row[1:], strict=True)
+        if cell
+    ]
     return [row[0], *named]
 
 

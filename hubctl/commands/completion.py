@@ -12,9 +12,9 @@ from hubctl.arguments import innermost, subparsers
 from hubctl.context import Context
 
 SHELLS = ("bash", "zsh", "fish")
-ANSWER = 0.5
+ANSWER_TIMEOUT = 0.5
 """Seconds to wait for the hub's answer; the user is waiting at the prompt."""
-PLAIN = frozenset("_@%+=:,./-")
+UNQUOTED_CHARACTERS = frozenset("_@%+=:,./-")
 """Characters besides letters and digits that no shell interprets; words with any other character are not offered."""
 
 _BASH = """\
@@ -71,12 +71,12 @@ async def candidates(context: Context, words: Sequence[str], parser: argparse.Ar
         found = [name for name in options if name.startswith("--")]
     else:
         found = [*subparsers(command), *await _positional(context, command, before, options)]
-    return sorted({word for word in found if word.startswith(last) and plain(word)})
+    return sorted({word for word in found if word.startswith(last) and needs_no_quoting(word)})
 
 
-def plain(word: str) -> bool:
+def needs_no_quoting(word: str) -> bool:
     """Return whether every shell takes the word literally, without quoting."""
-    return word != "" and all(char.isalnum() or char in PLAIN for char in word)
+    return word != "" and all(char.isalnum() or char in UNQUOTED_CHARACTERS for char in word)
 
 
 async def _positional(
@@ -124,8 +124,8 @@ async def _values(context: Context, action: argparse.Action, given: Sequence[str
 
 async def _desired(context: Context) -> Desired | None:
     try:
-        async with asyncio.timeout(ANSWER), context.desired() as adapter:
-            return await adapter.request(ReadDesired(), timeout=ANSWER)
+        async with asyncio.timeout(ANSWER_TIMEOUT), context.desired() as adapter:
+            return await adapter.request(ReadDesired(), timeout=ANSWER_TIMEOUT)
     except (HubError, TimeoutError):
         return None
 
@@ -135,8 +135,8 @@ async def _sessions(context: Context, given: Sequence[str]) -> list[str]:
     if given[0] != "end":
         return []
     try:
-        async with asyncio.timeout(ANSWER), context.actual() as hub:
-            answer = await hub.request(ListSessions(), timeout=ANSWER)
+        async with asyncio.timeout(ANSWER_TIMEOUT), context.actual() as hub:
+            answer = await hub.request(ListSessions(), timeout=ANSWER_TIMEOUT)
     except (HubError, TimeoutError):
         return []
     return [session.id for session in answer.sessions]
@@ -147,8 +147,8 @@ async def _tools(context: Context, given: Sequence[str]) -> list[str]:
     specs = desired.snapshot.workspaces if desired else ()
     names = {spec.slug: spec.name for spec in specs} | {spec.name: spec.name for spec in specs}
     try:
-        async with asyncio.timeout(ANSWER), context.actual() as hub:
-            answer = await hub.request(ListTools(workspace=names.get(given[0], "")), timeout=ANSWER)
+        async with asyncio.timeout(ANSWER_TIMEOUT), context.actual() as hub:
+            answer = await hub.request(ListTools(workspace=names.get(given[0], "")), timeout=ANSWER_TIMEOUT)
     except (HubError, TimeoutError):
         return []
     return [str(tool["name"]) for tool in answer.tools]

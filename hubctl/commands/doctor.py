@@ -23,7 +23,7 @@ from bridge.models import (
     WorkspaceStatus,
 )
 from bridge.settings import Settings, settings_file_names
-from hubctl.commands.openness import too_open
+from hubctl.commands.permissions import open_paths
 from hubctl.context import Context
 from hubctl.errors import HubNotRunning
 from hubctl.render import Paint, clean, count, span
@@ -36,9 +36,9 @@ from hubctl.run.run import check_yamcp_directory, check_yamcp_writable
 from hubctl.run.supervisor import process_states
 from hubctl.run.yamcp_ui import check_yamcp_ui
 
-ANSWER = 3.0
+ANSWER_TIMEOUT = 3.0
 """Seconds that a process has to answer."""
-MANY, LATELY = 5, 60
+MANY_RESTARTS, RECENT_SECONDS = 5, 60
 """A ready server is unsteady after this many restarts, if the last was within this many seconds."""
 _COLORS = {"error": "31", "warning": "33", "info": "2", "ok": "32"}
 _FROM = {"npx": "Node", "node": "Node", "uvx": "uv", "uv": "uv", "docker": "Docker"}
@@ -81,7 +81,7 @@ def finding_lines(finding: Finding, paint: Paint) -> list[str]:
 
 async def findings(context: Context) -> list[Finding]:
     """Run all checks: environment, processes, directories, configuration, servers, workspaces."""
-    found = [*unknown_variables([*os.environ, *settings_file_names()]), *openness(context.settings)]
+    found = [*unknown_variables([*os.environ, *settings_file_names()]), *open_permissions(context.settings)]
     if not running(context):
         return [*found, *not_running(context.settings), *directory(context.settings)]
     settings = settings_in_force(context.settings)
@@ -103,7 +103,7 @@ async def findings(context: Context) -> list[Finding]:
 def running(context: Context) -> bool:
     """Return whether a hub answers here: supervisord holds the lock, or somebody else serves its sockets."""
     runtime = context.settings.runtime
-    return lock.held(runtime) or any(map(lock.listens, (runtime / "actual.sock", runtime / "desired.sock")))
+    return lock.is_held(runtime) or any(map(lock.is_listening, (runtime / "actual.sock", runtime / "desired.sock")))
 
 
 def unknown_variables(environment: Iterable[str]) -> list[Finding]:
@@ -121,9 +121,9 @@ def unknown_variables(environment: Iterable[str]) -> list[Finding]:
     ]
 
 
-def openness(settings: Settings) -> list[Finding]:
+def open_permissions(settings: Settings) -> list[Finding]:
     """Report files and directories that other users may read or change, each with the command that fixes it."""
-    return [_error(str(path), error).model_copy(update={"level": level}) for level, path, error in too_open(settings)]
+    return [_error(str(path), error).model_copy(update={"level": level}) for level, path, error in open_paths(settings)]
 
 
 def not_running(settings: Settings) -> list[Finding]:
@@ -167,7 +167,7 @@ def _error(subject: str, error: HubError) -> Finding:
 async def _status(context: Context) -> Status | HubError:
     async with context.actual() as hub:
         try:
-            return await hub.request(ReadStatus(), timeout=ANSWER)
+            return await hub.request(ReadStatus(), timeout=ANSWER_TIMEOUT)
         except HubError as error:
             return error
 
@@ -175,7 +175,7 @@ async def _status(context: Context) -> Status | HubError:
 async def _desired(context: Context) -> Desired | HubError:
     async with context.desired() as adapter:
         try:
-            return await adapter.request(ReadDesired(), timeout=ANSWER)
+            return await adapter.request(ReadDesired(), timeout=ANSWER_TIMEOUT)
         except HubError as error:
             return error
 
@@ -183,7 +183,7 @@ async def _desired(context: Context) -> Desired | HubError:
 async def _front(settings: Settings) -> HubError | None:
     """Ask the front for its health. Other checks report in more detail what the front finds to be wrong."""
     try:
-        await front.health(settings, ANSWER)
+        await front.health(settings, ANSWER_TIMEOUT)
     except HubError as error:
         return error
     return None
@@ -192,7 +192,7 @@ async def _front(settings: Settings) -> HubError | None:
 async def _yamcp_ui(settings: Settings) -> HubError | None:
     try:
         if settings.yamcp_ui_dir:
-            await front.check_yamcp_ui_answers(settings, ANSWER)
+            await front.check_yamcp_ui_answers(settings, ANSWER_TIMEOUT)
     except HubError as error:
         return error
     return None
@@ -264,9 +264,9 @@ def _missing(command: str) -> str:
 
 def servers(status: Status, now: float) -> list[Finding]:
     """Report servers that are not ready, or are degraded, with the reason and their last lines of stderr."""
-    found = [_server(server, now) for server in status.servers if down(server)]
-    found += [_unsteady(server, now) for server in status.servers if unsteady(server, now)]
-    starting = [server.key for server in status.servers if server.state == "starting" and not down(server)]
+    found = [_server(server, now) for server in status.servers if is_down(server)]
+    found += [_unsteady(server, now) for server in status.servers if is_unsteady(server, now)]
+    starting = [server.key for server in status.servers if server.state == "starting" and not is_down(server)]
     if starting:
         found.append(Finding(level="warning", subject="servers", message=f"still starting: {', '.join(starting)}."))
     for server in status.servers:
@@ -286,14 +286,18 @@ def _server(server: ServerStatus, now: float) -> Finding:
     return Finding(level="error", subject=f"server {server.key}", message=message, hint=hint, code=code)
 
 
-def down(server: ServerStatus) -> bool:
+def is_down(server: ServerStatus) -> bool:
     """Return whether a server is not running, which includes one that waits for its next attempt."""
     return server.state in ("failed", "backoff") or (server.state == "starting" and server.attempts > 0)
 
 
-def unsteady(server: ServerStatus, now: float) -> bool:
+def is_unsteady(server: ServerStatus, now: float) -> bool:
     """Return whether a ready server was restarted many times, and recently."""
-    return server.state in ("ready", "degraded") and server.restarts >= MANY and now - server.since < LATELY
+    return (
+        server.state in ("ready", "degraded")
+        and server.restarts >= MANY_RESTARTS
+        and now - server.since < RECENT_SECONDS
+    )
 
 
 def _unsteady(server: ServerStatus, now: float) -> Finding:

@@ -21,15 +21,15 @@ from bridge.models import (
     ServerStatus,
     SnapshotId,
 )
-from hubctl.applying import in_force, started
-from hubctl.commands.entries import changed, made, wanted
+from hubctl.applying import wait_applied, wait_started
+from hubctl.commands.entries import changed_entry, new_entry, read_options
 from hubctl.commands.import_text import read_import
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid
 from hubctl.lookup import check_server, spec_or_name
 from hubctl.render import by_key, clean, count, table, trouble
 
-TAKEN = ("added", "replaced")
+CHANGED_OUTCOMES = ("added", "replaced")
 """Import outcomes that changed providers.json."""
 
 
@@ -41,7 +41,7 @@ async def add(context: Context, arguments: argparse.Namespace) -> int:
         RemoteError: ALREADY_EXISTS, ENTRY_INVALID, EDIT_CONFLICT and other errors of the adapter.
     """
     key = arguments.server
-    entry = made(key, wanted(arguments, os.environ))
+    entry = new_entry(key, read_options(arguments, os.environ))
     async with context.desired() as adapter:
         done: Changed = await adapter.request(PutServer(key=key, entry=entry, expect=""))
         for workspace in arguments.workspace or ():
@@ -57,14 +57,14 @@ async def edit(context: Context, arguments: argparse.Namespace) -> int:
         ArgumentsInvalid: no option was given, or one does not apply to this kind of server.
         RemoteError: EDIT_CONFLICT if somebody else changed the entry meanwhile, and other errors of the adapter.
     """
-    key, asked = arguments.server, wanted(arguments, os.environ)
+    key, asked = arguments.server, read_options(arguments, os.environ)
     new = key if arguments.rename is None else arguments.rename
     if asked.nothing and new == key:
         raise ArgumentsInvalid("Nothing is to be changed: no option says what.")
     async with context.desired() as adapter:
         file = await adapter.request(ReadConfig(file="providers"))
         before = entry_of(file, key)
-        entry = changed(new, before, asked)
+        entry = changed_entry(new, before, asked)
         if new != key and asked.namespace is None and before.get("namespace") == key:
             entry["namespace"] = new
         body = PutServer(key=new, entry=entry, expect=file.entries.get(key), old_key=key if new != key else None)
@@ -85,7 +85,7 @@ async def remove(context: Context, servers: list[str]) -> int:
             check_server(known, key)
         for key in servers:
             done = await adapter.request(DeleteServer(key=key))
-    status = await in_force(context, done.snapshot, f"{_named(servers)} removed, but may still run.")
+    status = await wait_applied(context, done.snapshot, f"{_named(servers)} removed, but may still run.")
     if context.json:
         context.emit({"removed": servers, "applied": status.applied})
     else:
@@ -111,8 +111,8 @@ async def import_file(context: Context, arguments: argparse.Namespace) -> int:
             name = spec_or_name((await adapter.request(ReadDesired())).snapshot.workspaces, arguments.workspace)
         body = ImportServers(config=config, workspace=name, replace=arguments.replace, dry_run=arguments.dry_run)
         done = await adapter.request(body)
-    if not arguments.dry_run and any(each.outcome in TAKEN for each in done.servers):
-        await in_force(context, done.snapshot, "The servers are in providers.json, but not started yet.")
+    if not arguments.dry_run and any(each.outcome in CHANGED_OUTCOMES for each in done.servers):
+        await wait_applied(context, done.snapshot, "The servers are in providers.json, but not started yet.")
     if context.json:
         context.emit(done)
     else:
@@ -124,7 +124,7 @@ def import_lines(context: Context, servers: tuple[ImportedServer, ...], dry_run:
     """Format the outcome of an import: one line for each server, with its warnings."""
     rows = [(clean(each.key), each.outcome, each.type, clean(each.message)) for each in servers]
     lines = table(("SERVER", "OUTCOME", "TYPE", "NOTE"), rows, context.paint, context.columns, whole=("SERVER",))
-    taken = sum(each.outcome in TAKEN for each in servers)
+    taken = sum(each.outcome in CHANGED_OUTCOMES for each in servers)
     return [*lines, f"{count(taken, 'server')} {'would be ' if dry_run else ''}taken."]
 
 
@@ -155,8 +155,8 @@ def entry_of(file: ConfigFile, key: str) -> dict[str, Any]:
 
 async def _tell_server(context: Context, key: str, snapshot: SnapshotId, what: str) -> int:
     """Wait until a change of a server is in force, and print the outcome; return 1 if the server does not start."""
-    await in_force(context, snapshot, f"Server {key!r} is {what}, but not started yet.")
-    found = by_key(await started(context, [key])).get(key)
+    await wait_applied(context, snapshot, f"Server {key!r} is {what}, but not started yet.")
+    found = by_key(await wait_started(context, [key])).get(key)
     if context.json:
         context.emit(found)
     else:

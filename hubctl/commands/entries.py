@@ -16,7 +16,7 @@ _PARAMETERS = ("command", "args", "env", "cwd", "url", "headers")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EntryOptions:
     """The options about an entry; None, or an empty value, for options that were not given."""
 
     program: tuple[str, ...] | None = None
@@ -35,7 +35,7 @@ class Wanted:
         return not any(value is not None for value in said) and not self.env and not self.headers
 
 
-def wanted(arguments: argparse.Namespace, variables: Mapping[str, str]) -> Wanted:
+def read_options(arguments: argparse.Namespace, variables: Mapping[str, str]) -> EntryOptions:
     """Read the options; `variables` are the shell's, for `--env NAME`.
 
     Raises:
@@ -48,22 +48,22 @@ def wanted(arguments: argparse.Namespace, variables: Mapping[str, str]) -> Wante
     env |= dict.fromkeys(getattr(arguments, "unset_env", None) or ())
     headers: dict[str, str | None] = dict(_header(text) for text in arguments.header or ())
     headers |= dict.fromkeys(getattr(arguments, "unset_header", None) or ())
-    return Wanted(program, arguments.url, arguments.transport, arguments.namespace, arguments.cwd, env, headers)
+    return EntryOptions(program, arguments.url, arguments.transport, arguments.namespace, arguments.cwd, env, headers)
 
 
-def made(key: str, wanted: Wanted) -> dict[str, Any]:
+def new_entry(key: str, options: EntryOptions) -> dict[str, Any]:
     """Return the entry of a new server.
 
     Raises:
         ArgumentsInvalid: there is neither a command nor a URL, or an option does not apply to this kind of server.
     """
-    if wanted.program is None and wanted.url is None:
+    if options.program is None and options.url is None:
         why = "A server needs a command, behind --, or a --url."
         raise ArgumentsInvalid(why, hint=f"For example: hubctl add {key} -- npx -y PACKAGE")
-    return changed(key, {}, wanted)
+    return changed_entry(key, {}, options)
 
 
-def changed(key: str, entry: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+def changed_entry(key: str, entry: Mapping[str, Any], options: EntryOptions) -> dict[str, Any]:
     """Return the entry with the options applied; all other fields stay, unknown ones included.
 
     An entry without `providerParameters`, which is how other clients' files write it, gets them.
@@ -76,42 +76,42 @@ def changed(key: str, entry: Mapping[str, Any], wanted: Wanted) -> dict[str, Any
     old = dict(entry if flat else inside)  # type: ignore[arg-type]  # a mapping
     outer = {name: value for name, value in entry.items() if not (flat and name in _PARAMETERS)}
     known = {name: value for name, value in old.items() if not flat or name in _PARAMETERS}
-    remote = wanted.url is not None or (wanted.program is None and "url" in known)
-    _check_fits(wanted, remote)
-    parameters = _remote(known, wanted) if remote else _local(known, wanted)
-    kind = TYPES[wanted.transport] if wanted.transport else outer.get("type")
+    remote = options.url is not None or (options.program is None and "url" in known)
+    _check_fits(options, remote)
+    parameters = _remote(known, options) if remote else _local(known, options)
+    kind = TYPES[options.transport] if options.transport else outer.get("type")
     if not remote:
         kind = "stdio"
     elif kind in (None, "stdio"):
         kind = "sse"
-    namespace = wanted.namespace or outer.get("namespace") or key
+    namespace = options.namespace or outer.get("namespace") or key
     return {**outer, "namespace": namespace, "type": kind, "providerParameters": parameters}
 
 
-def _check_fits(wanted: Wanted, remote: bool) -> None:
+def _check_fits(options: EntryOptions, remote: bool) -> None:
     """Check that no option belongs to the other kind of server. Raises ArgumentsInvalid."""
-    local = {"--env": wanted.env, "--cwd": wanted.cwd}
-    distant = {"--header": wanted.headers, "--transport": wanted.transport}
+    local = {"--env": options.env, "--cwd": options.cwd}
+    distant = {"--header": options.headers, "--transport": options.transport}
     wrong = next((name for name, value in (local if remote else distant).items() if value), None)
     if wrong:
         kind = "a server with a URL" if remote else "a server that is started by a command"
         raise ArgumentsInvalid(f"{wrong} is not for {kind}.")
 
 
-def _local(known: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+def _local(known: Mapping[str, Any], options: EntryOptions) -> dict[str, Any]:
     parameters = {name: value for name, value in known.items() if name not in ("url", "headers")}
-    if wanted.program:
-        parameters |= {"command": wanted.program[0], "args": list(wanted.program[1:])}
-    if wanted.cwd is not None:
-        parameters["cwd"] = wanted.cwd
-    return _with_pairs(parameters, "env", wanted.env)
+    if options.program:
+        parameters |= {"command": options.program[0], "args": list(options.program[1:])}
+    if options.cwd is not None:
+        parameters["cwd"] = options.cwd
+    return _with_pairs(parameters, "env", options.env)
 
 
-def _remote(known: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+def _remote(known: Mapping[str, Any], options: EntryOptions) -> dict[str, Any]:
     parameters = {name: value for name, value in known.items() if name not in ("command", "args", "env", "cwd")}
-    if wanted.url is not None:
-        parameters["url"] = wanted.url
-    return _with_pairs(parameters, "headers", wanted.headers)
+    if options.url is not None:
+        parameters["url"] = options.url
+    return _with_pairs(parameters, "headers", options.headers)
 
 
 def _with_pairs(parameters: dict[str, Any], name: str, pairs: Mapping[str, str | None]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from hubctl.errors import ArgumentsInvalid
 from hubctl.run.node import ask_node
 
-LARGEST = 4 * 1024 * 1024
+MAX_FILE_BYTES = 4 * 1024 * 1024
 """Maximum number of bytes that are read of a file; a configuration has a few thousand."""
 
 
@@ -28,9 +28,11 @@ async def read_import(file: str) -> dict[str, Any]:
 
 def _text(file: str) -> str:
     try:
-        raw = sys.stdin.buffer.read(LARGEST + 1) if file == "-" else _bytes(Path(file))
-        if len(raw) > LARGEST:
-            raise ArgumentsInvalid(f"{file} is larger than {LARGEST >> 20} MiB.", hint="Name the client's own file.")
+        raw = sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if file == "-" else _bytes(Path(file))
+        if len(raw) > MAX_FILE_BYTES:
+            raise ArgumentsInvalid(
+                f"{file} is larger than {MAX_FILE_BYTES >> 20} MiB.", hint="Name the client's own file."
+            )
         return raw.decode("utf-8")
     except OSError as error:
         raise ArgumentsInvalid(
@@ -42,4 +44,4 @@ def _text(file: str) -> str:
 
 def _bytes(path: Path) -> bytes:
     with path.expanduser().open("rb") as opened:
-        return opened.read(LARGEST + 1)
+        return opened.read(MAX_FILE_BYTES + 1)

@@ -18,7 +18,7 @@ from bridge.models import (
     SetWorkspace,
     SnapshotId,
 )
-from hubctl.applying import in_force, started
+from hubctl.applying import wait_applied, wait_started
 from hubctl.commands.editing import members
 from hubctl.commands.workspaces import workspaces as listing
 from hubctl.context import Context
@@ -98,7 +98,7 @@ async def remove(context: Context, workspace: str) -> int:
     async with context.desired() as adapter:
         _, name = await found(adapter, workspace)
         done = await adapter.request(DeleteWorkspace(name=name))
-    status = await in_force(context, done.snapshot, f"Workspace {name!r} is removed, but may still be served.")
+    status = await wait_applied(context, done.snapshot, f"Workspace {name!r} is removed, but may still be served.")
     if context.json:
         context.emit({"removed": name, "applied": status.applied})
     else:
@@ -135,8 +135,8 @@ def changed_members(
 
 async def _tell(context: Context, name: str, servers: tuple[str, ...], snapshot: SnapshotId, what: str) -> int:
     """Wait until a change of a workspace is in force and its servers have started or failed, then print the result."""
-    await in_force(context, snapshot, f"Workspace {name!r} is {what}, but not served so yet.")
-    workspace = find_status(await started(context, servers), name)
+    await wait_applied(context, snapshot, f"Workspace {name!r} is {what}, but not served so yet.")
+    workspace = find_status(await wait_started(context, servers), name)
     if context.json:
         context.emit(workspace)
         return 0

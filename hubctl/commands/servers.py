@@ -8,7 +8,7 @@ import time
 from bridge.client import BridgeClient
 from bridge.errors import HubError
 from bridge.models import ReadStatus, Restart, ServerStatus, Status, WorkspaceStatus
-from hubctl.applying import POLL
+from hubctl.applying import POLL_SECONDS
 from hubctl.commands.workspaces import workspace_table
 from hubctl.context import Context
 from hubctl.lookup import check_server
@@ -151,4 +151,4 @@ async def _restarted(hub: BridgeClient, server: str, before: ServerStatus) -> Se
             return found
         if found.state != "starting" and found.since > before.since:
             return found
-        await asyncio.sleep(POLL)
+        await asyncio.sleep(POLL_SECONDS)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bridge.models import ReadDesired, ServerSettings, ServerSpec, SetServer, SetWorkspace
-from hubctl.applying import in_force, started
+from hubctl.applying import wait_applied, wait_started
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid
 from hubctl.lookup import check_server, find_spec, find_status
@@ -36,7 +36,7 @@ async def settings(context: Context, server: str, words: list[str]) -> int:
 async def switch_server(context: Context, server: str, enabled: bool) -> int:
     """Run `hubctl enable --server` or `disable --server`; wait until the server has started or failed to start."""
     await change(context, server, {"enabled": enabled})
-    found = by_key(await started(context, [server])).get(server)
+    found = by_key(await wait_started(context, [server])).get(server)
     if context.json:
         context.emit(found)
     else:
@@ -56,8 +56,8 @@ async def switch_member(context: Context, workspace: str, server: str, enabled: 
         check_server(spec.servers, server)
         done = await adapter.request(SetWorkspace(name=spec.name, servers={server: enabled}))
     where = f"Server {server!r} in workspace {spec.name!r}"
-    await in_force(context, done.snapshot, f"{where} is set to {'on' if enabled else 'off'}, but not switched yet.")
-    found = find_status(await started(context, [server]), spec.name)
+    await wait_applied(context, done.snapshot, f"{where} is set to {'on' if enabled else 'off'}, but not switched yet.")
+    found = find_status(await wait_started(context, [server]), spec.name)
     if context.json:
         context.emit(found)
     else:
@@ -70,7 +70,7 @@ async def change(context: Context, server: str, wanted: dict[str, Any]) -> None:
     await _spec(context, server)
     async with context.desired() as adapter:
         done = await adapter.request(SetServer(key=server, settings=wanted))
-    await in_force(context, done.snapshot, f"The settings of server {server!r} are saved, but not in force yet.")
+    await wait_applied(context, done.snapshot, f"The settings of server {server!r} are saved, but not in force yet.")
 
 
 async def _spec(context: Context, server: str) -> ServerSpec:

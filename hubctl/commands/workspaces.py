@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.models import ListTools, ReadDesired, ReadStatus, SetWorkspace, Status
-from hubctl.applying import in_force, started
+from hubctl.applying import wait_applied, wait_started
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid
 from hubctl.lookup import find_spec, find_status
@@ -79,9 +79,9 @@ async def switch(context: Context, workspace: str, enabled: bool) -> int:
         changed = await adapter.request(SetWorkspace(name=name, enabled=enabled))
     word = "on" if enabled else "off"
     not_yet = f"Workspace {name!r} is set to {word}, but not switched yet."
-    found = find_status(await in_force(context, changed.snapshot, not_yet), name)
+    found = find_status(await wait_applied(context, changed.snapshot, not_yet), name)
     if enabled:
-        found = find_status(await started(context, found.servers), name)
+        found = find_status(await wait_started(context, found.servers), name)
     if context.json:
         context.emit(found)
     elif enabled and found.servers:

@@ -95,7 +95,7 @@ class Connection:
         self._client = client
         self._workspace = workspace
         self._file = ClientFile(path)
-        self._place = record.place(context.settings, client.id, path, workspace.slug)
+        self._place = record.path_of(context.settings, client.id, path, workspace.slug)
         self._before = record.read(self._place)
 
     async def make(self, arguments: argparse.Namespace) -> int:
@@ -171,7 +171,7 @@ class Connection:
             token=token if key else None,
             **found,
         )
-        record.keep(self._place, kept)
+        record.write(self._place, kept)
         self._file.replace(text, secret=token is not None)
 
     def _tell(

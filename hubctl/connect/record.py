@@ -50,7 +50,7 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def place(settings: Settings, client: str, path: Path, slug: str) -> Path:
+def path_of(settings: Settings, client: str, path: Path, slug: str) -> Path:
     """Return the path of a record."""
     name = hashlib.sha256(f"{client}\0{path}\0{slug}".encode()).hexdigest()[:16]
     return settings.data_dir / DIRECTORY / f"{client}-{name}.json"
@@ -63,7 +63,7 @@ def read(file: Path) -> Record | None:
     return None
 
 
-def keep(file: Path, record: Record) -> None:
+def write(file: Path, record: Record) -> None:
     """Write a record with mode 0600. Raises DirectoryUnusable."""
     try:
         make_directory(file.parent)

@@ -16,7 +16,7 @@ from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid, DirectoryUnusable, NoToken
 from hubctl.run.container import port_is_the_containers
 
-GIVEN = "token.hash"
+HASH_FILE = "token.hash"
 """File in the runtime directory with the hash of HUB_TOKEN, from which the processes check tokens."""
 NOT_ONE = "holds no token that can be used: 16 to 512 visible ASCII characters"
 
@@ -34,12 +34,12 @@ def prepare_access(settings: Settings) -> tuple[Settings, str | None]:
         DirectoryUnusable: a file cannot be written.
     """
     check_token(settings)
-    remove(settings.front_key_file, settings.runtime / GIVEN)
+    remove(settings.front_key_file, settings.runtime / HASH_FILE)
     if not settings.protected:
         return settings, None
     write_secret(settings.front_key_file, secrets.token_urlsafe(32))
     if settings.token:
-        given = settings.runtime / GIVEN
+        given = settings.runtime / HASH_FILE
         write_secret(given, HASH_PREFIX + token_hash(settings.token.get_secret_value()))
         return settings.model_copy(update={"token": None, "token_file": given}), None
     if settings.token_file:

@@ -17,7 +17,7 @@ from bridge.models import Model
 from bridge.settings import Settings
 from hubctl.errors import FrontAway, YamcpUiAway
 
-LONGEST = 1 << 20
+MAX_ANSWER_BYTES = 1 << 20
 """Maximum number of bytes that are read of an answer."""
 
 
@@ -97,7 +97,7 @@ def _read(connect: Callable[[], http.client.HTTPConnection], path: str) -> tuple
     try:
         connection.request("GET", path, headers={"Connection": "close"})
         answer = connection.getresponse()
-        return answer.status, answer.read(LONGEST)
+        return answer.status, answer.read(MAX_ANSWER_BYTES)
     finally:
         connection.close()
 

@@ -20,7 +20,7 @@ PREFIX = "HUB_"
 _VARIABLES = TypeAdapter(dict[str, str])
 
 
-def keep(runtime: Path, variables: dict[str, str]) -> None:
+def store(runtime: Path, variables: dict[str, str]) -> None:
     """Write the settings into the runtime directory, as environment variables and without secrets."""
     write_file(runtime / FILE, _VARIABLES.dump_json(variables), sync=False)
 

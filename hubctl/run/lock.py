@@ -15,7 +15,7 @@ FILE = "hub.lock"
 _TRIES = 10  # somebody who only looks holds the lock for an instant
 
 
-def take(runtime: Path) -> int:
+def acquire(runtime: Path) -> int:
     """Acquire the lock; return the descriptor that holds it, which stays open across exec.
 
     Raises:
@@ -38,7 +38,7 @@ def take(runtime: Path) -> int:
     return descriptor
 
 
-def held(runtime: Path) -> bool:
+def is_held(runtime: Path) -> bool:
     """Return whether a process holds the lock."""
     try:
         descriptor = os.open(runtime / FILE, os.O_RDONLY | os.O_CLOEXEC)
@@ -53,7 +53,7 @@ def held(runtime: Path) -> bool:
     return False
 
 
-def listens(path: Path) -> bool:
+def is_listening(path: Path) -> bool:
     """Return whether a process listens on this Unix socket."""
     with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
         probe.settimeout(1)

@@ -17,9 +17,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 FRONT = PROJECT / "front" / "server" / "main.mjs"
 CLI = PROJECT / "front" / "cli"
 """Directory of the scripts with which hubctl shares code with the console."""
-LEAST = (20, 19)
+MIN_NODE_VERSION = (20, 19)
 """The oldest Node version that the front runs on, as in package.json and the Makefile."""
-ANSWER = 10
+VERSION_TIMEOUT = 10
 """Seconds that `node --version` has to answer."""
 
 
@@ -29,16 +29,18 @@ def find_node(path: str | None = None) -> str:
     Raises:
         NodeMissing: there is no Node, or it is too old.
     """
-    least = ".".join(map(str, LEAST))
+    least = ".".join(map(str, MIN_NODE_VERSION))
     node = shutil.which("node", path=path)
     if node is None:
         raise NodeMissing(f"There is no node on the PATH; the hub's pages need Node {least} or newer.")
     try:
-        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=ANSWER, check=False).stdout  # noqa: S603  # found on the PATH
+        said = subprocess.run(  # noqa: S603  # found on the PATH
+            [node, "--version"], capture_output=True, text=True, timeout=VERSION_TIMEOUT, check=False
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         said = ""
     version = re.match(r"v(\d+)\.(\d+)\.", said)
-    if version is None or (int(version[1]), int(version[2])) < LEAST:
+    if version is None or (int(version[1]), int(version[2])) < MIN_NODE_VERSION:
         raise NodeMissing(f"{node} is {said.strip() or 'no Node'}; the hub's pages need Node {least} or newer.")
     return node
 

@@ -20,7 +20,7 @@ from bridge.runtime import prepare_runtime_dir
 from bridge.settings import Settings, listed
 from hubctl.context import Context
 from hubctl.errors import DirectoryUnusable, TooFewFiles, YamcpDirReadOnly
-from hubctl.run import in_force, lock, troubles, yamcp_ui
+from hubctl.run import in_force, lock, problem_logs, yamcp_ui
 from hubctl.run.access import check_certificate, prepare_access, welcome
 from hubctl.run.node import FRONT, check_packages, find_node
 from hubctl.run.ports import check_ports, listen
@@ -52,13 +52,13 @@ def run(context: Context) -> NoReturn:
     check_yamcp_directory(settings)
     check_certificate(settings)
     yamcp_ui.check_yamcp_ui(settings)
-    holder = lock.take(settings.runtime)
+    holder = lock.acquire(settings.runtime)
     check_ports(settings)
     listener = None if settings.tls_cert else listen(settings)
     settings, fresh = prepare_access(settings)
     context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.", *welcome(settings, fresh))
-    forget_token(os.environ)
-    in_force.keep(settings.runtime, exported(settings))
+    remove_token(os.environ)
+    in_force.store(settings.runtime, exported(settings))
     os.environ.update(environment(settings, logs, holder, listener) | programs(settings, node, listener))
     os.execv(sys.executable, [sys.executable, "-P", "-m", "hubctl.run.supervise", "-c", str(CONFIGURATION)])  # noqa: S606  # no shell is wanted
 
@@ -140,7 +140,7 @@ def environment(settings: Settings, logs: Path, lock_fd: int, listener: int | No
         "HUB_SETTINGS_FILE": os.devnull,  # all of it is above; an edit, good or bad, counts at the next start
         LOCK_FD_VARIABLE: str(lock_fd),
         "YAMCP_HUB_PYTHON": sys.executable,
-        troubles.SIZES_VARIABLE: troubles.sizes(logs),
+        problem_logs.SIZES_VARIABLE: problem_logs.sizes(logs),
         "YAMCP_HUB_LOGS": str(logs).replace("%", "%%"),
         TERMINAL_FD_VARIABLE: str(terminal()),
     }
@@ -173,7 +173,7 @@ def acceptor(settings: Settings) -> list[str]:
     return words
 
 
-def forget_token(variables: MutableMapping[str, str]) -> None:
+def remove_token(variables: MutableMapping[str, str]) -> None:
     """Remove the hub's token, in any spelling, from an environment: the processes get a file with its hash."""
     for name in [name for name in variables if name.upper() == "HUB_TOKEN"]:
         del variables[name]

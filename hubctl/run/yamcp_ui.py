@@ -12,16 +12,16 @@ from bridge.private import make_directory
 from bridge.settings import Settings
 from hubctl.errors import DirectoryUnusable
 
-NEEDED = ("server.mjs", "dist/index.html")
+BUILT_FILES = ("server.mjs", "dist/index.html")
 """Files that a built YAMCP-UI has."""
 BUILD = (
     "Build it in that directory: npm ci --omit=peer && npm run build. Without HUB_YAMCP_UI_DIR there is the console."
 )
-KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_STATE_HOME")
+KEPT_VARIABLES = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_STATE_HOME")
 """Variables that it gets from the hub's environment; none may contain a secret."""
 
 
-FRESH = 'rm -f -- "$PORT"; exec "$0" "$@"'
+REMOVE_STALE_SOCKET = 'rm -f -- "$PORT"; exec "$0" "$@"'
 """Removes a stale socket that a killed YAMCP-UI left, on which the next one could not listen."""
 
 
@@ -36,7 +36,7 @@ def check_yamcp_ui(settings: Settings) -> None:
         return
     if not directory.is_dir():
         raise SettingInvalid(f"HUB_YAMCP_UI_DIR: {directory} is not a directory.", hint=BUILD)
-    if missing := [name for name in NEEDED if not (directory / name).is_file()]:
+    if missing := [name for name in BUILT_FILES if not (directory / name).is_file()]:
         what = f"{directory} is not a built YAMCP-UI: it has no {' and no '.join(missing)}"
         raise SettingInvalid(f"HUB_YAMCP_UI_DIR: {what}.", hint=BUILD)
     check_runtime(settings.runtime)
@@ -74,14 +74,14 @@ def data_home(settings: Settings) -> Path:
 
 
 def command(settings: Settings, node: str, home: Path, environment: Mapping[str, str] = os.environ) -> str:
-    """Return the command line that runs YAMCP-UI under supervisord, with only the variables in `KEPT`.
+    """Return the command line that runs YAMCP-UI under supervisord, with only the variables in `KEPT_VARIABLES`.
 
     YAMCP-UI listens on a Unix socket, since it checks neither Host nor Origin of most requests, and pages of other
     sites could reach a TCP port. A PORT that is not a number is the path of a socket.
     """
-    variables = {name: environment[name] for name in KEPT if name in environment} | {
+    variables = {name: environment[name] for name in KEPT_VARIABLES if name in environment} | {
         "PORT": str(settings.yamcp_ui_socket),
         "XDG_DATA_HOME": str(home),
     }
     words = (f"{name}={value}" for name, value in variables.items())
-    return shlex.join(["env", "-i", *words, "sh", "-c", FRESH, node, "server.mjs"])
+    return shlex.join(["env", "-i", *words, "sh", "-c", REMOVE_STALE_SOCKET, node, "server.mjs"])

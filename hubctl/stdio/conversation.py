@@ -15,7 +15,7 @@ Frame = dict[str, Any]
 
 PARSE_ERROR, INVALID_REQUEST, HUB_ERROR = -32700, -32600, -32010
 """JSON-RPC error codes; the sidecar uses the last one, too."""
-OWN = "hubctl-"
+OWN_ID_PREFIX = "hubctl-"
 """Prefix of the ids of the bridge's own requests."""
 LISTEN = "subscriptions/listen"
 _CARRIED = frozenset({"initialize", LISTEN})
@@ -154,17 +154,17 @@ class Conversation:
             return None
         return {"method": "initialize", "params": _params(self._greeting)}
 
-    def wishes(self) -> list[Frame]:
+    def restored(self) -> list[Frame]:
         """Return requests that restore the client's log level and subscriptions in the new session."""
         found = [{"method": "logging/setLevel", "params": self._log_level}] if self._log_level else []
         return found + [{"method": "resources/subscribe", "params": params} for params in self._subscribed.values()]
 
-    def carried(self) -> list[Frame]:
+    def repeated(self) -> list[Frame]:
         """Return the client's requests that are sent again unchanged."""
         self._again = {key for key, frame in self.waiting.items() if frame["method"] == LISTEN}
         return list(self.waiting.values())
 
-    def news(self) -> list[Frame]:
+    def list_changes(self) -> list[Frame]:
         """Return notifications that make a legacy client read the lists again, once a new session is open."""
         if not self.initialized:
             return []

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 MAX_LINE = 64 * 1024 * 1024
 NOT_JSON = b"\0"
 """Replaces a line that is too long."""
-AHEAD = 64
+MAX_LINES_AHEAD = 64
 """Maximum number of lines that are read ahead."""
 _CHUNK = 65536
 
@@ -28,7 +28,7 @@ class Lines:
         self._descriptor = descriptor
         self._loop = asyncio.get_running_loop()
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._room = threading.Semaphore(AHEAD)
+        self._room = threading.Semaphore(MAX_LINES_AHEAD)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the lines without their line ends; blank lines are skipped."""
@@ -115,7 +115,7 @@ def _settle(taken: asyncio.Future[None], error: BrokenPipeError | None) -> None:
         taken.set_result(None)
 
 
-def only_ours() -> int:
+def private_stdout() -> int:
     """Return a private descriptor of stdout, and redirect stdout to stderr, so that nothing else can write to it."""
     ours = os.dup(1)
     with contextlib.suppress(OSError):  # stderr is closed

@@ -21,7 +21,7 @@ from hubctl.lookup import find_status
 from hubctl.run.access import read_token
 from hubctl.stdio.conversation import (
     INVALID_REQUEST,
-    OWN,
+    OWN_ID_PREFIX,
     PARSE_ERROR,
     Conversation,
     Frame,
@@ -30,7 +30,7 @@ from hubctl.stdio.conversation import (
     encode,
     error_frame,
 )
-from hubctl.stdio.pipes import Lines, Output, only_ours
+from hubctl.stdio.pipes import Lines, Output, private_stdout
 from hubctl.stdio.stream import Endpoint, Session
 
 END_WAIT = 10.0
@@ -71,7 +71,7 @@ async def _serve(context: Context, workspace: str, token_file: Path | None) -> i
     deadline = time.monotonic() + wait
     slug = await _find(context, workspace, deadline)
     token = client_token(context.settings, token_file) if is_served(context.settings.sidecar_socket) else ""
-    bridge = Bridge(endpoint(context.settings, slug, token), Output(only_ours()), wait)
+    bridge = Bridge(endpoint(context.settings, slug, token), Output(private_stdout()), wait)
     return await bridge.run(Lines(), deadline)
 
 
@@ -261,11 +261,11 @@ class Bridge:
                 raise HubLost("The hub did not take the handshake again.")
             if conversation.initialized:
                 await session.post(encode({"jsonrpc": "2.0", "method": "notifications/initialized"}))
-            for wish in conversation.wishes():
+            for wish in conversation.restored():
                 await self._ask(session, wish)
-        for frame in conversation.carried():
+        for frame in conversation.repeated():
             await self._post(session, frame, encode(frame))
-        news = conversation.news() if greeting else []
+        news = conversation.list_changes() if greeting else []
         self._session = session
         self._ready.set()
         for frame in news:
@@ -273,7 +273,7 @@ class Bridge:
 
     async def _ask(self, session: Session, request: Frame) -> Frame:
         """Send a request of the bridge itself, and return its response. Raises HubLost."""
-        request_id = f"{OWN}{next(self._ids)}"
+        request_id = f"{OWN_ID_PREFIX}{next(self._ids)}"
         future = self._own[request_id] = asyncio.get_running_loop().create_future()
         try:
             if error := await session.post(encode({"jsonrpc": "2.0", "id": request_id, **request})):

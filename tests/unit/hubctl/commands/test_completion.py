@@ -59,7 +59,7 @@ async def test_each_place_has_its_words(hub: CannedHub, line: tuple[str, ...], e
 
 async def test_without_a_hub_the_rest_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And nobody waits long for it."""
-    monkeypatch.setattr(completion, "ANSWER", 0.05)
+    monkeypatch.setattr(completion, "ANSWER_TIMEOUT", 0.05)
     hub = CannedHub(settings(tmp_path))
     assert await words(hub, "url", "") == []
     assert await words(hub, "call", "w", "") == []

@@ -15,7 +15,7 @@ from hubctl.errors import PathTooOpen
 READ, WRITE = 0o044, 0o022
 
 
-class Openness(NamedTuple):
+class OpenPath(NamedTuple):
     """A path with permissions that are too open, and the severity."""
 
     level: Literal["warning", "error"]
@@ -31,7 +31,7 @@ class _Rule(NamedTuple):
     """Permission bits that are an error; all others that are not allowed are a warning."""
 
 
-def too_open(settings: Settings) -> Iterator[Openness]:
+def open_paths(settings: Settings) -> Iterator[OpenPath]:
     """Return the paths that are too open. A directory of mode 0700 protects its contents, such as the logs."""
     seen: set[Path] = set()
     for rule in _rules(settings):
@@ -45,7 +45,7 @@ def too_open(settings: Settings) -> Iterator[Openness]:
         if rights := found.st_mode & 0o077 & ~rule.allowed:
             own = found.st_uid == os.geteuid()
             level: Literal["warning", "error"] = "error" if own and rights & rule.bad else "warning"
-            yield Openness(level, rule.path, _error(rule.path, found, rights))
+            yield OpenPath(level, rule.path, _error(rule.path, found, rights))
 
 
 def _rules(settings: Settings) -> Iterator[_Rule]:

@@ -13,9 +13,9 @@ FILES = ("acceptor.log", "adapter.log", "sidecar.log", "front.log")
 SIZES_VARIABLE = "YAMCP_HUB_LOG_SIZES"
 """JSON: the size of each log file when the hub was started; older records are not printed."""
 LEVELS = ("warning", "error", "critical")
-LARGEST = 256 * 1024
+MAX_NEW_BYTES = 256 * 1024
 """Maximum number of new bytes that are read of a file at once; older ones are skipped."""
-STEP, SETTLE = 50, 500
+POLL_MS, DEBOUNCE_MS = 50, 500
 """Interval between two checks for changes, and the time over which changes are collected, in milliseconds."""
 
 
@@ -31,7 +31,7 @@ def _size(file: Path) -> int:
         return 0
 
 
-class Troubles:
+class ProblemLogs:
     """The log files, and the position up to which each was read."""
 
     def __init__(self, logs: Path, known: Mapping[str, int]) -> None:
@@ -41,7 +41,7 @@ class Troubles:
 
     def news(self) -> list[str]:
         """Return the new lines that the user should see."""
-        return [line for name in FILES for line in self._lines(name) if matters(line)]
+        return [line for name in FILES for line in self._lines(name) if is_problem(line)]
 
     def _lines(self, name: str) -> list[str]:
         try:
@@ -50,8 +50,8 @@ class Troubles:
                 if found.st_size < self._read[name] or self._inodes.get(name, found.st_ino) != found.st_ino:
                     self._read[name] = 0  # supervisord has begun another file
                 self._inodes[name] = found.st_ino
-                file.seek(max(self._read[name], found.st_size - LARGEST))
-                start, raw = file.tell(), file.read(LARGEST)
+                file.seek(max(self._read[name], found.st_size - MAX_NEW_BYTES))
+                start, raw = file.tell(), file.read(MAX_NEW_BYTES)
         except OSError:
             return []
         whole = raw.rfind(b"\n") + 1  # a line that is still being written is for the next time
@@ -59,7 +59,7 @@ class Troubles:
         return [clean(line) for line in raw[:whole].decode("utf-8", "replace").splitlines()]
 
 
-def matters(line: str) -> bool:
+def is_problem(line: str) -> bool:
     """Return whether a line is a log record from warning up, or no record: part of a traceback, or a crash message."""
     try:
         record = json.loads(line)
@@ -72,7 +72,7 @@ async def follow(logs: Path, tell: Callable[..., None]) -> None:
     """Pass each such line to `tell`, until cancelled."""
     from watchfiles import awatch  # noqa: PLC0415  # for those that want it: it is not small
 
-    troubles = Troubles(logs, json.loads(os.environ.get(SIZES_VARIABLE) or "{}"))
+    troubles = ProblemLogs(logs, json.loads(os.environ.get(SIZES_VARIABLE) or "{}"))
     tell(*troubles.news())
-    async for _ in awatch(logs, step=STEP, debounce=SETTLE, recursive=False):
+    async for _ in awatch(logs, step=POLL_MS, debounce=DEBOUNCE_MS, recursive=False):
         tell(*troubles.news())
