@@ -40,6 +40,7 @@ from bridge.models.desired import (
     Desired,
     Issue,
     Launch,
+    MaskedSnapshot,
     Mount,
     ReadDesired,
     RemoteLaunch,
@@ -69,6 +70,9 @@ from bridge.models.edits import (
     Reload,
     SetServer,
     SetWorkspace,
+    UnmaskConfig,
+    Unmasked,
+    UnmaskServer,
 )
 from bridge.models.keys import AddKey, Key, KeyMade, Keys, ListKeys, RevokeKey
 
@@ -104,6 +108,7 @@ __all__ = [
     "ListTools",
     "LogRecords",
     "Logs",
+    "MaskedSnapshot",
     "Model",
     "Mount",
     "Outline",
@@ -134,6 +139,9 @@ __all__ = [
     "Status",
     "StdioLaunch",
     "Tools",
+    "UnmaskConfig",
+    "UnmaskServer",
+    "Unmasked",
     "UpstreamState",
     "WorkspaceSpec",
     "WorkspaceState",

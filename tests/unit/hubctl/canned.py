@@ -35,6 +35,7 @@ from bridge.models import (
     ListTools,
     LogRecords,
     Logs,
+    MaskedSnapshot,
     PutServer,
     PutWorkspace,
     ReadConfig,
@@ -47,7 +48,6 @@ from bridge.models import (
     ServerStatus,
     SetServer,
     SetWorkspace,
-    Snapshot,
     SnapshotId,
     Status,
     StdioLaunch,
@@ -142,7 +142,7 @@ def desired(*issues: Any, **more: Any) -> Desired:
         WorkspaceSpec(name="My Work", slug="my-work", servers=("time", "gone")),
         WorkspaceSpec(name="idle", slug="idle", servers=("time",), enabled=False),
     )
-    snapshot = Snapshot.of(1, 1, servers, workspaces)
+    snapshot = MaskedSnapshot(id=snapshot_id(), servers=servers, workspaces=workspaces)
     return Desired(snapshot=snapshot, issues=issues, files={}, published=snapshot.id, **more)
 
 
