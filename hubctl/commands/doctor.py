@@ -13,11 +13,11 @@ from typing import Literal
 from bridge.errors import HubError
 from bridge.models import (
     Desired,
+    MaskedSnapshot,
     Model,
     ReadDesired,
     ReadStatus,
     ServerStatus,
-    Snapshot,
     Status,
     StdioLaunch,
     WorkspaceStatus,
@@ -240,7 +240,7 @@ def configuration(desired: Desired) -> list[Finding]:
     return found or [Finding(level="ok", subject="configuration", message="every entry can be used.")]
 
 
-def programs(snapshot: Snapshot, path: str) -> list[Finding]:
+def programs(snapshot: MaskedSnapshot, path: str) -> list[Finding]:
     """Report programs of servers that are not on PATH, each with the servers that need it."""
     needed: dict[str, list[str]] = {}
     for server in snapshot.servers:

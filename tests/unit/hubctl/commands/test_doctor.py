@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ErrorBody
-from bridge.models import Issue, ServerSpec, Snapshot, StdioLaunch
+from bridge.models import Issue, MaskedSnapshot, ServerSpec, SnapshotId, StdioLaunch
 from hubctl.commands import doctor, permissions
 from hubctl.commands.doctor import Finding, finding_lines
 from hubctl.render import Paint
@@ -41,7 +41,8 @@ def running(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_healthy_hub_is_told_so(hub: CannedHub) -> None:
     """Every look has a line, and the exit code is 0."""
     hub.status = status([workspace("w", "time")], [server("time")])
-    hub.desired = desired().model_copy(update={"snapshot": desired().snapshot.of(1, 1, (), ())})
+    empty = desired().snapshot.model_copy(update={"servers": (), "workspaces": ()})
+    hub.desired = desired().model_copy(update={"snapshot": empty})
     code, out, _ = await hub.hubctl("doctor")
     assert code == 0
     assert out.splitlines() == [
@@ -166,7 +167,8 @@ def test_a_program_is_missing_from_the_path_or_where_it_was_named() -> None:
     """A path is no matter of PATH, and the message does not send anyone to look there."""
     commands = ("no-such-command", "/no/such/command", "sh")
     specs = tuple(ServerSpec(key=f"s{i}", namespace="s", launch=StdioLaunch(command=c)) for i, c in enumerate(commands))
-    told = {finding.subject: finding.message for finding in doctor.programs(Snapshot.of(1, 1, specs, ()), "/bin")}
+    snapshot = MaskedSnapshot(id=SnapshotId(epoch=1, revision=1, hash=""), servers=specs, workspaces=())
+    told = {finding.subject: finding.message for finding in doctor.programs(snapshot, "/bin")}
     assert told == {
         "/no/such/command": "is not there, or may not be executed; needed by s1.",
         "no-such-command": "is not on this shell's PATH; needed by s0.",
@@ -228,7 +230,8 @@ async def test_a_yamcp_directory_that_cannot_be_written_is_wrong(
 async def test_warnings_are_counted(hub: CannedHub) -> None:
     """ "Nothing is wrong" alone would hide them."""
     hub.status = status([workspace("w", "time")], [server("time"), server("new", "starting")])
-    hub.desired = desired().model_copy(update={"snapshot": desired().snapshot.of(1, 1, (), ())})
+    empty = desired().snapshot.model_copy(update={"servers": (), "workspaces": ()})
+    hub.desired = desired().model_copy(update={"snapshot": empty})
     code, out, _ = await hub.hubctl("doctor")
     assert (code, out.splitlines()[-1]) == (0, "Nothing is wrong; 1 warning.")
 
