@@ -29,5 +29,7 @@ container_engine run "${options[@]}" "$base" bash -euc '
   echo "# apt-get install $*"
   apt-get install -y -qq "$@" >/dev/null
   useradd --create-home --shell /bin/bash me
-  exec runuser -u me -- env HOME=/home/me python3 /work/newcomer.py /work/yamcp-hub.git
+  cp -r /work/yamcp-hub.git /srv/yamcp-hub.git
+  chown -R me: /srv/yamcp-hub.git # git clones nothing of another user
+  exec runuser -u me -- env HOME=/home/me python3 /work/newcomer.py /srv/yamcp-hub.git
 ' newcomer $packages
