@@ -1,7 +1,7 @@
-"""README.md and docs/workflow.md followed by a new user on a fresh Debian, with what Debian and the network have; standard library alone.
+"""README.md and docs/workflow.md followed by a new user on a fresh Debian, with the network. Standard library alone.
 
 tests/container/newcomer.sh runs it in a container: `newcomer.py REPOSITORY` as that user, in an empty home directory.
-What is typed and what comes of it is printed; the first thing that is not as README says ends it with exit code 1.
+It prints each command and what comes of it; the first thing that is not as README says ends it with exit code 1.
 """
 
 from __future__ import annotations
