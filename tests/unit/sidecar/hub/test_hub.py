@@ -8,6 +8,7 @@ import pytest
 
 from bridge.models import Snapshot
 from bridge.settings import Settings
+from sidecar.hub import notifications
 from sidecar.hub.hub import Hub
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
