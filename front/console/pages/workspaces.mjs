@@ -44,7 +44,7 @@ export default function Workspaces() {
 function AboutDemo() {
   return html`<div class="banner"><${Notice} tone="info" quiet>
     <p><strong>demo</strong> is a sample that the hub made on its first start: <a href=${href('tools', [], { workspace: 'demo' })}>try its tools</a>,
-    or <a href=${href('workspaces', ['demo'])}>connect a client</a> to it.</p>
+    or <a href=${href('connect', ['demo'])}>connect a client</a> to it.</p>
     <p>Then add servers of your own: <a href=${href('import')}>import a configuration</a> or <a href=${href('add-server')}>add a server</a>, and put them into a workspace.</p>
   </${Notice}></div>`;
 }
@@ -79,6 +79,7 @@ function Card({ workspace }) {
         <p class="muted small">${counts(workspace)}</p>
       </div>
       <${StateBadge} workspace=${workspace} />
+      <${Button} href=${href('connect', [name])} label=${`Connect a client to ${shown(name)}`}>Connect</${Button}>
     </div>
     <${Urls} workspace=${workspace} />
     ${workspace.servers.length > 0 && html`<${Chips} workspace=${workspace} />`}
