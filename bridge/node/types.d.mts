@@ -155,6 +155,8 @@ export interface Tools {
 export interface WorkspaceStatus {
   name: string;
   slug: string;
+  /** Its earlier slugs: URLs with them lead to it too, until another workspace takes them. */
+  aliases: string[];
   enabled: boolean;
   state: WorkspaceState;
   /** Why the workspace is not ready, if known: the reason of the server in the worst state. */
@@ -308,6 +310,12 @@ export interface StdioLaunch {
 export interface WorkspaceSpec {
   name: string;
   slug: string;
+  /** Whether hub.json sets its slug; else it is made of its name. */
+  own_slug: boolean;
+  /** Its earlier slugs, newest first: URLs with them lead to it too. */
+  aliases: string[];
+  /** The slug that the first versions of the hub made of its name, if another; URLs with it lead to it too. */
+  earlier_slug: string | null;
   servers: string[];
   enabled: boolean;
   /** Template of tool and prompt names; `{name}` alone, without a prefix, suits a workspace of one server. */
@@ -433,6 +441,10 @@ export interface SetWorkspace {
   name: string;
   enabled?: boolean | null;
   name_template?: string | null;
+  /** Its name in URLs; empty: what follows from its name. The slug that it had becomes an alias. */
+  slug?: string | '' | null;
+  /** Aliases that no longer lead to it. */
+  remove_aliases?: string[];
   /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */
   servers?: Record<string, boolean>;
 }

@@ -27,7 +27,7 @@ from bridge.models import (
 )
 from bridge.server import Handlers
 from sidecar.admission.context import LOCAL, RequestContext, Visitor
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import METHOD_NOT_FOUND, ServerUnknown, WorkspaceUnknown
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
@@ -129,7 +129,7 @@ class BridgeApi:
         endpoint = self._hub.endpoint(workspace)
         try:
             result = await endpoint.serve(session, frame, session.notify, timeout=request.timeout)
-        except Answered as answered:
+        except ErrorResponse as answered:
             raise ServerRefused(str(answered.error.get("message")), data={"error": answered.error}) from None
         finally:
             workspace.leave(session)

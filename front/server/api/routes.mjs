@@ -1,6 +1,6 @@
 /** Every route of the hub's two HTTP APIs: what it takes, answers and refuses. The routers are made from it (pure). */
 
-import { flag, name, names, number, object, oneOf, optional, text, values } from './fields.mjs';
+import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, values } from './fields.mjs';
 
 /**
  * @typedef {object} Route
@@ -56,9 +56,9 @@ export const HUB_ROUTES = [
     errors: ['NO_SUCH_WORKSPACE', 'EDIT_CONFLICT'],
   }),
   route('setWorkspace', 'PATCH', '/api/hub/workspaces', {
-    summary: 'Change how the names of its tools are made.',
+    summary: 'Change settings: how the names of its tools are made, its slug (empty: made of its name), its aliases.',
     query: workspaceName,
-    body: { name_template: optional(name) },
+    body: { name_template: optional(name), slug: optional(slugOrNone), remove_aliases: optional(names) },
     answer: '{snapshot, workspace}',
     errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID'],
   }),
