@@ -50,6 +50,7 @@ from bridge.models.desired import (
     RemoteLaunch,
     ServerSettings,
     ServerSpec,
+    Slug,
     Snapshot,
     SnapshotId,
     StdioLaunch,
@@ -75,7 +76,7 @@ from bridge.models.edits import (
     SetServer,
     SetWorkspace,
 )
-from bridge.models.keys import AddKey, Key, KeyMade, Keys, ListKeys, RevokeKey
+from bridge.models.keys import AddKey, Key, KeyMade, Keys, KeyUses, ListKeys, NoteKeyUses, ReadKeyUses, RevokeKey
 from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
 
 __all__ = [
@@ -109,6 +110,7 @@ __all__ = [
     "Issue",
     "Key",
     "KeyMade",
+    "KeyUses",
     "Keys",
     "Launch",
     "ListKeys",
@@ -118,6 +120,7 @@ __all__ = [
     "Logs",
     "Model",
     "Mount",
+    "NoteKeyUses",
     "Outline",
     "Ping",
     "Pong",
@@ -128,6 +131,7 @@ __all__ = [
     "ReadConfig",
     "ReadDesired",
     "ReadHistory",
+    "ReadKeyUses",
     "ReadStatus",
     "Reload",
     "RemoteLaunch",
@@ -144,6 +148,7 @@ __all__ = [
     "Sessions",
     "SetServer",
     "SetWorkspace",
+    "Slug",
     "Snapshot",
     "SnapshotId",
     "Socket",

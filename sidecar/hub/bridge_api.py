@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bridge.errors import HubError
@@ -16,12 +17,14 @@ from bridge.models import (
     Done,
     EndSession,
     History,
+    KeyUses,
     ListSessions,
     ListTools,
     LogRecords,
     Logs,
     ReadCatalog,
     ReadHistory,
+    ReadKeyUses,
     ReadStatus,
     Restart,
     Sessions,
@@ -31,7 +34,7 @@ from bridge.models import (
 )
 from bridge.server import Handlers
 from sidecar.admission.context import LOCAL, RequestContext, Visitor
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import METHOD_NOT_FOUND, ServerUnknown, WorkspaceUnknown
 from sidecar.hub import session_list
 from sidecar.hub.catalog import catalog_of
@@ -74,16 +77,23 @@ class LocalSession(Session):
 
 
 class BridgeApi:
-    """Handlers by kind."""
+    """Handlers by kind. `key_uses` gives when each named key was last used, by its id."""
 
     def __init__(
-        self, hub: Hub, reconciler: Reconciler, reporter: StatusReporter, logs: LogBuffer, recorder: Recorder
+        self,
+        hub: Hub,
+        reconciler: Reconciler,
+        reporter: StatusReporter,
+        logs: LogBuffer,
+        recorder: Recorder,
+        key_uses: Callable[[], dict[str, float]] = dict,
     ) -> None:
         self._hub = hub
         self._recorder = recorder
         self._reconciler = reconciler
         self._reporter = reporter
         self._logs = logs
+        self._key_uses = key_uses
 
     def handlers(self) -> Handlers:
         """What is served on the actual socket."""
@@ -99,6 +109,7 @@ class BridgeApi:
             EndSession: self._end_session,
             Logs: self._records,
             ReadHistory: self._history,
+            ReadKeyUses: self._uses,
         }
 
     async def _apply(self, snapshot: Snapshot) -> Accepted:
@@ -152,7 +163,7 @@ class BridgeApi:
         endpoint, frame = self._hub.endpoint(workspace), jsonrpc.request(0, method, params)
         try:
             result = await endpoint.serve(session, frame, session.notify, timeout=timeout)
-        except Answered as answered:
+        except ErrorResponse as answered:
             error_data = {"error": answered.error}
             raise ServerRefused(str(answered.error.get("message")), hint=hint, data=error_data) from None
         finally:
@@ -171,6 +182,9 @@ class BridgeApi:
 
     async def _history(self, request: ReadHistory) -> History:
         return self._recorder.history(request)
+
+    async def _uses(self, _: ReadKeyUses) -> KeyUses:
+        return KeyUses(uses=self._key_uses())
 
     def _workspace(self, name: str) -> Workspace:
         workspace = self._hub.find(name)

@@ -8,6 +8,7 @@ import { style } from '../../style.mjs';
 import { announce, Button, Empty, Field, html, Icon, Notice, Page, StateBadge } from '../../ui.mjs';
 import { Subnav } from '../../ui/subnav.mjs';
 import { count, shown } from '../../words.mjs';
+import { FirstSteps } from './first_steps.mjs';
 import { MissingServers } from './missing_servers.mjs';
 
 await style('styles/tools.css');
@@ -35,11 +36,7 @@ export function ExplorerPage({ kind, lead, name: asked, show }) {
   const workspace = workspacesByName.value.get(name ?? '');
   const { title } = KINDS[kind];
   if (workspaces.length === 0 && state.value) {
-    return html`<${Page} title=${title} lead=${lead}>
-      <${Empty} icon="tools" title="There is no workspace yet" actions=${html`<${Button} primary href=${href('add-workspace')}>Add a workspace</${Button}>`}>
-        <p>${title} are those of the servers in a workspace.</p>
-      </${Empty}>
-    </${Page}>`;
+    return html`<${Page} title=${title} lead=${lead}><${FirstSteps} /></${Page}>`;
   }
   return html`<${Page} title=${title} lead=${lead} actions=${html`<${Picker} kind=${kind} workspaces=${workspaces} picked=${name} />`}>
     <${Kinds} current=${kind} workspace=${name} />
