@@ -11,6 +11,17 @@ const LONGEST_NAME = 100;
 const MOST_IN_JSON = 2000; // characters of one text
 
 /**
+ * A field that should be a text, as a text: of another type it is shown as JSON. (`String` would call what it holds.)
+ *
+ * @param {unknown} value
+ * @returns {string} empty where there is none
+ */
+export function textIn(value) {
+  if (typeof value === 'string') return value;
+  return value === undefined || value === null ? '' : JSON.stringify(value);
+}
+
+/**
  * How base64 data of a media type may be shown.
  *
  * @param {unknown} data
@@ -20,7 +31,7 @@ const MOST_IN_JSON = 2000; // characters of one text
  */
 export function binary(data, mime) {
   if (typeof data !== 'string' || !BASE64.test(data)) return null;
-  const type = String(mime ?? '');
+  const type = textIn(mime);
   const kind = IMAGES.test(type) ? 'image' : SOUNDS.test(type) ? 'audio' : 'binary';
   const source = kind === 'binary' ? '' : `data:${type};base64,${data}`;
   return { kind, source, bytes: bytesOf(data) };
@@ -40,7 +51,7 @@ function bytesOf(data) {
  * @returns {string}
  */
 export function formatted(text, mime) {
-  if (!JSON_TYPE.test(String(mime ?? '')) || text.length > MOST_FORMATTED) return text;
+  if (!JSON_TYPE.test(textIn(mime)) || text.length > MOST_FORMATTED) return text;
   try {
     const value = JSON.parse(text);
     const again = JSON.stringify(value, null, 2);

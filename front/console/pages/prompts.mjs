@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import { argumentsOf, found as search } from '../data/catalog_list.mjs';
-import { shortened, textOf } from '../data/contents.mjs';
+import { shortened, textIn, textOf } from '../data/contents.mjs';
 import { api } from '../hub/store.mjs';
 import { CopyButton, html, ItemLink } from '../ui.mjs';
 import { Answered, AskForm, completions } from './parts/asked.mjs';
@@ -77,12 +77,12 @@ function Messages({ result }) {
   const messages = Array.isArray(result?.messages) ? result.messages : [];
   const text = textOf(messages);
   return html`
-    ${result?.description && html`<p class="prose">${String(result.description)}</p>`}
-    ${text && html`<div class="row"><${CopyButton} text=${text} label="text of all messages">Copy all text</${CopyButton}></div>`}
+    ${result?.description && html`<p class="prose">${textIn(result.description)}</p>`}
+    ${text && html`<div class="row"><${CopyButton} text=${text} label="all text of the messages">Copy all text</${CopyButton}></div>`}
     <ol class="plain messages">
       ${messages.map(
         (/** @type {any} */ message, /** @type {number} */ index) => html`<li key=${index} class="message stack">
-          <p class="message-role">${String(message?.role ?? 'no role')}</p>
+          <p class="message-role">${textIn(message?.role) || 'no role'}</p>
           <${Block} block=${message?.content} of="prompt" />
         </li>`,
       )}

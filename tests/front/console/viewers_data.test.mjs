@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { argumentsOf, found, given, idOf } from '../../../front/console/data/catalog_list.mjs';
-import { binary, fileName, formatted, textOf } from '../../../front/console/data/contents.mjs';
+import { binary, fileName, formatted, shortened, textIn, textOf } from '../../../front/console/data/contents.mjs';
 import { expanded, variablesOf } from '../../../front/console/data/uri_template.mjs';
 
 describe('lists of prompts and resources', () => {
@@ -110,6 +110,15 @@ describe('contents', () => {
     assert.equal(fileName('x://a/.bashrc'), 'bashrc');
     assert.equal(fileName('x://a/b\u202Efdp.exe'), 'b_fdp.exe');
     assert.equal(fileName(`x://${'n'.repeat(500)}`).length, 100);
+  });
+
+  test('a field that should be a text is none of its own methods; long texts are cut in the JSON', () => {
+    assert.deepEqual(['x', undefined, null, 5].map(textIn), ['x', '', '', '5']);
+    assert.equal(textIn({ toString: 'x' }), '{"toString":"x"}');
+    const cut = /** @type {any} */ (shortened({ contents: [{ blob: 'A'.repeat(5000), uri: 'x://y' }] }));
+    assert.equal(cut.contents[0].blob, `${'A'.repeat(2000)}… (5,000 characters)`);
+    assert.equal(cut.contents[0].uri, 'x://y');
+    assert.equal(shortened(undefined), null);
   });
 
   test('the texts of messages', () => {

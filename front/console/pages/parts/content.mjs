@@ -1,7 +1,7 @@
 /** Content of servers, which are not trusted: shown as text, images and sounds of listed types, never as markup. */
 
 import { useState } from 'preact/hooks';
-import { binary, fileName, formatted } from '../../data/contents.mjs';
+import { binary, fileName, formatted, textIn } from '../../data/contents.mjs';
 import { Button, CopyButton, html } from '../../ui.mjs';
 import { size } from '../../words.mjs';
 import { RawJson } from './schema_view.mjs';
@@ -10,23 +10,23 @@ const SHOWN = 20_000; // characters of one text at first
 
 /** A block of a tool's result, or of a prompt's message (MCP, ContentBlock). @param {{ block: any, of?: string }} props `of`: what it belongs to */
 export function Block({ block, of = 'tool' }) {
-  if (block?.type === 'text') return html`<${LongText} text=${String(block.text ?? '')} />`;
+  if (block?.type === 'text') return html`<${LongText} text=${textIn(block.text)} />`;
   if (block?.type === 'image' || block?.type === 'audio') {
     const found = binary(block.data, block.mimeType);
-    if (found?.kind === block.type) return html`<${Media} found=${found} mime=${String(block.mimeType)} of=${of} />`;
+    if (found?.kind === block.type) return html`<${Media} found=${found} mime=${textIn(block.mimeType)} of=${of} />`;
   }
   if (block?.type === 'resource_link') return html`<${Link} link=${block} />`;
   if (block?.type === 'resource') return html`<${Contents} contents=${block.resource ?? {}} />`;
-  return html`<${RawJson} value=${block} label=${`Content of type ${String(block?.type)}`} open />`;
+  return html`<${RawJson} value=${block} label=${`Content of type ${textIn(block?.type)}`} open />`;
 }
 
 /** What a resource holds: a text, or bytes (MCP, ResourceContents). @param {{ contents: any }} props */
 export function Contents({ contents }) {
   const { uri, mimeType, text, blob } = contents;
   return html`<div class="result-link stack">
-    <p><${Address} uri=${String(uri ?? '')} /> <span class="muted">${String(mimeType ?? '')}</span></p>
+    <p><${Address} uri=${textIn(uri)} /> <span class="muted">${textIn(mimeType)}</span></p>
     ${typeof text === 'string' && html`<${LongText} text=${formatted(text, mimeType)} copied=${text} />`}
-    ${blob !== undefined && html`<${Bytes} data=${blob} mime=${String(mimeType ?? '')} uri=${String(uri ?? '')} />`}
+    ${blob !== undefined && html`<${Bytes} data=${blob} mime=${textIn(mimeType)} uri=${textIn(uri)} />`}
   </div>`;
 }
 
@@ -76,11 +76,11 @@ export function LongText({ text, copied = text }) {
 
 /** @param {{ link: any }} props */
 function Link({ link }) {
-  const uri = String(link.uri ?? '');
+  const uri = textIn(link.uri);
   const name = link.title ?? link.name;
   return html`<div class="result-link">
-    <p>${name && html`<strong>${String(name)}</strong> `}<${Address} uri=${uri} /></p>
-    ${link.description && html`<p class="muted">${String(link.description)}</p>`}
+    <p>${name && html`<strong>${textIn(name)}</strong> `}<${Address} uri=${uri} /></p>
+    ${link.description && html`<p class="muted">${textIn(link.description)}</p>`}
   </div>`;
 }
 
