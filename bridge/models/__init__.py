@@ -45,6 +45,7 @@ from bridge.models.desired import (
     RemoteLaunch,
     ServerSettings,
     ServerSpec,
+    Slug,
     Snapshot,
     SnapshotId,
     StdioLaunch,
@@ -70,7 +71,7 @@ from bridge.models.edits import (
     SetServer,
     SetWorkspace,
 )
-from bridge.models.keys import AddKey, Key, KeyMade, Keys, ListKeys, RevokeKey
+from bridge.models.keys import AddKey, Key, KeyMade, Keys, KeyUses, ListKeys, NoteKeyUses, ReadKeyUses, RevokeKey
 
 __all__ = [
     "FRAMING_HEADERS",
@@ -98,6 +99,7 @@ __all__ = [
     "Issue",
     "Key",
     "KeyMade",
+    "KeyUses",
     "Keys",
     "Launch",
     "ListKeys",
@@ -106,6 +108,7 @@ __all__ = [
     "Logs",
     "Model",
     "Mount",
+    "NoteKeyUses",
     "Outline",
     "Ping",
     "Pong",
@@ -115,6 +118,7 @@ __all__ = [
     "ReadConfig",
     "ReadDesired",
     "ReadHistory",
+    "ReadKeyUses",
     "ReadStatus",
     "Reload",
     "RemoteLaunch",
@@ -128,6 +132,7 @@ __all__ = [
     "ServerStatus",
     "SetServer",
     "SetWorkspace",
+    "Slug",
     "Snapshot",
     "SnapshotId",
     "Socket",

@@ -58,6 +58,8 @@ class WorkspaceStatus(Model):
 
     name: str
     slug: str
+    aliases: tuple[str, ...] = ()
+    """Its earlier slugs: URLs with them lead to it too, until another workspace takes them."""
     enabled: bool
     state: WorkspaceState
     reason: ErrorBody | None = None

@@ -25,6 +25,8 @@ export const TABLE = /** @type {const} */ ([
   ['keys', ['desired'], true],
   ['add_key', ['desired'], false],
   ['revoke_key', ['desired'], false],
+  ['key_uses', ['actual'], true],
+  ['note_key_uses', ['desired'], true],
 ]);
 
 /** All topics. */

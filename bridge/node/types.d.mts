@@ -155,6 +155,8 @@ export interface Tools {
 export interface WorkspaceStatus {
   name: string;
   slug: string;
+  /** Its earlier slugs: URLs with them lead to it too, until another workspace takes them. */
+  aliases: string[];
   enabled: boolean;
   state: WorkspaceState;
   /** Why the workspace is not ready, if known: the reason of the server in the worst state. */
@@ -308,6 +310,12 @@ export interface StdioLaunch {
 export interface WorkspaceSpec {
   name: string;
   slug: string;
+  /** Whether hub.json sets its slug; else it is made of its name. */
+  own_slug: boolean;
+  /** Its earlier slugs, newest first: URLs with them lead to it too. */
+  aliases: string[];
+  /** The slug that the first versions of the hub made of its name, if another; URLs with it lead to it too. */
+  earlier_slug: string | null;
   servers: string[];
   enabled: boolean;
   /** Template of tool and prompt names; `{name}` alone, without a prefix, suits a workspace of one server. */
@@ -433,6 +441,10 @@ export interface SetWorkspace {
   name: string;
   enabled?: boolean | null;
   name_template?: string | null;
+  /** Its name in URLs; empty: what follows from its name. The slug that it had becomes an alias. */
+  slug?: string | '' | null;
+  /** Aliases that no longer lead to it. */
+  remove_aliases?: string[];
   /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */
   servers?: Record<string, boolean>;
 }
@@ -454,6 +466,8 @@ export interface Key {
   admin: boolean;
   /** Unix time. */
   created: number;
+  /** When a request last came with it (Unix time), to about a minute; null if none is known of. */
+  last_used: number | null;
 }
 
 /** The answer to `add_key`: the only message with the token, of which the hub stores a hash. */
@@ -467,8 +481,22 @@ export interface Keys {
   keys: Key[];
 }
 
+/** The answer to `key_uses`. */
+export interface KeyUses {
+  /** When a request last came with each named key (Unix time), by its id; since the server started. */
+  uses: Record<string, number>;
+}
+
 /** Request all keys. */
 export type ListKeys = Record<string, never>;
+
+/** Tell when keys were last used for pages and the API. Times earlier than known ones count for nothing. */
+export interface NoteKeyUses {
+  uses: Record<string, number>;
+}
+
+/** Request when the keys were last used at endpoints. */
+export type ReadKeyUses = Record<string, never>;
 
 /** Delete a key, given by its id or its name. */
 export interface RevokeKey {
@@ -550,6 +578,8 @@ export interface Requests {
   keys: ListKeys;
   add_key: AddKey;
   revoke_key: RevokeKey;
+  key_uses: ReadKeyUses;
+  note_key_uses: NoteKeyUses;
 }
 
 /** What each kind of request is answered with. */
@@ -577,4 +607,6 @@ export interface Answers {
   keys: Keys;
   add_key: KeyMade;
   revoke_key: Done;
+  key_uses: KeyUses;
+  note_key_uses: Done;
 }

@@ -67,7 +67,7 @@ class SseSession(StreamSession):
         """The client is not let in any more, or does not read."""
         self.over.cancel()
 
-    def cut_response(self, request_id: int | str) -> Frame | None:
+    def cancelled_response(self, request_id: int | str) -> Frame | None:
         """Legacy clients may go on waiting."""
         if self.modern or self.ended:
             return None
@@ -98,9 +98,9 @@ class SseSession(StreamSession):
 
     def try_direct(self, frame: Frame) -> bool:
         """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
-        if self.modern or not self.version or not direct_call.may_begin(self, frame):
+        if self.modern or not self.version or not direct_call.is_direct_candidate(self, frame):
             return False
-        return direct_call.begin(self, frame, self.put_notification, self.stream.put)
+        return direct_call.try_direct(self, frame, self.put_notification, self.stream.put)
 
     async def _serve_request(self, frame: Frame, scope: Scope, send: Send) -> None:
         method, modern = frame["method"], eras.of_params(frame.get("params")) == "modern"
@@ -114,9 +114,9 @@ class SseSession(StreamSession):
                 self.endpoint.refused(self, frame, refusal)
                 self.stream.put(jsonrpc.error(frame["id"], refusal))
             else:
-                relayed = self.endpoint.relay.takes(method, modern=True) if modern else self.relayed(method)
+                relayed = self.endpoint.relay.handles(method, modern=True) if modern else self.relayed(method)
                 response = await self.answer(frame, cut, self.put_notification, relayed=relayed)
-                if (response := response or self.cut_response(frame["id"])) is not None:
+                if (response := response or self.cancelled_response(frame["id"])) is not None:
                     self.stream.put(response)
         if first:
             await _taken(send)

@@ -95,7 +95,7 @@ class HttpSession(StreamSession):
         if self.stream is not None:
             self.stream.put(jsonrpc.notification(method, params))
 
-    def cut_response(self, request_id: int | str) -> Frame:
+    def cancelled_response(self, request_id: int | str) -> Frame:
         """Each POST is answered."""
         if self.ended:
             return jsonrpc.error(request_id, {"code": INVALID_REQUEST, "message": ENDED})
@@ -125,7 +125,7 @@ class HttpSession(StreamSession):
                     response = await self.answer(frame, cut, reply.notify, relayed=self.relayed(frame["method"]))
                 finally:
                     self.replies.remove(reply)
-                await reply.finish(200, response or self.cut_response(frame["id"]))
+                await reply.finish(200, response or self.cancelled_response(frame["id"]))
             finally:
                 reply.drop()
 
@@ -299,7 +299,7 @@ class HttpTransport(StreamSessions[HttpSession]):
     def try_direct(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """The body of a POST with the head of one that was served: the same, if it needs no task."""
         session, frame = self.called(session_id, body)
-        if session is None or frame is None or not direct_call.may_begin(session, frame):
+        if session is None or frame is None or not direct_call.is_direct_candidate(session, frame):
             return False
         return direct_reply.begin(session, frame, connection, self._pings, allowed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bridge.errors import HubError
@@ -12,10 +13,12 @@ from bridge.models import (
     CallResult,
     Done,
     History,
+    KeyUses,
     ListTools,
     LogRecords,
     Logs,
     ReadHistory,
+    ReadKeyUses,
     ReadStatus,
     Restart,
     Snapshot,
@@ -24,7 +27,7 @@ from bridge.models import (
 )
 from bridge.server import Handlers
 from sidecar.admission.context import LOCAL, RequestContext, Visitor
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import METHOD_NOT_FOUND, ServerUnknown, WorkspaceUnknown
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
@@ -63,16 +66,23 @@ class LocalSession(Session):
 
 
 class BridgeApi:
-    """Handlers by kind."""
+    """Handlers by kind. `key_uses` gives when each named key was last used, by its id."""
 
     def __init__(
-        self, hub: Hub, reconciler: Reconciler, reporter: StatusReporter, logs: LogBuffer, recorder: Recorder
+        self,
+        hub: Hub,
+        reconciler: Reconciler,
+        reporter: StatusReporter,
+        logs: LogBuffer,
+        recorder: Recorder,
+        key_uses: Callable[[], dict[str, float]] = dict,
     ) -> None:
         self._hub = hub
         self._recorder = recorder
         self._reconciler = reconciler
         self._reporter = reporter
         self._logs = logs
+        self._key_uses = key_uses
 
     def handlers(self) -> Handlers:
         """What is served on the actual socket."""
@@ -84,6 +94,7 @@ class BridgeApi:
             Call: self._call,
             Logs: self._records,
             ReadHistory: self._history,
+            ReadKeyUses: self._uses,
         }
 
     async def _apply(self, snapshot: Snapshot) -> Accepted:
@@ -118,7 +129,7 @@ class BridgeApi:
         endpoint = self._hub.endpoint(workspace)
         try:
             result = await endpoint.serve(session, frame, session.notify, timeout=request.timeout)
-        except Answered as answered:
+        except ErrorResponse as answered:
             raise ServerRefused(str(answered.error.get("message")), data={"error": answered.error}) from None
         finally:
             workspace.leave(session)
@@ -129,6 +140,9 @@ class BridgeApi:
 
     async def _history(self, request: ReadHistory) -> History:
         return self._recorder.history(request)
+
+    async def _uses(self, _: ReadKeyUses) -> KeyUses:
+        return KeyUses(uses=self._key_uses())
 
     def _workspace(self, name: str) -> Workspace:
         workspace = self._hub.find(name)

@@ -113,6 +113,18 @@ class Tenants:
             tenant.requests -= 1
             tenant.idle_since = time.monotonic()
 
+    def last_uses(self) -> dict[str, float]:
+        """When each key, by its id, last sent a request to a session that it has (Unix time).
+
+        Found out when it is asked for: sessions know it anyway, and calls on the direct way are told of nowhere else.
+        """
+        found: dict[str, float] = {}
+        for (_, key), tenant in self._found.items():
+            sessions = (*tenant.workspace.clients(), tenant.workspace.sessionless)
+            found[key] = max(found.get(key, 0.0), *(session.last_used for session in sessions))
+        shift = time.time() - time.monotonic()
+        return {key: at + shift for key, at in found.items()}
+
     def touch(self, workspace: Workspace) -> None:
         """A client came to a workspace, or left it."""
         if tenant := self._by_workspace.get(workspace):

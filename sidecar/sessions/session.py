@@ -103,7 +103,7 @@ class Session(ABC):
 
     def acquire(self, pool: Pool, spec: ServerSpec) -> Upstream:
         """Its own upstream of a `per_client` server. Raises TooManyInstances."""
-        return pool.acquire(spec, self, owner=self.id, port=self)
+        return pool.acquire(spec, self, owner=self.id, client=self)
 
     def spares(self, key: str | None = None) -> Iterable[Upstream]:
         """Further upstreams of a server, or of all, that it needs no more."""

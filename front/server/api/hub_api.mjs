@@ -22,11 +22,25 @@ const LOGS = 200;
 /**
  * The router; mount it at the root.
  *
- * @param {{hub: import('../state/hub.mjs').Hub, settings: import('../settings.mjs').Settings}} parts
+ * @param {{hub: import('../state/hub.mjs').Hub, settings: import('../settings.mjs').Settings,
+ *   keyUses: import('../access/key_uses.mjs').KeyUses}} parts
  * @returns {import('express').Router}
  */
-export function hubApi({ hub, settings }) {
-  return routerOf(HUB_ROUTES, { ...reading(hub), ...workspaces(hub), ...servers(hub) }, settings);
+export function hubApi({ hub, settings, keyUses }) {
+  const handlers = { ...reading(hub), ...workspaces(hub), ...servers(hub), ...keys(hub, keyUses) };
+  return routerOf(HUB_ROUTES, handlers, settings);
+}
+
+/** @type {(hub: import('../state/hub.mjs').Hub, uses: import('../access/key_uses.mjs').KeyUses) => Record<string, import('./router.mjs').Handler>} */
+function keys(hub, uses) {
+  return {
+    async keys() {
+      await uses.flush();
+      return hub.desired('keys');
+    },
+    addKey: ({ body }) => hub.desired('add_key', body),
+    revokeKey: ({ query }) => hub.desired('revoke_key', { key: query.key }),
+  };
 }
 
 /** @type {(hub: import('../state/hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */

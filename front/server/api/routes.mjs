@@ -1,6 +1,6 @@
 /** Every route of the hub's two HTTP APIs: what it takes, answers and refuses. The routers are made from it (pure). */
 
-import { flag, name, names, number, object, oneOf, optional, text, values } from './fields.mjs';
+import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, values } from './fields.mjs';
 
 /**
  * @typedef {object} Route
@@ -16,6 +16,7 @@ import { flag, name, names, number, object, oneOf, optional, text, values } from
  */
 
 const ENTRY = ['ENTRY_INVALID', 'MASKED_VALUE'];
+const KEY_FILE = ['KEYS_FILE_BROKEN'];
 const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
 const limit = number('whole number from 1 to 5,000', { min: 1, max: 5000, whole: true });
 const since = number('Unix time in seconds', { min: 0, max: 1e12 });
@@ -55,9 +56,9 @@ export const HUB_ROUTES = [
     errors: ['NO_SUCH_WORKSPACE', 'EDIT_CONFLICT'],
   }),
   route('setWorkspace', 'PATCH', '/api/hub/workspaces', {
-    summary: 'Change how the names of its tools are made.',
+    summary: 'Change settings: how the names of its tools are made, its slug (empty: made of its name), its aliases.',
     query: workspaceName,
-    body: { name_template: optional(name) },
+    body: { name_template: optional(name), slug: optional(slugOrNone), remove_aliases: optional(names) },
     answer: '{snapshot, workspace}',
     errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID'],
   }),
@@ -127,6 +128,23 @@ export const HUB_ROUTES = [
     body: { text, workspace: optional(name), replace: optional(flag), dry_run: optional(flag) },
     answer: '{servers, workspace, snapshot}',
     errors: ['EDIT_INVALID', ...ENTRY],
+  }),
+  route('keys', 'GET', '/api/hub/keys', {
+    summary: 'The named keys, oldest first, without their tokens, and when each was last used.',
+    answer: '{keys}',
+    errors: KEY_FILE,
+  }),
+  route('addKey', 'POST', '/api/hub/keys', {
+    summary: 'Make a key; without `workspaces` for all of them. Its token is in this answer and nowhere else.',
+    body: { name, workspaces: optional(names), admin: optional(flag) },
+    answer: '{id, token}',
+    errors: ['ALREADY_EXISTS', 'NO_SUCH_WORKSPACE', 'KEY_INVALID', ...KEY_FILE],
+  }),
+  route('revokeKey', 'DELETE', '/api/hub/keys', {
+    summary: 'Revoke a key, by its id or its name; what it opened ends within two seconds.',
+    query: { key: name },
+    answer: '{}',
+    errors: ['NO_SUCH_KEY', ...KEY_FILE],
   }),
   route('tools', 'GET', '/api/hub/tools', {
     summary: 'The tools of a workspace as its clients see them.',

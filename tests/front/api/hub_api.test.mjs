@@ -129,6 +129,18 @@ test('a workspace is added, used, switched off and on, renamed and deleted', OPT
     (await api.patch('/api/hub/workspaces', { query: { name: 'crew' }, body: { name_template: 'x' } })).status,
     400,
   );
+  assert.deepEqual(template.body.workspace.aliases, ['team'], 'a rename keeps the slug');
+  const slugged = await api.patch('/api/hub/workspaces', {
+    query: { name: 'crew' },
+    body: { slug: 'us', remove_aliases: ['team'] },
+  });
+  const { slug, own_slug, aliases, http_url } = slugged.body.workspace;
+  assert.deepEqual([slug, own_slug, aliases, new URL(http_url).pathname], ['us', true, ['crew'], '/mcp/us']);
+  for (const wrong of ['a b', 'x'.repeat(65), 'good'])
+    assert.equal(
+      (await api.patch('/api/hub/workspaces', { query: { name: 'crew' }, body: { slug: wrong } })).status,
+      wrong === 'good' ? 200 : 400,
+    );
   assert.equal((await api.del('/api/hub/workspaces', { query: { name: 'crew' } })).status, 200);
   assert.equal('crew' in stored('workspaces'), false);
 });
