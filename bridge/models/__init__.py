@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from bridge.models.actual import (
+    Ask,
+    AskResult,
     Call,
     CallResult,
+    Catalog,
+    CatalogItem,
     Figure,
     History,
     ListTools,
     LogRecords,
     Logs,
+    ReadCatalog,
     ReadHistory,
     ReadStatus,
     Restart,
@@ -72,6 +77,7 @@ from bridge.models.edits import (
     SetWorkspace,
 )
 from bridge.models.keys import AddKey, Key, KeyMade, Keys, KeyUses, ListKeys, NoteKeyUses, ReadKeyUses, RevokeKey
+from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
 
 __all__ = [
     "FRAMING_HEADERS",
@@ -79,8 +85,12 @@ __all__ = [
     "OWN_HEADERS",
     "Accepted",
     "AddKey",
+    "Ask",
+    "AskResult",
     "Call",
     "CallResult",
+    "Catalog",
+    "CatalogItem",
     "Changed",
     "ConfigFile",
     "ConfigName",
@@ -89,6 +99,7 @@ __all__ = [
     "DeleteWorkspace",
     "Desired",
     "Done",
+    "EndSession",
     "Event",
     "Figure",
     "ForgetSettings",
@@ -103,6 +114,7 @@ __all__ = [
     "Keys",
     "Launch",
     "ListKeys",
+    "ListSessions",
     "ListTools",
     "LogRecords",
     "Logs",
@@ -115,6 +127,7 @@ __all__ = [
     "PutConfig",
     "PutServer",
     "PutWorkspace",
+    "ReadCatalog",
     "ReadConfig",
     "ReadDesired",
     "ReadHistory",
@@ -130,6 +143,9 @@ __all__ = [
     "ServerSpec",
     "ServerState",
     "ServerStatus",
+    "SessionStatus",
+    "Sessionless",
+    "Sessions",
     "SetServer",
     "SetWorkspace",
     "Slug",

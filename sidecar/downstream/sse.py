@@ -25,6 +25,7 @@ from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol, Now, response_writer
 from sidecar.protocol import eras, jsonrpc
 from sidecar.protocol.channel import Frame, SendFrame
+from sidecar.sessions.client_info import client_info
 from sidecar.workspaces.workspace import Workspace
 
 TAKEN = b"HTTP/1.1 202 Accepted\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
@@ -107,6 +108,8 @@ class SseSession(StreamSession):
         first = method == "initialize"
         if not self.began:
             self.began, self.modern = True, modern and not first
+            if self.modern:
+                self._introduce(frame["params"])
         with self.under_way(frame) as cut:
             if not first:  # which is answered before it is taken, for its client may ask on without waiting
                 await _taken(send)
@@ -120,6 +123,12 @@ class SseSession(StreamSession):
                     self.stream.put(response)
         if first:
             await _taken(send)
+
+    def _introduce(self, params: dict[str, Any]) -> None:
+        """A modern client has no handshake: its first request says who it is, for lists of sessions."""
+        meta = params["_meta"]
+        said = (meta.get(key) for key in (eras.CLIENT_INFO_KEY, eras.VERSION_KEY, eras.CAPABILITIES_KEY))
+        self.client_info = client_info(*said)
 
     def _refusal(self, frame: Frame, scope: Scope, modern: bool) -> request_checks.Error | None:
         """What is wrong with a request on this stream, if anything is."""

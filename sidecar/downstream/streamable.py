@@ -37,6 +37,7 @@ from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.catalog import LISTS_CHANGED_BY
 from sidecar.protocol.channel import Frame, SendFrame
+from sidecar.sessions.client_info import client_info
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
@@ -59,8 +60,6 @@ class HttpSession(StreamSession):
         self._name_responses()
         self.stream: Outbox | None = None
         """That of the client's GET request, while there is one."""
-        self.resumed = False
-        """Whether another process of the hub began it."""
         self._missed = False
         """Whether notices may have been lost, and the client has not been told to list anew."""
         self.replies: list[Reply | DirectReply] = []
@@ -206,6 +205,7 @@ class HttpSession(StreamSession):
         The client may still answer what it was asked then, so the ids of questions begin with another mark.
         """
         self.version, self.capabilities = handshake
+        self.client_info = client_info(None, *handshake)
         self.initialized = self.resumed = self._missed = True
         self.mark = secrets.token_hex(4)
         self._watch(self._idle)

@@ -82,6 +82,11 @@ class Tenants:
         tenant = self._by_workspace.get(workspace)
         return tenant.base if tenant else workspace
 
+    def principal_of(self, workspace: Workspace) -> Principal | None:
+        """The key whose version of a workspace it is; None for a workspace itself."""
+        tenant = self._by_workspace.get(workspace)
+        return tenant.principal if tenant else None
+
     def find(self, base: Workspace, principal: Principal) -> Workspace | None:
         """What the principal has of the workspace now."""
         if principal.id in SHARED_PRINCIPALS:
