@@ -141,6 +141,7 @@ test('a template is a form of its variables, with suggestions, and says what it 
     .getByText(/Europe\/Paris \(\w+\)/)
     .first()
     .waitFor();
+  visit.expect(/\b502\b/);
   await page.getByRole('combobox', { name: 'timezone' }).fill('Nowhere');
   await page.getByRole('button', { name: 'Read', exact: true }).click();
   await page.getByText('No result', { exact: true }).waitFor();
