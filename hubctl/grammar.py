@@ -1,4 +1,4 @@
-"""hubctl's commands, with their arguments and options."""
+"""The commands of hubctl with their arguments and options."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hubctl.commands.keys import keys
 from hubctl.commands.logs import logs
 from hubctl.commands.metrics import metrics
 from hubctl.commands.servers import health, restart, status
+from hubctl.commands.sessions import sessions
 from hubctl.commands.settings import settings, switch_member, switch_server
 from hubctl.commands.watch import watch
 from hubctl.commands.workspaces import switch, tools, url
@@ -31,7 +32,7 @@ Adds = Callable[..., argparse.ArgumentParser]
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every command with its options; docs/cli.md describes the same, which a test checks."""
+    """Return the parser of all commands; a test compares them with docs/cli.md."""
     root = Parser(prog="hubctl", description="Look at the hub, and steer it.")
     root.add_argument("--version", action="version", version=f"hubctl {importlib.metadata.version('yamcp-hub')}")
     commands = root.add_subparsers(title="commands", dest="command", metavar="<command>", required=True)
@@ -61,6 +62,10 @@ def _looking(command: Adds) -> None:
     one.add_argument("workspace", help="name or slug")
     one.add_argument("--transport", choices=("sse", "http"), help="only this one, as a bare URL")
     one.add_argument("--direct", action="store_true", help="the sidecar's own, without the front between")
+    one = command("sessions", "list the clients' sessions, and end one", sessions)
+    one.add_argument("workspace", nargs="?", metavar="workspace|end", help="only this one's, by name or slug")
+    one.add_argument("session", nargs="*", help="behind `end`: ids of the sessions to end")
+    one.add_argument("-n", "--limit", type=_most, default=100, help="how many at most, newest first, 1 to 1000 (100)")
     one = command("metrics", "show calls, errors and latency", lambda ctx, a: metrics(ctx, a.server))
     one.add_argument("--server", help="only this server's")
     one = command("logs", "show what the sidecar logged", lambda ctx, a: logs(ctx, a.lines, a.server, a.follow))
@@ -151,7 +156,7 @@ def _workspaces(command: Adds) -> None:
 
 
 def _json_again() -> Parser:
-    """`--json` of an action, which leaves what stood before the action as it is."""
+    """Add `--json` to an action, without overriding a `--json` that stands before the action."""
     again = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     again.add_argument("--json", action="store_true", help="write JSON, for scripts")
     return again
@@ -186,8 +191,16 @@ def _whole_hub(command: Adds) -> None:
 
 
 def _lines(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 5000:
-        raise argparse.ArgumentTypeError("not a number from 1 to 5000")
+    return _whole(text, 5000)
+
+
+def _most(text: str) -> int:
+    return _whole(text, 1000)
+
+
+def _whole(text: str, most: int) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"not a number from 1 to {most}")
     return int(text)
 
 

@@ -9,6 +9,8 @@ export const TABLE = /** @type {const} */ ([
   ['restart', ['actual'], false],
   ['tools', ['actual'], true],
   ['call', ['actual'], false],
+  ['catalog', ['actual'], true],
+  ['ask', ['actual'], false],
   ['logs', ['actual'], true],
   ['history', ['actual'], true],
   ['set_workspace', ['desired'], false],
@@ -16,6 +18,8 @@ export const TABLE = /** @type {const} */ ([
   ['forget_settings', ['desired'], true],
   ['reload', ['desired'], true],
   ['config', ['desired'], true],
+  ['unmask_server', ['desired'], true],
+  ['unmask_config', ['desired'], true],
   ['put_server', ['desired'], false],
   ['delete_server', ['desired'], false],
   ['put_workspace', ['desired'], false],
@@ -27,6 +31,8 @@ export const TABLE = /** @type {const} */ ([
   ['revoke_key', ['desired'], false],
   ['key_uses', ['actual'], true],
   ['note_key_uses', ['desired'], true],
+  ['sessions', ['actual'], true],
+  ['end_session', ['actual'], false],
 ]);
 
 /** All topics. */

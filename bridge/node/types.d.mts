@@ -25,6 +25,19 @@ export interface ErrorBody {
   data: Record<string, any>;
 }
 
+/** Send a request about a prompt or resource to a workspace as a client does. `timeout` is in seconds. */
+export interface Ask {
+  workspace: string;
+  method: 'prompts/get' | 'resources/read' | 'completion/complete';
+  params: Record<string, any>;
+  timeout?: number;
+}
+
+/** The answer to `ask`: the result of the MCP request. */
+export interface AskResult {
+  result: Record<string, any>;
+}
+
 /** Call a tool of a workspace as a client does. `timeout` is in seconds. */
 export interface Call {
   workspace: string;
@@ -36,6 +49,22 @@ export interface Call {
 /** The answer to `call`: a result of `tools/call`. */
 export interface CallResult {
   result: Record<string, any>;
+}
+
+/** The answer to `catalog`. */
+export interface Catalog {
+  prompts: CatalogItem[];
+  resources: CatalogItem[];
+  templates: CatalogItem[];
+}
+
+/** A prompt, resource or resource template as in the results of its list method. */
+export interface CatalogItem {
+  item: Record<string, any>;
+  /** The key of the server that has it. */
+  server: string;
+  /** Whether the server completes arguments (`completion/complete`). */
+  completes: boolean;
 }
 
 /** The calls of a tool that ended within a sample. Times are in seconds. */
@@ -72,6 +101,11 @@ export interface LogRecords {
 export interface Logs {
   limit?: number;
   server?: string | null;
+}
+
+/** Request the prompts, resources and resource templates of a workspace as its clients see them. */
+export interface ReadCatalog {
+  workspace: string;
 }
 
 /** Request call figures of samples that end after `since` (Unix time, seconds). */
@@ -220,7 +254,7 @@ export interface ContainerSettings {
 
 /** What the adapter wants, and what it could not use: the answer to `desired`. */
 export interface Desired {
-  snapshot: Snapshot;
+  snapshot: MaskedSnapshot;
   issues: Issue[];
   /** Path of each file read, by its role: `providers`, `workspaces`, `hub`. */
   files: Record<string, string>;
@@ -238,6 +272,13 @@ export interface Issue {
   file: string;
   message: string;
   hint: string;
+}
+
+/** A snapshot as people may see it: secret values in its servers' launches are masked. */
+export interface MaskedSnapshot {
+  id: SnapshotId;
+  servers: ServerSpec[];
+  workspaces: WorkspaceSpec[];
 }
 
 /** A directory or file of the host in a server's container; it must be below a directory of HUB_CONTAINER_MOUNTS. */
@@ -333,9 +374,9 @@ export interface Changed {
 export interface ConfigFile {
   file: ConfigName;
   path: string;
-  /** The file's text; null if it does not exist. */
+  /** The file's text, with secret values masked; null if it does not exist or cannot be parsed. */
   text: string | null;
-  /** The entries as in the file; null if it cannot be parsed (see `error`). */
+  /** The entries as in the file, with secret values masked; null if it cannot be parsed (see `error`). */
   content: Record<string, any> | null;
   /** The hash of the file, to be compared with `expect` of `put_config`; empty if it does not exist. */
   hash: string;
@@ -395,18 +436,18 @@ export interface Outline {
   /** `remote`: it has a URL, but no transport. */
   type: 'stdio' | 'sse' | 'http' | 'websocket' | 'remote';
   command: string | null;
-  /** As in the file, including secrets. */
+  /** With its secret parts masked. */
   url: string | null;
 }
 
-/** Replace the content of one of YAMCP's files. `expect`: the hash of the file that the caller has seen. */
+/** Replace the content of one of YAMCP's files; masked values in it stand for the stored ones. */
 export interface PutConfig {
   file: ConfigName;
   content: Record<string, any>;
   expect?: string | null;
 }
 
-/** Write one entry of providers.json, in YAMCP's form. */
+/** Write one entry of providers.json, in YAMCP's form; masked values in it stand for the stored ones. */
 export interface PutServer {
   key: string;
   entry: Record<string, any>;
@@ -422,7 +463,7 @@ export interface PutWorkspace {
   old_name?: string | null;
 }
 
-/** Request the current content of one of YAMCP's files, including secrets. */
+/** Request the current content of one of YAMCP's files. Secret values in it are masked. */
 export interface ReadConfig {
   file: ConfigName;
 }
@@ -447,6 +488,22 @@ export interface SetWorkspace {
   remove_aliases?: string[];
   /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */
   servers?: Record<string, boolean>;
+}
+
+/** Put stored secret values into a whole providers.json that is masked, as `unmask_server` does. */
+export interface UnmaskConfig {
+  content: Record<string, any>;
+}
+
+/** The answer to `unmask_server` and `unmask_config`: the same with the stored values in it. */
+export interface Unmasked {
+  content: Record<string, any>;
+}
+
+/** Put stored secret values into an entry that is masked, for a program that writes the file itself: YAMCP-UI. */
+export interface UnmaskServer {
+  entry: Record<string, any>;
+  key?: string | null;
 }
 
 /** Create a key. `workspaces`: the names of the workspaces that it may use; null for all, as for admins. */
@@ -501,6 +558,60 @@ export type ReadKeyUses = Record<string, never>;
 /** Delete a key, given by its id or its name. */
 export interface RevokeKey {
   key: string;
+}
+
+/** End a session, with all that is under way for it. */
+export interface EndSession {
+  id: string;
+}
+
+/** Request the newest sessions of a workspace, by name or slug; without one, of all. */
+export interface ListSessions {
+  workspace?: string | null;
+  limit?: number;
+}
+
+/** The requests of modern clients over Streamable HTTP to a workspace. They have no session. */
+export interface Sessionless {
+  workspace: string;
+  /** The name of the key that they came with; empty for the hub's own token, and in a hub that asks for none. */
+  principal: string;
+  requests: number;
+  /** Unix time. */
+  last_request: number | null;
+  /** How many streams of `subscriptions/listen` are open, those on SSE sessions included. */
+  listening: number;
+}
+
+/** The answer to `sessions`: the newest ones first, and how many there are. */
+export interface Sessions {
+  total: number;
+  sessions: SessionStatus[];
+  sessionless: Sessionless[];
+}
+
+/** A client's session at a workspace. */
+export interface SessionStatus {
+  /** The first 12 characters of the session's id: they name it here and in the logs, and open nothing. */
+  id: string;
+  workspace: string;
+  transport: 'sse' | 'http';
+  /** Empty for an SSE stream on which nothing was requested yet. */
+  era: 'legacy' | 'modern' | '';
+  protocol_version: string;
+  /** As the client says; empty for a session that an earlier process of the hub began, and that was resumed. */
+  client_name: string;
+  client_version: string;
+  /** The names of the capabilities that the client declared. */
+  capabilities: string[];
+  /** The name of the key that opened it; empty in a hub that asks for none. */
+  principal: string;
+  /** Unix time when it began, or was resumed. */
+  since: number;
+  requests: number;
+  /** Unix time. */
+  last_request: number | null;
+  resumed: boolean;
 }
 
 /** Paths of the PEM files of certificate and key. */
@@ -562,6 +673,8 @@ export interface Requests {
   restart: Restart;
   tools: ListTools;
   call: Call;
+  catalog: ReadCatalog;
+  ask: Ask;
   logs: Logs;
   history: ReadHistory;
   set_workspace: SetWorkspace;
@@ -569,6 +682,8 @@ export interface Requests {
   forget_settings: ForgetSettings;
   reload: Reload;
   config: ReadConfig;
+  unmask_server: UnmaskServer;
+  unmask_config: UnmaskConfig;
   put_server: PutServer;
   delete_server: DeleteServer;
   put_workspace: PutWorkspace;
@@ -580,6 +695,8 @@ export interface Requests {
   revoke_key: RevokeKey;
   key_uses: ReadKeyUses;
   note_key_uses: NoteKeyUses;
+  sessions: ListSessions;
+  end_session: EndSession;
 }
 
 /** What each kind of request is answered with. */
@@ -591,6 +708,8 @@ export interface Answers {
   restart: Done;
   tools: Tools;
   call: CallResult;
+  catalog: Catalog;
+  ask: AskResult;
   logs: LogRecords;
   history: History;
   set_workspace: Changed;
@@ -598,6 +717,8 @@ export interface Answers {
   forget_settings: Changed;
   reload: Changed;
   config: ConfigFile;
+  unmask_server: Unmasked;
+  unmask_config: Unmasked;
   put_server: Changed;
   delete_server: Changed;
   put_workspace: Changed;
@@ -609,4 +730,6 @@ export interface Answers {
   revoke_key: Done;
   key_uses: KeyUses;
   note_key_uses: Done;
+  sessions: Sessions;
+  end_session: Done;
 }

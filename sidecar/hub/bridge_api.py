@@ -1,4 +1,4 @@
-"""What the sidecar serves on the bridge: actual state, and the commands that change it."""
+"""The sidecar's handlers on the bridge: snapshots, status, and commands such as tool calls and restarts."""
 
 from __future__ import annotations
 
@@ -9,18 +9,25 @@ from typing import Any
 from bridge.errors import HubError
 from bridge.models import (
     Accepted,
+    Ask,
+    AskResult,
     Call,
     CallResult,
+    Catalog,
     Done,
+    EndSession,
     History,
     KeyUses,
+    ListSessions,
     ListTools,
     LogRecords,
     Logs,
+    ReadCatalog,
     ReadHistory,
     ReadKeyUses,
     ReadStatus,
     Restart,
+    Sessions,
     Snapshot,
     Status,
     Tools,
@@ -29,6 +36,8 @@ from bridge.server import Handlers
 from sidecar.admission.context import LOCAL, RequestContext, Visitor
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import METHOD_NOT_FOUND, ServerUnknown, WorkspaceUnknown
+from sidecar.hub import session_list
+from sidecar.hub.catalog import catalog_of
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
@@ -40,6 +49,8 @@ from sidecar.protocol.channel import Frame
 from sidecar.sessions.session import Session
 from sidecar.workspaces.workspace import Workspace
 
+ASK_HINT = "The message is the server's; check the name or URI, and the arguments, against its lists."
+
 
 class ServerRefused(HubError):
     """A server answered a call over the bridge with an error of its own; its code and message are in the data."""
@@ -49,24 +60,24 @@ class ServerRefused(HubError):
 
 
 class LocalSession(Session):
-    """Whoever calls over the bridge: no client, so no notices and no client features."""
+    """The session of one request over the bridge, without notifications and client features."""
 
     transport = "bridge"
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
-        """Nobody listens."""
+        """Ignore the notification: it cannot be delivered."""
 
     def clients(self) -> tuple[Session, ...]:
-        """None: it is gone with the call."""
+        """No clients: this session is not counted."""
         return ()
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Nobody to ask."""
+        """Refuse: there is no client."""
         return jsonrpc.error(0, {"code": METHOD_NOT_FOUND, "message": f"{method}: nobody to ask"})
 
 
 class BridgeApi:
-    """Handlers by kind. `key_uses` gives when each named key was last used, by its id."""
+    """The handlers. `key_uses` returns the time of each named key's last request (Unix time), by key id."""
 
     def __init__(
         self,
@@ -85,13 +96,17 @@ class BridgeApi:
         self._key_uses = key_uses
 
     def handlers(self) -> Handlers:
-        """What is served on the actual socket."""
+        """The handlers for the bridge's `actual` socket, by kind of request."""
         return {
             Snapshot: self._apply,
             ReadStatus: self._status,
             Restart: self._restart,
             ListTools: self._tools,
+            ReadCatalog: self._catalog,
             Call: self._call,
+            Ask: self._ask,
+            ListSessions: self._sessions,
+            EndSession: self._end_session,
             Logs: self._records,
             ReadHistory: self._history,
             ReadKeyUses: self._uses,
@@ -116,24 +131,51 @@ class BridgeApi:
     async def _tools(self, request: ListTools) -> Tools:
         return Tools(tools=self._workspace(request.workspace).view.items("tools", "legacy"))
 
+    async def _catalog(self, request: ReadCatalog) -> Catalog:
+        return catalog_of(self._workspace(request.workspace).view)
+
     async def _call(self, request: Call) -> CallResult:
         params = {"name": request.tool, "arguments": request.arguments}
-        frame = jsonrpc.request(0, "tools/call", params)
+        return CallResult(result=await self._served(request.workspace, "tools/call", params, request.timeout))
+
+    async def _ask(self, request: Ask) -> AskResult:
+        return AskResult(
+            result=await self._served(request.workspace, request.method, request.params, request.timeout, ASK_HINT)
+        )
+
+    async def _served(
+        self, name: str, method: str, params: dict[str, Any], timeout: float, hint: str | None = None
+    ) -> dict[str, Any]:
+        """The result of a request, served as one of a client of the workspace; `timeout` is in seconds.
+
+        Raises:
+            WorkspaceUnknown: there is no such workspace.
+            ServerRefused: the server answered with an error; `hint` is the advice in it.
+            SidecarError: the request is invalid, or no server could answer it.
+        """
         try:
-            workspace = self._workspace(request.workspace)
+            workspace = self._workspace(name)
         except WorkspaceUnknown as error:
-            call = RequestContext(Visitor(), "tools/call", params, request.workspace, 0, time.perf_counter())
+            call = RequestContext(Visitor(), method, params, name, 0, time.perf_counter())
             self._hub.admission.refused(call, error)
             raise
         session = LocalSession(principal=LOCAL)
-        endpoint = self._hub.endpoint(workspace)
+        endpoint, frame = self._hub.endpoint(workspace), jsonrpc.request(0, method, params)
         try:
-            result = await endpoint.serve(session, frame, session.notify, timeout=request.timeout)
+            result = await endpoint.serve(session, frame, session.notify, timeout=timeout)
         except ErrorResponse as answered:
-            raise ServerRefused(str(answered.error.get("message")), data={"error": answered.error}) from None
+            error_data = {"error": answered.error}
+            raise ServerRefused(str(answered.error.get("message")), hint=hint, data=error_data) from None
         finally:
             workspace.leave(session)
-        return CallResult(result=whole(result))
+        return whole(result)
+
+    async def _sessions(self, request: ListSessions) -> Sessions:
+        return session_list.listed(self._hub, request)
+
+    async def _end_session(self, request: EndSession) -> Done:
+        session_list.end(self._hub, request.id)
+        return Done()
 
     async def _records(self, request: Logs) -> LogRecords:
         return LogRecords(records=tuple(self._logs.newest(request.limit, request.server)))

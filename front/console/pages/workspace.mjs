@@ -101,9 +101,9 @@ function Details({ workspace }) {
       <${Facts}
         facts=${[
           ['Tools', serves && tools],
-          ['Resources', serves && resources],
-          ['Prompts', serves && prompts],
-          ['Sessions', serves && sessions],
+          ['Resources', serves && html`<a href=${href('resources', [], { workspace: name })}>${resources}</a>`],
+          ['Prompts', serves && html`<a href=${href('prompts', [], { workspace: name })}>${prompts}</a>`],
+          ['Sessions', serves && html`<a href=${href('sessions', [], { workspace: name })}>${sessions}</a>`],
           ['Tool name format', html`<code>${name_template}</code>`],
           ['URL slug', html`<code>${slug}</code>`],
           ['Earlier slugs', aliases.length > 0 && html`<${Aliases} workspace=${workspace} />`],

@@ -1,5 +1,6 @@
 /** The hub's own HTTP API, /api/hub/…: what the console does, scripts can do. */
 
+import { asking } from './asking.mjs';
 import {
   addServer,
   addWorkspace,
@@ -11,12 +12,9 @@ import {
   storedServer,
 } from './edits.mjs';
 import { readConfig } from './import_text.mjs';
-import { mask } from '../state/masking.mjs';
 import { routerOf } from './router.mjs';
 import { HUB_ROUTES } from './routes.mjs';
 
-const CALL_TIMEOUT = 60; // s
-const MARGIN = 5; // s that the sidecar gets to tell of a call's timeout itself
 const LOGS = 200;
 
 /**
@@ -27,7 +25,13 @@ const LOGS = 200;
  * @returns {import('express').Router}
  */
 export function hubApi({ hub, settings, keyUses }) {
-  const handlers = { ...reading(hub), ...workspaces(hub), ...servers(hub), ...keys(hub, keyUses) };
+  const handlers = {
+    ...reading(hub),
+    ...asking(hub),
+    ...workspaces(hub),
+    ...servers(hub),
+    ...keys(hub, keyUses),
+  };
   return routerOf(HUB_ROUTES, handlers, settings);
 }
 
@@ -49,8 +53,8 @@ function reading(hub) {
     state: () => hub.fresh(),
     reload: () => hub.change('reload', {}),
     import: async ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: await readConfig(text) }),
-    tools: ({ query }) => hub.ask('tools', /** @type {any} */ (query)),
-    call: ({ body, res }) => call(hub, body, res),
+    sessions: ({ query }) => hub.ask('sessions', query),
+    endSession: async ({ query }) => hub.ask('end_session', /** @type {any} */ (query)),
     history: ({ query }) => hub.ask('history', query),
     logs: ({ query }) => hub.ask('logs', { limit: LOGS, ...query }),
   };
@@ -106,22 +110,7 @@ function servers(hub) {
 /** @type {(hub: import('../state/hub.mjs').Hub, key: string) => Promise<object>} */
 async function readServer(hub, key) {
   const { entry, hash } = await storedServer(hub, key);
-  return { key, entry: mask(entry), hash, settings: (await serverNow(hub, key))?.settings ?? null };
-}
-
-/** @type {(hub: import('../state/hub.mjs').Hub, body: any, res: import('express').Response) => Promise<object | undefined>} */
-async function call(hub, body, res) {
-  const { timeout = CALL_TIMEOUT } = body;
-  const gone = new AbortController();
-  res.once('close', () => gone.abort());
-  const began = performance.now();
-  try {
-    const { result } = await hub.ask('call', { ...body, timeout }, { timeout: timeout + MARGIN, signal: gone.signal });
-    return { result, seconds: (performance.now() - began) / 1000 };
-  } catch (error) {
-    if (gone.signal.aborted) return undefined; // nobody is there to be told
-    throw error;
-  }
+  return { key, entry, hash, settings: (await serverNow(hub, key))?.settings ?? null };
 }
 
 /** @type {(hub: import('../state/hub.mjs').Hub, name: string) => Promise<any>} */

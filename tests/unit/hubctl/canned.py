@@ -23,6 +23,7 @@ from bridge.models import (
     DeleteWorkspace,
     Desired,
     Done,
+    EndSession,
     Event,
     History,
     Imported,
@@ -32,9 +33,11 @@ from bridge.models import (
     KeyMade,
     Keys,
     ListKeys,
+    ListSessions,
     ListTools,
     LogRecords,
     Logs,
+    MaskedSnapshot,
     PutServer,
     PutWorkspace,
     ReadConfig,
@@ -45,9 +48,9 @@ from bridge.models import (
     RevokeKey,
     ServerSpec,
     ServerStatus,
+    Sessions,
     SetServer,
     SetWorkspace,
-    Snapshot,
     SnapshotId,
     Status,
     StdioLaunch,
@@ -142,7 +145,7 @@ def desired(*issues: Any, **more: Any) -> Desired:
         WorkspaceSpec(name="My Work", slug="my-work", servers=("time", "gone")),
         WorkspaceSpec(name="idle", slug="idle", servers=("time",), enabled=False),
     )
-    snapshot = Snapshot.of(1, 1, servers, workspaces)
+    snapshot = MaskedSnapshot(id=snapshot_id(), servers=servers, workspaces=workspaces)
     return Desired(snapshot=snapshot, issues=issues, files={}, published=snapshot.id, **more)
 
 
@@ -187,6 +190,7 @@ class CannedHub:
     asked: list[Any] = field(default_factory=list)
     records: tuple[dict[str, Any], ...] = RECORDS
     keys: tuple[Key, ...] = ()
+    sessions: Sessions = field(default_factory=lambda: Sessions(total=0, sessions=()))
     applies: bool = True
     files: dict[str, dict[str, Any]] = field(
         default_factory=lambda: {
@@ -231,6 +235,7 @@ class CannedHub:
         """Serve one side until cancelled."""
         if name == "actual":
             kinds: dict[Any, Any] = {ReadStatus: self._status, Restart: self._restart, ListTools: self._tools}
+            kinds |= {ListSessions: self._sessions, EndSession: self._end_session}
             handlers = {**kinds, Call: self._call, Logs: self._logs, ReadHistory: self._history}
             await BridgeServer(self.settings.actual_address, handlers, transport=self.bridge).serve()
         else:
@@ -309,6 +314,14 @@ class CannedHub:
     async def _call(self, body: Call) -> CallResult:
         self.asked.append(body)
         return CallResult(result=self.result)
+
+    async def _sessions(self, body: ListSessions) -> Sessions:
+        self.asked.append(body)
+        return self.sessions
+
+    async def _end_session(self, body: EndSession) -> Done:
+        self.asked.append(body)
+        return Done()
 
     async def _history(self, body: ReadHistory) -> History:
         self.asked.append(body)
