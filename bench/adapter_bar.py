@@ -25,9 +25,9 @@ from bench.stats import percentile
 from bridge.models import Accepted, Snapshot
 from bridge.server import BridgeServer
 from bridge.settings import Settings
-from yamcp_ui_adapter.desired.last_good import absorb
+from yamcp_ui_adapter.desired.last_good import apply_readings
 from yamcp_ui_adapter.desired.translate import translate
-from yamcp_ui_adapter.files.source import Source
+from yamcp_ui_adapter.files.reader import FileReader
 from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES, LastGood
 
 WORKSPACE_COUNT = 100
@@ -66,11 +66,11 @@ def in_place(path: Path, content: object) -> float:
 
 def load_ms(directory: Path, rounds: int) -> list[float]:
     """Read, parse, translate and hash, in ms, each round from nothing."""
-    source = Source({PROVIDERS: directory / PROVIDERS, WORKSPACES: directory / WORKSPACES, HUB: directory / HUB})
+    source = FileReader({PROVIDERS: directory / PROVIDERS, WORKSPACES: directory / WORKSPACES, HUB: directory / HUB})
     times = []
     for _ in range(rounds):
         begin = time.perf_counter()
-        desire = translate(absorb(LastGood(), source.read(())).good)
+        desire = translate(apply_readings(LastGood(), source.read(())).good)
         Snapshot.of(1, 1, desire.servers, desire.workspaces)
         times.append((time.perf_counter() - begin) * 1e3)
     return times

@@ -1,4 +1,6 @@
-"""`python -m yamcp_ui_adapter`: the adapter as a process. Exit status 2 with one line: it cannot start as it is set."""
+"""`python -m yamcp_ui_adapter`: runs the adapter as a process. Exit status 2, with one line on stderr: it
+cannot start.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +17,23 @@ from yamcp_ui_adapter.app import run
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; returns the exit status."""
+    """Run until SIGTERM or SIGINT; return the exit status."""
     try:
         settings = load()
         configure("adapter", settings.log_level)
         logging.getLogger("watchfiles").setLevel(logging.WARNING)
         gc.freeze()  # what is imported stays: without it a collection takes longer than reading 100 workspaces
-        asyncio.run(_until_told(settings))
+        asyncio.run(_run_until_signal(settings))
     except HubError as error:
         return _cannot_start(error)
     except BaseExceptionGroup as group:
-        if found := _first(group):
+        if found := _single_error(group):
             return _cannot_start(found)
         raise
     return 0
 
 
-async def _until_told(settings: Settings) -> None:
+async def _run_until_signal(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     adapter = asyncio.ensure_future(run(settings))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -42,8 +44,8 @@ async def _until_told(settings: Settings) -> None:
         logging.getLogger(__name__).info("stopped")
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> HubError | None:
-    """What a task could not start for, if that is all that went wrong."""
+def _single_error(group: BaseExceptionGroup[BaseException]) -> HubError | None:
+    """Return the error in the group that prevented the start, if there is exactly one."""
     ours, others = group.split(HubError)
     if ours is None or others is not None:
         return None

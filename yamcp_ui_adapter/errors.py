@@ -1,4 +1,7 @@
-"""What can be wrong with the configuration (issues), and what the adapter refuses (errors), each with a stable code."""
+"""The issues that the adapter finds in the configuration, and the errors with which it refuses requests; each has a
+stable
+code.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from bridge.models import Issue
 
 
 class IssueKind(NamedTuple):
-    """What an issue code means, for docs/yamcp-format.md and for the person who meets it."""
+    """The severity and meaning of an issue code, for docs/yamcp-format.md and for users."""
 
     severity: Literal["error", "warning", "info"]
     cause: str
@@ -189,7 +192,7 @@ ISSUES: dict[str, IssueKind] = {
 
 
 def issue(code: str, subject: str, file: str, message: str) -> Issue:
-    """An issue of a kind in `ISSUES`. The message must hold names only, never a value that may be secret."""
+    """Return an issue of a kind in `ISSUES`. The message may hold names only, never a value that may be secret."""
     kind = ISSUES[code]
     return Issue(
         code=code,
@@ -202,12 +205,12 @@ def issue(code: str, subject: str, file: str, message: str) -> Issue:
 
 
 def printable(text: str) -> str:
-    """The text with what UTF-8 cannot carry (lone surrogates) replaced."""
+    """Return the text with lone surrogates, which UTF-8 cannot encode, replaced."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 class FileUnusable(Exception):
-    """A whole file says nothing that can be used: its last good version is to be held."""
+    """A whole file has no usable content, so that its last good version stays in use."""
 
     def __init__(self, code: str, file: str, message: str) -> None:
         super().__init__(message)
@@ -229,14 +232,14 @@ class NoSuchServer(HubError):
 
 
 class EditInvalid(HubError):
-    """A request to change settings holds one that cannot be used; nothing was changed."""
+    """A request to change settings has an invalid one; nothing was changed."""
 
     code = "EDIT_INVALID"
     hint = "docs/yamcp-format.md lists the settings of hub.json and their forms."
 
 
 class EditConflict(HubError):
-    """Somebody else changed what a request was to change since the caller read it; nothing was overwritten."""
+    """The content that a request was to change was changed since the caller read it; nothing was overwritten."""
 
     code = "EDIT_CONFLICT"
     hint = "Look at what is there now, and make the change again if it is still wanted."
@@ -250,56 +253,56 @@ class AlreadyExists(HubError):
 
 
 class EntryInvalid(HubError):
-    """A server or workspace to be written could not be used, or an import holds none; nothing was written."""
+    """A server or workspace to be written is unusable, or an import holds none; nothing was written."""
 
     code = "ENTRY_INVALID"
     hint = "docs/yamcp-format.md has the form of an entry; `data.issue` is the code of what is wrong with this one."
 
 
 class MaskedValue(HubError):
-    """A value that was masked (********) was sent back, but there is no stored one to keep."""
+    """A request has a masked value (********), and no stored value to replace it with."""
 
     code = "MASKED_VALUE"
     hint = "Type the value itself."
 
 
 class ConfigFileBroken(HubError):
-    """A file of YAMCP's cannot be read or parsed, so a change was refused rather than overwrite what is there."""
+    """A file of YAMCP's cannot be read or parsed, so a change was refused instead of overwriting its content."""
 
     code = "CONFIG_FILE_BROKEN"
     hint = "Repair the file; `hubctl doctor` says what is wrong with it, and copies are in `backups` in HUB_DATA_DIR."
 
 
 class HubFileBroken(HubError):
-    """hub.json on disk cannot be parsed, so a change was refused rather than overwrite what a person wrote."""
+    """hub.json cannot be parsed, so a change was refused instead of overwriting what the user wrote."""
 
     code = "HUB_FILE_BROKEN"
     hint = "Repair hub.json, or delete it to begin with defaults, and try again."
 
 
 class NoSuchKey(HubError):
-    """A request to revoke a key names one that there is not."""
+    """A request to revoke a key names one that does not exist."""
 
     code = "NO_SUCH_KEY"
     hint = "`hubctl keys` lists them with names and ids; names are case-sensitive."
 
 
 class KeyInvalid(HubError):
-    """A key cannot be made so: its name or its limits cannot be used; nothing was written."""
+    """A key cannot be created, because its name or its limits are invalid; nothing was written."""
 
     code = "KEY_INVALID"
     hint = "docs/configuration.md says what a key can be; `hubctl keys add --help` shows the command."
 
 
 class KeysFileBroken(HubError):
-    """keys.json cannot be read or used, so nothing is told of keys, and none is made or revoked; none is let in."""
+    """keys.json cannot be read or parsed: keys are neither listed, created nor revoked, and none is accepted."""
 
     code = "KEYS_FILE_BROKEN"
     hint = "Put back what was there before, or delete it: then no key is valid, and `hubctl keys add` makes new ones."
 
 
 class DataDirUnusable(HubError):
-    """The adapter cannot write into the hub's data directory, or cannot create it or YAMCP's."""
+    """The adapter cannot write into the hub's data directory, or cannot create it or YAMCP's directory."""
 
     code = "DATA_DIR_UNUSABLE"
     hint = "Give the user that runs the hub the right to write there, or free space, or set HUB_DATA_DIR."

@@ -1,6 +1,6 @@
-"""keys_used.json: when each named key was last used, for people who look which one is needed no more.
+"""Keeps the time of each named key's last use in keys_used.json, so that users see which keys are no longer needed.
 
-Apart from keys.json, which front and sidecar read anew with each change: a use changes nothing of who is let in.
+The file is separate from keys.json, because front and sidecar read keys.json again after each change.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from bridge.transport import Transport
 
 log = logging.getLogger(__name__)
 
-NAME = "keys_used.json"
-PERIOD = 60.0
-"""Seconds between two questions to the sidecar, and between two writes of the file."""
-PATIENCE = 1.0
-"""Seconds that a list of the keys waits for the sidecar."""
+USES_FILE = "keys_used.json"
+SAVE_INTERVAL_SECONDS = 60.0
+"""Seconds between two requests to the sidecar, each followed by a write of the file."""
+SIDECAR_TIMEOUT_SECONDS = 1.0
+"""Seconds that a list of the keys waits for the sidecar's answer."""
 
 
 class _Content(BaseModel):
@@ -37,7 +37,9 @@ class _Content(BaseModel):
 
 
 class KeyUses:
-    """The times, in memory, and in the file at most a minute later. `known` gives the ids of the keys there are."""
+    """The times of last use, in memory, and written to the file at most a minute later. `known` returns the ids of all
+    keys.
+    """
 
     def __init__(self, path: Path, known: Callable[[], Collection[str]]) -> None:
         self._path = path
@@ -47,41 +49,41 @@ class KeyUses:
         self._used = dict(self._written)
 
     def last(self, key: str) -> float | None:
-        """When the key of that id was last used (Unix time); None if that is not known."""
+        """Return when the key with that id was last used (Unix time); None if unknown."""
         return self._used.get(key)
 
     def note(self, uses: Mapping[str, float]) -> None:
-        """Take over later times of keys that there are; none is later than now."""
+        """Record later times for keys that exist; a time in the future is replaced by the present time."""
         known, now = self._known(), time.time()
         for key, at in uses.items():
             if key in known and math.isfinite(at):
                 self._used[key] = max(self._used.get(key, 0.0), min(at, now))
 
-    async def ask(self) -> None:
-        """Take over what the sidecar knows. While it is away, or of an older version, nothing changes."""
+    async def fetch(self) -> None:
+        """Record the uses that the sidecar knows of. If it is away, or of an older version, nothing changes."""
         client = self._client
         if client is None or client.peer_session is None or not self._known():
             return
         try:
-            self.note((await client.request(ReadKeyUses(), timeout=PATIENCE)).uses)
+            self.note((await client.request(ReadKeyUses(), timeout=SIDECAR_TIMEOUT_SECONDS)).uses)
         except HubError as error:
             log.debug("the sidecar does not say which keys were used", extra={"code": error.code})
 
     async def run(self, address: str, transport: Transport) -> None:
-        """Ask the sidecar at that address and write the file each minute, until cancelled."""
+        """Fetch uses from the sidecar at that address and write the file each minute, until cancelled."""
         async with BridgeClient(address, transport=transport) as client:
             self._client = client
             try:
                 while True:
-                    await asyncio.sleep(PERIOD)
-                    await self.ask()
+                    await asyncio.sleep(SAVE_INTERVAL_SECONDS)
+                    await self.fetch()
                     self.save()
             finally:
                 self._client = None
                 self.save()
 
     def save(self) -> None:
-        """Write the file if anything in it is to be another. That it cannot be written is logged, and no error."""
+        """Write the file if its content changes. A failure is logged, not raised."""
         known = self._known()
         self._used = {key: at for key, at in self._used.items() if key in known}
         if self._used == self._written:
@@ -89,17 +91,17 @@ class KeyUses:
         try:
             write_file(self._path, json.dumps({"used": self._used}).encode(), sync=False)
         except OSError as error:
-            log.warning("when keys were used cannot be written", extra={"file": NAME, "why": error.strerror})
+            log.warning("when keys were used cannot be written", extra={"file": USES_FILE, "why": error.strerror})
         else:
             self._written = dict(self._used)
 
 
 def _read(path: Path) -> dict[str, float]:
-    """What the file says; nothing where it is missing or cannot be used."""
+    """Return the times in the file; empty if it is missing or unusable."""
     try:
         return _Content.model_validate_json(path.read_bytes()).used
     except FileNotFoundError:
         return {}
     except (OSError, ValidationError):
-        log.warning("when keys were used is not known: the file cannot be used", extra={"file": NAME})
+        log.warning("when keys were used is not known: the file cannot be used", extra={"file": USES_FILE})
         return {}

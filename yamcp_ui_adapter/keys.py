@@ -1,4 +1,7 @@
-"""keys.json: who may use a protected hub beside whoever has its token. Written here alone; others read it."""
+"""Manages keys.json: the named keys that may use a protected hub, beside its token. Only this module writes the file;
+front
+and sidecar read it.
+"""
 
 from __future__ import annotations
 
@@ -22,38 +25,41 @@ from yamcp_ui_adapter.errors import (
     NoSuchWorkspace,
     issue,
 )
-from yamcp_ui_adapter.files.source import stamp_of
+from yamcp_ui_adapter.files.reader import file_stamp
 from yamcp_ui_adapter.format.hubfile import dump
-from yamcp_ui_adapter.key_uses import NAME as USES_NAME
-from yamcp_ui_adapter.key_uses import KeyUses
+from yamcp_ui_adapter.key_uses import USES_FILE, KeyUses
 
 log = logging.getLogger(__name__)
 
-NAME = "keys.json"
-AT_MOST = 1000
+KEYS_FILE = "keys.json"
+MAX_KEYS = 1000
 
 
-class KeyCabinet:
-    """The file, and the handlers of the kinds that are about it. `workspaces` gives the names of those there are."""
+class KeyStore:
+    """The keys file, and the handlers of the requests about keys. `workspaces` returns the names of all workspaces."""
 
     def __init__(self, path: Path, workspaces: Callable[[], Collection[str]]) -> None:
         self.path = path
-        self.uses = KeyUses(path.with_name(USES_NAME), self._ids)
+        self.uses = KeyUses(path.with_name(USES_FILE), self._ids)
         self._workspaces = workspaces
         self._seen: tuple[object, KeysFile | str] | None = None
         """What the file looked like, and said then (or why it says nothing)."""
 
     def handlers(self) -> Handlers:
-        """What is served on the desired socket."""
+        """Return the handlers of the requests on the desired socket."""
         return {ListKeys: self.keys, AddKey: self.add, RevokeKey: self.revoke, NoteKeyUses: self.note_uses}
 
     async def keys(self, _: ListKeys | None = None) -> Keys:
-        """The keys, without their hashes. Raises KeysFileBroken."""
-        await self.uses.ask()
-        return Keys(keys=tuple(shown(key, self.uses.last(key.id)) for key in self._load().keys))
+        """Return the keys without their hashes.
+
+        Raises:
+            KeysFileBroken: the file cannot be read or parsed.
+        """
+        await self.uses.fetch()
+        return Keys(keys=tuple(without_hash(key, self.uses.last(key.id)) for key in self._load().keys))
 
     async def note_uses(self, body: NoteKeyUses) -> Done:
-        """Keys were used: for pages and the API, which the sidecar does not see."""
+        """Record uses of keys on pages and in the API, which the sidecar does not see."""
         self.uses.note(body.uses)
         return Done()
 
@@ -64,7 +70,7 @@ class KeyCabinet:
             return frozenset()
 
     async def add(self, body: AddKey) -> KeyMade:
-        """Make a key; its token is told here and nowhere else.
+        """Create a key. Its token is part of this answer only; the file has its hash.
 
         Raises:
             AlreadyExists, NoSuchWorkspace, KeyInvalid, KeysFileBroken, DataDirUnusable: nothing was written.
@@ -88,7 +94,7 @@ class KeyCabinet:
         return KeyMade(id=key.id, token=token)
 
     async def revoke(self, body: RevokeKey) -> Done:
-        """Remove a key: its token is worth nothing within a second.
+        """Remove a key; its token is refused within a second.
 
         Raises:
             NoSuchKey, KeysFileBroken, DataDirUnusable: nothing was written.
@@ -102,10 +108,13 @@ class KeyCabinet:
         return Done()
 
     def rename(self, renames: Mapping[str, str]) -> None:
-        """Let the keys follow workspaces that were renamed. If that fails they lose them, which is reported."""
+        """Update the keys of workspaces that were renamed. If that fails, the keys no longer allow these workspaces,
+        which is
+        reported as an issue.
+        """
         try:
             content = self._load()
-            keys = tuple(renamed(key, renames) for key in content.keys)
+            keys = tuple(with_renamed_workspaces(key, renames) for key in content.keys)
             if keys != content.keys:
                 self._write(keys)
                 log.info("keys follow renamed workspaces", extra={"renames": dict(renames)})
@@ -114,21 +123,23 @@ class KeyCabinet:
 
     @property
     def issues(self) -> tuple[Issue, ...]:
-        """What is wrong with the file, and with what its keys name."""
+        """The issues of the file, and of workspaces that its keys name."""
         try:
             content = self._load()
         except HubError as error:
-            return (issue("KEYS_UNUSABLE", f"file:{NAME}", NAME, error.message),)
+            return (issue("KEYS_UNUSABLE", f"file:{KEYS_FILE}", KEYS_FILE, error.message),)
         known = self._workspaces()
         return tuple(
-            issue("KEY_WORKSPACE_UNKNOWN", f"file:{NAME}", NAME, f"Key {key.name!r} names a workspace {name!r}.")
+            issue(
+                "KEY_WORKSPACE_UNKNOWN", f"file:{KEYS_FILE}", KEYS_FILE, f"Key {key.name!r} names a workspace {name!r}."
+            )
             for key in content.keys
             for name in key.workspaces or ()
             if name not in known
         )
 
     def _check(self, body: AddKey, content: KeysFile) -> None:
-        if fault := name_fault(body.name):
+        if fault := name_error(body.name):
             raise KeyInvalid(f"A key cannot have that name: {fault}.")
         if body.admin and body.workspaces is not None:
             raise KeyInvalid("An admin key opens everything; it cannot be limited to workspaces.")
@@ -138,12 +149,16 @@ class KeyCabinet:
             raise AlreadyExists(f"There is a key {body.name!r} already.")
         if missing := [name for name in body.workspaces or () if name not in self._workspaces()]:
             raise NoSuchWorkspace(f"There is no workspace {missing[0]!r}.")
-        if len(content.keys) >= AT_MOST:
-            raise KeyInvalid(f"There are {AT_MOST} keys already; revoke some.")
+        if len(content.keys) >= MAX_KEYS:
+            raise KeyInvalid(f"There are {MAX_KEYS} keys already; revoke some.")
 
     def _load(self) -> KeysFile:
-        """What the file says now, read when it changed. Raises KeysFileBroken."""
-        stamp = stamp_of(self.path)
+        """Return the content of the file, which is read again only if its stamp changed.
+
+        Raises:
+            KeysFileBroken: the file cannot be read or parsed.
+        """
+        stamp = file_stamp(self.path)
         if self._seen is None or self._seen[0] != stamp:
             self._seen = stamp, self._read()
         content = self._seen[1]
@@ -159,10 +174,14 @@ class KeyCabinet:
         except OSError as error:
             return f"{self.path} cannot be read: {error.strerror}."
         except ValueError as error:
-            return f"{NAME} cannot be used: {error}."
+            return f"{KEYS_FILE} cannot be used: {error}."
 
     def _write(self, keys: tuple[StoredKey, ...]) -> None:
-        """Raises DataDirUnusable."""
+        """Write the keys.
+
+        Raises:
+            DataDirUnusable: the file cannot be written.
+        """
         try:
             write_file(self.path, dump(KeysFile(keys=keys).model_dump(mode="json")))
         except OSError as error:
@@ -170,21 +189,21 @@ class KeyCabinet:
         self._seen = None
 
 
-def shown(key: StoredKey, last_used: float | None) -> Key:
-    """A key as it is told: without its hash."""
+def without_hash(key: StoredKey, last_used: float | None) -> Key:
+    """Return a key as it is sent over the bridge, without its hash."""
     return Key(**key.model_dump(exclude={"hash"}), last_used=last_used)
 
 
-def renamed(key: StoredKey, renames: Mapping[str, str]) -> StoredKey:
-    """The key with its workspaces as they are called now."""
+def with_renamed_workspaces(key: StoredKey, renames: Mapping[str, str]) -> StoredKey:
+    """Return the key with its workspaces under their new names."""
     if key.workspaces is None or not renames.keys() & set(key.workspaces):
         return key
     names = tuple(dict.fromkeys(renames.get(name, name) for name in key.workspaces))
     return key.model_copy(update={"workspaces": names})
 
 
-def name_fault(name: str) -> str:
-    """Why a key cannot be called so; empty if it can."""
+def name_error(name: str) -> str:
+    """Return why a name is invalid for a key; empty if it is valid."""
     if not name.isprintable() or name != name.strip():
         return "it begins or ends with a space, or holds a character that cannot be seen"
     if KEY_ID.fullmatch(name) or name in (ADMIN, FRONT):

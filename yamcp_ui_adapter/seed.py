@@ -1,4 +1,4 @@
-"""The demo workspace: written once, on the very first start, where YAMCP has no files yet."""
+"""Writes the demo workspace on the very first start, if YAMCP has no files yet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVERS = ("notes", "clock")
 
 
 def seed(yamcp_dir: Path, data_dir: Path, wanted: bool) -> bool:
-    """Write the demo if this is the first start ever and neither file exists; whether it was written.
+    """Write the demo if this is the first start and neither file exists; return whether it was written.
 
     Raises:
         DataDirUnusable: a file cannot be written.
@@ -33,8 +33,8 @@ def seed(yamcp_dir: Path, data_dir: Path, wanted: bool) -> bool:
     try:
         write_file(marker, b"The first start is over: the hub never writes its demo again.\n")
         if first:
-            write_file(providers, as_yamcp({name: _server(name) for name in SERVERS}))
-            write_file(workspaces, as_yamcp({"demo": list(SERVERS)}))
+            write_file(providers, to_yamcp_json({name: _server(name) for name in SERVERS}))
+            write_file(workspaces, to_yamcp_json({"demo": list(SERVERS)}))
     except OSError as error:
         raise DataDirUnusable(f"{error.filename or data_dir}: {error.strerror}.") from None
     if first:
@@ -42,8 +42,8 @@ def seed(yamcp_dir: Path, data_dir: Path, wanted: bool) -> bool:
     return first
 
 
-def as_yamcp(content: dict[str, Any]) -> bytes:
-    """As YAMCP writes its files: JSON.stringify(content, null, 2)."""
+def to_yamcp_json(content: dict[str, Any]) -> bytes:
+    """Serialize as YAMCP writes its files: like `JSON.stringify(content, null, 2)`."""
     return json.dumps(content, indent=2, ensure_ascii=False).encode()
 
 

@@ -1,1 +1,1 @@
-"""The desired state: made of the files, kept, published, and changed over the bridge."""
+"""The desired state: computed from the files, stored, published to the sidecar, and changed over the bridge."""

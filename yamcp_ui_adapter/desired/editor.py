@@ -1,4 +1,4 @@
-"""What the bridge asks of YAMCP's files: to be read, and to be changed."""
+"""Handles the bridge's requests to read and edit YAMCP's files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bridge.models import (
     UnmaskServer,
 )
 from bridge.server import Handlers
-from yamcp_ui_adapter.desired.service import Edit, Owner
+from yamcp_ui_adapter.desired.service import DesiredStateService, HubFileEdit
 from yamcp_ui_adapter.edit.edits import (
     FILES,
     Contents,
@@ -42,10 +42,10 @@ from yamcp_ui_adapter.edit.edits import (
 from yamcp_ui_adapter.edit.importing import Import, import_servers
 from yamcp_ui_adapter.edit.writer import Writer
 from yamcp_ui_adapter.errors import NoSuchServer
-from yamcp_ui_adapter.format.document import encodable
+from yamcp_ui_adapter.format.document import is_encodable
 from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.format.entry_positions import entries_of
-from yamcp_ui_adapter.format.hubfile import Section, moved, with_server
+from yamcp_ui_adapter.format.hubfile import Section, with_server, with_settings_moved
 from yamcp_ui_adapter.format.jsontext import entry_hash, file_hash, sendable
 from yamcp_ui_adapter.format.masked_text import masked_text
 from yamcp_ui_adapter.format.masking import mask_entry, unmask_config, unmask_entry
@@ -53,16 +53,16 @@ from yamcp_ui_adapter.format.outline import outlines
 
 
 class Editor:
-    """The handlers of the kinds that read and edit YAMCP's files."""
+    """The handlers of the requests that read and edit YAMCP's files."""
 
-    def __init__(self, owner: Owner, writer: Writer, paths: Mapping[str, Path]) -> None:
-        self._owner = owner
+    def __init__(self, service: DesiredStateService, writer: Writer, paths: Mapping[str, Path]) -> None:
+        self._service = service
         self._writer = writer
         self._paths = paths
         self._told: dict[ConfigName, tuple[Found, ConfigFile]] = {}
 
     def handlers(self) -> Handlers:
-        """What is served on the desired socket, beside what its owner serves."""
+        """Return the handlers of the requests on the desired socket, beside those of `DesiredStateService`."""
         return {
             ReadConfig: self.config,
             UnmaskServer: self.unmask_server,
@@ -76,7 +76,9 @@ class Editor:
         }
 
     async def config(self, body: ReadConfig) -> ConfigFile:
-        """One of the files as it is now, with its secret values masked. What did not change is not masked again."""
+        """Return one of the files as it is now, with its secret values masked. The masked content is cached until the
+        file changes.
+        """
         found = await self._writer.look(FILES[body.file])
         known = self._told.get(body.file)
         if known is None or known[0] is not found:
@@ -84,7 +86,11 @@ class Editor:
         return known[1]
 
     async def unmask_server(self, body: UnmaskServer) -> Unmasked:
-        """An entry with stored values in the place of masked ones. Raises NoSuchServer, MaskedValue."""
+        """Return an entry with masked values replaced by stored ones.
+
+        Raises:
+            NoSuchServer, MaskedValue: there is no stored value.
+        """
         stored = None
         if body.key is not None:
             servers = stored_servers(await self._writer.look(PROVIDERS))
@@ -94,42 +100,48 @@ class Editor:
         return Unmasked(content=sendable(unmask_entry(body.entry, stored)))
 
     async def unmask_config(self, body: UnmaskConfig) -> Unmasked:
-        """A whole providers.json with stored values in the place of masked ones.
+        """Return a whole providers.json with masked values replaced by stored ones.
 
         Raises:
-            MaskedValue: none is stored.
+            MaskedValue: a value is not stored.
             ConfigFileBroken: the file cannot be parsed.
         """
         found = await self._writer.look(PROVIDERS)
         return Unmasked(content=sendable(unmask_config(body.content, found.content)))
 
     async def put_server(self, body: PutServer) -> Changed:
-        """Write one server. Raises what `edits.put_server` and `Owner.edit` raise."""
-        return await self._owner.edit(partial(put_server, body=body), self._move("servers", body.old_key, body.key))
+        """Write one server. Raises as `edits.put_server` and `DesiredStateService.edit`."""
+        return await self._service.edit(
+            partial(put_server, body=body), self._settings_move("servers", body.old_key, body.key)
+        )
 
     async def delete_server(self, body: DeleteServer) -> Changed:
-        """Remove one server, and its settings. Raises what `edits.delete_server` and `Owner.edit` raise."""
-        return await self._owner.edit(partial(delete_server, body=body), self._move("servers", body.key, None))
+        """Remove one server, and its settings. Raises as `edits.delete_server` and `DesiredStateService.edit`."""
+        return await self._service.edit(
+            partial(delete_server, body=body), self._settings_move("servers", body.key, None)
+        )
 
     async def put_workspace(self, body: PutWorkspace) -> Changed:
-        """Write one workspace. Raises what `edits.put_workspace` and `Owner.edit` raise."""
-        settings = self._move("workspaces", body.old_name, body.name)
+        """Write one workspace. Raises as `edits.put_workspace` and `DesiredStateService.edit`."""
+        settings = self._settings_move("workspaces", body.old_name, body.name)
         renamed = {body.old_name: body.name} if body.old_name is not None else None
-        return await self._owner.edit(partial(put_workspace, body=body), settings, renamed)
+        return await self._service.edit(partial(put_workspace, body=body), settings, renamed)
 
     async def delete_workspace(self, body: DeleteWorkspace) -> Changed:
-        """Remove one workspace, and its settings. Raises what `edits.delete_workspace` and `Owner.edit` raise."""
-        return await self._owner.edit(partial(delete_workspace, body=body), self._move("workspaces", body.name, None))
+        """Remove one workspace, and its settings. Raises as `edits.delete_workspace` and `DesiredStateService.edit`."""
+        return await self._service.edit(
+            partial(delete_workspace, body=body), self._settings_move("workspaces", body.name, None)
+        )
 
     async def put_config(self, body: PutConfig) -> Changed:
-        """Replace a whole file. Raises what `edits.put_config` and `Owner.edit` raise."""
-        return await self._owner.edit(partial(put_config, body=body))
+        """Replace a whole file. Raises as `edits.put_config` and `DesiredStateService.edit`."""
+        return await self._service.edit(partial(put_config, body=body))
 
     async def import_servers(self, body: ImportServers) -> Imported:
-        """Take in servers of another client. Raises what `importing.import_servers` and `Owner.edit` raise."""
+        """Import servers of another client. Raises as `importing.import_servers` and `DesiredStateService.edit`."""
         made = import_servers({name: await self._writer.look(name) for name in (PROVIDERS, WORKSPACES)}, body)
         if body.dry_run:
-            snapshot = (await self._owner.desired()).snapshot.id
+            snapshot = (await self._service.desired()).snapshot.id
             return Imported(servers=made.servers, workspace=body.workspace, snapshot=snapshot)
         last = [made]
 
@@ -140,15 +152,17 @@ class Editor:
         def switch_off(content: dict[str, Any]) -> dict[str, Any]:
             return _off(content, last[0])
 
-        changed = await self._owner.edit(edit, switch_off if made.disabled else None)
+        changed = await self._service.edit(edit, switch_off if made.disabled else None)
         return Imported(servers=last[0].servers, workspace=body.workspace, snapshot=changed.snapshot)
 
-    def _move(self, section: Section, old: str | None, new: str | None) -> Edit | None:
-        """What a rename, or a removal (None), makes of hub.json; none if there is nothing to be made."""
+    def _settings_move(self, section: Section, old: str | None, new: str | None) -> HubFileEdit | None:
+        """Return the edit of hub.json that follows from a rename, or from a removal (`new` is None); None if there is
+        none.
+        """
         names: Collection[str] = [name for name in (old, new) if name is not None]
-        if old is None or old == new or not self._owner.has_settings(section, names):
+        if old is None or old == new or not self._service.has_settings(section, names):
             return None
-        return partial(moved, section=section, old=old, new=new)
+        return partial(with_settings_moved, section=section, old=old, new=new)
 
 
 def _off(content: dict[str, Any], made: Import) -> dict[str, Any]:
@@ -158,10 +172,12 @@ def _off(content: dict[str, Any], made: Import) -> dict[str, Any]:
 
 
 def config_file(found: Found, body: ReadConfig, path: str) -> ConfigFile:
-    """The answer to `config`, in which everything can cross the bridge, and secret values are masked."""
+    """Return the answer to `config`, with secret values masked and the rest in a form that can be sent over the
+    bridge.
+    """
     document, problem, servers = found.document, found.issue, found.file == PROVIDERS
     every = entries_of(found.file, document or {})
-    entries = {name: entry for name, entry in every.items() if encodable(name)}
+    entries = {name: entry for name, entry in every.items() if is_encodable(name)}
     content = {name: mask_entry(entry) if servers else entry for name, entry in every.items()}
     return ConfigFile(
         file=body.file,
@@ -176,7 +192,7 @@ def config_file(found: Found, body: ReadConfig, path: str) -> ConfigFile:
 
 
 def _text(found: Found) -> str | None:
-    """A file's text, masked; None of one with secrets that cannot be parsed."""
+    """Return a file's text, masked; None if it cannot be parsed and may hold secrets."""
     text = None if found.raw is None else found.raw.decode("utf-8-sig", "replace")
     if text is None or found.file != PROVIDERS:
         return text

@@ -1,4 +1,4 @@
-"""One reading of the files, taken into the last good parses (pure)."""
+"""Applies one reading of the files to their last good contents. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from yamcp_ui_adapter.format.entries import (
     MAX_ALIASES,
     PROVIDERS,
     WORKSPACES,
-    Held,
     HubFile,
+    KeepLastGood,
     LastGood,
     Reading,
     WorkspaceSettings,
@@ -28,35 +28,39 @@ Parsed = TypeVar("Parsed")
 
 
 class Renames(NamedTuple):
-    """Old names to new ones, of those whose settings have to move; and aliases that have to be written."""
+    """The renames found in a reading for which settings must be moved (old name to new name), and the aliases to be
+    written.
+    """
 
     servers: dict[str, str]
-    """Those with settings of their own, or a switch in the settings of a workspace."""
+    """Servers that have settings of their own, or are switched off in a workspace."""
     workspaces: dict[str, str]
     all_workspaces: dict[str, str]
-    """Those without settings too; but none that was empty, as any other that is empty is like it."""
+    """Workspaces with or without settings; empty ones are left out, because all empty workspaces look the same."""
     aliases: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 - never changed
-    """The aliases of each workspace whose aliases became others, by its new name."""
+    """The new aliases of each workspace whose aliases changed, by its new name."""
 
     def __bool__(self) -> bool:
         return bool(self.servers or self.workspaces or self.aliases)
 
 
-class Absorbed(NamedTuple):
-    """The last good parses after a reading, what was renamed in it, and what is wrong with whole files, by name."""
+class AppliedReadings(NamedTuple):
+    """The last good contents after a reading, the renames found in it, and the issues of whole files, by file name."""
 
     good: LastGood
     renames: Renames
     held: dict[str, Issue | None]
 
 
-def absorb(before: LastGood, readings: Mapping[str, Reading]) -> Absorbed:
-    """What holds after the readings; files that are not among them, or say nothing, stay as they were."""
+def apply_readings(before: LastGood, readings: Mapping[str, Reading]) -> AppliedReadings:
+    """Return the last good contents after the readings; a file without a reading, or without usable content, stays as
+    it was.
+    """
     held: dict[str, Issue | None] = {}
 
     def parse(name: str, parser: Callable[[bytes | None, Parsed], Parsed], last: Parsed) -> Parsed:
-        reading = readings.get(name, Held(None))
-        if isinstance(reading, Held):
+        reading = readings.get(name, KeepLastGood(None))
+        if isinstance(reading, KeepLastGood):
             held.update({name: reading.issue} if name in readings else {})
             return last
         try:
@@ -79,11 +83,16 @@ def absorb(before: LastGood, readings: Mapping[str, Reading]) -> Absorbed:
     slugs = assign_slugs(own, had)
     aliases = changed_aliases(hub, had, slugs)
     hub = with_aliases(hub, aliases)
-    return Absorbed(after.model_copy(update={"hub": hub, "slugs": slugs}), renames._replace(aliases=aliases), held)
+    return AppliedReadings(
+        after.model_copy(update={"hub": hub, "slugs": slugs}), renames._replace(aliases=aliases), held
+    )
 
 
 def changed_aliases(hub: HubFile, before: Mapping[str, str], slugs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The aliases of each workspace that gets others: with the slug that it had, without those that are taken now."""
+    """Return the new aliases of each workspace whose aliases change: its former slug is added, slugs that are taken now
+    are
+    removed.
+    """
     taken = set(slugs.values())
     changes: dict[str, tuple[str, ...]] = {}
     for name, slug in slugs.items():
@@ -98,7 +107,7 @@ def changed_aliases(hub: HubFile, before: Mapping[str, str], slugs: Mapping[str,
 
 
 def with_aliases(hub: HubFile, aliases: Mapping[str, tuple[str, ...]]) -> HubFile:
-    """The settings with other aliases of some workspaces."""
+    """Return the settings with the aliases of some workspaces replaced."""
     if not aliases:
         return hub
     changed = {
@@ -109,7 +118,7 @@ def with_aliases(hub: HubFile, aliases: Mapping[str, tuple[str, ...]]) -> HubFil
 
 
 def _renames(before: LastGood, after: LastGood, servers: dict[str, str], workspaces: dict[str, str]) -> Renames:
-    """Settings move only where there are some under the old name, and none under the new one."""
+    """Return the renames; settings are moved only if the old name has settings and the new one has none."""
     filled = {old: new for old, new in workspaces.items() if before.workspaces.entries[old].members}
     switched = {key for settings in after.hub.workspaces.values() for key in settings.disabled_servers}
     moving = {old: new for old, new in servers.items() if old in switched}
@@ -121,7 +130,7 @@ def _moving(renames: dict[str, str], settings: Mapping[str, object]) -> dict[str
 
 
 def renamed_hub(hub: HubFile, renames: Renames) -> HubFile:
-    """The settings under their new names."""
+    """Return the settings under their new names."""
     if not renames:
         return hub
     moving = {old: new for old, new in renames.servers.items() if new not in hub.servers}

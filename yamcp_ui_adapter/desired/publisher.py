@@ -1,4 +1,4 @@
-"""Brings the newest snapshot to the sidecar, and again, until it is acknowledged by the run of it that is there now."""
+"""Publishes the newest snapshot to the sidecar, and repeats it until the present sidecar process acknowledges it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from bridge.transport import Transport
 
 log = logging.getLogger("yamcp_ui_adapter.publish")  # the name that log filters know
 
-FIRST_WAIT = 0.1
-LONGEST_WAIT = 5.0
+FIRST_RETRY_SECONDS = 0.1
+"""Seconds before the first retry; each further wait is twice as long."""
+MAX_RETRY_SECONDS = 5.0
+"""Limit for the seconds between two retries."""
 
 
-class Publisher:
-    """A slot for the newest snapshot, and the loop that empties it over the bridge.
+class SnapshotPublisher:
+    """Holds the newest snapshot, and sends it over the bridge in a loop.
 
-    `on_stale` is called when the sidecar has seen a newer snapshot than any that was offered here, with its id;
-    `on_change` when `published` or `error` may have changed.
+    `on_stale` is called with a snapshot id when the sidecar has a newer snapshot than the one that was offered here;
+    `on_change` is called when `published` or `error` may have changed.
     """
 
     def __init__(
@@ -35,7 +37,7 @@ class Publisher:
         on_change: Callable[[], None] = lambda: None,
         *,
         transport: Transport = ZMQ,
-        first_wait: float = FIRST_WAIT,
+        first_wait: float = FIRST_RETRY_SECONDS,
         timeout: float = 5.0,
     ) -> None:
         self.published: SnapshotId | None = None
@@ -51,13 +53,13 @@ class Publisher:
         self._acknowledged: tuple[str, SnapshotId] | None = None
 
     def offer(self, snapshot: Snapshot) -> None:
-        """Publish this one, and none of those before it that still wait."""
+        """Publish this snapshot; it replaces an earlier one that is not published yet."""
         self._snapshot = snapshot
         self._news.set()
 
     async def run(self) -> None:
-        """Publish until cancelled."""
-        async with BridgeClient(self._address, on_peer=self._meet, transport=self._transport) as client:
+        """Publish snapshots until cancelled."""
+        async with BridgeClient(self._address, on_peer=self._on_new_peer, transport=self._transport) as client:
             wait = self._first_wait
             while True:
                 self._news.clear()
@@ -68,16 +70,16 @@ class Publisher:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._news.wait()
-                wait = min(2 * wait, LONGEST_WAIT)
+                wait = min(2 * wait, MAX_RETRY_SECONDS)
 
-    def _meet(self, _: str) -> None:
-        """Another run of the sidecar is there: it knows nothing yet."""
+    def _on_new_peer(self, _: str) -> None:
+        """Publish again: another sidecar process has connected, which has no snapshot yet."""
         self.published = None
         self._on_change()
         self._news.set()
 
     async def _publish(self, client: BridgeClient) -> bool:
-        """Offer the newest snapshot to the sidecar; whether that is done, and nothing is to be tried again."""
+        """Send the newest snapshot to the sidecar; return whether it is acknowledged, so that no retry is needed."""
         snapshot = self._snapshot
         if snapshot is None:
             return True
@@ -93,7 +95,11 @@ class Publisher:
         return client.peer_session == peer
 
     async def _peer(self, client: BridgeClient) -> str:
-        """Which run of the sidecar is there. Raises PeerUnavailable while none is."""
+        """Return the session id of the present sidecar process.
+
+        Raises:
+            PeerUnavailable: no sidecar is connected.
+        """
         if client.peer_session is None:
             await client.request(Ping(), timeout=self._timeout)
         return await client.peer()

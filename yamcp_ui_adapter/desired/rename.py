@@ -1,4 +1,4 @@
-"""Finds what was renamed between two readings of the files, so that its settings move along (pure)."""
+"""Finds entries that were renamed between two readings of the files, so that their settings can be moved. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from yamcp_ui_adapter.format.entries import ServersFile, WorkspacesFile
 
 
 def renamed_servers(before: ServersFile, after: ServersFile) -> dict[str, str]:
-    """Old key to new key, for each server whose definition is now found under exactly one new key."""
+    """Return the new key by old key, for each server whose definition is now found under exactly one new key."""
     return _moved(
         {key: entry.launch.model_dump_json() for key, entry in before.entries.items()},
         {key: entry.launch.model_dump_json() for key, entry in after.entries.items()},
@@ -16,9 +16,9 @@ def renamed_servers(before: ServersFile, after: ServersFile) -> dict[str, str]:
 
 
 def renamed_workspaces(before: WorkspacesFile, after: WorkspacesFile, servers: Mapping[str, str]) -> dict[str, str]:
-    """Old name to new name, for each workspace whose members are now found under exactly one new name.
+    """Return the new name by old name, for each workspace whose members are now found under exactly one new name.
 
-    `servers` are the servers renamed in the same edit: members are compared as they are called now.
+    `servers` are the servers renamed in the same edit; members are compared by their new names.
     """
     return _moved(
         {name: tuple(servers.get(key, key) for key in entry.members) for name, entry in before.entries.items()},

@@ -1,4 +1,4 @@
-"""The owner of desired state: reads, remembers, offers, and answers what the bridge asks of it."""
+"""Keeps the desired state in step with the files, publishes it, and answers the bridge's requests about it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bridge.models import (
 from bridge.private import write_file
 from bridge.server import Handlers
 from yamcp_ui_adapter.desired.last_good import Renames
-from yamcp_ui_adapter.desired.publisher import Publisher
+from yamcp_ui_adapter.desired.publisher import SnapshotPublisher
 from yamcp_ui_adapter.desired.state import DesiredState
 from yamcp_ui_adapter.edit.writer import Edit as FilesEdit
 from yamcp_ui_adapter.edit.writer import Writer
@@ -37,71 +37,75 @@ from yamcp_ui_adapter.errors import (
     NoSuchServer,
     NoSuchWorkspace,
 )
-from yamcp_ui_adapter.files.debounce import Settle
-from yamcp_ui_adapter.files.source import Source
+from yamcp_ui_adapter.files.debounce import Debouncer
+from yamcp_ui_adapter.files.reader import FileReader
 from yamcp_ui_adapter.format.document import read_document
 from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES, Reading
 from yamcp_ui_adapter.format.hubfile import (
-    VERSION,
+    FORMAT_VERSION,
     Section,
     dump,
-    moved,
     with_aliases,
     with_renames,
     with_server,
+    with_settings_moved,
     with_workspace,
 )
 from yamcp_ui_adapter.format.masking import mask_launch
-from yamcp_ui_adapter.keys import KeyCabinet
+from yamcp_ui_adapter.keys import KeyStore
 
 log = logging.getLogger("yamcp_ui_adapter.desired")  # the name that log filters know
 
 ROLES = {PROVIDERS: "providers", WORKSPACES: "workspaces", HUB: "hub"}
-REREAD = 0.25
-"""Seconds after which a file that said nothing is read once more, in case the event of its repair is missed."""
-HALF_LOOK = 0.01
-"""Seconds between looks at what may be half an edit."""
-LOOK = 1.0
-"""Seconds between looks at the files' times and sizes, in case any event is missed."""
+REREAD_SECONDS = 0.25
+"""Seconds after which an unusable file is read again, in case the event of its repair was missed."""
+PARTIAL_EDIT_POLL_SECONDS = 0.01
+"""Seconds between reads of files that look like half an edit."""
+POLL_SECONDS = 1.0
+"""Seconds between checks of the files' times and sizes, in case an event was missed."""
 
-Edit = Callable[[dict[str, Any]], dict[str, Any]]
+HubFileEdit = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class Owner:
-    """Keeps desired state in step with the files. Everything but waiting happens in one step of the event loop."""
+class DesiredStateService:
+    """Reads the files, computes the desired state, and offers snapshots to the publisher.
+
+    Each operation runs in one step of the event loop, apart from its waits.
+    """
 
     def __init__(
         self,
-        source: Source,
+        reader: FileReader,
         state: DesiredState,
-        publisher: Publisher,
-        settle: Settle,
+        publisher: SnapshotPublisher,
+        debouncer: Debouncer,
         writer: Writer,
-        tell: Callable[[Event], None],
-        keys: KeyCabinet,
+        publish_event: Callable[[Event], None],
+        keys: KeyStore,
     ) -> None:
-        """`tell` is given an event whenever the answer to `desired` becomes another."""
-        self._source = source
+        """`publish_event` gets an event whenever the answer to `desired` changes."""
+        self._reader = reader
         self._state = state
         self._publisher = publisher
-        self._settle = settle
+        self._debouncer = debouncer
         self._writer = writer
-        self._tell = tell
+        self._publish_event = publish_event
         self._keys = keys
-        self._told: object = None
+        self._announced: object = None
         self._masked: MaskedSnapshot | None = None
         self._files = asyncio.Lock()
-        """Held by whoever reads all files or writes YAMCP's, so that none reads what another has half done."""
+        """Held while all files are read or YAMCP's files are written, so that no read sees half of an edit made here.
+        """
 
     # --- from the files to the sidecar -------------------------------------------------------------------------------
 
     def read(self, only: Collection[str] = ()) -> None:
-        """Read the files (or some) as they are now, and offer a new snapshot if what they say changed."""
-        self._take_and_offer(self._source.read(self._state.expected, only))
+        """Read all files, or those in `only`, and offer a new snapshot if their content changed."""
+        self._apply_and_offer(self._reader.read(self._state.expected, only))
 
-    def _take_and_offer(self, readings: Mapping[str, Reading]) -> None:
+    def _apply_and_offer(self, readings: Mapping[str, Reading]) -> None:
         before = self._state.snapshot.id
-        self._take(readings)
+        self._apply(readings)
         if self._state.snapshot.id != before:
             self.offer()
         self.announce()
@@ -111,77 +115,86 @@ class Owner:
         return (*self._state.issues, *self._keys.issues)
 
     def announce(self) -> None:
-        """Tell those who listen that desired state, or what is known of it, is another now; if it is."""
+        """Publish an event if the answer to `desired` has changed since the last one."""
         identity, issues = self._state.snapshot.id, self._issues
         news = (identity, issues, self._publisher.published, self._publisher.error, self._state.readings)
-        if news != self._told:
-            self._told = news
+        if news != self._announced:
+            self._announced = news
             data = {"epoch": identity.epoch, "revision": identity.revision, "issues": len(issues)}
-            self._tell(Event(topic="desired", data=data))
+            self._publish_event(Event(topic="desired", data=data))
 
     def offer(self) -> None:
-        """Offer the snapshot in force, the first one included."""
+        """Offer the current snapshot to the publisher, also if it is the first one."""
         identity = self._state.snapshot.id
         log.info("desired state", extra={"epoch": identity.epoch, "revision": identity.revision})
         self._publisher.offer(self._state.snapshot)
         self.announce()
 
-    async def begin(self, patience: float) -> None:
-        """Read for the first time and offer. Nothing remembered and a file unusable: wait for its writer a while."""
-        self._take(await self._whole())
+    async def start(self, patience: float) -> None:
+        """Read the files for the first time and offer a snapshot.
+
+        If a file is unusable and there is no stored state, wait up to `patience` seconds for its writer to finish.
+        """
+        self._apply(await self._read_settled())
         deadline = asyncio.get_running_loop().time() + patience
         while self._state.held and not self._state.remembers and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(self._settle.quiet)
-            self._take(self._source.read(self._state.expected))
+            await asyncio.sleep(self._debouncer.quiet)
+            self._apply(self._reader.read(self._state.expected))
         self.offer()
 
-    async def follow(self) -> None:
-        """Read after each burst of changes, until cancelled."""
+    async def run(self) -> None:
+        """Read the files after each burst of changes, until cancelled."""
         reread = bool(self._state.held)
         while True:
-            noticed = await self._settle.wait(REREAD if reread else LOOK)
-            if not (noticed or reread or self._source.touched() or self._writer.watching):
+            noticed = await self._debouncer.wait(REREAD_SECONDS if reread else POLL_SECONDS)
+            if not (noticed or reread or self._reader.changed() or self._writer.watching):
                 continue
             await self._refresh()
             reread = self._state.settling or (bool(self._state.held) and (noticed or not reread))
 
     async def _refresh(self) -> None:
         async with self._files:
-            await self._take_whole()
+            await self._refresh_locked()
 
-    async def _take_whole(self) -> Mapping[str, Reading]:
-        """Take what the files say; first put back what a stale copy of one undid."""
+    async def _refresh_locked(self) -> Mapping[str, Reading]:
+        """Read and apply the files; first restore changes that a stale copy of a file has undone. `_files` must be
+        held.
+        """
         await self._writer.mend()
-        while self._writer.undone(readings := await self._whole()):
+        while self._writer.undone(readings := await self._read_settled()):
             await self._writer.mend()
-        self._take_and_offer(readings)
+        self._apply_and_offer(readings)
         return readings
 
-    async def _whole(self) -> dict[str, Reading]:
-        """The files once no edit is half done, if one can tell: in a burst, any time to read may be a bad one."""
+    async def _read_settled(self) -> dict[str, Reading]:
+        """Read the files until they no longer look like half an edit; within a burst of writes, any single read may see
+        one.
+        """
         loop = asyncio.get_running_loop()
         began = loop.time()
-        readings = self._source.read(self._state.expected)
-        while loop.time() - began < self._state.doubt(readings):
-            await asyncio.sleep(HALF_LOOK)
-            readings = self._source.read(self._state.expected)
+        readings = self._reader.read(self._state.expected)
+        while loop.time() - began < self._state.settle_seconds(readings):
+            await asyncio.sleep(PARTIAL_EDIT_POLL_SECONDS)
+            readings = self._reader.read(self._state.expected)
         return readings
 
-    def leap(self, in_force: SnapshotId) -> None:
-        """The sidecar has a snapshot of an epoch that was forgotten here: go on after it."""
+    def continue_after(self, in_force: SnapshotId) -> None:
+        """Start an epoch after the one that the sidecar has, which is unknown here, and offer the snapshot again."""
         log.warning("the sidecar has a later epoch; going on after it", extra={"epoch": in_force.epoch})
-        self._state.leap(in_force.epoch)
+        self._state.continue_after(in_force.epoch)
         self.offer()
 
-    def _take(self, readings: Mapping[str, Reading]) -> None:
-        renames = self._state.take(readings)
+    def _apply(self, readings: Mapping[str, Reading]) -> None:
+        renames = self._state.apply(readings)
         if renames:
             self._move_settings(renames)
         if renames.all_workspaces:
             self._keys.rename(renames.all_workspaces)
 
     def _move_settings(self, renames: Renames) -> None:
-        """Write into hub.json what was renamed, and aliases. If that fails, they are kept in memory only."""
+        """Write renames and aliases into hub.json. If that fails, they are kept in memory only, and a warning is
+        logged.
+        """
 
         def edit(content: dict[str, Any]) -> dict[str, Any]:
             return with_aliases(with_renames(content, renames.servers, renames.workspaces), renames.aliases)
@@ -192,14 +205,14 @@ class Owner:
             fields = {"code": error.code, "why": error.message}
             log.warning("settings of what was renamed, or its aliases, cannot be written", extra=fields)
 
-    def _write(self, edit: Edit) -> None:
+    def _write(self, edit: HubFileEdit) -> None:
         """Change hub.json.
 
         Raises:
-            HubFileBroken: what is there cannot be parsed, and is left alone.
-            DataDirUnusable: it cannot be written.
+            HubFileBroken: the file cannot be parsed, and is left unchanged.
+            DataDirUnusable: the file cannot be written.
         """
-        path = self._source.paths[HUB]
+        path = self._reader.paths[HUB]
         before = self._hub_content()
         after = edit(before)
         if after == before and path.exists():
@@ -210,22 +223,26 @@ class Owner:
             raise DataDirUnusable(f"{path} cannot be written: {error.strerror}.") from None
 
     def _hub_content(self) -> dict[str, Any]:
-        """What hub.json says now. Raises HubFileBroken."""
-        path = self._source.paths[HUB]
+        """Return the present content of hub.json.
+
+        Raises:
+            HubFileBroken: the file cannot be read or parsed, or is of another version.
+        """
+        path = self._reader.paths[HUB]
         try:
             content = read_document(_bytes(path), HUB).content
         except FileUnusable as error:
             raise HubFileBroken(error.issue.message) from None
         except OSError as error:
             raise HubFileBroken(f"{path} cannot be read: {error.strerror}.") from None
-        if content.get("version", VERSION) != VERSION:
-            raise HubFileBroken(f"{path} is not of version {VERSION}.")
+        if content.get("version", FORMAT_VERSION) != FORMAT_VERSION:
+            raise HubFileBroken(f"{path} is not of version {FORMAT_VERSION}.")
         return content
 
     # --- what the bridge asks ----------------------------------------------------------------------------------------
 
     def handlers(self) -> Handlers:
-        """What is served on the desired socket."""
+        """Return the handlers of the requests on the desired socket."""
         return {
             ReadDesired: self.desired,
             SetWorkspace: self.set_workspace,
@@ -235,20 +252,20 @@ class Owner:
         }
 
     async def desired(self, _: ReadDesired | None = None) -> Desired:
-        """Desired state with secret values masked, what could not be used, and what the sidecar said of it."""
+        """Return the desired state with secret values masked, the issues found, and the sidecar's answer to it."""
         snapshot = self._state.snapshot
         if self._masked is None or self._masked.id != snapshot.id:
-            self._masked = masked(snapshot)
+            self._masked = mask_snapshot(snapshot)
         return Desired(
             snapshot=self._masked,
             issues=self._issues,
-            files={ROLES[name]: str(path) for name, path in self._source.paths.items()},
+            files={ROLES[name]: str(path) for name, path in self._reader.paths.items()},
             published=self._publisher.published,
             sidecar_error=self._publisher.error,
         )
 
     async def set_workspace(self, change: SetWorkspace) -> Changed:
-        """Change what hub.json says of a workspace.
+        """Change the settings of a workspace in hub.json.
 
         Raises:
             NoSuchWorkspace, NoSuchServer, EditInvalid, HubFileBroken, DataDirUnusable: nothing was changed.
@@ -257,7 +274,11 @@ class Owner:
         return self._change(lambda content: with_workspace(content, change))
 
     def _check_workspace(self, change: SetWorkspace) -> None:
-        """Raises NoSuchWorkspace, NoSuchServer, EditInvalid: a change of settings names what is not there, or taken."""
+        """Check that the names in a change of settings exist, and that its slug is free.
+
+        Raises:
+            NoSuchWorkspace, NoSuchServer, EditInvalid: the change is not possible.
+        """
         if change.name not in self._state.workspaces:
             raise NoSuchWorkspace(f"There is no workspace {change.name!r}.")
         members = self._state.members(change.name)
@@ -273,7 +294,7 @@ class Owner:
             raise EditInvalid(message, data={"field": "remove_aliases"})
 
     async def set_server(self, change: SetServer) -> Changed:
-        """Change what hub.json says of a server.
+        """Change the settings of a server in hub.json.
 
         Raises:
             NoSuchServer, EditInvalid, HubFileBroken, DataDirUnusable: nothing was changed.
@@ -283,35 +304,37 @@ class Owner:
         return self._change(lambda content: with_server(content, change))
 
     async def forget_settings(self, body: ForgetSettings) -> Changed:
-        """Remove what hub.json has for what does not exist.
+        """Remove the settings of a server or workspace that does not exist from hub.json.
 
         Raises:
-            EditInvalid: it exists; HubFileBroken, DataDirUnusable. Nothing was changed.
+            EditInvalid: the server or workspace exists. Nothing was changed.
+            HubFileBroken, DataDirUnusable: nothing was changed.
         """
         if self._state.exists(body.section, body.name):
             what = {"servers": "server", "workspaces": "workspace"}[body.section]
             raise EditInvalid(f"There is a {what} {body.name!r}, which these settings are for.")
         if not self._state.has_settings(body.section, (body.name,)):
             return Changed(snapshot=self._state.snapshot.id)
-        return self._change(lambda content: moved(content, body.section, body.name, None))
+        return self._change(lambda content: with_settings_moved(content, body.section, body.name, None))
 
     async def reload(self, _: Reload | None = None) -> Changed:
-        """Read the files now, after a moment for whoever is writing them."""
-        await asyncio.sleep(self._settle.quiet)
+        """Read the files now, after a short wait for programs that are still writing them."""
+        await asyncio.sleep(self._debouncer.quiet)
         await self._refresh()
         while self._state.settling:
-            await asyncio.sleep(self._settle.quiet)
+            await asyncio.sleep(self._debouncer.quiet)
             self.read()
         return Changed(snapshot=self._state.snapshot.id)
 
     async def edit(
-        self, edit: FilesEdit, settings: Edit | None = None, workspaces: Mapping[str, str] | None = None
+        self, edit: FilesEdit, settings: HubFileEdit | None = None, workspaces: Mapping[str, str] | None = None
     ) -> Changed:
-        """Change YAMCP's files, and hub.json where that follows from it; `workspaces`: those that it renames.
+        """Change YAMCP's files, and with `settings` hub.json, too. `workspaces` are the workspaces that the edit
+        renames.
 
         Raises:
-            HubError: what `edit` and `Writer.change` raise; HubFileBroken. Nothing was changed.
-            DataDirUnusable: the same, unless hub.json alone could not be written.
+            HubError: as `edit` and `Writer.change` raise, and HubFileBroken. Nothing was changed.
+            DataDirUnusable: nothing was changed, unless only hub.json could not be written.
         """
         async with self._files:
             if settings:
@@ -323,22 +346,22 @@ class Owner:
                 if settings:
                     self._write(settings)
             finally:
-                readings = await self._take_whole()
+                readings = await self._refresh_locked()
             self._writer.check(readings)
         return Changed(snapshot=self._state.snapshot.id)
 
     def has_settings(self, section: Section, names: Collection[str]) -> bool:
-        """Whether hub.json has settings for one of these servers or workspaces."""
+        """Return whether hub.json has settings for one of these servers or workspaces."""
         return self._state.has_settings(section, names)
 
-    def _change(self, edit: Edit) -> Changed:
+    def _change(self, edit: HubFileEdit) -> Changed:
         self._write(edit)
         self.read(only=(HUB,))
         return Changed(snapshot=self._state.snapshot.id)
 
 
-def masked(snapshot: Snapshot) -> MaskedSnapshot:
-    """The snapshot as people may see it."""
+def mask_snapshot(snapshot: Snapshot) -> MaskedSnapshot:
+    """Return the snapshot with its secret values masked."""
     servers = (server.model_copy(update={"launch": mask_launch(server.launch)}) for server in snapshot.servers)
     return MaskedSnapshot(id=snapshot.id, servers=tuple(servers), workspaces=snapshot.workspaces)
 

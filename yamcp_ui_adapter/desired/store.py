@@ -1,4 +1,4 @@
-"""What the adapter remembers over a restart: its epoch and the last good parses, in one file that only it reads."""
+"""Stores the epoch and the last good contents across restarts, in one file that only the adapter reads."""
 
 from __future__ import annotations
 
@@ -20,41 +20,44 @@ from yamcp_ui_adapter.format.entries import LastGood
 
 log = logging.getLogger("yamcp_ui_adapter.store")  # the name that log filters know
 
-NAME = "adapter-state.json"
-LOCK = "adapter.lock"
+STATE_FILE = "adapter-state.json"
+LOCK_FILE = "adapter.lock"
 
 
-class Kept(Model):
-    """The content of the file. It may hold secrets, as the files do that it repeats."""
+class StoredState(Model):
+    """The content of the file. It may hold secrets, because it repeats the content of YAMCP's files."""
 
     version: Literal[1] = 1
     epoch: int = 0
     good: LastGood
 
 
-class Store:
-    """The file in the hub's data directory."""
+class StateStore:
+    """The state file in the hub's data directory."""
 
     def __init__(self, directory: Path) -> None:
-        self.path = directory / NAME
+        self.path = directory / STATE_FILE
         self.saved = True
         """Whether the last save worked."""
 
-    def load(self) -> Kept | None:
-        """What was kept; none when there is nothing, or nothing that can be used.
+    def load(self) -> StoredState | None:
+        """Return the stored state; None if there is none, or it is unusable.
 
-        What is there but cannot be used says that there was an epoch: the next is then of the clock, later than any.
+        An unusable file shows that there was an earlier epoch; the next epoch is then taken from the clock, to be
+        later.
         """
         try:
-            return Kept.model_validate_json(self.path.read_bytes())
+            return StoredState.model_validate_json(self.path.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
             log.warning("kept state cannot be used", extra={"file": str(self.path), "why": type(error).__name__})
-            return Kept(epoch=int(time.time()), good=LastGood())
+            return StoredState(epoch=int(time.time()), good=LastGood())
 
-    def save(self, kept: Kept, sync: bool = False) -> None:
-        """Keep it; a failure (a full disk) is logged and seen in `saved`, as the hub can go on without."""
+    def save(self, kept: StoredState, sync: bool = False) -> None:
+        """Store the state. A failure (such as a full disk) is logged and shown in `saved`; the hub continues
+        without.
+        """
         try:
             write_file(self.path, kept.model_dump_json().encode(), sync=sync)
         except OSError as error:
@@ -66,16 +69,16 @@ class Store:
 
 
 @contextlib.contextmanager
-def owned(directory: Path) -> Iterator[None]:
-    """Own the data directory, made if it is missing, until the end of the block (or of the process).
+def lock_directory(directory: Path) -> Iterator[None]:
+    """Create the data directory if it is missing, and hold its lock until the end of the block, or of the process.
 
     Raises:
-        DataDirUnusable: it cannot be made or written to.
-        AdapterRunning: another adapter owns it.
+        DataDirUnusable: it cannot be created or written.
+        AdapterRunning: another adapter holds the lock.
     """
     try:
         make_directory(directory)
-        file = os.fdopen(os.open(directory / LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE), "wb")
+        file = os.fdopen(os.open(directory / LOCK_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE), "wb")
     except OSError as error:
         raise DataDirUnusable(f"{directory}: {error.strerror}.") from None
     with file:

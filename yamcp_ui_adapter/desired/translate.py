@@ -1,4 +1,4 @@
-"""From the last good parses to desired state: servers, workspaces, and what could not be used (pure)."""
+"""Translates the last good contents into servers, workspaces and issues of the desired state. Pure."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from yamcp_ui_adapter.format.entries import HUB, WORKSPACES, LastGood, ServersFi
 from yamcp_ui_adapter.format.slug import assign_slugs, earlier_slug
 from yamcp_ui_adapter.format.template import needs_one_server
 
-DEFAULT = ServerSettings()
-OFF = ServerSettings(enabled=False)
+DEFAULT_SETTINGS = ServerSettings()
+DISABLED_SETTINGS = ServerSettings(enabled=False)
 
 
-class Desire(NamedTuple):
-    """The content of a snapshot, and the issues found on the way, those of parsing included."""
+class Translation(NamedTuple):
+    """The content of a snapshot, and the issues found, including those of parsing."""
 
     servers: tuple[ServerSpec, ...]
     workspaces: tuple[WorkspaceSpec, ...]
     issues: tuple[Issue, ...]
 
 
-def translate(good: LastGood, *, settings_unknown: bool = False) -> Desire:
-    """Desired state as a function of what the files last said. `${VAR}` references pass through.
+def translate(good: LastGood, *, settings_unknown: bool = False) -> Translation:
+    """Return the desired state for the last good contents. `${VAR}` references are left for the sidecar.
 
-    With `settings_unknown`, hub.json says something that could never be read: any server may be meant for a container,
-    or to be off, so none is started.
+    With `settings_unknown`, hub.json exists but was never read successfully: any server might be meant to run in a
+    container, or to be off, so all are disabled.
     """
     issues = [*good.servers.issues, *good.workspaces.issues, *good.hub.issues]
     if settings_unknown:
@@ -37,7 +37,7 @@ def translate(good: LastGood, *, settings_unknown: bool = False) -> Desire:
             key=entry.key,
             namespace=entry.namespace,
             launch=entry.launch,
-            settings=OFF if settings_unknown else _settings(good.hub.servers.get(key)),
+            settings=DISABLED_SETTINGS if settings_unknown else _settings(good.hub.servers.get(key)),
             stale=entry.stale,
         )
         for key, entry in good.servers.entries.items()
@@ -45,33 +45,33 @@ def translate(good: LastGood, *, settings_unknown: bool = False) -> Desire:
     slugs = _slugs(good, issues)
     workspaces = tuple(_workspace(entry, slugs[name], good, issues) for name, entry in good.workspaces.entries.items())
     issues.extend(_unused(good))
-    return Desire(servers, workspaces, tuple(issues))
+    return Translation(servers, workspaces, tuple(issues))
 
 
 def _settings(given: dict[str, Any] | None) -> ServerSettings:
-    return ServerSettings.model_validate(given) if given else DEFAULT
+    return ServerSettings.model_validate(given) if given else DEFAULT_SETTINGS
 
 
-class Slugs(NamedTuple):
-    """All that lead to one workspace."""
+class WorkspaceSlugs(NamedTuple):
+    """All slugs that lead to one workspace."""
 
     slug: str
     aliases: tuple[str, ...]
     earlier: str | None
 
 
-def _slugs(good: LastGood, issues: list[Issue]) -> dict[str, Slugs]:
-    """The slugs of each workspace, of which no two are the same; what another has is reported."""
+def _slugs(good: LastGood, issues: list[Issue]) -> dict[str, WorkspaceSlugs]:
+    """Return the unique slugs of each workspace; a slug that another workspace has is reported."""
     settings = {name: good.hub.workspaces.get(name, WorkspaceSettings()) for name in good.workspaces.entries}
     slugs = assign_slugs({name: each.slug for name, each in settings.items()}, good.slugs)
     owners = {slug: name for name, slug in slugs.items()}
-    result: dict[str, Slugs] = {}
+    result: dict[str, WorkspaceSlugs] = {}
     for name, each in settings.items():
         if each.slug and slugs[name] != each.slug:
             message = f"Workspace {name!r} is to have the slug {each.slug!r}, which {owners[each.slug]!r} has."
             issues.append(issue("SLUG_TAKEN", f"workspace:{name}", HUB, message))
         aliases = tuple(alias for alias in dict.fromkeys(each.aliases) if owners.setdefault(alias, name) == name)
-        result[name] = Slugs(slugs[name], tuple(alias for alias in aliases if alias != slugs[name]), None)
+        result[name] = WorkspaceSlugs(slugs[name], tuple(alias for alias in aliases if alias != slugs[name]), None)
     for name, found in result.items():
         earlier = earlier_slug(name)
         if earlier and owners.setdefault(earlier, name) == name and earlier not in (found.slug, *found.aliases):
@@ -79,7 +79,7 @@ def _slugs(good: LastGood, issues: list[Issue]) -> dict[str, Slugs]:
     return result
 
 
-def _workspace(entry: WorkspaceEntry, slugs: Slugs, good: LastGood, issues: list[Issue]) -> WorkspaceSpec:
+def _workspace(entry: WorkspaceEntry, slugs: WorkspaceSlugs, good: LastGood, issues: list[Issue]) -> WorkspaceSpec:
     settings = good.hub.workspaces.get(entry.name, WorkspaceSettings())
     servers = _members(entry, good.servers, issues)
     return WorkspaceSpec(
@@ -96,7 +96,7 @@ def _workspace(entry: WorkspaceEntry, slugs: Slugs, good: LastGood, issues: list
 
 
 def _members(entry: WorkspaceEntry, servers: ServersFile, issues: list[Issue]) -> tuple[str, ...]:
-    """The members that can be used; why the others can't is reported."""
+    """Return the usable members of a workspace; the reason why another is not usable is reported."""
     subject = f"workspace:{entry.name}"
     members, namespaces = [], dict[str, str]()
     for key in entry.members:

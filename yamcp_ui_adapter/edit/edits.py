@@ -20,10 +20,10 @@ from yamcp_ui_adapter.errors import (
     NoSuchWorkspace,
     issue,
 )
-from yamcp_ui_adapter.format.document import encodable, read_document
+from yamcp_ui_adapter.format.document import is_encodable, read_document
 from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.format.entry_positions import ABSENT, Content, entries_of, with_entries
-from yamcp_ui_adapter.format.jsontext import entry_hash, file_hash, too_deep
+from yamcp_ui_adapter.format.jsontext import entry_hash, file_hash, is_too_deep
 from yamcp_ui_adapter.format.masking import unmask_config, unmask_entry
 from yamcp_ui_adapter.format.providers import BadEntry, check_entry
 
@@ -63,7 +63,7 @@ def parse(file: str, raw: bytes | None) -> Found:
     """What bytes say."""
     try:
         content = read_document(raw, file).content
-        if too_deep(content):
+        if is_too_deep(content):
             raise FileUnusable("FILE_UNPARSABLE", file, f"{file} is nested too deep to be changed.")  # noqa: TRY301
     except FileUnusable as error:
         return Found(file, raw, None, error.issue)
@@ -125,7 +125,7 @@ def _members(found: Found, old: str, new: str | None) -> Contents:
 
 def put_workspace(files: Files, body: PutWorkspace) -> Contents:
     """After `put_workspace`. Raises EntryInvalid, EditConflict, AlreadyExists, NoSuchWorkspace, ConfigFileBroken."""
-    if not encodable([body.name, *body.servers]):
+    if not is_encodable([body.name, *body.servers]):
         message = f"Workspace {body.name!r}: its name, or a member's, holds a NUL or half a character."
         raise EntryInvalid(message, data={"issue": "WORKSPACE_INVALID", "key": body.name})
     found, old = files[WORKSPACES], body.name if body.old_name is None else body.old_name
@@ -177,7 +177,7 @@ def put_config(files: Files, body: PutConfig) -> Contents:
 
 def refuse_too_deep(value: Any) -> None:
     """Raises EntryInvalid: what is to be written is nested so deep that not every program could read it."""
-    if too_deep(value):
+    if is_too_deep(value):
         message = "What is to be written is nested too deep."
         raise EntryInvalid(message, data={"issue": "SERVER_ENTRY_INVALID", "key": None})
 

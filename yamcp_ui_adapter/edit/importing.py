@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from bridge.models import ImportedServer, ImportServers
 from yamcp_ui_adapter.edit.edits import Contents, Files, members_of, refuse_too_deep, with_members
 from yamcp_ui_adapter.errors import EntryInvalid
-from yamcp_ui_adapter.format.document import encodable
+from yamcp_ui_adapter.format.document import is_encodable
 from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES, ServerEntry
 from yamcp_ui_adapter.format.entry_positions import entries_of, with_entries
 from yamcp_ui_adapter.format.masking import unmask_entry
@@ -98,7 +98,7 @@ def _with_members(files: Files, name: str, members: list[str]) -> dict[str, Any]
     document = files[WORKSPACES].content
     entry = document.get(name, [])
     there = members_of(entry)
-    if there is None or not encodable(name):
+    if there is None or not is_encodable(name):
         message = f"Workspace {name!r} is not a list of servers, or its name holds a NUL."
         raise EntryInvalid(message, data={"issue": "WORKSPACE_INVALID", "key": name})
     new = [key for key in members if key not in there]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from yamcp_ui_adapter.format.entry_positions import ABSENT, Content, entries_of, hashes, with_entries
+from yamcp_ui_adapter.format.entry_positions import ABSENT, Content, entries_of, entry_hashes, with_entries
 
 WINDOW = 1_000_000_000
 """Nanoseconds after a change of ours within which another's file that has the entry as before is taken for stale."""
@@ -22,7 +22,7 @@ class Merged(NamedTuple):
 
 def merge(file: str, base: Content, ours: Content, theirs: Content) -> Merged:
     """What we made of `base`, done to what they made of it."""
-    before, wanted, found = (hashes(file, content) for content in (base, ours, theirs))
+    before, wanted, found = (entry_hashes(file, content) for content in (base, ours, theirs))
     mine = [name for name in {**before, **wanted} if before.get(name) != wanted.get(name)]
     conflicts = [name for name in mine if found.get(name) not in (before.get(name), wanted.get(name))]
     entries = entries_of(file, ours)
@@ -36,7 +36,7 @@ def merge(file: str, base: Content, ours: Content, theirs: Content) -> Merged:
 
 def undone(file: str, base: Content, ours: Content, theirs: Content) -> tuple[str, ...]:
     """What we changed of `base` and is in theirs as it was."""
-    before, wanted, found = (hashes(file, content) for content in (base, ours, theirs))
+    before, wanted, found = (entry_hashes(file, content) for content in (base, ours, theirs))
     mine = (name for name in {**before, **wanted} if before.get(name) != wanted.get(name))
     return tuple(name for name in mine if found.get(name) == before.get(name))
 
@@ -57,7 +57,7 @@ class Recent:
 
     def note(self, file: str, before: Content, after: Content, at: int) -> None:
         """We replaced `before` by `after` at that time."""
-        old, new = hashes(file, before), hashes(file, after)
+        old, new = entry_hashes(file, before), entry_hashes(file, after)
         mine = {name: kept for name, kept in self._mine.get(file, {}).items() if at - kept.past[-1][0] <= WINDOW}
         for name in {**old, **new}:
             if old.get(name) != new.get(name):
@@ -80,7 +80,7 @@ class Recent:
         An entry that is neither as before nor as we made it was changed by somebody who meant it: theirs from now on.
         """
         ours = self._ours.get(file, {})
-        entries, wanted, now = entries_of(file, ours), hashes(file, ours), hashes(file, found)
+        entries, wanted, now = entries_of(file, ours), entry_hashes(file, ours), entry_hashes(file, found)
         result: dict[str, Any] = {}
         for name, mine in list(self._mine.get(file, {}).items()):
             if now.get(name) == wanted.get(name):

@@ -21,10 +21,10 @@ from yamcp_ui_adapter.edit.edits import ROLES, Contents, Files, Found, parse, un
 from yamcp_ui_adapter.edit.merge import Recent, merge, undone
 from yamcp_ui_adapter.edit.replace import Displaced, Moved, read, replace
 from yamcp_ui_adapter.errors import DataDirUnusable, EditConflict
-from yamcp_ui_adapter.files.source import GRACE
-from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES, Held, Reading
-from yamcp_ui_adapter.format.entry_positions import Content, hashes
-from yamcp_ui_adapter.format.jsontext import file_hash, same, stringify
+from yamcp_ui_adapter.files.reader import DELETION_GRACE_SECONDS
+from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES, KeepLastGood, Reading
+from yamcp_ui_adapter.format.entry_positions import Content, entry_hashes
+from yamcp_ui_adapter.format.jsontext import file_hash, same_content, stringify
 
 log = logging.getLogger("yamcp_ui_adapter.writer")  # the name that log filters know
 
@@ -83,7 +83,9 @@ class Writer:
         while True:
             found = self._look(name)
             gone = found.raw is None and name in self._expected()
-            if time.monotonic() - began > (GRACE if gone else UNFINISHED) or not (gone or found.document is None):
+            if time.monotonic() - began > (DELETION_GRACE_SECONDS if gone else UNFINISHED) or not (
+                gone or found.document is None
+            ):
                 return found
             await asyncio.sleep(LOOK)
 
@@ -111,7 +113,9 @@ class Writer:
         deadline = time.monotonic() + PATIENCE
         while True:
             files = dict(zip(ORDER, await asyncio.gather(*(self.look(name) for name in ORDER)), strict=True))
-            contents = {name: made for name, made in edit(files).items() if not same(made, files[name].document)}
+            contents = {
+                name: made for name, made in edit(files).items() if not same_content(made, files[name].document)
+            }
             with contextlib.suppress(Moved):
                 await self._write(files, contents)
                 self._last = {name: (files[name].document or {}, made) for name, made in contents.items()}
@@ -147,7 +151,7 @@ class Writer:
             await self._bring(name, content, before)
         await self._take_in(name, before, displaced)
         if conflicts:
-            data = {"file": ROLES[name], "key": conflicts[0], "hash": hashes(name, theirs).get(conflicts[0], "")}
+            data = {"file": ROLES[name], "key": conflicts[0], "hash": entry_hashes(name, theirs).get(conflicts[0], "")}
             raise EditConflict(f"{conflicts[0]!r} in {name} was changed by somebody else at the same time.", data=data)
 
     async def _bring(self, name: str, base: Content, ours: Content) -> None:
@@ -158,7 +162,7 @@ class Writer:
             merged = merge(name, base, ours, found.content)
             if merged.conflicts:
                 log.warning("changed by two at once; the later one counts", extra={"file": name})
-            if same(merged.content, found.content):
+            if same_content(merged.content, found.content):
                 return
             with contextlib.suppress(Moved):
                 await self._take_in(name, found.content, self._replace(found, merged.content))
@@ -216,7 +220,9 @@ class Writer:
     def undone(self, readings: Mapping[str, Reading]) -> bool:
         """Whether what was read is a stale copy that undoes a change of ours."""
         said = {name: readings[name] for name in ORDER if self._recent.watches(name)}
-        return any(self._stale(self._parse(name, raw)) for name, raw in said.items() if not isinstance(raw, Held))
+        return any(
+            self._stale(self._parse(name, raw)) for name, raw in said.items() if not isinstance(raw, KeepLastGood)
+        )
 
     def check(self, readings: Mapping[str, Reading]) -> None:
         """Whether the last change is in what was read.
@@ -225,7 +231,7 @@ class Writer:
             EditConflict: another program wrote over it, again and again.
         """
         for name, (before, after) in self._last.items():
-            found = self._parse(name, raw) if not isinstance(raw := readings[name], Held) else None
+            found = self._parse(name, raw) if not isinstance(raw := readings[name], KeepLastGood) else None
             if found and found.document is not None and undone(name, before, after, found.document):
                 raise _busy(found)
 

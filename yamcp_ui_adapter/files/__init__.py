@@ -1,1 +1,1 @@
-"""The files that are read: their contents, and when they change."""
+"""Reads YAMCP's files and hub.json, and watches them for changes."""

@@ -1,32 +1,36 @@
-"""When a burst of changes has ended."""
+"""Detects the end of a burst of changes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 
-QUIET = 0.04
-LONGEST = 0.25
+QUIET_SECONDS = 0.04
+"""Default of `quiet`."""
+MAX_WAIT_SECONDS = 0.25
+"""Default of `longest`."""
 
 
-class Settle:
-    """Collects notices of change, and tells when none has come for `quiet` seconds, at the latest after `longest`.
+class Debouncer:
+    """Collects change notices, and reports a burst once no notice has come for `quiet` seconds, or after `longest`
+    seconds.
 
-    In-place writers truncate first and write then, and YAMCP-UI writes one file and then the other: what is read in
-    between is half an edit.
+    Programs that write in place truncate the file first, and YAMCP-UI writes one file and then the other; a read in
+    between
+    would see half an edit.
     """
 
-    def __init__(self, quiet: float = QUIET, longest: float = LONGEST) -> None:
+    def __init__(self, quiet: float = QUIET_SECONDS, longest: float = MAX_WAIT_SECONDS) -> None:
         self.quiet = quiet
         self._longest = longest
         self._noticed = asyncio.Event()
 
     def notice(self) -> None:
-        """Something changed."""
+        """Record that something changed."""
         self._noticed.set()
 
     async def wait(self, patience: float) -> bool:
-        """Wait for a burst of notices and its end; False when none begins within `patience` seconds."""
+        """Wait for a burst of notices to begin and end; return False if none begins within `patience` seconds."""
         if not await self._next(patience):
             return False
         deadline = asyncio.get_running_loop().time() + self._longest

@@ -1,4 +1,4 @@
-"""Notices that one of the files changed, whatever happens to the directories that they are in."""
+"""Watches the files for changes, even while their directories are deleted or replaced."""
 
 from __future__ import annotations
 
@@ -15,34 +15,38 @@ from yamcp_ui_adapter.errors import DataDirUnusable
 
 log = logging.getLogger("yamcp_ui_adapter.watch")  # the name that log filters know
 
-STEP_MS = 5
-"""How often the watcher looks for events: what it adds to the time in which a change is seen."""
+WATCH_STEP_MS = 5
+"""Milliseconds between the watcher's polls for events; the longest delay that it adds to a change."""
 BATCH_MS = 20
-LOOK_MS = 1000
-"""How often it looks whether the directories are still the same ones."""
-PATIENCE = 1.0
-"""Seconds that a directory may be gone before it is made again; whoever deleted it may be about to."""
-RETRY = 0.05
+"""Milliseconds for which the watcher collects events before it reports them together."""
+DIRECTORY_CHECK_MS = 1000
+"""Milliseconds between checks whether the directories are still the same ones."""
+RECREATE_AFTER_SECONDS = 1.0
+"""Seconds that a directory may be missing before it is created again; the program that deleted it may be about to."""
+RETRY_SECONDS = 0.05
+"""Seconds between checks whether missing directories exist again."""
 
 
 async def watch(files: Collection[Path], notice: Callable[[], None]) -> None:
-    """Call `notice` after each change of one of the files, and when changes may have been missed; until cancelled."""
+    """Call `notice` after each change of one of the files, and whenever changes may have been missed. Runs until
+    cancelled.
+    """
     directories = sorted({path.parent for path in files})
     while True:
-        await _directories(directories)
+        await _wait_for_directories(directories)
         try:
-            await _watch_these(directories, {str(path) for path in files}, notice)
+            await _watch_directories(directories, {str(path) for path in files}, notice)
         except (OSError, RuntimeError) as error:  # out of inotify watches, or gone between two steps
             log.warning("cannot watch; looking once a second instead", extra={"why": str(error)})
             notice()
-            await asyncio.sleep(LOOK_MS / 1000)
+            await asyncio.sleep(DIRECTORY_CHECK_MS / 1000)
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory to be watched, and its parents.
+    """Create a directory to be watched, and its parents.
 
     Raises:
-        DataDirUnusable: it cannot be made.
+        DataDirUnusable: it cannot be created.
     """
     try:
         private.make_directory(path)
@@ -50,19 +54,19 @@ def make_directory(path: Path) -> None:
         raise DataDirUnusable(f"{path} cannot be made: {error.strerror}.") from None
 
 
-async def _directories(paths: Collection[Path]) -> None:
-    """Wait until the directories are there; make them if nobody else does."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE
+async def _wait_for_directories(paths: Collection[Path]) -> None:
+    """Wait until the directories exist; create them after `RECREATE_AFTER_SECONDS`."""
+    deadline = asyncio.get_running_loop().time() + RECREATE_AFTER_SECONDS
     while missing := [path for path in paths if not path.is_dir()]:
         if asyncio.get_running_loop().time() > deadline:
             for path in missing:
                 with contextlib.suppress(DataDirUnusable):
                     make_directory(path)
-        await asyncio.sleep(RETRY)
+        await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _watch_these(directories: list[Path], files: set[str], notice: Callable[[], None]) -> None:
-    """Watch until one of the directories is no longer the one that is watched."""
+async def _watch_directories(directories: list[Path], files: set[str], notice: Callable[[], None]) -> None:
+    """Watch until one of the directories is deleted or replaced by another one."""
     names = {str(path) for path in directories}
     before = _identities(directories)
 
@@ -73,8 +77,8 @@ async def _watch_these(directories: list[Path], files: set[str], notice: Callabl
         *directories,
         watch_filter=wanted,
         debounce=BATCH_MS,
-        step=STEP_MS,
-        rust_timeout=LOOK_MS,
+        step=WATCH_STEP_MS,
+        rust_timeout=DIRECTORY_CHECK_MS,
         yield_on_timeout=True,
         recursive=False,
     )

@@ -1,1 +1,1 @@
-"""YAMCP's files and hub.json: parsed, checked, and where things stand in them (pure)."""
+"""The formats of YAMCP's files and of hub.json: parsing, checking, masking, and changing of their content. Pure."""

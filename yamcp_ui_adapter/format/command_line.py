@@ -1,4 +1,4 @@
-"""Mistakes in how a command line was taken apart into `command` and `args` (pure)."""
+"""Finds mistakes in how a command line was divided into `command` and `args`. Pure."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ import posixpath
 import re
 
 PACKAGE_RUNNERS = frozenset({"bunx", "npx", "pnpx", "pipx", "uvx"})
-"""Programs whose first argument that is no option names a package, which has no spaces in it."""
-OPTION_AND_MORE = re.compile(r"--?[A-Za-z][\w-]*[ \t]+\S", re.ASCII)
-OPTION_AFTER = re.compile(r"[ \t]--?[A-Za-z]", re.ASCII)
+"""Programs whose first argument that is not an option is a package name, which contains no spaces."""
+OPTION_WITH_VALUE = re.compile(r"--?[A-Za-z][\w-]*[ \t]+\S", re.ASCII)
+INNER_OPTION = re.compile(r"[ \t]--?[A-Za-z]", re.ASCII)
 
 
 def is_command_line(command: str, args: tuple[str, ...]) -> bool:
-    """Whether `command` is a program with arguments: `npx -y x`, or `npx -y` beside further `args`."""
+    """Return whether `command` is a program with arguments: `npx -y x`, or `npx -y` beside further `args`."""
     if command.startswith(("/", ".", "~", "$")):
-        return bool(OPTION_AFTER.search(command))
-    return (" " in command and not args) or bool(OPTION_AFTER.search(command))
+        return bool(INNER_OPTION.search(command))
+    return (" " in command and not args) or bool(INNER_OPTION.search(command))
 
 
 def packed_arguments(command: str, args: tuple[str, ...]) -> list[int]:
-    """The places in `args` of those that were meant to be several: `-y @scope/pkg`, or a package and its arguments.
+    """Return the positions in `args` of strings that hold several arguments: `-y @scope/pkg`, or a package with its
+    options.
 
-    With `npx "-y @scope/pkg"`, npx finds no package and opens a shell that takes each message of the hub as a command.
+    For `npx "-y @scope/pkg"`, npx finds no package and starts a shell, which would run each message of the hub as a
+    command.
     """
-    packed = [place for place, text in enumerate(args) if OPTION_AND_MORE.match(text)]
+    packed = [place for place, text in enumerate(args) if OPTION_WITH_VALUE.match(text)]
     if posixpath.basename(command) in PACKAGE_RUNNERS:
         first = next((place for place, text in enumerate(args) if place in packed or not text.startswith("-")), None)
         if first is not None and first not in packed and len(args[first].split()) > 1:

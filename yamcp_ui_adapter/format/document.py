@@ -1,4 +1,4 @@
-"""From a file's bytes to a JSON object, or to the reason why there is none (pure)."""
+"""Parses the bytes of a file into a JSON object. Pure."""
 
 from __future__ import annotations
 
@@ -10,39 +10,43 @@ import orjson
 from bridge.models import Issue
 from yamcp_ui_adapter.errors import FileUnusable, issue
 
-HELD = "its last good version stays in use"
+LAST_GOOD_IN_USE = "its last good version stays in use"
 
 
 class Document(NamedTuple):
-    """A file's top-level object and what is odd about it."""
+    """The top-level object of a file, and issues that do not prevent its use."""
 
     content: dict[str, Any]
     issues: list[Issue]
 
 
 def read_document(raw: bytes | None, file: str) -> Document:
-    """The top-level object of a file; `None` stands for a file that does not exist, which is the same as `{}`.
+    """Return the top-level object of a file; `None` stands for a file that does not exist and counts as `{}`.
 
     Raises:
-        FileUnusable: it is empty, not JSON, or not an object.
+        FileUnusable: the file is empty, not JSON, or not an object.
     """
     if raw is None:
         return Document({}, [])
     duplicates: list[str] = []
     content = _decode(_text(raw, file), file, duplicates)
     if not isinstance(content, dict):
-        raise FileUnusable("FILE_NOT_OBJECT", file, f"{file} holds {kind_of(content)}, not an object; {HELD}.")
+        raise FileUnusable(
+            "FILE_NOT_OBJECT", file, f"{file} holds {json_type(content)}, not an object; {LAST_GOOD_IN_USE}."
+        )
     return Document(content, [_duplicate(file, key) for key in duplicates])
 
 
-def kind_of(value: object) -> str:
-    """What a JSON value is, in words, without the value."""
+def json_type(value: object) -> str:
+    """Return the JSON type of a value as text for messages, without the value itself."""
     names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "null")
 
 
-def encodable(value: object) -> bool:
-    """Whether every string within can be sent as UTF-8 and given to a process: no lone surrogate, no NUL."""
+def is_encodable(value: object) -> bool:
+    """Return whether every string in a value is valid in UTF-8 and as a process argument: no lone surrogate and
+    no NUL.
+    """
     try:
         text = orjson.dumps(value)
     except TypeError:  # a lone surrogate, or a number beyond 64 bits
@@ -57,10 +61,10 @@ def _text(raw: bytes, file: str) -> str:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        message = f"{file} is not UTF-8 (byte {error.start}); {HELD}."
+        message = f"{file} is not UTF-8 (byte {error.start}); {LAST_GOOD_IN_USE}."
         raise FileUnusable("FILE_UNPARSABLE", file, message) from None
     if not text.strip(" \t\r\n\0"):
-        raise FileUnusable("FILE_EMPTY", file, f"{file} is empty; {HELD}.")
+        raise FileUnusable("FILE_EMPTY", file, f"{file} is empty; {LAST_GOOD_IN_USE}.")
     return text
 
 
@@ -76,9 +80,9 @@ def _decode(text: str, file: str, duplicates: list[str]) -> Any:
         return json.loads(text, object_pairs_hook=pairs, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        raise FileUnusable("FILE_UNPARSABLE", file, f"{file} is not JSON ({where}); {HELD}.") from None
+        raise FileUnusable("FILE_UNPARSABLE", file, f"{file} is not JSON ({where}); {LAST_GOOD_IN_USE}.") from None
     except (ValueError, RecursionError):
-        message = f"{file} holds numbers or nesting beyond what JSON readers take; {HELD}."
+        message = f"{file} holds numbers or nesting beyond what JSON readers take; {LAST_GOOD_IN_USE}."
         raise FileUnusable("FILE_UNPARSABLE", file, message) from None
 
 

@@ -1,4 +1,4 @@
-"""What the files say, entry by entry, once parsed: kept as the last good version, in memory and on disk."""
+"""Models of the parsed entries of the three files. The last good version of each is kept in memory and on disk."""
 
 from __future__ import annotations
 
@@ -12,81 +12,86 @@ PROVIDERS = "providers.json"
 WORKSPACES = "workspaces.json"
 HUB = "hub.json"
 MAX_ALIASES = 8
-"""Earlier slugs that a workspace keeps."""
+"""Largest number of earlier slugs that a workspace keeps."""
 
 
-class Held(NamedTuple):
-    """A file says nothing now: what it said last is held, and this is reported (nothing, while it only settles)."""
+class KeepLastGood(NamedTuple):
+    """The reading of a file that has no usable content now: its last good version stays in use, and `issue` is reported
+    (None
+    while the file may just be in the middle of being saved).
+    """
 
     issue: Issue | None
 
 
-Reading = bytes | Held | None
-"""A file's bytes; None when it does not exist, which is legal."""
+Reading = bytes | KeepLastGood | None
+"""The bytes of a file; None if it does not exist, which is allowed."""
 
 
 class ServerEntry(Model):
-    """One entry of providers.json that can be used."""
+    """A usable entry of providers.json."""
 
     key: str
     namespace: str
     launch: Launch
     stale: bool = False
-    """What the file has now is bad; this is what it had before."""
+    """Whether the entry in the file is unusable now, so that this is its last good version."""
 
 
 class ServersFile(Model):
-    """The last good parse of providers.json, in the file's order."""
+    """The last good content of providers.json, in the file's order."""
 
     entries: dict[str, ServerEntry] = Field(default_factory=dict)
     unusable: tuple[str, ...] = ()
-    """Keys of entries that are bad and were never good."""
+    """Keys of entries that are unusable and have no last good version."""
     issues: tuple[Issue, ...] = ()
 
 
 class WorkspaceEntry(Model):
-    """One entry of workspaces.json that can be used: its members as text, each once."""
+    """A usable entry of workspaces.json: its members as text, without duplicates."""
 
     name: str
     members: tuple[str, ...]
 
 
 class WorkspacesFile(Model):
-    """The last good parse of workspaces.json, in the file's order."""
+    """The last good content of workspaces.json, in the file's order."""
 
     entries: dict[str, WorkspaceEntry] = Field(default_factory=dict)
     issues: tuple[Issue, ...] = ()
 
 
 class WorkspaceSettings(Model):
-    """What hub.json says of a workspace."""
+    """The settings of a workspace in hub.json."""
 
     enabled: bool = True
     name_template: str = "{namespace}_{name}"
     disabled_servers: tuple[str, ...] = ()
-    """Members that are switched off in this workspace alone."""
+    """Members that are switched off in this workspace only."""
     slug: Slug | None = None
-    """Its name in URLs; none: what follows from its name."""
+    """The slug that the user chose; None: derived from the workspace's name."""
     aliases: tuple[Slug, ...] = Field((), max_length=MAX_ALIASES)
-    """Its earlier slugs, newest first. URLs with them still lead to it."""
+    """Earlier slugs, newest first; URLs with them still lead to the workspace."""
 
 
 class HubFile(Model):
-    """The last good parse of hub.json: valid settings only."""
+    """The last good content of hub.json; it holds valid settings only."""
 
     servers: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """By server key: the fields of ServerSettings that are set."""
+    """By server key: the fields of `ServerSettings` that are set."""
     workspaces: dict[str, WorkspaceSettings] = Field(default_factory=dict)
     issues: tuple[Issue, ...] = ()
     known: bool = False
-    """Whether the file, or that there is none, was ever read."""
+    """Whether the file, or its absence, was ever read successfully."""
 
 
 class LastGood(Model):
-    """The last good parse of every file; desired state is a function of it."""
+    """The last good content of each file, from which the desired state is computed."""
 
     servers: ServersFile = Field(default_factory=ServersFile)
     workspaces: WorkspacesFile = Field(default_factory=WorkspacesFile)
     hub: HubFile = Field(default_factory=HubFile)
     slugs: dict[str, str] = Field(default_factory=dict)
-    """The slug of each workspace, by its name: the one that had a slug first keeps it."""
+    """The assigned slug of each workspace, by name. When two workspaces want the same slug, the one that has it keeps
+    it.
+    """

@@ -1,6 +1,6 @@
-"""hub.json: what YAMCP's format cannot say. Parsing and editing of its content (pure).
+"""Parses and edits hub.json, which holds what YAMCP's own files cannot express. Pure.
 
-Edits change the document that was read, so that what a person wrote beside it (unknown fields, say) survives.
+Edits change the document that was read, so that content that the hub does not know (further fields) is preserved.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from bridge.models import Issue, Model, ServerSettings, SetServer, SetWorkspace
 from yamcp_ui_adapter.errors import EditInvalid, FileUnusable, issue
-from yamcp_ui_adapter.format.document import encodable, kind_of, read_document
+from yamcp_ui_adapter.format.document import is_encodable, json_type, read_document
 from yamcp_ui_adapter.format.entries import HUB, HubFile, WorkspaceSettings
-from yamcp_ui_adapter.format.template import template_fault
+from yamcp_ui_adapter.format.template import template_error
 
-VERSION = 1
-CONTAINER_FORMS = {
+FORMAT_VERSION = 1
+CONTAINER_FIELD_FORMATS = {
     "image": "it is the name of an image, such as docker.io/library/node:22",
     "memory": "it is a number and k, m or g, such as 512m",
     "cpus": "it is a number above 0, such as 0.5",
@@ -29,21 +29,23 @@ CONTAINER_FORMS = {
     "user": "it is a name or number, or two of them with a colon between",
     "workdir": "it is an absolute path without commas and colons",
 }
-"""What the fields of `container` are, by their names, where one is something else."""
+"""What each field of `container` must be, for messages about an invalid one."""
 Section = Literal["servers", "workspaces"]
 SECTIONS = frozenset({"version", "servers", "workspaces"})
 
 
 def parse_hub(raw: bytes | None, last: HubFile) -> HubFile:
-    """Every setting that can be used; one that turned bad keeps its last good value.
+    """Return every valid setting; a setting that became invalid keeps its value from `last`.
 
     Raises:
-        FileUnusable: the file as a whole says nothing, or is of another version.
+        FileUnusable: the file as a whole is unusable, or of another version.
     """
     document = read_document(raw, HUB)
     issues = document.issues
-    if (version := document.content.get("version", VERSION)) != VERSION or isinstance(version, bool):
-        raise FileUnusable("HUB_VERSION", HUB, f"{HUB} is not of version {VERSION}; its last good version is used.")
+    if (version := document.content.get("version", FORMAT_VERSION)) != FORMAT_VERSION or isinstance(version, bool):
+        raise FileUnusable(
+            "HUB_VERSION", HUB, f"{HUB} is not of version {FORMAT_VERSION}; its last good version is used."
+        )
     for field in sorted(document.content.keys() - SECTIONS):
         issues.append(issue("HUB_FIELD_UNKNOWN", f"file:{HUB}", HUB, f"Nothing reads {field!r} in {HUB}."))
     servers = {
@@ -65,8 +67,8 @@ def _section(content: dict[str, Any], name: str, issues: list[Issue]) -> dict[st
     if value is None:
         return {}
     if isinstance(value, dict):
-        return {key: item for key, item in value.items() if encodable(key)}
-    message = f"{name!r} in {HUB} is {kind_of(value)}, not an object; it is ignored."
+        return {key: item for key, item in value.items() if is_encodable(key)}
+    message = f"{name!r} in {HUB} is {json_type(value)}, not an object; it is ignored."
     issues.append(issue("HUB_SECTION_INVALID", f"file:{HUB}", HUB, message))
     return {}
 
@@ -74,16 +76,16 @@ def _section(content: dict[str, Any], name: str, issues: list[Issue]) -> dict[st
 def _settings(
     model: type[Model], subject: str, value: object, held: Mapping[str, Any], issues: list[Issue]
 ) -> dict[str, Any]:
-    """The valid ones of the fields given, in the model's own form."""
+    """Return the valid fields of `value`, as the model serializes them; invalid ones are reported in `issues`."""
     if not isinstance(value, dict):
-        message = f"What {HUB} has for {subject} is {kind_of(value)}, not an object; it is ignored."
+        message = f"What {HUB} has for {subject} is {json_type(value)}, not an object; it is ignored."
         issues.append(issue("HUB_SECTION_INVALID", subject, HUB, message))
         return dict(held)
     settings: dict[str, Any] = {}
     for field, item in value.items():
         if field not in model.model_fields:
             issues.append(issue("HUB_FIELD_UNKNOWN", subject, HUB, f"Nothing reads {field!r} of {subject} in {HUB}."))
-        elif fault := setting_fault(model, field, item):
+        elif fault := setting_error(model, field, item):
             rest = " The server is not started." if field == "container" and field not in held else ""
             issues.append(
                 issue("HUB_SETTING_INVALID", subject, HUB, f"{field!r} of {subject} in {HUB}: {fault}.{rest}")
@@ -96,28 +98,28 @@ def _settings(
     return settings
 
 
-def setting_fault(model: type[Model], field: str, value: object) -> str:
-    """Why a value cannot be that setting; empty if it can. Never quotes the value."""
-    if not encodable(value):
+def setting_error(model: type[Model], field: str, value: object) -> str:
+    """Return why a value is invalid for a setting; empty if it is valid. The text never quotes the value."""
+    if not is_encodable(value):
         return "it holds a NUL or half a character"
     try:
         model.model_validate({field: value})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         inside = [str(part) for part in first["loc"][1:]]
-        words = CONTAINER_FORMS.get(inside[-1]) if field == "container" and inside else None
+        words = CONTAINER_FIELD_FORMATS.get(inside[-1]) if field == "container" and inside else None
         return f"{'.'.join(inside)}: {words or first['msg']}" if inside else first["msg"]
-    return template_fault(value) if field == "name_template" and isinstance(value, str) else ""
+    return template_error(value) if field == "name_template" and isinstance(value, str) else ""
 
 
 # --- edits -----------------------------------------------------------------------------------------------------------
 
 
 def with_workspace(content: dict[str, Any], change: SetWorkspace) -> dict[str, Any]:
-    """The document after `set_workspace`; fields of the change that are not set stay as they were.
+    """Return the document after `set_workspace`; settings that the change does not name keep their value.
 
     Raises:
-        EditInvalid: the name template cannot be used.
+        EditInvalid: the name template is invalid.
     """
     fields = change.model_dump(exclude_none=True, exclude={"name", "servers", "remove_aliases"})
     entry = _object(_object(content.get("workspaces")).get(change.name))
@@ -127,12 +129,12 @@ def with_workspace(content: dict[str, Any], change: SetWorkspace) -> dict[str, A
         kept = [alias for alias in _names(entry.get("aliases")) if alias not in change.remove_aliases]
         fields["aliases"] = kept or None
     if change.servers:
-        fields["disabled_servers"] = _switched(_names(entry.get("disabled_servers")), change.servers) or None
-    return _with(content, "workspaces", change.name, WorkspaceSettings, fields)
+        fields["disabled_servers"] = _with_switches(_names(entry.get("disabled_servers")), change.servers) or None
+    return _with_fields(content, "workspaces", change.name, WorkspaceSettings, fields)
 
 
-def _switched(disabled: list[str], switches: Mapping[str, bool]) -> list[str]:
-    """The servers that are off, after some were switched."""
+def _with_switches(disabled: list[str], switches: Mapping[str, bool]) -> list[str]:
+    """Return the disabled servers after some were switched on or off."""
     off = [key for key, on in switches.items() if not on]
     return [key for key in dict.fromkeys([*disabled, *off]) if not switches.get(key, False)]
 
@@ -142,30 +144,32 @@ def _names(value: object) -> list[str]:
 
 
 def with_server(content: dict[str, Any], change: SetServer) -> dict[str, Any]:
-    """The document after `set_server`; a setting given as null goes back to its default.
+    """Return the document after `set_server`; null resets a setting to its default.
 
     Raises:
-        EditInvalid: a setting does not exist, or cannot have that value.
+        EditInvalid: a setting does not exist, or its value is invalid.
     """
-    return _with(content, "servers", change.key, ServerSettings, change.settings)
+    return _with_fields(content, "servers", change.key, ServerSettings, change.settings)
 
 
-def _with(
+def _with_fields(
     content: dict[str, Any], section: str, name: str, model: type[Model], fields: dict[str, Any]
 ) -> dict[str, Any]:
     for field, value in fields.items():
         if field not in model.model_fields:
             known = ", ".join(model.model_fields)
             raise EditInvalid(f"There is no setting {field!r}; there are: {known}.", data={"field": field})
-        if value is not None and (fault := setting_fault(model, field, value)):
+        if value is not None and (fault := setting_error(model, field, value)):
             raise EditInvalid(f"{field!r} cannot be set so: {fault}.", data={"field": field})
     entry = {**_object(_object(content.get(section)).get(name)), **fields}
     entry = {field: value for field, value in entry.items() if value is not None}
-    return {"version": VERSION, **content, section: {**_object(content.get(section)), name: entry}}
+    return {"version": FORMAT_VERSION, **content, section: {**_object(content.get(section)), name: entry}}
 
 
 def with_renames(content: dict[str, Any], servers: dict[str, str], workspaces: dict[str, str]) -> dict[str, Any]:
-    """The document after settings moved from old names to new ones; a new name that has settings keeps its own."""
+    """Return the document with settings moved from old names to new ones; a new name that has settings keeps
+    its own.
+    """
     result = dict(content)
     for section, renames in (("servers", servers), ("workspaces", workspaces)):
         entries = dict(_object(content.get(section)))
@@ -174,21 +178,21 @@ def with_renames(content: dict[str, Any], servers: dict[str, str], workspaces: d
                 entries[new] = entries.pop(old)
         if entries or section in content:
             result[section] = entries
-    return _members_renamed(result, servers)
+    return _with_members_renamed(result, servers)
 
 
 def with_aliases(content: dict[str, Any], aliases: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """The document with other aliases of some workspaces."""
+    """Return the document with the aliases of some workspaces replaced."""
     entries = _object(content.get("workspaces"))
     changed: dict[str, Any] = {}
     for name, listed in aliases.items():
         changed[name] = {field: value for field, value in _object(entries.get(name)).items() if field != "aliases"}
         changed[name] |= {"aliases": list(listed)} if listed else {}
-    return {"version": VERSION, **content, "workspaces": {**entries, **changed}} if changed else content
+    return {"version": FORMAT_VERSION, **content, "workspaces": {**entries, **changed}} if changed else content
 
 
-def _members_renamed(content: dict[str, Any], renames: Mapping[str, str | None]) -> dict[str, Any]:
-    """The document with servers called otherwise, or left out (None), in the `disabled_servers` of its workspaces."""
+def _with_members_renamed(content: dict[str, Any], renames: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return the document with servers renamed, or removed (None), in the `disabled_servers` of all workspaces."""
     workspaces = _object(content.get("workspaces"))
     changed: dict[str, Any] = {}
     for name, entry in workspaces.items():
@@ -200,10 +204,10 @@ def _members_renamed(content: dict[str, Any], renames: Mapping[str, str | None])
     return {**content, "workspaces": {**workspaces, **changed}} if changed else content
 
 
-def moved(content: dict[str, Any], section: Section, old: str, new: str | None) -> dict[str, Any]:
-    """The document after settings moved to a new name, in the place of any that were there, or (None) were dropped."""
+def with_settings_moved(content: dict[str, Any], section: Section, old: str, new: str | None) -> dict[str, Any]:
+    """Return the document with settings moved to a new name, replacing any settings there, or (None) removed."""
     if section == "servers":
-        content = _members_renamed(content, {old: new})
+        content = _with_members_renamed(content, {old: new})
     entries = _object(content.get(section))
     if old not in entries and new not in entries:
         return content
@@ -217,5 +221,5 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def dump(content: dict[str, Any]) -> bytes:
-    """A document as it is written, for people to read: as JSON.stringify(content, null, 2) and a newline."""
+    """Return the document as it is written to the file: like `JSON.stringify(content, null, 2)`, and a newline."""
     return json.dumps(content, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"

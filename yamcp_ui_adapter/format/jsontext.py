@@ -1,4 +1,4 @@
-"""JSON as YAMCP writes it, and hashes of what it says (pure)."""
+"""Serializes JSON as YAMCP does, and computes hashes of its content. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from typing import Any
 import orjson
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-HALF = "\ufffd"
-DEEPEST = 100
-"""Levels of objects and lists."""
+REPLACEMENT_CHARACTER = "\ufffd"
+MAX_DEPTH = 100
+"""Limit for the nesting of objects and lists."""
 
 
 def stringify(value: Any) -> bytes:
-    """As JavaScript's JSON.stringify(value, null, 2), but that names and numbers stay as they are."""
+    """Serialize like JavaScript's `JSON.stringify(value, null, 2)`, but keep the order of keys and the form of
+    numbers.
+    """
     try:
         text = orjson.dumps(value, option=orjson.OPT_INDENT_2)
         if orjson.loads(text) == value:
@@ -47,29 +49,29 @@ def _string(value: str) -> str:
     return SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", quoted)
 
 
-def too_deep(value: Any) -> bool:
-    """Whether a value is nested deeper than what is written, or sent over the bridge, may be."""
+def is_too_deep(value: Any) -> bool:
+    """Return whether a value is nested deeper than `MAX_DEPTH`, the limit for files and for the bridge."""
     layer = [value]
-    for _ in range(DEEPEST):
-        layer = [item for outer in layer for item in _within(outer)]
+    for _ in range(MAX_DEPTH):
+        layer = [item for outer in layer for item in _children(outer)]
         if not layer:
             return False
     return True
 
 
-def _within(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list | tuple) else ()
 
 
 def entry_hash(entry: Any) -> str:
-    """SHA-256 (hex) of what an entry says: the same however it is written, and in whatever order its names are."""
+    """Return the SHA-256 (hex) of an entry's content, independent of white space and of the order of its keys."""
     return hashlib.sha256(_compact(entry, orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether two documents say the same, in the same order."""
+def same_content(one: Any, other: Any) -> bool:
+    """Return whether two documents have the same content, in the same order."""
     return _compact(one) == _compact(other)
 
 
@@ -81,14 +83,16 @@ def _compact(value: Any, option: int = 0) -> bytes:
 
 
 def file_hash(raw: bytes | None) -> str:
-    """SHA-256 (hex) of a file's bytes; empty for a file that does not exist."""
+    """Return the SHA-256 (hex) of a file's bytes; empty for a file that does not exist."""
     return "" if raw is None else hashlib.sha256(raw).hexdigest()
 
 
 def sendable(value: Any) -> Any:
-    """The same as far as it can cross the bridge: halves of characters are replaced, huge integers rounded."""
+    """Return the value in a form that can be sent over the bridge: lone surrogates are replaced, huge integers become
+    floats.
+    """
     if isinstance(value, str):
-        return SURROGATE.sub(HALF, value)
+        return SURROGATE.sub(REPLACEMENT_CHARACTER, value)
     if isinstance(value, dict):
         return {sendable(key): sendable(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The text of providers.json with its secret values masked; all else stays as it is in the file (pure)."""
+"""Masks the secret values in the text of providers.json and keeps the rest of the text as it is. Pure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ _SPACE = re.compile(r"[ \t\r\n]*+")
 
 
 def masked_text(text: str, content: Content) -> str:
-    """`text` with its secret values masked. It is valid JSON, and `content` is the object that it holds."""
+    """Return `text` with its secret values masked. `text` must be valid JSON, and `content` the object that it
+    holds.
+    """
     masker = _Masker(text)
     masker.walk(masker.skip(0), mask_config(content))
     return "".join((*masker.pieces, text[masker.done :]))
 
 
 class _Masker:
-    """Walks a JSON text beside its masked value, and replaces in the text what is another value there."""
+    """Walks through a JSON text together with its masked value, and replaces each value in the text that differs."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -31,11 +33,11 @@ class _Masker:
         self.done = 0
 
     def skip(self, at: int) -> int:
-        """The place after white space."""
+        """Return the position after white space."""
         return _SPACE.match(self._text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
 
     def walk(self, at: int, masked: Any) -> int:
-        """Mask the value that begins at a place, and return where it ends."""
+        """Mask the value that begins at a position, and return the position where it ends."""
         if self._text[at] == "{" and isinstance(masked, dict):
             return self._members(at, masked)
         value, end = _DECODER.raw_decode(self._text, at)
@@ -47,7 +49,10 @@ class _Masker:
         return end
 
     def _members(self, at: int, masked: dict[str, Any]) -> int:
-        """A name that is there twice is in `masked` once: what the others have and it lacks is masked whole."""
+        """Mask the members of an object. Of a key that occurs twice, `masked` has only one value: the parts of the
+        other value
+        that it lacks are masked completely.
+        """
         at = self.skip(at + 1)
         while self._text[at] != "}":
             name, at = _DECODER.raw_decode(self._text, at)
@@ -62,6 +67,6 @@ class _Masker:
         return at + 1
 
     def _next(self, at: int) -> int:
-        """The place of the next member or item, or of the bracket that closes."""
+        """Return the position of the next member or item, or of the closing bracket."""
         at = self.skip(at)
         return self.skip(at + 1) if self._text[at] == "," else at

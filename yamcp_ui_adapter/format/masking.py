@@ -1,8 +1,9 @@
-"""Masks the secret values of entries and launches for pages, hubctl and the API, and puts stored values back where an
-edit has the mask (pure).
+"""Masks the secret values of entries and launches for pages, hubctl and the API, and restores stored values where an
+edit sends the mask. Pure.
 
-Masked are every value of `env` and `headers`; in `url` and `args` what bridge/masking/parts.py finds; and fields that
-YAMCP does not know whose name indicates a secret. A value that is a reference (`${NAME}`) alone is shown.
+Masked are all values of `env` and `headers`; the secret parts of `url` and `args` that bridge/masking/parts.py finds;
+and fields that YAMCP does not know whose name indicates a secret. A value that consists of a reference (`${NAME}`)
+only is not masked.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from bridge.masking.parts import MASK, Part, member_value, split_arguments, spli
 from bridge.models import Launch, StdioLaunch
 from yamcp_ui_adapter.errors import MaskedValue
 from yamcp_ui_adapter.format.entry_positions import Content
-from yamcp_ui_adapter.format.providers import FIELDS, WRAPPER, wrapped
+from yamcp_ui_adapter.format.providers import FIELDS, WRAPPER, wrapped_entries
 
 PARAMETERS = "providerParameters"
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
@@ -28,8 +29,8 @@ _PATH = re.compile(r"~|\.?\.?/")
 
 
 def mask_config(content: Content) -> Content:
-    """The content of providers.json with each entry masked, inside `mcpServers` too."""
-    inner = wrapped(content)
+    """Return the content of providers.json with each entry masked, also inside `mcpServers`."""
+    inner = wrapped_entries(content)
     return {
         key: mask_entry(entry) if inner is None or key != WRAPPER else _mask_entries(inner)
         for key, entry in content.items()
@@ -41,7 +42,7 @@ def _mask_entries(entries: Content) -> Content:
 
 
 def mask_entry(entry: Any) -> Any:
-    """An entry of providers.json with its secret values masked."""
+    """Return an entry of providers.json with its secret values masked."""
     if isinstance(entry, str):
         return mask_url(entry)
     if not isinstance(entry, dict):
@@ -53,7 +54,7 @@ def mask_entry(entry: Any) -> Any:
 
 
 def mask_launch(launch: Launch) -> Launch:
-    """A launch with its secret values masked."""
+    """Return a launch with its secret values masked."""
     if isinstance(launch, StdioLaunch):
         args = tuple(map(_masked, split_arguments(launch.args)))
         return launch.model_copy(update={"args": args, "env": _mask_values(launch.env)})
@@ -61,7 +62,9 @@ def mask_launch(launch: Launch) -> Launch:
 
 
 def mask_url(url: str) -> str:
-    """A URL with its password (or a user name alone), its tokens and its parameters with a secret's name masked."""
+    """Return a URL with its password (or its user name, if there is no password), tokens and secret parameters
+    masked.
+    """
     return str(_masked(split_url(url)))
 
 
@@ -89,12 +92,12 @@ def _masked(parts: Iterable[Part]) -> Any:
 
 
 def unmask_config(content: Content, stored: Content) -> Content:
-    """The content of providers.json with each masked value replaced by the stored one of the same server.
+    """Return the content of providers.json with each masked value replaced by the stored one of the same server.
 
     Raises:
-        MaskedValue: none is stored.
+        MaskedValue: no value is stored for one that is masked.
     """
-    inner, stored_inner = wrapped(content), wrapped(stored) or {}
+    inner, stored_inner = wrapped_entries(content), wrapped_entries(stored) or {}
     stored_outer = {key: entry for key, entry in stored.items() if entry is not stored_inner}
     outer_first, inner_first = {**stored_inner, **stored_outer}, {**stored_outer, **stored_inner}
     return {
@@ -106,9 +109,9 @@ def unmask_config(content: Content, stored: Content) -> Content:
 
 
 def unmask_entry(entry: Any, stored: Any, place: str = "") -> Any:
-    """An entry with each masked value replaced by the stored one at the same place.
+    """Return an entry with each masked value replaced by the stored one at the same position.
 
-    `stored`: the entry that it replaces, in any form; None if there is none. `place`: what errors name.
+    `stored` is the entry that it replaces, in any form, or None. `place` names the entry in errors.
 
     Raises:
         MaskedValue: no value is stored for one that is masked.
@@ -158,25 +161,25 @@ def _unmask_values(value: Any, stored: Any, place: str) -> Any:
 
 
 def _unmask_url(url: str, stored: Any, place: str) -> str:
-    known = _Stored(split_url(stored) if isinstance(stored, str) else (), place)
+    known = _StoredSecrets(split_url(stored) if isinstance(stored, str) else (), place)
     return str(known.put_back(split_url(url)))
 
 
 def _unmask_arguments(args: list[Any], stored: Any, place: str) -> list[Any]:
     before = split_arguments(stored) if isinstance(stored, list) else []
-    known = _Stored((part for parts in before for part in parts), place)
+    known = _StoredSecrets((part for parts in before for part in parts), place)
     return [known.put_back(parts) for parts in split_arguments(args)]
 
 
-class _Stored:
-    """The secret parts of a stored value, each of which is put back once."""
+class _StoredSecrets:
+    """The secret parts of a stored value, each of which is used at most once."""
 
     def __init__(self, parts: Iterable[Part], place: str) -> None:
         self._left = [part for part in parts if _is_masked(part)]
         self._place = place
 
     def put_back(self, parts: Iterable[Part]) -> Any:
-        """The text of these parts, each that is masked replaced by the first stored one of the same kind and name.
+        """Return the text of `parts`, with each masked part replaced by the first stored one of the same kind and name.
 
         Raises:
             MaskedValue: there is none.
@@ -202,7 +205,7 @@ def _is_secret_field(name: str) -> bool:
 
 
 def _is_masked(part: Part) -> bool:
-    """Whether pages show the mask in the place of a part (but for references)."""
+    """Return whether pages show the mask instead of a part; references are shown."""
     match part.kind:
         case "password":
             return bool(part.text)
@@ -222,7 +225,7 @@ def _is_token(text: str) -> bool:
 
 
 def _is_path(text: str) -> bool:
-    """Whether text reads as a path, and not as a token that begins with a slash, as one in base64 may."""
+    """Return whether a text looks like a path, rather than like a token that begins with a slash (as base64 may)."""
     is_token = "+" in text or "=" in text or any(map(is_path_token, text.split("/")))
     return bool(_PATH.match(text)) and not is_token
 
@@ -232,7 +235,7 @@ def _is_reference(value: Any) -> bool:
 
 
 def _joined(parts: Iterable[Part]) -> Any:
-    """The text of parts; of a single one the value as it is, since an argument may be a number."""
+    """Return the text of all parts; a single part is returned unchanged, because an argument may be a number."""
     texts = [part.text for part in parts]
     return texts[0] if len(texts) == 1 else "".join(texts)
 

@@ -1,19 +1,23 @@
-"""Other clients' configurations as entries in YAMCP's form (pure): Claude, Cursor, VS Code, Codex, Goose, Zed, …"""
+"""Converts the configurations of other clients (Claude, Cursor, VS Code, Codex, Goose, Zed, …) to entries of YAMCP.
+Pure.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from yamcp_ui_adapter.format.document import kind_of
+from yamcp_ui_adapter.format.document import json_type
 from yamcp_ui_adapter.format.providers import HTTP_TYPES, WEBSOCKET_TYPES, is_websocket
 from yamcp_ui_adapter.format.server_json import is_server_json, servers_of
-from yamcp_ui_adapter.format.variable_references import translated
+from yamcp_ui_adapter.format.variable_references import translate_references
 
 SECTIONS = ("mcpServers", "servers", "context_servers", "mcp.servers", "mcp_servers")
-"""Where clients keep their servers, by name or as a list; `mcp_servers` is Codex's. In VS Code's settings they are in
-`servers` inside `mcp`, elsewhere in `mcp`; Goose's are in `extensions`, a word that others use for something else."""
-TYPES = {
+"""Keys under which clients keep their servers, by name or as a list; `mcp_servers` is Codex's. VS Code's settings have
+them in `servers` inside `mcp`, other clients directly in `mcp`. Goose uses `extensions`, which means something else in
+other clients and is handled separately.
+"""
+TRANSPORT_TYPES = {
     **dict.fromkeys(HTTP_TYPES, "http"),
     **dict.fromkeys(WEBSOCKET_TYPES, "websocket"),
     "sse": "sse",
@@ -21,12 +25,15 @@ TYPES = {
     "stdio": "stdio",
     "local": "stdio",
 }
-URLS = {"url": "sse", "serverUrl": "sse", "httpUrl": "http", "uri": "sse"}
-"""Fields that hold an address, and the type that they stand for; `sse` finds out which transport is spoken."""
-UNDERSTOOD = frozenset(
+URL_FIELD_TYPES = {"url": "sse", "serverUrl": "sse", "httpUrl": "http", "uri": "sse"}
+"""Fields that hold an address, and the transport type that each implies; for `sse`, the hub detects which of the two
+HTTP
+transports the server speaks.
+"""
+KNOWN_FIELDS = frozenset(
     {"type", "transport", "command", "cmd", "args", "env", "envs", "environment", "cwd", "headers", "http_headers"}
     | {"requestInit", "env_http_headers", "bearer_token_env_var", "env_keys", "env_vars"}
-    | {"namespace", "providerParameters", "disabled", "enabled", "name", "description", "source", *URLS}
+    | {"namespace", "providerParameters", "disabled", "enabled", "name", "description", "source", *URL_FIELD_TYPES}
 )
 
 
@@ -35,14 +42,17 @@ class ForeignServer(NamedTuple):
 
     key: str
     entry: dict[str, Any] | None
-    """In YAMCP's form, not validated yet; none where `notes` say why it is no server."""
+    """The entry in YAMCP's form, not validated yet; None if it is not a server, for the reason in `notes`."""
     notes: tuple[str, ...]
-    """What to know of it; never a value that may be secret."""
+    """Remarks about the server for the user; they never contain a value that may be secret."""
     enabled: bool
 
 
 def foreign_servers(config: dict[str, Any]) -> list[ForeignServer]:
-    """Every server of a configuration, in its order; empty where there is none. The first of a name counts."""
+    """Return every server of a configuration in its order; empty if there is none. Of servers with the same name, the
+    first
+    is used.
+    """
     found: dict[str, Any] = {}
     shadowed: set[str] = set()
     for section in _sections(config):
@@ -52,7 +62,7 @@ def foreign_servers(config: dict[str, Any]) -> list[ForeignServer]:
 
 
 def _sections(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The objects that hold servers by name; the configuration itself if nothing in it says that it does."""
+    """Yield the objects that hold servers by name; the configuration itself if it has no known section."""
     if is_server_json(config):
         yield servers_of(config)
         return
@@ -77,7 +87,7 @@ def _named_sections(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _project_sections(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The servers of each project of a `.claude.json`, after those of all projects."""
+    """Yield the servers of each project of a `.claude.json`, after those that apply to all projects."""
     projects = config.get("projects")
     for project in projects.values() if isinstance(projects, dict) else ():
         section = project.get("mcpServers") if isinstance(project, dict) else None
@@ -86,7 +96,7 @@ def _project_sections(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _by_name(items: list[Any]) -> dict[str, Any]:
-    """Servers of a list by their names; one without a name gets its place in the list."""
+    """Return the servers of a list by their names; a server without a name is named by its position in the list."""
     found: dict[str, Any] = {}
     for number, item in enumerate(items, 1):
         if isinstance(item, dict) and is_server_json(item):
@@ -98,40 +108,42 @@ def _by_name(items: list[Any]) -> dict[str, Any]:
 
 
 def _is_server(value: dict[str, Any]) -> bool:
-    """Whether an object is one server rather than servers by name."""
-    return any(isinstance(value.get(field), str) for field in ("command", "cmd", "type", "transport", *URLS))
+    """Return whether an object is one server, rather than a collection of servers by name."""
+    return any(isinstance(value.get(field), str) for field in ("command", "cmd", "type", "transport", *URL_FIELD_TYPES))
 
 
 def _server(key: str, value: Any, *, shadowed: bool) -> ForeignServer:
     notes = ["Another definition of the same name was left out."] if shadowed else []
     if not isinstance(value, dict):
-        return ForeignServer(key, None, (f"It is {kind_of(value)}, not an object.", *notes), True)
+        return ForeignServer(key, None, (f"It is {json_type(value)}, not an object.", *notes), True)
     enabled = value.get("disabled") is not True and value.get("enabled") is not False
     inner = value.get("providerParameters")
     if "providerParameters" in value:
-        entry = {**value, "providerParameters": translated(inner, notes)} if isinstance(inner, dict) else value
+        entry = (
+            {**value, "providerParameters": translate_references(inner, notes)} if isinstance(inner, dict) else value
+        )
         return ForeignServer(key, entry, tuple(dict.fromkeys(notes)), enabled)
-    kind, address = _kind(value)
+    kind, address = _transport(value)
     parameters = _remote(value, address) if kind in ("sse", "http", "websocket") else _stdio(value)
-    ignored = sorted(set(value) - UNDERSTOOD)
+    ignored = sorted(set(value) - KNOWN_FIELDS)
     if ignored:
         notes.append(f"Not taken over: {', '.join(ignored)}.")
-    entry = {"namespace": key, "type": kind, "providerParameters": translated(parameters, notes)}
+    entry = {"namespace": key, "type": kind, "providerParameters": translate_references(parameters, notes)}
     return ForeignServer(key, entry, tuple(dict.fromkeys(notes)), enabled)
 
 
-def _kind(value: dict[str, Any]) -> tuple[str, Any]:
-    """Its type in YAMCP's words (an unknown one as it is), and its address."""
-    field = next((name for name in URLS if isinstance(value.get(name), str)), None)
+def _transport(value: dict[str, Any]) -> tuple[str, Any]:
+    """Return a server's transport type as YAMCP names it (an unknown type unchanged), and its address."""
+    field = next((name for name in URL_FIELD_TYPES if isinstance(value.get(name), str)), None)
     address = value[field] if field else None
     given = value.get("type") or value.get("transport")
     if isinstance(given, str):
-        kind = TYPES.get(given.lower(), given)
+        kind = TRANSPORT_TYPES.get(given.lower(), given)
         if kind == "websocket" and is_websocket(str(address)):
             kind = "sse"  # YAMCP's word for what has an address; the scheme says the rest
         return kind, address
     if field and "command" not in value:
-        return URLS[field], address
+        return URL_FIELD_TYPES[field], address
     return "stdio", address
 
 
@@ -160,7 +172,7 @@ def _remote(value: dict[str, Any], address: Any) -> dict[str, Any]:
 
 
 def _codex_headers(value: dict[str, Any]) -> dict[str, str]:
-    """Headers whose values Codex takes from variables."""
+    """Return the headers whose values Codex takes from environment variables."""
     named = value.get("env_http_headers")
     headers = {key: f"${{{name}}}" for key, name in named.items()} if isinstance(named, dict) else {}
     if isinstance(bearer := value.get("bearer_token_env_var"), str):

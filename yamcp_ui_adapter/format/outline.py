@@ -1,4 +1,4 @@
-"""What can be told of an entry of providers.json, whether or not it can be used (pure)."""
+"""Summarizes entries of providers.json for pages, whether or not they are usable. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from yamcp_ui_adapter.format.providers import HTTP_TYPES, WEBSOCKET_TYPES
 
 
 def outlines(entries: dict[str, Any]) -> dict[str, Outline]:
-    """The outline of each entry that is an object."""
+    """Return the outline of each entry that is an object."""
     return {name: outline(entry) for name, entry in entries.items() if isinstance(entry, dict)}
 
 
 def outline(entry: dict[str, Any]) -> Outline:
-    """The fields that pages show, in YAMCP's form or flat; those that are no text are left out."""
+    """Return the fields that pages show, of an entry in YAMCP's form or flat; fields that are not text are omitted."""
     inner = entry.get("providerParameters")
     parameters = inner if isinstance(inner, dict) else entry
     url = _text(parameters.get("url"))

@@ -1,4 +1,4 @@
-"""providers.json, entry by entry: a bad one never hides a good one (pure)."""
+"""Parses providers.json entry by entry: an unusable entry does not affect the others. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.masking.names import is_open_variable
 from bridge.models import FRAMING_HEADERS, OWN_HEADERS, Issue, Launch, RemoteLaunch, StdioLaunch
 from yamcp_ui_adapter.errors import issue
 from yamcp_ui_adapter.format.command_line import is_command_line, packed_arguments
-from yamcp_ui_adapter.format.document import encodable, kind_of, read_document
+from yamcp_ui_adapter.format.document import is_encodable, json_type, read_document
 from yamcp_ui_adapter.format.entries import PROVIDERS, ServerEntry, ServersFile
 
 WRAPPER = "mcpServers"
@@ -21,11 +21,11 @@ INNER_FIELDS = frozenset({"command", "args", "env", "cwd", "url", "headers"})
 FIELDS = OUTER_FIELDS | INNER_FIELDS
 TILDE = re.compile(r"(?:^|=)~(?:/|$)")
 REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_]\w*)(?::-[^}]*)?\}", re.ASCII)
-"""A `${VAR}` as the sidecar expands it, and what it does not: `$${`."""
+"""A `${VAR}` that the sidecar expands, or the escape `$${`, which it does not."""
 
 
 class BadEntry(Exception):
-    """This entry cannot be used."""
+    """An entry is unusable; has the code and message of the issue to report."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -34,16 +34,16 @@ class BadEntry(Exception):
 
 
 def parse_providers(raw: bytes | None, last: ServersFile) -> ServersFile:
-    """Every entry that can be used; one that turned bad keeps what `last` had for it, marked stale.
+    """Return every usable entry; an entry that became unusable keeps its version from `last`, marked stale.
 
     Raises:
-        FileUnusable: the file as a whole says nothing.
+        FileUnusable: the file as a whole is unusable.
     """
     document = read_document(raw, PROVIDERS)
     issues = document.issues
     entries: dict[str, ServerEntry] = {}
     unusable: list[str] = []
-    for key, value in _unwrapped(document.content, issues).items():
+    for key, value in _all_entries(document.content, issues).items():
         parser = _EntryParser(key, issues)
         try:
             entries[key] = parser.parse(value)
@@ -54,32 +54,34 @@ def parse_providers(raw: bytes | None, last: ServersFile) -> ServersFile:
                 entries[key] = held.model_copy(update={"stale": True})
             else:
                 unusable.append(key)
-    return ServersFile(entries=entries, unusable=tuple(key for key in unusable if encodable(key)), issues=tuple(issues))
+    return ServersFile(
+        entries=entries, unusable=tuple(key for key in unusable if is_encodable(key)), issues=tuple(issues)
+    )
 
 
 def _outcome(held: ServerEntry | None) -> str:
     return "Its last good version stays in use." if held else "It is left out."
 
 
-def wrapped(content: dict[str, Any]) -> dict[str, Any] | None:
-    """The entries inside the wrapper that other clients' files have; none where there is no wrapper."""
+def wrapped_entries(content: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the entries inside `mcpServers`, the wrapper of other clients' files; None if there is no wrapper."""
     inner = content.get(WRAPPER)
     return None if not isinstance(inner, dict) or FIELDS & inner.keys() else inner
 
 
 def check_entry(key: str, entry: dict[str, Any]) -> tuple[ServerEntry, tuple[Issue, ...]]:
-    """An entry as it would be used, and what would be reported of it.
+    """Return an entry as it would be used, and the issues that would be reported for it.
 
     Raises:
-        BadEntry: it cannot be used.
+        BadEntry: the entry is unusable.
     """
     issues: list[Issue] = []
     return _EntryParser(key, issues).parse(entry), tuple(issues)
 
 
-def _unwrapped(content: dict[str, Any], issues: list[Issue]) -> dict[str, Any]:
-    """The entries, whether at the top level or in the wrapper that other clients' files have, or both."""
-    inner = wrapped(content)
+def _all_entries(content: dict[str, Any], issues: list[Issue]) -> dict[str, Any]:
+    """Return the entries of the top level and of the wrapper together."""
+    inner = wrapped_entries(content)
     if inner is None:
         return content
     message = f"{len(inner)} of the entries of {PROVIDERS} stand inside {WRAPPER!r}; they are used."
@@ -94,7 +96,7 @@ class _Parts(NamedTuple):
 
 
 class _EntryParser:
-    """Parses one entry, adding what is odd about it to the list of issues."""
+    """Parses one entry, and adds the issues that it finds to a list."""
 
     def __init__(self, key: str, issues: list[Issue]) -> None:
         self._key = key
@@ -106,10 +108,10 @@ class _EntryParser:
         self._issues.append(issue(code, f"server:{self._key}", PROVIDERS, text))
 
     def parse(self, value: object) -> ServerEntry:
-        """The entry as it will be used.
+        """Return the entry as it will be used.
 
         Raises:
-            BadEntry: it can't be.
+            BadEntry: the entry is unusable.
         """
         parts = self._parts(value)
         launch = self._launch(parts)
@@ -122,14 +124,16 @@ class _EntryParser:
 
     def _parts(self, value: object) -> _Parts:
         if not isinstance(value, dict):
-            raise BadEntry("SERVER_ENTRY_INVALID", f"its entry is {kind_of(value)}, not an object.")
-        if not encodable({self._key: value}):
+            raise BadEntry("SERVER_ENTRY_INVALID", f"its entry is {json_type(value)}, not an object.")
+        if not is_encodable({self._key: value}):
             raise BadEntry("SERVER_ENTRY_INVALID", "it holds a NUL or half a character.")
         if "providerParameters" not in value:
             return _Parts(value, value, flat=True)
         parameters = value["providerParameters"]
         if not isinstance(parameters, dict):
-            raise BadEntry("SERVER_ENTRY_INVALID", f"its `providerParameters` is {kind_of(parameters)}, not an object.")
+            raise BadEntry(
+                "SERVER_ENTRY_INVALID", f"its `providerParameters` is {json_type(parameters)}, not an object."
+            )
         return _Parts(value, parameters, flat=False)
 
     def _namespace(self, parts: _Parts) -> str:
@@ -173,7 +177,7 @@ class _EntryParser:
         if shown := shown_variables((command, *args)):
             names = ", ".join(f"${{{name}}}" for name in shown)
             self.report("VARIABLE_IN_ARGS", f"what {names} stands for shows in the list of processes.")
-        env = self._texts("env", parameters.get("env"))
+        env = self._text_mapping("env", parameters.get("env"))
         self._report_tildes(args, env)
         return StdioLaunch(command=command, args=args, env=env, cwd=self._cwd(parameters.get("cwd")))
 
@@ -187,11 +191,11 @@ class _EntryParser:
         if value is None:
             return ()
         if not isinstance(value, list):
-            raise BadEntry("SERVER_ENTRY_INVALID", f"its `args` is {kind_of(value)}, not a list.")
+            raise BadEntry("SERVER_ENTRY_INVALID", f"its `args` is {json_type(value)}, not a list.")
         args = [as_text(item) for item in value]
         for place, (item, text) in enumerate(zip(value, args, strict=True)):
             if text is None:
-                raise BadEntry("SERVER_ENTRY_INVALID", f"argument {place + 1} of its `args` is {kind_of(item)}.")
+                raise BadEntry("SERVER_ENTRY_INVALID", f"argument {place + 1} of its `args` is {json_type(item)}.")
             if not isinstance(item, str):
                 self.report("ENV_CONVERTED", f"argument {place + 1} of its `args` was turned into text.")
         return tuple(text for text in args if text is not None)
@@ -200,20 +204,20 @@ class _EntryParser:
         if value is None or value == "":
             return None
         if not isinstance(value, str):
-            raise BadEntry("SERVER_ENTRY_INVALID", f"its `cwd` is {kind_of(value)}, not text.")
+            raise BadEntry("SERVER_ENTRY_INVALID", f"its `cwd` is {json_type(value)}, not text.")
         return value
 
-    def _texts(self, field: str, value: object) -> dict[str, str]:
-        """`env` or `headers` as text to text; what can't be either is left out and reported."""
+    def _text_mapping(self, field: str, value: object) -> dict[str, str]:
+        """Return `env` or `headers` as a mapping of text to text; a value of another type is left out and reported."""
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise BadEntry("SERVER_ENTRY_INVALID", f"its `{field}` is {kind_of(value)}, not an object.")
+            raise BadEntry("SERVER_ENTRY_INVALID", f"its `{field}` is {json_type(value)}, not an object.")
         texts: dict[str, str] = {}
         for name, item in value.items():
             text = as_text(item)
             if text is None or not name or (field == "env" and "=" in name):
-                self.report("ENV_INVALID", f"{name!r} in its `{field}` ({kind_of(item)}) is left out.")
+                self.report("ENV_INVALID", f"{name!r} in its `{field}` ({json_type(item)}) is left out.")
                 continue
             if not isinstance(item, str):
                 self.report("ENV_CONVERTED", f"{name!r} in its `{field}` was turned into text.")
@@ -234,8 +238,8 @@ class _EntryParser:
         return RemoteLaunch(url=url.strip(), headers=headers, transport=transport)
 
     def _headers(self, value: object) -> dict[str, str]:
-        """The headers that are not the hub's own, which are left out and reported."""
-        headers = self._texts("headers", value)
+        """Return the headers without those that the hub sets itself, which are reported."""
+        headers = self._text_mapping("headers", value)
         owned = [name for name in headers if name.lower() in FRAMING_HEADERS | OWN_HEADERS]
         for name in owned:
             del headers[name]
@@ -246,14 +250,16 @@ class _EntryParser:
 
 
 def shown_variables(words: tuple[str, ...]) -> list[str]:
-    """The variables that a command line refers to, each once, but for those that are known to be no secrets."""
+    """Return the variables that a command line refers to, without duplicates and without those that are known not to be
+    secret. Their values appear in the list of processes.
+    """
     ended = (word[: word.rfind("}") + 1] for word in words)  # no reference ends behind: searching there is quadratic
     names = {match[1] for word in ended for match in REFERENCE.finditer(word) if match[1]}
     return sorted(name for name in names if not is_open_variable(name))
 
 
 def as_text(value: object) -> str | None:
-    """Text as it is, numbers and booleans as JavaScript prints them; nothing for the rest."""
+    """Return text unchanged, and numbers and booleans as JavaScript prints them; None for other types."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -266,12 +272,15 @@ def as_text(value: object) -> str | None:
 
 
 def is_websocket(url: str) -> bool:
-    """Whether its scheme is WebSocket's."""
+    """Return whether a URL's scheme is `ws` or `wss`."""
     return url.lower().startswith(("ws://", "wss://"))
 
 
 def usable_url(url: str) -> bool:
-    """Whether it is an absolute address of HTTP or WebSocket, as far as can be seen before `${VAR}` is expanded."""
+    """Return whether a URL is absolute and its scheme HTTP's or WebSocket's, as far as this is visible before `${VAR}`
+    is
+    expanded.
+    """
     if "${" in url:
         return True
     try:

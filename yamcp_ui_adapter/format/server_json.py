@@ -1,7 +1,7 @@
-"""A `server.json` of the MCP registry as one server of another client's configuration (pure).
+"""Converts a `server.json` of the MCP registry to a server in the form of other clients' configurations. Pure.
 
-Schema 2025-12-11 of the registry's repository (docs/reference/server-json): `packages` are run on this machine,
-`remotes` are reached by URL.
+Schema 2025-12-11 of the registry's repository (docs/reference/server-json): `packages` run on this machine, `remotes`
+are reached by URL.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-RUNNERS: dict[str, tuple[str, tuple[str, ...]]] = {
+PACKAGE_RUNNERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "npm": ("npx", ("-y",)),
     "pypi": ("uvx", ()),
     "oci": ("docker", ("run", "-i", "--rm")),
@@ -19,19 +19,21 @@ REMOTE_TYPES = {"streamable-http": "http", "sse": "sse"}
 
 
 def is_server_json(config: dict[str, Any]) -> bool:
-    """Whether an object is a server.json: a name, and packages or remotes as lists."""
+    """Return whether an object is a server.json: it has a name, and packages or remotes as lists."""
     return isinstance(config.get("name"), str) and any(
         isinstance(config.get(field), list) for field in ("packages", "remotes")
     )
 
 
 def servers_of(config: dict[str, Any]) -> dict[str, Any]:
-    """Its server by name, in the form that clients' configurations have: a stdio package first, else a remote."""
+    """Return its server by name, as clients' configurations have it: from the first stdio package, otherwise from a
+    remote.
+    """
     name = config["name"].rpartition("/")[2] or config["name"]
     for package in _objects(config.get("packages")):
-        runner = RUNNERS.get(str(package.get("registryType")))
+        runner = PACKAGE_RUNNERS.get(str(package.get("registryType")))
         if runner and _object(package.get("transport")).get("type", "stdio") == "stdio":
-            return {name: _local(package, *runner)}
+            return {name: _stdio_server(package, *runner)}
     for remote in _objects(config.get("remotes")):
         if remote.get("type") in REMOTE_TYPES:
             headers = _variables(remote.get("headers"))
@@ -39,7 +41,7 @@ def servers_of(config: dict[str, Any]) -> dict[str, Any]:
     return {name: "a server.json without a package or a remote that the hub can use"}
 
 
-def _local(package: dict[str, Any], program: str, before: tuple[str, ...]) -> dict[str, Any]:
+def _stdio_server(package: dict[str, Any], program: str, before: tuple[str, ...]) -> dict[str, Any]:
     env = _variables(package.get("environmentVariables"))
     kind, version = package.get("registryType"), package.get("version")
     identifier = str(package.get("identifier"))
@@ -57,7 +59,7 @@ def _local(package: dict[str, Any], program: str, before: tuple[str, ...]) -> di
 
 
 def _arguments(given: Any) -> list[str]:
-    """What arguments with a value or default become; one that is optional and has neither is left out."""
+    """Return the arguments that have a value or a default; an optional argument with neither is left out."""
     args: list[str] = []
     for each in _objects(given):
         value = each.get("value", each.get("default"))
@@ -72,7 +74,9 @@ def _arguments(given: Any) -> list[str]:
 
 
 def _variables(given: Any) -> dict[str, str]:
-    """Variables or headers: their value or default, or a reference to a variable of the hub's environment."""
+    """Return variables or headers with their value or default, otherwise with a reference to a variable of the hub's
+    environment.
+    """
     found: dict[str, str] = {}
     for each in _objects(given):
         name = each.get("name")

@@ -1,15 +1,15 @@
-"""Rules for `name_template`, how a workspace names its tools (pure)."""
+"""Validates `name_template`, from which a workspace derives the names of its tools. Pure."""
 
 from __future__ import annotations
 
 import re
 
-PART = re.compile(r"\{namespace\}|\{name\}|[A-Za-z0-9_-]")
+TEMPLATE_PART = re.compile(r"\{namespace\}|\{name\}|[A-Za-z0-9_-]")
 
 
-def template_fault(template: str) -> str:
-    """Why it cannot be used in any workspace; empty if it can."""
-    if PART.sub("", template):
+def template_error(template: str) -> str:
+    """Return why a template is invalid in every workspace; empty if it is valid."""
+    if TEMPLATE_PART.sub("", template):
         return "only letters, digits, `_`, `-`, {namespace} and {name} may stand in it"
     if template.count("{name}") != 1:
         return "it must hold {name} once"
@@ -17,5 +17,7 @@ def template_fault(template: str) -> str:
 
 
 def needs_one_server(template: str) -> bool:
-    """Whether it tells tools of different servers apart not at all, so that it fits workspaces of one server only."""
+    """Return whether the names of different servers' tools may be equal, so that the template suits workspaces with one
+    server only.
+    """
     return "{namespace}" not in template

@@ -15,9 +15,9 @@ from bridge.errors import RemoteError
 from bridge.models import ReadDesired, Reload, Request, SetServer, SetWorkspace
 from tests.unit.yamcp_ui_adapter.fixtures import PATIENCE, Adapter, in_place, keys, names, server, until
 from yamcp_ui_adapter import app
-from yamcp_ui_adapter.desired.store import NAME
+from yamcp_ui_adapter.desired.store import STATE_FILE
 from yamcp_ui_adapter.errors import AdapterRunning
-from yamcp_ui_adapter.files import source as files
+from yamcp_ui_adapter.files import reader as files
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ async def test_an_editor_that_renames_while_it_saves_deletes_nothing(
     adapter: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is gone for longer than the settle time, for less than the grace."""
-    monkeypatch.setattr(files, "GRACE", 30)
+    monkeypatch.setattr(files, "DELETION_GRACE_SECONDS", 30)
     sidecar = adapter.sidecar
     async with sidecar.running(), adapter.running() as client:
         await sidecar.count(1)
@@ -113,7 +113,7 @@ async def test_a_first_start_waits_for_a_file_that_is_being_written(adapter: Ada
 
 async def test_a_first_start_does_not_wait_for_ever(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     """What can be used is."""
-    monkeypatch.setattr(app, "FIRST_PATIENCE", 0.1)
+    monkeypatch.setattr(app, "FIRST_START_WAIT_SECONDS", 0.1)
     adapter.workspaces.write_bytes(b"broken")
     async with adapter.sidecar.running(), adapter.running():
         await adapter.sidecar.until(lambda snapshot: keys(snapshot) == {"a", "b"})
@@ -279,7 +279,7 @@ async def test_the_sidecar_ahead_of_a_lost_state_is_followed(adapter: Adapter) -
             async with adapter.running():
                 await sidecar.count(count + 1)
         later = sidecar.snapshots[-1].id
-        (adapter.settings.data_dir / NAME).unlink()
+        (adapter.settings.data_dir / STATE_FILE).unlink()
         async with adapter.running():
             await sidecar.count(4)
     assert sidecar.snapshots[-1].id.newer_than(later)
@@ -328,7 +328,7 @@ async def test_no_secret_is_in_what_is_reported_or_logged(adapter: Adapter, capl
     }
     async with adapter.sidecar.running(), adapter.running() as client:
         in_place(adapter.providers, {"a": entry, "b": {**entry, "type": "s3cret"}})
-        await until(lambda: "s3cret" in (adapter.settings.data_dir / NAME).read_text())
+        await until(lambda: "s3cret" in (adapter.settings.data_dir / STATE_FILE).read_text())
         issues = (await client.request(ReadDesired())).issues
     assert len(issues) >= 2
     assert not [found for found in issues if "s3cret" in found.model_dump_json()]

@@ -87,7 +87,7 @@ async def test_the_list_has_what_the_sidecar_and_the_front_know(
     in_place(adapter.providers, {"a": server("1")})
     in_place(adapter.workspaces, {"w": ["a"]})
     file = adapter.settings.data_dir / "keys_used.json"
-    monkeypatch.setattr(key_uses, "PERIOD", 0.02)
+    monkeypatch.setattr(key_uses, "SAVE_INTERVAL_SECONDS", 0.02)
     async with adapter.running() as client:
         one, other = [await client.request(AddKey(name=name)) for name in ("one", "other")]
         assert [key.last_used for key in (await client.request(ListKeys())).keys] == [None, None]
@@ -99,7 +99,7 @@ async def test_the_list_has_what_the_sidecar_and_the_front_know(
                 while not file.exists() or len(json.loads(file.read_text())["used"]) < 2:  # noqa: ASYNC110 - a file
                     await asyncio.sleep(0.005)
             assert [key.last_used for key in (await client.request(ListKeys())).keys] == [1000.0, 2000.0]
-        monkeypatch.setattr(key_uses, "PERIOD", 1000.0)
+        monkeypatch.setattr(key_uses, "SAVE_INTERVAL_SECONDS", 1000.0)
         await client.request(NoteKeyUses(uses={other.id: 3000.0}))
         await client.request(RevokeKey(key="one"))
     assert json.loads(file.read_text()) == {"used": {other.id: 3000.0}}

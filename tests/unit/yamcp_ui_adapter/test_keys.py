@@ -96,7 +96,7 @@ async def test_what_cannot_be_made_or_revoked_is_refused(adapter: Adapter, monke
         ):
             assert (await refusal(client, body)).code == code
         assert (await refusal(client, RevokeKey(key="nobody"))).code == "NO_SUCH_KEY"
-        monkeypatch.setattr(cabinet, "AT_MOST", 1)
+        monkeypatch.setattr(cabinet, "MAX_KEYS", 1)
         assert (await refusal(client, AddKey(name="x"))).code == "KEY_INVALID"
         assert adapter.settings.keys_file.read_bytes() == before
 

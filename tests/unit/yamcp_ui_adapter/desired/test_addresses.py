@@ -10,7 +10,7 @@ from bridge.models import DeleteWorkspace, PutWorkspace, ReadDesired, SetWorkspa
 from tests.unit.yamcp_ui_adapter.desired.test_editor import refusal, said
 from tests.unit.yamcp_ui_adapter.fixtures import Adapter, in_place, server
 from yamcp_ui_adapter.desired.state import DesiredState
-from yamcp_ui_adapter.desired.store import Kept, Store
+from yamcp_ui_adapter.desired.store import StateStore, StoredState
 from yamcp_ui_adapter.format.entries import MAX_ALIASES, LastGood, WorkspaceEntry, WorkspacesFile
 
 
@@ -78,17 +78,17 @@ async def test_a_slug_of_its_own_outlives_renames_and_is_taken_back(adapter: Ada
 def test_a_state_of_the_first_versions_has_no_slugs(tmp_path: Path) -> None:
     """A workspace gets a readable slug then; the one that it had leads to it too."""
     entries = {"my team": WorkspaceEntry(name="my team", members=())}
-    Store(tmp_path).save(Kept(epoch=3, good=LastGood(workspaces=WorkspacesFile(entries=entries))))
-    state = DesiredState(Store(tmp_path))
-    state.take({"workspaces.json": b'{"my team": []}'})
+    StateStore(tmp_path).save(StoredState(epoch=3, good=LastGood(workspaces=WorkspacesFile(entries=entries))))
+    state = DesiredState(StateStore(tmp_path))
+    state.apply({"workspaces.json": b'{"my team": []}'})
     assert state.snapshot.workspaces[0].slugs == ("my-team", "my-team-0855b74b")
 
 
 def test_who_had_a_slug_keeps_it_over_a_restart(tmp_path: Path) -> None:
     """Also when the file has another order by then."""
-    first = DesiredState(Store(tmp_path))
-    first.take({"workspaces.json": b'{"a b": []}'})
-    first.take({"workspaces.json": b'{"a/b": [], "a b": []}'})
-    again = DesiredState(Store(tmp_path))
-    again.take({"workspaces.json": b'{"a/b": [], "a-b": [], "a b": []}'})
+    first = DesiredState(StateStore(tmp_path))
+    first.apply({"workspaces.json": b'{"a b": []}'})
+    first.apply({"workspaces.json": b'{"a/b": [], "a b": []}'})
+    again = DesiredState(StateStore(tmp_path))
+    again.apply({"workspaces.json": b'{"a/b": [], "a-b": [], "a b": []}'})
     assert {spec.name: spec.slug for spec in again.snapshot.workspaces}["a b"] == "a-b"

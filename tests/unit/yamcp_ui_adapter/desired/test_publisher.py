@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from bridge.errors import InvalidSnapshot, StaleSnapshot
 from bridge.models import Snapshot, SnapshotId, WorkspaceSpec
 from tests.unit.yamcp_ui_adapter.fixtures import Sidecar, until
-from yamcp_ui_adapter.desired.publisher import Publisher
+from yamcp_ui_adapter.desired.publisher import SnapshotPublisher
 
 
 def snapshot(revision: int, epoch: int = 1) -> Snapshot:
@@ -18,7 +18,7 @@ def snapshot(revision: int, epoch: int = 1) -> Snapshot:
 
 
 @contextlib.asynccontextmanager
-async def publishing(publisher: Publisher) -> AsyncIterator[None]:
+async def publishing(publisher: SnapshotPublisher) -> AsyncIterator[None]:
     """The publisher's loop."""
     task = asyncio.create_task(publisher.run())
     try:
@@ -29,12 +29,12 @@ async def publishing(publisher: Publisher) -> AsyncIterator[None]:
         assert task.cancelled()
 
 
-def made(sidecar: Sidecar, timeout: float = 5.0) -> Publisher:
+def made(sidecar: Sidecar, timeout: float = 5.0) -> SnapshotPublisher:
     """A publisher to that sidecar that does not wait long."""
-    return Publisher("actual", transport=sidecar.bridge, first_wait=0.01, timeout=timeout)
+    return SnapshotPublisher("actual", transport=sidecar.bridge, first_wait=0.01, timeout=timeout)
 
 
-async def published(publisher: Publisher, wanted: SnapshotId) -> None:
+async def published(publisher: SnapshotPublisher, wanted: SnapshotId) -> None:
     """Wait until it was acknowledged."""
     await until(lambda: publisher.published == wanted)
 
@@ -123,7 +123,7 @@ async def test_a_later_epoch_in_force_is_told_to_the_owner() -> None:
         assert in_force == later
         publisher.offer(snapshot(1, epoch=10))
 
-    publisher = Publisher("actual", leap, transport=sidecar.bridge, first_wait=0.01)
+    publisher = SnapshotPublisher("actual", leap, transport=sidecar.bridge, first_wait=0.01)
     publisher.offer(snapshot(1))
     async with publishing(publisher), sidecar.running():
         await published(publisher, snapshot(1, epoch=10).id)

@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 from bridge.models import ServerSettings, Snapshot, WorkspaceSpec
-from yamcp_ui_adapter.desired.translate import Desire, translate
+from yamcp_ui_adapter.desired.translate import Translation, translate
 from yamcp_ui_adapter.format.entries import HubFile, LastGood, ServersFile, WorkspacesFile
 from yamcp_ui_adapter.format.hubfile import parse_hub
 from yamcp_ui_adapter.format.providers import parse_providers
 from yamcp_ui_adapter.format.workspaces import parse_workspaces
 
 
-def desire(providers: Any, workspaces: Any, hub: Any = None) -> Desire:
+def desire(providers: Any, workspaces: Any, hub: Any = None) -> Translation:
     """Desired state of three files with that content."""
     return translate(
         LastGood(
@@ -29,7 +29,7 @@ def server(namespace: str = "n") -> dict[str, Any]:
     return {"namespace": namespace, "type": "stdio", "providerParameters": {"command": "c"}}
 
 
-def codes(found: Desire) -> list[str]:
+def codes(found: Translation) -> list[str]:
     """The codes of what was reported."""
     return [item.code for item in found.issues]
 

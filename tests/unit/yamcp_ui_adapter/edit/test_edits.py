@@ -24,8 +24,8 @@ from yamcp_ui_adapter.edit.edits import (
 )
 from yamcp_ui_adapter.edit.merge import merge, undone
 from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES
-from yamcp_ui_adapter.format.entry_positions import ABSENT, Content, entries_of, hashes, with_entries
-from yamcp_ui_adapter.format.jsontext import entry_hash, file_hash, same, sendable, stringify, too_deep
+from yamcp_ui_adapter.format.entry_positions import ABSENT, Content, entries_of, entry_hashes, with_entries
+from yamcp_ui_adapter.format.jsontext import entry_hash, file_hash, is_too_deep, same_content, sendable, stringify
 from yamcp_ui_adapter.format.providers import FIELDS
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "", "é", "command", "env", "../x"])
@@ -75,11 +75,11 @@ def test_a_server_that_is_written_leaves_all_others_as_they_are(
     there = entries_of(PROVIDERS, before[PROVIDERS].content)
     after = applied(before, put_server(before, PutServer(key=key, entry=entry)))
     assert texts(after, PROVIDERS, key) == texts(before, PROVIDERS, key)
-    assert same(entries_of(PROVIDERS, after[PROVIDERS].content)[key], entry)
+    assert same_content(entries_of(PROVIDERS, after[PROVIDERS].content)[key], entry)
     assert after[WORKSPACES].raw == before[WORKSPACES].raw
     restored = {key: there.get(key, ABSENT)}
     again = with_entries(PROVIDERS, after[PROVIDERS].content, restored)
-    assert same(again, before[PROVIDERS].content)
+    assert same_content(again, before[PROVIDERS].content)
 
 
 @given(DOCUMENTS, WORKSPACES_DOCUMENTS, st.data())
@@ -100,7 +100,7 @@ def test_a_rename_and_its_inverse_leave_the_documents_as_they_were(
     assert list(texts(renamed, PROVIDERS, "new")) == list(texts(before, PROVIDERS, old))
     again = applied(renamed, put_server(renamed, there_and_back[1]))
     twice = providers.keys() & providers.get("mcpServers", {}).keys()
-    assert twice or same(again[PROVIDERS].content, before[PROVIDERS].content)
+    assert twice or same_content(again[PROVIDERS].content, before[PROVIDERS].content)
     assert again[WORKSPACES].raw == before[WORKSPACES].raw
 
 
@@ -146,21 +146,21 @@ def test_a_workspace_that_is_made_and_deleted_leaves_nothing(
 def test_a_merge_has_what_both_changed(base: Content, ours: Content, theirs: Content) -> None:
     """Each entry is ours where they left it alone, and theirs where we did; where both changed it, it is named."""
     merged = merge(PROVIDERS, base, ours, theirs)
-    before, mine, found, result = (hashes(PROVIDERS, content) for content in (base, ours, theirs, merged.content))
+    before, mine, found, result = (entry_hashes(PROVIDERS, content) for content in (base, ours, theirs, merged.content))
     for name in {*before, *mine, *found}:
         if name in merged.conflicts or mine.get(name) == before.get(name):
             assert result.get(name) == found.get(name)
         else:
             assert result.get(name) == mine.get(name)
     assert not undone(PROVIDERS, base, ours, merged.content)
-    assert same(merge(PROVIDERS, base, base, theirs).content, theirs)
+    assert same_content(merge(PROVIDERS, base, base, theirs).content, theirs)
 
 
 @given(VALUES)
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_written_is_what_was_meant(value: Any) -> None:
     """Whatever stands in a file, read again."""
-    assert same(json.loads(stringify(value)), value)
+    assert same_content(json.loads(stringify(value)), value)
     json.dumps(sendable(value)).encode()
 
 
@@ -172,7 +172,7 @@ def test_what_few_readers_take_is_kept(text: str) -> None:
     """Halves of characters, huge numbers."""
     again = stringify(json.loads(text)).decode()
     assert "".join(again.split()) == "".join(text.split())
-    assert not same(json.loads(text), json.loads(text.replace("1", "2").replace("\\ud800", "\\ud801")))
+    assert not same_content(json.loads(text), json.loads(text.replace("1", "2").replace("\\ud800", "\\ud801")))
 
 
 @pytest.mark.outside
@@ -202,7 +202,7 @@ def test_depth_is_counted_without_going_deep() -> None:
     value: Any = 1
     for _ in range(100_000):
         value = [value]
-    assert too_deep(value)
-    assert not too_deep([[{"a": [1]}]])
+    assert is_too_deep(value)
+    assert not is_too_deep([[{"a": [1]}]])
     while isinstance(value, list):  # else its end would be a recursion
         value = value.pop()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
-from yamcp_ui_adapter.files.debounce import Settle
+from yamcp_ui_adapter.files.debounce import Debouncer
 
 
 async def test_silence_is_no_burst() -> None:
     """Within the patience given."""
-    assert await Settle().wait(0.01) is False
+    assert await Debouncer().wait(0.01) is False
 
 
 async def test_a_burst_ends_when_it_is_quiet() -> None:
     """A notice within the quiet time prolongs it."""
-    settle = Settle(quiet=1, longest=40)
+    settle = Debouncer(quiet=1, longest=40)
     waiting = asyncio.create_task(settle.wait(1))
     begin = asyncio.get_running_loop().time()
     for _ in range(5):
@@ -27,7 +27,7 @@ async def test_a_burst_ends_when_it_is_quiet() -> None:
 
 async def test_a_burst_without_end_ends_after_the_longest_time() -> None:
     """A writer that never stops must not starve the reader."""
-    settle = Settle(quiet=0.1, longest=0.3)
+    settle = Debouncer(quiet=0.1, longest=0.3)
     waiting = asyncio.create_task(settle.wait(1))
     begin = asyncio.get_running_loop().time()
     while not waiting.done():
@@ -38,6 +38,6 @@ async def test_a_burst_without_end_ends_after_the_longest_time() -> None:
 
 async def test_a_notice_before_the_wait_counts() -> None:
     """It came while the files were read."""
-    settle = Settle(quiet=0.01)
+    settle = Debouncer(quiet=0.01)
     settle.notice()
     assert await settle.wait(0)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bridge.private import write_file
-from yamcp_ui_adapter.files.source import GRACE, Source
-from yamcp_ui_adapter.format.entries import Held
+from yamcp_ui_adapter.files.reader import DELETION_GRACE_SECONDS, FileReader
+from yamcp_ui_adapter.format.entries import KeepLastGood
 
 
 class Clock:
@@ -25,41 +25,41 @@ class Clock:
 def test_a_file_gone_for_a_moment_is_not_deleted(tmp_path: Path) -> None:
     """Editors rename while they save: only what stays missing is gone."""
     clock = Clock()
-    source = Source({"a": tmp_path / "a"}, clock)
-    assert source.read(expected=["a"]) == {"a": Held(None)}
-    clock.now += GRACE / 2
-    assert source.read(expected=["a"]) == {"a": Held(None)}
-    clock.now += GRACE
+    source = FileReader({"a": tmp_path / "a"}, clock)
+    assert source.read(expected=["a"]) == {"a": KeepLastGood(None)}
+    clock.now += DELETION_GRACE_SECONDS / 2
+    assert source.read(expected=["a"]) == {"a": KeepLastGood(None)}
+    clock.now += DELETION_GRACE_SECONDS
     assert source.read(expected=["a"]) == {"a": None}
 
 
 def test_the_grace_begins_anew_after_each_return(tmp_path: Path) -> None:
     """Two saves in a row are not one deletion."""
     clock = Clock()
-    source = Source({"a": tmp_path / "a"}, clock)
+    source = FileReader({"a": tmp_path / "a"}, clock)
     source.read(expected=["a"])
-    clock.now += GRACE
+    clock.now += DELETION_GRACE_SECONDS
     (tmp_path / "a").write_bytes(b"{}")
     assert source.read(expected=["a"]) == {"a": b"{}"}
     (tmp_path / "a").unlink()
-    assert source.read(expected=["a"]) == {"a": Held(None)}
+    assert source.read(expected=["a"]) == {"a": KeepLastGood(None)}
 
 
 def test_a_file_that_nobody_expects_may_be_missing_at_once(tmp_path: Path) -> None:
     """As on a first start."""
-    assert Source({"a": tmp_path / "a"}).read(expected=[]) == {"a": None}
+    assert FileReader({"a": tmp_path / "a"}).read(expected=[]) == {"a": None}
 
 
 def test_only_the_files_asked_for_are_read(tmp_path: Path) -> None:
     """A change of hub.json says nothing of a half-written neighbour."""
-    source = Source({"a": tmp_path / "a", "b": tmp_path / "b"})
+    source = FileReader({"a": tmp_path / "a", "b": tmp_path / "b"})
     assert source.read([], only=["b"]) == {"b": None}
 
 
 def test_what_is_there_but_cannot_be_read_is_held_and_reported(tmp_path: Path) -> None:
     """A directory in its place, or no right to read it."""
-    reading = Source({"a": tmp_path}).read(["a"])["a"]
-    assert isinstance(reading, Held)
+    reading = FileReader({"a": tmp_path}).read(["a"])["a"]
+    assert isinstance(reading, KeepLastGood)
     assert reading.issue is not None
     assert reading.issue.code == "FILE_UNREADABLE"
 
@@ -69,14 +69,14 @@ def test_a_change_that_nothing_noticed_can_be_seen(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"1")
     (tmp_path / "a").symlink_to(target)
-    source = Source({"a": tmp_path / "a"})
+    source = FileReader({"a": tmp_path / "a"})
     source.read([])
-    assert not source.touched()
+    assert not source.changed()
     target.write_bytes(b"22")
-    assert source.touched()
+    assert source.changed()
     source.read([])
     target.unlink()
-    assert source.touched()
+    assert source.changed()
 
 
 def test_a_file_is_replaced_and_private(tmp_path: Path) -> None:

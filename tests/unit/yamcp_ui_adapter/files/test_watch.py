@@ -91,7 +91,7 @@ async def test_a_directory_may_be_deleted_and_come_back(tmp_path: Path) -> None:
 
 async def test_a_directory_that_nobody_makes_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After giving others the time to."""
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    monkeypatch.setattr(module, "RECREATE_AFTER_SECONDS", 0.1)
     path = tmp_path / "a" / "one"
     async with watching(path) as notices:
         shutil.rmtree(path.parent)
@@ -116,7 +116,7 @@ async def test_without_a_watch_it_looks_again_and_again(tmp_path: Path, monkeypa
         raise OSError("no inotify watches left")
 
     monkeypatch.setattr(module, "awatch", none_left)
-    monkeypatch.setattr(module, "LOOK_MS", 10)
+    monkeypatch.setattr(module, "DIRECTORY_CHECK_MS", 10)
     notices = Notices()
     task = asyncio.create_task(watch([tmp_path / "one"], notices))
     await notices.next()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from yamcp_ui_adapter.errors import FileUnusable
-from yamcp_ui_adapter.format.document import encodable, read_document
+from yamcp_ui_adapter.format.document import is_encodable, read_document
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_the_place_of_a_syntax_error_is_named_and_its_text_is_not() -> None:
 )
 def test_what_no_process_and_no_wire_takes_is_told_apart(value: object, expected: bool) -> None:
     """NULs and lone surrogates; an escaped backslash before u0000 is neither."""
-    assert encodable(value) is expected
+    assert is_encodable(value) is expected

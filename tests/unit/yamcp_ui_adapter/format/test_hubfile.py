@@ -10,7 +10,14 @@ import pytest
 from bridge.models import SetServer, SetWorkspace
 from yamcp_ui_adapter.errors import EditInvalid, FileUnusable
 from yamcp_ui_adapter.format.entries import HubFile, WorkspaceSettings
-from yamcp_ui_adapter.format.hubfile import dump, moved, parse_hub, with_renames, with_server, with_workspace
+from yamcp_ui_adapter.format.hubfile import (
+    dump,
+    parse_hub,
+    with_renames,
+    with_server,
+    with_settings_moved,
+    with_workspace,
+)
 
 
 def parse(content: object, last: HubFile | None = None) -> HubFile:
@@ -171,8 +178,8 @@ def test_switches_in_workspaces_follow_a_renamed_server_and_go_with_a_removed_on
     content = {"workspaces": {"w": {"enabled": True, "disabled_servers": ["a", "b"]}, "v": {"note": 1}}}
     renamed = with_renames(content, {"a": "c"}, {"w": "u"})
     assert renamed["workspaces"] == {"v": {"note": 1}, "u": {"enabled": True, "disabled_servers": ["c", "b"]}}
-    assert moved(content, "servers", "a", "c")["workspaces"]["w"]["disabled_servers"] == ["c", "b"]
-    removed = moved(moved(content, "servers", "a", None), "servers", "b", None)
+    assert with_settings_moved(content, "servers", "a", "c")["workspaces"]["w"]["disabled_servers"] == ["c", "b"]
+    removed = with_settings_moved(with_settings_moved(content, "servers", "a", None), "servers", "b", None)
     assert removed == {"workspaces": {"w": {"enabled": True}, "v": {"note": 1}}}
 
 
