@@ -96,7 +96,11 @@ class Admission:
 
     def decline(self, call: CallContext) -> None:
         """A call that passed `try_enter` was not begun."""
-        self._leave(self.gates, call, DECLINED)
+        self.left(call, DECLINED)
+
+    def left(self, call: CallContext, outcome: str) -> None:
+        """A call that passed the gates has left."""
+        self._leave(self.gates, call, outcome)
 
     def ended(self, call: CallContext, outcome: str) -> None:
         """A request that passed the gates has ended."""

@@ -60,6 +60,9 @@ class Hub:
         """Whether there are named keys."""
         self.admission = Admission(observers=(metrics,))
         """What each request of a client meets."""
+        self.server_gates = Admission()
+        """The gates that a request passes once its server is chosen, and before it is asked, such as a breaker for each
+        server. The context names the server and the tool."""
         self.snapshot: Snapshot | None = None
         self._begun = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""
@@ -95,7 +98,7 @@ class Hub:
     async def run(self, pool: Pool, until: asyncio.Event) -> None:
         """Own everything that runs until `until` is set; then close it all."""
         self._pool = pool
-        pool.owned, pool.contested = self._owned, self.contested
+        pool.owned, pool.contested, pool.server_gates = self._owned, self.contested, self.server_gates
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(pool.run(until))

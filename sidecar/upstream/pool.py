@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
 from bridge.models import ServerSpec
+from sidecar.admission.admission import Admission
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import TooManyInstances
 from sidecar.observe.metrics import Metrics
@@ -68,6 +69,8 @@ class Pool:
         self.idle_holders: set[IdleHolder] = set()
         self.contested: Callable[[], bool] = uncontested
         """Whether several keys use the hub; if so, each has a share of a server's instances (concurrency/shares.py)."""
+        self.server_gates = Admission()
+        """The gates that requests pass at a server, beside its own limit. The hub sets it."""
         self._held: dict[tuple[str, str], tuple[Upstream, set[Holder]]] = {}
         self._draining: set[Upstream] = set()
         self._greetings: dict[str, Greeting] = {}
@@ -105,7 +108,14 @@ class Pool:
             if owner:
                 self._check_share(key[0], spec, holder.tenant)
             upstream = Upstream(
-                key[0], spec, self._connector(spec), self._listener, self._metrics, client, self.contested
+                key[0],
+                spec,
+                self._connector(spec),
+                self._listener,
+                self._metrics,
+                client,
+                self.contested,
+                self.server_gates,
             )
             upstream.prepare, upstream.redact = self._prepare, self._redact
             upstream.owned = lambda: self.owned(upstream)
