@@ -112,8 +112,7 @@ class Upstream:
         self._stderr: tuple[str, ...] = ()
         self._contested = contested
         self._gates = gates or Admission()
-        self.gate = self._make_gate()
-        """The gate that each request to the server passes."""
+        self.gate = self._make_gate()  # each request to the server passes it
         self._stopping = False
         self._close_requested = asyncio.Event()
         self._opening: asyncio.Timeout | None = None
