@@ -248,7 +248,11 @@ class Hub:
 
     def clients(self, workspace: Workspace) -> set[Session]:
         """The clients of a workspace, whatever their keys."""
-        return workspace.clients().union(*(each.clients() for each in self.tenants.of(workspace)))
+        return set(workspace.clients()).union(*(each.clients() for each in self.tenants.of(workspace)))
+
+    def client_count(self, workspace: Workspace) -> int:
+        """How many these are; a client is in one of them only."""
+        return len(workspace.clients()) + sum(len(each.clients()) for each in self.tenants.of(workspace))
 
     def admit(self, tenant: str) -> None:
         """Make room for one more session, or listener, of a key; empty for the hub's own clients.
@@ -283,11 +287,11 @@ class Hub:
             return  # what is left of a removed workspace, or of all of them, is being closed
         self.tenants.touch(workspace)
         workspace = self.tenants.base_of(workspace)
-        if workspace in self.departed and not self.clients(workspace):
+        if workspace in self.departed and not self.client_count(workspace):
             self._count(workspace)
             self._forget(workspace)
             return
-        count = len(self.clients(workspace))
+        count = self.client_count(workspace)
         if count == self._counted.get(workspace, 0):
             return  # a call over the bridge, or a request without a session
         self._counted[workspace] = count
@@ -372,12 +376,11 @@ class Hub:
                 "server log",
                 extra={"server": upstream.spec.key, "data": _loggable(params.get("data"))},
             )
-        attached = self.pool.clients(upstream)
-        if len(attached) != 1 or self.pool.between_keys(upstream):
+        alone = self.pool.only_client(upstream)
+        if alone is None or self.pool.between_keys(upstream):
             return  # nothing in the protocol says which of several clients it is for
-        client = attached.pop()
-        if method != "notifications/message" or client.wants_log(str(params.get("level"))):
-            client.notify(method, params)
+        if method != "notifications/message" or alone.wants_log(str(params.get("level"))):
+            alone.notify(method, params)
 
 
 def _attached(workspaces: Iterable[Workspace]) -> int:

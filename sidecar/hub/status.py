@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -67,7 +68,12 @@ class StatusReporter:
         """Everything, now; but memory, as it was when it was last looked at."""
         if time.monotonic() - self._memory_at > MEMORY_AGE:
             self._asked.set()
-        servers = tuple(self._server(spec) for spec in (self._hub.snapshot.servers if self._hub.snapshot else ()))
+        running: defaultdict[str, list[Upstream]] = defaultdict(list)
+        for upstream in self._hub.pool:
+            running[upstream.fingerprint].append(upstream)
+        servers = tuple(
+            self._server(spec, running) for spec in (self._hub.snapshot.servers if self._hub.snapshot else ())
+        )
         known = {server.key: server for server in servers}
         return Status(
             version=VERSION,
@@ -114,7 +120,7 @@ class StatusReporter:
             tools=len(view.tools),
             resources=len(view.resources),
             prompts=len(view.prompts),
-            sessions=len(self._hub.clients(workspace)),
+            sessions=self._hub.client_count(workspace),
         )
 
     def _member(self, member: Member, server: ServerStatus) -> MemberState:
@@ -125,9 +131,10 @@ class StatusReporter:
         per_client = server.session == "per_client"
         return MemberState(server.key, server.state, server.attempts, per_client, server.reason)
 
-    def _server(self, spec: ServerSpec) -> ServerStatus:
+    def _server(self, spec: ServerSpec, running: Mapping[str, list[Upstream]]) -> ServerStatus:
+        """`running` are the upstreams by fingerprint."""
         fingerprint = self._hub.pool.fingerprint(spec)
-        upstreams = [upstream for upstream in self._hub.pool if upstream.fingerprint == fingerprint]
+        upstreams = running.get(fingerprint, [])
         best = self._hub.pool.shared(fingerprint)  # what single keys have of it does not stand for all
         best = best or min(upstreams, key=lambda upstream: ORDER.index(upstream.state), default=None)
         if best is None:

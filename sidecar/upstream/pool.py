@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
 from typing import Protocol
 
 from bridge.models import ServerSpec
@@ -66,6 +67,9 @@ class Pool:
         self.contested: Callable[[], bool] = uncontested
         """Whether several keys use the hub: then each has a share of a server's instances (concurrency/shares.py)."""
         self._held: dict[tuple[str, str], tuple[Upstream, set[Holder]]] = {}
+        """By fingerprint and owner."""
+        self._keys: dict[Upstream, tuple[str, str]] = {}
+        """Where each of them is found there."""
         self._draining: set[Upstream] = set()
         self._greetings: dict[str, Greeting] = {}
         self.owned: Callable[[Upstream], Collection[str]] = lambda _: ()
@@ -106,6 +110,7 @@ class Pool:
             upstream.undeclared = self._undeclared.setdefault(key[0], Undeclared())
             upstream.for_key = bool(owner) and spec.settings.session == "shared"
             self._held[key] = (upstream, set[Holder]())
+            self._keys[upstream] = key
             self._tasks.create_task(self._run(upstream))
         upstream, holders = self._held[key]
         upstream.respec(spec)
@@ -134,14 +139,14 @@ class Pool:
 
     def release(self, upstream: Upstream, holder: Holder) -> None:
         """`holder` no longer needs it; with the last holder it is closed, after the calls in flight."""
-        for key, (held, holders) in self._held.items():
-            if held is upstream:
-                holders.discard(holder)
-                if not holders:
-                    del self._held[key]
-                    self._draining.add(upstream)
-                    upstream.stop(self._drain_timeout)
-                return
+        if (key := self._keys.get(upstream)) is None:
+            return
+        _, holders = self._held[key]
+        holders.discard(holder)
+        if not holders:
+            del self._held[key], self._keys[upstream]
+            self._draining.add(upstream)
+            upstream.stop(self._drain_timeout)
 
     def _check_share(self, fingerprint: str, spec: ServerSpec, tenant: str) -> None:
         most, used, held = spec.settings.max_instances, self._instances(fingerprint), self._held_by(fingerprint, tenant)
@@ -176,6 +181,15 @@ class Pool:
         """The clients that it serves, in whichever workspace."""
         return {client for holder in self._holders(upstream) for client in holder.clients()}
 
+    def only_client(self, upstream: Upstream) -> Client | None:
+        """The client that it serves, if that is one alone."""
+        found: Client | None = None
+        for client in chain.from_iterable(holder.clients() for holder in self._holders(upstream)):
+            if found is not None and client is not found:
+                return None
+            found = client
+        return found
+
     def between_keys(self, upstream: Upstream) -> bool:
         """Whether it serves several keys, or a key and the hub's own."""
         return len({holder.tenant for holder in self._holders(upstream)}) > 1
@@ -185,7 +199,12 @@ class Pool:
         return self._held.get((fingerprint, ""), (None, None))[0]
 
     def _holders(self, upstream: Upstream) -> set[Holder]:
-        return next((holders for held, holders in self._held.values() if held is upstream), set[Holder]())
+        key = self._keys.get(upstream)
+        return self._held[key][1] if key is not None else set[Holder]()
+
+    def holders(self, upstream: Upstream) -> frozenset[Holder]:
+        """The same, as they are now."""
+        return frozenset(self._holders(upstream))
 
     def __iter__(self) -> Iterator[Upstream]:
         return iter([upstream for upstream, _ in self._held.values()])
