@@ -27,6 +27,7 @@ Measure = Callable[[bool], Awaitable[list[Figure]]]
 BARS: dict[str, str] = {
     "calls": "bench.throughput:ratio",
     "peers": "bench.peers_bar:peers",
+    "big": "bench.peers_bar:big",
     "latency": "bench.throughput:latency",
     "lists": "bench.throughput:lists",
     "workspaces": "bench.throughput:workspaces",
@@ -40,6 +41,9 @@ BARS: dict[str, str] = {
     "restart": "bench.recovery:sidecar",
     "churn": "bench.churn:cycles",
     "scale": "bench.scale:twenty_by_five",
+    "growth_sessions": "bench.growth:sessions",
+    "growth_servers": "bench.growth:servers",
+    "growth_lists": "bench.growth:lists",
     "toggle": "bench.front:toggle",
     "render": "bench.front:render",
     "streams": "bench.front_streams:streams",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.compare import Scenario, Table, compare, fastest
+from bench.compare import BIG, Scenario, Table, compare, fastest
 from bench.figure import Figure, Sense
 from bench.peers.peer import Mode
 from bench.stats import median
@@ -10,6 +10,7 @@ from bench.ways import BARE, HUB, PEER_NAMES, PLAIN, TITLES, side_by_side
 
 SIZE = 20
 CLIENTS = 10
+BIG_MODES: tuple[Mode, ...] = ("http", "modern")
 TIMES_PEER, TIMES_PLAIN, SHARE_OF_BARE, SHARE_OF_P50 = 3.0, 6.0, 0.65, 0.6
 
 
@@ -24,6 +25,19 @@ async def peers(quick: bool) -> list[Figure]:
         table = await compare(ways, Scenario("sse", 1, SIZE), rounds, seconds, direct=False)
         figures.append(p50(table))
     return [*figures, *(Figure(name, 0.0, "", error=why) for name, why in notes.items())]
+
+
+async def big(quick: bool) -> list[Figure]:
+    """Calls/s with results of 64 kB over Streamable HTTP, beside the bare relay."""
+    rounds, seconds = (1, 0.5) if quick else (9, 2.0)
+    figures = []
+    async with side_by_side((HUB, BARE)) as (ways, _):
+        for mode in BIG_MODES:
+            scenario = Scenario(mode, CLIENTS, BIG)
+            table = await compare(ways, scenario, rounds, seconds, direct=False)
+            note = f"{table[HUB].rate:,.0f} calls/s and {table[BARE].rate:,.0f}; medians of {rounds} alternating rounds"
+            figures.append(_ratio(f"{scenario.title}: hub / {BARE}", table[HUB].rate, table[BARE].rate, 1.0, note))
+    return figures
 
 
 def rates(mode: Mode, table: Table) -> list[Figure]:

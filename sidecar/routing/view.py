@@ -9,9 +9,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bridge.models import ServerSpec
-from sidecar.features import names, schemas, uris
+from sidecar.features import names, pagination, schemas, uris
 from sidecar.protocol import codec, extensions
-from sidecar.protocol.catalog import Catalog, Kind
+from sidecar.protocol.catalog import RESULT_KEYS, Catalog, Kind
 from sidecar.protocol.eras import Era
 from sidecar.protocol.param_headers import KEYWORD
 
@@ -123,6 +123,7 @@ class View:
     """Its tools and prompts, as the next view may take them over."""
     _encoded: dict[str, codec.EncodedList] = field(default_factory=dict)
     """Its lists as they are sent, so that each is written to bytes once."""
+    _pages: dict[str, pagination.Pages] = field(default_factory=dict)
     _with_headers: list[frozenset[str]] = field(default_factory=list)
 
     def items(self, kind: Kind, era: Era) -> tuple[Item, ...]:
@@ -139,6 +140,13 @@ class View:
         if encoded is None:
             encoded = self._encoded[name] = codec.EncodedList(self.items(kind, era))
         return encoded
+
+    def pages(self, kind: Kind, era: Era) -> pagination.Pages:
+        """The same list in pages, each encoded once."""
+        name = f"{kind} {era}" if kind == "tools" and self.wraps else kind
+        if name not in self._pages:
+            self._pages[name] = pagination.Pages(RESULT_KEYS[kind], self.items(kind, era))
+        return self._pages[name]
 
     @property
     def with_headers(self) -> frozenset[str]:

@@ -176,6 +176,7 @@ def test_lists_are_written_once_a_view() -> None:
     """Whoever lists gets the same bytes, until the view is another one."""
     view = View(tools=({"name": "a"},))
     assert view.listed("tools", "legacy") is view.listed("tools", "modern")
+    assert view.pages("tools", "legacy") is view.pages("tools", "modern")
     assert (view.listed("tools", "legacy"), view.listed("prompts", "legacy")) == ([{"name": "a"}], [])
     assert not view.with_headers
 
