@@ -27,7 +27,6 @@ Measure = Callable[[bool], Awaitable[list[Figure]]]
 BARS: dict[str, str] = {
     "calls": "bench.throughput:ratio",
     "peers": "bench.peers_bar:peers",
-    "big": "bench.peers_bar:big",
     "latency": "bench.throughput:latency",
     "lists": "bench.throughput:lists",
     "workspaces": "bench.throughput:workspaces",

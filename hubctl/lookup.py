@@ -15,7 +15,7 @@ W = TypeVar("W", WorkspaceStatus, WorkspaceSpec)
 
 
 def find_status(status: Status, workspace: str) -> WorkspaceStatus:
-    """The workspace of that name, else of that slug.
+    """The workspace of that name, else of that slug, else of that alias.
 
     Raises:
         NoSuchWorkspace: there is neither.
@@ -30,7 +30,7 @@ def find_spec(specs: tuple[WorkspaceSpec, ...], workspace: str) -> WorkspaceSpec
 
 def spec_or_name(specs: tuple[WorkspaceSpec, ...], workspace: str) -> str:
     """The name of the workspace that is called so, or has that slug; else the name of one that is to be made."""
-    names = {entry.slug: entry.name for entry in specs} | {entry.name: entry.name for entry in specs}
+    names = {slug: entry.name for entry in specs for slug in entry.slugs} | {entry.name: entry.name for entry in specs}
     return names.get(workspace, workspace)
 
 
@@ -55,7 +55,8 @@ def check_workspace(known: Iterable[str], workspace: str) -> str:
 
 
 def _find(by_name: dict[str, W], entries: tuple[W, ...], wanted: str) -> W:
-    found = by_name.get(wanted) or next((entry for entry in entries if entry.slug == wanted), None)
+    called = (entry for entry in entries if wanted == entry.slug or wanted in entry.aliases)
+    found = by_name.get(wanted) or next(called, None)
     return found or by_name[check_workspace(by_name, wanted)]
 
 

@@ -164,6 +164,11 @@ ISSUES: dict[str, IssueKind] = {
         "hub.json has settings for a server or workspace that does not exist (any more); they are kept.",
         "If it will not come back, remove them: a button beside this notice in the console does it.",
     ),
+    "SLUG_TAKEN": IssueKind(
+        "warning",
+        "hub.json gives a workspace a slug that another workspace has already; it is served with one made of its name.",
+        "Choose another slug (on the workspace's page, or `hubctl workspaces edit WORKSPACE --slug SLUG`).",
+    ),
     "KEYS_UNUSABLE": IssueKind(
         "error",
         "keys.json cannot be read, or is not as the hub writes it: no named key is let in. The hub's own token is.",

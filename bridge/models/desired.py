@@ -103,17 +103,32 @@ class ServerSpec(Model):
     """Whether the entry in the file is invalid now; this is its last valid version."""
 
 
+Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""The name of a workspace in URLs."""
+
+
 class WorkspaceSpec(Model):
     """A named list of servers. `slug` is its name in URLs."""
 
     name: str
-    slug: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    slug: Slug
+    own_slug: bool = False
+    """Whether hub.json sets its slug; else it is made of its name."""
+    aliases: tuple[Slug, ...] = ()
+    """Its earlier slugs, newest first: URLs with them lead to it too."""
+    earlier_slug: Slug | None = None
+    """The slug that the first versions of the hub made of its name, if another; URLs with it lead to it too."""
     servers: tuple[str, ...]
     enabled: bool = True
     name_template: str = "{namespace}_{name}"
     """Template of tool and prompt names; `{name}` alone, without a prefix, suits a workspace of one server."""
     disabled_servers: tuple[str, ...] = ()
     """Those of `servers` that are switched off in this workspace alone."""
+
+    @property
+    def slugs(self) -> tuple[str, ...]:
+        """Every slug that leads to it."""
+        return (self.slug, *self.aliases, *([self.earlier_slug] if self.earlier_slug else []))
 
 
 class SnapshotId(Model):
@@ -162,7 +177,7 @@ class Snapshot(Request[Accepted], kind="apply", sockets=("actual",), queue="appl
             raise ValueError(f"two servers have the key {duplicate!r}")
         if duplicate := _first_duplicate([workspace.name for workspace in self.workspaces]):
             raise ValueError(f"two workspaces have the name {duplicate!r}")
-        if duplicate := _first_duplicate([workspace.slug for workspace in self.workspaces]):
+        if duplicate := _first_duplicate([slug for workspace in self.workspaces for slug in workspace.slugs]):
             raise ValueError(f"two workspaces have the slug {duplicate!r}")
         known = set(keys)
         for workspace in self.workspaces:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
 
 from bridge.client import BridgeClient
 from bridge.models import (
@@ -51,7 +54,7 @@ async def add(context: Context, name: str, servers: tuple[str, ...]) -> int:
 
 
 async def edit(context: Context, arguments: argparse.Namespace) -> int:
-    """`hubctl workspaces edit`: first its members and its name, then how the names of its tools are made.
+    """`hubctl workspaces edit`: first its members and its name, then its settings.
 
     Raises:
         NoSuchWorkspace, NoSuchServer: there is none of that name.
@@ -59,7 +62,10 @@ async def edit(context: Context, arguments: argparse.Namespace) -> int:
         RemoteError: ALREADY_EXISTS, EDIT_CONFLICT, EDIT_INVALID and others of the adapter.
     """
     entry = bool(arguments.add or arguments.remove or arguments.rename is not None)
-    if not entry and arguments.name_template is None:
+    settings = {"name_template": arguments.name_template, "slug": arguments.slug}
+    settings |= {"remove_aliases": arguments.remove_alias or None}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    if not entry and not settings:
         raise ArgumentsInvalid("Nothing is to be changed: no option says what.")
     async with context.desired() as adapter:
         file, name = await found(adapter, arguments.workspace)
@@ -73,9 +79,18 @@ async def edit(context: Context, arguments: argparse.Namespace) -> int:
                 PutWorkspace(name=new, servers=servers, expect=file.entries.get(name), old_name=old)
             )
             name = new
-        if arguments.name_template is not None:
-            done = await adapter.request(SetWorkspace(name=name, name_template=arguments.name_template))
+        if settings:
+            done = await adapter.request(_setting(name, settings))
     return await _tell(context, name, servers, done.snapshot, "changed")
+
+
+def _setting(name: str, settings: dict[str, Any]) -> SetWorkspace:
+    """The request that changes settings of a workspace. Raises ArgumentsInvalid: the slug cannot be one."""
+    try:
+        return SetWorkspace(name=name, **settings)
+    except ValidationError:
+        message = f"{settings['slug']!r} is no slug: it has 1 to 64 letters (a-z, A-Z), digits, _ and -."
+        raise ArgumentsInvalid(message) from None
 
 
 async def remove(context: Context, workspace: str) -> int:

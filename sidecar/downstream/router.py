@@ -116,7 +116,7 @@ class Endpoints:
             error = HubStarting("The hub has just started, and does not know its workspaces yet.")
             await self._refuse(error.status, error, name, scope, send)
             return
-        workspace = self._hub.find(name) or next((each for each in self._hub.departed if each.spec.slug == name), None)
+        workspace = self._left_behind(name, rest, scope) or self._hub.find(name)
         if workspace is None or not principal.may_use(workspace.name):
             unknown = self._unknown(f"There is no workspace {name!r}.", name, principal)
             await self._refuse(404, unknown, name, scope, send)
@@ -132,6 +132,21 @@ class Endpoints:
             await self._serve(workspace, rest, principal, scope, receive, send)
         else:
             await self._serve_key(workspace, rest, principal, scope, receive, send)
+
+    def _left_behind(self, name: str, rest: str, scope: Scope) -> Workspace | None:
+        """The removed workspace that a request is for: nobody else has the slug, or its session is of there.
+
+        The second is so after a rename. SSE clients are told then that it was removed, as a status of 404 would tell
+        them nothing. Over Streamable HTTP, 404 is what has clients open a session of the renamed workspace; so only
+        the end of a session is asked of the removed one.
+        """
+        departed = [each for each in self._hub.departed if name in each.spec.slugs]
+        if departed and self._hub.find(name):
+            ends = scope["method"] == "DELETE"
+            session = _session_id(scope["query_string"]) if rest == "messages" else ""
+            session = header(scope, b"mcp-session-id").decode("latin-1") if ends else session
+            departed = [each for each in departed if any(held.id == session for held in self._hub.clients(each))]
+        return departed[0] if departed else None
 
     async def _refuse(self, status: int, error: SidecarError, workspace: str, scope: Scope, send: Send) -> None:
         """Answer a request with an error before its message is read, and tell the observers."""

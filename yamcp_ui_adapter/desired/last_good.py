@@ -8,25 +8,38 @@ from typing import NamedTuple, TypeVar
 from bridge.models import Issue
 from yamcp_ui_adapter.desired.rename import renamed_servers, renamed_workspaces
 from yamcp_ui_adapter.errors import FileUnusable
-from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES, Held, HubFile, LastGood, Reading
+from yamcp_ui_adapter.format.entries import (
+    HUB,
+    MAX_ALIASES,
+    PROVIDERS,
+    WORKSPACES,
+    Held,
+    HubFile,
+    LastGood,
+    Reading,
+    WorkspaceSettings,
+)
 from yamcp_ui_adapter.format.hubfile import parse_hub
 from yamcp_ui_adapter.format.providers import parse_providers
+from yamcp_ui_adapter.format.slug import assign_slugs, earlier_slug
 from yamcp_ui_adapter.format.workspaces import parse_workspaces
 
 Parsed = TypeVar("Parsed")
 
 
 class Renames(NamedTuple):
-    """Old names to new ones, of those whose settings have to move."""
+    """Old names to new ones, of those whose settings have to move; and aliases that have to be written."""
 
     servers: dict[str, str]
     """Those with settings of their own, or a switch in the settings of a workspace."""
     workspaces: dict[str, str]
     all_workspaces: dict[str, str]
     """Those without settings too; but none that was empty, as any other that is empty is like it."""
+    aliases: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 - never changed
+    """The aliases of each workspace whose aliases became others, by its new name."""
 
     def __bool__(self) -> bool:
-        return bool(self.servers or self.workspaces)
+        return bool(self.servers or self.workspaces or self.aliases)
 
 
 class Absorbed(NamedTuple):
@@ -57,14 +70,46 @@ def absorb(before: LastGood, readings: Mapping[str, Reading]) -> Absorbed:
         workspaces=parse(WORKSPACES, parse_workspaces, before.workspaces),
         hub=parse(HUB, parse_hub, before.hub),
     )
-    renames = _renames(before, after)
-    return Absorbed(after.model_copy(update={"hub": renamed_hub(after.hub, renames)}), renames, held)
-
-
-def _renames(before: LastGood, after: LastGood) -> Renames:
-    """Settings move only where there are some under the old name, and none under the new one."""
     servers = renamed_servers(before.servers, after.servers)
     workspaces = renamed_workspaces(before.workspaces, after.workspaces, servers)
+    renames = _renames(before, after, servers, workspaces)
+    hub = renamed_hub(after.hub, renames)
+    had = {workspaces.get(name, name): slug for name, slug in before.slugs.items()}
+    own = {name: hub.workspaces.get(name, WorkspaceSettings()).slug for name in after.workspaces.entries}
+    slugs = assign_slugs(own, had)
+    aliases = changed_aliases(hub, had, slugs)
+    hub = with_aliases(hub, aliases)
+    return Absorbed(after.model_copy(update={"hub": hub, "slugs": slugs}), renames._replace(aliases=aliases), held)
+
+
+def changed_aliases(hub: HubFile, before: Mapping[str, str], slugs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The aliases of each workspace that gets others: with the slug that it had, without those that are taken now."""
+    taken = set(slugs.values())
+    changes: dict[str, tuple[str, ...]] = {}
+    for name, slug in slugs.items():
+        listed = hub.workspaces.get(name, WorkspaceSettings()).aliases
+        had = before.get(name, slug)
+        former = [had] if had not in (slug, earlier_slug(name)) else []
+        aliases = tuple(alias for alias in dict.fromkeys([*former, *listed]) if alias not in taken)[:MAX_ALIASES]
+        taken |= set(aliases)
+        if aliases != listed:
+            changes[name] = aliases
+    return changes
+
+
+def with_aliases(hub: HubFile, aliases: Mapping[str, tuple[str, ...]]) -> HubFile:
+    """The settings with other aliases of some workspaces."""
+    if not aliases:
+        return hub
+    changed = {
+        name: hub.workspaces.get(name, WorkspaceSettings()).model_copy(update={"aliases": listed})
+        for name, listed in aliases.items()
+    }
+    return hub.model_copy(update={"workspaces": {**hub.workspaces, **changed}})
+
+
+def _renames(before: LastGood, after: LastGood, servers: dict[str, str], workspaces: dict[str, str]) -> Renames:
+    """Settings move only where there are some under the old name, and none under the new one."""
     filled = {old: new for old, new in workspaces.items() if before.workspaces.entries[old].members}
     switched = {key for settings in after.hub.workspaces.values() for key in settings.disabled_servers}
     moving = {old: new for old, new in servers.items() if old in switched}

@@ -39,7 +39,16 @@ from yamcp_ui_adapter.files.debounce import Settle
 from yamcp_ui_adapter.files.source import Source
 from yamcp_ui_adapter.format.document import read_document
 from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES, Reading
-from yamcp_ui_adapter.format.hubfile import VERSION, Section, dump, moved, with_renames, with_server, with_workspace
+from yamcp_ui_adapter.format.hubfile import (
+    VERSION,
+    Section,
+    dump,
+    moved,
+    with_aliases,
+    with_renames,
+    with_server,
+    with_workspace,
+)
 from yamcp_ui_adapter.keys import KeyCabinet
 
 log = logging.getLogger("yamcp_ui_adapter.desired")  # the name that log filters know
@@ -168,13 +177,16 @@ class Owner:
             self._keys.rename(renames.all_workspaces)
 
     def _move_settings(self, renames: Renames) -> None:
-        """Write into hub.json what was renamed. If that fails, the settings are kept in memory only."""
+        """Write into hub.json what was renamed, and aliases. If that fails, they are kept in memory only."""
+
+        def edit(content: dict[str, Any]) -> dict[str, Any]:
+            return with_aliases(with_renames(content, renames.servers, renames.workspaces), renames.aliases)
+
         try:
-            self._write(lambda content: with_renames(content, renames.servers, renames.workspaces))
+            self._write(edit)
         except (HubFileBroken, DataDirUnusable) as error:
-            log.warning(
-                "settings of what was renamed cannot be moved", extra={"code": error.code, "why": error.message}
-            )
+            fields = {"code": error.code, "why": error.message}
+            log.warning("settings of what was renamed, or its aliases, cannot be written", extra=fields)
 
     def _write(self, edit: Edit) -> None:
         """Change hub.json.
@@ -234,12 +246,24 @@ class Owner:
         Raises:
             NoSuchWorkspace, NoSuchServer, EditInvalid, HubFileBroken, DataDirUnusable: nothing was changed.
         """
+        self._check_workspace(change)
+        return self._change(lambda content: with_workspace(content, change))
+
+    def _check_workspace(self, change: SetWorkspace) -> None:
+        """Raises NoSuchWorkspace, NoSuchServer, EditInvalid: a change of settings names what is not there, or taken."""
         if change.name not in self._state.workspaces:
             raise NoSuchWorkspace(f"There is no workspace {change.name!r}.")
         members = self._state.members(change.name)
         if strangers := [key for key in change.servers if key not in members]:
             raise NoSuchServer(f"There is no server {strangers[0]!r} in the workspace {change.name!r}.")
-        return self._change(lambda content: with_workspace(content, change))
+        owners = {spec.slug: spec.name for spec in self._state.snapshot.workspaces}
+        if change.slug and (owner := owners.get(change.slug, change.name)) != change.name:
+            message = f"The slug {change.slug!r} is that of the workspace {owner!r}; choose another."
+            raise EditInvalid(message, data={"field": "slug"})
+        aliases = next(spec.aliases for spec in self._state.snapshot.workspaces if spec.name == change.name)
+        if strangers := [alias for alias in change.remove_aliases if alias not in aliases]:
+            message = f"The workspace {change.name!r} has no alias {strangers[0]!r}."
+            raise EditInvalid(message, data={"field": "remove_aliases"})
 
     async def set_server(self, change: SetServer) -> Changed:
         """Change what hub.json says of a server.

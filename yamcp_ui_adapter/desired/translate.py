@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from bridge.models import Issue, ServerSettings, ServerSpec, WorkspaceSpec
 from yamcp_ui_adapter.errors import issue
 from yamcp_ui_adapter.format.entries import HUB, WORKSPACES, LastGood, ServersFile, WorkspaceEntry, WorkspaceSettings
-from yamcp_ui_adapter.format.slug import slugs
+from yamcp_ui_adapter.format.slug import assign_slugs, earlier_slug
 from yamcp_ui_adapter.format.template import needs_one_server
 
 DEFAULT = ServerSettings()
@@ -42,8 +42,8 @@ def translate(good: LastGood, *, settings_unknown: bool = False) -> Desire:
         )
         for key, entry in good.servers.entries.items()
     )
-    names = slugs(good.workspaces.entries)
-    workspaces = tuple(_workspace(entry, names[name], good, issues) for name, entry in good.workspaces.entries.items())
+    slugs = _slugs(good, issues)
+    workspaces = tuple(_workspace(entry, slugs[name], good, issues) for name, entry in good.workspaces.entries.items())
     issues.extend(_unused(good))
     return Desire(servers, workspaces, tuple(issues))
 
@@ -52,12 +52,42 @@ def _settings(given: dict[str, Any] | None) -> ServerSettings:
     return ServerSettings.model_validate(given) if given else DEFAULT
 
 
-def _workspace(entry: WorkspaceEntry, slug: str, good: LastGood, issues: list[Issue]) -> WorkspaceSpec:
+class Slugs(NamedTuple):
+    """All that lead to one workspace."""
+
+    slug: str
+    aliases: tuple[str, ...]
+    earlier: str | None
+
+
+def _slugs(good: LastGood, issues: list[Issue]) -> dict[str, Slugs]:
+    """The slugs of each workspace, of which no two are the same; what another has is reported."""
+    settings = {name: good.hub.workspaces.get(name, WorkspaceSettings()) for name in good.workspaces.entries}
+    slugs = assign_slugs({name: each.slug for name, each in settings.items()}, good.slugs)
+    owners = {slug: name for name, slug in slugs.items()}
+    result: dict[str, Slugs] = {}
+    for name, each in settings.items():
+        if each.slug and slugs[name] != each.slug:
+            message = f"Workspace {name!r} is to have the slug {each.slug!r}, which {owners[each.slug]!r} has."
+            issues.append(issue("SLUG_TAKEN", f"workspace:{name}", HUB, message))
+        aliases = tuple(alias for alias in dict.fromkeys(each.aliases) if owners.setdefault(alias, name) == name)
+        result[name] = Slugs(slugs[name], tuple(alias for alias in aliases if alias != slugs[name]), None)
+    for name, found in result.items():
+        earlier = earlier_slug(name)
+        if earlier and owners.setdefault(earlier, name) == name and earlier not in (found.slug, *found.aliases):
+            result[name] = found._replace(earlier=earlier)
+    return result
+
+
+def _workspace(entry: WorkspaceEntry, slugs: Slugs, good: LastGood, issues: list[Issue]) -> WorkspaceSpec:
     settings = good.hub.workspaces.get(entry.name, WorkspaceSettings())
     servers = _members(entry, good.servers, issues)
     return WorkspaceSpec(
         name=entry.name,
-        slug=slug,
+        slug=slugs.slug,
+        own_slug=slugs.slug == settings.slug,
+        aliases=slugs.aliases,
+        earlier_slug=slugs.earlier,
         servers=servers,
         enabled=settings.enabled,
         name_template=_template(entry.name, settings.name_template, len(servers), issues),

@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from bridge.models import Issue, Launch, Model
+from bridge.models import Issue, Launch, Model, Slug
 
 PROVIDERS = "providers.json"
 WORKSPACES = "workspaces.json"
 HUB = "hub.json"
+MAX_ALIASES = 8
+"""Earlier slugs that a workspace keeps."""
 
 
 class Held(NamedTuple):
@@ -63,6 +65,10 @@ class WorkspaceSettings(Model):
     name_template: str = "{namespace}_{name}"
     disabled_servers: tuple[str, ...] = ()
     """Members that are switched off in this workspace alone."""
+    slug: Slug | None = None
+    """Its name in URLs; none: what follows from its name."""
+    aliases: tuple[Slug, ...] = Field((), max_length=MAX_ALIASES)
+    """Its earlier slugs, newest first. URLs with them still lead to it."""
 
 
 class HubFile(Model):
@@ -82,3 +88,5 @@ class LastGood(Model):
     servers: ServersFile = Field(default_factory=ServersFile)
     workspaces: WorkspacesFile = Field(default_factory=WorkspacesFile)
     hub: HubFile = Field(default_factory=HubFile)
+    slugs: dict[str, str] = Field(default_factory=dict)
+    """The slug of each workspace, by its name: the one that had a slug first keeps it."""

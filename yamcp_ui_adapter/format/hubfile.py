@@ -119,9 +119,14 @@ def with_workspace(content: dict[str, Any], change: SetWorkspace) -> dict[str, A
     Raises:
         EditInvalid: the name template cannot be used.
     """
-    fields = change.model_dump(exclude_none=True, exclude={"name", "servers"})
+    fields = change.model_dump(exclude_none=True, exclude={"name", "servers", "remove_aliases"})
+    entry = _object(_object(content.get("workspaces")).get(change.name))
+    if change.slug == "":
+        fields["slug"] = None
+    if change.remove_aliases:
+        kept = [alias for alias in _names(entry.get("aliases")) if alias not in change.remove_aliases]
+        fields["aliases"] = kept or None
     if change.servers:
-        entry = _object(_object(content.get("workspaces")).get(change.name))
         fields["disabled_servers"] = _switched(_names(entry.get("disabled_servers")), change.servers) or None
     return _with(content, "workspaces", change.name, WorkspaceSettings, fields)
 
@@ -170,6 +175,16 @@ def with_renames(content: dict[str, Any], servers: dict[str, str], workspaces: d
         if entries or section in content:
             result[section] = entries
     return _members_renamed(result, servers)
+
+
+def with_aliases(content: dict[str, Any], aliases: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """The document with other aliases of some workspaces."""
+    entries = _object(content.get("workspaces"))
+    changed: dict[str, Any] = {}
+    for name, listed in aliases.items():
+        changed[name] = {field: value for field, value in _object(entries.get(name)).items() if field != "aliases"}
+        changed[name] |= {"aliases": list(listed)} if listed else {}
+    return {"version": VERSION, **content, "workspaces": {**entries, **changed}} if changed else content
 
 
 def _members_renamed(content: dict[str, Any], renames: Mapping[str, str | None]) -> dict[str, Any]:

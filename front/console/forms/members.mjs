@@ -64,6 +64,13 @@ export function templateFault(template, servers) {
   return '';
 }
 
+/** Why text cannot be a slug; empty if it can, or if there is none. @param {string} slug */
+export function slugFault(slug) {
+  return /^[A-Za-z0-9_-]{0,64}$/.test(slug)
+    ? ''
+    : 'Only letters (a-z, A-Z), digits, _ and - may stand in it, at most 64.';
+}
+
 /** The name that a tool gets. @param {string} template @param {string} namespace @param {string} name */
 export function exampleName(template, namespace, name) {
   return template.replaceAll('{namespace}', () => namespace).replace('{name}', () => name);

@@ -63,6 +63,13 @@ async function turn(id, on, kind, query, isOn) {
   }
 }
 
+/** End the URLs with an earlier slug of a workspace. @param {string} name @param {string} alias */
+export async function removeAlias(name, alias) {
+  await api.patch('/api/hub/workspaces', { name }, { remove_aliases: [alias] });
+  await refresh();
+  toast(`${alias}: leads nowhere any more`);
+}
+
 /** @param {string} key */
 export async function restartServer(key) {
   await api.post('/api/hub/servers/restart', { key });

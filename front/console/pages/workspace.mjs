@@ -3,6 +3,7 @@
 import { useState } from 'preact/hooks';
 import { href, navigateLater } from '../router.mjs';
 import { snippets } from '../data/snippets.mjs';
+import { removeAlias } from '../hub/actions.mjs';
 import { api, refresh, serversByKey, state, workspacesByName } from '../hub/store.mjs';
 import {
   Button,
@@ -113,7 +114,8 @@ function Members({ workspace }) {
 }
 
 /** @param {{ workspace: Workspace }} props */
-function Details({ workspace: { name, slug, tools, resources, prompts, sessions, name_template, state: how } }) {
+function Details({ workspace }) {
+  const { name, slug, aliases, tools, resources, prompts, sessions, name_template, state: how } = workspace;
   const serves = how !== 'off' && how !== 'unknown';
   const open = html`<${Button} icon="tools" href=${href('tools', [], { workspace: name })}>Open its tools</${Button}>`;
   return html`<${Section} title="Details" actions=${serves && open}>
@@ -126,10 +128,22 @@ function Details({ workspace: { name, slug, tools, resources, prompts, sessions,
           ['Sessions', serves && sessions],
           ['Tool name format', html`<code>${name_template}</code>`],
           ['URL slug', html`<code>${slug}</code>`],
+          ['Earlier slugs', aliases.length > 0 && html`<${Aliases} workspace=${workspace} />`],
         ]}
       />
     </div>
   </${Section}>`;
+}
+
+/** Slugs that it had before, whose URLs go on working. @param {{ workspace: Workspace }} props */
+function Aliases({ workspace: { name, aliases } }) {
+  return html`<ul class="plain aliases">
+    ${aliases.map(
+      (alias) =>
+        html`<li key=${alias}><code>${alias}</code> <button type="button" class="link" aria-label=${`Remove the earlier slug ${alias}`} onClick=${() => removeAlias(name, alias).catch(toast.error)}>Remove</button></li>`,
+    )}
+  </ul>
+  <p class="help">Their URLs lead here too, until another workspace takes them.</p>`;
 }
 
 /** @param {{ workspace: Workspace, onClose: () => void }} props */

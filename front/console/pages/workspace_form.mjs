@@ -9,6 +9,7 @@ import {
   membersOf,
   moved,
   pickedKeys,
+  slugFault,
   templateFault,
   toggled,
 } from '../forms/members.mjs';
@@ -47,6 +48,7 @@ export default function WorkspacePage({ args: [name] }) {
 function WorkspaceForm({ workspace, stored }) {
   const [name, setName] = useState(workspace?.name ?? '');
   const [template, setTemplate] = useState(workspace?.name_template || DEFAULT_TEMPLATE);
+  const [slug, setSlug] = useState(ownSlug(workspace));
   const [members, setMembers] = useState(() =>
     membersOf(
       stored,
@@ -58,15 +60,19 @@ function WorkspaceForm({ workspace, stored }) {
   const [error, setError] = useState(/** @type {any} */ (null));
   const [busy, setBusy] = useState(false);
   const picked = pickedKeys(members);
-  const faults = { name: nameFault(name, workspace), template: templateFault(template, picked.length) };
+  const faults = {
+    name: nameFault(name, workspace),
+    template: templateFault(template, picked.length),
+    slug: slugFault(slug),
+  };
   const save = async (/** @type {string} */ over = '') => {
     setTried(true);
-    if (faults.name || faults.template) return focusWrong();
+    if (faults.name || faults.template || faults.slug) return focusWrong();
     const go = navigateLater();
     setBusy(true);
     setError(null);
     try {
-      await write(workspace, stored, { name, servers: picked, template, expect: over || expect });
+      await write(workspace, stored, { name, servers: picked, template, slug, expect: over || expect });
       toast(`${shown(name)}: saved`);
       go('workspaces', [name]);
     } catch (reason) {
@@ -77,9 +83,10 @@ function WorkspaceForm({ workspace, stored }) {
   const conflict = error?.code === 'EDIT_CONFLICT';
   return html`<form class="form" noValidate onSubmit=${(/** @type {Event} */ event) => [event.preventDefault(), save()]}>
     <div class="card">
-      <${Field} label="Name" required value=${name} onInput=${setName} error=${tried && faults.name} help=${workspace ? 'Under another name it keeps its settings; its addresses change with it.' : 'Any text. What stands in its addresses is made of it.'} />
+      <${Field} label="Name" required value=${name} onInput=${setName} error=${tried && faults.name} help=${workspace ? 'Under another name it keeps its settings; its earlier addresses go on working.' : 'Any text.'} />
       <${MembersField} members=${members} onChange=${setMembers} />
       <${TemplateField} template=${template} picked=${picked} onInput=${setTemplate} fault=${faults.template} />
+      <${SlugField} slug=${slug} workspace=${workspace} onInput=${setSlug} fault=${faults.slug} />
     </div>
     ${error && !conflict && html`<div class="after"><${Notice} error=${error} /></div>`}
     ${
@@ -104,9 +111,9 @@ function WorkspaceForm({ workspace, stored }) {
 /**
  * @param {Workspace|undefined} workspace
  * @param {string[]} stored
- * @param {{ name: string, servers: string[], template: string, expect?: string }} wanted
+ * @param {{ name: string, servers: string[], template: string, slug: string, expect?: string }} wanted
  */
-async function write(workspace, stored, { name, servers, template, expect }) {
+async function write(workspace, stored, { name, servers, template, slug, expect }) {
   const body = { name, servers };
   const same =
     name === workspace?.name && expect === workspace.hash && JSON.stringify(servers) === JSON.stringify(stored);
@@ -114,10 +121,16 @@ async function write(workspace, stored, { name, servers, template, expect }) {
   else if (!same)
     await api.put('/api/hub/workspaces', { name: workspace.name }, { ...body, ...(expect && { expect }) });
   const before = workspace?.name_template || DEFAULT_TEMPLATE;
-  const patched = { name_template: template };
-  if (template !== before) await api.patch('/api/hub/workspaces', { name }, patched).catch(toast.error); // the rest is written
+  const patched = {
+    ...(template !== before && { name_template: template }),
+    ...(slug !== ownSlug(workspace) && { slug }),
+  };
+  if (Object.keys(patched).length > 0) await api.patch('/api/hub/workspaces', { name }, patched).catch(toast.error); // the rest is written
   await refresh();
 }
+
+/** The slug that hub.json sets; empty if it follows from the name. @param {Workspace|undefined} workspace */
+const ownSlug = (workspace) => (workspace?.own_slug ? workspace.slug : '');
 
 /** @param {string} name @param {Workspace|undefined} workspace */
 function nameFault(name, workspace) {
@@ -180,6 +193,12 @@ function TemplateField({ template, picked, onInput, fault }) {
   const help = html`How clients see its tools. A tool read_file of the namespace ${shown(namespace)} is called <code>${example}</code>.
     ${template !== DEFAULT_TEMPLATE && html` <button type="button" class="link" onClick=${() => onInput(DEFAULT_TEMPLATE)}>Reset</button>`}`;
   return html`<${Field} label="Tool name format" mono value=${template} onInput=${onInput} help=${help} error=${fault} />`;
+}
+
+/** @param {{ slug: string, workspace?: Workspace, onInput: (text: string) => void, fault: string }} props */
+function SlugField({ slug, workspace, onInput, fault }) {
+  const help = html`Its name in addresses: …/mcp/<code>${slug || (!workspace?.own_slug && workspace?.slug) || 'slug'}</code>. Empty: made of the name. The addresses that it had go on working.`;
+  return html`<${Field} label="URL slug" mono value=${slug} onInput=${onInput} help=${help} error=${fault} attrs=${{ placeholder: 'made of the name' }} />`;
 }
 
 /** Somebody else changed it meanwhile. @param {{ workspace: Workspace, onTake: (members: string[], hash: string) => void, onOverwrite: () => void }} props */

@@ -33,6 +33,13 @@ export const oneOf = (...words) => {
   return field(is, (value) => (words.includes(/** @type {string} */ (value)) ? null : `must be ${is}`));
 };
 
+/** A name in URLs, or nothing. */
+export const slugOrNone = field('text of at most 64 letters, digits, `_` and `-`', (value) =>
+  typeof value === 'string' && /^[A-Za-z0-9_-]{0,64}$/.test(value)
+    ? null
+    : 'must be text of at most 64 letters (a-z, A-Z), digits, _ and -',
+);
+
 /** A list of names. */
 export const names = field('list of text', (value) => {
   if (!Array.isArray(value)) return 'must be a list of text';

@@ -41,6 +41,10 @@ export interface HubState {
 export interface WorkspaceState {
   name: string;
   slug: string;
+  /** Whether hub.json sets it. */
+  own_slug: boolean;
+  /** Earlier slugs that lead to it still. */
+  aliases: string[];
   enabled: boolean;
   /** As the sidecar says; `unknown` where it is away. docs/states.md has what each means. */
   state: WorkspaceStatus['state'] | 'unknown';

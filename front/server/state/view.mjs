@@ -89,7 +89,12 @@ export function view(known, here) {
 /** What a sidecar that still runs says of the desired state, where no adapter does. @param {Status | null} status */
 function remembered(status) {
   const servers = (status?.servers ?? []).map((server) => /** @type {Specified} */ ({ ...server, settings: DEFAULTS }));
-  const workspaces = (status?.workspaces ?? []).map((workspace) => ({ ...workspace, name_template: '' }));
+  const workspaces = (status?.workspaces ?? []).map((workspace) => ({
+    ...workspace,
+    own_slug: false,
+    earlier_slug: null,
+    name_template: '',
+  }));
   return { servers, workspaces };
 }
 
@@ -213,13 +218,15 @@ function inOrder(there, added, order) {
  * @returns {WorkspaceState}
  */
 function workspaceState(spec, run, { away, ...more }) {
-  const { name, slug, enabled, name_template, servers, disabled_servers } = spec;
+  const { name, slug, aliases, own_slug, enabled, name_template, servers, disabled_servers } = spec;
   const state = stateOf(enabled, run, away);
   const { ready = 0, tools = 0, resources = 0, prompts = 0, sessions = 0 } = run ?? {};
   const error = run?.reason && run.state === state ? told(run.reason) : null;
   return {
     name,
     slug,
+    own_slug,
+    aliases,
     enabled,
     state,
     servers,

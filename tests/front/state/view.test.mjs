@@ -50,6 +50,8 @@ const spec = (key, settings = {}, launch = {}) => ({
 const workspace = (name, servers, more = {}) => ({
   name,
   slug: name,
+  own_slug: false,
+  aliases: [],
   servers,
   enabled: true,
   name_template: '{name}',

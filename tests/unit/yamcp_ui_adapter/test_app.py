@@ -211,8 +211,9 @@ async def test_a_rename_moves_settings_in_hub_json(adapter: Adapter) -> None:
         await client.request(Reload())
         assert sidecar.snapshots[-1] == renamed
     assert json.loads(adapter.hub.read_text()) == {
+        "version": 1,
         "servers": {"x": {"max_inflight": 2}},
-        "workspaces": {"gone": {}, "v": {"enabled": False}},
+        "workspaces": {"gone": {}, "v": {"enabled": False, "aliases": ["w"]}},
     }
 
 

@@ -75,6 +75,7 @@ async def test_edit_sends_the_whole_entry_and_what_it_saw(hub: CannedHub) -> Non
         (("workspaces", "edit", "idel", "--add", "gone"), 1, "NO_SUCH_WORKSPACE: There is no workspace 'idel' (did"),
         (("workspaces", "edit", "idle", "--remove", "gone"), 1, "NO_SUCH_SERVER: There is no server 'gone'; there a"),
         (("workspaces", "edit", "idle"), 2, "CLI_ARGUMENTS: Nothing is to be changed"),
+        (("workspaces", "edit", "idle", "--slug", "a b"), 2, "CLI_ARGUMENTS: 'a b' is no slug: it has 1 to 64 letters"),
         (("workspaces", "remove", "nope"), 1, "NO_SUCH_WORKSPACE: "),
     ],
 )
@@ -132,6 +133,7 @@ async def test_workspaces_are_made_changed_and_removed(hub: CannedHub) -> None:
     assert (code, out.splitlines()[0]) == (0, "Workspace W is added: ready, 1 of 1 server ready.")
     await hub.hubctl("workspaces", "edit", "my-work", "--remove", "time", "--add", "time")
     await hub.hubctl("workspaces", "edit", "idle", "--rename", "W", "--name-template", "{name}")
+    await hub.hubctl("workspaces", "edit", "my-work", "--slug", "", "--remove-alias", "old")
     assert (await hub.hubctl("workspaces", "remove", "idle"))[1] == "Workspace idle is removed; its servers are not.\n"
     assert json.loads((await hub.hubctl("workspaces", "remove", "idle", "--json"))[1])["removed"] == "idle"
     assert hub.asked == [
@@ -139,6 +141,7 @@ async def test_workspaces_are_made_changed_and_removed(hub: CannedHub) -> None:
         PutWorkspace(name="My Work", servers=("gone", "time"), expect="hash of My Work"),
         PutWorkspace(name="W", servers=("time",), expect="hash of idle", old_name="idle"),
         SetWorkspace(name="W", name_template="{name}"),
+        SetWorkspace(name="My Work", slug="", remove_aliases=("old",)),
         DeleteWorkspace(name="idle"),
         DeleteWorkspace(name="idle"),
     ]

@@ -106,3 +106,21 @@ def test_settings_for_what_is_not_there_are_reported_and_kept() -> None:
         ("HUB_ENTRY_UNUSED", "server:a"),
         ("HUB_ENTRY_UNUSED", "workspace:w"),
     ]
+
+
+def test_a_slug_that_another_has_is_reported() -> None:
+    """It is served all the same, under its name."""
+    found = desire({"a": server()}, {"v": ["a"], "w": ["a"]}, {"workspaces": {"v": {"slug": "x"}, "w": {"slug": "x"}}})
+    assert [(spec.slug, spec.own_slug) for spec in found.workspaces] == [("x", True), ("w", False)]
+    assert [(item.code, item.subject) for item in found.issues] == [("SLUG_TAKEN", "workspace:w")]
+
+
+def test_aliases_and_slugs_of_the_first_versions_lead_to_one_workspace_each() -> None:
+    """Whatever a person wrote into hub.json."""
+    earlier = "my-team-0855b74b"
+    hub = {"workspaces": {"my team": {"aliases": ["v", "x", "x"]}, "v": {"aliases": ["x", "my-team", earlier]}}}
+    found = desire({"a": server()}, {"my team": ["a"], "v": ["a"]}, hub)
+    assert [spec.slugs for spec in found.workspaces] == [("my-team", "x"), ("v", earlier)]
+    Snapshot.of(1, 1, found.servers, found.workspaces)
+    alone = desire({"a": server()}, {"my team": ["a"]})
+    assert (alone.workspaces[0].slug, alone.workspaces[0].earlier_slug) == ("my-team", earlier)
