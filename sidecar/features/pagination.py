@@ -25,7 +25,7 @@ def page(key: str, items: Sequence[Item], params: dict[str, Any], size: int) -> 
 
 
 class Pages:
-    """The pages of one list. Each is encoded once, and the list digested once, for as many clients as ask for them."""
+    """The pages of one list. Each page is encoded once and the digest computed once, however many clients ask."""
 
     def __init__(self, key: str, items: Sequence[Item]) -> None:
         """`key`: the list's member in the result."""
@@ -49,7 +49,7 @@ class Pages:
         return result
 
     def _encoded_page(self, start: int, end: int) -> codec.EncodedList:
-        """The page, kept if the hub itself would begin one there: a client may make cursors of its own."""
+        """The items of a page. Only pages that the hub's own cursors lead to are kept: clients can forge others."""
         found = self._encoded.get((start, end)) or codec.EncodedList(self._items[start:end])
         if start % (end - start or 1) == 0:
             self._encoded[start, end] = found

@@ -251,7 +251,7 @@ class Hub:
         return set(workspace.clients()).union(*(each.clients() for each in self.tenants.of(workspace)))
 
     def client_count(self, workspace: Workspace) -> int:
-        """How many these are; a client is in one of them only."""
+        """The number of `clients`; each client belongs to one workspace only."""
         return len(workspace.clients()) + sum(len(each.clients()) for each in self.tenants.of(workspace))
 
     def admit(self, tenant: str) -> None:

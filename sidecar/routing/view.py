@@ -67,7 +67,7 @@ class Named:
 
     items: tuple[Item, ...]
     routes: tuple[Route, ...]
-    """Of each item."""
+    """The route of each item."""
     by_name: Mapping[str, Route]
     folded: frozenset[str]
     """The names as they are compared (`names.fold`)."""
@@ -75,7 +75,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contribution:
-    """What one server adds to a view. It depends on nothing else, so it is made anew only when the server changes."""
+    """What one server adds to a view. It depends on that server only, so it is rebuilt only when the server changes."""
 
     offer: Offer
     template: str
@@ -95,7 +95,7 @@ class Merged:
     items: tuple[Item, ...] = ()
     routes: dict[str, Route] = field(default_factory=dict)
     folded: set[str] | None = field(default_factory=set)
-    """All names as they are compared; None where some collided, so that the next merge begins anew."""
+    """All names as they are compared (`names.fold`); None if names collided: then the next merge starts anew."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,11 +116,11 @@ class View:
     inputs: Inputs | None = None
     """What `build` made it of."""
     server_labels: Mapping[str, str] = field(default_factory=dict)
-    """The labels by server key, of servers without lists too."""
+    """The labels of all configured servers, by server key."""
     contributions: Mapping[str, Contribution] = field(default_factory=dict)
-    """What each server has in it, by server key; that of a server that did not change is used for the next view too."""
+    """What each server adds, by server key. The next view reuses those of servers that did not change."""
     merged: tuple[Merged, Merged] = field(default_factory=lambda: (Merged(), Merged()))
-    """Its tools and prompts, as the next view may take them over."""
+    """Its tools and prompts, merged; the next view starts from them."""
     _encoded: dict[str, codec.EncodedList] = field(default_factory=dict)
     """Its lists as they are sent, so that each is written to bytes once."""
     _pages: dict[str, pagination.Pages] = field(default_factory=dict)
@@ -142,7 +142,7 @@ class View:
         return encoded
 
     def pages(self, kind: Kind, era: Era) -> pagination.Pages:
-        """The same list in pages, each encoded once."""
+        """The same list in pages; each page is encoded once."""
         name = f"{kind} {era}" if kind == "tools" and self.wraps else kind
         if name not in self._pages:
             self._pages[name] = pagination.Pages(RESULT_KEYS[kind], self.items(kind, era))
@@ -243,14 +243,14 @@ def build(
 
 
 def _labels(namespaces: Mapping[str, str], template: str, before: View | None) -> Mapping[str, str]:
-    """The servers' labels, taken from the view before if that had the same servers."""
+    """The labels by server key; those of `before` if it was built for the same servers."""
     if before is not None and before.inputs is not None and before.inputs[1:] == (template, namespaces):
         return before.server_labels
     return {} if template == names.TRANSPARENT else uris.labels(namespaces)
 
 
 def _contribution(source: Source, label: str, template: str, known: Mapping[str, Contribution]) -> Contribution:
-    """What a server adds, taken from `known` where that was made of the same."""
+    """What a server adds to the view; the one in `known` if it was built from the same source."""
     spec, upstream, catalog = source
     before = known.get(spec.key)
     if before is not None and before.template == template and before.offer.label == label:
@@ -280,7 +280,7 @@ def _offer(source: Source, label: str) -> Offer:
 
 
 def _named(offer: Offer, template: str, items: Iterable[Item], change: Callable[[Item, Offer], Item]) -> Named:
-    """The items of a server by their names; of several with the same name the last one counts."""
+    """A server's items with their exposed names. Of several items with the same name the last one counts."""
     found = {item["name"]: item for item in items if isinstance(item.get("name"), str)}
     shown: list[Item] = []
     routes: list[Route] = []
@@ -294,7 +294,7 @@ def _named(offer: Offer, template: str, items: Iterable[Item], change: Callable[
 
 
 def _merged(parts: tuple[Named, ...], template: str, before: Merged) -> Merged:
-    """Merge the parts. What `before` has of the same parts is copied: it is much, and little of it changes at once."""
+    """Merge the items of all servers. What `before` has of the same parts is copied, and only the others are merged."""
     base = Merged() if before.folded is None else before
     known, kept = set(base.parts), set(parts)
     folded, routes = set(base.folded or ()), base.routes.copy()
@@ -308,12 +308,12 @@ def _merged(parts: tuple[Named, ...], template: str, before: Merged) -> Merged:
             folded |= part.folded
             routes |= part.by_name
     if len(folded) < sum(len(part.items) for part in parts):
-        return _told_apart(parts, template)
+        return _with_collisions(parts, template)
     return Merged(parts, tuple(chain.from_iterable(part.items for part in parts)), routes, folded)
 
 
-def _told_apart(parts: tuple[Named, ...], template: str) -> Merged:
-    """The same where names collide: those that do are replaced (`names.told_apart`)."""
+def _with_collisions(parts: tuple[Named, ...], template: str) -> Merged:
+    """As `_merged`, for names that collide: these are replaced (`names.resolve`)."""
     plain: dict[names.Entry, str] = {}
     found: dict[names.Entry, tuple[Item, Route]] = {}
     for item, route in ((item, route) for part in parts for item, route in zip(part.items, part.routes, strict=True)):
@@ -322,7 +322,7 @@ def _told_apart(parts: tuple[Named, ...], template: str) -> Merged:
         plain[entry], found[entry] = item["name"], (item, route)
     shown: list[Item] = []
     routes: dict[str, Route] = {}
-    for exposed, entry in names.told_apart(plain, template).items():
+    for exposed, entry in names.resolve(plain, template).items():
         item, routes[exposed] = found[entry]
         shown.append(item if exposed == item["name"] else {**item, "name": exposed})
     return Merged(parts, tuple(shown), routes, None)

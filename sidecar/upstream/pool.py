@@ -72,7 +72,7 @@ class Pool:
         self._held: dict[tuple[str, str], tuple[Upstream, set[Holder]]] = {}
         """By fingerprint and owner."""
         self._keys: dict[Upstream, tuple[str, str]] = {}
-        """Where each of them is found there."""
+        """The key in `_held` of each upstream."""
         self._draining: set[Upstream] = set()
         self._greetings: dict[str, Greeting] = {}
         self.owned: Callable[[Upstream], Collection[str]] = lambda _: ()
@@ -188,7 +188,7 @@ class Pool:
         return {client for holder in self._holders(upstream) for client in holder.clients()}
 
     def only_client(self, upstream: Upstream) -> Client | None:
-        """The client that it serves, if that is one alone."""
+        """The client that the upstream serves; None if it serves none or several."""
         found: Client | None = None
         for client in chain.from_iterable(holder.clients() for holder in self._holders(upstream)):
             if found is not None and client is not found:
@@ -209,7 +209,7 @@ class Pool:
         return self._held[key][1] if key is not None else set[Holder]()
 
     def holders(self, upstream: Upstream) -> frozenset[Holder]:
-        """The same, as they are now."""
+        """The holders of the upstream at this moment."""
         return frozenset(self._holders(upstream))
 
     def __iter__(self) -> Iterator[Upstream]:

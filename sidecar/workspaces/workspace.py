@@ -336,7 +336,7 @@ class Workspace:
         return await starting.first_tries(upstreams, tell, most)
 
     def clients(self) -> Set[Session]:
-        """The clients that are connected now, as they come and go."""
+        """The connected clients. The set is live: do not change it."""
         return self._clients
 
     def set_log_level(self, session: Session) -> None:
@@ -351,7 +351,7 @@ class Workspace:
                 self._have_log(upstream, level or USUAL_LEVEL)
 
     def _log_levels(self, own: Set[Upstream] = frozenset()) -> Iterator[tuple[Upstream, str | None]]:
-        """What the clients of each server, and of `own` ones, want it to log; found out once for the same clients."""
+        """The upstreams, `own` ones included, with the level that their clients want; one look-up for equal holders."""
         known: dict[frozenset[Holder], str | None] = {}
         for upstream in {member.serving for member in self.members.values()} | own:
             if upstream is not None:
