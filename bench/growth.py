@@ -21,6 +21,7 @@ import psutil
 import uvloop
 
 from bench import machine
+from bench.bars import measure_all
 from bench.figure import Figure
 from bench.footprint import pss
 from bench.load import drive, open_sessions
@@ -31,12 +32,16 @@ from tests.support.hub import Hub, free_port, running
 from tests.support.yamcp import ROOT, module
 
 MARK = "growth"
+NAMES = ("growth_sessions", "growth_servers", "growth_lists")
+"""Its measurements, as `bench.bars` calls them."""
 STEEPEST = 1.3
 """What one more may cost among many, over what it costs among few."""
 WRITING = 1.5
 """What a list may cost, over writing the same bytes."""
 TOOLS = 50
 """Of each server, where the number of servers grows."""
+LISTS = 100
+"""`tools/list` in one round; of more sessions the last ones ask."""
 OFTEN = 5
 """Rounds of which the least counts."""
 CHANGED = "notifications/tools/list_changed"
@@ -63,9 +68,9 @@ def slope(title: str, unit: str, cost: Mapping[int, float], few: int, note: str 
     return [*figures, Figure(name, ratio, "x", "<=", STEEPEST, note)]
 
 
-async def least(work: Callable[..., Awaitable[float]], *arguments: Any) -> float:
-    """The least of `OFTEN` measurements."""
-    return min([await work(*arguments) for _ in range(OFTEN)])
+async def least(work: Callable[..., Awaitable[float]], *arguments: Any, rounds: int = OFTEN) -> float:
+    """The least of some measurements."""
+    return min([await work(*arguments) for _ in range(rounds)])
 
 
 # --- sessions --------------------------------------------------------------------------------------------------------
@@ -181,8 +186,8 @@ async def lists(quick: bool) -> list[Figure]:
             for count in counts:
                 url = hub.sse("all")
                 opened += await stack.enter_async_context(open_sessions(url, count - len(opened)))
-                listed[count] = await least(_cost_of_lists, opened, pid)
-                told[count] = await least(_cost_of_change, hub, opened, names) / count
+                listed[count] = await least(_cost_of_lists, opened[-LISTS:], pid, rounds=2)
+                told[count] = await least(_cost_of_change, hub, opened, names, rounds=4) / count
         against = await _beside_a_writer(hub, each)
     tools, few = f"{5 * each:,} tools", counts[1]
     return [
@@ -199,7 +204,7 @@ async def _cost_of_lists(opened: Sequence[Session], pid: int) -> float:
     """Milliseconds of the sidecar for one list; some at a time, as each is of a megabyte."""
     before, count = cpu(pid), 0
     for start in range(0, len(opened), 10):
-        report = await drive(list(opened[start : start + 10]), "tools/list", {}, count=max(1, 100 // len(opened)))
+        report = await drive(list(opened[start : start + 10]), "tools/list", {}, count=LISTS // len(opened))
         if report.errors:
             raise RuntimeError(f"{report.errors} of {report.calls} lists failed: {report.first_errors}")
         count += report.calls
@@ -267,19 +272,15 @@ async def _listens(url: str) -> None:
                 await session.close()
 
 
-async def _all(quick: bool) -> list[Figure]:
-    return [*await sessions(quick), *await servers(quick), *await lists(quick)]
-
-
 def main() -> int:
     """Measure all, print, and with --docs put the table into docs/benchmarks.md."""
     facts = machine.describe()
-    figures = uvloop.run(_all("--quick" in sys.argv))
+    figures = uvloop.run(measure_all(NAMES, "--quick" in sys.argv))
     facts["load"] += f", {machine.load()} at the end"
     print(as_text(facts, figures))
     if "--docs" in sys.argv:
         into_docs(MARK, as_markdown(facts, figures))
-    return 0
+    return int(any(figure.error for figure in figures))
 
 
 if __name__ == "__main__":
