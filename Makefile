@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK_ENV := .envs/lock
 AUDIT_ENV := .envs/audit
+# Where it is set, each process that a test starts compiles all of its source anew. Empty is unset.
+export PYTHONDONTWRITEBYTECODE :=
 sum = $(shell cat $(1) | cksum | cut -d' ' -f1)
 
 # A stamp says what stands in the environment: it is named for the locks, so an edit of these makes it stale.
@@ -90,6 +92,7 @@ test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 	@rm -rf "$(NODE_COVERAGE)"
 	@$(MAKE) suites
 	@echo "test: coverage of the Python parts"
+	@$(BIN)/python -m tests.coverage_files "$(SUITE_RESULTS)"
 	@$(BIN)/python -m coverage combine --quiet "$(SUITE_RESULTS)"
 	@$(BIN)/python -m coverage report --skip-covered
 	@echo "test: coverage of the Node parts"
@@ -176,7 +179,7 @@ image-test: $(NODE_DEV) ## Build the container image and test it, with the conso
 	@echo "test: node --test tests/container"
 	@bash tests/container/run.sh
 
-newcomer-test: ## Follow README.md as a new user on a fresh Debian in a container (network; some minutes)
+newcomer-test: ## Follow README.md and docs/workflow.md as a new user on a fresh Debian in a container (network, minutes)
 	@bash tests/container/newcomer.sh
 
 conformance: $(DEV) ## Run MCP's official conformance suite through the hub: the table of docs/conformance.md

@@ -97,7 +97,7 @@ async def sessions(quick: bool) -> list[Figure]:
     kept = "PSS of the sidecar, mean of all"
     return [
         *slope("a call with {} sessions open", "us", taken, few, note),
-        *slope("memory of a session, {} open", "KB", {size: memory[size] for size in counts[1:]}, few, kept),
+        *slope("memory of a session, {} open", "KB", {size: memory[size] for size in counts[-2:]}, counts[-2], kept),
     ]
 
 
