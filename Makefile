@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test lint lint-python lint-node bars screenshots bench lock clean need-node audit
+.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -175,6 +175,9 @@ image-test: $(NODE_DEV) ## Build the container image and test it, with the conso
 	@CI=true bash tests/browser/setup.sh
 	@echo "test: node --test tests/container"
 	@bash tests/container/run.sh
+
+newcomer-test: ## Follow README.md as a new user on a fresh Debian in a container (network; some minutes)
+	@bash tests/container/newcomer.sh
 
 conformance: $(DEV) ## Run MCP's official conformance suite through the hub: the table of docs/conformance.md
 	@CI=true bash tests/conformance/setup.sh >&2

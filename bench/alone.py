@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from bench.load import open_sessions
 from bench.session import SessionError
 from bench.stats import median
-from bench.ways import BARE, HUB, Way, missing, started
+from bench.ways import BARE, HUB, OWN_PORT, PROTECTED, Way, missing, started
 
 FIRST = 20
 """Sessions that are there before any is counted."""
@@ -47,7 +47,7 @@ async def session_kb(way: Way, quick: bool) -> float | str:
     """What an idle SSE session costs in memory, in KB (PSS), or why that is not known."""
     if "sse" not in way.tools:
         return way.notes.get("sse", "no SSE")
-    count = 20 if quick else MANY if way.name in (HUB, BARE) else FEW
+    count = 20 if quick else MANY if way.name in (HUB, OWN_PORT, PROTECTED, BARE) else FEW
     url, bearer = way.started.urls["sse"], way.started.bearer
     try:
         async with asyncio.timeout(PATIENCE), open_sessions(url, FIRST, bearer=bearer):

@@ -67,8 +67,8 @@ async def list_changed(quick: bool) -> list[Figure]:
     ms: list[float] = []
     providers = {name: module(name, "bench.echo_server") for name in SERVERS}
     async with (
-        running(providers, {"kept": SERVERS, "edited": SERVERS}) as hub,
-        open_sessions(hub.sse("edited"), 1) as [session],
+        running(providers, {"kept": SERVERS, "edited": SERVERS}, front=True) as hub,
+        open_sessions(hub.public_sse("edited"), 1) as [session],
     ):
         for number in range(count):
             told = session.notices[CHANGED]
@@ -86,7 +86,7 @@ async def start(quick: bool) -> list[Figure]:
     """From starting the hub's processes to serving, and from configuring a workspace to using it."""
     providers, workspaces = five_workspaces()
     begin = time.perf_counter()
-    async with running(providers, workspaces) as hub:
+    async with running(providers, workspaces, front=True) as hub:
         started = time.perf_counter() - begin
         new = ["x", "y", "z"]
         begin = hub.write(
@@ -106,7 +106,7 @@ async def usable(hub: Hub, slug: str, tools: set[str], timeout: float = 30) -> N
     async with asyncio.timeout(timeout):
         while True:
             try:
-                async with open_sessions(hub.sse(slug), 1) as [session]:
+                async with open_sessions(hub.public_sse(slug), 1) as [session]:
                     listed = await session.request("tools/list")
                     if tools <= {tool["name"] for tool in listed["tools"]}:
                         return

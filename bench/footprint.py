@@ -33,7 +33,7 @@ def five_workspaces() -> tuple[Providers, Workspaces]:
 
 
 async def idle(quick: bool) -> list[Figure]:
-    """Memory and CPU at rest with 5 workspaces of 2 servers, one session connected to each through the front."""
+    """Memory and CPU at rest with 5 workspaces of 2 servers, one session connected to each at the public port."""
     async with running(*five_workspaces(), front=True) as hub, AsyncExitStack() as stack:
         for number in range(5):
             url = f"{hub.settings.base_url}/mcp/w{number}/sse"
@@ -94,8 +94,8 @@ async def session_cost(quick: bool) -> list[Figure]:
     count = 50 if quick else 1000
     figures = []
     for transport in ("sse", "http"):
-        async with running({"s0": mock("s0")}, {"w0": ["s0"]}, HUB_MAX_SESSIONS="2000") as hub:
-            url = hub.sse("w0") if transport == "sse" else hub.http("w0")
+        async with running({"s0": mock("s0")}, {"w0": ["s0"]}, front=True, HUB_MAX_SESSIONS="2000") as hub:
+            url = hub.public_sse("w0") if transport == "sse" else hub.public_http("w0")
             sidecar = psutil.Process(hub.pid("sidecar"))
             async with open_sessions(url, 50, transport=transport):  # what only the first ones cost
                 before = pss(sidecar)
@@ -127,7 +127,7 @@ async def _busy_beside(url: str, idle_ones: Sequence[Session], seconds: float) -
 async def _freed(hub: Hub) -> Figure:
     """Streams are closed without a word, as a killed client does; HTTP sessions without a stream expire much later."""
     await hub.wait_status(lambda status: status.workspaces[0].sessions == 0, "no session left", 60)
-    async with open_sessions(hub.sse("w0"), 20):
+    async with open_sessions(hub.public_sse("w0"), 20):
         await hub.wait_status(lambda status: status.workspaces[0].sessions == 20, "20 sessions")
         begin = time.perf_counter()
     await hub.wait_status(lambda status: status.workspaces[0].sessions == 0, "their sessions freed", 60)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from bench.figure import Figure
 from bench.load import Report, measure
+from bench.peers.peer import Mode
 from bench.stats import median
+from bench.ways import MODES, TITLES, made_key
 from tests.support.hub import running
 from tests.support.yamcp import module
 
-OWN, PUBLIC, PROTECTED = "the sidecar's own port", "the public port", "the public port of a protected hub"
-TRANSPORTS = {"sse": "/mcp/w/sse", "http": "/mcp/w"}
-TOKEN = "token-for-measurements-0123456789abcdef"
+OWN, PUBLIC, PROTECTED = "the sidecar's own port", "the public port", "the public port of a protected hub, with a key"
 SHARE, TIMES = 0.90, 1.10
 """Calls/s with ten clients, and p50 of one, as parts of what the sidecar's own port has."""
 CONNECTIONS_PER_SECOND = 1_000
@@ -25,10 +27,15 @@ AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Way:
-    """An address, and what is wanted there."""
+    """The endpoints of one workspace at one address, and the token that is wanted there."""
 
-    base: str
+    urls: Mapping[Mode, str]
     bearer: str = ""
+
+    @classmethod
+    def at(cls, base: str, bearer: str = "") -> Self:
+        """The endpoints of workspace `w` below this address."""
+        return cls({"sse": f"{base}/mcp/w/sse", "http": f"{base}/mcp/w", "modern": f"{base}/mcp/w"}, bearer)
 
 
 @asynccontextmanager
@@ -37,57 +44,55 @@ async def ways() -> AsyncIterator[dict[str, Way]]:
     providers, workspaces = {"e": module("e", "bench.echo_server")}, {"w": ["e"]}
     async with (
         running(providers, workspaces, front=True) as hub,
-        running(providers, workspaces, front=True, HUB_TOKEN=TOKEN) as protected,
+        running(providers, workspaces, front=True, HUB_TOKEN=secrets.token_hex(16)) as protected,
     ):
         yield {
-            OWN: Way(hub.base),
-            PUBLIC: Way(hub.settings.base_url),
-            PROTECTED: Way(protected.settings.base_url, TOKEN),
+            OWN: Way.at(hub.base),
+            PUBLIC: Way.at(hub.public),
+            PROTECTED: Way.at(protected.public, await made_key(protected, "w")),
         }
 
 
 async def calls(quick: bool) -> list[Figure]:
-    """Calls/s of ten clients and p50 of one, over both transports, in alternating rounds."""
+    """Calls/s of ten clients and p50 of one, in each mode, in alternating rounds."""
     rounds, seconds = (2, 0.7) if quick else (7, 2.0)
     figures = []
     async with ways() as found:
-        for transport, path in TRANSPORTS.items():
+        for mode in MODES:
             reports: dict[str, list[tuple[Report, Report]]] = {name: [] for name in found}
             for number in range(rounds):
                 for name in sorted(found, reverse=number % 2 == 1):  # none of them always has the same one before it
                     reports[name].append(
                         (
-                            await _report(found[name], path, transport, 10, seconds),
-                            await _report(found[name], path, transport, 1, seconds),
+                            await _report(found[name], mode, 10, seconds),
+                            await _report(found[name], mode, 1, seconds),
                         )
                     )
-            figures += _figures(transport, reports)
+            figures += _figures(mode, reports)
     return figures
 
 
-async def _report(way: Way, path: str, transport: str, clients: int, seconds: float) -> Report:
-    report = await measure(
-        f"{way.base}{path}", transport=transport, clients=clients, seconds=seconds, tool="e_echo", bearer=way.bearer
-    )
+async def _report(way: Way, mode: Mode, clients: int, seconds: float) -> Report:
+    transport, era = MODES[mode]
+    options = {"transport": transport, "era": era, "bearer": way.bearer, "tool": "e_echo"}
+    report = await measure(way.urls[mode], clients=clients, seconds=seconds, **options)
     if report.errors:
-        raise RuntimeError(f"{way.base}: {report.errors} of {report.calls} calls failed: {report.first_errors}")
+        raise RuntimeError(f"{way.urls[mode]}: {report.errors} of {report.calls} calls failed: {report.first_errors}")
     return report
 
 
-def _figures(transport: str, reports: Mapping[str, list[tuple[Report, Report]]]) -> list[Figure]:
+def _figures(mode: Mode, reports: Mapping[str, list[tuple[Report, Report]]]) -> list[Figure]:
     rates = {name: median(ten.calls_per_s for ten, _ in each) for name, each in reports.items()}
     p50 = {name: median(one.p50_ms for _, one in each) for name, each in reports.items()}
-    note = f"medians of {len(reports[OWN])} alternating rounds"
+    title, note = TITLES[mode], f"medians of {len(reports[OWN])} alternating rounds"
     found = [
-        Figure(
-            f"{transport}: {name}, 10 clients", rates[name], "calls/s", note=f"{note}; one client p50 {p50[name]} ms"
-        )
+        Figure(f"{title}: {name}, 10 clients", rates[name], "calls/s", note=f"{note}; one client p50 {p50[name]} ms")
         for name in reports
     ]
     for name in (PUBLIC, PROTECTED):
         found += [
-            Figure(f"{transport}, 10 clients: {name} / {OWN}", rates[name] / rates[OWN], "x", ">=", SHARE, note),
-            Figure(f"{transport}, one client, p50: {name} / {OWN}", p50[name] / p50[OWN], "x", "<=", TIMES, note),
+            Figure(f"{title}, 10 clients: {name} / {OWN}", rates[name] / rates[OWN], "x", ">=", SHARE, note),
+            Figure(f"{title}, one client, p50: {name} / {OWN}", p50[name] / p50[OWN], "x", "<=", TIMES, note),
         ]
     return found
 

@@ -18,10 +18,12 @@ async def twenty_by_five(quick: bool) -> list[Figure]:
     names = [f"s{number}" for number in range(WORKSPACES)]
     count = 5 if quick else 50
     async with (
-        running({name: module(name, "bench.echo_server") for name in names}, {name: [name] for name in names}) as hub,
+        running(
+            {name: module(name, "bench.echo_server") for name in names}, {name: [name] for name in names}, front=True
+        ) as hub,
         AsyncExitStack() as stack,
     ):
-        groups = [await stack.enter_async_context(open_sessions(hub.sse(name), CLIENTS)) for name in names]
+        groups = [await stack.enter_async_context(open_sessions(hub.public_sse(name), CLIENTS)) for name in names]
         reports: list[Report] = await asyncio.gather(
             *(
                 drive(sessions, "tools/call", {"name": f"{name}_echo", "arguments": {"text": name}}, count=count)

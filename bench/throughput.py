@@ -1,4 +1,4 @@
-"""Calls a second and latency through the hub, beside a plain FastMCP server without a hub, in alternating rounds."""
+"""Calls a second and latency at the hub's public port, beside a plain FastMCP server, in alternating rounds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.support.yamcp import mock, module
 
 CLIENTS = 10
 PLAIN, RAW, SAME = "plain FastMCP, no hub", "hub before an echo server", "hub before the same FastMCP tool"
+OWN_PORT = "the same at the sidecar's own port"
 BARE = "bare relay before an echo server"
 TIMES_PLAIN, SHARE_OF_BARE = 6.0, 0.65
 """What the hub must reach over SSE."""
@@ -34,12 +35,13 @@ async def side_by_side(transport: str) -> AsyncIterator[Columns]:
     async with (
         serving("bench.plain_server", transport, path=path) as plain,
         serving("bench.bare_relay", path=path) as bare,
-        running(providers, {"raw": ["raw"], "same": ["same"]}) as hub,
+        running(providers, {"raw": ["raw"], "same": ["same"]}, front=True) as hub,
     ):
-        url = hub.sse if transport == "sse" else hub.http
+        url, own = (hub.public_sse, hub.sse) if transport == "sse" else (hub.public_http, hub.http)
         yield {
             PLAIN: (plain, "echo"),
             RAW: (url("raw"), "raw_echo"),
+            OWN_PORT: (own("raw"), "raw_echo"),
             SAME: (url("same"), "same_echo"),
             BARE: (bare, "echo"),
         }
@@ -148,9 +150,9 @@ async def many_tools(quick: bool) -> list[Figure]:
     names = [f"s{number}" for number in range(servers)]
     providers = {name: module(name, "bench.echo_server", "--tools", str(each)) for name in names}
     figures = []
-    async with running(providers, {"all": names}) as hub:
+    async with running(providers, {"all": names}, front=True) as hub:
         for mode, (transport, era) in MODES.items():
-            url = hub.sse("all") if transport == "sse" else hub.http("all")
+            url = hub.public_sse("all") if transport == "sse" else hub.public_http("all")
             way = {"transport": transport, "era": era, "clients": 1, "warmup": 5, "method": "tools/list"}
             report = await measure(url, seconds=0.5 if quick else 3.0, **way)
             if report.errors:
@@ -168,13 +170,13 @@ async def workspaces(quick: bool) -> list[Figure]:
     providers = {name: module(name, "bench.echo_server") for name in names}
     rates: dict[str, list[float]] = {"one": [], "many": []}
     async with (
-        running({"s0": providers["s0"]}, {"s0": ["s0"]}) as one,
-        running(providers, {name: [name] for name in names}) as many,
+        running({"s0": providers["s0"]}, {"s0": ["s0"]}, front=True) as one,
+        running(providers, {name: [name] for name in names}, front=True) as many,
     ):
         hubs = {"one": one, "many": many}
         for number in range(rounds):
             for name in sorted(hubs, reverse=number % 2 == 1):
-                report = await measure(hubs[name].sse("s0"), clients=CLIENTS, seconds=seconds, tool="s0_echo")
+                report = await measure(hubs[name].public_sse("s0"), clients=CLIENTS, seconds=seconds, tool="s0_echo")
                 rates[name].append(report.calls_per_s)
     ratio = median(rates["many"]) / median(rates["one"])
     note = f"{_spread(rates['many'])} of {count}, {_spread(rates['one'])} of one; {rounds} alternating rounds"
@@ -184,9 +186,10 @@ async def workspaces(quick: bool) -> list[Figure]:
 async def _three_servers(quick: bool) -> list[Figure]:
     names = ["one", "two", "three"]
     providers = {name: mock(name, "--tools", "50") for name in names}
-    async with running(providers, {"all": names}) as hub:
-        first = await measure(hub.sse("all"), clients=1, count=1, warmup=0, method="tools/list")
-        report = await measure(hub.sse("all"), clients=10, seconds=1.0 if quick else 3.0, method="tools/list")
+    async with running(providers, {"all": names}, front=True) as hub:
+        url = hub.public_sse("all")
+        first = await measure(url, clients=1, count=1, warmup=0, method="tools/list")
+        report = await measure(url, clients=10, seconds=1.0 if quick else 3.0, method="tools/list")
     note = f"3 servers, each 50 tools and more; 10 clients, {report.calls_per_s:,.0f} lists/s, {report.errors} errors"
     return [
         Figure("tools/list p95", report.p95_ms / 1e3, "s", "<=", 2.0, note),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,8 @@ from bench.load import open_sessions
 from bench.peers.all import PEERS
 from bench.peers.peer import ECHO, Mode, Program, Start, Started, programs
 from bench.session import SessionError
-from tests.support.hub import running
+from bridge.models.keys import AddKey
+from tests.support.hub import Hub, Name, running
 from tests.support.yamcp import ROOT, module
 
 MODES: Mapping[Mode, tuple[str, str]] = {
@@ -33,7 +35,9 @@ TITLES: Mapping[Mode, str] = {
     "modern": "Streamable HTTP, modern era",
 }
 HUB, BARE, PLAIN, PROXY = "the hub", "bare relay", "plain FastMCP server", "FastMCP create_proxy"
+OWN_PORT, PROTECTED = "the hub, the sidecar's own port", "the hub, protected, with a key"
 FLOOR = "bare relay without uvicorn"
+PROCESSES: tuple[Name, ...] = ("sidecar", "adapter", "acceptor", "front")
 READY_SECONDS = 5.0
 """How long one that listens may refuse calls."""
 
@@ -96,15 +100,45 @@ def _ours(file: str, *arguments: str, **paths: str) -> Program:
 
 
 @asynccontextmanager
+async def _hub(own_port: bool = False, **variables: str) -> AsyncIterator[tuple[Hub, Started]]:
+    """A hub with everything switched on, at its public port or at the sidecar's own; all its processes count."""
+    providers, workspaces = {"raw": module("raw", "bench.echo_server")}, {"w": ["raw"]}
+    async with running(providers, workspaces, front=True, HUB_MAX_SESSIONS="2000", **variables) as it:
+        sse, http = (it.sse("w"), it.http("w")) if own_port else (it.public_sse("w"), it.public_http("w"))
+        processes = tuple(psutil.Process(it.pid(name)) for name in PROCESSES)
+        yield it, Started({"sse": sse, "http": http, "modern": http}, processes)
+
+
+@asynccontextmanager
 async def hub(_: Path) -> AsyncIterator[Started]:
-    """A hub of its own with everything switched on; sidecar, adapter and spawner count."""
-    async with running({"raw": module("raw", "bench.echo_server")}, {"w": ["raw"]}, HUB_MAX_SESSIONS="2000") as it:
-        processes = tuple(psutil.Process(it.pid(name)) for name in ("sidecar", "adapter"))
-        yield Started({"sse": it.sse("w"), "http": it.http("w"), "modern": it.http("w")}, processes)
+    """A hub at the address that users copy."""
+    async with _hub() as (_, way):
+        yield way
+
+
+@asynccontextmanager
+async def hub_at_own_port(_: Path) -> AsyncIterator[Started]:
+    """A hub at the sidecar's own port, which `hubctl url --direct` prints."""
+    async with _hub(own_port=True) as (_, way):
+        yield way
+
+
+@asynccontextmanager
+async def protected_hub(_: Path) -> AsyncIterator[Started]:
+    """A hub with a token at its public port; its clients have a key for one workspace."""
+    async with _hub(HUB_TOKEN=secrets.token_hex(16)) as (it, way):
+        yield replace(way, bearer=await made_key(it, "w"))
+
+
+async def made_key(hub: Hub, workspace: str) -> str:
+    """The secret of a new key for this workspace alone."""
+    return (await hub.desired.request(AddKey(name="bench", workspaces=(workspace,)), timeout=10)).token
 
 
 OURS: Mapping[str, Start] = {
     HUB: hub,
+    OWN_PORT: hub_at_own_port,
+    PROTECTED: protected_hub,
     BARE: programs(_ours("bare_relay.py", sse="/sse", http="/mcp", modern="/mcp")),
     FLOOR: programs(_ours("bare_relay.py", "--floor", sse="/sse", http="/mcp", modern="/mcp")),
     PLAIN: programs(

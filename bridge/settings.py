@@ -161,6 +161,12 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="How long a started sidecar waits for the adapter before it serves its own copy.",
     )
+    stdio_wait: float = Field(
+        25,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long `hubctl run WORKSPACE`, and a request of its client, wait for a hub that does not run.",
+    )
 
     @field_validator("yamcp_dir", "yamcp_ui_dir", "data_dir", "runtime_dir", "token_file", "tls_cert", "tls_key")
     @classmethod

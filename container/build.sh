@@ -24,20 +24,6 @@ if [ -n "$yamcp_ui" ]; then
   yamcp_ui=$(cd "$yamcp_ui" && pwd)
 fi
 
-fetch_base() {
-  container_engine image inspect "$base" >/dev/null 2>&1 && return
-  container_engine pull -q "$base" >/dev/null 2>&1 && return
-  # What is made here has no digest that a registry would know: it stands under the suite's plain tag.
-  if ! is_podman || ! command -v mmdebstrap >/dev/null || ! [[ "$base" =~ ^(docker.io/library/)?debian:([a-z]+)(-[0-9]+)?-slim(@sha256:[0-9a-f]{64})?$ ]]; then
-    fail "missing: the base image $base (it cannot be pulled; BASE=… names another)"
-  fi
-  local suite=${BASH_REMATCH[2]}
-  base=debian:$suite-slim
-  container_engine image inspect "$base" >/dev/null 2>&1 && return
-  say "no registry answers: making $base of Debian's packages"
-  make_base "$suite"
-}
-
 find_engine
 fetch_base
 options=(--build-arg "BASE=$base" --build-arg "REVISION=$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)")

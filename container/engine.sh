@@ -44,3 +44,18 @@ make_base() {
   container_root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
   ENGINE="${engine[*]}" "$container_root/base.sh" "$1"
 }
+
+# See that the image in the variable `base` is there: pulled, or, under the suite's plain tag, made of Debian's packages.
+fetch_base() {
+  container_engine image inspect "$base" >/dev/null 2>&1 && return
+  container_engine pull -q "$base" >/dev/null 2>&1 && return
+  # What is made here has no digest that a registry would know: it stands under the suite's plain tag.
+  if ! is_podman || ! command -v mmdebstrap >/dev/null || ! [[ "$base" =~ ^(docker.io/library/)?debian:([a-z]+)(-[0-9]+)?-slim(@sha256:[0-9a-f]{64})?$ ]]; then
+    fail "missing: the base image $base (it cannot be pulled; BASE=… names another)"
+  fi
+  local suite=${BASH_REMATCH[2]}
+  base=debian:$suite-slim
+  container_engine image inspect "$base" >/dev/null 2>&1 && return
+  say "no registry answers: making $base of Debian's packages"
+  make_base "$suite"
+}

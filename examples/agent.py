@@ -1,7 +1,7 @@
 """A smolagents agent's view of one workspace: connect over SSE, list the tools, call two of them.
 
     python -m venv agent-env
-    agent-env/bin/pip install smolagents mcpadapt 'mcp[ws]<2'
+    agent-env/bin/pip install 'smolagents[mcp]' 'mcp<2'
     agent-env/bin/python examples/agent.py [URL]
 
 The default URL is the `demo` workspace of a hub on this machine (start it with `make run`).

@@ -17,6 +17,7 @@ from hubctl.commands.keys import keys
 from hubctl.commands.logs import logs
 from hubctl.commands.metrics import metrics
 from hubctl.commands.servers import health, restart, status
+from hubctl.commands.sessions import sessions
 from hubctl.commands.settings import settings, switch_member, switch_server
 from hubctl.commands.watch import watch
 from hubctl.commands.workspaces import switch, tools, url
@@ -61,6 +62,10 @@ def _looking(command: Adds) -> None:
     one.add_argument("workspace", help="name or slug")
     one.add_argument("--transport", choices=("sse", "http"), help="only this one, as a bare URL")
     one.add_argument("--direct", action="store_true", help="the sidecar's own, without the front between")
+    one = command("sessions", "list the clients' sessions, and end one", sessions)
+    one.add_argument("workspace", nargs="?", metavar="workspace|end", help="only this one's, by name or slug")
+    one.add_argument("session", nargs="*", help="behind `end`: ids of the sessions to end")
+    one.add_argument("-n", "--limit", type=_most, default=100, help="how many at most, newest first, 1 to 1000 (100)")
     one = command("metrics", "show calls, errors and latency", lambda ctx, a: metrics(ctx, a.server))
     one.add_argument("--server", help="only this server's")
     one = command("logs", "show what the sidecar logged", lambda ctx, a: logs(ctx, a.lines, a.server, a.follow))
@@ -186,8 +191,16 @@ def _whole_hub(command: Adds) -> None:
 
 
 def _lines(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 5000:
-        raise argparse.ArgumentTypeError("not a number from 1 to 5000")
+    return _whole(text, 5000)
+
+
+def _most(text: str) -> int:
+    return _whole(text, 1000)
+
+
+def _whole(text: str, most: int) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"not a number from 1 to {most}")
     return int(text)
 
 

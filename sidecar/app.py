@@ -62,7 +62,7 @@ class App:
         self.sse = SseTransport(settings, self.hub.admission)
         self.streamable = HttpTransport(settings, self.hub.admission)
         self.recorder = Recorder(self.metrics)
-        api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder)
+        api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
         self.bridge = BridgeServer(settings.actual_address, api.handlers(), session=session, transport=transport)
         endpoints = Endpoints(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._guard(endpoints) if settings.protected else None
@@ -124,6 +124,10 @@ class App:
             self.redactor.add("", {self.settings.token.get_secret_value()})
         self.hub.named_keys = lambda: keyring.named
         return Gate(endpoints, keyring, lambda: self.hub.keys_changed(keyring.current))
+
+    def _key_uses(self) -> dict[str, float]:
+        """When each named key was last used (Unix time); none in an unprotected hub, which asks for no key."""
+        return self.gate.last_uses(self.hub.tenants.last_uses()) if self.gate else {}
 
     def _containers(self, spawner: Spawner) -> Containers:
         data_dir = self.settings.data_dir

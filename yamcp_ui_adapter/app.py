@@ -75,3 +75,5 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
             tasks.create_task(publisher.run(), name="publish snapshots")
             tasks.create_task(owner.follow(), name="follow the files")
             tasks.create_task(watch([*paths.values(), keys.path], settle.notice), name="watch the files")
+            if settings.protected:
+                tasks.create_task(keys.uses.run(settings.actual_address, transport), name="keep the uses of keys")

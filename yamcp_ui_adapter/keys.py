@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bridge.errors import HubError
 from bridge.keys import ADMIN, FRONT, KEY_ID, KeysFile, StoredKey, new_token, parse_keys, token_hash
-from bridge.models import AddKey, Done, Issue, Key, KeyMade, Keys, ListKeys, RevokeKey
+from bridge.models import AddKey, Done, Issue, Key, KeyMade, Keys, ListKeys, NoteKeyUses, RevokeKey
 from bridge.private import write_file
 from bridge.server import Handlers
 from yamcp_ui_adapter.errors import (
@@ -24,6 +24,8 @@ from yamcp_ui_adapter.errors import (
 )
 from yamcp_ui_adapter.files.source import stamp_of
 from yamcp_ui_adapter.format.hubfile import dump
+from yamcp_ui_adapter.key_uses import NAME as USES_NAME
+from yamcp_ui_adapter.key_uses import KeyUses
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +38,30 @@ class KeyCabinet:
 
     def __init__(self, path: Path, workspaces: Callable[[], Collection[str]]) -> None:
         self.path = path
+        self.uses = KeyUses(path.with_name(USES_NAME), self._ids)
         self._workspaces = workspaces
         self._seen: tuple[object, KeysFile | str] | None = None
         """What the file looked like, and said then (or why it says nothing)."""
 
     def handlers(self) -> Handlers:
         """What is served on the desired socket."""
-        return {ListKeys: self.keys, AddKey: self.add, RevokeKey: self.revoke}
+        return {ListKeys: self.keys, AddKey: self.add, RevokeKey: self.revoke, NoteKeyUses: self.note_uses}
 
     async def keys(self, _: ListKeys | None = None) -> Keys:
         """The keys, without their hashes. Raises KeysFileBroken."""
-        return Keys(keys=tuple(shown(key) for key in self._load().keys))
+        await self.uses.ask()
+        return Keys(keys=tuple(shown(key, self.uses.last(key.id)) for key in self._load().keys))
+
+    async def note_uses(self, body: NoteKeyUses) -> Done:
+        """Keys were used: for pages and the API, which the sidecar does not see."""
+        self.uses.note(body.uses)
+        return Done()
+
+    def _ids(self) -> frozenset[str]:
+        try:
+            return frozenset(key.id for key in self._load().keys)
+        except HubError:
+            return frozenset()
 
     async def add(self, body: AddKey) -> KeyMade:
         """Make a key; its token is told here and nowhere else.
@@ -155,9 +170,9 @@ class KeyCabinet:
         self._seen = None
 
 
-def shown(key: StoredKey) -> Key:
+def shown(key: StoredKey, last_used: float | None) -> Key:
     """A key as it is told: without its hash."""
-    return Key(id=key.id, name=key.name, workspaces=key.workspaces, admin=key.admin, created=key.created)
+    return Key(**key.model_dump(exclude={"hash"}), last_used=last_used)
 
 
 def renamed(key: StoredKey, renames: Mapping[str, str]) -> StoredKey:

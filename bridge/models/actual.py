@@ -134,6 +134,45 @@ class Call(Request[CallResult], kind="call", sockets=("actual",), repeatable=Fal
     timeout: float = Field(60, gt=0, le=3600)
 
 
+class CatalogItem(Model):
+    """A prompt, resource or resource template as in the results of its list method."""
+
+    item: dict[str, Any]
+    server: str
+    """The key of the server that has it."""
+    completes: bool = False
+    """Whether the server completes arguments (`completion/complete`)."""
+
+
+class Catalog(Model):
+    """The answer to `catalog`."""
+
+    prompts: tuple[CatalogItem, ...]
+    resources: tuple[CatalogItem, ...]
+    templates: tuple[CatalogItem, ...]
+
+
+class ReadCatalog(Request[Catalog], kind="catalog", sockets=("actual",)):
+    """Request the prompts, resources and resource templates of a workspace as its clients see them."""
+
+    workspace: str
+
+
+class AskResult(Model):
+    """The answer to `ask`: the result of the MCP request."""
+
+    result: dict[str, Any]
+
+
+class Ask(Request[AskResult], kind="ask", sockets=("actual",), repeatable=False):
+    """Send a request about a prompt or resource to a workspace as a client does. `timeout` is in seconds."""
+
+    workspace: str
+    method: Literal["prompts/get", "resources/read", "completion/complete"]
+    params: dict[str, Any]
+    timeout: float = Field(60, gt=0, le=3600)
+
+
 class LogRecords(Model):
     """The answer to `logs`."""
 

@@ -1,4 +1,4 @@
-"""Access keys: requests to list, add and revoke them."""
+"""Access keys: requests to list, add and revoke them, and when each was last used."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Key(Model):
     """Whether it also gives access to pages and API."""
     created: float
     """Unix time."""
+    last_used: float | None = None
+    """When a request last came with it (Unix time), to about a minute; null if none is known of."""
 
 
 class Keys(Model):
@@ -49,3 +51,20 @@ class RevokeKey(Request[Done], kind="revoke_key", sockets=("desired",), queue="c
     """Delete a key, given by its id or its name."""
 
     key: str
+
+
+class KeyUses(Model):
+    """The answer to `key_uses`."""
+
+    uses: dict[str, float]
+    """When a request last came with each named key (Unix time), by its id; since the server started."""
+
+
+class ReadKeyUses(Request[KeyUses], kind="key_uses", sockets=("actual",)):
+    """Request when the keys were last used at endpoints."""
+
+
+class NoteKeyUses(Request[Done], kind="note_key_uses", sockets=("desired",)):
+    """Tell when keys were last used for pages and the API. Times earlier than known ones count for nothing."""
+
+    uses: dict[str, float]

@@ -9,6 +9,8 @@ export const TABLE = /** @type {const} */ ([
   ['restart', ['actual'], false],
   ['tools', ['actual'], true],
   ['call', ['actual'], false],
+  ['catalog', ['actual'], true],
+  ['ask', ['actual'], false],
   ['logs', ['actual'], true],
   ['history', ['actual'], true],
   ['set_workspace', ['desired'], false],
@@ -25,6 +27,10 @@ export const TABLE = /** @type {const} */ ([
   ['keys', ['desired'], true],
   ['add_key', ['desired'], false],
   ['revoke_key', ['desired'], false],
+  ['key_uses', ['actual'], true],
+  ['note_key_uses', ['desired'], true],
+  ['sessions', ['actual'], true],
+  ['end_session', ['actual'], false],
 ]);
 
 /** All topics. */

@@ -25,6 +25,19 @@ export interface ErrorBody {
   data: Record<string, any>;
 }
 
+/** Send a request about a prompt or resource to a workspace as a client does. `timeout` is in seconds. */
+export interface Ask {
+  workspace: string;
+  method: 'prompts/get' | 'resources/read' | 'completion/complete';
+  params: Record<string, any>;
+  timeout?: number;
+}
+
+/** The answer to `ask`: the result of the MCP request. */
+export interface AskResult {
+  result: Record<string, any>;
+}
+
 /** Call a tool of a workspace as a client does. `timeout` is in seconds. */
 export interface Call {
   workspace: string;
@@ -36,6 +49,22 @@ export interface Call {
 /** The answer to `call`: a result of `tools/call`. */
 export interface CallResult {
   result: Record<string, any>;
+}
+
+/** The answer to `catalog`. */
+export interface Catalog {
+  prompts: CatalogItem[];
+  resources: CatalogItem[];
+  templates: CatalogItem[];
+}
+
+/** A prompt, resource or resource template as in the results of its list method. */
+export interface CatalogItem {
+  item: Record<string, any>;
+  /** The key of the server that has it. */
+  server: string;
+  /** Whether the server completes arguments (`completion/complete`). */
+  completes: boolean;
 }
 
 /** The calls of a tool that ended within a sample. Times are in seconds. */
@@ -72,6 +101,11 @@ export interface LogRecords {
 export interface Logs {
   limit?: number;
   server?: string | null;
+}
+
+/** Request the prompts, resources and resource templates of a workspace as its clients see them. */
+export interface ReadCatalog {
+  workspace: string;
 }
 
 /** Request call figures of samples that end after `since` (Unix time, seconds). */
@@ -466,6 +500,8 @@ export interface Key {
   admin: boolean;
   /** Unix time. */
   created: number;
+  /** When a request last came with it (Unix time), to about a minute; null if none is known of. */
+  last_used: number | null;
 }
 
 /** The answer to `add_key`: the only message with the token, of which the hub stores a hash. */
@@ -479,12 +515,80 @@ export interface Keys {
   keys: Key[];
 }
 
+/** The answer to `key_uses`. */
+export interface KeyUses {
+  /** When a request last came with each named key (Unix time), by its id; since the server started. */
+  uses: Record<string, number>;
+}
+
 /** Request all keys. */
 export type ListKeys = Record<string, never>;
+
+/** Tell when keys were last used for pages and the API. Times earlier than known ones count for nothing. */
+export interface NoteKeyUses {
+  uses: Record<string, number>;
+}
+
+/** Request when the keys were last used at endpoints. */
+export type ReadKeyUses = Record<string, never>;
 
 /** Delete a key, given by its id or its name. */
 export interface RevokeKey {
   key: string;
+}
+
+/** End a session, with all that is under way for it. */
+export interface EndSession {
+  id: string;
+}
+
+/** Request the newest sessions of a workspace, by name or slug; without one, of all. */
+export interface ListSessions {
+  workspace?: string | null;
+  limit?: number;
+}
+
+/** The requests of modern clients over Streamable HTTP to a workspace. They have no session. */
+export interface Sessionless {
+  workspace: string;
+  /** The name of the key that they came with; empty for the hub's own token, and in a hub that asks for none. */
+  principal: string;
+  requests: number;
+  /** Unix time. */
+  last_request: number | null;
+  /** How many streams of `subscriptions/listen` are open, those on SSE sessions included. */
+  listening: number;
+}
+
+/** The answer to `sessions`: the newest ones first, and how many there are. */
+export interface Sessions {
+  total: number;
+  sessions: SessionStatus[];
+  sessionless: Sessionless[];
+}
+
+/** A client's session at a workspace. */
+export interface SessionStatus {
+  /** The first 12 characters of the session's id: they name it here and in the logs, and open nothing. */
+  id: string;
+  workspace: string;
+  transport: 'sse' | 'http';
+  /** Empty for an SSE stream on which nothing was requested yet. */
+  era: 'legacy' | 'modern' | '';
+  protocol_version: string;
+  /** As the client says; empty for a session that an earlier process of the hub began, and that was resumed. */
+  client_name: string;
+  client_version: string;
+  /** The names of the capabilities that the client declared. */
+  capabilities: string[];
+  /** The name of the key that opened it; empty in a hub that asks for none. */
+  principal: string;
+  /** Unix time when it began, or was resumed. */
+  since: number;
+  requests: number;
+  /** Unix time. */
+  last_request: number | null;
+  resumed: boolean;
 }
 
 /** Paths of the PEM files of certificate and key. */
@@ -546,6 +650,8 @@ export interface Requests {
   restart: Restart;
   tools: ListTools;
   call: Call;
+  catalog: ReadCatalog;
+  ask: Ask;
   logs: Logs;
   history: ReadHistory;
   set_workspace: SetWorkspace;
@@ -562,6 +668,10 @@ export interface Requests {
   keys: ListKeys;
   add_key: AddKey;
   revoke_key: RevokeKey;
+  key_uses: ReadKeyUses;
+  note_key_uses: NoteKeyUses;
+  sessions: ListSessions;
+  end_session: EndSession;
 }
 
 /** What each kind of request is answered with. */
@@ -573,6 +683,8 @@ export interface Answers {
   restart: Done;
   tools: Tools;
   call: CallResult;
+  catalog: Catalog;
+  ask: AskResult;
   logs: LogRecords;
   history: History;
   set_workspace: Changed;
@@ -589,4 +701,8 @@ export interface Answers {
   keys: Keys;
   add_key: KeyMade;
   revoke_key: Done;
+  key_uses: KeyUses;
+  note_key_uses: Done;
+  sessions: Sessions;
+  end_session: Done;
 }

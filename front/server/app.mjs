@@ -61,6 +61,7 @@ export class Front {
    */
   async start() {
     this.hub.start();
+    this.auth.keyUses.start((uses) => this.hub.desired('note_key_uses', { uses }));
     this.yamcpUi?.start();
     await this.#listen();
     this.log.info('front started', { url: this.settings.baseUrl, pid: process.pid });
@@ -84,6 +85,7 @@ export class Front {
     this.server.closeIdleConnections();
     await Promise.all([closed, this.live.close(), this.hub.close()]);
     clearTimeout(late);
+    this.auth.keyUses.close();
     this.relay.close();
     this.yamcpUi?.close();
   }
@@ -129,7 +131,7 @@ export class Front {
       ),
     );
     site.use('/.well-known', nothing); // YAMCP-UI would answer with a page
-    site.use(hubApi({ hub, settings }));
+    site.use(hubApi({ hub, settings, keyUses: auth.keyUses }));
     if (this.yamcpUi) site.use(this.yamcpUi.router);
     site.use(yamcpApi({ hub, settings }));
     site.get('/', (_, response) => response.redirect(302, '/hub/'));

@@ -5,24 +5,47 @@ from __future__ import annotations
 from bridge.models import Desired, Issue, ServerStatus, Status, WorkspaceStatus
 from hubctl.render import Paint, by_key, clean, count, error_line
 
+SAMPLE = "demo"
+"""The workspace that the adapter makes on a first start, of these servers."""
+SAMPLE_SERVERS = {"notes", "clock"}
 _SEVERITIES = {"error": "31", "warning": "33", "info": "2"}
 
 
-def first_lines(status: Status, desired: Desired | None, pages: str, paint: Paint) -> list[str]:
-    """The address of the pages, each workspace with state and URLs, servers that are not ready, what is wrong in files.
+def first_lines(status: Status, desired: Desired | None, pages: str, paint: Paint, program: str) -> list[str]:
+    """The address of the pages, each workspace with state and URLs, servers that are not ready, what is wrong in files,
+    and what to do next.
 
-    `pages`: that address, or an error that says why there are none.
+    `pages`: that address, or an error that says why there are none. `program`: how this user's shell calls hubctl.
     """
     lines = [paint.bold("yamcp-hub is ready." if status.settled else "yamcp-hub is running; some servers still start.")]
     lines.append(f"  {pages}")
     for workspace in status.workspaces:
         lines += [f"  {line}" for line in workspace_lines(workspace, paint)]
     if not status.workspaces:
-        lines.append("  There is no workspace yet: make one on that page, and its URLs appear here.")
+        lines.append("  There is no workspace yet.")
     lines += [f"  {server_line(server, paint)}" for server in status.servers if server.state in _NOTABLE]
     if desired is None:
         lines.append(paint.warn("  The adapter does not answer: edits take effect when it is back (hubctl doctor)."))
-    return lines + [f"  {issue_line(issue, paint)}" for issue in (desired.issues if desired else ())]
+    lines += [f"  {issue_line(issue, paint)}" for issue in (desired.issues if desired else ())]
+    return [*lines, f"  Next: {next_step(status, desired, program)}"]
+
+
+def next_step(status: Status, desired: Desired | None, program: str) -> str:
+    """What a person does after this start: look at what is wrong, fill an empty hub, or connect a client."""
+    failing = any(server.state in ("failed", "backoff") for server in status.servers)
+    if failing or desired is None or any(issue.severity == "error" for issue in desired.issues):
+        return f"`{program} doctor` says what to do about it."
+    if not status.workspaces:
+        return (
+            "import another client's configuration or add a server on that page,"
+            f" or with `{program} add NAME --workspace WORKSPACE -- COMMAND`."
+        )
+    if [(workspace.name, set(workspace.servers)) for workspace in status.workspaces] == [(SAMPLE, SAMPLE_SERVERS)]:
+        return (
+            f"`{program} call {SAMPLE} clock_now` tries a tool, `{program} connect CLIENT {SAMPLE}` connects a client;"
+            " add servers of your own on that page."
+        )
+    return f"`{program} connect CLIENT WORKSPACE` connects a client; `{program} connect --help` lists the clients."
 
 
 _NOTABLE = ("failed", "backoff", "degraded", "starting")

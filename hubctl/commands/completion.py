@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from bridge.errors import HubError
-from bridge.models import Desired, ListTools, ReadDesired, ServerSettings
+from bridge.models import Desired, ListSessions, ListTools, ReadDesired, ServerSettings
 from hubctl.arguments import innermost, subparsers
 from hubctl.context import Context
 
@@ -109,13 +109,14 @@ async def _values(context: Context, action: argparse.Action, given: Sequence[str
         return [str(choice) for choice in action.choices]
     if action.dest in ("settings",):
         return [f"{name}=" for name in ServerSettings.model_fields]
-    if action.dest == "tool":
-        return await _tools(context, given)
+    if action.dest in ("tool", "session"):
+        return await (_tools(context, given) if action.dest == "tool" else _sessions(context, given))
     desired = await _desired(context) if action.dest in ("workspace", "server", "add", "remove") else None
     if desired is None:
         return []
     if action.dest == "workspace":
-        return [workspace.slug for workspace in desired.snapshot.workspaces]
+        literal = str(action.metavar or "").split("|")[1:]
+        return [*literal, *(workspace.slug for workspace in desired.snapshot.workspaces)]
     return [server.key for server in desired.snapshot.servers]
 
 
@@ -125,6 +126,18 @@ async def _desired(context: Context) -> Desired | None:
             return await adapter.request(ReadDesired(), timeout=ANSWER)
     except (HubError, TimeoutError):
         return None
+
+
+async def _sessions(context: Context, given: Sequence[str]) -> list[str]:
+    """The ids of the newest sessions, behind `end`."""
+    if given[0] != "end":
+        return []
+    try:
+        async with asyncio.timeout(ANSWER), context.actual() as hub:
+            answer = await hub.request(ListSessions(), timeout=ANSWER)
+    except (HubError, TimeoutError):
+        return []
+    return [session.id for session in answer.sessions]
 
 
 async def _tools(context: Context, given: Sequence[str]) -> list[str]:

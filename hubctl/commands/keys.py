@@ -28,15 +28,16 @@ async def listing(context: Context) -> int:
         context.emit(found)
     elif found:
         rows = [row(key, time.time()) for key in found]
-        context.say(*table(("NAME", "ID", "OPENS", "AGE"), rows, context.paint, context.columns))
+        context.say(*table(("NAME", "ID", "OPENS", "AGE", "LAST USED"), rows, context.paint, context.columns))
     else:
         context.say("There are no keys; `hubctl keys add NAME` makes one.")
     return 0
 
 
-def row(key: Key, now: float) -> tuple[str, str, str, str]:
+def row(key: Key, now: float) -> tuple[str, str, str, str, str]:
     """A key's row; `now` is Unix time in seconds."""
-    return clean(key.name), key.id, opens(key.workspaces, key.admin), span(now - key.created)
+    used = "-" if key.last_used is None else f"{span(now - key.last_used)} ago"
+    return clean(key.name), key.id, opens(key.workspaces, key.admin), span(now - key.created), used
 
 
 def opens(workspaces: tuple[str, ...] | None, admin: bool) -> str:

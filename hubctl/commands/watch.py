@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 
 from bridge.client import BridgeClient
 from bridge.errors import HubError
@@ -82,6 +86,16 @@ async def _status(hub: BridgeClient) -> Status | None:
         return None
 
 
+def called() -> str:
+    """How a person at this terminal calls hubctl: by name where PATH has it, else by the path to this environment's."""
+    if shutil.which("hubctl"):
+        return "hubctl"
+    program = Path(sys.executable).with_name("hubctl")
+    with contextlib.suppress(ValueError):
+        return str(program.relative_to(Path.cwd()))
+    return str(program)
+
+
 class Watcher:
     """What was told already, and so what is new."""
 
@@ -138,7 +152,7 @@ class Watcher:
             if not self._context.json:
                 pages = await self._pages()
                 shown = below_the_address(self._context.settings, status)
-                self._context.say(*first_lines(shown, desired, pages, self._context.paint))
+                self._context.say(*first_lines(shown, desired, pages, self._context.paint, called()))
             return
         self._say(*changes(before, below_the_address(self._context.settings, status), self._context.paint))
         if status.accepted != before.accepted and (desired := await self._desired()):

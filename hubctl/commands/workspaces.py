@@ -9,7 +9,7 @@ from hubctl.applying import in_force, started
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid
 from hubctl.lookup import find_spec, find_status
-from hubctl.render import clean, table
+from hubctl.render import clean, count, table
 
 
 async def workspaces(context: Context) -> int:
@@ -85,7 +85,7 @@ async def switch(context: Context, workspace: str, enabled: bool) -> int:
     if context.json:
         context.emit(found)
     elif enabled and found.servers:
-        context.say(f"Workspace {clean(name)} is on: {found.ready} of {len(found.servers)} servers ready.")
+        context.say(f"Workspace {clean(name)} is on: {found.ready} of {count(len(found.servers), 'server')} ready.")
     else:
         context.say(f"Workspace {clean(name)} is {word}.")
     return 0

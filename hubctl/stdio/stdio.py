@@ -33,8 +33,6 @@ from hubctl.stdio.conversation import (
 from hubctl.stdio.pipes import Lines, Output, only_ours
 from hubctl.stdio.stream import Endpoint, Session
 
-HUB_WAIT = 10.0
-"""Seconds that a hub is waited for: at the start, and by a request while the hub is away."""
 END_WAIT = 10.0
 """Seconds that requests under way get at the end of input."""
 LOOK = 0.25
@@ -46,7 +44,7 @@ async def run_workspace(context: Context, workspace: str, token_file: Path | Non
     """Serve a client until its input ends (0), or a signal comes: 0 after SIGTERM, 130 after SIGINT.
 
     Raises:
-        HubNotRunning: no hub within `HUB_WAIT`.
+        HubNotRunning: no hub within `HUB_STDIO_WAIT` seconds (`Settings.stdio_wait`).
         NoSuchWorkspace: it has no such workspace.
         HubRefused: it does not let this client in.
         NoToken, ArgumentsInvalid: it wants a token, and there is none that can be used.
@@ -69,10 +67,11 @@ def _settle(stopped: asyncio.Future[int], code: int) -> None:
 
 
 async def _serve(context: Context, workspace: str, token_file: Path | None) -> int:
-    deadline = time.monotonic() + HUB_WAIT
+    wait = context.settings.stdio_wait
+    deadline = time.monotonic() + wait
     slug = await _find(context, workspace, deadline)
     token = client_token(context.settings, token_file) if is_served(context.settings.sidecar_socket) else ""
-    bridge = Bridge(endpoint(context.settings, slug, token), Output(only_ours()))
+    bridge = Bridge(endpoint(context.settings, slug, token), Output(only_ours()), wait)
     return await bridge.run(Lines(), deadline)
 
 
@@ -85,7 +84,8 @@ async def _find(context: Context, workspace: str, deadline: float) -> str:
             if status.applied is not None:
                 return find_status(status, workspace).slug
         await asyncio.sleep(LOOK)
-    raise HubNotRunning(f"No hub runs with {context.settings.runtime}; it was waited for {HUB_WAIT:g} s.")
+    settings = context.settings
+    raise HubNotRunning(f"No hub runs with {settings.runtime}; it was waited for {settings.stdio_wait:g} s.")
 
 
 def endpoint(settings: Settings, slug: str, token: str) -> Endpoint:
@@ -114,11 +114,15 @@ def client_token(settings: Settings, file: Path | None) -> str:
 
 
 class Bridge:
-    """Passes messages between a client and sessions with the hub, one after another."""
+    """Passes messages between a client and sessions with the hub, one after another.
 
-    def __init__(self, hub: Endpoint, output: Output) -> None:
+    `wait`: for how many seconds after the loss of a session a request of the client waits for the next one.
+    """
+
+    def __init__(self, hub: Endpoint, output: Output, wait: float) -> None:
         self._hub = hub
         self._output = output
+        self._wait = wait
         self._conversation = Conversation()
         self._session: Session | None = None
         self._ready = asyncio.Event()
@@ -166,7 +170,7 @@ class Bridge:
     async def _pass_on(self, frame: Frame, line: bytes) -> None:
         if not await self._is_ready():
             if "method" in frame and "id" in frame:
-                await self._tell(error_frame(frame["id"], HubLost(f"The hub is away for more than {HUB_WAIT:g} s.")))
+                await self._tell(error_frame(frame["id"], HubLost(f"The hub is away for more than {self._wait:g} s.")))
             return
         given = self._conversation.from_client(frame)
         if given is not None and self._session is not None:
@@ -176,7 +180,7 @@ class Bridge:
         """Whether there is a session, or was one in time."""
         if not self._ready.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, self._lost_at + HUB_WAIT - time.monotonic())):
+                async with asyncio.timeout(max(0.0, self._lost_at + self._wait - time.monotonic())):
                     await self._ready.wait()
         return self._ready.is_set()
 

@@ -1,8 +1,8 @@
-"""The call of a tool that no task waits for: from the client's message to the server, and back by a call of `put`.
+"""The direct way of a tool call: without a task, from the client's message to the server, and back by a callback.
 
-What `Relay` and `Upstream.request` do with a call, for the common one: a shared server that is ready (of a legacy
-client a legacy server), a free place, room in its pipe. All others are theirs. A task for each call costs more than all
-the rest of it.
+It does for a common call what `Relay` and `Upstream.request` do: the server is shared and ready (for a legacy client
+also a legacy server), has a free slot, and its pipe has room. All other calls take the waiting way (`Relay`). The
+direct way exists because a task for each call would cost more than all the rest of it (ADR 19, ADR 23).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sidecar.admission.admission import CANCELLED, DECLINED, DISCONNECTED
 from sidecar.admission.context import CallContext, Client
-from sidecar.calls.answered import Answered
-from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL, Notify, log_failure, progress_of, result_of
+from sidecar.calls.error_response import ErrorResponse
+from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL, Notify, log_failure, progress_of, result_or_raise
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.features import uris
 from sidecar.protocol import codec, eras, jsonrpc
 from sidecar.protocol.channel import Frame, SendFrame
-from sidecar.upstream import asking
-from sidecar.upstream.mux import BY_CLIENT, Told
+from sidecar.upstream import request_retry
+from sidecar.upstream.mux import DEFAULT_CANCEL_REASON, CallbackRequest
 
 if TYPE_CHECKING:
     from sidecar.admission.admission import Admission
@@ -35,33 +35,35 @@ METHOD = "tools/call"
 
 
 class DirectCaller(Client, Protocol):
-    """Who calls, a session or a client without one: what a call needs of it."""
+    """The part of a client that a direct call needs. Sessions implement it, and clients without a session."""
 
     era: eras.Era
-    """That of the calls that may take the direct way."""
+    """The era of the client's calls."""
     admission: Admission
     running: dict[int | str, Cancellable]
+    """The client's requests in progress, by id."""
     workspace: Workspace
 
     @property
     def ended(self) -> bool:
-        """Whether it takes no calls any more."""
+        """Whether the client is gone and gets no more answers."""
 
     def count(self) -> int:
-        """A request has come: its number."""
+        """Count a request of the client; returns its number."""
 
-    def cut_response(self, request_id: int | str) -> Frame | None:
-        """What a request is answered with that was cancelled; None: with nothing."""
+    def cancelled_response(self, request_id: int | str) -> Frame | None:
+        """The response to a cancelled request; None if it gets no response."""
 
     def declared(self, offer: Offer) -> dict[str, Any] | None:
-        """The extensions of the client that a modern server is told of; None: such a server is not asked."""
+        """The extensions of the client that a modern server is told. None: modern servers need the waiting way."""
 
-    def shown(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
-        """A server's response as a client of the era gets it, where the server wants input; any other as it is."""
+    def to_client_response(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
+        """Translate a response in which the server asks for input (MCP 2026-07-28, Multi Round-Trip Requests) for the
+        client; any other response is returned unchanged."""
 
 
-class DirectCall(CallContext, Told):
-    """One call, among the `running` of its session until it ends; to gates and observers it is its own context."""
+class DirectCall(CallContext, CallbackRequest):
+    """One call. It is in `running` of its client until it ends, and serves gates and observers as their context."""
 
     __slots__ = (
         "_deadline",
@@ -72,8 +74,8 @@ class DirectCall(CallContext, Told):
         "_number",
         "_offer",
         "_progress",
-        "_put",
         "_seconds",
+        "_send_frame",
         "_task",
         "began",
         "caller",
@@ -87,7 +89,7 @@ class DirectCall(CallContext, Told):
     client: DirectCaller
     method = METHOD
 
-    def __init__(self, client: DirectCaller, frame: Frame, route: Route, put: SendFrame) -> None:
+    def __init__(self, client: DirectCaller, frame: Frame, route: Route, send_frame: SendFrame) -> None:
         offer = route.offer
         self.client = client
         self.caller = client.caller
@@ -96,13 +98,16 @@ class DirectCall(CallContext, Told):
         self.server = offer.spec.key
         self._id = frame["id"]
         self._offer: Offer = offer
-        self._put = put
+        self._send_frame = send_frame
         self._gate = offer.upstream.gate
         self._task: asyncio.Task[None] | None = None
         self.began = time.perf_counter()
 
-    def begin(self, notify: Notify) -> bool:
-        """Send it, if nothing has to be waited for; False, and nothing has happened, if it has."""
+    def try_send(self, notify: Notify) -> bool:
+        """Send the call to the server if that is possible without waiting. False: nothing has happened.
+
+        `notify` sends the server's progress notifications to the client.
+        """
         offer, client, params = self._offer, self.client, self.params
         upstream, admission = offer.upstream, client.admission
         connection = upstream.connection
@@ -115,7 +120,7 @@ class DirectCall(CallContext, Told):
         progress = progress_of(params, notify) if "_meta" in params else None
         declared = client.declared(offer) if client.era == "modern" else None
         sent = params if params["name"] == self.tool else {**params, "name": self.tool}
-        if not connection.ask(self, METHOD, sent, timeout=timeout, on_progress=progress, declared=declared):
+        if not connection.try_request(self, METHOD, sent, timeout=timeout, on_progress=progress, declared=declared):
             self._gate.leave(self, DECLINED)
             admission.decline(self)
             return False
@@ -125,12 +130,12 @@ class DirectCall(CallContext, Told):
         client.running[self._id] = self
         return True
 
-    def _sent(self) -> dict[str, Any]:
-        """The params as the server gets them."""
+    def _server_params(self) -> dict[str, Any]:
+        """The params with the tool's name at the server."""
         params = self.params
         return params if params["name"] == self.tool else {**params, "name": self.tool}
 
-    # --- as gates and observers see it (admission.CallContext) -------------------------------------------------------
+    # --- CallContext, for gates and observers ------------------------------------------------------------------------
 
     @property
     def workspace(self) -> str:
@@ -139,104 +144,105 @@ class DirectCall(CallContext, Told):
 
     @property
     def deadline(self) -> float:
-        """When the server's time for it is over (`time.perf_counter`)."""
+        """When the server's timeout for the call ends (`time.perf_counter`)."""
         return self.began + self._seconds
 
     def asks(self, server: str, deadline: float) -> None:
-        """Its server is asked once more."""
+        """Nothing to note: only a retry calls this, for the same server and deadline."""
 
     @property
     def era(self) -> eras.Era:
-        """What the client speaks."""
+        """The era that the client speaks."""
         return self.client.era
 
-    # --- how it ends -------------------------------------------------------------------------------------------------
+    # --- how a call ends ---------------------------------------------------------------------------------------------
 
     def cancel(self, reason: str = "") -> None:
-        """The client wants no answer any more, or its session ends."""
+        """Cancel the call because the client cancelled it or its session ends. The server is sent `reason`."""
         outcome = DISCONNECTED if self.client.ended else CANCELLED
         if self._task is not None:
             self._task.cancel()
         else:
-            self.give_up(reason or BY_CLIENT)
-        self._end(outcome)
-        if response := self.client.cut_response(self._id):
-            self._put(response)
+            self.give_up(reason or DEFAULT_CANCEL_REASON)
+        self._finish(outcome)
+        if response := self.client.cancelled_response(self._id):
+            self._send_frame(response)
 
     def ended(self, outcome: Frame | SidecarError) -> None:
-        """The server answered, or will not."""
+        """Answer the client with the server's response or with the error because of which there is none."""
         if not isinstance(outcome, SidecarError):
             self._answer(outcome)
-        elif not (isinstance(outcome, ConnectionLost) and self._begin_again(outcome)):
+        elif not (isinstance(outcome, ConnectionLost) and self._try_retry(outcome)):
             self._fail(outcome)
 
-    def _begin_again(self, lost: ConnectionLost) -> bool:
-        """Call the usual way, over the next connection, if that does no harm; whether it was begun."""
-        if lost.sent and not asking.repeatable(self._offer.upstream, METHOD, self._sent()):
+    def _try_retry(self, lost: ConnectionLost) -> bool:
+        """Start a task that repeats the call over the next connection. False if that could do harm, or the workspace
+        is closing."""
+        if lost.sent and not request_retry.repeatable(self._offer.upstream, METHOD, self._server_params()):
             return False
-        self._task = self.client.workspace.start(self._again(lost.sent))
+        self._task = self.client.workspace.start(self._retry(lost.sent))
         if self._task is None:
             return False
-        self._gate.leave(self, lost.code)  # `request` enters anew
+        self._gate.leave(self, lost.code)  # `Upstream.request` enters it again
         self._offer.upstream.call_ended(lost.code)
         return True
 
-    async def _again(self, repeated: bool) -> None:
+    async def _retry(self, already_sent: bool) -> None:
         try:
             frame = await self._offer.upstream.request(
                 METHOD,
-                self._sent(),
+                self._server_params(),
                 timeout=max(self.deadline - time.perf_counter(), 0.0),
                 call=self,
                 on_progress=self._progress,
                 declared=self._declared,
-                repeated=repeated,
+                already_sent=already_sent,
             )
         except SidecarError as error:
             self._fail(error)
         except asyncio.CancelledError:
-            if self.client.running.get(self._id) is self:  # the hub stops; `cancel` has told otherwise
-                self._end(CANCELLED)
+            if self.client.running.get(self._id) is self:  # the hub stops; after `cancel` the call has ended already
+                self._finish(CANCELLED)
             raise
         else:
             self._answer(frame)
 
     def _fail(self, error: SidecarError) -> None:
         log_failure(self.workspace, METHOD, self.correlation, error)
-        self._end(error.code)
-        self._put(jsonrpc.error(self._id, eras.error_to_client(self.client.era, error.rpc())))
+        self._finish(error.code)
+        self._send_frame(jsonrpc.error(self._id, eras.error_to_client(self.client.era, error.rpc())))
 
     def _answer(self, answer: Frame) -> None:
         try:
             result = self._result(answer)
             response, outcome = jsonrpc.result(self._id, result), jsonrpc.outcome_of(result)
-        except Answered as answered:
-            response, outcome = jsonrpc.error(self._id, answered.error), "error"
+        except ErrorResponse as error_response:
+            response, outcome = jsonrpc.error(self._id, error_response.error), "error"
         except SidecarError as error:
             self._fail(error)
             return
         except Exception:
             log.exception("a call failed in the hub", extra={"correlation": self.correlation})
             response, outcome = jsonrpc.error(self._id, dict(HUB_FAILED)), HUB_INTERNAL
-        self._end(outcome)
-        self._put(response)
+        self._finish(outcome)
+        self._send_frame(response)
 
     def _result(self, outcome: Frame) -> dict[str, Any]:
         offer, client = self._offer, self.client
         era = client.era
         if "error" in outcome and (connection := offer.upstream.connection):
-            connection.heed(outcome)
+            connection.note_refusal(outcome)
         if era == "modern":
-            outcome = client.shown(offer, self._sent(), outcome)
-        result = result_of(era, outcome)
+            outcome = client.to_client_response(offer, self._server_params(), outcome)
+        result = result_or_raise(era, outcome)
         if "structuredContent" in result:
             result = eras.structured_to_client(era, result, wrapped=False)
         if offer.label:
             result = uris.rewrite_result(METHOD, result, offer.rename)
         return eras.to_client(era, METHOD, result, client.workspace.server_info)
 
-    def _end(self, outcome: str) -> None:
-        """The client gets its answer now, or none."""
+    def _finish(self, outcome: str) -> None:
+        """Leave the gates and `running`, and tell the observers; the caller then sends the answer, if there is one."""
         if self._task is None:
             self._gate.leave(self, outcome)
             self._offer.upstream.call_ended(outcome)
@@ -244,16 +250,16 @@ class DirectCall(CallContext, Told):
         self.client.admission.ended(self, outcome)
 
 
-def read(body: bytes) -> Frame | None:
-    """The message in a body; None where it is not a valid one."""
+def parse_message(body: bytes) -> Frame | None:
+    """The JSON-RPC message in a request body; None if it is not a valid one."""
     try:
         return jsonrpc.validate(codec.loads(body), nulls=jsonrpc.may_have_nulls(body))
     except (ValueError, RecursionError, SidecarError):
         return None
 
 
-def may_begin(session: DirectCaller, frame: Frame) -> bool:
-    """Whether a legacy session's message is a call of a tool, and one as any other."""
+def is_direct_candidate(session: DirectCaller, frame: Frame) -> bool:
+    """Whether a message of a legacy session is an ordinary `tools/call`: no task, no id in use, no modern `_meta`."""
     params = frame.get("params")
     if frame.get("method") != METHOD or "id" not in frame or params is None or "task" in params:
         return False
@@ -266,16 +272,17 @@ def may_begin(session: DirectCaller, frame: Frame) -> bool:
     )
 
 
-def begin(session: DirectCaller, frame: Frame, notify: Notify, put: SendFrame) -> bool:
-    """Send a call, of which nothing stands against it, if it can go to its server at once; its response is `put` later.
+def try_direct(session: DirectCaller, frame: Frame, notify: Notify, send_frame: SendFrame) -> bool:
+    """Send a `tools/call` directly to its server; `send_frame` gets the response frame later.
 
-    False where it cannot: then nothing has happened.
+    Returns False if the call needs the waiting way; then nothing has happened. The caller has checked the message: see
+    `is_direct_candidate` for legacy clients.
     """
     params, workspace = frame["params"], session.workspace
     view = None if workspace.refusal() else workspace.common_view
     route = view.tool_routes.get(params["name"]) if view is not None else None
-    if route is None or (route.wrapped and session.era == "legacy"):  # the relay does more
+    if route is None or (route.wrapped and session.era == "legacy"):  # only the relay unwraps results
         return False
-    if log.isEnabledFor(logging.DEBUG):  # and tells more
+    if log.isEnabledFor(logging.DEBUG):  # only the relay logs each step
         return False
-    return DirectCall(session, frame, route, put).begin(notify)
+    return DirectCall(session, frame, route, send_frame).try_send(notify)

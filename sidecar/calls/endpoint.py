@@ -1,4 +1,4 @@
-"""A workspace as its clients reach it: every request is answered here, by the relay or by FastMCP."""
+"""The endpoint of a workspace: answers the requests of its clients, by the relay or by FastMCP (the waiting way)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from sidecar.admission.admission import CANCELLED, DISCONNECTED, Admission, error_of
 from sidecar.admission.context import RequestContext
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.calls.fastmcp_server import FastMCPServer
 from sidecar.calls.relay import Relay
 from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL, Notify, log_failure
@@ -23,10 +23,13 @@ log = logging.getLogger(__name__)
 
 
 class Endpoint:
-    """Owned by the hub, which makes one for each workspace; the transports are given it."""
+    """Answers requests for one workspace. The hub makes one for each workspace, and gives it to the transports."""
 
     def __init__(self, workspace: Workspace, page_size: int = 0, admission: Admission | None = None) -> None:
-        """`page_size`: how many items a page of a list has; 0: all. `admission` is the hub's."""
+        """Make an endpoint. `page_size` is the number of items in a page of a list, 0 for all of them.
+
+        `admission` has the gates and observers of the hub.
+        """
         self.workspace = workspace
         self.admission = admission or Admission()
         self.relay = Relay(workspace, page_size)
@@ -34,17 +37,21 @@ class Endpoint:
         workspace.observers.append(self.fastmcp)
 
     async def run(self, until: asyncio.Event) -> None:
-        """Own the workspace, and its FastMCP server around it, until `until` is set."""
+        """Run the workspace and its FastMCP server until `until` is set."""
         async with self.fastmcp.running():
             await self.workspace.run(until)
 
     async def answer(self, session: Session, frame: Frame, notify: Notify, *, relayed: bool) -> Frame:
-        """The response to a request; `notify` sends what belongs to it. Raises nothing but what cancels it."""
+        """The response frame for a request, whether result or error.
+
+        `notify` sends notifications about the request to the client. `relayed`: the relay answers, else FastMCP.
+        Raises nothing but CancelledError.
+        """
         request_id, params = frame["id"], frame.get("params")
         try:
             return jsonrpc.result(request_id, await self.serve(session, frame, notify, relayed=relayed))
-        except Answered as answered:
-            return jsonrpc.error(request_id, answered.error)
+        except ErrorResponse as error_response:
+            return jsonrpc.error(request_id, error_response.error)
         except SidecarError as error:
             return jsonrpc.error(request_id, eras.error_to_client(eras.of_params(params), error.rpc()))
         except Exception:
@@ -55,30 +62,30 @@ class Endpoint:
     async def serve(
         self, session: Session, frame: Frame, notify: Notify, *, relayed: bool = True, timeout: float | None = None
     ) -> dict[str, Any]:
-        """The result for a request: the one place through which all of them pass that do not take the direct way.
+        """The result of a request. All requests that do not take the direct way pass this function.
 
-        `timeout` in seconds; without one what limits the time is the server's.
+        `timeout` is in seconds; without one, the timeout of the server applies.
 
         Raises:
-            Answered: the server, or FastMCP, answered with an error.
-            SidecarError: a gate refused it, or the hub could not have it answered.
+            ErrorResponse: the server, or FastMCP, answered with an error.
+            SidecarError: a gate or the hub refused the request, or no server could answer it.
         """
-        call, admission = self.call_of(session, frame), self.admission
+        call, admission = self.make_context(session, frame), self.admission
         if admission.gates:
             await self._enter(session, call)
         try:
             result = await self._result(session, frame, call, notify, relayed, timeout)
-        except Answered as answered:
+        except ErrorResponse as error_response:
             if call.server:
                 admission.ended(call, "error")
             else:
-                admission.failed(call, error_of(answered.error))
+                admission.failed(call, error_of(error_response.error))
             raise
         except SidecarError as error:
             admission.failed(call, error)
             raise
         except asyncio.CancelledError:
-            admission.ended(call, _cut(session))
+            admission.ended(call, _cancel_outcome(session))
             raise
         except Exception:
             admission.ended(call, HUB_INTERNAL)
@@ -87,7 +94,7 @@ class Endpoint:
         return result
 
     async def _enter(self, session: Session, call: RequestContext) -> None:
-        """Pass the gates, or tell that it came no further. Raises the SidecarError of the gate that refuses."""
+        """Pass the gates; a refusal is told to the observers. Raises the SidecarError of the gate that refuses."""
         try:
             await self.admission.enter(call)
         except SidecarError as error:
@@ -95,7 +102,7 @@ class Endpoint:
             self.admission.refused(call, error)
             raise
         except asyncio.CancelledError:
-            self.admission.turned_back(call, _cut(session))
+            self.admission.turned_back(call, _cancel_outcome(session))
             raise
 
     async def _result(
@@ -117,17 +124,17 @@ class Endpoint:
         except TimeoutError:
             raise CallTimeout(f"No answer within {timeout:g} s.") from None
 
-    def call_of(self, session: Session, frame: Frame) -> RequestContext:
-        """The context of a client's request."""
+    def make_context(self, session: Session, frame: Frame) -> RequestContext:
+        """Make the context of a client's request, and count the request."""
         params = frame.get("params") or {}
         number = session.count()
         return RequestContext(session, frame["method"], params, self.workspace.name, number, time.perf_counter())
 
     def refused(self, session: Session, frame: Frame, answer: dict[str, Any]) -> None:
-        """Tell that a request was answered with a JSON-RPC error before it was looked at."""
-        self.admission.refused(self.call_of(session, frame), error_of(answer))
+        """Tell the observers that a transport answered a request with a JSON-RPC error before `serve`."""
+        self.admission.refused(self.make_context(session, frame), error_of(answer))
 
 
-def _cut(session: Session) -> str:
-    """The outcome of a request that was cut short."""
+def _cancel_outcome(session: Session) -> str:
+    """The outcome of a cancelled request, for observers."""
     return DISCONNECTED if session.ended else CANCELLED

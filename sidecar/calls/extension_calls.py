@@ -1,6 +1,6 @@
-"""Requests and notifications of clients that belong to protocol extensions, on their way to the servers that have them.
+"""Routes the requests and notifications of protocol extensions to the servers that have the extension (ADR 27).
 
-Which extensions there are, and which the hub knows, is in `extensions.py`; docs/extensions.md has the whole table.
+`sidecar/protocol/extensions.py` lists the extensions that the hub knows; docs/extensions.md describes each.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FASTMCPS = frozenset({"initialize", "ping", "server/discover", "subscriptions/listen"})
-"""Requests that FastMCP answers (fastmcp_server.py)."""
-NOT_HERE = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND})
-"""Error codes of a server that does not have what a URI names."""
+FASTMCP_METHODS = frozenset({"initialize", "ping", "server/discover", "subscriptions/listen"})
+"""Methods that FastMCP answers (fastmcp_server.py)."""
+NOT_FOUND_CODES = frozenset({INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND})
+"""JSON-RPC error codes with which a server tells that it does not have the resource of a URI."""
 
 
-class Asking(Protocol):
-    """What asks the servers of the workspace: its relay."""
+class ServerRelay(Protocol):
+    """The part of `Relay` that extension calls need; see there."""
 
     async def view(self, request: Request) -> View:
-        """What the client sees. Raises WorkspaceOff, WorkspaceGone."""
+        """The view of the requesting client. Raises WorkspaceOff, WorkspaceGone."""
 
     async def ask(self, request: Request, offer: Offer, params: dict[str, Any]) -> dict[str, Any]:
-        """The result of a server, translated for the client. Raises Answered, SidecarError."""
+        """Send a request to a server; the result is translated for the client. Raises ErrorResponse, SidecarError."""
 
     async def task(self, request: Request) -> dict[str, Any]:
-        """Ask about a task, answer what it asks, or end it, where it runs."""
+        """Answer a request about a task."""
 
     def missing(self, request: Request, kind: type[SidecarError], what: str) -> SidecarError:
-        """The error for what the client's view does not have."""
+        """The error for an item that the client's view does not have."""
 
 
 class ExtensionCalls:
     """Answers the extensions' methods for the clients of one workspace."""
 
-    def __init__(self, relay: Asking, workspace: Workspace, page_size: int) -> None:
+    def __init__(self, relay: ServerRelay, workspace: Workspace, page_size: int) -> None:
         self._relay = relay
         self._workspace = workspace
         self._page_size = page_size
@@ -67,33 +67,33 @@ class ExtensionCalls:
             "resources/directory/read": self._by_uri,
         }
 
-    def takes(self, method: str) -> bool:
-        """Whether a method belongs to an extension that the workspace declares."""
+    def handles(self, method: str) -> bool:
+        """Whether the method belongs to an extension that the workspace declares."""
         identifier = extensions.METHODS.get(method)
         if identifier is not None:
             return identifier in self._workspace.declared().extensions
-        return method not in FASTMCPS and self._workspace.declared().owner(method) is not None
+        return method not in FASTMCP_METHODS and self._workspace.declared().owner(method) is not None
 
     async def answer(self, request: Request) -> dict[str, Any]:
-        """The result for a request that `takes`. Raises as `Relay.answer`."""
+        """The result of a request whose method this `handles`. Raises as `Relay.answer`."""
         return await self._handlers.get(request.method, self._unknown)(request)
 
     async def _unknown(self, request: Request) -> dict[str, Any]:
-        """A method that the hub does not know goes, as it is, to the one server that it can belong to."""
+        """Pass a request of an extension that the hub does not know, unchanged, to the only server that has it."""
         key = self._workspace.declared().owner(request.method)
-        if key is None:  # the server has changed just now
-            raise Answered({"code": METHOD_NOT_FOUND, "message": "Method not found"})
+        if key is None:  # the server has changed since `handles`
+            raise ErrorResponse({"code": METHOD_NOT_FOUND, "message": "Method not found"})
         view = await self._relay.view(request)
         offer = next((offer for offer in view.offers if offer.spec.key == key), None)
         if offer is None:
             raise ServerUnavailable(f"The server {key!r}, which alone has {request.method[:100]}, is not ready.")
         return await self._relay.ask(request, offer, request.params)
 
-    async def noticed(self, session: Session, method: str, params: dict[str, Any]) -> None:
-        """Pass on a client's notification that means nothing to the hub.
+    async def pass_notification(self, session: Session, method: str, params: dict[str, Any]) -> None:
+        """Pass on a client's notification that the hub does not know.
 
-        To the server whose extension it belongs to; else to the client's own server, if it has one alone: nothing in
-        the protocol says which of several it is for.
+        It goes to the server whose extension it belongs to, else to the client's own `per_client` server if there is
+        exactly one: the protocol does not tell for which of several servers it is.
         """
         key = self._workspace.declared().owner(method)
         member = self._workspace.members.get(key) if key is not None else None
@@ -108,20 +108,20 @@ class ExtensionCalls:
     # --- skills (SEP-2640) -----------------------------------------------------------------------------------------
 
     async def _list_skills(self, request: Request) -> dict[str, Any]:
-        """The skills of all servers. A server that cannot be asked is left out, unless none can."""
+        """The skills of all servers. Servers that fail are left out, unless all of them do."""
         offers = self._with_skills(await self._relay.view(request))
         found = await asyncio.gather(*(self._skills_of(request, offer) for offer in offers), return_exceptions=True)
-        request.call.server = ""  # several were asked
+        request.call.server = ""  # the request concerns several servers
         failed = [(offer, each) for offer, each in zip(offers, found, strict=True) if isinstance(each, BaseException)]
         for offer, error in failed:
-            if len(failed) == len(found) or not isinstance(error, Answered | SidecarError):
+            if len(failed) == len(found) or not isinstance(error, ErrorResponse | SidecarError):
                 raise error
             log.warning("the skills of a server are left out", extra={"server": offer.spec.key, "reason": str(error)})
         skills = [skill for each in found if isinstance(each, list) for skill in each]
         return pagination.page("skills", skills, request.params, self._page_size)
 
     async def _skills_of(self, request: Request, offer: Offer) -> list[dict[str, Any]]:
-        """All pages of one server's list, with the workspace's URIs."""
+        """The skills of all pages of one server's list, with the workspace's URIs."""
         params = {name: value for name, value in request.params.items() if name != "cursor"}
         skills: list[dict[str, Any]] = []
         cursor: str | None = None
@@ -136,8 +136,9 @@ class ExtensionCalls:
         return skills
 
     async def _by_uri(self, request: Request) -> dict[str, Any]:
-        """Ask the server that a URI leads to; where URIs have no labels, each that has skills, in turn."""
-        exposed, view = request.string("uri"), await self._relay.view(request)
+        """Send the request to the server that serves the URI. If that is not known because the workspace's URIs have
+        no labels, try the servers with skills one after the other."""
+        exposed, view = request.require_string("uri"), await self._relay.view(request)
         found, offers = view.resource(exposed), self._with_skills(view)
         if found is not None and (view.labels or found[0].originals.has(exposed) or not offers):
             return await self._relay.ask(request, found[0], {**request.params, "uri": found[1]})
@@ -146,8 +147,8 @@ class ExtensionCalls:
         for offer in offers[:-1]:
             try:
                 return await self._relay.ask(request, offer, request.params)
-            except Answered as answered:
-                if answered.error.get("code") not in NOT_HERE:
+            except ErrorResponse as error_response:
+                if error_response.error.get("code") not in NOT_FOUND_CODES:
                     raise
         return await self._relay.ask(request, offers[-1], request.params)
 

@@ -1,6 +1,6 @@
-"""FastMCP around the relay: handshake, `server/discover`, ping and `subscriptions/listen` of a workspace.
+"""The FastMCP server of a workspace: answers the handshake, `server/discover`, ping and `subscriptions/listen`.
 
-The only place that uses FastMCP's and the SDK's insides, for the versions that are pinned.
+Only this module uses private names of FastMCP and the MCP SDK, of the versions that pyproject.toml allows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mcp_types import SubscriptionsListenRequestParams, SubscriptionsListenResul
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from pydantic import BaseModel, ValidationError
 
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.calls.request import Notify, Params
 from sidecar.errors import HubStopping, ParamsInvalid, SidecarError, TooManySessions
 from sidecar.protocol import eras
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 Context = ServerRequestContext[Any, Any]
 
-EVENTS: dict[str, ServerEvent] = {
+LIST_EVENTS: dict[str, ServerEvent] = {
     "notifications/tools/list_changed": ToolsListChanged(),
     "notifications/prompts/list_changed": PromptsListChanged(),
     "notifications/resources/list_changed": ResourcesListChanged(),
@@ -56,83 +56,84 @@ EVENTS: dict[str, ServerEvent] = {
 
 
 class FastMCPServer:
-    """The FastMCP server of one workspace, which runs for single requests; none of its sessions lasts."""
+    """The FastMCP server of one workspace. It serves single requests; its SDK session is made anew for each."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._fastmcp: FastMCP[Any] = FastMCP(name=workspace.name, version=VERSION)
         self._server = self._fastmcp._mcp_server
         self._lifespan: Any = None
-        """What the server's lifespan gave, once it is entered."""
-        self._everybody = Audience(lambda: workspace.view)
-        self._audiences: dict[Party, Audience] = {}
-        """Of those who see more than everybody does, while one of them listens."""
+        """The state that the server's lifespan yielded, once it is entered."""
+        self._common_group = ListenerGroup(lambda: workspace.view)
+        self._private_groups: dict[Party, ListenerGroup] = {}
+        """The groups of listeners that have a view of their own, while at least one of them listens."""
         self._server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
-        self._server.middleware.insert(0, self._describing)
+        self._server.middleware.insert(0, self._describe_workspace)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serve while the context is open."""
         async with self._server.lifespan(self._server) as self._lifespan:
             yield
-            for audience in self._all():
-                audience.handler.close()
+            for group in self._groups():
+                group.handler.close()
 
-    # --- as the workspace sees it (workspace.ListObserver) ---------------------------------------------------------
+    # --- ListObserver of the workspace -----------------------------------------------------------------------------
 
     def changed(self, method: str) -> None:
-        """Tell modern listeners of a changed list."""
-        self._everybody.bus.emit(EVENTS[method])
+        """Send the modern listeners a list change; `method` is the notification."""
+        self._common_group.bus.emit(LIST_EVENTS[method])
 
     def changed_for(self, party: Party, method: str) -> None:
-        """The same, for those of a party."""
-        if (audience := self._audiences.get(party)) and method in EVENTS:
-            audience.bus.emit(EVENTS[method])
+        """Send a list change to the listeners of one client group."""
+        if (group := self._private_groups.get(party)) and method in LIST_EVENTS:
+            group.bus.emit(LIST_EVENTS[method])
 
     def follow(self) -> None:
-        """Let modern listeners' resource subscriptions follow what they see."""
-        for audience in self._all():
-            if audience.listened.misplaced():
-                self._workspace.spawn(audience.listened.follow())
+        """Move the listeners' resource subscriptions to the servers that serve the resources now."""
+        for group in self._groups():
+            if group.listened.misplaced():
+                self._workspace.spawn(group.listened.follow())
 
-    def _all(self) -> tuple[Audience, ...]:
-        return (self._everybody, *self._audiences.values())
+    def _groups(self) -> tuple[ListenerGroup, ...]:
+        return (self._common_group, *self._private_groups.values())
 
     # --- requests ------------------------------------------------------------------------------------------------
 
     async def answer(self, session: Session, frame: Frame, notify: Notify) -> dict[str, Any]:
-        """The result for a request that the relay does not take: handshake, ping, listening, what neither knows.
+        """The result of a request that the relay does not handle: handshake, ping, listen, and unknown methods.
 
         Raises:
-            Answered: FastMCP answered with an error.
+            ErrorResponse: FastMCP answered with an error.
             HubStopping: the workspace is not served now.
-            ParamsInvalid: a handshake lacks something, or has something of another type.
+            ParamsInvalid: a field of the handshake is missing or invalid.
         """
         if not self._workspace.serving.is_set():
             raise HubStopping("The workspace is not served now.")
-        method, params, exchange = frame["method"], frame.get("params"), Exchange(frame["id"], notify)
-        connection = _connection(session, params, exchange)
+        method, params, dispatch = frame["method"], frame.get("params"), HubDispatchContext(frame["id"], notify)
+        connection = _sdk_connection(session, params, dispatch)
         try:
-            async with self._hearing(session, method, params or {}):
+            async with self._as_private_listener(session, method, params or {}):
                 return await serve_one(
-                    self._server, exchange, method, params, connection=connection, lifespan_state=self._lifespan
+                    self._server, dispatch, method, params, connection=connection, lifespan_state=self._lifespan
                 )
         except SidecarError:
             raise
         except Exception as error:
             if method == "initialize" and isinstance(error, ValidationError):
-                raise ParamsInvalid(f"{method}: {_faults(error)}.") from None
+                raise ParamsInvalid(f"{method}: {_describe_validation_error(error)}.") from None
             known = handler_exception_to_error_data(error)
             if known is None:
                 raise
-            raise Answered(known.model_dump(exclude_none=True)) from None
+            raise ErrorResponse(known.model_dump(exclude_none=True)) from None
 
-    async def _describing(self, ctx: Context, call_next: CallNext) -> Any:
-        """Let the handshake and `server/discover` tell what the workspace has, not what FastMCP was built with."""
+    async def _describe_workspace(self, ctx: Context, call_next: CallNext) -> Any:
+        """SDK middleware: put the workspace's capabilities and instructions into the result of the handshake and of
+        `server/discover`, in place of FastMCP's own."""
         result: Any = await call_next(ctx)
         if ctx.request_id is None or ctx.method not in ("initialize", "server/discover"):
             return result
-        if isinstance(result, BaseModel):  # FastMCP makes models again of what the SDK had dumped
+        if isinstance(result, BaseModel):  # FastMCP turns the SDK's dictionary into a model again
             result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
         if self._workspace.asking:
             await self._workspace.own.introduce()
@@ -143,65 +144,67 @@ class FastMCPServer:
         return described
 
     @contextlib.asynccontextmanager
-    async def _hearing(self, session: Session, method: str, params: Params) -> AsyncIterator[None]:
-        """Let a listener hear of servers of its own too, where it has some, while the context is open."""
+    async def _as_private_listener(self, session: Session, method: str, params: Params) -> AsyncIterator[None]:
+        """While the context is open, put a listener with `per_client` servers into the listener group of its view."""
         if method != "subscriptions/listen" or not session.modern or not self._workspace.asking:
             yield
             return
         party = self._workspace.parties.of(session, params)
         with party.using():
             await self._workspace.view_for(party, most=RECONNECT_WAIT)
-            audience = self._audiences.setdefault(party, Audience(lambda: party.private_view or self._workspace.view))
-            audience.listeners += 1
-            token = hearing.set(audience)
+            group = self._private_groups.setdefault(
+                party, ListenerGroup(lambda: party.private_view or self._workspace.view)
+            )
+            group.listeners += 1
+            token = current_group.set(group)
             try:
                 yield
             finally:
-                hearing.reset(token)
-                audience.listeners -= 1
-                if not audience.listeners:
-                    del self._audiences[party]
+                current_group.reset(token)
+                group.listeners -= 1
+                if not group.listeners:
+                    del self._private_groups[party]
 
     async def _listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
-        """`subscriptions/listen`, with the servers subscribed to for the resources that are asked for."""
-        audience = hearing.get() or self._everybody
+        """Serve `subscriptions/listen`; while it lasts, subscribe at the servers to the resources that it names."""
+        group = current_group.get() or self._common_group
         uris: list[str] = []
         self._admit()
         self._workspace.listening += 1
         try:
             for uri in params.notifications.resource_subscriptions or ():
                 uris.append(uri)
-                await audience.listened.add(uri)
-            return await audience.handler(ctx, params)
+                await group.listened.add(uri)
+            return await group.handler(ctx, params)
         finally:
             self._workspace.listening -= 1
             for uri in uris:
-                self._workspace.spawn(audience.listened.remove(uri))
+                self._workspace.spawn(group.listened.remove(uri))
 
     def _admit(self) -> None:
-        """Raises MCPError where there are as many sessions and listeners as there may be."""
+        """Raise MCPError if the workspace has as many sessions and listeners as allowed."""
         try:
             self._workspace.admit()
         except TooManySessions as error:
             raise MCPError(**error.rpc()) from None
 
 
-class Audience:
-    """Modern listeners who see the same."""
+class ListenerGroup:
+    """Modern listeners (`subscriptions/listen`) that have the same view, with their event bus and subscriptions."""
 
     def __init__(self, view: Callable[[], View]) -> None:
-        self.bus = Bus()
+        self.bus = EventBus()
         self.listened = Listened(view, lambda uri: self.bus.emit(ResourceUpdated(uri)))
         self.handler = ListenHandler(self.bus)
         self.listeners = 0
 
 
-hearing: ContextVar[Audience | None] = ContextVar("hearing", default=None)
-"""The audience of the listener whose request is being served, where it is not everybody."""
+current_group: ContextVar[ListenerGroup | None] = ContextVar("hearing", default=None)
+"""The group of the listener whose request is being served; None for the common group."""
 
 
-class Exchange:
-    """One request, as the SDK's `DispatchContext`: what its handler sends goes out by `notify`, and nobody is asked."""
+class HubDispatchContext:
+    """One request, as the SDK's `DispatchContext`. Its handler can send notifications, by `notify`, but no requests."""
 
     transport = TransportContext(kind="hub", can_send_request=False)
     message_metadata = None
@@ -213,19 +216,19 @@ class Exchange:
         self._notify = notify
 
     async def send_raw_request(self, method: str, params: Any, opts: Any = None) -> dict[str, Any]:
-        """Refused: what belongs to FastMCP asks nothing."""
+        """Refuse: none of the methods that FastMCP answers sends requests to the client."""
         raise NoBackChannelError(method)
 
     async def notify(self, method: str, params: Any, opts: Any = None) -> None:
-        """Send a notification that belongs to the request."""
+        """Send a notification about the request."""
         self._notify(method, dict(params or {}))
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Nothing that FastMCP does here takes long."""
+        """Do nothing: none of the methods that FastMCP answers takes long enough to report progress."""
 
 
-def _faults(error: ValidationError) -> str:
-    """The fields that are missing, else the first one that is wrong: in no words of the SDK's models, and no values."""
+def _describe_validation_error(error: ValidationError) -> str:
+    """Name the missing fields, else the first invalid one; without names of the SDK's models, and without values."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     if missing := [_field(fault["loc"]) for fault in faults if fault["type"] == "missing"]:
         return f"{', '.join(missing[:3])} {'is' if len(missing) == 1 else 'are'} missing"
@@ -237,20 +240,20 @@ def _field(path: tuple[int | str, ...]) -> str:
     return f"`{'.'.join(['params', *parts[:5]])}`"
 
 
-def _connection(session: Session, params: Params | None, exchange: Exchange) -> Connection:
-    """What the SDK has to know of a session, made for one request."""
+def _sdk_connection(session: Session, params: Params | None, dispatch: HubDispatchContext) -> Connection:
+    """The SDK's connection object for one request of a session."""
     if session.modern:
         meta = (params or {})["_meta"]
         known = (meta.get(eras.VERSION_KEY), meta.get(eras.CLIENT_INFO_KEY), meta.get(eras.CAPABILITIES_KEY))
         return Connection.from_envelope(*known)
-    connection = Connection.for_loop(exchange, session_id=session.id, protocol_version_hint=session.version or None)
+    connection = Connection.for_loop(dispatch, session_id=session.id, protocol_version_hint=session.version or None)
     if session.version:
         connection.initialized.set()
     return connection
 
 
-class Bus:
-    """In-process `mcp.server.subscriptions.SubscriptionBus` whose events can be emitted without waiting."""
+class EventBus:
+    """An in-process `mcp.server.subscriptions.SubscriptionBus` with a synchronous `emit`."""
 
     def __init__(self) -> None:
         self._listeners: dict[object, Callable[[ServerEvent], None]] = {}
@@ -265,17 +268,17 @@ class Bus:
             listener(event)
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
-        """Register `listener`; returns what unregisters it."""
+        """Register `listener`; returns a function that unregisters it."""
         token = object()
         self._listeners[token] = listener
         return lambda: self._listeners.pop(token, None) and None
 
 
 async def warm_up() -> None:
-    """Shake hands once, so that the first client does not wait for what FastMCP imports lazily."""
+    """Serve one handshake, so that the first client need not wait for FastMCP's lazy imports."""
     server = FastMCP[Any](name="warm-up")._mcp_server
     hello = {"protocolVersion": LATEST_HANDSHAKE_VERSION, "capabilities": {}, "clientInfo": {"name": "", "version": ""}}
-    exchange = Exchange(1, lambda *_: None)
+    dispatch = HubDispatchContext(1, lambda *_: None)
     async with server.lifespan(server) as lifespan:
-        connection = Connection.for_loop(exchange)
-        await serve_one(server, exchange, "initialize", hello, connection=connection, lifespan_state=lifespan)
+        connection = Connection.for_loop(dispatch)
+        await serve_one(server, dispatch, "initialize", hello, connection=connection, lifespan_state=lifespan)

@@ -1,8 +1,12 @@
-"""Calls of modern clients: what a server wants to know becomes an `input_required` result with a sealed state.
+"""Calls of modern clients: when a server asks for input, the client gets an `input_required` result (ADR 14).
 
-MCP 2026-07-28, Multi Round-Trip Requests. A modern server's own `input_required` passes, its state inside the hub's; a
-legacy server's request in the middle of a call is asked here (suspended_calls.py); a legacy error that wants a URL
-opened first (-32042, MCP 2025-11-25) becomes a URL elicitation, after which the call is made anew.
+The client repeats its request with the answers and the `requestState` of that result (MCP 2026-07-28, Multi Round-Trip
+Requests), which the hub encrypts. Three kinds of servers ask:
+
+- A modern server with `input_required`: the result is passed on, with the server's state inside the hub's.
+- A legacy server with a request in the middle of a call: the call is suspended (sessions/suspended_calls.py).
+- A legacy server with the error -32042 (MCP 2025-11-25, URL elicitation): after the client has accepted, the call is
+  sent again.
 """
 
 from __future__ import annotations
@@ -24,29 +28,32 @@ if TYPE_CHECKING:
     from sidecar.workspaces.workspace import Workspace
 
 URL_ELICITATION_REQUIRED = -32042
+"""JSON-RPC error code of MCP 2025-11-25 (Elicitation): a URL must be opened before the call can succeed."""
 
 
 class ModernCalls:
-    """Asks the servers of one workspace on behalf of its modern clients."""
+    """Sends the calls of modern clients to the servers of one workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
     async def ask(self, request: Request, offer: Offer, params: Params, tool: str) -> Frame:
-        """The response frame for one request of a client: the server's, or one that wants input.
+        """Serve one request of a client. Returns the server's response frame, or an `input_required` result.
 
         Raises:
-            RequestStateInvalid, RequestStateExpired, RequestStateUsed: what came back is no good.
-            SidecarError: as `Upstream.request`.
+            RequestStateInvalid, RequestStateExpired, RequestStateUsed: the client's `requestState` is not valid.
+            InputRefused: the client did not accept a URL elicitation.
+            ParamsInvalid: `inputResponses` has a wrong type.
+            SidecarError: see `Upstream.request`.
         """
-        responses = _responses(params)
+        responses = _input_responses(params)
         state = self._state(request, offer, params)
         sent = input_requests.without_answers(params)
         if state is not None and state.kind == "parked":
             call = self._workspace.parked.take(str(state.value), request.session)
-            request.call.server = offer.spec.key  # which was asked before
+            request.call.server = offer.spec.key  # a former request of the client was sent to it
             call.unpark(responses)
-            return await self._round(request, offer, params, call)
+            return await self._serve_request(request, offer, params, call)
         if state is not None and state.kind == "again":
             if not all(answer.get("action") == "accept" for answer in responses.values()) or not responses:
                 raise InputRefused("What the server wants to have opened first was not accepted.")
@@ -57,8 +64,8 @@ class ModernCalls:
                 sent = {**sent, "requestState": state.value}
         session = request.session
         if isinstance(session, Party) and session.own.get(offer.spec.key) is offer.upstream:
-            call = self._call(request, session, offer, sent, tool)
-            return await self._round(request, offer, params, call)
+            call = self._start_call(request, session, offer, sent, tool)
+            return await self._serve_request(request, offer, params, call)
         frame = await offer.upstream.request(
             request.method,
             sent,
@@ -67,27 +74,27 @@ class ModernCalls:
             declared=request.declared,
             call=request.call,
         )
-        return self.shown(request, offer, params, frame)
+        return self.to_client_response(request, offer, params, frame)
 
-    # --- one call of a party's own upstream -----------------------------------------------------------------------
+    # --- calls to `per_client` servers ------------------------------------------------------------------------------
 
-    def _call(self, request: Request, party: Party, offer: Offer, sent: Params, tool: str) -> Call:
-        call = Call(party, request.level)
+    def _start_call(self, request: Request, party: Party, offer: Offer, sent: Params, tool: str) -> Call:
+        call = Call(party, request.log_level)
         lease = self._workspace.parties.lend(party, offer.spec, call)
         call.upstream = lease.upstream
-        call.start(self._carry(call, party, lease, request, offer, sent, tool), self._workspace.start)
+        call.start(self._run_call(call, party, lease, request, offer, sent, tool), self._workspace.start)
         return call
 
-    async def _carry(
+    async def _run_call(
         self, call: Call, party: Party, lease: Lease, request: Request, offer: Offer, sent: Params, tool: str
     ) -> Frame:
         clean = False
-        progress = call.progressed if request.token is not None else None
+        progress = call.progressed if request.progress_token is not None else None
         try:
             await starting.started(lease.upstream, progress)
             if level := lease.desk.least_level():
                 await lease.upstream.set_log_level(level)
-            await call.answered()  # what was asked before it
+            await call.answered()  # requests that the server sent before this call
             frame = await lease.upstream.request(
                 request.method,
                 sent,
@@ -100,14 +107,14 @@ class ModernCalls:
         finally:
             self._workspace.parties.give_back(party, offer.spec, lease, call, clean=clean)
 
-    async def _round(self, request: Request, offer: Offer, params: Params, call: Call) -> Frame:
-        """Serve one request of the client with a call: its outcome, or what its server asks."""
-        request.served = call.upstream or offer.upstream
-        if not await call.round(request.notify, request.token):
-            return self.shown(request, offer, params, call.result())
+    async def _serve_request(self, request: Request, offer: Offer, params: Params, call: Call) -> Frame:
+        """Serve one request of the client that starts or resumes a call. Returns the outcome, or asks for input."""
+        request.upstream = call.upstream or offer.upstream
+        if not await call.round(request.notify, request.progress_token):
+            return self.to_client_response(request, offer, params, call.result())
         wanted = {key: input_requests.for_modern(each.method, each.params) for key, each in call.open().items()}
         ticket = self._workspace.parked.park(call)
-        return self._wanting(request, offer, params, wanted, State("parked", ticket))
+        return self._input_required(request, offer, params, wanted, State("parked", ticket))
 
     # --- states and results --------------------------------------------------------------------------------------
 
@@ -121,21 +128,21 @@ class ModernCalls:
         arguments = params.get("arguments") or {}
         return Binding(workspace.tenant, workspace.name, offer.spec.key, request.method, str(name), arguments)
 
-    def shown(self, request: Request, offer: Offer, params: Params, frame: Frame) -> Frame:
-        """A server's response as the client gets it, where the server wants input; any other as it is."""
+    def to_client_response(self, request: Request, offer: Offer, params: Params, frame: Frame) -> Frame:
+        """Translate a response in which the server asks for input into `input_required`; others are unchanged."""
         result, error = frame.get("result"), frame.get("error")
         if isinstance(result, dict) and input_requests.asks(result) and offer.catalog.greeting.era == "modern":
             requests, inner = result.get("inputRequests"), result.get("requestState")
             state = State("server", inner if isinstance(inner, str) else None)
             wanted = requests if isinstance(requests, dict) else None
-            return self._wanting(request, offer, params, wanted, state, result)
+            return self._input_required(request, offer, params, wanted, state, result)
         if isinstance(error, dict) and error.get("code") == URL_ELICITATION_REQUIRED:
             wanted = input_requests.of_error(error)
-            if wanted and not any(_lacks(request, each) for each in wanted.values()):
-                return self._wanting(request, offer, params, wanted, State("again", None))
+            if wanted and not any(_client_lacks(request, each) for each in wanted.values()):
+                return self._input_required(request, offer, params, wanted, State("again", None))
         return frame
 
-    def _wanting(
+    def _input_required(
         self,
         request: Request,
         offer: Offer,
@@ -149,12 +156,12 @@ class ModernCalls:
         return jsonrpc.result(0, {**(result or {}), "resultType": "input_required", **asked, "requestState": sealed})
 
 
-def _lacks(request: Request, question: Params) -> bool:
-    return input_requests.lacking(request.capabilities, question["method"], question["params"]) is not None
+def _client_lacks(request: Request, input_request: Params) -> bool:
+    return input_requests.lacking(request.capabilities, input_request["method"], input_request["params"]) is not None
 
 
-def _responses(params: Params) -> dict[str, dict[str, Any]]:
-    """The client's answers by key. Raises ParamsInvalid."""
+def _input_responses(params: Params) -> dict[str, dict[str, Any]]:
+    """The `inputResponses` of a request, by key. Raises ParamsInvalid."""
     responses = params.get("inputResponses")
     if responses is None:
         return {}

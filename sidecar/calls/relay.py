@@ -1,7 +1,7 @@
-"""The relay core: a client's request, routed to the server that can answer it, and the answer on its way back.
+"""The relay: routes a client's request to the server that can answer it, and translates the answer (ADR 5).
 
-Frames stay parsed JSON all the way. What is rewritten: the id (by the mux), names and URIs (by the view's tables), the
-progress token, and what the eras say differently (sidecar/protocol/eras.py). Everything else passes as it is.
+Messages are parsed JSON. The hub rewrites the id (upstream/mux.py), names and URIs (routing/view.py), the progress
+token, and the fields that differ between the protocol eras (protocol/eras.py). All else is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sidecar.calls import legacy_calls
 from sidecar.calls.extension_calls import ExtensionCalls
 from sidecar.calls.modern_calls import ModernCalls
-from sidecar.calls.request import Notify, Params, Request, log_failure, result_of
+from sidecar.calls.request import Notify, Params, Request, log_failure, result_or_raise
 from sidecar.errors import (
     ParamsInvalid,
     PromptUnknown,
@@ -39,20 +39,20 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-LONGEST_SHOWN = 200
-"""Characters of what a client or server sent that an error, and with it the log, repeats."""
-CANDIDATES = 5
-"""Names that an error shows at most."""
+MAX_QUOTED_LENGTH = 200
+"""Longest text of a client or server, in characters, that an error message (and so the log) quotes."""
+MAX_CANDIDATES = 5
+"""Limit for the tool names that an error message suggests."""
 TASK_METHODS = ("tasks/get", "tasks/result", "tasks/cancel")
 LEGACY_METHODS = frozenset(
     {"logging/setLevel", "resources/subscribe", "resources/unsubscribe", "tasks/list", *TASK_METHODS}
 )
-"""Gone in the modern era: levels are named in each request, subscriptions are `subscriptions/listen`, and tasks an
-extension."""
+"""Methods that the modern era does not have: log levels are in each request, subscriptions are `subscriptions/listen`,
+and tasks are an extension."""
 
 
 class Relay:
-    """Answers the relayed methods of one workspace."""
+    """Answers the requests that the servers of one workspace serve. `page_size` is as in `Endpoint`."""
 
     def __init__(self, workspace: Workspace, page_size: int = 0) -> None:
         self._workspace = workspace
@@ -73,25 +73,25 @@ class Relay:
             "tasks/list": self._list_tasks,
             **dict.fromkeys(TASK_METHODS, self.task),
         }
-        self.extended = ExtensionCalls(self, workspace, page_size)
+        self.extension_calls = ExtensionCalls(self, workspace, page_size)
 
-    def takes(self, method: str, modern: bool) -> bool:
-        """Whether a method is relayed in this era; the rest is FastMCP's, which knows what either era lacks."""
+    def handles(self, method: str, modern: bool) -> bool:
+        """Whether the relay answers a method in this era. FastMCP answers the others, unknown ones with an error."""
         if method not in self._handlers:
-            return self.extended.takes(method)
+            return self.extension_calls.handles(method)
         return not (modern and method in LEGACY_METHODS) or (
-            method in extensions.METHODS and self.extended.takes(method)
+            method in extensions.METHODS and self.extension_calls.handles(method)
         )
 
     async def answer(self, session: Session, call: RequestContext, notify: Notify) -> dict[str, Any]:
-        """The result for a client's request, in the client's era.
+        """The result of a client's request, in the client's era.
 
         Raises:
-            Answered: the server answered with an error.
-            SidecarError: the hub did; `rpc()` is what the client gets.
+            ErrorResponse: the server answered with an error.
+            SidecarError: the request is invalid, or no server could answer it.
         """
         request, method = Request(session, call, notify), call.method
-        handler = self._handlers.get(method, self.extended.answer)
+        handler = self._handlers.get(method, self.extension_calls.answer)
         try:
             if request.era == "legacy" or not self._workspace.asking:
                 result = await handler(request)
@@ -118,30 +118,32 @@ class Relay:
 
         return answer
 
-    # --- what servers answer -------------------------------------------------------------------------------------
+    # --- requests to servers -------------------------------------------------------------------------------------
 
     async def _call_tool(self, request: Request) -> dict[str, Any]:
-        name = request.string("name")
-        route = await self._find(request, lambda view: view.tool_routes.get(name) or _only(view.own_names(name)))
+        name = request.require_string("name")
+        route = await self._find(
+            request, lambda view: view.tool_routes.get(name) or _single_route(view.own_names(name))
+        )
         if route is None:
-            raise self.missing(request, ToolUnknown, f"no tool {_shown(name)}{self._candidates(request, name)}.")
+            raise self.missing(request, ToolUnknown, f"no tool {_quoted(name)}{self._candidates(request, name)}.")
         params = request.params if route.name == name else {**request.params, "name": route.name}
         result = await self.ask(request, route.offer, params, tool=route.name)
         if result.get("resultType") == eras.TASK and request.takes_tasks:
-            return request.tasks.extended(route.offer, request.served, route.name, result)
+            return request.tasks.extended(route.offer, request.upstream, route.name, result)
         if "task" in params and request.era == "legacy":
-            return request.session.server_tasks.created(route.offer, request.served, route.name, result)
+            return request.session.server_tasks.created(route.offer, request.upstream, route.name, result)
         return eras.structured_to_client(request.era, result, route.wrapped)
 
     def _candidates(self, request: Request, name: str) -> str:
-        """Which tools a view of MCP Apps may mean by a name of its own server, where that is not clear."""
+        """A hint for the error about an unknown tool: which tools an MCP App may mean by its server's own name."""
         view = request.session.holder.private_view or self._workspace.view
-        shown = ", ".join(sorted(view.own_names(name))[:CANDIDATES])
+        shown = ", ".join(sorted(view.own_names(name))[:MAX_CANDIDATES])
         return f", and views of several servers may mean one of its own names: {shown}" if shown else ""
 
     async def task(self, request: Request) -> dict[str, Any]:
-        """Ask about a task, answer what it asks, or end it, where it runs."""
-        exposed = request.string("taskId")
+        """Pass a request about a task (get, result, cancel, update) to the server that runs it. Raises TaskUnknown."""
+        exposed = request.require_string("taskId")
         task = request.tasks.find(exposed)
         params = {**request.params, "taskId": task.id}
         result = await self.ask(request, task.offer, params, tool=task.tool, upstream=task.upstream)
@@ -150,7 +152,8 @@ class Relay:
         return request.tasks.told(exposed, result)
 
     async def _list_tasks(self, request: Request) -> dict[str, Any]:
-        """The session's tasks, as their servers say that they are now; a shared server's list has others' too."""
+        """The session's tasks with their current state. Each task is queried by its id, since the task list of a shared
+        server also has the tasks of other clients."""
         known = list(request.session.server_tasks)
         asked = (
             task.upstream.request(
@@ -170,24 +173,24 @@ class Relay:
         return pagination.page("tasks", found, request.params, self._page_size)
 
     async def _get_prompt(self, request: Request) -> dict[str, Any]:
-        name = request.string("name")
+        name = request.require_string("name")
         route = await self._find(request, lambda view: view.prompt_routes.get(name))
         if route is None:
-            raise self.missing(request, PromptUnknown, f"no prompt {_shown(name)}.")
+            raise self.missing(request, PromptUnknown, f"no prompt {_quoted(name)}.")
         return await self.ask(request, route.offer, {**request.params, "name": route.name})
 
     async def _read(self, request: Request) -> dict[str, Any]:
-        offer, uri = await self._resource(request, request.string("uri"))
+        offer, uri = await self._resource(request, request.require_string("uri"))
         return await self.ask(request, offer, {**request.params, "uri": uri})
 
     async def _subscribe(self, request: Request) -> dict[str, Any]:
-        exposed = request.string("uri")
+        exposed = request.require_string("uri")
         offer, uri = await self._resource(request, exposed)
-        return result_of(request.era, await request.session.watched.add(exposed, (offer.upstream, uri)))
+        return result_or_raise(request.era, await request.session.watched.add(exposed, (offer.upstream, uri)))
 
     async def _unsubscribe(self, request: Request) -> dict[str, Any]:
-        frame = await request.session.watched.remove(request.string("uri"))
-        return {} if frame is None else result_of(request.era, frame)
+        frame = await request.session.watched.remove(request.require_string("uri"))
+        return {} if frame is None else result_or_raise(request.era, frame)
 
     async def _complete(self, request: Request) -> dict[str, Any]:
         ref = request.params.get("ref")
@@ -196,15 +199,15 @@ class Relay:
         if ref.get("type") == "ref/prompt":
             route = await self._find(request, lambda view: view.prompt_routes.get(str(ref.get("name"))))
             if route is None:
-                raise self.missing(request, PromptUnknown, f"no prompt {_shown(ref.get('name'))}.")
+                raise self.missing(request, PromptUnknown, f"no prompt {_quoted(ref.get('name'))}.")
             return await self.ask(request, route.offer, {**request.params, "ref": {**ref, "name": route.name}})
         offer, uri = await self._resource(request, str(ref.get("uri")))
         return await self.ask(request, offer, {**request.params, "ref": {**ref, "uri": uri}})
 
     async def _set_level(self, request: Request) -> dict[str, Any]:
-        level = request.string("level")
+        level = request.require_string("level")
         if level not in LEVELS:
-            raise ParamsInvalid(f"{_shown(level)} is not a log level; there are {', '.join(LEVELS)}.")
+            raise ParamsInvalid(f"{_quoted(level)} is not a log level; there are {', '.join(LEVELS)}.")
         request.session.log_level = level
         self._workspace.set_log_level(request.session)
         return {}
@@ -212,24 +215,26 @@ class Relay:
     # --- helpers -------------------------------------------------------------------------------------------------
 
     async def view(self, request: Request) -> View:
-        """What the client sees. Raises WorkspaceOff, WorkspaceGone."""
+        """The view of the requesting client. Raises WorkspaceOff, WorkspaceGone."""
         if refusal := self._workspace.refusal():
             raise refusal
         return await self._workspace.view_for(request.session, request.progress())
 
     async def _find(self, request: Request, find: Callable[[View], T | None]) -> T | None:
-        """What a client asks for; where it is not there, servers that are in their first start are waited for."""
+        """What `find` finds in the client's view. As long as that is None, wait for servers that start for the first
+        time, at most `starting.UNTOLD` seconds."""
         clock = asyncio.get_running_loop().time
         latest = clock() + starting.UNTOLD
         found = find(await self.view(request))
-        while found is None and (left := latest - clock()) > 0:  # edits may bring further servers meanwhile
+        while found is None and (left := latest - clock()) > 0:  # an edit may add further servers meanwhile
             if not await self._workspace.started(request.progress(), left):
                 break
             found = find(await self.view(request))
         return found
 
     def missing(self, request: Request, kind: type[SidecarError], what: str) -> SidecarError:
-        """The error for what a session's view does not have: perhaps since a server is not there (yet) for it."""
+        """The error for an item that the client's view does not have: `kind` with the text `what`, or the reason why a
+        server that may have the item does not serve this client."""
         session, workspace = request.session, self._workspace
         known = session.holder.refused or workspace.own.unknown(session)
         return known or kind(f"The workspace {workspace.name!r} has {what}")
@@ -237,26 +242,26 @@ class Relay:
     async def _resource(self, request: Request, exposed: str) -> tuple[Offer, str]:
         found = await self._find(request, lambda view: view.resource(exposed))
         if found is None:
-            raise self.missing(request, ResourceUnknown, f"no server for the resource {_shown(exposed)}.")
+            raise self.missing(request, ResourceUnknown, f"no server for the resource {_quoted(exposed)}.")
         return found
 
     async def ask(
         self, request: Request, offer: Offer, params: Params, tool: str = "", upstream: Upstream | None = None
     ) -> dict[str, Any]:
-        """Ask a server (by its own `upstream`, if another than the offer's), and translate its answer for the client.
+        """Send a request to a server, over `upstream` or else the offer's, and translate the result for the client.
 
         Raises:
-            Answered: it answered with an error.
-            SidecarError: it could not be asked.
+            ErrorResponse: the server answered with an error.
+            SidecarError: the request failed; see `Upstream.request`.
         """
         if log.isEnabledFor(logging.DEBUG):
             log.debug("asking", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
-        request.served, request.call.tool = upstream or offer.upstream, tool
+        request.upstream, request.call.tool = upstream or offer.upstream, tool
         if offer.catalog.greeting.era == "modern":
             key = offer.spec.key
             request.declared = extensions.of_client(request.capabilities, lambda: self._workspace.declared().owned(key))
         if request.method not in CARRIERS:
-            frame = await request.served.request(
+            frame = await request.upstream.request(
                 request.method,
                 params,
                 timeout=offer.timeout(tool),
@@ -267,19 +272,19 @@ class Relay:
         elif request.era == "modern":
             frame = await self.modern.ask(request, offer, params, tool)
         else:
-            frame = await legacy_calls.ask(request, offer, params, tool)
+            frame = await legacy_calls.request_with_input(request, offer, params, tool)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("answered", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
-        result = result_of(request.era, frame)
+        result = result_or_raise(request.era, frame)
         return uris.rewrite_result(request.method, result, offer.rename) if offer.label else result
 
 
-def _only(found: Mapping[str, Route]) -> Route | None:
-    """The route by which a view of MCP Apps calls a tool of its own server: it knows the server's own names alone."""
+def _single_route(found: Mapping[str, Route]) -> Route | None:
+    """The route if there is exactly one: an MCP App calls a tool of its server by the server's own name."""
     return next(iter(found.values())) if len(found) == 1 else None
 
 
-def _shown(value: Any) -> str:
-    """A value for a message: it may be of megabytes, and the log keeps the messages of thousands."""
+def _quoted(value: Any) -> str:
+    """A value for an error message, shortened to `MAX_QUOTED_LENGTH`: clients may send megabytes."""
     text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+    return text if len(text) <= MAX_QUOTED_LENGTH else f"{text[:MAX_QUOTED_LENGTH]}..."

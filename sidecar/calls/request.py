@@ -1,4 +1,4 @@
-"""One request of a client on its way, and what both ways of a call have in common (relay.py, direct_call.py)."""
+"""A client's request that the relay answers, and functions that relay.py and direct_call.py share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, SidecarError
 from sidecar.protocol import eras, extensions
 from sidecar.protocol.channel import Frame
@@ -26,20 +26,20 @@ HUB_FAILED: Mapping[str, Any] = {
     "message": "The hub failed; its log says why.",
     "data": {"code": HUB_INTERNAL},
 }
-"""The JSON-RPC error for a fault of the hub itself, which tells nothing of it."""
+"""The JSON-RPC error for an unexpected exception in the hub. Clients get no details, the log has them."""
 
 Params = dict[str, Any]
 Notify = Callable[[str, Params], None]
-"""Sends a notification that belongs to the request under way."""
+"""Sends the client a notification (method, params) about the request in progress."""
 
 
 class Request:
-    """One request of a client on its way."""
+    """One request of a client: its context, and accessors for its params."""
 
-    __slots__ = ("call", "declared", "era", "method", "notify", "params", "served", "session")
+    __slots__ = ("call", "declared", "era", "method", "notify", "params", "session", "upstream")
 
-    served: Upstream
-    """What was asked last: the upstream of an offer, or one of those that are leased to calls."""
+    upstream: Upstream
+    """The upstream that the request was last sent to: an offer's, or one leased to the call."""
 
     def __init__(self, session: Session, call: RequestContext, notify: Notify) -> None:
         self.session = session
@@ -49,70 +49,70 @@ class Request:
         self.era = eras.of_params(params)
         self.notify = notify
         self.declared: dict[str, Any] = {}
-        """The client's extensions, as a modern server is told of them."""
+        """The client's extensions that a modern server is told."""
 
     @property
     def correlation(self) -> str:
-        """The id that follows it through the logs."""
+        """The id of the request in the logs."""
         return self.call.correlation
 
     @property
     def tasks(self) -> Tasks:
-        """The tasks that servers run for the client, or, in the modern era, for clients like it."""
+        """The tasks that servers run for the client, or for its client group in the modern era."""
         return self.session.holder.server_tasks
 
     @property
-    def token(self) -> Any:
-        """The client's progress token, if it gave one."""
-        return token_of(self.params)
+    def progress_token(self) -> Any:
+        """The client's progress token; None if it sent none (MCP, Progress)."""
+        return progress_token_of(self.params)
 
     @property
-    def level(self) -> str | None:
-        """The least level of log messages that a modern client wants with the answer, if any."""
+    def log_level(self) -> str | None:
+        """The minimum level of log messages that a modern client wants with the answer; None for none."""
         meta = self.params.get("_meta")
         level = meta.get(eras.LOG_LEVEL_KEY) if isinstance(meta, dict) else None
         return level if level in LEVELS else None
 
     @property
     def capabilities(self) -> dict[str, Any]:
-        """What the client can do: said in its handshake, or in each request."""
+        """The client's capabilities: from the request in the modern era, else from the handshake."""
         meta = self.params.get("_meta") if self.era == "modern" else None
         declared = meta.get(eras.CAPABILITIES_KEY) if isinstance(meta, dict) else self.session.capabilities
         return declared if isinstance(declared, dict) else {}
 
     @property
     def takes_tasks(self) -> bool:
-        """Whether the answer may be a task (SEP-2663, Supported Methods)."""
+        """Whether the client accepts a task as the result (SEP-2663, Supported Methods)."""
         return self.method == "tools/call" and extensions.declares(self.capabilities, extensions.TASKS)
 
-    def string(self, key: str) -> str:
-        """A parameter that must be there. Raises ParamsInvalid."""
+    def require_string(self, key: str) -> str:
+        """A parameter that must be a string. Raises ParamsInvalid."""
         value = self.params.get(key)
         if not isinstance(value, str):
             raise ParamsInvalid(f"`{key}` of {self.method} is missing or not a string.")
         return value
 
     def progress(self) -> Progress | None:
-        """What to do with the server's progress: send it under the client's own token, if the client gave one."""
+        """See `progress_of`."""
         return progress_of(self.params, self.notify)
 
 
-def token_of(params: Params) -> Any:
-    """The client's progress token, if it gave one."""
+def progress_token_of(params: Params) -> Any:
+    """The progress token in the params of a request; None if there is none."""
     meta = params.get("_meta")
     return meta.get("progressToken") if isinstance(meta, dict) else None
 
 
 def progress_of(params: Params, notify: Notify) -> Progress | None:
-    """The same for the params of any request."""
-    token = token_of(params)
+    """A handler that passes the server's progress on under the client's token; None if the client sent no token."""
+    token = progress_token_of(params)
     if token is None:
         return None
     return lambda progress: notify("notifications/progress", {**progress, "progressToken": token})
 
 
 def log_failure(workspace: str, method: str, correlation: str, error: SidecarError) -> None:
-    """Tell the log of a request that the hub could not have answered."""
+    """Log that a request failed with an error of the hub."""
     log.warning(
         "request failed",
         extra={
@@ -125,13 +125,13 @@ def log_failure(workspace: str, method: str, correlation: str, error: SidecarErr
     )
 
 
-def result_of(client: eras.Era, frame: Frame) -> dict[str, Any]:
-    """The result in a server's response, which the mux has checked, for a client of that era.
+def result_or_raise(client: eras.Era, frame: Frame) -> dict[str, Any]:
+    """The result in a server's response frame, which the mux has validated.
 
     Raises:
-        Answered: the response is an error.
+        ErrorResponse: the response is an error; it is translated to the client's era.
     """
     if "error" in frame:
-        raise Answered(eras.error_to_client(client, frame["error"]))
+        raise ErrorResponse(eras.error_to_client(client, frame["error"]))
     result: dict[str, Any] = frame["result"]
     return result

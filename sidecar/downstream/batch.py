@@ -56,14 +56,14 @@ class Batch:
             with session.under_way(frame) as cut:
                 self._running.append(cut)
                 response = await session.answer(frame, cut, notify, relayed=session.relayed(method))
-            return response or session.cut_response(frame["id"])
+            return response or session.cancelled_response(frame["id"])
         return None
 
     def _refused(self, message: Any, error: MessageInvalid) -> None:
         frame = jsonrpc.as_dict(message)
         if not ("result" in frame or "error" in frame or ("method" in frame and "id" not in frame)):
             known = {"method": str(frame.get("method", "")), "params": jsonrpc.as_dict(frame.get("params"))}
-            self._session.admission.refused(self._session.endpoint.call_of(self._session, known), error)
+            self._session.admission.refused(self._session.endpoint.make_context(self._session, known), error)
 
     def cancel(self, reason: str = "") -> None:
         """Nobody wants the responses any more."""

@@ -131,7 +131,7 @@ def begin(
     `left` is called when the client's connection is lost meanwhile.
     """
     reply = DirectReply(owner, frame["id"], connection, pings, allowed)
-    if not direct_call.begin(owner, frame, reply.notify, reply.finish):
+    if not direct_call.try_direct(owner, frame, reply.notify, reply.finish):
         reply.drop()
         return False
     connection.owe(left)

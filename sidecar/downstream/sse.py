@@ -25,6 +25,7 @@ from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol, Now, response_writer
 from sidecar.protocol import eras, jsonrpc
 from sidecar.protocol.channel import Frame, SendFrame
+from sidecar.sessions.client_info import client_info
 from sidecar.workspaces.workspace import Workspace
 
 TAKEN = b"HTTP/1.1 202 Accepted\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
@@ -67,7 +68,7 @@ class SseSession(StreamSession):
         """The client is not let in any more, or does not read."""
         self.over.cancel()
 
-    def cut_response(self, request_id: int | str) -> Frame | None:
+    def cancelled_response(self, request_id: int | str) -> Frame | None:
         """Legacy clients may go on waiting."""
         if self.modern or self.ended:
             return None
@@ -98,15 +99,17 @@ class SseSession(StreamSession):
 
     def try_direct(self, frame: Frame) -> bool:
         """Take a message, if it is a call that needs no task; False, and nothing has happened, if it does."""
-        if self.modern or not self.version or not direct_call.may_begin(self, frame):
+        if self.modern or not self.version or not direct_call.is_direct_candidate(self, frame):
             return False
-        return direct_call.begin(self, frame, self.put_notification, self.stream.put)
+        return direct_call.try_direct(self, frame, self.put_notification, self.stream.put)
 
     async def _serve_request(self, frame: Frame, scope: Scope, send: Send) -> None:
         method, modern = frame["method"], eras.of_params(frame.get("params")) == "modern"
         first = method == "initialize"
         if not self.began:
             self.began, self.modern = True, modern and not first
+            if self.modern:
+                self._introduce(frame["params"])
         with self.under_way(frame) as cut:
             if not first:  # which is answered before it is taken, for its client may ask on without waiting
                 await _taken(send)
@@ -114,12 +117,18 @@ class SseSession(StreamSession):
                 self.endpoint.refused(self, frame, refusal)
                 self.stream.put(jsonrpc.error(frame["id"], refusal))
             else:
-                relayed = self.endpoint.relay.takes(method, modern=True) if modern else self.relayed(method)
+                relayed = self.endpoint.relay.handles(method, modern=True) if modern else self.relayed(method)
                 response = await self.answer(frame, cut, self.put_notification, relayed=relayed)
-                if (response := response or self.cut_response(frame["id"])) is not None:
+                if (response := response or self.cancelled_response(frame["id"])) is not None:
                     self.stream.put(response)
         if first:
             await _taken(send)
+
+    def _introduce(self, params: dict[str, Any]) -> None:
+        """A modern client has no handshake: its first request says who it is, for lists of sessions."""
+        meta = params["_meta"]
+        said = (meta.get(key) for key in (eras.CLIENT_INFO_KEY, eras.VERSION_KEY, eras.CAPABILITIES_KEY))
+        self.client_info = client_info(*said)
 
     def _refusal(self, frame: Frame, scope: Scope, modern: bool) -> request_checks.Error | None:
         """What is wrong with a request on this stream, if anything is."""

@@ -103,7 +103,7 @@ class Stateless:
     ) -> None:
         cut = CancelScope()
         reply = Reply(receive, send, cut, self._settings.ping_interval, leaves=True)
-        relayed = endpoint.relay.takes(frame["method"], modern=True)
+        relayed = endpoint.relay.handles(frame["method"], modern=True)
         self._running.add(cut)
         response = None
         try:

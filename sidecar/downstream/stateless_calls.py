@@ -108,7 +108,7 @@ class StatelessCaller:
 
     def try_direct(self, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """Take a body that came with the head, if it needs no task; False, and nothing has happened, if it does."""
-        if len(body) > self._calls.max_body_bytes or (frame := direct_call.read(body)) is None:
+        if len(body) > self._calls.max_body_bytes or (frame := direct_call.parse_message(body)) is None:
             return False
         view = self.workspace.common_view
         if self.ended or view is None or self._name in view.with_headers or not self.recognises(frame):
@@ -158,16 +158,16 @@ class StatelessCaller:
         key = offer.spec.key
         return extensions.of_client(_capabilities(self._envelope), lambda: self.workspace.declared().owned(key))
 
-    def shown(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
+    def to_client_response(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
         """A server's response: where it wants input, as `ModernCalls` makes it; any other as it is."""
         if "error" not in frame and not input_requests.asks(frame["result"]):
             return frame
         session = ModernRequest(self._standing, params, self._address, self.principal)
         call = RequestContext(session, direct_call.METHOD, params, self.workspace.name, 0, time.perf_counter())
         request = Request(session, call, lambda *_: None)
-        return self._endpoint.relay.modern.shown(request, offer, params, frame)
+        return self._endpoint.relay.modern.to_client_response(request, offer, params, frame)
 
-    def cut_response(self, request_id: int | str) -> Frame:
+    def cancelled_response(self, request_id: int | str) -> Frame:
         """A call is cut when the hub stops, or when there is nobody to read the answer."""
         return error(request_id, dict(STOPPING))
 

@@ -81,7 +81,7 @@ class StreamSession(Session):
         return answer
 
     @abstractmethod
-    def cut_response(self, request_id: int | str) -> Frame | None:
+    def cancelled_response(self, request_id: int | str) -> Frame | None:
         """What a request is answered with that was cancelled, or cut by the session's end; None: with nothing."""
 
     # --- from the client -----------------------------------------------------------------------------------------
@@ -89,13 +89,13 @@ class StreamSession(Session):
     def declared(self, offer: Offer) -> None:
         """No modern server is asked over the direct way: it may answer with questions, which a task has to put."""
 
-    def shown(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
+    def to_client_response(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
         """As it is: legacy servers put questions as requests of their own."""
         return frame
 
     def relayed(self, method: str) -> bool:
         """Whether the relay takes a legacy request: past the handshake; what it does not take is FastMCP's."""
-        return bool(self.version) and self.endpoint.relay.takes(method, modern=False)
+        return bool(self.version) and self.endpoint.relay.handles(method, modern=False)
 
     @contextlib.contextmanager
     def under_way(self, frame: Frame) -> Iterator[CancelScope]:
@@ -141,7 +141,9 @@ class StreamSession(Session):
         elif method == "notifications/roots/list_changed":
             self.workspace.spawn(self.roots_changed())
         elif self.version:
-            self.workspace.spawn(self.endpoint.relay.extended.noticed(self, method, frame.get("params") or {}))
+            self.workspace.spawn(
+                self.endpoint.relay.extension_calls.pass_notification(self, method, frame.get("params") or {})
+            )
 
     # --- its end -------------------------------------------------------------------------------------------------
 
@@ -191,7 +193,7 @@ class StreamSessions(Generic[S]):
         session = self._sessions.get(session_id)
         if session is None or jsonrpc.MARK_OF_CALL not in body or len(body) > self._settings.max_body_bytes:
             return None, None
-        return session, direct_call.read(body)
+        return session, direct_call.parse_message(body)
 
     def not_taken(
         self, error: SidecarError, scope: Scope, workspace: Workspace | None, message: Any, session_id: str = ""

@@ -37,6 +37,7 @@ from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.catalog import LISTS_CHANGED_BY
 from sidecar.protocol.channel import Frame, SendFrame
+from sidecar.sessions.client_info import client_info
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
@@ -59,8 +60,6 @@ class HttpSession(StreamSession):
         self._name_responses()
         self.stream: Outbox | None = None
         """That of the client's GET request, while there is one."""
-        self.resumed = False
-        """Whether another process of the hub began it."""
         self._missed = False
         """Whether notices may have been lost, and the client has not been told to list anew."""
         self.replies: list[Reply | DirectReply] = []
@@ -95,7 +94,7 @@ class HttpSession(StreamSession):
         if self.stream is not None:
             self.stream.put(jsonrpc.notification(method, params))
 
-    def cut_response(self, request_id: int | str) -> Frame:
+    def cancelled_response(self, request_id: int | str) -> Frame:
         """Each POST is answered."""
         if self.ended:
             return jsonrpc.error(request_id, {"code": INVALID_REQUEST, "message": ENDED})
@@ -125,7 +124,7 @@ class HttpSession(StreamSession):
                     response = await self.answer(frame, cut, reply.notify, relayed=self.relayed(frame["method"]))
                 finally:
                     self.replies.remove(reply)
-                await reply.finish(200, response or self.cut_response(frame["id"]))
+                await reply.finish(200, response or self.cancelled_response(frame["id"]))
             finally:
                 reply.drop()
 
@@ -206,6 +205,7 @@ class HttpSession(StreamSession):
         The client may still answer what it was asked then, so the ids of questions begin with another mark.
         """
         self.version, self.capabilities = handshake
+        self.client_info = client_info(None, *handshake)
         self.initialized = self.resumed = self._missed = True
         self.mark = secrets.token_hex(4)
         self._watch(self._idle)
@@ -299,7 +299,7 @@ class HttpTransport(StreamSessions[HttpSession]):
     def try_direct(self, session_id: str, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
         """The body of a POST with the head of one that was served: the same, if it needs no task."""
         session, frame = self.called(session_id, body)
-        if session is None or frame is None or not direct_call.may_begin(session, frame):
+        if session is None or frame is None or not direct_call.is_direct_candidate(session, frame):
             return False
         return direct_reply.begin(session, frame, connection, self._pings, allowed)
 

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bridge.errors import HubError
 from bridge.models import (
     Accepted,
+    Ask,
+    AskResult,
     Call,
     CallResult,
+    Catalog,
     Done,
+    EndSession,
     History,
+    KeyUses,
+    ListSessions,
     ListTools,
     LogRecords,
     Logs,
+    ReadCatalog,
     ReadHistory,
+    ReadKeyUses,
     ReadStatus,
     Restart,
+    Sessions,
     Snapshot,
     Status,
     Tools,
 )
 from bridge.server import Handlers
 from sidecar.admission.context import LOCAL, RequestContext, Visitor
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import METHOD_NOT_FOUND, ServerUnknown, WorkspaceUnknown
+from sidecar.hub import session_list
+from sidecar.hub.catalog import catalog_of
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
@@ -36,6 +48,8 @@ from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.session import Session
 from sidecar.workspaces.workspace import Workspace
+
+ASK_HINT = "The message is the server's; check the name or URI, and the arguments, against its lists."
 
 
 class ServerRefused(HubError):
@@ -63,16 +77,23 @@ class LocalSession(Session):
 
 
 class BridgeApi:
-    """Handlers by kind."""
+    """Handlers by kind. `key_uses` gives when each named key was last used, by its id."""
 
     def __init__(
-        self, hub: Hub, reconciler: Reconciler, reporter: StatusReporter, logs: LogBuffer, recorder: Recorder
+        self,
+        hub: Hub,
+        reconciler: Reconciler,
+        reporter: StatusReporter,
+        logs: LogBuffer,
+        recorder: Recorder,
+        key_uses: Callable[[], dict[str, float]] = dict,
     ) -> None:
         self._hub = hub
         self._recorder = recorder
         self._reconciler = reconciler
         self._reporter = reporter
         self._logs = logs
+        self._key_uses = key_uses
 
     def handlers(self) -> Handlers:
         """What is served on the actual socket."""
@@ -81,9 +102,14 @@ class BridgeApi:
             ReadStatus: self._status,
             Restart: self._restart,
             ListTools: self._tools,
+            ReadCatalog: self._catalog,
             Call: self._call,
+            Ask: self._ask,
+            ListSessions: self._sessions,
+            EndSession: self._end_session,
             Logs: self._records,
             ReadHistory: self._history,
+            ReadKeyUses: self._uses,
         }
 
     async def _apply(self, snapshot: Snapshot) -> Accepted:
@@ -105,30 +131,60 @@ class BridgeApi:
     async def _tools(self, request: ListTools) -> Tools:
         return Tools(tools=self._workspace(request.workspace).view.items("tools", "legacy"))
 
+    async def _catalog(self, request: ReadCatalog) -> Catalog:
+        return catalog_of(self._workspace(request.workspace).view)
+
     async def _call(self, request: Call) -> CallResult:
         params = {"name": request.tool, "arguments": request.arguments}
-        frame = jsonrpc.request(0, "tools/call", params)
+        return CallResult(result=await self._served(request.workspace, "tools/call", params, request.timeout))
+
+    async def _ask(self, request: Ask) -> AskResult:
+        return AskResult(
+            result=await self._served(request.workspace, request.method, request.params, request.timeout, ASK_HINT)
+        )
+
+    async def _served(
+        self, name: str, method: str, params: dict[str, Any], timeout: float, hint: str | None = None
+    ) -> dict[str, Any]:
+        """The result for a request as the endpoint of a workspace answers it to any client; `timeout` in seconds.
+
+        Raises:
+            WorkspaceUnknown: there is no such workspace.
+            ServerRefused: the server answered with an error; `hint` says what to do about it.
+            SidecarError: the hub could not have it answered.
+        """
         try:
-            workspace = self._workspace(request.workspace)
+            workspace = self._workspace(name)
         except WorkspaceUnknown as error:
-            call = RequestContext(Visitor(), "tools/call", params, request.workspace, 0, time.perf_counter())
+            call = RequestContext(Visitor(), method, params, name, 0, time.perf_counter())
             self._hub.admission.refused(call, error)
             raise
         session = LocalSession(principal=LOCAL)
-        endpoint = self._hub.endpoint(workspace)
+        endpoint, frame = self._hub.endpoint(workspace), jsonrpc.request(0, method, params)
         try:
-            result = await endpoint.serve(session, frame, session.notify, timeout=request.timeout)
-        except Answered as answered:
-            raise ServerRefused(str(answered.error.get("message")), data={"error": answered.error}) from None
+            result = await endpoint.serve(session, frame, session.notify, timeout=timeout)
+        except ErrorResponse as answered:
+            error_data = {"error": answered.error}
+            raise ServerRefused(str(answered.error.get("message")), hint=hint, data=error_data) from None
         finally:
             workspace.leave(session)
-        return CallResult(result=whole(result))
+        return whole(result)
+
+    async def _sessions(self, request: ListSessions) -> Sessions:
+        return session_list.listed(self._hub, request)
+
+    async def _end_session(self, request: EndSession) -> Done:
+        session_list.end(self._hub, request.id)
+        return Done()
 
     async def _records(self, request: Logs) -> LogRecords:
         return LogRecords(records=tuple(self._logs.newest(request.limit, request.server)))
 
     async def _history(self, request: ReadHistory) -> History:
         return self._recorder.history(request)
+
+    async def _uses(self, _: ReadKeyUses) -> KeyUses:
+        return KeyUses(uses=self._key_uses())
 
     def _workspace(self, name: str) -> Workspace:
         workspace = self._hub.find(name)

@@ -24,7 +24,7 @@ from sidecar.protocol import codec
 from sidecar.sessions import server_tasks as tasks
 from sidecar.sessions.request_state import Sealer
 from sidecar.sessions.session import Session
-from sidecar.upstream.feature_probe import Probes
+from sidecar.upstream.feature_probe import FeatureProbes
 from sidecar.upstream.pool import Pool
 from sidecar.upstream.upstream import Connect, Upstream
 from sidecar.workspaces.introductions import Introductions
@@ -44,7 +44,7 @@ GATHER = 0.05
 
 
 class Hub:
-    """Owns the workspaces; listens to the upstreams (upstream.Listener)."""
+    """Owns the workspaces; listens to the upstreams (upstream.UpstreamListener)."""
 
     def __init__(
         self, settings: Settings, metrics: Metrics, redactor: Redactor, publish: Callable[[Event], None]
@@ -82,7 +82,7 @@ class Hub:
         self._counting: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._pool: Pool | None = None
-        self.probes = Probes(self._connect, self.upstream_changed)
+        self.probes = FeatureProbes(self._connect, self.upstream_changed)
         self.introductions = Introductions(self._connect, self._fingerprint)
 
     @property
@@ -343,7 +343,7 @@ class Hub:
 
     def _state(self, upstream: Upstream) -> ServerState:
         """The state that is told of its server: a key's own one does not stand for that of all."""
-        shared = self.pool.shared(upstream.fingerprint) if upstream.for_key else None
+        shared = self.pool.find_shared(upstream.fingerprint) if upstream.for_key else None
         return shared.shown_state if shared else upstream.shown_state
 
     def _correct_figures(self, key: str) -> None:
@@ -358,7 +358,7 @@ class Hub:
         """A server sent a notification: pass it to whom it concerns."""
         if method == "notifications/resources/updated":
             uri = str(params.get("uri"))
-            for subscriber in upstream.subscriptions.of(uri):
+            for subscriber in upstream.subscriptions.subscribers_of(uri):
                 subscriber.resource_updated(upstream, uri)
             return
         if method in tasks.NOTICES:
@@ -373,7 +373,7 @@ class Hub:
                 extra={"server": upstream.spec.key, "data": _loggable(params.get("data"))},
             )
         attached = self.pool.clients(upstream)
-        if len(attached) != 1 or self.pool.between_keys(upstream):
+        if len(attached) != 1 or self.pool.shared_between_keys(upstream):
             return  # nothing in the protocol says which of several clients it is for
         client = attached.pop()
         if method != "notifications/message" or client.wants_log(str(params.get("level"))):

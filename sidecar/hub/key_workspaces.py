@@ -82,6 +82,11 @@ class Tenants:
         tenant = self._by_workspace.get(workspace)
         return tenant.base if tenant else workspace
 
+    def principal_of(self, workspace: Workspace) -> Principal | None:
+        """The key whose version of a workspace it is; None for a workspace itself."""
+        tenant = self._by_workspace.get(workspace)
+        return tenant.principal if tenant else None
+
     def find(self, base: Workspace, principal: Principal) -> Workspace | None:
         """What the principal has of the workspace now."""
         if principal.id in SHARED_PRINCIPALS:
@@ -112,6 +117,18 @@ class Tenants:
         finally:
             tenant.requests -= 1
             tenant.idle_since = time.monotonic()
+
+    def last_uses(self) -> dict[str, float]:
+        """When each key, by its id, last sent a request to a session that it has (Unix time).
+
+        Found out when it is asked for: sessions know it anyway, and calls on the direct way are told of nowhere else.
+        """
+        found: dict[str, float] = {}
+        for (_, key), tenant in self._found.items():
+            sessions = (*tenant.workspace.clients(), tenant.workspace.sessionless)
+            found[key] = max(found.get(key, 0.0), *(session.last_used for session in sessions))
+        shift = time.time() - time.monotonic()
+        return {key: at + shift for key, at in found.items()}
 
     def touch(self, workspace: Workspace) -> None:
         """A client came to a workspace, or left it."""

@@ -89,7 +89,7 @@ class StatusReporter:
         return (
             reconciler.applied is not None
             and reconciler.applied == reconciler.accepted
-            and all(upstream.tried for upstream in self._hub.pool)
+            and all(upstream.first_attempt_over for upstream in self._hub.pool)
         )
 
     def _workspace(self, workspace: Workspace, servers: Mapping[str, ServerStatus]) -> WorkspaceStatus:
@@ -129,7 +129,7 @@ class StatusReporter:
     def _server(self, spec: ServerSpec) -> ServerStatus:
         fingerprint = self._hub.pool.fingerprint(spec)
         upstreams = [upstream for upstream in self._hub.pool if upstream.fingerprint == fingerprint]
-        best = self._hub.pool.shared(fingerprint)  # what single keys have of it does not stand for all
+        best = self._hub.pool.find_shared(fingerprint)  # what single keys have of it does not stand for all
         best = best or min(upstreams, key=lambda upstream: ORDER.index(upstream.state), default=None)
         if best is None:
             since = self._started_at

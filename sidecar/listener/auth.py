@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bridge.keys import POLL_SECONDS, Keyring, Principal
+from bridge.keys import KEY_ID, POLL_SECONDS, Keyring, Principal
 from sidecar.admission.context import ANONYMOUS
 from sidecar.errors import SidecarError
 from sidecar.http_errors import TokenInvalid, TokenRequired
@@ -56,6 +56,8 @@ class Gate:
         self._known: dict[bytes, Principal] = {}
         self._version = keyring.version
         self._running: dict[asyncio.Timeout, Principal] = {}
+        self._used: dict[Principal, float] = {}
+        """When each sent a request last (Unix time), those on the direct way aside."""
         self._refused = 0
         self._told_at = float("-inf")
 
@@ -70,6 +72,7 @@ class Gate:
             return
         try:
             principal = state[PRINCIPAL] = self._whose(header(scope, b"authorization"))
+            self._used[principal] = time.time()
         except SidecarError as error:
             self._tell(error)
             await respond_error(send, 401, error, WITHOUT if isinstance(error, TokenRequired) else WRONG)
@@ -119,6 +122,13 @@ class Gate:
             self._known[mark] = principal
         return principal
 
+    def last_uses(self, of_sessions: Mapping[str, float]) -> dict[str, float]:
+        """When each named key last sent a request (Unix time), by its id; `of_sessions` on the direct way."""
+        found = dict(of_sessions)
+        for principal, at in self._used.items():
+            found[principal.id] = max(found.get(principal.id, 0.0), at)
+        return {key: at for key, at in found.items() if KEY_ID.fullmatch(key)}
+
     # --- changes ---------------------------------------------------------------------------------------------------
 
     async def run(self, until: asyncio.Event) -> None:
@@ -141,6 +151,7 @@ class Gate:
     def _recheck(self) -> None:
         self._version = self._keyring.version
         self._known.clear()
+        self._used = {now: at for each, at in self._used.items() if (now := self._keyring.current(each)) is not None}
         for end, principal in self._running.items():
             if self._keyring.current(principal) is None and end.when() != 0:
                 end.reschedule(0)

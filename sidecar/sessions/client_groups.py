@@ -120,7 +120,7 @@ class Party(Session):
     def _open(self, pool: Pool, spec: ServerSpec) -> Lease:
         self._opened += 1
         desk = Desk(self.capabilities, self._patience)
-        lease = Lease(pool.acquire(spec, self, owner=f"{self.id}-{self._opened}", port=desk), desk)
+        lease = Lease(pool.acquire(spec, self, owner=f"{self.id}-{self._opened}", client=desk), desk)
         self._leases[spec.key].append(lease)
         return lease
 
@@ -229,7 +229,7 @@ class Parties:
         try:
             return acquire()
         except TooManyInstances:
-            if not self._pool.make_room(self._pool.fingerprint(spec), tenant):
+            if not self._pool.close_idle(self._pool.fingerprint(spec), tenant):
                 raise
             return acquire()
 

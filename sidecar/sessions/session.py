@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sidecar.admission.context import ANONYMOUS
 from sidecar.concurrency.shares import Caller
 from sidecar.protocol.channel import Frame
+from sidecar.sessions.client_info import ClientInfo, client_info
 from sidecar.sessions.server_tasks import Tasks
 from sidecar.sessions.subscriptions import Watched
 
@@ -38,6 +39,10 @@ class Session(ABC):
 
     ended = False
     """Whether nobody is there any more to be answered."""
+    resumed = False
+    """Whether another process of the hub began it."""
+    client_info = ClientInfo()
+    """The client, for lists of sessions."""
 
     def __init__(self, session_id: str | None = None, principal: Principal = ANONYMOUS) -> None:
         self.id = session_id or secrets.token_hex(16)
@@ -51,7 +56,7 @@ class Session(ABC):
         """What the client declared in its handshake."""
         self.version = ""
         """The protocol version that the handshake agreed on; empty before it, and for modern clients."""
-        self.last_used = time.monotonic()
+        self.since = self.last_used = time.monotonic()
         self.calls = 0
         self.log_level: str | None = None
         """The least level that the client asked for, if it did."""
@@ -89,6 +94,7 @@ class Session(ABC):
         """The client's `initialize` was accepted; `params` are what it sent."""
         capabilities = params.get("capabilities")
         self.capabilities = capabilities if isinstance(capabilities, dict) else {}
+        self.client_info = client_info(params.get("clientInfo"), self.version, capabilities)
 
     @abstractmethod
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
@@ -103,7 +109,7 @@ class Session(ABC):
 
     def acquire(self, pool: Pool, spec: ServerSpec) -> Upstream:
         """Its own upstream of a `per_client` server. Raises TooManyInstances."""
-        return pool.acquire(spec, self, owner=self.id, port=self)
+        return pool.acquire(spec, self, owner=self.id, client=self)
 
     def spares(self, key: str | None = None) -> Iterable[Upstream]:
         """Further upstreams of a server, or of all, that it needs no more."""

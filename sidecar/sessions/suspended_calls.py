@@ -215,7 +215,7 @@ class Call:
 
 
 class Desk:
-    """Where the questions of one upstream of modern clients arrive (connection.ClientPort).
+    """Where the questions of one upstream of modern clients arrive (connection.ClientFeatures).
 
     Which call is asked: the one on whose stream the question came; else the oldest that this upstream serves now and
     that waits for no answer itself, and when that is over, the next. It is the same client in any case: an upstream

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -30,19 +31,36 @@ async def opened(
 
 
 class Reader(asyncio.Protocol):
-    """Calls `on_data` with data from a pipe, and `on_end` at its end. `closed` is done when our end is closed."""
+    """Calls `on_data` with data from a pipe, and `on_end` at its end. `closed` is done when our end is closed.
+
+    A pipe that was full when it was read is enlarged, once: a message that does not fit takes the writer and the event
+    loop several turns.
+    """
+
+    USUAL = 64 * 1024
+    """Bytes that a pipe holds (pipe(7))."""
+    ENLARGED = 256 * 1024
 
     def __init__(self, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
         self._on_data = on_data
         self._on_end = on_end
         self._transport: asyncio.BaseTransport | None = None
+        self._enlarged = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        if len(data) >= self.USUAL and not self._enlarged:
+            self._enlarge()
         self._on_data(data)
+
+    def _enlarge(self) -> None:
+        self._enlarged = True
+        if self._transport is not None:
+            with suppress(OSError):  # the user's pipes may take no more memory (pipe(7), pipe-user-pages-soft)
+                fcntl.fcntl(self._transport.get_extra_info("pipe").fileno(), fcntl.F_SETPIPE_SZ, self.ENLARGED)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._on_end()

@@ -1,1 +1,1 @@
-"""One server, kept connected and asked; and the pool of all of them."""
+"""The hub as a client: connections to MCP servers, requests over them, and the pool of all upstreams."""

@@ -1,53 +1,53 @@
-"""When to read a list again that its server announces as changed."""
+"""Debounces the `list_changed` notifications of a server: when to read a list again. Times are in seconds."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
 
-QUIET = 0.05
-"""Seconds without a further notice after which a list that changes again and again is read."""
-LONGEST_UNREST = 0.5
-"""Seconds after which it is read in any case; and after a reading, in which the next notice is no single one."""
-LONGEST_SPACING = 30.0
-"""Seconds between two readings of a list of which all notices are false."""
+QUIET_SECONDS = 0.05
+"""In a burst of notifications, the list is read once none has come for this long."""
+MAX_DEBOUNCE_SECONDS = 0.5
+"""Longest wait for the end of a burst. A notification within this time after the last reading is part of a burst."""
+MAX_SPACING_SECONDS = 30.0
+"""Longest time between two readings of a list that never differs although the server announces changes."""
 
 
-class Changes:
-    """The notices that one list has changed. A single one is heeded at once, a burst when it is over.
+class ChangeDebouncer:
+    """Tells when one list is to be read: at once after a single notification, after the end of a burst of them.
 
-    Readings that found nothing new are spaced, at distances that double: some servers announce a change whenever
-    their list is read.
+    Some servers announce a change whenever their list is read. So the time between readings doubles, up to
+    `MAX_SPACING_SECONDS`, as long as readings find nothing new.
     """
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
-        self._taken_at = -LONGEST_UNREST
+        self._announced = asyncio.Event()
+        self._read_at = -MAX_DEBOUNCE_SECONDS
         self._spacing = 0.0
 
-    def add(self) -> None:
-        """The server announced a change."""
-        self._event.set()
+    def announced(self) -> None:
+        """The server announced that the list changed."""
+        self._announced.set()
 
-    def read(self, *, differs: bool) -> None:
-        """The list was read; whether it differs from before."""
-        self._spacing = 0.0 if differs else min(LONGEST_SPACING, max(LONGEST_UNREST, 2 * self._spacing))
+    def was_read(self, *, differs: bool) -> None:
+        """The list was read; `differs` tells whether the reading differs from the one before."""
+        self._spacing = 0.0 if differs else min(MAX_SPACING_SECONDS, max(MAX_DEBOUNCE_SECONDS, 2 * self._spacing))
 
-    async def take(self) -> None:
-        """Wait until the list should be read again."""
+    async def wait_until_due(self) -> None:
+        """Wait until the list has been announced as changed and should be read again."""
         clock = asyncio.get_running_loop().time
-        await self._event.wait()
-        if clock() - self._taken_at < LONGEST_UNREST:
-            await self._calm()
-        await asyncio.sleep(max(0.0, self._taken_at + self._spacing - clock()))
-        self._event.clear()
-        self._taken_at = clock()
+        await self._announced.wait()
+        if clock() - self._read_at < MAX_DEBOUNCE_SECONDS:
+            await self._wait_until_quiet()
+        await asyncio.sleep(max(0.0, self._read_at + self._spacing - clock()))
+        self._announced.clear()
+        self._read_at = clock()
 
-    async def _calm(self) -> None:
-        """Wait until the server has stopped announcing, but not for long."""
+    async def _wait_until_quiet(self) -> None:
+        """Wait until no notification has come for `QUIET_SECONDS`, at most `MAX_DEBOUNCE_SECONDS` in all."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_UNREST):
-                while self._event.is_set():
-                    self._event.clear()
-                    await asyncio.sleep(QUIET)
-        self._event.set()
+            async with asyncio.timeout(MAX_DEBOUNCE_SECONDS):
+                while self._announced.is_set():
+                    self._announced.clear()
+                    await asyncio.sleep(QUIET_SECONDS)
+        self._announced.set()

@@ -1,4 +1,4 @@
-"""Clients, as the upstreams see them."""
+"""Protocols for the hub's clients, as far as the upstreams need them. The sessions implement them."""
 
 from __future__ import annotations
 
@@ -7,39 +7,40 @@ from typing import Any, Protocol
 from sidecar.protocol.channel import Frame
 
 
-class ClientPort(Protocol):
-    """The client behind a `per_client` upstream: what it can do, and the way to ask it."""
+class ClientFeatures(Protocol):
+    """The one client of a `per_client` upstream: its capabilities, and a way to send it the server's requests."""
 
     @property
     def capabilities(self) -> dict[str, Any]:
-        """What the client declared in its handshake."""
+        """The capabilities that the client declared in its handshake (MCP, `ClientCapabilities`)."""
 
     @property
     def log_level(self) -> str | None:
-        """The least level of log messages that is wanted in an answer, if any is (modern servers)."""
+        """The minimum level of the log messages that a modern server is to send with its answers; None for none."""
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Send a request to the client and return its response frame (its `id` means nothing).
+        """Send a request to the client and return its response frame, whose `id` has no meaning.
 
-        Cancelled, it tells the client so, with the server's reason: the message of the CancelledError, if it has one.
+        If this is cancelled, the client is sent `notifications/cancelled` with the message of the CancelledError, the
+        server's reason, if it has one.
         """
 
     def notified(self, method: str, params: dict[str, Any]) -> None:
-        """The server sent a notification."""
+        """The server sent a notification other than progress and list changes."""
 
 
 class Client(Protocol):
-    """A client that is served through an upstream, with others or alone: a session."""
+    """A client that an upstream serves, alone or with others. `Session` implements this."""
 
     @property
     def log_level(self) -> str | None:
-        """The least level of log messages that it asked for, if it did."""
+        """The minimum level of log messages that the client asked for; None if it never did."""
 
     def wants_log(self, level: str) -> bool:
-        """Whether it is to have log messages of this level."""
+        """Whether log messages of this level are sent to the client."""
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
-        """Send it a notification, if it is ready for it; never blocks."""
+        """Send the client a notification, if it has completed its handshake; never blocks."""
 
     def task_changed(self, source: object, method: str, params: dict[str, Any]) -> None:
-        """A server told of one of its tasks; `source` is the upstream, as an identity."""
+        """A server sent a notification about one of its tasks. `source` is the upstream; only its identity counts."""

@@ -1,4 +1,4 @@
-"""How each server is connected to: its definition expanded, its secrets made known, its transport chosen."""
+"""Opens channels to servers: expands a definition's variables, registers its secrets and chooses the transport."""
 
 from __future__ import annotations
 
@@ -23,18 +23,22 @@ from sidecar.upstream.variables import expand, with_home
 
 server_log = logging.getLogger(SERVER_LOGGER)
 
-FIXED: tuple[Transport, ...] = ("http", "websocket")
-"""Transports that are what a definition says; `sse` may be either of HTTP's, as YAMCP has no other word for a URL."""
+DEFINITE_TRANSPORTS: tuple[Transport, ...] = ("http", "websocket")
+"""Transports that a definition names without doubt. `sse` may mean SSE or Streamable HTTP, since YAMCP uses it for
+every URL; such a server's transport is detected."""
 
 
-class _Known:
-    """What was found out of a server; all its upstreams have the same, and it goes with the last of them."""
+class _DetectedTransport:
+    """The detected transport of a remote server. Its upstreams share it; it is dropped with the last of them."""
 
     transport: Transport | None = None
 
 
 class Connector:
-    """Makes, for a server, the function that opens a channel to it."""
+    """Makes the functions that open channels to servers.
+
+    `environ` resolves variables in definitions; `pass_env` names the variables that stdio servers inherit.
+    """
 
     def __init__(
         self,
@@ -51,56 +55,65 @@ class Connector:
         self._redactor = redactor
         self._pass_env = pass_env
         self._environ = environ
-        self._known: WeakValueDictionary[tuple[str, str], _Known] = WeakValueDictionary()
+        self._detected: WeakValueDictionary[tuple[str, str], _DetectedTransport] = WeakValueDictionary()
 
     def __call__(self, spec: ServerSpec) -> Connect:
-        """The function that connects to the server."""
+        """The function that opens a channel to the server.
+
+        It raises SidecarError if a variable is missing or the server cannot be reached.
+        """
         url = spec.launch.url if isinstance(spec.launch, RemoteLaunch) else ""
-        known = self._known.setdefault((spec.key, url), _Known())
+        detected = self._detected.setdefault((spec.key, url), _DetectedTransport())
 
         def connect(on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
-            return self._open(spec, on_frame, known)
+            return self._open(spec, on_frame, detected)
 
         return connect
 
     @asynccontextmanager
-    async def _open(self, spec: ServerSpec, on_frame: OnFrame, known: _Known) -> AsyncIterator[Channel]:
+    async def _open(self, spec: ServerSpec, on_frame: OnFrame, detected: _DetectedTransport) -> AsyncIterator[Channel]:
         expanded = expand(spec.launch, self._environ)
         self._redactor.add(spec.key, {*expanded.secrets, *secrets_of(expanded.launch)})
         if isinstance(expanded.launch, RemoteLaunch):
-            async with self._remote(expanded.launch, on_frame, known) as remote:
+            async with self._remote(expanded.launch, on_frame, detected) as remote:
                 yield remote
             return
 
-        def remark(text: str) -> None:
+        def log_warning(text: str) -> None:
             server_log.warning(text, extra={"server": spec.key})
 
-        def stderr(line: str) -> None:
+        def log_stderr(line: str) -> None:
             server_log.info("stderr", extra={"server": spec.key, "line": line})
 
         read_large = self._connections.read_large
-        told = Callbacks(on_frame=on_frame, redact=self._redactor, log=remark, on_stderr=stderr, read_large=read_large)
+        callbacks = Callbacks(
+            on_frame=on_frame, redact=self._redactor, log=log_warning, on_stderr=log_stderr, read_large=read_large
+        )
         if container := spec.settings.container:
             if self._containers is None:
                 raise EngineMissing("This hub runs no containers.")
-            async with self._containers.open(spec.key, expanded.launch, container, **told) as contained:
+            async with self._containers.open(spec.key, expanded.launch, container, **callbacks) as contained:
                 yield contained
             return
         launch = with_home(expanded.launch, self._environ)
-        async with open_stdio(self._spawner, launch, pass_env=self._pass_env, **told) as stdio:
+        async with open_stdio(self._spawner, launch, pass_env=self._pass_env, **callbacks) as stdio:
             yield stdio
 
     @asynccontextmanager
-    async def _remote(self, launch: RemoteLaunch, on_frame: OnFrame, known: _Known) -> AsyncIterator[Channel]:
-        transport = known.transport
-        if transport is None and launch.transport in FIXED and not is_websocket(launch.url):
+    async def _remote(
+        self, launch: RemoteLaunch, on_frame: OnFrame, detected: _DetectedTransport
+    ) -> AsyncIterator[Channel]:
+        transport = detected.transport
+        if transport is None and launch.transport in DEFINITE_TRANSPORTS and not is_websocket(launch.url):
             transport = launch.transport
-        found = transport or await detect(launch, self._connections)
+        transport_in_use = transport or await detect(launch, self._connections)
 
         def remember(frame: Frame) -> None:
-            if "result" in frame:  # it answers as MCP: what was found out holds for the next connection too
-                known.transport = found
+            if "result" in frame:  # the server speaks MCP over this transport, so the next connection uses it too
+                detected.transport = transport_in_use
             on_frame(frame)
 
-        async with open_remote(launch, on_frame=remember, transport=found, connections=self._connections) as remote:
+        async with open_remote(
+            launch, on_frame=remember, transport=transport_in_use, connections=self._connections
+        ) as remote:
             yield remote

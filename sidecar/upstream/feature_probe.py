@@ -1,5 +1,8 @@
-"""Whether shared servers offer more to clients with features: each is looked at once, over a connection that ends at
-once (docs/adr/0015)."""
+"""Finds out whether shared servers offer more items to clients with features such as sampling (ADR 15).
+
+Each server is probed once: the hub opens a second connection that declares the features, reads the lists, and closes
+it. What a probe finds is a hint in the server's status.
+"""
 
 from __future__ import annotations
 
@@ -14,149 +17,156 @@ from sidecar.protocol import extensions, jsonrpc
 from sidecar.protocol.catalog import LIST_METHODS, Catalog, Kind
 from sidecar.protocol.channel import Frame
 from sidecar.upstream.connection import Connection
-from sidecar.upstream.list_reader import Undeclared
+from sidecar.upstream.list_reader import UndeclaredLists
 from sidecar.upstream.upstream import Connect, Upstream
 
 log = logging.getLogger(__name__)
 
 FEATURES = frozenset({"sampling", "elicitation", "roots"})
-NAMES_SHOWN = 5
-LONGEST_NAME = 64
+MAX_NAMES_SHOWN = 5
+MAX_NAME_LENGTH = 64
 
 
-class Probes:
-    """Looks at one server at a time, when a client with features lists what a shared one offers."""
+class FeatureProbes:
+    """Probes one server at a time, when a client with features lists the items of a shared server.
+
+    `found` is called with an upstream after a probe found items that it does not offer to the hub.
+    """
 
     def __init__(self, connect: Callable[[ServerSpec], Connect], found: Callable[[Upstream], None]) -> None:
         self._connect = connect
         self._found = found
-        self._looked: dict[str, frozenset[str]] = {}
-        """The features with which each definition has been looked at, by fingerprint."""
-        self._more: dict[str, dict[str, str]] = {}
-        """What each offers more, in words, by fingerprint and features."""
-        self._waiting: dict[str, tuple[Upstream, frozenset[str]]] = {}
-        self._news = asyncio.Event()
+        self._probed: dict[str, frozenset[str]] = {}
+        """The features with which each server has been probed, by fingerprint."""
+        self._extra_items: dict[str, dict[str, str]] = {}
+        """The text about additional items, by fingerprint and then by features."""
+        self._queue: dict[str, tuple[Upstream, frozenset[str]]] = {}
+        self._queued = asyncio.Event()
 
     def want(self, upstreams: Iterable[Upstream], capabilities: dict[str, Any]) -> None:
-        """A client with these capabilities lists what these servers offer."""
+        """Queue probes: a client with these capabilities lists the items of these servers."""
         features = FEATURES & capabilities.keys()
         if not features:
             return
         for upstream in upstreams:
-            missing = features - self._looked.get(upstream.fingerprint, frozenset())
-            if missing and upstream.state == "ready" and upstream.fingerprint not in self._waiting:
-                self._waiting[upstream.fingerprint] = (upstream, features)
-                self._news.set()
+            missing = features - self._probed.get(upstream.fingerprint, frozenset())
+            if missing and upstream.state == "ready" and upstream.fingerprint not in self._queue:
+                self._queue[upstream.fingerprint] = (upstream, features)
+                self._queued.set()
 
     def hints(self, fingerprint: str) -> tuple[str, ...]:
-        """What to tell of a server in its status."""
+        """The hints for the status of a server."""
         return tuple(
             f"To clients with {features} the server offers more: {names}. Each client has that with a process of its "
             "own: set `session` to `per_client` in hub.json."
-            for features, names in self._more.get(fingerprint, {}).items()
+            for features, names in self._extra_items.get(fingerprint, {}).items()
         )
 
     def keep(self, fingerprints: set[str]) -> None:
-        """Forget all servers but these."""
-        for known in (self._looked, self._more, self._waiting):
+        """Forget all servers but those with these fingerprints."""
+        for known in (self._probed, self._extra_items, self._queue):
             for fingerprint in known.keys() - fingerprints:
                 del known[fingerprint]
 
     async def run(self) -> None:
-        """Look at what is wanted, until cancelled."""
+        """Probe the queued servers, until cancelled."""
         while True:
-            await self._news.wait()
-            self._news.clear()
-            while self._waiting:
-                fingerprint, (upstream, features) = next(iter(self._waiting.items()))
+            await self._queued.wait()
+            self._queued.clear()
+            while self._queue:
+                fingerprint, (upstream, features) = next(iter(self._queue.items()))
                 try:
-                    await self._look(upstream, features)
+                    await self._probe(upstream, features)
                 finally:
-                    self._waiting.pop(fingerprint, None)
+                    self._queue.pop(fingerprint, None)
 
-    async def _look(self, upstream: Upstream, features: frozenset[str]) -> None:
+    async def _probe(self, upstream: Upstream, features: frozenset[str]) -> None:
         fingerprint = upstream.fingerprint
-        self._looked[fingerprint] = self._looked.get(fingerprint, frozenset()) | features  # also where it fails
+        self._probed[fingerprint] = self._probed.get(fingerprint, frozenset()) | features  # also where it fails
         try:
-            catalog = await offered(upstream.spec, self._connect(upstream.spec), features)
-        except Exception as error:  # whatever a server does must not keep the next from being looked at
+            catalog = await read_catalog(upstream.spec, self._connect(upstream.spec), features)
+        except Exception as error:  # the fault of one server must not stop the probes of the others
             expected = isinstance(error, SidecarError | TimeoutError)
             log.log(
                 logging.INFO if expected else logging.ERROR,
-                "a server could not be looked at with client features",
+                "a server could not be probed for client features",
                 extra={"server": upstream.spec.key, "reason": str(error)},
                 exc_info=not expected,
             )
             return
-        if upstream.catalog is not None and (names := more(catalog, upstream.catalog)):
-            self._more.setdefault(fingerprint, {})[_joined(sorted(features))] = names
+        if upstream.catalog is not None and (names := describe_surplus(catalog, upstream.catalog)):
+            self._extra_items.setdefault(fingerprint, {})[_joined(sorted(features))] = names
             self._found(upstream)
 
 
-async def offered(spec: ServerSpec, connect: Connect, features: frozenset[str]) -> Catalog:
-    """The lists of a server for a client with these features.
+async def read_catalog(spec: ServerSpec, connect: Connect, features: frozenset[str]) -> Catalog:
+    """Connect to a server as a client with these features, and read its lists.
 
     Raises:
-        SidecarError: it could not be connected, or did not shake hands.
-        TimeoutError: not in time (`start_timeout`).
+        SidecarError: the connection or the handshake failed.
+        TimeoutError: it took longer than `start_timeout`.
     """
-    look = Look(features)
-    connection = Connection(spec.settings, look, look)
+    owner = ProbeOwner(features)
+    connection = Connection(spec.settings, owner, owner)
     async with asyncio.timeout(spec.settings.start_timeout):
         async with connect(connection.on_frame) as channel:
-            reason = await connection.run(channel, look.end)
+            reason = await connection.run(channel, owner.end)
     if reason is not None:
         raise reason
     return connection.catalog
 
 
-class Look:
-    """`connection.Owner` and `connection.ClientPort` of a connection that ends when the lists are there."""
+class ProbeOwner:
+    """The `ConnectionOwner` and `ClientFeatures` of a connection that ends as soon as the lists are read."""
 
     def __init__(self, features: frozenset[str]) -> None:
         self.log_level: str | None = None
         self.rename: Callable[[str], str] = str
         self.owned: Callable[[], Collection[str]] = tuple
-        self.undeclared = Undeclared(asked=False)
+        self.undeclared = UndeclaredLists(asked=False)
         self.capabilities: dict[str, Any] = {feature: {} for feature in sorted(features)}
-        # As the connection that it is compared with.
+        # The connection that the result is compared with declares these too.
         self.capabilities["extensions"] = dict(extensions.SHARED_CONNECTION)
         self.end = asyncio.Event()
 
     def catalog_read(self, connection: Connection) -> None:
-        """That was it."""
+        """End the connection: the lists are read."""
         self.end.set()
 
     def subscribed(self) -> Iterable[str]:
-        """Nothing."""
+        """No resources: a probe subscribes to none."""
         return ()
 
     def notified(self, method: str, params: dict[str, Any]) -> None:
-        """Nobody is there to be told."""
+        """Ignore the notification: a probe has no client."""
 
     def feature_refused(self, method: str) -> None:
-        """Not called: this connection has a client."""
+        """Never called, since this connection declares client features."""
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Nobody is there to be asked; roots, which servers ask for at once, are none."""
+        """Answer a request of the server: with no roots (servers ask for them at once), else with an error."""
         if method == "roots/list":
             return jsonrpc.result(0, {"roots": []})
         return jsonrpc.error(0, {"code": METHOD_NOT_FOUND, "message": f"{method}: there is no client yet"})
 
 
-def more(rich: Catalog, plain: Catalog) -> str:
-    """What the one has and the other has not, in words; empty where there is nothing."""
-    found = [words for kind in LIST_METHODS if (words := _surplus(kind, getattr(rich, kind), getattr(plain, kind)))]
+def describe_surplus(rich: Catalog, plain: Catalog) -> str:
+    """The items that `rich` has and `plain` has not, as text for a hint; empty if there are none."""
+    found = [
+        words
+        for kind in LIST_METHODS
+        if (words := _describe_surplus_of(kind, getattr(rich, kind), getattr(plain, kind)))
+    ]
     return "; ".join(found)
 
 
-def _surplus(kind: Kind, rich: tuple[dict[str, Any], ...], plain: tuple[dict[str, Any], ...]) -> str:
+def _describe_surplus_of(kind: Kind, rich: tuple[dict[str, Any], ...], plain: tuple[dict[str, Any], ...]) -> str:
     known = {_name(item) for item in plain}
     names = [name for item in rich if (name := _name(item)) not in known]
     if not names:
         return ""
-    shown = ", ".join(name[:LONGEST_NAME] for name in names[:NAMES_SHOWN])
-    return f"{kind} {shown}" + (f" and {len(names) - NAMES_SHOWN} others" if len(names) > NAMES_SHOWN else "")
+    shown = ", ".join(name[:MAX_NAME_LENGTH] for name in names[:MAX_NAMES_SHOWN])
+    return f"{kind} {shown}" + (f" and {len(names) - MAX_NAMES_SHOWN} others" if len(names) > MAX_NAMES_SHOWN else "")
 
 
 def _joined(words: list[str]) -> str:

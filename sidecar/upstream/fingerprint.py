@@ -1,4 +1,4 @@
-"""Which changes of a server's definition need another upstream: those that change its fingerprint."""
+"""The fingerprint of a server's definition: servers with the same one share an upstream; a change needs a new one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bridge.models import ServerSpec
 
 
 def fingerprint(spec: ServerSpec, key: bytes) -> str:
-    """HMAC-SHA256 (hex) of launch, session mode, era and container: what the upstream is made from.
+    """HMAC-SHA256 (hex) over launch, session mode, era and container.
 
-    Key, namespace, timeouts and limits are applied without a new upstream, so they do not count. References are not
-    expanded: the hub's environment does not change while it runs. Keyed, so that a fingerprint that is shown
-    somewhere cannot be used to guess a secret in the definition.
+    Server key, namespace, timeouts and limits are not included: an upstream takes over changes of these. Variable
+    references are not expanded, since the hub's environment does not change while it runs. The hash is keyed, so that
+    a fingerprint in a log cannot be used to guess a secret in the definition.
     """
     made_from = {
         "launch": spec.launch.model_dump(mode="json"),

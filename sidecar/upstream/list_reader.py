@@ -1,5 +1,8 @@
-"""The lists of one connection: each is read by itself, page by page, read again when it changes, and asked for again
-while it cannot be read. What goes wrong with one list is told, and leaves the others as they are (docs/adr/0022)."""
+"""Reads a server's lists (tools, prompts, resources, resource templates) and keeps them current (ADR 22).
+
+Each list has a task of its own that reads all pages, reads them again when the server announces a change, and retries
+while the list cannot be read. A list that fails is reported as a trouble and does not affect the others.
+"""
 
 from __future__ import annotations
 
@@ -25,130 +28,137 @@ from sidecar.features import items
 from sidecar.protocol.catalog import LIST_METHODS, LISTS_CHANGED_BY, RESULT_KEYS, Greeting, Kind
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.jsonrpc import as_dict, describe_error
-from sidecar.upstream.changes import Changes
+from sidecar.upstream.changes import ChangeDebouncer
 
 log = logging.getLogger(__name__)
 
 MAX_PAGES = 1000
-GRACE = 5.0
-"""Seconds that a server which has listed its tools is given for its other lists, before it is used without them."""
-UNDECLARED_WAIT = 0.5
-"""Seconds that a server is given to list tools without having declared that it has any, before it is used."""
+OTHER_LISTS_SECONDS = 5.0
+"""Seconds that a server has for its other lists once its tools are read; then it is used without them."""
+UNDECLARED_TOOLS_SECONDS = 0.5
+"""Seconds to wait for the tools of a server that did not declare tools, before it is used."""
 UNDECLARED_TIMEOUT = 10.0
-"""Seconds after which a list that was not declared is taken for none."""
+"""Seconds after which a list that the server did not declare is taken to be empty."""
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
-"""Seconds until a list that could not be read is asked for again: doubled with each failure, and somewhat at random."""
-MOST_TOLD = 20
-"""Items left out that are told of one list; the others are counted."""
+"""Seconds before a list that could not be read is requested again: doubled with each failure, with random jitter."""
+MAX_ITEMS_REPORTED = 20
+"""The items left out of one list that are reported by name; further ones are counted."""
 
-Ask = Callable[[str, dict[str, Any]], Awaitable[Frame]]
-"""Asks the server: method and params to the response frame. Raises SidecarError."""
-Start = Callable[[Coroutine[Any, Any, None]], object]
-"""Does work beside the rest for as long as the connection lasts."""
+SendRequest = Callable[[str, dict[str, Any]], Awaitable[Frame]]
+"""Sends a request (method, params) to the server and returns the response frame. Raises SidecarError."""
+StartTask = Callable[[Coroutine[Any, Any, None]], object]
+"""Starts a background task that lasts no longer than the connection."""
 Items = tuple[items.Item, ...]
 Troubles = tuple[ErrorBody, ...]
 
 
 @dataclass(slots=True)
-class Undeclared:
-    """Whether a server is asked for lists that it does not declare; not again, once that has ended a connection."""
+class UndeclaredLists:
+    """Whether a server is asked for lists that it does not declare. Set to False once that has ended a connection."""
 
     asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What came of asking for a list: `items` is None where it could not be read, and `troubles` say what is wrong."""
+class ListReading:
+    """The result of reading a list: `items` is None if it could not be read; `troubles` tell what is wrong."""
 
     items: Items | None
     troubles: Troubles = ()
 
 
-class Lists:
+class ListReader:
     """Keeps the lists of a connection current.
 
-    `show` is called with each list that was read and differs; `changed` after that, once the lists are open.
+    `on_list_read` is called with each list that differs from the reading before. After `open` has returned,
+    `on_change` is called then too, and when the troubles differ. `timeout` is for one reading, in seconds.
     """
 
     def __init__(
-        self, ask: Ask, start: Start, timeout: float, show: Callable[[Kind, Items], None], changed: Callable[[], None]
+        self,
+        ask: SendRequest,
+        start: StartTask,
+        timeout: float,
+        on_list_read: Callable[[Kind, Items], None],
+        on_change: Callable[[], None],
     ) -> None:
-        self._ask = ask
+        self._send_request = ask
         self._start = start
         self._timeout = timeout
-        self._show = show
-        self._changed = changed
+        self._on_list_read = on_list_read
+        self._on_change = on_change
         self._greeting = Greeting()
-        self._shown: dict[Kind, Items] = {}
-        self._changes: dict[Kind, Changes] = {kind: Changes() for kind in LIST_METHODS}
+        self._current: dict[Kind, Items] = {}
+        self._changes: dict[Kind, ChangeDebouncer] = {kind: ChangeDebouncer() for kind in LIST_METHODS}
         self._troubles: dict[Kind, Troubles] = {}
-        self._waiting: set[Kind] = set()
-        self._undeclared: set[Kind] = set()
-        self._news = asyncio.Event()
+        self._unanswered: set[Kind] = set()
+        self._unanswered_undeclared: set[Kind] = set()
+        self._reading_applied = asyncio.Event()
         self._lost: ConnectionLost | None = None
         self._opened = False
 
     @property
     def troubles(self) -> Troubles:
-        """What is wrong with the lists now."""
+        """The current faults of the lists."""
         return tuple(trouble for kind in LIST_METHODS for trouble in self._troubles.get(kind, ()))
 
     @property
-    def asks_undeclared(self) -> bool:
-        """Whether a list that the server did not declare has been asked for and not been answered yet."""
-        return bool(self._undeclared)
+    def awaits_undeclared(self) -> bool:
+        """Whether a request for a list that the server did not declare is still unanswered."""
+        return bool(self._unanswered_undeclared)
 
     def changed(self, kinds: Iterable[Kind]) -> None:
         """The server announced that these lists changed."""
         for kind in kinds:
-            self._changes[kind].add()
+            self._changes[kind].announced()
 
     async def open(self, greeting: Greeting, within: float, undeclared: bool) -> None:
-        """Ask for all lists at once, and return as soon as the server can be used.
+        """Request all lists at once, and return as soon as the server can be used.
 
-        That is when each list that it declared was answered, or has failed, or is late: after `within` seconds, or
-        `GRACE` after the tools were listed. With `undeclared`, lists that it did not declare are asked for too.
+        That is when each declared list has been read or has failed, at the latest after `within` seconds or
+        `OTHER_LISTS_SECONDS` after the tools were read. With `undeclared`, lists that the server did not declare are
+        requested too.
 
         Raises:
-            ConnectionLost: the connection ended meanwhile.
+            ConnectionLost: the connection ended.
         """
         self._greeting = greeting
-        self._waiting = {kind for kind in LIST_METHODS if greeting.offers(kind)}
-        self._undeclared = set(LIST_METHODS) - self._waiting if undeclared else set()
-        for kinds in (self._waiting, self._undeclared):
+        self._unanswered = {kind for kind in LIST_METHODS if greeting.offers(kind)}
+        self._unanswered_undeclared = set(LIST_METHODS) - self._unanswered if undeclared else set()
+        for kinds in (self._unanswered, self._unanswered_undeclared):
             for kind in LIST_METHODS:
                 if kind in kinds:
-                    self._start(self._keep(kind, within))
+                    self._start(self._keep_current(kind, within))
         with suppress(TimeoutError):
-            await self._answered(within)
-        if "tools" in self._undeclared:
+            await self._wait_for_declared(within)
+        if "tools" in self._unanswered_undeclared:
             with suppress(TimeoutError):
-                async with asyncio.timeout(UNDECLARED_WAIT):
-                    while "tools" in self._undeclared:
-                        await self._told()
-        for kind in self._waiting:
+                async with asyncio.timeout(UNDECLARED_TOOLS_SECONDS):
+                    while "tools" in self._unanswered_undeclared:
+                        await self._next_reading()
+        for kind in self._unanswered:
             self._troubles.setdefault(kind, (_late(kind, "It has not been answered yet, and is waited for."),))
         self._opened = True
 
-    async def _answered(self, within: float) -> None:
-        """Wait for the lists that were declared. Raises TimeoutError and ConnectionLost."""
+    async def _wait_for_declared(self, within: float) -> None:
+        """Wait until each declared list has been read or has failed. Raises TimeoutError and ConnectionLost."""
         clock = asyncio.get_running_loop().time
         async with asyncio.timeout(within) as limit:
             hurried = False
-            while self._waiting:
-                await self._told()
-                if not hurried and "tools" not in self._waiting:
+            while self._unanswered:
+                await self._next_reading()
+                if not hurried and "tools" not in self._unanswered:
                     hurried = True
-                    limit.reschedule(min(limit.when() or 0.0, clock() + GRACE))
+                    limit.reschedule(min(limit.when() or 0.0, clock() + OTHER_LISTS_SECONDS))
 
-    async def _told(self) -> None:
-        await self._news.wait()
-        self._news.clear()
+    async def _next_reading(self) -> None:
+        await self._reading_applied.wait()
+        self._reading_applied.clear()
         if self._lost:
             raise self._lost
 
-    async def _keep(self, kind: Kind, within: float) -> None:
-        """Read a list now, and again when it is said to have changed, or could not be read."""
+    async def _keep_current(self, kind: Kind, within: float) -> None:
+        """Read a list now, again after each announced change, and again after a delay if it could not be read."""
         failures = 0
         changes = self._changes[kind]
         while True:
@@ -157,72 +167,73 @@ class Lists:
             except ConnectionLost as error:
                 if not self._opened:
                     self._lost = error
-                    self._news.set()
+                    self._reading_applied.set()
                     return
                 failures += 1  # one request of several is lost, or this task is about to be cancelled
-                self._undeclared.discard(kind)
+                self._unanswered_undeclared.discard(kind)
             else:
-                self._space(kind, differs=self._take(kind, reading))
+                self._space_readings(kind, differs=self._apply(kind, reading))
                 failures = failures + 1 if reading.items is None and self._greeting.offers(kind) else 0
             within = self._timeout
             with suppress(TimeoutError):
                 async with asyncio.timeout(_delay(failures) if failures else None):
-                    await changes.take()
+                    await changes.wait_until_due()
 
-    def _space(self, kind: Kind, differs: bool) -> None:
-        """A notice is about several lists: it was a true one for all of them where one of them differs."""
+    def _space_readings(self, kind: Kind, differs: bool) -> None:
+        """Tell the debouncers the result of a reading. A notification concerns a group of lists, so a difference in
+        one list counts for all lists of the group."""
         together = next(kinds for kinds in LISTS_CHANGED_BY.values() if kind in kinds)
         for each in together if differs else (kind,):
-            self._changes[each].read(differs=differs)
+            self._changes[each].was_read(differs=differs)
 
-    def _take(self, kind: Kind, reading: Reading) -> bool:
-        """Show what was read; whether it differs from before."""
+    def _apply(self, kind: Kind, reading: ListReading) -> bool:
+        """Take over a reading and report it. Returns whether the list or its troubles differ from before."""
         if reading.items is None and not self._greeting.offers(kind):
-            reading = Reading(self._shown.get(kind))  # it never said that it has such a list
-        before = self._shown.get(kind, ()), self._troubles.get(kind, ())
+            reading = ListReading(self._current.get(kind))  # no trouble: the server did not declare this list
+        before = self._current.get(kind, ()), self._troubles.get(kind, ())
         if reading.items is not None:
-            self._shown[kind] = reading.items
+            self._current[kind] = reading.items
         self._troubles[kind] = reading.troubles
-        after = self._shown.get(kind, ()), reading.troubles
+        after = self._current.get(kind, ()), reading.troubles
         if after[0] != before[0]:
-            self._show(kind, after[0])
-        self._waiting.discard(kind)
-        self._undeclared.discard(kind)
-        self._news.set()
+            self._on_list_read(kind, after[0])
+        self._unanswered.discard(kind)
+        self._unanswered_undeclared.discard(kind)
+        self._reading_applied.set()
         if self._opened and after != before:
-            self._changed()
+            self._on_change()
         return after != before
 
-    async def _read(self, kind: Kind, within: float) -> Reading:
-        """One reading, within so many seconds. Raises ConnectionLost."""
+    async def _read(self, kind: Kind, within: float) -> ListReading:
+        """Read all pages of a list once, within so many seconds. Raises ConnectionLost."""
         within = within if self._greeting.offers(kind) else min(within, UNDECLARED_TIMEOUT)
         try:
             async with asyncio.timeout(within):
-                listed = await read_pages(self._ask, kind, self._greeting)
+                listed = await read_pages(self._send_request, kind, self._greeting)
         except ListFailed as error:
-            return Reading(None, (error.body(),))
+            return ListReading(None, (error.body(),))
         except (TimeoutError, CallTimeout):
-            return Reading(None, (_late(kind, f"It was not answered within {round(within, 2):g} s."),))
+            return ListReading(None, (_late(kind, f"It was not answered within {round(within, 2):g} s."),))
         except ConnectionLost:
             raise
-        except SidecarError as error:  # the answer is too large, or is none: this list's trouble alone
-            return Reading(None, (_failed(kind, error.message),))
+        except SidecarError as error:  # the answer is too large or invalid, which concerns this list alone
+            return ListReading(None, (_failed(kind, error.message),))
         found = items.repair(kind, listed, self._greeting.era)
         if found.changed:
-            names = ", ".join(found.changed[:MOST_TOLD])
+            names = ", ".join(found.changed[:MAX_ITEMS_REPORTED])
             log.info("items of a list were repaired", extra={"list": LIST_METHODS[kind], "items": names})
-        return Reading(found.items, _left_out(kind, found.left_out))
+        return ListReading(found.items, _left_out(kind, found.left_out))
 
 
-async def read_pages(ask: Ask, kind: Kind, greeting: Greeting) -> list[Any]:
-    """All pages of a list as the server gives them; nothing where it does not know the method.
+async def read_pages(ask: SendRequest, kind: Kind, greeting: Greeting) -> list[Any]:
+    """The items of all pages of a list as the server sends them; none if the server does not know the method.
 
-    An empty cursor ends a legacy server's list; in the modern era it is a cursor as any other (MCP 2026-07-28,
-    Pagination: only a missing `nextCursor` ends a list). A cursor that comes again ends it in any case.
+    An empty `nextCursor` ends the list of a legacy server; in the modern era only a missing one does (MCP 2026-07-28,
+    Pagination). A repeated cursor ends it in any case.
 
     Raises:
-        ListFailed: the answer is an error, or no list; or the list has no end.
-        SidecarError: the server could not be asked.
+        ListFailed: the answer is an error or has no list, or there are more than `MAX_PAGES` pages.
+        SidecarError: the request failed.
     """
     method, data = LIST_METHODS[kind], {"list": LIST_METHODS[kind]}
     listed: list[Any] = []
@@ -271,7 +282,7 @@ def _left_out(kind: Kind, left_out: tuple[items.LeftOut, ...]) -> Troubles:
             f"`{method}`: the item {each.name!r} {each.why}, so it is left out{each.where}.",
             data={"list": method, "item": each.name},
         )
-        for each in left_out[:MOST_TOLD]
+        for each in left_out[:MAX_ITEMS_REPORTED]
     ]
     if more := len(left_out) - len(reports):
         reports.append(ItemLeftOut(f"`{method}`: {more} more items are left out.", data={"list": method}))

@@ -1,4 +1,5 @@
-"""Requests multiplexed over one channel: ids, progress tokens, deadlines and cancellation."""
+"""Multiplexes JSON-RPC requests over one channel: ids, progress tokens, deadlines and cancellation (MCP, Lifecycle,
+Progress and Cancellation)."""
 
 from __future__ import annotations
 
@@ -20,25 +21,28 @@ from sidecar.protocol.channel import Frame, UnreadableAnswer
 log = logging.getLogger(__name__)
 
 Send = Callable[[Frame, Mapping[str, str] | None], Awaitable[None]]
-SendNow = Callable[[Frame, bool], bool]
+TrySend = Callable[[Frame, bool], bool]
 """As `Channel.try_send`."""
 Progress = Callable[[dict[str, Any]], None]
+"""Gets the params of each progress notification of a request."""
 
 CANCEL_SEND_TIMEOUT = 1.0
-BY_CLIENT = "cancelled by the client"
-"""Why a request is cancelled, where the client gave no reason of its own."""
-LISTEN = "subscriptions/listen"
-"""A request that is answered when its stream ends (MCP 2026-07-28, Subscriptions)."""
-MOST_DOUBTS = 100
-MOST_DIGITS = 18
-"""Of an id that is echoed as a string."""
+"""Seconds within which `notifications/cancelled` must be sent; after that it is dropped."""
+DEFAULT_CANCEL_REASON = "cancelled by the client"
+"""The `reason` in `notifications/cancelled` if the client gave none."""
+LISTEN_METHOD = "subscriptions/listen"
+"""A request whose response comes when its stream ends (MCP 2026-07-28, Subscriptions)."""
+MAX_UNMATCHED_ANSWERS = 100
+"""Limit for the unreadable answers that are remembered until it is known which request each one was for."""
+MAX_ID_DIGITS = 18
+"""Longest id, in digits, that is accepted when a server echoes it as a string."""
 
 
-_NONE: tuple[str, ...] = ()
+_NO_SLOTS: tuple[str, ...] = ()
 
 
-class Awaited:
-    """A request that a task waits for."""
+class FutureRequest:
+    """A pending request whose response is the result of a future, for which a task waits."""
 
     __slots__ = ("_future", "method")
 
@@ -47,24 +51,25 @@ class Awaited:
         self._future = future
 
     def answered(self, frame: Frame) -> None:
-        """The response has come."""
+        """Set the response frame as the future's result."""
         if not self._future.done():
             self._future.set_result(frame)
 
     def failed(self, error: SidecarError) -> None:
-        """There will be none."""
+        """Set the error as the future's exception: there will be no response."""
         if not self._future.done():
             self._future.set_exception(error)
             self._future.exception()  # marks it as retrieved: its task may have been cancelled meanwhile
 
 
-class Told(ABC):
-    """A request that no task waits for: `ended` is called with what it ends with, once. It knows its method.
+class CallbackRequest(ABC):
+    """A pending request for which no task waits: its `ended` is called once, with the response or an error.
 
-    A subclass has slots for the attributes here: it may be something else besides, which has slots of its own.
+    A subclass declares slots for the attributes below (this class declares none, so that it can be combined with
+    another base class that has slots).
     """
 
-    __slots__ = _NONE
+    __slots__ = _NO_SLOTS
 
     method: str
     _mux: Mux
@@ -74,67 +79,68 @@ class Told(ABC):
 
     @abstractmethod
     def ended(self, outcome: Frame | SidecarError) -> None:
-        """The response is there, or there will be none. Must not raise."""
+        """Take the response frame, or the error because of which there is none. Must not raise."""
 
     def answered(self, frame: Frame) -> None:
-        """The response has come."""
+        """Finish with the response frame."""
         self._mux.close(self._number, self._deadline)
         self.ended(frame)
 
     def failed(self, error: SidecarError) -> None:
-        """There will be none."""
+        """Finish with an error: there will be no response."""
         self._mux.close(self._number, self._deadline)
         self.ended(error)
 
     def give_up(self, reason: str) -> None:
-        """Have no answer any more, and tell the other side so; `ended` is not called."""
+        """Cancel the request and send `notifications/cancelled` with `reason`; `ended` is not called."""
         self._mux.close(self._number, self._deadline)
-        self._mux.cancel_soon(self.method, self._number, reason)
+        self._mux.cancel_without_waiting(self.method, self._number, reason)
 
     def expire(self) -> None:
-        """The time is up."""
+        """Cancel the request because its deadline has passed; `ended` gets a CallTimeout."""
         self.give_up("timed out")
-        self.ended(_late(self.method, self._seconds))
+        self.ended(_timeout_error(self.method, self._seconds))
 
 
 class Mux:
-    """One side of a connection that asks: `on_frame` takes what comes back. `start` does work beside it.
+    """Sends requests over a channel and matches the responses that `on_frame` receives.
 
-    `on_request` starts the task that answers a request of the other side, and returns whether what came behind that
-    request has to wait for the task.
+    `send` and `try_send` write a frame, `start` starts a background task. `on_notification` gets the notifications of
+    the other side except progress. `on_request` gets its requests: it starts a task that answers, and returns whether
+    the frames behind the request must wait until that task has begun.
     """
 
     def __init__(
         self,
         send: Send,
-        send_now: SendNow,
+        send_now: TrySend,
         start: Callable[[Coroutine[Any, Any, None]], object],
         on_notification: Callable[[str, dict[str, Any]], None],
         on_request: Callable[[Frame], bool],
     ) -> None:
         self._send = send
-        self._send_now = send_now
-        self._start = start
+        self._try_send = send_now
+        self._start_background = start
         self._on_notification = on_notification
         self._on_request = on_request
         self._next_id = 0
-        self._pending: dict[int, Awaited | Told] = {}
+        self._pending: dict[int, FutureRequest | CallbackRequest] = {}
         self._progress: dict[int, Progress] = {}
-        self._deadlines: Deadlines[SharedTimeout | Told] = Deadlines(lambda item: item.expire())
-        self._ended: SidecarError | None = None
-        self._held: deque[tuple[Frame, Context]] | None = None
-        """Frames that came after a request whose task has not begun; none where there is no such request."""
-        self._doubts: list[tuple[set[int], SidecarError]] = []
-        """Answers that could not be read nor told whose they are: which requests they may have answered."""
+        self._deadlines: Deadlines[SharedTimeout | CallbackRequest] = Deadlines(lambda item: item.expire())
+        self._closed_with: SidecarError | None = None
+        self._held_back: deque[tuple[Frame, Context]] | None = None
+        """Frames received behind a request whose task has not begun; None if there is no such request."""
+        self._unmatched: list[tuple[set[int], SidecarError]] = []
+        """Unreadable answers without an id: the ids of the requests that each may have answered, and the error."""
 
     def on_frame(self, frame: Frame) -> None:
-        """Route one incoming frame: to the request that it answers, or to the handlers.
+        """Route an incoming frame to the pending request that it answers, or to a handler.
 
-        Frames are handled in the order in which they came. Where a request of the other side is handled by a task,
-        which begins with the event loop's next turn, what comes in the same burst waits for that.
+        Frames are handled in the order in which they came. A request of the other side is handled by a task, which
+        begins in the next iteration of the event loop; frames behind it are held back until then.
         """
-        if self._held is not None:
-            self._held.append((frame, copy_context()))
+        if self._held_back is not None:
+            self._held_back.append((frame, copy_context()))
             return
         if "method" in frame:
             if isinstance(frame["method"], str):
@@ -146,11 +152,11 @@ class Mux:
         pending = self._pending.pop(number, None)
         if pending is None:
             if isinstance(frame, UnreadableAnswer) and frame["id"] is None:
-                self._doubts.append((self._answerable(), frame.reason))
-                self._settle_doubts(None)
+                self._unmatched.append((self._answerable(), frame.reason))
+                self._match_unreadable(None)
             return
-        if self._doubts:
-            self._settle_doubts(number)
+        if self._unmatched:
+            self._match_unreadable(number)
         try:
             frame = results.checked(pending.method, frame)
         except SidecarError as error:
@@ -159,19 +165,20 @@ class Mux:
             pending.answered(frame)
 
     def _answerable(self) -> set[int]:
-        """The requests under way that may be answered now: not those that only hold a stream open."""
-        return {number for number, each in self._pending.items() if each.method != LISTEN}
+        """Ids of the pending requests that a server may answer now: all but those that only hold a stream open."""
+        return {number for number, each in self._pending.items() if each.method != LISTEN_METHOD}
 
-    def _settle_doubts(self, answered: int | None) -> None:
-        """Fail the request that an unreadable answer was for, if it can be one only, now or once others are answered.
+    def _match_unreadable(self, answered: int | None) -> None:
+        """Fail the request that an unreadable answer was for, as soon as only one candidate is left.
 
-        One that was given up meanwhile may have been it; then none is failed.
+        `answered` is the id of a request that has just been answered, and so is no candidate any more. If the last
+        candidate is not pending any more, nothing fails.
         """
-        doubts, self._doubts = self._doubts[-MOST_DOUBTS:], []
+        doubts, self._unmatched = self._unmatched[-MAX_UNMATCHED_ANSWERS:], []
         for candidates, reason in doubts:
             candidates.discard(answered)
             if len(candidates) > 1:
-                self._doubts.append((candidates, reason))
+                self._unmatched.append((candidates, reason))
             elif candidates and (pending := self._pending.pop(candidates.pop(), None)):
                 pending.failed(reason)
 
@@ -180,7 +187,7 @@ class Mux:
         params = params if isinstance(params, dict) else {}
         if "id" in frame:
             if self._on_request(frame):
-                self._hold()
+                self._hold_back()
         elif frame["method"] == "notifications/progress":
             self._route_progress(params)
         else:
@@ -191,26 +198,26 @@ class Mux:
         if handler is not None:
             handler(params)
 
-    def _hold(self) -> None:
-        """Hold what comes until the task that was made just now has taken its first step.
+    def _hold_back(self) -> None:
+        """Hold back incoming frames until the task created just now has run its first step.
 
-        `call_soon` runs callbacks in the order in which they were registered, and a task's first step is one of them.
+        `call_soon` runs callbacks in the order of registration, and a task's first step is such a callback.
         """
-        self._held = deque()
-        asyncio.get_running_loop().call_soon(self._go_on)
+        self._held_back = deque()
+        asyncio.get_running_loop().call_soon(self._release_held_back)
 
-    def _go_on(self) -> None:
-        """Handle what was held, up to and including the next request that has to be waited for."""
-        held, self._held = self._held, None
+    def _release_held_back(self) -> None:
+        """Handle the frames held back, up to and including the next request whose task must begin first."""
+        held, self._held_back = self._held_back, None
         try:
-            while held and self._held is None:
+            while held and self._held_back is None:
                 frame, context = held.popleft()
                 context.run(self.on_frame, frame)
         finally:
             if held:
-                if self._held is None:  # a handler raised; the rest is handled in the next turn
-                    asyncio.get_running_loop().call_soon(self._go_on)
-                self._held = held
+                if self._held_back is None:  # a handler raised; the rest is handled in the next iteration
+                    asyncio.get_running_loop().call_soon(self._release_held_back)
+                self._held_back = held
 
     async def request(
         self,
@@ -221,78 +228,83 @@ class Mux:
         headers: Mapping[str, str] | None = None,
         on_progress: Progress | None = None,
     ) -> Frame:
-        """Send a request and return the response frame, whether result or error. `timeout` in seconds.
+        """Send a request and wait for the response frame, result or error.
 
-        Cancelled or late, the other side is told so (MCP, Cancellation).
+        `timeout` is in seconds, None for no limit. On timeout or cancellation the other side gets
+        `notifications/cancelled` (MCP, Cancellation).
 
         Raises:
-            CallTimeout: no answer in time.
-            ConnectionLost: the channel is closed (then its `sent` is false), or closed meanwhile.
+            CallTimeout: no response in time.
+            ConnectionLost: the channel was closed before the request was sent (`sent` is False), or before the answer.
+            SidecarError: the response is too large or invalid.
         """
         self._next_id += 1
         request_id = self._next_id
         if on_progress is not None:
-            params = self._followed(request_id, params or {}, on_progress)
+            params = self._with_progress_token(request_id, params or {}, on_progress)
         future = asyncio.get_running_loop().create_future()
-        self._pending[request_id] = Awaited(method, future)
+        self._pending[request_id] = FutureRequest(method, future)
         try:
             with SharedTimeout(self._deadlines, timeout):
-                await self._deliver(jsonrpc.request(request_id, method, params), headers)
+                await self._send_or_lost(jsonrpc.request(request_id, method, params), headers)
                 frame: Frame = await future
                 return frame
         except TimeoutError:
             await self._cancel(method, request_id, "timed out")
-            raise _late(method, timeout or 0) from None
+            raise _timeout_error(method, timeout or 0) from None
         except asyncio.CancelledError as cancelled:
             reason = cancelled.args[0] if cancelled.args else None
-            await self._cancel(method, request_id, reason if isinstance(reason, str) else BY_CLIENT)
+            await self._cancel(method, request_id, reason if isinstance(reason, str) else DEFAULT_CANCEL_REASON)
             raise
         finally:
             self._pending.pop(request_id, None)
             self._progress.pop(request_id, None)
 
-    def ask(
+    def try_request(
         self,
-        told: Told,
+        pending: CallbackRequest,
         method: str,
         params: dict[str, Any],
         *,
         timeout: float,
         on_progress: Progress | None = None,
     ) -> bool:
-        """Send a request, if nothing has to be waited for, and have `told` get what it ends with; False if it has."""
-        if self._ended is not None:
+        """Send a request for `pending`, whose `ended` gets the outcome; `timeout` is in seconds.
+
+        Returns False, and sends nothing, if the channel cannot take the frame without waiting.
+        """
+        if self._closed_with is not None:
             return False
         self._next_id = number = self._next_id + 1
         if on_progress is not None:
-            params = self._followed(number, params, on_progress)
-        if not self._send_now(jsonrpc.request(number, method, params), not self._pending):
+            params = self._with_progress_token(number, params, on_progress)
+        if not self._try_send(jsonrpc.request(number, method, params), not self._pending):
             self._progress.pop(number, None)
             return False
-        self._pending[number] = told
-        told._mux, told._number, told._seconds = self, number, timeout
-        told._deadline = self._deadlines.add(told, timeout)
+        self._pending[number] = pending
+        pending._mux, pending._number, pending._seconds = self, number, timeout
+        pending._deadline = self._deadlines.add(pending, timeout)
         return True
 
     def close(self, number: int, deadline: Deadline) -> None:
-        """A request that was sent with `ask` is over."""
+        """Drop the deadline and the progress handler of a request that was sent by `try_request`."""
         self._deadlines.drop(deadline)
         if self._progress:
             self._progress.pop(number, None)
 
-    def cancel_soon(self, method: str, number: int, reason: str) -> None:
-        """Have no answer to a request any more, and tell the other side so."""
+    def cancel_without_waiting(self, method: str, number: int, reason: str) -> None:
+        """Cancel a request; `notifications/cancelled` is sent at once, or else by a background task."""
         self._pending.pop(number, None)
-        if not self._send_now(_cancelled(number, reason), False):
-            self._start(self._cancel(method, number, reason))
+        if not self._try_send(_cancelled(number, reason), False):
+            self._start_background(self._cancel(method, number, reason))
 
-    def _followed(self, number: int, params: dict[str, Any], on_progress: Progress) -> dict[str, Any]:
-        """The params of a request whose progress is told."""
+    def _with_progress_token(self, number: int, params: dict[str, Any], on_progress: Progress) -> dict[str, Any]:
+        """Register a progress handler; returns the params with the request's progress token."""
         self._progress[number] = on_progress
         return {**params, "_meta": {**(params.get("_meta") or {}), "progressToken": number}}
 
-    async def _deliver(self, frame: Frame, headers: Mapping[str, str] | None) -> None:
-        lost = ConnectionLost(self._ended.message) if self._ended else None
+    async def _send_or_lost(self, frame: Frame, headers: Mapping[str, str] | None) -> None:
+        lost = ConnectionLost(self._closed_with.message) if self._closed_with else None
         if lost is None:
             try:
                 return await self._send(frame, headers)
@@ -309,19 +321,19 @@ class Mux:
                 await self._send(_cancelled(request_id, reason), None)
 
     def fail_all(self, error: SidecarError, unread: Collection[int] = ()) -> None:
-        """Fail every pending request, and those that are still to come: the channel is closed.
+        """Fail all pending requests and all later ones: the channel is closed.
 
-        `unread` are the ids of those that the other side has not read, and will not: their errors are not `sent`, nor
-        are those of requests that the error itself tells to be untaken.
+        The errors of requests that the other side has certainly not read have `sent` False. Their ids are `unread`,
+        and `untaken` of the error.
         """
-        held, self._held = self._held, None
-        for frame, context in held or ():  # there may be answers among them, which came before the end
+        held, self._held_back = self._held_back, None
+        for frame, context in held or ():  # answers among them came before the channel closed, and count
             context.run(self.on_frame, frame)
-            self._held = None
-        self._ended = error
-        self._doubts.clear()
+            self._held_back = None
+        self._closed_with = error
+        self._unmatched.clear()
         pending, self._pending = self._pending, {}
-        if isinstance(error, AnswerTooLarge) and len(pending) == 1:  # no other's answer can it have been
+        if isinstance(error, AnswerTooLarge) and len(pending) == 1:  # it was the answer to this request
             pending.popitem()[1].failed(error)
         untaken = {*unread, *(error.untaken if isinstance(error, ConnectionLost) else ())}
         for number, each in pending.items():
@@ -336,14 +348,15 @@ def _cancelled(request_id: int, reason: str) -> Frame:
     return jsonrpc.notification("notifications/cancelled", {"requestId": request_id, "reason": reason})
 
 
-def _late(method: str, seconds: float) -> CallTimeout:
+def _timeout_error(method: str, seconds: float) -> CallTimeout:
     return CallTimeout(f"No answer to {method} within {round(seconds, 2):g} s.")
 
 
 def _as_int(value: Any) -> int:
-    """Our ids are integers; some servers echo them as strings or floats. What is none of ours is -1."""
+    """An echoed id as an integer. The hub's ids are integers, but some servers echo them as strings or floats; -1 for
+    anything that cannot be an id of the hub."""
     if type(value) is int:
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else -1
-    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) <= MOST_DIGITS else -1
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) <= MAX_ID_DIGITS else -1

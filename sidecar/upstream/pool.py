@@ -1,4 +1,4 @@
-"""The upstreams that run, shared by fingerprint and counted by who holds them."""
+"""The pool of running upstreams: shared between workspaces by fingerprint, with reference counting by holder."""
 
 from __future__ import annotations
 
@@ -12,49 +12,52 @@ from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import TooManyInstances
 from sidecar.observe.metrics import Metrics
 from sidecar.protocol.catalog import Greeting
-from sidecar.upstream.client_features import Client, ClientPort
-from sidecar.upstream.list_reader import Undeclared
-from sidecar.upstream.upstream import Connect, Listener, Prepare, Upstream
+from sidecar.upstream.client_features import Client, ClientFeatures
+from sidecar.upstream.list_reader import UndeclaredLists
+from sidecar.upstream.upstream import Connect, Prepare, Upstream, UpstreamListener
 
 log = logging.getLogger(__name__)
 
 
 class Holder(Protocol):
-    """Who holds an upstream: a workspace, or a session."""
+    """Holds references to upstreams: a workspace, or a session."""
 
     @property
     def tenant(self) -> str:
-        """Id of the key whose it is; empty for the hub's own."""
+        """Id of the access key that the holder belongs to; empty for the hub's own workspaces."""
 
     def clients(self) -> Iterable[Client]:
-        """The clients that are served through it."""
+        """The clients that the holder's upstreams serve."""
 
 
-class Lender(Protocol):
-    """Who keeps upstreams that nobody uses for a while."""
+class IdleHolder(Protocol):
+    """Keeps upstreams for a while after their last use, so that a client that comes back finds its server running."""
 
     @property
     def tenant(self) -> str:
-        """Id of the key whose they are; empty for the hub's own."""
+        """Id of the access key that the upstreams belong to; empty for the hub's own workspaces."""
 
     def idle(self, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
-        """Those of a server: since when (`time.monotonic`), and how to close each."""
+        """The idle upstreams of a server: since when each is idle (`time.monotonic`), and a function to close it."""
 
 
 class Pool:
-    """Owns the task of every upstream. An upstream runs as long as somebody holds it."""
+    """Owns the task of each upstream. An upstream runs as long as it has a holder."""
 
     def __init__(
         self,
         connector: Callable[[ServerSpec], Connect],
         fingerprint: Callable[[ServerSpec], str],
-        listener: Listener,
+        listener: UpstreamListener,
         metrics: Metrics,
         drain_timeout: float,
         prepare: Prepare | None = None,
         redact: Callable[[str], str] = str,
     ) -> None:
-        """`redact` masks secrets in the reasons why upstreams are not ready."""
+        """Make a pool; `redact` masks secrets in the reasons why upstreams are not ready.
+
+        `drain_timeout` is the number of seconds that calls have to end when an upstream loses its last holder.
+        """
         self._prepare = prepare
         self._redact = redact
         self._connector = connector
@@ -62,19 +65,19 @@ class Pool:
         self._listener = listener
         self._metrics = metrics
         self._drain_timeout = drain_timeout
-        self.lenders: set[Lender] = set()
+        self.idle_holders: set[IdleHolder] = set()
         self.contested: Callable[[], bool] = uncontested
-        """Whether several keys use the hub: then each has a share of a server's instances (concurrency/shares.py)."""
+        """Whether several keys use the hub; if so, each has a share of a server's instances (concurrency/shares.py)."""
         self._held: dict[tuple[str, str], tuple[Upstream, set[Holder]]] = {}
         self._draining: set[Upstream] = set()
         self._greetings: dict[str, Greeting] = {}
         self.owned: Callable[[Upstream], Collection[str]] = lambda _: ()
-        """The extensions unknown to the hub that a server alone has; the hub sets it."""
-        self._undeclared: dict[str, Undeclared] = {}
+        """The `owned` function of each upstream (`ConnectionOwner.owned`). The hub sets it."""
+        self._undeclared: dict[str, UndeclaredLists] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self, until: asyncio.Event) -> None:
-        """Own the upstreams until `until` is set, then close them all, at once."""
+        """Run the upstreams until `until` is set, then close all of them without waiting for their calls."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             try:
@@ -84,10 +87,13 @@ class Pool:
             for upstream in (*self, *self._draining):
                 upstream.stop()
 
-    def acquire(self, spec: ServerSpec, holder: Holder, *, owner: str = "", port: ClientPort | None = None) -> Upstream:
-        """The upstream for `spec`, held by `holder` from now on; opened if there is none.
+    def acquire(
+        self, spec: ServerSpec, holder: Holder, *, owner: str = "", client: ClientFeatures | None = None
+    ) -> Upstream:
+        """Add `holder` to the upstream for `spec`, which is started if there is none, and return it.
 
-        `owner` names the session (whose `port` it then has) or the key that has it alone; empty for a shared one.
+        `owner` is the id of the session or key that does not share the upstream; empty for a shared upstream.
+        `client` is the client of a session's own upstream.
 
         Raises:
             TooManyInstances: one more would exceed the server's `max_instances`, or the key's share of them.
@@ -99,41 +105,41 @@ class Pool:
             if owner:
                 self._check_share(key[0], spec, holder.tenant)
             upstream = Upstream(
-                key[0], spec, self._connector(spec), self._listener, self._metrics, port, self.contested
+                key[0], spec, self._connector(spec), self._listener, self._metrics, client, self.contested
             )
             upstream.prepare, upstream.redact = self._prepare, self._redact
             upstream.owned = lambda: self.owned(upstream)
-            upstream.undeclared = self._undeclared.setdefault(key[0], Undeclared())
+            upstream.undeclared = self._undeclared.setdefault(key[0], UndeclaredLists())
             upstream.for_key = bool(owner) and spec.settings.session == "shared"
             self._held[key] = (upstream, set[Holder]())
             self._tasks.create_task(self._run(upstream))
         upstream, holders = self._held[key]
-        upstream.respec(spec)
+        upstream.update_spec(spec)
         holders.add(holder)
         return upstream
 
-    # --- what servers said of themselves ---------------------------------------------------------------------------
+    # --- greetings (handshake results) -----------------------------------------------------------------------------
 
     def remember(self, upstream: Upstream) -> None:
-        """Keep what a server said in its handshake: a `per_client` one runs only while a client is there."""
+        """Keep the server's greeting, for the time in which no client is connected to a `per_client` server."""
         if upstream.catalog is not None:
             self._greetings[upstream.fingerprint] = upstream.catalog.greeting
 
     def greeting(self, spec: ServerSpec) -> Greeting | None:
-        """What a server said in its last handshake, with whichever client; None where there was none."""
+        """The greeting of a server's last handshake, with any client; None if there was none."""
         return self._greetings.get(self.fingerprint(spec))
 
     def keep_greetings(self, fingerprints: set[str]) -> None:
-        """Forget those of all servers but these."""
+        """Forget the greetings of all servers but those with these fingerprints."""
         for fingerprint in self._greetings.keys() - fingerprints:
             del self._greetings[fingerprint]
 
     def connect(self, spec: ServerSpec) -> Connect:
-        """A way to connect to a server beside its upstreams."""
+        """A function that opens a channel to a server, independent of its upstreams."""
         return self._connector(spec)
 
     def release(self, upstream: Upstream, holder: Holder) -> None:
-        """`holder` no longer needs it; with the last holder it is closed, after the calls in flight."""
+        """Remove `holder`. After the last holder has gone, the upstream is closed when its calls have ended."""
         for key, (held, holders) in self._held.items():
             if held is upstream:
                 holders.discard(holder)
@@ -154,14 +160,14 @@ class Pool:
             f"The server {spec.key!r} already runs for {held} {whom} of this key; the rest of {most} is for other keys."
         )
 
-    def make_room(self, fingerprint: str, tenant: str) -> bool:
-        """Close the upstream of a server that has been idle for longest; whether there was one.
+    def close_idle(self, fingerprint: str, tenant: str) -> bool:
+        """Close the upstream of a server that has been idle for longest. Returns False if none is idle.
 
-        It is one of the key `tenant` itself, unless the key has none: then any may have to go.
+        The key `tenant` closes one of its own; if it has none, one of any key.
         """
         any_keys = not self._held_by(fingerprint, tenant)
-        lenders = [lender for lender in self.lenders if any_keys or lender.tenant == tenant]
-        found = [each for lender in lenders for each in lender.idle(fingerprint)]
+        idle_holders = [holder for holder in self.idle_holders if any_keys or holder.tenant == tenant]
+        found = [each for holder in idle_holders for each in holder.idle(fingerprint)]
         if found:
             min(found, key=lambda each: each[0])[1]()
         return bool(found)
@@ -173,15 +179,15 @@ class Pool:
             self._draining.discard(upstream)
 
     def clients(self, upstream: Upstream) -> set[Client]:
-        """The clients that it serves, in whichever workspace."""
+        """The clients that the upstream serves, in all workspaces."""
         return {client for holder in self._holders(upstream) for client in holder.clients()}
 
-    def between_keys(self, upstream: Upstream) -> bool:
-        """Whether it serves several keys, or a key and the hub's own."""
+    def shared_between_keys(self, upstream: Upstream) -> bool:
+        """Whether the upstream serves several keys, or a key and the hub's own workspaces."""
         return len({holder.tenant for holder in self._holders(upstream)}) > 1
 
-    def shared(self, fingerprint: str) -> Upstream | None:
-        """The one that nobody has alone."""
+    def find_shared(self, fingerprint: str) -> Upstream | None:
+        """The shared upstream of a server; None if there is none."""
         return self._held.get((fingerprint, ""), (None, None))[0]
 
     def _holders(self, upstream: Upstream) -> set[Holder]:
@@ -194,7 +200,7 @@ class Pool:
         return sum(1 for held, owner in self._held if held == fingerprint and owner)
 
     def _held_by(self, fingerprint: str, tenant: str) -> int:
-        """How many of them a key has."""
+        """The number of unshared instances of a server that a key holds."""
         return sum(
             1
             for (held, owner), (_, holders) in self._held.items()

@@ -1,4 +1,4 @@
-"""Who wants to hear of which resource of one server: the server is asked once a URI, whoever wants it."""
+"""The resource subscriptions of one server: the server gets one subscription per URI, for all subscribers (ADR 15)."""
 
 from __future__ import annotations
 
@@ -16,85 +16,92 @@ if TYPE_CHECKING:
 
 
 class Subscriber(Protocol):
-    """Who is told of a changed resource."""
+    """Receives the changes of resources: the subscriptions of a session."""
 
     def resource_updated(self, source: object, uri: str) -> None:
-        """The resource changed; `uri` is the server's own, and `source` the upstream that serves it, as an identity."""
+        """The resource changed. `uri` is the server's; `source` is its upstream, of which only the identity counts."""
 
 
-class Wanted:
-    """One URI. `asked` is the connection on which the server was asked for it, and said yes."""
+class _Subscribed:
+    """The subscription to one URI. `granted_on` is the connection on which the server granted it."""
 
     def __init__(self) -> None:
         self.subscribers: set[Subscriber] = set()
-        self.asked: Connection | None = None
-        self.turn = asyncio.Lock()
+        self.granted_on: Connection | None = None
+        self.lock = asyncio.Lock()
         self.users = 0
-        """Who is subscribing or unsubscribing now, or waits to."""
+        """The number of calls that are subscribing or unsubscribing now, or wait for `lock`."""
 
 
-class Subscriptions:
+class ServerSubscriptions:
     """Those of one upstream; `connected` gives its connection, or waits for it (and raises ServerUnavailable)."""
 
     def __init__(self, connected: Callable[[], Awaitable[Connection]]) -> None:
         self._connected = connected
-        self._wanted: dict[str, Wanted] = {}
+        self._subscribed: dict[str, _Subscribed] = {}
 
     def __iter__(self) -> Iterator[str]:
-        """The URIs that the server was asked for and granted."""
-        return iter([uri for uri, wanted in self._wanted.items() if wanted.asked])
+        """The URIs of the subscriptions that the server has granted."""
+        return iter([uri for uri, subscribed in self._subscribed.items() if subscribed.granted_on])
 
-    def of(self, uri: str) -> frozenset[Subscriber]:
-        """Who is to be told of a resource: also who waits for the answer, which an update may overtake."""
-        wanted = self._wanted.get(uri)
-        return frozenset(wanted.subscribers) if wanted else frozenset()
+    def subscribers_of(self, uri: str) -> frozenset[Subscriber]:
+        """The subscribers of a resource, including those whose subscription is not answered yet: an update may overtake
+        the answer."""
+        subscribed = self._subscribed.get(uri)
+        return frozenset(subscribed.subscribers) if subscribed else frozenset()
 
     async def add(self, uri: str, subscriber: Subscriber) -> Frame:
-        """Have `subscriber` told of changes of a resource (MCP 2025-11-25, Resources); the server's response frame.
+        """Subscribe to changes of a resource (MCP 2025-11-25, Resources). Returns the server's response frame.
 
-        Where somebody else is just asking the server, it waits for what comes of that, and asks itself if it failed.
+        If another subscriber's request for the same URI is pending, this waits for it and sends its own only if that
+        one failed.
 
         Raises:
-            SidecarError: the server could not be asked. It is not subscribed then.
+            SidecarError: the request failed; then the subscriber is not subscribed.
         """
-        async with self._turn(uri) as wanted:
-            held = subscriber in wanted.subscribers
-            wanted.subscribers.add(subscriber)
+        async with self._locked(uri) as subscribed:
+            held = subscriber in subscribed.subscribers
+            subscribed.subscribers.add(subscriber)
             frame: Frame = {}
             try:
                 connection = await self._connected()
-                frame = jsonrpc.result(0, {}) if wanted.asked is connection else await connection.subscribe(uri)
+                frame = (
+                    jsonrpc.result(0, {}) if subscribed.granted_on is connection else await connection.subscribe(uri)
+                )
             finally:
                 if "result" in frame:
-                    wanted.asked = connection
+                    subscribed.granted_on = connection
                 elif not held:
-                    wanted.subscribers.discard(subscriber)
+                    subscribed.subscribers.discard(subscriber)
             return frame
 
     async def remove(self, uri: str, subscriber: Subscriber, connection: Connection | None) -> Frame:
-        """The reverse; the server is only told when nobody is left, on its `connection`, if there is one."""
-        if uri not in self._wanted:
+        """Remove a subscriber. The server is sent the request, over `connection`, when the last subscriber has gone.
+
+        Returns the server's response frame, or an empty result if nothing had to be sent. Raises SidecarError.
+        """
+        if uri not in self._subscribed:
             return jsonrpc.result(0, {})
-        async with self._turn(uri) as wanted:
-            known = subscriber in wanted.subscribers
-            wanted.subscribers.discard(subscriber)
-            if not known or wanted.subscribers or connection is None:
+        async with self._locked(uri) as subscribed:
+            known = subscriber in subscribed.subscribers
+            subscribed.subscribers.discard(subscriber)
+            if not known or subscribed.subscribers or connection is None:
                 return jsonrpc.result(0, {})
-            wanted.asked = None
+            subscribed.granted_on = None
             try:
                 return await connection.unsubscribe(uri)
-            except ConnectionLost:  # and with it the subscription
+            except ConnectionLost:  # the subscription ended with the connection
                 return jsonrpc.result(0, {})
 
     @asynccontextmanager
-    async def _turn(self, uri: str) -> AsyncIterator[Wanted]:
-        """One at a time for each URI; what nobody wants any more is forgotten."""
-        wanted = self._wanted.setdefault(uri, Wanted())
-        wanted.users += 1
+    async def _locked(self, uri: str) -> AsyncIterator[_Subscribed]:
+        """Hold the URI's lock; afterwards drop the entry if it has no subscribers and no further users."""
+        subscribed = self._subscribed.setdefault(uri, _Subscribed())
+        subscribed.users += 1
         try:
-            async with wanted.turn:
-                yield wanted
+            async with subscribed.lock:
+                yield subscribed
         finally:
-            wanted.users -= 1
-            if not wanted.users and not wanted.subscribers:
-                del self._wanted[uri]
+            subscribed.users -= 1
+            if not subscribed.users and not subscribed.subscribers:
+                del self._subscribed[uri]

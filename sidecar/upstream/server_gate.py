@@ -1,4 +1,4 @@
-"""The gate of one server: how many of its requests are under way at once (ADR 26)."""
+"""The gate of one server: limits the number of its requests in progress (`max_inflight`, ADR 26)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ServerGate:
-    """An `admission.Gate` for requests to one server; who has to wait is served in turn. `server` is its key."""
+    """The `admission.Gate` of a server, by a semaphore in which waiting callers take turns. `server` is its key."""
 
     __slots__ = ("_server", "semaphore")
 
@@ -21,19 +21,19 @@ class ServerGate:
         self._server = server
 
     def try_enter(self, call: CallContext) -> bool:
-        """Take a place, if one is free for the caller."""
+        """Acquire a slot without waiting; False if none is free for the caller."""
         return self.semaphore.try_acquire(call.caller.key)
 
     async def enter(self, call: CallContext) -> None:
-        """Take a place as soon as it is the caller's turn.
+        """Acquire a slot, waiting for the caller's turn until the call's deadline.
 
         Raises:
-            CallTimeout: it was not the caller's turn before the call's deadline.
-            ServerBusy: too many requests of the caller wait already.
+            CallTimeout: the deadline passed before the caller's turn.
+            ServerBusy: too many requests of the caller are waiting already.
         """
         left = max(round(call.deadline - time.perf_counter(), 3), 0.0)
         await self.semaphore.acquire_within(left, call.caller, self._server)
 
     def leave(self, call: CallContext, outcome: str) -> None:
-        """Leave the place to whose turn it is."""
+        """Release the slot to the next waiting caller."""
         self.semaphore.release(call.caller.key)

@@ -1,4 +1,4 @@
-"""What is wrong with a server that is connected and can be used: the state `degraded` (docs/adr/0022)."""
+"""The faults of a server that is connected and usable, which put it into the state `degraded` (ADR 22)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from bridge.errors import ErrorBody
 
 log = logging.getLogger(__name__)
 
-MOST_LOGGED = 5
+MAX_LOGGED = 5
+"""Troubles that are logged with their text; of further ones only the count is."""
 
 
-class Troubles:
-    """The troubles of one server."""
+class ServerTroubles:
+    """The current troubles of one server; changes are logged."""
 
     def __init__(self) -> None:
         self.all: tuple[ErrorBody, ...] = ()
 
     def set(self, server: str, troubles: tuple[ErrorBody, ...]) -> None:
-        """Replace them; a change is logged."""
+        """Replace the troubles of the server with the key `server`, and log a change."""
         if self.all == troubles:
             return
         self.all = troubles
         if self.all:
-            words = [f"{trouble.code}: {trouble.message}" for trouble in self.all[:MOST_LOGGED]]
+            words = [f"{trouble.code}: {trouble.message}" for trouble in self.all[:MAX_LOGGED]]
             log.warning("server degraded", extra={"server": server, "troubles": words, "count": len(self.all)})
         else:
             log.info("server no longer degraded", extra={"server": server})

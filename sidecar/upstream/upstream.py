@@ -1,4 +1,4 @@
-"""One server as the hub keeps it: connected again whenever the connection ends, by the one task that owns it."""
+"""An upstream: one MCP server as the hub uses it, connected again whenever its connection ends."""
 
 from __future__ import annotations
 
@@ -26,98 +26,100 @@ from sidecar.observe.metrics import Metrics
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.catalog import Catalog
 from sidecar.protocol.channel import Channel, Frame, OnFrame
-from sidecar.upstream import asking
+from sidecar.upstream import request_retry
 from sidecar.upstream.backoff import Backoff
-from sidecar.upstream.client_features import ClientPort
+from sidecar.upstream.client_features import ClientFeatures
 from sidecar.upstream.connection import Connection
-from sidecar.upstream.list_reader import Undeclared
+from sidecar.upstream.list_reader import UndeclaredLists
 from sidecar.upstream.mux import Progress
-from sidecar.upstream.resource_subscriptions import Subscriber, Subscriptions
+from sidecar.upstream.resource_subscriptions import ServerSubscriptions, Subscriber
 from sidecar.upstream.server_gate import ServerGate
-from sidecar.upstream.troubles import Troubles
+from sidecar.upstream.troubles import ServerTroubles
 
 log = logging.getLogger(__name__)
 
 RECONNECT_WAIT = 5.0
-"""How long a call waits for a server that is being reconnected, in seconds."""
+"""Seconds that a call waits for a server that is being reconnected."""
 
 Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]
 Prepare = Callable[[ServerSpec, Callable[[ErrorBody | None], None]], Awaitable[None]]
-"""What has to be there before a server can be started; tells what it waits for, which is not limited in time."""
+"""Waits until a server can be started. Reports what it waits for by its second argument; None: it has waited."""
 
 
-class Listener(Protocol):
-    """Who is told of what an upstream does. Called on the event loop; must neither block nor raise."""
+class UpstreamListener(Protocol):
+    """Receives the events of upstreams. Called on the event loop; must neither block nor raise."""
 
     def upstream_changed(self, upstream: Upstream) -> None:
-        """Its state, its troubles or its lists changed."""
+        """The upstream's state, troubles, lists or refused features changed."""
 
     def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
         """The server sent a notification that is neither progress nor list_changed."""
 
 
 class Upstream:
-    """States: starting, ready (handshake and lists answered), backoff (tried again soon), failed (tried again rarely,
-    or never where trying cannot help), stopped."""
+    """One server, shared by all its clients or used by one client or key alone.
+
+    States: starting, ready (handshake done and lists read), backoff (connected again soon), failed (connected again
+    after long delays, or not at all if that cannot help), stopped.
+    """
 
     def __init__(
         self,
         fingerprint: str,
         spec: ServerSpec,
         connect: Connect,
-        listener: Listener,
+        listener: UpstreamListener,
         metrics: Metrics,
-        port: ClientPort | None = None,
+        client: ClientFeatures | None = None,
         contested: Callable[[], bool] = uncontested,
     ) -> None:
         self.fingerprint = fingerprint
         self.spec = spec
-        self.for_key = False  # whether it is one key's own, beside the one that the hub's own clients use
+        self.for_key = False  # whether one access key uses it alone although the server's session is `shared`
         self.state: UpstreamState = "starting"
         self.reason: ErrorBody | None = None
         self.since = time.time()
         self.retry_at: float | None = None
         self.restarts = 0
-        """How often it had to be connected again after it had been ready, or was asked to restart."""
+        """How often it was connected again after having been ready, or on request."""
         self._was_ready = False
         self.in_flight = 0
         self.refused: set[str] = set()
-        """Client features that the server asked for in vain."""
-        self.tried = False
-        """Whether the first attempt to start is over, well or badly."""
-        self.troubles = Troubles()
-        self.undeclared = Undeclared()
+        """Client features that the server asked for and a shared connection does not have."""
+        self.first_attempt_over = False
+        """Whether the first attempt to start has succeeded or failed, or waits for its preparation."""
+        self.troubles = ServerTroubles()
+        self.undeclared = UndeclaredLists()
         self.backoff = Backoff()
         self.log_level: str | None = None
-        """What its clients want it to log, where one said so."""
-        self.rename: Callable[[str], str] = str
-        """A URI of its own as its client, if it has one alone, is to see it."""
-        self.owned: Callable[[], Collection[str]] = tuple  # as connection.Owner has it
-        self.subscriptions = Subscriptions(lambda: self.ready(RECONNECT_WAIT))
+        """The lowest log level that its clients asked for; None if none did."""
+        self.rename: Callable[[str], str] = str  # see ConnectionOwner
+        self.owned: Callable[[], Collection[str]] = tuple  # see ConnectionOwner
+        self.subscriptions = ServerSubscriptions(lambda: self.ready(RECONNECT_WAIT))
         self.catalog: Catalog | None = None
-        """The lists as last read; kept while it is being reconnected, so that a crash makes no tool vanish."""
+        """The lists as last read; kept while the server is reconnected, so that its tools stay listed."""
         self.prepare: Prepare | None = None
-        self.redact: Callable[[str], str] = str  # masks secrets in the reason why it is not ready
+        self.redact: Callable[[str], str] = str  # masks secrets in `reason`
         self._connect = connect
         self._listener = listener
         self._metrics = metrics
-        self._port = port
+        self._client = client
         self.connection: Connection | None = None
-        """The one there is, while it is ready."""
+        """The current connection while the server is ready, else None."""
         self._channel: Channel | None = None
         self._stderr: tuple[str, ...] = ()
         self._contested = contested
-        self.gate = self._gate()
-        """What each request to it passes."""
+        self.gate = self._make_gate()
+        """The gate that each request to the server passes."""
         self._stopping = False
-        self._end = asyncio.Event()
+        self._close_requested = asyncio.Event()
         self._opening: asyncio.Timeout | None = None
-        self._news = asyncio.Event()
+        self._state_entered = asyncio.Event()
 
     # --- lifecycle -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Keep the server connected until `stop`; returns when everything of it is closed."""
+        """Keep the server connected until `stop` is called; returns when the connection is closed."""
         try:
             while not self._stopping:
                 self._enter("starting", self.reason)
@@ -129,47 +131,47 @@ class Upstream:
             self._enter("stopped", None)
 
     def stop(self, drain_timeout: float = 0.0) -> None:
-        """Close it once the calls in flight have ended, but after `drain_timeout` seconds in any case."""
+        """Close the server when its requests in progress have ended, at the latest after `drain_timeout` seconds."""
         self._stopping = True
         if not self.in_flight or not drain_timeout:
-            self._end_now()
+            self._request_close()
         else:
-            asyncio.get_running_loop().call_later(drain_timeout, self._end_now)
+            asyncio.get_running_loop().call_later(drain_timeout, self._request_close)
 
     def restart(self) -> None:
-        """Close the connection, if there is one, and open it anew without waiting."""
+        """Close the connection, if there is one, and connect again without delay."""
         self.backoff.reset()
-        self._end_now()
+        self._request_close()
 
-    def _end_now(self) -> None:
-        self._end.set()
+    def _request_close(self) -> None:
+        self._close_requested.set()
         if self._opening is not None and not self._opening.expired():
             self._opening.reschedule(0)
 
     def _preparing(self, what: ErrorBody | None) -> None:
-        """Tell what is waited for; with None, that the wait is over, from which on its start is timed."""
-        self.tried, self.since = True, self.since if what else time.time()
+        """Show what the preparation waits for. None means that it is done, and the start timeout begins."""
+        self.first_attempt_over, self.since = True, self.since if what else time.time()
         self._enter("starting", what)
 
-    def respec(self, spec: ServerSpec) -> None:
-        """Take over settings that need no new connection: name, limits, timeouts."""
+    def update_spec(self, spec: ServerSpec) -> None:
+        """Take over a definition with the same fingerprint: a new key, limits and timeouts need no reconnection."""
         before, self.spec = self.spec.settings, spec
         if any(
             getattr(before, name) != getattr(spec.settings, name) for name in ("max_inflight", "share_between_keys")
         ):
-            self.gate = self._gate()
+            self.gate = self._make_gate()
 
-    def _gate(self) -> ServerGate:
+    def _make_gate(self) -> ServerGate:
         return ServerGate(semaphore_for(self.spec.settings, self._contested), self.spec.key)
 
     @property
     def semaphore(self) -> Semaphore:
-        """How many requests may be under way at it."""
+        """The semaphore that limits the requests in progress."""
         return self.gate.semaphore
 
     async def _connect_once(self) -> SidecarError | None:
         """One connection from open to close; returns why it ended, or None if it was asked to."""
-        connection = Connection(self.spec.settings, self, self._port)
+        connection = Connection(self.spec.settings, self, self._client)
         try:
             async with AsyncExitStack() as stack:
                 if self.prepare:
@@ -178,12 +180,12 @@ class Upstream:
                 async with asyncio.timeout(self.spec.settings.start_timeout) as self._opening:
                     self._channel = await stack.enter_async_context(self._connect(connection.on_frame))
                 self._opening = None
-                reason = await connection.run(self._channel, self._end)
-                self.connection = None  # closing takes its time, and who asks meanwhile waits for the next
+                reason = await connection.run(self._channel, self._close_requested)
+                self.connection = None  # closing takes time; requests meanwhile wait for the next connection
                 return reason
         except TimeoutError:
             late = StartTimeout(f"No connection within {self.spec.settings.start_timeout:g} s.")
-            return None if self._end.is_set() else late
+            return None if self._close_requested.is_set() else late
         except SidecarError as error:
             return error
         except Exception:
@@ -197,29 +199,29 @@ class Upstream:
                 self._stderr, self._channel = self._channel.stderr(), None
 
     async def _wait_to_retry(self, reason: SidecarError | None, took: float) -> None:
-        self.tried = True
-        if self._end.is_set():  # asked to restart
-            self._end.clear()
+        self.first_attempt_over = True
+        if self._close_requested.is_set():  # asked to restart
+            self._close_requested.clear()
             self._count_restart()
             return
         reason, delay = reason or ConnectionLost("The server ended the connection."), self.backoff.next_delay(took)
         body = reason.body(self.redact)
         if self._was_ready:
             self._count_restart()
-        hopeless = isinstance(reason, VariableMissing)
-        self.retry_at = None if hopeless else time.time() + delay
-        if hopeless or self.backoff.hopeless:
+        permanent = isinstance(reason, VariableMissing)
+        self.retry_at = None if permanent else time.time() + delay
+        if permanent or self.backoff.failing_for_long:
             self.catalog = None
-        news = self.reason is None or self.reason.message != body.message
-        self._enter("failed" if hopeless or self.backoff.hopeless else "backoff", body)
+        is_new = self.reason is None or self.reason.message != body.message
+        self._enter("failed" if permanent or self.backoff.failing_for_long else "backoff", body)
         told = {"server": self.spec.key, "code": reason.code, "reason": body.message}
-        level = logging.WARNING if news else logging.DEBUG
+        level = logging.WARNING if is_new else logging.DEBUG
         log.log(level, "server not ready", extra={**told, "attempts": self.backoff.attempts})
         with suppress(TimeoutError):
-            async with asyncio.timeout(None if hopeless else delay):
-                await self._end.wait()
+            async with asyncio.timeout(None if permanent else delay):
+                await self._close_requested.wait()
         if not self._stopping:
-            self._end.clear()
+            self._close_requested.clear()
         self.retry_at = None
 
     def _count_restart(self) -> None:
@@ -231,27 +233,27 @@ class Upstream:
         if state != self.state:
             self.since = time.time()
         self.state, self.reason = state, reason
-        self._news.set()
-        self._news = asyncio.Event()
-        self._tell()
+        self._state_entered.set()
+        self._state_entered = asyncio.Event()
+        self._notify_listener()
 
-    def _tell(self) -> None:
+    def _notify_listener(self) -> None:
         self._metrics.upstream_state(self.spec.key, self.shown_state)
         self._listener.upstream_changed(self)
 
     @property
     def shown_state(self) -> ServerState:
-        """Its state for people: `degraded` where it is ready and something is wrong with it."""
+        """The state that people see: `degraded` if the server is ready and has troubles, else `state`."""
         return "degraded" if self.state == "ready" and self.troubles.all else self.state
 
-    # --- what the connection tells (connection.Owner) --------------------------------------------------------------
+    # --- ConnectionOwner -----------------------------------------------------------------------------------------
 
     def catalog_read(self, connection: Connection) -> None:
-        """The server is ready, or its lists or their troubles changed."""
-        self.connection, self.catalog, self.tried = connection, connection.catalog, True
+        """Take over the lists and troubles; the first call on a connection makes the server ready."""
+        self.connection, self.catalog, self.first_attempt_over = connection, connection.catalog, True
         self.troubles.set(self.spec.key, connection.troubles)
         if self.state == "ready":
-            self._tell()
+            self._notify_listener()
             return
         self.backoff.ready()
         self._was_ready = True
@@ -260,21 +262,21 @@ class Upstream:
         self._enter("ready", None)
 
     def subscribed(self) -> Iterable[str]:
-        """URIs that somebody subscribed to."""
+        """URIs of the resources that clients have subscribed to."""
         return self.subscriptions
 
     async def set_log_level(self, level: str | None) -> None:
-        """Have the server log at this level, now and after each reconnection; it need not comply."""
+        """Send the server this log level, now and after each reconnection; the server may ignore it."""
         changed, self.log_level = level != self.log_level, level
         if changed and self.connection is not None:
             await self.connection.set_log_level()
 
     def notified(self, method: str, params: dict[str, Any]) -> None:
-        """Pass a notification on."""
+        """Pass a notification of the server to the listener."""
         self._listener.upstream_notified(self, method, params)
 
     def feature_refused(self, method: str) -> None:
-        """Remember that the server asked for a client feature, for the hint in its status."""
+        """Remember that the server asked for a client feature that it cannot have, for the hint in its status."""
         if method not in self.refused:
             self.refused.add(method)
             self._listener.upstream_changed(self)
@@ -290,18 +292,18 @@ class Upstream:
         call: CallContext | None = None,
         on_progress: Progress | None = None,
         declared: dict[str, Any] | None = None,
-        repeated: bool = False,
+        already_sent: bool = False,
     ) -> Frame:
-        """Ask the server for something, on behalf of `call`; without one for the hub itself.
+        """Send a request for `call`, or for the hub itself if that is None. Returns the response frame.
 
-        `timeout` in seconds covers the wait for a free place and for a reconnection too; `declared` are the client's
-        extensions. `repeated`: it was asked before, and may have been carried out. Returns the response frame.
+        `timeout` is in seconds and includes the wait for a slot and for a reconnection. `declared` are the extensions
+        of the client. `already_sent`: the request was sent before, and may have been carried out.
 
         Raises:
-            CallTimeout: no answer in time.
-            ServerBusy: too many requests of the caller wait for a place.
-            ConnectionLost: the server left before the answer.
-            ServerUnavailable: it is not ready, and will not be shortly.
+            CallTimeout: no response in time.
+            ServerBusy: too many requests of the caller wait for a slot.
+            ConnectionLost: the connection ended before the response.
+            ServerUnavailable: the server is not ready, and was not within `RECONNECT_WAIT` seconds.
         """
         began, gate = time.perf_counter(), self.gate
         call = call or RequestContext(Visitor(), method, params, "", 0, began)
@@ -314,8 +316,10 @@ class Upstream:
                 await gate.enter(call)
                 left = max(began + timeout - time.perf_counter(), 0.0)
             try:
-                how = {"on_progress": on_progress, "declared": declared}
-                frame = await asking.ask(self, method, params, left, how, patience=RECONNECT_WAIT, repeated=repeated)
+                options = {"on_progress": on_progress, "declared": declared}
+                frame = await request_retry.request_with_retry(
+                    self, method, params, left, options, reconnect_timeout=RECONNECT_WAIT, already_sent=already_sent
+                )
                 outcome = jsonrpc.outcome(frame)
             except SidecarError as error:
                 outcome = error.code
@@ -327,52 +331,52 @@ class Upstream:
         return frame
 
     def call_ended(self, outcome: str) -> None:
-        """A request that counted as `in_flight` has ended."""
+        """Note that a request counted in `in_flight` has ended with `outcome` (`ok`, `error` or an error code)."""
         self.in_flight -= 1
-        self.backoff.useful |= outcome == "ok"
+        self.backoff.has_answered |= outcome == "ok"
         if self._stopping and not self.in_flight:
-            self._end_now()
+            self._request_close()
 
-    async def first_try(self) -> None:
-        """Wait until the first attempt to start is over, well or badly, or told what it waits for."""
-        while not self.tried and self.state != "stopped":
-            await self._news.wait()
+    async def wait_first_attempt(self) -> None:
+        """Wait until `first_attempt_over` is true, or the upstream is stopped."""
+        while not self.first_attempt_over and self.state != "stopped":
+            await self._state_entered.wait()
 
     async def ready(self, timeout: float) -> Connection:
-        """The connection there is, or the next one; `timeout` in seconds. Raises ServerUnavailable."""
+        """The current connection, or the next one within `timeout` seconds. Raises ServerUnavailable."""
         return self.connection or await self.reconnected(timeout)
 
     async def reconnected(self, timeout: float, lost: Connection | None = None) -> Connection:
-        """The connection after `lost`, once it is ready; `timeout` in seconds. Raises ServerUnavailable."""
+        """Wait at most `timeout` seconds for a ready connection other than `lost`. Raises ServerUnavailable."""
         try:
             async with asyncio.timeout(timeout):
                 while self.connection in (None, lost) and self.state not in ("failed", "stopped"):
-                    await self._news.wait()
+                    await self._state_entered.wait()
         except TimeoutError:
             pass
         if self.connection is None or self.connection is lost:
-            raise ServerUnavailable(f"The server {self.spec.key!r} is not ready{self._why()}.")
+            raise ServerUnavailable(f"The server {self.spec.key!r} is not ready{self._reason_suffix()}.")
         return self.connection
 
-    def _why(self) -> str:
+    def _reason_suffix(self) -> str:
         return f" ({self.reason.message.rstrip('.')})" if self.reason else ""
 
     async def subscribe(self, uri: str, subscriber: Subscriber) -> Frame:
-        """Have `subscriber` told of changes of a resource; the server's response frame. Raises SidecarError."""
+        """Subscribe to changes of a resource. Returns the server's response frame. Raises SidecarError."""
         return await self.subscriptions.add(uri, subscriber)
 
     async def unsubscribe(self, uri: str, subscriber: Subscriber) -> Frame:
-        """The reverse of `subscribe`; the server is only told when nobody is left."""
+        """Cancel a subscription; the server is told after the last subscriber has gone. Raises SidecarError."""
         return await self.subscriptions.remove(uri, subscriber, self.connection)
 
     async def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
-        """Send a notification, if it is connected."""
+        """Send a notification to the server, if it is connected."""
         if self.connection is not None:
             with suppress(SidecarError):
                 await self.connection.notify(method, params)
 
     async def client_reported(self, params: dict[str, Any]) -> None:
-        """Its client reports progress, perhaps of what this server asked it for."""
+        """Pass on a progress notification of the client, which may be about a request of this server."""
         if self.connection is not None:
             with suppress(SidecarError):
                 await self.connection.client_reported(params)
@@ -381,7 +385,7 @@ class Upstream:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The process that it runs in now."""
+        """Ids of the processes that the server runs in now."""
         return self._channel.pids if self._channel else ()
 
     @property
@@ -390,5 +394,5 @@ class Upstream:
         return self._channel.transport if self._channel else ""
 
     def stderr(self) -> tuple[str, ...]:
-        """The server's last lines on stderr, of this connection or else of the one before."""
+        """The last lines that the server wrote to stderr, on this connection or else on the one before."""
         return (self._channel.stderr() if self._channel else ()) or self._stderr

@@ -1,4 +1,4 @@
-"""`${VAR}` references in a server's definition. Pure: the environment is an argument."""
+"""Expands `${VAR}` references in a server's definition. Pure: the environment is an argument."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<de
 
 
 @dataclass(frozen=True, slots=True)
-class Expanded:
-    """A launch with its references replaced; `secrets` are the values that came from variables,
-    short ones (`${PORT}`) only where the name tells of a secret."""
+class ExpandedLaunch:
+    """A launch with its references replaced.
+
+    `secrets` are the values of those variables that `is_secret` regards as secret by their name and value.
+    """
 
     launch: Launch
     secrets: frozenset[str]
 
 
-def expand(launch: Launch, environ: Mapping[str, str]) -> Expanded:
+def expand(launch: Launch, environ: Mapping[str, str]) -> ExpandedLaunch:
     """Replace the references in command, args, env values, cwd, url and headers.
 
     `${VAR}` is the variable's value, `${VAR:-default}` the default when it is unset or empty (a default ends at the
     first `}`), `$${` a literal `${`. Nothing else is special: `$VAR`, `$(x)` and `${x!}` stay as they are.
 
     Raises:
-        VariableMissing: names each variable that is missing, and where it is referred to; never a value.
+        VariableMissing: a variable is not set. The message names each one and where it is used; never a value.
     """
-    filler = _Filler(environ)
-    filled = _stdio(launch, filler.fill) if isinstance(launch, StdioLaunch) else _remote(launch, filler.fill)
-    if filler.missing:
-        raise VariableMissing(_complaint(filler.missing), data={"variables": sorted(filler.missing)})
-    return Expanded(filled, frozenset(filler.secrets))
+    expander = _Expander(environ)
+    filled = _stdio(launch, expander.fill) if isinstance(launch, StdioLaunch) else _remote(launch, expander.fill)
+    if expander.missing:
+        raise VariableMissing(_missing_message(expander.missing), data={"variables": sorted(expander.missing)})
+    return ExpandedLaunch(filled, frozenset(expander.secrets))
 
 
 def with_home(launch: StdioLaunch, environ: Mapping[str, str]) -> StdioLaunch:
-    """The launch with a leading `~` of `command` and `cwd` replaced by the home directory, as a shell does.
+    """Replace a leading `~` of `command` and `cwd` by the home directory, as a shell does.
 
-    Not in `args` and `env`: what these mean is the server's business.
+    `args` and `env` stay as they are, since only the server knows which of these are paths.
     """
     home = environ.get("HOME", "")
 
@@ -53,10 +55,10 @@ def with_home(launch: StdioLaunch, environ: Mapping[str, str]) -> StdioLaunch:
 
 
 def references_replaced(text: str, replace: Callable[[re.Match[str]], str]) -> str:
-    """The text with each match of a reference, and of `$${`, replaced.
+    """Replace each reference, and each `$${`, by the result of `replace`.
 
-    Looked for up to the last `}` alone, since no reference ends behind it: the expression would look through all of
-    the rest from each `${` on, which takes quadratic time.
+    Only the text up to the last `}` is searched, since no reference ends behind it: otherwise the expression would
+    scan the rest from each `${` on, which takes quadratic time.
     """
     head, brace, tail = text.rpartition("}")
     return _REFERENCE.sub(replace, head + brace) + tail.replace("$${", "${")
@@ -83,13 +85,13 @@ def _remote(launch: RemoteLaunch, fill: _Fill) -> RemoteLaunch:
     return launch.model_copy(update=changed)
 
 
-def _complaint(missing: Mapping[str, list[str]]) -> str:
+def _missing_message(missing: Mapping[str, list[str]]) -> str:
     needs = "; ".join(f"{name} (needed by {', '.join(places)})" for name, places in sorted(missing.items()))
     return f"The hub's environment lacks {needs}."
 
 
-class _Filler:
-    """Replaces references, and keeps what it met on the way."""
+class _Expander:
+    """Replaces references in texts; collects the secrets and the missing variables."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ

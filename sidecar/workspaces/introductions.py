@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from bridge.models import ServerSpec
 from sidecar.errors import SidecarError
-from sidecar.upstream.feature_probe import offered
+from sidecar.upstream.feature_probe import read_catalog
 from sidecar.upstream.upstream import Connect
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Introductions:
     async def _ask(self, key: str, spec: ServerSpec) -> None:
         self._known[key] = ""  # also where it fails: its clients' own will say why, and no handshake waits again
         try:
-            catalog = await offered(spec, self._connect(spec), frozenset())
+            catalog = await read_catalog(spec, self._connect(spec), frozenset())
         except Exception as error:  # whatever a server does must not end the hub
             expected = isinstance(error, SidecarError | TimeoutError)
             extra = {"server": spec.key, "reason": str(error)}

@@ -27,4 +27,4 @@ class Member:
     @property
     def serving(self) -> Upstream | None:
         """The upstream that answers now."""
-        return self.before if self.before and self.upstream and not self.upstream.tried else self.upstream
+        return self.before if self.before and self.upstream and not self.upstream.first_attempt_over else self.upstream

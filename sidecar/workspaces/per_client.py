@@ -57,16 +57,16 @@ class PerClient:
         self._parties = parties
         self._instructions: dict[str, str] = {}
         """What each server said to the last client of this workspace and key that it ran for, by fingerprint."""
-        pool.lenders.add(self)
+        pool.idle_holders.add(self)
 
     @property
     def tenant(self) -> str:
-        """Id of the key whose sessions these are (pool.Lender)."""
+        """Id of the key whose sessions these are (pool.IdleHolder)."""
         return self._workspace.tenant
 
     def close(self) -> None:
         """The workspace ends."""
-        self._pool.lenders.discard(self)
+        self._pool.idle_holders.discard(self)
 
     # --- what a session sees -------------------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class PerClient:
         return released
 
     def idle(self, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
-        """Upstreams of a server that nobody uses now: since when, and how to close each (pool.Lender)."""
+        """Upstreams of a server that nobody uses now: since when, and how to close each (pool.IdleHolder)."""
         yield from self._parties.idle(fingerprint)
         for session in self._workspace.sessions:
             since = session.idle_since

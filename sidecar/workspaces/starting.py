@@ -28,7 +28,7 @@ async def first_tries(upstreams: Iterable[Upstream], tell: Progress | None = Non
 
     `tell` sends progress to the client, if it asked for it; without it the wait is `most` (UNTOLD) seconds at most.
     """
-    waiting = [upstream for upstream in upstreams if not upstream.tried]
+    waiting = [upstream for upstream in upstreams if not upstream.first_attempt_over]
     if not waiting:
         return False
     longest = max(upstream.spec.settings.start_timeout for upstream in waiting)
@@ -38,8 +38,8 @@ async def first_tries(upstreams: Iterable[Upstream], tell: Progress | None = Non
         with suppress(TimeoutError):
             async with asyncio.timeout(min(left, BEAT)):
                 for upstream in waiting:
-                    await upstream.first_try()
-        waiting = [upstream for upstream in waiting if not upstream.tried and upstream.state != "stopped"]
+                    await upstream.wait_first_attempt()
+        waiting = [upstream for upstream in waiting if not upstream.first_attempt_over and upstream.state != "stopped"]
         if waiting and tell:
             beats += 1
             names = ", ".join(repr(upstream.spec.key) for upstream in waiting)
@@ -55,7 +55,7 @@ async def started(upstream: Upstream, tell: Progress | None) -> None:
         ServerUnavailable: it is not ready, and will not be shortly.
     """
     await first_tries([upstream], tell)
-    if not upstream.tried:
+    if not upstream.first_attempt_over:
         raise still_starting([upstream])
     await upstream.ready(RECONNECT_WAIT)
 
@@ -66,7 +66,7 @@ def unknown(upstreams: Iterable[Upstream]) -> SidecarError | None:
     slow = [
         upstream
         for upstream in starting
-        if upstream.reason is None or not upstream.tried or upstream.reason.code == StartTimeout.code
+        if upstream.reason is None or not upstream.first_attempt_over or upstream.reason.code == StartTimeout.code
     ]
     return still_starting(slow) if slow else None
 

@@ -196,7 +196,7 @@ class Workspace:
             member.before = before.before
             return []
         serving = before.serving
-        if serving is not None and member.upstream is not None and not member.upstream.tried:
+        if serving is not None and member.upstream is not None and not member.upstream.first_attempt_over:
             member.before = serving
         return [(held, self) for held in (before.upstream, before.before) if held and held is not member.before]
 
@@ -205,7 +205,7 @@ class Workspace:
     def upstream_changed(self, upstream: Upstream) -> None:
         """One of its servers became ready, failed, or changed its lists."""
         for member in self.members.values():
-            if member.before and member.upstream is upstream and upstream.tried:
+            if member.before and member.upstream is upstream and upstream.first_attempt_over:
                 before, member.before = member.before, None
                 if not any(before in (other.upstream, other.before) for other in self.members.values()):
                     self._pool.release(before, self)

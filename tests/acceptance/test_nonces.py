@@ -161,7 +161,7 @@ async def left(made: World, *channels: FakeChannel) -> None:
         assert upstream.semaphore._free == upstream.spec.settings.max_inflight
         connection = upstream.connection
         assert connection is not None
-        aside = {task for task in connection._aside if task.get_coro().__name__ != "_keep"}  # type: ignore[union-attr]
+        aside = {task for task in connection._background_tasks if task.get_coro().__name__ != "_keep_current"}  # type: ignore[union-attr]
         assert (connection._mux._pending, connection._mux._progress, aside) == ({}, {}, set())
     await until(lambda: not made.hub.pool._draining)
     for channel in channels:

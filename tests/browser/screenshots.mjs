@@ -1,7 +1,11 @@
 /**
- * Pictures of the console for README and docs: a hub with demo content of its own, in both themes.
+ * Pictures for README and docs: of the console, in both themes, and of YAMCP-UI with the hub, each from a hub with demo
+ * content of its own.
  *
  *   node tests/browser/screenshots.mjs [DIRECTORY]      (make screenshots: docs/images)
+ *
+ * HUB_YAMCP_UI_DIR names a built YAMCP-UI; without it the picture of YAMCP-UI stays as it is: the stand-in of the tests
+ * looks otherwise.
  */
 
 import { once } from 'node:events';
@@ -10,12 +14,14 @@ import { createServer } from 'node:net';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { openBrowser, PHONE } from '../front/support/browser.mjs';
 import { PYTHON, ROOT, startHub } from '../front/support/hub.mjs';
+import { runHub } from '../front/support/run.mjs';
 
 /** @import {Page} from 'playwright-core' */
 /** @typedef {{name: string, hash: string, ready: (page: Page) => Promise<unknown>, full?: boolean}} Picture */
 
 const target = resolve(process.argv[2] ?? join(ROOT, 'docs/images'));
 const VIEW = { width: 1280, height: 840 };
+const WIDE = { width: 1440, height: 840 }; // YAMCP-UI's table has more columns
 
 /** A server of the demo, by a command that reads the same on every machine. */
 const demo = (/** @type {string} */ namespace, /** @type {string} */ name, env = {}) => ({
@@ -115,8 +121,11 @@ async function prepare(hub) {
   );
 }
 
-/** @param {Picture} picture @param {'light'|'dark'} colorScheme @param {string} file @param {{width: number, height: number}} viewport */
-async function take({ hash, ready }, colorScheme, file, viewport = VIEW) {
+/**
+ * @param {import('../front/support/hub.mjs').Hub} hub @param {Picture} picture @param {'light'|'dark'} colorScheme
+ * @param {string} file @param {{width: number, height: number}} viewport
+ */
+async function take(hub, { hash, ready }, colorScheme, file, viewport = VIEW) {
   const visit = await browser.visit(hub.front, { colorScheme, viewport });
   await visit.page.route(/\/api\/hub\/history/, (route) => route.fulfill({ json: history() }));
   await visit.page.goto(`/hub/${hash}`);
@@ -127,27 +136,61 @@ async function take({ hash, ready }, colorScheme, file, viewport = VIEW) {
   await visit.end();
 }
 
+/** The console, from a hub that is closed afterwards; the number of pictures. @param {Record<string, string>} env */
+async function takeConsole(env) {
+  const hub = await startHub({ providers, workspaces, settle: false, env });
+  try {
+    await hub.waitJson(
+      `${hub.front}/api/hub/state`,
+      (state) =>
+        state.workspaces.length === 4 && state.servers.every((/** @type {any} */ each) => each.state !== 'unknown'),
+    );
+    await prepare(hub);
+    for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+      for (const picture of PICTURES) await take(hub, picture, colorScheme, `${picture.name}-${colorScheme}.png`);
+    }
+    await take(hub, PICTURES[0], 'light', 'phone-light.png', PHONE);
+    return 2 * PICTURES.length + 1;
+  } finally {
+    await hub.close();
+  }
+}
+
+/** YAMCP-UI's page of workspaces with what the hub adds. @param {Record<string, string>} env @param {string} directory */
+async function takeYamcpUi(env, directory) {
+  const run = await runHub({ providers, workspaces, settle: false, env: { ...env, HUB_YAMCP_UI_DIR: directory } });
+  try {
+    await run.until(
+      ({ hub, workspaces: all }) => hub.yamcp_ui === 'ok' && all.every(({ state }) => state !== 'starting'),
+    );
+    await fetch(`${run.url}/api/hub/workspaces/stop?name=experiments`, { method: 'POST' });
+    const visit = await browser.visit(run.url, { colorScheme: 'light', viewport: WIDE });
+    await visit.page.goto('/workspaces');
+    await visit.page.getByRole('switch', { name: 'Workspace experiments on/off', checked: false }).waitFor();
+    await visit.page.getByText('Degraded').first().waitFor();
+    await visit.page.mouse.move(0, 0);
+    await visit.page.screenshot({ path: join(target, 'yamcp-ui-light.png'), animations: 'disabled' });
+    await visit.end();
+    return 1;
+  } finally {
+    await run.stop();
+  }
+}
+
 mkdirSync(target, { recursive: true });
 const env = {
   PATH: [dirname(PYTHON), process.env.PATH].join(delimiter),
+  PYTHONPATH: ROOT,
   ...(await usual('HUB_PORT', 8765)),
   ...(await usual('HUB_SIDECAR_PORT', 8766)),
 };
-const hub = await startHub({ providers, workspaces, settle: false, env });
+const { HUB_YAMCP_UI_DIR = '' } = process.env;
 const browser = await openBrowser();
 try {
-  await hub.waitJson(
-    `${hub.front}/api/hub/state`,
-    (state) =>
-      state.workspaces.length === 4 && state.servers.every((/** @type {any} */ each) => each.state !== 'unknown'),
-  );
-  await prepare(hub);
-  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-    for (const picture of PICTURES) await take(picture, colorScheme, `${picture.name}-${colorScheme}.png`);
-  }
-  await take(PICTURES[0], 'light', 'phone-light.png', PHONE);
-  console.log(`screenshots: ${2 * PICTURES.length + 1} pictures in ${target}`);
+  const taken = await takeConsole(env);
+  const more = HUB_YAMCP_UI_DIR ? await takeYamcpUi(env, resolve(HUB_YAMCP_UI_DIR)) : 0;
+  if (!more) console.log('screenshots: yamcp-ui-light.png stays as it is (HUB_YAMCP_UI_DIR names no built YAMCP-UI)');
+  console.log(`screenshots: ${taken + more} pictures in ${target}`);
 } finally {
   await browser.close();
-  await hub.close();
 }

@@ -14,7 +14,7 @@ from bench.load import open_sessions
 from bench.peers import peer
 from bench.peers_bar import p50, rates
 from bench.report import Comparison
-from bench.ways import BARE, HUB, MODES, PEER_NAMES, PLAIN, side_by_side
+from bench.ways import BARE, HUB, MODES, OWN_PORT, PEER_NAMES, PLAIN, side_by_side
 from tests.support.hub import MARK, running
 from tests.support.yamcp import module
 
@@ -55,8 +55,9 @@ async def test_peers_that_are_not_installed_are_told_and_the_bar_is_not_measured
         assert set(notes) == set(PEER_NAMES)
         assert all("bench/peers/setup.sh" in note for note in notes.values())
     table = {HUB: Row(HUB, [10.0], [1.0], [1.0], [1.0])} | {name: Row(name, note=note) for name, note in notes.items()}
-    figures = [*rates("http", {**table, BARE: table[HUB], PLAIN: table[HUB]}), p50(table)]
-    assert [figure.verdict for figure in figures] == ["-", "not measured", "-", "-", "not measured"]
+    ours = dict.fromkeys((OWN_PORT, BARE, PLAIN), table[HUB])
+    figures = [*rates("http", {**table, **ours}), p50(table)]
+    assert [figure.verdict for figure in figures] == ["-", "-", "not measured", "-", "-", "not measured"]
 
 
 async def test_hub_of_a_measurement_ends_with_all_its_processes() -> None:

@@ -20,7 +20,7 @@ LONG = "long-token-of-a-hub-at-its-public-port"
 SHORT = "a-short-token-1234"
 NAMES: tuple[Name, ...] = ("acceptor", "sidecar", "front")
 KINDS = ("endpoint", "page", "both", "nothing")
-EACH = 250
+EACH = 1_000
 """Connections of each kind."""
 
 

@@ -90,7 +90,7 @@ async def test_from_start_to_stop(settings: Settings, monkeypatch: pytest.Monkey
         await client.request(snapshot(2, local), timeout=100)
         remote = Snapshot.of(1, 3, (local, *others), (space("local"), space(*(each.key for each in others), name="v")))
         await client.request(remote, timeout=100)
-        await until(lambda: all(upstream.tried for upstream in app.hub.pool))
+        await until(lambda: all(upstream.first_attempt_over for upstream in app.hub.pool))
         status = await client.request(ReadStatus(), timeout=100)
         shown = {each.key: (each.state, each.transport, each.reason and each.reason.code) for each in status.servers}
         assert shown["local"] == ("ready", "stdio", None)

@@ -170,7 +170,7 @@ async def test_odd_answers(channel: str, monkeypatch: pytest.MonkeyPatch) -> Non
             found[name] = await made.call(name)
             if found[name] != "CALL_TIMEOUT":
                 assert await made.call("good") == answers.GOOD, f"after {name}"
-        assert (made.mux._pending, made.mux._doubts) == ({}, [])
+        assert (made.mux._pending, made.mux._unmatched) == ({}, [])
     assert found == wanted
 
 

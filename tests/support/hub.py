@@ -258,6 +258,14 @@ class Hub:
         """The Streamable HTTP endpoint of a workspace."""
         return f"{self.base}/mcp/{slug}"
 
+    def public_sse(self, slug: str) -> str:
+        """The HTTP+SSE endpoint of a workspace at the public port."""
+        return f"{self.public}/mcp/{slug}/sse"
+
+    def public_http(self, slug: str) -> str:
+        """The Streamable HTTP endpoint of a workspace at the public port."""
+        return f"{self.public}/mcp/{slug}"
+
     async def status(self) -> Status:
         """The sidecar's status, asked for now."""
         return await self.actual.request(ReadStatus(), timeout=100)

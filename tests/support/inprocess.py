@@ -121,7 +121,7 @@ class World:
 
     async def settled(self) -> None:
         """Wait until no server is starting for the first time."""
-        await until(lambda: all(upstream.tried for upstream in self.hub.pool))
+        await until(lambda: all(upstream.first_attempt_over for upstream in self.hub.pool))
 
     def workspace(self, name: str = "w") -> Workspace:
         """A workspace in force."""

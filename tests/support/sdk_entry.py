@@ -20,7 +20,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import Receive, Scope, Send
 
 from sidecar.admission.context import RequestContext
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import SidecarError
 from sidecar.listener.server import HttpServer, listening
 from sidecar.protocol import eras
@@ -63,7 +63,7 @@ class SdkEntry:
             return result
         modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
         greeted = modern or ctx.session._connection.initialize_accepted
-        if ctx.request_id is None or not greeted or not relay.takes(ctx.method, modern):
+        if ctx.request_id is None or not greeted or not relay.handles(ctx.method, modern):
             return await call_next(ctx)
         params = dict(ctx.params or {})
         try:
@@ -71,7 +71,7 @@ class SdkEntry:
             name, number = self._workspace.name, session.count()
             call = RequestContext(session, ctx.method, params, name, number, time.perf_counter())
             return await relay.answer(session, call, lambda *_: None)
-        except Answered as answered:
+        except ErrorResponse as answered:
             raise MCPError(**answered.error) from None
         except SidecarError as error:
             raise MCPError(**eras.error_to_client(eras.of_params(params), error.rpc())) from None

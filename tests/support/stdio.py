@@ -92,14 +92,14 @@ class Pipes:
 
 @contextlib.asynccontextmanager
 async def piped(env: Mapping[str, str], *words: str, cwd: Path = ROOT, **streams: Any) -> AsyncIterator[Pipes]:
-    """`hubctl run` with these words; killed at the end if it still runs."""
+    """`hubctl run` with these words; killed at the end if it still runs. It waits for a hub as long as a test does."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *HUBCTL,
         "run",
         *words,
         cwd=cwd,
-        env=env,
+        env={"HUB_STDIO_WAIT": str(TIMEOUT), **env},
         limit=1 << 26,
         **{"stdin": pipe, "stdout": pipe, "stderr": pipe} | streams,
     )

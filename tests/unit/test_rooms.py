@@ -49,7 +49,9 @@ ORDER = {
         *("errors", "render", "context", "lookup", "arguments", "applying", "run", "stdio", "connect", "commands"),
         *("grammar", "main", "__main__"),
     ],
-    "yamcp_ui_adapter": ["demo", "errors", "format", "files", "edit", "keys", "desired", "seed", "app", "__main__"],
+    "yamcp_ui_adapter": [
+        *("demo", "errors", "format", "files", "edit", "key_uses", "keys", "desired", "seed", "app", "__main__"),
+    ],
     "demo_servers": ["toolkit", "notes clock mock"],
     "acceptor": ["loop log peek refusals clients", "handover relay returns", "app", "__main__"],
 }

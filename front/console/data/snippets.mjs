@@ -48,7 +48,7 @@ with MCPClient({"url": ${quoted(sse_url)}, "transport": "sse"${headers}}, struct
     # agent = ToolCallingAgent(tools=tools, model=...)
 `,
     note: note(
-      "Needs: pip install smolagents mcpadapt 'mcp[ws]<2'. The tools are read when it connects: connect again to see new ones.",
+      "Needs: pip install 'smolagents[mcp]' 'mcp<2'. The tools are read when it connects: connect again to see new ones.",
       token && FROM_VARIABLE,
     ),
   };

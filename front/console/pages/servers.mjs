@@ -37,7 +37,7 @@ export default function Servers() {
     return html`<${Page} title="Servers" lead=${lead}><p class="muted">Nothing is known of them yet.</p></${Page}>`;
   if (servers.length === 0)
     return html`<${Page} title="Servers" lead=${lead}>
-      <${Empty} icon="servers" title="No servers yet" actions=${actions}>A server is a program or an address that offers tools by MCP. Paste the configuration of another client, or enter one.</${Empty}>
+      <${Empty} icon="servers" title="No servers yet" actions=${actions}>A server is a program or an address that offers tools by MCP. Import the configuration of another client, or add one server.</${Empty}>
     </${Page}>`;
   return html`<${Page} title="Servers" lead=${lead} actions=${actions}>
     <${Listed} servers=${servers} />

@@ -8,6 +8,7 @@ import { style } from '../style.mjs';
 import { grouped, serverOf } from '../data/tool_list.mjs';
 import { announce, Button, Empty, Field, html, Notice, Page, StateBadge } from '../ui.mjs';
 import { count, shown } from '../words.mjs';
+import { FirstSteps } from './parts/first_steps.mjs';
 import { MissingServers } from './parts/missing_servers.mjs';
 import { ToolDetail } from './tool.mjs';
 
@@ -22,11 +23,7 @@ export default function Tools({ query }) {
   const workspace = workspacesByName.value.get(name ?? '');
   const lead = 'What an agent finds in a workspace. Read it, and try it.';
   if (workspaces.length === 0 && state.value) {
-    return html`<${Page} title="Tools" lead=${lead}>
-      <${Empty} icon="tools" title="There is no workspace yet" actions=${html`<${Button} primary href=${href('add-workspace')}>Add a workspace</${Button}>`}>
-        <p>Tools are those of the servers in a workspace.</p>
-      </${Empty}>
-    </${Page}>`;
+    return html`<${Page} title="Tools" lead=${lead}><${FirstSteps} /></${Page}>`;
   }
   return html`<${Page} title="Tools" lead=${lead} actions=${html`<${Picker} workspaces=${workspaces} picked=${name} />`}>
     ${workspace ? html`<${Explorer} key=${name} workspace=${workspace} tool=${query.tool} />` : html`<${Unknown} name=${name} />`}

@@ -9,9 +9,10 @@ import { Button, Copyable, ItemLink, StateBadge, Switch } from '../ui/controls.m
 import { Field } from '../ui/form.mjs';
 import { html } from '../ui/html.mjs';
 import { Icon } from '../ui/icons.mjs';
-import { Issues, Notice } from '../ui/notice.mjs';
-import { Empty, Page } from '../ui/page.mjs';
+import { Issues } from '../ui/notice.mjs';
+import { Page } from '../ui/page.mjs';
 import { count, OFF_HERE, serverState, shown } from '../words.mjs';
+import { AboutDemo, FirstSteps, isSample } from './parts/first_steps.mjs';
 import { remedy } from './parts/unused_settings.mjs';
 
 const CHIPS = 12;
@@ -33,38 +34,11 @@ export default function Workspaces() {
   const listed = workspaces.filter((workspace) => matches(wanted, [workspace.name, ...workspace.servers]));
   return html`<${Page} title="Workspaces" lead=${lead} actions=${add}>
     ${workspaces.length >= FILTER_FROM && html`<div class="toolbar"><${Field} label="Find a workspace" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a workspace' }} /></div>`}
-    ${workspaces.length === 1 && workspaces[0].name === 'demo' && html`<${AboutDemo} />`}
+    ${isSample(workspaces) && html`<${AboutDemo} />`}
     <ul class="plain stack">${listed.map((workspace) => html`<${Card} key=${workspace.name} workspace=${workspace} />`)}</ul>
     ${listed.length === 0 && html`<p class="muted">No workspace has “${wanted}” in its name or servers.</p>`}
     <div class="after"><${Issues} issues=${hub.issues} remedy=${remedy} /></div>
   </${Page}>`;
-}
-
-/** What the workspace is that the hub makes on its first start, and what to do next. */
-function AboutDemo() {
-  return html`<div class="banner"><${Notice} tone="info" quiet>
-    <p><strong>demo</strong> is a sample that the hub made on its first start: <a href=${href('tools', [], { workspace: 'demo' })}>try its tools</a>,
-    or <a href=${href('workspaces', ['demo'])}>connect a client</a> to it.</p>
-    <p>Then add servers of your own: <a href=${href('import')}>import a configuration</a> or <a href=${href('add-server')}>add a server</a>, and put them into a workspace.</p>
-  </${Notice}></div>`;
-}
-
-/** What to do on a first visit. */
-function FirstSteps() {
-  const servers = state.value?.servers.length ?? 0;
-  if (servers > 0)
-    return html`<${Empty} icon="workspaces" title="No workspace yet" actions=${html`<${Button} primary icon="plus" href=${href('add-workspace')}>Add workspace</${Button}>`}>
-      <p>${count(servers, 'server is', 'servers are')} here, but no client can reach ${servers === 1 ? 'it' : 'them'}. Put ${servers === 1 ? 'it' : 'them'} into a workspace: it gives clients one address for all its tools.</p>
-    </${Empty}>`;
-  const actions = html`<${Button} primary icon="import" href=${href('import')}>Import a configuration</${Button}>
-    <${Button} icon="plus" href=${href('add-server')}>Add a server</${Button}>`;
-  return html`<${Empty} icon="workspaces" title="Nothing here yet" actions=${actions}>
-    <ol class="steps">
-      <li>Add MCP servers: paste what Claude Desktop, Cursor or VS Code have, or enter one.</li>
-      <li>Put them into a workspace.</li>
-      <li>Copy its address into your client.</li>
-    </ol>
-  </${Empty}>`;
 }
 
 /** @param {{ workspace: Workspace }} props */

@@ -5,7 +5,8 @@ import { clientAddress, isSecure } from '../http/client.mjs';
 import { cookieIn, cookieKey, Cookies, LIFETIME, setCookie } from './cookie.mjs';
 import { FrontError } from '../errors.mjs';
 import { Guard } from './guard.mjs';
-import { Keyring } from './keys.mjs';
+import { KeyUses } from './key_uses.mjs';
+import { isNamedKey, Keyring } from './keys.mjs';
 import { isOwnPage } from '../http/origin.mjs';
 import { SIDECAR_PAGES } from '../sidecar/sidecar_pages.mjs';
 
@@ -45,6 +46,7 @@ export class Auth {
     this.attempts = attempts;
     this.guard = new Guard(settings);
     this.keyring = settings.protected ? new Keyring(settings, log) : null;
+    this.keyUses = new KeyUses();
     this.cookies = settings.protected ? new Cookies(cookieKey(settings.cookieKeyFile)) : null;
   }
 
@@ -167,6 +169,7 @@ export class Auth {
     if (foreign)
       throw new FrontError('ORIGIN_REFUSED', 'The request does not say that it comes from a page of the hub.');
     if (!who.whole && isMoreThanPage(request, area)) throw new FrontError('PAGE_SECRET_REQUIRED');
+    if (area !== 'mcp' && isNamedKey(who.principal.id)) this.keyUses.note(who.principal.id); // else the sidecar sees it
   }
 
   /**

@@ -54,6 +54,9 @@ export function hashIn(text) {
 /** Whether a principal may use the workspace of that name. @param {Principal} principal @param {string} workspace */
 export const mayUse = ({ workspaces }, workspace) => workspaces === null || workspaces.includes(workspace);
 
+/** Whether a principal's id is that of a named key. @param {string} id */
+export const isNamedKey = (id) => id !== ADMIN && id !== FRONT;
+
 /** Everybody who is let in. Files are looked at again at most every half a second, and read when they changed. */
 export class Keyring {
   /** The front's own key, to ask the sidecar with; null where there is none. @type {string | null} */

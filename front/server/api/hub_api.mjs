@@ -1,5 +1,6 @@
 /** The hub's own HTTP API, /api/hub/…: what the console does, scripts can do. */
 
+import { asking } from './asking.mjs';
 import {
   addServer,
   addWorkspace,
@@ -15,18 +16,36 @@ import { mask } from '../state/masking.mjs';
 import { routerOf } from './router.mjs';
 import { HUB_ROUTES } from './routes.mjs';
 
-const CALL_TIMEOUT = 60; // s
-const MARGIN = 5; // s that the sidecar gets to tell of a call's timeout itself
 const LOGS = 200;
 
 /**
  * The router; mount it at the root.
  *
- * @param {{hub: import('../state/hub.mjs').Hub, settings: import('../settings.mjs').Settings}} parts
+ * @param {{hub: import('../state/hub.mjs').Hub, settings: import('../settings.mjs').Settings,
+ *   keyUses: import('../access/key_uses.mjs').KeyUses}} parts
  * @returns {import('express').Router}
  */
-export function hubApi({ hub, settings }) {
-  return routerOf(HUB_ROUTES, { ...reading(hub), ...workspaces(hub), ...servers(hub) }, settings);
+export function hubApi({ hub, settings, keyUses }) {
+  const handlers = {
+    ...reading(hub),
+    ...asking(hub),
+    ...workspaces(hub),
+    ...servers(hub),
+    ...keys(hub, keyUses),
+  };
+  return routerOf(HUB_ROUTES, handlers, settings);
+}
+
+/** @type {(hub: import('../state/hub.mjs').Hub, uses: import('../access/key_uses.mjs').KeyUses) => Record<string, import('./router.mjs').Handler>} */
+function keys(hub, uses) {
+  return {
+    async keys() {
+      await uses.flush();
+      return hub.desired('keys');
+    },
+    addKey: ({ body }) => hub.desired('add_key', body),
+    revokeKey: ({ query }) => hub.desired('revoke_key', { key: query.key }),
+  };
 }
 
 /** @type {(hub: import('../state/hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
@@ -35,8 +54,8 @@ function reading(hub) {
     state: () => hub.fresh(),
     reload: () => hub.change('reload', {}),
     import: async ({ body: { text, ...asked } }) => importServers(hub, { ...asked, config: await readConfig(text) }),
-    tools: ({ query }) => hub.ask('tools', /** @type {any} */ (query)),
-    call: ({ body, res }) => call(hub, body, res),
+    sessions: ({ query }) => hub.ask('sessions', query),
+    endSession: async ({ query }) => hub.ask('end_session', /** @type {any} */ (query)),
     history: ({ query }) => hub.ask('history', query),
     logs: ({ query }) => hub.ask('logs', { limit: LOGS, ...query }),
   };
@@ -93,21 +112,6 @@ function servers(hub) {
 async function readServer(hub, key) {
   const { entry, hash } = await storedServer(hub, key);
   return { key, entry: mask(entry), hash, settings: (await serverNow(hub, key))?.settings ?? null };
-}
-
-/** @type {(hub: import('../state/hub.mjs').Hub, body: any, res: import('express').Response) => Promise<object | undefined>} */
-async function call(hub, body, res) {
-  const { timeout = CALL_TIMEOUT } = body;
-  const gone = new AbortController();
-  res.once('close', () => gone.abort());
-  const began = performance.now();
-  try {
-    const { result } = await hub.ask('call', { ...body, timeout }, { timeout: timeout + MARGIN, signal: gone.signal });
-    return { result, seconds: (performance.now() - began) / 1000 };
-  } catch (error) {
-    if (gone.signal.aborted) return undefined; // nobody is there to be told
-    throw error;
-  }
 }
 
 /** @type {(hub: import('../state/hub.mjs').Hub, name: string) => Promise<any>} */

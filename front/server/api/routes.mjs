@@ -16,8 +16,11 @@ import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, v
  */
 
 const ENTRY = ['ENTRY_INVALID', 'MASKED_VALUE'];
+const KEY_FILE = ['KEYS_FILE_BROKEN'];
+const ASKED = ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF', 'SERVER_ANSWERED_ERROR'];
 const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
 const limit = number('whole number from 1 to 5,000', { min: 1, max: 5000, whole: true });
+const sessionLimit = number('whole number from 1 to 1,000', { min: 1, max: 1000, whole: true });
 const since = number('Unix time in seconds', { min: 0, max: 1e12 });
 
 const workspaceName = { name };
@@ -128,6 +131,23 @@ export const HUB_ROUTES = [
     answer: '{servers, workspace, snapshot}',
     errors: ['EDIT_INVALID', ...ENTRY],
   }),
+  route('keys', 'GET', '/api/hub/keys', {
+    summary: 'The named keys, oldest first, without their tokens, and when each was last used.',
+    answer: '{keys}',
+    errors: KEY_FILE,
+  }),
+  route('addKey', 'POST', '/api/hub/keys', {
+    summary: 'Make a key; without `workspaces` for all of them. Its token is in this answer and nowhere else.',
+    body: { name, workspaces: optional(names), admin: optional(flag) },
+    answer: '{id, token}',
+    errors: ['ALREADY_EXISTS', 'NO_SUCH_WORKSPACE', 'KEY_INVALID', ...KEY_FILE],
+  }),
+  route('revokeKey', 'DELETE', '/api/hub/keys', {
+    summary: 'Revoke a key, by its id or its name; what it opened ends within two seconds.',
+    query: { key: name },
+    answer: '{}',
+    errors: ['NO_SUCH_KEY', ...KEY_FILE],
+  }),
   route('tools', 'GET', '/api/hub/tools', {
     summary: 'The tools of a workspace as its clients see them.',
     query: { workspace: name },
@@ -139,6 +159,57 @@ export const HUB_ROUTES = [
     body: { workspace: name, tool: name, arguments: optional(object), timeout: optional(seconds) },
     answer: '{result, seconds}',
     errors: ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF'],
+  }),
+  route('prompts', 'GET', '/api/hub/prompts', {
+    summary: 'The prompts of a workspace as its clients see them, each with its server.',
+    query: { workspace: name },
+    answer: '{prompts}',
+    errors: ['WORKSPACE_UNKNOWN'],
+  }),
+  route('getPrompt', 'POST', '/api/hub/prompts/get', {
+    summary: 'The messages of a prompt, as a client would get them.',
+    body: { workspace: name, prompt: name, arguments: optional(values), timeout: optional(seconds) },
+    answer: '{result, seconds}',
+    errors: ['PROMPT_UNKNOWN', ...ASKED],
+  }),
+  route('resources', 'GET', '/api/hub/resources', {
+    summary: 'The resources and resource templates of a workspace as its clients see them, each with its server.',
+    query: { workspace: name },
+    answer: '{resources, templates}',
+    errors: ['WORKSPACE_UNKNOWN'],
+  }),
+  route('readResource', 'POST', '/api/hub/resources/read', {
+    summary: 'Read a resource as a client would.',
+    body: { workspace: name, uri: text, timeout: optional(seconds) },
+    answer: '{result, seconds}',
+    errors: ['RESOURCE_UNKNOWN', ...ASKED],
+  }),
+  route('complete', 'POST', '/api/hub/complete', {
+    summary:
+      'Values for an argument of a prompt, or for a variable of a resource template (`template`: its `uriTemplate`).',
+    body: {
+      workspace: name,
+      prompt: optional(name),
+      template: optional(text),
+      argument: name,
+      value: text,
+      arguments: optional(values),
+    },
+    answer: '{values, total, has_more}',
+    errors: ['PROMPT_UNKNOWN', 'RESOURCE_UNKNOWN', ...ASKED],
+  }),
+  route('sessions', 'GET', '/api/hub/sessions', {
+    summary:
+      "The clients' sessions, newest first, of a workspace or of all; requests of modern clients without a session.",
+    query: { workspace: optional(name), limit: optional(sessionLimit) },
+    answer: '{total, sessions, sessionless}',
+    errors: ['WORKSPACE_UNKNOWN'],
+  }),
+  route('endSession', 'DELETE', '/api/hub/sessions', {
+    summary: 'End a session, with what is under way for it.',
+    query: { id: name },
+    answer: '{}',
+    errors: ['SESSION_UNKNOWN'],
   }),
   route('history', 'GET', '/api/hub/history', {
     summary: 'Figures of calls: how many, how many failed, how long they took.',

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Front } from '../../../front/server/app.mjs';
 import { FREE } from '../../../front/server/access/auth.mjs';
 import { Log } from '../../../front/server/log.mjs';
@@ -299,6 +300,69 @@ test('a stream that a key opened ends with it, and that of another goes on', LIM
   const reader = /** @type {ReadableStream} */ (staying.body).getReader();
   assert.equal((await reader.read()).done, false);
   await reader.cancel();
+});
+
+test(
+  'an admin makes, lists and revokes keys by the API; who was used when is told, tokens are not',
+  LIMIT,
+  async () => {
+    const keys = async () => (await site.ask('GET', '/api/hub/keys', { headers: ADMIN })).body.keys;
+    const named = async (/** @type {string} */ name) =>
+      (await keys()).find((/** @type {any} */ key) => key.name === name);
+    const page = await pageOf({ front: hub.url }, { headers: ADMIN });
+    const began = Date.now() / 1000 - 1;
+    const body = { name: 'by api', workspaces: ['alpha'] };
+    const made = await site.ask('POST', '/api/hub/keys', { headers: ADMIN, body });
+    assert.deepEqual([made.status, Object.keys(made.body)], [200, ['id', 'token']]);
+    assert.equal(made.headers['cache-control'], 'no-store');
+    const headers = { authorization: `Bearer ${made.body.token}` };
+    const { created, ...rest } = await named('by api');
+    assert.deepEqual(rest, { id: made.body.id, ...body, admin: false, last_used: null });
+    assert.ok(created > began);
+    assert.equal((await site.initialize('alpha', headers)).status, 200);
+    assert.equal((await site.initialize('beta', headers)).status, 404);
+    assert.ok((await named('by api')).last_used > began);
+
+    const boss = await site.ask('POST', '/api/hub/keys', { headers: ADMIN, body: { name: 'chief', admin: true } });
+    assert.equal((await named('chief')).last_used, null);
+    const asBoss = { authorization: `Bearer ${boss.body.token}` };
+    assert.equal((await site.ask('GET', '/api/hub/keys', { headers: asBoss })).status, 200);
+    assert.ok((await named('chief')).last_used > began);
+    assert.ok(JSON.parse(await hub.hubctl('keys', '--json')).every((/** @type {any} */ key) => 'last_used' in key));
+
+    for (const key of [made.body.id, 'chief']) {
+      assert.deepEqual((await site.ask('DELETE', '/api/hub/keys', { headers: ADMIN, query: { key } })).body, {});
+    }
+    while ((await site.initialize('alpha', { ...headers, ...site.stranger() })).status !== 401) await pause(50); // the keys are looked at twice a second
+    assert.deepEqual([await named('by api'), await named('chief')], [undefined, undefined]);
+    page.send({ type: 'status' });
+    assert.ok(!JSON.stringify(await page.next('state')).includes('yh_k'));
+    await page.close();
+  },
+);
+
+test('keys that cannot be made or are not there are refused, with why', LIMIT, async () => {
+  const make = (/** @type {unknown} */ body) => site.ask('POST', '/api/hub/keys', { headers: ADMIN, body });
+  await make({ name: 'taken' });
+  for (const [body, status, code] of /** @type {const} */ ([
+    [{ name: 'taken' }, 409, 'ALREADY_EXISTS'],
+    [{ name: 'x', workspaces: ['gone'] }, 404, 'NO_SUCH_WORKSPACE'],
+    [{ name: 'x', workspaces: [] }, 400, 'KEY_INVALID'],
+    [{ name: 'x', workspaces: ['alpha'], admin: true }, 400, 'KEY_INVALID'],
+    [{ name: ' ' }, 400, 'KEY_INVALID'],
+    [{ name: '' }, 400, 'BRIDGE_BAD_MESSAGE'],
+    [{ name: 'x'.repeat(65) }, 400, 'BRIDGE_BAD_MESSAGE'],
+    [{ name: 7 }, 400, 'BODY_INVALID'],
+    [{ name: 'x', forever: true }, 400, 'BODY_INVALID'],
+    [{}, 400, 'BODY_INVALID'],
+  ])) {
+    const refused = await make(body);
+    assert.deepEqual([refused.status, refused.body.code], [status, code], JSON.stringify(body));
+    assert.ok(refused.body.error && refused.body.hint);
+  }
+  const gone = await site.ask('DELETE', '/api/hub/keys', { headers: ADMIN, query: { key: 'gone' } });
+  assert.deepEqual([gone.status, gone.body.code], [404, 'NO_SUCH_KEY']);
+  assert.equal((await site.ask('DELETE', '/api/hub/keys', { headers: ADMIN })).body.code, 'QUERY_INVALID');
 });
 
 test('a client may not speak in the front’s name', LIMIT, async () => {

@@ -314,6 +314,81 @@ test('a name that is taken, or is not there, or an entry that cannot be used, is
   }
 });
 
+test('prompts and resources are listed, read and completed as a client would', OPTIONS, async () => {
+  await api.post('/api/hub/workspaces', { body: { name: 'viewed', servers: ['good'] } });
+  const workspace = 'viewed';
+  const query = { workspace };
+  const { prompts } = (await api.get('/api/hub/prompts', { query })).body;
+  const greet = prompts.find((/** @type {any} */ { item }) => item.name === 'good_greet');
+  assert.deepEqual([greet.server, greet.completes, greet.item.arguments.length], ['good', true, 2]);
+  const got = await api.post('/api/hub/prompts/get', {
+    body: { workspace, prompt: 'good_greet', arguments: { name: 'Ada', tone: 5 } },
+  });
+  assert.equal(got.body.result.messages[0].content.text, 'Greet Ada in a 5 tone.');
+  assert.ok(got.body.seconds > 0);
+
+  const { resources, templates } = (await api.get('/api/hub/resources', { query })).body;
+  assert.ok(resources.every((/** @type {any} */ { server }) => server === 'good'));
+  const { uri } = resources.find((/** @type {any} */ { item }) => item.name === 'hello').item;
+  const read = await api.post('/api/hub/resources/read', { body: { workspace, uri } });
+  assert.deepEqual([read.body.result.contents[0].text, read.body.result.contents[0].uri], ['hello', uri]);
+
+  const complete = (/** @type {object} */ more) =>
+    api.post('/api/hub/complete', { body: { workspace, argument: 'tone', value: 'f', ...more } });
+  assert.deepEqual((await complete({ prompt: 'good_greet' })).body.values, ['friendly', 'formal']);
+  assert.deepEqual((await complete({ prompt: 'good_greet', arguments: { name: 'Ada' } })).body.values, ['formal']);
+  const template = templates[0].item.uriTemplate;
+  const ids = await complete({ template, argument: 'id', value: '12' });
+  assert.deepEqual(ids.body.values.slice(0, 2), ['12', '120']);
+
+  for (const [answer, status, code] of /** @type {[import('../support/api.mjs').Answer, number, string][]} */ ([
+    [await complete({}), 400, 'BODY_INVALID'],
+    [await complete({ prompt: 'a', template: 'b' }), 400, 'BODY_INVALID'],
+    [await complete({ prompt: 'none' }), 404, 'PROMPT_UNKNOWN'],
+    [await api.post('/api/hub/prompts/get', { body: { workspace, prompt: 'none' } }), 404, 'PROMPT_UNKNOWN'],
+    [await api.post('/api/hub/resources/read', { body: { workspace, uri: 'x://y' } }), 404, 'RESOURCE_UNKNOWN'],
+    [await api.get('/api/hub/resources', { query: { workspace: 'none' } }), 404, 'WORKSPACE_UNKNOWN'],
+    [await api.get('/api/hub/prompts', { query: { workspace: 'none' } }), 404, 'WORKSPACE_UNKNOWN'],
+  ])) {
+    assert.deepEqual([answer.status, answer.body.code], [status, code], JSON.stringify(answer.body));
+    assert.ok(answer.body.hint);
+  }
+  await api.del('/api/hub/workspaces', { query: { name: workspace } });
+});
+
+test('sessions are listed, newest first, and ended: the client gets 404, and begins anew', OPTIONS, async () => {
+  await api.post('/api/hub/workspaces', { body: { name: 'connected', servers: ['good'] } });
+  const { slug } = (await api.get('/api/hub/state')).body.workspaces.find(
+    (/** @type {any} */ { name }) => name === 'connected',
+  );
+  const clientInfo = { name: 'tester', version: '7' };
+  const params = { protocolVersion: '2025-11-25', capabilities: { roots: {} }, clientInfo };
+  const accept = { Accept: 'application/json, text/event-stream' };
+  const post = (/** @type {Record<string, string>} */ headers, /** @type {string} */ method, /** @type {any} */ sent) =>
+    api.post(`/mcp/${slug}`, {
+      headers: { ...accept, ...headers },
+      body: { jsonrpc: '2.0', id: 1, method, params: sent },
+    });
+  const session = String((await post({}, 'initialize', params)).headers['mcp-session-id']);
+  const named = { 'Mcp-Session-Id': session, 'MCP-Protocol-Version': '2025-11-25' };
+
+  const { body } = await api.get('/api/hub/sessions', { query: { workspace: 'connected', limit: '10' } });
+  const [found] = body.sessions;
+  assert.deepEqual([body.total, body.sessionless], [1, []]);
+  const { client_name, client_version, capabilities, transport, principal } = found;
+  assert.deepEqual([client_name, client_version, transport, principal], ['tester', '7', 'http', '']);
+  assert.deepEqual(capabilities, ['roots']);
+  assert.ok(session.startsWith(found.id) && !JSON.stringify(body).includes(session), 'its id is not told');
+
+  assert.deepEqual((await api.del('/api/hub/sessions', { query: { id: found.id } })).body, {});
+  assert.equal((await post(named, 'tools/list', {})).status, 404);
+  const again = await api.del('/api/hub/sessions', { query: { id: found.id } });
+  assert.deepEqual([again.status, again.body.code], [404, 'SESSION_UNKNOWN']);
+  assert.equal((await api.get('/api/hub/sessions', { query: { limit: '0' } })).status, 400);
+  assert.equal((await api.get('/api/hub/sessions', { query: { workspace: 'none' } })).status, 404);
+  await api.del('/api/hub/workspaces', { query: { name: 'connected' } });
+});
+
 test('any text can be a name', OPTIONS, async () => {
   for (const name of [
     'with space',

@@ -23,6 +23,7 @@ from bridge.models import (
     DeleteWorkspace,
     Desired,
     Done,
+    EndSession,
     Event,
     History,
     Imported,
@@ -32,6 +33,7 @@ from bridge.models import (
     KeyMade,
     Keys,
     ListKeys,
+    ListSessions,
     ListTools,
     LogRecords,
     Logs,
@@ -45,6 +47,7 @@ from bridge.models import (
     RevokeKey,
     ServerSpec,
     ServerStatus,
+    Sessions,
     SetServer,
     SetWorkspace,
     Snapshot,
@@ -187,6 +190,7 @@ class CannedHub:
     asked: list[Any] = field(default_factory=list)
     records: tuple[dict[str, Any], ...] = RECORDS
     keys: tuple[Key, ...] = ()
+    sessions: Sessions = field(default_factory=lambda: Sessions(total=0, sessions=()))
     applies: bool = True
     files: dict[str, dict[str, Any]] = field(
         default_factory=lambda: {
@@ -231,6 +235,7 @@ class CannedHub:
         """Serve one side until cancelled."""
         if name == "actual":
             kinds: dict[Any, Any] = {ReadStatus: self._status, Restart: self._restart, ListTools: self._tools}
+            kinds |= {ListSessions: self._sessions, EndSession: self._end_session}
             handlers = {**kinds, Call: self._call, Logs: self._logs, ReadHistory: self._history}
             await BridgeServer(self.settings.actual_address, handlers, transport=self.bridge).serve()
         else:
@@ -309,6 +314,14 @@ class CannedHub:
     async def _call(self, body: Call) -> CallResult:
         self.asked.append(body)
         return CallResult(result=self.result)
+
+    async def _sessions(self, body: ListSessions) -> Sessions:
+        self.asked.append(body)
+        return self.sessions
+
+    async def _end_session(self, body: EndSession) -> Done:
+        self.asked.append(body)
+        return Done()
 
     async def _history(self, body: ReadHistory) -> History:
         self.asked.append(body)

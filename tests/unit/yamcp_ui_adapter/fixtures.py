@@ -12,7 +12,7 @@ from typing import Any
 from bridge.client import BridgeClient
 from bridge.errors import HubError
 from bridge.memory import MemoryBridge
-from bridge.models import Accepted, Snapshot
+from bridge.models import Accepted, KeyUses, ReadKeyUses, Snapshot
 from bridge.server import BridgeServer
 from bridge.settings import Settings
 from yamcp_ui_adapter.app import run
@@ -28,6 +28,7 @@ class Sidecar:
         self.address = address
         self.snapshots: list[Snapshot] = []
         self.refusals = list(refusals)
+        self.uses: dict[str, float] = {}
         self._news = asyncio.Condition()
 
     async def apply(self, snapshot: Snapshot) -> Accepted:
@@ -39,13 +40,16 @@ class Sidecar:
             raise self.refusals.pop(0)
         return Accepted(id=snapshot.id)
 
+    async def key_uses(self, _: ReadKeyUses) -> KeyUses:
+        """The handler of `key_uses`."""
+        return KeyUses(uses=self.uses)
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """One run of it, with a session of its own."""
         started = asyncio.Event()
-        task = asyncio.create_task(
-            BridgeServer(self.address, {Snapshot: self.apply}, transport=self.bridge).serve(started)
-        )
+        handlers = {Snapshot: self.apply, ReadKeyUses: self.key_uses}
+        task = asyncio.create_task(BridgeServer(self.address, handlers, transport=self.bridge).serve(started))
         await started.wait()
         try:
             yield

@@ -129,7 +129,7 @@ async def test_an_unknown_workspace_is_an_error_that_names_the_known(hub: Canned
 
 async def test_enable_returns_when_it_is_done(hub: CannedHub) -> None:
     """The workspace is named by its slug, changed by its name, and told of once it is applied."""
-    assert await hub.hubctl("enable", "idle") == (0, "Workspace idle is on: 1 of 1 servers ready.\n", "")
+    assert await hub.hubctl("enable", "idle") == (0, "Workspace idle is on: 1 of 1 server ready.\n", "")
     assert await hub.hubctl("disable", "idle") == (0, "Workspace idle is off.\n", "")
     hub.asked.clear()
     await hub.hubctl("enable", "idle")
@@ -153,7 +153,7 @@ async def test_enable_waits_for_the_servers_of_the_workspace(hub: CannedHub, mon
     assert json.loads((await waiting)[1])["ready"] == 1
 
     monkeypatch.setattr("hubctl.applying.START_TIMEOUT", 0)
-    assert (await hub.hubctl("enable", "my-work"))[1] == "Workspace My Work is on: 1 of 1 servers ready.\n"
+    assert (await hub.hubctl("enable", "my-work"))[1] == "Workspace My Work is on: 1 of 1 server ready.\n"
 
 
 async def test_a_change_that_is_not_applied_says_so(hub: CannedHub, monkeypatch: pytest.MonkeyPatch) -> None:

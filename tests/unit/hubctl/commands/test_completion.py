@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.models import Snapshot
+from bridge.models import Sessions, SessionStatus, Snapshot
 from hubctl.commands import completion
 from hubctl.grammar import parser
 from tests.unit.hubctl.canned import CannedHub, settings
@@ -45,10 +45,15 @@ async def words(hub: CannedHub, *line: str) -> list[str]:
         (("nonsense", "x"), []),
         (("enable", "--server", "ti"), ["time"]),
         (("completion", "b"), ["bash"]),
+        (("sessions", ""), ["end", "idle", "my-work"]),
+        (("sessions", "end", "3"), ["3f2a90c1b7de"]),
+        (("sessions", "idle", ""), []),
     ],
 )
 async def test_each_place_has_its_words(hub: CannedHub, line: tuple[str, ...], expected: list[str]) -> None:
     """Commands, actions, options, their choices, and names that the hub says."""
+    one = SessionStatus(id="3f2a90c1b7de", workspace="idle", transport="http", era="legacy", since=0)
+    hub.sessions = Sessions(total=1, sessions=(one,))
     assert await words(hub, *line) == expected
 
 

@@ -22,7 +22,7 @@ async def test_keys_are_listed_with_what_they_open(hub: CannedHub) -> None:
     assert await hub.hubctl("keys") == (0, "There are no keys; `hubctl keys add NAME` makes one.\n", "")
     now = time.time()
     hub.keys = (
-        Key(id="k0000001", name="laptop", workspaces=None, admin=False, created=now - 7300),
+        Key(id="k0000001", name="laptop", workspaces=None, admin=False, created=now - 7300, last_used=now - 125),
         Key(id="k0000002", name="a\x1bgent", workspaces=("My Work", "idle"), admin=False, created=now - 61),
         Key(id="k0000003", name="boss", workspaces=None, admin=True, created=now - 90_000),
         Key(id="k0000004", name="nobody", workspaces=(), admin=False, created=now - 180_000),
@@ -30,16 +30,16 @@ async def test_keys_are_listed_with_what_they_open(hub: CannedHub) -> None:
     code, out, _ = await hub.hubctl("keys", "list")
     assert code == 0
     assert [line.split(maxsplit=2)[2] for line in out.splitlines()] == [
-        "OPENS           AGE",
-        "all workspaces  2 h",
-        "My Work, idle   1 min",
-        "everything      1 d",
-        "nothing         2 d",
+        "OPENS           AGE    LAST USED",
+        "all workspaces  2 h    2 min ago",
+        "My Work, idle   1 min  -",
+        "everything      1 d    -",
+        "nothing         2 d    -",
     ]
     assert "a\\x1bgent  k0000002" in out
     for words in (("keys", "--json"), ("keys", "list", "--json"), ("keys", "--json", "list")):
         code, out, _ = await hub.hubctl(*words)
-        assert [key["id"] for key in json.loads(out)] == [key.id for key in hub.keys]
+        assert [(key["id"], key["last_used"]) for key in json.loads(out)] == [(k.id, k.last_used) for k in hub.keys]
 
 
 async def test_a_key_is_made_for_names_or_slugs(hub: CannedHub) -> None:

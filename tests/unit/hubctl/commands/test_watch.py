@@ -11,7 +11,7 @@ import pytest
 from bridge.errors import ErrorBody
 from bridge.models import Issue, Status
 from hubctl.commands.changes import changes, first_lines, remembered
-from hubctl.commands.watch import watch
+from hubctl.commands.watch import called, watch
 from hubctl.context import Context
 from hubctl.render import Paint
 from tests.unit.hubctl.canned import CannedHub, Lines, desired, missing, server, settings, small, status, workspace
@@ -29,7 +29,7 @@ ISSUE = Issue(
 
 def test_first_lines_say_what_a_person_wants_to_know() -> None:
     """Each workspace, its state, its two URLs; then what is not well."""
-    assert first_lines(small(), desired(ISSUE), "Open http://127.0.0.1:8765/", PLAIN) == [
+    assert first_lines(small(), desired(ISSUE), "Open http://127.0.0.1:8765/", PLAIN, "hubctl") == [
         "yamcp-hub is ready.",
         "  Open http://127.0.0.1:8765/",
         "  My Work: degraded, 1 of 2 servers ready, 6 tools",
@@ -38,17 +38,57 @@ def test_first_lines_say_what_a_person_wants_to_know() -> None:
         "  idle: off; switch it on with: hubctl enable idle",
         "  server gone: failed, SERVER_COMMAND_MISSING: gone: no such command. Install it. On stderr: two",
         "  error providers.json: x has no command. Give it one.",
+        "  Next: `hubctl doctor` says what to do about it.",
     ]
 
 
 def test_first_lines_of_nothing() -> None:
     """No workspace, no adapter, and servers that still start, are each said."""
-    lines = first_lines(status([], [server("a", "starting")], settled=False), None, "pages", PLAIN)
+    lines = first_lines(status([], [server("a", "starting")], settled=False), None, "pages", PLAIN, "hubctl")
     assert lines[0] == "yamcp-hub is running; some servers still start."
     assert lines[1] == "  pages"
-    assert lines[2].startswith("  There is no workspace yet")
+    assert lines[2] == "  There is no workspace yet."
     assert lines[3] == "  server a: starting"
     assert lines[4].startswith("  The adapter does not answer")
+    assert lines[5] == "  Next: `hubctl doctor` says what to do about it."
+
+
+def test_the_greeting_names_the_next_step() -> None:
+    """An empty hub needs servers; the sample is to be tried; then clients connect."""
+
+    def last(found: Status) -> str:
+        return first_lines(found, desired(), "pages", PLAIN, ".venv/bin/hubctl")[-1]
+
+    assert last(status([], [])) == (
+        "  Next: import another client's configuration or add a server on that page,"
+        " or with `.venv/bin/hubctl add NAME --workspace WORKSPACE -- COMMAND`."
+    )
+    assert last(status([workspace("demo", "notes", "clock", tools=8)], [server("notes"), server("clock")])) == (
+        "  Next: `.venv/bin/hubctl call demo clock_now` tries a tool, `.venv/bin/hubctl connect CLIENT demo` connects a"
+        " client; add servers of your own on that page."
+    )
+    for name in ("w", "demo"):  # a user's own workspace may be called that, too
+        assert last(status([workspace(name, "a", tools=8)], [server("a")])).startswith(
+            "  Next: `.venv/bin/hubctl connect CLIENT WORKSPACE` connects a client;"
+        )
+
+
+def test_hubctl_is_named_as_this_shell_finds_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By its name where PATH has it, else below the working directory, else by its whole path."""
+    program = tmp_path / ".venv/bin/hubctl"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    monkeypatch.setattr("sys.executable", str(program.with_name("python")))
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert called() == "hubctl"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert called() == ".venv/bin/hubctl"
+    monkeypatch.chdir(tmp_path.parent)
+    assert called() == f"{tmp_path.name}/.venv/bin/hubctl"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert called() == str(program)
 
 
 def one(state: str, **more: object) -> Status:
@@ -80,7 +120,9 @@ def test_a_degraded_server_is_told() -> None:
     assert changes(one, two, PLAIN) == ["server a: degraded, 3 tools, B: B is missing. Wait. (1 more)"]
     assert changes(two, two, PLAIN) == []
     assert changes(two, whole, PLAIN) == ["server a: ready, 3 tools"]
-    assert "  server a: degraded, 3 tools, A: A is missing. Wait." in first_lines(one, desired(), "pages", PLAIN)
+    assert "  server a: degraded, 3 tools, A: A is missing. Wait." in first_lines(
+        one, desired(), "pages", PLAIN, "hubctl"
+    )
 
 
 def test_each_try_is_not_told() -> None:

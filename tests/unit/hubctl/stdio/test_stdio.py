@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from hubctl.errors import HubNotRunning, NoSuchWorkspace
 from hubctl.main import main
 from hubctl.stdio import stdio
 from hubctl.stdio.pipes import NOT_JSON, Lines, Output
+from hubctl.stdio.stream import Endpoint
 from tests.unit.hubctl.canned import CannedHub, settings
 
 
@@ -31,11 +34,25 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 @pytest.mark.outside
-async def test_no_hub_is_waited_for_and_then_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_hub_is_waited_for_and_then_told(tmp_path: Path) -> None:
     """A client that starts together with the hub finds it; without one it is told so."""
-    monkeypatch.setattr(stdio, "HUB_WAIT", 0.3)
     with pytest.raises(HubNotRunning, match=r"waited for 0\.3 s"):
-        await stdio.run_workspace(Context(settings(tmp_path)), "w", None)
+        await stdio.run_workspace(Context(settings(tmp_path).model_copy(update={"stdio_wait": 0.3})), "w", None)
+
+
+@pytest.mark.outside
+async def test_a_request_waits_for_the_hub_as_long_as_the_settings_say(tmp_path: Path) -> None:
+    """Then it is answered with an error that says how long that was."""
+    nobody = Endpoint("http://localhost/mcp/w/sse", tmp_path / "nobody.sock", "token")
+    with pipe() as (stdin, client_out), pipe() as (client_in, stdout):
+        os.set_blocking(stdin, False)
+        os.write(client_out, b'{"jsonrpc": "2.0", "id": 7, "method": "ping"}\n')
+        os.close(client_out)
+        bridge = stdio.Bridge(nobody, Output(stdout), wait=0.1)
+        assert await bridge.run(Lines(stdin), deadline=math.inf) == 0
+        answer = json.loads(os.read(client_in, 65536))
+    assert answer["id"] == 7
+    assert answer["error"]["message"].startswith("The hub is away for more than 0.1 s.")
 
 
 @pytest.mark.outside

@@ -268,7 +268,7 @@ async def test_a_fault(
     def fail(*_: Any) -> Any:
         raise RuntimeError("secret details")
 
-    monkeypatch.setattr(direct_call, "result_of", fail)
+    monkeypatch.setattr(direct_call, "result_or_raise", fail)
     async with ways.peer(transport) as peer:
         error = (await call(peer, "echo")).answer["error"]
         assert (error["data"]["code"], "secret" in str(error)) == ("HUB_INTERNAL", False)

@@ -15,7 +15,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from pydantic import Field
 
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import ClientFeatureMissing, ResourceUnknown, ServerUnavailable, TaskUnknown, ToolUnknown
 from sidecar.protocol import eras as era
 from sidecar.protocol import jsonrpc
@@ -151,13 +151,13 @@ async def test_what_is_declared_is_served(tmp_path: Path, client: str) -> None:
         core = {method for table in (NEEDED, ONLY[client]) for methods in table.values() for method in methods}
         every = core | {method for methods in EXTENDING.values() for method in methods}
         every |= {method for methods in ONLY["legacy"].values() for method in methods} | {"ping", "server/discover"}
-        assert {method for method in every if relay.takes(method, is_modern)} == core
+        assert {method for method in every if relay.handles(method, is_modern)} == core
         made.put(space("a", "b"))
         await made.settled()
         told = declaration.of(made.workspace().declared(), modern=is_modern)
         assert told == {**bare, "extensions": {UI: {}, SKILLS: {"directoryRead": True}, FOO: {"x": 1}, TASKS: {}}}
         extended = {method for methods in EXTENDING.values() for method in methods}
-        taken = {method for method in every if relay.takes(method, is_modern)}
+        taken = {method for method in every if relay.handles(method, is_modern)}
         assert taken >= core | extended
         assert not taken & {"ping", "server/discover", "initialize", "subscriptions/listen"}
 
@@ -538,7 +538,7 @@ async def test_skills(tmp_path: Path, client: str) -> None:
         assert got["skill"] == skills[1]
         read = await made.ask(Recorder(), "resources/directory/read", {"uri": "skill://b/x", **params})
         assert read["resources"] == [{"uri": "skill://b/x/two.md", "name": "x"}]
-        with pytest.raises(Answered, match="No such skill"):
+        with pytest.raises(ErrorResponse, match="No such skill"):
             await made.ask(Recorder(), "skills/get", {"uri": "skill://a/z/SKILL.md", **params})
         with pytest.raises(ResourceUnknown):
             await made.ask(Recorder(), "skills/get", {"uri": "skill://nowhere/z/SKILL.md", **params})
@@ -554,7 +554,7 @@ async def test_skills_without_labels(tmp_path: Path) -> None:
             got = await made.ask(Recorder(), "skills/get", {"uri": f"skill://{skill}/SKILL.md"})
             assert got["skill"] == server.entry(skill)
         one.handlers["skills/get"] = _failing
-        with pytest.raises(Answered, match="broken"):
+        with pytest.raises(ErrorResponse, match="broken"):
             await made.ask(Recorder(), "skills/get", {"uri": "skill://y/SKILL.md"})
 
 
@@ -573,7 +573,7 @@ async def test_skills_of_a_server_that_fails(tmp_path: Path) -> None:
             "skill://b/y/SKILL.md"
         ]
         two.handlers["skills/list"] = _failing
-        with pytest.raises(Answered, match="broken"):
+        with pytest.raises(ErrorResponse, match="broken"):
             await made.ask(Recorder(), "skills/list")
 
 
@@ -596,15 +596,17 @@ async def test_unknown_methods(tmp_path: Path, session: str) -> None:
         made.workspace().join(client)
         await made.tools(client)
         relay = made.endpoint().relay
-        assert [relay.takes(f"{name}/get", False) for name in ("foo", "bar", "baz")] == [True, True, False]
+        assert [relay.handles(f"{name}/get", False) for name in ("foo", "bar", "baz")] == [True, True, False]
         assert await made.ask(client, "foo/get", {"x": 1}) == {"by": "one", "x": 1}
         assert await made.ask(client, "bar/get", {"x": 1}) == {"by": "two", "x": 1}
-        with pytest.raises(Answered, match="foo/other is unknown"):
+        with pytest.raises(ErrorResponse, match="foo/other is unknown"):
             await made.ask(client, "foo/other")
-        await relay.extended.noticed(client, "notifications/foo/done", {"x": 2, "_meta": {era.LOG_LEVEL_KEY: "x"}})
+        await relay.extension_calls.pass_notification(
+            client, "notifications/foo/done", {"x": 2, "_meta": {era.LOG_LEVEL_KEY: "x"}}
+        )
         assert [frame["params"] for frame in one.channel.got("notifications/foo/done")] == [{"x": 2}]
         assert two.channel.got("notifications/foo/done") == []
-        await relay.extended.noticed(client, "notifications/else", {})
+        await relay.extension_calls.pass_notification(client, "notifications/else", {})
         assert not one.channel.got("notifications/else") + two.channel.got("notifications/else")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.calls.legacy_calls import MOST_ROUNDS
+from sidecar.calls.legacy_calls import MAX_ROUNDS
 from sidecar.errors import CallTimeout, ClientFeatureMissing, InputRefused, InputRounds
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
@@ -154,11 +154,11 @@ async def test_a_client_that_cannot(hub: World, server: Scripted) -> None:
 
 async def test_it_ends(hub: World, server: Scripted) -> None:
     """A server that asks for ever is given up after so many rounds."""
-    server.script = [required(a=FORM) for _ in range(2 * MOST_ROUNDS)]
+    server.script = [required(a=FORM) for _ in range(2 * MAX_ROUNDS)]
     client = Client(ABLE)
     with pytest.raises(InputRounds, match="10 times"):
         await call(hub, client)
-    assert len(client.questions) == MOST_ROUNDS + 1
+    assert len(client.questions) == MAX_ROUNDS + 1
 
 
 async def test_the_deadline_covers_the_client(hub: World, server: Scripted) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import (
     RequestStateExpired,
     RequestStateInvalid,
@@ -424,7 +424,7 @@ async def test_log_messages(hub: World, server: Server, lasting: bool) -> None:
 async def test_an_error_that_wants_a_url(hub: World, server: Server, lasting: bool) -> None:
     """-32042 becomes a URL elicitation, and the call is made anew; who cannot open URLs gets the error."""
     client = anyone(lasting)
-    with pytest.raises(Answered) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         await call(hub, client, params("url", able={"elicitation": {}}))
     assert caught.value.error["code"] == -32042
     server.opened_first = False

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.calls.answered import Answered
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import AnswerInvalid, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
 from sidecar.protocol import eras
 from tests.support.fake_server import FakeServer, Gate, RpcError, settle, text, until
@@ -84,7 +84,7 @@ async def test_errors_pass(hub: World, server: FakeServer) -> None:
     server.channel.notify("notifications/tools/list_changed")
     await until(lambda: "ns_fail" in hub.workspace().view.tool_routes)
     for params, code, expected in (({}, -32002, -32002), (MODERN, -32002, -32602), (MODERN, -5, -5)):
-        with pytest.raises(Answered) as caught:
+        with pytest.raises(ErrorResponse) as caught:
             await hub.ask(Recorder(), "tools/call", {"name": "ns_fail", "arguments": {"code": code}, **params})
         assert caught.value.error == {"code": expected, "message": "went wrong", "data": {"why": [1]}}
 
@@ -93,7 +93,7 @@ async def test_errors_pass(hub: World, server: FakeServer) -> None:
 async def test_error_that_is_none(hub: World, server: FakeServer, wrong: Any) -> None:
     """An error of the wrong type becomes one that clients understand."""
     server.handlers["tools/call"] = lambda channel, frame: channel.push({"id": frame["id"], "error": wrong})
-    with pytest.raises(Answered) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         await hub.ask(Recorder(), "tools/call", {"name": "ns_echo"})
     assert isinstance(caught.value.error["code"], int)
     assert isinstance(caught.value.error["message"], str)

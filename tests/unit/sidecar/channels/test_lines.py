@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.channels.lines import Lines, LineTooLong, Tail, frames_of
+from sidecar.channels.lines import SHORT, Lines, LineTooLong, Tail, frames_of, split_long
 
 
 @given(st.lists(st.binary(max_size=9)), st.lists(st.integers(1, 7)))
@@ -18,6 +18,13 @@ def test_lines_however_cut(lines: list[bytes], sizes: list[int]) -> None:
         stream = stream[size:]
     found.append(cutter.rest())
     assert found == b"\n".join(lines).split(b"\n")
+
+
+@given(st.lists(st.tuples(st.integers(0, 3 * SHORT), st.sampled_from([b"x", b"\n"])), max_size=12))
+def test_long_lines_are_split_as_any(runs: list[tuple[int, bytes]]) -> None:
+    """Whatever their lengths, the lines are those that `bytes.split` finds."""
+    data = b"".join(byte * (count if byte == b"x" else min(count, 3)) for count, byte in runs)
+    assert split_long(data) == data.split(b"\n")
 
 
 def never(ends: bytes, size: int) -> None:

@@ -461,7 +461,7 @@ async def test_a_fault(ways: Ways, monkeypatch: pytest.MonkeyPatch, caplog: pyte
     def fail(*_: Any) -> Any:
         raise RuntimeError("secret details")
 
-    monkeypatch.setattr(StatelessCaller, "shown", fail)
+    monkeypatch.setattr(StatelessCaller, "to_client_response", fail)
     async with known(ways) as wire:
         status, _, answer = await wire.ask(post(call()))
         assert (status, answer["error"]["data"]["code"], "secret" in str(answer)) == (200, "HUB_INTERNAL", False)

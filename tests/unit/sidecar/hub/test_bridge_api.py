@@ -15,11 +15,31 @@ from bridge.client import BridgeClient
 from bridge.errors import RemoteError
 from bridge.logs import JsonFormatter
 from bridge.memory import MemoryBridge
-from bridge.models import Call, CallResult, ListTools, LogRecords, Logs, ReadStatus, Request, Restart, Status, Tools
+from bridge.models import (
+    Ask,
+    AskResult,
+    Call,
+    CallResult,
+    Catalog,
+    EndSession,
+    ListSessions,
+    ListTools,
+    LogRecords,
+    Logs,
+    ReadCatalog,
+    ReadStatus,
+    Request,
+    Restart,
+    Sessions,
+    Status,
+    Tools,
+)
 from bridge.server import BridgeServer
+from sidecar.admission.context import CallContext
+from sidecar.errors import SidecarError
 from sidecar.observe.log_buffer import LogBuffer
 from tests.support.fake_server import FakeServer, Gate, RpcError, until
-from tests.support.inprocess import World, space, world
+from tests.support.inprocess import Recorder, World, space, world
 
 pytestmark = pytest.mark.outside
 
@@ -105,6 +125,106 @@ async def test_call_that_fails(tmp_path: Path) -> None:
         await server.channel.sent("notifications/cancelled")
         error = await refused(client, ListTools(workspace="nope"))
         assert error.data["workspaces"] == ["off", "w"]
+
+
+class Told:
+    """An observer of requests."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[str, str, str]] = []
+
+    def ended(self, call: CallContext, outcome: str, seconds: float) -> None:
+        """Keep method, server and outcome."""
+        self.ends.append((call.method, call.server, outcome))
+
+    def refused(self, call: CallContext, error: SidecarError) -> None:
+        """The same."""
+        self.ends.append((call.method, call.server, error.code))
+
+
+def offering() -> FakeServer:
+    """A server with a prompt, a resource and a template, that completes."""
+    server = FakeServer("one")
+    server.prompts = [{"name": "greet", "arguments": [{"name": "who", "required": True}]}]
+    server.resources = [{"uri": "x://text", "name": "text"}]
+    server.templates = [{"uriTemplate": "x://item/{id}", "name": "item"}]
+    server.capabilities["completions"] = {}
+    return server
+
+
+async def test_prompts_and_resources(tmp_path: Path) -> None:
+    """Lists as clients see them, each item with its server; requests about them pass what those of clients pass."""
+    one, two = offering(), FakeServer("two")
+    two.prompts = [{"name": "other"}]
+    async with bridged(tmp_path, one, two) as (made, client):
+        made.put(one.spec("a"), two.spec("b"), space("a", "b"))
+        await made.settled()
+        catalog = await client.request(ReadCatalog(workspace="w"), timeout=10)
+        assert isinstance(catalog, Catalog)
+        prompts = [(each.item["name"], each.server, each.completes) for each in catalog.prompts]
+        assert prompts == [("a_greet", "a", True), ("b_other", "b", False)]
+        [resource], [template] = catalog.resources, catalog.templates
+        assert (resource.item["name"], resource.server, template.server) == ("text", "a", "a")
+
+        told = Told()
+        made.hub.admission.add_observer(told)
+        prompt = {"name": "a_greet", "arguments": {"who": "Ada"}}
+        ref = {"type": "ref/resource", "uri": template.item["uriTemplate"]}
+        for method, params in (
+            ("prompts/get", prompt),
+            ("resources/read", {"uri": resource.item["uri"]}),
+            ("completion/complete", {"ref": ref, "argument": {"name": "id", "value": "1"}}),
+        ):
+            answer = await client.request(Ask(workspace="w", method=method, params=params), timeout=10)  # type: ignore[arg-type]  # they are
+            assert isinstance(answer, AskResult)
+            assert answer.result
+            assert told.ends[-1] == (method, "a", "ok")
+        assert one.channel.got("prompts/get")[0]["params"] == {"name": "greet", "arguments": {"who": "Ada"}}
+        assert one.channel.got("resources/read")[0]["params"]["uri"] == "x://text"
+
+
+async def test_a_request_that_fails(tmp_path: Path) -> None:
+    """Each way in which a request about a prompt or resource can fail has its code; observers are told."""
+    server, told = offering(), Told()
+
+    def fail(*_: Any) -> None:
+        raise RpcError(-32602, "no such note")
+
+    server.handlers["prompts/get"] = fail
+    server.handlers["resources/read"] = lambda *_: asyncio.Event().wait()
+    async with bridged(tmp_path, server) as (made, client):
+        made.put(server.spec("a"), space("a"), space("a", name="off", enabled=False))
+        await made.settled()
+        made.hub.admission.add_observer(told)
+        get, read = {"name": "a_greet"}, {"uri": made.workspace().view.resources[0]["uri"]}
+        for ask, code in (
+            (Ask(workspace="w", method="prompts/get", params=get), "SERVER_ANSWERED_ERROR"),
+            (Ask(workspace="w", method="prompts/get", params={"name": "none"}), "PROMPT_UNKNOWN"),
+            (Ask(workspace="w", method="resources/read", params={"uri": "y://none"}), "RESOURCE_UNKNOWN"),
+            (Ask(workspace="w", method="resources/read", params=read, timeout=0.01), "CALL_TIMEOUT"),
+            (Ask(workspace="off", method="prompts/get", params=get), "WORKSPACE_OFF"),
+            (Ask(workspace="nope", method="prompts/get", params=get), "WORKSPACE_UNKNOWN"),
+        ):
+            assert (await refused(client, ask)).remote_code == code
+        assert [outcome for *_, outcome in told.ends] == [
+            "error", "PROMPT_UNKNOWN", "RESOURCE_UNKNOWN", "CALL_TIMEOUT", "WORKSPACE_OFF", "WORKSPACE_UNKNOWN",
+        ]  # fmt: skip
+        assert (await refused(client, ReadCatalog(workspace="nope"))).remote_code == "WORKSPACE_UNKNOWN"
+        assert made.workspace().clients() == set()
+
+
+async def test_sessions(tmp_path: Path) -> None:
+    """Who is connected, and the end of one that is not there; whoever asks over the bridge is no session."""
+    server = FakeServer()
+    async with bridged(tmp_path, server) as (made, client):
+        made.put(server.spec("a"), space("a"))
+        made.workspace().join(Recorder())
+        told = await client.request(ListSessions(), timeout=10)
+        assert isinstance(told, Sessions)
+        assert (told.total, told.sessions[0].workspace) == (1, "w")
+        assert (await refused(client, ListSessions(workspace="nope"))).remote_code == "WORKSPACE_UNKNOWN"
+        error = await refused(client, EndSession(id="0" * 12))
+        assert (error.remote_code, error.advice) == ("SESSION_UNKNOWN", "`hubctl sessions` lists those that there are.")
 
 
 async def test_server_of_ones_own(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import stat
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import httpx2
 import pytest
 
 from bridge.errors import AddressTaken
-from bridge.keys import Keyring, Principal
+from bridge.keys import Keyring, Principal, key_id
 from bridge.settings import Settings
 from sidecar.listener import auth
 from sidecar.listener.auth import Gate
@@ -23,7 +24,7 @@ from tests.support.fake_server import FakeServer, until, within
 from tests.support.fake_server import Gate as Waiting
 from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
-from tests.support.peers import MODERN, client, connected
+from tests.support.peers import MODERN, Era, client, connected
 
 pytestmark = pytest.mark.outside
 
@@ -324,3 +325,34 @@ def test_socket(short: Path) -> None:
         other = bind_unix(path)
     assert path.exists(), "another's is left"
     other.close()
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_when_each_key_was_used(hub: World, keys: KeyFile, era: Era, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls on the direct way, which pass no gate, are known of from their session; revoked keys are forgotten."""
+    uds = hub.settings.sidecar_socket
+    ids = {name: key_id(token) or "" for name, token in keys.tokens.items()}
+
+    def uses() -> dict[str, float]:
+        return hub.gate.last_uses(hub.hub.tenants.last_uses())
+
+    assert uses() == {}
+    began = time.time()
+    async with asking(hub, HUB_TOKEN) as http:
+        assert (await http.get("/status")).status_code == 200
+    async with connected(f"{URL}/mcp/w", "http", era, token=keys.tokens["limited"], uds=uds) as peer:
+        for _ in range(3):
+            assert (await peer.request("tools/call", {"name": "a_echo", "arguments": {}})).result["content"] == []
+        assert uses().keys() == {ids["limited"]}
+        first = uses()[ids["limited"]]
+        assert began - 1 <= first <= time.time() + 1
+        with monkeypatch.context() as patch:
+            patch.setattr(hub.gate, "_used", {})
+            assert (await peer.request("tools/call", {"name": "a_echo", "arguments": {}})).result["content"] == []
+            assert hub.gate._used == {}, "not the direct way"
+            assert uses()[ids["limited"]] > first
+    async with asking(hub, keys.tokens["boss"]) as http:
+        assert (await http.get("/status")).status_code == 200
+    assert uses().keys() == {ids["limited"], ids["boss"]}
+    keys.revoke("limited")
+    await until(lambda: uses().keys() == {ids["boss"]})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 
 import pytest
 
-from sidecar.spawner.pipes import RateLimitedReader, Writer, read_rate_limited, write_pipe
+from sidecar.spawner.pipes import RateLimitedReader, Reader, Writer, read_pipe, read_rate_limited, write_pipe
 from tests.support.fake_server import until, within
 
 
@@ -134,4 +135,39 @@ async def test_a_paced_reader_is_closed_while_it_pauses(monkeypatch: pytest.Monk
     reader.close()
     reader._resume()
     await reader.closed
+    os.close(writing)
+
+
+async def test_a_pipe_that_was_full_is_enlarged() -> None:
+    """What does not fit into a pipe takes several turns of its writer; the next one of that size finds room."""
+    reading, writing = os.pipe()
+    got: list[bytes] = []
+    os.write(writing, b"small")
+    reader = await read_pipe(reading, got.append, lambda: None)
+    await until(lambda: got == [b"small"])
+    assert fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ) == Reader.USUAL
+    reader.set_reading(False)
+    os.write(writing, b"x" * Reader.USUAL)
+    reader.set_reading(True)
+    await until(lambda: sum(map(len, got)) == 5 + Reader.USUAL)
+    assert fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ) == Reader.ENLARGED
+    reader.close()
+    await within(reader.closed)
+    os.close(writing)
+
+
+async def test_a_pipe_that_may_not_be_enlarged_is_read_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system limits what the pipes of a user hold; what is written is read all the same."""
+
+    def refuse(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr("sidecar.spawner.pipes.fcntl.fcntl", refuse)
+    reading, writing = os.pipe()
+    os.write(writing, b"x" * Reader.USUAL)
+    got: list[bytes] = []
+    reader = await read_pipe(reading, got.append, lambda: None)
+    await until(lambda: sum(map(len, got)) == Reader.USUAL)
+    reader.close()
+    await within(reader.closed)
     os.close(writing)

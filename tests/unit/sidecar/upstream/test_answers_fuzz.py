@@ -19,8 +19,8 @@ from sidecar.protocol import jsonrpc
 from sidecar.protocol.catalog import Catalog
 from sidecar.protocol.channel import Frame
 from sidecar.upstream.connection import Connection
-from sidecar.upstream.list_reader import Undeclared
-from sidecar.upstream.mux import Mux, Told
+from sidecar.upstream.list_reader import UndeclaredLists
+from sidecar.upstream.mux import CallbackRequest, Mux
 from tests.support.fake_server import FakeServer, settle, until, within
 
 GOOD: dict[str, Any] = {
@@ -71,7 +71,7 @@ def odd(draw: st.DrawFn, frame: Frame) -> Frame:
     return made
 
 
-class Caller(Told):
+class Caller(CallbackRequest):
     """One that no task waits for."""
 
     def __init__(self, method: str) -> None:
@@ -86,7 +86,7 @@ def asked(method: str) -> tuple[Mux, Caller]:
     """A mux with one request under way."""
     mux = Mux(lambda *_: asyncio.sleep(0), lambda *_: True, asyncio.ensure_future, lambda *_: None, lambda *_: None)
     caller = Caller(method)
-    assert mux.ask(caller, method, {}, timeout=60)
+    assert mux.try_request(caller, method, {}, timeout=60)
     return mux, caller
 
 
@@ -103,7 +103,7 @@ def check(mux: Mux, caller: Caller, method: str) -> None:
         for name in {"tools/call": ["content"], "prompts/get": ["messages"]}.get(method, []):
             final = end["result"].get("resultType", "complete") == "complete" and "task" not in end["result"]
             assert not final or isinstance(end["result"][name], list)
-    assert (mux._pending, mux._doubts, mux._progress) == ({}, [], {})
+    assert (mux._pending, mux._unmatched, mux._progress) == ({}, [], {})
 
 
 @pytest.mark.parametrize("way", ["stdio", "remote"])
@@ -148,7 +148,7 @@ async def test_noise(noise: bytes, at: int, cut: bool) -> None:
     check(mux, caller, "tools/call")
 
 
-class Owner:
+class ConnectionOwner:
     """Takes what it is told."""
 
     log_level = None
@@ -156,7 +156,7 @@ class Owner:
     owned = tuple
 
     def __init__(self) -> None:
-        self.undeclared = Undeclared()
+        self.undeclared = UndeclaredLists()
         self.catalog = asyncio.Event()
 
     def catalog_read(self, connection: Connection) -> None:
@@ -185,7 +185,7 @@ class Anything(dict[Any, Any]):
 @given(data=st.data())
 async def test_connection(speaks: Any, data: st.DataObject) -> None:
     """Any value in any place of what a server sends on its own: the connection lives, and answers are right."""
-    server, owner = FakeServer(era=speaks), Owner()
+    server, owner = FakeServer(era=speaks), ConnectionOwner()
     connection, end = Connection(ServerSettings(era=speaks), owner, None), asyncio.Event()
     async with server.connect(connection.on_frame):
         channel = server.channel
@@ -204,4 +204,4 @@ async def test_connection(speaks: Any, data: st.DataObject) -> None:
         end.set()
         await within(life)
     assert connection._mux._pending == {}
-    await until(lambda: not connection._aside)
+    await until(lambda: not connection._background_tasks)

@@ -31,20 +31,20 @@ def test_growth(clock: Clock) -> None:
     waits = Backoff()
     assert [waits.next_delay(0.01) for _ in range(7)] == [0.25, 0.5, 1, 2, 4, 4, 4]
     assert waits.attempts == 7
-    assert not waits.hopeless
+    assert not waits.failing_for_long
 
 
 def test_rarely(clock: Clock) -> None:
     """What has failed for long is tried the more rarely the longer an attempt takes, within limits."""
     waits = Backoff()
     waits.next_delay(0.01)
-    clock.now += backoff.PATIENCE + 1
-    assert waits.next_delay(0.01) == backoff.SOON
-    assert waits.next_delay(1) == backoff.SHARE
-    assert waits.next_delay(60) == backoff.RARELY
-    assert waits.hopeless
+    clock.now += backoff.LONG_FAILURE_SECONDS + 1
+    assert waits.next_delay(0.01) == backoff.MAX_DELAY
+    assert waits.next_delay(1) == backoff.LATE_DELAY_FACTOR
+    assert waits.next_delay(60) == backoff.MAX_LATE_DELAY
+    assert waits.failing_for_long
     waits.reset()
-    assert waits.next_delay(0.01) == backoff.FIRST
+    assert waits.next_delay(0.01) == backoff.FIRST_DELAY
 
 
 def test_ready_for_a_while(clock: Clock) -> None:
@@ -53,11 +53,11 @@ def test_ready_for_a_while(clock: Clock) -> None:
     waits.next_delay(0.01)
     waits.next_delay(0.01)
     waits.ready()
-    clock.now += backoff.STEADY - 1
+    clock.now += backoff.STABLE_SECONDS - 1
     assert waits.next_delay(0.01) == 1
     waits.ready()
-    clock.now += backoff.STEADY
-    assert waits.next_delay(0.01) == backoff.FIRST
+    clock.now += backoff.STABLE_SECONDS
+    assert waits.next_delay(0.01) == backoff.FIRST_DELAY
     assert waits.attempts == 1
 
 
@@ -66,7 +66,7 @@ def test_useful() -> None:
     backoff = Backoff()
     for _ in range(10):
         backoff.ready()
-        backoff.useful = True
+        backoff.has_answered = True
         assert backoff.next_delay(0.1) == 0.25
     backoff.ready()
     assert backoff.next_delay(0.1) == 0.5

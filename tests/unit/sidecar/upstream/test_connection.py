@@ -16,14 +16,14 @@ from sidecar.protocol import eras
 from sidecar.protocol.catalog import Catalog
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.extensions import SHARED_CONNECTION
-from sidecar.upstream import changes, list_reader
+from sidecar.upstream import changes, list_reader, server_requests
 from sidecar.upstream import connection as module
 from sidecar.upstream.connection import Connection
-from sidecar.upstream.list_reader import Undeclared
+from sidecar.upstream.list_reader import UndeclaredLists
 from tests.support.fake_server import ANYTHING, FakeChannel, FakeServer, RpcError, settle, until, within
 
 
-class Owner:
+class ConnectionOwner:
     """Remembers what it is told."""
 
     def __init__(self, *uris: str) -> None:
@@ -34,7 +34,7 @@ class Owner:
         self.catalogs: list[Catalog] = []
         self.notes: list[tuple[str, dict[str, Any]]] = []
         self.refused: list[str] = []
-        self.undeclared = Undeclared()
+        self.undeclared = UndeclaredLists()
 
     def catalog_read(self, connection: Connection) -> None:
         self.catalogs.append(connection.catalog)
@@ -79,9 +79,9 @@ class Port:
 class Life:
     """A connection that runs."""
 
-    def __init__(self, server: FakeServer, owner: Owner | None = None, **settings: Any) -> None:
+    def __init__(self, server: FakeServer, owner: ConnectionOwner | None = None, **settings: Any) -> None:
         self.server = server
-        self.owner = owner or Owner()
+        self.owner = owner or ConnectionOwner()
         self.port = settings.pop("port", None)
         self.connection = Connection(ServerSettings(**settings), self.owner, self.port)
         self.end = asyncio.Event()
@@ -100,7 +100,7 @@ class Life:
 
 
 @contextlib.asynccontextmanager
-async def living(server: FakeServer, owner: Owner | None = None, **settings: Any) -> AsyncIterator[Life]:
+async def living(server: FakeServer, owner: ConnectionOwner | None = None, **settings: Any) -> AsyncIterator[Life]:
     """Connect; disconnect at the end."""
     life = Life(server, owner, **settings)
     async with server.connect(life.connection.on_frame) as channel:
@@ -279,7 +279,7 @@ async def test_close_later() -> None:
 async def test_before_it_is_connected() -> None:
     """Nothing can be sent before there is a channel."""
     with pytest.raises(ConnectionLost):
-        await Connection(ServerSettings(), Owner(), None).notify("notifications/x")
+        await Connection(ServerSettings(), ConnectionOwner(), None).notify("notifications/x")
 
 
 # --- lists -------------------------------------------------------------------------------------------------------
@@ -430,7 +430,7 @@ async def test_all_lists_fail() -> None:
 
 async def test_a_list_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not keep the tools from being used for long, and is shown when it comes after all."""
-    monkeypatch.setattr(list_reader, "GRACE", 0.02)
+    monkeypatch.setattr(list_reader, "OTHER_LISTS_SECONDS", 0.02)
     server, door = FakeServer(), asyncio.Event()
 
     async def late(*_: Any) -> Any:
@@ -465,7 +465,7 @@ async def test_lists_that_were_not_declared() -> None:
 
 async def test_undeclared_lists_hold_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not answer what it does not know is used as soon as its own lists are there."""
-    monkeypatch.setattr(list_reader, "UNDECLARED_WAIT", 600)
+    monkeypatch.setattr(list_reader, "UNDECLARED_TOOLS_SECONDS", 600)
     server = FakeServer()
     server.capabilities = {"tools": {}}
     for method in ALL_LISTS[1:]:
@@ -477,7 +477,7 @@ async def test_undeclared_lists_hold_nothing_up(monkeypatch: pytest.MonkeyPatch)
 
 async def test_undeclared_lists_that_end_the_connection() -> None:
     """A server that such a request ends is not asked again."""
-    server, owner = FakeServer(), Owner()
+    server, owner = FakeServer(), ConnectionOwner()
     server.capabilities = {"tools": {}}
     server.handlers["prompts/list"] = lambda channel, _: channel.close(ServerExited("It exited with code 1."))
     async with living(server, owner) as life:
@@ -507,7 +507,7 @@ async def test_list_changed() -> None:
 
 async def test_many_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of a burst of notices is heeded at once, all the others together, when it is quiet again."""
-    monkeypatch.setattr(changes, "LONGEST_UNREST", 5.0)
+    monkeypatch.setattr(changes, "MAX_DEBOUNCE_SECONDS", 5.0)
     server = FakeServer()
     async with living(server) as life:
         await life.ready()
@@ -522,8 +522,8 @@ async def test_many_changes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_changes_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that never stops announcing has its list read again and again nevertheless."""
-    monkeypatch.setattr(changes, "QUIET", 0.02)
-    monkeypatch.setattr(changes, "LONGEST_UNREST", 0.05)
+    monkeypatch.setattr(changes, "QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(changes, "MAX_DEBOUNCE_SECONDS", 0.05)
     server = FakeServer()
     async with living(server) as life:
         await life.ready()
@@ -565,9 +565,9 @@ async def test_list_changed_but_unreadable() -> None:
 
 async def test_one_notice_for_two_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     """A notice that was true of resources was not false because the templates are as before."""
-    monkeypatch.setattr(changes, "QUIET", 0.0)
-    monkeypatch.setattr(changes, "LONGEST_UNREST", 0.01)
-    monkeypatch.setattr(changes, "LONGEST_SPACING", 60.0)
+    monkeypatch.setattr(changes, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(changes, "MAX_DEBOUNCE_SECONDS", 0.01)
+    monkeypatch.setattr(changes, "MAX_SPACING_SECONDS", 60.0)
     server = FakeServer()
     async with living(server) as life:
         await life.ready()
@@ -582,8 +582,8 @@ async def test_one_notice_for_two_lists(monkeypatch: pytest.MonkeyPatch) -> None
 
 async def test_false_notices(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that announces a change whenever a list is read is read ever more rarely; a true change is shown."""
-    monkeypatch.setattr(changes, "QUIET", 0.0)
-    monkeypatch.setattr(changes, "LONGEST_UNREST", 0.01)
+    monkeypatch.setattr(changes, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(changes, "MAX_DEBOUNCE_SECONDS", 0.01)
     server = FakeServer()
 
     def answer(channel: FakeChannel, _: Frame) -> Any:
@@ -747,7 +747,7 @@ async def test_question_taken_back() -> None:
 
 async def test_more_questions_than_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that asks without end does not fill the hub's memory."""
-    monkeypatch.setattr(module, "MOST_QUESTIONS", 2)
+    monkeypatch.setattr(server_requests, "MAX_SERVER_REQUESTS", 2)
     port = Port()
     async with living(FakeServer(), port=port) as life:
         await life.ready()
@@ -759,14 +759,14 @@ async def test_more_questions_than_can_be_kept(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_only_questions_to_the_client_hold_up_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of pings, of what is refused, or of more questions than can be kept delays no answer."""
-    monkeypatch.setattr(module, "MOST_QUESTIONS", 2)
+    monkeypatch.setattr(server_requests, "MAX_SERVER_REQUESTS", 2)
     for port, method, held in ((None, "roots/list", 0), (Port(), "ping", 0), (Port(), "sampling/createMessage", 2)):
         async with living(FakeServer(), port=port) as life:
             await life.ready()
             holds = 0
             for number in range(50):
                 life.channel.push({"jsonrpc": "2.0", "id": f"flood-{number}", "method": method})
-                holds += life.connection._mux._held is not None
+                holds += life.connection._mux._held_back is not None
                 await settle(2)
             assert holds == held
 
@@ -796,7 +796,7 @@ async def test_notifications() -> None:
 
 async def test_subscribe_legacy() -> None:
     """Subscriptions of the owner are made again on each connection; each is a request."""
-    async with living(FakeServer(), Owner("a://1")) as life:
+    async with living(FakeServer(), ConnectionOwner("a://1")) as life:
         await life.ready()
         await life.channel.sent("resources/subscribe")
         await life.connection.subscribe("a://2")
@@ -811,7 +811,7 @@ async def test_subscribe_legacy() -> None:
 
 async def test_subscribe_modern() -> None:
     """A modern server is listened to, once for each resource, until it is unsubscribed from."""
-    async with living(FakeServer(era="modern"), Owner("a://1")) as life:
+    async with living(FakeServer(era="modern"), ConnectionOwner("a://1")) as life:
         await life.ready()
         assert "result" in await life.connection.subscribe("a://1")
         await life.channel.sent("subscriptions/listen", 2)
@@ -825,7 +825,7 @@ async def test_subscribe_modern() -> None:
 
 async def test_listen_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that the server ends is opened again; one that it refuses is not."""
-    monkeypatch.setattr(module, "LISTEN_PAUSE", 0)
+    monkeypatch.setattr(module, "LISTEN_RETRY_SECONDS", 0)
     server = FakeServer(era="modern")
     ends = iter([{}, {}])
 
@@ -845,7 +845,7 @@ async def test_listen_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_listen_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that ends every stream at once is asked again at a bounded rate."""
-    monkeypatch.setattr(module, "LISTEN_PAUSE", 3600.0)
+    monkeypatch.setattr(module, "LISTEN_RETRY_SECONDS", 3600.0)
     server = FakeServer(era="modern")
     server.handlers["subscriptions/listen"] = lambda *_: {}
     async with living(server) as life:
@@ -859,7 +859,7 @@ async def test_subscription_not_renewed() -> None:
     """A subscription that cannot be renewed leaves the rest alone."""
     server = FakeServer()
     server.handlers["resources/subscribe"] = lambda *_: asyncio.Event().wait()
-    async with living(server, Owner("a://1", "a://2"), call_timeout=0.01) as life:
+    async with living(server, ConnectionOwner("a://1", "a://2"), call_timeout=0.01) as life:
         await life.ready()
         await life.channel.sent("resources/subscribe", 2)
         server.tools["new"] = dict

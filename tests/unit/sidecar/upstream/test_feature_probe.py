@@ -10,7 +10,7 @@ import pytest
 from sidecar.errors import CommandMissing
 from sidecar.protocol.catalog import Catalog
 from sidecar.protocol.extensions import SHARED_CONNECTION
-from sidecar.upstream.feature_probe import more
+from sidecar.upstream.feature_probe import describe_surplus
 from tests.support.fake_server import FakeServer, echo, settle, until
 from tests.support.inprocess import Recorder, World, space, world
 
@@ -122,8 +122,8 @@ def test_what_is_more_in_words() -> None:
     """Names are shown, but not without end."""
     names = tuple({"name": f"{number}" + "x" * 100} for number in range(7))
     rich = Catalog(tools=names, resources=({"uri": "a://b", "name": "n"},), templates=({"uriTemplate": "a://{b}"},))
-    words = more(rich, Catalog(tools=names[:1]))
+    words = describe_surplus(rich, Catalog(tools=names[:1]))
     assert words.startswith("tools 1xxx")
     assert words.endswith(" and 1 others; resources a://b; templates a://{b}")
     assert len(words) < 500
-    assert more(rich, rich) == ""
+    assert describe_surplus(rich, rich) == ""

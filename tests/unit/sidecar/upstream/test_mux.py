@@ -12,7 +12,7 @@ from sidecar.errors import AnswerInvalid, AnswerTooLarge, CallTimeout, Connectio
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame, UnreadableAnswer
 from sidecar.upstream import mux
-from sidecar.upstream.mux import Mux, Told
+from sidecar.upstream.mux import CallbackRequest, Mux
 from tests.support.fake_server import settle, until, within
 
 
@@ -237,7 +237,7 @@ async def test_answers_that_are_none(wire: Wire, wrong: Frame) -> None:
     told = Noted()
     call = asyncio.create_task(wire.mux.request("ping", None, timeout=None))
     await settle()
-    assert wire.mux.ask(told, "tools/call", {}, timeout=60)
+    assert wire.mux.try_request(told, "tools/call", {}, timeout=60)
     for number in (1, 2):
         wire.mux.on_frame({"jsonrpc": "2.0", "id": number, **wrong})
     with pytest.raises(AnswerInvalid):
@@ -251,55 +251,55 @@ UNREADABLE = AnswerInvalid("It cannot be read.")
 
 async def test_unreadable_answer(wire: Wire) -> None:
     """It is the answer to the request of its id; without one, to the only request that may be answered."""
-    one, listen, two = Noted(), Noted(mux.LISTEN), Noted()
-    wire.mux.ask(listen, mux.LISTEN, {}, timeout=60)
-    wire.mux.ask(one, "tools/call", {}, timeout=60)
-    wire.mux.ask(two, "tools/call", {}, timeout=60)
+    one, listen, two = Noted(), Noted(mux.LISTEN_METHOD), Noted()
+    wire.mux.try_request(listen, mux.LISTEN_METHOD, {}, timeout=60)
+    wire.mux.try_request(one, "tools/call", {}, timeout=60)
+    wire.mux.try_request(two, "tools/call", {}, timeout=60)
     for unread in (UnreadableAnswer(99, UNREADABLE), UnreadableAnswer(3, UNREADABLE), UnreadableAnswer(3, UNREADABLE)):
         wire.mux.on_frame(unread)
     assert (one.ends, two.ends) == ([], [UNREADABLE])
     wire.mux.on_frame(UnreadableAnswer(None, UNREADABLE))
     assert (one.ends, listen.ends, list(wire.mux._pending)) == ([UNREADABLE], [], [1])
     wire.mux.on_frame(UnreadableAnswer(None, UNREADABLE))
-    assert (listen.ends, wire.mux._doubts) == ([], [])
+    assert (listen.ends, wire.mux._unmatched) == ([], [])
 
 
 async def test_unreadable_answer_of_several(wire: Wire) -> None:
     """It was for the one that is left when the others are answered; requests of later on have nothing to do with it."""
     asked = [Noted("ping") for _ in range(4)]
     for told in asked[:3]:
-        wire.mux.ask(told, "ping", {}, timeout=60)
+        wire.mux.try_request(told, "ping", {}, timeout=60)
     wire.mux.on_frame(UnreadableAnswer(None, UNREADABLE))
-    wire.mux.ask(asked[3], "ping", {}, timeout=60)
+    wire.mux.try_request(asked[3], "ping", {}, timeout=60)
     for number in (1, 4, 3):
         wire.mux.on_frame(jsonrpc.result(number, {}))
     assert [told.ends for told in asked] == [
         [jsonrpc.result(1, {})], [UNREADABLE], [jsonrpc.result(3, {})], [jsonrpc.result(4, {})]
     ]  # fmt: skip
-    assert (wire.mux._doubts, wire.mux._pending) == ([], {})
+    assert (wire.mux._unmatched, wire.mux._pending) == ([], {})
 
 
 async def test_unreadable_answer_to_what_was_given_up(wire: Wire) -> None:
     """Where one of several was given up, it may have been for that: the other goes on."""
     asked = [Noted("ping") for _ in range(2)]
     for told in asked:
-        wire.mux.ask(told, "ping", {}, timeout=60)
+        wire.mux.try_request(told, "ping", {}, timeout=60)
     wire.mux.on_frame(UnreadableAnswer(None, UNREADABLE))
     asked[0].give_up("no more")
     assert asked[1].ends == []
     wire.mux.on_frame(jsonrpc.result(2, {}))
-    assert (asked[1].ends, wire.mux._doubts) == ([jsonrpc.result(2, {})], [])
+    assert (asked[1].ends, wire.mux._unmatched) == ([jsonrpc.result(2, {})], [])
 
 
 async def test_error_null_beside_a_result(wire: Wire) -> None:
     """It is a result."""
     told = Noted()
-    wire.mux.ask(told, "tools/call", {}, timeout=60)
+    wire.mux.try_request(told, "tools/call", {}, timeout=60)
     wire.mux.on_frame({"jsonrpc": "2.0", "id": 1, "result": {"content": []}, "error": None})
     assert told.ends == [jsonrpc.result(1, {"content": []})]
 
 
-class Noted(Told):
+class Noted(CallbackRequest):
     """Remembers what it ended with."""
 
     def __init__(self, method: str = "tools/call") -> None:
@@ -313,8 +313,8 @@ class Noted(Told):
 async def test_asked_without_a_task(wire: Wire) -> None:
     """Each is told its own answer, and the next ones do not disturb it; progress goes by token."""
     one, two, seen = Noted(), Noted(), list[dict[str, Any]]()
-    assert wire.mux.ask(one, "tools/call", {"name": "t"}, timeout=60)
-    assert wire.mux.ask(two, "tools/call", {"_meta": {"x": 1}}, timeout=60, on_progress=seen.append)
+    assert wire.mux.try_request(one, "tools/call", {"name": "t"}, timeout=60)
+    assert wire.mux.try_request(two, "tools/call", {"_meta": {"x": 1}}, timeout=60, on_progress=seen.append)
     assert wire.sent[1]["params"] == {"_meta": {"x": 1, "progressToken": 2}}
     progress = jsonrpc.notification("notifications/progress", {"progressToken": 2, "progress": 5})
     wire.mux.on_frame(progress)
@@ -330,17 +330,17 @@ async def test_asked_where_one_has_to_wait(wire: Wire) -> None:
     """Nothing is sent, nothing is kept; nor is it when the channel has ended."""
     told = Noted()
     wire.stuck = asyncio.Event()
-    assert not wire.mux.ask(told, "tools/call", {}, timeout=60, on_progress=lambda _: None)
+    assert not wire.mux.try_request(told, "tools/call", {}, timeout=60, on_progress=lambda _: None)
     wire.stuck = None
     wire.mux.fail_all(ServerExited("It exited."))
-    assert not wire.mux.ask(told, "tools/call", {}, timeout=60)
+    assert not wire.mux.try_request(told, "tools/call", {}, timeout=60)
     assert (wire.sent, told.ends, wire.mux._pending, wire.mux._progress) == ([], [], {}, {})
 
 
 async def test_asked_and_late(wire: Wire) -> None:
     """It is told so, as is the other side; a later answer is dropped."""
     told = Noted()
-    wire.mux.ask(told, "tools/call", {}, timeout=0.01)
+    wire.mux.try_request(told, "tools/call", {}, timeout=0.01)
     await until(lambda: told.ends)
     assert str(told.ends) == str([CallTimeout("No answer to tools/call within 0.01 s.")])
     assert wire.sent[1] == jsonrpc.notification("notifications/cancelled", {"requestId": 1, "reason": "timed out"})
@@ -352,7 +352,7 @@ async def test_asked_and_given_up(wire: Wire) -> None:
     """The other side is told so, now or when it reads again."""
     told = Noted()
     for stuck in (False, True):
-        wire.mux.ask(told, "tools/call", {}, timeout=60)
+        wire.mux.try_request(told, "tools/call", {}, timeout=60)
         wire.stuck = asyncio.Event() if stuck else None
         told.give_up("no more")
         if wire.stuck:
@@ -367,7 +367,7 @@ async def test_asked_and_given_up(wire: Wire) -> None:
 async def test_asked_when_the_channel_ends(wire: Wire) -> None:
     """It is told the reason."""
     told = Noted()
-    wire.mux.ask(told, "tools/call", {}, timeout=60)
+    wire.mux.try_request(told, "tools/call", {}, timeout=60)
     wire.mux.fail_all(ServerExited("It exited with code 3."))
     [error] = told.ends
     assert isinstance(error, ConnectionLost)
@@ -439,6 +439,6 @@ async def test_a_flood_of_requests_that_nothing_waits_for(wire: Wire) -> None:
     await settle()
     for number in range(1000):
         wire.mux.on_frame(jsonrpc.request(number, "ping"))
-        assert wire.mux._held is None
+        assert wire.mux._held_back is None
     wire.mux.on_frame(jsonrpc.result(1, {}))
     assert "result" in await within(asked)

@@ -131,14 +131,14 @@ async def test_whose_idle_instance_makes_room() -> None:
     spec = server.spec("a", session="per_client", max_instances=8)
     async with running(pool_of(server)) as pool:
         closed: list[str] = []
-        pool.lenders = {Idle("k", 2.0, closed), Idle("m", 1.0, closed)}
+        pool.idle_holders = {Idle("k", 2.0, closed), Idle("m", 1.0, closed)}
         fingerprint = pool.fingerprint(spec)
-        assert pool.make_room(fingerprint, "k")
+        assert pool.close_idle(fingerprint, "k")
         pool.acquire(spec, of_key("k", 0), owner="k0")
-        assert pool.make_room(fingerprint, "k")
+        assert pool.close_idle(fingerprint, "k")
         assert closed == ["m", "k"]
         pool.acquire(spec, of_key("n", 0), owner="n0")
-        assert not pool.make_room(fingerprint, "n")
+        assert not pool.close_idle(fingerprint, "n")
 
 
 async def test_release_drains() -> None:

@@ -70,7 +70,7 @@ async def running(
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once."""
-    monkeypatch.setattr("sidecar.upstream.backoff.FIRST", 0.001)
+    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 0.001)
 
 
 def call(upstream: Upstream, tool: str, **more: Any) -> asyncio.Task[Any]:
@@ -84,7 +84,7 @@ async def test_ready() -> None:
     server = FakeServer()
     server.pids, server.stderr = (7,), ("hello",)
     async with running(server) as (upstream, watcher):
-        assert (upstream.pids, upstream.transport, upstream.tried) == ((), "", False)
+        assert (upstream.pids, upstream.transport, upstream.first_attempt_over) == ((), "", False)
         await within(upstream.ready(5))
         assert upstream.state == "ready"
         assert upstream.catalog is not None
@@ -109,7 +109,7 @@ async def test_what_is_prepared_first_is_told_and_not_timed() -> None:
     upstream.prepare = prepare
     task = asyncio.create_task(upstream.run())
     await until(lambda: upstream.reason is not None)
-    assert (upstream.state, upstream.tried, server.open) == ("starting", True, 0)
+    assert (upstream.state, upstream.first_attempt_over, server.open) == ("starting", True, 0)
     upstream.restart()
     await until(lambda: upstream.restarts == 1 and upstream.reason is not None)
     began = upstream.since
@@ -145,13 +145,13 @@ async def test_crash() -> None:
 
 async def test_retry_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """While it waits, the time of the next attempt is told; a restart does not wait for it."""
-    monkeypatch.setattr("sidecar.upstream.backoff.FIRST", 4.0)
+    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 4.0)
     server = FakeServer()
     server.refusal = CommandMissing("no")
     async with running(server) as (upstream, _):
         await until(lambda: upstream.state == "backoff")
         assert upstream.retry_at is not None
-        assert upstream.tried
+        assert upstream.first_attempt_over
         server.refusal = None
         upstream.restart()
         await until(lambda: upstream.state == "ready")
@@ -179,7 +179,7 @@ async def test_hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
     server = FakeServer()
     async with running(server) as (upstream, _):
         await within(upstream.ready(5))
-        monkeypatch.setattr("sidecar.upstream.backoff.PATIENCE", -1.0)
+        monkeypatch.setattr("sidecar.upstream.backoff.LONG_FAILURE_SECONDS", -1.0)
         server.refusal = CommandMissing("no")
         server.channel.close()
         await until(lambda: upstream.state == "failed")
@@ -293,7 +293,7 @@ async def test_max_inflight() -> None:
         gate.open()
         assert len(await within(asyncio.gather(*calls))) == 4
         assert gate.entered == 4
-        upstream.respec(server.spec(max_inflight=1))
+        upstream.update_spec(server.spec(max_inflight=1))
         gate.door.clear()
         calls = [call(upstream, "gate") for _ in range(2)]
         await gate.reached(5)
@@ -333,7 +333,7 @@ async def test_asks_again_what_was_not_sent() -> None:
 async def test_waits_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not come back shortly is unavailable, and the reason is told."""
     monkeypatch.setattr(module, "RECONNECT_WAIT", 0.02)
-    monkeypatch.setattr("sidecar.upstream.backoff.FIRST", 4.0)
+    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 4.0)
     server = FakeServer()
     async with running(server) as (upstream, _):
         await within(upstream.ready(5))
@@ -381,7 +381,7 @@ async def test_subscribers() -> None:
         assert await upstream.subscribe("a://1", one) == jsonrpc.result(1, {}) or True
         await within(upstream.ready(5))
         assert "result" in await upstream.subscribe("a://1", two)
-        assert upstream.subscriptions.of("a://1") == {one, two}
+        assert upstream.subscriptions.subscribers_of("a://1") == {one, two}
         before = len(server.channel.got("resources/subscribe"))
         server.channel.close()
         await until(lambda: len(server.channels) == 2)
@@ -423,11 +423,11 @@ async def test_subscription_refused() -> None:
         await within(upstream.ready(5))
         server.handlers["resources/subscribe"] = refuse
         assert (await upstream.subscribe("a://1", one))["error"]["code"] == -32002
-        assert upstream.subscriptions.of("a://1") == frozenset()
+        assert upstream.subscriptions.subscribers_of("a://1") == frozenset()
         server.handlers["resources/subscribe"] = lambda *_: asyncio.Event().wait()
         with pytest.raises(CallTimeout):
             await upstream.subscribe("a://1", one)
-        assert upstream.subscriptions.of("a://1") == frozenset()
+        assert upstream.subscriptions.subscribers_of("a://1") == frozenset()
         del server.handlers["resources/subscribe"]
         await upstream.subscribe("a://1", two)
         assert len(server.channel.got("resources/subscribe")) == 3
@@ -459,7 +459,7 @@ async def test_subscribers_share_what_comes_of_it() -> None:
         assert not tasks[1].done()
         doors[1].set()
         assert [(await within(task))["result"] for task in tasks[1:]] == [{}, {}]
-        assert upstream.subscriptions.of("a://1") == {two, three}
+        assert upstream.subscriptions.subscribers_of("a://1") == {two, three}
         assert len(server.channel.got("resources/subscribe")) == 2
 
 
@@ -474,7 +474,7 @@ async def test_subscriber_that_gives_up() -> None:
         await server.channel.sent("resources/subscribe")
         asking.cancel()
         await asyncio.wait([asking])
-        assert (list(upstream.subscriptions), upstream.subscriptions.of("a://1")) == ([], frozenset())
+        assert (list(upstream.subscriptions), upstream.subscriptions.subscribers_of("a://1")) == ([], frozenset())
         del server.handlers["resources/subscribe"]
         assert "result" in await upstream.subscribe("a://1", two)
 

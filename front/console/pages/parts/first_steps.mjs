@@ -1,0 +1,44 @@
+/** What a first visit is told: what to do on an empty hub, and what the sample workspace is. */
+
+import { href } from '../../router.mjs';
+import { state } from '../../hub/store.mjs';
+import { Button, Empty, html, Notice } from '../../ui.mjs';
+import { count } from '../../words.mjs';
+
+/** @typedef {import('../../types.mjs').Workspace} Workspace */
+
+/** The servers of the sample workspace that the adapter makes on a first start (yamcp_ui_adapter/seed.py). */
+const SAMPLE = { workspace: 'demo', servers: 'clock,notes' };
+
+/** Whether the sample is all there is. @param {Workspace[]} workspaces */
+export function isSample(workspaces) {
+  const [only, ...others] = workspaces;
+  return others.length === 0 && only?.name === SAMPLE.workspace && [...only.servers].sort().join() === SAMPLE.servers;
+}
+
+/** What the sample workspace is, and what to do next. */
+export function AboutDemo() {
+  return html`<div class="banner"><${Notice} tone="info" quiet>
+    <p><strong>demo</strong> is a sample workspace that the hub made on its first start. <em>notes</em> keeps short notes in memory, <em>clock</em> tells the time.
+    <a href=${href('tools', [], { workspace: SAMPLE.workspace })}>Try its tools</a>, or <a href=${href('workspaces', [SAMPLE.workspace])}>connect a client</a> to it.</p>
+    <p>Then <a href=${href('import')}>import your servers from another client</a> or <a href=${href('add-server')}>add a server</a>, and put them into a workspace. You can delete the sample at any time; the hub does not make it again.</p>
+  </${Notice}></div>`;
+}
+
+/** What to do on a hub without a workspace: first servers, then a workspace of them. */
+export function FirstSteps() {
+  const servers = state.value?.servers.length ?? 0;
+  if (servers > 0)
+    return html`<${Empty} icon="workspaces" title="No workspace yet" actions=${html`<${Button} primary icon="plus" href=${href('add-workspace')}>Add workspace</${Button}>`}>
+      <p>${count(servers, 'server is', 'servers are')} here, but no client can reach ${servers === 1 ? 'it' : 'them'}. Put ${servers === 1 ? 'it' : 'them'} into a workspace: it gives clients one address for all its tools.</p>
+    </${Empty}>`;
+  const actions = html`<${Button} primary icon="import" href=${href('import')}>Import a configuration</${Button}>
+    <${Button} icon="plus" href=${href('add-server')}>Add a server</${Button}>`;
+  return html`<${Empty} icon="workspaces" title="Nothing here yet" actions=${actions}>
+    <ol class="steps">
+      <li>Add MCP servers: import the configuration of Claude Desktop, Cursor or VS Code, or add one server.</li>
+      <li>Put them into a workspace.</li>
+      <li>Copy its address into your client.</li>
+    </ol>
+  </${Empty}>`;
+}
