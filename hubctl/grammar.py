@@ -1,4 +1,4 @@
-"""hubctl's commands, with their arguments and options."""
+"""The commands of hubctl with their arguments and options."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Adds = Callable[..., argparse.ArgumentParser]
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every command with its options; docs/cli.md describes the same, which a test checks."""
+    """Return the parser of all commands; a test compares them with docs/cli.md."""
     root = Parser(prog="hubctl", description="Look at the hub, and steer it.")
     root.add_argument("--version", action="version", version=f"hubctl {importlib.metadata.version('yamcp-hub')}")
     commands = root.add_subparsers(title="commands", dest="command", metavar="<command>", required=True)
@@ -104,6 +104,11 @@ def _editing(command: Adds) -> None:
     one = command("set", "show or change settings of a server", lambda ctx, a: settings(ctx, a.server, a.settings))
     one.add_argument("server", help="its key in providers.json")
     one.add_argument("settings", nargs="*", help="setting=value ...; the value null sets the default again")
+    one = command("export", "print servers as a configuration", editing.export)
+    one.add_argument("server", nargs="*", help="keys in providers.json; none: all")
+    one.add_argument("--form", choices=("client", "providers"), default="client", help="mcpServers, or providers.json")
+    one.add_argument("--secrets", action="store_true", help="with secrets as they are stored; else ${NAME} for each")
+    command("undo", "undo the last change of servers, workspaces or settings", lambda ctx, _: editing.undo(ctx))
     one = command("import", "add the servers of another client's configuration", editing.import_file)
     one.add_argument("file", help="JSON (comments allowed), TOML, YAML, or Markdown around it; - for stdin")
     one.add_argument("--workspace", help="also put them into this one, made if it is not there")
@@ -156,7 +161,7 @@ def _workspaces(command: Adds) -> None:
 
 
 def _json_again() -> Parser:
-    """`--json` of an action, which leaves what stood before the action as it is."""
+    """Add `--json` to an action, without overriding a `--json` that stands before the action."""
     again = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     again.add_argument("--json", action="store_true", help="write JSON, for scripts")
     return again

@@ -254,7 +254,7 @@ export interface ContainerSettings {
 
 /** What the adapter wants, and what it could not use: the answer to `desired`. */
 export interface Desired {
-  snapshot: Snapshot;
+  snapshot: MaskedSnapshot;
   issues: Issue[];
   /** Path of each file read, by its role: `providers`, `workspaces`, `hub`. */
   files: Record<string, string>;
@@ -282,6 +282,13 @@ export interface LastChange {
   at: number;
   /** In words, such as `server 'a' removed`. */
   summary: string;
+}
+
+/** A snapshot as people may see it: secret values in its servers' launches are masked. */
+export interface MaskedSnapshot {
+  id: SnapshotId;
+  servers: ServerSpec[];
+  workspaces: WorkspaceSpec[];
 }
 
 /** A directory or file of the host in a server's container; it must be below a directory of HUB_CONTAINER_MOUNTS. */
@@ -377,9 +384,9 @@ export interface Changed {
 export interface ConfigFile {
   file: ConfigName;
   path: string;
-  /** The file's text; null if it does not exist. */
+  /** The file's text, with secret values masked; null if it does not exist or cannot be parsed. */
   text: string | null;
-  /** The entries as in the file; null if it cannot be parsed (see `error`). */
+  /** The entries as in the file, with secret values masked; null if it cannot be parsed (see `error`). */
   content: Record<string, any> | null;
   /** The hash of the file, to be compared with `expect` of `put_config`; empty if it does not exist. */
   hash: string;
@@ -414,6 +421,20 @@ export interface EditMany {
   action: 'enable' | 'disable' | 'join' | 'leave' | 'delete';
   servers?: string[];
   workspaces?: string[];
+}
+
+/** Request servers as a configuration for elsewhere; `servers`: their keys, null for all. */
+export interface Export {
+  form: 'client' | 'providers';
+  servers?: string[] | null;
+  secrets?: boolean;
+}
+
+/** The answer to `export`. */
+export interface Exported {
+  config: Record<string, any>;
+  /** Names of the variables that stand in it for secrets. */
+  variables: string[];
 }
 
 /** Remove what hub.json has for a server or workspace that does not exist; nothing changes where it has nothing. */
@@ -453,18 +474,18 @@ export interface Outline {
   /** `remote`: it has a URL, but no transport. */
   type: 'stdio' | 'sse' | 'http' | 'websocket' | 'remote';
   command: string | null;
-  /** As in the file, including secrets. */
+  /** With its secret parts masked. */
   url: string | null;
 }
 
-/** Replace the content of one of YAMCP's files. `expect`: the hash of the file that the caller has seen. */
+/** Replace the content of one of YAMCP's files; masked values in it stand for the stored ones. */
 export interface PutConfig {
   file: ConfigName;
   content: Record<string, any>;
   expect?: string | null;
 }
 
-/** Write one entry of providers.json, in YAMCP's form. */
+/** Write one entry of providers.json, in YAMCP's form; masked values in it stand for the stored ones. */
 export interface PutServer {
   key: string;
   entry: Record<string, any>;
@@ -480,7 +501,7 @@ export interface PutWorkspace {
   old_name?: string | null;
 }
 
-/** Request the current content of one of YAMCP's files, including secrets. */
+/** Request the current content of one of YAMCP's files. Secret values in it are masked. */
 export interface ReadConfig {
   file: ConfigName;
 }
@@ -518,6 +539,22 @@ export interface Undone {
   snapshot: SnapshotId;
   /** What was undone. */
   summary: string;
+}
+
+/** Put stored secret values into a whole providers.json that is masked, as `unmask_server` does. */
+export interface UnmaskConfig {
+  content: Record<string, any>;
+}
+
+/** The answer to `unmask_server` and `unmask_config`: the same with the stored values in it. */
+export interface Unmasked {
+  content: Record<string, any>;
+}
+
+/** Put stored secret values into an entry that is masked, for a program that writes the file itself: YAMCP-UI. */
+export interface UnmaskServer {
+  entry: Record<string, any>;
+  key?: string | null;
 }
 
 /** Create a key. `workspaces`: the names of the workspaces that it may use; null for all, as for admins. */
@@ -696,6 +733,8 @@ export interface Requests {
   forget_settings: ForgetSettings;
   reload: Reload;
   config: ReadConfig;
+  unmask_server: UnmaskServer;
+  unmask_config: UnmaskConfig;
   put_server: PutServer;
   delete_server: DeleteServer;
   put_workspace: PutWorkspace;
@@ -705,6 +744,7 @@ export interface Requests {
   edit_many: EditMany;
   duplicate: Duplicate;
   undo: Undo;
+  export: Export;
   keys: ListKeys;
   add_key: AddKey;
   revoke_key: RevokeKey;
@@ -732,6 +772,8 @@ export interface Answers {
   forget_settings: Changed;
   reload: Changed;
   config: ConfigFile;
+  unmask_server: Unmasked;
+  unmask_config: Unmasked;
   put_server: Changed;
   delete_server: Changed;
   put_workspace: Changed;
@@ -741,6 +783,7 @@ export interface Answers {
   edit_many: Changed;
   duplicate: Changed;
   undo: Undone;
+  export: Exported;
   keys: Keys;
   add_key: KeyMade;
   revoke_key: Done;

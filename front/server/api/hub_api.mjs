@@ -11,9 +11,7 @@ import {
   replaceWorkspace,
   storedServer,
 } from './edits.mjs';
-import { exportServers } from './export.mjs';
 import { readConfig } from './import_text.mjs';
-import { mask } from '../state/masking.mjs';
 import { routerOf } from './router.mjs';
 import { HUB_ROUTES } from './routes.mjs';
 
@@ -63,7 +61,7 @@ function many(hub) {
     }),
     editMany: ({ body }) => hub.change('edit_many', /** @type {any} */ (body)),
     undo: ({ body }) => hub.change('undo', body),
-    export: ({ body }) => exportServers(hub, /** @type {any} */ (body)),
+    export: ({ body }) => hub.desired('export', /** @type {any} */ (body)),
   };
 }
 
@@ -130,7 +128,7 @@ function servers(hub) {
 /** @type {(hub: import('../state/hub.mjs').Hub, key: string) => Promise<object>} */
 async function readServer(hub, key) {
   const { entry, hash } = await storedServer(hub, key);
-  return { key, entry: mask(entry), hash, settings: (await serverNow(hub, key))?.settings ?? null };
+  return { key, entry, hash, settings: (await serverNow(hub, key))?.settings ?? null };
 }
 
 /** @type {(hub: import('../state/hub.mjs').Hub, name: string) => Promise<any>} */

@@ -25,6 +25,8 @@ from bridge.models import (
     Done,
     EndSession,
     Event,
+    Export,
+    Exported,
     History,
     Imported,
     ImportedServer,
@@ -37,6 +39,7 @@ from bridge.models import (
     ListTools,
     LogRecords,
     Logs,
+    MaskedSnapshot,
     PutServer,
     PutWorkspace,
     ReadConfig,
@@ -50,11 +53,12 @@ from bridge.models import (
     Sessions,
     SetServer,
     SetWorkspace,
-    Snapshot,
     SnapshotId,
     Status,
     StdioLaunch,
     Tools,
+    Undo,
+    Undone,
     WorkspaceSpec,
     WorkspaceStatus,
 )
@@ -145,7 +149,7 @@ def desired(*issues: Any, **more: Any) -> Desired:
         WorkspaceSpec(name="My Work", slug="my-work", servers=("time", "gone")),
         WorkspaceSpec(name="idle", slug="idle", servers=("time",), enabled=False),
     )
-    snapshot = Snapshot.of(1, 1, servers, workspaces)
+    snapshot = MaskedSnapshot(id=snapshot_id(), servers=servers, workspaces=workspaces)
     return Desired(snapshot=snapshot, issues=issues, files={}, published=snapshot.id, **more)
 
 
@@ -241,6 +245,7 @@ class CannedHub:
         else:
             handlers = {ReadDesired: self._desired, SetWorkspace: self._set_workspace}
             handlers |= {ReadConfig: self._config, ImportServers: self._import}
+            handlers |= {Export: self._export, Undo: self._undo}
             handlers |= dict.fromkeys((PutServer, DeleteServer, PutWorkspace, DeleteWorkspace, SetServer), self._change)
             handlers |= {ListKeys: self._keys, AddKey: self._add_key, RevokeKey: self._revoke_key}
             await BridgeServer(self.settings.desired_address, handlers, transport=self.bridge).serve()
@@ -282,6 +287,13 @@ class CannedHub:
     async def _change(self, body: Any) -> Changed:
         self.asked.append(body)
         return Changed(snapshot=snapshot_id(1 if self.applies else 2))
+
+    async def _export(self, body: Export) -> Exported:
+        self.asked.append(body)
+        return Exported(config={"time": {"command": "${TIME}"}}, variables=("TIME",))
+
+    async def _undo(self, _: Undo) -> Undone:
+        return Undone(snapshot=snapshot_id(), summary="server 'time' removed")
 
     async def _import(self, body: ImportServers) -> Imported:
         self.asked.append(body)
