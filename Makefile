@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK_ENV := .envs/lock
 AUDIT_ENV := .envs/audit
+# Where it is set, each process that a test starts compiles all of its source anew. Empty is unset.
+export PYTHONDONTWRITEBYTECODE :=
 sum = $(shell cat $(1) | cksum | cut -d' ' -f1)
 
 # A stamp says what stands in the environment: it is named for the locks, so an edit of these makes it stale.
@@ -90,6 +92,7 @@ test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 	@rm -rf "$(NODE_COVERAGE)"
 	@$(MAKE) suites
 	@echo "test: coverage of the Python parts"
+	@$(BIN)/python -m tests.coverage_files "$(SUITE_RESULTS)"
 	@$(BIN)/python -m coverage combine --quiet "$(SUITE_RESULTS)"
 	@$(BIN)/python -m coverage report --skip-covered
 	@echo "test: coverage of the Node parts"

@@ -22,7 +22,7 @@ from tests.support.yamcp import ROOT
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 KINDS: list[tuple[Transport, Era]] = [("sse", "legacy"), ("http", "legacy"), ("sse", "modern"), ("http", "modern")]
-IDLE = 1.0
+IDLE = 2.0
 """Seconds after which a Streamable HTTP session without a request ends here."""
 GROWTH = 4 * 2**20
 """Bytes that 200 sessions may leave behind: 20 KB each would be a leak that nobody could overlook in a day."""
@@ -131,11 +131,11 @@ async def test_vanished_http_client(hub: Sidecar) -> None:
     async with httpx2.AsyncClient() as http:
         peer = HttpPeer(http, hub.http("w"), "legacy")  # no GET stream: nothing tells that it is there
         await peer.greet()
-        assert await call(peer, "own_slow", seconds=3 * IDLE) == f"slept {3 * IDLE} s"
+        assert await call(peer, "own_slow", seconds=1.5 * IDLE) == f"slept {1.5 * IDLE} s"
         pid = await call(peer, "own_pid")
     async with vanishing(hub.http("w"), "http", "legacy") as peer:
         await call(peer, "own_pid")
-        await asyncio.sleep(2 * IDLE)
+        await asyncio.sleep(1.5 * IDLE)
         assert await call(peer, "own_echo", text="its stream is open") == "its stream is open"
     await no_sessions(hub)
     await until(lambda: pids(hub), lambda running: running["own"] == ())

@@ -140,13 +140,14 @@ test('one address has a share: of connections, and of requests that a trusted pr
 });
 
 test('a body that stands still is waited for 30 s, and longer the more of it comes', LIMIT, async () => {
-  const { port, connections } = await served((request) => request.resume());
+  let came = 0;
+  const { port, connections } = await served((request) => request.on('data', ({ length }) => (came += length)));
   const post = (/** @type {number} */ size) => `POST /mcp/w HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n`;
   const still = await client(port, `${post(1000)}${'x'.repeat(999)}`);
   const slow = await client(port, post(1e6));
   await until(() => connections.size === 2);
   slow.write('x'.repeat(500_000));
-  await pause(50);
+  await until(() => came === 999 + 500_000);
   for (let second = 0; second < 32; second += 1) connections.tick();
   const late = await text(still);
   assert.match(late, /^HTTP\/1.1 408 .*"code":-32600,.*"code":"REQUEST_TIMEOUT"/s);
@@ -156,11 +157,15 @@ test('a body that stands still is waited for 30 s, and longer the more of it com
 });
 
 test('a client that reads nothing for 30 s is ended', LIMIT, async () => {
-  const { port, connections } = await served((_, response) => response.end(Buffer.alloc(50_000_000)));
+  /** @type {import('node:net').Socket | undefined} */
+  let socket;
+  const { port, connections } = await served((request, response) => {
+    ({ socket } = request);
+    response.end(Buffer.alloc(50_000_000));
+  });
   const silent = await client(port, GET);
   silent.pause();
-  await until(() => connections.size === 1);
-  await pause(200);
+  await until(() => Number(socket?.writableLength) > 0);
   for (let second = 0; second < 35; second += 1) connections.tick();
   assert.equal(connections.size, 0);
 });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 
 import psutil
@@ -162,11 +163,13 @@ async def test_no_descriptor_is_left_of_connections_of_each_kind(hub: Hub) -> No
 
 
 async def settled(hub: Hub, wanted: dict[str, int] | None) -> dict[str, int]:
-    """How many descriptors each has, once it is as wanted, or no more changes."""
+    """How many descriptors each has, once it is as wanted, or has not changed for a second."""
     found: dict[str, int] = {}
-    for _ in range(100):
+    same, end = 0, time.monotonic() + 100
+    while time.monotonic() < end:
         last, found = found, {name: psutil.Process(hub.pid(name)).num_fds() for name in NAMES}
-        if found == wanted or (wanted is None and found == last):
+        same = same + 1 if found == last else 0
+        if found == wanted or (wanted is None and same == 10):
             break
         await asyncio.sleep(0.1)
     return found

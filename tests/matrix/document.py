@@ -36,7 +36,7 @@ def configuration(client: str, *, token: bool = False) -> str:
         f"console.log(JSON.stringify(snippets({json.dumps(ENDPOINT)}, {{ token: {json.dumps(token)} }})))"
     )
     node = ["node", "--input-type=module", "--eval", script]
-    shown: list[dict[str, Any]] = json.loads(subprocess.run(node, check=True, capture_output=True, timeout=30).stdout)
+    shown: list[dict[str, Any]] = json.loads(subprocess.run(node, check=True, capture_output=True, timeout=100).stdout)
     text: str = next(snippet["text"] for snippet in shown if snippet["id"] == client)
     return text
 
@@ -77,7 +77,7 @@ def written(text: str, kinds: Collection[str] = ("program", "configuration", "ve
 
 def with_results(text: str, rows: Iterable[str]) -> str:
     """The document with a table of what worked just now."""
-    node = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True, timeout=30).stdout.strip()
+    node = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True, timeout=100).stdout.strip()
     said = f"{datetime.date.today():%Y-%m-%d}, Node {node.removeprefix('v')}:"
     table = "\n".join((said, "", *rows)) + "\n"
     return PART.sub(lambda match: _framed(match, table) if match[1] == "results" else match[0], text)

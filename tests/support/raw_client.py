@@ -122,7 +122,9 @@ def read(pieces: list[bytes]) -> Any:
     data = b"".join(pieces)
     if not data.startswith((b"{", b"event", b"data")):
         data = unchunked(data)
-    return json.loads(data.partition(b"data: ")[2] if data.startswith(b"event") else data)
+    if not data.startswith(b"{"):  # an event stream; pings may come first, where the answer took long
+        data = (b"\n" + data).partition(b"\ndata: ")[2]
+    return json.loads(data)
 
 
 @contextlib.asynccontextmanager

@@ -112,7 +112,7 @@ def errors(kind: type[HubError] = HubError) -> Iterator[type[HubError]]:
 def front_errors() -> dict[str, dict[str, Any]]:
     """The front's own errors by code, as it tells of them itself."""
     script = ROOT / "front/server/errors.mjs"
-    found = subprocess.run(["node", script], check=True, capture_output=True, timeout=30)
+    found = subprocess.run(["node", script], check=True, capture_output=True, timeout=100)
     catalogue: dict[str, dict[str, Any]] = json.loads(found.stdout)
     return catalogue
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -36,13 +38,35 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(path: Path) -> Iterator[str]:
+class Source(NamedTuple):
+    """What the rules ask of a file: its docstring, what it imports, and what it imports when it is run."""
+
+    docstring: str
+    imports: frozenset[str]
+    carried_out: frozenset[str]
+
+
+@cache
+def source(path: Path) -> Source:
+    """Each file is parsed once for all rules: parsing the product takes seconds.
+
+    What only type checkers import is not carried out.
+    """
+    tree = ast.parse(path.read_text("utf-8"))
+    imports = frozenset(imported_by(tree))
+    tree.body = [
+        node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    ]
+    return Source(ast.get_docstring(tree) or "", imports, frozenset(imported_by(tree)))
+
+
+def imports(path: Path) -> frozenset[str]:
     """Every module that the file imports, wherever in it; relative imports are not used."""
-    yield from imported_by(ast.parse(path.read_text("utf-8")))
+    return source(path).imports
 
 
 def imported_by(tree: ast.AST) -> Iterator[str]:
-    """The same, of parsed text."""
+    """Every module that is imported somewhere in a parsed file."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -104,7 +128,7 @@ GRAPH = {name: targets(path) for name, path in MODULES.items()}
 
 def is_pure(path: Path) -> bool:
     """Whether the docstring of a module says that it is pure."""
-    return bool(PURE.search(ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""))
+    return bool(PURE.search(source(path).docstring))
 
 
 SAY_PURE = [path for path in FILES if is_pure(path)]
@@ -115,21 +139,13 @@ def test_some_modules_are_pure() -> None:
     assert len(SAY_PURE) > 30
 
 
-def carried_out(path: Path) -> set[str]:
-    """What a file imports when it is run: not what only type checkers import, which does nothing."""
-    tree = ast.parse(path.read_text("utf-8"))
-    typing_only = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    tree.body = [node for node in tree.body if node not in typing_only]
-    return set(imported_by(tree))
-
-
 @pytest.mark.parametrize("path", SAY_PURE, ids=name_of)
 def test_what_says_that_it_is_pure_is(path: Path) -> None:
     """It imports nothing that does input or output, and neither does what it imports of the product."""
     seen, todo = {name_of(path)}, [name_of(path)]
     while todo:
         name = todo.pop()
-        used = carried_out(MODULES[name])
+        used = source(MODULES[name]).carried_out
         assert not sorted(module for module in used if under(IO, module)), name
         following = (GRAPH[name] & used) - seen
         todo += following

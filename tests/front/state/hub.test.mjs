@@ -44,16 +44,14 @@ async function until(wanted) {
 
 const workspace = () => hub.state.workspaces[0];
 
+// Nobody watches the State here, so nothing is asked for at intervals: what is shown was told by an event.
 test('a change is answered when the sidecar has carried it out and State shows it', LIMIT, async () => {
   for (const enabled of [false, true]) {
-    const began = performance.now();
     const { applied, snapshot } = await hub.change('set_workspace', { name: 'w', enabled });
-    const took = performance.now() - began;
     assert.equal(applied, true);
     assert.ok(snapshot.revision > 0);
     assert.equal(workspace().enabled, enabled);
     assert.equal(workspace().state === 'off', !enabled);
-    assert.ok(took < 4_000, `it took ${took} ms`); // sooner than figures are asked for of which no event tells
   }
   await until(() => workspace().state === 'ready');
 });

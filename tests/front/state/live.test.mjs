@@ -63,13 +63,10 @@ function refused(path, headers = {}) {
 test('a page gets the State first, and a toggle as changes, each numbered one higher', LIMIT, async () => {
   const page = await pageOf(hub);
   assert.equal(page.state.workspaces[0].state, 'ready');
-  const began = performance.now();
   await toggle('stop');
   await page.until((state) => state.workspaces[0].state === 'off' && state.workspaces[0].tools === 0);
-  const took = performance.now() - began;
   await toggle('start');
   await page.until((state) => state.workspaces[0].state === 'ready' && state.workspaces[0].tools > 0);
-  assert.ok(took < 4_000, `the toggle was shown after ${took} ms`); // sooner than figures are asked for
   assert.deepEqual(page.state.workspaces, (await (await fetch(`${hub.front}/api/hub/state`)).json()).workspaces);
   await page.close();
 });

@@ -53,7 +53,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 async def upstream_to(url: str, transport: Transport) -> AsyncIterator[Upstream]:
     """An upstream to a remote server, once it is ready."""
     launch = RemoteLaunch(url=url)
-    spec = ServerSpec(key="r", namespace="r", launch=launch, settings=ServerSettings(call_timeout=20))
+    spec = ServerSpec(key="r", namespace="r", launch=launch, settings=ServerSettings(call_timeout=100))
     async with Connections() as connections:
 
         def connect(on_frame: OnFrame) -> contextlib.AbstractAsyncContextManager[Channel]:
@@ -71,7 +71,7 @@ async def upstream_to(url: str, transport: Transport) -> AsyncIterator[Upstream]
 
 async def call(upstream: Upstream, text: str, tool: str = "echo") -> str:
     """The text of a call's result. Raises what the request does; an error as a Failure."""
-    frame = await within(upstream.request("tools/call", {"name": tool, "arguments": {"text": text}}, timeout=20))
+    frame = await within(upstream.request("tools/call", {"name": tool, "arguments": {"text": text}}, timeout=100))
     if "error" in frame:
         raise Failure(frame["error"])
     return str(frame["result"]["content"][0]["text"])

@@ -42,7 +42,7 @@ class Podman:
             check=False,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=100,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -73,7 +73,7 @@ def store() -> Iterator[Podman]:
 
 def _podman(directory: Path) -> Podman:
     words = ["bash", SETUP, directory, sys.executable]
-    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=1000)
     if done.returncode == 3:
         pytest.skip(done.stdout.strip().splitlines()[-1])
     assert done.returncode == 0, done.stderr
@@ -128,7 +128,7 @@ def start(podman: Podman) -> Start:
 
 async def evaluate(hub: Sidecar, code: str, key: str = "c") -> str:
     """What an expression is worth inside the server's container. Raises RemoteError."""
-    call = Call(workspace="w", tool=f"{key}_eval", arguments={"code": code}, timeout=20)
+    call = Call(workspace="w", tool=f"{key}_eval", arguments={"code": code}, timeout=100)
     answer = await hub.actual.request(call, timeout=100)
     return str(answer.result["content"][0]["text"])
 

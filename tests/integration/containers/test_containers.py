@@ -306,11 +306,11 @@ async def test_a_pull_is_told_and_not_timed(podman: Podman, tmp_path: Path) -> N
     engine.write_text(f'#!/bin/sh\n{missing}\n{pull}\nexec {podman.program} "$@"\n')
     engine.chmod(0o755)
     variables = {**podman.variables, "HUB_CONTAINER_ENGINE": str(engine)}
-    spec = contained(container={"pull": "missing"}, start_timeout=4)
+    spec = contained(container={"pull": "missing"}, start_timeout=10)
     async with plain.running(spec, plain.workspace("w", spec), **variables) as hub:  # settled: nobody waits for it
         await _reason(hub, "IMAGE_PULLING")
         await until(lambda: hub.server("c"), lambda one: one.reason and "Copying blob 17" in one.reason.message)
-        await asyncio.sleep(5)  # longer than the start timeout
+        await asyncio.sleep(11)  # longer than the start timeout
         assert (await hub.server("c")).attempts == 0
         there.touch()
         await until(lambda: hub.server("c"), lambda server: server.state == "ready")

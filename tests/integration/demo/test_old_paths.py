@@ -31,7 +31,7 @@ def run(directory: Path, *command: object, given: str = "") -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=30,
+        timeout=100,
     )
     return done.stdout
 

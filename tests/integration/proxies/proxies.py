@@ -44,7 +44,7 @@ class Proxy:
         """An HTTP client at that address of the loopback interface."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
         return httpx2.AsyncClient(
-            base_url=self.url, headers=headers, timeout=20, transport=Resolved(verify=self.trust, local_address=source)
+            base_url=self.url, headers=headers, timeout=100, transport=Resolved(verify=self.trust, local_address=source)
         )
 
     def written(self) -> str:

@@ -50,7 +50,7 @@ async def serving(spawner: Spawner, token: Token, file: Path, *habits: str) -> A
 async def call(upstream: Upstream, nonce: int, tool: str = "t") -> str:
     """Call a tool; what it answers."""
     params = {"name": tool, "arguments": {"n": str(nonce)}}
-    frame = await upstream.request("tools/call", params, timeout=20)
+    frame = await upstream.request("tools/call", params, timeout=100)
     return frame["result"]["content"][0]["text"]
 
 

@@ -42,7 +42,7 @@ def start(place: Path, **others: str) -> subprocess.Popen[str]:
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Its exit status and what it wrote to stderr."""
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=100)
     return process.returncode, errors
 
 

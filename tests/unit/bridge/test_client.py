@@ -159,7 +159,7 @@ async def test_what_was_sent_once_and_never_answered_says_so(place: Place) -> No
     gate = Gate()
     async with BridgeClient(place.address, transport=place.transport) as client:
         async with place.serving({Logs: gate.logs}):
-            asked = asyncio.create_task(client.request(Logs(limit=1), timeout=0.2))
+            asked = asyncio.create_task(client.request(Logs(limit=1), timeout=1))
             await gate.wait_begun(1)
         with pytest.raises(PeerUnavailable) as caught:
             await asked
@@ -314,7 +314,7 @@ async def test_what_was_given_up_before_a_restart_takes_no_place_after_it(place:
     later.open.set()
     async with BridgeClient(place.address, max_pending=1, transport=place.transport) as client:
         async with place.serving({Logs: gate.logs}):
-            asked = asyncio.create_task(client.request(Logs(limit=1), timeout=0.2))
+            asked = asyncio.create_task(client.request(Logs(limit=1), timeout=1))
             await gate.wait_begun(1)
             with pytest.raises(PeerUnavailable):
                 await asked

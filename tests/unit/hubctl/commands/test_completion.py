@@ -101,7 +101,7 @@ def test_the_script_works_in_its_shell(shell: str, tmp_path: Path) -> None:
     }
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run(
-        [program, "-c", asks[shell]], check=False, capture_output=True, text=True, env=path, timeout=20
+        [program, "-c", asks[shell]], check=False, capture_output=True, text=True, env=path, timeout=100
     )
     assert done.returncode == 0, done.stderr
     expected = {"bash": "'completion' 'words' '--' 'url' ''\n", "zsh": "_hubctl: function\n"}

@@ -290,7 +290,7 @@ def test_the_clients_are_those_of_the_table() -> None:
         "console.log(JSON.stringify([FILE_CLIENTS.map(({ id }) => id), Object.keys(PROGRAMS)]))"
     )
     said = subprocess.run(
-        ["node", "--input-type=module", "-e", script], check=True, capture_output=True, cwd=CLI.parent, timeout=30
+        ["node", "--input-type=module", "-e", script], check=True, capture_output=True, cwd=CLI.parent, timeout=100
     )
     files, programs = json.loads(said.stdout)
     assert sorted(files) == sorted(ENTRIES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from pathlib import Path
 
@@ -52,10 +53,11 @@ async def test_lines_are_told_as_they_come(tmp_path: Path, monkeypatch: pytest.M
     told: asyncio.Queue[str] = asyncio.Queue()
     task = asyncio.create_task(follow(tmp_path, lambda *lines: [told.put_nowait(line) for line in lines]))
     assert await told.get() == "early"
-    for number in range(3):  # the first may come before the directory is watched; the next brings it along
+    numbers = itertools.count()
+    while told.qsize() < 3:  # lines may come before the directory is watched; the next brings them along
         with log.open("a") as file:
-            file.write(f"line {number}\n")
+            file.write(f"line {next(numbers)}\n")
         await asyncio.sleep(0.2)
-    assert [await told.get() for _ in range(3)] == ["line 0", "line 1", "line 2"]
+    assert [told.get_nowait() for _ in range(3)] == ["line 0", "line 1", "line 2"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -116,7 +116,7 @@ def test_names_of_log_files_may_hold_a_percent_sign(tmp_path: Path) -> None:
 def test_without_stdout_the_terminal_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub that was started with stdout closed still starts."""
     script = "import os; os.close(1); from hubctl.run.run import terminal; os.write(terminal(), b'x')"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=100, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     descriptor = terminal()
     assert os.get_inheritable(descriptor)

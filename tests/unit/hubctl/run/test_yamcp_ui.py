@@ -99,7 +99,7 @@ def test_it_is_reached_through_a_socket_in_every_mode(tmp_path: Path, host: str)
     words = shlex.split(command(own, str(program), tmp_path, {"PATH": "/usr/bin:/bin", "HUB_TOKEN": "secret"}))
     assert f"PORT={own.runtime}/yamcp-ui.sock" in words
     assert "secret" not in str(words)
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=True)
     assert done.stdout.splitlines() == ["server.mjs", "other.sock"]
 
 

@@ -313,7 +313,7 @@ async def test_nobody_is_asked_twice(hub: World, server: Server) -> None:
 
 async def test_a_client_that_does_not_come_back_for_a_call_that_has_ended(tmp_path: Path, server: Server) -> None:
     """When it has had its time, the next call is asked what that one carried."""
-    async with serving(tmp_path, server, input_timeout=1) as hub:
+    async with serving(tmp_path, server, input_timeout=2) as hub:
         session = Recorder()
         _, younger = await two_calls(hub, server, session)
         server.gate.open()

@@ -85,7 +85,7 @@ async def test_two_thousand_calls_of_one_client(tmp_path: Path) -> None:
         await made.settled()
         (upstream,) = made.hub.pool
         params = {"name": "steps", "arguments": {"who": "x"}}
-        calls = [asyncio.create_task(upstream.request("tools/call", params, timeout=30)) for _ in range(2000)]
+        calls = [asyncio.create_task(upstream.request("tools/call", params, timeout=100)) for _ in range(2000)]
         await until(lambda: upstream.in_flight == 2000)
         steps.end(2000)
         assert all("result" in frame for frame in await within(asyncio.gather(*calls)))

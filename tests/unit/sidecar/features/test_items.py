@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, get_args
 
 import mcp_types
@@ -201,6 +202,7 @@ SCHEMA = st.recursive(
 )
 
 
+@cache
 def fields(kind: Kind) -> dict[str, st.SearchStrategy[Any]]:
     """Every field that either revision's model of an item has, with a value of any sort."""
     name = {"tools": "Tool", "prompts": "Prompt", "resources": "Resource", "templates": "ResourceTemplate"}[kind]
@@ -209,6 +211,7 @@ def fields(kind: Kind) -> dict[str, st.SearchStrategy[Any]]:
     return {each: _values(each) for each in sorted(names)}
 
 
+@cache
 def _values(field: str) -> st.SearchStrategy[Any]:
     inner = {
         "inputSchema": SCHEMA,
@@ -237,12 +240,17 @@ def _of(*names: str) -> st.SearchStrategy[Any]:
     return st.dictionaries(st.sampled_from(names), JSON | hints | st.lists(hints, max_size=2), max_size=4) | JSON
 
 
+@cache
+def _odd(kind: Kind) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({}, optional=fields(kind)) | JSON
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(data=st.data(), of_era=st.sampled_from(ERAS))
 def test_every_list_is_taken(kind: Kind, data: st.DataObject, of_era: Era) -> None:
     """Whatever the items of a server look like: the SDK's models take the list, and the good item is in it."""
-    odd = st.fixed_dictionaries({}, optional=fields(kind)) | JSON
+    odd = _odd(kind)
     good = fields_of(kind, "the good one") | ({"inputSchema": ANYTHING} if kind == "tools" else {})
     drawn = [data.draw(odd), good, data.draw(odd)]
     before = codec.dumps(drawn)

@@ -66,7 +66,7 @@ async def bridged(root: Path, *servers: FakeServer) -> AsyncIterator[tuple[World
 async def refused(client: BridgeClient, body: Request[Any]) -> RemoteError:
     """The error that a request is answered with."""
     with pytest.raises(RemoteError) as caught:
-        await client.request(body, timeout=10)
+        await client.request(body, timeout=100)
     return caught.value
 
 
@@ -75,10 +75,10 @@ async def test_apply_and_status(tmp_path: Path) -> None:
     server = FakeServer()
     async with bridged(tmp_path, server) as (made, client):
         old, new = made.snapshot(), made.snapshot(server.spec("a"), space("a"))
-        assert (await client.request(new, timeout=10)).id == new.id
+        assert (await client.request(new, timeout=100)).id == new.id
         await until(lambda: made.reconciler.applied == new.id)
         await made.settled()
-        status = await client.request(ReadStatus(), timeout=10)
+        status = await client.request(ReadStatus(), timeout=100)
         assert isinstance(status, Status)
         assert (status.applied, status.servers[0].state) == (new.id, "ready")
         error = await refused(client, old)
@@ -92,11 +92,11 @@ async def test_tools_and_call(tmp_path: Path) -> None:
         made.put(server.spec("a"), space("a", name="W s", slug="w"))
         await made.settled()
         for name in ("w", "W s"):
-            tools = await client.request(ListTools(workspace=name), timeout=10)
+            tools = await client.request(ListTools(workspace=name), timeout=100)
             assert isinstance(tools, Tools)
             assert tools.tools[0]["name"] == "a_echo"
         call = Call(workspace="w", tool="a_echo", arguments={"x": 1})
-        answer = await client.request(call, timeout=10)
+        answer = await client.request(call, timeout=100)
         assert isinstance(answer, CallResult)
         assert answer.result["content"][0]["text"] == "[('x', 1)]"
         assert len(made.workspace("W s").sessions) == 1
@@ -159,7 +159,7 @@ async def test_prompts_and_resources(tmp_path: Path) -> None:
     async with bridged(tmp_path, one, two) as (made, client):
         made.put(one.spec("a"), two.spec("b"), space("a", "b"))
         await made.settled()
-        catalog = await client.request(ReadCatalog(workspace="w"), timeout=10)
+        catalog = await client.request(ReadCatalog(workspace="w"), timeout=100)
         assert isinstance(catalog, Catalog)
         prompts = [(each.item["name"], each.server, each.completes) for each in catalog.prompts]
         assert prompts == [("a_greet", "a", True), ("b_other", "b", False)]
@@ -175,7 +175,7 @@ async def test_prompts_and_resources(tmp_path: Path) -> None:
             ("resources/read", {"uri": resource.item["uri"]}),
             ("completion/complete", {"ref": ref, "argument": {"name": "id", "value": "1"}}),
         ):
-            answer = await client.request(Ask(workspace="w", method=method, params=params), timeout=10)  # type: ignore[arg-type]  # they are
+            answer = await client.request(Ask(workspace="w", method=method, params=params), timeout=100)  # type: ignore[arg-type]  # they are
             assert isinstance(answer, AskResult)
             assert answer.result
             assert told.ends[-1] == (method, "a", "ok")
@@ -219,7 +219,7 @@ async def test_sessions(tmp_path: Path) -> None:
     async with bridged(tmp_path, server) as (made, client):
         made.put(server.spec("a"), space("a"))
         made.workspace().join(Recorder())
-        told = await client.request(ListSessions(), timeout=10)
+        told = await client.request(ListSessions(), timeout=100)
         assert isinstance(told, Sessions)
         assert (told.total, told.sessions[0].workspace) == (1, "w")
         assert (await refused(client, ListSessions(workspace="nope"))).remote_code == "WORKSPACE_UNKNOWN"
@@ -238,7 +238,7 @@ async def test_server_of_ones_own(tmp_path: Path) -> None:
     server = FakeServer(tools={"ask": ask})
     async with bridged(tmp_path, server) as (made, client):
         made.put(server.spec("a", session="per_client"), space("a"))
-        answer = await client.request(Call(workspace="w", tool="a_ask"), timeout=10)
+        answer = await client.request(Call(workspace="w", tool="a_ask"), timeout=100)
         assert isinstance(answer, CallResult)
         assert answer.result["answer"] == -32601
         await until(lambda: server.open == 0)
@@ -251,7 +251,7 @@ async def test_restart(tmp_path: Path) -> None:
         assert (await refused(client, Restart(key="a"))).remote_code == "SERVER_UNKNOWN"
         made.put(one.spec("a"), two.spec("b"), space("a", "b"))
         await made.settled()
-        await client.request(Restart(key="a"), timeout=10)
+        await client.request(Restart(key="a"), timeout=100)
         await one.connected(2)
         assert len(two.channels) == 1
         assert (await refused(client, Restart(key="nope"))).remote_code == "SERVER_UNKNOWN"
@@ -260,9 +260,9 @@ async def test_restart(tmp_path: Path) -> None:
 async def test_logs(tmp_path: Path) -> None:
     """The newest records, of all or of one server."""
     async with bridged(tmp_path) as (_, client):
-        records = await client.request(Logs(server="a"), timeout=10)
+        records = await client.request(Logs(server="a"), timeout=100)
         assert isinstance(records, LogRecords)
         assert [record["message"] for record in records.records] == ["hello"]
-        records = await client.request(Logs(server="b"), timeout=10)
+        records = await client.request(Logs(server="b"), timeout=100)
         assert isinstance(records, LogRecords)
         assert records.records == ()

@@ -225,4 +225,4 @@ async def test_change_that_cannot_be_shown(
             server.channel.close()
             await until(lambda: len(server.channels) == 2 and upstream.state == "ready")
         assert "could not be handled" in caplog.text
-        assert "result" in await upstream.request("tools/call", {"name": "echo"}, timeout=5)
+        assert "result" in await upstream.request("tools/call", {"name": "echo"}, timeout=100)

@@ -8,15 +8,23 @@ from hypothesis import strategies as st
 
 from sidecar.protocol import codec
 
-JSON = st.recursive(
+LEAF = (
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
-    max_leaves=20,
+    | st.text()
 )
+
+
+def json_of(leaves: int) -> st.SearchStrategy[object]:
+    """Whatever JSON can say, of at most so many leaves."""
+    return st.recursive(
+        LEAF, lambda children: st.lists(children) | st.dictionaries(st.text(), children), max_leaves=leaves
+    )
+
+
+JSON, SMALL = json_of(20), json_of(5)
 
 
 @given(JSON)
@@ -109,7 +117,7 @@ def test_infinity_by_exponent() -> None:
         codec.loads(b'{"a": 1e999, "b": "\\ud800"}')
 
 
-@given(st.lists(JSON, max_size=3), JSON)
+@given(st.lists(SMALL, max_size=3), SMALL)
 def test_written_lists(items: list[object], beside: object) -> None:
     """A list that was written before is written as any other, wherever it stands; and it is a list like others."""
     written = codec.EncodedList(items)

@@ -148,7 +148,7 @@ async def test_release_drains() -> None:
     async with running(pool_of(server)) as pool:
         old = pool.acquire(server.spec("a"), "w")
         await within(old.ready(5))
-        call = asyncio.create_task(old.request("tools/call", {"name": "gate"}, timeout=30))
+        call = asyncio.create_task(old.request("tools/call", {"name": "gate"}, timeout=100))
         await gate.reached()
         pool.release(old, "w")
         new = pool.acquire(server.spec("a"), "w")
@@ -170,7 +170,7 @@ async def test_end() -> None:
         for upstream in (draining, held):
             await within(upstream.ready(5))
         calls = [
-            asyncio.create_task(upstream.request("tools/call", {"name": "gate"}, timeout=30))
+            asyncio.create_task(upstream.request("tools/call", {"name": "gate"}, timeout=100))
             for upstream in (draining, held)
         ]
         await gate.reached(2)
