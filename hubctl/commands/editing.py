@@ -190,7 +190,7 @@ async def export(context: Context, arguments: argparse.Namespace) -> int:
     if context.json:
         context.emit(found)
         return 0
-    context.say(json.dumps(found.config, indent=2, ensure_ascii=True))
+    context.say(*json.dumps(found.config, indent=2).splitlines())
     return 0
 
 
