@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ from bridge.server import Handlers
 from yamcp_ui_adapter.desired.last_good import Renames
 from yamcp_ui_adapter.desired.publisher import Publisher
 from yamcp_ui_adapter.desired.state import DesiredState
+from yamcp_ui_adapter.edit.history import Change, History
 from yamcp_ui_adapter.edit.writer import Edit as FilesEdit
 from yamcp_ui_adapter.edit.writer import Writer
 from yamcp_ui_adapter.errors import (
@@ -88,6 +90,7 @@ class Owner:
         self._writer = writer
         self._tell = tell
         self._keys = keys
+        self.history = History()
         self._told: object = None
         self._masked: MaskedSnapshot | None = None
         self._files = asyncio.Lock()
@@ -113,7 +116,8 @@ class Owner:
     def announce(self) -> None:
         """Tell those who listen that desired state, or what is known of it, is another now; if it is."""
         identity, issues = self._state.snapshot.id, self._issues
-        news = (identity, issues, self._publisher.published, self._publisher.error, self._state.readings)
+        last = self.history.last
+        news = (identity, issues, self._publisher.published, self._publisher.error, self._state.readings, last)
         if news != self._told:
             self._told = news
             data = {"epoch": identity.epoch, "revision": identity.revision, "issues": len(issues)}
@@ -222,6 +226,24 @@ class Owner:
             raise HubFileBroken(f"{path} is not of version {VERSION}.")
         return content
 
+    def _readable_hub(self) -> dict[str, Any] | None:
+        """What hub.json says, for the history; none if it cannot be read."""
+        with contextlib.suppress(HubFileBroken):
+            return self._hub_content()
+        return None
+
+    def _record(
+        self,
+        written: Mapping[str, tuple[dict[str, Any], dict[str, Any]]],
+        before: dict[str, Any] | None,
+        workspaces: Mapping[str, str] | None = None,
+    ) -> None:
+        """Remember what a request changed; `before`: what hub.json said then."""
+        after = self._readable_hub()
+        hub = None if before is None or after is None else (before, after)
+        self.history.record(written, hub, workspaces)
+        self.announce()
+
     # --- what the bridge asks ----------------------------------------------------------------------------------------
 
     def handlers(self) -> Handlers:
@@ -245,6 +267,7 @@ class Owner:
             files={ROLES[name]: str(path) for name, path in self._source.paths.items()},
             published=self._publisher.published,
             sidecar_error=self._publisher.error,
+            last_change=None if self.history.last is None else self.history.last.shown,
         )
 
     async def set_workspace(self, change: SetWorkspace) -> Changed:
@@ -254,7 +277,7 @@ class Owner:
             NoSuchWorkspace, NoSuchServer, EditInvalid, HubFileBroken, DataDirUnusable: nothing was changed.
         """
         self._check_workspace(change)
-        return self._change(lambda content: with_workspace(content, change))
+        return self.change_settings(lambda content: with_workspace(content, change))
 
     def _check_workspace(self, change: SetWorkspace) -> None:
         """Raises NoSuchWorkspace, NoSuchServer, EditInvalid: a change of settings names what is not there, or taken."""
@@ -280,7 +303,7 @@ class Owner:
         """
         if change.key not in self._state.servers:
             raise NoSuchServer(f"There is no server {change.key!r}.")
-        return self._change(lambda content: with_server(content, change))
+        return self.change_settings(lambda content: with_server(content, change))
 
     async def forget_settings(self, body: ForgetSettings) -> Changed:
         """Remove what hub.json has for what does not exist.
@@ -293,7 +316,7 @@ class Owner:
             raise EditInvalid(f"There is a {what} {body.name!r}, which these settings are for.")
         if not self._state.has_settings(body.section, (body.name,)):
             return Changed(snapshot=self._state.snapshot.id)
-        return self._change(lambda content: moved(content, body.section, body.name, None))
+        return self.change_settings(lambda content: moved(content, body.section, body.name, None))
 
     async def reload(self, _: Reload | None = None) -> Changed:
         """Read the files now, after a moment for whoever is writing them."""
@@ -305,9 +328,15 @@ class Owner:
         return Changed(snapshot=self._state.snapshot.id)
 
     async def edit(
-        self, edit: FilesEdit, settings: Edit | None = None, workspaces: Mapping[str, str] | None = None
+        self,
+        edit: FilesEdit,
+        settings: Edit | None = None,
+        workspaces: Mapping[str, str] | None = None,
+        undoes: Change | None = None,
     ) -> Changed:
-        """Change YAMCP's files, and hub.json where that follows from it; `workspaces`: those that it renames.
+        """Change YAMCP's files, and hub.json where that follows from it.
+
+        `workspaces`: those that it renames, old name to new; `undoes`: the change of the history that ends with it.
 
         Raises:
             HubError: what `edit` and `Writer.change` raise; HubFileBroken. Nothing was changed.
@@ -315,8 +344,9 @@ class Owner:
         """
         async with self._files:
             if settings:
-                self._hub_content()
-            await self._writer.change(edit)
+                settings(self._hub_content())  # raises before anything is written
+            hub = self._readable_hub()
+            written = await self._writer.change(edit)
             if workspaces:
                 self._keys.rename(workspaces)
             try:
@@ -325,15 +355,23 @@ class Owner:
             finally:
                 readings = await self._take_whole()
             self._writer.check(readings)
+            if undoes:
+                self.history.forget(undoes)
+                self.announce()
+            else:
+                self._record(written, hub, workspaces)
         return Changed(snapshot=self._state.snapshot.id)
 
     def has_settings(self, section: Section, names: Collection[str]) -> bool:
         """Whether hub.json has settings for one of these servers or workspaces."""
         return self._state.has_settings(section, names)
 
-    def _change(self, edit: Edit) -> Changed:
+    def change_settings(self, edit: Edit) -> Changed:
+        """Change hub.json alone. Raises what `edit` raises; HubFileBroken, DataDirUnusable. Nothing was changed."""
+        hub = self._readable_hub()
         self._write(edit)
         self.read(only=(HUB,))
+        self._record({}, hub)
         return Changed(snapshot=self._state.snapshot.id)
 
 
