@@ -1,6 +1,7 @@
 /** Which module shows which page. Pages are loaded when they are first shown, or when there is nothing else to do. */
 
 import { signal } from '@preact/signals';
+import { isLeaving } from './hub/login.mjs';
 import Workspaces from './pages/workspaces.mjs';
 
 /**
@@ -82,7 +83,7 @@ export function prefetch() {
   const loads = Object.values(PAGES).flatMap((entry) => [entry.load, ...(entry.loadItem ? [entry.loadItem] : [])]);
   const idle = globalThis.requestIdleCallback ?? ((/** @type {() => void} */ run) => setTimeout(run, 200));
   idle(async () => {
-    for (const load of loads) await fetchModule(load);
+    for (const load of loads) if (!isLeaving()) await fetchModule(load);
   });
 }
 

@@ -139,7 +139,9 @@ test('a template is a form of its variables, with suggestions, and says what it 
   await page
     .getByRole('region', { name: 'Result' })
     .getByText(/Europe\/Paris \(\w+\)/)
+    .first()
     .waitFor();
+  visit.expect(/\b502\b/);
   await page.getByRole('combobox', { name: 'timezone' }).fill('Nowhere');
   await page.getByRole('button', { name: 'Read', exact: true }).click();
   await page.getByText('No result', { exact: true }).waitFor();
@@ -177,7 +179,6 @@ test('what servers send is text and data of listed types, whatever it holds', OP
     const { visit, page } = await open(hash);
     await page.route(/\/api\/hub\/(prompts\/get|resources\/read)$/, (route) => route.fulfill(answered(result)));
     if (action === 'Read') await page.getByRole('link', { name: /^A greeting/ }).click();
-    const title = await page.title();
     await page.getByRole('button', { name: action, exact: true }).click();
     const region = page.getByRole('region', { name: 'Result' });
     await region.getByText(nasty, { exact: true }).first().waitFor();
@@ -187,7 +188,7 @@ test('what servers send is text and data of listed types, whatever it holds', OP
     const links = await region.locator('a').evaluateAll((all) => all.map((a) => /** @type {any} */ (a).href));
     assert.deepEqual(links, ['https://evil.test/page'], 'nothing but the web is a link');
     assert.equal(await region.locator('a').getAttribute('rel'), 'noopener noreferrer');
-    assert.equal(await page.title(), title);
+    assert.match(await page.title(), / yamcp-hub$/, 'no script ran');
     await visit.end(); // no request went elsewhere, no error was thrown
   }
 });

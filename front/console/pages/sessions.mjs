@@ -1,6 +1,6 @@
 /** Who is connected: the clients' sessions of a workspace or of all, and the end of one. */
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { href, navigate } from '../router.mjs';
 import { api, state } from '../hub/store.mjs';
 import { Button, Confirm, Empty, Field, html, ItemLink, Notice, Page, Section, Table, Time, toast } from '../ui.mjs';
@@ -71,12 +71,14 @@ function Connected({ workspace }) {
 function useSessions(workspace, limit) {
   const [answer, setAnswer] = useState(/** @type {{ found?: Sessions, error?: any }} */ ({}));
   const connected = (state.value?.workspaces ?? []).reduce((sum, { sessions }) => sum + sessions, 0);
+  const asked = useRef(0);
   const load = async () => {
-    try {
-      setAnswer({ found: await api.get('/api/hub/sessions', { workspace, limit }) });
-    } catch (error) {
-      setAnswer({ error });
-    }
+    const number = ++asked.current;
+    const next = await api.get('/api/hub/sessions', { workspace, limit }).then(
+      (found) => ({ found }),
+      (error) => ({ error }),
+    );
+    if (number === asked.current) setAnswer(next); // else it is older than what was asked for since
   };
   useEffect(() => {
     let stopped = false;

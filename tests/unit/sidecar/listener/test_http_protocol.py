@@ -315,7 +315,7 @@ async def test_a_fault_of_the_taker(app: Echo, wire: Wire, caplog: pytest.LogCap
     found.try_direct = lambda *_: 1 // 0  # type: ignore[assignment]
     await wire.ask(b"served")
     assert app.served[-1] == b"served"
-    assert "could not be taken" in caplog.text
+    assert "failed on the direct way" in caplog.text
 
 
 async def test_keep_alive(app: Echo, server: HttpServer, wire: Wire) -> None:

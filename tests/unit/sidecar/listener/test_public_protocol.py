@@ -102,7 +102,7 @@ class Place:
         """No more."""
         self.counted.remove(address)
 
-    def end_lease(self, descriptor: int, data: bytes) -> None:
+    def give_back(self, descriptor: int, data: bytes) -> None:
         """Kept."""
         self.back.append((socket.socket(fileno=descriptor), data))
 

@@ -1,0 +1,88 @@
+"""Tests wait for what happens, not for a time: each sleep of a fixed time outside of a loop has a reason here.
+
+A sleep "until it will have happened" is too short on a busy machine. A sleep in a `while` loop is a look at what no
+event tells of.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+LONGER = "longer than a limit of the product, which must not have acted by then; later is as good"
+PACE = "the pace of a program or of changes; every pace has to do"
+SLEEPS = {"asyncio.sleep", "time.sleep"}
+ALLOWED = {
+    "acceptance/test_edits_under_load.py test_edits_under_load": PACE,
+    "acceptance/test_edits_under_load.py test_half_an_edit": "time for the adapter to read half of it, if it is quick",
+    "acceptance/test_one_process.py test_vanished_http_client": LONGER,
+    "acceptance/test_request_state.py test_expired": "the limit itself; what comes after it is waited for",
+    "acceptance/test_restarts.py test_both_restarted": "the first one begins before the second; any order has to do",
+    "integration/bridge/peer.py logs": PACE,
+    "integration/containers/test_containers.py test_a_pull_is_told_and_not_timed": LONGER,
+    "integration/spawner/nasty.py breed": PACE,
+    "integration/spawner/nasty.py daemon": "it runs until it is killed",
+    "integration/spawner/nasty.py kid": "it runs until it is killed",
+    "integration/spawner/nasty.py loner": "it runs until it is killed",
+    "integration/spawner/once.py <module>": PACE,
+    "integration/spawner/test_stdio.py opening": "it lasts until it is cancelled",
+    "integration/spawner/test_stdio.py test_cancelled_while_opening": PACE,
+    "integration/spawner/test_stop.py test_cancelled_start": PACE,
+    "integration/yamcp_ui_adapter/rewriter.py main": PACE,
+    "integration/yamcp_ui_adapter/test_two_writers.py test_no_change_of_either_is_lost": LONGER,
+    "odd/remotes.py script": PACE,
+    "support/fake_server.py until": "a look in a loop of turns",
+    "unit/bridge/test_deadlines.py test_nothing_is_late_once_closed": LONGER,
+    "unit/sidecar/concurrency/test_timeout.py test_result_and_error_in_time_pass": LONGER,
+    "unit/sidecar/hub/test_key_workspaces.py test_gone_after_the_last": LONGER,
+    "unit/yamcp_ui_adapter/files/test_debounce.py test_a_burst_ends_when_it_is_quiet": "a twentieth of the quiet time",
+    "unit/yamcp_ui_adapter/test_app.py test_a_storm_of_writes_in_place_never_yields_an_empty_configuration": PACE,
+    "unit/yamcp_ui_adapter/test_app.py test_an_editor_that_renames_while_it_saves_deletes_nothing": LONGER,
+}
+"""Files and functions that sleep outside of a `while` loop, and why that is no wait in hope."""
+
+
+def sleeping(node: ast.AST, function: str = "<module>") -> Iterator[str]:
+    """The functions below a node that sleep for more than a turn of the event loop, outside of `while` loops."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.While):
+            continue
+        if isinstance(child, ast.Call) and ast.unparse(child.func) in SLEEPS and ast.unparse(child.args[0]) != "0":
+            yield function
+        named = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from sleeping(child, child.name if named else function)
+
+
+def files() -> Iterator[Path]:
+    """The Python files of the tests; what npm installed beside them is not walked through."""
+    for folder, inside, names in os.walk(TESTS):
+        inside[:] = [name for name in inside if name != "node_modules"]
+        yield from (Path(folder, name) for name in names if name.endswith(".py"))
+
+
+def test_each_sleep_has_a_reason() -> None:
+    """Who adds a sleep says why it is right however busy the machine is, or waits for an event."""
+    found = set()
+    for path in files():
+        if "sleep(" in (text := path.read_text("utf-8")):
+            found |= {f"{path.relative_to(TESTS)} {function}" for function in sleeping(ast.parse(text))}
+    assert found == ALLOWED.keys()
+
+
+@pytest.mark.parametrize(
+    ("line", "sleeps"),
+    [
+        ("await asyncio.sleep(1)", True),
+        ("time.sleep(PATIENCE)", True),
+        ("while not seen: await asyncio.sleep(0.1)", False),
+        ("await asyncio.sleep(0)", False),
+    ],
+)
+def test_what_counts(line: str, sleeps: bool) -> None:
+    """A sleep of a fixed time, not a look in a loop, nor a turn of the event loop."""
+    assert list(sleeping(ast.parse(f"async def f():\n {line}"))) == (["f"] if sleeps else [])
