@@ -179,7 +179,7 @@ image-test: $(NODE_DEV) ## Build the container image and test it, with the conso
 	@echo "test: node --test tests/container"
 	@bash tests/container/run.sh
 
-newcomer-test: ## Follow README.md as a new user on a fresh Debian in a container (network; some minutes)
+newcomer-test: ## Follow README.md and docs/workflow.md as a new user on a fresh Debian in a container (network, minutes)
 	@bash tests/container/newcomer.sh
 
 conformance: $(DEV) ## Run MCP's official conformance suite through the hub: the table of docs/conformance.md

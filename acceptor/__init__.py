@@ -1,1 +1,1 @@
-"""The public port: accepts connections, and hands each to the process that serves it (ADR 24)."""
+"""The acceptor process: accepts the connections at the public port, and hands each to the sidecar or front (ADR 24)."""

@@ -1,4 +1,4 @@
-"""The acceptor process: `python -m acceptor`, with what `hubctl run` tells it as arguments."""
+"""The entry point of the acceptor process, `python -m acceptor`, which `hubctl run` starts."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import socket
 import sys
 from ipaddress import ip_network
 
-from acceptor.app import Acceptor, Places
+from acceptor.app import Acceptor, SocketPaths
 from acceptor.log import LEVELS, Log
 from acceptor.loop import Loop
 
-GRACE = 1.5
-"""Seconds that pages under way get at the end; the front gives its own 1 s."""
+SHUTDOWN_SECONDS = 1.5
+"""Seconds that connections to the front have to end when the acceptor stops; the front itself allows 1 s."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Accept connections until SIGTERM or SIGINT; 2 when the port is taken."""
+    """Accept connections until SIGTERM or SIGINT. Returns the exit status: 2 if the port is in use."""
     options = _arguments(arguments)
     log = Log(options.log_level)
     try:
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         log.write("error", f"Port {options.port} on {options.host} cannot be used: {error.strerror}", code="PORT_TAKEN")
         return 2
     loop = Loop()
-    # to whoever waits in `select` a signal is of no interest unless it raises, or a byte comes with it
+    # Python restarts `select` after a signal unless the handler raises, so a byte on a socket wakes it up
     wake, woken = socket.socketpair()
     for each in (wake, woken):
         each.setblocking(False)
@@ -36,23 +36,23 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     trusted = tuple(ip_network(each, strict=False) for each in options.trusted)
-    acceptor = Acceptor(loop, listener, Places(options.sidecar, options.front, options.own), log, trusted)
+    acceptor = Acceptor(loop, listener, SocketPaths(options.sidecar, options.front, options.own), log, trusted)
     log.write("info", "acceptor started", port=listener.getsockname()[1])
     gc.freeze()
     loop.run()
-    acceptor.finish(GRACE)
+    acceptor.finish(SHUTDOWN_SECONDS)
     return 0
 
 
 def _listener(options: argparse.Namespace) -> socket.socket:
-    """The socket that was inherited, or one of this process's own. Raises OSError."""
+    """The inherited listening socket, or a new one. Raises OSError."""
     if options.listener is not None:
         return socket.socket(fileno=options.listener)
     return listening(options.host, options.port)
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens there. Raises OSError."""
+    """A new listening TCP socket. Raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
     try:

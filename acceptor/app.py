@@ -1,4 +1,4 @@
-"""The acceptor, from start to stop: the listening socket, and the way of each connection to who serves it."""
+"""The acceptor: accepts connections, finds by their first bytes who serves them, and hands them over."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from acceptor.clients import Clients, Networks, most_connections, plain
 from acceptor.handover import Handover
 from acceptor.log import Log
 from acceptor.loop import Loop, Timer
-from acceptor.peek import LONGEST, owner
+from acceptor.peek import MAX_PEEK, owner
 from acceptor.refusals import Form, Refusal, response
 from acceptor.relay import Relay
 from acceptor.returns import Returns
 
 HEAD_TIME = 15.0
-"""Seconds for the first bytes of the first request."""
-AT_ONCE = 64
-"""Connections that are accepted before anything else is looked at."""
-REST = 0.2
-"""Seconds without accepting, where no descriptor is free."""
-LINGER = 2.0
-"""Seconds that a client has to read a refusal."""
+"""Seconds within which the first bytes of a connection must arrive."""
+MAX_ACCEPTS = 64
+"""Connections that are accepted in one iteration of the event loop."""
+ACCEPT_PAUSE = 0.2
+"""Seconds for which no connection is accepted after no file descriptor was free."""
+REFUSAL_SECONDS = 2.0
+"""Seconds that a client has to read an error response before its connection is closed."""
 
 
-class Places(NamedTuple):
-    """Paths of Unix sockets: the sidecar's, the front's, this process's own."""
+class SocketPaths(NamedTuple):
+    """Paths of Unix sockets: of the sidecar, of the front, and of this process for returned connections."""
 
     sidecar: str
     front: str
@@ -36,7 +36,7 @@ class Places(NamedTuple):
 
 
 class Connection:
-    """A client's connection, as long as this process has it."""
+    """A client's connection in this process. `number` is the one that `Clients.fresh` returned."""
 
     __slots__ = ("address", "number", "sock", "timer")
 
@@ -48,9 +48,11 @@ class Connection:
 
 
 class Acceptor:
-    """Serves a listening socket."""
+    """Accepts the connections of a listening socket, and hands each to the sidecar or the front."""
 
-    def __init__(self, loop: Loop, listener: socket.socket, places: Places, log: Log, trusted: Networks = ()) -> None:
+    def __init__(
+        self, loop: Loop, listener: socket.socket, places: SocketPaths, log: Log, trusted: Networks = ()
+    ) -> None:
         self._loop = loop
         self._listener = listener
         self._places = places
@@ -62,14 +64,14 @@ class Acceptor:
         loop.watch(listener, self._accept)
 
     def close(self) -> None:
-        """Accept no more, and let go of what is not handed over."""
+        """Accept no more connections, and refuse those that are not handed over yet."""
         self._loop.forget(self._listener)
         self._listener.close()
         self._returns.close()
         self._handover.close()
 
     def finish(self, seconds: float) -> None:
-        """Accept no more, and let what is under way end by itself, for so long."""
+        """Accept no more connections, and wait at most `seconds` for the existing ones to end."""
         self.close()
         deadline = time.monotonic() + seconds
         while len(self._clients) and time.monotonic() < deadline:
@@ -78,17 +80,17 @@ class Acceptor:
     # --- accepting ---------------------------------------------------------------------------------------------------
 
     def _accept(self) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(MAX_ACCEPTS):
             try:
                 sock, peer = self._listener.accept()
             except BlockingIOError:
                 return
-            except ConnectionError:  # it has left before it was looked at
+            except ConnectionError:  # the client has disconnected already
                 continue
             except OSError as error:
                 self._log.sometimes("CONNECTIONS_LIMIT", f"no connection can be accepted: {error.strerror}")
                 self._loop.forget(self._listener)
-                self._loop.later(REST, lambda: self._loop.watch(self._listener, self._accept))
+                self._loop.later(ACCEPT_PAUSE, lambda: self._loop.watch(self._listener, self._accept))
                 return
             self._opened(sock, plain(peer[0]))
 
@@ -102,26 +104,26 @@ class Acceptor:
         if not admitted:
             self._refuse(connection, refusals.CONNECTIONS_LIMIT, "api")
             return
-        connection.number = self._clients.fresh(address, time.monotonic(), lambda: self._crowded_out(connection))
-        connection.timer = self._loop.later(HEAD_TIME, lambda: self._late(connection))
-        self._look(connection)
+        connection.number = self._clients.fresh(address, time.monotonic(), lambda: self._end_unused(connection))
+        connection.timer = self._loop.later(HEAD_TIME, lambda: self._head_timeout(connection))
+        self._find_owner(connection)
 
-    def _look(self, connection: Connection) -> None:
-        """See whose it is, as soon as enough has come. What has come is left where it is."""
+    def _find_owner(self, connection: Connection) -> None:
+        """Find out who serves the connection, once enough bytes have arrived; they stay in the buffer."""
         try:
-            first = connection.sock.recv(LONGEST, socket.MSG_PEEK)
+            first = connection.sock.recv(MAX_PEEK, socket.MSG_PEEK)
         except BlockingIOError:
-            self._loop.watch(connection.sock, lambda: self._look(connection))
+            self._loop.watch(connection.sock, lambda: self._find_owner(connection))
             return
         except OSError:
             first = b""
         if not first:
             self._end(connection)
         elif (found := owner(first)) is None:
-            # RCVLOWAT: the socket counts as readable once there is more than that (socket(7)), or at its end
+            # SO_RCVLOWAT (socket(7)): the socket becomes readable when more bytes have arrived, or at its end
             self._watch_for_more(connection, first)
         else:
-            self._decided(connection)
+            self._owner_found(connection)
             connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
             if found == "sidecar":
                 self._to_sidecar(connection)
@@ -130,19 +132,19 @@ class Acceptor:
 
     def _watch_for_more(self, connection: Connection, first: bytes) -> None:
         lowest = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
-        if lowest > len(first):  # it is readable without more: the client sends no more
+        if lowest > len(first):  # readable although no more bytes have arrived: the client has closed its side
             self._end(connection)
             return
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(first) + 1)
-        self._loop.watch(connection.sock, lambda: self._look(connection))
+        self._loop.watch(connection.sock, lambda: self._find_owner(connection))
 
-    def _decided(self, connection: Connection) -> None:
+    def _owner_found(self, connection: Connection) -> None:
         self._loop.forget(connection.sock)
         self._clients.begun(connection.number)
         if connection.timer:
             connection.timer.cancel()
 
-    # --- to who serves it --------------------------------------------------------------------------------------------
+    # --- handing over ------------------------------------------------------------------------------------------------
 
     def _to_sidecar(self, connection: Connection) -> None:
         self._handover.give(
@@ -172,14 +174,14 @@ class Acceptor:
         self._clients.entered(address)
         self._to_front(connection, first)
 
-    # --- its end -----------------------------------------------------------------------------------------------------
+    # --- ending connections ------------------------------------------------------------------------------------------
 
-    def _crowded_out(self, connection: Connection) -> None:
+    def _end_unused(self, connection: Connection) -> None:
         self._log.sometimes("CONNECTIONS_LIMIT", "connections that were not used made room for others")
         self._end(connection)
 
-    def _late(self, connection: Connection) -> None:
-        self._decided(connection)
+    def _head_timeout(self, connection: Connection) -> None:
+        self._owner_found(connection)
         if connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) > 1:  # something came, and no more
             self._refuse(connection, refusals.REQUEST_TIMEOUT, "rpc")
         else:
@@ -187,7 +189,8 @@ class Acceptor:
             self._end(connection)
 
     def _refuse(self, connection: Connection, refusal: Refusal, form: Form) -> None:
-        """Answer, and end the connection once the client has read it: closed with unread bytes, it would be reset."""
+        """Send an error response, and close the connection after the client has read it: closing with unread bytes in
+        the buffer would reset the connection, and the client might not get the response."""
         self._log.sometimes(refusal.code, "connections of clients were refused")
         sock = connection.sock
         with contextlib.suppress(OSError):
@@ -200,7 +203,7 @@ class Acceptor:
         except OSError:
             self._end(connection)
             return
-        connection.timer = self._loop.later(LINGER, lambda: self._end(connection))
+        connection.timer = self._loop.later(REFUSAL_SECONDS, lambda: self._end(connection))
         self._loop.watch(sock, lambda: self._drain(connection))
 
     def _drain(self, connection: Connection) -> None:
@@ -213,6 +216,6 @@ class Acceptor:
             self._end(connection)
 
     def _end(self, connection: Connection) -> None:
-        self._decided(connection)
+        self._owner_found(connection)
         self._clients.left(connection.address)
         connection.sock.close()

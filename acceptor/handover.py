@@ -1,9 +1,11 @@
-"""Connections on their way to the sidecar, over its Unix socket (SCM_RIGHTS, unix(7)).
+"""Hands connections over to the sidecar: sends file descriptors over a Unix socket (SCM_RIGHTS, unix(7); ADR 24).
 
-A message is one byte with a descriptor; the sidecar answers each with one byte when it has it, and reads nothing of the
-connection before. Until then this process keeps the descriptor, so that a connection outlives a sidecar that ends with
-it. What is not taken within `PATIENCE` is refused: `shutdown` of the reading side makes the sidecar's later answers
-fail, on which it lets go of what it then finds, so that no connection is both refused and served.
+A message is one byte with a descriptor. The sidecar acknowledges each with one byte, before it reads from the
+connection. Until then this process keeps the descriptor, so that a connection survives a crash of the sidecar.
+
+A connection that is not acknowledged within `SIDECAR_TIMEOUT` seconds is refused. Before that, this process shuts
+down the reading side of the channel: then later acknowledgements fail, and the sidecar closes such connections, so that
+none is both refused and served.
 """
 
 from __future__ import annotations
@@ -17,46 +19,47 @@ from typing import NamedTuple
 
 from acceptor.loop import Loop, Timer
 
-PATIENCE = 5.0
-"""Seconds that a connection waits for the sidecar."""
-RETRY = 0.05
-"""Seconds between two attempts to reach it."""
+SIDECAR_TIMEOUT = 5.0
+"""Seconds within which the sidecar must acknowledge a connection."""
+RETRY_SECONDS = 0.05
+"""Seconds between two attempts to connect to the sidecar."""
 MESSAGE = b"+"
 
 
-class Waiting(NamedTuple):
-    """A connection that the sidecar has not taken yet."""
+class PendingHandover(NamedTuple):
+    """A connection that the sidecar has not acknowledged yet."""
 
     sock: socket.socket
     since: float
     taken: Callable[[], None]
-    """Called when the sidecar has it; the descriptor here may be closed then."""
+    """Called when the sidecar has acknowledged it, so that the descriptor in this process may be closed."""
     refused: Callable[[], None]
 
 
 class Handover:
-    """The way to the sidecar at `path`."""
+    """Sends connections to the sidecar, which listens on the Unix socket `path`."""
 
-    def __init__(self, loop: Loop, path: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, loop: Loop, path: str, *, timeout: float = SIDECAR_TIMEOUT) -> None:
         self._loop = loop
         self._path = path
-        self._patience = patience
+        self._timeout = timeout
         self._channel: socket.socket | None = None
-        self._unsent: deque[Waiting] = deque()
-        self._sent: deque[Waiting] = deque()
+        self._unsent: deque[PendingHandover] = deque()
+        self._sent: deque[PendingHandover] = deque()
         self._timer: Timer | None = None
 
     def __len__(self) -> int:
         return len(self._unsent) + len(self._sent)
 
     def give(self, sock: socket.socket, taken: Callable[[], None], refused: Callable[[], None]) -> None:
-        """Hand a connection over; exactly one of `taken` and `refused` is called, within some seconds."""
-        self._unsent.append(Waiting(sock, time.monotonic(), taken, refused))
+        """Hand a connection over. Exactly one of `taken` and `refused` is called, after about `SIDECAR_TIMEOUT`
+        seconds at the latest."""
+        self._unsent.append(PendingHandover(sock, time.monotonic(), taken, refused))
         self._send()
         self._look_again()
 
     def close(self) -> None:
-        """Give up what is under way."""
+        """Close the channel, and refuse the connections that are not acknowledged."""
         self._hang_up()
         for waiting in (*self._sent, *self._unsent):
             waiting.refused()
@@ -64,13 +67,13 @@ class Handover:
         self._unsent.clear()
 
     def _look_again(self) -> None:
-        """While something waits, look after it from time to time; often, while there is no sidecar."""
+        """Start the timer if a connection is waiting; the interval is short while the sidecar is not connected."""
         if self._timer is None and len(self):
-            self._timer = self._loop.later(RETRY if self._channel is None else self._patience / 20, self._tick)
+            self._timer = self._loop.later(RETRY_SECONDS if self._channel is None else self._timeout / 20, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
-        late = time.monotonic() - self._patience
+        late = time.monotonic() - self._timeout
         if self._sent and self._sent[0].since <= late:
             self._hang_up()
         while self._unsent and self._unsent[0].since <= late:
@@ -79,7 +82,7 @@ class Handover:
         self._look_again()
 
     def _send(self) -> None:
-        """Send what waits, as far as the sidecar can be reached and takes it."""
+        """Send the waiting connections, as far as possible without blocking."""
         while self._unsent:
             if (channel := self._channel or self._connect()) is None:
                 return
@@ -100,7 +103,7 @@ class Handover:
         channel.setblocking(False)
         try:
             channel.connect(self._path)
-        except OSError:  # nobody listens, or too many wait to be accepted
+        except OSError:  # the sidecar does not listen, or its backlog is full
             channel.close()
             return None
         self._channel = channel
@@ -108,7 +111,7 @@ class Handover:
         return channel
 
     def _answered(self) -> None:
-        """The sidecar has taken something, or has ended."""
+        """Read acknowledgements of the sidecar; at the end of the channel, send unacknowledged connections again."""
         if self._channel is None:
             return
         try:
@@ -126,7 +129,7 @@ class Handover:
             self._sent.popleft().taken()
 
     def _hang_up(self) -> None:
-        """End the channel: what was taken so far is, and what was not will not be, and is sent again."""
+        """Close the channel. Connections acknowledged so far are done; the others are queued to be sent again."""
         channel, self._channel = self._channel, None
         if channel is not None:
             self._loop.forget(channel)

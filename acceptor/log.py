@@ -1,4 +1,4 @@
-"""Log lines of this process, as those of the others (bridge/logs.py): one JSON object a line, on stderr."""
+"""The log of this process: JSON lines on stderr, in the format of bridge/logs.py."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import time
 from datetime import UTC, datetime
 
 LEVELS = ("debug", "info", "warning", "error")
-PERIOD = 10.0
-"""Seconds between two lines about the same."""
+WARNING_INTERVAL = 10.0
+"""Minimum number of seconds between two warnings with the same code."""
 
 
 class Log:
-    """Writes lines of at least one level."""
+    """Writes log lines of a minimum level."""
 
     def __init__(self, level: str = "info") -> None:
-        self._least = LEVELS.index(level)
-        self._told: dict[str, float] = {}
-        self._untold: dict[str, int] = {}
+        self._minimum = LEVELS.index(level)
+        self._written_at: dict[str, float] = {}
+        self._suppressed: dict[str, int] = {}
 
     def write(self, level: str, message: str, **fields: object) -> None:
-        """Write a line."""
-        if LEVELS.index(level) < self._least:
+        """Write a line, with further fields."""
+        if LEVELS.index(level) < self._minimum:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"time": now, "level": level, "process": "acceptor", "logger": "acceptor", "message": message}
-        with contextlib.suppress(OSError):  # nobody reads it any more
+        with contextlib.suppress(OSError):  # the reader of stderr has gone
             print(json.dumps(line | fields, default=str), file=sys.stderr, flush=True)
 
     def sometimes(self, code: str, message: str) -> None:
-        """Write a warning at most once in `PERIOD`, however often it happens; `times` says how often it did."""
-        self._untold[code] = self._untold.get(code, 0) + 1
+        """Write a warning at most once per `WARNING_INTERVAL`; its field `times` tells how often it has happened."""
+        self._suppressed[code] = self._suppressed.get(code, 0) + 1
         now = time.monotonic()
-        if now - self._told.get(code, float("-inf")) >= PERIOD:
-            self._told[code] = now
-            self.write("warning", message, code=code, times=self._untold.pop(code))
+        if now - self._written_at.get(code, float("-inf")) >= WARNING_INTERVAL:
+            self._written_at[code] = now
+            self.write("warning", message, code=code, times=self._suppressed.pop(code))

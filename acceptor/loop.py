@@ -1,4 +1,4 @@
-"""An event loop for sockets and timers. asyncio would cost 8 MB and 90 ms at start, and is not needed for this."""
+"""A minimal event loop for sockets and timers; importing asyncio would cost 8 MB of memory and 90 ms at start."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class Watch(NamedTuple):
-    """What is called when a socket can be read or written."""
+    """The callbacks of a socket: when it is readable, and when it is writable."""
 
     read: Call | None
     write: Call | None
 
 
 class Timer:
-    """A call at a later time, until it is cancelled."""
+    """A scheduled call that can be cancelled."""
 
     __slots__ = ("call",)
 
@@ -31,12 +31,12 @@ class Timer:
         self.call: Call | None = call
 
     def cancel(self) -> None:
-        """Do not call it."""
+        """Cancel the call."""
         self.call = None
 
 
 class Loop:
-    """Calls what was asked for, one after the other, until `stop`."""
+    """Runs callbacks of sockets and timers, one after the other, until `stop` is called."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -46,7 +46,7 @@ class Loop:
         self._stopping = False
 
     def watch(self, sock: socket.socket, read: Call | None = None, write: Call | None = None) -> None:
-        """From now on call `read` while the socket can be read, `write` while it can be written; neither: forget it."""
+        """Call `read` whenever the socket is readable, `write` whenever it is writable; with neither, stop watching."""
         if read is None and write is None:
             self.forget(sock)
             return
@@ -61,31 +61,31 @@ class Loop:
         self._watched[number] = watch
 
     def forget(self, sock: socket.socket) -> None:
-        """Watch the socket no more. To be called before it is closed."""
+        """Stop watching the socket. Must be called before the socket is closed."""
         if self._watched.pop(sock.fileno(), None) is not None:
             self._selector.unregister(sock.fileno())
 
     def later(self, seconds: float, call: Call) -> Timer:
-        """Call once, in so many seconds."""
+        """Schedule a call in `seconds`."""
         timer = Timer(call)
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), timer))
         return timer
 
     def stop(self) -> None:
-        """Have `run` return. May be called by a handler of signals."""
+        """Make `run` return. May be called by a signal handler."""
         self._stopping = True
 
     def run(self) -> None:
-        """Call what is due, until `stop`."""
+        """Run callbacks until `stop` is called."""
         while not self._stopping:
             self.run_once()
 
     def run_once(self, longest: float | None = None) -> None:
-        """Wait for the next thing that is due, at most `longest` seconds, and call it."""
+        """Wait for the next event or timer, at most `longest` seconds, and run its callbacks."""
         for key, events in self._selector.select(self._wait(longest)):
             watch: Watch = key.data
             for event, call in ((READ, watch.read), (WRITE, watch.write)):
-                # an earlier call may have closed the socket, and its number may be another's by now
+                # an earlier callback may have closed the socket, and a new one may have its number
                 if call and events & event and self._watched.get(key.fd) is watch:
                     call()
         now = time.monotonic()
@@ -103,6 +103,6 @@ class Loop:
         return wait if longest is None else min(wait, longest)
 
     def close(self) -> None:
-        """Give up the selector."""
+        """Close the selector."""
         with contextlib.suppress(OSError):
             self._selector.close()

@@ -1,4 +1,4 @@
-"""What a client is told that cannot be served: whole HTTP responses. Pure.
+"""The HTTP error responses for connections that cannot be handed over. Pure.
 
 Codes, statuses and wording are those that the front and the sidecar use (docs/errors.md; a test compares).
 """
@@ -10,14 +10,14 @@ from http import HTTPStatus
 from typing import Literal, NamedTuple
 
 SERVER_ERROR, INVALID_REQUEST = -32010, -32600
-"""Codes of JSON-RPC, as in sidecar/errors.py."""
+"""JSON-RPC error codes, as in sidecar/errors.py."""
 
 Form = Literal["rpc", "api"]
-"""Of the body: a JSON-RPC response without an id, as endpoints answer, or an object, as all else does."""
+"""The form of the body: a JSON-RPC error without an id (`rpc`, for endpoints), or an error object (`api`)."""
 
 
 class Refusal(NamedTuple):
-    """Why a connection is not served."""
+    """An error with its HTTP status and texts; `retry_after` is in seconds, 0 for no Retry-After header."""
 
     code: str
     status: int
@@ -59,7 +59,7 @@ ALL = (SIDECAR_AWAY, FRONT_AWAY, CONNECTIONS_LIMIT, REQUEST_TIMEOUT)
 
 
 def response(refusal: Refusal, form: Form) -> bytes:
-    """The response, after which the connection ends."""
+    """The bytes of the response, after which the connection is closed."""
     body = json.dumps(_body(refusal, form)).encode()
     retry = f"Retry-After: {refusal.retry_after}\r\n" if refusal.retry_after else ""
     head = (

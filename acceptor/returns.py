@@ -1,7 +1,7 @@
-"""Connections that the sidecar gives back, since the next request on them is not for it: they go to the front.
+"""Takes connections back from the sidecar, which does not serve their next request; the front gets them (ADR 24).
 
-Each comes on a connection of its own to this process's Unix socket: the descriptor, with the number of bytes that the
-sidecar has read of the request (4 bytes, big-endian), then these. One byte is answered.
+The sidecar makes a connection to this process's Unix socket for each. It sends the descriptor, the number of bytes that
+it has read of the request (4 bytes, big-endian), and these bytes. This process acknowledges with one byte.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import Callable
 from acceptor.loop import Loop, Timer
 
 LENGTH = struct.Struct(">I")
-MOST_BYTES = 4 * 1024 * 1024
-PATIENCE = 5.0
-"""Seconds that the sidecar has to say everything."""
+MAX_DATA = 4 * 1024 * 1024
+SIDECAR_TIMEOUT = 5.0
+"""Seconds within which the sidecar must send the complete message."""
 
 Take = Callable[[socket.socket, bytes], None]
 
 
 class Returns:
-    """Listens at `path`; `take` gets each connection and what was read of it."""
+    """Listens on the Unix socket `path`; `take` gets each returned connection and the bytes read from it."""
 
     def __init__(self, loop: Loop, path: str, take: Take) -> None:
         self._loop = loop
@@ -33,14 +33,14 @@ class Returns:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)  # noqa: PTH108  # left by an earlier process; pathlib costs 5 ms at start
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(path)  # in a directory that is closed to others
+        self._listener.bind(path)  # in a directory that is closed to other users
         os.chmod(path, 0o600)  # noqa: PTH101
         self._listener.listen(128)
         self._listener.setblocking(False)
         loop.watch(self._listener, self._accept)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._loop.forget(self._listener)
         self._listener.close()
         with contextlib.suppress(OSError):
@@ -56,7 +56,7 @@ class Returns:
 
 
 class Return:
-    """One of them, while it comes."""
+    """One returned connection, while its message is being received."""
 
     def __init__(self, loop: Loop, sock: socket.socket, take: Take) -> None:
         self._loop = loop
@@ -67,8 +67,8 @@ class Return:
         self._timer: Timer
 
     def start(self) -> None:
-        """Read it."""
-        self._timer = self._loop.later(PATIENCE, self._end)
+        """Start to receive the message."""
+        self._timer = self._loop.later(SIDECAR_TIMEOUT, self._end)
         self._loop.watch(self._sock, self._read)
 
     def _read(self) -> None:
@@ -84,8 +84,8 @@ class Return:
             else:
                 os.close(number)
         self._data += data
-        size = LENGTH.unpack_from(self._data)[0] if len(self._data) >= LENGTH.size else MOST_BYTES
-        if not data or size > MOST_BYTES or self._client is None:
+        size = LENGTH.unpack_from(self._data)[0] if len(self._data) >= LENGTH.size else MAX_DATA
+        if not data or size > MAX_DATA or self._client is None:
             self._end()
         elif len(self._data) >= LENGTH.size + size:
             client, self._client = self._client, None

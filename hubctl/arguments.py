@@ -1,4 +1,4 @@
-"""The parser of command lines: argparse, with suggestions for misspelt words, and with errors in JSON for `--json`."""
+"""The command line parser: argparse, with suggestions for misspelt words, and with JSON errors for `--json`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hubctl.errors import ArgumentsInvalid
 from hubctl.render import error_line, suggestion
 
 TAKE_A_PROGRAM = ("add", "edit", "completion")
-"""Commands that may be followed by `--` and the command line of a program, which is left as it is."""
+"""Commands that accept `--` and the command line of a program; hubctl does not interpret what follows `--`."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line like all others of hubctl, or JSON when `--json` is among the words."""
+    """An argument parser that reports errors on one line, as hubctl does, or as JSON if `--json` was given."""
 
     json = False
     words: Sequence[str] = ()
@@ -26,26 +26,26 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=_wide, allow_abbrev=False, **options)
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        """As argparse does; `program` is what stands behind `--` of a command that takes a program, else None."""
+        """Parse the words as argparse does; set `program` to the words after `--`, or to None without them."""
         self.words, program = split_program(list(sys.argv[1:] if args is None else args))
         found = super().parse_args(self.words, namespace)
         found.program = program
         return found
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does; remembers whether errors are to be JSON."""
+        """Parse the words as argparse does, and remember whether errors are to be JSON."""
         self.json = "--json" in (args or ())
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the words, and end with exit code 2."""
+        """Write the usage error, and exit with code 2."""
         command = innermost(self, self.words)
         hint = f"`{command.prog} --help` shows its form; docs/cli.md has examples."
         body = ErrorBody(code=ArgumentsInvalid.code, message=self._suggesting(message), hint=hint)
         self.exit(2, (dumps({"error": body}) if self.json else error_line(body)) + "\n")
 
     def _suggesting(self, message: str) -> str:
-        """The message; of an option that there is not, with the one that may be meant."""
+        """Return argparse's message; for an unknown option, add the option that the user may have meant."""
         unknown = message.removeprefix("unrecognized arguments: ").partition(" ")[0]
         if not unknown.startswith("--"):
             return f"{message[:1].upper()}{message[1:]}."
@@ -53,7 +53,7 @@ class Parser(argparse.ArgumentParser):
         return f"{command.prog} has no option {name}{suggestion(name, options(command))}."
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """See that a word is one of the choices; argparse's own message lists them all and suggests none."""
+        """Check that a word is one of the choices; argparse's own message lists all of them and suggests none."""
         if action.choices is None or value in action.choices:
             return
         choices = [str(choice) for choice in action.choices]
@@ -64,7 +64,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def split_program(words: list[str]) -> tuple[list[str], list[str] | None]:
-    """The words before `--` and those behind it, of a command that takes a program; else all of them, and None."""
+    """Split the words at `--`, if the command takes a program; otherwise return all words, and None."""
     if words[:1] and words[0] in TAKE_A_PROGRAM and "--" in words:
         at = words.index("--")
         return words[:at], words[at + 1 :]
@@ -72,20 +72,20 @@ def split_program(words: list[str]) -> tuple[list[str], list[str] | None]:
 
 
 def subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The parsers of a parser's commands, or of a command's actions, by name."""
+    """Return the parsers of a parser's commands, or of a command's actions, by name."""
     groups: Iterable[argparse.Action] = parser._actions
     return next((dict(each.choices) for each in groups if isinstance(each, argparse._SubParsersAction)), {})
 
 
 def innermost(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser of the command, or of its action, that the words name."""
+    """Return the parser of the command, or of its action, that the words name."""
     for word in words:
         parser = subparsers(parser).get(word, parser)
     return parser
 
 
 def options(parser: argparse.ArgumentParser) -> list[str]:
-    """The long options of a command."""
+    """Return the long options of a command."""
     return [name for action in parser._actions for name in action.option_strings if name.startswith("--")]
 
 

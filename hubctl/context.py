@@ -1,4 +1,4 @@
-"""What every command gets: the settings in force, where to write and how, and the way to the hub."""
+"""The context of a command: the settings, the output streams and their format, and clients of the bridge."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hubctl.render import Paint, visible
 
 @dataclass(frozen=True)
 class Context:
-    """A command's surroundings. `transport` is the bridge's memory in tests."""
+    """The context that every command gets. `transport` is in-memory in tests."""
 
     settings: Settings
     json: bool = False
@@ -28,38 +28,38 @@ class Context:
     err: TextIO = field(default_factory=lambda: sys.stderr)
     transport: Transport = ZMQ
     columns: int | None = None
-    """The width of the terminal, where the output is one; else lines are as long as they need to be."""
+    """The terminal's width; None if the output is no terminal, and lines need no limit."""
 
     def actual(self) -> BridgeClient:
-        """A client of the sidecar: what is."""
+        """Return a bridge client of the sidecar, which knows the actual state."""
         return BridgeClient(self.settings.actual_address, transport=self.transport)
 
     def desired(self) -> BridgeClient:
-        """A client of the adapter: what should be."""
+        """Return a bridge client of the adapter, which knows the desired state."""
         return BridgeClient(self.settings.desired_address, transport=self.transport)
 
     def events(self, *topics: str) -> Subscriber:
-        """The sidecar's events of these topics; of all when none is named."""
+        """Subscribe to the sidecar's events of these topics; without topics, to all events."""
         if not topics:
             return Subscriber(self.settings.events_address, transport=self.transport)
         return Subscriber(self.settings.events_address, topics, transport=self.transport)
 
     def say(self, *lines: str) -> None:
-        """Write lines, at once. Whatever is in them, a terminal obeys nothing of it but the colours of `paint`."""
+        """Write lines and flush. Control characters are escaped, except for the colours that `paint` adds."""
         for line in lines:
             self.out.write(visible(line, self.paint) + "\n")
         self.out.flush()
 
     def emit(self, value: Any) -> None:
-        """Write one JSON value on a line, for a script."""
+        """Write a value as one line of JSON, for scripts."""
         self.say(dumps(value))
 
 
 def dumps(value: Any) -> str:
-    """A model, or any plain value, as one line of JSON.
+    """Encode a model, or any JSON value, as one line of JSON.
 
-    Control characters, C1 and those that turn the direction of text too, are escaped: a program reads the same value,
-    and a terminal obeys none of them.
+    Control characters, including C1 and bidirectional controls, are escaped: the value stays the same for a program,
+    and a terminal does not interpret them.
     """
     try:
         line = orjson.dumps(value, default=_plain).decode()
@@ -69,7 +69,7 @@ def dumps(value: Any) -> str:
 
 
 def _escaped(char: str) -> str:
-    """A character of a JSON text; one that a terminal obeys, or shows elsewhere, as its escape."""
+    """Escape a character of a JSON text if a terminal would interpret it."""
     return char if char.isprintable() else json.dumps(char)[1:-1]
 
 

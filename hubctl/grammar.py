@@ -1,4 +1,4 @@
-"""hubctl's commands, with their arguments and options."""
+"""The commands of hubctl with their arguments and options."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Adds = Callable[..., argparse.ArgumentParser]
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every command with its options; docs/cli.md describes the same, which a test checks."""
+    """Return the parser of all commands; a test compares them with docs/cli.md."""
     root = Parser(prog="hubctl", description="Look at the hub, and steer it.")
     root.add_argument("--version", action="version", version=f"hubctl {importlib.metadata.version('yamcp-hub')}")
     commands = root.add_subparsers(title="commands", dest="command", metavar="<command>", required=True)
@@ -156,7 +156,7 @@ def _workspaces(command: Adds) -> None:
 
 
 def _json_again() -> Parser:
-    """`--json` of an action, which leaves what stood before the action as it is."""
+    """Add `--json` to an action, without overriding a `--json` that stands before the action."""
     again = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     again.add_argument("--json", action="store_true", help="write JSON, for scripts")
     return again

@@ -1,4 +1,4 @@
-"""A workspace or server by what a person calls it."""
+"""Find a workspace or server by the name that the user typed."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from bridge.models import Status, WorkspaceSpec, WorkspaceStatus
 from hubctl.errors import NoSuchServer, NoSuchWorkspace
 from hubctl.render import clean, suggestion
 
-MOST = 20
-"""Names that a message lists."""
+MOST_NAMES = 20
+"""Maximum number of names that a message lists."""
 W = TypeVar("W", WorkspaceStatus, WorkspaceSpec)
 
 
 def find_status(status: Status, workspace: str) -> WorkspaceStatus:
-    """The workspace of that name, else of that slug, else of that alias.
+    """Find a workspace in the status: by name, else by slug, else by an alias of it.
 
     Raises:
-        NoSuchWorkspace: there is neither.
+        NoSuchWorkspace: no workspace matches.
     """
     return _find({entry.name: entry for entry in status.workspaces}, status.workspaces, workspace)
 
 
 def find_spec(specs: tuple[WorkspaceSpec, ...], workspace: str) -> WorkspaceSpec:
-    """As `find_status`, in the desired state."""
+    """Find a workspace in the desired state, as `find_status` does."""
     return _find({entry.name: entry for entry in specs}, specs, workspace)
 
 
 def spec_or_name(specs: tuple[WorkspaceSpec, ...], workspace: str) -> str:
-    """The name of the workspace that is called so, or has that slug; else the name of one that is to be made."""
+    """Return the name of the workspace with that name or slug, else the word: the name of a new workspace."""
     names = {slug: entry.name for entry in specs for slug in entry.slugs} | {entry.name: entry.name for entry in specs}
     return names.get(workspace, workspace)
 
 
 def check_server(known: Iterable[str], server: str) -> str:
-    """The server's key, which must be one of those known.
+    """Return the key if the server is known.
 
     Raises:
         NoSuchServer: it is not.
@@ -47,7 +47,7 @@ def check_server(known: Iterable[str], server: str) -> str:
 
 
 def check_workspace(known: Iterable[str], workspace: str) -> str:
-    """The workspace's name, which must be one of those known. Raises NoSuchWorkspace."""
+    """Return the name if the workspace is known. Raises NoSuchWorkspace."""
     names = list(known)
     if workspace not in names:
         raise NoSuchWorkspace(f"There is no workspace {workspace!r}{_others(workspace, names)}.")
@@ -61,6 +61,6 @@ def _find(by_name: dict[str, W], entries: tuple[W, ...], wanted: str) -> W:
 
 
 def _others(wanted: str, names: list[str]) -> str:
-    """The name that may be meant, and those that there are."""
-    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return f"{suggestion(wanted, names)}; there are: {', '.join(map(clean, names[:MOST])) or 'none'}{more}"
+    """Return the name that the user may have meant, and the known names."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{suggestion(wanted, names)}; there are: {', '.join(map(clean, names[:MOST_NAMES])) or 'none'}{more}"

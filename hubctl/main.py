@@ -1,4 +1,4 @@
-"""How hubctl runs a command, and how what goes wrong becomes an exit code."""
+"""The entry point of hubctl: run a command, and turn errors into exit codes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _USAGE_ERRORS = (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The console script: 0 well, 1 it failed, 2 bad usage or settings, 3 no hub runs, 130 interrupted."""
+    """The console script. Exit codes: 0 success, 1 failure, 2 bad usage or settings, 3 no hub runs, 130 interrupted."""
     arguments = parser().parse_args(argv)
     try:
         with output(arguments) as out:
@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def output(arguments: argparse.Namespace) -> Iterator[TextIO]:
-    """Where a command writes: stdout, or the descriptor that it was given."""
+    """Return the stream that a command writes to: stdout, or the given descriptor."""
     descriptor = getattr(arguments, "fd", 1)
     if descriptor == 1:
         yield sys.stdout
@@ -67,7 +67,7 @@ def output(arguments: argparse.Namespace) -> Iterator[TextIO]:
 
 
 async def execute(context: Context, arguments: argparse.Namespace) -> int:
-    """Carry out a parsed command; what goes wrong is reported on the context's stderr."""
+    """Run a parsed command; report errors on the context's stderr, and return the exit code."""
     try:
         return int(await arguments.does(context, arguments))
     except HubError as error:
@@ -75,7 +75,7 @@ async def execute(context: Context, arguments: argparse.Namespace) -> int:
 
 
 def report(error: HubError, json: bool, err: TextIO) -> int:
-    """Write the error on one line; returns the exit code that it stands for."""
+    """Write an error on one line, and return its exit code."""
     body = error.body()
     err.write((dumps({"error": body}) if json else error_line(body)) + "\n")
     if isinstance(error, _USAGE_ERRORS):
@@ -84,12 +84,12 @@ def report(error: HubError, json: bool, err: TextIO) -> int:
 
 
 def wants_color(choice: str, out: TextIO) -> bool:
-    """Whether to use colours on this stream (NO_COLOR: https://no-color.org)."""
+    """Return whether to use colours on this stream (NO_COLOR: https://no-color.org)."""
     if choice == "auto":
         return out.isatty() and not os.environ.get("NO_COLOR")
     return choice == "always"
 
 
 def terminal_columns(out: TextIO) -> int | None:
-    """The width of the terminal that this stream is; COLUMNS counts. None where it is none."""
+    """Return the width of the terminal behind this stream, or COLUMNS if set; None if it is no terminal."""
     return shutil.get_terminal_size().columns if out.isatty() else None

@@ -1,4 +1,4 @@
-"""Text for people: tables, colours, times and sizes. Pure; what comes from configuration is made harmless first."""
+"""Text for people: tables, colours, durations, sizes. Pure. Control characters of values are escaped."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _STATE_COLORS |= {"stopped": "2", "off": "2"}
 
 _ESCAPE = "\x1b["
 _CODES = frozenset({"0", "1", "2", "31", "32", "33"})
-"""The SGR codes that are used here: none hides text or asks the terminal for anything."""
+"""The SGR codes in use; none of them hides text or makes a terminal answer."""
 
 
 @dataclass(frozen=True)
 class Paint:
-    """Colours, where there are any."""
+    """Adds colours, if they are on."""
 
     on: bool = False
 
     def __call__(self, text: str, code: str) -> str:
-        """The text with an SGR code around it."""
+        """Wrap the text in an SGR code."""
         return f"\x1b[{code}m{text}\x1b[0m" if self.on and text else text
 
     def good(self, text: str) -> str:
@@ -43,17 +43,17 @@ class Paint:
         return self(text, "1")
 
     def state(self, state: str) -> str:
-        """The state of a server, or of a workspace, in its colour."""
+        """Return the state of a server or workspace in its colour."""
         return self(state, _STATE_COLORS.get(state, "0"))
 
 
 def clean(text: str) -> str:
-    """The text on one line, with nothing in it that a terminal obeys: such characters are shown as escapes."""
+    """Return the text on one line, with control characters escaped."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def visible(line: str, paint: Paint) -> str:
-    """The line with nothing in it that a terminal obeys but the colours that `paint` gives."""
+    """Return the line with control characters escaped, except for the colours that `paint` adds."""
     if line.isprintable():
         return line
     if not paint.on:
@@ -68,7 +68,7 @@ def visible(line: str, paint: Paint) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns a terminal gives to the text (colours aside)."""
+    """Return the number of terminal columns that the text takes, without colours."""
     columns = 0
     codes = text.split("\x1b[")
     for visible in (codes[0], *(code.partition("m")[2] for code in codes[1:])):
@@ -78,10 +78,10 @@ def width(text: str) -> int:
     return columns
 
 
-GAP = "  "
-"""Between two columns."""
-LEAST = 12
-"""Columns of the terminal that a column of a table keeps at least when it is shortened."""
+COLUMN_GAP = "  "
+"""Space between two columns."""
+MIN_COLUMN_WIDTH = 12
+"""Minimum width, in terminal columns, of a table column that is shortened."""
 
 
 def table(
@@ -91,28 +91,30 @@ def table(
     columns: int | None = None,
     whole: Sequence[str] = (),
 ) -> list[str]:
-    """Lines of a table whose columns are as wide as what is in them.
+    """Return the lines of a table; each column is as wide as its widest cell.
 
-    `columns`: the width of the terminal. A table that is wider has its widest columns shortened, those in `whole`
-    excepted; where that is not enough, each row becomes a block of lines, which loses nothing.
+    `columns`: the terminal's width. If the table is wider, its widest columns are shortened, except those in `whole`;
+    if that is not enough, each row becomes a block of lines, which loses nothing.
     """
     cells = [[paint.dim(name) for name in header], *(list(row) for row in rows)]
     widths = [max(width(row[column]) for row in cells) for column in range(len(header))]
     if columns is not None:
         fixed = [name in whole for name in header]
-        fitting = _narrowed(widths, fixed, columns - len(GAP) * (len(header) - 1))
+        fitting = _narrowed(widths, fixed, columns - len(COLUMN_GAP) * (len(header) - 1))
         if fitting is None:
             return [line for row in cells[1:] for line in _block(cells[0], row)]
         widths = fitting
-    return [GAP.join(_fitted(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return [
+        COLUMN_GAP.join(_fitted(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in cells
+    ]
 
 
 def _narrowed(widths: list[int], fixed: Sequence[bool], room: int) -> list[int] | None:
-    """The widths with the widest made narrower until all fit into `room`; none where they cannot."""
+    """Return the widths with the widest reduced until all fit into `room`; None if they cannot."""
     widths = list(widths)
     while sum(widths) > room:
         wide = max((each for each, stays in zip(widths, fixed, strict=True) if not stays), default=0)
-        if wide <= LEAST:
+        if wide <= MIN_COLUMN_WIDTH:
             return None
         at = next(n for n, each in enumerate(widths) if each == wide and not fixed[n])
         widths[at] -= 1
@@ -120,14 +122,18 @@ def _narrowed(widths: list[int], fixed: Sequence[bool], room: int) -> list[int] 
 
 
 def _block(header: Sequence[str], row: Sequence[str]) -> list[str]:
-    """A row as lines: the first cell, and below it each other one that is not empty with its name."""
+    """Format a row as a block: the first cell, then each other non-empty cell on a line with its column's name."""
     wide = max(map(width, header))
-    named = [f"{GAP}{_fitted(name, wide)}{GAP}{cell}" for name, cell in zip(header[1:], row[1:], strict=True) if cell]
+    named = [
+        f"{COLUMN_GAP}{_fitted(name, wide)}{COLUMN_GAP}{cell}"
+        for name, cell in zip(header[1:], row[1:], strict=True)
+        if cell
+    ]
     return [row[0], *named]
 
 
 def _fitted(text: str, wide: int) -> str:
-    """The text with blanks up to this width; a wider one shortened to it, without its colours."""
+    """Pad the text to this width, or cut it to this width without its colours."""
     if width(text) <= wide:
         return text + " " * (wide - width(text))
     plain = "".join(part if not n else part.partition("m")[2] for n, part in enumerate(text.split(_ESCAPE)))
@@ -137,7 +143,7 @@ def _fitted(text: str, wide: int) -> str:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """` (did you mean …?)` where one of the known words is close to this one; else nothing."""
+    """Return ` (did you mean …?)` if one of the known words is similar, else an empty text."""
     from difflib import get_close_matches  # noqa: PLC0415  # for mistakes alone
 
     lower = {name.lower(): name for name in known}
@@ -146,7 +152,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time, in its largest unit: `45 s`, `3 min`, `2 h`, `5 d`."""
+    """Format a duration in its largest unit: `45 s`, `3 min`, `2 h`, `5 d`."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
@@ -154,27 +160,27 @@ def span(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes in MB; nothing for 0, which stands for unknown."""
+    """Format a number of bytes in MB; 0 stands for unknown, and gives an empty text."""
     return f"{count / 1_000_000:.0f} MB" if count else ""
 
 
 def count(number: int, noun: str) -> str:
-    """`1 tool`, `2 tools`."""
+    """Format a number with a noun: `1 tool`, `2 tools`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def error_line(error: ErrorBody) -> str:
-    """An error on one line: code, message, and what to do."""
+    """Format an error on one line: code, message, hint."""
     return clean(f"{error.code}: {error.message.rstrip('.')}. {error.hint}".rstrip())
 
 
 def by_key(status: Status) -> dict[str, ServerStatus]:
-    """The servers of a status by key."""
+    """Return the servers of a status by key."""
     return {server.key: server for server in status.servers}
 
 
 def trouble(server: ServerStatus, now: float) -> str:
-    """Why a server is not ready, and when it is tried again; empty for one of which nothing is known to be wrong."""
+    """Return why a server is not ready, and when its next attempt is; empty if nothing is known to be wrong."""
     if not server.reason:
         return ""
     again = ""

@@ -15,10 +15,10 @@ from sidecar.app import App
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of mallopt(3)."""
-KEPT = 4 * 1024 * 1024
-"""Bytes of freed memory at the end of the heap that glibc keeps."""
-MAPPED = 1024 * 1024
-"""Bytes from which on glibc maps an allocation by itself, and gives it back as soon as it is freed."""
+KEPT_HEAP_BYTES = 4 * 1024 * 1024
+"""Bytes of freed memory at the end of the heap that glibc does not return to the system."""
+MMAP_BYTES = 1024 * 1024
+"""Size in bytes from which on glibc uses mmap for an allocation, and so returns it when it is freed."""
 
 
 async def _main() -> None:
@@ -26,10 +26,10 @@ async def _main() -> None:
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; 2 when a setting cannot be used."""
+    """Run until SIGTERM or SIGINT. Returns the exit status: 2 if a setting is invalid or an address is in use."""
     keep_freed_memory()
     gc.collect()
-    gc.freeze()  # what was imported stays: to look through it for garbage held every client up for 80 ms each time
+    gc.freeze()  # exclude the imported modules: each full collection of them would block all clients for 80 ms
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_main())
@@ -40,15 +40,15 @@ def main() -> int:
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep some freed memory; does nothing with a C library that has no `mallopt`.
+    """Make glibc keep some freed memory; does nothing with a C library without `mallopt`.
 
-    By default glibc gives the end of the heap back from 128 KiB on: each message of 64 kB takes new pages and gives
-    them back, some 20 page faults, which costs as much as to parse it.
+    By default glibc returns free memory at the end of the heap from 128 KiB on. Then each message of 64 kB causes about
+    20 page faults, which take as long as parsing it.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(M_TRIM_THRESHOLD, KEPT)
-        mallopt(M_MMAP_THRESHOLD, MAPPED)
+        mallopt(M_TRIM_THRESHOLD, KEPT_HEAP_BYTES)
+        mallopt(M_MMAP_THRESHOLD, MMAP_BYTES)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Wires the sidecar together, starts it, and stops it."""
+"""The sidecar application: creates all parts, runs them, and stops them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bridge.transport import Transport
 from sidecar.calls.fastmcp_server import warm_up
 from sidecar.channels.connections import Connections
 from sidecar.containers.service import Containers, hub_name
-from sidecar.downstream.router import Endpoints
+from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
@@ -46,14 +46,14 @@ log = logging.getLogger(__name__)
 
 
 class App:
-    """The sidecar, from start to stop."""
+    """The parts of one sidecar process. Set `stop` to end `run`."""
 
     def __init__(self, settings: Settings, transport: Transport = ZMQ) -> None:
         self.settings = settings
         self.redactor = Redactor()
         self.metrics = Metrics()
         self.publisher = EventPublisher(settings.events_address, transport=transport)
-        self.logs = LogBuffer(logs.configure("sidecar", settings.log_level, self.redactor), self._tell_record)
+        self.logs = LogBuffer(logs.configure("sidecar", settings.log_level, self.redactor), self._publish_record)
         self.hub = Hub(settings, self.metrics, self.redactor, self.publisher.publish)
         applied = settings.data_dir / "applied.json"
         self.reconciler = Reconciler(self.hub, applied, settings.adapter_grace, self.metrics, self.publisher.publish)
@@ -64,8 +64,8 @@ class App:
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
         self.bridge = BridgeServer(settings.actual_address, api.handlers(), session=session, transport=transport)
-        endpoints = Endpoints(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
-        self.gate = self._guard(endpoints) if settings.protected else None
+        endpoints = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
+        self.gate = self._authenticated(endpoints) if settings.protected else None
         self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
         self.public = PublicPort(settings, self.http, self.gate)
         self.stop = asyncio.Event()
@@ -75,12 +75,12 @@ class App:
 
         Raises:
             PortTaken: HUB_SIDECAR_PORT is in use.
-            AddressTaken: the Unix socket of a protected hub is.
+            AddressTaken: the Unix socket of a protected hub is in use.
         """
         self._watch_signals()
         logging.getLogger().addHandler(self.logs)
         logging.getLogger(SERVER_LOGGER).addFilter(RateLimit())
-        for name in ("mcp", "uvicorn", "fastmcp"):  # their lines name whole session ids, and repeat ours
+        for name in ("mcp", "uvicorn", "fastmcp"):  # their info messages contain session ids, and repeat the hub's
             logging.getLogger(name).setLevel(logging.WARNING)
         make_directory(self.settings.data_dir)
         with listening(self.settings) as listener:
@@ -118,7 +118,7 @@ class App:
             for service in services:
                 service.cancel()
 
-    def _guard(self, endpoints: Endpoints) -> Gate:
+    def _authenticated(self, endpoints: Router) -> Gate:
         keyring = Keyring(self.settings)
         if self.settings.token:
             self.redactor.add("", {self.settings.token.get_secret_value()})
@@ -126,8 +126,8 @@ class App:
         return Gate(endpoints, keyring, lambda: self.hub.keys_changed(keyring.current))
 
     def _key_uses(self) -> dict[str, float]:
-        """When each named key was last used (Unix time); none in an unprotected hub, which asks for no key."""
-        return self.gate.last_uses(self.hub.tenants.last_uses()) if self.gate else {}
+        """The time of each named key's last request (Unix time), by key id; empty in an unprotected hub."""
+        return self.gate.last_uses(self.hub.key_workspaces.last_uses()) if self.gate else {}
 
     def _containers(self, spawner: Spawner) -> Containers:
         data_dir = self.settings.data_dir
@@ -155,5 +155,5 @@ class App:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop.set)
 
-    def _tell_record(self, record: dict[str, Any]) -> None:
+    def _publish_record(self, record: dict[str, Any]) -> None:
         self.publisher.publish(Event(topic="log", subject=str(record.get("server", "")), data=record))

@@ -1,4 +1,4 @@
-"""What can go wrong in the sidecar, each with a stable code, and the JSON-RPC code that an MCP client gets."""
+"""The errors of the sidecar, each with a stable code, and the JSON-RPC error codes that MCP clients get."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ INVALID_PARAMS = -32602
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 PARSE_ERROR = -32700
-HEADER_MISMATCH = -32020  # of the modern era, as the next
-UNSUPPORTED_VERSION = -32022
-REQUEST_CANCELLED = -32800  # as the SDKs answer, where a POST has to be answered
+HEADER_MISMATCH = -32020  # MCP 2026-07-28
+UNSUPPORTED_VERSION = -32022  # MCP 2026-07-28
+REQUEST_CANCELLED = -32800  # the code with which the SDKs answer a cancelled POST
 INTERNAL_ERROR = -32603
 MISSING_CAPABILITY = -32021  # MCP 2026-07-28: the client did not declare what the request needs
-RESOURCE_NOT_FOUND = -32002  # legacy clients' only; era.error_to_client makes it INVALID_PARAMS for modern ones
-SERVER_ERROR = -32010  # first of the implementation-defined band that the SDKs do not use themselves
+RESOURCE_NOT_FOUND = -32002  # legacy era; eras.error_to_client makes it INVALID_PARAMS for modern clients
+SERVER_ERROR = -32010  # in the implementation-defined range of JSON-RPC, not used by the SDKs
 
 
 class SidecarError(HubError):
-    """An error that may be answered to an MCP client; says nothing of the hub's insides."""
+    """An error that may be sent to an MCP client. Its text contains nothing internal."""
 
     rpc_code: ClassVar[int] = SERVER_ERROR
     status: ClassVar[int] = 400
-    """HTTP status where the error answers a request of HTTP rather than of MCP."""
+    """The HTTP status if the error is the response to an HTTP request."""
     retry_after: ClassVar[int] = 0
-    """Seconds for the header Retry-After (RFC 9110, 10.2.3); 0: none."""
+    """Seconds for the header Retry-After (RFC 9110, 10.2.3); 0 for no header."""
 
     def rpc(self) -> dict[str, Any]:
         """The `error` member of a JSON-RPC response (JSON-RPC 2.0, section 5.1)."""
@@ -34,25 +34,25 @@ class SidecarError(HubError):
         return {"code": self.rpc_code, "message": f"{self.message} {self.advice}".strip(), "data": data}
 
 
-# --- starting a server: these become the reason in its status ------------------------------------------------------
+# --- errors of servers, which become the reason in the status ------------------------------------------------------
 
 
 class CommandMissing(SidecarError):
-    """The program of a stdio server is not there or may not be executed."""
+    """The program of a stdio server does not exist or may not be executed."""
 
     code = "SERVER_COMMAND_MISSING"
     hint = "Install it, or correct `command` (its full path helps when the hub's PATH differs from your shell's)."
 
 
 class DirectoryMissing(SidecarError):
-    """The working directory of a stdio server is not there."""
+    """The working directory of a stdio server does not exist."""
 
     code = "SERVER_CWD_MISSING"
     hint = "Create the directory, or correct `cwd`."
 
 
 class ProcessRefused(SidecarError):
-    """The operating system did not start the process of a stdio server, though the program is there."""
+    """The operating system did not start the process of a stdio server although the program exists."""
 
     code = "SERVER_PROCESS_REFUSED"
     hint = "The reason given is the system's: usually a limit on processes, open files, memory or argument size."
@@ -103,7 +103,7 @@ class ListLate(SidecarError):
 
 
 class ItemLeftOut(SidecarError):
-    """A server lists something that clients refuse, and with it the whole list: this item is left out."""
+    """A server lists an item because of which clients would refuse the whole list; the item is left out."""
 
     code = "SERVER_ITEM_LEFT_OUT"
     hint = "Report it to whoever makes the server; docs/transparency.md says what clients accept."
@@ -124,12 +124,12 @@ class Refused(SidecarError):
 
 
 class ConnectionLost(SidecarError):
-    """The connection to a server ended while requests were under way, or before they were sent."""
+    """The connection to a server ended while requests were in progress, or before they were sent."""
 
     sent = True
-    """Whether the request may have been carried out; if not, it can be asked again on another connection."""
+    """Whether the server may have carried out the request; if not, it can be sent again on another connection."""
     untaken: frozenset[object] = frozenset()
-    """Where a connection ends for this: ids of the requests under way that the server certainly did not carry out."""
+    """The ids of the pending requests that the server certainly has not carried out."""
     code = "SERVER_CONNECTION_LOST"
     hint = "The hub is reconnecting; try again shortly, and see `hubctl status` for the reason."
 
@@ -149,14 +149,14 @@ class OutputTooLarge(SidecarError):
 
 
 class LargeAnswerFailed(SidecarError):
-    """The process that reads large answers ended, or took too long, with this one."""
+    """The process that reads large answers ended, or took too long, while it read this one."""
 
     code = "LARGE_ANSWER_FAILED"
     hint = "Try again, or ask for less at a time. The request may have been carried out."
 
 
 class AnswerInvalid(SidecarError):
-    """A server answered a request with something that is not JSON-RPC, or not a result of that method."""
+    """A server's answer is not a JSON-RPC response, or its result is not valid for the method."""
 
     code = "SERVER_ANSWER_INVALID"
     hint = "The fault is the server's: update it, or report this to its makers. The request may have been carried out."
@@ -205,7 +205,7 @@ class ResourceUnknown(SidecarError):
 
 
 class TaskUnknown(SidecarError):
-    """The client has no such task: it never had, its time is over, or it belongs to another client."""
+    """The client has no such task: the id is unknown, the task has expired, or it belongs to another client."""
 
     code = "TASK_UNKNOWN"
     rpc_code = INVALID_PARAMS
@@ -220,7 +220,7 @@ class ServerUnavailable(SidecarError):
 
 
 class ServerBusy(SidecarError):
-    """More requests of one client wait for their turn at a server than the hub keeps."""
+    """The limit for the requests of one client that wait for a server is reached."""
 
     code = "SERVER_BUSY"
     hint = "Wait for some of the answers before asking for more; `max_inflight` in hub.json is how many run at once."
@@ -241,8 +241,8 @@ class TooManyInstances(SidecarError):
 
 
 class ClientFeatureMissing(SidecarError):
-    """A server asks for input (sampling, elicitation, roots) that the client did not declare to give, or answers with
-    a task (SEP-2663) that it did not declare to take."""
+    """A server asks for input (sampling, elicitation, roots) or answers with a task (SEP-2663), and the client has not
+    declared that it supports this."""
 
     code = "CLIENT_FEATURE_MISSING"
     rpc_code = MISSING_CAPABILITY
@@ -250,28 +250,28 @@ class ClientFeatureMissing(SidecarError):
 
 
 class InputRefused(SidecarError):
-    """A client answered what a server asked of it with an error, so the server's call cannot go on."""
+    """A client answered a server's request with an error, so the call cannot be completed."""
 
     code = "CLIENT_INPUT_REFUSED"
     hint = "The client's own words are in `data.error`; call again if it was by mistake."
 
 
 class InputRounds(SidecarError):
-    """A server goes on asking for input, round after round, without answering the call."""
+    """A server asked for input again and again without answering the call."""
 
     code = "SERVER_INPUT_ROUNDS"
     hint = "Call again with all that the tool wants to know; if it asks the same again, the server is at fault."
 
 
-class TooManyParked(SidecarError):
-    """As many calls wait for input of their clients as may wait at once."""
+class TooManySuspendedCalls(SidecarError):
+    """The limit for suspended calls, which wait for input of their clients, is reached."""
 
     code = "PARKED_LIMIT"
     hint = "Answer or give up some of them; each is given up by itself after HUB_INPUT_TIMEOUT."
 
 
 class RequestStateInvalid(SidecarError):
-    """A client sent a `requestState` back that is none of the hub's, was changed, or is about another call."""
+    """A client sent a `requestState` that was not made by the hub, was changed, or belongs to another call."""
 
     code = "REQUEST_STATE_INVALID"
     rpc_code = INVALID_PARAMS
@@ -279,7 +279,7 @@ class RequestStateInvalid(SidecarError):
 
 
 class RequestStateExpired(SidecarError):
-    """A client sent a `requestState` back too late, or after the hub was started anew."""
+    """A client sent a `requestState` back too late, or after a restart of the hub."""
 
     code = "REQUEST_STATE_EXPIRED"
     rpc_code = INVALID_PARAMS
@@ -302,7 +302,7 @@ class WorkspaceOff(SidecarError):
 
 
 class NoServerOn(SidecarError):
-    """A workspace has no server that can be used and is switched on."""
+    """A workspace has no enabled server."""
 
     code = "WORKSPACE_WITHOUT_SERVERS"
     hint = "Add a server to it, or switch one of its servers on."
@@ -323,7 +323,7 @@ class WorkspaceUnknown(SidecarError):
 
 
 class SessionUnknown(SidecarError):
-    """A message names a session that has ended or never was."""
+    """A message names a session that has ended or never existed."""
 
     code = "SESSION_UNKNOWN"
     status = 404
@@ -348,8 +348,8 @@ class HubStarting(SidecarError):
 
 
 class TooManySessions(SidecarError):
-    """As many sessions and listeners are open as HUB_MAX_SESSIONS allows, or as one key may have, or single keys use as
-    many workspaces as the hub runs."""
+    """The limit for sessions and listeners (HUB_MAX_SESSIONS, or the share of one key) or for the workspaces of single
+    keys is reached."""
 
     code = "SESSIONS_LIMIT"
     status = 503
@@ -360,7 +360,7 @@ class MessageInvalid(SidecarError):
     """A client sent something that is not a JSON-RPC message, or not a valid request."""
 
     answers: int | str | None = None
-    """The id that it names where it is a malformed response to a server's request."""
+    """The id in the message, if it is a malformed response to a server's request."""
     code = "MESSAGE_INVALID"
     rpc_code = INVALID_REQUEST
     hint = "Send one JSON-RPC 2.0 request, notification or response as the body."
@@ -383,7 +383,7 @@ class MethodUnknown(SidecarError):
 
 
 class ServerUnknown(SidecarError):
-    """A request over the bridge names a server that is not in force."""
+    """A request over the bridge names a server that does not exist."""
 
     code = "SERVER_UNKNOWN"
     hint = "hubctl status lists the servers."

@@ -1,4 +1,4 @@
-"""Why an HTTP request is not served at all: its body, its credentials, its Host, or the limits of connections.
+"""Errors for HTTP requests that are refused before MCP: because of body, credentials, Host, or connection limits.
 
 Each is answered with its HTTP status, and with a JSON-RPC error without an id as the body.
 """
@@ -26,7 +26,7 @@ class BodyTooLarge(SidecarError):
 
 
 class ConnectionsLimit(SidecarError):
-    """As many clients are connected as the limit of open files leaves room for; an unused connection makes room."""
+    """The limit for connections is reached, which depends on the limit of open files; an unused connection is ended."""
 
     code = "CONNECTIONS_LIMIT"
     status = 503
@@ -35,7 +35,7 @@ class ConnectionsLimit(SidecarError):
 
 
 class RequestTimeout(SidecarError):
-    """A client connected or began a request, and did not send all of it in time."""
+    """A client did not send a complete request in time."""
 
     code = "REQUEST_TIMEOUT"
     status = 408
@@ -44,7 +44,7 @@ class RequestTimeout(SidecarError):
 
 
 class BodiesLimit(SidecarError):
-    """The bodies of requests that are not complete take as much memory as they may."""
+    """The limit for the memory of incomplete request bodies is reached."""
 
     code = "BODIES_LIMIT"
     status = 503
@@ -53,14 +53,14 @@ class BodiesLimit(SidecarError):
 
 
 class ClientNotReading(SidecarError):
-    """A client does not read its answers, for 30 s, or while HUB_MAX_UNREAD_BYTES wait for all clients together."""
+    """A client has not read for 30 s, or less if more than HUB_MAX_UNREAD_BYTES are buffered for all clients."""
 
     code = "CLIENT_NOT_READING"
     hint = "Read what was asked for, or ask for less at once; raise HUB_MAX_UNREAD_BYTES for many slow clients."
 
 
 class BodyTypeRefused(SidecarError):
-    """A client sent a body that does not say that it is JSON, as any page of another site may."""
+    """A client sent a body without the content type of JSON, as pages of other sites can."""
 
     code = "BODY_TYPE_REFUSED"
     status = 415
@@ -96,7 +96,7 @@ class HostRefused(SidecarError):
 
 
 class FrontAway(SidecarError):
-    """The front, which serves pages, the API, and what is no plain request for an endpoint, does not answer."""
+    """The front, which serves the pages, the API and unusual requests to endpoints, does not answer."""
 
     code = "FRONT_AWAY"
     status = 503

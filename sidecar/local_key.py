@@ -1,4 +1,4 @@
-"""Secret keys of this hub alone, each in a file of HUB_DATA_DIR that is made when it is first needed."""
+"""Secret keys that only this hub knows, each in a file in HUB_DATA_DIR, created when first needed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ KEY_BYTES = 32
 
 
 def load_key(path: Path) -> bytes:
-    """A key: read from `path`, or made there once (32 random bytes, mode 0600).
+    """Read the key in the file `path`, which is created if it does not exist (32 random bytes, mode 0600).
 
     Raises:
-        OSError: the file can be neither read nor made.
+        OSError: the file cannot be read or created.
     """
     try:
         key = path.read_bytes()

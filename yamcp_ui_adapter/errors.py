@@ -256,6 +256,13 @@ class EntryInvalid(HubError):
     hint = "docs/yamcp-format.md has the form of an entry; `data.issue` is the code of what is wrong with this one."
 
 
+class MaskedValue(HubError):
+    """A value that was masked (********) was sent back, but there is no stored one to keep."""
+
+    code = "MASKED_VALUE"
+    hint = "Type the value itself."
+
+
 class ConfigFileBroken(HubError):
     """A file of YAMCP's cannot be read or parsed, so a change was refused rather than overwrite what is there."""
 

@@ -45,6 +45,7 @@ from bridge.models.desired import (
     Desired,
     Issue,
     Launch,
+    MaskedSnapshot,
     Mount,
     ReadDesired,
     RemoteLaunch,
@@ -75,6 +76,9 @@ from bridge.models.edits import (
     Reload,
     SetServer,
     SetWorkspace,
+    UnmaskConfig,
+    Unmasked,
+    UnmaskServer,
 )
 from bridge.models.keys import AddKey, Key, KeyMade, Keys, KeyUses, ListKeys, NoteKeyUses, ReadKeyUses, RevokeKey
 from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
@@ -118,6 +122,7 @@ __all__ = [
     "ListTools",
     "LogRecords",
     "Logs",
+    "MaskedSnapshot",
     "Model",
     "Mount",
     "NoteKeyUses",
@@ -155,6 +160,9 @@ __all__ = [
     "Status",
     "StdioLaunch",
     "Tools",
+    "UnmaskConfig",
+    "UnmaskServer",
+    "Unmasked",
     "UpstreamState",
     "WorkspaceSpec",
     "WorkspaceState",

@@ -218,10 +218,21 @@ class Issue(Model):
     hint: str
 
 
+class MaskedSnapshot(Model):
+    """A snapshot as people may see it: secret values in its servers' launches are masked.
+
+    `id` is that of the snapshot; its hash is not that of what is here.
+    """
+
+    id: SnapshotId
+    servers: tuple[ServerSpec, ...]
+    workspaces: tuple[WorkspaceSpec, ...]
+
+
 class Desired(Model):
     """What the adapter wants, and what it could not use: the answer to `desired`."""
 
-    snapshot: Snapshot
+    snapshot: MaskedSnapshot
     issues: tuple[Issue, ...]
     files: dict[str, str]
     """Path of each file read, by its role: `providers`, `workspaces`, `hub`."""

@@ -60,7 +60,7 @@ class Outline(Model):
     """`remote`: it has a URL, but no transport."""
     command: str | None = None
     url: str | None = None
-    """As in the file, including secrets."""
+    """With its secret parts masked."""
 
 
 class ConfigFile(Model):
@@ -69,9 +69,9 @@ class ConfigFile(Model):
     file: ConfigName
     path: str
     text: str | None
-    """The file's text; null if it does not exist."""
+    """The file's text, with secret values masked; null if it does not exist or cannot be parsed."""
     content: dict[str, Any] | None
-    """The entries as in the file; null if it cannot be parsed (see `error`)."""
+    """The entries as in the file, with secret values masked; null if it cannot be parsed (see `error`)."""
     hash: str
     """The hash of the file, to be compared with `expect` of `put_config`; empty if it does not exist."""
     entries: dict[str, str] = Field(default_factory=dict)
@@ -82,13 +82,35 @@ class ConfigFile(Model):
 
 
 class ReadConfig(Request[ConfigFile], kind="config", sockets=("desired",)):
-    """Request the current content of one of YAMCP's files, including secrets."""
+    """Request the current content of one of YAMCP's files. Secret values in it are masked."""
 
     file: ConfigName
 
 
+class Unmasked(Model):
+    """The answer to `unmask_server` and `unmask_config`: the same with the stored values in it."""
+
+    content: dict[str, Any]
+
+
+class UnmaskServer(Request[Unmasked], kind="unmask_server", sockets=("desired",)):
+    """Put stored secret values into an entry that is masked, for a program that writes the file itself: YAMCP-UI.
+
+    `key`: the server whose entry it replaces; null for a new one.
+    """
+
+    entry: dict[str, Any]
+    key: str | None = None
+
+
+class UnmaskConfig(Request[Unmasked], kind="unmask_config", sockets=("desired",)):
+    """Put stored secret values into a whole providers.json that is masked, as `unmask_server` does."""
+
+    content: dict[str, Any]
+
+
 class PutServer(Request[Changed], kind="put_server", sockets=("desired",), queue="change", repeatable=False):
-    """Write one entry of providers.json, in YAMCP's form.
+    """Write one entry of providers.json, in YAMCP's form; masked values in it stand for the stored ones.
 
     `old_key`: rename this entry; workspaces and settings that refer to it are updated. `expect`: the hash of the entry
     that the caller has seen, empty if there was none; if omitted, any entry is overwritten.
@@ -126,7 +148,10 @@ class DeleteWorkspace(
 
 
 class PutConfig(Request[Changed], kind="put_config", sockets=("desired",), queue="change", repeatable=False):
-    """Replace the content of one of YAMCP's files. `expect`: the hash of the file that the caller has seen."""
+    """Replace the content of one of YAMCP's files; masked values in it stand for the stored ones.
+
+    `expect`: the hash of the file that the caller has seen.
+    """
 
     file: ConfigName
     content: dict[str, Any]
@@ -156,8 +181,8 @@ class ImportServers(Request[Imported], kind="import", sockets=("desired",), queu
 
     `config` is an object with `mcpServers`, `servers` (VS Code), `mcp.servers`, `mcp_servers` (Codex), `extensions`
     (Goose) or `projects` (Claude Code), a server.json of the MCP registry, or the servers themselves by name.
-    `workspace`: also add them to this workspace, which is created if missing. `dry_run`: report the outcome without
-    changing anything.
+    Masked values in it stand for the stored ones of servers of the same names. `workspace`: also add them to this
+    workspace, which is created if missing. `dry_run`: report the outcome without changing anything.
     """
 
     config: dict[str, Any]

@@ -18,6 +18,8 @@ export const TABLE = /** @type {const} */ ([
   ['forget_settings', ['desired'], true],
   ['reload', ['desired'], true],
   ['config', ['desired'], true],
+  ['unmask_server', ['desired'], true],
+  ['unmask_config', ['desired'], true],
   ['put_server', ['desired'], false],
   ['delete_server', ['desired'], false],
   ['put_workspace', ['desired'], false],

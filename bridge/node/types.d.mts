@@ -254,7 +254,7 @@ export interface ContainerSettings {
 
 /** What the adapter wants, and what it could not use: the answer to `desired`. */
 export interface Desired {
-  snapshot: Snapshot;
+  snapshot: MaskedSnapshot;
   issues: Issue[];
   /** Path of each file read, by its role: `providers`, `workspaces`, `hub`. */
   files: Record<string, string>;
@@ -272,6 +272,13 @@ export interface Issue {
   file: string;
   message: string;
   hint: string;
+}
+
+/** A snapshot as people may see it: secret values in its servers' launches are masked. */
+export interface MaskedSnapshot {
+  id: SnapshotId;
+  servers: ServerSpec[];
+  workspaces: WorkspaceSpec[];
 }
 
 /** A directory or file of the host in a server's container; it must be below a directory of HUB_CONTAINER_MOUNTS. */
@@ -367,9 +374,9 @@ export interface Changed {
 export interface ConfigFile {
   file: ConfigName;
   path: string;
-  /** The file's text; null if it does not exist. */
+  /** The file's text, with secret values masked; null if it does not exist or cannot be parsed. */
   text: string | null;
-  /** The entries as in the file; null if it cannot be parsed (see `error`). */
+  /** The entries as in the file, with secret values masked; null if it cannot be parsed (see `error`). */
   content: Record<string, any> | null;
   /** The hash of the file, to be compared with `expect` of `put_config`; empty if it does not exist. */
   hash: string;
@@ -429,18 +436,18 @@ export interface Outline {
   /** `remote`: it has a URL, but no transport. */
   type: 'stdio' | 'sse' | 'http' | 'websocket' | 'remote';
   command: string | null;
-  /** As in the file, including secrets. */
+  /** With its secret parts masked. */
   url: string | null;
 }
 
-/** Replace the content of one of YAMCP's files. `expect`: the hash of the file that the caller has seen. */
+/** Replace the content of one of YAMCP's files; masked values in it stand for the stored ones. */
 export interface PutConfig {
   file: ConfigName;
   content: Record<string, any>;
   expect?: string | null;
 }
 
-/** Write one entry of providers.json, in YAMCP's form. */
+/** Write one entry of providers.json, in YAMCP's form; masked values in it stand for the stored ones. */
 export interface PutServer {
   key: string;
   entry: Record<string, any>;
@@ -456,7 +463,7 @@ export interface PutWorkspace {
   old_name?: string | null;
 }
 
-/** Request the current content of one of YAMCP's files, including secrets. */
+/** Request the current content of one of YAMCP's files. Secret values in it are masked. */
 export interface ReadConfig {
   file: ConfigName;
 }
@@ -481,6 +488,22 @@ export interface SetWorkspace {
   remove_aliases?: string[];
   /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */
   servers?: Record<string, boolean>;
+}
+
+/** Put stored secret values into a whole providers.json that is masked, as `unmask_server` does. */
+export interface UnmaskConfig {
+  content: Record<string, any>;
+}
+
+/** The answer to `unmask_server` and `unmask_config`: the same with the stored values in it. */
+export interface Unmasked {
+  content: Record<string, any>;
+}
+
+/** Put stored secret values into an entry that is masked, for a program that writes the file itself: YAMCP-UI. */
+export interface UnmaskServer {
+  entry: Record<string, any>;
+  key?: string | null;
 }
 
 /** Create a key. `workspaces`: the names of the workspaces that it may use; null for all, as for admins. */
@@ -659,6 +682,8 @@ export interface Requests {
   forget_settings: ForgetSettings;
   reload: Reload;
   config: ReadConfig;
+  unmask_server: UnmaskServer;
+  unmask_config: UnmaskConfig;
   put_server: PutServer;
   delete_server: DeleteServer;
   put_workspace: PutWorkspace;
@@ -692,6 +717,8 @@ export interface Answers {
   forget_settings: Changed;
   reload: Changed;
   config: ConfigFile;
+  unmask_server: Unmasked;
+  unmask_config: Unmasked;
   put_server: Changed;
   delete_server: Changed;
   put_workspace: Changed;

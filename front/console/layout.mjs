@@ -89,13 +89,14 @@ function health() {
 
 function Navigation() {
   const current = pageOf(route.value.page).nav;
+  const hub = state.value?.hub;
   const failing = (state.value?.servers ?? []).filter((server) => serverState(server).tone === 'bad').length;
   /** @type {Record<string, any>} */
   const counts = { workspaces: state.value?.workspaces.length, servers: state.value?.servers.length };
   return html`<nav class="nav" aria-label="Main">
     <ul class="plain">
       ${Object.entries(PAGES)
-        .filter(([, page]) => page.icon)
+        .filter(([, page]) => page.icon && (!page.when || (hub && page.when(hub))))
         .map(
           ([id, page]) => html`<li key=${id}>
             <a href=${href(id)} aria-current=${current === id ? 'page' : undefined}>

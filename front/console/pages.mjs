@@ -1,6 +1,7 @@
 /** Which module shows which page. Pages are loaded when they are first shown, or when there is nothing else to do. */
 
 import { signal } from '@preact/signals';
+import { isLeaving } from './hub/login.mjs';
 import Workspaces from './pages/workspaces.mjs';
 
 /**
@@ -8,6 +9,7 @@ import Workspaces from './pages/workspaces.mjs';
  * @property {string} title
  * @property {string} nav which entry of the navigation it belongs to
  * @property {string} [icon] it has an entry of its own
+ * @property {(hub: import('./types.mjs').Hub) => boolean} [when] that entry is there in such a hub only
  * @property {() => Promise<any>} load module whose default export is the page, a component of `{ args, query }`
  * @property {() => Promise<any>} [loadItem] the same for a route with an argument
  */
@@ -29,9 +31,20 @@ export const PAGES = {
     loadItem: () => import('./pages/server.mjs'),
   },
   tools: { title: 'Tools', nav: 'tools', icon: 'tools', load: () => import('./pages/tools.mjs') },
+  prompts: { title: 'Prompts', nav: 'tools', load: () => import('./pages/prompts.mjs') },
+  resources: { title: 'Resources', nav: 'tools', load: () => import('./pages/resources.mjs') },
+  sessions: { title: 'Sessions', nav: 'activity', load: () => import('./pages/sessions.mjs') },
   activity: { title: 'Activity', nav: 'activity', icon: 'activity', load: () => import('./pages/activity.mjs') },
   figures: { title: 'Metrics', nav: 'figures', icon: 'figures', load: () => import('./pages/figures.mjs') },
   import: { title: 'Import', nav: 'import', icon: 'import', load: () => import('./pages/import.mjs') },
+  keys: {
+    title: 'Keys',
+    nav: 'keys',
+    icon: 'key',
+    when: ({ protected: guarded }) => guarded,
+    load: () => import('./pages/keys.mjs'),
+  },
+  connect: { title: 'Connect', nav: 'workspaces', load: () => import('./pages/connect.mjs') },
   'add-workspace': { title: 'Add a workspace', nav: 'workspaces', load: () => import('./pages/workspace_form.mjs') },
   'edit-workspace': { title: 'Edit', nav: 'workspaces', load: () => import('./pages/workspace_form.mjs') },
   'add-server': { title: 'Add a server', nav: 'servers', load: () => import('./pages/server_form.mjs') },
@@ -70,7 +83,7 @@ export function prefetch() {
   const loads = Object.values(PAGES).flatMap((entry) => [entry.load, ...(entry.loadItem ? [entry.loadItem] : [])]);
   const idle = globalThis.requestIdleCallback ?? ((/** @type {() => void} */ run) => setTimeout(run, 200));
   idle(async () => {
-    for (const load of loads) await fetchModule(load);
+    for (const load of loads) if (!isLeaving()) await fetchModule(load);
   });
 }
 

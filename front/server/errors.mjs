@@ -156,11 +156,6 @@ export const CATALOGUE = {
     cause: 'A parameter of the query is missing or cannot be used.',
     hint: 'docs/api.md lists the parameters; names have to be URL-encoded.',
   },
-  MASKED_VALUE: {
-    status: 400,
-    cause: 'A value that was masked (********) was sent back, but there is no stored one to keep.',
-    hint: 'Type the value itself.',
-  },
   HUB_AWAY: {
     status: 503,
     cause: "The hub's adapter or sidecar, which the page or the API needs, does not answer.",
@@ -222,6 +217,7 @@ const REMOTE_STATUS = /** @type {Record<string, number>} */ ({
   CALL_TIMEOUT: 504,
   BRIDGE_TOO_LARGE: 413,
   BRIDGE_BAD_MESSAGE: 400,
+  MASKED_VALUE: 400,
   DATA_DIR_UNUSABLE: 500,
   HUB_INTERNAL: 500,
 });

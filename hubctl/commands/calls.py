@@ -1,4 +1,4 @@
-"""`hubctl call`: call a tool of a workspace as a client would."""
+"""`hubctl call`: call a tool of a workspace as a client does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hubctl.render import clean
 
 
 async def call(context: Context, workspace: str, tool: str, words: list[str], timeout: float) -> int:
-    """`hubctl call`: 1 when the tool says that it failed."""
+    """Run `hubctl call`; return 1 if the tool's result says that it failed."""
     async with context.actual() as hub:
         found = find_status(await hub.request(ReadStatus()), workspace)
         schema: dict[str, Any] = {}
@@ -31,12 +31,12 @@ async def call(context: Context, workspace: str, tool: str, words: list[str], ti
 
 
 def parse_arguments(words: list[str], schema: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of a tool: one JSON object, `-` for one on stdin, or `key=value` words.
+    """Parse the arguments of a tool: one JSON object, `-` for a JSON object on stdin, or `key=value` words.
 
-    A value that is JSON is taken as such, unless the tool's schema wants a string there.
+    A value that is valid JSON is used as JSON, unless the tool's schema expects a string there.
 
     Raises:
-        ArgumentsInvalid: neither of these.
+        ArgumentsInvalid: the words are none of these.
     """
     if len(words) == 1 and _is_json(words[0]):
         return _json_object(sys.stdin.read() if words[0] == "-" else words[0])
@@ -73,7 +73,7 @@ def _value(text: str) -> Any:
 
 
 def result_lines(result: dict[str, Any]) -> list[str]:
-    """A tool's result for people: texts as they are, everything else as JSON."""
+    """Format a tool's result for people: text content as it is, all other content as JSON."""
     lines = []
     for item in result.get("content", []):
         if item.get("type") == "text":

@@ -1,4 +1,4 @@
-"""The lines of `hubctl watch`: what there is, and what differs between two statuses. Pure."""
+"""The lines that `hubctl watch` prints: the state of the hub, and the differences between two statuses. Pure."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from bridge.models import Desired, Issue, ServerStatus, Status, WorkspaceStatus
 from hubctl.render import Paint, by_key, clean, count, error_line
 
 SAMPLE = "demo"
-"""The workspace that the adapter makes on a first start, of these servers."""
+"""The name of the workspace that the adapter creates on first start, and the names of its servers."""
 SAMPLE_SERVERS = {"notes", "clock"}
 _SEVERITIES = {"error": "31", "warning": "33", "info": "2"}
 
 
 def first_lines(status: Status, desired: Desired | None, pages: str, paint: Paint, program: str) -> list[str]:
-    """The address of the pages, each workspace with state and URLs, servers that are not ready, what is wrong in files,
-    and what to do next.
+    """Return the lines for the state at start: the pages' address, workspaces, servers that are not ready, issues, next
+    step.
 
-    `pages`: that address, or an error that says why there are none. `program`: how this user's shell calls hubctl.
+    `pages`: the address, or the error that says why the pages are away. `program`: how this user's shell calls hubctl.
     """
     lines = [paint.bold("yamcp-hub is ready." if status.settled else "yamcp-hub is running; some servers still start.")]
     lines.append(f"  {pages}")
@@ -31,7 +31,7 @@ def first_lines(status: Status, desired: Desired | None, pages: str, paint: Pain
 
 
 def next_step(status: Status, desired: Desired | None, program: str) -> str:
-    """What a person does after this start: look at what is wrong, fill an empty hub, or connect a client."""
+    """Return what the user should do next: resolve an issue, add servers to an empty hub, or connect a client."""
     failing = any(server.state in ("failed", "backoff") for server in status.servers)
     if failing or desired is None or any(issue.severity == "error" for issue in desired.issues):
         return f"`{program} doctor` says what to do about it."
@@ -52,7 +52,7 @@ _NOTABLE = ("failed", "backoff", "degraded", "starting")
 
 
 def workspace_lines(workspace: WorkspaceStatus, paint: Paint) -> list[str]:
-    """A workspace on three lines; on one when it is switched off."""
+    """Format a workspace with its state and URLs on three lines; one that is off on one line."""
     title = f"{paint.bold(clean(workspace.name))}: {paint.state(workspace.state)}"
     if workspace.state == "off":
         return [f"{title}; switch it on with: hubctl enable {workspace.slug}"]
@@ -61,7 +61,7 @@ def workspace_lines(workspace: WorkspaceStatus, paint: Paint) -> list[str]:
 
 
 def server_line(server: ServerStatus, paint: Paint) -> str:
-    """A server's state, with the reason and the line of its stderr that tells most, where it has them."""
+    """Format a server's state with the reason and the most telling line of its stderr, if there are any."""
     line = f"server {clean(server.key)}: {paint.state(server.state)}"
     if server.state == "ready":
         return f"{line}, {count(server.tools, 'tool')}"
@@ -76,14 +76,14 @@ def server_line(server: ServerStatus, paint: Paint) -> str:
 
 
 def issue_line(issue: Issue, paint: Paint) -> str:
-    """Something wrong with the configuration, on one line."""
+    """Format an issue of the configuration on one line."""
     severity = paint(issue.severity, _SEVERITIES[issue.severity])
     where = f"{issue.file}: " if issue.file else ""
     return f"{severity} {clean(f'{where}{issue.message} {issue.hint}'.strip())}"
 
 
 def changes(before: Status, after: Status, paint: Paint) -> list[str]:
-    """A line for each difference that a person wants to know of."""
+    """Return one line for each difference between two statuses that matters to a user."""
     lines = []
     if before.session != after.session:
         lines.append(paint.warn("the sidecar was restarted; clients have to connect again"))
@@ -96,7 +96,7 @@ def changes(before: Status, after: Status, paint: Paint) -> list[str]:
 
 
 def remembered(before: Status, after: Status) -> Status:
-    """What to compare the next status with: this one, but what is starting now as it was before that."""
+    """Return the status to compare the next one with: servers that start keep their state from before the start."""
     servers = by_key(before)
     workspaces = {workspace.name: workspace for workspace in before.workspaces}
 
@@ -111,7 +111,9 @@ def remembered(before: Status, after: Status) -> Status:
 
 
 def _differs(before: ServerStatus | None, after: ServerStatus) -> bool:
-    """Whether to tell of a server: not that it starts, which ends soon enough, nor of each try while it is down."""
+    """Return whether a server's change is worth a line. Starts, and the single attempts of a server that is down, are
+    not.
+    """
     if after.state == "starting":
         return False
     if before is None:

@@ -1,4 +1,4 @@
-"""`hubctl completion`: scripts that complete hubctl's words in a shell, and the words that they ask for."""
+"""`hubctl completion`: completion scripts for shells, and the candidates that these scripts request."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hubctl.arguments import innermost, subparsers
 from hubctl.context import Context
 
 SHELLS = ("bash", "zsh", "fish")
-ANSWER = 0.5
-"""Seconds that the hub is given to say what there is: somebody waits for it at a prompt."""
-PLAIN = frozenset("_@%+=:,./-")
-"""Signs that, beside letters and digits, mean themselves in every shell; words with others are not offered."""
+ANSWER_TIMEOUT = 0.5
+"""Seconds to wait for the hub's answer; the user is waiting at the prompt."""
+UNQUOTED_CHARACTERS = frozenset("_@%+=:,./-")
+"""Characters besides letters and digits that no shell interprets; words with any other character are not offered."""
 
 _BASH = """\
 _hubctl() {
@@ -46,7 +46,9 @@ SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
 async def completion(context: Context, shell: str, words: Sequence[str], grammar: argparse.ArgumentParser) -> int:
-    """`hubctl completion`: the script of a shell; for the shell `words`, what the last of these words may be."""
+    """Run `hubctl completion`: print the script of a shell, or, for the shell `words`, the candidates for the last
+    word.
+    """
     found = await candidates(context, words, grammar) if shell == "words" else SCRIPTS[shell].splitlines()
     if context.json:
         context.emit(found if shell == "words" else {"script": SCRIPTS[shell]})
@@ -56,7 +58,7 @@ async def completion(context: Context, shell: str, words: Sequence[str], grammar
 
 
 async def candidates(context: Context, words: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
-    """What the last word may be, given those before it; sorted. What the hub does not say in time is left out."""
+    """Return the sorted candidates for the last word, without those that the hub does not give in time."""
     before, last = list(words[:-1]), words[-1] if words else ""
     if "--" in before:
         return []
@@ -69,18 +71,18 @@ async def candidates(context: Context, words: Sequence[str], parser: argparse.Ar
         found = [name for name in options if name.startswith("--")]
     else:
         found = [*subparsers(command), *await _positional(context, command, before, options)]
-    return sorted({word for word in found if word.startswith(last) and plain(word)})
+    return sorted({word for word in found if word.startswith(last) and needs_no_quoting(word)})
 
 
-def plain(word: str) -> bool:
-    """Whether every shell takes the word literally."""
-    return word != "" and all(char.isalnum() or char in PLAIN for char in word)
+def needs_no_quoting(word: str) -> bool:
+    """Return whether every shell takes the word literally, without quoting."""
+    return word != "" and all(char.isalnum() or char in UNQUOTED_CHARACTERS for char in word)
 
 
 async def _positional(
     context: Context, command: argparse.ArgumentParser, before: Sequence[str], options: dict[str, argparse.Action]
 ) -> list[str]:
-    """What may stand where the command expects its next argument."""
+    """Return the candidates for the command's next positional argument."""
     given = _arguments(command, before, options)
     wanted = [each for each in command._actions if not each.option_strings and not isinstance(each.choices, dict)]
     place = min(len(given), len(wanted) - 1)
@@ -92,7 +94,7 @@ async def _positional(
 def _arguments(
     command: argparse.ArgumentParser, before: Sequence[str], options: dict[str, argparse.Action]
 ) -> list[str]:
-    """The arguments among the words that belong to this command: no options, and not their values."""
+    """Return the command's positional arguments among the words: no options, and no values of options."""
     depth = len(command.prog.split()) - 1
     found, skip = [], False
     for word in before[depth:]:
@@ -104,7 +106,7 @@ def _arguments(
 
 
 async def _values(context: Context, action: argparse.Action, given: Sequence[str]) -> list[str]:
-    """What an argument, or the value of an option, may be."""
+    """Return the candidates for an argument, or for the value of an option."""
     if action.choices is not None:
         return [str(choice) for choice in action.choices]
     if action.dest in ("settings",):
@@ -122,19 +124,19 @@ async def _values(context: Context, action: argparse.Action, given: Sequence[str
 
 async def _desired(context: Context) -> Desired | None:
     try:
-        async with asyncio.timeout(ANSWER), context.desired() as adapter:
-            return await adapter.request(ReadDesired(), timeout=ANSWER)
+        async with asyncio.timeout(ANSWER_TIMEOUT), context.desired() as adapter:
+            return await adapter.request(ReadDesired(), timeout=ANSWER_TIMEOUT)
     except (HubError, TimeoutError):
         return None
 
 
 async def _sessions(context: Context, given: Sequence[str]) -> list[str]:
-    """The ids of the newest sessions, behind `end`."""
+    """Return the ids of the newest sessions, which `end` accepts."""
     if given[0] != "end":
         return []
     try:
-        async with asyncio.timeout(ANSWER), context.actual() as hub:
-            answer = await hub.request(ListSessions(), timeout=ANSWER)
+        async with asyncio.timeout(ANSWER_TIMEOUT), context.actual() as hub:
+            answer = await hub.request(ListSessions(), timeout=ANSWER_TIMEOUT)
     except (HubError, TimeoutError):
         return []
     return [session.id for session in answer.sessions]
@@ -145,8 +147,8 @@ async def _tools(context: Context, given: Sequence[str]) -> list[str]:
     specs = desired.snapshot.workspaces if desired else ()
     names = {spec.slug: spec.name for spec in specs} | {spec.name: spec.name for spec in specs}
     try:
-        async with asyncio.timeout(ANSWER), context.actual() as hub:
-            answer = await hub.request(ListTools(workspace=names.get(given[0], "")), timeout=ANSWER)
+        async with asyncio.timeout(ANSWER_TIMEOUT), context.actual() as hub:
+            answer = await hub.request(ListTools(workspace=names.get(given[0], "")), timeout=ANSWER_TIMEOUT)
     except (HubError, TimeoutError):
         return []
     return [str(tool["name"]) for tool in answer.tools]

@@ -1,4 +1,4 @@
-"""`hubctl doctor`: what is wrong, and what to do about it."""
+"""`hubctl doctor`: check the hub and its surroundings, and say how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Literal
 from bridge.errors import HubError
 from bridge.models import (
     Desired,
+    MaskedSnapshot,
     Model,
     ReadDesired,
     ReadStatus,
     ServerStatus,
-    Snapshot,
     Status,
     StdioLaunch,
     WorkspaceStatus,
 )
 from bridge.settings import Settings, settings_file_names
-from hubctl.commands.openness import too_open
+from hubctl.commands.permissions import open_paths
 from hubctl.context import Context
 from hubctl.errors import HubNotRunning
 from hubctl.render import Paint, clean, count, span
@@ -36,16 +36,16 @@ from hubctl.run.run import check_yamcp_directory, check_yamcp_writable
 from hubctl.run.supervisor import process_states
 from hubctl.run.yamcp_ui import check_yamcp_ui
 
-ANSWER = 3.0
-"""Seconds that a process is given to answer."""
-MANY, LATELY = 5, 60
-"""A server that is ready does not stay up if it was restarted so often, the last time within so many seconds."""
+ANSWER_TIMEOUT = 3.0
+"""Seconds that a process has to answer."""
+MANY_RESTARTS, RECENT_SECONDS = 5, 60
+"""A ready server is unsteady after this many restarts, if the last was within this many seconds."""
 _COLORS = {"error": "31", "warning": "33", "info": "2", "ok": "32"}
 _FROM = {"npx": "Node", "node": "Node", "uvx": "uv", "uv": "uv", "docker": "Docker"}
 
 
 class Finding(Model):
-    """One thing that was looked at: what about, how it is, and what to do where it is not well."""
+    """The result of one check: its subject, its level, and how to fix the problem, if it is one."""
 
     level: Literal["ok", "info", "warning", "error"]
     subject: str
@@ -55,7 +55,7 @@ class Finding(Model):
 
 
 async def doctor(context: Context) -> int:
-    """Look at everything; 1 when something is wrong, 0 otherwise (warnings are told, and are not wrong)."""
+    """Run all checks and print their findings; return 1 if any is an error, else 0 (warnings are no errors)."""
     found = await findings(context)
     if context.json:
         context.emit(found)
@@ -67,21 +67,21 @@ async def doctor(context: Context) -> int:
 
 
 def conclusion(wrong: int, warnings: int, paint: Paint) -> str:
-    """The last line: how much is wrong, and how many warnings there are."""
+    """Return the last line: the number of errors and of warnings."""
     more = f"; {count(warnings, 'warning')}" if warnings else ""
     return f"{wrong} wrong{more}." if wrong else (paint.warn if warnings else paint.good)(f"Nothing is wrong{more}.")
 
 
 def finding_lines(finding: Finding, paint: Paint) -> list[str]:
-    """A finding on one line, and on a second one what to do."""
+    """Format a finding on one line, and its hint on a second one."""
     level = paint(f"{finding.level:<8}", _COLORS[finding.level])
     lines = [f"{level} {clean(finding.subject)}: {clean(finding.message)}"]
     return [*lines, f"         {paint.dim('do:')} {clean(finding.hint)}"] if finding.hint else lines
 
 
 async def findings(context: Context) -> list[Finding]:
-    """Everything that was looked at, from the outside in."""
-    found = [*unknown_variables([*os.environ, *settings_file_names()]), *openness(context.settings)]
+    """Run all checks: environment, processes, directories, configuration, servers, workspaces."""
+    found = [*unknown_variables([*os.environ, *settings_file_names()]), *open_permissions(context.settings)]
     if not running(context):
         return [*found, *not_running(context.settings), *directory(context.settings)]
     settings = settings_in_force(context.settings)
@@ -101,13 +101,13 @@ async def findings(context: Context) -> list[Finding]:
 
 
 def running(context: Context) -> bool:
-    """Whether there is a hub to ask: one is supervised here, or its sockets are served some other way."""
+    """Return whether a hub answers here: supervisord holds the lock, or somebody else serves its sockets."""
     runtime = context.settings.runtime
-    return lock.held(runtime) or any(map(lock.listens, (runtime / "actual.sock", runtime / "desired.sock")))
+    return lock.is_held(runtime) or any(map(lock.is_listening, (runtime / "actual.sock", runtime / "desired.sock")))
 
 
 def unknown_variables(environment: Iterable[str]) -> list[Finding]:
-    """Variables, or lines of the settings file, that look like settings and are none."""
+    """Report variables, and lines of the settings file, that look like settings but are unknown."""
     known = {f"HUB_{name.upper()}" for name in Settings.model_fields} | {"HUB_SETTINGS_FILE"}
     return [
         Finding(
@@ -121,19 +121,19 @@ def unknown_variables(environment: Iterable[str]) -> list[Finding]:
     ]
 
 
-def openness(settings: Settings) -> list[Finding]:
-    """The files and directories that others may read or change, each with the command that mends it."""
-    return [_error(str(path), error).model_copy(update={"level": level}) for level, path, error in too_open(settings)]
+def open_permissions(settings: Settings) -> list[Finding]:
+    """Report files and directories that other users may read or change, each with the command that fixes it."""
+    return [_error(str(path), error).model_copy(update={"level": level}) for level, path, error in open_paths(settings)]
 
 
 def not_running(settings: Settings) -> list[Finding]:
-    """That no hub runs, and whether one could be started."""
+    """Report that no hub runs, and what would keep one from starting."""
     missing = HubNotRunning(f"No hub runs with {settings.runtime}.")
     return [_error("hub", missing), *(_error("start", error) for error in obstacles(settings))]
 
 
 def obstacles(settings: Settings) -> Iterator[HubError]:
-    """Everything that would keep the hub from starting."""
+    """Return every error that would keep the hub from starting."""
     checks: tuple[Callable[[], object], ...] = (
         find_node,
         check_packages,
@@ -151,7 +151,7 @@ def obstacles(settings: Settings) -> Iterator[HubError]:
 
 
 def directory(settings: Settings) -> list[Finding]:
-    """That YAMCP's files cannot be changed, where that is so."""
+    """Report it if YAMCP's files are not writable."""
     try:
         check_yamcp_writable(settings)
     except HubError as error:
@@ -167,7 +167,7 @@ def _error(subject: str, error: HubError) -> Finding:
 async def _status(context: Context) -> Status | HubError:
     async with context.actual() as hub:
         try:
-            return await hub.request(ReadStatus(), timeout=ANSWER)
+            return await hub.request(ReadStatus(), timeout=ANSWER_TIMEOUT)
         except HubError as error:
             return error
 
@@ -175,15 +175,15 @@ async def _status(context: Context) -> Status | HubError:
 async def _desired(context: Context) -> Desired | HubError:
     async with context.desired() as adapter:
         try:
-            return await adapter.request(ReadDesired(), timeout=ANSWER)
+            return await adapter.request(ReadDesired(), timeout=ANSWER_TIMEOUT)
         except HubError as error:
             return error
 
 
 async def _front(settings: Settings) -> HubError | None:
-    """That the front answers; what it finds failing, the other looks tell in more detail."""
+    """Ask the front for its health. Other checks report in more detail what the front finds to be wrong."""
     try:
-        await front.health(settings, ANSWER)
+        await front.health(settings, ANSWER_TIMEOUT)
     except HubError as error:
         return error
     return None
@@ -192,7 +192,7 @@ async def _front(settings: Settings) -> HubError | None:
 async def _yamcp_ui(settings: Settings) -> HubError | None:
     try:
         if settings.yamcp_ui_dir:
-            await front.check_yamcp_ui_answers(settings, ANSWER)
+            await front.check_yamcp_ui_answers(settings, ANSWER_TIMEOUT)
     except HubError as error:
         return error
     return None
@@ -210,7 +210,7 @@ def _process(name: str, answer: object, states: dict[str, str]) -> Finding:
 
 
 def acceptor(settings: Settings, states: dict[str, str]) -> list[Finding]:
-    """Whether the process runs that accepts connections at the public port; nothing where none is to, or none tells."""
+    """Report whether the acceptor runs; nothing where the hub needs none, or where its state is unknown."""
     state = states.get("acceptor", "")
     if settings.tls_cert or not state:
         return []
@@ -222,7 +222,7 @@ def acceptor(settings: Settings, states: dict[str, str]) -> list[Finding]:
 
 
 def configuration(desired: Desired) -> list[Finding]:
-    """What the adapter could not use of the files."""
+    """Report the issues that the adapter found in the configuration files."""
     found = [
         Finding(
             level=issue.severity,
@@ -240,8 +240,8 @@ def configuration(desired: Desired) -> list[Finding]:
     return found or [Finding(level="ok", subject="configuration", message="every entry can be used.")]
 
 
-def programs(snapshot: Snapshot, path: str) -> list[Finding]:
-    """The programs that servers are started with and that are not there, each with the servers that need it."""
+def programs(snapshot: MaskedSnapshot, path: str) -> list[Finding]:
+    """Report programs of servers that are not on PATH, each with the servers that need it."""
     needed: dict[str, list[str]] = {}
     for server in snapshot.servers:
         if isinstance(server.launch, StdioLaunch) and "$" not in server.launch.command:
@@ -263,10 +263,10 @@ def _missing(command: str) -> str:
 
 
 def servers(status: Status, now: float) -> list[Finding]:
-    """The servers that do not serve, or not all that they should, with the reason and their last words."""
-    found = [_server(server, now) for server in status.servers if down(server)]
-    found += [_unsteady(server, now) for server in status.servers if unsteady(server, now)]
-    starting = [server.key for server in status.servers if server.state == "starting" and not down(server)]
+    """Report servers that are not ready, or are degraded, with the reason and their last lines of stderr."""
+    found = [_server(server, now) for server in status.servers if is_down(server)]
+    found += [_unsteady(server, now) for server in status.servers if is_unsteady(server, now)]
+    starting = [server.key for server in status.servers if server.state == "starting" and not is_down(server)]
     if starting:
         found.append(Finding(level="warning", subject="servers", message=f"still starting: {', '.join(starting)}."))
     for server in status.servers:
@@ -286,14 +286,18 @@ def _server(server: ServerStatus, now: float) -> Finding:
     return Finding(level="error", subject=f"server {server.key}", message=message, hint=hint, code=code)
 
 
-def down(server: ServerStatus) -> bool:
-    """Whether a server does not run: also while it is tried once more."""
+def is_down(server: ServerStatus) -> bool:
+    """Return whether a server is not running, which includes one that waits for its next attempt."""
     return server.state in ("failed", "backoff") or (server.state == "starting" and server.attempts > 0)
 
 
-def unsteady(server: ServerStatus, now: float) -> bool:
-    """Whether a server that serves now was connected anew again and again, the last time just now."""
-    return server.state in ("ready", "degraded") and server.restarts >= MANY and now - server.since < LATELY
+def is_unsteady(server: ServerStatus, now: float) -> bool:
+    """Return whether a ready server was restarted many times, and recently."""
+    return (
+        server.state in ("ready", "degraded")
+        and server.restarts >= MANY_RESTARTS
+        and now - server.since < RECENT_SECONDS
+    )
 
 
 def _unsteady(server: ServerStatus, now: float) -> Finding:
@@ -309,7 +313,7 @@ def _unsteady(server: ServerStatus, now: float) -> Finding:
 
 
 def _troubles(server: ServerStatus) -> list[Finding]:
-    """What is wrong with a server that serves."""
+    """Report what is wrong with a server that is ready."""
     return [
         Finding(
             level="warning",
@@ -323,7 +327,7 @@ def _troubles(server: ServerStatus) -> list[Finding]:
 
 
 def workspaces(status: Status) -> list[Finding]:
-    """The workspaces that offer nothing, or less than they should."""
+    """Report workspaces that offer nothing, or less than they should."""
     if not status.workspaces:
         hint = "Make one: `hubctl workspaces add NAME SERVER ...`, the console or YAMCP-UI."
         return [Finding(level="warning", subject="workspaces", message="there is none.", hint=hint)]

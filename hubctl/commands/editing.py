@@ -1,4 +1,4 @@
-"""Commands that change providers.json: `hubctl add`, `edit`, `remove` and, from another client's file, `import`."""
+"""The commands that change providers.json: `hubctl add`, `edit`, `remove` and `import`."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from bridge.models import (
     ServerStatus,
     SnapshotId,
 )
-from hubctl.applying import in_force, started
-from hubctl.commands.entries import changed, made, wanted
+from hubctl.applying import wait_applied, wait_started
+from hubctl.commands.entries import changed_entry, new_entry, read_options
 from hubctl.commands.import_text import read_import
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid
 from hubctl.lookup import check_server, spec_or_name
 from hubctl.render import by_key, clean, count, table, trouble
 
-TAKEN = ("added", "replaced")
-"""Outcomes of an import by which providers.json changed."""
+CHANGED_OUTCOMES = ("added", "replaced")
+"""Import outcomes that changed providers.json."""
 
 
 async def add(context: Context, arguments: argparse.Namespace) -> int:
-    """`hubctl add`: returns when the server has started or failed to, where a workspace has it.
+    """Run `hubctl add`; if a workspace contains the server, wait until it has started or failed to start.
 
     Raises:
-        ArgumentsInvalid: the options do not say what to run.
-        RemoteError: ALREADY_EXISTS, ENTRY_INVALID, EDIT_CONFLICT and others of the adapter.
+        ArgumentsInvalid: the options name neither a command nor a URL.
+        RemoteError: ALREADY_EXISTS, ENTRY_INVALID, EDIT_CONFLICT and other errors of the adapter.
     """
     key = arguments.server
-    entry = made(key, wanted(arguments, os.environ))
+    entry = new_entry(key, read_options(arguments, os.environ))
     async with context.desired() as adapter:
         done: Changed = await adapter.request(PutServer(key=key, entry=entry, expect=""))
         for workspace in arguments.workspace or ():
@@ -50,21 +50,21 @@ async def add(context: Context, arguments: argparse.Namespace) -> int:
 
 
 async def edit(context: Context, arguments: argparse.Namespace) -> int:
-    """`hubctl edit`: changes what the options say, and leaves the rest of the entry.
+    """Run `hubctl edit`: change the fields that the options name, and keep the rest of the entry.
 
     Raises:
-        NoSuchServer: there is none of that key.
-        ArgumentsInvalid: the options say nothing, or do not fit to the server.
-        RemoteError: EDIT_CONFLICT when somebody else changed it meanwhile, and others of the adapter.
+        NoSuchServer: no server has that key.
+        ArgumentsInvalid: no option was given, or one does not apply to this kind of server.
+        RemoteError: EDIT_CONFLICT if somebody else changed the entry meanwhile, and other errors of the adapter.
     """
-    key, asked = arguments.server, wanted(arguments, os.environ)
+    key, asked = arguments.server, read_options(arguments, os.environ)
     new = key if arguments.rename is None else arguments.rename
     if asked.nothing and new == key:
         raise ArgumentsInvalid("Nothing is to be changed: no option says what.")
     async with context.desired() as adapter:
         file = await adapter.request(ReadConfig(file="providers"))
         before = entry_of(file, key)
-        entry = changed(new, before, asked)
+        entry = changed_entry(new, before, asked)
         if new != key and asked.namespace is None and before.get("namespace") == key:
             entry["namespace"] = new
         body = PutServer(key=new, entry=entry, expect=file.entries.get(key), old_key=key if new != key else None)
@@ -73,10 +73,10 @@ async def edit(context: Context, arguments: argparse.Namespace) -> int:
 
 
 async def remove(context: Context, servers: list[str]) -> int:
-    """`hubctl remove`: from providers.json, from every workspace, and its settings.
+    """Run `hubctl remove`: remove servers from providers.json, from every workspace, and from hub.json.
 
     Raises:
-        NoSuchServer: there is none of that key; then none is removed.
+        NoSuchServer: no server has one of the keys; then nothing is removed.
     """
     servers = list(dict.fromkeys(servers))
     async with context.desired() as adapter:
@@ -85,7 +85,7 @@ async def remove(context: Context, servers: list[str]) -> int:
             check_server(known, key)
         for key in servers:
             done = await adapter.request(DeleteServer(key=key))
-    status = await in_force(context, done.snapshot, f"{_named(servers)} removed, but may still run.")
+    status = await wait_applied(context, done.snapshot, f"{_named(servers)} removed, but may still run.")
     if context.json:
         context.emit({"removed": servers, "applied": status.applied})
     else:
@@ -99,10 +99,10 @@ def _named(servers: list[str]) -> str:
 
 
 async def import_file(context: Context, arguments: argparse.Namespace) -> int:
-    """`hubctl import`: 1 when a server of the file could not be taken.
+    """Run `hubctl import`; return 1 if a server of the file could not be imported.
 
     Raises:
-        ArgumentsInvalid: the file cannot be read, or says no servers.
+        ArgumentsInvalid: the file is unreadable, or contains no servers.
     """
     config = await read_import(arguments.file)
     async with context.desired() as adapter:
@@ -111,8 +111,8 @@ async def import_file(context: Context, arguments: argparse.Namespace) -> int:
             name = spec_or_name((await adapter.request(ReadDesired())).snapshot.workspaces, arguments.workspace)
         body = ImportServers(config=config, workspace=name, replace=arguments.replace, dry_run=arguments.dry_run)
         done = await adapter.request(body)
-    if not arguments.dry_run and any(each.outcome in TAKEN for each in done.servers):
-        await in_force(context, done.snapshot, "The servers are in providers.json, but not started yet.")
+    if not arguments.dry_run and any(each.outcome in CHANGED_OUTCOMES for each in done.servers):
+        await wait_applied(context, done.snapshot, "The servers are in providers.json, but not started yet.")
     if context.json:
         context.emit(done)
     else:
@@ -121,15 +121,15 @@ async def import_file(context: Context, arguments: argparse.Namespace) -> int:
 
 
 def import_lines(context: Context, servers: tuple[ImportedServer, ...], dry_run: bool) -> list[str]:
-    """What became of each server of an import, and what to know of it."""
+    """Format the outcome of an import: one line for each server, with its warnings."""
     rows = [(clean(each.key), each.outcome, each.type, clean(each.message)) for each in servers]
     lines = table(("SERVER", "OUTCOME", "TYPE", "NOTE"), rows, context.paint, context.columns, whole=("SERVER",))
-    taken = sum(each.outcome in TAKEN for each in servers)
+    taken = sum(each.outcome in CHANGED_OUTCOMES for each in servers)
     return [*lines, f"{count(taken, 'server')} {'would be ' if dry_run else ''}taken."]
 
 
 async def join(adapter: BridgeClient, workspace: str, servers: tuple[str, ...]) -> Changed:
-    """Put servers into a workspace, named or by its slug, after those that it has; it is made if it is not there."""
+    """Append servers to a workspace, given by name or slug; create it if it does not exist."""
     name = spec_or_name((await adapter.request(ReadDesired())).snapshot.workspaces, workspace)
     file = await adapter.request(ReadConfig(file="workspaces"))
     there = members(file, name)
@@ -140,23 +140,23 @@ async def join(adapter: BridgeClient, workspace: str, servers: tuple[str, ...]) 
 
 
 def members(file: ConfigFile, name: str) -> tuple[str, ...]:
-    """The members of a workspace as they stand in the file; none of one that is not there."""
+    """Return the members of a workspace as they stand in workspaces.json; none if it does not exist."""
     entry = (file.content or {}).get(name, [])
     found = entry.get("servers") if isinstance(entry, dict) else entry
     return tuple(member for member in found if isinstance(member, str)) if isinstance(found, list) else ()
 
 
 def entry_of(file: ConfigFile, key: str) -> dict[str, Any]:
-    """A server's entry as it stands in the file. Raises NoSuchServer."""
+    """Return a server's entry as it stands in providers.json. Raises NoSuchServer."""
     content = file.content or {}
     entry = content[check_server(content, key)]
     return entry if isinstance(entry, dict) else {}
 
 
 async def _tell_server(context: Context, key: str, snapshot: SnapshotId, what: str) -> int:
-    """Wait until a server is as it was asked to be, and tell how that went; 1 when it does not start."""
-    await in_force(context, snapshot, f"Server {key!r} is {what}, but not started yet.")
-    found = by_key(await started(context, [key])).get(key)
+    """Wait until a change of a server is in force, and print the outcome; return 1 if the server does not start."""
+    await wait_applied(context, snapshot, f"Server {key!r} is {what}, but not started yet.")
+    found = by_key(await wait_started(context, [key])).get(key)
     if context.json:
         context.emit(found)
     else:
@@ -165,7 +165,7 @@ async def _tell_server(context: Context, key: str, snapshot: SnapshotId, what: s
 
 
 def outcome(key: str, found: ServerStatus | None, now: float) -> str:
-    """The end of the sentence that says how a server is after a change."""
+    """Return the end of the sentence that describes a server's state after a change."""
     if found is None or found.state == "stopped":
         if found and found.session == "per_client":
             return "; it starts with each client that uses it."

@@ -1,4 +1,4 @@
-"""A server's entry in YAMCP's form, made and changed as the options of `hubctl add` and `hubctl edit` say (pure)."""
+"""Create and change a server's entry in YAMCP's format from the options of `hubctl add` and `hubctl edit`. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from hubctl.errors import ArgumentsInvalid
 
 TYPES = {"auto": "sse", "sse": "sse", "http": "http"}
-"""YAMCP knows `sse` alone; for the hub that means: find out which of the two transports it is."""
+"""The types that YAMCP writes for each transport. YAMCP knows only `sse`, which lets the hub detect the transport."""
 _PARAMETERS = ("command", "args", "env", "cwd", "url", "headers")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the options say of an entry; None, or empty, what they say nothing of."""
+class EntryOptions:
+    """The options about an entry; None, or an empty value, for options that were not given."""
 
     program: tuple[str, ...] | None = None
     url: str | None = None
@@ -25,21 +25,21 @@ class Wanted:
     namespace: str | None = None
     cwd: str | None = None
     env: Mapping[str, str | None] = field(default_factory=dict)
-    """A value of None removes the variable."""
+    """Variables to set; None removes the variable."""
     headers: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def nothing(self) -> bool:
-        """Whether the options say nothing at all."""
+        """Return whether no option was given."""
         said = (self.program, self.url, self.transport, self.namespace, self.cwd)
         return not any(value is not None for value in said) and not self.env and not self.headers
 
 
-def wanted(arguments: argparse.Namespace, variables: Mapping[str, str]) -> Wanted:
-    """What the options say; `variables` are those of the shell, for `--env NAME`.
+def read_options(arguments: argparse.Namespace, variables: Mapping[str, str]) -> EntryOptions:
+    """Read the options; `variables` are the shell's, for `--env NAME`.
 
     Raises:
-        ArgumentsInvalid: they contradict each other, or one cannot be used.
+        ArgumentsInvalid: options contradict each other, or a value is invalid.
     """
     program = _program(arguments.program)
     if program is not None and arguments.url is not None:
@@ -48,74 +48,74 @@ def wanted(arguments: argparse.Namespace, variables: Mapping[str, str]) -> Wante
     env |= dict.fromkeys(getattr(arguments, "unset_env", None) or ())
     headers: dict[str, str | None] = dict(_header(text) for text in arguments.header or ())
     headers |= dict.fromkeys(getattr(arguments, "unset_header", None) or ())
-    return Wanted(program, arguments.url, arguments.transport, arguments.namespace, arguments.cwd, env, headers)
+    return EntryOptions(program, arguments.url, arguments.transport, arguments.namespace, arguments.cwd, env, headers)
 
 
-def made(key: str, wanted: Wanted) -> dict[str, Any]:
-    """The entry of a new server.
+def new_entry(key: str, options: EntryOptions) -> dict[str, Any]:
+    """Return the entry of a new server.
 
     Raises:
-        ArgumentsInvalid: there is neither a command nor a URL, or an option that does not fit to what there is.
+        ArgumentsInvalid: there is neither a command nor a URL, or an option does not apply to this kind of server.
     """
-    if wanted.program is None and wanted.url is None:
+    if options.program is None and options.url is None:
         why = "A server needs a command, behind --, or a --url."
         raise ArgumentsInvalid(why, hint=f"For example: hubctl add {key} -- npx -y PACKAGE")
-    return changed(key, {}, wanted)
+    return changed_entry(key, {}, options)
 
 
-def changed(key: str, entry: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
-    """The entry with what is wanted of it; fields that nothing is said of stay, unknown ones too.
+def changed_entry(key: str, entry: Mapping[str, Any], options: EntryOptions) -> dict[str, Any]:
+    """Return the entry with the options applied; all other fields stay, unknown ones included.
 
-    An entry without `providerParameters`, as other clients' files have it, gets them.
+    An entry without `providerParameters`, which is how other clients' files write it, gets them.
 
     Raises:
-        ArgumentsInvalid: an option that does not fit to what there is.
+        ArgumentsInvalid: an option does not apply to this kind of server.
     """
     inside = entry.get("providerParameters")
     flat = not isinstance(inside, Mapping)
     old = dict(entry if flat else inside)  # type: ignore[arg-type]  # a mapping
     outer = {name: value for name, value in entry.items() if not (flat and name in _PARAMETERS)}
     known = {name: value for name, value in old.items() if not flat or name in _PARAMETERS}
-    remote = wanted.url is not None or (wanted.program is None and "url" in known)
-    _check_fits(wanted, remote)
-    parameters = _remote(known, wanted) if remote else _local(known, wanted)
-    kind = TYPES[wanted.transport] if wanted.transport else outer.get("type")
+    remote = options.url is not None or (options.program is None and "url" in known)
+    _check_fits(options, remote)
+    parameters = _remote(known, options) if remote else _local(known, options)
+    kind = TYPES[options.transport] if options.transport else outer.get("type")
     if not remote:
         kind = "stdio"
     elif kind in (None, "stdio"):
         kind = "sse"
-    namespace = wanted.namespace or outer.get("namespace") or key
+    namespace = options.namespace or outer.get("namespace") or key
     return {**outer, "namespace": namespace, "type": kind, "providerParameters": parameters}
 
 
-def _check_fits(wanted: Wanted, remote: bool) -> None:
-    """See that no option is for the other kind of server. Raises ArgumentsInvalid."""
-    local = {"--env": wanted.env, "--cwd": wanted.cwd}
-    distant = {"--header": wanted.headers, "--transport": wanted.transport}
+def _check_fits(options: EntryOptions, remote: bool) -> None:
+    """Check that no option belongs to the other kind of server. Raises ArgumentsInvalid."""
+    local = {"--env": options.env, "--cwd": options.cwd}
+    distant = {"--header": options.headers, "--transport": options.transport}
     wrong = next((name for name, value in (local if remote else distant).items() if value), None)
     if wrong:
         kind = "a server with a URL" if remote else "a server that is started by a command"
         raise ArgumentsInvalid(f"{wrong} is not for {kind}.")
 
 
-def _local(known: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+def _local(known: Mapping[str, Any], options: EntryOptions) -> dict[str, Any]:
     parameters = {name: value for name, value in known.items() if name not in ("url", "headers")}
-    if wanted.program:
-        parameters |= {"command": wanted.program[0], "args": list(wanted.program[1:])}
-    if wanted.cwd is not None:
-        parameters["cwd"] = wanted.cwd
-    return _with_pairs(parameters, "env", wanted.env)
+    if options.program:
+        parameters |= {"command": options.program[0], "args": list(options.program[1:])}
+    if options.cwd is not None:
+        parameters["cwd"] = options.cwd
+    return _with_pairs(parameters, "env", options.env)
 
 
-def _remote(known: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+def _remote(known: Mapping[str, Any], options: EntryOptions) -> dict[str, Any]:
     parameters = {name: value for name, value in known.items() if name not in ("command", "args", "env", "cwd")}
-    if wanted.url is not None:
-        parameters["url"] = wanted.url
-    return _with_pairs(parameters, "headers", wanted.headers)
+    if options.url is not None:
+        parameters["url"] = options.url
+    return _with_pairs(parameters, "headers", options.headers)
 
 
 def _with_pairs(parameters: dict[str, Any], name: str, pairs: Mapping[str, str | None]) -> dict[str, Any]:
-    """The parameters with some of the variables, or headers, set or removed."""
+    """Return the parameters with environment variables, or headers, set and removed."""
     before = parameters.get(name)
     values = {**(before if isinstance(before, Mapping) else {}), **dict(pairs)}
     left = {key: value for key, value in values.items() if key not in pairs or value is not None}
@@ -123,7 +123,7 @@ def _with_pairs(parameters: dict[str, Any], name: str, pairs: Mapping[str, str |
 
 
 def _program(words: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The command line behind `--`. Raises ArgumentsInvalid."""
+    """Parse the command line after `--`. Raises ArgumentsInvalid."""
     if words is None:
         return None
     if not words or not words[0]:
@@ -135,7 +135,7 @@ def _program(words: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def _variable(text: str, variables: Mapping[str, str]) -> tuple[str, str]:
-    """NAME=value, or NAME alone: its value in the shell. Raises ArgumentsInvalid."""
+    """Parse `NAME=value`; a plain `NAME` takes its value from the shell. Raises ArgumentsInvalid."""
     name, equals, value = text.partition("=")
     if not name:
         raise ArgumentsInvalid(f"--env {text!r} has no name; its form is NAME=value.")
@@ -147,7 +147,7 @@ def _variable(text: str, variables: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _header(text: str) -> tuple[str, str]:
-    """`Name: value`, or Name=value. Raises ArgumentsInvalid."""
+    """Parse `Name: value` or `Name=value`. Raises ArgumentsInvalid."""
     at = min((place for sign in ":=" if (place := text.find(sign)) > 0), default=0)
     if not at:
         raise ArgumentsInvalid("--header needs the form 'Name: value'.")

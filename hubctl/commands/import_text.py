@@ -1,4 +1,4 @@
-"""The file that `hubctl import` is given."""
+"""Read the file that `hubctl import` is given."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 from hubctl.errors import ArgumentsInvalid
 from hubctl.run.node import ask_node
 
-LARGEST = 4 * 1024 * 1024
-"""Bytes of a file that are read; a configuration has some thousand."""
+MAX_FILE_BYTES = 4 * 1024 * 1024
+"""Maximum number of bytes that are read of a file; a configuration has a few thousand."""
 
 
 async def read_import(file: str) -> dict[str, Any]:
-    """The configuration in a file, or on stdin for `-`: JSON with comments, TOML, YAML; also in a Markdown code block.
+    """Read a configuration from a file, or from stdin for `-`: JSON with comments, TOML, YAML, or a Markdown code
+    block.
 
     Raises:
-        ArgumentsInvalid: it cannot be read.
-        RemoteError: BODY_INVALID, with line and column in the message, when it is none of these.
-        NodeMissing, FrontNotInstalled: what reads it cannot be run.
+        ArgumentsInvalid: the file is unreadable.
+        RemoteError: BODY_INVALID, with line and column in the message, if the text is in none of these formats.
+        NodeMissing, FrontNotInstalled: the parser, which runs on Node, cannot be started.
     """
     config: dict[str, Any] = (await ask_node("read_import.mjs", _text(file)))["config"]
     return config
@@ -27,9 +28,11 @@ async def read_import(file: str) -> dict[str, Any]:
 
 def _text(file: str) -> str:
     try:
-        raw = sys.stdin.buffer.read(LARGEST + 1) if file == "-" else _bytes(Path(file))
-        if len(raw) > LARGEST:
-            raise ArgumentsInvalid(f"{file} is larger than {LARGEST >> 20} MiB.", hint="Name the client's own file.")
+        raw = sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if file == "-" else _bytes(Path(file))
+        if len(raw) > MAX_FILE_BYTES:
+            raise ArgumentsInvalid(
+                f"{file} is larger than {MAX_FILE_BYTES >> 20} MiB.", hint="Name the client's own file."
+            )
         return raw.decode("utf-8")
     except OSError as error:
         raise ArgumentsInvalid(
@@ -41,4 +44,4 @@ def _text(file: str) -> str:
 
 def _bytes(path: Path) -> bytes:
     with path.expanduser().open("rb") as opened:
-        return opened.read(LARGEST + 1)
+        return opened.read(MAX_FILE_BYTES + 1)

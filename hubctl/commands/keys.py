@@ -1,4 +1,4 @@
-"""`hubctl keys`: list, make and revoke named keys."""
+"""`hubctl keys`: list, create and revoke named keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hubctl.render import clean, span, table
 
 
 async def keys(context: Context, arguments: argparse.Namespace) -> int:
-    """`hubctl keys`, by its action."""
+    """Run `hubctl keys` with its action."""
     if arguments.action == "add":
         return await add(context, arguments.name, arguments.workspace, arguments.admin)
     if arguments.action == "revoke":
@@ -21,7 +21,7 @@ async def keys(context: Context, arguments: argparse.Namespace) -> int:
 
 
 async def listing(context: Context) -> int:
-    """`hubctl keys list`."""
+    """Run `hubctl keys list`."""
     async with context.desired() as adapter:
         found = (await adapter.request(ListKeys())).keys
     if context.json:
@@ -35,23 +35,23 @@ async def listing(context: Context) -> int:
 
 
 def row(key: Key, now: float) -> tuple[str, str, str, str, str]:
-    """A key's row; `now` is Unix time in seconds."""
+    """Format a key as a row of the table; `now` is Unix time in seconds."""
     used = "-" if key.last_used is None else f"{span(now - key.last_used)} ago"
     return clean(key.name), key.id, opens(key.workspaces, key.admin), span(now - key.created), used
 
 
 def opens(workspaces: tuple[str, ...] | None, admin: bool) -> str:
-    """What a key opens, in words."""
+    """Describe what a key gives access to."""
     if admin:
         return "everything"
     return "all workspaces" if workspaces is None else ", ".join(clean(name) for name in workspaces) or "nothing"
 
 
 async def add(context: Context, name: str, workspaces: list[str] | None, admin: bool) -> int:
-    """`hubctl keys add`: its token is shown here, and nowhere else.
+    """Run `hubctl keys add`: create a key, and print its token, which the hub shows only here.
 
     Raises:
-        NoSuchWorkspace: there is none of that name or slug.
+        NoSuchWorkspace: no workspace has that name or slug.
     """
     async with context.desired() as adapter:
         names = None
@@ -75,7 +75,7 @@ async def add(context: Context, name: str, workspaces: list[str] | None, admin: 
 
 
 async def revoke(context: Context, key: str) -> int:
-    """`hubctl keys revoke`: sessions that it opened end within two seconds."""
+    """Run `hubctl keys revoke`: delete a key; sessions that it opened end within two seconds."""
     async with context.desired() as adapter:
         done = await adapter.request(RevokeKey(key=key))
     if context.json:

@@ -1,4 +1,4 @@
-"""`hubctl logs`: what the sidecar logged, and goes on logging."""
+"""`hubctl logs`: the sidecar's newest log records, and with `--follow` the following ones."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hubctl.context import Context, dumps
 from hubctl.render import Paint, clean
 
 REMEMBERED = 10_000
-"""Records that are known to have been shown."""
+"""Number of printed records that are remembered, to skip duplicates."""
 _SHOWN_APART = ("time", "level", "process", "logger", "message", "exception")
 _LEVEL_COLORS = {"error": "31", "critical": "31", "warning": "33", "debug": "2"}
 
 
 async def logs(context: Context, limit: int, server: str | None, follow: bool) -> int:
-    """The newest records, oldest first; with `follow`, further ones until interrupted."""
+    """Print the newest records, oldest first; with `follow`, print further ones until interrupted."""
     if not follow:
         await _recent(context, limit, server, {})
         return 0
@@ -37,12 +37,12 @@ async def _recent(context: Context, limit: int, server: str | None, shown: dict[
 
 
 def concerns(event: Event, server: str | None) -> bool:
-    """Whether an event is a record of that server, or of any when none is named."""
+    """Return whether an event is a log record of that server; of any server if none is named."""
     return server is None or server in (event.subject, event.data.get("server"))
 
 
 def _show(context: Context, record: dict[str, Any], shown: dict[str, None]) -> None:
-    """Show a record once: one that came while the newest were asked for comes twice."""
+    """Print a record unless it was printed before: one that arrives during the request for the newest comes twice."""
     line = dumps(record)
     if line in shown:
         return
@@ -53,7 +53,7 @@ def _show(context: Context, record: dict[str, Any], shown: dict[str, None]) -> N
 
 
 def record_lines(record: dict[str, Any], paint: Paint) -> list[str]:
-    """A log record for people: time of day (UTC), level, message, fields; then the traceback where there is one."""
+    """Format a log record: time of day (UTC), level, message and fields on one line, then its traceback, if any."""
     moment = str(record.get("time", ""))[11:23]
     level = str(record.get("level", ""))
     fields = " ".join(f"{key}={clean(str(value))}" for key, value in record.items() if key not in _SHOWN_APART)

@@ -1,4 +1,4 @@
-"""`hubctl workspaces add`, `edit` and `remove`: which servers are in a workspace, and what it is called."""
+"""`hubctl workspaces add`, `edit` and `remove`: create, change and remove workspaces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bridge.models import (
     SetWorkspace,
     SnapshotId,
 )
-from hubctl.applying import in_force, started
+from hubctl.applying import wait_applied, wait_started
 from hubctl.commands.editing import members
 from hubctl.commands.workspaces import workspaces as listing
 from hubctl.context import Context
@@ -28,7 +28,7 @@ from hubctl.render import clean, count
 
 
 async def workspaces(context: Context, arguments: argparse.Namespace) -> int:
-    """`hubctl workspaces`, by its action."""
+    """Run `hubctl workspaces` with its action."""
     if arguments.action == "add":
         return await add(context, arguments.name, tuple(dict.fromkeys(arguments.server)))
     if arguments.action == "edit":
@@ -39,11 +39,11 @@ async def workspaces(context: Context, arguments: argparse.Namespace) -> int:
 
 
 async def add(context: Context, name: str, servers: tuple[str, ...]) -> int:
-    """`hubctl workspaces add`.
+    """Run `hubctl workspaces add`.
 
     Raises:
-        NoSuchServer: one of the servers is not there.
-        RemoteError: ALREADY_EXISTS, and others of the adapter.
+        NoSuchServer: the hub does not have one of the servers.
+        RemoteError: ALREADY_EXISTS and other errors of the adapter.
     """
     async with context.desired() as adapter:
         known = (await adapter.request(ReadConfig(file="providers"))).entries
@@ -54,12 +54,12 @@ async def add(context: Context, name: str, servers: tuple[str, ...]) -> int:
 
 
 async def edit(context: Context, arguments: argparse.Namespace) -> int:
-    """`hubctl workspaces edit`: first its members and its name, then its settings.
+    """Run `hubctl workspaces edit`: change members and name first, then settings.
 
     Raises:
-        NoSuchWorkspace, NoSuchServer: there is none of that name.
-        ArgumentsInvalid: nothing is to be changed.
-        RemoteError: ALREADY_EXISTS, EDIT_CONFLICT, EDIT_INVALID and others of the adapter.
+        NoSuchWorkspace, NoSuchServer: the hub does not have it.
+        ArgumentsInvalid: no change was given.
+        RemoteError: ALREADY_EXISTS, EDIT_CONFLICT, EDIT_INVALID and other errors of the adapter.
     """
     entry = bool(arguments.add or arguments.remove or arguments.rename is not None)
     settings = {"name_template": arguments.name_template, "slug": arguments.slug}
@@ -85,7 +85,7 @@ async def edit(context: Context, arguments: argparse.Namespace) -> int:
 
 
 def _setting(name: str, settings: dict[str, Any]) -> SetWorkspace:
-    """The request that changes settings of a workspace. Raises ArgumentsInvalid: the slug cannot be one."""
+    """Return the request that changes the settings of a workspace. Raises ArgumentsInvalid: the slug is invalid."""
     try:
         return SetWorkspace(name=name, **settings)
     except ValidationError:
@@ -94,11 +94,11 @@ def _setting(name: str, settings: dict[str, Any]) -> SetWorkspace:
 
 
 async def remove(context: Context, workspace: str) -> int:
-    """`hubctl workspaces remove`: its servers stay. Raises NoSuchWorkspace."""
+    """Run `hubctl workspaces remove`; the servers stay. Raises NoSuchWorkspace."""
     async with context.desired() as adapter:
         _, name = await found(adapter, workspace)
         done = await adapter.request(DeleteWorkspace(name=name))
-    status = await in_force(context, done.snapshot, f"Workspace {name!r} is removed, but may still be served.")
+    status = await wait_applied(context, done.snapshot, f"Workspace {name!r} is removed, but may still be served.")
     if context.json:
         context.emit({"removed": name, "applied": status.applied})
     else:
@@ -107,10 +107,10 @@ async def remove(context: Context, workspace: str) -> int:
 
 
 async def found(adapter: BridgeClient, workspace: str) -> tuple[ConfigFile, str]:
-    """workspaces.json, and the name in it of the workspace that is called so or has that slug.
+    """Return workspaces.json, and the name in it of the workspace with that name or slug.
 
     Raises:
-        NoSuchWorkspace: it is not there.
+        NoSuchWorkspace: the file does not have it.
     """
     file = await adapter.request(ReadConfig(file="workspaces"))
     name = spec_or_name((await adapter.request(ReadDesired())).snapshot.workspaces, workspace)
@@ -120,10 +120,10 @@ async def found(adapter: BridgeClient, workspace: str) -> tuple[ConfigFile, str]
 def changed_members(
     before: tuple[str, ...], added: Sequence[str], removed: Sequence[str], known: Iterable[str]
 ) -> tuple[str, ...]:
-    """The members of a workspace with some added at the end, and others removed.
+    """Return the members of a workspace with some appended and others removed.
 
     Raises:
-        NoSuchServer: one to be added is not among the known servers, or one to be removed not in the workspace.
+        NoSuchServer: a server to append is unknown, or one to remove is not a member.
     """
     for key in added:
         check_server(known, key)
@@ -134,9 +134,9 @@ def changed_members(
 
 
 async def _tell(context: Context, name: str, servers: tuple[str, ...], snapshot: SnapshotId, what: str) -> int:
-    """Wait until a workspace is as it was asked to be, and its servers have started or failed to."""
-    await in_force(context, snapshot, f"Workspace {name!r} is {what}, but not served so yet.")
-    workspace = find_status(await started(context, servers), name)
+    """Wait until a change of a workspace is in force and its servers have started or failed, then print the result."""
+    await wait_applied(context, snapshot, f"Workspace {name!r} is {what}, but not served so yet.")
+    workspace = find_status(await wait_started(context, servers), name)
     if context.json:
         context.emit(workspace)
         return 0

@@ -1,4 +1,4 @@
-"""`hubctl metrics`: calls, errors and latency of the last hour, one row a tool."""
+"""`hubctl metrics`: calls, errors and latency of the last hour, one row per tool."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hubctl.render import by_key, clean, table
 
 
 async def metrics(context: Context, server: str | None) -> int:
-    """`hubctl metrics`; with `--json` the samples as they are.
+    """Run `hubctl metrics`; `--json` prints the samples as they are.
 
     Raises:
-        NoSuchServer: there is none of that key.
+        NoSuchServer: the hub does not have that server.
     """
     async with context.actual() as hub:
         if server is not None:
@@ -32,7 +32,7 @@ async def metrics(context: Context, server: str | None) -> int:
 
 
 def metric_rows(history: History) -> list[tuple[str, str, str, str, str, str]]:
-    """A row for each tool that was called, those called most first."""
+    """Return a row for each tool that was called, most calls first."""
     tools: defaultdict[tuple[str, str], list[Figure]] = defaultdict(list)
     for figure in (figure for sample in history.samples for figure in sample.figures):
         tools[figure.server, figure.tool].append(figure)
@@ -41,7 +41,7 @@ def metric_rows(history: History) -> list[tuple[str, str, str, str, str, str]]:
 
 
 def _sums(figures: list[Figure]) -> tuple[str, str, str, str]:
-    """Calls, errors, mean, and the time within which 95 % of the calls of the slowest sample ended."""
+    """Return calls, errors, mean duration, and the largest of the samples' 95th percentiles."""
     calls = _calls(figures)
     mean = sum(figure.seconds for figure in figures) / calls if calls else 0
     return str(calls), str(sum(figure.errors for figure in figures)), duration(mean), duration(_slowest(figures))
@@ -56,5 +56,5 @@ def _slowest(figures: Iterable[Figure]) -> float:
 
 
 def duration(seconds: float) -> str:
-    """A short time: `12 ms`, `1.5 s`."""
+    """Format a duration of at most some minutes: `12 ms`, `1.5 s`."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

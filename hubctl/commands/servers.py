@@ -1,4 +1,4 @@
-"""Commands about servers: the state of the whole, and restart."""
+"""Commands about servers: `hubctl status`, `health` and `restart`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from bridge.client import BridgeClient
 from bridge.errors import HubError
 from bridge.models import ReadStatus, Restart, ServerStatus, Status, WorkspaceStatus
-from hubctl.applying import POLL
+from hubctl.applying import POLL_SECONDS
 from hubctl.commands.workspaces import workspace_table
 from hubctl.context import Context
 from hubctl.lookup import check_server
@@ -16,13 +16,13 @@ from hubctl.render import Paint, by_key, clean, count, error_line, size, span, t
 from hubctl.run import front
 
 RESTART_TIMEOUT = 10
-"""Seconds that a restarted server is given to start."""
+"""How long a restarted server has to start, in seconds."""
 FRONT_TIMEOUT = 2
-"""Seconds that the front is given to answer."""
+"""How long the front has to answer, in seconds."""
 
 
 async def status(context: Context) -> int:
-    """`hubctl status`."""
+    """Run `hubctl status`."""
     async with context.actual() as hub:
         current = await hub.request(ReadStatus())
     if context.json:
@@ -34,7 +34,7 @@ async def status(context: Context) -> int:
 
 
 async def health(context: Context) -> int:
-    """`hubctl health`: 0 when the front says that all is well, else 1 and what is missing."""
+    """Run `hubctl health`; return 0 if the front reports that all is well, else print the reasons and return 1."""
     answer = await front.health(context.settings, FRONT_TIMEOUT)
     if context.json:
         context.emit(answer)
@@ -44,14 +44,14 @@ async def health(context: Context) -> int:
 
 
 def health_lines(answer: front.Health) -> list[str]:
-    """What the front says; one that asks for tokens says only whether all is well."""
+    """Format the front's answer; without credentials a protected hub tells only whether all is well."""
     if answer.status == "ok":
         return ["The hub is well."]
     return list(map(error_line, answer.reasons)) or ["The hub is not well: `hubctl doctor` finds out why."]
 
 
 async def pages_line(context: Context) -> str:
-    """Where the hub's pages are; or why they are not to be had."""
+    """Return the address of the hub's pages, or why they are unavailable."""
     try:
         await front.health(context.settings, FRONT_TIMEOUT)  # what it finds failing, the tables below tell
     except HubError as error:
@@ -60,7 +60,7 @@ async def pages_line(context: Context) -> str:
 
 
 def status_lines(context: Context, current: Status, pages: str, now: float) -> list[str]:
-    """The state of the hub for people; `now` is Unix time in seconds."""
+    """Format the state of the hub; `now` is Unix time in seconds."""
     lines = [head(current, now), pages, "", *workspace_table(context, current)]
     if current.servers:
         lines += ["", *server_table(current, context.paint, now, context.columns)]
@@ -70,7 +70,7 @@ def status_lines(context: Context, current: Status, pages: str, now: float) -> l
 
 
 def head(current: Status, now: float) -> str:
-    """The first line: version, process, since when, and whether what was asked for is in force."""
+    """Return the first line: version, process id, uptime, and whether the desired configuration is in force."""
     source = {
         "adapter": "",
         "disk": ", from its own copy (the adapter does not answer)",
@@ -82,7 +82,7 @@ def head(current: Status, now: float) -> str:
 
 
 def server_table(current: Status, paint: Paint, now: float, columns: int | None = None) -> list[str]:
-    """The table of all servers; `columns` is the width of the terminal."""
+    """Return the table of all servers; `columns` is the width of the terminal."""
     rows = [
         (
             clean(server.key),
@@ -101,12 +101,12 @@ def server_table(current: Status, paint: Paint, now: float, columns: int | None 
 
 
 def empty_note(workspace: WorkspaceStatus, paint: Paint) -> str:
-    """Why a workspace has nothing to offer, where no server's own line says so."""
+    """Explain why a workspace offers nothing, if the lines of its servers do not."""
     return f"{paint.bold(clean(workspace.name))}: {error_line(workspace.reason) if workspace.reason else 'empty'}"
 
 
 def server_notes(server: ServerStatus, paint: Paint, now: float) -> list[str]:
-    """What a person should know of a server beside its row: why it is not ready, its last words, hints."""
+    """Return the notes below a server's row: why it is not ready, its last lines of stderr, hints."""
     name = clean(server.key)
     lines = []
     if why := trouble(server, now):
@@ -119,15 +119,15 @@ def server_notes(server: ServerStatus, paint: Paint, now: float) -> list[str]:
 
 
 def _last_words(server: ServerStatus) -> list[str]:
-    """The line of stderr that says most, and the last ones."""
+    """Return the most telling line of stderr, and the last ones."""
     return [line for line in dict.fromkeys((server.stderr_line, *server.stderr[-3:])) if line]
 
 
 async def restart(context: Context, server: str) -> int:
-    """`hubctl restart`: returns when the server has started or failed, or after `RESTART_TIMEOUT`.
+    """Run `hubctl restart`; wait until the server has started or failed, or for `RESTART_TIMEOUT`.
 
     Raises:
-        NoSuchServer: there is none of that key.
+        NoSuchServer: the hub does not have that server.
     """
     async with context.actual() as hub:
         known = by_key(await hub.request(ReadStatus()))
@@ -143,7 +143,7 @@ async def restart(context: Context, server: str) -> int:
 
 
 async def _restarted(hub: BridgeClient, server: str, before: ServerStatus) -> ServerStatus | None:
-    """The server once its state is a new one that lasts."""
+    """Wait until the restarted server is in a state that lasts, and return it."""
     deadline = time.monotonic() + RESTART_TIMEOUT
     while True:
         found = by_key(await hub.request(ReadStatus())).get(server)
@@ -151,4 +151,4 @@ async def _restarted(hub: BridgeClient, server: str, before: ServerStatus) -> Se
             return found
         if found.state != "starting" and found.since > before.since:
             return found
-        await asyncio.sleep(POLL)
+        await asyncio.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""`hubctl sessions`: who is connected, and the end of a session."""
+"""`hubctl sessions`: list the clients' sessions, and end them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEADER = ("ID", "WORKSPACE", "CLIENT", "TRANSPORT", "ERA", "KEY", "SINCE", "LAST
 
 
 async def sessions(context: Context, arguments: argparse.Namespace) -> int:
-    """`hubctl sessions [WORKSPACE]`, or `hubctl sessions end ID ...`."""
+    """Run `hubctl sessions [WORKSPACE]` or `hubctl sessions end ID ...`."""
     if arguments.workspace == END and arguments.session:
         return await end(context, arguments.session)
     if arguments.session:
@@ -27,10 +27,10 @@ async def sessions(context: Context, arguments: argparse.Namespace) -> int:
 
 
 async def listing(context: Context, workspace: str | None, limit: int) -> int:
-    """The newest sessions of a workspace, or of all.
+    """Print the newest sessions of a workspace, or of all workspaces.
 
     Raises:
-        NoSuchWorkspace: there is none of that name or slug.
+        NoSuchWorkspace: no workspace has that name or slug.
     """
     async with context.actual() as hub:
         name = find_status(await hub.request(ReadStatus()), workspace).name if workspace is not None else None
@@ -43,11 +43,11 @@ async def listing(context: Context, workspace: str | None, limit: int) -> int:
 
 
 async def end(context: Context, ids: list[str]) -> int:
-    """End sessions by their ids.
+    """End sessions by id.
 
     Raises:
-        ArgumentsInvalid: one of them is no id; then none is ended.
-        RemoteError: `SESSION_UNKNOWN`: there is no such session (any more).
+        ArgumentsInvalid: a word is not a session id; then no session ends.
+        RemoteError: `SESSION_UNKNOWN`: the session does not exist, or has ended.
     """
     for each in ids:
         if len(each) != ID_LENGTH:
@@ -64,7 +64,7 @@ async def end(context: Context, ids: list[str]) -> int:
 
 
 def lines(found: Sessions, now: float, context: Context) -> list[str]:
-    """The sessions as a table, and what there is of requests without one; `now` is Unix time in seconds."""
+    """Format the sessions as a table, then the requests without a session; `now` is Unix time in seconds."""
     said = []
     if found.sessions:
         rows = [row(session, now) for session in found.sessions]
@@ -77,7 +77,7 @@ def lines(found: Sessions, now: float, context: Context) -> list[str]:
 
 
 def row(session: SessionStatus, now: float) -> tuple[str, ...]:
-    """A session's row."""
+    """Format a session as a row of the table."""
     return (
         clean(session.id),
         clean(session.workspace),
@@ -93,7 +93,7 @@ def row(session: SessionStatus, now: float) -> tuple[str, ...]:
 
 
 def sessionless(use: Sessionless, now: float) -> str:
-    """A line about the requests to a workspace that belong to no session."""
+    """Format a line about a workspace's requests that belong to no session."""
     key = f" (key {clean(use.principal)})" if use.principal else ""
     last = f", the last one {span(now - use.last_request)} ago" if use.last_request else ""
     listening = f"; {count(use.listening, 'stream')} listening" if use.listening else ""

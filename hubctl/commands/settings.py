@@ -1,4 +1,4 @@
-"""`hubctl set`: what hub.json says of a server, and switching a server on and off."""
+"""`hubctl set`: the settings of a server in hub.json; and switching servers on and off."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bridge.models import ReadDesired, ServerSettings, ServerSpec, SetServer, SetWorkspace
-from hubctl.applying import in_force, started
+from hubctl.applying import wait_applied, wait_started
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid
 from hubctl.lookup import check_server, find_spec, find_status
@@ -15,12 +15,12 @@ from hubctl.render import by_key, clean, suggestion, table
 
 
 async def settings(context: Context, server: str, words: list[str]) -> int:
-    """`hubctl set`: change settings of a server; without words, show them.
+    """Run `hubctl set`: change settings of a server, or show them if no `setting=value` is given.
 
     Raises:
-        NoSuchServer: there is none of that key.
-        ArgumentsInvalid: a word is not `setting=value`, or there is no such setting.
-        RemoteError: EDIT_INVALID when a value cannot be used, and others of the adapter.
+        NoSuchServer: the hub does not have that server.
+        ArgumentsInvalid: a word is not `setting=value`, or the setting is unknown.
+        RemoteError: EDIT_INVALID for an invalid value, and other errors of the adapter.
     """
     wanted = parse_settings(words)
     if wanted:
@@ -34,9 +34,9 @@ async def settings(context: Context, server: str, words: list[str]) -> int:
 
 
 async def switch_server(context: Context, server: str, enabled: bool) -> int:
-    """`hubctl enable --server` and `disable --server`: returns when the server has started, or failed to."""
+    """Run `hubctl enable --server` or `disable --server`; wait until the server has started or failed to start."""
     await change(context, server, {"enabled": enabled})
-    found = by_key(await started(context, [server])).get(server)
+    found = by_key(await wait_started(context, [server])).get(server)
     if context.json:
         context.emit(found)
     else:
@@ -46,18 +46,18 @@ async def switch_server(context: Context, server: str, enabled: bool) -> int:
 
 
 async def switch_member(context: Context, workspace: str, server: str, enabled: bool) -> int:
-    """`hubctl enable WORKSPACE --server SERVER`, and `disable`: in this workspace alone.
+    """Switch a server on or off in one workspace only: `hubctl enable WORKSPACE --server SERVER`, and `disable`.
 
     Raises:
-        NoSuchWorkspace, NoSuchServer: there is none of that name, or the workspace does not have the server.
+        NoSuchWorkspace, NoSuchServer: the hub does not have it, or the workspace does not contain the server.
     """
     async with context.desired() as adapter:
         spec = find_spec((await adapter.request(ReadDesired())).snapshot.workspaces, workspace)
         check_server(spec.servers, server)
         done = await adapter.request(SetWorkspace(name=spec.name, servers={server: enabled}))
     where = f"Server {server!r} in workspace {spec.name!r}"
-    await in_force(context, done.snapshot, f"{where} is set to {'on' if enabled else 'off'}, but not switched yet.")
-    found = find_status(await started(context, [server]), spec.name)
+    await wait_applied(context, done.snapshot, f"{where} is set to {'on' if enabled else 'off'}, but not switched yet.")
+    found = find_status(await wait_started(context, [server]), spec.name)
     if context.json:
         context.emit(found)
     else:
@@ -66,11 +66,11 @@ async def switch_member(context: Context, workspace: str, server: str, enabled: 
 
 
 async def change(context: Context, server: str, wanted: dict[str, Any]) -> None:
-    """Put settings of a server in force."""
+    """Save settings of a server, and wait until they are in force."""
     await _spec(context, server)
     async with context.desired() as adapter:
         done = await adapter.request(SetServer(key=server, settings=wanted))
-    await in_force(context, done.snapshot, f"The settings of server {server!r} are saved, but not in force yet.")
+    await wait_applied(context, done.snapshot, f"The settings of server {server!r} are saved, but not in force yet.")
 
 
 async def _spec(context: Context, server: str) -> ServerSpec:
@@ -80,10 +80,10 @@ async def _spec(context: Context, server: str) -> ServerSpec:
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, Any]:
-    """`setting=value` words; a value is JSON where it can be, else text. null sets the default again.
+    """Parse `setting=value` words. A value is JSON if it parses as JSON, else text; null restores the default.
 
     Raises:
-        ArgumentsInvalid: a word is none, or there is no such setting.
+        ArgumentsInvalid: a word is not `setting=value`, or the setting is unknown.
     """
     wanted = {}
     for word in words:
@@ -101,7 +101,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
 
 
 def settings_lines(context: Context, found: ServerSettings) -> list[str]:
-    """Every setting with its value; those that are not the default are marked."""
+    """Format every setting with its value, and mark those that differ from the default."""
     default = ServerSettings().model_dump(mode="json")
     rows = []
     for name, value in found.model_dump(mode="json").items():

@@ -1,4 +1,4 @@
-"""`hubctl watch`: what there is, then one line for each change that a person wants to know of."""
+"""`hubctl watch`: print the state of the hub, then one line for each change that matters to a user."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from hubctl.errors import FrontAway
 from hubctl.render import error_line
 from hubctl.run import front
 from hubctl.run.container import below_the_address, port_is_the_containers
+from hubctl.run.problem_logs import follow
 from hubctl.run.supervisor import seconds_since_start
-from hubctl.run.troubles import follow
 
-SETTLE = 10
-"""Seconds that the first lines, and those after a restart of the sidecar, wait for servers that still start."""
-SLOW_START = 60
-"""Seconds that a sidecar that runs may take until it answers; it takes about one."""
-ANSWER = 2.0
-"""Seconds that a process is given to answer."""
-FRONT_POLL = 0.1
-"""Seconds between two looks at whether the front is up."""
-QUIET = 30
-"""Seconds after which status is asked for even if no event came; sooner until the first lines are told."""
+SETTLE_SECONDS = 10
+"""Seconds that the first lines, and those after a restart of the sidecar, wait for servers that are starting."""
+SLOW_START_SECONDS = 60
+"""Seconds that a running sidecar may need until it answers; usually about one."""
+ANSWER_TIMEOUT = 2.0
+"""Seconds that a process has to answer."""
+FRONT_POLL_SECONDS = 0.1
+"""Seconds between two checks whether the front is up."""
+QUIET_SECONDS = 30
+"""Seconds without an event after which the status is requested anyway; less until the first lines are printed."""
 
 
-async def watch(context: Context, settle: float = SETTLE) -> int:
-    """Tell of the hub until cancelled; a sidecar that restarts is met again."""
+async def watch(context: Context, settle: float = SETTLE_SECONDS) -> int:
+    """Watch the hub until cancelled, across restarts of the sidecar."""
     watcher = Watcher(context, settle)
     async with (
         _troubles(context),
@@ -45,15 +45,15 @@ async def watch(context: Context, settle: float = SETTLE) -> int:
     ):
         async for status in statuses:
             if status is None:
-                await watcher.silence()
+                await watcher.on_no_answer()
             else:
-                await watcher.see(status)
+                await watcher.on_status(status)
     return 0
 
 
 @asynccontextmanager
 async def _troubles(context: Context) -> AsyncGenerator[None]:
-    """Meanwhile, tell what the processes log from warnings up, where that is wanted."""
+    """Print warnings and errors from the processes' logs at the same time, if that was asked for."""
     if not context.settings.log_stdout or context.json:
         yield
         return
@@ -66,7 +66,7 @@ async def _troubles(context: Context) -> AsyncGenerator[None]:
 
 
 async def _statuses(context: Context, hub: BridgeClient, pause: Callable[[], float]) -> AsyncGenerator[Status | None]:
-    """The status now, and again after each event or a while without one; none where there is no answer."""
+    """Yield the status now, after each event, and after a while without one; None if there is no answer."""
     async with context.events("applied", "server", "workspace") as events:
         stream = aiter(events)
         waiting = asyncio.ensure_future(anext(stream))
@@ -81,13 +81,13 @@ async def _statuses(context: Context, hub: BridgeClient, pause: Callable[[], flo
 
 async def _status(hub: BridgeClient) -> Status | None:
     try:
-        return await hub.request(ReadStatus(), timeout=ANSWER)
+        return await hub.request(ReadStatus(), timeout=ANSWER_TIMEOUT)
     except HubError:
         return None
 
 
-def called() -> str:
-    """How a person at this terminal calls hubctl: by name where PATH has it, else by the path to this environment's."""
+def program_name() -> str:
+    """Return how this user calls hubctl: by name if it is on PATH, else by the path in this environment."""
     if shutil.which("hubctl"):
         return "hubctl"
     program = Path(sys.executable).with_name("hubctl")
@@ -97,7 +97,7 @@ def called() -> str:
 
 
 class Watcher:
-    """What was told already, and so what is new."""
+    """Remembers what was printed, and prints what is new."""
 
     def __init__(self, context: Context, settle: float) -> None:
         self._context = context
@@ -111,17 +111,17 @@ class Watcher:
 
     def pause(self) -> float:
         """How long to wait for an event, in seconds."""
-        return QUIET if self._told and self._told.session == self._session and not self._silent else 1
+        return QUIET_SECONDS if self._told and self._told.session == self._session and not self._silent else 1
 
-    async def silence(self) -> None:
-        """The sidecar does not answer: told once, when it has had its time to start.
+    async def on_no_answer(self) -> None:
+        """Handle a sidecar that does not answer: report it once, after the time that its start may take.
 
-        A process that has been running for less than `SLOW_START` is starting, as slowly as the machine has it.
+        A process that runs for less than `SLOW_START_SECONDS` is still starting; a busy machine needs that long.
         """
         if time.monotonic() - self._since < self._settle or self._silent:
             return
         up = await asyncio.to_thread(seconds_since_start, self._context.settings.runtime, "sidecar")
-        if up is not None and up < SLOW_START:
+        if up is not None and up < SLOW_START_SECONDS:
             if not self._slow:
                 self._slow = True
                 self._say(self._context.paint.dim("the sidecar is still starting; this machine takes its time"))
@@ -130,8 +130,8 @@ class Watcher:
         log = self._context.settings.data_dir / "logs" / "sidecar.log"
         self._say(self._context.paint.bad(f"the sidecar does not answer; see {log}, and: hubctl doctor"))
 
-    async def see(self, status: Status) -> None:
-        """The sidecar answered: tell what is new, once a run of it that is new has settled."""
+    async def on_status(self, status: Status) -> None:
+        """Handle an answer of the sidecar: print what is new; after a start, once its servers have settled."""
         self._silent = self._slow = False
         if status.session != self._session:
             self._session, self._since = status.session, time.monotonic()
@@ -152,7 +152,7 @@ class Watcher:
             if not self._context.json:
                 pages = await self._pages()
                 shown = below_the_address(self._context.settings, status)
-                self._context.say(*first_lines(shown, desired, pages, self._context.paint, called()))
+                self._context.say(*first_lines(shown, desired, pages, self._context.paint, program_name()))
             return
         self._say(*changes(before, below_the_address(self._context.settings, status), self._context.paint))
         if status.accepted != before.accepted and (desired := await self._desired()):
@@ -160,15 +160,15 @@ class Watcher:
             self._say(*(issue_line(issue, self._context.paint) for issue in desired.issues if issue not in known))
 
     async def _pages(self) -> str:
-        """Where to look at the hub; or that its front is not there, which a start takes some tenths of a second for."""
+        """Return the address of the pages; or, once a start has had its time, the error that the front is away."""
         settings, paint = self._context.settings, self._context.paint
         deadline = self._since + self._settle
         while True:
             try:
-                await front.health(settings, ANSWER)
+                await front.health(settings, ANSWER_TIMEOUT)
             except FrontAway as error:
                 if time.monotonic() < deadline:
-                    await asyncio.sleep(FRONT_POLL)
+                    await asyncio.sleep(FRONT_POLL_SECONDS)
                     continue
                 return paint.bad(error_line(error.body()))
             if port_is_the_containers(settings):
@@ -178,10 +178,10 @@ class Watcher:
             return f"Open {paint.bold(f'{settings.base_url}/')}"
 
     async def _desired(self) -> Desired | None:
-        """What the adapter wants and could not use; none when it does not answer."""
+        """Return the adapter's configuration and issues; None if the adapter does not answer."""
         async with self._context.desired() as adapter:
             try:
-                return await adapter.request(ReadDesired(), timeout=ANSWER)
+                return await adapter.request(ReadDesired(), timeout=ANSWER_TIMEOUT)
             except HubError:
                 return None
 

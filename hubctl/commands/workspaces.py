@@ -1,11 +1,11 @@
-"""Commands about workspaces: list them, their URLs and tools, switch them on and off."""
+"""Commands about workspaces: list them, print their URLs and tools, switch them on and off."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from bridge.models import ListTools, ReadDesired, ReadStatus, SetWorkspace, Status
-from hubctl.applying import in_force, started
+from hubctl.applying import wait_applied, wait_started
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid
 from hubctl.lookup import find_spec, find_status
@@ -13,7 +13,7 @@ from hubctl.render import clean, count, table
 
 
 async def workspaces(context: Context) -> int:
-    """`hubctl workspaces`."""
+    """Run `hubctl workspaces`."""
     async with context.actual() as hub:
         status = await hub.request(ReadStatus())
     if context.json:
@@ -24,7 +24,7 @@ async def workspaces(context: Context) -> int:
 
 
 def workspace_table(context: Context, status: Status) -> list[str]:
-    """The table of all workspaces, or a line that says that there is none."""
+    """Return the table of all workspaces, or a line that says that there are none."""
     if not status.workspaces:
         return ["There is no workspace. `hubctl workspaces add NAME SERVER ...` makes one: docs/workflow.md."]
     rows = [
@@ -44,10 +44,10 @@ def workspace_table(context: Context, status: Status) -> list[str]:
 
 
 async def url(context: Context, workspace: str, transport: str | None, direct: bool = False) -> int:
-    """`hubctl url`: one bare URL when the transport is named, else both; `direct`: the sidecar's own.
+    """Run `hubctl url`: print one URL if the transport is named, else both; `direct`: those of the sidecar's own port.
 
     Raises:
-        ArgumentsInvalid: the sidecar has none.
+        ArgumentsInvalid: the sidecar has no port of its own.
     """
     async with context.actual() as hub:
         found = find_status(await hub.request(ReadStatus()), workspace)
@@ -67,11 +67,11 @@ async def url(context: Context, workspace: str, transport: str | None, direct: b
 
 
 async def switch(context: Context, workspace: str, enabled: bool) -> int:
-    """`hubctl enable` and `disable`: returns when the sidecar has done it, and servers have started or failed to.
+    """Run `hubctl enable` or `disable`; wait until the change is in force and the servers have started or failed.
 
     Raises:
-        NoSuchWorkspace: there is none of that name.
-        NotApplied: saved, but not carried out in time.
+        NoSuchWorkspace: no workspace has that name or slug.
+        NotApplied: the change is saved but was not applied in time.
     """
     async with context.desired() as adapter:
         desired = await adapter.request(ReadDesired())
@@ -79,9 +79,9 @@ async def switch(context: Context, workspace: str, enabled: bool) -> int:
         changed = await adapter.request(SetWorkspace(name=name, enabled=enabled))
     word = "on" if enabled else "off"
     not_yet = f"Workspace {name!r} is set to {word}, but not switched yet."
-    found = find_status(await in_force(context, changed.snapshot, not_yet), name)
+    found = find_status(await wait_applied(context, changed.snapshot, not_yet), name)
     if enabled:
-        found = find_status(await started(context, found.servers), name)
+        found = find_status(await wait_started(context, found.servers), name)
     if context.json:
         context.emit(found)
     elif enabled and found.servers:
@@ -92,7 +92,7 @@ async def switch(context: Context, workspace: str, enabled: bool) -> int:
 
 
 async def tools(context: Context, workspace: str) -> int:
-    """`hubctl tools`: the tools as clients of the workspace see them."""
+    """Run `hubctl tools`: print the tools as clients of the workspace see them."""
     async with context.actual() as hub:
         found = find_status(await hub.request(ReadStatus()), workspace)
         answer = await hub.request(ListTools(workspace=found.name), timeout=30)
@@ -107,6 +107,6 @@ async def tools(context: Context, workspace: str) -> int:
 
 
 def summary(tool: dict[str, Any]) -> str:
-    """The first line of a tool's description, at most 100 characters of it."""
+    """Return the first line of a tool's description, cut to 100 characters."""
     first = str(tool.get("description") or tool.get("title") or "").strip().partition("\n")[0]
     return clean(first if len(first) <= 100 else first[:99] + "…")

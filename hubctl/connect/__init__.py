@@ -1,1 +1,1 @@
-"""`hubctl connect`: a workspace in the configuration of a client."""
+"""`hubctl connect`: write a workspace into the configuration of an MCP client."""

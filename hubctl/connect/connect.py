@@ -1,4 +1,4 @@
-"""`hubctl connect`: write a workspace into a client's configuration file, show what to paste, or take it out again."""
+"""`hubctl connect`: write a workspace into a client's configuration file, or show what to paste."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ PLACEHOLDER = "YOUR_TOKEN"
 
 
 class Connected(Model):
-    """What became of a client's file."""
+    """The result for a client's file."""
 
     client: str
     path: str
     outcome: Literal["written", "unchanged", "planned"]
     diff: tuple[str, ...] = ()
     key: str | None = None
-    """Id of the key that was made for it."""
+    """Id of the key that was created for the client."""
 
 
 async def connect(context: Context, arguments: argparse.Namespace) -> int:
-    """`hubctl connect` without `--undo`; 1 where the file was to be written, and nobody agreed.
+    """Run `hubctl connect` without `--undo`; return 1 if the user did not confirm the change.
 
     Raises:
-        NoSuchWorkspace: there is none of that name.
+        NoSuchWorkspace: no workspace has that name or slug.
         ArgumentsInvalid: the client has no such file.
-        ClientFileUnusable: its file cannot be changed; nothing was written.
-        RemoteError: ALREADY_EXISTS and others, no key can be made for the client.
+        ClientFileUnusable: the file cannot be changed safely; nothing was written.
+        RemoteError: ALREADY_EXISTS and others: the key for the client cannot be created.
     """
     async with context.actual() as hub:
         workspace = find_status(await hub.request(ReadStatus()), arguments.workspace)
@@ -53,7 +53,7 @@ async def connect(context: Context, arguments: argparse.Namespace) -> int:
 
 
 def file_of(client: Client, arguments: argparse.Namespace) -> Path:
-    """The client's file. Raises ArgumentsInvalid where it has none for projects."""
+    """Return the client's file. Raises ArgumentsInvalid if the client has no file per project."""
     if arguments.file is not None:
         return Path(arguments.file).expanduser().absolute()
     path = client.file(Path.home(), Path.cwd() if arguments.project else None)
@@ -63,7 +63,7 @@ def file_of(client: Client, arguments: argparse.Namespace) -> Path:
 
 
 def endpoint(workspace: WorkspaceStatus) -> dict[str, str]:
-    """What a client has to know of a workspace."""
+    """Return what a client needs to know of a workspace: name, slug, URLs."""
     return {"slug": workspace.slug, "sse_url": workspace.sse_url, "http_url": workspace.http_url}
 
 
@@ -87,19 +87,19 @@ async def show(context: Context, name: str, client: Client | None, workspace: Wo
 
 
 class Connection:
-    """One workspace in one file of a client."""
+    """A workspace in one configuration file of a client."""
 
     def __init__(self, context: Context, client: Client, workspace: WorkspaceStatus, path: Path) -> None:
-        """Raises ClientFileUnusable: the file cannot be read."""
+        """Raises ClientFileUnusable: the file is unreadable."""
         self._context = context
         self._client = client
         self._workspace = workspace
         self._file = ClientFile(path)
-        self._place = record.place(context.settings, client.id, path, workspace.slug)
+        self._place = record.path_of(context.settings, client.id, path, workspace.slug)
         self._before = record.read(self._place)
 
     async def make(self, arguments: argparse.Namespace) -> int:
-        """Show what changes, and change it where somebody agrees."""
+        """Show the change, and write it if the user confirms."""
         token = await self._token(arguments)
         text = await self._text(token or (MASK if self._wants_key(arguments) else None))
         diff = self._file.diff(text)
@@ -124,7 +124,7 @@ class Connection:
         return await with_workspace(self._client.id, text, endpoint(self._workspace), token)
 
     async def _token(self, arguments: argparse.Namespace) -> str | None:
-        """The token that is known: that of the file that was named, or of the key that was made before and is valid."""
+        """Return the known token: from the given file, or of a key that was created earlier and is still valid."""
         if arguments.token_file is not None:
             return client_token(self._context.settings, arguments.token_file)
         if self._before is None or self._before.key is None or not self._wants_key(arguments):
@@ -134,14 +134,14 @@ class Connection:
         return self._before.token if self._before.key in known else None
 
     async def _key(self) -> KeyMade:
-        """A key for this client and workspace alone."""
+        """Create a key for this client and this workspace only."""
         name = f"{self._client.id} {self._workspace.slug}"[:64]
         async with self._context.desired() as adapter:
             return await adapter.request(AddKey(name=name, workspaces=(self._workspace.name,)))
 
     @property
     def _asks(self) -> bool:
-        """Whether somebody can be asked."""
+        """Return whether a user can be asked for confirmation."""
         return sys.stdin.isatty() and not self._context.json
 
     def _agreed(self, diff: list[str]) -> bool:
@@ -153,7 +153,7 @@ class Connection:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     async def _write(self, text: str, token: str | None, made: KeyMade | None) -> None:
-        """Remember what was there, then replace it."""
+        """Record the file's previous state, then replace it."""
         first = self._before if self._before and self._file.is_as(self._before) else None
         key = made.id if made else (self._before.key if self._before and token == self._before.token else None)
         found: dict[str, Any] = {
@@ -171,7 +171,7 @@ class Connection:
             token=token if key else None,
             **found,
         )
-        record.keep(self._place, kept)
+        record.write(self._place, kept)
         self._file.replace(text, secret=token is not None)
 
     def _tell(
@@ -185,7 +185,7 @@ class Connection:
         return code
 
     def _words(self, told: Connected, code: int) -> list[str]:
-        """What happened, for people."""
+        """Describe the result for people."""
         path, title, name = clean(told.path), self._client.title, clean(self._workspace.name)
         if told.outcome == "unchanged":
             return [f"{title} is connected to {name} already: nothing to change in {path}."]

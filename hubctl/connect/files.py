@@ -1,4 +1,4 @@
-"""A client's configuration file: read, replaced, and put back as it was."""
+"""A client's configuration file: read it, replace it atomically, and restore it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hubctl.errors import ClientFileUnusable
 
 
 class ClientFile:
-    """A file as it was when it was read."""
+    """A configuration file, with its content at the time it was read."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ClientFileUnusable: it is there and cannot be read, or is not text."""
+        """Raises ClientFileUnusable: the file exists and is unreadable, or is not text."""
         self.path = path
         self.content: bytes | None = None
         self.mode: int | None = None
@@ -33,26 +33,28 @@ class ClientFile:
             raise ClientFileUnusable(f"{path} is not text in UTF-8.") from None
 
     def is_as(self, record: Record) -> bool:
-        """Whether nobody has changed it since that record."""
+        """Return whether the file is unchanged since that record was written."""
         return self.content is not None and digest(self.content) == record.after
 
     def diff(self, after: str) -> list[str]:
-        """What a change to this text does, as lines of a unified diff."""
+        """Return the lines of a unified diff from the content to this text."""
         before, name = self.text.splitlines(), str(self.path)
         return list(difflib.unified_diff(before, after.splitlines(), name, name, n=1, lineterm=""))
 
     def missing_directories(self) -> tuple[str, ...]:
-        """The directories that have to be made for it, the outermost first."""
+        """Return the directories that the file needs and that do not exist, outermost first."""
         missing = [parent for parent in self.path.parents if not parent.exists()]
         return tuple(str(parent) for parent in reversed(missing))
 
     def replace(self, text: str, secret: bool) -> None:
-        """Write it, with the permissions that it had; `secret`: for its user alone. Raises ClientFileUnusable."""
+        """Replace the file atomically and keep its mode; `secret` sets 0600. Raises ClientFileUnusable."""
         mode = 0o644 if self.mode is None else self.mode
         self._write(text.encode(), mode & 0o700 if secret else mode)
 
     def restore(self, record: Record) -> None:
-        """Put back what was there before; removes the file and its directories where there was none."""
+        """Restore the recorded content; if the file did not exist, remove it and the directories that were created for
+        it.
+        """
         if (original := record.original) is not None:
             self._write(original, record.mode or 0o600)
             return
@@ -71,5 +73,5 @@ class ClientFile:
 
 
 def encoded(content: bytes | None) -> str | None:
-    """As a record has it."""
+    """Encode the content as a record stores it."""
     return None if content is None else base64.b64encode(content).decode("ascii")

@@ -1,4 +1,4 @@
-"""What `hubctl connect` remembers of each file that it changed, so that `--undo` restores it exactly."""
+"""The record of each file that `hubctl connect` changed, from which `--undo` restores the file exactly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.settings import Settings
 from hubctl.errors import DirectoryUnusable
 
 DIRECTORY = "connect"
-"""In the hub's data directory: a record for each client, file and workspace."""
+"""Directory below the hub's data directory, with one record per client, file and workspace."""
 
 
 class Record(Model):
@@ -25,46 +25,46 @@ class Record(Model):
     path: str
     slug: str
     name: str
-    """Of the workspace."""
+    """The workspace's name."""
     before: str | None
-    """Its bytes before the change, in base64; none where there was no file."""
+    """The file's bytes before the change, in base64; None if it did not exist."""
     mode: int | None = None
-    """Its permissions before the change."""
+    """The file's mode before the change."""
     directories: tuple[str, ...] = ()
-    """Directories that were made for it, the outermost first."""
+    """Directories that were created for the file, outermost first."""
     after: str
-    """SHA-256 of its bytes after the change."""
+    """SHA-256 of the file's bytes after the change."""
     key: str | None = None
-    """Id of the key that was made for the client."""
+    """Id of the key that was created for the client."""
     token: str | None = None
-    """The token that stands in the file, so that a second connect finds nothing to change."""
+    """The token in the file; with it, connecting a second time changes nothing."""
 
     @property
     def original(self) -> bytes | None:
-        """The bytes of the file before the change."""
+        """The file's bytes before the change; None if it did not exist."""
         return None if self.before is None else base64.b64decode(self.before)
 
 
 def digest(content: bytes) -> str:
-    """What `Record.after` has of a file."""
+    """Return the hash that `Record.after` stores of a file's bytes."""
     return hashlib.sha256(content).hexdigest()
 
 
-def place(settings: Settings, client: str, path: Path, slug: str) -> Path:
-    """The file of a record."""
+def path_of(settings: Settings, client: str, path: Path, slug: str) -> Path:
+    """Return the path of a record."""
     name = hashlib.sha256(f"{client}\0{path}\0{slug}".encode()).hexdigest()[:16]
     return settings.data_dir / DIRECTORY / f"{client}-{name}.json"
 
 
 def read(file: Path) -> Record | None:
-    """The record in a file; none where there is none that can be used."""
+    """Read a record; None if it does not exist or is unusable."""
     with contextlib.suppress(OSError, ValidationError):
         return Record.model_validate_json(file.read_bytes())
     return None
 
 
-def keep(file: Path, record: Record) -> None:
-    """Write a record, for this user alone. Raises DirectoryUnusable."""
+def write(file: Path, record: Record) -> None:
+    """Write a record with mode 0600. Raises DirectoryUnusable."""
     try:
         make_directory(file.parent)
         write_file(file, record.model_dump_json(indent=2).encode())

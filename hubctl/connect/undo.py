@@ -1,4 +1,4 @@
-"""`hubctl connect --undo`: a client's file as it was before, and the key that was made for it revoked."""
+"""`hubctl connect --undo`: restore a client's file, and revoke the key that was created for it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from hubctl.render import clean
 
 
 async def undo(context: Context, arguments: argparse.Namespace) -> int:
-    """Restore the file exactly; of one that was changed since, only the workspace's entry is removed.
+    """Restore the file exactly; if it was changed since, remove only the workspace's entry.
 
     Raises:
-        ClientNotConnected: hubctl has not written it.
+        ClientNotConnected: hubctl has not written this workspace into the file.
         ArgumentsInvalid: hubctl never writes a file of this client.
-        ClientFileUnusable: the file cannot be read, or be changed any more.
+        ClientFileUnusable: the file is unreadable, or cannot be changed safely any more.
     """
     client = await client_with_file(arguments.client)
     if client is None:
@@ -45,7 +45,7 @@ async def undo(context: Context, arguments: argparse.Namespace) -> int:
 
 
 def _record(context: Context, client: Client, path: Path, workspace: str) -> tuple[Path, record.Record]:
-    """What is remembered of a workspace, by name or slug, in a file. Raises ClientNotConnected."""
+    """Return the record for a workspace, by name or slug, and a file. Raises ClientNotConnected."""
     for place in sorted((context.settings.data_dir / record.DIRECTORY).glob(f"{client.id}-*.json")):
         found = record.read(place)
         if found and found.path == str(path) and workspace in (found.slug, found.name):
@@ -54,7 +54,7 @@ def _record(context: Context, client: Client, path: Path, workspace: str) -> tup
 
 
 async def _restored(client: Client, before: record.Record) -> str:
-    """What became of the file: `restored`, `removed` (the entry alone) or `gone`."""
+    """Undo the change, and return the outcome: `restored`, `removed` (only the entry) or `gone`."""
     file = ClientFile(Path(before.path))
     if file.content is None:
         return "gone"
@@ -66,7 +66,7 @@ async def _restored(client: Client, before: record.Record) -> str:
 
 
 async def _revoked(context: Context, key: str | None) -> str:
-    """Revoke a key; returns what to say of it."""
+    """Revoke a key, and return a sentence about it."""
     if key is None:
         return ""
     try:

@@ -1,1 +1,1 @@
-"""`hubctl run`: the hub's processes, started and supervised, and what they need."""
+"""`hubctl run`: check the prerequisites, start the hub's processes, and supervise them."""

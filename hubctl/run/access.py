@@ -1,4 +1,4 @@
-"""The hub's own token, the front's key and the certificate, as `hubctl run` sees to them; and `hubctl token`."""
+"""`hubctl run`'s part in access control: the hub's token, the front's key, the certificate; and `hubctl token`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid, DirectoryUnusable, NoToken
 from hubctl.run.container import port_is_the_containers
 
-GIVEN = "token.hash"
-"""In the runtime directory: the hash of a token that HUB_TOKEN gave, for the processes to check against."""
+HASH_FILE = "token.hash"
+"""File in the runtime directory with the hash of HUB_TOKEN, from which the processes check tokens."""
 NOT_ONE = "holds no token that can be used: 16 to 512 visible ASCII characters"
 
 
@@ -25,21 +25,21 @@ NOT_ONE = "holds no token that can be used: 16 to 512 visible ASCII characters"
 
 
 def prepare_access(settings: Settings) -> tuple[Settings, str | None]:
-    """Write what the processes need to check tokens; returns the settings for them, without the token itself.
+    """Write the files from which the processes check tokens; return their settings without the token.
 
-    Also the hub's token, if it was made just now: it is to be shown.
+    Also return the hub's token if it was generated now and is to be shown.
 
     Raises:
-        SettingInvalid: a token, or its file, cannot be used.
+        SettingInvalid: a token, or its file, is invalid.
         DirectoryUnusable: a file cannot be written.
     """
     check_token(settings)
-    remove(settings.front_key_file, settings.runtime / GIVEN)
+    remove(settings.front_key_file, settings.runtime / HASH_FILE)
     if not settings.protected:
         return settings, None
     write_secret(settings.front_key_file, secrets.token_urlsafe(32))
     if settings.token:
-        given = settings.runtime / GIVEN
+        given = settings.runtime / HASH_FILE
         write_secret(given, HASH_PREFIX + token_hash(settings.token.get_secret_value()))
         return settings.model_copy(update={"token": None, "token_file": given}), None
     if settings.token_file:
@@ -52,10 +52,10 @@ def prepare_access(settings: Settings) -> tuple[Settings, str | None]:
 
 
 def check_token(settings: Settings) -> None:
-    """See that the file that is to hold the hub's token does.
+    """Check the file that contains the hub's token.
 
     Raises:
-        SettingInvalid: it does not, or cannot be read.
+        SettingInvalid: the file is unreadable, or contains no valid token.
     """
     if settings.token or not settings.protected:
         return
@@ -74,10 +74,10 @@ def check_token(settings: Settings) -> None:
 
 
 def check_certificate(settings: Settings) -> None:
-    """See that certificate and key, where they are set, can be read and belong together.
+    """Check that the certificate and the key, if set, are readable and belong together.
 
     Raises:
-        SettingInvalid: they cannot, or do not.
+        SettingInvalid: they are unreadable, or do not match.
     """
     if not (settings.tls_cert and settings.tls_key):
         return
@@ -94,10 +94,10 @@ def check_certificate(settings: Settings) -> None:
 
 
 def make_token(settings: Settings) -> str:
-    """Make the hub's token anew, in place of any that there is.
+    """Generate a new token for the hub; it replaces the existing one.
 
     Raises:
-        DirectoryUnusable: it cannot be written.
+        DirectoryUnusable: the file cannot be written.
     """
     token = secrets.token_urlsafe(32)
     write_secret(settings.own_token_file, token)
@@ -105,10 +105,10 @@ def make_token(settings: Settings) -> str:
 
 
 def write_secret(file: Path, text: str) -> None:
-    """Write a line into a file for this user alone, whole or not at all.
+    """Write a line into a file of mode 0600, atomically.
 
     Raises:
-        DirectoryUnusable: it cannot be written.
+        DirectoryUnusable: the file cannot be written.
     """
     try:
         write_file(file, f"{text}\n".encode("ascii"))
@@ -117,7 +117,7 @@ def write_secret(file: Path, text: str) -> None:
 
 
 def remove(*files: Path) -> None:
-    """Remove what an earlier run left."""
+    """Remove a file that an earlier run left."""
     for file in files:
         with contextlib.suppress(OSError):
             file.unlink(missing_ok=True)
@@ -127,12 +127,12 @@ def remove(*files: Path) -> None:
 
 
 def login_url(settings: Settings, token: str) -> str:
-    """The address of the hub's pages that also brings the token: to be clicked."""
+    """Return the address of the hub's pages with the token in it: a link that signs in."""
     return f"{settings.base_url}/?token={quote(token, safe='')}"
 
 
 def welcome(settings: Settings, fresh: str | None) -> list[str]:
-    """What is told of tokens when the hub starts; `fresh`: the one that was made just now."""
+    """Return the lines about tokens that are printed at start; `fresh`: the token that was generated now."""
     if not settings.protected:
         return []
     if fresh:
@@ -147,7 +147,7 @@ def welcome(settings: Settings, fresh: str | None) -> list[str]:
 
 
 def address_note(settings: Settings) -> list[str]:
-    """Where the address has the container's own port: that the one under which it is published counts."""
+    """Say that the address has the container's own port, and that the published port is the one to use."""
     if not port_is_the_containers(settings):
         return []
     return [
@@ -157,11 +157,11 @@ def address_note(settings: Settings) -> list[str]:
 
 
 async def token(context: Context, rotate: bool) -> int:
-    """`hubctl token`: show the hub's own token, or make it anew.
+    """Run `hubctl token`: print the hub's token, or generate a new one.
 
     Raises:
-        NoToken: there is none, or only its hash is known.
-        ArgumentsInvalid: it is to be made anew, but is set somewhere else.
+        NoToken: the hub has no token, or only its hash is known here.
+        ArgumentsInvalid: a new token was requested, but the token is set elsewhere.
     """
     settings = context.settings
     if rotate:
@@ -180,7 +180,7 @@ async def token(context: Context, rotate: bool) -> int:
 
 
 def read_token(settings: Settings) -> str:
-    """The hub's own token. Raises NoToken."""
+    """Return the hub's token. Raises NoToken."""
     if settings.token:
         return settings.token.get_secret_value()
     file = settings.token_file or settings.own_token_file

@@ -1,4 +1,4 @@
-"""Whether this hub runs in its own image, where what one does about things is done differently."""
+"""Whether the hub runs in its container image, where some addresses and instructions differ."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from bridge.models import Status
 from bridge.settings import Settings
 
 VARIABLE = "YAMCP_HUB_IMAGE"
-"""Set by the Dockerfile; `docker exec` and the hub's processes have it too."""
+"""The Dockerfile sets it, and so `docker exec` and the hub's processes have it."""
 
 
 def in_container() -> bool:
-    """Whether this process runs in the hub's image."""
+    """Return whether this process runs in the hub's image."""
     return bool(os.environ.get(VARIABLE))
 
 
 def port_is_the_containers(settings: Settings) -> bool:
-    """Whether the address that the hub knows is the container's own: it cannot know where that is published."""
+    """Return whether the hub only knows the container's own address; where that is published, it cannot know."""
     return in_container() and settings.public_url is None
 
 
 def below_the_address(settings: Settings, status: Status) -> Status:
-    """The status with paths in place of URLs where the address before them would be the container's own."""
+    """Replace URLs in the status by paths if their address would be the container's own."""
     if not port_is_the_containers(settings):
         return status
     base = settings.base_url

@@ -1,4 +1,4 @@
-"""Whether the front, and the YAMCP-UI behind it, answer over HTTP."""
+"""Ask the front, and the YAMCP-UI behind it, for their health over HTTP."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from bridge.models import Model
 from bridge.settings import Settings
 from hubctl.errors import FrontAway, YamcpUiAway
 
-LONGEST = 1 << 20
-"""Bytes of an answer that are read."""
+MAX_ANSWER_BYTES = 1 << 20
+"""Maximum number of bytes that are read of an answer."""
 
 
 class Health(Model):
-    """What /healthz answers."""
+    """The answer of /healthz."""
 
     model_config = ConfigDict(extra="allow")
 
     status: Literal["ok", "failing"]
     reasons: tuple[ErrorBody, ...] = ()
-    """What is missing, where it is failing."""
+    """What is wrong, while the hub is failing."""
 
 
 async def health(settings: Settings, timeout: float) -> Health:
-    """How the front finds the hub to be; `timeout` in seconds.
+    """Request the front's /healthz; `timeout` in seconds.
 
     Raises:
-        FrontAway: no answer, or one that is not the front's.
+        FrontAway: no answer, or not one of the front.
     """
     host = settings.reached_at
     where = f"{host}:{settings.port}"
@@ -53,7 +53,7 @@ async def health(settings: Settings, timeout: float) -> Health:
 
 
 async def check_yamcp_ui_answers(settings: Settings, timeout: float) -> None:
-    """See that YAMCP-UI serves its page. Raises YamcpUiAway."""
+    """Check that YAMCP-UI serves its page. Raises YamcpUiAway."""
     path = settings.yamcp_ui_socket
     try:
         status, _ = await _get(lambda: _Unix(path, timeout), "/", timeout)
@@ -64,21 +64,21 @@ async def check_yamcp_ui_answers(settings: Settings, timeout: float) -> None:
 
 
 class _Unix(http.client.HTTPConnection):
-    """A connection over a Unix socket."""
+    """An HTTP connection over a Unix socket."""
 
     def __init__(self, path: Path, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = str(path)
 
     def connect(self) -> None:
-        """As for any connection, but to the path."""
+        """Connect to the socket's path."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
 
 
 def _tcp(host: str, port: int, timeout: float, tls: bool = False) -> http.client.HTTPConnection:
-    """A connection, which knows of no proxy. No secret goes over it: whose certificate it is does not matter."""
+    """Return a connection without a proxy. It carries no secret, so the certificate is not verified."""
     if not tls:
         return http.client.HTTPConnection(host, port, timeout=timeout)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -97,7 +97,7 @@ def _read(connect: Callable[[], http.client.HTTPConnection], path: str) -> tuple
     try:
         connection.request("GET", path, headers={"Connection": "close"})
         answer = connection.getresponse()
-        return answer.status, answer.read(LONGEST)
+        return answer.status, answer.read(MAX_ANSWER_BYTES)
     finally:
         connection.close()
 

@@ -1,7 +1,7 @@
-"""The settings that a running hub was started with, for commands that are run with others.
+"""The settings of the running hub, for commands that run with other settings.
 
-`hubctl run` keeps them in the runtime directory. A shell that knows only HUB_DATA_DIR finds the hub by that, and here
-what it cannot know: the address of the front, say.
+`hubctl run` writes them into the runtime directory. A shell that knows only HUB_DATA_DIR finds the hub through that
+directory, and in it the settings that it does not know, such as the address of the front.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ PREFIX = "HUB_"
 _VARIABLES = TypeAdapter(dict[str, str])
 
 
-def keep(runtime: Path, variables: dict[str, str]) -> None:
-    """Write the settings, as environment variables and without secrets, into the runtime directory."""
+def store(runtime: Path, variables: dict[str, str]) -> None:
+    """Write the settings into the runtime directory, as environment variables and without secrets."""
     write_file(runtime / FILE, _VARIABLES.dump_json(variables), sync=False)
 
 
 def settings_in_force(settings: Settings) -> Settings:
-    """The settings of the hub that runs in the runtime directory of these; they themselves where none are kept."""
+    """Return the settings of the hub that runs in this runtime directory; the given ones if none are stored."""
     with contextlib.suppress(OSError, ValueError, ValidationError):
         kept = _VARIABLES.validate_json((settings.runtime / FILE).read_bytes())
         values: dict[str, Any] = {name.removeprefix(PREFIX).lower(): value for name, value in kept.items()}

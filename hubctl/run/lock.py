@@ -1,4 +1,4 @@
-"""One hub a runtime directory: a lock that lives as long as the process that supervises."""
+"""At most one hub per runtime directory: a lock that the supervising process holds until it ends."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ FILE = "hub.lock"
 _TRIES = 10  # somebody who only looks holds the lock for an instant
 
 
-def take(runtime: Path) -> int:
-    """Take the lock; returns the descriptor that holds it, which stays open over exec.
+def acquire(runtime: Path) -> int:
+    """Acquire the lock; return the descriptor that holds it, which stays open across exec.
 
     Raises:
         HubRunning: another process holds it.
@@ -38,8 +38,8 @@ def take(runtime: Path) -> int:
     return descriptor
 
 
-def held(runtime: Path) -> bool:
-    """Whether a process supervises a hub here."""
+def is_held(runtime: Path) -> bool:
+    """Return whether a process holds the lock."""
     try:
         descriptor = os.open(runtime / FILE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -53,8 +53,8 @@ def held(runtime: Path) -> bool:
     return False
 
 
-def listens(path: Path) -> bool:
-    """Whether a process listens on this Unix socket."""
+def is_listening(path: Path) -> bool:
+    """Return whether a process listens on this Unix socket."""
     with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
         probe.settimeout(1)
         probe.connect(str(path))

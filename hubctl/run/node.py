@@ -1,4 +1,4 @@
-"""Node and the npm packages of this project: what the front needs to run, and scripts that hubctl asks."""
+"""Find Node and the npm packages, which the front needs, and run the scripts of front/cli."""
 
 from __future__ import annotations
 
@@ -16,38 +16,40 @@ from hubctl.errors import FrontNotInstalled, NodeMissing
 PROJECT = Path(__file__).resolve().parents[2]
 FRONT = PROJECT / "front" / "server" / "main.mjs"
 CLI = PROJECT / "front" / "cli"
-"""Scripts that hubctl runs for what the console does in Node too."""
-LEAST = (20, 19)
-"""The oldest Node that the front runs on; package.json and the Makefile have the same."""
-ANSWER = 10
-"""Seconds that `node --version` is given."""
+"""Directory of the scripts with which hubctl shares code with the console."""
+MIN_NODE_VERSION = (20, 19)
+"""The oldest Node version that the front runs on, as in package.json and the Makefile."""
+VERSION_TIMEOUT = 10
+"""Seconds that `node --version` has to answer."""
 
 
 def find_node(path: str | None = None) -> str:
-    """The path of `node`; `path` is where to look, PATH unless given.
+    """Return the path of `node`; `path` is searched instead of PATH if given.
 
     Raises:
-        NodeMissing: there is none, or it is too old.
+        NodeMissing: there is no Node, or it is too old.
     """
-    least = ".".join(map(str, LEAST))
+    least = ".".join(map(str, MIN_NODE_VERSION))
     node = shutil.which("node", path=path)
     if node is None:
         raise NodeMissing(f"There is no node on the PATH; the hub's pages need Node {least} or newer.")
     try:
-        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=ANSWER, check=False).stdout  # noqa: S603  # found on the PATH
+        said = subprocess.run(  # noqa: S603  # found on the PATH
+            [node, "--version"], capture_output=True, text=True, timeout=VERSION_TIMEOUT, check=False
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         said = ""
     version = re.match(r"v(\d+)\.(\d+)\.", said)
-    if version is None or (int(version[1]), int(version[2])) < LEAST:
+    if version is None or (int(version[1]), int(version[2])) < MIN_NODE_VERSION:
         raise NodeMissing(f"{node} is {said.strip() or 'no Node'}; the hub's pages need Node {least} or newer.")
     return node
 
 
 def check_packages(project: Path = PROJECT) -> None:
-    """See that the packages that the front needs are installed, in the versions that package.json names.
+    """Check that the packages that the front needs are installed, in the versions that package.json names.
 
     Raises:
-        FrontNotInstalled: some are not.
+        FrontNotInstalled: a package is missing, or has another version.
     """
     wanted = json.loads((project / "package.json").read_text("utf-8"))["dependencies"]
     missing = [name for name, version in wanted.items() if installed(project, name) != version]
@@ -56,7 +58,7 @@ def check_packages(project: Path = PROJECT) -> None:
 
 
 def installed(project: Path, name: str) -> str | None:
-    """The version of a package in node_modules; none when it is not there."""
+    """Return the version of a package in node_modules; None if it is not installed."""
     try:
         found = json.loads((project / "node_modules" / name / "package.json").read_text("utf-8"))
     except (OSError, ValueError):
@@ -65,12 +67,12 @@ def installed(project: Path, name: str) -> str | None:
 
 
 async def ask_node(script: str, text: str) -> dict[str, Any]:
-    """What a script of front/cli makes of a text, an object.
+    """Run a script of front/cli on a text, and return the object that it prints.
 
     Raises:
-        NodeMissing: there is none to run it.
-        FrontNotInstalled: the script did not answer: the packages that it needs are not installed.
-        RemoteError: it answers that the text cannot be used.
+        NodeMissing: there is no Node.
+        FrontNotInstalled: the script did not answer, because npm packages are missing.
+        RemoteError: the script answered with an error: the text is unusable.
     """
     node = shutil.which("node") or find_node()
     process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""The ports that the hub listens on: free, and not one for two."""
+"""Check that the ports and sockets that the hub listens on are free and distinct."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bridge.settings import Settings
 PROC = Path("/proc")
 TCP_LISTEN = "0A"
 BACKLOG = 1024
-"""Connections that wait to be accepted."""
+"""Maximum number of connections that wait to be accepted."""
 _NO_SUCH_FAMILY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # localhost names ::1 where there may be no IPv6
 
 
 class Port(NamedTuple):
-    """A port, and the setting that names it."""
+    """A port, and the setting that it comes from."""
 
     setting: str
     host: str
@@ -30,7 +30,7 @@ class Port(NamedTuple):
 
 
 def ports(settings: Settings) -> list[Port]:
-    """Those that the hub with these settings listens on; protected, the front's alone."""
+    """Return the ports that a hub with these settings listens on; a protected hub has only the public port."""
     host = settings.host.strip("[]")
     found = [Port("HUB_PORT", host, settings.port)]
     if settings.protected:
@@ -39,25 +39,25 @@ def ports(settings: Settings) -> list[Port]:
 
 
 def sockets(settings: Settings) -> list[Path]:
-    """The Unix sockets that the hub with these settings serves HTTP on, or hands connections over at."""
+    """Return the Unix sockets that a hub with these settings listens on."""
     found = [settings.sidecar_socket] if settings.protected else []
     found += [] if settings.tls_cert else [settings.handover_socket, settings.acceptor_socket, settings.front_socket]
     return [*found, settings.yamcp_ui_socket] if settings.yamcp_ui_dir else found
 
 
 def check_ports(settings: Settings) -> None:
-    """See that every port is free, and none is wanted twice.
+    """Check that every port is free and that no two are equal.
 
     Raises:
         PortTaken: another program listens there.
-        SettingInvalid: two are the same, or one cannot be listened on by this user.
+        SettingInvalid: two ports are equal, or this user may not listen on one.
     """
     for problem in port_problems(settings):
         raise problem
 
 
 def port_problems(settings: Settings) -> Iterator[HubError]:
-    """What `check_ports` would raise, all of it."""
+    """Return all errors that `check_ports` could raise."""
     wanted = ports(settings)
     for one, other in itertools.combinations(wanted, 2):
         if one.number == other.number:
@@ -75,10 +75,10 @@ def port_problems(settings: Settings) -> Iterator[HubError]:
 
 
 def check_socket(path: Path) -> None:
-    """See that a Unix socket of the hub's is free: what a dead process left is, and is removed by who takes its place.
+    """Check that a Unix socket of the hub is free. A stale socket of a dead process is: the next owner replaces it.
 
     Raises:
-        PortTaken: a process listens there, or something else is in its place.
+        PortTaken: a process listens there, or the path is no socket.
     """
     try:
         taken = is_served(path) if path.is_socket() else os.path.lexists(path)
@@ -89,11 +89,11 @@ def check_socket(path: Path) -> None:
 
 
 def check_port(port: Port) -> None:
-    """See that one is free.
+    """Check that a port is free.
 
     Raises:
         PortTaken: another program listens there.
-        SettingInvalid: the address or port cannot be listened on by this user.
+        SettingInvalid: this user may not listen on the address or port.
     """
     setting, host, number = port
     for family, kind, protocol, _, address in socket.getaddrinfo(host, number, type=socket.SOCK_STREAM):
@@ -110,7 +110,7 @@ def check_port(port: Port) -> None:
 
 
 def listen(settings: Settings) -> int:
-    """Listen on the public port: the descriptor, which outlives this program's successor and is the acceptor's to use.
+    """Listen on the public port; return the descriptor, which supervisord inherits and passes to the acceptor.
 
     Raises:
         PortTaken: another program listens there.
@@ -130,7 +130,7 @@ def listen(settings: Settings) -> int:
 
 
 def owner(port: int) -> str:
-    """` by <program> (pid n)`, where that can be told: on Linux, of this user's own processes."""
+    """Return ` by <program> (pid n)`, or an empty text if unknown: Linux tells it of this user's processes only."""
     sockets = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(PROC / "net" / table, port)}
     for process in PROC.glob("[0-9]*") if sockets else ():
         try:
@@ -142,7 +142,7 @@ def owner(port: int) -> str:
 
 
 def _listening(table: Path, port: int) -> Iterator[str]:
-    """Inodes of the sockets that listen on the port, from a table of the kernel (proc(5), /proc/net/tcp)."""
+    """Return the inodes of the sockets that listen on the port, from a table of the kernel (proc(5), /proc/net/tcp)."""
     try:
         rows = [line.split() for line in table.read_text().splitlines()[1:]]
     except OSError:

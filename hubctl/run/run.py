@@ -1,4 +1,4 @@
-"""`hubctl run`: check what can be checked, then become supervisord."""
+"""`hubctl run`: check settings and prerequisites, then become supervisord by exec."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from bridge.runtime import prepare_runtime_dir
 from bridge.settings import Settings, listed
 from hubctl.context import Context
 from hubctl.errors import DirectoryUnusable, TooFewFiles, YamcpDirReadOnly
-from hubctl.run import in_force, lock, troubles, yamcp_ui
+from hubctl.run import in_force, lock, problem_logs, yamcp_ui
 from hubctl.run.access import check_certificate, prepare_access, welcome
 from hubctl.run.node import FRONT, check_packages, find_node
 from hubctl.run.ports import check_ports, listen
 from hubctl.run.supervise import LISTENER_FD_VARIABLE, LOCK_FD_VARIABLE, TERMINAL_FD_VARIABLE
 
 FEWEST_FILES = 256
-"""Open files below which nothing works; supervisord.conf has the same as `minfds`."""
+"""Minimum number of open files; supervisord.conf has the same number as `minfds`."""
 ENOUGH_FILES = 8192
-"""Open files for 1,000 sessions of several connections each, and a few hundred servers of three pipes."""
+"""Enough open files for 1,000 sessions with several connections each, and a few hundred servers with three pipes each.
+"""
 CONFIGURATION = Path(__file__).resolve().parents[2] / "supervisord.conf"
 
 
@@ -37,9 +38,9 @@ def run(context: Context) -> NoReturn:
     """Run the hub in the foreground; this process becomes its supervisor.
 
     Raises:
-        SettingInvalid, PortTaken: a setting, a token's file or a certificate cannot be used here.
-        NodeMissing, FrontNotInstalled: what the front runs on is not there.
-        DirectoryUnusable, RuntimeDirUnsafe: a directory cannot be used.
+        SettingInvalid, PortTaken: a setting, a token's file, a certificate or a port is unusable.
+        NodeMissing, FrontNotInstalled: the prerequisites of the front are missing.
+        DirectoryUnusable, RuntimeDirUnsafe: a directory is unusable.
         HubRunning: a hub already runs with this runtime directory.
         TooFewFiles: the system allows fewer open files than the hub needs.
     """
@@ -51,23 +52,23 @@ def run(context: Context) -> NoReturn:
     check_yamcp_directory(settings)
     check_certificate(settings)
     yamcp_ui.check_yamcp_ui(settings)
-    holder = lock.take(settings.runtime)
+    holder = lock.acquire(settings.runtime)
     check_ports(settings)
     listener = None if settings.tls_cert else listen(settings)
     settings, fresh = prepare_access(settings)
     context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.", *welcome(settings, fresh))
-    forget_token(os.environ)
-    in_force.keep(settings.runtime, exported(settings))
+    remove_token(os.environ)
+    in_force.store(settings.runtime, exported(settings))
     os.environ.update(environment(settings, logs, holder, listener) | programs(settings, node, listener))
     os.execv(sys.executable, [sys.executable, "-P", "-m", "hubctl.run.supervise", "-c", str(CONFIGURATION)])  # noqa: S606  # no shell is wanted
 
 
 def prepare_directories(settings: Settings) -> Path:
-    """Make the hub's directories, for its user alone; returns that of the logs.
+    """Create the hub's directories with mode 0700; return the log directory.
 
     Raises:
-        DirectoryUnusable: the data directory cannot be made or written.
-        RuntimeDirUnsafe: the runtime directory cannot be made, or is open to others.
+        DirectoryUnusable: the data directory cannot be created or is not writable.
+        RuntimeDirUnsafe: the runtime directory cannot be created, or others may access it.
     """
     logs = settings.data_dir / "logs"
     try:
@@ -84,10 +85,10 @@ def prepare_directories(settings: Settings) -> Path:
 
 
 def raise_file_limit() -> None:
-    """Allow this process, and so the hub's, as many open files as it may need, where the system lets it.
+    """Raise the soft limit of open files to `ENOUGH_FILES`, or to the hard limit if that is lower.
 
     Raises:
-        TooFewFiles: the hard limit is too low.
+        TooFewFiles: the hard limit is below `FEWEST_FILES`.
     """
     soft, hard = (sys.maxsize if n == resource.RLIM_INFINITY else n for n in resource.getrlimit(resource.RLIMIT_NOFILE))
     if hard < FEWEST_FILES:
@@ -97,10 +98,10 @@ def raise_file_limit() -> None:
 
 
 def check_yamcp_directory(settings: Settings) -> None:
-    """See that YAMCP's directory is one, or could be: the adapter makes it.
+    """Check that YAMCP's directory is a readable directory, or does not exist yet: the adapter creates it.
 
     Raises:
-        SettingInvalid: something else is in its place, or it may not be read.
+        SettingInvalid: the path is something else, or is unreadable.
     """
     directory = settings.yamcp_dir
     while not os.path.lexists(directory):
@@ -114,7 +115,7 @@ def check_yamcp_directory(settings: Settings) -> None:
 
 
 def check_yamcp_writable(settings: Settings) -> None:
-    """See that files in YAMCP's directory can be replaced, where there is one, links followed.
+    """Check that files in YAMCP's directory, if it exists, can be replaced; symbolic links are followed.
 
     Raises:
         YamcpDirReadOnly: they cannot.
@@ -127,9 +128,9 @@ def check_yamcp_writable(settings: Settings) -> None:
 
 
 def environment(settings: Settings, logs: Path, lock_fd: int, listener: int | None = None) -> dict[str, str]:
-    """What the supervised processes are told: the settings in force, so that all have the same, and where to write.
+    """Return the environment of the supervised processes: the settings in force, and where to log.
 
-    `listener`: the descriptor of the public port, where the acceptor has it rather than the front.
+    `listener`: the descriptor of the public port, if the acceptor listens there and not the front.
     """
     front = front_settings.FrontSettings.of(settings, behind_acceptor=listener is not None)
     return {
@@ -139,14 +140,14 @@ def environment(settings: Settings, logs: Path, lock_fd: int, listener: int | No
         "HUB_SETTINGS_FILE": os.devnull,  # all of it is above; an edit, good or bad, counts at the next start
         LOCK_FD_VARIABLE: str(lock_fd),
         "YAMCP_HUB_PYTHON": sys.executable,
-        troubles.SIZES_VARIABLE: troubles.sizes(logs),
+        problem_logs.SIZES_VARIABLE: problem_logs.sizes(logs),
         "YAMCP_HUB_LOGS": str(logs).replace("%", "%%"),
         TERMINAL_FD_VARIABLE: str(terminal()),
     }
 
 
 def programs(settings: Settings, node: str, listener: int | None = None) -> dict[str, str]:
-    """Of the acceptor and the two programs that run on Node: the command lines, and whether they are to run."""
+    """Return the command lines of the acceptor and of the two programs on Node, and whether each is to run."""
     directory = settings.yamcp_ui_dir
     return {
         "YAMCP_HUB_ACCEPTOR": "false" if listener is None else "true",
@@ -159,7 +160,7 @@ def programs(settings: Settings, node: str, listener: int | None = None) -> dict
 
 
 def acceptor(settings: Settings) -> list[str]:
-    """The words that start the acceptor, but for where it listens."""
+    """Return the command line of the acceptor, without the arguments that say where it listens."""
     words = [sys.executable, "-P", "-m", "acceptor", "--log-level", settings.log_level]
     places = {
         "--sidecar": settings.handover_socket,
@@ -172,14 +173,14 @@ def acceptor(settings: Settings) -> list[str]:
     return words
 
 
-def forget_token(variables: MutableMapping[str, str]) -> None:
-    """Take the hub's token out of an environment, however it is spelled: the processes get a file with its hash."""
+def remove_token(variables: MutableMapping[str, str]) -> None:
+    """Remove the hub's token, in any spelling, from an environment: the processes get a file with its hash."""
     for name in [name for name in variables if name.upper() == "HUB_TOKEN"]:
         del variables[name]
 
 
 def exported(settings: Settings) -> dict[str, str]:
-    """The settings as environment variables, paths absolute; those that are unset are left out, and secrets are."""
+    """Return the settings as environment variables with absolute paths, without unset ones and without secrets."""
     variables = {}
     for name in type(settings).model_fields:
         value = settings.runtime if name == "runtime_dir" else getattr(settings, name)
@@ -191,7 +192,7 @@ def exported(settings: Settings) -> dict[str, str]:
 
 
 def terminal() -> int:
-    """A descriptor of this process's stdout for others to write to: supervisord gives its children pipes instead."""
+    """Duplicate stdout for the supervised processes, to which supervisord gives pipes instead."""
     try:
         descriptor = os.dup(1)
     except OSError:  # started with stdout closed

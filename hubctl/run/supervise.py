@@ -1,4 +1,4 @@
-"""supervisord, and what it lacks: children that end with it, SIGHUP as an end, one hub a directory."""
+"""supervisord with three additions: children end with it, SIGHUP ends it, and it holds the hub's lock."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LOCK_FD_VARIABLE = "YAMCP_HUB_LOCK_FD"
 TERMINAL_FD_VARIABLE = "YAMCP_HUB_TERMINAL_FD"
 LISTENER_FD_VARIABLE = "YAMCP_HUB_LISTENER_FD"
 ACCEPTOR = "acceptor"
-"""The program that gets the socket of the public port. It stays open here: nobody is refused while that restarts."""
+"""The program that gets the public port's socket. supervisord keeps it open, so that a restart refuses nobody."""
 
 
 class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
-    """supervisord's options, which is also where it keeps its system calls."""
+    """supervisord's options class, which is also where supervisord keeps its system calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,27 +32,29 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
         self._prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
     def setpgrp(self) -> None:
-        """In a new child: a group of its own, and SIGTERM when supervisord is gone, were it by SIGKILL."""
+        """In a new child: create a process group, and request SIGTERM for when supervisord ends, even by SIGKILL."""
         super().setpgrp()
         if self._prctl:
             self._prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
     def close_fd(self, fd: int) -> None:
-        """In a new child, for each descriptor: close it, unless it is the terminal's (the hub's own may have that).
+        """In a new child: close the descriptor, unless it is the terminal, which the hub's own programs may have.
 
-        That of the public port is closed as another program is begun, but for the acceptor.
+        The public port's descriptor is inherited only by the acceptor: for other programs exec closes it.
         """
         if fd not in (self._terminal, self._listener):
             super().close_fd(fd)
 
     def execve(self, filename: str, argv: list[str], env: dict[str, str]) -> None:
-        """In a new child: become its program."""
+        """In a new child: execute its program."""
         if self._listener >= 0 and env.get("SUPERVISOR_PROCESS_NAME") == ACCEPTOR:
             os.set_inheritable(self._listener, True)
         super().execve(filename, argv, env)
 
     def setsignals(self) -> None:
-        """As supervisord's, but a terminal that closes ends the hub (supervisord would restart it, unseen)."""
+        """Install supervisord's signal handlers, but let SIGHUP end the hub: supervisord would restart it in the
+        background.
+        """
         ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         super().setsignals()
         handler = signal.SIG_IGN if ignored else lambda *_: self.signal_receiver.receive(signal.SIGTERM, None)
@@ -60,7 +62,9 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
 
 
 def _start_at_once(options: Options) -> None:
-    """Have its first look at events not wait for any: it starts the processes after that, a second later otherwise."""
+    """Make supervisord's first poll return at once, since it starts the processes after it; otherwise they start 1 s
+    later.
+    """
     poll = options.poller.poll
 
     def first(_: float) -> object:
@@ -71,7 +75,7 @@ def _start_at_once(options: Options) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Supervise until told to end; the lock that `hubctl run` took is held meanwhile, by this process alone."""
+    """Supervise until told to end; this process alone holds the lock that `hubctl run` acquired."""
     if lock := os.environ.pop(LOCK_FD_VARIABLE, None):
         os.set_inheritable(int(lock), False)
     options = Options()

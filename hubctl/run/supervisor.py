@@ -1,4 +1,4 @@
-"""What supervisord says of the hub's processes."""
+"""Ask supervisord for the states of the hub's processes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from supervisor.xmlrpc import SupervisorTransport
 
 
 def process_states(runtime: Path) -> dict[str, str]:
-    """Each process's state in supervisord's words (`RUNNING pid 12, uptime 0:00:03`); empty if it does not answer."""
+    """Return each process's state in supervisord's words (`RUNNING pid 12, uptime 0:00:03`); empty if it does not
+    answer.
+    """
     return {str(info["name"]): f"{info['statename']} {info['description']}".strip() for info in _processes(runtime)}
 
 
 def seconds_since_start(runtime: Path, name: str) -> float | None:
-    """For how long supervisord has been running this process; None where it does not run, or does not answer."""
+    """Return for how many seconds this process has been running; None if it does not run or supervisord does not
+    answer.
+    """
     for info in _processes(runtime):
         if info["name"] == name and info["statename"] in ("STARTING", "RUNNING"):
             return float(str(info["now"])) - float(str(info["start"]))
@@ -22,7 +26,7 @@ def seconds_since_start(runtime: Path, name: str) -> float | None:
 
 
 def _processes(runtime: Path) -> list[dict[str, object]]:
-    """What supervisord says of each process (`getAllProcessInfo`); empty if it does not answer."""
+    """Return supervisord's information on each process (`getAllProcessInfo`); empty if it does not answer."""
     transport = SupervisorTransport(None, None, f"unix://{runtime}/supervisor.sock")
     try:
         return _rows(ServerProxy("http://localhost", transport).supervisor.getAllProcessInfo())

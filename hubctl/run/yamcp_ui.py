@@ -1,4 +1,4 @@
-"""How YAMCP-UI is run: unmodified, in a small environment of its own, with HUB_YAMCP_DIR as its data."""
+"""How `hubctl run` runs YAMCP-UI: unmodified, in a minimal environment, with HUB_YAMCP_DIR as its data directory."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from bridge.private import make_directory
 from bridge.settings import Settings
 from hubctl.errors import DirectoryUnusable
 
-NEEDED = ("server.mjs", "dist/index.html")
-"""What a built one has."""
+BUILT_FILES = ("server.mjs", "dist/index.html")
+"""Files that a built YAMCP-UI has."""
 BUILD = (
     "Build it in that directory: npm ci --omit=peer && npm run build. Without HUB_YAMCP_UI_DIR there is the console."
 )
-KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_STATE_HOME")
-"""Variables that it gets from the hub's environment; none may hold a secret."""
+KEPT_VARIABLES = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_STATE_HOME")
+"""Variables that it gets from the hub's environment; none may contain a secret."""
 
 
-FRESH = 'rm -f -- "$PORT"; exec "$0" "$@"'
-"""Removes the socket that one which was killed left: the next could not listen on it."""
+REMOVE_STALE_SOCKET = 'rm -f -- "$PORT"; exec "$0" "$@"'
+"""Removes a stale socket that a killed YAMCP-UI left, on which the next one could not listen."""
 
 
 def check_yamcp_ui(settings: Settings) -> None:
-    """See that HUB_YAMCP_UI_DIR, where it is set, is a YAMCP-UI that can be run.
+    """Check that HUB_YAMCP_UI_DIR, if set, contains a built YAMCP-UI.
 
     Raises:
-        SettingInvalid: it is not there, or not built.
+        SettingInvalid: it does not exist, or is not built.
     """
     directory = settings.yamcp_ui_dir
     if directory is None:
         return
     if not directory.is_dir():
         raise SettingInvalid(f"HUB_YAMCP_UI_DIR: {directory} is not a directory.", hint=BUILD)
-    if missing := [name for name in NEEDED if not (directory / name).is_file()]:
+    if missing := [name for name in BUILT_FILES if not (directory / name).is_file()]:
         what = f"{directory} is not a built YAMCP-UI: it has no {' and no '.join(missing)}"
         raise SettingInvalid(f"HUB_YAMCP_UI_DIR: {what}.", hint=BUILD)
     check_runtime(settings.runtime)
 
 
 def check_runtime(directory: Path) -> None:
-    """See that YAMCP-UI can be asked at a socket in that directory: it wants its path as the port in Host.
+    """Check that the path of YAMCP-UI's socket can stand in a Host header, where YAMCP-UI expects its port.
 
     Raises:
-        SettingInvalid: a header cannot carry the path.
+        SettingInvalid: a header cannot contain the path.
     """
     text = str(directory)
     if not (text.isprintable() and text.encode("latin-1", "replace").decode("latin-1") == text):
@@ -55,10 +55,10 @@ def check_runtime(directory: Path) -> None:
 
 
 def data_home(settings: Settings) -> Path:
-    """A directory whose `yamcp-nodejs` is HUB_YAMCP_DIR, whatever that is called: YAMCP-UI is told nothing else.
+    """Return a directory in which `yamcp-nodejs` is HUB_YAMCP_DIR: YAMCP-UI takes no other setting for its data.
 
     Raises:
-        DirectoryUnusable: it, or HUB_YAMCP_DIR, cannot be made.
+        DirectoryUnusable: it, or HUB_YAMCP_DIR, cannot be created.
     """
     home = settings.runtime / "yamcp-ui"
     link, new = home / "yamcp-nodejs", home / "yamcp-nodejs.new"
@@ -74,14 +74,14 @@ def data_home(settings: Settings) -> Path:
 
 
 def command(settings: Settings, node: str, home: Path, environment: Mapping[str, str] = os.environ) -> str:
-    """The command line, for supervisord, that runs it with nothing of the hub's environment but `KEPT`.
+    """Return the command line that runs YAMCP-UI under supervisord, with only the variables in `KEPT_VARIABLES`.
 
-    It is reached through a Unix socket alone, since it checks neither Host nor Origin of most requests, and a page
-    could reach a port of it: a PORT that is no number is the path of a socket.
+    YAMCP-UI listens on a Unix socket, since it checks neither Host nor Origin of most requests, and pages of other
+    sites could reach a TCP port. A PORT that is not a number is the path of a socket.
     """
-    variables = {name: environment[name] for name in KEPT if name in environment} | {
+    variables = {name: environment[name] for name in KEPT_VARIABLES if name in environment} | {
         "PORT": str(settings.yamcp_ui_socket),
         "XDG_DATA_HOME": str(home),
     }
     words = (f"{name}={value}" for name, value in variables.items())
-    return shlex.join(["env", "-i", *words, "sh", "-c", FRESH, node, "server.mjs"])
+    return shlex.join(["env", "-i", *words, "sh", "-c", REMOVE_STALE_SOCKET, node, "server.mjs"])

@@ -1,1 +1,1 @@
-"""`hubctl run <workspace>`: a client on stdin and stdout, connected to its workspace."""
+"""`hubctl run WORKSPACE`: a bridge between a client on stdin and stdout and its workspace."""

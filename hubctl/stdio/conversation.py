@@ -1,4 +1,4 @@
-"""What a client on stdio and the hub have said to each other, as far as a new session has to know it (pure)."""
+"""The state of a client's conversation with the hub that a new session needs to continue it. Pure."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from hubctl.errors import HubLost, LineNotMessage
 Frame = dict[str, Any]
 
 PARSE_ERROR, INVALID_REQUEST, HUB_ERROR = -32700, -32600, -32010
-"""JSON-RPC codes; the last is what the sidecar uses too."""
-OWN = "hubctl-"
-"""What the ids of requests begin with that are the bridge's own."""
+"""JSON-RPC error codes; the sidecar uses the last one, too."""
+OWN_ID_PREFIX = "hubctl-"
+"""Prefix of the ids of the bridge's own requests."""
 LISTEN = "subscriptions/listen"
 _CARRIED = frozenset({"initialize", LISTEN})
-"""Requests that are asked again in a new session rather than answered with an error."""
+"""Methods whose pending requests are sent again in a new session, instead of failing."""
 _SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
 _VERSION = "io.modelcontextprotocol/protocolVersion"
-"""In the `_meta` of each request of the modern era."""
+"""Key in the `_meta` of each modern request."""
 _ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 _CHANGED = {"tools": "toolsListChanged", "prompts": "promptsListChanged", "resources": "resourcesListChanged"}
 
 
 class Conversation:
-    """One client's conversation, over as many sessions as it takes.
+    """The conversation of one client, across the sessions that it takes.
 
-    Requests of the hub get ids of ours, since a new session may use the ids of the old one again.
+    The hub's requests get new ids, because a new session may reuse the ids of the previous one.
     """
 
     def __init__(self) -> None:
@@ -47,13 +47,15 @@ class Conversation:
 
     @property
     def unanswered(self) -> bool:
-        """Whether an answer is to come that somebody waits for; one to `subscriptions/listen` comes at its end."""
+        """Return whether a request waits for its response; `subscriptions/listen`, which ends with the client, does not
+        count.
+        """
         return any(frame["method"] != LISTEN for frame in self.waiting.values())
 
     # --- in a session ------------------------------------------------------------------------------------------------
 
     def from_client(self, frame: Frame) -> Frame | None:
-        """What the hub is to be sent; none for answers to what a session asked that is over."""
+        """Return the frame to send to the hub; None for a response to a request of an earlier session."""
         if "method" not in frame:
             asked = self._asked.pop(frame["id"], None)
             return None if asked is None else {**frame, "id": asked}
@@ -68,17 +70,17 @@ class Conversation:
         return frame
 
     def _given_up(self, request_id: str | int) -> None:
-        """The client cancels a request: only in the modern era is that the last of it (MCP 2026-07-28, Cancellation).
+        """Handle the client's cancellation; only in the modern era no response follows (MCP 2026-07-28, Cancellation).
 
-        The hub answers a legacy request that was cancelled with error -32800, which is passed on: some clients wait
-        for it. One that the session did not answer is answered by `lost`, as any other.
+        The hub answers a cancelled legacy request with error -32800, which is passed on, because some clients wait for
+        it. If the session ends first, `lost` answers it like any other request.
         """
         request = self.waiting.get(request_id)
         if request is not None and _VERSION in (_params(request).get("_meta") or {}):
             del self.waiting[request_id]
 
     def from_hub(self, frame: Frame) -> list[Frame]:
-        """What the client is to be sent."""
+        """Return the frame to send to the client."""
         if "method" not in frame:
             return self._answered(frame)
         if "id" in frame:
@@ -129,13 +131,13 @@ class Conversation:
         return self.waiting.get(request_id)
 
     def failed(self, request: Frame, error: dict[str, Any]) -> list[Frame]:
-        """A request could not be delivered: what the client is to be sent."""
+        """Return the frames to send to the client after a request could not be delivered."""
         return self._answered({"jsonrpc": "2.0", "id": request.get("id"), "error": error})
 
     # --- between two -------------------------------------------------------------------------------------------------
 
     def lost(self, error: HubLost) -> list[Frame]:
-        """The session is over: what the client is to be sent."""
+        """Return the frames to send to the client after the session ended."""
         carried = {key: frame for key, frame in self.waiting.items() if frame["method"] in _CARRIED}
         frames = [error_frame(key, error) for key in self.waiting if key not in carried]
         for ours in self._asked:
@@ -147,23 +149,23 @@ class Conversation:
         return frames
 
     def handshake(self) -> Frame | None:
-        """The handshake that a new session needs before anything else; none where the client had none answered."""
+        """Return the handshake that a new session needs first; None if the client never completed one."""
         if self._greeting is None or self._greeting["id"] in self.waiting:
             return None
         return {"method": "initialize", "params": _params(self._greeting)}
 
-    def wishes(self) -> list[Frame]:
-        """What the client had asked of the session, for the new one: its log level, and its subscriptions."""
+    def restored(self) -> list[Frame]:
+        """Return requests that restore the client's log level and subscriptions in the new session."""
         found = [{"method": "logging/setLevel", "params": self._log_level}] if self._log_level else []
         return found + [{"method": "resources/subscribe", "params": params} for params in self._subscribed.values()]
 
-    def carried(self) -> list[Frame]:
-        """The client's requests that are to be sent again as they were."""
+    def repeated(self) -> list[Frame]:
+        """Return the client's requests that are sent again unchanged."""
         self._again = {key for key, frame in self.waiting.items() if frame["method"] == LISTEN}
         return list(self.waiting.values())
 
-    def news(self) -> list[Frame]:
-        """What tells a client of the legacy era to look again, once a new session stands."""
+    def list_changes(self) -> list[Frame]:
+        """Return notifications that make a legacy client read the lists again, once a new session is open."""
         if not self.initialized:
             return []
         kinds = [kind for kind in _CHANGED if (self._capabilities.get(kind) or {}).get("listChanged")]
@@ -172,7 +174,7 @@ class Conversation:
 
 
 def _news_for(listen: Frame) -> Iterator[Frame]:
-    """The same for a client of the modern era that listens."""
+    """Return the same for a modern client that listens."""
     wanted = _params(listen).get("notifications") or {}
     meta = {"_meta": {_SUBSCRIPTION: listen["id"]}}
     for kind, name in _CHANGED.items():
@@ -183,7 +185,7 @@ def _news_for(listen: Frame) -> Iterator[Frame]:
 
 
 def decode(data: bytes) -> Any:
-    """The JSON in it, as widely as JSON is understood: half characters and NaN too. Raises ValueError."""
+    """Parse JSON leniently: lone surrogates and NaN are accepted. Raises ValueError."""
     try:
         return orjson.loads(data)
     except ValueError:
@@ -191,7 +193,7 @@ def decode(data: bytes) -> Any:
 
 
 def encode(frame: Frame) -> bytes:
-    """A message on one line."""
+    """Encode a message on one line."""
     try:
         return orjson.dumps(frame)
     except TypeError:  # half characters, integers of more than 64 bits
@@ -199,10 +201,10 @@ def encode(frame: Frame) -> bytes:
 
 
 def check(value: Any) -> Frame:
-    """A JSON-RPC message (JSON-RPC 2.0, sections 4 and 5; MCP has no batches and no null ids).
+    """Check that a value is a JSON-RPC message (JSON-RPC 2.0, sections 4 and 5; MCP has no batches and no null ids).
 
     Raises:
-        LineNotMessage: it is none.
+        LineNotMessage: it is not.
     """
     if isinstance(value, dict):
         well_named = isinstance(value.get("id"), str | int) and not isinstance(value["id"], bool)
@@ -214,12 +216,12 @@ def check(value: Any) -> Frame:
 
 
 def error_frame(request_id: str | int | None, error: HubError, rpc_code: int = HUB_ERROR) -> Frame:
-    """The response that says so."""
+    """Return an error response."""
     return {"jsonrpc": "2.0", "id": request_id, "error": rpc_error(error, rpc_code)}
 
 
 def rpc_error(error: HubError, rpc_code: int = HUB_ERROR) -> dict[str, Any]:
-    """An error of the hub's as JSON-RPC has it (section 5.1); its own code and hint are in `data`."""
+    """Return an error of the hub as a JSON-RPC error (section 5.1), with its code and hint in `data`."""
     return {
         "code": rpc_code,
         "message": f"{error.message} {error.advice}".strip(),
@@ -228,7 +230,7 @@ def rpc_error(error: HubError, rpc_code: int = HUB_ERROR) -> dict[str, Any]:
 
 
 def _key(value: Any) -> str | int:
-    """An id, or what is none."""
+    """Return a hashable form of an id; None if the value is no valid id."""
     return value if isinstance(value, str | int) else ""
 
 

@@ -1,6 +1,6 @@
-"""Lines on stdin and stdout beside an event loop, whatever these are: pipes, files, sockets, terminals.
+"""Read and write lines on stdin and stdout beside an event loop: pipes, files, sockets, terminals.
 
-Each has a thread of its own, which ends with the process: nothing else can give up a read that blocks.
+Each has its own thread, which ends with the process: a blocking read cannot be cancelled in another way.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from collections.abc import AsyncIterator
 
 MAX_LINE = 64 * 1024 * 1024
 NOT_JSON = b"\0"
-"""Stands for a line that is longer than that."""
-AHEAD = 64
-"""Lines that are read before they are wanted."""
+"""Replaces a line that is too long."""
+MAX_LINES_AHEAD = 64
+"""Maximum number of lines that are read ahead."""
 _CHUNK = 65536
 
 
 class Lines:
-    """What is read, line by line; for one user."""
+    """An input, read line by line, for one consumer."""
 
     def __init__(self, descriptor: int = 0) -> None:
         self._descriptor = descriptor
         self._loop = asyncio.get_running_loop()
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._room = threading.Semaphore(AHEAD)
+        self._room = threading.Semaphore(MAX_LINES_AHEAD)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The lines without their ends, blank ones left out."""
+        """Yield the lines without their line ends; blank lines are skipped."""
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
         while (line := await self._lines.get()) is not None:
             self._room.release()
@@ -54,7 +54,7 @@ class Lines:
             self._put(None)
 
     def _chunk(self) -> bytes:
-        """What is there next, however the descriptor was set up; nothing at the end."""
+        """Read what is available, whether the descriptor blocks or not; empty at the end of input."""
         while True:
             try:
                 return os.read(self._descriptor, _CHUNK)
@@ -69,7 +69,7 @@ class Lines:
 
 
 class Output:
-    """What is written, in the order in which it was given."""
+    """An output, which writes in the order of the calls."""
 
     def __init__(self, descriptor: int = 1) -> None:
         self._descriptor = descriptor
@@ -78,10 +78,10 @@ class Output:
         threading.Thread(target=self._write_all, name="stdout", daemon=True).start()
 
     async def write(self, data: bytes) -> None:
-        """Write it whole; returns when it is taken.
+        """Write all bytes; return when the system has accepted them.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
+            BrokenPipeError: the reader has closed the pipe.
         """
         taken = self._loop.create_future()
         self._pending.put((data, taken))
@@ -115,8 +115,8 @@ def _settle(taken: asyncio.Future[None], error: BrokenPipeError | None) -> None:
         taken.set_result(None)
 
 
-def only_ours() -> int:
-    """A descriptor for stdout that nothing else writes to: what prints from now on goes to stderr."""
+def private_stdout() -> int:
+    """Return a private descriptor of stdout, and redirect stdout to stderr, so that nothing else can write to it."""
     ours = os.dup(1)
     with contextlib.suppress(OSError):  # stderr is closed
         os.dup2(2, 1)

@@ -1,4 +1,4 @@
-"""`hubctl run <workspace>`: MCP on stdin and stdout for a client that wants a command, through the hub that runs."""
+"""`hubctl run WORKSPACE`: MCP on stdin and stdout, for clients that start a command, through the running hub."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hubctl.lookup import find_status
 from hubctl.run.access import read_token
 from hubctl.stdio.conversation import (
     INVALID_REQUEST,
-    OWN,
+    OWN_ID_PREFIX,
     PARSE_ERROR,
     Conversation,
     Frame,
@@ -30,24 +30,24 @@ from hubctl.stdio.conversation import (
     encode,
     error_frame,
 )
-from hubctl.stdio.pipes import Lines, Output, only_ours
+from hubctl.stdio.pipes import Lines, Output, private_stdout
 from hubctl.stdio.stream import Endpoint, Session
 
 END_WAIT = 10.0
-"""Seconds that requests under way get at the end of input."""
+"""Seconds that pending requests have at the end of input."""
 LOOK = 0.25
 FIRST_DELAY, LONGEST_DELAY = 0.1, 2.0
 TOKEN_VARIABLE = "YAMCP_HUB_TOKEN"  # noqa: S105  # its name
 
 
 async def run_workspace(context: Context, workspace: str, token_file: Path | None) -> int:
-    """Serve a client until its input ends (0), or a signal comes: 0 after SIGTERM, 130 after SIGINT.
+    """Serve a client until its input ends (returns 0), SIGTERM (0) or SIGINT (130).
 
     Raises:
-        HubNotRunning: no hub within `HUB_STDIO_WAIT` seconds (`Settings.stdio_wait`).
-        NoSuchWorkspace: it has no such workspace.
-        HubRefused: it does not let this client in.
-        NoToken, ArgumentsInvalid: it wants a token, and there is none that can be used.
+        HubNotRunning: no hub runs within `HUB_STDIO_WAIT` seconds (`Settings.stdio_wait`).
+        NoSuchWorkspace: the hub does not have the workspace.
+        HubRefused: the hub refuses the client's token.
+        NoToken, ArgumentsInvalid: the hub requires a token, and none was given that can be used.
     """
     stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
@@ -71,12 +71,12 @@ async def _serve(context: Context, workspace: str, token_file: Path | None) -> i
     deadline = time.monotonic() + wait
     slug = await _find(context, workspace, deadline)
     token = client_token(context.settings, token_file) if is_served(context.settings.sidecar_socket) else ""
-    bridge = Bridge(endpoint(context.settings, slug, token), Output(only_ours()), wait)
+    bridge = Bridge(endpoint(context.settings, slug, token), Output(private_stdout()), wait)
     return await bridge.run(Lines(), deadline)
 
 
 async def _find(context: Context, workspace: str, deadline: float) -> str:
-    """The slug of a workspace, once there is a hub that has read its files."""
+    """Wait for a hub that has read its files, and return the slug of a workspace."""
     while time.monotonic() < deadline:
         with contextlib.suppress(PeerUnavailable):
             async with context.actual() as hub:
@@ -89,18 +89,18 @@ async def _find(context: Context, workspace: str, deadline: float) -> str:
 
 
 def endpoint(settings: Settings, slug: str, token: str) -> Endpoint:
-    """Where the sidecar serves a workspace; with a token, over the Unix socket of a protected hub."""
+    """Return the sidecar's endpoint of a workspace; in a protected hub, over its Unix socket and with a token."""
     if token:
         return Endpoint(f"http://localhost/mcp/{slug}/sse", settings.sidecar_socket, token)
     return Endpoint(f"{settings.sidecar_url}/mcp/{slug}/sse")
 
 
 def client_token(settings: Settings, file: Path | None) -> str:
-    """The token to use: from the file, from YAMCP_HUB_TOKEN, or the hub's own.
+    """Return the token: from the given file, from YAMCP_HUB_TOKEN, or the hub's own.
 
     Raises:
-        ArgumentsInvalid: the file cannot be read, or holds none.
-        NoToken: nothing gives one.
+        ArgumentsInvalid: the file is unreadable or contains no token.
+        NoToken: no source has a token.
     """
     if file is None:
         return os.environ.get(TOKEN_VARIABLE) or read_token(settings)
@@ -114,9 +114,9 @@ def client_token(settings: Settings, file: Path | None) -> str:
 
 
 class Bridge:
-    """Passes messages between a client and sessions with the hub, one after another.
+    """Forwards messages between a client and its session with the hub, and opens a new session when one ends.
 
-    `wait`: for how many seconds after the loss of a session a request of the client waits for the next one.
+    `wait`: seconds that a client's request waits for the next session after one has ended.
     """
 
     def __init__(self, hub: Endpoint, output: Output, wait: float) -> None:
@@ -132,11 +132,11 @@ class Bridge:
         self._ids = itertools.count(1)
 
     async def run(self, lines: Lines, deadline: float) -> int:
-        """Serve until the input ends; returns 0. The first session has to stand by the deadline (monotonic seconds).
+        """Serve until the input ends; return 0. `deadline` for the first session is in monotonic seconds.
 
         Raises:
-            HubLost, HubRefused: it does not.
-            BrokenPipeError: the client does not read any more.
+            HubLost, HubRefused: there is no first session by then.
+            BrokenPipeError: the client has closed its end.
         """
         tasks = [asyncio.create_task(self._feed(lines)), asyncio.create_task(self._keep_session(deadline))]
         try:
@@ -177,7 +177,7 @@ class Bridge:
             await self._post(self._session, given, line if given is frame else encode(given))
 
     async def _is_ready(self) -> bool:
-        """Whether there is a session, or was one in time."""
+        """Wait for a session, for at most `wait` seconds since the last one ended; return whether there is one."""
         if not self._ready.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, self._lost_at + self._wait - time.monotonic())):
@@ -185,7 +185,7 @@ class Bridge:
         return self._ready.is_set()
 
     async def _post(self, session: Session, frame: Frame, message: bytes) -> None:
-        """Send it; a request that is not taken is answered in the hub's stead, unless its session ends with it."""
+        """Send a frame to the hub; answer a request that the hub refuses, unless the session ends with the refusal."""
         try:
             error = await session.post(message)
         except HubLost:
@@ -198,7 +198,7 @@ class Bridge:
     # --- from the hub ------------------------------------------------------------------------------------------------
 
     async def _keep_session(self, deadline: float) -> None:
-        """Have a session, and another one when it ends. Raises as `run`, where the first is not to be had."""
+        """Keep a session open, and open the next when one ends. Raises as `run` does if the first cannot be opened."""
         delay, once = FIRST_DELAY, False
         while True:
             try:
@@ -253,7 +253,7 @@ class Bridge:
             self._answered.set()
 
     async def _catch_up(self, session: Session) -> None:
-        """Bring a new session to where the last one was, then let the client's messages through."""
+        """Restore the conversation's state in a new session, then resume the client's messages."""
         conversation = self._conversation
         if greeting := conversation.handshake():
             answer = await self._ask(session, greeting)
@@ -261,19 +261,19 @@ class Bridge:
                 raise HubLost("The hub did not take the handshake again.")
             if conversation.initialized:
                 await session.post(encode({"jsonrpc": "2.0", "method": "notifications/initialized"}))
-            for wish in conversation.wishes():
+            for wish in conversation.restored():
                 await self._ask(session, wish)
-        for frame in conversation.carried():
+        for frame in conversation.repeated():
             await self._post(session, frame, encode(frame))
-        news = conversation.news() if greeting else []
+        news = conversation.list_changes() if greeting else []
         self._session = session
         self._ready.set()
         for frame in news:
             await self._tell(frame)
 
     async def _ask(self, session: Session, request: Frame) -> Frame:
-        """Ask the hub on the bridge's own account. Raises HubLost."""
-        request_id = f"{OWN}{next(self._ids)}"
+        """Send a request of the bridge itself, and return its response. Raises HubLost."""
+        request_id = f"{OWN_ID_PREFIX}{next(self._ids)}"
         future = self._own[request_id] = asyncio.get_running_loop().create_future()
         try:
             if error := await session.post(encode({"jsonrpc": "2.0", "id": request_id, **request})):
@@ -284,6 +284,6 @@ class Bridge:
             del self._own[request_id]
 
     async def _tell(self, frame: Frame) -> None:
-        """Write a message for the client."""
+        """Write a message to the client."""
         await self._output.write(encode(frame) + b"\n")
         self._answered.set()

@@ -1,4 +1,4 @@
-"""A session with the hub, as a client of its HTTP+SSE endpoint (revision 2024-11-05): all comes in one order."""
+"""A session with the hub over its HTTP+SSE endpoint (revision 2024-11-05), where all messages arrive in one order."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from hubctl.errors import HubLost, HubRefused
 from hubctl.stdio.conversation import Frame, decode, rpc_error
 
 TIMEOUT = 10.0
-"""Seconds until the hub must have taken a connection, and a message."""
+"""Seconds that the hub has to accept a connection, and a message."""
 MAX_EVENT = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a workspace is reached: the sidecar's own address, or a protected hub's Unix socket with a token."""
+    """The address of a workspace: the sidecar's own port, or a protected hub's Unix socket with a token."""
 
     url: str
     socket: Path | None = None
@@ -29,11 +29,11 @@ class Endpoint:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        """A new session.
+        """Open a session.
 
         Raises:
-            HubLost: nobody answers there, or it ends while this is used.
-            HubRefused: the hub says no.
+            HubLost: nobody listens there, or the session ends while it is used.
+            HubRefused: the hub refuses the client.
         """
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         async with httpx2.AsyncClient(
@@ -58,7 +58,7 @@ class Endpoint:
 
 
 class Session:
-    """An open session: what comes is iterated over, what goes is posted."""
+    """An open session: iterate over it to receive messages, `post` to send them."""
 
     def __init__(self, client: httpx2.AsyncClient, response: httpx2.Response) -> None:
         self._client = client
@@ -68,19 +68,19 @@ class Session:
         self._given_up = asyncio.Event()
 
     async def aclose(self) -> None:
-        """Read no more. For whoever opened it."""
+        """Stop reading. The caller that opened the session calls it."""
         await self._events.aclose()
 
     def give_up(self) -> None:
-        """It is of no more use, though its stream has not ended."""
+        """Mark the session as unusable although its stream has not ended."""
         self._given_up.set()
 
     async def given_up(self) -> None:
-        """Wait until it is."""
+        """Wait until the session is marked as unusable."""
         await self._given_up.wait()
 
     async def begin(self) -> None:
-        """Learn where to post. Raises HubLost, TimeoutError."""
+        """Read the URL to post to from the stream's first event. Raises HubLost, TimeoutError."""
         async with asyncio.timeout(TIMEOUT):
             async for event in self._events:
                 if event.event == "endpoint":
@@ -89,16 +89,16 @@ class Session:
         raise HubLost("The hub ended the stream at once.")
 
     async def __aiter__(self) -> AsyncIterator[tuple[Frame, bytes]]:
-        """The hub's messages, as they are and as they were written, until the stream ends."""
+        """Yield the hub's messages, parsed and as they were written, until the stream ends."""
         async for event in self._events:
             if event.event == "message":
                 yield decode(event.data.encode()), event.data.encode()
 
     async def post(self, message: bytes) -> dict[str, Any] | None:
-        """Send a message; returns the error with which the hub refuses it, if it does.
+        """Send a message; return the hub's error if it refuses the message.
 
         Raises:
-            HubLost: it was not taken.
+            HubLost: the message was not delivered.
         """
         headers = {"Content-Type": "application/json"}
         try:
@@ -120,7 +120,7 @@ def _refusal(status: int, body: bytes) -> HubRefused:
 
 
 def _error_in(body: bytes) -> dict[str, Any] | None:
-    """The JSON-RPC error in a body, or the hub's own in its place."""
+    """Return the JSON-RPC error in a body; if there is none, an error of the bridge."""
     try:
         found = decode(body)
     except ValueError:

@@ -1,1 +1,1 @@
-"""Who calls what, and the gates and observers that each request of a client meets."""
+"""The context of a client's request, and the gates and observers that each request passes (ADR 29)."""

@@ -1,5 +1,6 @@
-"""What each request of a client meets, whichever way it takes: gates, which may keep it waiting or refuse it, and
-observers, which are told how it ended.
+"""Gates and observers, which each request of a client passes on both ways (ADR 29).
+
+Gates may delay or refuse a request. Observers are told how it ended.
 
 Registered where the hub is wired (`Hub.admission`, `app.py`), before requests are served. See docs/lifecycle.md.
 """
@@ -25,38 +26,38 @@ from sidecar.errors import (
 log = logging.getLogger(__name__)
 
 DECLINED = "declined"
-"""The outcome for a gate whose call did not begin: it comes again on the waiting way, or another gate refused it."""
+"""The outcome, for gates only, of a call that did not begin: it is repeated on the waiting way, or was refused."""
 CANCELLED = "cancelled"
-"""The outcome of a request whose client wants no answer any more."""
+"""The outcome of a request that its client cancelled."""
 DISCONNECTED = "disconnected"
 """The outcome of a request whose session ended before the answer."""
 
 
 class Gate(Protocol):
-    """Decides when a call may go on: a limit of calls at once, a rate, a quota, a circuit breaker."""
+    """Decides when a call may proceed: a concurrency limit, a rate limit, a quota, or a circuit breaker."""
 
     def try_enter(self, call: CallContext) -> bool:
-        """Let a call in now, without waiting. False: it takes the waiting way, where `enter` decides."""
+        """Admit a call without waiting. False: the call takes the waiting way, where `enter` decides."""
 
     async def enter(self, call: CallContext) -> None:
-        """Let a call in, as soon as it may. Raises a SidecarError where it may not."""
+        """Wait until the call may proceed. Raises a SidecarError to refuse it."""
 
     def leave(self, call: CallContext, outcome: str) -> None:
-        """A call that was let in has ended. With `DECLINED` it did not begin: what was counted is taken back."""
+        """An admitted call has ended. With `DECLINED` it did not begin, so a gate that counts takes the count back."""
 
 
 class Observer(Protocol):
-    """Is told of each request of a client, once. Called on the event loop: must neither block nor raise."""
+    """Is told of each request of a client once. Called on the event loop: must neither block nor raise."""
 
     def ended(self, call: CallContext, outcome: str, seconds: float) -> None:
-        """It has an answer, or needs none any more.
+        """The request has been answered, or was cancelled.
 
         `outcome`: `ok`, `tool_error` (the tool failed), `error` (the server answered with an error), `cancelled`,
-        `disconnected`, or the code of the hub's error, such as `CALL_TIMEOUT`. `seconds` since it entered.
+        `disconnected`, or the code of the hub's error, such as `CALL_TIMEOUT`. `seconds` is the time since it entered.
         """
 
     def refused(self, call: CallContext, error: SidecarError) -> None:
-        """The hub answered it with an error, and no server was asked."""
+        """The hub answered the request with an error, and no server got it."""
 
 
 class Admission:
@@ -69,15 +70,15 @@ class Admission:
         self.observers = tuple(observers)
 
     def add_gate(self, gate: Gate) -> None:
-        """Have each request of a client pass a gate, behind those that there are."""
+        """Add a gate behind the existing ones."""
         self.gates = (*self.gates, gate)
 
     def add_observer(self, observer: Observer) -> None:
-        """Have an observer told of each request of a client."""
+        """Add an observer."""
         self.observers = (*self.observers, observer)
 
     def try_enter(self, call: CallContext) -> bool:
-        """Pass all gates now, or none."""
+        """Pass all gates without waiting, or none."""
         for passed, gate in enumerate(self.gates):
             if not gate.try_enter(call):
                 self._leave(self.gates[:passed], call, DECLINED)
@@ -85,7 +86,7 @@ class Admission:
         return True
 
     async def enter(self, call: CallContext) -> None:
-        """Pass all gates, one after the other. Raises the SidecarError of the first one that refuses."""
+        """Pass all gates one after the other, waiting if necessary. Raises the SidecarError of a gate that refuses."""
         for passed, gate in enumerate(self.gates):
             if not gate.try_enter(call):
                 try:
@@ -95,11 +96,11 @@ class Admission:
                     raise
 
     def decline(self, call: CallContext) -> None:
-        """A call that passed `try_enter` was not begun."""
+        """Leave all gates, since a call that passed `try_enter` did not begin."""
         self._leave(self.gates, call, DECLINED)
 
     def ended(self, call: CallContext, outcome: str) -> None:
-        """A request that passed the gates has ended."""
+        """Leave all gates, and tell the observers that a request has ended."""
         if self.gates:
             self._leave(self.gates, call, outcome)
         seconds = time.perf_counter() - call.began
@@ -110,11 +111,12 @@ class Admission:
                 log.exception("an observer failed")
 
     def turned_back(self, call: CallContext, outcome: str) -> None:
-        """A request has ended that passed no gate: its client did not wait for them."""
+        """Tell the observers that a request was cancelled while it waited for the gates."""
         Admission((), self.observers).ended(call, outcome)
 
     def failed(self, call: CallContext, error: SidecarError) -> None:
-        """The same, with an error of the hub: before any server was asked, it was refused."""
+        """Leave all gates, since a request failed with an error of the hub. Observers get it by `ended` if a server
+        was chosen, else by `refused`."""
         if call.server:
             self.ended(call, error.code)
             return
@@ -122,7 +124,7 @@ class Admission:
         self.refused(call, error)
 
     def refused(self, call: CallContext, error: SidecarError) -> None:
-        """A request was refused that passed no gate."""
+        """Tell the observers that a request was refused."""
         for observer in self.observers:
             try:
                 observer.refused(call, error)
@@ -139,7 +141,7 @@ class Admission:
 
 
 def error_of(answer: dict[str, Any]) -> SidecarError:
-    """The error for observers, of a JSON-RPC error that the hub answers with."""
+    """The SidecarError, for observers, that corresponds to a JSON-RPC error of the hub."""
     message, code, data = str(answer.get("message")), answer.get("code"), answer.get("data")
     if isinstance(data, dict) and data.get("code") == TooManySessions.code:
         return TooManySessions(message)

@@ -1,4 +1,4 @@
-"""One request of a client, as gates, observers and servers see it: who sent it, how it came, and where it goes."""
+"""The context of a client's request, for gates and observers: principal, method, server, tool (ADR 29)."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from sidecar.protocol import eras
 from sidecar.protocol.jsonrpc import as_dict
 
 ANONYMOUS = Principal("", "everybody", None, admin=True)
-"""Whose requests those of an unprotected hub are: nobody is asked for a token."""
+"""The principal of all requests in an unprotected hub, which needs no token."""
 LOCAL = Principal("", "local", None, admin=True)
-"""Whose requests those over the bridge are (`hubctl call`, the console's explorer), and the hub's own."""
+"""The principal of requests over the bridge (`hubctl call`, the console's explorer), and of the hub itself."""
 
 
 class Client(Protocol):
-    """Who sends requests: a session, or what stands for one."""
+    """The sender of a request: a session, or an object in place of one."""
 
     principal: Principal
     transport: str
     caller: Caller
-    """Whose turn its requests take at a server."""
+    """The key and client for which its requests take turns at a server (concurrency/turns.py)."""
     id: str
-    """The session's; empty where there is none."""
+    """The id of the session; empty if there is none."""
 
     def correlation(self, number: int) -> str:
-        """The id that follows the client's request of that number through the logs."""
+        """The id of the client's request with that number in the logs."""
 
 
 @dataclass(slots=True)
 class Visitor:
-    """A client that has no session, or none that the hub knows."""
+    """A client without a session, or with one that the hub does not know."""
 
     principal: Principal = LOCAL
     transport: str = "bridge"
@@ -40,42 +40,42 @@ class Visitor:
     caller: Caller = HUB_CALLER
 
     def correlation(self, number: int) -> str:
-        """None: it has no session whose requests could be counted."""
+        """Empty: without a session, requests are not counted."""
         return ""
 
 
 class CallContext:
-    """Made once, when a request enters. Valid until it has ended: who needs something of it longer copies that.
+    """The context of one request. It is valid until the request has ended; copy what is needed for longer.
 
-    A `RequestContext`, or on the direct way the call itself (`calls/direct_call.py`).
+    It is a `RequestContext`, or on the direct way the call itself (calls/direct_call.py).
     """
 
     __slots__ = ()
 
     client: Client
     caller: Caller
-    """Whose turn it takes at a server."""
+    """The key and client for which it takes its turn at a server."""
     method: str
-    """Empty where an HTTP request was refused before its message was read."""
+    """The MCP method; empty if an HTTP request was refused before its message was read."""
     params: dict[str, Any]
-    """As the client sent them."""
+    """The params as the client sent them."""
     number: int
-    """Which of the client's requests it is."""
+    """The number of the request among those of the client."""
     server: str
-    """The key of the server that was asked; empty as long as none was."""
+    """The key of the server that the request was sent to; empty until then."""
     tool: str
-    """The tool's name at its server; empty where it is not known, or not about a tool."""
+    """The tool's name at its server; empty if unknown, or if the request is not about a tool."""
     began: float
-    """When it entered (`time.perf_counter`)."""
+    """When the request entered (`time.perf_counter`)."""
 
     @property
     def workspace(self) -> str:
-        """The name of the workspace; empty where none is known."""
+        """The name of the workspace; empty if unknown."""
         raise NotImplementedError
 
     @property
     def deadline(self) -> float:
-        """When the server's time for it is over, once one was asked (`time.perf_counter`)."""
+        """When the server's timeout ends (`time.perf_counter`); meaningful once `server` is set."""
         raise NotImplementedError
 
     def asks(self, server: str, deadline: float) -> None:
@@ -84,12 +84,12 @@ class CallContext:
 
     @property
     def principal(self) -> Principal:
-        """Who sent it."""
+        """The principal that sent the request."""
         return self.client.principal
 
     @property
     def session(self) -> str:
-        """The id of the client's session; empty where there is none."""
+        """The id of the client's session; empty if there is none."""
         return self.client.id
 
     @property
@@ -99,17 +99,17 @@ class CallContext:
 
     @property
     def era(self) -> eras.Era:
-        """What the client speaks."""
+        """The protocol era of the request."""
         return eras.of_params(self.params)
 
     @property
     def correlation(self) -> str:
-        """The id that follows it through the logs."""
+        """The id of the request in the logs."""
         return self.client.correlation(self.number)
 
     @property
     def trace(self) -> str:
-        """The `traceparent` that the client sent (W3C Trace Context, in `_meta`); empty where there is none."""
+        """The `traceparent` that the client sent in `_meta` (W3C Trace Context); empty if there is none."""
         value = as_dict(self.params.get("_meta")).get("traceparent")
         return value if isinstance(value, str) else ""
 
@@ -146,7 +146,7 @@ class RequestContext(CallContext):
         self.began = self.deadline = began
 
     def part(self, method: str) -> RequestContext:
-        """The context of one of several requests that servers get for this one; what becomes of it is its own."""
+        """The context of one of several requests that are sent to servers for this one, with its own `server`."""
         made = RequestContext(self.client, method, self.params, self.workspace, self.number, self.began)
         made.caller = self.caller
         return made

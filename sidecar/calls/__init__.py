@@ -1,1 +1,1 @@
-"""One request of a client, answered."""
+"""Answers the requests of clients: on the direct way, by the relay, or by FastMCP."""

@@ -35,7 +35,7 @@ from sidecar.calls.request import Notify, Params
 from sidecar.errors import HubStopping, ParamsInvalid, SidecarError, TooManySessions
 from sidecar.protocol import eras
 from sidecar.protocol.channel import Frame
-from sidecar.sessions.listener_subscriptions import Listened
+from sidecar.sessions.listener_subscriptions import ListenerSubscriptions
 from sidecar.sessions.session import Session
 from sidecar.upstream.upstream import RECONNECT_WAIT
 from sidecar.version import VERSION
@@ -43,7 +43,7 @@ from sidecar.workspaces import declaration
 
 if TYPE_CHECKING:
     from sidecar.routing.view import View
-    from sidecar.sessions.client_groups import Party
+    from sidecar.sessions.client_groups import ClientGroup
     from sidecar.workspaces.workspace import Workspace
 
 Context = ServerRequestContext[Any, Any]
@@ -65,7 +65,7 @@ class FastMCPServer:
         self._lifespan: Any = None
         """The state that the server's lifespan yielded, once it is entered."""
         self._common_group = ListenerGroup(lambda: workspace.view)
-        self._private_groups: dict[Party, ListenerGroup] = {}
+        self._private_groups: dict[ClientGroup, ListenerGroup] = {}
         """The groups of listeners that have a view of their own, while at least one of them listens."""
         self._server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listen)
         self._server.middleware.insert(0, self._describe_workspace)
@@ -84,16 +84,16 @@ class FastMCPServer:
         """Send the modern listeners a list change; `method` is the notification."""
         self._common_group.bus.emit(LIST_EVENTS[method])
 
-    def changed_for(self, party: Party, method: str) -> None:
+    def changed_for(self, client_group: ClientGroup, method: str) -> None:
         """Send a list change to the listeners of one client group."""
-        if (group := self._private_groups.get(party)) and method in LIST_EVENTS:
+        if (group := self._private_groups.get(client_group)) and method in LIST_EVENTS:
             group.bus.emit(LIST_EVENTS[method])
 
     def follow(self) -> None:
         """Move the listeners' resource subscriptions to the servers that serve the resources now."""
         for group in self._groups():
-            if group.listened.misplaced():
-                self._workspace.spawn(group.listened.follow())
+            if group.subscriptions.outdated():
+                self._workspace.spawn(group.subscriptions.follow())
 
     def _groups(self) -> tuple[ListenerGroup, ...]:
         return (self._common_group, *self._private_groups.values())
@@ -135,7 +135,7 @@ class FastMCPServer:
             return result
         if isinstance(result, BaseModel):  # FastMCP turns the SDK's dictionary into a model again
             result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
-        if self._workspace.asking:
+        if self._workspace.has_per_client:
             await self._workspace.own.introduce()
         capabilities = declaration.of(self._workspace.declared(), modern=ctx.method == "server/discover")
         described = {**result, "capabilities": capabilities}
@@ -146,14 +146,14 @@ class FastMCPServer:
     @contextlib.asynccontextmanager
     async def _as_private_listener(self, session: Session, method: str, params: Params) -> AsyncIterator[None]:
         """While the context is open, put a listener with `per_client` servers into the listener group of its view."""
-        if method != "subscriptions/listen" or not session.modern or not self._workspace.asking:
+        if method != "subscriptions/listen" or not session.modern or not self._workspace.has_per_client:
             yield
             return
-        party = self._workspace.parties.of(session, params)
-        with party.using():
-            await self._workspace.view_for(party, most=RECONNECT_WAIT)
+        client_group = self._workspace.client_groups.group_of(session, params)
+        with client_group.using():
+            await self._workspace.view_for(client_group, most=RECONNECT_WAIT)
             group = self._private_groups.setdefault(
-                party, ListenerGroup(lambda: party.private_view or self._workspace.view)
+                client_group, ListenerGroup(lambda: client_group.private_view or self._workspace.view)
             )
             group.listeners += 1
             token = current_group.set(group)
@@ -163,7 +163,7 @@ class FastMCPServer:
                 current_group.reset(token)
                 group.listeners -= 1
                 if not group.listeners:
-                    del self._private_groups[party]
+                    del self._private_groups[client_group]
 
     async def _listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """Serve `subscriptions/listen`; while it lasts, subscribe at the servers to the resources that it names."""
@@ -174,12 +174,12 @@ class FastMCPServer:
         try:
             for uri in params.notifications.resource_subscriptions or ():
                 uris.append(uri)
-                await group.listened.add(uri)
+                await group.subscriptions.add(uri)
             return await group.handler(ctx, params)
         finally:
             self._workspace.listening -= 1
             for uri in uris:
-                self._workspace.spawn(group.listened.remove(uri))
+                self._workspace.spawn(group.subscriptions.remove(uri))
 
     def _admit(self) -> None:
         """Raise MCPError if the workspace has as many sessions and listeners as allowed."""
@@ -194,7 +194,7 @@ class ListenerGroup:
 
     def __init__(self, view: Callable[[], View]) -> None:
         self.bus = EventBus()
-        self.listened = Listened(view, lambda uri: self.bus.emit(ResourceUpdated(uri)))
+        self.subscriptions = ListenerSubscriptions(view, lambda uri: self.bus.emit(ResourceUpdated(uri)))
         self.handler = ListenHandler(self.bus)
         self.listeners = 0
 

@@ -18,9 +18,9 @@ from sidecar.features import input_requests
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.routing.view import Offer
-from sidecar.sessions.client_groups import Lease, Party
+from sidecar.sessions.client_groups import ClientGroup, Lease
 from sidecar.sessions.request_state import Binding, State
-from sidecar.sessions.suspended_calls import Call
+from sidecar.sessions.suspended_calls import InteractiveCall
 from sidecar.workspaces import starting
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ class ModernCalls:
         responses = _input_responses(params)
         state = self._state(request, offer, params)
         sent = input_requests.without_answers(params)
-        if state is not None and state.kind == "parked":
-            call = self._workspace.parked.take(str(state.value), request.session)
+        if state is not None and state.kind == "suspended":
+            call = self._workspace.suspended_calls.take(str(state.value), request.session)
             request.call.server = offer.spec.key  # a former request of the client was sent to it
-            call.unpark(responses)
+            call.resume(responses)
             return await self._serve_request(request, offer, params, call)
-        if state is not None and state.kind == "again":
+        if state is not None and state.kind == "repeat":
             if not all(answer.get("action") == "accept" for answer in responses.values()) or not responses:
                 raise InputRefused("What the server wants to have opened first was not accepted.")
         elif offer.catalog.greeting.era == "modern":
@@ -63,7 +63,7 @@ class ModernCalls:
             if state is not None and state.value is not None:
                 sent = {**sent, "requestState": state.value}
         session = request.session
-        if isinstance(session, Party) and session.own.get(offer.spec.key) is offer.upstream:
+        if isinstance(session, ClientGroup) and session.own.get(offer.spec.key) is offer.upstream:
             call = self._start_call(request, session, offer, sent, tool)
             return await self._serve_request(request, offer, params, call)
         frame = await offer.upstream.request(
@@ -78,23 +78,32 @@ class ModernCalls:
 
     # --- calls to `per_client` servers ------------------------------------------------------------------------------
 
-    def _start_call(self, request: Request, party: Party, offer: Offer, sent: Params, tool: str) -> Call:
-        call = Call(party, request.log_level)
-        lease = self._workspace.parties.lend(party, offer.spec, call)
+    def _start_call(
+        self, request: Request, group: ClientGroup, offer: Offer, sent: Params, tool: str
+    ) -> InteractiveCall:
+        call = InteractiveCall(group, request.log_level)
+        lease = self._workspace.client_groups.lease_for_call(group, offer.spec, call)
         call.upstream = lease.upstream
-        call.start(self._run_call(call, party, lease, request, offer, sent, tool), self._workspace.start)
+        call.start(self._run_call(call, group, lease, request, offer, sent, tool), self._workspace.start)
         return call
 
     async def _run_call(
-        self, call: Call, party: Party, lease: Lease, request: Request, offer: Offer, sent: Params, tool: str
+        self,
+        call: InteractiveCall,
+        group: ClientGroup,
+        lease: Lease,
+        request: Request,
+        offer: Offer,
+        sent: Params,
+        tool: str,
     ) -> Frame:
         clean = False
-        progress = call.progressed if request.progress_token is not None else None
+        progress = call.on_progress if request.progress_token is not None else None
         try:
             await starting.started(lease.upstream, progress)
-            if level := lease.desk.least_level():
+            if level := lease.question_router.most_verbose_level():
                 await lease.upstream.set_log_level(level)
-            await call.answered()  # requests that the server sent before this call
+            await call.wait_until_answered()  # requests that the server sent before this call
             frame = await lease.upstream.request(
                 request.method,
                 sent,
@@ -105,22 +114,26 @@ class ModernCalls:
             clean = True
             return frame
         finally:
-            self._workspace.parties.give_back(party, offer.spec, lease, call, clean=clean)
+            self._workspace.client_groups.end_lease(group, offer.spec, lease, call, clean=clean)
 
-    async def _serve_request(self, request: Request, offer: Offer, params: Params, call: Call) -> Frame:
+    async def _serve_request(self, request: Request, offer: Offer, params: Params, call: InteractiveCall) -> Frame:
         """Serve one request of the client that starts or resumes a call. Returns the outcome, or asks for input."""
         request.upstream = call.upstream or offer.upstream
-        if not await call.round(request.notify, request.progress_token):
+        if not await call.wait_for_outcome(request.notify, request.progress_token):
             return self.to_client_response(request, offer, params, call.result())
-        wanted = {key: input_requests.for_modern(each.method, each.params) for key, each in call.open().items()}
-        ticket = self._workspace.parked.park(call)
-        return self._input_required(request, offer, params, wanted, State("parked", ticket))
+        wanted = {
+            key: input_requests.for_modern(each.method, each.params) for key, each in call.open_questions().items()
+        }
+        ticket = self._workspace.suspended_calls.suspend(call)
+        return self._input_required(request, offer, params, wanted, State("suspended", ticket))
 
     # --- states and results --------------------------------------------------------------------------------------
 
     def _state(self, request: Request, offer: Offer, params: Params) -> State | None:
         token = params.get("requestState")
-        return None if token is None else self._workspace.sealer.open(self._binding(request, offer, params), token)
+        return (
+            None if token is None else self._workspace.request_states.open(self._binding(request, offer, params), token)
+        )
 
     def _binding(self, request: Request, offer: Offer, params: Params) -> Binding:
         workspace = self._workspace
@@ -139,7 +152,7 @@ class ModernCalls:
         if isinstance(error, dict) and error.get("code") == URL_ELICITATION_REQUIRED:
             wanted = input_requests.of_error(error)
             if wanted and not any(_client_lacks(request, each) for each in wanted.values()):
-                return self._input_required(request, offer, params, wanted, State("again", None))
+                return self._input_required(request, offer, params, wanted, State("repeat", None))
         return frame
 
     def _input_required(
@@ -151,7 +164,7 @@ class ModernCalls:
         state: State,
         result: dict[str, Any] | None = None,
     ) -> Frame:
-        sealed = self._workspace.sealer.seal(self._binding(request, offer, params), state)
+        sealed = self._workspace.request_states.seal(self._binding(request, offer, params), state)
         asked = {} if wanted is None else {"inputRequests": wanted}
         return jsonrpc.result(0, {**(result or {}), "resultType": "input_required", **asked, "requestState": sealed})
 

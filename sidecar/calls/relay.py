@@ -93,12 +93,12 @@ class Relay:
         request, method = Request(session, call, notify), call.method
         handler = self._handlers.get(method, self.extension_calls.answer)
         try:
-            if request.era == "legacy" or not self._workspace.asking:
+            if request.era == "legacy" or not self._workspace.has_per_client:
                 result = await handler(request)
             else:
-                request.session = party = self._workspace.parties.of(session, request.params)
-                call.caller = party.caller
-                with party.using():
+                request.session = group = self._workspace.client_groups.group_of(session, request.params)
+                call.caller = group.caller
+                with group.using():
                     result = await handler(request)
             tasks = result.get("resultType") == eras.TASK and request.takes_tasks
             return eras.to_client(request.era, method, result, self._workspace.server_info, tasks=tasks)
@@ -130,9 +130,9 @@ class Relay:
         params = request.params if route.name == name else {**request.params, "name": route.name}
         result = await self.ask(request, route.offer, params, tool=route.name)
         if result.get("resultType") == eras.TASK and request.takes_tasks:
-            return request.tasks.extended(route.offer, request.upstream, route.name, result)
+            return request.tasks.register_extension(route.offer, request.upstream, route.name, result)
         if "task" in params and request.era == "legacy":
-            return request.session.server_tasks.created(route.offer, request.upstream, route.name, result)
+            return request.session.server_tasks.register_core(route.offer, request.upstream, route.name, result)
         return eras.structured_to_client(request.era, result, route.wrapped)
 
     def _candidates(self, request: Request, name: str) -> str:
@@ -149,7 +149,7 @@ class Relay:
         result = await self.ask(request, task.offer, params, tool=task.tool, upstream=task.upstream)
         if request.method == "tasks/result":
             result = eras.structured_to_client("legacy", result, task.offer.wraps(task.tool))
-        return request.tasks.told(exposed, result)
+        return request.tasks.to_client(exposed, result)
 
     async def _list_tasks(self, request: Request) -> dict[str, Any]:
         """The session's tasks with their current state. Each task is queried by its id, since the task list of a shared
@@ -186,10 +186,12 @@ class Relay:
     async def _subscribe(self, request: Request) -> dict[str, Any]:
         exposed = request.require_string("uri")
         offer, uri = await self._resource(request, exposed)
-        return result_or_raise(request.era, await request.session.watched.add(exposed, (offer.upstream, uri)))
+        return result_or_raise(
+            request.era, await request.session.resource_subscriptions.add(exposed, (offer.upstream, uri))
+        )
 
     async def _unsubscribe(self, request: Request) -> dict[str, Any]:
-        frame = await request.session.watched.remove(request.require_string("uri"))
+        frame = await request.session.resource_subscriptions.remove(request.require_string("uri"))
         return {} if frame is None else result_or_raise(request.era, frame)
 
     async def _complete(self, request: Request) -> dict[str, Any]:
@@ -222,9 +224,9 @@ class Relay:
 
     async def _find(self, request: Request, find: Callable[[View], T | None]) -> T | None:
         """What `find` finds in the client's view. As long as that is None, wait for servers that start for the first
-        time, at most `starting.UNTOLD` seconds."""
+        time, at most `starting.WAIT_WITHOUT_PROGRESS` seconds."""
         clock = asyncio.get_running_loop().time
-        latest = clock() + starting.UNTOLD
+        latest = clock() + starting.WAIT_WITHOUT_PROGRESS
         found = find(await self.view(request))
         while found is None and (left := latest - clock()) > 0:  # an edit may add further servers meanwhile
             if not await self._workspace.started(request.progress(), left):

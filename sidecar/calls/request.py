@@ -10,7 +10,7 @@ from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, SidecarError
 from sidecar.protocol import eras, extensions
 from sidecar.protocol.channel import Frame
-from sidecar.sessions.server_tasks import Tasks
+from sidecar.sessions.server_tasks import ServerTasks
 from sidecar.sessions.session import LEVELS, Session
 from sidecar.upstream.mux import Progress
 
@@ -57,7 +57,7 @@ class Request:
         return self.call.correlation
 
     @property
-    def tasks(self) -> Tasks:
+    def tasks(self) -> ServerTasks:
         """The tasks that servers run for the client, or for its client group in the modern era."""
         return self.session.holder.server_tasks
 

@@ -1,1 +1,1 @@
-"""The transports to clients, and the router in front of them."""
+"""The HTTP transports for clients (HTTP+SSE, Streamable HTTP), and the router that dispatches requests to them."""

@@ -1,4 +1,4 @@
-"""JSON-RPC batches (JSON-RPC 2.0, section 6), which MCP has in its revision 2025-03-26 and in no other."""
+"""JSON-RPC batches (JSON-RPC 2.0, section 6). Of MCP's revisions only 2025-03-26 has them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from sidecar.protocol.channel import Frame
 if TYPE_CHECKING:
     from sidecar.downstream.stream_session import StreamSession
 
-REVISION = "2025-03-26"
-MOST_MESSAGES = 100
+BATCH_REVISION = "2025-03-26"
+MAX_MESSAGES = 100
 
 
 class Batch:
-    """The messages of one body."""
+    """The messages of one request body."""
 
     def __init__(self, session: StreamSession, messages: list[Any]) -> None:
         """Raises MessageInvalid: the session's revision has no batches, or the batch is empty or too long."""
-        if session.version != REVISION:
+        if session.version != BATCH_REVISION:
             raise MessageInvalid(jsonrpc.BATCH_REFUSED)
-        if not 0 < len(messages) <= MOST_MESSAGES:
-            raise MessageInvalid(f"A batch has 1 to {MOST_MESSAGES} messages; this one has {len(messages)}.")
+        if not 0 < len(messages) <= MAX_MESSAGES:
+            raise MessageInvalid(f"A batch has 1 to {MAX_MESSAGES} messages; this one has {len(messages)}.")
         self._session = session
         self._messages = messages
         self._running: list[Cancellable] = []
 
     async def serve(self, notify: Notify) -> list[Frame]:
-        """Take all messages at once; the responses to those that are requests, in their order."""
+        """Handle all messages concurrently. Returns the responses to the requests among them, in order."""
         async with asyncio.TaskGroup() as tasks:
             served = [tasks.create_task(self._serve(message, notify)) for message in self._messages]
         return [response for task in served if (response := task.result()) is not None]
@@ -41,7 +41,7 @@ class Batch:
         try:
             return await self._response(jsonrpc.validate(message), notify)
         except MessageInvalid as error:
-            self._refused(message, error)
+            self._note_refusal(message, error)
             return jsonrpc.error(None, error.rpc())
 
     async def _response(self, frame: Frame, notify: Notify) -> Frame | None:
@@ -49,23 +49,23 @@ class Batch:
         if method == "initialize":
             raise MessageInvalid("`initialize` may not be part of a batch (MCP 2025-03-26, Lifecycle).")
         if method is None:
-            session.take_response(frame)
+            session.handle_response(frame)
         elif "id" not in frame:
-            session.take_notification(frame)
+            session.handle_notification(frame)
         else:
-            with session.under_way(frame) as cut:
-                self._running.append(cut)
-                response = await session.answer(frame, cut, notify, relayed=session.relayed(method))
+            with session.in_progress(frame) as cancel_scope:
+                self._running.append(cancel_scope)
+                response = await session.answer(frame, cancel_scope, notify, relayed=session.relayed(method))
             return response or session.cancelled_response(frame["id"])
         return None
 
-    def _refused(self, message: Any, error: MessageInvalid) -> None:
+    def _note_refusal(self, message: Any, error: MessageInvalid) -> None:
         frame = jsonrpc.as_dict(message)
         if not ("result" in frame or "error" in frame or ("method" in frame and "id" not in frame)):
             known = {"method": str(frame.get("method", "")), "params": jsonrpc.as_dict(frame.get("params"))}
             self._session.admission.refused(self._session.endpoint.make_context(self._session, known), error)
 
     def cancel(self, reason: str = "") -> None:
-        """Nobody wants the responses any more."""
+        """Cancel the requests of the batch that are in progress."""
         for running in self._running:
             running.cancel(reason)

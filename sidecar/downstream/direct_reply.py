@@ -1,4 +1,4 @@
-"""The response to a call that came the direct way over Streamable HTTP: JSON in one write, as nearly always."""
+"""The HTTP response to a direct call over Streamable HTTP (calls/direct_call.py): usually JSON in a single write."""
 
 from __future__ import annotations
 
@@ -14,34 +14,37 @@ from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame
 
 TryDirect = Callable[[bytes, HttpProtocol, Callable[[], bool]], bool]
-"""Takes a body that came with a head that was served; the last argument says whether who sent it may still have the
-answer. False, and nothing has happened, where it is to be served in the usual way."""
+"""Serves a request body that came with a known head (listener/known_heads.py) on the direct way.
+
+The last argument tells, when the answer is sent, whether the sender may still have it. Returns False if the request
+needs the waiting way; then nothing has happened."""
 
 
 class ReplyOwner(direct_call.DirectCaller, Protocol):
-    """Who calls, and how the call is answered."""
+    """The client of a direct call: a session, or a `StatelessCaller`."""
 
     head: bytes
-    """How the response begins, where it is one write, and no error with a status of its own."""
+    """The head of a response with status 200 that is a single write."""
     headers: tuple[tuple[bytes, bytes], ...]
+    """Additional headers of the other responses."""
 
-    def took(self, reply: DirectReply) -> None:
-        """A call was taken, which `reply` answers."""
+    def add_reply(self, reply: DirectReply) -> None:
+        """A call has begun, which `reply` will answer."""
 
     def status_of(self, frame: Frame) -> int:
-        """The HTTP status of an answer that is an error."""
+        """The HTTP status of an error response."""
 
-    def release(self, reply: DirectReply) -> None:
+    def remove_reply(self, reply: DirectReply) -> None:
         """The reply is finished."""
 
 
 class DirectReply:
-    """Finished with the answer. What has to go before that makes it a `Reply`, as does its ping.
+    """The response to one call. A message that must be sent before the answer, or a ping, turns it into a `Reply`.
 
-    `allowed` says whether who asked may still have the answer: keys may be revoked meanwhile.
+    `allowed` tells whether the client may still have the answer: its key may be revoked meanwhile.
     """
 
-    __slots__ = ("_allowed", "_connection", "_full", "_id", "_ping_deadline", "_pings", "_session")
+    __slots__ = ("_allowed", "_connection", "_id", "_ping_deadline", "_pings", "_reply", "_session")
 
     def __init__(
         self,
@@ -56,40 +59,40 @@ class DirectReply:
         self._connection = connection
         self._pings = pings
         self._allowed = allowed
-        self._full: Reply | None = None
+        self._reply: Reply | None = None
         self._ping_deadline = pings.add(self, pings.interval)
 
     def put(self, frame: Frame) -> None:
         """Send a frame before the answer."""
-        self._opened().put(frame)
+        self._as_stream().put(frame)
 
     def notify(self, method: str, params: dict[str, Any]) -> None:
         """Send a notification before the answer."""
-        self._opened().notify(method, params)
+        self._as_stream().notify(method, params)
 
     def finish(self, frame: Frame) -> None:
         """Send the answer."""
         self.drop()
-        self._session.release(self)
+        self._session.remove_reply(self)
         if not self._allowed():
-            if self._full is not None:
-                self._full.drop()
+            if self._reply is not None:
+                self._reply.drop()
             self._connection.end()
-        elif self._full is None:
+        elif self._reply is None:
             status = self._session.status_of(frame) if "error" in frame else 200
             try:
                 data = codec.dumps_small(frame)
             except codec.HasLargeValues:
-                send, headers = self._connection.taken_over(), self._session.headers
+                send, headers = self._connection.take_over_response(), self._session.headers
                 self._session.workspace.spawn(respond_json(send, status, frame, headers))
             else:
                 head = self._session.head
                 self._connection.answer(head if status == 200 else with_status(head, status), data)
         else:
-            self._session.workspace.spawn(self._finish(self._full, frame))
+            self._session.workspace.spawn(self._finish(self._reply, frame))
 
     def drop(self) -> None:
-        """Nothing more is sent by itself."""
+        """Stop the ping timer."""
         self._pings.drop(self._ping_deadline)
 
     async def _finish(self, full: Reply, frame: Frame) -> None:
@@ -99,41 +102,44 @@ class DirectReply:
             full.drop()
 
     def ping(self) -> None:
-        """Show that the answer is still waited for; from now on the `Reply` does that."""
-        self._opened().ping()
+        """Send a ping before the answer; from now on the `Reply` pings."""
+        self._as_stream().ping()
 
-    def _opened(self) -> Reply:
-        if self._full is None:
+    def _as_stream(self) -> Reply:
+        if self._reply is None:
             call, headers = self._session.running[self._id], self._session.headers
-            send = self._connection.taken_over()
-            self._full = Reply(never, send, call, self._pings.interval, leaves=False, headers=headers)
-        return self._full
+            send = self._connection.take_over_response()
+            self._reply = Reply(
+                never, send, call, self._pings.interval, cancel_when_disconnected=False, headers=headers
+            )
+        return self._reply
 
 
 class Pings(Deadlines[DirectReply]):
-    """Pings each reply that is not finished `interval` seconds after it began, by one timer for all of them."""
+    """Pings each reply that is not finished `interval` seconds after it began. One timer serves all replies."""
 
     def __init__(self, interval: float) -> None:
         super().__init__(DirectReply.ping)
         self.interval = interval
 
 
-def begin(
+def try_call(
     owner: ReplyOwner,
     frame: Frame,
     connection: HttpProtocol,
     pings: Pings,
     allowed: Callable[[], bool],
-    left: Callable[[], None] | None = None,
+    on_disconnect: Callable[[], None] | None = None,
 ) -> bool:
-    """Send a call to its server and owe the answer, if no task is needed; False, and nothing has happened, if it is.
+    """Send a call directly to its server; the connection then owes the client a response.
 
-    `left` is called when the client's connection is lost meanwhile.
+    Returns False if the call needs the waiting way; then nothing has happened. `on_disconnect` is called if the
+    client's connection is lost before the answer.
     """
     reply = DirectReply(owner, frame["id"], connection, pings, allowed)
     if not direct_call.try_direct(owner, frame, reply.notify, reply.finish):
         reply.drop()
         return False
-    connection.owe(left)
-    owner.took(reply)
+    connection.owe(on_disconnect)
+    owner.add_reply(reply)
     return True

@@ -1,4 +1,4 @@
-"""What is written to one event stream (WHATWG HTML, Server-sent events), in order, without anybody waiting for it."""
+"""A response that is a stream of server-sent events (WHATWG HTML, 9.2), with a bounded queue in front of it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sidecar.protocol.large_values import size_of
 log = logging.getLogger(__name__)
 
 PING = b": ping\r\n\r\n"
-OUTBOX_LIMIT = 64 * 1024 * 1024
-"""Bytes that may wait for a client that does not read; beyond it the stream ends."""
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""Bytes that may be queued for a client that does not read; if it is exceeded, the stream ends."""
 
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -31,51 +31,50 @@ Header = tuple[bytes, bytes]
 
 
 def event(data: bytes) -> bytes:
-    """The event that carries compact JSON.
+    """Encode compact JSON as an event.
 
-    Event streams have lines that end in CR or LF only (WHATWG HTML, 9.2.6), but some clients (older versions of
-    httpx-sse) end them wherever Unicode does. So what else ends a line is escaped; JSON itself escapes the ASCII ones.
+    Lines of an event stream end in CR or LF only (WHATWG HTML, 9.2.6), but some clients (older versions of httpx-sse)
+    also split them at Unicode line separators, so these are escaped in the JSON.
     """
     return b"event: message\r\ndata: %b\r\n\r\n" % (data if data.isascii() else codec.escaped(data))
 
 
 class _LargeEvent(NamedTuple):
-    """An event that is written piece by piece; `size` is roughly that of all."""
+    """An event that is written in pieces; `size` is approximately the number of bytes of all pieces."""
 
     pieces: Iterator[bytes]
     size: int
 
 
-class Outbox:
-    """One stream, as the response to a request. It has a task only while there is something to write.
+class EventStream:
+    """One stream, as the ASGI response to a request. It has a task only while there is something to write.
 
-    Whoever opens it ends it: with `close`, or with `abort` when the client is gone or does not read. `overflow` is
-    called, once, when more than `OUTBOX_LIMIT` waits. `now` writes if nothing has to be waited for, and returns False
-    if it has.
+    Its owner ends it with `close`, or with `abort` when the client is gone or does not read. `overflow` is called once
+    if more than `MAX_WAITING_BYTES` are queued. `try_write` writes without waiting, or returns False.
     """
 
-    __slots__ = ("_connection", "_ended", "_headers", "_now", "_overflow", "_send", "_waiting", "_writer", "size")
+    __slots__ = ("_connection", "_ended", "_headers", "_overflow", "_queued", "_send", "_try_write", "_writer", "size")
 
     def __init__(
         self,
         send: Send,
         overflow: Callable[[], None],
         headers: Iterable[Header] = (),
-        now: Callable[[bytes], bool] = lambda _: False,
+        try_write: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
         self.size = 0
-        """Bytes that wait."""
+        """The number of bytes in the queue."""
         self._send = send
         self._connection = connection_of(send)
-        self._now = now
+        self._try_write = try_write
         self._overflow = overflow
         self._headers: list[Header] | None = [*HEADERS, *headers]
-        self._waiting: list[bytes | _LargeEvent] = []
+        self._queued: list[bytes | _LargeEvent] = []
         self._writer: asyncio.Task[None] | None = None
         self._ended = False
 
     def open(self) -> None:
-        """Begin the response, before there is anything to write."""
+        """Send the head of the response, before there is an event."""
         self._write_soon()
 
     def put(self, frame: Frame | list[Frame]) -> None:
@@ -84,32 +83,32 @@ class Outbox:
             data = codec.dumps_small(frame)
         except codec.HasLargeValues:
             begin, end = event(b"\0").split(b"\0")
-            self._wait(_LargeEvent(chain((begin,), codec.pieces(frame), (end,)), size_of(frame)))
+            self._queue(_LargeEvent(chain((begin,), codec.pieces(frame), (end,)), size_of(frame)))
         else:
             self.put_raw(event(data))
 
     def put_raw(self, data: bytes) -> None:
         """Queue bytes of the stream."""
-        if self._ended or (self._writer is None and self._headers is None and self._now(data)):
+        if self._ended or (self._writer is None and self._headers is None and self._try_write(data)):
             return
-        self._wait(data)
+        self._queue(data)
 
-    def _wait(self, data: bytes | _LargeEvent) -> None:
+    def _queue(self, data: bytes | _LargeEvent) -> None:
         if self._ended:
             return
         size = len(data) if isinstance(data, bytes) else data.size
-        self._waiting.append(data)
+        self._queued.append(data)
         self.size += size
-        self._count(size)
-        if self.size > OUTBOX_LIMIT:
+        self._note_queued(size)
+        if self.size > MAX_WAITING_BYTES:
             log.warning("a client does not read; its stream ends")
             self.abort()
             self._overflow()
         else:
             self._write_soon()
 
-    def _count(self, change: int) -> None:
-        """Let the client's connection know what waits, as it may not hold much for one that does not read."""
+    def _note_queued(self, change: int) -> None:
+        """Tell the client's connection how much is queued (the listener limits the memory of slow clients, ADR 25)."""
         if self._connection is not None:
             self._connection.queued += change
 
@@ -122,34 +121,34 @@ class Outbox:
             if self._headers is not None:
                 headers, self._headers = self._headers, None
                 await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-            while self._waiting:
-                waiting, size, self._waiting, self.size = self._waiting, self.size, [], 0
+            while self._queued:
+                waiting, size, self._queued, self.size = self._queued, self.size, [], 0
                 try:
                     for large, together in groupby(waiting, lambda each: isinstance(each, _LargeEvent)):
                         if large:
                             await self._write_large(cast("Iterator[_LargeEvent]", together))
                         else:
-                            await self._write_now(b"".join(cast("Iterator[bytes]", together)))
+                            await self._write_bytes(b"".join(cast("Iterator[bytes]", together)))
                 finally:
-                    self._count(-size)
-        except (OSError, RuntimeError) as error:  # it was ended from elsewhere: its key was revoked, say
-            self._forget()
+                    self._note_queued(-size)
+        except (OSError, RuntimeError) as error:  # the connection was closed elsewhere: its key was revoked, say
+            self._discard()
             log.debug("a stream ended before all was written", extra={"reason": type(error).__name__})
         finally:
             self._writer = None
 
     async def _write_large(self, events: Iterator[_LargeEvent]) -> None:
-        """Write them piece by piece, as the client reads."""
+        """Write large events in pieces, at the speed at which the client reads."""
         for event in events:
             for piece in event.pieces:
-                await self._write_now(piece)
-                await asyncio.sleep(0)  # others are served meanwhile
+                await self._write_bytes(piece)
+                await asyncio.sleep(0)  # let other tasks run between two pieces
 
-    async def _write_now(self, data: bytes) -> None:
+    async def _write_bytes(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def close(self) -> None:
-        """Write what waits, and end the stream."""
+        """Write what is queued, then end the response."""
         if self._ended:
             return
         self._ended = True
@@ -160,13 +159,13 @@ class Outbox:
         await self._send({"type": "http.response.body", "body": b""})
 
     def abort(self) -> None:
-        """Write no more."""
-        self._forget()
+        """Discard what is queued, and write nothing more."""
+        self._discard()
         if self._writer is not None:
             self._writer.cancel()
 
-    def _forget(self) -> None:
+    def _discard(self) -> None:
         self._ended = True
-        self._waiting.clear()
-        self._count(-self.size)
+        self._queued.clear()
+        self._note_queued(-self.size)
         self.size = 0

@@ -1,4 +1,4 @@
-"""The HTTP face of the sidecar: each workspace's endpoints; health, status and metrics. ASGI, without a framework."""
+"""The ASGI application of the sidecar: routes to the endpoints of workspaces, and to health, status and metrics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.asgi import header, not_allowed, respond, respond_error
 from sidecar.listener.auth import OPEN_PATH, principal_of
-from sidecar.listener.http_protocol import HEAD, HttpProtocol, learn
+from sidecar.listener.http_protocol import HEAD_KEY, HttpProtocol, learn
 from sidecar.listener.origins import Headers, Origins, cors, preflight
 from sidecar.observe.metrics import Metrics
 from sidecar.protocol import codec
@@ -34,19 +34,20 @@ from sidecar.workspaces.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-PARTS = frozenset({"", "sse", "messages"})
-"""What a workspace has below its path."""
+ENDPOINT_PATHS = frozenset({"", "sse", "messages"})
+"""The paths of a workspace below `/mcp/{slug}`."""
 PAGE_HEADERS = (b"host", b"origin", b"sec-fetch-site")
-"""What tells whether a page sends a request, and whose."""
+"""The headers that tell whether a web page sends a request, and which one."""
 STARTING_WAIT = 5.0
-"""Seconds that a request waits after a start of the hub until the workspaces are known."""
+"""Seconds that a request waits for the first configuration after the hub has started."""
 Page = Callable[[Send], Awaitable[None]]
 
 
-class Endpoints:
-    """The ASGI application. In a protected hub it is called by an `auth.Gate`, which says whose request it is.
+class Router:
+    """The ASGI application. In a protected hub, an authenticating ASGI layer (listener/auth.py) in front of it sets
+    the principal.
 
-    What the principal may not use does not exist for it: no answer tells the one from the other.
+    A principal gets the same answer for a workspace that it may not use as for one that does not exist.
     """
 
     def __init__(
@@ -88,8 +89,8 @@ class Endpoints:
                 if scope["method"] == "OPTIONS":
                     await _preflight(origin, scope, send)
                     return
-                scope["state"][HEAD] = b""  # the direct way, which would learn it, writes heads of its own
-                send = _with(send, cors(origin))
+                scope["state"][HEAD_KEY] = b""  # the direct way, which would learn it, writes heads of its own
+                send = _with_headers(send, cors(origin))
         await self._serve_path(parts, principal, scope, receive, send)
 
     async def _serve_path(
@@ -116,24 +117,24 @@ class Endpoints:
             error = HubStarting("The hub has just started, and does not know its workspaces yet.")
             await self._refuse(error.status, error, name, scope, send)
             return
-        workspace = self._left_behind(name, rest, scope) or self._hub.find(name)
+        workspace = self._removed_workspace(name, rest, scope) or self._hub.find(name)
         if workspace is None or not principal.may_use(workspace.name):
             unknown = self._unknown(f"There is no workspace {name!r}.", name, principal)
             await self._refuse(404, unknown, name, scope, send)
-        elif rest not in PARTS:
+        elif rest not in ENDPOINT_PATHS:
             await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name, principal))
         elif rest == "messages":
-            await self._message(self._hub.tenants.find(workspace, principal), scope, receive, send)
+            await self._message(self._hub.key_workspaces.find(workspace, principal), scope, receive, send)
         elif workspace.refusal() and _is_new(scope, rest):
             await self._refuse(404, self._off(workspace, principal), workspace.name, scope, send)
-        elif _opens_session(scope, rest) and (full := self._full(principal)):
+        elif _opens_session(scope, rest) and (full := self._session_limit(principal)):
             await self._refuse(full.status, full, workspace.name, scope, send)
         elif principal.id in SHARED_PRINCIPALS:
             await self._serve(workspace, rest, principal, scope, receive, send)
         else:
             await self._serve_key(workspace, rest, principal, scope, receive, send)
 
-    def _left_behind(self, name: str, rest: str, scope: Scope) -> Workspace | None:
+    def _removed_workspace(self, name: str, rest: str, scope: Scope) -> Workspace | None:
         """The removed workspace that a request is for: nobody else has the slug, or its session is of there.
 
         The second is so after a rename. SSE clients are told then that it was removed, as a status of 404 would tell
@@ -154,8 +155,8 @@ class Endpoints:
         self._hub.admission.refused(RequestContext(visitor, method, {}, workspace, 0, time.perf_counter()), error)
         await respond_error(send, status, error)
 
-    def _full(self, principal: Principal) -> TooManySessions | None:
-        """Why the principal may open no further session now, if so."""
+    def _session_limit(self, principal: Principal) -> TooManySessions | None:
+        """The error if the principal may open no further session now."""
         try:
             self._hub.admit("" if principal.id in SHARED_PRINCIPALS else principal.id)
         except TooManySessions as error:
@@ -165,10 +166,10 @@ class Endpoints:
     async def _serve_key(
         self, base: Workspace, rest: str, principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Serve the key's own version of the workspace, with its sessions: other keys' are unknown there."""
+        """Serve the key's own version of the workspace, which has its own sessions."""
         async with AsyncExitStack() as stack:
             try:
-                workspace = await stack.enter_async_context(self._hub.tenants.using(base, principal))
+                workspace = await stack.enter_async_context(self._hub.key_workspaces.using(base, principal))
             except SidecarError as error:
                 await self._refuse(503, error, base.name, scope, send)
                 return
@@ -194,8 +195,8 @@ class Endpoints:
         if try_direct := await self._http.serve(endpoint, scope, receive, send):
             check = self._allowed if principal.valid_until is None else self._still_allowed
             allowed = functools.partial(check, principal, version)
-            taker = functools.partial(self._try_request, try_direct, allowed, version)
-            learn(scope, taker, version, principal.valid_until)
+            try_known = functools.partial(self._try_request, try_direct, allowed, version)
+            learn(scope, try_known, version, principal.valid_until)
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -203,11 +204,11 @@ class Endpoints:
             return
         session_id, version = _session_id(scope["query_string"]), self._hub.config_version
         if await self._sse.serve_message(workspace, session_id, scope, receive, send):
-            taker = functools.partial(self._try_message, session_id, version)
-            learn(scope, taker, version, principal_of(scope).valid_until)
+            try_known = functools.partial(self._try_message, session_id, version)
+            learn(scope, try_known, version, principal_of(scope).valid_until)
 
     def _try_message(self, session_id: str, version: int, body: bytes, connection: HttpProtocol) -> bool:
-        """A message with the head of one that was served: the same key, session and path."""
+        """Serve a message with a known head, that is, of the same key, session and path, on the direct way."""
         return version == self._hub.config_version and self._sse.try_direct(session_id, body, connection)
 
     def _try_request(
@@ -217,28 +218,28 @@ class Endpoints:
         return version == self._hub.config_version and try_direct(body, connection, allowed)
 
     def _allowed(self, principal: Principal, version: int) -> bool:
-        return version == self._hub.config_version or self._hub.lets_in(principal)
+        return version == self._hub.config_version or self._hub.is_valid(principal)
 
     def _still_allowed(self, principal: Principal, version: int) -> bool:
-        """The same, where the credential ends by itself."""
+        """As `_allowed`, for a credential that expires."""
         return not principal.expired and self._allowed(principal, version)
 
     def _switched_on(self, principal: Principal) -> list[str]:
-        """The workspaces that the principal may know of."""
+        """The slugs of the workspaces that the principal may use."""
         specs = (workspace.spec for workspace in self._hub.workspaces.values())
         return [spec.slug for spec in specs if spec.enabled and principal.may_use(spec.name)]
 
     def _unknown(self, message: str, name: str, principal: Principal) -> SidecarError:
-        there = self._switched_on(principal)
-        listed = f" There are: {', '.join(there)}." if there else " There is none yet."
-        return WorkspaceUnknown(message + listed, data={"workspace": name, "workspaces": there})
+        names = self._switched_on(principal)
+        listed = f" There are: {', '.join(names)}." if names else " There is none yet."
+        return WorkspaceUnknown(message + listed, data={"workspace": name, "workspaces": names})
 
     def _off(self, workspace: Workspace, principal: Principal) -> SidecarError:
-        there = self._switched_on(principal)
-        listed = f" Switched on are: {', '.join(there)}." if there else " No other is switched on."
+        names = self._switched_on(principal)
+        listed = f" Switched on are: {', '.join(names)}." if names else " No other is switched on."
         refusal = workspace.refusal() or WorkspaceOff("")
         return type(refusal)(
-            refusal.message + listed, hint=refusal.advice, data={"workspace": workspace.name, "workspaces": there}
+            refusal.message + listed, hint=refusal.advice, data={"workspace": workspace.name, "workspaces": names}
         )
 
     # --- pages ---------------------------------------------------------------------------------------------------
@@ -264,7 +265,7 @@ class Endpoints:
 
 
 def _is_new(scope: Scope, rest: str) -> bool:
-    """Whether a request begins a connection, rather than belonging to one that is there."""
+    """Whether a request opens a session, or is the first one of a modern client (`server/discover`)."""
     return _opens_session(scope, rest) or header(scope, b"mcp-method") == b"server/discover"
 
 
@@ -276,7 +277,7 @@ def _opens_session(scope: Scope, rest: str) -> bool:
 
 
 def _session_id(query: bytes) -> str:
-    """The session that a message is for; a query is nearly always as the stream's `endpoint` event gave it."""
+    """The `session_id` of a query. It is nearly always the query of the stream's `endpoint` event, parsed quickly."""
     name, _, value = query.partition(b"=")
     if name == b"session_id" and value.isalnum():
         return value.decode("latin-1")
@@ -284,13 +285,13 @@ def _session_id(query: bytes) -> str:
 
 
 async def _preflight(origin: str, scope: Scope, send: Send) -> None:
-    """Answer a page of a named origin that asks what it may send (WHATWG Fetch, CORS-preflight request)."""
+    """Answer a CORS preflight request of an allowed origin (WHATWG Fetch, CORS-preflight request)."""
     requested = header(scope, b"access-control-request-headers").decode("latin-1")
     await respond(send, 200, b"", b"text/plain", (*cors(origin), *preflight(requested)))
 
 
-def _with(send: Send, more: Headers) -> Send:
-    """What sends each response with more headers."""
+def _with_headers(send: Send, more: Headers) -> Send:
+    """An ASGI `send` that adds headers to the response."""
 
     async def send_with(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,8 +1,8 @@
-"""Ids of Streamable HTTP sessions that say, signed, what a later process of the hub needs to go on with the session.
+"""Signed ids of Streamable HTTP sessions, with which a later process of the hub can resume a session (ADR 28).
 
-An id is a random part, what the handshake agreed on, and an HMAC-SHA256 (RFC 2104) over both and over whose the session
-is. The key lies in HUB_DATA_DIR. All characters are of base64url, thus visible ASCII (MCP 2025-11-25, Transports,
-Session Management). ADR 0028.
+An id has a random part, the result of the handshake, and an HMAC-SHA256 (RFC 2104) over both and over the owner of the
+session. The key is a file in HUB_DATA_DIR. All characters are from base64url, so they are visible ASCII (MCP
+2025-11-25, Transports, Session Management).
 """
 
 from __future__ import annotations
@@ -28,99 +28,99 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PLAIN = 32
-"""Characters of the random part: the whole id of a session that no other process can go on with."""
-TAG = 16
-"""Bytes of the signature that are kept."""
-SIGNATURE = 22
-"""Characters of it."""
-LONGEST = 1024
-"""Characters of an id. It is in the head of each request."""
-LONGEST_LIFE = 7 * 24 * 3600.0
-"""Seconds after its handshake in which another process goes on with a session."""
-MOST_ENDED = 10_000
-"""Resumed sessions that ended, of which each has to be remembered; after so many, no other is resumed."""
-LABEL = b"hub-session-1"
-"""What is signed with the key, and in which form."""
-_START = struct.Struct(">6sI")
-"""The mark of the process that made the id, and when (Unix time)."""
+RANDOM_LENGTH = 32
+"""Characters of the random part, which is the whole id of a session that cannot be resumed."""
+SIGNATURE_BYTES = 16
+"""Bytes of the HMAC that are used."""
+SIGNATURE_LENGTH = 22
+"""Characters of the encoded signature."""
+MAX_ID_LENGTH = 1024
+"""Limit for the length of an id, in characters: it is in the head of each request."""
+MAX_RESUME_AGE = 7 * 24 * 3600.0
+"""Seconds after its handshake within which a session can be resumed."""
+MAX_RETIRED = 10_000
+"""Limit for the ids of resumed sessions that ended, which must be remembered; when it is reached, no more sessions are
+resumed."""
+SIGNING_CONTEXT = b"hub-session-1"
+"""Prefix of the signed data: its purpose and format version."""
+_ORIGIN = struct.Struct(">6sI")
+"""The id of the process that made the session id, and the time (Unix time, seconds)."""
 
 
-class Binding(NamedTuple):
-    """Whose session it is. An id is good for nobody else."""
+class SessionBinding(NamedTuple):
+    """The owner of a session. An id is valid for its owner only."""
 
     workspace: str
     """The workspace's name."""
     key: str = ""
     """Id of the access key; empty for the hub's own clients."""
-    mark: str = ""
+    token_hash: str = ""
     """The hash of the key's token: another token of the same id is another key."""
 
 
-def binding(workspace: Workspace, scope: Scope) -> Binding:
-    """Whose the session is that a request begins, or names; the hub's own clients are told apart by nothing."""
-    return Binding(workspace.name, workspace.tenant, principal_of(scope).mark if workspace.tenant else "")
+def binding(workspace: Workspace, scope: Scope) -> SessionBinding:
+    """The owner of the session that a request opens or names. All clients without a key of their own are one owner."""
+    return SessionBinding(workspace.name, workspace.tenant, principal_of(scope).mark if workspace.tenant else "")
 
 
 class Handshake(NamedTuple):
-    """What the handshake of a session agreed on."""
+    """The result of a session's handshake: protocol version and client capabilities."""
 
     version: str
     capabilities: dict[str, Any]
-    """The client's."""
 
 
 class SessionIds:
-    """Makes and reads ids for one process. `path` is the file of the key, which is made at first need."""
+    """Makes and reads ids for one process. `path` is the file of the key, which is created when first needed."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._clock = clock
         self._process = secrets.token_bytes(6)
         self._key = b""
-        self._ended: set[str] = set()
+        self._retired: set[str] = set()
 
-    def sign(self, plain: str, binding: Binding, handshake: Handshake) -> str:
-        """The id of a new session, of which `plain` is the random part; `plain` itself where it would be too long."""
-        start = _START.pack(self._process, int(self._clock()))
-        body = plain + _encoded(start + codec.dumps([handshake.version, handshake.capabilities]))
-        if len(body) + SIGNATURE > LONGEST:
-            return plain
+    def sign(self, random_part: str, binding: SessionBinding, handshake: Handshake) -> str:
+        """The id of a new session. It is `random_part` alone if the signed id would be too long."""
+        start = _ORIGIN.pack(self._process, int(self._clock()))
+        body = random_part + _encoded(start + codec.dumps([handshake.version, handshake.capabilities]))
+        if len(body) + SIGNATURE_LENGTH > MAX_ID_LENGTH:
+            return random_part
         return body + self._signature(body, binding)
 
-    def read(self, session_id: str, binding: Binding) -> Handshake | None:
-        """What a session of an earlier process had agreed on; None where this process must not go on with it.
+    def read(self, session_id: str, binding: SessionBinding) -> Handshake | None:
+        """The handshake of a session of an earlier process; None if the session cannot be resumed.
 
-        That is: the id was not signed for this binding, it is too old, or this process made it or resumed it already,
+        It cannot if the id is not signed for this owner, is too old, or was made or resumed by this process already,
         so that the session has ended.
         """
-        if not PLAIN + SIGNATURE < len(session_id) <= LONGEST or not session_id.isascii():
+        if not RANDOM_LENGTH + SIGNATURE_LENGTH < len(session_id) <= MAX_ID_LENGTH or not session_id.isascii():
             return None
-        body, signature = session_id[:-SIGNATURE], session_id[-SIGNATURE:]
+        body, signature = session_id[:-SIGNATURE_LENGTH], session_id[-SIGNATURE_LENGTH:]
         if not hmac.compare_digest(signature, self._signature(body, binding)):
             return None
-        facts = _decoded(body[PLAIN:])
-        process, made = _START.unpack_from(facts)
-        if process == self._process or self._clock() - made > LONGEST_LIFE:
+        facts = _decoded(body[RANDOM_LENGTH:])
+        process, made = _ORIGIN.unpack_from(facts)
+        if process == self._process or self._clock() - made > MAX_RESUME_AGE:
             return None
-        if session_id[:PLAIN] in self._ended or len(self._ended) >= MOST_ENDED:
+        if session_id[:RANDOM_LENGTH] in self._retired or len(self._retired) >= MAX_RETIRED:
             return None
-        version, capabilities = codec.loads(facts[_START.size :])
+        version, capabilities = codec.loads(facts[_ORIGIN.size :])
         return Handshake(version, capabilities)
 
     def retire(self, session_id: str) -> None:
-        """A resumed session has ended: do not go on with it again."""
-        self._ended.add(session_id[:PLAIN])
+        """Note that a resumed session has ended, so that it is not resumed again."""
+        self._retired.add(session_id[:RANDOM_LENGTH])
 
-    def _signature(self, body: str, binding: Binding) -> str:
+    def _signature(self, body: str, binding: SessionBinding) -> str:
         if not self._key:
             self._key = _load(self._path)
-        signed = b"\0".join((LABEL, body.encode(), codec.dumps(list(binding))))
-        return _encoded(hmac.digest(self._key, signed, "sha256")[:TAG])
+        signed = b"\0".join((SIGNING_CONTEXT, body.encode(), codec.dumps(list(binding))))
+        return _encoded(hmac.digest(self._key, signed, "sha256")[:SIGNATURE_BYTES])
 
 
 def _load(path: Path) -> bytes:
-    """The key; where there is no place to keep it, one that no other process will know."""
+    """The key from the file; a random one if the file cannot be read or written."""
     try:
         return load_key(path)
     except OSError as error:
@@ -133,5 +133,5 @@ def _encoded(data: bytes) -> str:
 
 
 def _decoded(text: str) -> bytes:
-    """The bytes of what `_encoded` wrote."""
+    """The reverse of `_encoded`."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,4 +1,4 @@
-"""Streamable HTTP without sessions (MCP 2026-07-28, Transports): each POST stands alone, and says whose it is."""
+"""Streamable HTTP of the modern era (MCP 2026-07-28, Transports): there are no sessions, each POST is independent."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from sidecar.workspaces.workspace import Workspace
 
 
-class Refusing(Protocol):
-    """The transport, as far as it refuses requests (`StreamSessions`)."""
+class Refuser(Protocol):
+    """The part of `StreamSessions` that refuses requests."""
 
     async def refuse(
         self, status: int, error: SidecarError, scope: Scope, send: Send, workspace: Workspace | None, message: Any
@@ -37,26 +37,27 @@ class Refusing(Protocol):
     async def refuse_request(
         self, refusal: request_checks.Error, scope: Scope, send: Send, workspace: Workspace | None, frame: Frame
     ) -> None:
-        """The same for a request whose headers and envelope are not as they must be."""
+        """Answer a request with invalid headers or `_meta` by a JSON-RPC error, and tell the observers."""
 
 
 class Stateless:
-    """Owned by the Streamable HTTP transport; knows the requests under way, to end them with the hub."""
+    """Serves modern requests for `HttpTransport`; tracks those in progress, to end them when the hub stops."""
 
-    def __init__(self, settings: Settings, pings: Pings, transport: Refusing) -> None:
+    def __init__(self, settings: Settings, pings: Pings, transport: Refuser) -> None:
         self._settings = settings
         self._refuse, self._refuse_request = transport.refuse, transport.refuse_request
         self._running: set[CancelScope] = set()
         self._calls = StatelessCalls(pings, settings.max_body_bytes)
 
     def end(self) -> None:
-        """Cancel all requests under way."""
-        for cut in self._running:
-            cut.cancel()
+        """Cancel all requests in progress."""
+        for cancel_scope in self._running:
+            cancel_scope.cancel()
         self._calls.end()
 
     async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> TryDirect | None:
-        """One request or notification; what may take those that look like it, if it was a call."""
+        """Serve one request or notification. Returns a function that may serve calls with the same head, if it was a
+        call of a tool."""
         message, workspace = None, endpoint.workspace
         try:
             body = await read_body(scope, receive, self._settings.max_body_bytes)
@@ -70,28 +71,29 @@ class Stateless:
         if not all(request_checks.accepts(header(scope, b"accept"))):
             await self._refuse(406, NOT_ACCEPTABLE, scope, send, workspace, message)
         elif "id" not in frame:
-            await self._notified(scope, send)
+            await self._accept_notification(scope, send)
         elif (refusal := _refusal(workspace, frame, scope)) is not None:
             await self._refuse_request(refusal, scope, send, workspace, frame)
         else:
             address = _address(scope)
             request = ModernRequest(workspace.sessionless, frame["params"], address, principal_of(scope))
             await self._answer(endpoint, request, frame, receive, send)
-            return self._taker(endpoint, frame, address, scope)
+            return self._direct_caller(endpoint, frame, address, scope)
         return None
 
-    def _taker(self, endpoint: Endpoint, frame: Frame, address: str, scope: Scope) -> TryDirect | None:
-        """What takes calls that look like this one, which was served; arguments in headers vary with each."""
+    def _direct_caller(self, endpoint: Endpoint, frame: Frame, address: str, scope: Scope) -> TryDirect | None:
+        """The function that serves further calls with the same head; None if arguments are in headers (`Mcp-Param-*`),
+        since these differ from call to call."""
         params = frame["params"]
         if frame["method"] != METHOD or not isinstance(params.get("name"), str):
             return None
         if any(name.startswith(PREFIX_BYTES) for name, _ in scope["headers"]):
             return None
         caller = StatelessCaller(self._calls, endpoint, params, address, principal_of(scope))
-        return caller.try_direct if caller.recognises(frame) else None
+        return caller.try_direct if caller.matches(frame) else None
 
-    async def _notified(self, scope: Scope, send: Send) -> None:
-        """Nothing that a modern client could tell means anything to the hub: it cancels by closing the response."""
+    async def _accept_notification(self, scope: Scope, send: Send) -> None:
+        """Accept a notification and ignore it. Modern clients cancel by closing the response, not by notification."""
         version = header(scope, b"mcp-protocol-version").decode("latin-1")
         if (refusal := request_checks.unsupported(version)) is not None:
             await _respond(send, jsonrpc.error(None, refusal))
@@ -101,19 +103,19 @@ class Stateless:
     async def _answer(
         self, endpoint: Endpoint, request: ModernRequest, frame: Frame, receive: Receive, send: Send
     ) -> None:
-        cut = CancelScope()
-        reply = Reply(receive, send, cut, self._settings.ping_interval, leaves=True)
+        cancel_scope = CancelScope()
+        reply = Reply(receive, send, cancel_scope, self._settings.ping_interval, cancel_when_disconnected=True)
         relayed = endpoint.relay.handles(frame["method"], modern=True)
-        self._running.add(cut)
+        self._running.add(cancel_scope)
         response = None
         try:
-            with cut:
+            with cancel_scope:
                 response = await endpoint.answer(request, frame, reply.notify, relayed=relayed)
-            if response is None:  # the hub stops, or there is nobody to read this
+            if response is None:  # it was cancelled: the hub stops, or the client has disconnected
                 response = jsonrpc.error(frame["id"], HubStopping("The hub is stopping.").rpc())
             await reply.finish(request_checks.status_of(response), response)
         finally:
-            self._running.discard(cut)
+            self._running.discard(cancel_scope)
             reply.drop()
 
 
@@ -126,10 +128,10 @@ PREFIX_BYTES = PREFIX.encode()
 
 
 def _refusal(workspace: Workspace, frame: Frame, scope: Scope) -> request_checks.Error | None:
-    """What is wrong with a request, if anything is."""
+    """The JSON-RPC error for a request with invalid headers or `_meta`; None if they are valid."""
     if (refusal := request_checks.over_http(frame, scope)) is not None or frame["method"] != "tools/call":
         return refusal
-    view = workspace.parties.seen(workspace.sessionless, frame["params"]) or workspace.view
+    view = workspace.client_groups.private_view_of(workspace.sessionless, frame["params"]) or workspace.view
     name = str(frame["params"].get("name"))
     return request_checks.param_headers(view.schema(name), frame, scope) if name in view.with_headers else None
 

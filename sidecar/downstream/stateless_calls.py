@@ -1,9 +1,9 @@
-"""Calls of tools that modern clients make over Streamable HTTP, and that need no task (MCP 2026-07-28, Transports).
+"""Direct calls of modern clients over Streamable HTTP (MCP 2026-07-28, Transports; ADR 23).
 
-Such a client has no session, and repeats in each request what it said in the one before: method, tool and version in
-headers, itself in `_meta`. Where a call was served, the next one with the same head, byte for byte, has the headers
-that were checked then (`listener/known_heads.py`). What is left is to compare its body with them, as
-`listener/request_checks.py` does for all other requests.
+Such a client has no session. It repeats in each request the method, tool and version in headers, and its capabilities
+in `_meta`. A call whose head is the same, byte for byte, as that of an earlier one has the headers that were checked
+then (listener/known_heads.py). So only its body is compared with them, as listener/request_checks.py does for all
+other requests.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from sidecar.concurrency.cancel_scope import Cancellable
     from sidecar.routing.view import Offer
 
-REQUIRED = frozenset({eras.VERSION_KEY, eras.CAPABILITIES_KEY})
-PLAIN = REQUIRED | {eras.CLIENT_INFO_KEY, "progressToken"}
-"""What `_meta` of a call may have that takes the direct way."""
-STOPPING = HubStopping("The hub is stopping.").rpc()
+REQUIRED_META_KEYS = frozenset({eras.VERSION_KEY, eras.CAPABILITIES_KEY})
+DIRECT_META_KEYS = REQUIRED_META_KEYS | {eras.CLIENT_INFO_KEY, "progressToken"}
+"""The keys that `_meta` of a call on the direct way may have."""
+STOPPING_ERROR = HubStopping("The hub is stopping.").rpc()
 
 
 class StatelessCalls:
-    """The callers whose calls are under way on the direct way, to end them with the hub."""
+    """Tracks the callers with direct calls in progress, to end these when the hub stops."""
 
     def __init__(self, pings: Pings, max_body_bytes: int) -> None:
         self.pings = pings
@@ -49,16 +49,16 @@ class StatelessCalls:
         self.ended = False
 
     def end(self) -> None:
-        """Answer what is under way, and take no more."""
+        """Answer the calls in progress with an error, and accept no more."""
         self.ended = True
         for caller in tuple(self.callers):
             caller.cancel()
 
 
 class StatelessCaller:
-    """Who calls one tool over one connection, with one head: what a session is to `DirectCall` and `DirectReply`.
+    """The caller of one tool over one connection with one head: the `ReplyOwner` of direct calls without a session.
 
-    HTTP answers the requests of a connection one after the other, so there is one call under way at most.
+    HTTP/1.1 answers the requests of a connection one after the other, so at most one call is in progress.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class StatelessCaller:
         "_endpoint",
         "_envelope",
         "_name",
-        "_standing",
+        "_sessionless",
         "_version",
         "admission",
         "caller",
@@ -90,33 +90,33 @@ class StatelessCaller:
         address: str,
         principal: Principal = ANONYMOUS,
     ) -> None:
-        """`params` are those of a call that was served, and whose headers said the same as they."""
+        """Make a caller from the `params` of a call that was served, whose headers agreed with them."""
         self._calls = calls
         self._endpoint = endpoint
         self._address = address
         self.admission = endpoint.admission
         self.principal = principal
         self.workspace = endpoint.workspace
-        self._standing = endpoint.workspace.sessionless
-        self.id = self._standing.id
-        self.caller = Caller(self._standing.tenant, address)
+        self._sessionless = endpoint.workspace.sessionless
+        self.id = self._sessionless.id
+        self.caller = Caller(self._sessionless.tenant, address)
         self.running: dict[int | str, Cancellable] = {}
         self._name = params["name"]
         self._version = params["_meta"][eras.VERSION_KEY]
         self._envelope: dict[str, Any] = {}
-        """The `_meta` of the call that was recognised last: what a client says again need not be looked at again."""
+        """The `_meta` of the last call that matched, so that an equal one need not be checked again."""
 
     def try_direct(self, body: bytes, connection: HttpProtocol, allowed: Callable[[], bool]) -> bool:
-        """Take a body that came with the head, if it needs no task; False, and nothing has happened, if it does."""
+        """Serve a body that came with the known head. False if it needs the waiting way; then nothing has happened."""
         if len(body) > self._calls.max_body_bytes or (frame := direct_call.parse_message(body)) is None:
             return False
         view = self.workspace.common_view
-        if self.ended or view is None or self._name in view.with_headers or not self.recognises(frame):
+        if self.ended or view is None or self._name in view.with_headers or not self.matches(frame):
             return False
-        return direct_reply.begin(self, frame, connection, self._calls.pings, allowed, left=self.cancel)
+        return direct_reply.try_call(self, frame, connection, self._calls.pings, allowed, on_disconnect=self.cancel)
 
-    def recognises(self, frame: Frame) -> bool:
-        """Whether a message is a call as the headers say, of a client that wants nothing unusual."""
+    def matches(self, frame: Frame) -> bool:
+        """Whether a message is a call that agrees with the headers, and has only the usual fields."""
         params = frame.get("params")
         if params is None or frame.get("method") != direct_call.METHOD or "id" not in frame:
             return False
@@ -129,14 +129,14 @@ class StatelessCaller:
         return True
 
     def _is_plain(self, meta: Any) -> bool:
-        """The same for what a client says of itself."""
-        if not isinstance(meta, dict) or not REQUIRED <= meta.keys() <= PLAIN:
+        """Whether `_meta` has only the usual keys, the same version, and no task extension."""
+        if not isinstance(meta, dict) or not REQUIRED_META_KEYS <= meta.keys() <= DIRECT_META_KEYS:
             return False
         return meta[eras.VERSION_KEY] == self._version and not extensions.declares(
             _capabilities(meta), extensions.TASKS
         )
 
-    # --- as the call sees it (direct_call.DirectCaller) ---------------------------------------------------------------
+    # --- DirectCaller -------------------------------------------------------------------------------------------------
 
     @property
     def ended(self) -> bool:
@@ -144,12 +144,12 @@ class StatelessCaller:
         return self._calls.ended
 
     def count(self) -> int:
-        """A request has come: its number among all of the workspace."""
-        return self._standing.count()
+        """Count a request; returns its number among those of the workspace."""
+        return self._sessionless.count()
 
     def correlation(self, number: int) -> str:
-        """The id that follows the request of that number through the logs."""
-        return self._standing.correlation(number)
+        """The id of the request with that number in the logs."""
+        return self._sessionless.correlation(number)
 
     def declared(self, offer: Offer) -> dict[str, Any]:
         """The extensions of the client that a modern server is told of."""
@@ -159,35 +159,35 @@ class StatelessCaller:
         return extensions.of_client(_capabilities(self._envelope), lambda: self.workspace.declared().owned(key))
 
     def to_client_response(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
-        """A server's response: where it wants input, as `ModernCalls` makes it; any other as it is."""
+        """Translate a response in which the server asks for input, as `ModernCalls` does; others are unchanged."""
         if "error" not in frame and not input_requests.asks(frame["result"]):
             return frame
-        session = ModernRequest(self._standing, params, self._address, self.principal)
+        session = ModernRequest(self._sessionless, params, self._address, self.principal)
         call = RequestContext(session, direct_call.METHOD, params, self.workspace.name, 0, time.perf_counter())
         request = Request(session, call, lambda *_: None)
         return self._endpoint.relay.modern.to_client_response(request, offer, params, frame)
 
     def cancelled_response(self, request_id: int | str) -> Frame:
-        """A call is cut when the hub stops, or when there is nobody to read the answer."""
-        return error(request_id, dict(STOPPING))
+        """The error for a call that is cancelled because the hub stops, or the client has disconnected."""
+        return error(request_id, dict(STOPPING_ERROR))
 
     def cancel(self, reason: str = "") -> None:
-        """The connection is lost, which is how a modern client cancels, or the hub stops."""
+        """Cancel the call: the connection was closed, which is how a modern client cancels, or the hub stops."""
         for call in tuple(self.running.values()):
             call.cancel(reason)
 
-    # --- as the reply sees it (direct_reply.ReplyOwner) --------------------------------------------------------------
+    # --- ReplyOwner --------------------------------------------------------------------------------------------------
 
-    def took(self, reply: DirectReply) -> None:
-        """A call was taken, which `reply` answers."""
+    def add_reply(self, reply: DirectReply) -> None:
+        """A call has begun, which `reply` will answer."""
         self._calls.callers.add(self)
-        self._standing.requests += 1
+        self._sessionless.requests += 1
 
-    def release(self, reply: DirectReply) -> None:
-        """It is answered."""
+    def remove_reply(self, reply: DirectReply) -> None:
+        """The reply is finished."""
         self._calls.callers.discard(self)
-        self._standing.requests -= 1
-        self._standing.last_used = time.monotonic()
+        self._sessionless.requests -= 1
+        self._sessionless.last_used = time.monotonic()
 
     def status_of(self, frame: Frame) -> int:
         """The HTTP status of an answer."""

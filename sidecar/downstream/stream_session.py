@@ -1,4 +1,7 @@
-"""A session with a stream to its client, which can therefore be told things and asked; what its transports share."""
+"""Sessions with a stream to the client, over which the hub can send notifications and requests; and their registry.
+
+This is what HTTP+SSE and legacy sessions over Streamable HTTP have in common.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +40,10 @@ S = TypeVar("S", bound="StreamSession")
 
 
 class StreamSession(Session):
-    """Over HTTP+SSE, or a legacy one over Streamable HTTP. `end` is called by whoever opened it."""
+    """A session over HTTP+SSE, or a legacy one over Streamable HTTP. The transport that opened it calls `end`."""
 
     era: Era = "legacy"
-    """That of the calls that may take the direct way (direct_call.DirectCaller)."""
+    """The era of direct calls (`DirectCaller`)."""
 
     def __init__(self, endpoint: Endpoint, session_id: str | None = None, principal: Principal = ANONYMOUS) -> None:
         super().__init__(session_id, principal)
@@ -48,85 +51,85 @@ class StreamSession(Session):
         self.admission = endpoint.admission
         self.workspace = endpoint.workspace
         self.initialized = False
-        """Whether the client said that it is ready for notices."""
+        """Whether the client has sent `notifications/initialized`."""
         self.running: dict[int | str, Cancellable] = {}
-        self._asked: dict[str, asyncio.Future[Frame]] = {}
+        self._pending_requests: dict[str, asyncio.Future[Frame]] = {}
 
     # --- to the client -------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def way(self) -> SendFrame | None:
-        """What sends a frame to the client now; none if there is no way."""
+    def outgoing(self) -> SendFrame | None:
+        """The function that sends a frame to the client now; None if no stream is open."""
 
     @abstractmethod
     def put_raw(self, data: bytes) -> None:
-        """Write bytes to the stream that lasts as long as the session, if it is open."""
+        """Write bytes to the session's stream, if it is open."""
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Send a request of a server to the client, and wait for the response that it POSTs."""
-        put = None if self.ended else self.way()
+        """Send a server's request to the client, and wait for the response that the client POSTs."""
+        put = None if self.ended else self.outgoing()
         if put is None:
             return jsonrpc.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: the client cannot be reached"})
         request_id = f"hub-{self.next_correlation()}"
-        future = self._asked[request_id] = asyncio.get_running_loop().create_future()
+        future = self._pending_requests[request_id] = asyncio.get_running_loop().create_future()
         put(jsonrpc.request(request_id, method, params))
         try:
             answer: Frame = await future
         except asyncio.CancelledError as cancelled:  # the server gave it up; where it was asked may have ended before
-            if put := self.way():
+            if put := self.outgoing():
                 put(jsonrpc.notification("notifications/cancelled", _cancellation(request_id, cancelled)))
             raise
         finally:
-            del self._asked[request_id]
+            del self._pending_requests[request_id]
         return answer
 
     @abstractmethod
     def cancelled_response(self, request_id: int | str) -> Frame | None:
-        """What a request is answered with that was cancelled, or cut by the session's end; None: with nothing."""
+        """The response to a request that was cancelled or ended with the session; None for no response."""
 
     # --- from the client -----------------------------------------------------------------------------------------
 
     def declared(self, offer: Offer) -> None:
-        """No modern server is asked over the direct way: it may answer with questions, which a task has to put."""
+        """None: calls to modern servers need the waiting way, since these may ask for input."""
 
     def to_client_response(self, offer: Offer, params: dict[str, Any], frame: Frame) -> Frame:
-        """As it is: legacy servers put questions as requests of their own."""
+        """Return the response unchanged: legacy servers ask for input by requests of their own."""
         return frame
 
     def relayed(self, method: str) -> bool:
-        """Whether the relay takes a legacy request: past the handshake; what it does not take is FastMCP's."""
+        """Whether the relay answers a method for this session. FastMCP answers the handshake and all other methods."""
         return bool(self.version) and self.endpoint.relay.handles(method, modern=False)
 
     @contextlib.contextmanager
-    def under_way(self, frame: Frame) -> Iterator[CancelScope]:
+    def in_progress(self, frame: Frame) -> Iterator[CancelScope]:
         """A request is under way while the context is open. Raises MessageInvalid where its id is in use."""
         request_id = frame["id"]
         if request_id in self.running:
             raise MessageInvalid("A request with this `id` is still under way.")
-        cut = self.running[request_id] = CancelScope()
+        cancel_scope = self.running[request_id] = CancelScope()
         try:
-            yield cut
+            yield cancel_scope
         finally:
             del self.running[request_id]
 
-    async def answer(self, frame: Frame, cut: CancelScope, notify: Notify, *, relayed: bool) -> Frame | None:
-        """The response to a request; none if it was cut short."""
+    async def answer(self, frame: Frame, cancel_scope: CancelScope, notify: Notify, *, relayed: bool) -> Frame | None:
+        """The response to a request; None if it was cancelled."""
         response = None
-        with cut:
+        with cancel_scope:
             response = await self.endpoint.answer(self, frame, notify, relayed=relayed)
         if response is not None and frame["method"] == "initialize" and "result" in response:
             self.version = str(response["result"].get("protocolVersion"))
-            self.greeted(frame.get("params") or {})
+            self.on_initialize(frame.get("params") or {})
         return response
 
-    def take_response(self, frame: Frame) -> None:
-        """The client answered; what nobody asked for is let go."""
-        asked = self._asked.get(str(frame["id"]))
-        if asked is not None and not asked.done():
-            asked.set_result(frame)
+    def handle_response(self, frame: Frame) -> None:
+        """Handle the client's response to a request; unexpected responses are ignored."""
+        pending = self._pending_requests.get(str(frame["id"]))
+        if pending is not None and not pending.done():
+            pending.set_result(frame)
 
-    def take_notification(self, frame: Frame) -> None:
-        """The client told something; what means nothing to the hub may mean something to a server."""
+    def handle_notification(self, frame: Frame) -> None:
+        """Handle a notification of the client; one that the hub does not know may be for a server."""
         method = frame["method"]
         if method == "notifications/cancelled":
             params = frame.get("params") or {}
@@ -137,7 +140,7 @@ class StreamSession(Session):
         elif method == "notifications/initialized":
             self.initialized = bool(self.version)
         elif method == "notifications/progress":
-            self.workspace.spawn(self.reported(frame.get("params") or {}))
+            self.workspace.spawn(self.pass_progress(frame.get("params") or {}))
         elif method == "notifications/roots/list_changed":
             self.workspace.spawn(self.roots_changed())
         elif self.version:
@@ -148,17 +151,17 @@ class StreamSession(Session):
     # --- its end -------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
-        """Cancel what is under way, and let nobody wait for the client."""
+        """Cancel the requests in progress, and answer the requests to the client with errors."""
         self.ended = True
         for running in tuple(self.running.values()):
             running.cancel()
-        for number, asked in enumerate(self._asked.values()):
-            if not asked.done():
-                asked.set_result(jsonrpc.error(number, {"code": INTERNAL_ERROR, "message": "the client has left"}))
+        for number, pending in enumerate(self._pending_requests.values()):
+            if not pending.done():
+                pending.set_result(jsonrpc.error(number, {"code": INTERNAL_ERROR, "message": "the client has left"}))
 
 
 def _cancellation(request_id: str, cancelled: asyncio.CancelledError) -> dict[str, Any]:
-    """The params of `notifications/cancelled` (MCP, Cancellation), with the reason that the server gave, if it did."""
+    """The params of `notifications/cancelled` (MCP, Cancellation), with the server's reason if it gave one."""
     reason = cancelled.args[0] if cancelled.args else None
     return {"requestId": request_id, **({"reason": reason} if isinstance(reason, str) else {})}
 
@@ -188,20 +191,20 @@ class StreamSessions(Generic[S]):
         for session in tuple(self._sessions.values()):
             session.close()
 
-    def called(self, session_id: str, body: bytes) -> tuple[S | None, Frame | None]:
+    def find_call(self, session_id: str, body: bytes) -> tuple[S | None, Frame | None]:
         """A session and the message that came for it, where that may be a call of a tool; none where it is not."""
         session = self._sessions.get(session_id)
         if session is None or jsonrpc.MARK_OF_CALL not in body or len(body) > self._settings.max_body_bytes:
             return None, None
         return session, direct_call.parse_message(body)
 
-    def not_taken(
+    def note_refused_post(
         self, error: SidecarError, scope: Scope, workspace: Workspace | None, message: Any, session_id: str = ""
     ) -> None:
-        """A client's POST was refused: observers are told, unless it is a notification or a response.
+        """Tell the observers that a POST was refused, unless it is a notification or a response.
 
-        `message` is None where it could not be read. Where it is a malformed response, the server that asked gets an
-        error.
+        `message` is None if it could not be read. If it is a malformed response to a server's request, the server gets
+        an error.
         """
         frame: Frame = jsonrpc.as_dict(message)
         if not ("result" in frame or "error" in frame or ("method" in frame and "id" not in frame)):
@@ -213,7 +216,7 @@ class StreamSessions(Generic[S]):
             return
         if session is not None and session.workspace is workspace:
             why = {"code": INTERNAL_ERROR, "message": "the client's response is malformed"}
-            session.take_response(jsonrpc.error(error.answers, why))
+            session.handle_response(jsonrpc.error(error.answers, why))
 
     async def refuse(
         self,
@@ -225,20 +228,20 @@ class StreamSessions(Generic[S]):
         message: Any,
         session_id: str = "",
     ) -> None:
-        """Answer such a POST with its error."""
-        self.not_taken(error, scope, workspace, message, session_id)
+        """Answer a POST with an error, and tell the observers."""
+        self.note_refused_post(error, scope, workspace, message, session_id)
         await respond_error(send, status, error)
 
     async def refuse_request(
         self, refusal: request_checks.Error, scope: Scope, send: Send, workspace: Workspace | None, frame: Frame
     ) -> None:
-        """Answer a request with a JSON-RPC error, which has an HTTP status of its own, and tell the observers."""
-        self.not_taken(error_of(refusal), scope, workspace, frame)
+        """Answer a request with a JSON-RPC error and the HTTP status of that error, and tell the observers."""
+        self.note_refused_post(error_of(refusal), scope, workspace, frame)
         response = jsonrpc.error(frame["id"], refusal)
         await respond(send, request_checks.status_of(response), codec.dumps(response), b"application/json")
 
     def find(self, session_id: str, workspace: Workspace | None) -> S:
-        """A session of the workspace (none for a key that has no session there). Raises SessionUnknown."""
+        """The session with this id in `workspace` (None for a key without sessions there). Raises SessionUnknown."""
         session = self._sessions.get(session_id)
         if session is None or session.workspace is not workspace:
             raise SessionUnknown("There is no such session.")

@@ -1,1 +1,1 @@
-"""All workspaces, kept true to the snapshot, told and asked over the bridge."""
+"""The hub: runs the workspaces of the newest snapshot, and serves the bridge (status, commands, events)."""

@@ -1,4 +1,4 @@
-"""What the sidecar serves on the bridge: actual state, and the commands that change it."""
+"""The sidecar's handlers on the bridge: snapshots, status, and commands such as tool calls and restarts."""
 
 from __future__ import annotations
 
@@ -60,24 +60,24 @@ class ServerRefused(HubError):
 
 
 class LocalSession(Session):
-    """Whoever calls over the bridge: no client, so no notices and no client features."""
+    """The session of one request over the bridge, without notifications and client features."""
 
     transport = "bridge"
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
-        """Nobody listens."""
+        """Ignore the notification: it cannot be delivered."""
 
     def clients(self) -> tuple[Session, ...]:
-        """None: it is gone with the call."""
+        """No clients: this session is not counted."""
         return ()
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Nobody to ask."""
+        """Refuse: there is no client."""
         return jsonrpc.error(0, {"code": METHOD_NOT_FOUND, "message": f"{method}: nobody to ask"})
 
 
 class BridgeApi:
-    """Handlers by kind. `key_uses` gives when each named key was last used, by its id."""
+    """The handlers. `key_uses` returns the time of each named key's last request (Unix time), by key id."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class BridgeApi:
         self._key_uses = key_uses
 
     def handlers(self) -> Handlers:
-        """What is served on the actual socket."""
+        """The handlers for the bridge's `actual` socket, by kind of request."""
         return {
             Snapshot: self._apply,
             ReadStatus: self._status,
@@ -146,12 +146,12 @@ class BridgeApi:
     async def _served(
         self, name: str, method: str, params: dict[str, Any], timeout: float, hint: str | None = None
     ) -> dict[str, Any]:
-        """The result for a request as the endpoint of a workspace answers it to any client; `timeout` in seconds.
+        """The result of a request, served as one of a client of the workspace; `timeout` is in seconds.
 
         Raises:
             WorkspaceUnknown: there is no such workspace.
-            ServerRefused: the server answered with an error; `hint` says what to do about it.
-            SidecarError: the hub could not have it answered.
+            ServerRefused: the server answered with an error; `hint` is the advice in it.
+            SidecarError: the request is invalid, or no server could answer it.
         """
         try:
             workspace = self._workspace(name)

@@ -1,4 +1,4 @@
-"""Everything that runs: the workspaces, the pool of upstreams, and what passes between them."""
+"""The hub: owns all workspaces and the pool of upstreams, applies snapshots, and publishes events."""
 
 from __future__ import annotations
 
@@ -16,70 +16,63 @@ from sidecar.admission.admission import Admission
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import HubStopping, TooManySessions
-from sidecar.hub.key_workspaces import Tenants
-from sidecar.observe.log_buffer import SERVER_LOGGER
+from sidecar.hub.key_workspaces import KeyWorkspaces
+from sidecar.hub.notifications import route_notification
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
-from sidecar.protocol import codec
-from sidecar.sessions import server_tasks as tasks
-from sidecar.sessions.request_state import Sealer
+from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
 from sidecar.upstream.feature_probe import FeatureProbes
 from sidecar.upstream.pool import Pool
 from sidecar.upstream.upstream import Connect, Upstream
 from sidecar.workspaces.introductions import Introductions
 from sidecar.workspaces.members import Release
-from sidecar.workspaces.plan import Wanted, plan
+from sidecar.workspaces.plan import WantedWorkspace, plan
 from sidecar.workspaces.workspace import Workspace
 
 log = logging.getLogger(__name__)
-server_log = logging.getLogger(SERVER_LOGGER)
 
-LONGEST_LOG = 4096
-"""Bytes of a server's log message that the hub's own log takes."""
-LOG_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "notice": logging.INFO, "warning": logging.WARNING}
-
-GATHER = 0.05
-"""Seconds in which clients that come and go become one event: a thousand may come at once."""
+SESSIONS_EVENT_DELAY = 0.05
+"""Seconds for which changes of session counts are collected into one event: a thousand clients may connect at once."""
 
 
 class Hub:
-    """Owns the workspaces; listens to the upstreams (upstream.UpstreamListener)."""
+    """Owns the workspaces, and receives the events of the upstreams (`UpstreamListener`)."""
 
     def __init__(
         self, settings: Settings, metrics: Metrics, redactor: Redactor, publish: Callable[[Event], None]
     ) -> None:
         self.workspaces: dict[str, Workspace] = {}
         self.departed: set[Workspace] = set()
-        """Removed workspaces with clients that have not left yet."""
-        self.tenants = Tenants(
+        """Removed workspaces that still have clients."""
+        self.key_workspaces = KeyWorkspaces(
             self._start_for_key, self._close_for_key, settings.session_idle_timeout, contested=self.contested
         )
-        """What single keys have of the workspaces; none in an unprotected hub."""
+        """The versions of workspaces that belong to single keys; none in an unprotected hub."""
         self.named_keys: Callable[[], bool] = uncontested
-        """Whether there are named keys."""
+        """Tells whether there are named keys."""
         self.admission = Admission(observers=(metrics,))
-        """What each request of a client meets."""
+        """The gates and observers of each client request."""
         self.snapshot: Snapshot | None = None
-        self._begun = asyncio.Event()
+        self._configured = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""
         self.config_version = 0
-        """Another number after each change of what is served, or to whom."""
+        """Incremented by each change of the configuration or of the keys."""
         self._current: Callable[[Principal], Principal | None] | None = None
         self._settings = settings
         self._metrics = metrics
         self._redactor = redactor
         self._publish = publish
-        self._sealer = Sealer(settings.input_timeout)
+        self._request_states = RequestStates(settings.input_timeout)
         self._by_slug: dict[str, Workspace] = {}
         self._endpoints: dict[Workspace, Endpoint] = {}
         self._ends: dict[Workspace, asyncio.Event] = {}
-        self._shown: dict[Workspace, tuple[int, ...]] = {}
-        """What was last told of each: servers ready, tools, resources, prompts."""
-        self._counted: dict[Workspace, int] = {}
-        """How many sessions of each there were when one last came or went."""
-        self._uncounted: set[Workspace] = set()
-        self._counting: asyncio.TimerHandle | None = None
+        self._published: dict[Workspace, tuple[int, ...]] = {}
+        """The figures of each workspace in its last event: ready servers, tools, resources, prompts."""
+        self._session_counts: dict[Workspace, int] = {}
+        """The last known number of sessions of each workspace."""
+        self._sessions_to_publish: set[Workspace] = set()
+        self._sessions_timer: asyncio.TimerHandle | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._pool: Pool | None = None
         self.probes = FeatureProbes(self._connect, self.upstream_changed)
@@ -87,13 +80,13 @@ class Hub:
 
     @property
     def pool(self) -> Pool:
-        """The upstreams that run."""
+        """The running upstreams."""
         if self._pool is None:
             raise RuntimeError("the hub is not running")
         return self._pool
 
     async def run(self, pool: Pool, until: asyncio.Event) -> None:
-        """Own everything that runs until `until` is set; then close it all."""
+        """Run the hub until `until` is set, then close everything."""
         self._pool = pool
         pool.owned, pool.contested = self._owned, self.contested
         async with asyncio.TaskGroup() as tasks:
@@ -101,13 +94,13 @@ class Hub:
             tasks.create_task(pool.run(until))
             probing = [tasks.create_task(work) for work in (self.probes.run(), self.introductions.run())]
             await until.wait()
-            self._begun.set()
+            self._configured.set()
             self._tasks = None
             for task in probing:
                 task.cancel()
-            self.tenants.stop()
-            if self._counting:
-                self._counting.cancel()
+            self.key_workspaces.stop()
+            if self._sessions_timer:
+                self._sessions_timer.cancel()
             for end in self._ends.values():
                 end.set()
 
@@ -115,7 +108,7 @@ class Hub:
         return self.pool.connect(spec)
 
     def _owned(self, upstream: Upstream) -> frozenset[str]:
-        """The extensions unknown to the hub that a server alone has, in every workspace that it is in."""
+        """The extensions unknown to the hub that only this server has, in each workspace that it is in."""
         key = upstream.spec.key
         found = [workspace.declared().owned(key) for workspace in self.every() if key in workspace.members]
         return frozenset.intersection(*found) if found else frozenset()
@@ -126,9 +119,9 @@ class Hub:
     # --- desired state -------------------------------------------------------------------------------------------
 
     def apply(self, snapshot: Snapshot) -> None:
-        """Carry out a snapshot: start what is new, swap the views, tell the sessions, let go of what is old.
+        """Apply a snapshot: start new servers, update the views, notify the sessions, and release old upstreams.
 
-        New servers are still starting when it returns; what they replace serves until they are ready.
+        New servers are still starting when this returns; those that they replace serve until then.
         """
         self.config_version += 1
         steps = plan(snapshot, {name: workspace.wanted for name, workspace in self.workspaces.items()})
@@ -142,16 +135,16 @@ class Hub:
         self._by_slug = {slug: workspace for workspace in self.workspaces.values() for slug in workspace.spec.slugs}
         self._forget_servers(snapshot)
         self.snapshot = snapshot
-        self._begun.set()
+        self._configured.set()
         for upstream, holder in released:
             self.pool.release(upstream, holder)
         for name in (wanted.spec.name for wanted in (*steps.create, *steps.update)):
-            self._tell(self.workspaces[name])
+            self._publish_change(self.workspaces[name])
         for name in steps.remove:
             self._publish(Event(topic="workspace", subject=name))
 
     def _forget_servers(self, snapshot: Snapshot) -> None:
-        """Drop what is kept by server key of those that are gone."""
+        """Drop the data that is kept of removed servers."""
         keys = {server.key for server in snapshot.servers}
         self._metrics.keep_servers(keys)
         fingerprints = {self.pool.fingerprint(server) for server in snapshot.servers}
@@ -162,23 +155,23 @@ class Hub:
             if server.key not in keys:
                 self._redactor.retire(server.key)
 
-    def _create(self, wanted: Wanted) -> list[Release]:
+    def _create(self, wanted: WantedWorkspace) -> list[Release]:
         returned = next((workspace for workspace in self.departed if workspace.name == wanted.spec.name), None)
-        if returned is not None:  # removed and added again: its clients find it as it was
+        if returned is not None:  # removed and added again: its sessions go on
             self.departed.discard(returned)
         workspace = returned or self._start(wanted)
         self.workspaces[wanted.spec.name] = workspace
         return self._update(workspace, wanted)
 
-    def _update(self, workspace: Workspace, wanted: Wanted, *, gone: bool = False) -> list[Release]:
-        """Change a workspace, and what keys have of it."""
-        every = (workspace, *self.tenants.of(workspace))
+    def _update(self, workspace: Workspace, wanted: WantedWorkspace, *, gone: bool = False) -> list[Release]:
+        """Update a workspace and the keys' versions of it."""
+        every = (workspace, *self.key_workspaces.of(workspace))
         return [release for each in every for release in each.update(wanted, gone=gone)]
 
-    def _start(self, wanted: Wanted, tenant: str = "") -> Workspace:
+    def _start(self, wanted: WantedWorkspace, tenant: str = "") -> Workspace:
         if self._tasks is None:
             raise RuntimeError("the hub is not running")
-        workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed, self._sealer, tenant)
+        workspace = Workspace(wanted, self.pool, self._settings, self._sessions_changed, self._request_states, tenant)
         workspace.admit = partial(self.admit, tenant)
         if self._settings.probe_features:
             workspace.probe, workspace.introductions = self.probes.want, self.introductions
@@ -197,7 +190,7 @@ class Hub:
     def _close_for_key(self, base: Workspace, workspace: Workspace) -> None:
         for session in tuple(workspace.sessions):
             session.close()
-        for upstream, holder in workspace.update(Wanted(workspace.spec, ()), gone=True):
+        for upstream, holder in workspace.update(WantedWorkspace(workspace.spec, ()), gone=True):
             self.pool.release(upstream, holder)
         self._endpoints.pop(workspace, None)
         if end := self._ends.pop(workspace, None):
@@ -205,58 +198,58 @@ class Hub:
         self._sessions_changed(base)
 
     def _remove(self, workspace: Workspace) -> list[Release]:
-        released = self._update(workspace, Wanted(workspace.spec, ()), gone=True)
+        released = self._update(workspace, WantedWorkspace(workspace.spec, ()), gone=True)
         self.departed.add(workspace)
         self._sessions_changed(workspace)
         return released
 
     def keys_changed(self, current: Callable[[Principal], Principal | None]) -> None:
-        """Keys were added, changed or revoked; `current` gives a principal as it is now, if it is."""
+        """Keys were added, changed or revoked. `current` returns the current form of a principal, None if revoked."""
         self.config_version += 1
         self._current = current
-        self.tenants.recheck(current)
+        self.key_workspaces.recheck(current)
 
     def contested(self) -> bool:
-        """Whether named keys may use the hub beside its own clients: then each has a share of all (shares.py)."""
+        """Whether several keys may use the hub, so that each has a share of all limits (concurrency/shares.py)."""
         return self.named_keys()
 
-    def lets_in(self, principal: Principal) -> bool:
-        """Whether the principal's token is valid still."""
+    def is_valid(self, principal: Principal) -> bool:
+        """Whether the principal's token is still valid."""
         return self._current is None or self._current(principal) is not None
 
     # --- look-ups ------------------------------------------------------------------------------------------------
 
     def find(self, name: str) -> Workspace | None:
-        """The workspace of that slug, alias or name."""
+        """The workspace with this slug, alias or name; None if there is none."""
         return self._by_slug.get(name) or self.workspaces.get(name)
 
     def endpoint(self, workspace: Workspace) -> Endpoint:
-        """Where the requests to a workspace are answered."""
+        """The endpoint of a workspace."""
         return self._endpoints[workspace]
 
     async def configured(self, most: float) -> bool:
-        """Whether a snapshot is in force; after a start it is waited for, for at most so many seconds."""
+        """Whether a snapshot is applied; waits for the first one at most `most` seconds."""
         if self.snapshot is None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(most):
-                    await self._begun.wait()
+                    await self._configured.wait()
         return self.snapshot is not None
 
     def every(self) -> Iterator[Workspace]:
-        """All workspaces, those of single keys too."""
-        return iter((*self.workspaces.values(), *self.departed, *self.tenants))
+        """All workspaces, including removed ones with clients, and those of single keys."""
+        return iter((*self.workspaces.values(), *self.departed, *self.key_workspaces))
 
     def clients(self, workspace: Workspace) -> set[Session]:
-        """The clients of a workspace, whatever their keys."""
-        return workspace.clients().union(*(each.clients() for each in self.tenants.of(workspace)))
+        """The clients of a workspace with any key."""
+        return workspace.clients().union(*(each.clients() for each in self.key_workspaces.of(workspace)))
 
     def admit(self, tenant: str) -> None:
-        """Make room for one more session, or listener, of a key; empty for the hub's own clients.
+        """Make room for a further session or listener of the key `tenant` (empty for clients without a key).
 
-        Where there is none, the key's own session that has been idle for longest, and has no stream, ends.
+        If the limit is reached, the longest idle session of the same key is ended.
 
         Raises:
-            TooManySessions: there are as many as there may be, or as the key may have.
+            TooManySessions: the limit is reached, and the key has no idle session.
         """
         most, every = self._settings.max_sessions, tuple(self.every())
         own = [workspace for workspace in every if workspace.tenant == tenant]
@@ -271,39 +264,41 @@ class Hub:
         else:
             raise TooManySessions(f"This key has {held} sessions and listeners; the rest of {most} is for other keys.")
 
-    # --- what happens by itself ----------------------------------------------------------------------------------
+    # --- events --------------------------------------------------------------------------------------------------
 
-    def _tell(self, workspace: Workspace) -> None:
-        """Publish that a workspace changed, and how many of its servers are ready."""
-        self._shown[workspace] = _visible(workspace)
+    def _publish_change(self, workspace: Workspace) -> None:
+        """Publish that a workspace changed, with the number of ready servers."""
+        self._published[workspace] = _figures(workspace)
         self._publish(Event(topic="workspace", subject=workspace.name, data={"ready": workspace.ready}))
 
     def _sessions_changed(self, workspace: Workspace) -> None:
         if workspace not in self._ends or self._tasks is None:
-            return  # what is left of a removed workspace, or of all of them, is being closed
-        self.tenants.touch(workspace)
-        workspace = self.tenants.base_of(workspace)
+            return  # the workspace, or the hub, is being closed
+        self.key_workspaces.touch(workspace)
+        workspace = self.key_workspaces.base_of(workspace)
         if workspace in self.departed and not self.clients(workspace):
-            self._count(workspace)
+            self._publish_session_count(workspace)
             self._forget(workspace)
             return
         count = len(self.clients(workspace))
-        if count == self._counted.get(workspace, 0):
-            return  # a call over the bridge, or a request without a session
-        self._counted[workspace] = count
-        self._uncounted.add(workspace)
-        if self._counting is None:
-            self._counting = asyncio.get_running_loop().call_later(GATHER, self._count_all)
+        if count == self._session_counts.get(workspace, 0):
+            return  # a call over the bridge or a request without a session, which are not counted
+        self._session_counts[workspace] = count
+        self._sessions_to_publish.add(workspace)
+        if self._sessions_timer is None:
+            self._sessions_timer = asyncio.get_running_loop().call_later(
+                SESSIONS_EVENT_DELAY, self._publish_session_counts
+            )
 
-    def _count_all(self) -> None:
-        self._counting = None
-        while self._uncounted:
-            self._count(self._uncounted.pop())
+    def _publish_session_counts(self) -> None:
+        self._sessions_timer = None
+        while self._sessions_to_publish:
+            self._publish_session_count(self._sessions_to_publish.pop())
 
-    def _count(self, workspace: Workspace) -> None:
-        """Set the figures of a workspace's sessions, and tell of them.
+    def _publish_session_count(self, workspace: Workspace) -> None:
+        """Set the metrics of a workspace's sessions, and publish their number.
 
-        Also when they are as many as before: a status in between may have told another number.
+        Also if the number is the same as before, since a status in between may have shown another one.
         """
         clients = self.clients(workspace)
         for transport in ("sse", "http"):
@@ -312,42 +307,43 @@ class Hub:
         self._publish(Event(topic="sessions", subject=workspace.name, data={"sessions": len(clients)}))
 
     def _forget(self, workspace: Workspace) -> None:
-        """The last client of a removed workspace has left."""
+        """Close a removed workspace, whose last client has left."""
         self.departed.discard(workspace)
-        self.tenants.forget(workspace)
-        self._uncounted.discard(workspace)
-        for known in (self._shown, self._counted, self._endpoints):
+        self.key_workspaces.forget(workspace)
+        self._sessions_to_publish.discard(workspace)
+        for known in (self._published, self._session_counts, self._endpoints):
             known.pop(workspace, None)
         self._ends.pop(workspace).set()
 
     def upstream_changed(self, upstream: Upstream) -> None:
         """An upstream changed its state or its lists.
 
-        Raises nothing: it is called by the upstream's task, and what ends that would end the sidecar.
+        Raises nothing, since an exception would end the upstream's task, and with it the sidecar.
         """
         try:
             self.pool.remember(upstream)
-            self._show(upstream)
+            self._pass_on_change(upstream)
         except Exception:
-            log.exception("a server's change could not be shown", extra={"server": upstream.spec.key})
+            log.exception("a server's change could not be handled", extra={"server": upstream.spec.key})
 
-    def _show(self, upstream: Upstream) -> None:
+    def _pass_on_change(self, upstream: Upstream) -> None:
         for workspace in self.every():
             if workspace.holds(upstream):
                 workspace.upstream_changed(upstream)
-                if not (workspace.gone or workspace.tenant) and self._shown.get(workspace) != _visible(workspace):
-                    self._tell(workspace)
+                if not (workspace.gone or workspace.tenant) and self._published.get(workspace) != _figures(workspace):
+                    self._publish_change(workspace)
         if upstream.state == "stopped" or upstream.for_key:
             self._correct_figures(upstream.spec.key)
         self._publish(Event(topic="server", subject=upstream.spec.key, data={"state": self._state(upstream)}))
 
     def _state(self, upstream: Upstream) -> ServerState:
-        """The state that is told of its server: a key's own one does not stand for that of all."""
+        """The state of an upstream's server: that of the shared upstream, if this one belongs to a single key."""
         shared = self.pool.find_shared(upstream.fingerprint) if upstream.for_key else None
         return shared.shown_state if shared else upstream.shown_state
 
     def _correct_figures(self, key: str) -> None:
-        """An upstream that has ended may not be its server's last; or the last of a server that is gone."""
+        """Correct the metrics of a server, one of whose upstreams has ended: others may be running, or the server was
+        removed."""
         keys = {server.key for server in self.snapshot.servers} if self.snapshot else set()
         if key not in keys:
             self._metrics.keep_servers(keys)
@@ -355,43 +351,16 @@ class Hub:
             self._metrics.upstream_state(key, self._state(running[-1]))
 
     def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
-        """A server sent a notification: pass it to whom it concerns."""
-        if method == "notifications/resources/updated":
-            uri = str(params.get("uri"))
-            for subscriber in upstream.subscriptions.subscribers_of(uri):
-                subscriber.resource_updated(upstream, uri)
-            return
-        if method in tasks.NOTICES:
-            for client in self.pool.clients(upstream):
-                client.task_changed(upstream, method, params)
-            return
-        if method == "notifications/message":
-            level = LOG_LEVELS.get(str(params.get("level")), logging.ERROR)
-            server_log.log(
-                min(level, logging.INFO),
-                "server log",
-                extra={"server": upstream.spec.key, "data": _loggable(params.get("data"))},
-            )
-        attached = self.pool.clients(upstream)
-        if len(attached) != 1 or self.pool.shared_between_keys(upstream):
-            return  # nothing in the protocol says which of several clients it is for
-        client = attached.pop()
-        if method != "notifications/message" or client.wants_log(str(params.get("level"))):
-            client.notify(method, params)
+        """A server sent a notification: pass it to the clients that it concerns."""
+        route_notification(self.pool, upstream, method, params)
 
 
 def _attached(workspaces: Iterable[Workspace]) -> int:
-    """How many sessions, and `subscriptions/listen` streams, these have."""
+    """The number of sessions and `subscriptions/listen` streams of these workspaces."""
     return sum(len(workspace.clients()) + workspace.listening for workspace in workspaces)
 
 
-def _visible(workspace: Workspace) -> tuple[int, ...]:
-    """What an upstream's change may change of a workspace, as a status tells it."""
+def _figures(workspace: Workspace) -> tuple[int, ...]:
+    """The figures of a workspace's status that depend on its upstreams."""
     view = workspace.view
     return (workspace.ready, len(view.tools), len(view.resources), len(view.prompts))
-
-
-def _loggable(data: Any) -> Any:
-    """What a server logs, cut to what the hub's log holds."""
-    text = codec.dumps(data)
-    return data if len(text) <= LONGEST_LOG else text[:LONGEST_LOG].decode(errors="replace")

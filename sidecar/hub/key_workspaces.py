@@ -1,7 +1,8 @@
-"""What single keys have of the workspaces: servers of their own, so that no key's clients meet what another's left.
+"""Versions of workspaces for single access keys, so that the clients of one key cannot affect those of another.
 
-A `Workspace` per workspace and key, made with the key's first session or request there, gone a while after the last.
-Everything of it is its own: processes (but those of servers that are shared between keys), sessions, notices.
+There is one `Workspace` per workspace and key. It is made with the key's first request to the workspace, and closed
+some time after the last one. It has its own server processes (except those of servers that are shared between keys)
+and its own sessions.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ from sidecar.errors import HubStopping, TooManySessions
 from sidecar.upstream.upstream import RECONNECT_WAIT
 from sidecar.workspaces.workspace import Workspace
 
-MOST = 100
-"""Workspaces of single keys at once; one more has the one go that was idle for longest."""
+MAX_KEY_WORKSPACES = 100
+"""Limit for the workspaces of single keys; a further one closes the longest idle one."""
 SHARED_PRINCIPALS = frozenset({"", ADMIN, FRONT})
-"""Ids of those that use the workspaces themselves, as everybody does in an unprotected hub."""
+"""Ids of the principals that use the common workspaces; empty is the id of all clients in an unprotected hub."""
 
 
 @dataclass(eq=False, slots=True)
-class Tenant:
-    """A workspace of one key."""
+class KeyWorkspace:
+    """One key's version of a workspace."""
 
     base: Workspace
-    """The workspace of which it is the key's version."""
+    """The common workspace."""
     principal: Principal
     workspace: Workspace
     requests: int = 0
-    """How many are under way, streams included."""
+    """The number of requests in progress, including streams."""
     idle_since: float = field(default_factory=time.monotonic)
     opened: bool = False
     closed: bool = False
@@ -41,54 +42,54 @@ class Tenant:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody is connected, or asks."""
+        """Whether a client is connected, or a request is in progress."""
         return bool(self.requests or self.workspace.sessionless.requests or self.workspace.clients())
 
     @property
     def last_used(self) -> float:
-        """When somebody was there last (`time.monotonic`)."""
+        """The time of the last request (`time.monotonic`)."""
         return max(self.idle_since, self.workspace.sessionless.last_used)
 
 
-class Tenants:
-    """Owned by the hub. `start` makes a key's version of a workspace, `close` ends it; `linger` is in seconds."""
+class KeyWorkspaces:
+    """Owned by the hub. `start` makes a key's version of a workspace, `close` ends it; `idle_timeout` is in seconds."""
 
     def __init__(
         self,
         start: Callable[[Workspace, str], Workspace],
         close: Callable[[Workspace, Workspace], None],
-        linger: float,
-        most: int = MOST,
+        idle_timeout: float,
+        most: int = MAX_KEY_WORKSPACES,
         contested: Callable[[], bool] = uncontested,
     ) -> None:
         self._start = start
         self._close = close
-        self._linger = linger
+        self._idle_timeout = idle_timeout
         self._most = most
         self._contested = contested
-        self._found: dict[tuple[Workspace, str], Tenant] = {}
-        self._by_workspace: dict[Workspace, Tenant] = {}
+        self._found: dict[tuple[Workspace, str], KeyWorkspace] = {}
+        self._by_workspace: dict[Workspace, KeyWorkspace] = {}
 
     def __iter__(self) -> Iterator[Workspace]:
-        """The workspaces of all keys."""
+        """Iterate over the workspaces of all keys."""
         return iter(tuple(self._by_workspace))
 
     def of(self, base: Workspace) -> list[Workspace]:
-        """What keys have of a workspace."""
+        """The keys' versions of a workspace."""
         return [tenant.workspace for tenant in self._found.values() if tenant.base is base]
 
     def base_of(self, workspace: Workspace) -> Workspace:
-        """The workspace that it is a key's version of; it itself, if it is none."""
+        """The common workspace of a key's version; the workspace itself if it is a common one."""
         tenant = self._by_workspace.get(workspace)
         return tenant.base if tenant else workspace
 
     def principal_of(self, workspace: Workspace) -> Principal | None:
-        """The key whose version of a workspace it is; None for a workspace itself."""
+        """The key that a workspace belongs to; None for a common workspace."""
         tenant = self._by_workspace.get(workspace)
         return tenant.principal if tenant else None
 
     def find(self, base: Workspace, principal: Principal) -> Workspace | None:
-        """What the principal has of the workspace now."""
+        """The principal's version of a workspace; None if there is none."""
         if principal.id in SHARED_PRINCIPALS:
             return base
         tenant = self._found.get((base, principal.id))
@@ -96,11 +97,11 @@ class Tenants:
 
     @asynccontextmanager
     async def using(self, base: Workspace, principal: Principal) -> AsyncIterator[Workspace]:
-        """The key's version of the workspace, made if need be, and kept while the context is open.
+        """The key's version of the workspace, made if necessary, and kept while the context is open.
 
         Raises:
-            TooManySessions: there are as many as there may be, all in use.
-            HubStopping: it was closed before it was open.
+            TooManySessions: the limit is reached, and no other version is idle.
+            HubStopping: the workspace was closed before it was ready.
         """
         tenant = self._found.get((base, principal.id))
         if tenant is None or tenant.principal.mark != principal.mark:
@@ -119,9 +120,9 @@ class Tenants:
             tenant.idle_since = time.monotonic()
 
     def last_uses(self) -> dict[str, float]:
-        """When each key, by its id, last sent a request to a session that it has (Unix time).
+        """The time of each key's last request to a session (Unix time), by key id.
 
-        Found out when it is asked for: sessions know it anyway, and calls on the direct way are told of nowhere else.
+        It is taken from the sessions, since nothing else is notified of calls on the direct way.
         """
         found: dict[str, float] = {}
         for (_, key), tenant in self._found.items():
@@ -131,59 +132,60 @@ class Tenants:
         return {key: at + shift for key, at in found.items()}
 
     def touch(self, workspace: Workspace) -> None:
-        """A client came to a workspace, or left it."""
+        """A session joined a workspace, or left it: restart its idle time."""
         if tenant := self._by_workspace.get(workspace):
             tenant.idle_since = time.monotonic()
 
-    # --- from the first request to the last --------------------------------------------------------------------------
+    # --- opening and closing -----------------------------------------------------------------------------------------
 
-    def _open(self, base: Workspace, principal: Principal) -> Tenant:
+    def _open(self, base: Workspace, principal: Principal) -> KeyWorkspace:
         if before := self._found.get((base, principal.id)):
-            self._retire(before)
+            self._close_workspace(before)
         self._check_share(principal.id)
         workspace = self._start(base, principal.id)
-        tenant = self._found[base, principal.id] = Tenant(base, principal, workspace)
+        tenant = self._found[base, principal.id] = KeyWorkspace(base, principal, workspace)
         self._by_workspace[workspace] = tenant
-        while (lacking := workspace.refused()) and self._make_room(servers=lacking):
-            workspace.ask_again()
-        self._watch(tenant, self._linger)
+        while (lacking := workspace.refused()) and self._close_idle(servers=lacking):
+            workspace.retry_refused()
+        self._schedule_idle_check(tenant, self._idle_timeout)
         return tenant
 
     def _check_share(self, key: str) -> None:
-        """Make room for one more workspace of a key; one of its own has to go, unless it has none."""
+        """Make room for a further workspace of a key by closing an idle one: of the same key, or of any key if it has
+        none. Raises TooManySessions."""
         held = sum(1 for _, whose in self._found if whose == key)
         if may_take(held, len(self._found), self._most, contested=self._contested()):
             return
-        if not self._make_room(key if held else None):
+        if not self._close_idle(key if held else None):
             raise TooManySessions(
                 f"{self._most} workspaces of single keys are in use."
                 if len(self._found) >= self._most
                 else f"This key uses {held} workspaces at once; the rest of {self._most} is for other keys."
             )
 
-    def _make_room(self, key: str | None = None, servers: frozenset[str] | None = None) -> bool:
-        """Let the one go that was idle for longest, of a key's, and of those that have one of these servers.
+    def _close_idle(self, key: str | None = None, servers: frozenset[str] | None = None) -> bool:
+        """Close the longest idle workspace, of `key` and with one of `servers` (fingerprints), if these are given.
 
-        `servers` are fingerprints; None, as for `key`: any.
+        Returns False if there is none.
         """
         idle = (tenant for tenant in self._found.values() if not tenant.busy and key in (None, tenant.principal.id))
         found = [tenant for tenant in idle if servers is None or servers & tenant.workspace.fingerprints()]
         if found:
-            self._retire(min(found, key=lambda tenant: tenant.last_used))
+            self._close_workspace(min(found, key=lambda tenant: tenant.last_used))
         return bool(found)
 
-    def _watch(self, tenant: Tenant, delay: float) -> None:
-        tenant.timer = asyncio.get_running_loop().call_later(delay, self._check, tenant)
+    def _schedule_idle_check(self, tenant: KeyWorkspace, delay: float) -> None:
+        tenant.timer = asyncio.get_running_loop().call_later(delay, self._check_idle, tenant)
 
-    def _check(self, tenant: Tenant) -> None:
-        """One timer each, that finds out how long nobody was there: requests need not wind it up."""
+    def _check_idle(self, tenant: KeyWorkspace) -> None:
+        """Close a workspace that has been idle for long enough, else set its timer for the rest of the time."""
         idle = 0.0 if tenant.busy else time.monotonic() - tenant.last_used
-        if idle >= self._linger:
-            self._retire(tenant)
+        if idle >= self._idle_timeout:
+            self._close_workspace(tenant)
         else:
-            self._watch(tenant, self._linger - idle)
+            self._schedule_idle_check(tenant, self._idle_timeout - idle)
 
-    def _retire(self, tenant: Tenant) -> None:
+    def _close_workspace(self, tenant: KeyWorkspace) -> None:
         if tenant.closed:
             return
         del self._found[tenant.base, tenant.principal.id]
@@ -194,20 +196,20 @@ class Tenants:
         self._close(tenant.base, tenant.workspace)
 
     def recheck(self, current: Callable[[Principal], Principal | None]) -> None:
-        """Keys changed: end what belongs to one that is not valid any more, or not for the workspace."""
+        """Keys changed: close the workspaces of keys that are revoked, or may not use the workspace any more."""
         for tenant in tuple(self._found.values()):
             now = current(tenant.principal)
             if now is None or not now.may_use(tenant.base.name):
-                self._retire(tenant)
+                self._close_workspace(tenant)
 
     def forget(self, base: Workspace) -> None:
-        """The workspace is gone, for good."""
+        """Close the keys' versions of a workspace that was removed."""
         for tenant in tuple(self._found.values()):
             if tenant.base is base:
-                self._retire(tenant)
+                self._close_workspace(tenant)
 
     def stop(self) -> None:
-        """The hub closes everything; nothing is to be retired any more."""
+        """Stop all timers, as the hub stops and closes everything itself."""
         for tenant in self._found.values():
             if tenant.timer:
                 tenant.timer.cancel()

@@ -1,4 +1,4 @@
-"""From accepted snapshots to applied ones: the newest wins, and what is applied survives a restart."""
+"""Applies the snapshots that the adapter sends, newest first, and keeps the applied one on disk for a restart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """Takes snapshots at once, carries them out one after the other, and skips those that were overtaken."""
+    """Accepts snapshots at once, and applies them one after the other, skipping those replaced by a newer one.
+
+    `path` is the file of the applied snapshot. `grace` is the number of seconds after a start for which the adapter's
+    snapshot is awaited, before the one on disk is used.
+    """
 
     def __init__(self, hub: Hub, path: Path, grace: float, metrics: Metrics, publish: Callable[[Event], None]) -> None:
         self.accepted: SnapshotId | None = None
@@ -31,14 +35,14 @@ class Reconciler:
         self._grace = grace
         self._metrics = metrics
         self._publish = publish
-        self._slot: Snapshot | None = None
-        self._news = asyncio.Event()
+        self._newest: Snapshot | None = None
+        self._snapshot_accepted = asyncio.Event()
 
     def accept(self, snapshot: Snapshot) -> SnapshotId:
-        """Take over a snapshot of the adapter, to be applied at once; the one in force again is fine too.
+        """Accept a snapshot of the adapter, to be applied soon. It may be the one that was accepted last.
 
         Raises:
-            StaleSnapshot: a newer one is in force.
+            StaleSnapshot: a newer one was accepted.
         """
         if self.accepted is not None and snapshot.id != self.accepted and not snapshot.id.newer_than(self.accepted):
             raise StaleSnapshot(
@@ -47,38 +51,38 @@ class Reconciler:
                 data={"in_force": self.accepted.model_dump()},
             )
         self.source = "adapter"
-        self._take(snapshot)
+        self._set_newest(snapshot)
         return snapshot.id
 
-    def _take(self, snapshot: Snapshot) -> None:
+    def _set_newest(self, snapshot: Snapshot) -> None:
         self.accepted = snapshot.id
-        self._slot = snapshot
-        self._news.set()
+        self._newest = snapshot
+        self._snapshot_accepted.set()
 
     async def run(self) -> None:
-        """Apply what is accepted, until cancelled; without an adapter, what was applied before the restart."""
+        """Apply accepted snapshots, until cancelled; without an adapter, the one that was applied before a restart."""
         try:
             async with asyncio.timeout(self._grace):
-                await self._news.wait()
+                await self._snapshot_accepted.wait()
         except TimeoutError:
-            self._take_own_copy()
+            self._restore_copy()
         while True:
-            await self._news.wait()
-            self._news.clear()
-            snapshot, self._slot = self._slot, None
+            await self._snapshot_accepted.wait()
+            self._snapshot_accepted.clear()
+            snapshot, self._newest = self._newest, None
             if snapshot is not None and snapshot.id != self.applied:
                 try:
                     self._apply(snapshot)
-                except Exception:  # what runs goes on; to end here would end it, and again after each restart
+                except Exception:  # the running servers go on; an exception here would end them
                     log.exception("a snapshot could not be applied", extra={"revision": snapshot.id.revision})
 
-    def _take_own_copy(self) -> None:
+    def _restore_copy(self) -> None:
         if (copy := load(self._path)) is not None:
             log.warning(
-                "no word from the adapter; serving what was applied before", extra={"revision": copy.id.revision}
+                "the adapter has sent no snapshot; serving the one applied before", extra={"revision": copy.id.revision}
             )
             self.source = "disk"
-            self._take(copy)
+            self._set_newest(copy)
 
     def _apply(self, snapshot: Snapshot) -> None:
         self._hub.apply(snapshot)
@@ -90,7 +94,7 @@ class Reconciler:
 
 
 def load(path: Path) -> Snapshot | None:
-    """The applied snapshot of the last run; none where there is none that can be read."""
+    """The applied snapshot of the last run; None if there is no readable one."""
     try:
         return Snapshot.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -103,8 +107,8 @@ def load(path: Path) -> Snapshot | None:
 
 
 def save(path: Path, snapshot: Snapshot) -> None:
-    """Keep a snapshot for the next start; the file may hold secrets, and is readable by its owner alone."""
+    """Keep a snapshot for the next start. The file may contain secrets, so only its owner can read it."""
     try:
         write_file(path, snapshot.model_dump_json().encode(), sync=False)
-    except OSError as error:  # a full disk must not stop the traffic
+    except OSError as error:  # for example a full disk, which must not stop the hub
         log.warning("the applied snapshot could not be kept", extra={"path": str(path), "reason": error.strerror})

@@ -85,12 +85,12 @@ def _status(session: Session, workspace: str) -> SessionStatus:
 def _sessionless(hub: Hub, workspaces: list[Workspace]) -> Iterator[Sessionless]:
     """The use of each workspace without sessions, by key, where there was any."""
     for base in workspaces:
-        for each in (base, *hub.tenants.of(base)):
+        for each in (base, *hub.key_workspaces.of(base)):
             standing = each.sessionless
             if standing.calls or each.listening:
                 yield Sessionless(
                     workspace=base.name,
-                    principal=_name(hub.tenants.principal_of(each)),
+                    principal=_name(hub.key_workspaces.principal_of(each)),
                     requests=standing.calls,
                     last_request=_moment(standing.last_used) if standing.calls else None,
                     listening=each.listening,

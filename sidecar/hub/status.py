@@ -1,4 +1,4 @@
-"""The sidecar's actual state, put together when somebody asks."""
+"""Makes the status report of the sidecar: the actual state of workspaces and servers."""
 
 from __future__ import annotations
 
@@ -25,48 +25,48 @@ from sidecar.workspaces.members import Member
 from sidecar.workspaces.workspace import Workspace
 from sidecar.workspaces.workspace_state import MemberState, condition
 
-ORDER: tuple[UpstreamState, ...] = ("ready", "starting", "backoff", "failed", "stopped")
-"""Of several upstreams of one server, the best state is the server's."""
+STATES_BEST_FIRST: tuple[UpstreamState, ...] = ("ready", "starting", "backoff", "failed", "stopped")
+"""The states of upstreams; a server with several upstreams has the best of their states."""
 MEMORY_AGE = 2.0
-"""Seconds after which a status that is asked for has the memory measured anew, for the next one."""
+"""Seconds after which a status request causes a new measurement of the servers' memory, for the next status."""
 MEMORY_PERIOD = 60.0
-"""Seconds after which it is measured though nobody asked: no status tells of a memory long ago."""
-LONGEST, SHOWN = 2048, 200
-"""Characters of a server's name and version that are masked, and that are told."""
+"""Seconds after which the memory is measured in any case, so that no status shows old figures."""
+MAX_MASKED_LENGTH, MAX_SHOWN_LENGTH = 2048, 200
+"""The lengths to which a server's name and version are cut, in characters: before masking, and in the status."""
 SLOW_START = 2.0
-"""Seconds after which the status says of a starting server what it is waited for."""
+"""Seconds after which the status of a starting server has a reason."""
 
 
 class StatusReporter:
-    """Makes `Status`. Nobody waits for the memory figures, which take 1 ms a server: `run` keeps the last ones."""
+    """Makes `Status`. `run` measures the servers' memory in the background, which takes 1 ms per server."""
 
     def __init__(self, hub: Hub, reconciler: Reconciler, settings: Settings, redactor: Redactor, session: str) -> None:
         self._hub = hub
         self._reconciler = reconciler
         self._settings = settings
-        self._redact = lru_cache(maxsize=2048)(redactor)  # what is told again is not masked again
+        self._redact = lru_cache(maxsize=2048)(redactor)  # most texts are the same each time
         self._session = session
         self._started_at = time.time()
         self.container_hints: Callable[[ServerSpec], tuple[str, ...]] = lambda spec: ()
         self._memory: dict[int, int] = {}
         self._memory_at = 0.0
-        self._asked = asyncio.Event()
+        self._memory_wanted = asyncio.Event()
 
     async def run(self) -> None:
-        """Measure the servers' memory when that is wanted, until cancelled."""
+        """Measure the servers' memory when necessary, until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(MEMORY_PERIOD):
-                    await self._asked.wait()
+                    await self._memory_wanted.wait()
             pids = [pid for upstream in self._hub.pool for pid in upstream.pids]
             self._memory = await asyncio.to_thread(process_memory.trees, pids)
             self._memory_at = time.monotonic()
-            self._asked.clear()
+            self._memory_wanted.clear()
 
     async def status(self) -> Status:
-        """Everything, now; but memory, as it was when it was last looked at."""
+        """The current status, with the memory figures of the last measurement."""
         if time.monotonic() - self._memory_at > MEMORY_AGE:
-            self._asked.set()
+            self._memory_wanted.set()
         servers = tuple(self._server(spec) for spec in (self._hub.snapshot.servers if self._hub.snapshot else ()))
         known = {server.key: server for server in servers}
         return Status(
@@ -84,7 +84,7 @@ class StatusReporter:
 
     @property
     def settled(self) -> bool:
-        """What is accepted is applied, and no server is starting for the first time."""
+        """Whether the accepted snapshot is applied, and no server is starting for the first time."""
         reconciler = self._reconciler
         return (
             reconciler.applied is not None
@@ -119,7 +119,7 @@ class StatusReporter:
         )
 
     def _member(self, member: Member, server: ServerStatus) -> MemberState:
-        """A server as a workspace's clients meet it: one whose definition changed serves as before while it starts."""
+        """The state of a server for a workspace's clients: ready while the former upstream of a changed one serves."""
         before = member.before
         if before is not None and before is member.serving and before.state == "ready":
             return MemberState(server.key, "ready")
@@ -129,8 +129,8 @@ class StatusReporter:
     def _server(self, spec: ServerSpec) -> ServerStatus:
         fingerprint = self._hub.pool.fingerprint(spec)
         upstreams = [upstream for upstream in self._hub.pool if upstream.fingerprint == fingerprint]
-        best = self._hub.pool.find_shared(fingerprint)  # what single keys have of it does not stand for all
-        best = best or min(upstreams, key=lambda upstream: ORDER.index(upstream.state), default=None)
+        best = self._hub.pool.find_shared(fingerprint)  # those of single keys do not represent the server
+        best = best or min(upstreams, key=lambda upstream: STATES_BEST_FIRST.index(upstream.state), default=None)
         if best is None:
             since = self._started_at
             return ServerStatus(
@@ -148,14 +148,14 @@ class StatusReporter:
         greeting = catalog.greeting if catalog else None
         pids = tuple(pid for upstream in upstreams for pid in upstream.pids)
         reason = best.reason or _slow_start(best)
-        name, version = self._said(greeting, "name"), self._said(greeting, "version")
+        name, version = self._server_info(greeting, "name"), self._server_info(greeting, "version")
         stderr = best.stderr()
         return ServerStatus(
             key=spec.key,
             namespace=spec.namespace,
             state=best.shown_state,
             reason=reason,
-            troubles=tuple(map(self._shown, best.troubles.all)) if best.state == "ready" else (),
+            troubles=tuple(map(self._redacted, best.troubles.all)) if best.state == "ready" else (),
             since=best.since,
             attempts=best.backoff.attempts,
             restarts=sum(upstream.restarts for upstream in upstreams),
@@ -182,19 +182,19 @@ class StatusReporter:
             stale=spec.stale,
         )
 
-    def _said(self, greeting: Greeting | None, field: str) -> str:
-        """What a server says of itself, masked and cut: it may well repeat its own key."""
+    def _server_info(self, greeting: Greeting | None, field: str) -> str:
+        """A field of the server's `serverInfo`, masked (it may contain a secret) and shortened."""
         value = greeting.server_info.get(field, "") if greeting else ""
-        return self._redact(str(value)[:LONGEST])[:SHOWN]
+        return self._redact(str(value)[:MAX_MASKED_LENGTH])[:MAX_SHOWN_LENGTH]
 
-    def _shown(self, error: ErrorBody) -> ErrorBody:
-        """An error without secrets, which a server may have written into it."""
+    def _redacted(self, error: ErrorBody) -> ErrorBody:
+        """An error with secrets masked, which a server may have put into its messages."""
         data = {key: self._redact(value) if isinstance(value, str) else value for key, value in error.data.items()}
         return error.model_copy(update={"message": self._redact(error.message), "data": data})
 
 
 def _slow_start(upstream: Upstream) -> ErrorBody | None:
-    """What to tell of a server that has been starting for longer than usual."""
+    """The reason that is shown for a server that has been starting for longer than `SLOW_START`."""
     took = time.time() - upstream.since
     if upstream.state != "starting" or took < SLOW_START:
         return None

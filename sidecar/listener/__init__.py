@@ -1,1 +1,1 @@
-"""The HTTP server: connections, who is let in, what a request must be."""
+"""The HTTP server: connections of clients and their limits, authentication, and checks of requests."""

@@ -1,4 +1,4 @@
-"""Small pieces of HTTP over ASGI, for the paths where a framework would cost more than the work."""
+"""Helpers for HTTP over ASGI: reading bodies and headers, and sending responses, without a framework's overhead."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sidecar.protocol import codec, jsonrpc
 
 _JSON = re.compile(rb"application/(?:[\w.+-]+\+)?json[ \t]*(?:;|$)", re.ASCII | re.IGNORECASE)
 
-HEADER_VALUES = "yamcp.headers"
-"""Where a scope keeps the first value of each header, once one was asked for."""
+HEADERS_KEY = "yamcp.headers"
+"""The key of a scope under which the first value of each header is cached."""
 
 
 @lru_cache(maxsize=64)
@@ -30,10 +30,10 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The body of a JSON request of at most `limit` bytes.
 
     Raises:
-        BodyTooLarge: it is longer.
-        BodyTypeRefused: its content type is not JSON, or not given. Browsers send neither from one site to another
-            without asking first (WHATWG Fetch, CORS-safelisted request-header), so no foreign page gets past this.
-        MessageInvalid: the client left before the body was complete.
+        BodyTooLarge: the body is longer.
+        BodyTypeRefused: the content type is not JSON, or missing. This also stops pages of other sites: browsers send
+            such a type across origins only after a preflight request (WHATWG Fetch, CORS-safelisted request-header).
+        MessageInvalid: the client disconnected before the body was complete.
     """
     if not is_json(content_type := header(scope, b"content-type")):
         given = f"is {content_type.decode('latin-1')[:80]!r}" if content_type else "is missing"
@@ -60,28 +60,28 @@ def parse(body: bytes) -> Any:
 
 
 async def never() -> Message:
-    """What is received of a client that sends nothing more, for those who do not wait for that."""
+    """An ASGI `receive` for code that must not receive anything."""
     raise RuntimeError("nothing more is received")
 
 
 async def disconnected(receive: Receive) -> None:
-    """Wait until the client has left; whatever body it still sends is let go."""
+    """Wait until the client has disconnected; a body that it still sends is discarded."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def header(scope: Scope, name: bytes) -> bytes:
-    """The value of the first header of that (lower-case) name; empty if there is none."""
-    fields: dict[bytes, bytes] | None = scope.get(HEADER_VALUES)
+    """The value of the first header with this lower-case name; empty if there is none."""
+    fields: dict[bytes, bytes] | None = scope.get(HEADERS_KEY)
     if fields is None:
-        fields = scope[HEADER_VALUES] = dict(reversed(scope["headers"]))
+        fields = scope[HEADERS_KEY] = dict(reversed(scope["headers"]))
     return fields.get(name, b"")
 
 
 async def respond(
     send: Send, status: int, body: bytes, content_type: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> None:
-    """Send a whole response."""
+    """Send a complete response."""
     lines = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})
@@ -90,12 +90,12 @@ async def respond(
 async def respond_in_pieces(
     send: Send, status: int, pieces: Iterable[bytes], content_type: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> None:
-    """Send a whole response whose body is made while it is sent, as the client reads."""
+    """Send a complete response whose body is generated while it is sent."""
     lines = [(b"content-type", content_type), *headers]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     for piece in pieces:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await asyncio.sleep(0)  # others are served meanwhile
+        await asyncio.sleep(0)  # let other tasks run between two pieces
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -109,6 +109,6 @@ async def respond_error(
 
 
 async def not_allowed(send: Send, allowed: str) -> None:
-    """Refuse a method; `allowed` are those there are."""
+    """Refuse an HTTP method with 405; `allowed` is the value of the Allow header."""
     error = MessageInvalid("The method is not allowed here.", hint=f"Use {allowed}.")
     await respond_error(send, 405, error, ((b"allow", allowed.encode()),))

@@ -1,4 +1,4 @@
-"""Who asks: in a protected hub, one ASGI layer above everything lets in whoever has a token, and nobody else."""
+"""Authentication in a protected hub: an ASGI layer that requires a bearer token (RFC 6750) and finds the principal."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from sidecar.listener.asgi import header, respond_error
 log = logging.getLogger(__name__)
 
 OPEN_PATH = "/healthz"
-PRINCIPAL = "principal"
-"""Where in `scope["state"]` the layer puts whose request it is."""
+PRINCIPAL_KEY = "principal"
+"""The key in `scope["state"]` under which the layer puts the principal of a request."""
 NOBODY = Principal("", "nobody", frozenset())
-"""Whose requests those without a token are, where none is wanted."""
-UNGUESSABLE = 32
-"""Characters of a token from which on nobody guesses it (as in front/server/access/auth.mjs)."""
-MOST_KNOWN = 1024
-"""Tokens that are remembered as good, by their hash."""
-LAST_WORDS = 0.5
-"""Seconds in which a client whose token was revoked has to take the end of its stream."""
-NEWS_PERIOD = 1.0
-"""Seconds between two lines of the log about refused requests."""
+"""The principal of requests to `OPEN_PATH`, which needs no token."""
+MIN_TOKEN_LENGTH = 32
+"""Length from which on a token cannot be guessed, in characters (as in front/server/access/auth.mjs)."""
+MAX_CACHED_TOKENS = 1024
+"""Limit for the cache of valid tokens, which are stored as hashes."""
+REVOKED_SECONDS = 0.5
+"""Seconds within which the end of a stream must be sent to a client whose token was revoked."""
+LOG_INTERVAL = 1.0
+"""Minimum number of seconds between two log lines about refused requests."""
 
-WITHOUT = ((b"www-authenticate", b'Bearer realm="yamcp-hub"'),)
-WRONG = ((b"www-authenticate", b'Bearer realm="yamcp-hub", error="invalid_token"'),)
+NO_TOKEN_HEADERS = ((b"www-authenticate", b'Bearer realm="yamcp-hub"'),)
+INVALID_TOKEN_HEADERS = ((b"www-authenticate", b'Bearer realm="yamcp-hub", error="invalid_token"'),)
 
 
 def principal_of(scope: Scope) -> Principal:
-    """Whose request it is: what the `Gate` found, where there is one."""
-    found: Principal = scope.get("state", {}).get(PRINCIPAL, ANONYMOUS)
+    """The principal of a request: the one that `Gate` found, or `ANONYMOUS` in an unprotected hub."""
+    found: Principal = scope.get("state", {}).get(PRINCIPAL_KEY, ANONYMOUS)
     return found
 
 
 class Gate:
-    """The ASGI application of a protected hub, around the one that serves.
+    """The ASGI application of a protected hub: passes authenticated requests on to `app`.
 
     `on_change` is called after keys were added, changed or revoked.
     """
@@ -53,29 +53,31 @@ class Gate:
         self._app = app
         self._keyring = keyring
         self._on_change = on_change
-        self._known: dict[bytes, Principal] = {}
+        self._cached: dict[bytes, Principal] = {}
         self._version = keyring.version
         self._running: dict[asyncio.Timeout, Principal] = {}
         self._used: dict[Principal, float] = {}
-        """When each sent a request last (Unix time), those on the direct way aside."""
+        """The time of each principal's last request (Unix time), without requests on the direct way."""
         self._refused = 0
-        self._told_at = float("-inf")
+        self._logged_at = float("-inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, for as long as its token is good."""
+        """Serve one request, for as long as its token is valid."""
         if scope["type"] != "http":
             return
         state = scope.setdefault("state", {})
         if scope["path"] == OPEN_PATH:
-            state[PRINCIPAL] = NOBODY
+            state[PRINCIPAL_KEY] = NOBODY
             await self._app(scope, receive, send)
             return
         try:
-            principal = state[PRINCIPAL] = self._whose(header(scope, b"authorization"))
+            principal = state[PRINCIPAL_KEY] = self._authenticate(header(scope, b"authorization"))
             self._used[principal] = time.time()
         except SidecarError as error:
-            self._tell(error)
-            await respond_error(send, 401, error, WITHOUT if isinstance(error, TokenRequired) else WRONG)
+            self._log_refusal(error)
+            await respond_error(
+                send, 401, error, NO_TOKEN_HEADERS if isinstance(error, TokenRequired) else INVALID_TOKEN_HEADERS
+            )
             return
         left = None if principal.valid_until is None else principal.valid_until - time.time()
         end = asyncio.timeout(left)
@@ -86,44 +88,45 @@ class Gate:
         except TimeoutError:
             if not end.expired():
                 raise
-            await _cut(send)
+            await _end_revoked(send)
         finally:
             self._running.pop(end, None)
 
     def admits(self, value: bytes) -> bool:
-        """Whether an Authorization header has a good token that nobody could have guessed.
+        """Whether an Authorization header has a valid token of at least `MIN_TOKEN_LENGTH` characters.
 
-        Whether a shorter one is good is not to be found out here: the front counts the attempts of each address.
+        Shorter tokens, which might be guessed, are left to the front, which limits the attempts of each address.
         """
-        if len(value.partition(b" ")[2].strip()) < UNGUESSABLE:
+        if len(value.partition(b" ")[2].strip()) < MIN_TOKEN_LENGTH:
             return False
         try:
-            self._whose(value)
+            self._authenticate(value)
         except SidecarError:
             return False
         return True
 
-    def _whose(self, value: bytes) -> Principal:
-        """Whose token an Authorization header has. Raises TokenRequired, TokenInvalid."""
+    def _authenticate(self, value: bytes) -> Principal:
+        """The principal of the token in an Authorization header. Raises TokenRequired, TokenInvalid."""
         scheme, _, token = value.partition(b" ")
         token = token.strip()
         if scheme.lower() != b"bearer" or not token:
             raise TokenRequired("The request has no token.")
-        self._follow()
-        mark = sha256(token).digest()  # what is looked up says nothing of a token by the time that it takes
-        principal = self._known.get(mark)
+        self._check_version()
+        token_hash = sha256(token).digest()  # a lookup by hash leaks nothing about the token through its timing
+        principal = self._cached.get(token_hash)
         if principal is None or principal.expired:
             principal = self._keyring.check(token.decode("latin-1"))
-            self._follow()
+            self._check_version()
             if principal is None or principal.expired:
                 raise TokenInvalid("The token of the request is not valid.")
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            self._known[mark] = principal
+            if len(self._cached) >= MAX_CACHED_TOKENS:
+                self._cached.clear()
+            self._cached[token_hash] = principal
         return principal
 
     def last_uses(self, of_sessions: Mapping[str, float]) -> dict[str, float]:
-        """When each named key last sent a request (Unix time), by its id; `of_sessions` on the direct way."""
+        """The time of each named key's last request (Unix time), by key id. `of_sessions` has those of sessions, which
+        include requests on the direct way."""
         found = dict(of_sessions)
         for principal, at in self._used.items():
             found[principal.id] = max(found.get(principal.id, 0.0), at)
@@ -132,45 +135,47 @@ class Gate:
     # --- changes ---------------------------------------------------------------------------------------------------
 
     async def run(self, until: asyncio.Event) -> None:
-        """Look at the keys until `until` is set: what was revoked ends, requests that last included.
+        """Read the keys again every `POLL_SECONDS` until `until` is set, and end the requests of revoked ones.
 
-        A look every `POLL_SECONDS`, as the files may lie where no event comes from (a mounted volume).
+        The files are polled because they may be on a mounted volume that sends no change events.
         """
         while not until.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await until.wait()
             self._keyring.refresh()
-            self._follow()
+            self._check_version()
 
-    def _follow(self) -> None:
-        """What was revoked ends as soon as the files were looked at, whatever for."""
+    def _check_version(self) -> None:
+        """End what was revoked if the keys have changed; called after each reading of the files."""
         if self._keyring.version != self._version:
             self._recheck()
 
     def _recheck(self) -> None:
         self._version = self._keyring.version
-        self._known.clear()
+        self._cached.clear()
         self._used = {now: at for each, at in self._used.items() if (now := self._keyring.current(each)) is not None}
         for end, principal in self._running.items():
             if self._keyring.current(principal) is None and end.when() != 0:
                 end.reschedule(0)
         self._on_change()
 
-    def _tell(self, error: SidecarError) -> None:
-        """One line a second, however many come: the front has told the address of those that came through it."""
+    def _log_refusal(self, error: SidecarError) -> None:
+        """Log refused requests, at most one line per `LOG_INTERVAL`. The front logs the addresses."""
         self._refused += 1
         now = time.monotonic()
-        if now - self._told_at >= NEWS_PERIOD:
+        if now - self._logged_at >= LOG_INTERVAL:
             log.warning("a request was refused", extra={"code": error.code, "requests": self._refused})
-            self._told_at, self._refused = now, 0
+            self._logged_at, self._refused = now, 0
 
 
-async def _cut(send: Send) -> None:
-    """End a response whose client is not let in any more."""
+async def _end_revoked(send: Send) -> None:
+    """End the response to a client whose token was revoked."""
     with contextlib.suppress(TimeoutError, RuntimeError, OSError):
-        async with asyncio.timeout(LAST_WORDS):
+        async with asyncio.timeout(REVOKED_SECONDS):
             try:
-                await respond_error(send, 401, TokenInvalid("The token of the request was revoked."), WRONG)
+                await respond_error(
+                    send, 401, TokenInvalid("The token of the request was revoked."), INVALID_TOKEN_HEADERS
+                )
             except RuntimeError:  # the response has begun: a stream
                 await send({"type": "http.response.body", "body": b""})

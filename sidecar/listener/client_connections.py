@@ -1,7 +1,7 @@
-"""All connections of clients: how many there may be, how long one may keep the hub waiting, how much is kept for all.
+"""Limits for all connections of clients: their number, slow senders, and the memory for slow readers (ADR 25).
 
-Time is counted in calls of `tick`, one a second, rather than by the clock: a connection is judged by how often it was
-found waiting, so that a hub that was itself held up blames nobody.
+Time is counted in calls of `tick`, one per second, instead of by the clock. So a client is not blamed for a time in
+which the hub itself was delayed.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ from sidecar.http_errors import BodiesLimit, ClientNotReading, ConnectionsLimit,
 log = logging.getLogger(__name__)
 
 HEAD_TIME = 15
-"""Seconds that a client has to send the whole head of a request, from the beginning of its connection too."""
+"""Seconds that a client has to send a complete head, also after opening a connection."""
 BODY_TIME = 30
-"""Seconds that it has for a body, and one more for each `BODY_RATE` bytes that came."""
+"""Seconds that a client has to send a body, plus one for each `BODY_RATE` bytes received."""
 BODY_RATE = 16 * 1024
 READ_TIME = 30
-"""Seconds in which it has to read anything of what waits for it."""
-SOON = 2
-"""Seconds after which one that keeps the hub waiting makes room for others, where there is too little."""
-FEW_BYTES = 64 * 1024
-"""A body of no more is never refused for want of memory."""
-NEWS_PERIOD = 10.0
-"""Seconds between two lines of the log about the same limit."""
+"""Seconds within which a client must read something of what is buffered for it."""
+SLOW_SECONDS = 2
+"""Seconds after which a slow client's connection may be ended to make room for others, if a limit is reached."""
+SMALL_BODY = 64 * 1024
+"""A body of at most this many bytes is never refused because of the memory limit."""
+LOG_INTERVAL = 10.0
+"""Minimum number of seconds between two log lines about the same limit."""
 
 Owed = Literal["head", "body"]
-"""What a client has begun, or is to begin, to send."""
+"""The part of a request that the hub waits for."""
 
 
 class Connection(Protocol):
-    """One of them, as `HttpProtocol` is."""
+    """A connection of a client. `HttpProtocol` implements this."""
 
     def owed(self) -> Owed | None:
-        """What the hub waits for; None: for nothing, or for something else than the client."""
+        """What the hub waits for the client to send; None if it does not wait for the client."""
 
     def idle(self) -> bool:
-        """Whether it is between two requests, with nothing under way."""
+        """Whether the connection is between two requests."""
 
     def unread(self) -> tuple[int, int]:
-        """Bytes that wait in its socket's buffer, and behind that."""
+        """The number of bytes in the socket's buffer, and of those queued in front of it."""
 
     def refuse(self, error: SidecarError) -> None:
-        """Answer the request that is owed or under way with an error where that can be done, and end the connection."""
+        """Answer the current request with an error, if that is possible, and close the connection."""
 
 
 class Limits(NamedTuple):
-    """What all connections together may have."""
+    """The limits for all connections together."""
 
     connections: int
     unread_bytes: int
@@ -62,7 +62,8 @@ class Limits(NamedTuple):
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        """A quarter of the process's descriptors is kept for servers, files and the hub's own sockets."""
+        """The limits from the settings. A quarter of the process's file descriptors is reserved for servers, files and
+        the hub's own sockets."""
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         if descriptors == resource.RLIM_INFINITY:
             descriptors = 1 << 20
@@ -70,129 +71,134 @@ class Limits(NamedTuple):
         return cls(most, settings.max_unread_bytes, 16 * settings.max_body_bytes)
 
 
-class Watched:
-    """What is known of one connection."""
+class ConnectionState:
+    """The state of one connection."""
 
     __slots__ = ("buffered", "owed", "received", "stuck", "waited")
 
     def __init__(self) -> None:
         self.owed: Owed | None = None
         self.waited = 0
-        """How often in a row the same was owed."""
+        """The number of consecutive ticks at which the same part was owed."""
         self.received = 0
-        """Bytes of a body that is not complete."""
+        """The number of bytes received of an incomplete body."""
         self.buffered = 0
         self.stuck = 0
-        """How often in a row nothing of its socket's buffer was read."""
+        """The number of consecutive ticks at which nothing of the socket's buffer had been read."""
 
 
 class ClientConnections:
-    """Each connection tells what becomes of it, and `tick` is called once a second. `on_end` gets the codes of ends."""
+    """Enforces the limits. Connections report their events; `tick` must be called once per second.
+
+    `on_end` gets the error code of each connection that is ended.
+    """
 
     def __init__(self, limits: Limits, on_end: Callable[[str], None] = lambda _: None) -> None:
         self.limits = limits
         self._on_end = on_end
-        self._all: dict[Connection, Watched] = {}
-        self._fresh: dict[Connection, Watched] = {}
-        """Those that have never sent a whole head, oldest first."""
-        self._bodies: dict[Connection, Watched] = {}
+        self._all: dict[Connection, ConnectionState] = {}
+        self._without_head: dict[Connection, ConnectionState] = {}
+        """The connections that have not sent a complete head yet, oldest first."""
+        self._bodies: dict[Connection, ConnectionState] = {}
         self._body_bytes = 0
-        self._paused: dict[Connection, Watched] = {}
-        """Those whose socket takes no more."""
+        self._paused: dict[Connection, ConnectionState] = {}
+        """The connections whose socket buffer is full."""
         self._none_idle = False
         self._ended: Counter[str] = Counter()
-        self._told_at: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._all)
 
-    # --- what connections tell -------------------------------------------------------------------------------------
+    # --- events of connections -------------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> None:
-        """A client has connected: it is refused where there is no room and none can be made."""
+        """A client has connected. It is refused if the limit is reached and no other connection can be ended."""
         if len(self._all) < self.limits.connections or self._make_room():
-            self._all[connection] = self._fresh[connection] = Watched()
+            self._all[connection] = self._without_head[connection] = ConnectionState()
         else:
             self._end(connection, ConnectionsLimit(f"{len(self._all)} connections are open."))
 
     def closed(self, connection: Connection) -> None:
-        """It is over."""
+        """The connection has been closed."""
         self.body_ended(connection)
-        for kept in (self._all, self._fresh, self._paused):
+        for kept in (self._all, self._without_head, self._paused):
             kept.pop(connection, None)
 
-    def greeted(self, connection: Connection) -> None:
-        """A whole head has come."""
-        self._fresh.pop(connection, None)
+    def head_received(self, connection: Connection) -> None:
+        """A complete head was received."""
+        self._without_head.pop(connection, None)
 
-    def body_came(self, connection: Connection, size: int) -> None:
-        """A piece of a body has come: if too much is kept of bodies that are not complete, one of them is refused."""
-        watched = self._all.get(connection)
-        if watched is None:
+    def body_received(self, connection: Connection, size: int) -> None:
+        """A piece of a body was received. If incomplete bodies take too much memory, one of them is refused."""
+        state = self._all.get(connection)
+        if state is None:
             return
-        self._bodies[connection] = watched
-        watched.received += size
+        self._bodies[connection] = state
+        state.received += size
         self._body_bytes += size
         if self._body_bytes > self.limits.body_bytes:
             slowest = max(self._bodies, key=lambda each: self._bodies[each].waited)
-            if self._bodies[slowest].waited < SOON:
+            if self._bodies[slowest].waited < SLOW_SECONDS:
                 slowest = connection
-            if self._bodies[slowest].received > FEW_BYTES:
+            if self._bodies[slowest].received > SMALL_BODY:
                 self._end(slowest, BodiesLimit(f"Bodies of {self._body_bytes} bytes are kept that are not complete."))
 
     def body_ended(self, connection: Connection) -> None:
-        """The body is complete, or will never be."""
-        if watched := self._bodies.pop(connection, None):
-            self._body_bytes -= watched.received
-            watched.received = 0
+        """The body is complete, or was aborted."""
+        if state := self._bodies.pop(connection, None):
+            self._body_bytes -= state.received
+            state.received = 0
 
     def paused(self, connection: Connection) -> None:
-        """The socket takes no more for now: the client reads slowly, or not at all."""
-        if watched := self._all.get(connection):
-            watched.buffered, watched.stuck = connection.unread()[0], 0
-            self._paused[connection] = watched
-            self._relieve()
+        """The socket's buffer is full: the client reads slowly, or not at all."""
+        if state := self._all.get(connection):
+            state.buffered, state.stuck = connection.unread()[0], 0
+            self._paused[connection] = state
+            self._end_unread()
 
     def resumed(self, connection: Connection) -> None:
-        """It takes more."""
+        """The socket's buffer has room again."""
         self._paused.pop(connection, None)
 
     # --- once a second ---------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """End what keeps the hub waiting too long."""
+        """End the connections that keep the hub waiting for too long. Called once per second."""
         self._none_idle = False
-        for connection, watched in tuple(self._all.items()):
+        for connection, state in tuple(self._all.items()):
             owed = connection.owed()
-            watched.waited = watched.waited + 1 if owed and owed == watched.owed else 0
-            watched.owed = owed
-            if watched.waited >= (HEAD_TIME if owed == "head" else BODY_TIME + watched.received // BODY_RATE):
+            state.waited = state.waited + 1 if owed and owed == state.owed else 0
+            state.owed = owed
+            if state.waited >= (HEAD_TIME if owed == "head" else BODY_TIME + state.received // BODY_RATE):
                 self._end(connection, RequestTimeout(f"The {owed} of the request did not come whole in time."))
-        for connection, watched in tuple(self._paused.items()):
+        for connection, state in tuple(self._paused.items()):
             buffered, waiting = connection.unread()
-            watched.stuck = watched.stuck + 1 if buffered >= watched.buffered else 0
-            watched.buffered = buffered
-            if watched.stuck >= READ_TIME:
+            state.stuck = state.stuck + 1 if buffered >= state.buffered else 0
+            state.buffered = buffered
+            if state.stuck >= READ_TIME:
                 self._end(connection, ClientNotReading(f"Nothing was read of {buffered + waiting} bytes."))
-        self._relieve()
+        self._end_unread()
         for code in tuple(self._ended):
-            self._tell(code)
+            self._log_ended(code)
 
-    def _relieve(self) -> None:
-        """Where too much waits for all, end who has not read for a while; at twice as much, who has most."""
+    def _end_unread(self) -> None:
+        """If too much is buffered in all, end connections that have not read for a while, slowest first. At twice the
+        limit, also end those that read, largest buffer first."""
         waiting = {connection: sum(connection.unread()) for connection in self._paused}
         total, most = sum(waiting.values()), self.limits.unread_bytes
         if total <= most:
             return
         for connection in sorted(waiting, key=lambda each: (-self._paused[each].stuck, -waiting[each])):
-            if total > most and (self._paused[connection].stuck >= SOON or total > 2 * most):
+            if total > most and (self._paused[connection].stuck >= SLOW_SECONDS or total > 2 * most):
                 total -= waiting[connection]
                 self._end(connection, ClientNotReading(f"{waiting[connection]} bytes wait for the client."))
 
     def _make_room(self) -> bool:
-        """End one connection that nobody misses: that never began, that is between requests, or that only just came."""
-        oldest = next(iter(self._fresh.items()), None)
-        if oldest is None or oldest[1].waited < SOON:
+        """End one connection: one without a head for some time, else an idle one, else the oldest without a head.
+        Returns False if there is none."""
+        oldest = next(iter(self._without_head.items()), None)
+        if oldest is None or oldest[1].waited < SLOW_SECONDS:
             idle = next(self._idle(), None)
             oldest = (idle, self._all[idle]) if idle is not None else oldest
         if oldest is not None:
@@ -205,18 +211,18 @@ class ClientConnections:
                 if connection.idle():
                     yield connection
                     return
-            self._none_idle = True  # until the next second: looking at all of them takes its time
+            self._none_idle = True  # until the next tick: searching all connections takes time
 
     def _end(self, connection: Connection, error: SidecarError) -> None:
         self.closed(connection)
         connection.refuse(error)
         self._on_end(error.code)
         self._ended[error.code] += 1
-        self._tell(error.code)
+        self._log_ended(error.code)
 
-    def _tell(self, code: str) -> None:
+    def _log_ended(self, code: str) -> None:
         now = time.monotonic()
-        if now - self._told_at.get(code, float("-inf")) >= NEWS_PERIOD:
-            self._told_at[code] = now
+        if now - self._logged_at.get(code, float("-inf")) >= LOG_INTERVAL:
+            self._logged_at[code] = now
             extra = {"code": code, "ended": self._ended.pop(code), "open": len(self._all)}
             log.warning("connections of clients were ended", extra=extra)

@@ -25,7 +25,7 @@ def host_and_port(host: str) -> tuple[str, int | None]:
 
 @lru_cache(maxsize=256)
 def origin_and_port(origin: str) -> tuple[str, int | None]:
-    """The same of an Origin header, with the scheme's own port where it names none; ("", None) if it is not of HTTP."""
+    """Host and port of an Origin header, by default the port of its scheme; ("", None) if it is not http(s)."""
     match = _ORIGIN.fullmatch(origin)
     if match is None:
         return "", None

@@ -1,7 +1,7 @@
-"""One client's HTTP connection: uvicorn's protocol, and a direct way beside it for what comes again and again.
+"""One client's HTTP connection: uvicorn's protocol, with a direct way for requests with a known head (ADR 19).
 
-All use of uvicorn's inside stands here, with uvicorn pinned. What takes the direct way (`KnownHead`) is not parsed,
-becomes no ASGI request and no task; whatever is unusual about it goes uvicorn's way, from the first byte.
+A request on the direct way (`KnownHead`) is not parsed, and needs no ASGI call and no task. All other requests go to
+uvicorn from their first byte. Only this module uses private names of uvicorn, whose version is pinned.
 """
 
 from __future__ import annotations
@@ -18,52 +18,52 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from sidecar.errors import SidecarError
 from sidecar.http_errors import ConnectionsLimit
 from sidecar.listener.client_connections import ClientConnections, Owed
-from sidecar.listener.known_heads import END, KnownHead, Taker, known_head, line_of
+from sidecar.listener.known_heads import HEAD_END, KnownHead, TryDirect, known_head, line_of
 from sidecar.protocol import codec, jsonrpc
 
 log = logging.getLogger(__name__)
 
-CONNECTION = "connection"
-"""Where in `scope["state"]` a request has its `HttpProtocol`."""
-HEAD = "head"
-"""Where it has its head, as it came; empty if it came in pieces."""
-MOST_KEPT = 64 * 1024
-"""Bytes of a body that is waited for here; a longer one goes the usual way."""
-MOST_HEADS = 64
-"""Of one connection: those of a proxy carry many clients' requests."""
+CONNECTION_KEY = "connection"
+"""The key in `scope["state"]` of the request's `HttpProtocol`."""
+HEAD_KEY = "head"
+"""The key in `scope["state"]` of the request's head as bytes; empty if it was received in pieces."""
+MAX_KEPT_BODY = 64 * 1024
+"""Longest body, in bytes, that the direct way waits for if it is not complete; a longer one goes to uvicorn."""
+MAX_KNOWN_HEADS = 64
+"""Limit for the known heads of one connection; a proxy's connection carries the requests of many clients."""
 
-Now = Callable[[bytes], bool]
-"""Writes a piece of a response if nothing has to be waited for; returns False, and writes nothing, if it has."""
+TryWrite = Callable[[bytes], bool]
+"""Writes a piece of a response without waiting; returns False, and writes nothing, if that is not possible."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, with values of headers without the blanks around them (RFC 9112, 5.1), which its parser leaves."""
+    """A connection. Values of headers are stripped of surrounding whitespace (RFC 9112, 5.1), which httptools keeps."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.known_heads: dict[bytes, list[KnownHead[HttpProtocol]]] = {}
-        """What was learned, by request line."""
+        """The known heads, by request line."""
         self._latest: KnownHead[HttpProtocol] | None = None
-        """The one of them that the newest request had."""
-        self._between = True  # the parser has read a whole number of requests
-        self._owed = False  # what was taken is not answered yet
-        self._held = b""  # what came meanwhile
-        self._kept = b""  # the beginning of what may be taken
-        self._left: Callable[[], None] | None = None  # to be told when the connection is lost before that
-        self._last = False  # the connection is to end with the answer
-        self._arrived = b""
-        self._came = 0
-        """Bytes of a body that is not complete, which `clients` has not been told of."""
+        """The known head of the last direct request."""
+        self._between = True  # whether the parser is between two requests
+        self._owed = False  # whether a direct request is not answered yet
+        self._held = b""  # bytes received while `_owed`
+        self._kept = b""  # the beginning of a request that may be a direct one
+        self._on_disconnect: Callable[[], None] | None = None  # to be told when the connection is lost before that
+        self._close_after_response = False  # the connection is to end with the answer
+        self._received_head = b""
+        self._body_received = 0
+        """Bytes received of an incomplete body, which are not reported to `clients` yet."""
         self._in_use = False
         self._in_head = False
         self._serving: RequestResponseCycle | None = None
-        """The request that the application has; behind it others may wait."""
+        """The request that the application is serving; later ones may be in the pipeline."""
         self.queued = 0
-        """Bytes that wait for the client in outboxes, before the transport's buffer."""
+        """Bytes that are queued for the client in event streams, in front of the transport's buffer."""
         self.write: Callable[[bytes], None]
-        """Writes a whole response to what is being taken, at once."""
+        """Writes a complete response to a direct request."""
         self.end: Callable[[], None]
-        """Closes the connection, once what was written is sent."""
+        """Closes the connection after what was written has been sent."""
         self.clients: ClientConnections = self.server_state.clients  # type: ignore[attr-defined]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -73,11 +73,11 @@ class HttpProtocol(HttpToolsProtocol):
         self.clients.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over: tell the request that is being served. uvicorn tells the newest, which may wait."""
+        """The connection was lost: notify the request that is being served (uvicorn only notifies the newest one)."""
         self.clients.closed(self)
         self.pipeline.clear()
-        if self._left is not None:
-            self._left()
+        if self._on_disconnect is not None:
+            self._on_disconnect()
         if (cycle := self._serving) is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
@@ -93,10 +93,10 @@ class HttpProtocol(HttpToolsProtocol):
         super().resume_writing()
         self.clients.resumed(self)
 
-    # --- as `ClientConnections` sees it ------------------------------------------------------------------------------
+    # --- client_connections.Connection -------------------------------------------------------------------------------
 
     def owed(self) -> Owed | None:
-        """What the client has begun to send, while nothing else is under way."""
+        """The part of a request that the hub waits for, if no request is being served."""
         cycle = self.cycle
         if self.flow.read_paused or self._owed:
             return None
@@ -105,7 +105,7 @@ class HttpProtocol(HttpToolsProtocol):
         return "body" if self._kept or not (self._between or self._in_head) else None
 
     def idle(self) -> bool:
-        """Whether it is between two requests."""
+        """Whether the connection is between two requests."""
         return (
             self._between
             and not self._kept
@@ -115,11 +115,11 @@ class HttpProtocol(HttpToolsProtocol):
         )
 
     def unread(self) -> tuple[int, int]:
-        """Bytes in the transport's buffer, and before it."""
+        """The number of bytes in the transport's buffer, and of those queued in front of it."""
         return self.transport.get_write_buffer_size(), self.queued
 
     def refuse(self, error: SidecarError) -> None:
-        """Answer with an error if an answer is owed and has not begun, and end the connection."""
+        """Answer with an error if a response is due and has not begun, and close the connection."""
         cycle, transport = self._serving, self.transport
         if transport.is_closing():
             return
@@ -132,21 +132,21 @@ class HttpProtocol(HttpToolsProtocol):
             transport.abort()
             return
         if serving:
-            serving.disconnected = True  # from now on what is served may not answer
+            serving.disconnected = True  # the application can send nothing from now on
             serving.message_event.set()
         begun = serving is not None or self._in_head or bool(self._kept)
         if begun or (self.cycle is None and isinstance(error, ConnectionsLimit)):
             transport.write(refusal(error))
         transport.close()
 
-    # --- the usual way -------------------------------------------------------------------------------------------
+    # --- uvicorn's callbacks -------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """The parser begins with a request."""
         super().on_message_begin()
         self._between, self._in_head = False, True
-        self.scope["state"] |= {CONNECTION: self, HEAD: self._arrived}
-        self._arrived = b""  # what comes with it is another one's
+        self.scope["state"] |= {CONNECTION_KEY: self, HEAD_KEY: self._received_head}
+        self._received_head = b""  # further requests in the same bytes have other heads
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """The parser has read a header."""
@@ -159,7 +159,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The parser has read a head."""
         self._in_head = False
-        self.clients.greeted(self)
+        self.clients.head_received(self)
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -170,23 +170,23 @@ class HttpProtocol(HttpToolsProtocol):
         """The parser has read a piece of a body."""
         super().on_body(body)
         if not self.cycle.response_complete:
-            self._came += len(body)
+            self._body_received += len(body)
 
     def on_message_complete(self) -> None:
         """The parser has read a request."""
-        self._between, self._came = True, 0
+        self._between, self._body_received = True, 0
         self.clients.body_ended(self)
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """The server ends."""
+        """The server stops: close the connection when the request in progress is answered."""
         if self._owed:
-            self._last = True
+            self._close_after_response = True
         else:
             super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing came by the usual way for so long."""
+        """uvicorn has received no request for the keep-alive timeout: close, unless there were direct ones."""
         if self._in_use or self._owed:
             self._in_use = False
             self.timeout_keep_alive_task = self.loop.call_later(
@@ -195,37 +195,37 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             super().timeout_keep_alive_handler()
 
-    def response_writer(self) -> Now:
-        """What writes pieces of the response to the request that is being served."""
+    def response_writer(self) -> TryWrite:
+        """A function that writes pieces of the response to the request that is being served."""
         cycle, flow, write = self.cycle, self.flow, self.transport.write
 
-        def now(data: bytes) -> bool:
+        def try_write(data: bytes) -> bool:
             if flow.write_paused or cycle.response_complete or cycle.disconnected or not cycle.chunked_encoding:
                 return False
             write(b"%x\r\n%b\r\n" % (len(data), data))
             return True
 
-        return now
+        return try_write
 
     # --- the direct way -------------------------------------------------------------------------------------------
 
     def learn(
-        self, head: bytes, try_direct: Taker[HttpProtocol], config_version: int, valid_until: float | None = None
+        self, head: bytes, try_direct: TryDirect[HttpProtocol], config_version: int, valid_until: float | None = None
     ) -> None:
-        """Have bodies that come with the same head taken by `try_direct`."""
+        """Make `head` a known head: bodies that come with it are passed to `try_direct`."""
         line = line_of(head)
         for known in self.known_heads.get(line, ()):
             if known.split(head) is not None:
                 known.try_direct, known.config_version, known.valid_until = try_direct, config_version, valid_until
                 return
         if (found := known_head(head, try_direct, config_version, valid_until)) is not None:
-            if sum(map(len, self.known_heads.values())) >= MOST_HEADS:
+            if sum(map(len, self.known_heads.values())) >= MAX_KNOWN_HEADS:
                 self.known_heads.clear()
                 self._latest = None
             self.known_heads.setdefault(line, []).insert(0, found)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the client have come."""
+        """Handle received bytes: on the direct way if the head is known, else by uvicorn's parser."""
         if self._owed:
             self._held += data
             self.flow.pause_reading()
@@ -235,14 +235,15 @@ class HttpProtocol(HttpToolsProtocol):
                 data, self._kept = self._kept + data, b""
             if self.known_heads and self._try_direct(data):
                 return
-            self._arrived = data[: data.find(END) + len(END)] if END in data else b""
+            self._received_head = data[: data.find(HEAD_END) + len(HEAD_END)] if HEAD_END in data else b""
         super().data_received(data)
-        if self._came:
-            came, self._came = self._came, 0
-            self.clients.body_came(self, came)
+        if self._body_received:
+            came, self._body_received = self._body_received, 0
+            self.clients.body_received(self, came)
 
     def _try_direct(self, data: bytes) -> bool:
-        """Take a request; of one that is not complete, keep what there is: clients send head and body one by one."""
+        """Serve a request on the direct way, or keep its beginning if the body is not complete: clients send head and
+        body separately. False if uvicorn must serve it."""
         found = self._latest
         parts = found.split(data) if found is not None else None
         if found is None or parts is None:
@@ -260,27 +261,27 @@ class HttpProtocol(HttpToolsProtocol):
             try:
                 taken = found.try_direct(body, self)
             except Exception:
-                log.exception("a message could not be taken; it goes the usual way")
-        elif len(body) < length <= MOST_KEPT:
+                log.exception("a request failed on the direct way; uvicorn serves it")
+        elif len(body) < length <= MAX_KEPT_BODY:
             self._kept, taken = data, True
         self._in_use |= taken
         return taken
 
-    def owe(self, left: Callable[[], None] | None = None) -> None:
-        """What is being taken is answered later, with `answer` or by what `taken_over` returns.
+    def owe(self, on_disconnect: Callable[[], None] | None = None) -> None:
+        """Note that the direct request is answered later, by `answer` or by the `send` of `take_over_response`.
 
-        `left` is called if the connection is lost before that.
+        `on_disconnect` is called if the connection is lost before that.
         """
-        self._owed, self._left = True, left
+        self._owed, self._on_disconnect = True, on_disconnect
 
     def answer(self, head: bytes, body: bytes) -> None:
-        """Send all of the response; `head` is how it begins, the length of its body aside."""
+        """Send the complete response to a direct request; `head` is its head without Content-Length."""
         if not self.transport.is_closing():
             self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
-        self._settle()
+        self._response_sent()
 
-    def taken_over(self) -> Send:
-        """uvicorn's way to send the response to what was taken, for one that is more than one write."""
+    def take_over_response(self) -> Send:
+        """An ASGI `send` for the response to a direct request that is more than one write."""
         cycle = self.cycle = RequestResponseCycle(
             scope=self.scope,
             transport=self.transport,
@@ -300,12 +301,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _taken_over_is_complete(self) -> None:
         self.on_response_complete()
-        self._settle()
+        self._response_sent()
 
-    def _settle(self) -> None:
-        """What was taken is answered: go on with what came meanwhile."""
-        self._owed, self._left, held, self._held = False, None, self._held, b""
-        if self._last:
+    def _response_sent(self) -> None:
+        """The direct request is answered: handle the bytes received meanwhile."""
+        self._owed, self._on_disconnect, held, self._held = False, None, self._held, b""
+        if self._close_after_response:
             self.transport.close()
         elif not self.transport.is_closing():
             self.flow.resume_reading()
@@ -314,7 +315,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def refusal(error: SidecarError) -> bytes:
-    """The response that tells of an error, after which the connection ends."""
+    """The bytes of an error response after which the connection is closed."""
     body = codec.dumps(jsonrpc.error(None, error.rpc()))
     retry = b"retry-after: %d\r\n" % error.retry_after if error.retry_after else b""
     head = b"%bcontent-type: application/json\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n"
@@ -322,12 +323,12 @@ def refusal(error: SidecarError) -> bytes:
 
 
 def with_status(head: bytes, status: int) -> bytes:
-    """The beginning of a response with status 200, with another one."""
+    """Replace the status of a response head, which is 200."""
     return STATUS_LINE[status] + head.removeprefix(STATUS_LINE[200])
 
 
 def connection_of(send: Send) -> HttpProtocol | None:
-    """The connection that uvicorn's `send` writes to; None for another server's."""
+    """The connection of an ASGI `send`; None if it is not one of `HttpProtocol`."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     found = transport.get_protocol() if transport is not None else None
     return found if isinstance(found, HttpProtocol) else None
@@ -335,20 +336,21 @@ def connection_of(send: Send) -> HttpProtocol | None:
 
 def learn(
     scope: Mapping[str, Any],
-    try_direct: Taker[HttpProtocol],
+    try_direct: TryDirect[HttpProtocol],
     config_version: int,
     valid_until: float | None = None,
 ) -> None:
-    """Have `try_direct` get the bodies that come with this very head, as long as the configuration has this version.
+    """Make the head of a request known: bodies that come with the same head are passed to `try_direct`.
 
-    Does nothing where the head is not a plain one, or another server than `HttpProtocol` serves.
+    `config_version` is the version of the hub's configuration with which the request was served, `valid_until` the end
+    of its credential (Unix time). Does nothing if the head is unusual, or the server is not `HttpProtocol`.
     """
     state = scope.get("state", {})
-    if head := state.get(HEAD):
-        state[CONNECTION].learn(head, try_direct, config_version, valid_until)
+    if head := state.get(HEAD_KEY):
+        state[CONNECTION_KEY].learn(head, try_direct, config_version, valid_until)
 
 
-def response_writer(scope: Mapping[str, Any]) -> Now:
-    """What writes pieces of the response to this request, once it has begun."""
-    connection: HttpProtocol | None = scope.get("state", {}).get(CONNECTION)
+def response_writer(scope: Mapping[str, Any]) -> TryWrite:
+    """A function that writes pieces of the response to this request, after its head has been sent."""
+    connection: HttpProtocol | None = scope.get("state", {}).get(CONNECTION_KEY)
     return connection.response_writer() if connection is not None else lambda _: False

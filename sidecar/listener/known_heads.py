@@ -1,8 +1,8 @@
-"""Requests that look like one that was served: the same head, but for the length of the body. Pure.
+"""Known heads: recognises requests whose head equals that of an earlier one except for Content-Length. Pure.
 
-A client's messages to its session differ in nothing else, so what was found out about the head of one, byte by byte
-(whose it is, where it goes, that it may), holds for the next, and need not be found out again. HTTP's own rules
-(RFC 9112) are kept by whoever read the first one: a head that this does not know to be plain is not known.
+The messages of a client to its session differ only in that. So what was decided about the head of the first one
+(principal, route, permission) holds for the next, and need not be decided again (ADR 19). HTTP's rules (RFC 9112) were
+applied when the first one was parsed; heads that are unusual in any way are never known.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-END = b"\r\n\r\n"
-MOST_DIGITS = 9
-"""Of a body's length."""
+HEAD_END = b"\r\n\r\n"
+MAX_LENGTH_DIGITS = 9
+"""Longest Content-Length, in digits."""
 _LENGTH = b"content-length"
-_NOT_PLAIN = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"})
-"""Headers that say more of how the message is to be read or answered."""
+_EXCLUDED = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"})
+"""Headers that change how a message is read or answered. A head with one of them is not known."""
 
-Taker = Callable[[bytes, T], bool]
-"""Takes a body; False, and nothing has happened, where it is to be served in the usual way."""
+TryDirect = Callable[[bytes, T], bool]
+"""Serves a request body for a connection; False if the waiting way must serve it, then nothing has happened."""
 
 
 class KnownHead(Generic[T]):
-    """The heads that are as one that was seen. `try_direct` gets the bodies that come with them."""
+    """A head that was seen, in two parts around the value of Content-Length. `try_direct` serves the bodies."""
 
     __slots__ = ("_after", "_before", "_length", "config_version", "try_direct", "valid_until")
 
@@ -32,46 +32,46 @@ class KnownHead(Generic[T]):
         self,
         before: bytes,
         after: bytes,
-        try_direct: Taker[T],
+        try_direct: TryDirect[T],
         config_version: int,
         valid_until: float | None = None,
     ) -> None:
         self._before, self._after, self._length = before, after, len(before)
         self.try_direct = try_direct
         self.config_version = config_version
-        """The version of the hub's configuration then: what was decided by another one may be decided otherwise now."""
+        """The version of the hub's configuration with which the head was served; with another one it is not known."""
         self.valid_until = valid_until
-        """When the credential in the head ends (Unix time); None for one that does not end by itself."""
+        """When the credential in the head expires (Unix time); None if it does not."""
 
     def split(self, data: bytes) -> tuple[bytes, int] | None:
-        """What follows the head in `data`, and the length of the body; None where the head is another one."""
+        """The bytes behind the head in `data`, and the length of the body; None if `data` has another head."""
         if not data.startswith(self._before):
             return None
         after, begin = self._after, self._length
         end = data.find(b"\r\n", begin)
         digits = data[begin:end]
-        if not digits.isdigit() or end - begin > MOST_DIGITS or not data.startswith(after, end):
+        if not digits.isdigit() or end - begin > MAX_LENGTH_DIGITS or not data.startswith(after, end):
             return None
         return data[end + len(after) :], int(digits)
 
 
 def line_of(data: bytes) -> bytes:
-    """The request line, by which known heads are found."""
+    """The request line of a request."""
     return data[: data.find(b"\r\n")]
 
 
 def known_head(
-    head: bytes, try_direct: Taker[T], config_version: int, valid_until: float | None = None
+    head: bytes, try_direct: TryDirect[T], config_version: int, valid_until: float | None = None
 ) -> KnownHead[T] | None:
-    """The head of a request that was served, its empty line included; None where it is not a plain POST."""
-    line, *fields = head.removesuffix(END).split(b"\r\n")
-    if not head.endswith(END) or not line.startswith(b"POST ") or not line.endswith(b" HTTP/1.1"):
+    """Make a known head from the head of a request, with its empty line; None unless it is an ordinary POST."""
+    line, *fields = head.removesuffix(HEAD_END).split(b"\r\n")
+    if not head.endswith(HEAD_END) or not line.startswith(b"POST ") or not line.endswith(b" HTTP/1.1"):
         return None
     at, offset = -1, len(line) + 2
     for field in fields:
         name, colon, value = field.partition(b":")
         name = name.lower()
-        if not colon or name in _NOT_PLAIN or (name == b"connection" and value.strip().lower() != b"keep-alive"):
+        if not colon or name in _EXCLUDED or (name == b"connection" and value.strip().lower() != b"keep-alive"):
             return None
         if name == _LENGTH:
             if at >= 0 or not value.strip(b" ").isdigit() or value.endswith(b" "):

@@ -1,6 +1,6 @@
-"""Which Host and Origin a request may carry, and what a page of a named origin may read (CORS). Pure.
+"""Checks Host and Origin of requests (against DNS rebinding), and makes CORS headers for allowed origins. Pure.
 
-As `front/server/http/origin.mjs` and `cors.mjs` have it, for the sidecar's own port of an unprotected hub.
+For the sidecar's own port of an unprotected hub; `front/server/http/origin.mjs` and `cors.mjs` are the front's version.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ PREFLIGHT_SECONDS = b"600"
 
 
 class Origins:
-    """The names of one hub."""
+    """The hosts and origins that one hub allows."""
 
     def __init__(self, settings: Settings) -> None:
         allowed = {name.lower() for name in listed(settings.allowed_hosts)}
-        self._named = set(allowed)
-        """Hosts, on any port, and whole origins, whose pages may use the endpoints."""
+        self._allowed = set(allowed)
+        """Hosts (on any port) and origins whose pages may use the endpoints."""
         self._hosts = LOOPBACK | {settings.host.strip("[]").lower()} | allowed
         if settings.public_url:
             parts = urlsplit(settings.public_url)
-            self._named.add(f"{parts.scheme}://{parts.netloc}".lower())
+            self._allowed.add(f"{parts.scheme}://{parts.netloc}".lower())
             self._hosts |= {(parts.hostname or "").lower()}
 
     def names(self, origin: str) -> bool:
-        """Whether a setting names the origin, or its host."""
-        return bool(origin) and (origin.lower() in self._named or origin_and_port(origin)[0] in self._named)
+        """Whether the settings allow the origin or its host."""
+        return bool(origin) and (origin.lower() in self._allowed or origin_and_port(origin)[0] in self._allowed)
 
     def refusal(self, host: str, origin: str, site: str) -> HostRefused | None:
-        """Why a request is refused; None where it is not. `site` is its Sec-Fetch-Site, which browsers alone send.
+        """The error for a request that is refused, else None. `site` is its Sec-Fetch-Site, which only browsers send.
 
-        A page of another site, or of another program on this machine, must not reach the hub, by DNS rebinding or
-        otherwise (MCP, Transports, Security).
+        This keeps pages of other sites, and of other programs on this machine, from the hub (MCP, Transports, Security
+        Warning: DNS rebinding).
         """
         name, port = host_and_port(host)
         if name not in self._hosts:
             return HostRefused("The Host of the request is not one of the hub's.")
         if origin:
-            return self._foreign(name, port, origin, site)
-        return self._of_a_page(site)
+            return self._check_origin(name, port, origin, site)
+        return self._check_site(site)
 
-    def _foreign(self, name: str, port: int | None, origin: str, site: str) -> HostRefused | None:
-        """The same of a request to a host of the hub's that names its origin."""
+    def _check_origin(self, name: str, port: int | None, origin: str, site: str) -> HostRefused | None:
+        """The error for a request to one of the hub's hosts with an Origin that is not allowed, else None."""
         if self.names(origin):
             return None
         page, page_port = origin_and_port(origin)
@@ -63,17 +63,17 @@ class Origins:
         )
         if not own:
             return HostRefused("The Origin of the request is not one of the hub's.")
-        return self._of_a_page(site)
+        return self._check_site(site)
 
     @staticmethod
-    def _of_a_page(site: str) -> HostRefused | None:
+    def _check_site(site: str) -> HostRefused | None:
         if site not in ("", "same-origin", "none"):
             return HostRefused("A page of another origin sends the request, and it does not say which.")
         return None
 
 
 def cors(origin: str) -> Headers:
-    """What tells a browser that a page of this origin may read an answer."""
+    """The headers with which a browser lets a page of this origin read a response."""
     return (
         (b"access-control-allow-origin", origin.encode("latin-1")),
         (b"access-control-expose-headers", EXPOSED),
@@ -82,7 +82,7 @@ def cors(origin: str) -> Headers:
 
 
 def preflight(requested: str) -> Headers:
-    """What tells a browser which requests a page may send; `requested` is Access-Control-Request-Headers."""
+    """The headers of a preflight response; `requested` is the value of Access-Control-Request-Headers."""
     names = [name for each in requested.lower().split(",") if _ALLOWED_HEADER.fullmatch(name := each.strip())]
     return (
         (b"access-control-allow-methods", METHODS),

@@ -1,8 +1,8 @@
-"""Heads of requests that nothing can be unclear about, read from the bytes that came. Pure.
+"""Parses the heads of plain requests: ordinary ones to a workspace's endpoint, without any ambiguity. Pure.
 
-At the public port the sidecar serves only these, and gives all others to the front with their connection (ADR 24): what
-is listed here is not what is forbidden, but what is known to be harmless. Two servers read such a head in the same way,
-and nothing in it is the front's to decide (RFC 9112, 3 to 6; RFC 9110, 7.6.1).
+At the public port the sidecar serves only plain requests. It gives all others back with their connection, and the
+front serves them (ADR 24). This is a list of what is known to be harmless: any two servers read such a head in the same
+way, and the front has nothing to decide about it (RFC 9112, 3 to 6; RFC 9110, 7.6.1).
 """
 
 from __future__ import annotations
@@ -10,35 +10,37 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-END = b"\r\n\r\n"
-LONGEST = 16 * 1024
-"""Bytes of a head; the front refuses longer ones."""
-MOST_FIELDS = 100
+HEAD_END = b"\r\n\r\n"
+MAX_HEAD_BYTES = 16 * 1024
+"""Longest head, in bytes; the front refuses longer ones."""
+MAX_FIELDS = 100
 _LINE = re.compile(rb"(GET|POST|DELETE) /mcp/[A-Za-z0-9_/-]+(?:\?[A-Za-z0-9_.~%&=+-]*)? HTTP/1\.1")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)")
-_OFTEN = frozenset({b"x-forwarded-for", b"cookie", b"accept", b"accept-encoding", b"accept-language", b"cache-control"})
-"""Headers that may be repeated, as their values are lists, or mean nothing here."""
-_NOT_PLAIN = frozenset(
+_REPEATABLE = frozenset(
+    {b"x-forwarded-for", b"cookie", b"accept", b"accept-encoding", b"accept-language", b"cache-control"}
+)
+"""Headers that may be repeated, because their values are lists or have no meaning here."""
+_EXCLUDED = frozenset(
     {b"transfer-encoding", b"te", b"trailer", b"upgrade", b"expect", b"http2-settings", b"proxy-connection"}
     | {b"origin", b"sec-fetch-site", b"access-control-request-method"}
 )
-"""Headers that say more of how the message is to be read or answered, or that a page sends it."""
+"""Headers that change how the message is read or answered, or that web pages send."""
 _LENGTH = re.compile(rb"[0-9]{1,9}")
 
 
 class PlainHead(NamedTuple):
-    """What is to be known of one."""
+    """The values of a plain head that the public port needs."""
 
     length: int
-    """Bytes of the body."""
+    """The length of the body in bytes."""
     host: str
     authorization: bytes
 
 
 def plain_head(head: bytes) -> PlainHead | None:
-    """What a head says, its empty line included; None where it is not a plain one, or not for an endpoint."""
-    line, *fields = head.removesuffix(END).split(b"\r\n")
-    if len(head) > LONGEST or len(fields) > MOST_FIELDS or not _LINE.fullmatch(line) or b"//" in line:
+    """Parse a head with its empty line; None if it is not plain, or not for a workspace's endpoint."""
+    line, *fields = head.removesuffix(HEAD_END).split(b"\r\n")
+    if len(head) > MAX_HEAD_BYTES or len(fields) > MAX_FIELDS or not _LINE.fullmatch(line) or b"//" in line:
         return None
     found: dict[bytes, bytes] = {}
     for field in fields:
@@ -46,7 +48,7 @@ def plain_head(head: bytes) -> PlainHead | None:
         if match is None:
             return None
         name = match[1].lower()
-        if name in _NOT_PLAIN or (name in found and name not in _OFTEN):
+        if name in _EXCLUDED or (name in found and name not in _REPEATABLE):
             return None
         found[name] = match[2].strip(b" \t")
     if found.get(b"connection", b"close").lower() not in (b"close", b"keep-alive"):
@@ -64,7 +66,7 @@ _LINES = (b"POST /mcp/", b"GET /mcp/", b"DELETE /mcp/")
 
 
 def may_become_plain(beginning: bytes) -> bool:
-    """Whether the head that begins so, and has not come whole, may be a plain one."""
-    return len(beginning) <= LONGEST and any(
+    """Whether an incomplete head, of which this is the beginning, may be a plain one."""
+    return len(beginning) <= MAX_HEAD_BYTES and any(
         beginning.startswith(line) or line.startswith(beginning) for line in _LINES
     )

@@ -1,7 +1,8 @@
-"""The sidecar's part in the public port: connections come from the acceptor, and some go back to it (ADR 24).
+"""The sidecar's side of the public port: takes connections from the acceptor, and gives some back (ADR 24).
 
-They come over a Unix socket, as descriptors with one byte each. A byte is answered for each *before* anything is read
-of the connection; if that cannot be sent, the acceptor has given up on it, and it is let go of.
+The acceptor sends file descriptors over a Unix socket, each with one byte. The sidecar acknowledges each with a byte
+*before* it reads from the connection. If that fails, the acceptor has given up on the handover, and the sidecar closes
+its copy.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ from sidecar.listener.server import HttpServer, bind_unix
 
 log = logging.getLogger(__name__)
 
-LENGTH = struct.Struct(">I")
-"""What goes before the bytes that were read of a connection that is given back."""
-TAKEN = b"+"
-AT_ONCE = 32
-"""Connections that are taken before anything else is looked at."""
-PATIENCE = 5.0
-"""Seconds that a connection waits for the acceptor."""
-RETRY = 0.05
+LENGTH_PREFIX = struct.Struct(">I")
+"""The length prefix of the data that was read from a connection that is given back."""
+ACKNOWLEDGED = b"+"
+MAX_PER_READ = 32
+"""Connections that are taken in one iteration of the event loop."""
+ACCEPTOR_TIMEOUT = 5.0
+"""Seconds within which the acceptor must take a connection back."""
+RETRY_SECONDS = 0.05
 
 
 class PublicPort:
-    """Takes connections while `run` runs. `gate` is that of a protected hub."""
+    """Takes connections while `run` runs. `gate` authenticates requests in a protected hub, else it is None."""
 
     def __init__(self, settings: Settings, server: HttpServer, gate: Gate | None) -> None:
         self._settings = settings
@@ -49,9 +50,9 @@ class PublicPort:
         self._origins = Origins(settings)
         self._trusted = networks(listed(settings.trusted_proxies))
         self._share = max(16, server.clients.limits.connections // 4)
-        """Connections, or requests by a proxy, that one address may have."""
+        """Limit for the connections, or proxied requests, of one address."""
         self._connections: dict[str, dict[PublicProtocol, None]] = {}
-        """Those of each address that has a share, oldest first."""
+        """The connections of each limited address, oldest first."""
         self._requests: Counter[str] = Counter()
         self._channels: set[socket.socket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -60,7 +61,7 @@ class PublicPort:
         """Take connections until `until` is set.
 
         Raises:
-            AddressTaken, RuntimeDirUnsafe: the Unix socket cannot be had.
+            AddressTaken, RuntimeDirUnsafe: the Unix socket cannot be created.
         """
         loop, path = asyncio.get_running_loop(), self._settings.handover_socket
         listener = bind_unix(path)
@@ -79,7 +80,7 @@ class PublicPort:
             for task in tuple(self._tasks):
                 task.cancel()
 
-    # --- connections come --------------------------------------------------------------------------------------------
+    # --- taking connections ------------------------------------------------------------------------------------------
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -89,19 +90,19 @@ class PublicPort:
             asyncio.get_running_loop().add_reader(channel, self._receive, channel)
 
     def _receive(self, channel: socket.socket) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(MAX_PER_READ):
             try:
                 data, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
             except BlockingIOError:
                 return
             except OSError:
                 data, descriptors = b"", []
-            if not data or not descriptors:  # its end; or no descriptor is left here, and it tries again
+            if not data or not descriptors:  # the acceptor has closed; or no descriptor is free here, and it retries
                 self._hang_up(channel)
                 return
             sock = socket.socket(fileno=descriptors[0])
             try:
-                channel.send(TAKEN)
+                channel.send(ACKNOWLEDGED)
             except OSError:
                 sock.close()
                 self._hang_up(channel)
@@ -128,10 +129,10 @@ class PublicPort:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # --- what connections ask ------------------------------------------------------------------------------------
+    # --- public_protocol.Port ------------------------------------------------------------------------------------
 
     def serves(self, head: PlainHead) -> bool:
-        """Whether the request would be let in here; what is refused, the front refuses, and counts wrong tokens."""
+        """Whether the sidecar serves a request. The front gets those that would be refused, and counts wrong tokens."""
         if head.length > self._settings.max_body_bytes:
             return False
         if self._gate is not None:
@@ -139,11 +140,12 @@ class PublicPort:
         return self._origins.refusal(head.host, "", "") is None
 
     def address(self, peer: str, forwarded: str) -> str:
-        """Whose request it is."""
+        """The address of the client of a request."""
         return client_address(peer, forwarded, self._trusted)
 
     def opened(self, connection: PublicProtocol, peer: str) -> None:
-        """A client has connected: where its address has its share, an unused connection of it makes room."""
+        """A client has connected. If its address has reached the limit, an unused connection of it is ended, or this
+        one."""
         if not self._has_share(peer):
             return
         of_address = self._connections.setdefault(peer, {})
@@ -154,7 +156,7 @@ class PublicPort:
         of_address[connection] = None
 
     def closed(self, connection: PublicProtocol, peer: str) -> None:
-        """It is over."""
+        """The connection has ended."""
         of_address = self._connections.get(peer)
         if of_address is not None:
             of_address.pop(connection, None)
@@ -162,48 +164,48 @@ class PublicPort:
                 del self._connections[peer]
 
     def began(self, address: str) -> bool:
-        """A proxy has sent a request of this address; False: it has too many."""
+        """A proxy has sent a request of this client address. Returns False if the address has too many."""
         self._requests[address] += 1
         return self._requests[address] <= self._share or not self._has_share(address)
 
     def ended(self, address: str) -> None:
-        """It is answered."""
+        """The request counted by `began` is answered."""
         self._requests[address] -= 1
         if not self._requests[address]:
             del self._requests[address]
 
     def _has_share(self, address: str) -> bool:
-        """Whether an address is one client's: neither this machine's nor a proxy's."""
+        """Whether the limit applies to an address: not to loopback and trusted proxies, which serve many clients."""
         try:
             return not ip_address(address).is_loopback and not is_trusted(address, self._trusted)
         except ValueError:
             return False
 
-    # --- connections go ----------------------------------------------------------------------------------------------
+    # --- giving connections back -------------------------------------------------------------------------------------
 
     def give_back(self, descriptor: int, data: bytes) -> None:
-        """Have the front serve a connection, of which `data` was read."""
+        """Give a connection, from which `data` was read, back to the acceptor for the front."""
         self._start(self._give_back(socket.socket(fileno=descriptor), data))
 
     async def _give_back(self, client: socket.socket, data: bytes) -> None:
         with client:
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + ACCEPTOR_TIMEOUT
             while time.monotonic() < deadline:
                 with contextlib.suppress(OSError, TimeoutError):
-                    async with asyncio.timeout(PATIENCE):
+                    async with asyncio.timeout(ACCEPTOR_TIMEOUT):
                         if await self._to_acceptor(client, data):
                             return
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(RETRY_SECONDS)
             log.warning("a connection could not be given back", extra={"code": FrontAway.code})
             with contextlib.suppress(OSError):
                 client.send(refusal(FrontAway("The front, which serves the hub's pages and API, does not answer.")))
 
     async def _to_acceptor(self, client: socket.socket, data: bytes) -> bool:
-        """Whether it has it. Raises OSError."""
+        """Send a connection to the acceptor; returns whether it acknowledged. Raises OSError."""
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
             channel.setblocking(False)
             await loop.sock_connect(channel, str(self._settings.acceptor_socket))
-            socket.send_fds(channel, [LENGTH.pack(len(data))], [client.fileno()])
+            socket.send_fds(channel, [LENGTH_PREFIX.pack(len(data))], [client.fileno()])
             await loop.sock_sendall(channel, data)
             return bool(await loop.sock_recv(channel, 1))

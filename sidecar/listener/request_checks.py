@@ -1,4 +1,4 @@
-"""What a modern client's request must be (MCP 2026-07-28), as the SDK checks it: headers, envelope, version."""
+"""Checks of modern requests (MCP 2026-07-28): headers, `_meta` and version, by functions of the MCP SDK."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ OK = 200
 
 
 def is_legacy(version: str) -> bool:
-    """Whether the MCP-Protocol-Version of a request (empty: none) is one of those with a handshake."""
+    """Whether a MCP-Protocol-Version (empty if there is none) is of the legacy era, which has a handshake."""
     return not version or version in HANDSHAKE_PROTOCOL_VERSIONS
 
 
 def is_modern(version: str) -> bool:
-    """Whether it is one of those without."""
+    """Whether a MCP-Protocol-Version is of the modern era."""
     return version in MODERN_PROTOCOL_VERSIONS
 
 
@@ -64,18 +64,18 @@ def accepts(accept: bytes) -> tuple[bool, bool]:
 
 @lru_cache(maxsize=64)
 def prefers_stream(accept: bytes) -> bool:
-    """Whether an Accept header names event streams before JSON: the client has what it names first."""
+    """Whether an Accept header names event streams before JSON, and so prefers a stream."""
     stream, json = accept.find(b"text/event-stream"), accept.find(b"application/json")
     return 0 <= stream < json
 
 
 def unsupported(version: str) -> Error | None:
-    """The error for a version that is not served."""
+    """The error for a version that the hub does not serve, else None."""
     return _error(unsupported_protocol_version_rejection(version))
 
 
 def over_http(frame: Frame, scope: Scope) -> Error | None:
-    """What is wrong with a request that came over HTTP, if anything is: its headers must say what its body says."""
+    """The error for a modern request whose headers do not agree with its body, else None."""
     lines = _mcp_headers(scope)
     return _duplicated(lines) or _error(classify_inbound_request(frame, headers=dict(lines)))
 
@@ -92,19 +92,16 @@ def _duplicated(lines: list[tuple[str, str]]) -> Error | None:
 
 
 def enveloped(frame: Frame, scope: Scope) -> Error | None:
-    """What is wrong with a request whose MCP-Protocol-Version header is legacy or missing, if anything is.
-
-    Where its `_meta` names a version as modern requests do, header and body contradict each other.
-    """
+    """The error for a request with a legacy or no MCP-Protocol-Version header but a modern `_meta`, else None."""
     if "id" not in frame or frame.get("method", "initialize") == "initialize":
         return None
     return over_http(frame, scope) if of_params(frame.get("params")) == "modern" else None
 
 
 def over_stream(frame: Frame, scope: Scope) -> Error | None:
-    """What is wrong with a request on an SSE stream whose client is modern, if anything is.
+    """The error for a request of a modern client on an SSE stream, else None.
 
-    Its POST need not repeat in headers what its body says, as over Streamable HTTP; but what it repeats must be equal.
+    Unlike over Streamable HTTP, the POST need not repeat fields of the body in headers; if it does, they must agree.
     """
     if frame["method"] == "initialize":
         requested = (frame.get("params") or {}).get("protocolVersion")
@@ -120,7 +117,7 @@ def over_stream(frame: Frame, scope: Scope) -> Error | None:
 
 
 def _repeated(frame: Frame) -> dict[str, Any]:
-    """The headers that repeat what a request says (MCP 2026-07-28, Transports, Standard Request Headers)."""
+    """The headers that agree with a request's body (MCP 2026-07-28, Transports, Standard Request Headers)."""
     method, params = frame["method"], frame.get("params") or {}
     found = {MCP_PROTOCOL_VERSION_HEADER: (params.get("_meta") or {}).get(VERSION_KEY), MCP_METHOD_HEADER: method}
     name = params.get(NAME_BEARING_METHODS.get(method, ""))
@@ -128,7 +125,8 @@ def _repeated(frame: Frame) -> dict[str, Any]:
 
 
 def param_headers(schema: Any, frame: Frame, scope: Scope) -> Error | None:
-    """What is wrong with the headers that repeat arguments of a call, if anything is; `schema` is the tool's."""
+    """The error for a call whose `Mcp-Param-*` headers do not agree with its arguments, else None; `schema` is the
+    input schema of the tool."""
     arguments = (frame.get("params") or {}).get("arguments")
     if schema is None or not (arguments is None or isinstance(arguments, Mapping)):
         return None

@@ -1,4 +1,4 @@
-"""The HTTP server below the endpoints: uvicorn, and the socket that it listens on."""
+"""The HTTP server: uvicorn with the hub's protocol class, and the sockets that it listens on."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bridge.settings import Settings
 from sidecar.listener.client_connections import ClientConnections, Limits
 from sidecar.listener.http_protocol import HttpProtocol
 
-CLOSING_TIMEOUT = 3
-"""Seconds that open HTTP connections get at the end."""
+SHUTDOWN_SECONDS = 3
+"""Seconds that open HTTP connections have to end when the server stops."""
 
 
 class State(uvicorn.server.ServerState):
-    """What all connections of one server share."""
+    """The state that all connections of one server share."""
 
     def __init__(self, clients: ClientConnections) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class State(uvicorn.server.ServerState):
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn under our own task and signals. `on_end` is told why a client's connection was ended, by code."""
+    """uvicorn, run in a task of the app. `on_end` gets the error code of each connection that the hub ends."""
 
     def __init__(self, app: Any, settings: Settings, on_end: Callable[[str], None] = lambda _: None) -> None:
         config = uvicorn.Config(
@@ -44,7 +44,7 @@ class HttpServer(uvicorn.Server):
             server_header=False,
             proxy_headers=False,
             date_header=False,
-            timeout_graceful_shutdown=CLOSING_TIMEOUT,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             timeout_keep_alive=75,
         )
         super().__init__(config)
@@ -52,14 +52,14 @@ class HttpServer(uvicorn.Server):
         self.server_state = State(self.clients)
 
     async def on_tick(self, counter: int) -> bool:
-        """Called by uvicorn ten times a second."""
+        """Call `ClientConnections.tick` once per second; uvicorn calls this ten times per second."""
         if counter % 10 == 0:
             self.clients.tick()
         return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the app."""
+        """Install no signal handlers: the app has its own."""
         yield
 
     async def serve_until(self, until: asyncio.Event, listener: socket.socket) -> None:
@@ -72,10 +72,10 @@ class HttpServer(uvicorn.Server):
 
 @contextlib.contextmanager
 def listening(settings: Settings) -> Iterator[socket.socket]:
-    """The listening socket: the port's, or of a protected hub a Unix socket, whose file is removed at the end.
+    """The listening socket: a TCP port, or in a protected hub a Unix socket, whose file is removed at the end.
 
     Raises:
-        PortTaken, AddressTaken, RuntimeDirUnsafe: it cannot be had.
+        PortTaken, AddressTaken, RuntimeDirUnsafe: the socket cannot be created.
     """
     if not settings.protected:
         with bind(settings) as listener:
@@ -97,9 +97,9 @@ def bind_unix(path: Path) -> socket.socket:
     claim_socket(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        listener.bind(str(path))  # in a directory that is closed to others, so that the mode may come after
+        listener.bind(str(path))  # the directory is closed to other users, so the mode may be set afterwards
         path.chmod(0o600)
-        listener.listen()  # at once: a file that nobody listens on may be claimed
+        listener.listen()  # at once: another process may claim a socket file on which nobody listens
     except OSError as error:
         listener.close()
         raise AddressTaken(f"{path} cannot be listened on: {error.strerror}.") from None

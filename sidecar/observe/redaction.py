@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote, unquote_plus
 
-import orjson
-
-from bridge.models import Launch, RemoteLaunch
-from bridge.secret_names import (
+from bridge.masking.names import (
     SHORTEST,
     is_open_variable,
     is_open_word,
     is_path_token,
     is_secret,
     is_secret_name,
-    split_userinfo,
 )
+from bridge.masking.parts import Part, member_value, split_arguments, split_url
+from bridge.models import Launch, RemoteLaunch
 from sidecar.observe.secret_forms import forms
 from sidecar.observe.secret_index import SecretIndex
 from sidecar.observe.secret_shapes import MASK, mask_shapes
 
-_HEADER = re.compile(r"(?is)(?P<name>[\w-]{1,64}): {0,8}(?:(?:bearer|basic|token) {1,8})?(?P<value>[^/ ].*)")
-"""An HTTP header as a command-line argument, as many programs take it after `--header`."""
 MAX_RETIRED = 10_000
 """Secrets of removed servers that stay masked; beyond that the oldest are dropped."""
 
@@ -86,6 +80,12 @@ def secrets_of(launch: Launch) -> set[str]:
     return {*_named_secrets(launch.env), *_argument_secrets(launch.args)}
 
 
+def _argument_secrets(args: Iterable[str]) -> Iterator[str]:
+    for parts in split_arguments(args):
+        for part in parts:
+            yield from _part_secrets(part)
+
+
 def _named_secrets(values: Mapping[str, str]) -> Iterator[str]:
     for name, value in values.items():
         if _is_open(value) or not is_secret(name, value):
@@ -111,61 +111,32 @@ def _is_open(value: str) -> bool:
 
 
 def _url_secrets(url: str) -> Iterator[str]:
-    user, secret, rest = split_userinfo(url)
-    path, *queries = rest.replace("#", "?").split("?")
-    found = [secret] if secret else []
-    if len(user) >= SHORTEST:
-        found.append(user)
-    found += [segment for segment in path.split("/") if is_path_token(segment)]
-    yield from found
-    yield from (unquote(part) for part in found)
-    for query in queries:
-        yield from (value for name, value in parse_qsl(query) if is_secret(name, value))
+    for part in split_url(url):
+        yield from _part_secrets(part)
 
 
-def _argument_secrets(args: Iterable[str]) -> Iterator[str]:
-    flag_before = ""
-    for arg in args:
-        flag, equals, value = arg.partition("=")
-        if flag_before and not arg.startswith("-"):
-            if is_secret(flag_before, arg):
-                yield arg
-        elif document := _json(arg):
-            yield from _json_secrets(document)
-        elif (header := _HEADER.match(arg)) and is_secret_name(header["name"]):
-            if is_secret(header["name"], header["value"]):
-                yield header["value"]
-        elif equals and "://" not in flag and is_secret_name(flag):
-            if is_secret(flag, value):
-                yield value
-        elif document := _json(value):
-            yield from _json_secrets(document)
-        elif "://" in arg:
-            yield from _url_secrets(arg if "://" in flag else value)
-        flag_before = arg if arg.startswith("-") and not equals and is_secret_name(arg) else ""
-
-
-def _json(text: str) -> Any:
-    """The object or array that an argument holds as JSON; None for any other text."""
-    if text.lstrip()[:1] in ("{", "["):
-        with suppress(orjson.JSONDecodeError):
-            return orjson.loads(text)
-    return None
-
-
-def _json_secrets(document: Any) -> Iterator[str]:
-    """The strings in a JSON value under a name, at any depth, that indicates a secret; and the secrets in its URLs."""
-    left: list[tuple[str, Any]] = [("", document)]
-    while left:
-        name, value = left.pop()
-        if isinstance(value, dict):
-            left += [(name or (key if is_secret_name(key) else ""), item) for key, item in value.items()]
-        elif isinstance(value, list):
-            left += [(name, item) for item in value]
-        elif isinstance(value, str) and name:
-            yield from (value,) if is_secret(name, value) else ()
-        elif isinstance(value, str) and "://" in value:
-            yield from _url_secrets(value)
+def _part_secrets(part: Part) -> Iterator[str]:
+    """The secrets in a part of a URL or an argument."""
+    match part.kind:
+        case "user" if len(part.text) < SHORTEST:
+            return
+        case "password" if not part.text:
+            return
+        case "host" | "segment" if not is_path_token(part.text):
+            return
+        case "user" | "password" | "host" | "segment":
+            yield from (part.text, unquote(part.text))
+        case "parameter":
+            value = unquote_plus(part.text)
+            yield from (value,) if is_secret(unquote_plus(part.name), value) else ()
+        case "named":
+            yield from (part.text,) if is_secret(part.name, part.text) else ()
+        case "member":
+            value = member_value(part)
+            if part.name:
+                yield from (value,) if is_secret(part.name, value) else ()
+            else:
+                yield from _url_secrets(value)
 
 
 def _is_path(value: str) -> bool:

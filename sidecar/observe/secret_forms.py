@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 import orjson
 
-from bridge.secret_names import SHORTEST
+from bridge.masking.names import SHORTEST
 
 SHORTEST_WORD = 3
 """Characters of the shortest value that is masked, if it is a word of its own."""

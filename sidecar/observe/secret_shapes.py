@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from bridge.secret_names import is_secret_assignment, is_secret_name
+from bridge.masking.names import is_secret_assignment, is_secret_name
 
 MASK = "***"
 

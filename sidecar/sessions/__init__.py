@@ -1,1 +1,1 @@
-"""Clients' sessions, and what is held for them."""
+"""The sessions of clients, and the state that the hub keeps for each: subscriptions, tasks, suspended calls."""

@@ -1,10 +1,10 @@
-"""The upstreams of modern clients: `per_client` servers where each request says for itself what its client can do.
+"""Client groups: the upstreams of `per_client` servers for modern clients, whose requests each declare capabilities.
 
-Modern clients that say the same of themselves are a *party*: those of one SSE session, or, as requests over Streamable
-HTTP have no session, those of one key. A party is what a session is to the rest of the hub: it has upstreams of its own
-and a view. Within a session every call uses the same upstream. Over Streamable HTTP a legacy server that may ask serves
-one call at a time: its upstream is *leased* to that call, from first request to answer, so that what it asks can be
-nobody else's.
+Modern clients that declare the same capabilities and client info form a group: within one SSE session, or, as requests
+over Streamable HTTP have no session, within a workspace. To the rest of the hub a group is a `Session`: it has its own
+upstreams and a view. In an SSE session all calls share one upstream. Over Streamable HTTP, a legacy server that may
+send requests to its client serves one call at a time: its upstream is *leased* to that call from its first request to
+its answer, so that the server's requests can only concern that call (ADR 14).
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.routing.view import View
 from sidecar.sessions.session import Session
-from sidecar.sessions.suspended_calls import Call, Desk
+from sidecar.sessions.suspended_calls import InteractiveCall, QuestionRouter
 from sidecar.upstream.pool import Pool
 from sidecar.upstream.upstream import Upstream
 
 T = TypeVar("T")
 
-MOST_PARTIES = 100
-"""Different kinds of clients without a session in one workspace; one more has the one go that was idle for longest."""
-MOST_OF_SESSION = 8
-"""The same of one session, which can say something else of itself with each request."""
+MAX_GROUPS = 100
+"""Limit for the groups of clients without a session in one workspace; a new one evicts the longest idle one."""
+MAX_GROUPS_OF_SESSION = 8
+"""The same limit for one SSE session, each request of which may declare other capabilities."""
 
 
 @dataclass(eq=False, slots=True)
 class Lease:
-    """An upstream of a party, and where its questions arrive."""
+    """An upstream of a group, and the router for the requests that its server sends."""
 
     upstream: Upstream
-    desk: Desk
+    question_router: QuestionRouter
     idle_since: float = field(default_factory=time.monotonic)
 
     @property
@@ -54,49 +54,53 @@ class Lease:
         return self.upstream.catalog.greeting.era if self.upstream.catalog else ""
 
 
-class Party(Session):
-    """Modern clients that cannot, and need not, be told apart; `behind` is their session, if they have one."""
+class ClientGroup(Session):
+    """Modern clients that the hub does not distinguish, with their own upstreams.
+
+    `client_session` is the session that they belong to, None for Streamable HTTP. `answer_timeout` is the number of
+    seconds within which a client must answer a server's request. `publish` passes on list changes of the group.
+    """
 
     transport = "http"
 
     def __init__(
         self,
-        behind: Session | None,
+        client_session: Session | None,
         capabilities: dict[str, Any],
-        patience: float,
-        publish: Callable[[Party, str], None],
+        answer_timeout: float,
+        publish: Callable[[ClientGroup, str], None],
     ) -> None:
         super().__init__()
         self.capabilities = capabilities
-        self.behind = behind
+        self.client_session = client_session
         self.requests = 0
-        """How many are under way."""
-        self._exclusive = behind is None and input_requests.exclusive(capabilities)
-        self._patience = patience
+        """The number of requests in progress."""
+        self._exclusive = client_session is None and input_requests.exclusive(capabilities)
+        self._answer_timeout = answer_timeout
         self._publish = publish
         self._opened = 0
         self._leases: dict[str, list[Lease]] = defaultdict(list)
 
-    # --- what a session is ---------------------------------------------------------------------------------------
+    # --- Session -------------------------------------------------------------------------------------------------
 
     def clients(self) -> tuple[Session, ...]:
-        """None that is not counted elsewhere: nobody is connected, or a session is."""
+        """No clients: those of an SSE session are counted there, and those without a session are not connected."""
         return ()
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
-        """Changed lists reach modern clients through `subscriptions/listen`."""
+        """Publish a list change; it reaches modern clients through `subscriptions/listen`."""
         self._publish(self, method)
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Refused: what there is to ask goes to a call (parked.Desk)."""
+        """Refuse: requests of servers go to the client of a call, by the `QuestionRouter`."""
         return jsonrpc.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: this client cannot be asked"})
 
     def acquire(self, pool: Pool, spec: ServerSpec) -> Upstream:
-        """The upstream by which a server's lists are shown. Raises TooManyInstances."""
+        """Start the upstream from which the server's lists are read. Raises TooManyInstances."""
         return self._open(pool, spec).upstream
 
-    def spares(self, key: str | None = None) -> Iterable[Upstream]:
-        """The further upstreams of a server, or of all, forgotten from now on."""
+    def pop_spares(self, key: str | None = None) -> Iterable[Upstream]:
+        """Forget the additional upstreams of a server, or of all servers, and return them; the caller releases them."""
         for found in [key] if key is not None else list(self._leases):
             yield from (lease.upstream for lease in self._leases.pop(found, ())[1:])
 
@@ -104,12 +108,14 @@ class Party(Session):
 
     @property
     def busy(self) -> bool:
-        """Whether somebody asks, or may come back."""
-        return bool(self.requests) or any(lease.desk.calls for leases in self._leases.values() for lease in leases)
+        """Whether a request or a suspended call of the group is in progress."""
+        return bool(self.requests) or any(
+            lease.question_router.calls for leases in self._leases.values() for lease in leases
+        )
 
     @contextmanager
     def using(self) -> Iterator[None]:
-        """A request is under way."""
+        """Count a request in progress while the context is open."""
         self.requests += 1
         try:
             yield
@@ -119,28 +125,34 @@ class Party(Session):
 
     def _open(self, pool: Pool, spec: ServerSpec) -> Lease:
         self._opened += 1
-        desk = Desk(self.capabilities, self._patience)
-        lease = Lease(pool.acquire(spec, self, owner=f"{self.id}-{self._opened}", client=desk), desk)
+        question_router = QuestionRouter(self.capabilities, self._answer_timeout)
+        lease = Lease(
+            pool.acquire(spec, self, owner=f"{self.id}-{self._opened}", client=question_router), question_router
+        )
         self._leases[spec.key].append(lease)
         return lease
 
-    def lend(self, pool: Pool, spec: ServerSpec, call: Call) -> Lease:
-        """An upstream for a call: one that serves no other, where it could ask. Raises TooManyInstances."""
+    def lease_for_call(self, pool: Pool, spec: ServerSpec, call: InteractiveCall) -> Lease:
+        """Lease an upstream to a call: one without another call if its server could send requests to the client.
+
+        Raises:
+            TooManyInstances: a further upstream would exceed `max_instances` or the key's share.
+        """
         leases = self._leases[spec.key]
-        lease = next((each for each in leases if not each.desk.calls), None)
+        lease = next((each for each in leases if not each.question_router.calls), None)
         if not self._exclusive or leases[0].era == "modern":
             lease = leases[0]
         lease = lease or self._open(pool, spec)
-        lease.desk.begin(call)
+        lease.question_router.add_call(call)
         return lease
 
-    def give_back(self, pool: Pool, spec: ServerSpec, lease: Lease, call: Call, *, clean: bool) -> None:
-        """The call is over. `clean`: its server answered.
+    def end_lease(self, pool: Pool, spec: ServerSpec, lease: Lease, call: InteractiveCall, *, clean: bool) -> None:
+        """End the lease of a call. `clean`: the server has answered.
 
-        A server that may still be at a call that was given up serves no other client: what it asks then would be
-        another's to answer.
+        An upstream that may still be working on an abandoned call is closed: another client would get the requests
+        that its server sends for that call.
         """
-        lease.desk.left(call)
+        lease.question_router.remove_call(call)
         lease.idle_since = time.monotonic()
         leases = self._leases.get(spec.key, [])
         if lease in leases and not clean and self._exclusive and lease.era == "legacy":
@@ -159,73 +171,79 @@ class Party(Session):
         pool.release(lease.upstream, self)
 
     def idle(self, pool: Pool, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
-        """As `Parties.idle`; none of what a request under way looks at, nor of a session that may come back."""
+        """As `ClientGroups.idle`, without the upstream whose lists a request in progress or a session uses."""
         for key, leases in self._leases.items():
-            for lease in leases[1:] if self.requests or self.behind else leases:
-                if lease.upstream.fingerprint == fingerprint and not lease.desk.calls:
+            for lease in leases[1:] if self.requests or self.client_session else leases:
+                if lease.upstream.fingerprint == fingerprint and not lease.question_router.calls:
                     yield lease.idle_since, partial(self._drop, pool, key, lease)
 
-    def trim(self, pool: Pool, idle: float) -> None:
-        """Close the further upstreams that have had no call for so many seconds."""
+    def close_idle_spares(self, pool: Pool, idle: float) -> None:
+        """Close the additional upstreams that have had no call for `idle` seconds."""
         latest = time.monotonic() - idle
         for key, leases in tuple(self._leases.items()):
             for lease in leases[1:]:
-                if not lease.desk.calls and lease.idle_since <= latest:
+                if not lease.question_router.calls and lease.idle_since <= latest:
                     self._drop(pool, key, lease)
 
 
-class Parties:
-    """The parties of one workspace. `linger` is how long one without a session is kept unused, in seconds."""
+class ClientGroups:
+    """The client groups of one workspace.
+
+    A group without a session is closed after `idle_timeout` seconds without a request. `join` and `leave` add a group
+    to the workspace and remove it.
+    """
 
     def __init__(
-        self, pool: Pool, linger: float, patience: float, publish: Callable[[Party, str], None],
+        self, pool: Pool, idle_timeout: float, answer_timeout: float, publish: Callable[[ClientGroup, str], None],
         join: Callable[[Session], None], leave: Callable[[Session], None],
     ) -> None:  # fmt: skip
         self._pool = pool
-        self._linger = linger
-        self._patience = patience
+        self._idle_timeout = idle_timeout
+        self._answer_timeout = answer_timeout
         self._publish = publish
         self._join = join
         self._leave = leave
-        self._found: dict[tuple[str, bytes], Party] = {}
+        self._groups: dict[tuple[str, bytes], ClientGroup] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._groups)
 
-    def of(self, session: Session, params: Mapping[str, Any]) -> Party:
-        """The party of a request. Raises TooManySessions: there are as many as there may be, all in use."""
-        behind = session if session.lasting else None
-        key = _key(behind, params)
-        party = self._found.get(key)
-        if party is None:
-            self._make_room(behind)
+    def group_of(self, session: Session, params: Mapping[str, Any]) -> ClientGroup:
+        """The group of a request; made if there is none. Raises TooManySessions if all are in use."""
+        client_session = session if session.has_session else None
+        key = _key(client_session, params)
+        group = self._groups.get(key)
+        if group is None:
+            self._evict_idle(client_session)
             capabilities = era.envelope(params, era.CAPABILITIES_KEY)
-            party = self._found[key] = Party(behind, capabilities, self._patience, self._publish)
-            self._join(party)
-            self._watch()
-        return party
+            group = self._groups[key] = ClientGroup(client_session, capabilities, self._answer_timeout, self._publish)
+            self._join(group)
+            self._schedule_cleanup()
+        return group
 
-    def seen(self, session: Session, params: Mapping[str, Any]) -> View | None:
-        """What the party of a request sees, if that is more than everybody does; none that was not there before."""
-        if not self._found:
+    def private_view_of(self, session: Session, params: Mapping[str, Any]) -> View | None:
+        """The private view of a request's group; None if there is no such group, or its view is the common one."""
+        if not self._groups:
             return None
-        party = self._found.get(_key(session if session.lasting else None, params))
-        return party.private_view if party else None
+        group = self._groups.get(_key(session if session.has_session else None, params))
+        return group.private_view if group else None
 
     def acquire(self, session: Session, spec: ServerSpec) -> Upstream:
-        """A session's own upstream; an idle one of a party makes room. Raises TooManyInstances."""
-        return self._with_room(spec, session.tenant, lambda: session.acquire(self._pool, spec))
+        """Start a session's own upstream, closing an idle one of a group if necessary. Raises TooManyInstances."""
+        return self._acquire_or_evict(spec, session.tenant, lambda: session.acquire(self._pool, spec))
 
-    def lend(self, party: Party, spec: ServerSpec, call: Call) -> Lease:
-        """An upstream for a call. Raises TooManyInstances, as `acquire`."""
-        return self._with_room(spec, party.tenant, lambda: party.lend(self._pool, spec, call))
+    def lease_for_call(self, group: ClientGroup, spec: ServerSpec, call: InteractiveCall) -> Lease:
+        """Lease an upstream to a call, closing an idle one if necessary. Raises TooManyInstances."""
+        return self._acquire_or_evict(spec, group.tenant, lambda: group.lease_for_call(self._pool, spec, call))
 
-    def give_back(self, party: Party, spec: ServerSpec, lease: Lease, call: Call, *, clean: bool) -> None:
-        """The call is over; `clean`: its server answered."""
-        party.give_back(self._pool, spec, lease, call, clean=clean)
+    def end_lease(
+        self, group: ClientGroup, spec: ServerSpec, lease: Lease, call: InteractiveCall, *, clean: bool
+    ) -> None:
+        """End the lease of a call. `clean`: the server has answered."""
+        group.end_lease(self._pool, spec, lease, call, clean=clean)
 
-    def _with_room(self, spec: ServerSpec, tenant: str, acquire: Callable[[], T]) -> T:
+    def _acquire_or_evict(self, spec: ServerSpec, tenant: str, acquire: Callable[[], T]) -> T:
         try:
             return acquire()
         except TooManyInstances:
@@ -234,54 +252,60 @@ class Parties:
             return acquire()
 
     def idle(self, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
-        """The upstreams of a server that nobody uses now: since when, and how to close each (PerClient.idle)."""
-        for party in self._found.values():
-            yield from party.idle(self._pool, fingerprint)
+        """The idle upstreams of a server: since when each is idle, and a function to close it (`pool.IdleHolder`)."""
+        for group in self._groups.values():
+            yield from group.idle(self._pool, fingerprint)
 
-    def _make_room(self, behind: Session | None) -> None:
-        """Have the one go that was idle for longest, where there are as many as may be. Raises TooManySessions."""
-        there = [party for party in self._found.values() if party.behind is behind]
-        most = MOST_PARTIES if behind is None else MOST_OF_SESSION
-        if len(there) < most:
+    def _evict_idle(self, client_session: Session | None) -> None:
+        """End the longest idle group if the limit is reached. Raises TooManySessions if none is idle."""
+        existing = [group for group in self._groups.values() if group.client_session is client_session]
+        most = MAX_GROUPS if client_session is None else MAX_GROUPS_OF_SESSION
+        if len(existing) < most:
             return
-        idle = [party for party in there if not party.busy]
+        idle = [group for group in existing if not group.busy]
         if not idle:
             raise TooManySessions(f"Clients of {most} kinds use this workspace at once.")
-        self._end(min(idle, key=lambda party: party.last_used))
+        self._end(min(idle, key=lambda group: group.last_used))
 
-    def _end(self, party: Party) -> None:
-        self._found = {key: each for key, each in self._found.items() if each is not party}
-        self._leave(party)
+    def _end(self, group: ClientGroup) -> None:
+        self._groups = {key: each for key, each in self._groups.items() if each is not group}
+        self._leave(group)
 
-    def left(self, session: Session) -> None:
-        """A session has ended, and with it what it had here."""
-        for party in tuple(self._found.values()):
-            if party.behind is session:
-                self._end(party)
+    def session_ended(self, session: Session) -> None:
+        """End the groups of a session that has ended."""
+        for group in tuple(self._groups.values()):
+            if group.client_session is session:
+                self._end(group)
 
-    def _watch(self) -> None:
-        if self._timer is None and self._found:
-            self._timer = asyncio.get_running_loop().call_later(self._linger / 4, self._look)
+    def _schedule_cleanup(self) -> None:
+        if self._timer is None and self._groups:
+            self._timer = asyncio.get_running_loop().call_later(self._idle_timeout / 4, self._clean_up)
 
-    def _look(self) -> None:
-        """End what nobody has used for long; runs while there is anything to end."""
+    def _clean_up(self) -> None:
+        """End idle groups and close idle upstreams; scheduled as long as there is a group."""
         self._timer = None
         now = time.monotonic()
-        for party in tuple(self._found.values()):
-            party.trim(self._pool, self._linger)
-            if party.behind is None and not party.busy and now - party.last_used >= self._linger:
-                self._end(party)
-        self._watch()
+        for group in tuple(self._groups.values()):
+            group.close_idle_spares(self._pool, self._idle_timeout)
+            if group.client_session is None and not group.busy and now - group.last_used >= self._idle_timeout:
+                self._end(group)
+        self._schedule_cleanup()
 
     def close(self) -> None:
-        """The workspace ends."""
+        """End all groups, as the workspace ends."""
         if self._timer is not None:
             self._timer.cancel()
-        for party in tuple(self._found.values()):
-            self._end(party)
+        for group in tuple(self._groups.values()):
+            self._end(group)
 
 
-def _key(behind: Session | None, params: Mapping[str, Any]) -> tuple[str, bytes]:
-    """What a party is found by: its session, or what it says of itself, of any length."""
-    said = [era.envelope(params, era.CAPABILITIES_KEY), None if behind else era.envelope(params, era.CLIENT_INFO_KEY)]
-    return (behind.id if behind else "", hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest())
+def _key(client_session: Session | None, params: Mapping[str, Any]) -> tuple[str, bytes]:
+    """The key of a group: its session, and a hash of what the request declares (which may be of any length)."""
+    said = [
+        era.envelope(params, era.CAPABILITIES_KEY),
+        None if client_session else era.envelope(params, era.CLIENT_INFO_KEY),
+    ]
+    return (
+        client_session.id if client_session else "",
+        hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest(),
+    )

@@ -1,4 +1,4 @@
-"""The resources that modern clients listen to (`subscriptions/listen`), subscribed to at the servers that have them."""
+"""The resource subscriptions of modern clients (`subscriptions/listen`), and the upstreams that serve them."""
 
 from __future__ import annotations
 
@@ -8,60 +8,65 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sidecar.errors import SidecarError
-from sidecar.sessions.subscriptions import Place, Watched
+from sidecar.sessions.subscriptions import ResourceLocation, ResourceSubscriptions
 
 if TYPE_CHECKING:
     from sidecar.routing.view import View
 
 
-class Listened:
-    """The resources that modern listeners asked for, each subscribed to once, and counted.
+class ListenerSubscriptions:
+    """The resources that a group of listeners asked for. Each is subscribed to once, and counted per listener.
 
-    `view` is what they see now, `tell` tells them of a change.
+    `view` returns the current view of the listeners. `notify_listeners` sends them an update of a resource, by the URI
+    that they know.
     """
 
-    def __init__(self, view: Callable[[], View], tell: Callable[[str], None]) -> None:
+    def __init__(self, view: Callable[[], View], notify_listeners: Callable[[str], None]) -> None:
         self._view = view
-        self._tell = tell
-        self._watched = Watched(self)
+        self._notify_listeners = notify_listeners
+        self._subscriptions = ResourceSubscriptions(self)
         self._counts: Counter[str] = Counter()
 
     def resource_updated(self, source: object, uri: str) -> None:
-        """Called when a server tells of a changed resource."""
-        for exposed in self._watched.exposed((source, uri)):
-            self._tell(exposed)
+        """A resource of an upstream (`source`) changed: notify the listeners. Called by the upstream."""
+        for exposed in self._subscriptions.exposed((source, uri)):
+            self._notify_listeners(exposed)
 
     async def add(self, exposed: str) -> None:
-        """One more listener wants to hear of a resource; one that is nowhere is just never heard of."""
+        """Add a listener of a resource. If no server has the resource, there are simply no updates."""
         self._counts[exposed] += 1
         if self._counts[exposed] == 1:
             await self._subscribe(exposed)
 
-    def misplaced(self) -> list[str]:
-        """The resources that another upstream serves now than the one that was subscribed to."""
-        places = {exposed: self._place(exposed) for exposed in self._counts}
-        return [exposed for exposed, place in places.items() if place and place != self._watched.place(exposed)]
+    def outdated(self) -> list[str]:
+        """The resources whose subscription is not at the upstream that serves them now."""
+        locations = {exposed: self._location(exposed) for exposed in self._counts}
+        return [
+            exposed
+            for exposed, location in locations.items()
+            if location and location != self._subscriptions.location(exposed)
+        ]
 
     async def follow(self) -> None:
-        """Move the subscriptions to where the resources are now, and try again those that failed."""
-        await self._watched.follow(self._place)
-        for exposed in self.misplaced():
-            if self._watched.place(exposed) is None:
+        """Move the subscriptions to the upstreams that serve the resources now, and retry failed ones."""
+        await self._subscriptions.follow(self._location)
+        for exposed in self.outdated():
+            if self._subscriptions.location(exposed) is None:
                 await self._subscribe(exposed)
 
-    def _place(self, exposed: str) -> Place | None:
+    def _location(self, exposed: str) -> ResourceLocation | None:
         found = self._view().resource(exposed)
         return (found[0].upstream, found[1]) if found else None
 
     async def _subscribe(self, exposed: str) -> None:
-        if place := self._place(exposed):
-            with contextlib.suppress(SidecarError):  # misplaced, that is: tried again when the server is back
-                await self._watched.add(exposed, place)
-            if exposed not in self._counts:  # nobody listens any more
+        if location := self._location(exposed):
+            with contextlib.suppress(SidecarError):  # it stays `outdated`, and is retried when the server is back
+                await self._subscriptions.add(exposed, location)
+            if exposed not in self._counts:  # the last listener has gone meanwhile
                 await self._unsubscribe(exposed)
 
     async def remove(self, exposed: str) -> None:
-        """One listener less."""
+        """Remove a listener of a resource; the last one ends the subscription."""
         self._counts[exposed] -= 1
         if not self._counts[exposed]:
             del self._counts[exposed]
@@ -69,4 +74,4 @@ class Listened:
 
     async def _unsubscribe(self, exposed: str) -> None:
         with contextlib.suppress(SidecarError):
-            await self._watched.remove(exposed)
+            await self._subscriptions.remove(exposed)

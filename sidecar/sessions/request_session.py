@@ -1,4 +1,4 @@
-"""What stands for a session where there is none: requests of the modern era over Streamable HTTP."""
+"""Session objects for clients without a session: modern requests over Streamable HTTP."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from sidecar.sessions.session import Session
 
 
 class Sessionless(Session):
-    """Stands for all modern HTTP requests to a workspace, and holds the upstreams that they have to themselves."""
+    """The session object that all modern HTTP requests to a workspace share, with state that outlives a request."""
 
-    transport, lasting = "http", False
+    transport, has_session = "http", False
     modern = True
     requests = 0
-    """How many of them are under way on the direct way (downstream/stateless_calls.py)."""
+    """The number of requests in progress on the direct way (downstream/stateless_calls.py)."""
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
-        """Nothing to do: changes reach these clients through `subscriptions/listen`."""
+        """Do nothing: notifications reach these clients through `subscriptions/listen`."""
 
     def clients(self) -> tuple[Session, ...]:
-        """None: nobody is connected."""
+        """No clients, since none is connected."""
         return ()
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Refused: the modern era has no requests of servers."""
+        """Refuse: in the modern era servers send no requests to clients."""
         return jsonrpc.error(0, {"code": INTERNAL_ERROR, "message": f"{method}: this client cannot be asked"})
 
 
 class ModernRequest(Sessionless):
-    """One of them, as long as it lasts, with the capabilities that it declares (`_meta`, clientCapabilities).
+    """The session object of one modern HTTP request, with the capabilities that it declares in `_meta`.
 
-    It joins no workspace and is no client; what it needs to hold, its workspace's `Sessionless` holds for it.
+    It does not join the workspace. `shared` is the workspace's `Sessionless`, which holds the lasting state.
     """
 
     def __init__(
-        self, standing: Sessionless, params: dict[str, Any], address: str = "", principal: Principal = ANONYMOUS
+        self, shared: Sessionless, params: dict[str, Any], address: str = "", principal: Principal = ANONYMOUS
     ) -> None:
-        super().__init__(standing.id, principal)
-        self._standing = standing
-        self.caller = Caller(standing.tenant, address)
+        super().__init__(shared.id, principal)
+        self._shared = shared
+        self.caller = Caller(shared.tenant, address)
         declared = params["_meta"].get(eras.CAPABILITIES_KEY)
         self.capabilities = declared if isinstance(declared, dict) else {}
 
     @property
     def holder(self) -> Session:
         """The workspace's `Sessionless`."""
-        return self._standing
+        return self._shared
 
     def count(self) -> int:
-        """A request has come: its number among all of them."""
-        return self._standing.count()
+        """Count a request; returns its number among all requests without a session."""
+        return self._shared.count()

@@ -1,7 +1,7 @@
-"""What a client keeps of a call that waits for its input: encrypted, authenticated, bound to that call, and expiring.
+"""The `requestState` tokens of `input_required` results: encrypted, authenticated, bound to one call, and expiring.
 
-MCP 2026-07-28 (Multi Round-Trip Requests) has clients send `requestState` back as they got it, and servers treat it as
-the work of an attacker. A state of the hub is AES-256-GCM under a key that lives in this process only.
+A client sends `requestState` back unchanged, and the hub must not trust it (MCP 2026-07-28, Multi Round-Trip
+Requests). A token is encrypted with AES-256-GCM under a key that exists in this process only.
 """
 
 from __future__ import annotations
@@ -22,65 +22,65 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sidecar.errors import RequestStateExpired, RequestStateInvalid
 
-Kind = Literal["parked", "server", "again"]
-"""What a state stands for: a call that goes on in the hub; what the server wants back; a call to be made anew."""
+StateKind = Literal["suspended", "server", "repeat"]
+"""What a state stands for: a call suspended in the hub; a state of the server; a call that is sent again."""
 
 PREFIX = "hub1."
-"""Names the form of a state, so that another one can follow."""
-START, NONCE, TAG = 8, 12, 16
-"""Bytes of the mark of the process that made it, of the nonce, and of the tag of AES-GCM."""
+"""The version of the token format."""
+PROCESS_ID_BYTES, NONCE_BYTES, TAG_BYTES = 8, 12, 16
+"""Lengths in bytes: of the id of the process that made the token, and of the nonce and tag of AES-GCM."""
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a state is good for, and nothing else."""
+    """The call that a state is valid for."""
 
     tenant: str
-    """Id of the key whose client calls."""
+    """Id of the access key of the client."""
     workspace: str
     server: str
     method: str
     name: str
-    """The server's own name of the tool or prompt, or its URI of the resource."""
+    """The name of the tool or prompt at the server, or the server's URI of the resource."""
     arguments: Any = None
 
     def digest(self) -> str:
-        """Tells one binding from another."""
+        """SHA-256 (hex) over all fields."""
         facts = [self.tenant, self.workspace, self.server, self.method, self.name, self.arguments]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a state says, once it is opened."""
+    """The content of a token."""
 
-    kind: Kind
+    kind: StateKind
     value: str | None
-    """What the parked call is found by, or the server's own state if it gave one."""
+    """The ticket of the suspended call, or the server's own state if it sent one."""
 
 
-class Sealer:
-    """Makes and opens states; `lifetime` in seconds. Those from before a restart are expired."""
+class RequestStates:
+    """Encrypts and decrypts tokens; `lifetime` is in seconds. Tokens from before a restart of the hub are expired."""
 
     def __init__(self, lifetime: float, clock: Callable[[], float] = time.time) -> None:
         self.lifetime = lifetime
         self._clock = clock
-        self._start = secrets.token_bytes(START)
+        self._process_id = secrets.token_bytes(PROCESS_ID_BYTES)
         self._cipher = AESGCM(AESGCM.generate_key(256))
 
     def seal(self, binding: Binding, state: State) -> str:
-        """A state for a client to keep."""
+        """Make the token for a state."""
         claims = {"b": binding.digest(), "x": self._clock() + self.lifetime, "k": state.kind, "v": state.value}
-        nonce = secrets.token_bytes(NONCE)
-        sealed = self._cipher.encrypt(nonce, json.dumps(claims).encode(), PREFIX.encode() + self._start)
-        return PREFIX + base64.urlsafe_b64encode(self._start + nonce + sealed).decode().rstrip("=")
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        sealed = self._cipher.encrypt(nonce, json.dumps(claims).encode(), PREFIX.encode() + self._process_id)
+        return PREFIX + base64.urlsafe_b64encode(self._process_id + nonce + sealed).decode().rstrip("=")
 
     def open(self, binding: Binding, token: Any) -> State:
-        """The state that a client sent back with a request.
+        """The state in a token that a client sent back with a request.
 
         Raises:
-            RequestStateInvalid: it is none of the hub's, was changed, or is about another call.
-            RequestStateExpired: it is too old, or from before the hub was started.
+            RequestStateInvalid: the token was not made by the hub, was changed, or belongs to another call.
+            RequestStateExpired: the token is too old, or from before the hub was started.
         """
         claims = self._decrypt(token)
         if not hmac.compare_digest(str(claims["b"]), binding.digest()):
@@ -92,19 +92,23 @@ class Sealer:
     def _decrypt(self, token: Any) -> Mapping[str, Any]:
         raw = _decode(token)
         if raw is None:
-            raise RequestStateInvalid("The requestState is none that this hub gave.")
-        start, nonce, sealed = raw[:START], raw[START : START + NONCE], raw[START + NONCE :]
-        if start != self._start:
+            raise RequestStateInvalid("The requestState was not made by this hub.")
+        process_id, nonce, sealed = (
+            raw[:PROCESS_ID_BYTES],
+            raw[PROCESS_ID_BYTES : PROCESS_ID_BYTES + NONCE_BYTES],
+            raw[PROCESS_ID_BYTES + NONCE_BYTES :],
+        )
+        if process_id != self._process_id:
             raise RequestStateExpired("The requestState is from before the hub was started.")
         try:
-            claims: Mapping[str, Any] = json.loads(self._cipher.decrypt(nonce, sealed, PREFIX.encode() + start))
+            claims: Mapping[str, Any] = json.loads(self._cipher.decrypt(nonce, sealed, PREFIX.encode() + process_id))
         except InvalidTag:
             raise RequestStateInvalid("The requestState was changed on its way.") from None
         return claims
 
 
 def _decode(token: Any) -> bytes | None:
-    """The bytes of a state, if it has the form of one; only one spelling of the same bytes does."""
+    """The bytes of a token in the right format, else None. Only the canonical base64 spelling is accepted."""
     if not isinstance(token, str) or not token.startswith(PREFIX):
         return None
     text = token.removeprefix(PREFIX)
@@ -113,4 +117,4 @@ def _decode(token: Any) -> bytes | None:
     except (binascii.Error, ValueError):
         return None
     canonical = base64.urlsafe_b64encode(raw).decode().rstrip("=") == text
-    return raw if canonical and len(raw) > START + NONCE + TAG else None
+    return raw if canonical and len(raw) > PROCESS_ID_BYTES + NONCE_BYTES + TAG_BYTES else None

@@ -1,7 +1,7 @@
-"""Tasks that servers run for a client's calls: which server has which, and nobody else's.
+"""The tasks that servers run for the calls of one client: which server runs each, and its id.
 
-Of two kinds, which share their ids here: those of the core of MCP 2025-11-25, and those of the extension
-`io.modelcontextprotocol/tasks` (SEP-2663).
+There are two kinds: the tasks of the core protocol (MCP 2025-11-25, Tasks) and those of the extension
+`io.modelcontextprotocol/tasks` (SEP-2663). Their ids share one table.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     from sidecar.routing.view import Offer
     from sidecar.upstream.upstream import Upstream
 
-MOST = 1000
-"""Tasks of one session; with one more the oldest is forgotten."""
-GRACE = 60.0
-"""Seconds for which a task is remembered beyond the time that its server gave it."""
-RELATED = "io.modelcontextprotocol/related-task"
-NOTICES = frozenset({"notifications/tasks/status", "notifications/tasks"})
-"""What a server tells of a task: in the core of 2025-11-25, and with the extension."""
+MAX_TASKS = 1000
+"""Limit for the tasks of one session; a further one replaces the oldest."""
+EXPIRY_GRACE_SECONDS = 60.0
+"""Seconds for which a task is kept after its `ttl`."""
+RELATED_TASK_KEY = "io.modelcontextprotocol/related-task"
+TASK_NOTIFICATIONS = frozenset({"notifications/tasks/status", "notifications/tasks"})
+"""Notifications about tasks, of the core protocol and of the extension."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A server's task. `id` is the server's, `tool` the server's name of the tool that was called."""
+    """A task of a server. `id` is the server's id, `tool` the name of the called tool at the server."""
 
     offer: Offer
     upstream: Upstream
-    """Where it runs: the offer's own, or one that was leased to the call (client_groups.py)."""
+    """The upstream that runs it: the offer's, or one leased to the call (client_groups.py)."""
     id: str
     tool: str
     until: float
-    """When it is forgotten, in seconds of the monotonic clock; infinite where the server set no time."""
+    """When the entry expires (`time.monotonic`); infinite if the server set no `ttl`."""
 
 
-class Tasks:
-    """Those of one session, by the ids that its client knows: the servers' own, unless two servers use the same."""
+class ServerTasks:
+    """The tasks of one session by the id that its client knows: the server's id, unless two servers use the same."""
 
     def __init__(self) -> None:
         self._known: dict[str, Task] = {}
@@ -54,62 +54,58 @@ class Tasks:
         self._expire()
         return iter(list(self._known.items()))
 
-    def created(self, offer: Offer, upstream: Upstream, tool: str, result: dict[str, Any]) -> dict[str, Any]:
-        """A call's result as the client gets it; if it has a task instead (2025-11-25, `CreateTaskResult`), that is
-        remembered."""
+    def register_core(self, offer: Offer, upstream: Upstream, tool: str, result: dict[str, Any]) -> dict[str, Any]:
+        """Register the task in a call's result (MCP 2025-11-25, `CreateTaskResult`), if there is one. Returns the
+        result for the client."""
         task = result.get("task")
         if not isinstance(task, dict) or not isinstance(task.get("taskId"), str):
             return result
-        exposed = self._add(Task(offer, upstream, task["taskId"], tool, _until(task.get("ttl"))))
+        exposed = self._add(Task(offer, upstream, task["taskId"], tool, _expiry(task.get("ttl"))))
         return {**result, "task": {**task, "taskId": exposed}}
 
-    def extended(self, offer: Offer, upstream: Upstream, tool: str, result: dict[str, Any]) -> dict[str, Any]:
-        """The same for a result that is a task itself (SEP-2663, Task Creation)."""
+    def register_extension(self, offer: Offer, upstream: Upstream, tool: str, result: dict[str, Any]) -> dict[str, Any]:
+        """As `register_core`, for a result that is itself a task (SEP-2663, Task Creation)."""
         if not isinstance(result.get("taskId"), str):
             return result
-        exposed = self._add(Task(offer, upstream, result["taskId"], tool, _until(result.get("ttlMs"))))
+        exposed = self._add(Task(offer, upstream, result["taskId"], tool, _expiry(result.get("ttlMs"))))
         return {**result, "taskId": exposed}
 
     def _add(self, task: Task) -> str:
-        """Remember a task; returns the id that the client is to know it by."""
+        """Add a task; returns its id for the client."""
         self._expire()
-        exposed = self._free(task)
+        exposed = self._free_id(task)
         self._known[exposed] = task
-        if len(self._known) > MOST:
+        if len(self._known) > MAX_TASKS:
             del self._known[next(iter(self._known))]
         return exposed
 
-    def told(self, exposed: str, result: dict[str, Any]) -> dict[str, Any]:
-        """What a server says of a task, under the client's id; its time may have changed (SEP-2663, `ttlMs`)."""
+    def to_client(self, exposed: str, result: dict[str, Any]) -> dict[str, Any]:
+        """Translate a server's result about a task to the client's id; takes over a changed `ttlMs` (SEP-2663)."""
         if "ttlMs" in result and exposed in self._known:
-            self._known[exposed] = replace(self._known[exposed], until=_until(result["ttlMs"]))
-        return named(exposed, result)
+            self._known[exposed] = replace(self._known[exposed], until=_expiry(result["ttlMs"]))
+        return with_task_id(exposed, result)
 
-    def notice(self, source: object, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
-        """The params of a notification about a task as the client gets them; None where the task is not its own."""
+    def notification_to_client(self, source: object, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
+        """The params of a notification about a task, translated for the client; None if it is not the client's task."""
         exposed = self.exposed(source, str(params.get("taskId")))
         if exposed is None:
             return None
         offer = self._known[exposed].offer
-        return self.told(exposed, uris.rewrite_result(method, params, offer.rename) if offer.label else params)
+        return self.to_client(exposed, uris.rewrite_result(method, params, offer.rename) if offer.label else params)
 
     def find(self, exposed: str) -> Task:
-        """The task of that id.
-
-        Raises:
-            TaskUnknown: this session has none.
-        """
+        """The task with the client's id `exposed`. Raises TaskUnknown."""
         self._expire()
         if exposed not in self._known:
             raise TaskUnknown("This client has no such task.")
         return self._known[exposed]
 
     def exposed(self, source: object, task_id: str) -> str | None:
-        """The id by which the client knows a server's task; None where it is not the session's."""
+        """The client's id of a server's task; None if the task is not the session's. `source` is the upstream."""
         place = (source, task_id)
         return next((exposed for exposed, task in self._known.items() if (task.upstream, task.id) == place), None)
 
-    def _free(self, task: Task) -> str:
+    def _free_id(self, task: Task) -> str:
         names = itertools.chain([task.id], (f"{task.id}-{number}" for number in itertools.count(2)))
         return next(
             name
@@ -123,17 +119,17 @@ class Tasks:
             del self._known[exposed]
 
 
-def named(exposed: str, result: dict[str, Any]) -> dict[str, Any]:
-    """A result about a task, with the id by which the client knows it."""
+def with_task_id(exposed: str, result: dict[str, Any]) -> dict[str, Any]:
+    """A result about a task with the client's id in place of the server's."""
     if "taskId" in result:
         result = {**result, "taskId": exposed}
     meta = result.get("_meta")
-    if isinstance(meta, dict) and isinstance(meta.get(RELATED), dict):
-        result = {**result, "_meta": {**meta, RELATED: {**meta[RELATED], "taskId": exposed}}}
+    if isinstance(meta, dict) and isinstance(meta.get(RELATED_TASK_KEY), dict):
+        result = {**result, "_meta": {**meta, RELATED_TASK_KEY: {**meta[RELATED_TASK_KEY], "taskId": exposed}}}
     return result
 
 
-def _until(ttl: Any) -> float:
-    """`ttl` is in milliseconds."""
+def _expiry(ttl: Any) -> float:
+    """When a task with this `ttl` (in milliseconds) expires."""
     limited = isinstance(ttl, int | float) and not isinstance(ttl, bool)
-    return time.monotonic() + ttl / 1000 + GRACE if limited else float("inf")
+    return time.monotonic() + ttl / 1000 + EXPIRY_GRACE_SECONDS if limited else float("inf")

@@ -1,4 +1,4 @@
-"""One client's connection to a workspace, whichever transport carries it."""
+"""The session of one client in a workspace, independent of its transport."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sidecar.admission.context import ANONYMOUS
 from sidecar.concurrency.shares import Caller
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.client_info import ClientInfo, client_info
-from sidecar.sessions.server_tasks import Tasks
-from sidecar.sessions.subscriptions import Watched
+from sidecar.sessions.server_tasks import ServerTasks
+from sidecar.sessions.subscriptions import ResourceSubscriptions
 
 if TYPE_CHECKING:
     from bridge.keys import Principal
@@ -25,73 +25,74 @@ if TYPE_CHECKING:
     from sidecar.upstream.upstream import Upstream
 
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
-"""RFC 5424 severities as MCP names them, least first."""
+"""The log levels of MCP (severities of RFC 5424), most verbose first."""
 
 
 class Session(ABC):
-    """What the relay knows of a client. `own` are its upstreams of servers in `per_client` mode, by server key."""
+    """The state of one client. `own` has its upstreams of `per_client` servers, by server key."""
 
     transport: str
     modern = False
-    """Whether its client speaks the modern era, which has no handshake."""
-    lasting = True
-    """Whether there is a session, and not only a request (modern era, Streamable HTTP)."""
+    """Whether the client speaks the modern era, which has no handshake."""
+    has_session = True
+    """False for modern requests over Streamable HTTP, which have no session."""
 
     ended = False
-    """Whether nobody is there any more to be answered."""
+    """Whether the client is gone, so that nothing can be sent to it."""
     resumed = False
-    """Whether another process of the hub began it."""
+    """Whether an earlier process of the hub began the session."""
     client_info = ClientInfo()
-    """The client, for lists of sessions."""
+    """Name and version of the client, for lists of sessions."""
 
     def __init__(self, session_id: str | None = None, principal: Principal = ANONYMOUS) -> None:
         self.id = session_id or secrets.token_hex(16)
-        self.mark = self.id[:8]
-        """What the ids begin with that follow its requests through the logs, and its questions to the client."""
+        self.correlation_prefix = self.id[:8]
+        """How the correlation ids of its requests in the logs begin, and the ids of requests to the client."""
         self.principal = principal
-        """Who opened it, as that was known then."""
+        """Who opened the session."""
         self.caller = Caller("", self.id)
-        """Whose turn its requests take at a server; `tenant` is the key in it."""
+        """The key and client for which its requests take turns at a server (concurrency/turns.py)."""
         self.capabilities: dict[str, Any] = {}
-        """What the client declared in its handshake."""
+        """The capabilities that the client declared in its handshake."""
         self.version = ""
-        """The protocol version that the handshake agreed on; empty before it, and for modern clients."""
+        """The negotiated protocol version; empty before the handshake, and for modern clients."""
         self.since = self.last_used = time.monotonic()
         self.calls = 0
+        """The number of requests received."""
         self.log_level: str | None = None
-        """The least level that the client asked for, if it did."""
+        """The minimum level of log messages that the client asked for; None if it never did."""
         self.own: dict[str, Upstream] = {}
         self.refused: SidecarError | None = None
-        """Why it has not all of them, if so."""
+        """Why some of its `per_client` servers could not be started; None if all are running."""
         self.private_view: View | None = None
 
     @cached_property
-    def watched(self) -> Watched:
-        """The resources that the client subscribed to."""
-        return Watched(self)
+    def resource_subscriptions(self) -> ResourceSubscriptions:
+        """The resources that the client has subscribed to."""
+        return ResourceSubscriptions(self)
 
     @cached_property
-    def server_tasks(self) -> Tasks:
-        """What servers do for it (MCP 2025-11-25, Tasks)."""
-        return Tasks()
+    def server_tasks(self) -> ServerTasks:
+        """The tasks that servers run for the client."""
+        return ServerTasks()
 
     @property
     def idle_since(self) -> float | None:
-        """Since when (`time.monotonic`) nothing is under way that needs it; none where it cannot be given up."""
+        """Since when (`time.monotonic`) the session is idle; None if it must not be ended for being idle."""
         return None
 
     @property
     def tenant(self) -> str:
-        """Id of the key whose it is; empty for the hub's own, and before it joined a workspace (pool.Holder)."""
+        """Id of its access key; empty in the hub's own workspaces, and before it joined one (`pool.Holder`)."""
         return self.caller.key
 
     @property
     def holder(self) -> Session:
-        """The session that has upstreams of its own for it: it itself, unless it lasts for one request only."""
+        """The session that holds upstreams and tasks: this one, unless it lasts for one request only."""
         return self
 
-    def greeted(self, params: dict[str, Any]) -> None:
-        """The client's `initialize` was accepted; `params` are what it sent."""
+    def on_initialize(self, params: dict[str, Any]) -> None:
+        """Take over the capabilities from the params of an accepted `initialize`."""
         capabilities = params.get("capabilities")
         self.capabilities = capabilities if isinstance(capabilities, dict) else {}
         self.client_info = client_info(params.get("clientInfo"), self.version, capabilities)
@@ -102,65 +103,65 @@ class Session(ABC):
 
     @abstractmethod
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
-        """Send a notification to the client, if it is ready for it; never blocks."""
+        """Send a notification to the client, if it has completed its handshake; never blocks."""
 
     def close(self) -> None:  # noqa: B027 - most kinds have nothing to do here
-        """End it, where it can be ended from here: what its transport owns ends with the workspace."""
+        """End the session, if its transport does not end it with the workspace anyway."""
 
     def acquire(self, pool: Pool, spec: ServerSpec) -> Upstream:
-        """Its own upstream of a `per_client` server. Raises TooManyInstances."""
+        """Start the session's own upstream of a `per_client` server. Raises TooManyInstances."""
         return pool.acquire(spec, self, owner=self.id, client=self)
 
-    def spares(self, key: str | None = None) -> Iterable[Upstream]:
-        """Further upstreams of a server, or of all, that it needs no more."""
+    def pop_spares(self, key: str | None = None) -> Iterable[Upstream]:
+        """Forget additional upstreams of a server, or of all servers, and return them; see `ClientGroup`."""
         return ()
 
     def notified(self, method: str, params: dict[str, Any]) -> None:  # noqa: B027
-        """An upstream of its own sent a notification; what concerns a session comes to it with `notify`."""
+        """Ignore a notification of an own upstream: the hub passes it to `notify` (`ClientFeatures`)."""
 
     def clients(self) -> Iterable[Session]:
-        """The clients behind it: one, unless it only stands for requests that have no session (pool.Holder)."""
+        """The connected clients: this one, or none for requests without a session (`pool.Holder`)."""
         return (self,)
 
     def resource_updated(self, source: object, uri: str) -> None:
-        """A resource that this client subscribed to has changed."""
-        for exposed in self.watched.exposed((source, uri)):
+        """A resource changed: notify the client, by each URI under which it subscribed to it."""
+        for exposed in self.resource_subscriptions.exposed((source, uri)):
             self.notify("notifications/resources/updated", {"uri": exposed})
 
     def task_changed(self, source: object, method: str, params: dict[str, Any]) -> None:
-        """A server told of one of its tasks; `source` is the upstream, as an identity."""
-        if (known := self.server_tasks.notice(source, method, params)) is not None:
+        """Pass a server's notification about a task on if it is a task of this client. `source` is the upstream."""
+        if (known := self.server_tasks.notification_to_client(source, method, params)) is not None:
             self.notify(method, known)
 
-    async def reported(self, params: dict[str, Any]) -> None:
-        """The client reports progress of what one of its own servers asked it for."""
+    async def pass_progress(self, params: dict[str, Any]) -> None:
+        """Pass a progress notification of the client to its own servers, one of which sent the request."""
         for upstream in tuple(self.own.values()):
             await upstream.client_reported(params)
 
     async def roots_changed(self) -> None:
-        """The client's roots are others now; only servers of its own know any."""
+        """Tell the client's own servers that its roots changed; no others know them."""
         for upstream in self.own.values():
             await upstream.notify("notifications/roots/list_changed")
 
     def wants_log(self, level: str) -> bool:
-        """Whether the client asked for log messages of this level."""
+        """Whether log messages of this level are sent to the client."""
         return level in LEVELS and (self.log_level is None or LEVELS.index(level) >= LEVELS.index(self.log_level))
 
     def count(self) -> int:
-        """A request has come: its number."""
+        """Count a request; returns its number."""
         self.calls += 1
         self.last_used = time.monotonic()
         return self.calls
 
     def correlation(self, number: int) -> str:
-        """The id that follows the request of that number through the logs."""
-        return f"{self.mark}-{number}"
+        """The id of the request with that number in the logs."""
+        return f"{self.correlation_prefix}-{number}"
 
     def next_correlation(self) -> str:
-        """That of a request that has come."""
+        """Count a request; returns its id in the logs."""
         return self.correlation(self.count())
 
 
-def least(levels: Iterable[str | None]) -> str | None:
-    """The most verbose of the log levels that clients asked for; None where none did."""
+def most_verbose(levels: Iterable[str | None]) -> str | None:
+    """The most verbose of these log levels; None if all are None."""
     return min((level for level in levels if level), key=LEVELS.index, default=None)

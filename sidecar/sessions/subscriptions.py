@@ -1,4 +1,4 @@
-"""The resources that a session subscribed to: by the URI that its client knows, each where it is served now."""
+"""The resource subscriptions of one client, which follow the resources when another upstream serves them (ADR 15)."""
 
 from __future__ import annotations
 
@@ -16,62 +16,69 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Place = tuple["Upstream", str]
-"""The upstream that serves a resource, and the URI that it has there."""
+ResourceLocation = tuple["Upstream", str]
+"""The upstream that serves a resource, and the resource's URI there."""
 
 
-class Watched:
-    """Subscriptions of one subscriber (MCP 2025-11-25, Resources). It has a place as long as one URI leads there."""
+class ResourceSubscriptions:
+    """The subscriptions of one subscriber (MCP 2025-11-25, Resources), by the URI that its client knows.
+
+    Several URIs may lead to one location; the upstream is subscribed to as long as one of them does.
+    """
 
     def __init__(self, subscriber: Subscriber) -> None:
         self._subscriber = subscriber
-        self._places: dict[str, Place] = {}
-        self._moving: dict[str, Place] = {}
-        """Where those are asked for that are to move; until that is granted they are where they were."""
+        self._locations: dict[str, ResourceLocation] = {}
+        self._moving: dict[str, ResourceLocation] = {}
+        """New locations of subscriptions that are being moved; until the server grants one, the old one counts too."""
         self._following = False
         self._again = False
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._locations)
 
-    def place(self, exposed: str) -> Place | None:
-        """Where a resource is subscribed to, if it is."""
-        return self._places.get(exposed)
+    def location(self, exposed: str) -> ResourceLocation | None:
+        """The location of a subscription; None if there is none."""
+        return self._locations.get(exposed)
 
-    def exposed(self, place: tuple[object, str]) -> list[str]:
-        """The client's URIs that lead to a place."""
-        known = {**self._places, **self._moving}
-        return [uri for uri in known if place in (self._places.get(uri), self._moving.get(uri))]
+    def exposed(self, location: tuple[object, str]) -> list[str]:
+        """The client's URIs that lead to a location."""
+        known = {**self._locations, **self._moving}
+        return [uri for uri in known if location in (self._locations.get(uri), self._moving.get(uri))]
 
-    async def add(self, exposed: str, place: Place) -> Frame:
-        """Subscribe; the server's response frame. Raises SidecarError; without a result nothing has changed."""
-        before = self._places.get(exposed)
-        self._places[exposed] = place  # at once: an update may overtake the answer
+    async def add(self, exposed: str, location: ResourceLocation) -> Frame:
+        """Subscribe. Returns the server's response frame; if that is an error, nothing has changed.
+
+        Raises:
+            SidecarError: the request failed; nothing has changed.
+        """
+        before = self._locations.get(exposed)
+        self._locations[exposed] = location  # at once: an update may overtake the answer
         frame: Frame = {}
         try:
-            frame = await self._subscribe(place)
+            frame = await self._subscribe(location)
         finally:
-            if "result" not in frame and self._places.get(exposed) is place:
+            if "result" not in frame and self._locations.get(exposed) is location:
                 self._restore(exposed, before)
         if "result" in frame:
-            await self._leave(place, before)
+            await self._leave(location, before)
         return frame
 
     async def remove(self, exposed: str) -> Frame | None:
-        """Unsubscribe; the server's response frame, or None where it need not be asked. Raises SidecarError."""
-        place = self._places.pop(exposed, None)
-        if place is None or place in self._places.values():
+        """Unsubscribe. Returns the server's response frame, None if no request was necessary. Raises SidecarError."""
+        location = self._locations.pop(exposed, None)
+        if location is None or location in self._locations.values():
             return None
-        upstream, uri = place
+        upstream, uri = location
         return await upstream.unsubscribe(uri, self._subscriber)
 
     async def clear(self) -> None:
-        """Unsubscribe from everything."""
-        places, self._places = set(self._places.values()), {}
-        await self._leave(*places)
+        """End all subscriptions."""
+        locations, self._locations = set(self._locations.values()), {}
+        await self._leave(*locations)
 
-    async def follow(self, find: Callable[[str], Place | None]) -> None:
-        """Move to where the resources are now. What cannot move stays where it is until this is called again."""
+    async def follow(self, find: Callable[[str], ResourceLocation | None]) -> None:
+        """Move the subscriptions to the locations that `find` returns. One that fails stays until the next call."""
         self._again = True
         if self._following:
             return
@@ -79,14 +86,14 @@ class Watched:
         try:
             while self._again:
                 self._again = False
-                found = {exposed: find(exposed) for exposed in self._places}
-                moves = [(exposed, to) for exposed, to in found.items() if to and to != self._places[exposed]]
+                found = {exposed: find(exposed) for exposed in self._locations}
+                moves = [(exposed, to) for exposed, to in found.items() if to and to != self._locations[exposed]]
                 await asyncio.gather(*(self._move(exposed, to) for exposed, to in moves))
         finally:
             self._following = False
 
-    async def _move(self, exposed: str, to: Place) -> None:
-        before, self._moving[exposed] = self._places[exposed], to
+    async def _move(self, exposed: str, to: ResourceLocation) -> None:
+        before, self._moving[exposed] = self._locations[exposed], to
         try:
             frame = await self._subscribe(to)
         except SidecarError as error:
@@ -97,26 +104,26 @@ class Watched:
         if "result" not in frame:
             log.warning("a subscription could not be moved", extra={"reason": "the server refused it"})
             return
-        if self._places.get(exposed) == before:
-            self._places[exposed] = to
+        if self._locations.get(exposed) == before:
+            self._locations[exposed] = to
         await self._leave(before, to)
 
-    def _restore(self, exposed: str, before: Place | None) -> None:
+    def _restore(self, exposed: str, before: ResourceLocation | None) -> None:
         if before is None:
-            del self._places[exposed]
+            del self._locations[exposed]
         else:
-            self._places[exposed] = before
+            self._locations[exposed] = before
 
-    async def _subscribe(self, place: Place) -> Frame:
-        upstream, uri = place
+    async def _subscribe(self, location: ResourceLocation) -> Frame:
+        upstream, uri = location
         return await upstream.subscribe(uri, self._subscriber)
 
-    async def _leave(self, *places: Place | None) -> None:
-        """Unsubscribe where no URI leads to any more."""
-        for place in places:
-            if place is None or place in self._places.values() or place in self._moving.values():
+    async def _leave(self, *locations: ResourceLocation | None) -> None:
+        """Unsubscribe at those locations to which no URI leads any more."""
+        for location in locations:
+            if location is None or location in self._locations.values() or location in self._moving.values():
                 continue
-            upstream, uri = place
+            upstream, uri = location
             try:
                 await upstream.unsubscribe(uri, self._subscriber)
             except SidecarError as error:

@@ -1,7 +1,8 @@
-"""Calls of modern clients to legacy servers: what a server asks in the middle of one is kept until the client answers.
+"""Calls of modern clients to legacy servers that send requests to the client in the middle of a call (ADR 14).
 
-A legacy server sends a request and waits; a modern client gets an `input_required` result and asks again with the
-answers (MCP 2026-07-28, Multi Round-Trip Requests). In between the call to the server goes on here: it is *parked*.
+A legacy server sends a request and waits. A modern client gets an `input_required` result, and sends its request again
+with the answers (MCP 2026-07-28, Multi Round-Trip Requests). In between the hub keeps the call to the server: it is
+*suspended*. A request that a server sends to its client is called a *question* here.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sidecar.errors import (
     RequestStateExpired,
     RequestStateInvalid,
     RequestStateUsed,
-    TooManyParked,
+    TooManySuspendedCalls,
 )
 from sidecar.features import input_requests
 from sidecar.protocol import jsonrpc
@@ -33,167 +34,169 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_PARKED = 100
-"""Calls of one workspace, or of one key's version of it, that wait for their clients at once."""
-MOST_HELD = 16
-"""Questions outside of calls that wait at one server for the next call."""
+MAX_SUSPENDED_CALLS = 100
+"""Limit for the suspended calls of one workspace, or of one key's version of it."""
+MAX_HELD_QUESTIONS = 16
+"""Limit for the questions of one server that came outside of a call and wait for the next one."""
 
-GATHER = 0.01
-"""Seconds in which what a server asks at once becomes one result: its messages come one by one."""
+GATHER_SECONDS = 0.01
+"""Seconds to wait for further questions, so that those which a server sends at once become one result."""
 
 Notify = Callable[[str, dict[str, Any]], None]
 Outcome = Frame | Exception
-calling: ContextVar[Call | None] = ContextVar("calling", default=None)
-"""The call on whose behalf a task runs.
+current_call: ContextVar[InteractiveCall | None] = ContextVar("calling", default=None)
+"""The call that the current task works for; None if that is not known.
 
-A task that is started within such a task inherits it: so it is set too where a frame is handled that came on the
-call's own response stream (an upstream over Streamable HTTP), and where nothing of the sort is known it is not.
+Tasks inherit the variable from the task that starts them. So it is also set where a frame is handled that came on the
+response stream of the call (Streamable HTTP upstreams).
 """
 
 
 @dataclass(eq=False, slots=True)
 class Question:
-    """What a server asked, until it is answered."""
+    """A request that a server sent to its client, until it is answered."""
 
     method: str
     params: dict[str, Any]
     named: bool = False
-    """Whether the server said which call it belongs to, by the stream on which it came."""
+    """Whether the stream on which it came tells which call it belongs to."""
     answer: asyncio.Future[Frame] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def resolve(self, frame: Frame) -> None:
-        """Answer it, if it is not answered."""
+        """Answer it with a response frame, if it is not answered yet."""
         if not self.answer.done():
             self.answer.set_result(frame)
 
     def refuse(self, why: str) -> None:
-        """Answer it with an error."""
+        """Answer it with an error; `why` is part of the message."""
         self.resolve(jsonrpc.error(0, {"code": INTERNAL_ERROR, "message": f"{self.method}: {why}"}))
 
 
-class Call:
-    """One call, from its first request to the server's answer, over as many requests of the client as that takes."""
+class InteractiveCall:
+    """One call of a client, which takes several requests of the client if its server asks questions.
+
+    `level` is the minimum level of log messages that the client wants (`_meta` of its request).
+    """
 
     def __init__(self, session: Session, level: str | None) -> None:
         self.session = session
-        """Who called, and may go on with it."""
+        """The client that called; only it can resume the call."""
         self.level = level
-        """The least level of the log messages that it wants, if any (`_meta` of its request)."""
         self.upstream: Upstream | None = None
-        """What serves it."""
+        """The upstream that serves the call."""
         self.outcome: Outcome | None = None
         self.questions: dict[str, Question] = {}
         self._count = 0
-        self._in_hand: frozenset[str] = frozenset()
-        """Keys of what the client is answering now, while the call is parked."""
+        self._with_client: frozenset[str] = frozenset()
+        """Keys of the questions that the client is answering, while the call is suspended."""
         self._pass_on: Callable[[Question], None] = self._refuse
         self._notify: Notify | None = None
         self._token: Any = None
         self._task: asyncio.Task[None] | None = None
-        self.why = "the call that it belonged to has ended"
-        """What questions are told that it leaves behind."""
+        self.refusal_reason = "the call that it belonged to has ended"
+        """The error text for questions that are still open when the call ends."""
         self._news = asyncio.Event()
 
-    # --- for its server ------------------------------------------------------------------------------------------
+    # --- the server's side ---------------------------------------------------------------------------------------
 
     def start(self, work: Coroutine[Any, Any, Frame], spawn: Callable[[Coroutine[Any, Any, None]], Any]) -> None:
-        """Ask the server, in a task that `spawn` makes and owns."""
+        """Run `work`, which calls the server, in a task that `spawn` makes and owns."""
         self._task = spawn(self._run(work))
         if self._task is None:
             work.close()
             self.end(HubStopping("The workspace is being closed."))
 
     async def _run(self, work: Coroutine[Any, Any, Frame]) -> None:
-        calling.set(self)
+        current_call.set(self)
         try:
             self.end(await work)
         except asyncio.CancelledError:
-            self.end(RequestStateExpired("The call was given up."))
+            self.end(RequestStateExpired("The call was cancelled."))
             raise
-        except Exception as error:  # told to whoever waits for the call, or comes back for it
+        except Exception as error:  # raised by `result` to the client's request, now or later
             self.end(error)
         finally:
-            work.close()  # it was never begun where the task was cancelled at once
+            work.close()  # if the task was cancelled before its first step, the coroutine was never awaited
 
     def end(self, outcome: Outcome) -> None:
-        """The call is over; the first outcome counts."""
+        """Set the outcome of the call; only the first one counts."""
         self.outcome = self.outcome or outcome
-        self._hand_over()
+        self._pass_on_unanswered()
         self._news.set()
 
     def cancel(self, why: str) -> None:
-        """Give it up: its server is told of the cancellation, and what that waits for is answered with an error."""
-        self.why = why
-        self.unpark()
+        """Cancel the call: the server gets `notifications/cancelled`, and errors for its open questions."""
+        self.refusal_reason = why
+        self.resume()
         if self._task is not None:
             self._task.cancel()
 
-    def open(self) -> dict[str, Question]:
-        """What the client is to answer, by key."""
+    def open_questions(self) -> dict[str, Question]:
+        """The questions that are not answered yet, by key."""
         return {key: question for key, question in self.questions.items() if not question.answer.done()}
 
-    def adopt(self, question: Question) -> None:
-        """Have the client answer this."""
+    def add_question(self, question: Question) -> None:
+        """Add a question for the client."""
         self._count += 1
         key = f"hub-{self._count}"
         self.questions[key] = question
         question.answer.add_done_callback(lambda _: self.questions.pop(key, None))
         self._news.set()
 
-    def leave(self, pass_on: Callable[[Question], None]) -> None:
-        """Its server is done with it: what it leaves unanswered goes to `pass_on`, now or once the client came back."""
+    def hand_over(self, pass_on: Callable[[Question], None]) -> None:
+        """The server has ended the call. Open questions go to `pass_on`, now or once the client resumes the call."""
         self._pass_on = pass_on
-        self._hand_over()
+        self._pass_on_unanswered()
 
-    def _hand_over(self) -> None:
-        """Let go of what is not answered, but for what the client has in hand: nobody is asked a thing twice."""
-        for key, question in self.open().items():
-            if key not in self._in_hand:
+    def _pass_on_unanswered(self) -> None:
+        """Pass on the open questions, except those that the client is answering: nobody is asked a question twice."""
+        for key, question in self.open_questions().items():
+            if key not in self._with_client:
                 del self.questions[key]
                 self._pass_on(question)
 
     def _refuse(self, question: Question) -> None:
-        question.refuse(self.why)
+        question.refuse(self.refusal_reason)
 
-    def park(self) -> None:
-        """The client has been told what is asked, and will come back."""
-        self._in_hand = frozenset(self.open())
+    def suspend(self) -> None:
+        """Note that the client has got the open questions, and will send its request again."""
+        self._with_client = frozenset(self.open_questions())
 
-    def unpark(self, responses: Mapping[str, Any] | None = None) -> None:
-        """The client came back with answers, which go to the server; unknown keys mean nothing. Or it never will."""
-        self._in_hand = frozenset()
+    def resume(self, responses: Mapping[str, Any] | None = None) -> None:
+        """Answer questions with the client's `responses`; unknown keys are ignored. None: it sends none."""
+        self._with_client = frozenset()
         for key, result in (responses or {}).items():
             if question := self.questions.get(key):
                 question.resolve(jsonrpc.result(0, input_requests.plain_answer(result)))
         if self.outcome is not None:
-            self._hand_over()
+            self._pass_on_unanswered()
 
-    def progressed(self, params: dict[str, Any]) -> None:
-        """Pass the server's progress on, under the token of the request under way."""
+    def on_progress(self, params: dict[str, Any]) -> None:
+        """Pass the server's progress on to the client, under the token of its request in progress."""
         if self._notify and self._token is not None:
             self._notify("notifications/progress", {**params, "progressToken": self._token})
 
-    def logged(self, params: dict[str, Any]) -> None:
-        """Pass a log message on with the response, if the client asked for its level (MCP 2026-07-28, Logging)."""
+    def on_log_message(self, params: dict[str, Any]) -> None:
+        """Pass a log message on to the client if it asked for that level (MCP 2026-07-28, Logging)."""
         level = str(params.get("level"))
         wanted = self.level and level in LEVELS and LEVELS.index(level) >= LEVELS.index(self.level)
         if self._notify and wanted:
             self._notify("notifications/message", params)
 
-    # --- for its client ------------------------------------------------------------------------------------------
+    # --- the client's side ---------------------------------------------------------------------------------------
 
-    async def round(self, notify: Notify, token: Any) -> bool:
-        """Wait with one request of the client until the server has answered, or asks; whether it asks.
+    async def wait_for_outcome(self, notify: Notify, token: Any) -> bool:
+        """Let one request of the client wait for the server. Returns True if the server asks, False if it has answered.
 
-        Cancelled, the call is.
+        `notify` and `token` pass on progress and log messages meanwhile. Cancelling this cancels the call.
         """
         self._notify, self._token = notify, token
         try:
-            while self.outcome is None and not self.open():
+            while self.outcome is None and not self.open_questions():
                 self._news.clear()
                 await self._news.wait()
                 if self.outcome is None:
-                    await asyncio.sleep(GATHER)
+                    await asyncio.sleep(GATHER_SECONDS)
         except asyncio.CancelledError:
             self.cancel("the client cancelled the call")
             raise
@@ -202,141 +205,141 @@ class Call:
         return self.outcome is None
 
     def result(self) -> Frame:
-        """The server's response frame. Raises what asking raised."""
+        """The server's response frame. Raises the exception with which the call failed."""
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        assert self.outcome is not None  # noqa: S101  # `round` said that it is over
+        assert self.outcome is not None  # noqa: S101  # `wait_for_outcome` returned False
         return self.outcome
 
-    async def answered(self) -> None:
-        """Wait until nothing is asked any more."""
-        while asked := self.open():
+    async def wait_until_answered(self) -> None:
+        """Wait until no question is open."""
+        while asked := self.open_questions():
             await asyncio.wait([question.answer for question in asked.values()])
 
 
-class Desk:
-    """Where the questions of one upstream of modern clients arrive (connection.ClientFeatures).
+class QuestionRouter:
+    """Gives the questions of one upstream to its calls (implements `ClientFeatures` for modern clients).
 
-    Which call is asked: the one on whose stream the question came; else the oldest that this upstream serves now and
-    that waits for no answer itself, and when that is over, the next. It is the same client in any case: an upstream
-    serves one session, or one call at a time (client_groups.py); the answer goes to the question, whichever call has
-    it. Outside of any call only roots/list is kept, for the next one, as it says nothing; anything else is refused.
+    A question goes to the call on whose stream it came; else to the oldest call of the upstream without an open
+    question; when that call ends, to the next one. The client is the same in any case, since an upstream serves one
+    session, or one call at a time (client_groups.py). Outside of a call, only `roots/list` is kept for the next call,
+    because it discloses nothing; other questions are refused. `answer_timeout` is in seconds.
     """
 
-    def __init__(self, capabilities: dict[str, Any], patience: float) -> None:
+    def __init__(self, capabilities: dict[str, Any], answer_timeout: float) -> None:
         self.capabilities = capabilities
-        self.calls: list[Call] = []
-        """Those that the upstream serves now, oldest first."""
-        self._patience = patience
+        self.calls: list[InteractiveCall] = []
+        """The calls that the upstream serves now, oldest first."""
+        self._answer_timeout = answer_timeout
         self._held: list[Question] = []
 
     @property
     def log_level(self) -> str | None:
-        """The level that the call under way asks for."""
-        call = calling.get()
+        """The log level that the current call asks for."""
+        call = current_call.get()
         return call.level if call else None
 
-    def least_level(self) -> str | None:
-        """The most verbose level that one of its calls asks for."""
+    def most_verbose_level(self) -> str | None:
+        """The most verbose log level that a call asks for; None if none does."""
         return min((call.level for call in self.calls if call.level), key=LEVELS.index, default=None)
 
     async def ask(self, method: str, params: dict[str, Any]) -> Frame:
-        """Ask the client of the call that the question belongs to, and wait for the answer."""
-        question = Question(method, params, named=calling.get() in self.calls)
+        """Give a question of the server to a call, and wait for the client's response frame."""
+        question = Question(method, params, named=current_call.get() in self.calls)
         if input_requests.lacking(self.capabilities, method, params) is not None:
             why = f"{method}: the client does not offer this"
             question.resolve(jsonrpc.error(0, {"code": METHOD_NOT_FOUND, "message": why}))
-        elif call := self._whose():
-            call.adopt(question)
-        elif method == "roots/list" and len(self._held) < MOST_HELD:
-            return await self._hold(question)
+        elif call := self._call_for_question():
+            call.add_question(question)
+        elif method == "roots/list" and len(self._held) < MAX_HELD_QUESTIONS:
+            return await self._hold_for_next_call(question)
         else:
             question.refuse("no call is under way that it could belong to")
         return await question.answer
 
-    def _whose(self) -> Call | None:
-        call = calling.get()
+    def _call_for_question(self) -> InteractiveCall | None:
+        call = current_call.get()
         if call in self.calls:
             return call
-        return self._next_in_line()
+        return self._next_call()
 
-    def _next_in_line(self) -> Call | None:
+    def _next_call(self) -> InteractiveCall | None:
         oldest = self.calls[0] if self.calls else None
-        return next((call for call in self.calls if not call.open()), oldest)
+        return next((call for call in self.calls if not call.open_questions()), oldest)
 
-    async def _hold(self, question: Question) -> Frame:
+    async def _hold_for_next_call(self, question: Question) -> Frame:
         self._held.append(question)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._answer_timeout):
                 return await asyncio.shield(question.answer)
         except TimeoutError:
             question.refuse("no client came that could answer")
             return await question.answer
         finally:
-            question.answer.cancel()  # the server took it back, or has left: no call is to ask it any more
+            question.answer.cancel()  # if the server cancelled it or has left, no call may ask it any more
             if question in self._held:
                 self._held.remove(question)
 
     def notified(self, method: str, params: dict[str, Any]) -> None:
-        """The server sent a notification: log messages go to the call that they belong to."""
-        if method == "notifications/message" and (call := self._whose()):
-            call.logged(params)
+        """Pass a log message of the server to the call that it belongs to."""
+        if method == "notifications/message" and (call := self._call_for_question()):
+            call.on_log_message(params)
 
-    def begin(self, call: Call) -> None:
-        """A call begins: what the server asked before it is asked first, as it would have been on connecting."""
+    def add_call(self, call: InteractiveCall) -> None:
+        """Add a call that begins; it gets the questions that the server asked before it."""
         self.calls.append(call)
         held, self._held = self._held, []
         for question in held:
-            call.adopt(question)
+            call.add_question(question)
 
-    def left(self, call: Call) -> None:
-        """A call is over. What it leaves unanswered may be another's: then the next in line is asked."""
+    def remove_call(self, call: InteractiveCall) -> None:
+        """Remove a call that has ended. Its open questions may belong to another call, so the next call gets them."""
         self.calls.remove(call)
 
         def pass_on(question: Question) -> None:
-            heir = None if question.named else self._next_in_line()
+            heir = None if question.named else self._next_call()
             if heir is None:
-                question.refuse(call.why)
+                question.refuse(call.refusal_reason)
             else:
-                heir.adopt(question)
+                heir.add_question(question)
 
-        call.leave(pass_on)
+        call.hand_over(pass_on)
 
 
-class Parked:
-    """The calls of one workspace that wait for their clients; each is given up after `patience` seconds."""
+class SuspendedCalls:
+    """The suspended calls of one workspace; each is cancelled after `answer_timeout` seconds."""
 
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
-        self._calls: dict[str, tuple[Call, asyncio.TimerHandle]] = {}
+    def __init__(self, answer_timeout: float) -> None:
+        self._answer_timeout = answer_timeout
+        self._calls: dict[str, tuple[InteractiveCall, asyncio.TimerHandle]] = {}
 
     def __len__(self) -> int:
         return len(self._calls)
 
-    def park(self, call: Call) -> str:
-        """Keep a call until its client comes back with what is returned, which is good for once.
+    def suspend(self, call: InteractiveCall) -> str:
+        """Suspend a call. Returns the ticket, valid once, with which its client resumes it.
 
         Raises:
-            TooManyParked: as many wait as may; the call is given up.
+            TooManySuspendedCalls: the limit is reached; the call is cancelled.
         """
-        if len(self._calls) >= MOST_PARKED:
+        if len(self._calls) >= MAX_SUSPENDED_CALLS:
             call.cancel("too many calls wait for their clients")
-            raise TooManyParked(f"{MOST_PARKED} calls wait for input of their clients.")
+            raise TooManySuspendedCalls(f"{MAX_SUSPENDED_CALLS} calls wait for input of their clients.")
         ticket = secrets.token_hex(16)
-        timer = asyncio.get_running_loop().call_later(self._patience, self._expire, ticket)
+        timer = asyncio.get_running_loop().call_later(self._answer_timeout, self._expire, ticket)
         self._calls[ticket] = (call, timer)
-        call.park()
+        call.suspend()
         return ticket
 
-    def take(self, ticket: str, session: Session) -> Call:
-        """The call that a client comes back for.
+    def take(self, ticket: str, session: Session) -> InteractiveCall:
+        """Remove and return the call of a ticket.
 
         Raises:
-            RequestStateUsed: it was taken before, or is over.
-            RequestStateInvalid: it is another session's.
+            RequestStateUsed: the ticket was used before, or the call has ended.
+            RequestStateInvalid: the call belongs to another session.
         """
         if ticket not in self._calls:
-            raise RequestStateUsed("The call that the requestState stands for has ended, or was gone on with already.")
+            raise RequestStateUsed("The call that the requestState stands for has ended, or was resumed already.")
         call, timer = self._calls[ticket]
         if call.session is not session:
             raise RequestStateInvalid("The requestState belongs to a call of another session.")
@@ -346,11 +349,11 @@ class Parked:
 
     def _expire(self, ticket: str) -> None:
         call, _ = self._calls.pop(ticket)
-        log.info("a client did not come back to a call that waits for it", extra={"session": call.session.id[:8]})
-        call.cancel(f"the client did not answer within {self._patience:g} s")
+        log.info("a client did not resume a suspended call in time", extra={"session": call.session.id[:8]})
+        call.cancel(f"the client did not answer within {self._answer_timeout:g} s")
 
     def drop(self, session: Session | None = None) -> None:
-        """Give up the calls of a session that has ended, or all of them."""
+        """Cancel the calls of a session that has ended, or all calls."""
         for ticket, (call, timer) in tuple(self._calls.items()):
             if session is None or call.session is session:
                 timer.cancel()

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from bridge.masking.names import is_secret
 from bridge.models import Launch, RemoteLaunch, StdioLaunch
-from bridge.secret_names import is_secret
 from sidecar.errors import VariableMissing
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")

@@ -1,1 +1,1 @@
-"""A workspace: its servers, its state, its view, its sessions."""
+"""Workspaces: the servers of each, its state, its view of their items, and its sessions."""

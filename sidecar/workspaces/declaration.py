@@ -13,14 +13,15 @@ CORE: dict[str, Any] = {
     "completions": {},
     "logging": {},
 }
-"""What both eras have. A client may be sent log messages in either, so both declare `logging` (MCP, Logging)."""
+"""The capabilities of both eras. Both have log messages, so both declare `logging` (MCP, Logging)."""
 LEGACY: dict[str, Any] = {"tasks": {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}}}
-"""What only revision 2025-11-25 has in its core."""
+"""The additional core capabilities of revision 2025-11-25."""
 
 
 def of(declared: Declared, *, modern: bool) -> dict[str, Any]:
-    """The capabilities of the endpoints of a workspace whose servers have `declared` these extensions.
+    """The capabilities of a workspace's endpoints; `declared` are the extensions of its servers.
 
-    Of the core protocol all that servers may bring, for they come and go; of extensions what its servers declare.
+    All core capabilities are declared, whatever the servers have, since servers may be added while a client is
+    connected. Extensions are declared if a server declares them.
     """
     return {**CORE, **({} if modern else LEGACY), **declared.members()}

@@ -1,8 +1,8 @@
-"""What `per_client` servers say of themselves (`instructions`): asked before a client has one of its own.
+"""Reads the `instructions` of `per_client` servers before a client has an instance of its own.
 
-The handshake with a client tells the instructions of the workspace's servers, but a `per_client` server first runs when
-its client needs it, after the handshake. So each definition is asked once, over a connection of the hub's own, without
-client features, that ends at once.
+The handshake with a client includes the instructions of the workspace's servers, but a `per_client` server is started
+after the handshake, when its client needs it. So the hub connects to each such server once, without client features,
+and closes the connection after the server's handshake.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sidecar.upstream.upstream import Connect
 
 log = logging.getLogger(__name__)
 
-HANDSHAKE = 5.0
-"""Most seconds that a client's handshake waits for servers that are being asked."""
+HANDSHAKE_WAIT = 5.0
+"""Longest time in seconds that a client's handshake waits for the instructions of servers."""
 
 
 class Introductions:
-    """Owned by the hub; `run` owns the tasks that ask. What was learned is kept by fingerprint."""
+    """Reads and keeps instructions, by the server's fingerprint. `run` owns the tasks that connect to servers."""
 
     def __init__(self, connect: Callable[[ServerSpec], Connect], fingerprint: Callable[[ServerSpec], str]) -> None:
         self._connect = connect
@@ -33,7 +33,7 @@ class Introductions:
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        """Ask what is wanted, until cancelled."""
+        """Own the tasks, until cancelled."""
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 await asyncio.get_running_loop().create_future()
@@ -41,22 +41,22 @@ class Introductions:
             self._tasks = None
 
     def keep(self, fingerprints: set[str]) -> None:
-        """Forget all servers but these."""
+        """Forget all servers but those with these fingerprints."""
         for gone in self._known.keys() - fingerprints:
             del self._known[gone]
 
     def text(self, spec: ServerSpec) -> str | None:
-        """What a server said; empty where it says nothing or could not be asked, none where it was not asked."""
+        """The instructions of a server: empty if it has none or the connection failed, None if not read yet."""
         return self._known.get(self._fingerprint(spec))
 
     async def learn(self, specs: Iterable[ServerSpec]) -> None:
-        """Have these servers asked, if they were not; waits for them, but not for long."""
+        """Read the instructions of servers that were not read yet; waits at most `HANDSHAKE_WAIT` seconds."""
         asking = [task for spec in specs if (task := self._asked(spec))]
         if asking:
-            await asyncio.wait(asking, timeout=HANDSHAKE)
+            await asyncio.wait(asking, timeout=HANDSHAKE_WAIT)
 
     def _asked(self, spec: ServerSpec) -> asyncio.Task[None] | None:
-        """The task that asks a server, if its answer is still to come."""
+        """The task that reads a server's instructions, started if necessary; None if they are known."""
         key = self._fingerprint(spec)
         if key in self._asking or key in self._known or self._tasks is None or spec.settings.container:
             return self._asking.get(key)
@@ -65,15 +65,15 @@ class Introductions:
         return task
 
     async def _ask(self, key: str, spec: ServerSpec) -> None:
-        self._known[key] = ""  # also where it fails: its clients' own will say why, and no handshake waits again
+        self._known[key] = ""  # also if it fails: no handshake waits again, and clients' own instances show the error
         try:
             catalog = await read_catalog(spec, self._connect(spec), frozenset())
-        except Exception as error:  # whatever a server does must not end the hub
+        except Exception as error:  # the fault of a server must not end the hub
             expected = isinstance(error, SidecarError | TimeoutError)
             extra = {"server": spec.key, "reason": str(error)}
             log.log(
                 logging.INFO if expected else logging.ERROR,
-                "a server could not be asked for its instructions",
+                "the instructions of a server could not be read",
                 extra=extra,
                 exc_info=not expected,
             )

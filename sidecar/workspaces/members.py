@@ -1,4 +1,4 @@
-"""The servers of a workspace."""
+"""A server as a member of a workspace, with its upstream."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from sidecar.upstream.pool import Holder
 from sidecar.upstream.upstream import Upstream
 
 Release = tuple[Upstream, Holder]
-"""An upstream that a holder no longer needs."""
+"""An upstream that its holder no longer needs."""
 
 
 @dataclass(slots=True)
 class Member:
-    """A server in the workspace. While a changed one starts, the one before goes on serving: make before break."""
+    """A server of a workspace. While a changed one starts, the former upstream (`before`) goes on serving."""
 
     spec: ServerSpec
     upstream: Upstream | None
-    """None in `per_client` mode, where each session has its own; and where there are as many as there may be."""
+    """None in `per_client` mode, where each session has its own upstream, and if it was refused."""
     before: Upstream | None = None
     refused: SidecarError | None = None
-    """That there are as many as there may be, which is so of a key's own servers only."""
+    """The error if `max_instances` did not allow an upstream; possible for upstreams of a single key only."""
 
     @property
     def serving(self) -> Upstream | None:
-        """The upstream that answers now."""
+        """The upstream that serves requests now."""
         return self.before if self.before and self.upstream and not self.upstream.first_attempt_over else self.upstream

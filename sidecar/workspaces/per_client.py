@@ -1,7 +1,7 @@
-"""What the sessions of one workspace have to themselves of its `per_client` servers.
+"""The sessions' own upstreams of a workspace's `per_client` servers.
 
-Each is started when its session first needs it, and closed with the session; or before, when the session is idle and
-another needs the place (`max_instances`).
+An upstream is started when its session first needs it, and closed with the session. It is closed earlier if the session
+is idle and another session needs an instance (`max_instances`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.models import ServerSpec
 from sidecar.errors import SidecarError, TooManyInstances
 from sidecar.routing.view import View
-from sidecar.sessions.client_groups import Parties
+from sidecar.sessions.client_groups import ClientGroups
 from sidecar.sessions.session import Session
 from sidecar.upstream.mux import Progress
 from sidecar.upstream.upstream import Upstream
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Servers(Protocol):
-    """The workspace, as far as its sessions' own servers need it."""
+class OwningWorkspace(Protocol):
+    """The part of `Workspace` that `PerClient` needs."""
 
     members: dict[str, Member]
     sessions: set[Session]
@@ -39,54 +39,54 @@ class Servers(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name, unique."""
+        """The unique name of the workspace."""
 
-    def ask_again(self) -> None:
-        """Have the servers that it lacks, if there is room for them now."""
+    def retry_refused(self) -> None:
+        """Start the servers that were refused, if `max_instances` allows it now."""
 
     def build(self, own: dict[str, Upstream], before: View | None = None) -> View:
-        """The view of who has these upstreams of its own."""
+        """The view of a session with these own upstreams."""
 
 
 class PerClient:
-    """Owned by the workspace; `parties` are what modern clients have instead of sessions."""
+    """Starts and closes own upstreams for a workspace. `client_groups` hold those of modern clients."""
 
-    def __init__(self, workspace: Servers, pool: Pool, parties: Parties) -> None:
+    def __init__(self, workspace: OwningWorkspace, pool: Pool, client_groups: ClientGroups) -> None:
         self._workspace = workspace
         self._pool = pool
-        self._parties = parties
+        self._client_groups = client_groups
         self._instructions: dict[str, str] = {}
-        """What each server said to the last client of this workspace and key that it ran for, by fingerprint."""
+        """The instructions that each server last sent to a client of this workspace, by fingerprint."""
         pool.idle_holders.add(self)
 
     @property
     def tenant(self) -> str:
-        """Id of the key whose sessions these are (pool.IdleHolder)."""
+        """Id of the access key of the workspace (`pool.IdleHolder`)."""
         return self._workspace.tenant
 
     def close(self) -> None:
-        """The workspace ends."""
+        """Stop offering idle upstreams to the pool, as the workspace ends."""
         self._pool.idle_holders.discard(self)
 
-    # --- what a session sees -------------------------------------------------------------------------------------
+    # --- views of sessions ---------------------------------------------------------------------------------------
 
     async def view_for(self, session: Session, tell: Progress | None, most: float | None) -> View:
-        """What a session sees, its own servers started; `tell` and `most` are as in `starting.first_tries`."""
+        """What a session sees, its own servers started; `tell` and `most` are as in `starting.wait_first_attempts`."""
         workspace, session = self._workspace, session.holder
         alone = [member for member in workspace.members.values() if member.upstream is None]
         session.refused = None
         if not alone:
             return workspace.view
         if any(member.refused for member in alone):
-            workspace.ask_again()
+            workspace.retry_refused()
         opened = [self._opened(session, workspace.members[member.spec.key]) for member in alone]
-        await starting.first_tries(filter(None, opened), tell, most)
+        await starting.wait_first_attempts(filter(None, opened), tell, most)
         if session.private_view is None and session.own:
             session.private_view = workspace.build(session.own)
         return session.private_view or workspace.view
 
     def _opened(self, session: Session, member: Member) -> Upstream | None:
-        """A server that was not there yet."""
+        """The upstream of a server for a session, started if necessary; None if it was refused."""
         if member.refused:
             session.refused = member.refused
             return None
@@ -94,7 +94,7 @@ class PerClient:
 
     def _open(self, session: Session, spec: ServerSpec) -> Upstream | None:
         try:
-            upstream = self._parties.acquire(session, spec)
+            upstream = self._client_groups.acquire(session, spec)
         except TooManyInstances as error:
             name = self._workspace.name
             log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": name})
@@ -105,7 +105,7 @@ class PerClient:
         return upstream
 
     def unknown(self, session: Session) -> SidecarError | None:
-        """Why it is not known what a session may ask for, if a server of it is still starting."""
+        """The error for an unknown item if a server of the session, which may have it, is still starting."""
         own = session.holder.own
         found = (member.upstream or own.get(key) for key, member in self._workspace.members.items())
         return starting.unknown(filter(None, found))
@@ -113,7 +113,7 @@ class PerClient:
     # --- instructions --------------------------------------------------------------------------------------------
 
     async def introduce(self) -> None:
-        """Before a handshake is answered: have the servers asked what they say of themselves, where it is not known."""
+        """Read the instructions of `per_client` servers that are not known yet, before a handshake is answered."""
         workspace = self._workspace
         if workspace.introductions is not None:
             specs = (member.spec for member in workspace.members.values() if member.upstream is None)
@@ -122,22 +122,22 @@ class PerClient:
             )
 
     def learn(self, upstream: Upstream) -> None:
-        """A server that a session has to itself became ready, or changed."""
+        """Keep the instructions of a session's own upstream, which became ready or changed."""
         if upstream.catalog is not None:
             self._instructions[upstream.fingerprint] = upstream.catalog.greeting.instructions
 
     def instructions(self, key: str) -> str | None:
-        """What a server said of itself last; none where it never ran."""
+        """The last known instructions of a `per_client` server; None if there are none."""
         member, introductions = self._workspace.members[key], self._workspace.introductions
         if member.upstream is not None:
             return None
         said = self._instructions.get(self._pool.fingerprint(member.spec))
         return said if said is not None or introductions is None else introductions.text(member.spec)
 
-    # --- what is given up ----------------------------------------------------------------------------------------
+    # --- closing upstreams ---------------------------------------------------------------------------------------
 
     def drop(self, servers: Iterable[ServerSpec]) -> list[Release]:
-        """Those of servers that are gone, changed, or shared now: they are not needed any more."""
+        """Forget the own upstreams of servers that were removed, changed, or are shared now; returns them."""
         wanted = {spec.key: spec for spec in servers if spec.settings.session == "per_client"}
         kept = {self._pool.fingerprint(spec) for spec in wanted.values()}
         self._instructions = {key: text for key, text in self._instructions.items() if key in kept}
@@ -148,21 +148,24 @@ class PerClient:
                     del session.own[key]
                     if upstream not in session.own.values():
                         released.append((upstream, session))
-                    released += [(spare, session) for spare in session.spares(key)]
+                    released += [(spare, session) for spare in session.pop_spares(key)]
         return released
 
     def idle(self, fingerprint: str) -> Iterator[tuple[float, Callable[[], None]]]:
-        """Upstreams of a server that nobody uses now: since when, and how to close each (pool.IdleHolder)."""
-        yield from self._parties.idle(fingerprint)
+        """The idle upstreams of a server: since when, and a function to close each (`pool.IdleHolder`)."""
+        yield from self._client_groups.idle(fingerprint)
         for session in self._workspace.sessions:
             since = session.idle_since
             for key, upstream in session.own.items() if since is not None else ():
                 if upstream.fingerprint == fingerprint and not upstream.in_flight:
-                    yield since or 0.0, partial(self._take_away, session, key)
+                    yield since or 0.0, partial(self._close_idle, session, key)
 
-    def _take_away(self, session: Session, key: str) -> None:
-        """Close what an idle session has; it gets another when it asks again."""
+    def _close_idle(self, session: Session, key: str) -> None:
+        """Close an own upstream of an idle session; the session's next request starts another one."""
         upstream = session.own.pop(key)
         session.private_view = self._workspace.build(session.own) if session.own else None
         self._pool.release(upstream, session)
-        log.info("an idle session made room", extra={"server": key, "workspace": self._workspace.name})
+        log.info(
+            "a server of an idle session was stopped for another session",
+            extra={"server": key, "workspace": self._workspace.name},
+        )

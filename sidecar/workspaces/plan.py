@@ -1,4 +1,4 @@
-"""What has to change to get from what runs to what is desired. Pure."""
+"""Compares a snapshot with the running workspaces: which to create, update and remove. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bridge.models import ServerSpec, Snapshot, WorkspaceSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A workspace with the servers that should run for it: none when it is off."""
+class WantedWorkspace:
+    """A workspace with the servers that should run for it; none if it is switched off."""
 
     spec: WorkspaceSpec
     servers: tuple[ServerSpec, ...]
@@ -18,30 +18,30 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Workspaces to make, to change and to give up; what is not named stays untouched."""
+    """The workspaces to create, update and remove; all others stay as they are."""
 
-    create: tuple[Wanted, ...]
-    update: tuple[Wanted, ...]
+    create: tuple[WantedWorkspace, ...]
+    update: tuple[WantedWorkspace, ...]
     remove: tuple[str, ...]
 
 
-def wanted(snapshot: Snapshot) -> dict[str, Wanted]:
-    """Each workspace of a snapshot, by name, with its servers that are switched on, there and everywhere."""
+def wanted_workspaces(snapshot: Snapshot) -> dict[str, WantedWorkspace]:
+    """The workspaces of a snapshot by name, each with the servers that are enabled, both in it and in general."""
     servers = {server.key: server for server in snapshot.servers if server.settings.enabled}
     return {
-        spec.name: Wanted(spec, tuple(servers[key] for key in _on(spec) if key in servers))
+        spec.name: WantedWorkspace(spec, tuple(servers[key] for key in _on(spec) if key in servers))
         for spec in snapshot.workspaces
     }
 
 
 def _on(spec: WorkspaceSpec) -> tuple[str, ...]:
-    """The servers that a workspace switches on: none when it is off itself."""
+    """The keys of the servers that a workspace enables; none if it is switched off."""
     return tuple(key for key in spec.servers if key not in spec.disabled_servers) if spec.enabled else ()
 
 
-def plan(desired: Snapshot, running: Mapping[str, Wanted]) -> Plan:
+def plan(desired: Snapshot, running: Mapping[str, WantedWorkspace]) -> Plan:
     """The steps from `running` (by workspace name) to `desired`."""
-    target = wanted(desired)
+    target = wanted_workspaces(desired)
     return Plan(
         create=tuple(item for name, item in target.items() if name not in running),
         update=tuple(item for name, item in target.items() if name in running and running[name] != item),

@@ -1,4 +1,4 @@
-"""A workspace as it is served: its servers, its view, its sessions, and what they are told when it changes."""
+"""A running workspace: its servers, the view that it shows of their items, and its sessions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from sidecar.protocol import extensions
 from sidecar.protocol.catalog import LISTS_CHANGED_BY
 from sidecar.routing import view as views
 from sidecar.routing.view import View
-from sidecar.sessions.client_groups import Parties, Party
+from sidecar.sessions.client_groups import ClientGroup, ClientGroups
 from sidecar.sessions.request_session import Sessionless
-from sidecar.sessions.request_state import Sealer
-from sidecar.sessions.session import Session, least
-from sidecar.sessions.subscriptions import Place
-from sidecar.sessions.suspended_calls import Parked
+from sidecar.sessions.request_state import RequestStates
+from sidecar.sessions.session import Session, most_verbose
+from sidecar.sessions.subscriptions import ResourceLocation
+from sidecar.sessions.suspended_calls import SuspendedCalls
 from sidecar.upstream.client_features import Client
 from sidecar.upstream.mux import Progress
 from sidecar.upstream.pool import Pool
@@ -32,89 +32,93 @@ from sidecar.workspaces import starting
 from sidecar.workspaces.introductions import Introductions
 from sidecar.workspaces.members import Member, Release
 from sidecar.workspaces.per_client import PerClient
-from sidecar.workspaces.plan import Wanted
+from sidecar.workspaces.plan import WantedWorkspace
 
 log = logging.getLogger(__name__)
 
-USUAL_LEVEL = "info"
-"""What a server is to log when nobody who asked for a level is left: nothing in the protocol takes a level back."""
-LIST_NOTICES = tuple(LISTS_CHANGED_BY)
+DEFAULT_LOG_LEVEL = "info"
+"""The log level that a server is set to after the last client that asked for one has left: MCP has no reset."""
+LIST_NOTIFICATIONS = tuple(LISTS_CHANGED_BY)
 
 
 class ListObserver(Protocol):
-    """Who is told of changes of what a workspace shows. Called on the event loop; must neither block nor raise."""
+    """Receives changes of a workspace's lists. Called on the event loop; must neither block nor raise."""
 
     def changed(self, method: str) -> None:
-        """A list changed for everybody; `method` is that of the notification."""
+        """A list of the common view changed; `method` is the notification."""
 
-    def changed_for(self, party: Party, method: str) -> None:
-        """The same, for a party that has servers of its own."""
+    def changed_for(self, group: ClientGroup, method: str) -> None:
+        """A list of a client group's private view changed."""
 
     def follow(self) -> None:
-        """Resources may be served elsewhere now."""
+        """Resources may be served by other upstreams now."""
 
 
 class Workspace:
-    """Owned by the hub; `run` owns what must run for it. With a `tenant` it is one key's version of a workspace."""
+    """A workspace, or one access key's version of it if `tenant` is the id of a key.
+
+    The hub owns it; `run` owns its tasks. `on_sessions` is called when a session joins or leaves.
+    """
 
     def __init__(
         self,
-        wanted: Wanted,
+        wanted: WantedWorkspace,
         pool: Pool,
         settings: Settings,
         on_sessions: Callable[[Workspace], None],
-        sealer: Sealer,
+        request_states: RequestStates,
         tenant: str = "",
     ) -> None:
         self.wanted = wanted
         self.name = wanted.spec.name
-        """Unique, and never another."""
+        """The unique name, which never changes."""
         self.tenant = tenant
         self.serving = asyncio.Event()
-        """Set when it is served."""
+        """Set while `run` runs."""
         self.view: View = views.EMPTY
         self.common_view: View | None = None
-        """The same, while it is what every session sees: no server is `per_client`, nor lacking."""
+        """`view`, if all sessions have it: no server is `per_client` or was refused. Else None."""
         self.gone = False
+        """Whether the workspace was removed."""
         self.sessions: set[Session] = set()
         self.members: dict[str, Member] = {}
-        self.asking = False
-        """Whether there is a server that may ask its clients."""
+        self.has_per_client = False
+        """Whether a server is `per_client`, so that it may send requests to its client."""
         self.observers: list[ListObserver] = []
         self.listening = 0
-        """How many requests of `subscriptions/listen` are under way."""
+        """The number of `subscriptions/listen` requests in progress."""
         self.probe: Callable[[Iterable[Upstream], dict[str, Any]], None] | None = None
-        """Told which shared servers a client lists, and what the client can do."""
+        """Gets the shared upstreams that a client lists, and its capabilities (`FeatureProbes.want`)."""
         self.introductions: Introductions | None = None
-        """What `per_client` servers say of themselves before a client has one; none where servers are not probed."""
+        """The instructions of `per_client` servers; None if the hub does not probe servers."""
         self.server_info = {"name": wanted.spec.name, "version": VERSION}
         self._pages = f"{settings.base_url}/hub/"
         self._pool = pool
         self._on_sessions = on_sessions
         self._tasks: asyncio.TaskGroup | None = None
         self.sessionless = Sessionless()
-        self.sealer = sealer
-        self.parked = Parked(settings.input_timeout)
-        self.parties = Parties(
+        self.request_states = request_states
+        self.suspended_calls = SuspendedCalls(settings.input_timeout)
+        self.client_groups = ClientGroups(
             pool, settings.session_idle_timeout, settings.input_timeout, self._changed_for, self.join, self.leave
         )
-        self.own = PerClient(self, pool, self.parties)
-        self.admit: Callable[[], None] = _anybody
-        """Called before a session or a listener begins: it makes room for one more, or raises TooManySessions."""
+        self.own = PerClient(self, pool, self.client_groups)
+        self.admit: Callable[[], None] = _no_limit
+        """Called before a session or a listener begins; makes room for it, or raises TooManySessions."""
 
     @property
     def spec(self) -> WorkspaceSpec:
-        """What it should be."""
+        """The definition in force."""
         return self.wanted.spec
 
     @property
     def ready(self) -> int:
-        """How many of its servers are ready; those of `per_client` mode count, as they start at need."""
+        """The number of ready servers, including `per_client` ones, which are started when needed."""
         serving = (member.serving for member in self.members.values())
         return sum(1 for upstream in serving if upstream is None or upstream.state == "ready")
 
     async def run(self, until: asyncio.Event) -> None:
-        """Own the workspace's small tasks until `until` is set."""
+        """Run the workspace and its tasks until `until` is set."""
         self.join(self.sessionless)
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
@@ -123,26 +127,26 @@ class Workspace:
                 await until.wait()
             finally:
                 self._tasks = None
-                self.parked.drop()
-                self.parties.close()
+                self.suspended_calls.drop()
+                self.client_groups.close()
                 self.own.close()
                 self.leave(self.sessionless)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do a small piece of work for a session, in a task that the workspace owns."""
+        """Start a task that the workspace owns, for short work for a session."""
         self.start(work)
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
-        """The same; the task, or None where the workspace is being closed."""
+        """As `spawn`; returns the task, or None if the workspace is being closed."""
         if self._tasks is None:
             work.close()
             return None
-        return self._tasks.create_task(_guarded(work))
+        return self._tasks.create_task(_log_errors(work))
 
     # --- configuration -------------------------------------------------------------------------------------------
 
-    def update(self, wanted: Wanted, *, gone: bool = False) -> list[Release]:
-        """Take over a new version: start what is new, show what is ready; returns what is not needed any more."""
+    def update(self, wanted: WantedWorkspace, *, gone: bool = False) -> list[Release]:
+        """Take over a new definition: start new servers, and update the view. Returns the upstreams to release."""
         self.wanted, self.gone = wanted, gone
         alone = {key for key, member in self.members.items() if member.upstream is None}
         released: list[Release] = []
@@ -151,12 +155,12 @@ class Workspace:
             member = members[spec.key] = self._member(spec)
             before = self.members.get(spec.key)
             if before is not None:
-                released += self._succeed(before, member)
+                released += self._replace(before, member)
         for key in self.members.keys() - members.keys():
             member = self.members[key]
             released += [(held, self) for held in (member.upstream, member.before) if held]
         self.members = members
-        self.asking = any(spec.settings.session == "per_client" for spec in wanted.servers)
+        self.has_per_client = any(spec.settings.session == "per_client" for spec in wanted.servers)
         released += self.own.drop(wanted.servers)
         opened_at_need = {key for key, member in members.items() if member.upstream is None}
         self.refresh(announce=not opened_at_need <= alone)
@@ -176,22 +180,22 @@ class Workspace:
         return Member(spec, upstream)
 
     def refused(self) -> frozenset[str]:
-        """Fingerprints of the servers that it lacks, for there are as many as there may be."""
+        """The fingerprints of the servers that were refused because of `max_instances`."""
         return frozenset(self._pool.fingerprint(member.spec) for member in self.members.values() if member.refused)
 
     def fingerprints(self) -> frozenset[str]:
-        """Those of the servers that it has to itself."""
+        """The fingerprints of the upstreams that only this workspace's key uses."""
         held = (member.upstream for member in self.members.values())
         return frozenset(upstream.fingerprint for upstream in held if upstream and upstream.for_key)
 
-    def ask_again(self) -> None:
-        """Have the servers that it lacks, if there is room for them now."""
+    def retry_refused(self) -> None:
+        """Start the servers that were refused, if `max_instances` allows it now."""
         for key, member in self.members.items():
             if member.refused:
                 self.members[key] = self._member(member.spec)
 
-    def _succeed(self, before: Member, member: Member) -> list[Release]:
-        """Let what served until now go on until the new upstream is ready or has failed."""
+    def _replace(self, before: Member, member: Member) -> list[Release]:
+        """Keep the former upstream in service until the new one is ready or has failed. Returns the others."""
         if before.upstream is member.upstream:
             member.before = before.before
             return []
@@ -203,7 +207,7 @@ class Workspace:
     # --- the view ------------------------------------------------------------------------------------------------
 
     def upstream_changed(self, upstream: Upstream) -> None:
-        """One of its servers became ready, failed, or changed its lists."""
+        """An upstream of the workspace changed its state or its lists: update the view."""
         for member in self.members.values():
             if member.before and member.upstream is upstream and upstream.first_attempt_over:
                 before, member.before = member.before, None
@@ -214,36 +218,36 @@ class Workspace:
         self.refresh()
 
     def refresh(self, *, announce: bool = False) -> None:
-        """Make the view anew, and tell every session what changed for it.
+        """Build the view again, and notify each session of the lists that changed for it.
 
-        `announce`: there are new servers whose lists are not known before a session asks; say that all has changed.
+        `announce`: notify of all lists, since there are new `per_client` servers, whose lists are not known yet.
         """
         before, self.view = self.view, self.build({}, self.view)
         self.common_view = self.view if all(member.upstream for member in self.members.values()) else None
-        for method in LIST_NOTICES if announce else self.view.changed(before):
+        for method in LIST_NOTIFICATIONS if announce else self.view.changed(before):
             for observer in self.observers:
                 observer.changed(method)
         for observer in self.observers:
             observer.follow()
         for session in self.sessions:
             changes = self._refresh_session(session, before)
-            for method in LIST_NOTICES if announce else changes:
+            for method in LIST_NOTIFICATIONS if announce else changes:
                 session.notify(method)
-            if session.watched:
-                self.spawn(session.watched.follow(partial(self._place, session)))
+            if session.resource_subscriptions:
+                self.spawn(session.resource_subscriptions.follow(partial(self._location, session)))
 
-    def _changed_for(self, party: Party, method: str) -> None:
+    def _changed_for(self, group: ClientGroup, method: str) -> None:
         for observer in self.observers:
-            observer.changed_for(party, method)
+            observer.changed_for(group, method)
 
     def _refresh_session(self, session: Session, before: View) -> list[str]:
-        """What changed for a session, when all the others saw `before`."""
+        """Update a session's private view; returns the notifications for it. `before` is the former common view."""
         seen = session.private_view or before
         session.private_view = self.build(session.own, session.private_view) if session.own else None
         return (session.private_view or self.view).changed(seen)
 
     def build(self, own: dict[str, Upstream], before: View | None = None) -> View:
-        """The view of who has these upstreams of its own; `before` itself where it would be the same."""
+        """Build the view of a session with these own upstreams; returns `before` itself if it would be equal."""
         sources: list[views.Source] = []
         for member in self.members.values():
             upstream = own.get(member.spec.key) or member.serving
@@ -257,62 +261,61 @@ class Workspace:
         return made
 
     def listed(self, capabilities: dict[str, Any]) -> None:
-        """A client with these capabilities lists what there is: perhaps its servers would offer it more."""
+        """A client with these capabilities reads a list: request probes of the shared servers."""
         if self.probe is not None and capabilities:
             self.probe((member.upstream for member in self.members.values() if member.upstream), capabilities)
 
-    def _place(self, session: Session, exposed: str) -> Place | None:
-        """Where a resource that a session sees is served."""
+    def _location(self, session: Session, exposed: str) -> ResourceLocation | None:
+        """The location of a resource in a session's view; None if no server has it."""
         found = (session.private_view or self.view).resource(exposed)
         return (found[0].upstream, found[1]) if found else None
 
     async def view_for(self, session: Session, tell: Progress | None = None, most: float | None = None) -> View:
-        """What a session sees: with its own upstreams, started at first need, where servers are `per_client`.
+        """The view of a session; its own upstreams of `per_client` servers are started if necessary.
 
-        `tell` sends progress to a client that waits for the start, and asked for it; without it the wait is `most`
-        seconds at most (`starting.UNTOLD`).
+        `tell` and `most` limit the wait for that, as in `starting.wait_first_attempts`.
         """
-        if self.common_view is not None:  # every server is shared: nothing is opened
+        if self.common_view is not None:  # all servers are shared, so nothing is started
             session.holder.refused = None
             return self.common_view
         return await self.own.view_for(session, tell, most)
 
     def instructions(self) -> str:
-        """What the servers say of themselves, those of `per_client` mode as they last said."""
-        told: list[tuple[str, str]] = []
+        """The instructions of all servers, for the handshake."""
+        texts: list[tuple[str, str]] = []
         for key, member in self.members.items():
             serving = member.serving
             catalog = serving.catalog if serving else None
             text = catalog.greeting.instructions if catalog else self.own.instructions(key)
             if text is not None:
-                told.append((member.spec.namespace, text))
-        return views.instructions(told)
+                texts.append((member.spec.namespace, text))
+        return views.instructions(texts)
 
     # --- sessions ------------------------------------------------------------------------------------------------
 
     def join(self, session: Session) -> None:
-        """A client connected."""
+        """Add a session."""
         session.caller = Caller(self.tenant, session.id)
         self.sessions.add(session)
         self._on_sessions(self)
 
     def leave(self, session: Session) -> None:
-        """A client left: free what it had."""
+        """Remove a session, and release what it holds."""
         self.sessions.discard(session)
-        self.parked.drop(session)
-        self.parties.left(session)
-        for upstream in (*session.own.values(), *session.spares()):
+        self.suspended_calls.drop(session)
+        self.client_groups.session_ended(session)
+        for upstream in (*session.own.values(), *session.pop_spares()):
             self._pool.release(upstream, session)
         session.own.clear()
         if session.log_level is not None:
             session.log_level = None
-            self._settle_log_levels()
-        if session.watched:
-            self.spawn(session.watched.clear())
+            self._reset_log_levels()
+        if session.resource_subscriptions:
+            self.spawn(session.resource_subscriptions.clear())
         self._on_sessions(self)
 
     def refusal(self) -> SidecarError | None:
-        """Why requests are not served now, if they are not."""
+        """The error if the workspace was removed or is switched off, else None."""
         if self.gone:
             return WorkspaceGone(f"The workspace {self.name!r} was removed.")
         if not self.wanted.spec.enabled:
@@ -321,39 +324,38 @@ class Workspace:
         return None
 
     async def started(self, tell: Progress | None = None, most: float | None = None) -> bool:
-        """Wait for the shared servers that are in their first start; whether there was one.
+        """Wait for the shared servers that are starting for the first time. Returns False if there was none.
 
-        What a client asks for may come from it: a workspace that was just switched on, say. `tell` and `most`: as in
-        `starting.first_tries`.
+        `tell` and `most` are as in `starting.wait_first_attempts`.
         """
         upstreams = [member.upstream for member in self.members.values() if member.upstream]
-        return await starting.first_tries(upstreams, tell, most)
+        return await starting.wait_first_attempts(upstreams, tell, most)
 
     def clients(self) -> set[Session]:
         """The clients that are connected now."""
         return {client for session in self.sessions for client in session.clients()}
 
     def set_log_level(self, session: Session) -> None:
-        """Have the servers log at the most verbose level that a client of theirs asks for; nobody waits for them."""
+        """Set each server's log level to the most verbose one that a client of it asks for, without waiting."""
         for upstream in {member.serving for member in self.members.values()} | set(session.own.values()):
             if upstream is not None:
                 self.spawn(upstream.set_log_level(_level(self._pool.clients(upstream) | {session})))
 
-    def _settle_log_levels(self) -> None:
-        """Have the servers log again as those want that are left; if none of these ever said, at the usual level."""
+    def _reset_log_levels(self) -> None:
+        """Set each server's log level again after a client has left; to `DEFAULT_LOG_LEVEL` if no other asks."""
         for upstream in {member.serving for member in self.members.values()}:
             if upstream is not None and upstream.log_level is not None:
-                level = _level(self._pool.clients(upstream)) or USUAL_LEVEL
+                level = _level(self._pool.clients(upstream)) or DEFAULT_LOG_LEVEL
                 self.spawn(upstream.set_log_level(level))
 
     def holds(self, upstream: Upstream) -> bool:
-        """Whether one of its servers, or of its sessions' own, is this upstream."""
+        """Whether the workspace or one of its sessions uses this upstream."""
         return any(upstream in (member.upstream, member.before) for member in self.members.values()) or any(
             upstream in session.own.values() for session in self.sessions
         )
 
     def declared(self) -> extensions.Declared:
-        """What its endpoints declare of extensions, by what each server said when it was last connected."""
+        """The extensions that its servers declared when they were last connected."""
         said = {}
         for key, member in self.members.items():
             catalog = member.serving.catalog if member.serving else None
@@ -363,15 +365,15 @@ class Workspace:
 
 
 def _level(clients: Iterable[Client]) -> str | None:
-    return least(client.log_level for client in clients)
+    return most_verbose(client.log_level for client in clients)
 
 
-def _anybody() -> None:
-    """Nothing limits the sessions of a workspace that no hub counts."""
+def _no_limit() -> None:
+    """The default of `Workspace.admit`: no limit, for a workspace without a hub."""
 
 
-async def _guarded(work: Coroutine[Any, Any, None]) -> None:
-    """A failure in one session's small work must not end the others'."""
+async def _log_errors(work: Coroutine[Any, Any, None]) -> None:
+    """Log an exception of `work`, which must not end the other tasks of the workspace."""
     try:
         await work
     except Exception:

@@ -1,4 +1,4 @@
-"""The state of a workspace, from the states of its servers (pure). docs/states.md lists the states."""
+"""Derives the state of a workspace from the states of its servers. Pure. docs/states.md lists the states."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from bridge.errors import ErrorBody
 from bridge.models import ServerState, WorkspaceState
 from sidecar.errors import NoServerOn
 
-REASONED: tuple[ServerState, ...] = ("failed", "backoff", "starting", "stopped")
-"""States of a server that does not serve, by how much its reason explains, most first."""
+STATES_BY_REASON: tuple[ServerState, ...] = ("failed", "backoff", "starting", "stopped")
+"""The states of servers that do not serve, in the order in which their reasons are shown for the workspace."""
 
 
 class MemberState(NamedTuple):
-    """A server of a workspace that is switched on, as it is for the workspace's clients."""
+    """The state of an enabled server, as the workspace's clients experience it."""
 
     key: str
     state: ServerState
     attempts: int = 0
-    """Starts that failed since it was last ready."""
+    """The number of failed starts since it was last ready."""
     per_client: bool = False
-    """Whether each session starts a process of its own."""
+    """Whether each session has an instance of its own."""
     reason: ErrorBody | None = None
-    """Why it is not ready."""
+    """Why it is not ready, if it is not."""
 
     @property
     def serves(self) -> bool:
-        """Whether a call reaches it: a `per_client` server is started by the session that calls."""
+        """Whether calls reach the server; a `per_client` server is started by the session that calls."""
         return self.state in ("ready", "degraded") or (self.per_client and self.state in ("stopped", "starting"))
 
     @property
     def pending(self) -> bool:
-        """Whether it is in its first start. A server that is started again after a failure counts as failing."""
+        """Whether it is starting for the first time. A start after a failure does not count."""
         return not self.serves and self.state in ("starting", "stopped") and not self.attempts
 
 
 class Condition(NamedTuple):
-    """What the status tells of a workspace as a whole."""
+    """The state of a workspace as a whole."""
 
     state: WorkspaceState
     ready: int
-    """How many of its servers serve."""
+    """The number of servers that serve."""
     reason: ErrorBody | None
-    """Why it is not well; where several servers are not, the worst one's reason."""
+    """Why the state is not `ready`: the reason of one of its servers (see `STATES_BY_REASON`)."""
 
 
 def condition(name: str, enabled: bool, members: Sequence[MemberState]) -> Condition:
-    """The condition of the workspace `name`; `members` are its servers but those that are switched off."""
+    """The condition of the workspace `name`, whose enabled servers are `members`."""
     ready = sum(member.serves for member in members)
     if not enabled:
         return Condition("off", ready, None)
@@ -67,8 +67,8 @@ def _state(members: Sequence[MemberState], ready: int) -> WorkspaceState:
 
 
 def _reason(members: Iterable[MemberState]) -> ErrorBody | None:
-    told = [(member, member.reason) for member in members if member.reason and not member.serves]
-    if not told:
+    reasons = [(member, member.reason) for member in members if member.reason and not member.serves]
+    if not reasons:
         return None
-    worst, reason = min(told, key=lambda each: REASONED.index(each[0].state))
+    worst, reason = min(reasons, key=lambda each: STATES_BY_REASON.index(each[0].state))
     return reason.model_copy(update={"message": f"{worst.key}: {reason.message}"})

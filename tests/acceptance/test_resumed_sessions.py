@@ -79,4 +79,4 @@ async def test_kill_of_the_sidecar() -> None:
                 await hub.wait_front()
         sessions = {each.name: each.sessions for each in (await hub.status()).workspaces}
         assert sessions == {"w": len(found) + 1}
-        assert hub.log("sidecar").count("a session goes on") == len(found)
+        assert hub.log("sidecar").count("a session was resumed") == len(found)

@@ -44,6 +44,10 @@ const fill = (name, value) =>
 const named = (role, name) => page.getByRole(role, { name, exact: true });
 
 test('the first server, entered on an empty hub, makes a workspace that serves it', OPTIONS, async () => {
+  await page.goto('/hub/#/tools');
+  await named('heading', 'Nothing here yet').waitFor();
+  await named('link', 'Import a configuration').click();
+  await page.getByRole('textbox', { name: 'Configuration' }).waitFor();
   await page.goto('/');
   await named('heading', 'Nothing here yet').waitFor();
   await named('link', 'Add a server').click();

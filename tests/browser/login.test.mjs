@@ -116,9 +116,11 @@ test('a snippet of a workspace says where the token goes', LIMIT, async () => {
   const visit = await browser.visit(hub.url);
   await visit.page.goto(link);
   await visit.page.goto('/hub/#/workspaces/alpha');
-  await visit.page.getByText('Clients need a token').waitFor();
-  assert.match(await visit.page.getByRole('region', { name: 'Snippet for' }).first().innerText(), /YOUR_TOKEN/);
+  await visit.page.getByRole('link', { name: 'Connect a client' }).waitFor();
   assert.equal(await visit.page.getByText('Without the web front between').count(), 0);
+  await visit.page.getByRole('link', { name: 'Connect a client' }).click();
+  await visit.page.getByText('This hub asks clients for a token').waitFor();
+  assert.match(await visit.page.getByRole('region', { name: 'Snippet for' }).first().innerText(), /YOUR_TOKEN/);
   assert.deepEqual(await violations(visit.page), []);
   await visit.end();
 });

@@ -1,7 +1,7 @@
-"""README.md followed by a new user on a fresh Debian, with what Debian and the network have; standard library alone.
+"""README.md and docs/workflow.md followed by a new user on a fresh Debian, with the network. Standard library alone.
 
 tests/container/newcomer.sh runs it in a container: `newcomer.py REPOSITORY` as that user, in an empty home directory.
-What is typed and what comes of it is printed; the first thing that is not as README says ends it with exit code 1.
+It prints each command and what comes of it; the first thing that is not as README says ends it with exit code 1.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ def follow(repository: str) -> None:
         said = [shell(line, directory) for line in commands(steer)]
         expect("Nothing is wrong." in said[1], "hubctl doctor finds something wrong")
         programs(readme, home)
+        workflow((directory / "docs/workflow.md").read_text("utf-8"), directory)
     finally:
         os.killpg(process.pid, signal.SIGINT)
         rest = process.stdout.read() if process.stdout else ""
@@ -107,11 +108,19 @@ def programs(readme: str, home: Path) -> None:
         name = re.sub(r"\W.*", "", install.removeprefix("pip install ").strip("'"))
         environment = home / f"{name}-env"
         shell(f"python3 -m venv {environment}; PATH={environment}/bin:$PATH; {install} --quiet")
-        (home / f"{name}.py").write_text(program, "utf-8")
-        said = shell(f"{environment}/bin/python {home}/{name}.py")
+        (home / f"{name}-program.py").write_text(program, "utf-8")
+        said = shell(f"{environment}/bin/python {home}/{name}-program.py")
         expect("'notes_add_note'" in said and "'clock_now'" in said, f"the program for {name} lists other tools")
+
+
+def workflow(guide: str, directory: Path) -> None:
+    """The lines of hubctl in the workflow guide, one after the other; npx downloads the server that they add."""
+    os.environ["PATH"] = f"{directory}/.venv/bin:{os.environ['PATH']}"
+    said = {line: shell(line, directory) for block in blocks(guide, "sh") for line in commands(block)}
+    [listed] = [text for line, text in said.items() if "files_list_directory" in line]
+    expect("a.txt" in listed, "the server that was added does not list /srv/data")
 
 
 if __name__ == "__main__":
     follow(sys.argv[1])
-    print("newcomer: all as README.md says")
+    print("newcomer: all as README.md and docs/workflow.md say")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # README.md followed by a new user on a fresh Debian (the Dockerfile's suite), in a container: what README tells to install,
-# a clone of this checkout's HEAD, `make run`, its commands and programs, Ctrl-C. Needs the network for Debian's, PyPI's
+# a clone of this checkout's HEAD, `make run`, its commands and programs, the lines of docs/workflow.md, Ctrl-C. Needs the network for Debian's, PyPI's
 # and npm's packages; takes some minutes. The transcript goes to stdout.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -21,6 +21,7 @@ options=(--rm -v "$work:/work:ro" -e LANG=C.UTF-8)
 for name in PIP_INDEX_URL NPM_CONFIG_REGISTRY APT_MIRROR; do [ -z "${!name:-}" ] || options+=(-e "$name"); done
 if [ -n "${SSL_CERT_FILE:-}" ]; then # what mirrors are trusted by here
   options+=(-v "$SSL_CERT_FILE:/run/ca.crt:ro")
+  options+=(-e HUB_PASS_ENV=NODE_EXTRA_CA_CERTS,npm_config_cafile,NPM_CONFIG_REGISTRY) # for npx
   for name in SSL_CERT_FILE PIP_CERT NODE_EXTRA_CA_CERTS npm_config_cafile; do options+=(-e "$name=/run/ca.crt"); done
 fi
 container_engine run "${options[@]}" "$base" bash -euc '
@@ -29,5 +30,9 @@ container_engine run "${options[@]}" "$base" bash -euc '
   echo "# apt-get install $*"
   apt-get install -y -qq "$@" >/dev/null
   useradd --create-home --shell /bin/bash me
-  exec runuser -u me -- env HOME=/home/me python3 /work/newcomer.py /work/yamcp-hub.git
+  mkdir /srv/data
+  touch /srv/data/a.txt
+  cp -r /work/yamcp-hub.git /srv/yamcp-hub.git
+  chown -R me: /srv/yamcp-hub.git # git clones nothing of another user
+  exec runuser -u me -- env HOME=/home/me python3 /work/newcomer.py /srv/yamcp-hub.git
 ' newcomer $packages

@@ -375,7 +375,7 @@ async def test_refusals_of_http() -> None:
 
 async def test_a_server_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may come from a server in its first start is refused as that."""
-    monkeypatch.setattr(starting, "UNTOLD", 0.05)
+    monkeypatch.setattr(starting, "WAIT_WITHOUT_PROGRESS", 0.05)
     async with place() as at:
         slow = at.ways.hub.servers["slow"] = FakeServer("slow")
         slow.door.clear()

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from fastmcp import Client
 
-from hubctl.run.yamcp_ui import KEPT
+from hubctl.run.yamcp_ui import KEPT_VARIABLES
 from tests.support.run import HUBCTL, Run, hubctl, prepared
 from tests.support.yamcp import mock, write_in_place
 
@@ -155,7 +155,7 @@ async def test_yamcp_ui_has_the_hubs_files_and_nothing_else_of_it(hub: Run) -> N
         assert told["cwd"] == str(hub.root / "ui")
         assert told["terminal"] is False
         assert {"PATH", "HOME", "PORT", "XDG_DATA_HOME"} <= set(told["env"]) - {"PWD"} <= {
-            *KEPT, "PORT", "XDG_DATA_HOME",
+            *KEPT_VARIABLES, "PORT", "XDG_DATA_HOME",
         }  # fmt: skip
         await http.put(f"{url}workspaces.json", json={"w": ["a"]})
         await hub.until("workspace w: added, ")

@@ -31,7 +31,7 @@ HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "app
 
 
 @dataclass
-class Party:
+class ClientGroup:
     """One key, with a session in its workspace."""
 
     name: str
@@ -61,7 +61,7 @@ class Party:
         headers = HEADERS | ({"Mcp-Session-Id": self.session} if self.session else {})
         return await self.http.post(f"/mcp/{self.name}", json=frame, headers=headers)
 
-    def hostile(self, other: Party) -> list[bytes]:
+    def hostile(self, other: ClientGroup) -> list[bytes]:
         """Requests with this key to the other's workspace, in whose bodies this key calls its own server."""
         frame = {"jsonrpc": "2.0", "id": 9, "method": "tools/call",
                  "params": {"name": f"{self.name}_echo", "arguments": {"text": f"{self.name}-smuggled"}}}  # fmt: skip
@@ -116,14 +116,14 @@ async def test_neither_key_sees_a_byte_of_the_others(hub: Run) -> None:
     """While both work, each sends requests whose bodies are requests: answers go to whoever asked, and none is done."""
     base = f"http://127.0.0.1:{hub.port}"
     async with contextlib.AsyncExitStack() as stack:
-        parties = []
+        client_groups = []
         for name in KEYS:
             token = json.loads((await hub.hubctl("keys", "add", name, "--workspace", name, "--json"))[1])["token"]
             auth = {"Authorization": f"Bearer {token}"}
             http = await stack.enter_async_context(httpx2.AsyncClient(base_url=base, headers=auth, timeout=100))
-            parties.append(Party(name, token, http))
-            await parties[-1].greet()
-        pairs = list(zip(parties, reversed(parties), strict=True))
+            client_groups.append(ClientGroup(name, token, http))
+            await client_groups[-1].greet()
+        pairs = list(zip(client_groups, reversed(client_groups), strict=True))
         both = ([(one.name, data) for data in one.hostile(other)] for one, other in pairs)
         sent = itertools.chain.from_iterable(zip(*both, strict=True))
         mixed = enumerate(itertools.islice(itertools.cycle(sent), HOSTILE))
@@ -133,7 +133,7 @@ async def test_neither_key_sees_a_byte_of_the_others(hub: Run) -> None:
             for number, (owner, data) in mixed:
                 said[owner].append(await send(hub.port, data))
                 if number % 4 == 0:
-                    await asyncio.gather(*(party.call() for party in parties))
+                    await asyncio.gather(*(party.call() for party in client_groups))
 
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):

@@ -76,7 +76,8 @@ async def test_the_commands(user: Newcomer) -> None:
     assert re.search(r"demo +ready", status), status
     assert doctor.endswith("Nothing is wrong.\n"), doctor
     assert "weekday" in called, called
-    assert (off, on) == ("Workspace demo is off.\n", "Workspace demo is on: 2 of 2 servers ready.\n")
+    assert off == "Workspace demo is off.\n"
+    assert on.startswith("Workspace demo is on"), on
 
 
 async def test_ctrl_c(user: Newcomer) -> None:

@@ -12,7 +12,7 @@ from bridge.keys import Keyring
 from bridge.models import Event, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
 from sidecar.calls.endpoint import Endpoint
-from sidecar.downstream.router import Endpoints
+from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
 from sidecar.hub.bridge_api import BridgeApi
@@ -74,7 +74,7 @@ class World:
         self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, "s")
         self.sse = SseTransport(settings, self.hub.admission)
         self.http = HttpTransport(settings, self.hub.admission)
-        self.endpoints = Endpoints(self.hub, self.sse, self.http, self.reporter, self.metrics, settings)
+        self.endpoints = Router(self.hub, self.sse, self.http, self.reporter, self.metrics, settings)
         self.keyring = Keyring(settings)
         self.gate = Gate(self.endpoints, self.keyring, lambda: self.hub.keys_changed(self.keyring.current))
         """What serves where the settings protect the hub."""

@@ -56,3 +56,24 @@ def test_the_readme_has_the_consoles_configurations(client: str) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", readme, re.DOTALL)]
     assert json.loads(configuration(client)) in blocks
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "README.md",
+        "docs/clients.md",
+        "docs/troubleshooting.md",
+        "examples/README.md",
+        "examples/agent.py",
+        "front/console/data/snippets.mjs",
+    ],
+)
+def test_smolagents_is_installed_by_the_line_that_is_tested(place: str) -> None:
+    """Wherever it is told, it is the same; the tests' environment is made of just these requirements."""
+    told = re.findall(r"pip install ('smolagents[^`\n]*?'mcp[^']*')", (ROOT / place).read_text("utf-8"))
+    locked = [line for line in (ROOT / "locks/smolagents.in").read_text("utf-8").splitlines() if "server" not in line]
+    assert told
+    assert {" ".join(sorted(line.split())) for line in told} == {
+        " ".join(f"'{line}'" for line in sorted(locked) if not line.startswith("#"))
+    }

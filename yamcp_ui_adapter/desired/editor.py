@@ -11,6 +11,7 @@ from bridge.errors import ErrorBody
 from bridge.models import (
     Changed,
     ConfigFile,
+    ConfigName,
     DeleteServer,
     DeleteWorkspace,
     Imported,
@@ -20,6 +21,9 @@ from bridge.models import (
     PutWorkspace,
     ReadConfig,
     SetServer,
+    UnmaskConfig,
+    Unmasked,
+    UnmaskServer,
 )
 from bridge.server import Handlers
 from yamcp_ui_adapter.desired.service import Edit, Owner
@@ -33,14 +37,18 @@ from yamcp_ui_adapter.edit.edits import (
     put_config,
     put_server,
     put_workspace,
+    stored_servers,
 )
 from yamcp_ui_adapter.edit.importing import Import, import_servers
 from yamcp_ui_adapter.edit.writer import Writer
+from yamcp_ui_adapter.errors import NoSuchServer
 from yamcp_ui_adapter.format.document import encodable
 from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.format.entry_positions import entries_of
 from yamcp_ui_adapter.format.hubfile import Section, moved, with_server
 from yamcp_ui_adapter.format.jsontext import entry_hash, file_hash, sendable
+from yamcp_ui_adapter.format.masked_text import masked_text
+from yamcp_ui_adapter.format.masking import mask_entry, unmask_config, unmask_entry
 from yamcp_ui_adapter.format.outline import outlines
 
 
@@ -51,11 +59,14 @@ class Editor:
         self._owner = owner
         self._writer = writer
         self._paths = paths
+        self._told: dict[ConfigName, tuple[Found, ConfigFile]] = {}
 
     def handlers(self) -> Handlers:
         """What is served on the desired socket, beside what its owner serves."""
         return {
             ReadConfig: self.config,
+            UnmaskServer: self.unmask_server,
+            UnmaskConfig: self.unmask_config,
             PutServer: self.put_server,
             DeleteServer: self.delete_server,
             PutWorkspace: self.put_workspace,
@@ -65,9 +76,32 @@ class Editor:
         }
 
     async def config(self, body: ReadConfig) -> ConfigFile:
-        """One of the files as it is now."""
+        """One of the files as it is now, with its secret values masked. What did not change is not masked again."""
         found = await self._writer.look(FILES[body.file])
-        return config_file(found, body, str(self._paths[found.file]))
+        known = self._told.get(body.file)
+        if known is None or known[0] is not found:
+            known = self._told[body.file] = found, config_file(found, body, str(self._paths[found.file]))
+        return known[1]
+
+    async def unmask_server(self, body: UnmaskServer) -> Unmasked:
+        """An entry with stored values in the place of masked ones. Raises NoSuchServer, MaskedValue."""
+        stored = None
+        if body.key is not None:
+            servers = stored_servers(await self._writer.look(PROVIDERS))
+            if body.key not in servers:
+                raise NoSuchServer(f"There is no {body.key!r} in {PROVIDERS}.")
+            stored = servers[body.key]
+        return Unmasked(content=sendable(unmask_entry(body.entry, stored)))
+
+    async def unmask_config(self, body: UnmaskConfig) -> Unmasked:
+        """A whole providers.json with stored values in the place of masked ones.
+
+        Raises:
+            MaskedValue: none is stored.
+            ConfigFileBroken: the file cannot be parsed.
+        """
+        found = await self._writer.look(PROVIDERS)
+        return Unmasked(content=sendable(unmask_config(body.content, found.content)))
 
     async def put_server(self, body: PutServer) -> Changed:
         """Write one server. Raises what `edits.put_server` and `Owner.edit` raise."""
@@ -124,17 +158,26 @@ def _off(content: dict[str, Any], made: Import) -> dict[str, Any]:
 
 
 def config_file(found: Found, body: ReadConfig, path: str) -> ConfigFile:
-    """The answer to `config`, in which everything can cross the bridge."""
-    document = found.document
-    problem = found.issue
-    entries = {name: entry for name, entry in entries_of(found.file, document or {}).items() if encodable(name)}
+    """The answer to `config`, in which everything can cross the bridge, and secret values are masked."""
+    document, problem, servers = found.document, found.issue, found.file == PROVIDERS
+    every = entries_of(found.file, document or {})
+    entries = {name: entry for name, entry in every.items() if encodable(name)}
+    content = {name: mask_entry(entry) if servers else entry for name, entry in every.items()}
     return ConfigFile(
         file=body.file,
         path=path,
-        text=None if found.raw is None else found.raw.decode("utf-8-sig", "replace"),
-        content=None if document is None else sendable(entries_of(found.file, document)),
+        text=_text(found),
+        content=None if document is None else sendable(content),
         hash=file_hash(found.raw),
         entries={name: entry_hash(entry) for name, entry in entries.items()},
-        outlines=outlines(entries) if found.file == PROVIDERS else {},
+        outlines=outlines(entries) if servers else {},
         error=None if problem is None else ErrorBody(code=problem.code, message=problem.message, hint=problem.hint),
     )
+
+
+def _text(found: Found) -> str | None:
+    """A file's text, masked; None of one with secrets that cannot be parsed."""
+    text = None if found.raw is None else found.raw.decode("utf-8-sig", "replace")
+    if text is None or found.file != PROVIDERS:
+        return text
+    return None if found.document is None else masked_text(text, found.document)

@@ -14,10 +14,12 @@ from bridge.models import (
     Event,
     ForgetSettings,
     Issue,
+    MaskedSnapshot,
     ReadDesired,
     Reload,
     SetServer,
     SetWorkspace,
+    Snapshot,
     SnapshotId,
 )
 from bridge.private import write_file
@@ -49,6 +51,7 @@ from yamcp_ui_adapter.format.hubfile import (
     with_server,
     with_workspace,
 )
+from yamcp_ui_adapter.format.masking import mask_launch
 from yamcp_ui_adapter.keys import KeyCabinet
 
 log = logging.getLogger("yamcp_ui_adapter.desired")  # the name that log filters know
@@ -86,6 +89,7 @@ class Owner:
         self._tell = tell
         self._keys = keys
         self._told: object = None
+        self._masked: MaskedSnapshot | None = None
         self._files = asyncio.Lock()
         """Held by whoever reads all files or writes YAMCP's, so that none reads what another has half done."""
 
@@ -231,9 +235,12 @@ class Owner:
         }
 
     async def desired(self, _: ReadDesired | None = None) -> Desired:
-        """Desired state, what could not be used, and what the sidecar said of it."""
+        """Desired state with secret values masked, what could not be used, and what the sidecar said of it."""
+        snapshot = self._state.snapshot
+        if self._masked is None or self._masked.id != snapshot.id:
+            self._masked = masked(snapshot)
         return Desired(
-            snapshot=self._state.snapshot,
+            snapshot=self._masked,
             issues=self._issues,
             files={ROLES[name]: str(path) for name, path in self._source.paths.items()},
             published=self._publisher.published,
@@ -328,6 +335,12 @@ class Owner:
         self._write(edit)
         self.read(only=(HUB,))
         return Changed(snapshot=self._state.snapshot.id)
+
+
+def masked(snapshot: Snapshot) -> MaskedSnapshot:
+    """The snapshot as people may see it."""
+    servers = (server.model_copy(update={"launch": mask_launch(server.launch)}) for server in snapshot.servers)
+    return MaskedSnapshot(id=snapshot.id, servers=tuple(servers), workspaces=snapshot.workspaces)
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -24,6 +24,7 @@ from yamcp_ui_adapter.format.document import encodable, read_document
 from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.format.entry_positions import ABSENT, Content, entries_of, with_entries
 from yamcp_ui_adapter.format.jsontext import entry_hash, file_hash, too_deep
+from yamcp_ui_adapter.format.masking import unmask_config, unmask_entry
 from yamcp_ui_adapter.format.providers import BadEntry, check_entry
 
 ROLES: dict[str, ConfigName] = {PROVIDERS: "providers", WORKSPACES: "workspaces"}
@@ -79,15 +80,20 @@ def unreadable(file: str, reason: str) -> Found:
 
 
 def put_server(files: Files, body: PutServer) -> Contents:
-    """After `put_server`. Raises EntryInvalid, EditConflict, AlreadyExists, NoSuchServer, ConfigFileBroken."""
+    """After `put_server`.
+
+    Raises:
+        MaskedValue, EntryInvalid, EditConflict, AlreadyExists, NoSuchServer, ConfigFileBroken.
+    """
     refuse_too_deep(body.entry)
+    found, old = files[PROVIDERS], body.key if body.old_key is None else body.old_key
+    entry = unmask_entry(body.entry, None if body.expect == "" else stored_servers(found).get(old))
     try:
-        check_entry(body.key, body.entry)
+        check_entry(body.key, entry)
     except BadEntry as error:
         message = f"Server {body.key!r}: {error.message}"
         raise EntryInvalid(message, data={"issue": error.code, "key": body.key}) from None
-    found, old = files[PROVIDERS], body.key if body.old_key is None else body.old_key
-    contents = {PROVIDERS: _put(found, old, body.key, body.entry, body.expect, NoSuchServer)}
+    contents = {PROVIDERS: _put(found, old, body.key, entry, body.expect, NoSuchServer)}
     return contents if old == body.key else {**_members(files[WORKSPACES], old, body.key), **contents}
 
 
@@ -95,6 +101,11 @@ def delete_server(files: Files, body: DeleteServer) -> Contents:
     """After `delete_server`. Raises EditConflict, NoSuchServer, ConfigFileBroken."""
     contents = {PROVIDERS: _deleted(files[PROVIDERS], body.key, body.expect, NoSuchServer)}
     return {**_members(files[WORKSPACES], body.key, None), **contents}
+
+
+def stored_servers(found: Found) -> Content:
+    """The entries of providers.json by key; none of a file that cannot be parsed."""
+    return entries_of(PROVIDERS, found.document or {})
 
 
 def _members(found: Found, old: str, new: str | None) -> Contents:
@@ -147,7 +158,7 @@ def put_config(files: Files, body: PutConfig) -> Contents:
     """After `put_config`. Who says which bytes are to be replaced may replace broken ones.
 
     Raises:
-        EditConflict, ConfigFileBroken: nothing is to be written.
+        MaskedValue, EditConflict, ConfigFileBroken: nothing is to be written.
     """
     refuse_too_deep(body.content)
     found = files[FILES[body.file]]
@@ -159,7 +170,9 @@ def put_config(files: Files, body: PutConfig) -> Contents:
         raise EditConflict(message, data={"file": body.file, "key": None, "hash": now})
     elif found.issue and found.issue.code == "FILE_UNREADABLE":
         found.content  # noqa: B018 - raises
-    return {found.file: body.content}
+    if found.file == WORKSPACES:
+        return {found.file: body.content}
+    return {found.file: unmask_config(body.content, found.document or {})}
 
 
 def refuse_too_deep(value: Any) -> None:

@@ -10,6 +10,7 @@ from yamcp_ui_adapter.errors import EntryInvalid
 from yamcp_ui_adapter.format.document import encodable
 from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES, ServerEntry
 from yamcp_ui_adapter.format.entry_positions import entries_of, with_entries
+from yamcp_ui_adapter.format.masking import unmask_entry
 from yamcp_ui_adapter.format.other_clients import ForeignServer, foreign_servers
 from yamcp_ui_adapter.format.providers import BadEntry, check_entry
 
@@ -28,6 +29,7 @@ def import_servers(files: Files, body: ImportServers) -> Import:
     """Take the servers of another client's configuration into the files. One that cannot be used hides no other.
 
     Raises:
+        MaskedValue: a value in it is masked, and none is stored for it.
         EntryInvalid: there is no server in it, or the workspace cannot be one.
         ConfigFileBroken: a file that is to be changed cannot be parsed.
     """
@@ -38,6 +40,7 @@ def import_servers(files: Files, body: ImportServers) -> Import:
         raise EntryInvalid(message, data={"issue": "SERVER_ENTRY_INVALID", "key": None})
     document = files[PROVIDERS].content
     there = entries_of(PROVIDERS, document)
+    wanted = [_unmasked(server, there) for server in wanted]
     results = [_result(server, there, body.replace) for server in wanted]
     taken = [server for server, result in zip(wanted, results, strict=True) if result.outcome in ("added", "replaced")]
     contents: Contents = {}
@@ -47,6 +50,11 @@ def import_servers(files: Files, body: ImportServers) -> Import:
     if body.workspace is not None and members:
         contents[WORKSPACES] = _with_members(files, body.workspace, members)
     return Import(contents, tuple(results), tuple(server.key for server in taken if not server.enabled))
+
+
+def _unmasked(server: ForeignServer, there: dict[str, Any]) -> ForeignServer:
+    """The server with the stored values in the place of masked ones. Raises MaskedValue."""
+    return server._replace(entry=unmask_entry(server.entry, there.get(server.key), server.key))
 
 
 def _result(server: ForeignServer, there: dict[str, Any], replace: bool) -> ImportedServer:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from bridge.models import Outline
 from yamcp_ui_adapter.format.jsontext import sendable
+from yamcp_ui_adapter.format.masking import mask_url
 from yamcp_ui_adapter.format.providers import HTTP_TYPES, WEBSOCKET_TYPES
 
 
@@ -23,7 +24,7 @@ def outline(entry: dict[str, Any]) -> Outline:
         namespace=_text(entry.get("namespace")),
         type=_type(entry.get("type"), url),
         command=_text(parameters.get("command")),
-        url=url,
+        url=None if url is None else mask_url(url),
     )
 
 

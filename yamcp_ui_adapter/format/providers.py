@@ -6,8 +6,8 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from bridge.masking.names import is_open_variable
 from bridge.models import FRAMING_HEADERS, OWN_HEADERS, Issue, Launch, RemoteLaunch, StdioLaunch
-from bridge.secret_names import is_open_variable
 from yamcp_ui_adapter.errors import issue
 from yamcp_ui_adapter.format.command_line import is_command_line, packed_arguments
 from yamcp_ui_adapter.format.document import encodable, kind_of, read_document

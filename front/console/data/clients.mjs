@@ -6,8 +6,10 @@
  * @typedef {{user: string, darwin?: string, project?: string}} Places  of the file: the user's own (`darwin`: on macOS,
  *   where it is another one), and below a project's directory
  * @typedef {{id: string, title: string, format: 'json'|'toml', at: string, places: Places, note: string,
- *   entry: (workspace: Endpoint, token?: string) => Record<string, any>}} FileClient  `at`: the object or table in the
- *   file that has the servers by name; `entry`: a server's entry, with the token in it where there is one
+ *   entry: (workspace: Endpoint, token?: string) => Record<string, any>,
+ *   command?: (workspace: Endpoint, token?: string) => string}} FileClient  `at`: the object or table in the file that has
+ *   the servers by name; `entry`: a server's entry, with the token in it where there is one; `command`: of the client's
+ *   own, that adds it
  */
 
 /** Where mcp-remote accepts plain http without being told to. */
@@ -22,6 +24,12 @@ const authorization = (token) => (token ? { headers: bearer(token) } : {});
 /** @param {string} token */
 const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 
+/** A word of a shell. @param {string} text */
+export const word = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+/** @param {string} [token] */
+const header = (token) => (token ? ` --header ${word(`Authorization: Bearer ${token}`)}` : '');
+
 /** @type {readonly FileClient[]} */
 export const FILE_CLIENTS = [
   {
@@ -31,6 +39,7 @@ export const FILE_CLIENTS = [
     at: 'mcpServers',
     places: { user: '.claude.json', project: '.mcp.json' },
     entry: ({ http_url }, token) => ({ type: 'http', url: http_url, ...authorization(token) }),
+    command: ({ slug, http_url }, token) => `claude mcp add --transport http ${slug} ${word(http_url)}${header(token)}`,
     note: 'Sessions that are open see it after /mcp, or when they are started again.',
   },
   {
@@ -79,6 +88,7 @@ export const FILE_CLIENTS = [
     at: 'mcpServers',
     places: { user: '.gemini/settings.json', project: '.gemini/settings.json' },
     entry: ({ http_url }, token) => ({ httpUrl: http_url, ...authorization(token) }),
+    command: ({ slug, http_url }, token) => `gemini mcp add --transport http ${slug} ${word(http_url)}${header(token)}`,
     note: '/mcp lists the servers and their tools.',
   },
   {

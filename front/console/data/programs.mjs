@@ -5,7 +5,7 @@
  * @typedef {{id: string, title: string, language: 'python'|'json'|'typescript'|'shell'|'text', text: string, note?: string}} Program
  */
 
-import { mcpRemote } from './clients.mjs';
+import { mcpRemote, word } from './clients.mjs';
 
 /** What is to be replaced where there is no token to be filled in, or the variable that has it. */
 export const PLACEHOLDER = 'YOUR_TOKEN';
@@ -14,10 +14,6 @@ const INSPECTOR = '@modelcontextprotocol/inspector-cli';
 
 /** A string literal that JSON, Python and TypeScript read alike. */
 const quoted = (/** @type {string} */ text) => JSON.stringify(text);
-
-/** A word of a shell. */
-const word = (/** @type {string} */ text) =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** A dict of Python with the token in it. */
 const bearer = `{"Authorization": f"Bearer {os.environ['${VARIABLE}']}"}`;

@@ -13,6 +13,9 @@ export function protocols() {
   }
 }
 
+/** Whether the page is being left for the login page: nothing more is to be loaded, for it would be refused. */
+export const isLeaving = () => leaving;
+
 /** Go to the login page, once. */
 export function toLogin() {
   if (leaving) return;

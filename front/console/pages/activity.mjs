@@ -4,14 +4,20 @@ import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { filtered, folded, joined, LEVELS, MOST, ofEvent, ofRecord } from '../data/activity_lines.mjs';
 import { api, connection, events, live, state } from '../hub/store.mjs';
+import { href } from '../router.mjs';
 import { style } from '../style.mjs';
 import { announce, Button, Checkbox, Empty, Field, html, Notice, Page } from '../ui.mjs';
+import { Subnav } from '../ui/subnav.mjs';
 import { clock, count, shown } from '../words.mjs';
 
 await style('styles/activity.css');
 
 /** @typedef {import('../data/activity_lines.mjs').Line} Line @typedef {import('../data/activity_lines.mjs').Filter} Filter */
 
+const LINKS = [
+  { href: href('activity'), title: 'Activity', current: true },
+  { href: href('sessions'), title: 'Sessions', current: false },
+];
 const REDRAW = 0.25; // seconds between redraws, however much comes
 const ANNOUNCE = 10; // seconds between announcements
 const NEAR = 24; // px from the end within which one is at the end
@@ -30,6 +36,7 @@ export default function Activity({ query }) {
     </${Button}>
     <${Button} onClick=${clear}>Clear</${Button}>`;
   return html`<${Page} title="Activity" lead="What happens now, and what the hub and its servers log." actions=${actions}>
+    <${Subnav} label="What happens" links=${LINKS} />
     ${error && html`<${Notice} error=${error} tone="warn" />`}
     <${Filters} filter=${filter} lines=${lines} follow=${follow} onChange=${setFilter} onFollow=${setFollow} />
     <${Log} lines=${shownLines} all=${lines.length} follow=${follow} onFollow=${setFollow} />

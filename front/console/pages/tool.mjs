@@ -1,11 +1,11 @@
 /** One tool: what it is, what it takes and answers, and a form to call it. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { href } from '../router.mjs';
 import { isObject } from '../forms/schema.mjs';
 import { draftOf, finished } from '../forms/schema_draft.mjs';
 import { execute } from '../hub/store.mjs';
-import { announce, Button, Choice, CopyButton, Field, html, Icon, ItemLink, Notice, now, Tabs } from '../ui.mjs';
+import { announce, Button, Choice, CopyButton, Field, html, ItemLink, Notice, now, Tabs } from '../ui.mjs';
+import { BackToList } from './parts/explorer.mjs';
 import { Fields } from './parts/schema_form.mjs';
 import { SchemaView } from './parts/schema_view.mjs';
 import { ToolResult, took } from './parts/tool_result.mjs';
@@ -40,7 +40,7 @@ export function ToolDetail({ workspace, tool, server }) {
       : []),
   ];
   return html`<article class="tool stack" aria-labelledby="tool-title">
-    <a class="back explorer-back" href=${href('tools', [], { workspace: workspace.name })}><${Icon} name="back" />All tools</a>
+    <${BackToList} kind="tools" workspace=${workspace.name} />
     <div>
       <div class="tool-name">
         <h2 id="tool-title" tabindex="-1" ref=${heading}>${title ?? tool.name}</h2>

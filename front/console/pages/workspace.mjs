@@ -2,14 +2,12 @@
 
 import { useState } from 'preact/hooks';
 import { href, navigateLater } from '../router.mjs';
-import { snippets } from '../data/snippets.mjs';
 import { removeAlias } from '../hub/actions.mjs';
 import { api, refresh, serversByKey, state, workspacesByName } from '../hub/store.mjs';
 import {
   Button,
   Confirm,
   Copyable,
-  CopyButton,
   Empty,
   Facts,
   html,
@@ -18,7 +16,6 @@ import {
   Page,
   Section,
   StateBadge,
-  Tabs,
   toast,
 } from '../ui.mjs';
 import { shown, workspaceState } from '../words.mjs';
@@ -61,14 +58,9 @@ function Known({ workspace }) {
 
 /** @param {{ workspace: Workspace }} props */
 function Connect({ workspace }) {
-  const { enabled, http_url, sse_url, direct_http_url, direct_sse_url } = workspace;
-  const guarded = state.value?.hub.protected ?? false;
-  const tabs = snippets(workspace, { token: guarded }).map((snippet) => ({
-    id: snippet.id,
-    title: snippet.title,
-    body: () => html`<${Snippet} snippet=${snippet} />`,
-  }));
-  return html`<${Section} title="Connect a client">
+  const { name, enabled, http_url, sse_url, direct_http_url, direct_sse_url } = workspace;
+  const connect = html`<${Button} primary href=${href('connect', [name])}>Connect a client</${Button}>`;
+  return html`<${Section} title="Addresses" actions=${connect}>
     <div class="card">
       ${!enabled && html`<p class="muted off-note">Switched off: clients that connect now are told so, and get its tools as soon as it is on.</p>`}
       <${Copyable} name="Streamable HTTP" text=${http_url} label="Streamable HTTP URL" />
@@ -81,22 +73,8 @@ function Connect({ workspace }) {
         <${Copyable} name="SSE" text=${direct_sse_url} label="direct SSE URL" />
       </details>`
       }
-      ${guarded && html`<p class="help">Clients need a token: put one in the place of <code>YOUR_TOKEN</code>. Each should have a key of its own: <code>hubctl keys add NAME</code>, limited to this workspace with <code>--workspace</code>.</p>`}
-      <${Tabs} label="Clients" tabs=${tabs} />
     </div>
   </${Section}>`;
-}
-
-/** @param {{ snippet: import('../data/snippets.mjs').Snippet }} props */
-function Snippet({ snippet: { title, file, text, note } }) {
-  return html`<div class="snippet">
-    <div class="snippet-head">
-      <span class="muted small break">${file ?? ''}</span>
-      <${CopyButton} text=${text} label=${`${title} snippet`} />
-    </div>
-    <pre tabindex="0" role="region" aria-label=${`Snippet for ${title}`}>${text}</pre>
-    ${note && html`<p class="help">${note}</p>`}
-  </div>`;
 }
 
 /** @param {{ workspace: Workspace }} props */
@@ -123,9 +101,9 @@ function Details({ workspace }) {
       <${Facts}
         facts=${[
           ['Tools', serves && tools],
-          ['Resources', serves && resources],
-          ['Prompts', serves && prompts],
-          ['Sessions', serves && sessions],
+          ['Resources', serves && html`<a href=${href('resources', [], { workspace: name })}>${resources}</a>`],
+          ['Prompts', serves && html`<a href=${href('prompts', [], { workspace: name })}>${prompts}</a>`],
+          ['Sessions', serves && html`<a href=${href('sessions', [], { workspace: name })}>${sessions}</a>`],
           ['Tool name format', html`<code>${name_template}</code>`],
           ['URL slug', html`<code>${slug}</code>`],
           ['Earlier slugs', aliases.length > 0 && html`<${Aliases} workspace=${workspace} />`],

@@ -53,6 +53,7 @@ function Card({ workspace }) {
         <p class="muted small">${counts(workspace)}</p>
       </div>
       <${StateBadge} workspace=${workspace} />
+      <${Button} href=${href('connect', [name])} label=${`Connect a client to ${shown(name)}`}>Connect</${Button}>
     </div>
     <${Urls} workspace=${workspace} />
     ${workspace.servers.length > 0 && html`<${Chips} workspace=${workspace} />`}

@@ -3,14 +3,13 @@
  */
 
 import { fileBroken, noSuchServer, noSuchWorkspace } from './api_errors.mjs';
-import { storedEntries, unmask, unmaskConfig } from '../state/masking.mjs';
 
 const TRIES = 10; // each writer that comes between costs one
 
 /** @typedef {{content: Record<string, any>, text: string, hash: string, entries: Record<string, string>}} ConfigFile */
 
 /**
- * One of YAMCP's files as it is now, secrets and all.
+ * One of YAMCP's files as it is now, its secret values masked.
  *
  * @param {import('../state/hub.mjs').Hub} hub
  * @param {'providers' | 'workspaces'} file
@@ -24,7 +23,7 @@ export async function readConfig(hub, file) {
 }
 
 /**
- * The entry of a server as it is stored, secrets and all.
+ * The entry of a server as it is stored, its secret values masked.
  *
  * @param {import('../state/hub.mjs').Hub} hub
  * @param {string} key
@@ -34,7 +33,7 @@ export async function readConfig(hub, file) {
 export async function storedServer(hub, key) {
   const { content, entries } = await readConfig(hub, 'providers');
   if (!Object.hasOwn(entries, key)) throw noSuchServer(key);
-  return { entry: storedEntries(content)(key), hash: entries[key] };
+  return { entry: content[key], hash: entries[key] };
 }
 
 /**
@@ -46,7 +45,7 @@ export async function storedServer(hub, key) {
  * @throws ALREADY_EXISTS, ENTRY_INVALID, MASKED_VALUE
  */
 export async function addServer(hub, key, entry) {
-  return hub.change('put_server', { key, entry: unmask(entry, undefined), expect: '' });
+  return hub.change('put_server', { key, entry, expect: '' });
 }
 
 /**
@@ -63,18 +62,18 @@ export async function replaceServer(hub, oldKey, to, expect) {
 }
 
 /**
- * Write the entry of a server anew, made of what is stored.
+ * Write the entry of a server anew, made of what is stored. The adapter puts stored values in the place of masked ones.
  *
  * @param {import('../state/hub.mjs').Hub} hub
  * @param {string} oldKey
- * @param {(stored: unknown) => {key: string, entry: Record<string, any>}} make masked values in it are put back
+ * @param {(stored: unknown) => {key: string, entry: Record<string, any>}} make
  * @param {string} [expect]
  */
 export async function remakeServer(hub, oldKey, make, expect) {
   return onceMore(expect, async () => {
     const stored = await storedServer(hub, oldKey);
     const { key, entry } = make(stored.entry);
-    const change = { key, entry: unmask(entry, stored.entry), expect: expect ?? stored.hash };
+    const change = { key, entry, expect: expect ?? stored.hash };
     const changed = await hub.change('put_server', key === oldKey ? change : { ...change, old_key: oldKey });
     return { key, changed };
   });
@@ -133,7 +132,7 @@ export async function deleteWorkspace(hub, name, expect) {
 }
 
 /**
- * Replace a whole file; masked values in it are put back.
+ * Replace a whole file; the adapter puts stored values in the place of masked ones.
  *
  * @param {import('../state/hub.mjs').Hub} hub
  * @param {'providers' | 'workspaces'} file
@@ -143,32 +142,20 @@ export async function deleteWorkspace(hub, name, expect) {
  */
 export async function replaceConfig(hub, file, content, expect) {
   return onceMore(expect, async () => {
-    const stored = await readConfig(hub, file);
-    const whole = file === 'providers' ? unmaskConfig(content, stored.content) : content;
-    return hub.change('put_config', { file, content: whole, expect: expect ?? stored.hash });
+    const { hash } = await readConfig(hub, file);
+    return hub.change('put_config', { file, content, expect: expect ?? hash });
   });
 }
 
 /**
- * Add servers of another client's configuration; masked values in it are put back.
+ * Add servers of another client's configuration; the adapter puts stored values in the place of masked ones.
  *
  * @param {import('../state/hub.mjs').Hub} hub
  * @param {{config: Record<string, any>, workspace?: string, replace?: boolean, dry_run?: boolean}} asked
  * @returns {Promise<any>} Imported of bridge/models/
  */
 export async function importServers(hub, asked) {
-  const { content } = await readConfig(hub, 'providers');
-  const body = { ...asked, config: unmaskImport(asked.config, content) };
-  return asked.dry_run ? hub.desired('import', body) : hub.change('import', body);
-}
-
-/** @type {(config: Record<string, any>, content: Record<string, any>) => Record<string, any>} */
-function unmaskImport(config, content) {
-  const within = ['mcp', 'servers', 'mcpServers'].find(
-    (name) => isObject(config[name]) && !('command' in config[name]),
-  );
-  if (!within || within === 'mcpServers') return unmaskConfig(config, content);
-  return { ...config, [within]: unmaskImport(config[within], content) };
+  return asked.dry_run ? hub.desired('import', asked) : hub.change('import', asked);
 }
 
 /**
@@ -188,9 +175,4 @@ async function onceMore(expect, write) {
       if (!lost || expect !== undefined || left <= 1) throw error;
     }
   }
-}
-
-/** @type {(value: unknown) => value is Record<string, any>} */
-function isObject(value) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -12,7 +12,6 @@ import {
   storedServer,
 } from './edits.mjs';
 import { readConfig } from './import_text.mjs';
-import { mask } from '../state/masking.mjs';
 import { routerOf } from './router.mjs';
 import { HUB_ROUTES } from './routes.mjs';
 
@@ -111,7 +110,7 @@ function servers(hub) {
 /** @type {(hub: import('../state/hub.mjs').Hub, key: string) => Promise<object>} */
 async function readServer(hub, key) {
   const { entry, hash } = await storedServer(hub, key);
-  return { key, entry: mask(entry), hash, settings: (await serverNow(hub, key))?.settings ?? null };
+  return { key, entry, hash, settings: (await serverNow(hub, key))?.settings ?? null };
 }
 
 /** @type {(hub: import('../state/hub.mjs').Hub, name: string) => Promise<any>} */

@@ -2,7 +2,6 @@
 
 import { pipeline } from 'node:stream/promises';
 import { noSuchServer, noSuchWorkspace } from './api_errors.mjs';
-import { maskText } from './config_text.mjs';
 import * as edits from './edits.mjs';
 import { FrontError } from '../errors.mjs';
 import { listLogFiles, logDirs, openLogFile } from './log_files.mjs';
@@ -166,7 +165,7 @@ function config(hub) {
 async function sendConfig(hub, file, res) {
   const { text, hash } = await edits.readConfig(hub, file);
   res.set('ETag', `"${hash}"`).type('json');
-  res.send(file === 'providers' ? maskText(text) : text.replace(/^\uFEFF/, ''));
+  res.send(text);
 }
 
 /** @type {(hub: Hub) => Promise<object[]>} */

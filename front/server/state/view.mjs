@@ -1,7 +1,6 @@
 // The truth as pages see it: what the adapter wants and what the sidecar has, merged into one State (pure).
 
 import { DEFAULTS } from '../../console/forms/server_settings.mjs';
-import { mask, maskUrl } from './masking.mjs';
 
 /**
  * @import {ConfigFile, Desired, Issue, Outline, ServerSpec, ServerStatus, Status, WorkspaceSpec, WorkspaceStatus}
@@ -166,10 +165,10 @@ function serverState(spec, run, state, more) {
 /** @param {ServerSpec['launch']} launch */
 function launchShown(launch) {
   if (launch.type === 'stdio') {
-    const { cwd, ...rest } = mask(launch);
+    const { cwd, ...rest } = launch;
     return cwd === null ? rest : { ...rest, cwd };
   }
-  const { transport, url, headers } = mask(launch);
+  const { transport, url, headers } = launch;
   return { type: /** @type {ServerState['type']} */ (transport === 'auto' ? 'remote' : transport), url, headers };
 }
 
@@ -322,7 +321,7 @@ function bySubject(issues) {
 }
 
 /**
- * What is kept of one of YAMCP's files: no secret, and nothing of its text.
+ * What is kept of one of YAMCP's files: nothing of its text.
  * @param {ConfigFile} file
  * @returns {Entries}
  */
@@ -337,7 +336,7 @@ function outlineShown({ namespace, type, command, url }) {
     type,
     ...(namespace !== null && { namespace }),
     ...(command !== null && { command }),
-    ...(url !== null && { url: maskUrl(url) }),
+    ...(url !== null && { url }),
   };
 }
 

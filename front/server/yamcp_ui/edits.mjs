@@ -1,9 +1,12 @@
-/** Edits made in YAMCP-UI's pages: masked values are put back, YAMCP-UI writes, and the adapter is told to look at once. */
+/**
+ * Edits made in YAMCP-UI's pages: the adapter puts back masked values, YAMCP-UI writes, and the adapter is told to look at once.
+ *
+ * This is the only place of the front that is given stored secrets: YAMCP-UI's API takes whole values.
+ */
 
 import { request } from 'node:http';
-import { readConfig, storedServer } from '../api/edits.mjs';
+import { MASK } from '../../console/forms/entry.mjs';
 import { FrontError } from '../errors.mjs';
-import { MASK, unmaskConfig, unmaskServer } from '../state/masking.mjs';
 import { routerOf } from '../api/router.mjs';
 import { YAMCP_ROUTES } from '../api/routes.mjs';
 import { placeOf } from './place.mjs';
@@ -33,20 +36,19 @@ export function yamcpUiEdits(parts) {
 /** @type {(parts: Parts) => Record<string, import('../api/router.mjs').Handler>} */
 function handlersOf(parts) {
   const { hub } = parts;
-  const server = async (/** @type {string} */ id, /** @type {object} */ body) =>
-    isMasked(body) ? unmaskServer(body, (await storedServer(hub, id)).entry) : body;
+  const server = async (/** @type {Record<string, any>} */ entry, /** @type {string | null} */ key) =>
+    isMasked(entry) ? (await hub.desired('unmask_server', { entry, key })).content : entry;
   return {
-    addServer: ({ body, res }) => pass(parts, res, 'POST', '/api/servers', unmaskServer(body, undefined)),
+    addServer: async ({ body, res }) => pass(parts, res, 'POST', '/api/servers', await server(body, null)),
     putServer: async ({ params: { id }, body, res }) =>
-      pass(parts, res, 'PUT', at('servers', id), await server(id, body)),
+      pass(parts, res, 'PUT', at('servers', id), await server(body, id)),
     deleteServer: ({ params: { id }, res }) => remove(parts, res, 'servers', id),
     addWorkspace: ({ body, res }) => pass(parts, res, 'POST', '/api/workspaces', body),
     putWorkspace: ({ params: { id }, body, res }) => pass(parts, res, 'PUT', at('workspaces', id), body),
     deleteWorkspace: ({ params: { id }, res }) => remove(parts, res, 'workspaces', id),
     putProvidersConfig: async ({ body, res }) => {
-      const whole = isMasked(objectOnly(body))
-        ? unmaskConfig(body, (await readConfig(hub, 'providers')).content)
-        : body;
+      const masked = isMasked(objectOnly(body));
+      const whole = masked ? (await hub.desired('unmask_config', { content: body })).content : body;
       return pass(parts, res, 'PUT', '/api/config/providers', whole);
     },
     putWorkspacesConfig: ({ body, res }) => pass(parts, res, 'PUT', '/api/config/workspaces', objectOnly(body)),

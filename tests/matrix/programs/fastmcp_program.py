@@ -6,7 +6,7 @@ import sys
 from fastmcp import Client
 
 URL = os.environ.get("YAMCP_HUB_URL", "http://127.0.0.1:8765/mcp/demo")
-TOKEN = os.environ.get("YAMCP_HUB_TOKEN")  # where the hub wants one
+TOKEN = os.environ.get("YAMCP_HUB_TOKEN")  # for a protected hub
 
 HTTP = Client(URL, auth=TOKEN)
 SSE = Client(f"{URL}/sse", auth=TOKEN)

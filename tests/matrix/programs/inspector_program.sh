@@ -1,7 +1,7 @@
 url=${YAMCP_HUB_URL:-http://127.0.0.1:8765/mcp/demo} transport=http
 if [ "${1:-}" = sse ]; then url=$url/sse transport=sse; fi
 
-inspect() { # YAMCP_HUB_TOKEN: where the hub wants a token
+inspect() { # YAMCP_HUB_TOKEN: for a protected hub
   npx -y @modelcontextprotocol/inspector-cli@0.16.8 --cli "$url" --transport $transport "$@" \
     ${YAMCP_HUB_TOKEN:+--header "Authorization: Bearer $YAMCP_HUB_TOKEN"}
 }

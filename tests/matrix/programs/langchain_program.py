@@ -9,7 +9,7 @@ from langchain_mcp_adapters.resources import load_mcp_resources
 from langchain_mcp_adapters.tools import load_mcp_tools
 
 URL = os.environ.get("YAMCP_HUB_URL", "http://127.0.0.1:8765/mcp/demo")
-TOKEN = os.environ.get("YAMCP_HUB_TOKEN")  # where the hub wants one
+TOKEN = os.environ.get("YAMCP_HUB_TOKEN")  # for a protected hub
 HEADERS = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
 
 HTTP = {"transport": "http", "url": URL, "headers": HEADERS}

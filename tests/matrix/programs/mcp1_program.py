@@ -8,7 +8,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamablehttp_client
 
 URL = os.environ.get("YAMCP_HUB_URL", "http://127.0.0.1:8765/mcp/demo")
-TOKEN = os.environ.get("YAMCP_HUB_TOKEN")  # where the hub wants one
+TOKEN = os.environ.get("YAMCP_HUB_TOKEN")  # for a protected hub
 HEADERS = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
 
 HTTP = streamablehttp_client(URL, headers=HEADERS)

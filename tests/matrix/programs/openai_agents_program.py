@@ -6,7 +6,7 @@ import sys
 from agents.mcp import MCPServerSse, MCPServerStreamableHttp
 
 URL = os.environ.get("YAMCP_HUB_URL", "http://127.0.0.1:8765/mcp/demo")
-TOKEN = os.environ.get("YAMCP_HUB_TOKEN")  # where the hub wants one
+TOKEN = os.environ.get("YAMCP_HUB_TOKEN")  # for a protected hub
 HEADERS = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
 
 HTTP = MCPServerStreamableHttp({"url": URL, "headers": HEADERS}, client_session_timeout_seconds=60)

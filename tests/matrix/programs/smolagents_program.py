@@ -5,7 +5,7 @@ import sys
 from smolagents import MCPClient
 
 URL = os.environ.get("YAMCP_HUB_URL", "http://127.0.0.1:8765/mcp/demo")
-TOKEN = os.environ.get("YAMCP_HUB_TOKEN")  # where the hub wants one
+TOKEN = os.environ.get("YAMCP_HUB_TOKEN")  # for a protected hub
 HEADERS = {"Authorization": f"Bearer {TOKEN}"} if TOKEN else {}
 
 HTTP = {"url": URL, "transport": "streamable-http", "headers": HEADERS}

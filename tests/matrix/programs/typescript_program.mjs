@@ -3,7 +3,7 @@ import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 
 const url = process.env.YAMCP_HUB_URL ?? 'http://127.0.0.1:8765/mcp/demo';
-const token = process.env.YAMCP_HUB_TOKEN; // where the hub wants one
+const token = process.env.YAMCP_HUB_TOKEN; // for a protected hub
 const requestInit = token ? { headers: { Authorization: `Bearer ${token}` } } : {};
 
 const transport = process.argv.includes('sse')

@@ -14,7 +14,7 @@ import pytest
 import acceptor.app
 import acceptor.relay
 from acceptor.__main__ import listening, main
-from acceptor.app import Acceptor, Places
+from acceptor.app import Acceptor, SocketPaths
 from acceptor.log import Log
 from acceptor.loop import Loop
 from acceptor.returns import LENGTH
@@ -31,7 +31,7 @@ class Place:
 
     def __init__(self, root: str) -> None:
         self.loop = Loop()
-        self.places = Places(f"{root}/s", f"{root}/f", f"{root}/o")
+        self.places = SocketPaths(f"{root}/s", f"{root}/f", f"{root}/o")
         self.listener = listening("127.0.0.1", 0)
         self.address = self.listener.getsockname()
         self.acceptor = Acceptor(self.loop, self.listener, self.places, Log("error"))
@@ -161,8 +161,8 @@ def test_what_the_sidecar_gives_back_is_the_fronts(place: Place) -> None:
 
 def test_who_is_away_is_waited_for_and_told_of(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each in the form that its clients read; the connection ends, and the client has read all of it."""
-    monkeypatch.setattr(acceptor.relay, "PATIENCE", 0.2)
-    place.acceptor._handover._patience = 0.2
+    monkeypatch.setattr(acceptor.relay, "FRONT_TIMEOUT", 0.2)
+    place.acceptor._handover._timeout = 0.2
     mine, page = place.client(POST), place.client(b"GET /hub/")
     for client, code in ((mine, b'"jsonrpc": "2.0"'), (page, b'"code": "FRONT_AWAY"')):
         answer = got(place.loop, client, lambda _: False)

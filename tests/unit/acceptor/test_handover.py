@@ -23,7 +23,7 @@ class Place:
     def __init__(self, root: str, patience: float = 60) -> None:
         self.loop = Loop()
         self.path = f"{root}/h"
-        self.handover = Handover(self.loop, self.path, patience=patience)
+        self.handover = Handover(self.loop, self.path, timeout=patience)
         self.ends: list[str] = []
         self.sockets: list[socket.socket] = []
 

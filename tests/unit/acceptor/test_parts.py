@@ -12,7 +12,7 @@ import pytest
 from acceptor.clients import Clients, plain
 from acceptor.log import Log
 from acceptor.loop import Loop
-from acceptor.peek import LONGEST, owner
+from acceptor.peek import MAX_PEEK, owner
 from acceptor.refusals import ALL, CONNECTIONS_LIMIT, REQUEST_TIMEOUT, SIDECAR_AWAY, response
 from acceptor.relay import preamble
 from sidecar.errors import INVALID_REQUEST, SERVER_ERROR
@@ -32,9 +32,9 @@ pytestmark = pytest.mark.outside
     ],
 )  # fmt: skip
 def test_the_first_bytes_tell_whose_it_is(first: bytes, found: str | None) -> None:
-    """As soon as they can, and after `LONGEST` in any case."""
+    """As soon as they can, and after `MAX_PEEK` in any case."""
     assert owner(first) == found
-    assert owner(first.ljust(LONGEST, b"x")) is not None
+    assert owner(first.ljust(MAX_PEEK, b"x")) is not None
 
 
 def test_a_refusal_is_as_the_others_say_it() -> None:

@@ -37,6 +37,7 @@ from bridge.models import (
     ListTools,
     LogRecords,
     Logs,
+    MaskedSnapshot,
     PutServer,
     PutWorkspace,
     ReadConfig,
@@ -50,7 +51,6 @@ from bridge.models import (
     Sessions,
     SetServer,
     SetWorkspace,
-    Snapshot,
     SnapshotId,
     Status,
     StdioLaunch,
@@ -145,7 +145,7 @@ def desired(*issues: Any, **more: Any) -> Desired:
         WorkspaceSpec(name="My Work", slug="my-work", servers=("time", "gone")),
         WorkspaceSpec(name="idle", slug="idle", servers=("time",), enabled=False),
     )
-    snapshot = Snapshot.of(1, 1, servers, workspaces)
+    snapshot = MaskedSnapshot(id=snapshot_id(), servers=servers, workspaces=workspaces)
     return Desired(snapshot=snapshot, issues=issues, files={}, published=snapshot.id, **more)
 
 

@@ -126,14 +126,14 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     """The second one is told who holds it; looking takes nothing; closing gives it back."""
     import os
 
-    assert not lock.held(tmp_path)
-    holder = lock.take(tmp_path)
-    assert lock.held(tmp_path)
+    assert not lock.is_held(tmp_path)
+    holder = lock.acquire(tmp_path)
+    assert lock.is_held(tmp_path)
     with pytest.raises(HubRunning, match=f"pid {os.getpid()}"):
-        lock.take(tmp_path)
+        lock.acquire(tmp_path)
     os.close(holder)
-    assert not lock.held(tmp_path)
-    os.close(lock.take(tmp_path))
+    assert not lock.is_held(tmp_path)
+    os.close(lock.acquire(tmp_path))
 
 
 def test_a_variable_that_is_no_setting_is_told_of() -> None:

@@ -20,7 +20,7 @@ export function isSample(workspaces) {
 export function AboutDemo() {
   return html`<div class="banner"><${Notice} tone="info" quiet>
     <p><strong>demo</strong> is a sample workspace that the hub made on its first start. <em>notes</em> keeps short notes in memory, <em>clock</em> tells the time.
-    <a href=${href('tools', [], { workspace: SAMPLE.workspace })}>Try its tools</a>, or <a href=${href('workspaces', [SAMPLE.workspace])}>connect a client</a> to it.</p>
+    <a href=${href('tools', [], { workspace: SAMPLE.workspace })}>Try its tools</a>, or <a href=${href('connect', [SAMPLE.workspace])}>connect a client</a> to it.</p>
     <p>Then <a href=${href('import')}>import your servers from another client</a> or <a href=${href('add-server')}>add a server</a>, and put them into a workspace. You can delete the sample at any time; the hub does not make it again.</p>
   </${Notice}></div>`;
 }

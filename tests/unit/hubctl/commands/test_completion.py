@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.models import Sessions, SessionStatus, Snapshot
+from bridge.models import Sessions, SessionStatus
 from hubctl.commands import completion
 from hubctl.grammar import parser
 from tests.unit.hubctl.canned import CannedHub, settings
@@ -59,7 +59,7 @@ async def test_each_place_has_its_words(hub: CannedHub, line: tuple[str, ...], e
 
 async def test_without_a_hub_the_rest_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And nobody waits long for it."""
-    monkeypatch.setattr(completion, "ANSWER", 0.05)
+    monkeypatch.setattr(completion, "ANSWER_TIMEOUT", 0.05)
     hub = CannedHub(settings(tmp_path))
     assert await words(hub, "url", "") == []
     assert await words(hub, "call", "w", "") == []
@@ -70,7 +70,8 @@ async def test_a_word_that_a_shell_would_obey_is_not_offered(hub: CannedHub) -> 
     """Blanks, quotes, substitutions: names come from configurations."""
     [spec, *_] = hub.desired.snapshot.servers
     specs = tuple(spec.model_copy(update={"key": key}) for key in ("a b", "$(x)", "`y`", "ok", "é-1"))
-    hub.desired = hub.desired.model_copy(update={"snapshot": Snapshot.of(1, 1, specs, ())})
+    snapshot = hub.desired.snapshot.model_copy(update={"servers": specs, "workspaces": ()})
+    hub.desired = hub.desired.model_copy(update={"snapshot": snapshot})
     assert await words(hub, "restart", "") == ["ok", "é-1"]
 
 

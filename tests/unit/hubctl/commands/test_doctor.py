@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ErrorBody
-from bridge.models import Issue, ServerSpec, Snapshot, StdioLaunch
-from hubctl.commands import doctor, openness
+from bridge.models import Issue, MaskedSnapshot, ServerSpec, SnapshotId, StdioLaunch
+from hubctl.commands import doctor, permissions
 from hubctl.commands.doctor import Finding, finding_lines
 from hubctl.render import Paint
 from tests.unit.hubctl.canned import (
@@ -41,7 +41,8 @@ def running(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_healthy_hub_is_told_so(hub: CannedHub) -> None:
     """Every look has a line, and the exit code is 0."""
     hub.status = status([workspace("w", "time")], [server("time")])
-    hub.desired = desired().model_copy(update={"snapshot": desired().snapshot.of(1, 1, (), ())})
+    empty = desired().snapshot.model_copy(update={"servers": (), "workspaces": ()})
+    hub.desired = desired().model_copy(update={"snapshot": empty})
     code, out, _ = await hub.hubctl("doctor")
     assert code == 0
     assert out.splitlines() == [
@@ -111,7 +112,7 @@ async def test_a_process_that_does_not_answer_is_told_of(tmp_path: Path, monkeyp
     """With what supervisord says of it; what the other one knows is told all the same."""
     states = dict.fromkeys(("adapter", "front"), "BACKOFF Exited too quickly")
     monkeypatch.setattr(doctor, "process_states", lambda _: states)
-    monkeypatch.setattr(doctor, "ANSWER", 0.2)
+    monkeypatch.setattr(doctor, "ANSWER_TIMEOUT", 0.2)
     async with CannedHub(settings(tmp_path), status=status([], [])).serving("actual") as hub:
         code, out, _ = await hub.hubctl("doctor")
     lines = out.splitlines()
@@ -166,7 +167,8 @@ def test_a_program_is_missing_from_the_path_or_where_it_was_named() -> None:
     """A path is no matter of PATH, and the message does not send anyone to look there."""
     commands = ("no-such-command", "/no/such/command", "sh")
     specs = tuple(ServerSpec(key=f"s{i}", namespace="s", launch=StdioLaunch(command=c)) for i, c in enumerate(commands))
-    told = {finding.subject: finding.message for finding in doctor.programs(Snapshot.of(1, 1, specs, ()), "/bin")}
+    snapshot = MaskedSnapshot(id=SnapshotId(epoch=1, revision=1, hash=""), servers=specs, workspaces=())
+    told = {finding.subject: finding.message for finding in doctor.programs(snapshot, "/bin")}
     assert told == {
         "/no/such/command": "is not there, or may not be executed; needed by s1.",
         "no-such-command": "is not on this shell's PATH; needed by s0.",
@@ -228,7 +230,8 @@ async def test_a_yamcp_directory_that_cannot_be_written_is_wrong(
 async def test_warnings_are_counted(hub: CannedHub) -> None:
     """ "Nothing is wrong" alone would hide them."""
     hub.status = status([workspace("w", "time")], [server("time"), server("new", "starting")])
-    hub.desired = desired().model_copy(update={"snapshot": desired().snapshot.of(1, 1, (), ())})
+    empty = desired().snapshot.model_copy(update={"servers": (), "workspaces": ()})
+    hub.desired = desired().model_copy(update={"snapshot": empty})
     code, out, _ = await hub.hubctl("doctor")
     assert (code, out.splitlines()[-1]) == (0, "Nothing is wrong; 1 warning.")
 
@@ -262,7 +265,7 @@ def test_what_others_may_read_or_change_is_told(
     """With the command that mends it; then nothing is found any more."""
     given = {"token_file": tmp_path / "token-file", "tls_cert": tmp_path / "cert.pem", "tls_key": tmp_path / "key.pem"}
     own = settings(tmp_path).model_copy(update=given)
-    monkeypatch.setattr(openness, "settings_file", lambda: tmp_path / "hub env")
+    monkeypatch.setattr(permissions, "settings_file", lambda: tmp_path / "hub env")
     for directory in ("data/logs", "data/backups", "data/run", "yamcp"):
         (tmp_path / directory).mkdir(0o700, parents=True, exist_ok=True)
     (tmp_path / "data").chmod(0o700)
@@ -272,14 +275,14 @@ def test_what_others_may_read_or_change_is_told(
     (tmp_path / "key.pem").chmod(0o640)
     (tmp_path / "yamcp" / "workspaces.json").chmod(0o644)
     (tmp_path / "yamcp").chmod(0o755)
-    assert doctor.openness(own) == []
+    assert doctor.open_permissions(own) == []
     path = tmp_path / name
     path.chmod(mode)
-    (found,) = doctor.openness(own)
+    (found,) = doctor.open_permissions(own)
     assert (found.level, found.subject, found.code) == (level, str(path), "PATH_TOO_OPEN")
     assert f"may {may} it (mode {mode:04o})" in found.message
     subprocess.run(found.hint, shell=True, check=True)
-    assert doctor.openness(own) == []
+    assert doctor.open_permissions(own) == []
 
 
 def test_another_users_file_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,8 +290,8 @@ def test_another_users_file_is_a_warning(tmp_path: Path, monkeypatch: pytest.Mon
     own = settings(tmp_path)
     own.data_dir.mkdir(0o700)
     (own.data_dir / "keys.json").touch(0o644)
-    monkeypatch.setattr(openness.os, "geteuid", lambda: 12345)
-    (found,) = doctor.openness(own)
+    monkeypatch.setattr(permissions.os, "geteuid", lambda: 12345)
+    (found,) = doctor.open_permissions(own)
     assert found.level == "warning"
     assert "belongs to user" in found.message
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hubctl.commands.entries import changed, made, wanted
+from hubctl.commands.entries import changed_entry, new_entry, read_options
 from hubctl.errors import ArgumentsInvalid
 from hubctl.grammar import parser
 
@@ -16,12 +16,12 @@ SHELL = {"TOKEN": "from the shell"}
 def entry(*words: str) -> dict[str, Any]:
     """The entry that `hubctl add files` makes of these words."""
     arguments = parser().parse_args(["add", "files", *words])
-    return made("files", wanted(arguments, SHELL))
+    return new_entry("files", read_options(arguments, SHELL))
 
 
 def edited(before: dict[str, Any], *words: str) -> dict[str, Any]:
     """What `hubctl edit files` makes of an entry."""
-    return changed("files", before, wanted(parser().parse_args(["edit", "files", *words]), SHELL))
+    return changed_entry("files", before, read_options(parser().parse_args(["edit", "files", *words]), SHELL))
 
 
 def test_a_command_is_what_stands_behind_the_dashes() -> None:

@@ -11,7 +11,7 @@ import pytest
 from bridge.errors import ErrorBody
 from bridge.models import Issue, Status
 from hubctl.commands.changes import changes, first_lines, remembered
-from hubctl.commands.watch import called, watch
+from hubctl.commands.watch import program_name, watch
 from hubctl.context import Context
 from hubctl.render import Paint
 from tests.unit.hubctl.canned import CannedHub, Lines, desired, missing, server, settings, small, status, workspace
@@ -80,15 +80,15 @@ def test_hubctl_is_named_as_this_shell_finds_it(monkeypatch: pytest.MonkeyPatch,
     program.touch(mode=0o755)
     monkeypatch.setattr("sys.executable", str(program.with_name("python")))
     monkeypatch.setenv("PATH", str(program.parent))
-    assert called() == "hubctl"
+    assert program_name() == "hubctl"
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert called() == ".venv/bin/hubctl"
+    assert program_name() == ".venv/bin/hubctl"
     monkeypatch.chdir(tmp_path.parent)
-    assert called() == f"{tmp_path.name}/.venv/bin/hubctl"
+    assert program_name() == f"{tmp_path.name}/.venv/bin/hubctl"
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert called() == str(program)
+    assert program_name() == str(program)
 
 
 def one(state: str, **more: object) -> Status:
@@ -231,7 +231,7 @@ async def test_a_restarted_sidecar_is_met_again(hub: CannedHub) -> None:
 @pytest.mark.outside
 async def test_a_sidecar_that_does_not_answer_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With where to look."""
-    monkeypatch.setattr("hubctl.commands.watch.ANSWER", 0.1)
+    monkeypatch.setattr("hubctl.commands.watch.ANSWER_TIMEOUT", 0.1)
     hub = CannedHub(settings(tmp_path))
     out, task = watching(hub, settle=0)
     text = await out.until("does not answer")
@@ -242,7 +242,7 @@ async def test_a_sidecar_that_does_not_answer_is_told_of_once(tmp_path: Path, mo
 @pytest.mark.outside
 async def test_a_sidecar_that_starts_slowly_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While its process is young it is starting, whatever the machine needs for it; then it is in trouble."""
-    monkeypatch.setattr("hubctl.commands.watch.ANSWER", 0.05)
+    monkeypatch.setattr("hubctl.commands.watch.ANSWER_TIMEOUT", 0.05)
     ages = {"sidecar": 12.0}
     monkeypatch.setattr("hubctl.commands.watch.seconds_since_start", lambda _, name: ages[name])
     monkeypatch.setattr("hubctl.commands.watch.Watcher.pause", lambda _: 0.01)

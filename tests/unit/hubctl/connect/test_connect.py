@@ -117,13 +117,33 @@ def kept(before: str, after: str) -> bool:
     return all(sign in rest for sign in before if sign not in ",{}" and not sign.isspace())
 
 
-async def test_a_file_that_was_not_there_is_gone_again(hub: CannedHub, home: Path) -> None:
-    """With the directories that were made for it."""
-    code, _, _ = await hub.hubctl("connect", "windsurf", "my-work", "--yes")
-    path = home / ".codeium/windsurf/mcp_config.json"
-    assert (code, json.loads(path.read_text())) == (0, {"mcpServers": {"my-work": {"serverUrl": URL}}})
-    await hub.hubctl("connect", "windsurf", "my-work", "--undo")
-    assert files_below(home) == []
+@pytest.mark.parametrize("client", sorted(ENTRIES))
+async def test_a_file_that_was_not_there_is_gone_again(hub: CannedHub, home: Path, client: str) -> None:
+    """With the directories that were made for it; in a protected hub, with a key in it that is made once."""
+    hub.settings = Settings(**{**hub.settings.model_dump(exclude_none=True), "token": "0123456789abcdef"})
+    found = await client_with_file(client)
+    assert found
+    path = found.file(home, None)
+    assert path
+    for outcome in ("written", "unchanged"):
+        code, out, _ = await hub.hubctl("connect", client, "my-work", "--yes", "--json")
+        assert (code, json.loads(out)["outcome"]) == (0, outcome)
+        hub.keys = (Key(id="k1a2b3c4", name=f"{client} my-work", workspaces=("My Work",), admin=False, created=0),)
+    assert hub.asked == [AddKey(name=f"{client} my-work", workspaces=("My Work",))]
+    said = parsed(client, path.read_text())
+    assert said == {AT.get(client, "mcpServers"): {"my-work": {**ENTRIES[client], **with_token(client)}}}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert (await hub.hubctl("connect", client, "my-work", "--undo"))[0] == 0
+    assert (files_below(home), hub.asked[1:]) == ([], [RevokeKey(key="k1a2b3c4")])
+
+
+def with_token(client: str) -> dict[str, Any]:
+    """What an entry has more, or otherwise, where there is a key."""
+    value = f"Bearer yh_k1a2b3c4_{'x' * 43}"
+    if client == "claude-desktop":
+        arguments = [*ENTRIES[client]["args"], "--header", "Authorization:${AUTH_HEADER}"]
+        return {"args": arguments, "env": {"AUTH_HEADER": value}}
+    return {"http_headers" if client == "codex" else "headers": {"Authorization": value}}
 
 
 async def test_of_a_file_that_was_changed_since_the_entry_alone_is_removed(hub: CannedHub, home: Path) -> None:

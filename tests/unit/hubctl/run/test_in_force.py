@@ -23,7 +23,7 @@ def test_what_a_hub_was_started_with_is_found(settings: Settings, tmp_path: Path
     (tmp_path / in_force.FILE).write_text("old")
     (tmp_path / in_force.FILE).chmod(0o666)
     started = Settings(data_dir=tmp_path, runtime_dir=tmp_path, port=1234, host="127.0.0.2", allowed_hosts="a,b")
-    in_force.keep(tmp_path, exported(started))
+    in_force.store(tmp_path, exported(started))
     assert stat.S_IMODE((tmp_path / in_force.FILE).stat().st_mode) == 0o600
     assert exported(in_force.settings_in_force(settings)) == exported(started)
 

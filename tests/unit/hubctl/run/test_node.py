@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hubctl.errors import FrontNotInstalled, NodeMissing
-from hubctl.run.node import FRONT, LEAST, PROJECT, check_packages, find_node
+from hubctl.run.node import FRONT, MIN_NODE_VERSION, PROJECT, check_packages, find_node
 
 
 def fake_node(directory: Path, says: str) -> Path:
@@ -49,8 +49,8 @@ def test_no_node_is_told(tmp_path: Path) -> None:
 def test_the_least_node_is_one_for_all() -> None:
     """package.json and the Makefile want the same."""
     engines = json.loads((PROJECT / "package.json").read_text("utf-8"))["engines"]["node"]
-    assert engines == f">={LEAST[0]}.{LEAST[1]}"
-    assert f"missing: Node >= {LEAST[0]}.{LEAST[1]} " in (PROJECT / "Makefile").read_text("utf-8")
+    assert engines == f">={MIN_NODE_VERSION[0]}.{MIN_NODE_VERSION[1]}"
+    assert f"missing: Node >= {MIN_NODE_VERSION[0]}.{MIN_NODE_VERSION[1]} " in (PROJECT / "Makefile").read_text("utf-8")
     assert FRONT.is_file()
 
 

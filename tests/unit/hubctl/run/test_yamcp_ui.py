@@ -11,7 +11,7 @@ import pytest
 from bridge.errors import SettingInvalid
 from bridge.settings import Settings
 from hubctl.errors import DirectoryUnusable
-from hubctl.run.yamcp_ui import FRESH, check_yamcp_ui, command, data_home
+from hubctl.run.yamcp_ui import REMOVE_STALE_SOCKET, check_yamcp_ui, command, data_home
 from tests.unit.hubctl.canned import settings
 
 pytestmark = pytest.mark.outside
@@ -80,7 +80,7 @@ def test_it_gets_a_small_environment(tmp_path: Path) -> None:
         f"XDG_DATA_HOME={tmp_path}/home",
         "sh",
         "-c",
-        FRESH,
+        REMOVE_STALE_SOCKET,
         "/opt/node",
         "server.mjs",
     ]

@@ -115,11 +115,11 @@ def test_the_handshake_is_replayed_with_what_was_wished() -> None:
         talk.from_hub(result(request_id) if taken else error)
     assert talk.lost(HubLost("gone")) == []
     assert talk.handshake() == {"method": "initialize", "params": {"clientInfo": {"name": "c"}}}
-    assert talk.wishes() == [
+    assert talk.restored() == [
         {"method": "logging/setLevel", "params": {"level": "debug"}},
         {"method": "resources/subscribe", "params": {"uri": "a:2"}},
     ]
-    assert [(each["method"], each.get("params")) for each in talk.news()] == [
+    assert [(each["method"], each.get("params")) for each in talk.list_changes()] == [
         ("notifications/tools/list_changed", None),
         ("notifications/resources/list_changed", None),
         ("notifications/resources/updated", {"uri": "a:2"}),
@@ -133,8 +133,8 @@ def test_a_handshake_that_is_not_over_goes_on_in_the_next_session() -> None:
     talk.from_client(greeting)
     assert talk.lost(HubLost("gone")) == []
     assert talk.handshake() is None
-    assert talk.carried() == [greeting]
-    assert talk.news() == []
+    assert talk.repeated() == [greeting]
+    assert talk.list_changes() == []
 
 
 def test_a_handshake_that_was_refused_is_not_replayed() -> None:
@@ -156,7 +156,7 @@ def test_listening_goes_on() -> None:
     assert talk.from_hub(acknowledged) == [acknowledged]
     assert not talk.unanswered
     assert talk.lost(HubLost("gone")) == []
-    assert talk.carried() == [listen]
+    assert talk.repeated() == [listen]
     told = talk.from_hub(acknowledged)
     assert [(each["method"], each["params"]) for each in told] == [
         ("notifications/tools/list_changed", meta),

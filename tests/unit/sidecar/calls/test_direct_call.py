@@ -350,10 +350,10 @@ async def test_a_revoked_key_has_no_answer(admin: bool, pinged: bool) -> None:
                 await gate.reached()
                 [session] = hub.http._sessions.values()
                 assert isinstance(next(iter(session.running.values())), direct_call.DirectCall)
-                await until(lambda: not pinged or session.replies[0]._full)  # type: ignore[union-attr]
+                await until(lambda: not pinged or session.replies[0]._reply)  # type: ignore[union-attr]
                 keys.revoke("one")
                 hub.keyring.refresh()
-                hub.gate._follow()
+                hub.gate._check_version()
                 gate.open()
                 with pytest.raises(httpx2.RemoteProtocolError):
                     await within(calling)
@@ -384,13 +384,13 @@ async def test_a_session_in_use_is_not_idle(tmp_path: Path) -> None:
         calling = asyncio.create_task(call(peer, "gate"))
         await ways.gate.reached()
         session.last_used = float("-inf")
-        session._check()
+        session._check_idle()
         assert not session.ended
         ways.gate.open()
         assert (await within(calling)).result == text("through")
-        session._check()
+        session._check_idle()
         assert not session.ended  # it was used just now
         session.last_used = float("-inf")
-        session._check()
+        session._check_idle()
         assert session.ended
     assert ways.usual == []

@@ -17,11 +17,11 @@ from sidecar.errors import (
     RequestStateUsed,
     SidecarError,
     TooManyInstances,
-    TooManyParked,
+    TooManySuspendedCalls,
 )
 from sidecar.protocol import eras, jsonrpc
 from sidecar.protocol.channel import Frame
-from sidecar.sessions.client_groups import MOST_OF_SESSION, MOST_PARTIES
+from sidecar.sessions.client_groups import MAX_GROUPS, MAX_GROUPS_OF_SESSION
 from sidecar.sessions.session import Session
 from tests.support.fake_server import FakeChannel, FakeServer, Gate, RpcError, settle, text, until
 from tests.support.inprocess import Recorder, World, space, world
@@ -36,7 +36,7 @@ YES = {"action": "accept", "content": {"name": "Ada"}}
 class OneRequest(Recorder):
     """What stands for a modern request over Streamable HTTP, which has no session."""
 
-    lasting = False
+    has_session = False
 
     def clients(self) -> tuple[Session, ...]:
         return ()
@@ -88,8 +88,8 @@ async def serving(tmp_path: Path, server: Server, *, instances: int = 20, **sett
     async with world(tmp_path, server, **settings) as made:
         made.put(server.spec(session="per_client", max_instances=instances), space("fake"))
         yield made
-    assert len(made.workspace().parked) == 0
-    assert len(made.workspace().parties) == 0
+    assert len(made.workspace().suspended_calls) == 0
+    assert len(made.workspace().client_groups) == 0
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ async def test_nobody_comes_back(tmp_path: Path, server: Server, lasting: bool) 
         await until(lambda: server.answers)
         assert "did not answer within 0.05 s" in server.answers[0]["error"]["message"]
         await server.channels[0].sent("notifications/cancelled")
-        await until(lambda: not len(hub.workspace().parked))
+        await until(lambda: not len(hub.workspace().suspended_calls))
         if not lasting:
             await until(lambda: not server.open)
         with pytest.raises(RequestStateExpired):
@@ -233,9 +233,9 @@ async def test_a_session_that_ends(hub: World, server: Server) -> None:
     hub.workspace().join(session)
     await call(hub, session, params())
     await call(hub, session, params("log"))
-    assert (len(hub.workspace().parked), len(hub.workspace().parties), server.open) == (1, 1, 1)
+    assert (len(hub.workspace().suspended_calls), len(hub.workspace().client_groups), server.open) == (1, 1, 1)
     hub.workspace().leave(session)
-    assert (len(hub.workspace().parked), len(hub.workspace().parties)) == (0, 0)
+    assert (len(hub.workspace().suspended_calls), len(hub.workspace().client_groups)) == (0, 0)
     await until(lambda: not server.open)
     assert "left" in server.answers[0]["error"]["message"]
 
@@ -249,7 +249,7 @@ async def test_idle_parties_end(tmp_path: Path, server: Server) -> None:
         for each in (result, again):
             assert (await call(hub, OneRequest(), retry(each)))["resultType"] == "complete"
         await until(lambda: not server.open)
-        assert len(hub.workspace().parties) == 0
+        assert len(hub.workspace().client_groups) == 0
         assert list(hub.hub.pool) == []
 
 
@@ -369,7 +369,7 @@ async def test_a_question_that_the_server_takes_back(hub: World, server: Server,
 
 async def test_limits(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """So many processes, and so many calls that wait; what is over it is refused, and leaves nothing."""
-    monkeypatch.setattr("sidecar.sessions.suspended_calls.MOST_PARKED", 3)
+    monkeypatch.setattr("sidecar.sessions.suspended_calls.MAX_SUSPENDED_CALLS", 3)
     async with serving(tmp_path, server, instances=2) as hub:
         for _ in range(2):
             await call(hub, OneRequest(), params())
@@ -377,9 +377,9 @@ async def test_limits(tmp_path: Path, server: Server, monkeypatch: pytest.Monkey
             await call(hub, OneRequest(), params())
         hub.put(server.spec(session="per_client", max_instances=10), space("fake"))
         await call(hub, OneRequest(), params())
-        with pytest.raises(TooManyParked):
+        with pytest.raises(TooManySuspendedCalls):
             await call(hub, OneRequest(), params())
-        hub.workspace().parked.drop()
+        hub.workspace().suspended_calls.drop()
         await until(lambda: len(server.answers) == 4)
 
 
@@ -387,10 +387,10 @@ async def test_a_session_of_many_faces(hub: World, server: Server) -> None:
     """A session that says something else of itself with each request has so many upstreams, and no more."""
     session, bystander = Recorder(), Recorder()
     await call(hub, bystander, params("log"))
-    for number in range(MOST_OF_SESSION + 2):
+    for number in range(MAX_GROUPS_OF_SESSION + 2):
         await call(hub, session, params("log", able={"experimental": {"n": {"n": number}}}))
-    assert len(hub.workspace().parties) == MOST_OF_SESSION + 1
-    await until(lambda: server.open == MOST_OF_SESSION + 1)
+    assert len(hub.workspace().client_groups) == MAX_GROUPS_OF_SESSION + 1
+    await until(lambda: server.open == MAX_GROUPS_OF_SESSION + 1)
     for each in (session, bystander):
         hub.workspace().leave(each)
     await until(lambda: not server.open)
@@ -399,9 +399,9 @@ async def test_a_session_of_many_faces(hub: World, server: Server) -> None:
 async def test_as_many_kinds_of_clients(hub: World, server: Server) -> None:
     """One kind more than there may be makes the one that was idle for longest go."""
     await hub.ask(OneRequest(), "tools/list", params(able={}))
-    for number in range(MOST_PARTIES):
-        hub.workspace().parties.of(OneRequest(), params(able={"experimental": {"n": {"n": number}}}))
-    assert len(hub.workspace().parties) == MOST_PARTIES
+    for number in range(MAX_GROUPS):
+        hub.workspace().client_groups.group_of(OneRequest(), params(able={"experimental": {"n": {"n": number}}}))
+    assert len(hub.workspace().client_groups) == MAX_GROUPS
     await until(lambda: not server.open)
 
 

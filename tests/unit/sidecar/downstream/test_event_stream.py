@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sidecar.downstream import event_stream
-from sidecar.downstream.event_stream import Outbox
+from sidecar.downstream.event_stream import EventStream
 from tests.support.fake_server import settle
 
 
@@ -22,7 +22,7 @@ class Wire:
         self.messages: list[Any] = []
         self.overflowed = 0
         self.error: Exception | None = None
-        self.outbox = Outbox(self.send, self.overflow, [(b"x-more", b"1")])
+        self.outbox = EventStream(self.send, self.overflow, [(b"x-more", b"1")])
 
     async def send(self, message: Any) -> None:
         await self.door.wait()
@@ -71,7 +71,7 @@ async def test_no_task_while_there_is_nothing_to_write() -> None:
 
 async def test_a_client_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Too much for a client that does not read: the stream ends, once, and nothing is kept."""
-    monkeypatch.setattr(event_stream, "OUTBOX_LIMIT", 1000)
+    monkeypatch.setattr(event_stream, "MAX_WAITING_BYTES", 1000)
     wire = Wire()
     wire.door.clear()
     for _ in range(100):

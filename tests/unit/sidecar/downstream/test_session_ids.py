@@ -12,9 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sidecar.downstream import session_ids
-from sidecar.downstream.session_ids import LONGEST, LONGEST_LIFE, PLAIN, Binding, Handshake, SessionIds
+from sidecar.downstream.session_ids import (
+    MAX_ID_LENGTH,
+    MAX_RESUME_AGE,
+    RANDOM_LENGTH,
+    Handshake,
+    SessionBinding,
+    SessionIds,
+)
 
-WHOSE = Binding("w", "k0000001", "mark")
+WHOSE = SessionBinding("w", "k0000001", "mark")
 AGREED = Handshake("2025-11-25", {"roots": {"listChanged": True}, "elicitation": {}})
 NOW = 1_800_000_000.0
 
@@ -28,12 +35,12 @@ class Clock:
         return self.now
 
 
-def made(path: Path, agreed: Handshake = AGREED, whose: Binding = WHOSE) -> str:
+def made(path: Path, agreed: Handshake = AGREED, whose: SessionBinding = WHOSE) -> str:
     """An id that a process of the hub gave at NOW."""
-    return SessionIds(path / "key", Clock()).sign(secrets.token_hex(PLAIN // 2), whose, agreed)
+    return SessionIds(path / "key", Clock()).sign(secrets.token_hex(RANDOM_LENGTH // 2), whose, agreed)
 
 
-def read(path: Path, session_id: str, whose: Binding = WHOSE, later: float = 0.0) -> Handshake | None:
+def read(path: Path, session_id: str, whose: SessionBinding = WHOSE, later: float = 0.0) -> Handshake | None:
     """What another process reads in it."""
     clock = Clock()
     clock.now += later
@@ -62,13 +69,13 @@ def test_ids_differ(tmp_path: Path) -> None:
     [
         WHOSE._replace(workspace="v"),
         WHOSE._replace(key="k0000002"),
-        WHOSE._replace(mark="other"),
-        Binding("w"),
-        Binding("w", "k0000001mark", ""),
-        Binding("w\0k0000001", "", "mark"),
+        WHOSE._replace(token_hash="other"),
+        SessionBinding("w"),
+        SessionBinding("w", "k0000001mark", ""),
+        SessionBinding("w\0k0000001", "", "mark"),
     ],
 )
-def test_whose_it_is(tmp_path: Path, whose: Binding) -> None:
+def test_whose_it_is(tmp_path: Path, whose: SessionBinding) -> None:
     """Good for one workspace and one key; no shift of characters between the fields is another way to say the same."""
     session_id = made(tmp_path)
     assert read(tmp_path, session_id, whose) is None
@@ -86,20 +93,20 @@ def test_another_hub(tmp_path: Path) -> None:
 def test_its_age(tmp_path: Path) -> None:
     """An hour before the bound it is read, an hour after it is not; a clock that was set back harms nobody."""
     session_id = made(tmp_path)
-    assert read(tmp_path, session_id, later=LONGEST_LIFE - 3600)
+    assert read(tmp_path, session_id, later=MAX_RESUME_AGE - 3600)
     assert read(tmp_path, session_id, later=-3600)
-    assert read(tmp_path, session_id, later=LONGEST_LIFE + 3600) is None
+    assert read(tmp_path, session_id, later=MAX_RESUME_AGE + 3600) is None
 
 
 def test_the_process_that_made_it(tmp_path: Path) -> None:
     """What this process made and does not know any more has ended."""
     ids = SessionIds(tmp_path / "key")
-    assert ids.read(ids.sign("0" * PLAIN, WHOSE, AGREED), WHOSE) is None
+    assert ids.read(ids.sign("0" * RANDOM_LENGTH, WHOSE, AGREED), WHOSE) is None
 
 
 def test_what_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A resumed session that ended is not resumed again; when no more of these can be remembered, none is."""
-    monkeypatch.setattr(session_ids, "MOST_ENDED", 2)
+    monkeypatch.setattr(session_ids, "MAX_RETIRED", 2)
     first, second, third = made(tmp_path), made(tmp_path), made(tmp_path)
     ids = SessionIds(tmp_path / "key", Clock())
     ids.retire(first)
@@ -115,9 +122,9 @@ def test_a_handshake_that_is_too_long(tmp_path: Path) -> None:
         return made(tmp_path, Handshake("2025-11-25", {"x": "y" * length}))
 
     lengths = [len(of(length)) for length in range(600, 800)]
-    assert max(lengths) <= LONGEST
-    assert max(lengths) > LONGEST - 3
-    assert lengths[-1] == PLAIN
+    assert max(lengths) <= MAX_ID_LENGTH
+    assert max(lengths) > MAX_ID_LENGTH - 3
+    assert lengths[-1] == RANDOM_LENGTH
     assert read(tmp_path, of(799)) is None
 
 

@@ -122,7 +122,7 @@ async def test_id_in_use(hub: World, gate: Gate) -> None:
 
 async def test_client_that_does_not_read(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that asks but does not read loses its session, and the hub keeps nothing for it."""
-    monkeypatch.setattr(event_stream, "OUTBOX_LIMIT", 3_000_000)
+    monkeypatch.setattr(event_stream, "MAX_WAITING_BYTES", 3_000_000)
     _, writer = await asyncio.open_connection("127.0.0.1", hub.settings.sidecar_port, limit=1024)
     writer.write(b"GET /mcp/w/sse HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await until(lambda: hub.sse._sessions)

@@ -130,7 +130,7 @@ async def test_requests_are_no_clients(tmp_path: Path) -> None:
                 assert "result" in (await peer.request("tools/call", {"name": "a_gate"})).answer
             workspace = hub.workspace()
             (party,) = workspace.sessions - {workspace.sessionless}
-            assert (party.lasting, workspace.clients()) == (True, set())
+            assert (party.has_session, workspace.clients()) == (True, set())
             assert server.open == 1
     await until(lambda: server.open == 0)
 

@@ -571,7 +571,7 @@ async def test_a_revoked_key_has_no_answer(admin: bool) -> None:
                 assert len(hub.http._stateless._calls.callers) == 1
                 keys.revoke("one")
                 hub.keyring.refresh()
-                hub.gate._follow()
+                hub.gate._check_version()
                 gate.open()
                 with pytest.raises(httpx2.RemoteProtocolError):
                     await within(calling)
@@ -587,7 +587,7 @@ async def test_what_a_key_has_is_kept_while_it_calls(tmp_path: Path) -> None:
         token, server = keys.add("one"), FakeServer(tools={"gate": gate})
         async with world(root, server, serve=True, token=HUB_TOKEN, runtime_dir=root / "run") as hub:
             hub.put(server.spec("a"), space("a"))
-            tenants = hub.hub.tenants
+            tenants = hub.hub.key_workspaces
             async with client(token, hub.settings.sidecar_socket) as http:
                 peer = HttpPeer(http, "http://hub/mcp/w", "modern")
                 gate.open()
@@ -598,15 +598,15 @@ async def test_what_a_key_has_is_kept_while_it_calls(tmp_path: Path) -> None:
                 [tenant] = tenants._found.values()
                 tenant.idle_since = tenant.workspace.sessionless.last_used = float("-inf")
                 assert tenant.busy
-                tenants._check(tenant)
+                tenants._check_idle(tenant)
                 assert not tenant.closed
                 gate.open()
                 await within(calling)
                 assert not tenant.busy
-                tenants._check(tenant)
+                tenants._check_idle(tenant)
                 assert not tenant.closed  # it was used just now
                 tenant.workspace.sessionless.last_used = float("-inf")
-                tenants._check(tenant)
+                tenants._check_idle(tenant)
                 assert tenant.closed
                 served = []
                 for _ in range(3):
@@ -656,7 +656,7 @@ def test_what_is_recognised_would_not_be_refused(found: list[Any]) -> None:
     calls = stateless_calls.StatelessCalls(None, 0)  # type: ignore[arg-type]
     caller = StatelessCaller(calls, endpoint, call()["params"], "")
     for frame in found:
-        if caller.recognises(frame):
+        if caller.matches(frame):
             assert request_checks.over_http(frame, scope) is None
             assert frame["params"].keys() <= {"name", "arguments", "_meta"}
-    assert caller.recognises(call())
+    assert caller.matches(call())

@@ -127,7 +127,7 @@ async def test_a_long_call_becomes_a_stream_that_is_pinged(
     tmp_path: Path, server: FakeServer, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No answer within the ping interval: a stream begins, is kept open by pings, and carries the answer."""
-    monkeypatch.setattr(reply, "GRACE", 0.001)
+    monkeypatch.setattr(reply, "WATCH_DELAY", 0.001)
     async with serving(tmp_path, server, ping_interval=0.01) as hub, client_of(hub) as client:
         body = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "a_gate"}}
         async with client.http.stream("POST", client.url, json=body, headers=client.headers) as response:
@@ -177,7 +177,7 @@ async def test_a_client_that_leaves_cancels_nothing(
     hub: World, server: FakeServer, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A legacy client whose connection breaks did not cancel (MCP 2025-11-25, Transports); its session goes on."""
-    monkeypatch.setattr(reply, "GRACE", 0.001)
+    monkeypatch.setattr(reply, "WATCH_DELAY", 0.001)
     async with client_of(hub) as client:
         call = client.call("a_gate")
         await gate.reached()

@@ -8,11 +8,11 @@ import pytest
 
 from bridge.models import Snapshot
 from bridge.settings import Settings
-from sidecar.hub import hub
+from sidecar.hub import notifications
 from sidecar.hub.hub import Hub
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
-from sidecar.workspaces.plan import Wanted
+from sidecar.workspaces.plan import WantedWorkspace
 from tests.support.fake_server import FakeServer, settle, until
 from tests.support.inprocess import Recorder, space, world
 
@@ -180,7 +180,7 @@ async def test_server_logs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
     assert [record.levelname for record in logged] == ["DEBUG", *["INFO"] * 3]
     shown = [getattr(record, "data", None) for record in logged]
     assert shown[0] == {"x": [1]}
-    assert len(shown[3]) == hub.LONGEST_LOG
+    assert len(shown[3]) == notifications.MAX_LOG_BYTES
 
 
 async def test_own_server_tells_its_session(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_before_it_runs(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         _ = idle.pool
     with pytest.raises(RuntimeError):
-        idle._create(Wanted(space(), ()))
+        idle._create(WantedWorkspace(space(), ()))
 
 
 async def test_change_that_cannot_be_shown(
@@ -224,5 +224,5 @@ async def test_change_that_cannot_be_shown(
             patch.setattr(made.workspace(), "refresh", lambda: 1 / 0)
             server.channel.close()
             await until(lambda: len(server.channels) == 2 and upstream.state == "ready")
-        assert "could not be shown" in caplog.text
+        assert "could not be handled" in caplog.text
         assert "result" in await upstream.request("tools/call", {"name": "echo"}, timeout=100)

@@ -28,7 +28,7 @@ ADA, ALAN, EVE = (Principal(f"k000000{number}", name) for number, name in enumer
 async def joined(made: World, who: Principal, name: str = "w") -> AsyncIterator[tuple[Workspace, Recorder]]:
     """A session of a key, in its version of the workspace."""
     session = Recorder(who.name)
-    async with made.hub.tenants.using(made.workspace(name), who) as workspace:
+    async with made.hub.key_workspaces.using(made.workspace(name), who) as workspace:
         workspace.join(session)
         try:
             yield workspace, session
@@ -52,10 +52,10 @@ async def test_each_key_has_its_own(tmp_path: Path) -> None:
             assert again is mine is not his
             assert await listed(mine, one) == await listed(his, two) == ["a_echo", "b_echo"]
             assert (own.open, common.open) == (3, 1)
-            assert made.hub.tenants.find(made.workspace(), ADA) is mine
-            assert made.hub.tenants.find(made.workspace(), EVE) is None
+            assert made.hub.key_workspaces.find(made.workspace(), ADA) is mine
+            assert made.hub.key_workspaces.find(made.workspace(), EVE) is None
             for hubs in key_workspaces.SHARED_PRINCIPALS:
-                assert made.hub.tenants.find(made.workspace(), Principal(hubs, hubs)) is made.workspace()
+                assert made.hub.key_workspaces.find(made.workspace(), Principal(hubs, hubs)) is made.workspace()
             status = await made.reporter.status()
             assert [(each.key, each.instances) for each in status.servers] == [("a", 3), ("b", 1)]
             assert status.workspaces[0].sessions == made.session_count() == 3
@@ -173,14 +173,14 @@ async def test_gone_after_the_last(tmp_path: Path) -> None:
         async with joined(made, ADA) as (first, _):
             await asyncio.sleep(0.25)
             assert server.open == 2, "somebody is there"
-            made.hub.tenants._linger = 60  # so that the next comes in time on the busiest machine
+            made.hub.key_workspaces._idle_timeout = 60  # so that the next comes in time on the busiest machine
         async with joined(made, ADA) as (second, _):
             assert second is first
-            made.hub.tenants._linger = 0.1
-            [tenant] = made.hub.tenants._found.values()
-            made.hub.tenants._check(tenant)
+            made.hub.key_workspaces._idle_timeout = 0.1
+            [tenant] = made.hub.key_workspaces._found.values()
+            made.hub.key_workspaces._check_idle(tenant)
         await until(lambda: server.open == 1)
-        assert list(made.hub.tenants) == []
+        assert list(made.hub.key_workspaces) == []
         assert made.session_count() == 0
         async with joined(made, ADA) as (third, session):
             assert third is not first
@@ -203,7 +203,7 @@ async def test_removed(tmp_path: Path) -> None:
             made.put(without=("w",))
             await until(lambda: server.open == 0)
         await until(lambda: not made.hub.departed)
-        assert list(made.hub.tenants) == []
+        assert list(made.hub.key_workspaces) == []
 
 
 async def test_instances_are_limited(tmp_path: Path) -> None:
@@ -222,13 +222,13 @@ async def test_instances_are_limited(tmp_path: Path) -> None:
             assert two.refused is None
         async with joined(made, EVE) as (hers, three):
             assert await listed(hers, three) == ["a_echo", "b_echo"]
-            assert len(list(made.hub.tenants)) == 2, "one of the idle ones had to go"
+            assert len(list(made.hub.key_workspaces)) == 2, "one of the idle ones had to go"
 
 
 async def test_workspaces_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the most there may be, the one that was idle for longest goes; if all are in use, one more is refused."""
     async with world(tmp_path) as made:
-        monkeypatch.setattr(made.hub.tenants, "_most", 2)
+        monkeypatch.setattr(made.hub.key_workspaces, "_most", 2)
         made.put(space())
         async with joined(made, ADA):
             async with joined(made, ALAN):
@@ -236,8 +236,8 @@ async def test_workspaces_are_limited(tmp_path: Path, monkeypatch: pytest.Monkey
                     async with joined(made, EVE):
                         pass
             async with joined(made, EVE):
-                assert made.hub.tenants.find(made.workspace(), ADA)
-                assert made.hub.tenants.find(made.workspace(), ALAN) is None
+                assert made.hub.key_workspaces.find(made.workspace(), ADA)
+                assert made.hub.key_workspaces.find(made.workspace(), ALAN) is None
 
 
 async def test_a_key_leaves_workspaces_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +245,7 @@ async def test_a_key_leaves_workspaces_to_others(tmp_path: Path, monkeypatch: py
     names = [f"w{number}" for number in range(5)]
     async with world(tmp_path) as made, contextlib.AsyncExitStack() as stack:
         made.hub.named_keys = lambda: True
-        monkeypatch.setattr(made.hub.tenants, "_most", 6)
+        monkeypatch.setattr(made.hub.key_workspaces, "_most", 6)
         made.put(*(space(name=name) for name in names))
         async with joined(made, ALAN, "w0"):
             pass
@@ -256,13 +256,13 @@ async def test_a_key_leaves_workspaces_to_others(tmp_path: Path, monkeypatch: py
         ):
             async with joined(made, ADA, names[3]):
                 pass
-        assert made.hub.tenants.find(made.workspace("w0"), ALAN)
+        assert made.hub.key_workspaces.find(made.workspace("w0"), ALAN)
         async with joined(made, EVE, "w4"):
             pass
         await stack.aclose()
         async with joined(made, ADA, names[3]):
-            assert made.hub.tenants.find(made.workspace("w2"), ADA) is None, "the one idle for longest had to go"
-            assert made.hub.tenants.find(made.workspace("w0"), ALAN)
+            assert made.hub.key_workspaces.find(made.workspace("w2"), ADA) is None, "the one idle for longest had to go"
+            assert made.hub.key_workspaces.find(made.workspace("w0"), ALAN)
 
 
 async def test_per_client_within_a_key(tmp_path: Path) -> None:
@@ -284,13 +284,13 @@ async def test_another_key_of_the_same_id(tmp_path: Path) -> None:
         await made.settled()
         one, two = (Principal("k0000009", "x", mark=mark) for mark in ("one", "two"))
         async with joined(made, one) as (first, _):
-            assert made.hub.tenants.find(made.workspace(), two) is None
+            assert made.hub.key_workspaces.find(made.workspace(), two) is None
             async with joined(made, two) as (second, _):
                 assert second is not first
-                assert made.hub.tenants.find(made.workspace(), one) is None
+                assert made.hub.key_workspaces.find(made.workspace(), one) is None
                 assert first.gone
-            made.hub.tenants.recheck(lambda _: None)
-            assert list(made.hub.tenants) == []
+            made.hub.key_workspaces.recheck(lambda _: None)
+            assert list(made.hub.key_workspaces) == []
 
 
 async def test_revoked_while_it_opens(tmp_path: Path) -> None:
@@ -306,9 +306,9 @@ async def test_revoked_while_it_opens(tmp_path: Path) -> None:
                 pass
 
         coming = asyncio.create_task(come())
-        await until(lambda: list(made.hub.tenants))
+        await until(lambda: list(made.hub.key_workspaces))
         await settle()
-        made.hub.tenants.recheck(lambda _: None)
+        made.hub.key_workspaces.recheck(lambda _: None)
         server.door.set()
         with pytest.raises(HubStopping):
             await within(coming)

@@ -195,7 +195,7 @@ async def test_what_is_revoked_ends(hub: World, keys: KeyFile, transport: Any, w
     async with asking(hub, token) as http:
         reply = await http.get("/mcp/secret/sse")
         assert reply.status_code == (401 if what == "revoked" else 404)
-    await until(lambda: [each.name for each in hub.hub.tenants] == [])
+    await until(lambda: [each.name for each in hub.hub.key_workspaces] == [])
 
 
 async def watch(peer: Any) -> None:
@@ -268,7 +268,7 @@ async def test_one_look_a_token(short: Path, keys: KeyFile, monkeypatch: pytest.
     checked: list[str] = []
     check = keyring.check
     monkeypatch.setattr(keyring, "check", lambda token: checked.append(token) or check(token))
-    monkeypatch.setattr(auth, "MOST_KNOWN", 2)
+    monkeypatch.setattr(auth, "MAX_CACHED_TOKENS", 2)
     seen: list[Principal] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -285,7 +285,7 @@ async def test_one_look_a_token(short: Path, keys: KeyFile, monkeypatch: pytest.
     assert (len(checked), [each.id for each in seen]) == (1, ["admin"] * 3)
     for token in keys.tokens.values():
         await come(token)
-    assert len(gate._known) <= 2
+    assert len(gate._cached) <= 2
     assert seen[-1].admin
     keys.revoke("boss")
     keyring.refresh()
@@ -334,7 +334,7 @@ async def test_when_each_key_was_used(hub: World, keys: KeyFile, era: Era, monke
     ids = {name: key_id(token) or "" for name, token in keys.tokens.items()}
 
     def uses() -> dict[str, float]:
-        return hub.gate.last_uses(hub.hub.tenants.last_uses())
+        return hub.gate.last_uses(hub.hub.key_workspaces.last_uses())
 
     assert uses() == {}
     began = time.time()

@@ -172,7 +172,7 @@ async def test_other_heads_are_served(app: Echo, wire: Wire) -> None:
 
 async def test_lanes_are_few(app: Echo, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client with many heads has some of them forgotten."""
-    monkeypatch.setattr(http_protocol, "MOST_HEADS", 3)
+    monkeypatch.setattr(http_protocol, "MAX_KNOWN_HEADS", 3)
     await wire.ask(b"again")
     assert app.connection is not None
     for number in range(10):
@@ -232,7 +232,7 @@ async def test_a_body_that_is_waited_for_may_not_be_taken(app: Echo, wire: Wire)
 
 async def test_long_bodies_are_served(app: Echo, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not come at once, and is long, is not kept."""
-    monkeypatch.setattr(http_protocol, "MOST_KEPT", 10)
+    monkeypatch.setattr(http_protocol, "MAX_KEPT_BODY", 10)
     await pieces(wire, post(b"x" * 11)[:-11], b"x" * 11)
     await wire.gets(response(b"x" * 11))
     assert (app.served[-1], app.taken) == (b"x" * 11, [])
@@ -280,7 +280,7 @@ async def test_taken_over(app: Echo, wire: Wire) -> None:
     wire.send(post(b"one"))
     await until(lambda: bool(app.taken))
     assert app.connection is not None
-    send = app.connection.taken_over()
+    send = app.connection.take_over_response()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await pieces(wire, post(b"two"))
     app.at_once = True
@@ -291,7 +291,7 @@ async def test_taken_over(app: Echo, wire: Wire) -> None:
     assert app.taken == [b"one", b"two"]
 
 
-@pytest.mark.parametrize("how", [lambda to: to.answer(HEAD, b"x"), lambda to: to.taken_over()])
+@pytest.mark.parametrize("how", [lambda to: to.answer(HEAD, b"x"), lambda to: to.take_over_response()])
 async def test_the_client_has_left(
     app: Echo, server: HttpServer, wire: Wire, how: Callable[[HttpProtocol], Any]
 ) -> None:
@@ -315,7 +315,7 @@ async def test_a_fault_of_the_taker(app: Echo, wire: Wire, caplog: pytest.LogCap
     found.try_direct = lambda *_: 1 // 0  # type: ignore[assignment]
     await wire.ask(b"served")
     assert app.served[-1] == b"served"
-    assert "could not be taken" in caplog.text
+    assert "failed on the direct way" in caplog.text
 
 
 async def test_keep_alive(app: Echo, server: HttpServer, wire: Wire) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.listener.plain_head import END, LONGEST, PlainHead, may_become_plain, plain_head
+from sidecar.listener.plain_head import HEAD_END, MAX_HEAD_BYTES, PlainHead, may_become_plain, plain_head
 from tests.support.framings import FRAMINGS, METHODS, requests
 
 HOST = b"Host: hub.example\r\n"
@@ -39,7 +39,7 @@ class Parsed:
 
 def post(*lines: bytes, path: bytes = b"/mcp/w", method: bytes = b"POST") -> bytes:
     """A head with these lines after the Host."""
-    return b"\r\n".join([b"%b %b HTTP/1.1" % (method, path), b"Host: hub.example", *lines]) + END
+    return b"\r\n".join([b"%b %b HTTP/1.1" % (method, path), b"Host: hub.example", *lines]) + HEAD_END
 
 
 def test_what_clients_send_is_plain() -> None:
@@ -61,7 +61,7 @@ def test_what_clients_send_is_plain() -> None:
         b"Origin: http://evil.example", b"Sec-Fetch-Site: cross-site", b"Expect: 100-continue", b"Upgrade: h2c",
         b"TE: trailers", b"Transfer-Encoding: chunked", b"Content-Length: 1", b"Host: other.example", b"Accept : x",
         b" folded", b"Mcp-Session-Id: a\x00b", b"Connection: upgrade", b"Connection: close, host", b"X: a\nY: b",
-        b"Authorization: a\r\nAuthorization: b", b"X-Long: " + b"x" * LONGEST,
+        b"Authorization: a\r\nAuthorization: b", b"X-Long: " + b"x" * MAX_HEAD_BYTES,
     )]
     + [post(), post(b"Content-Length: +1"), post(b"Content-Length: "), post(b"Content-Length: 1234567890")]
     + [post(b"Content-Length: 0", method=b"GET"), post(method=b"OPTIONS"), post(method=b"PUT")]
@@ -77,7 +77,7 @@ def test_of_all_framings_one_or_two_are_plain() -> None:
     """A length on POST, or no body: the parser finds the same end."""
     plain = set()
     for number, data in enumerate(requests(b"hub.example", b"/mcp/one")):
-        head = data[: data.index(END) + len(END)]
+        head = data[: data.index(HEAD_END) + len(HEAD_END)]
         method, framing = METHODS[number // len(FRAMINGS)], FRAMINGS[number % len(FRAMINGS)]
         if (found := plain_head(head)) is not None:
             plain.add((method, framing.name))
@@ -105,7 +105,7 @@ LINES = st.lists(
 def test_the_parser_finds_the_same_end(lines: list[bytes]) -> None:
     """Of whatever is plain: one request, its body as long, no upgrade; what comes next is the next one's."""
     head = post(*lines)
-    head = head[: head.index(END) + len(END)]
+    head = head[: head.index(HEAD_END) + len(HEAD_END)]
     if (found := plain_head(head)) is None:
         return
     parsed = Parsed(head + b"x" * found.length)
@@ -117,4 +117,6 @@ def test_half_a_head_may_become_plain() -> None:
     """As long as it begins like one, and is not too long."""
     whole = post(b"Content-Length: 1")
     assert all(may_become_plain(whole[:end]) for end in range(len(whole)))
-    assert not any(map(may_become_plain, (b"PUT", b"POST /api", b"GET /mcpx", b"\r\n", whole[:-1] + b"x" * LONGEST)))
+    assert not any(
+        map(may_become_plain, (b"PUT", b"POST /api", b"GET /mcpx", b"\r\n", whole[:-1] + b"x" * MAX_HEAD_BYTES))
+    )

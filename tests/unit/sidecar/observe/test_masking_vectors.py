@@ -1,4 +1,4 @@
-"""What logs, errors and the adapter mask is what pages mask (tests/front/state/masking_vectors.test.mjs)."""
+"""What logs, errors and the adapter mask is what pages mask (tests/unit/yamcp_ui_adapter/format/test_masking.py)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bridge.masking.names import is_secret_name
 from bridge.models import Launch, RemoteLaunch, StdioLaunch
-from bridge.secret_names import is_secret_name
 from sidecar.channels.web import place
 from sidecar.observe.redaction import Redactor, secrets_of
 from sidecar.observe.secret_shapes import MASK

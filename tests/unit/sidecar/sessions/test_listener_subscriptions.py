@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.sessions.listener_subscriptions import Listened
+from sidecar.sessions.listener_subscriptions import ListenerSubscriptions
 from tests.support.fake_server import FakeServer, RpcError, settle, within
 from tests.support.inprocess import space, world
 
@@ -28,7 +28,7 @@ async def test_a_place_that_refuses(tmp_path: Path) -> None:
     async with world(tmp_path, first, second) as made:
         made.put(first.spec("a"), space("a"), space("a", name="other"))
         await made.settled()
-        listened = Listened(lambda: made.workspace().view, heard.append)
+        listened = ListenerSubscriptions(lambda: made.workspace().view, heard.append)
         await listened.add("note://a/1")
         await listened.add("note://a/1")
         assert len(first.channel.got("resources/subscribe")) == 1
@@ -37,13 +37,13 @@ async def test_a_place_that_refuses(tmp_path: Path) -> None:
         made.put(second.spec("a"))
         await made.settled()
         await listened.follow()
-        assert listened.misplaced() == ["note://a/1"]
+        assert listened.outdated() == ["note://a/1"]
         assert first.channel.got("resources/unsubscribe") == []
         made.hub.upstream_notified(made.workspace("other").members["kept"].upstream, UPDATED, {"uri": "note://1"})  # type: ignore[arg-type]
         assert heard == ["note://a/1"]
         del second.handlers["resources/subscribe"]
         await listened.follow()
-        assert listened.misplaced() == []
+        assert listened.outdated() == []
         await first.channel.sent("resources/unsubscribe")
         second.channel.notify(UPDATED, {"uri": "note://1"})
         assert heard == ["note://a/1"] * 2
@@ -60,10 +60,10 @@ async def test_what_could_not_be_subscribed_to_is_tried_again(tmp_path: Path) ->
     async with world(tmp_path, server) as made:
         made.put(server.spec("a"), space("a"))
         await made.settled()
-        listened = Listened(lambda: made.workspace().view, heard.append)
+        listened = ListenerSubscriptions(lambda: made.workspace().view, heard.append)
         await listened.add("note://a/1")
         await listened.add("note://nowhere/1")
-        assert listened.misplaced() == ["note://a/1"]
+        assert listened.outdated() == ["note://a/1"]
 
         async def wait(*_: Any) -> dict[str, Any]:
             await door.wait()

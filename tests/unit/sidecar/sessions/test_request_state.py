@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.errors import RequestStateExpired, RequestStateInvalid
-from sidecar.sessions.request_state import PREFIX, Binding, Sealer, State
+from sidecar.sessions.request_state import PREFIX, Binding, RequestStates, State
 
 CALL = Binding("key", "w", "server", "tools/call", "tool", {"a": [1, {"b": None}], "é": "\ud800"})
 STATE = State("server", "the server's own")
-SEALER = Sealer(3600)
+SEALER = RequestStates(3600)
 SEALED = SEALER.seal(CALL, STATE)
 
 
@@ -30,15 +30,15 @@ class Clock:
 
 def test_comes_out_as_it_went_in() -> None:
     """Every kind, with and without a value; and no two seals of the same are alike."""
-    sealer = Sealer(60)
-    for state in (STATE, State("parked", "id"), State("again", None), State("server", "")):
-        assert sealer.open(CALL, sealer.seal(CALL, state)) == state
-    assert sealer.seal(CALL, STATE) != sealer.seal(CALL, STATE)
+    request_states = RequestStates(60)
+    for state in (STATE, State("suspended", "id"), State("repeat", None), State("server", "")):
+        assert request_states.open(CALL, request_states.seal(CALL, state)) == state
+    assert request_states.seal(CALL, STATE) != request_states.seal(CALL, STATE)
 
 
 def test_tells_nothing() -> None:
     """Neither the server's state nor what it is bound to can be read from it."""
-    sealed = Sealer(60).seal(CALL, STATE).removeprefix(PREFIX)
+    sealed = RequestStates(60).seal(CALL, STATE).removeprefix(PREFIX)
     raw = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
     assert not [word for word in (b"own", b"server", b"tool", b"key") if word in raw]
 
@@ -59,34 +59,34 @@ def test_tells_nothing() -> None:
 )
 def test_is_bound(change: dict[str, Any]) -> None:
     """Anything else about the call makes it another's."""
-    sealer = Sealer(60)
+    request_states = RequestStates(60)
     with pytest.raises(RequestStateInvalid, match="another call"):
-        sealer.open(dataclasses.replace(CALL, **change), sealer.seal(CALL, STATE))
+        request_states.open(dataclasses.replace(CALL, **change), request_states.seal(CALL, STATE))
 
 
 def test_the_order_of_arguments_does_not_matter() -> None:
     """A client may write its arguments in another order the second time."""
-    sealer = Sealer(60)
-    sealed = sealer.seal(dataclasses.replace(CALL, arguments={"a": 1, "b": 2}), STATE)
-    assert sealer.open(dataclasses.replace(CALL, arguments={"b": 2, "a": 1}), sealed) == STATE
+    request_states = RequestStates(60)
+    sealed = request_states.seal(dataclasses.replace(CALL, arguments={"a": 1, "b": 2}), STATE)
+    assert request_states.open(dataclasses.replace(CALL, arguments={"b": 2, "a": 1}), sealed) == STATE
 
 
 def test_expires() -> None:
     """Good for its lifetime, and not a moment longer."""
     clock = Clock()
-    sealer = Sealer(60, clock)
-    sealed = sealer.seal(CALL, STATE)
+    request_states = RequestStates(60, clock)
+    sealed = request_states.seal(CALL, STATE)
     clock.now += 59.9
-    assert sealer.open(CALL, sealed) == STATE
+    assert request_states.open(CALL, sealed) == STATE
     clock.now += 0.1
     with pytest.raises(RequestStateExpired, match="older than 60 s"):
-        sealer.open(CALL, sealed)
+        request_states.open(CALL, sealed)
 
 
 def test_another_process() -> None:
     """A state from before a restart is expired, whatever is in it."""
     with pytest.raises(RequestStateExpired, match="before the hub was started") as caught:
-        Sealer(60).open(CALL, Sealer(60).seal(CALL, STATE))
+        RequestStates(60).open(CALL, RequestStates(60).seal(CALL, STATE))
     assert "Call again" in caught.value.rpc()["message"]
 
 
@@ -110,4 +110,4 @@ def test_any_change_is_noticed(data: st.DataObject) -> None:
 def test_anything_else_is_refused(token: Any) -> None:
     """What never was a state is invalid, and no more than that."""
     with pytest.raises((RequestStateInvalid, RequestStateExpired)):
-        Sealer(60).open(CALL, token)
+        RequestStates(60).open(CALL, token)

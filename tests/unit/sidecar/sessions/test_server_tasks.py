@@ -9,7 +9,7 @@ import pytest
 
 from sidecar.errors import TaskUnknown
 from sidecar.sessions import server_tasks as module
-from sidecar.sessions.server_tasks import RELATED
+from sidecar.sessions.server_tasks import RELATED_TASK_KEY
 from tests.support.fake_server import FakeServer, RpcError, settle
 from tests.support.inprocess import Recorder, space, world
 
@@ -31,7 +31,7 @@ class Worker(FakeServer):
             "tasks/cancel": lambda _, frame: self._about(frame, "cancelled"),
             "tasks/result": lambda _, frame: {
                 "content": [LINK],
-                "_meta": {RELATED: {"taskId": frame["params"]["taskId"]}, "from": self.name},
+                "_meta": {RELATED_TASK_KEY: {"taskId": frame["params"]["taskId"]}, "from": self.name},
             },
         }
 
@@ -68,7 +68,7 @@ async def test_a_task_leads_back_to_its_server(tmp_path: Path) -> None:
         for exposed, server in ((first, one), (second, two)):
             assert (await made.ask(client, "tasks/get", {"taskId": exposed}))["taskId"] == exposed
             result = await made.ask(client, "tasks/result", {"taskId": exposed})
-            assert result["_meta"] == {RELATED: {"taskId": exposed}, "from": server.name}
+            assert result["_meta"] == {RELATED_TASK_KEY: {"taskId": exposed}, "from": server.name}
             assert result["content"][0]["uri"] == f"note://{'a' if server is one else 'b'}/1"
         assert (await made.ask(client, "tasks/cancel", {"taskId": second}))["status"] == "cancelled"
         assert (one.status, two.status) == ({"1": "working"}, {"1": "cancelled"})
@@ -105,8 +105,8 @@ async def test_no_other_session_has_it(tmp_path: Path) -> None:
 async def test_tasks_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When its time is over, or when there are too many, a task is forgotten; what is no task is none."""
     server, client = Worker("one", ttl=0), Recorder()
-    monkeypatch.setattr(module, "GRACE", -1.0)
-    monkeypatch.setattr(module, "MOST", 2)
+    monkeypatch.setattr(module, "EXPIRY_GRACE_SECONDS", -1.0)
+    monkeypatch.setattr(module, "MAX_TASKS", 2)
     async with world(tmp_path, server) as made:
         made.put(server.spec("a"), space("a"))
         await made.settled()

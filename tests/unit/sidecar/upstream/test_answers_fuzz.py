@@ -30,7 +30,7 @@ GOOD: dict[str, Any] = {
     "completion/complete": {"completion": {"values": ["a"], "total": 1}},
     "ping": {"_meta": {"a": 1}},
 }
-NOTICES = [
+TASK_NOTIFICATIONS = [
     ("notifications/progress", {"progressToken": 1, "progress": 1, "total": 2, "message": "m"}),
     ("notifications/message", {"level": "info", "data": {"a": [1]}, "logger": "l"}),
     ("notifications/cancelled", {"requestId": 1, "reason": "r"}),
@@ -194,7 +194,7 @@ async def test_connection(speaks: Any, data: st.DataObject) -> None:
         await within(owner.catalog.wait())
         call = asyncio.create_task(connection.request("tools/call", {"name": "echo"}, on_progress=lambda _: None))
         for _ in range(6):
-            method, params = data.draw(st.sampled_from(NOTICES))
+            method, params = data.draw(st.sampled_from(TASK_NOTIFICATIONS))
             more = {"id": 7} if data.draw(st.booleans()) else {}
             channel.push(data.draw(odd(jsonrpc.notification(method, params) | more)))
         assert (await within(call))["result"]["content"]

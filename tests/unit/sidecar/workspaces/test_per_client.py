@@ -33,8 +33,8 @@ def slow(**more: Any) -> FakeServer:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Handshakes wait for nobody, and progress is told often."""
-    monkeypatch.setattr("sidecar.workspaces.introductions.HANDSHAKE", 0.0)
-    monkeypatch.setattr("sidecar.workspaces.starting.BEAT", 0.02)
+    monkeypatch.setattr("sidecar.workspaces.introductions.HANDSHAKE_WAIT", 0.0)
+    monkeypatch.setattr("sidecar.workspaces.starting.PROGRESS_SECONDS", 0.02)
 
 
 ASKS: list[tuple[str, dict[str, Any]]] = [
@@ -81,7 +81,7 @@ async def test_an_answer_in_time_without_progress(
     tmp_path: Path, transport: Any, era: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who cannot be told of progress is answered in time: lists with what is there, the rest with a coded error."""
-    monkeypatch.setattr("sidecar.workspaces.starting.UNTOLD", 0.02)
+    monkeypatch.setattr("sidecar.workspaces.starting.WAIT_WITHOUT_PROGRESS", 0.02)
     server, other = slow(name="slow"), FakeServer("other")
     async with world(tmp_path, server, other, serve=True) as made:
         made.put(server.spec("a", session="per_client"), other.spec("b"), space("a", "b"))
@@ -128,7 +128,7 @@ async def test_the_first_start_of_a_shared_server(tmp_path: Path, method: str, p
 
 async def test_the_wait_is_the_start_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With progress a client waits for as long as the server may take, and is told what it is."""
-    monkeypatch.setattr("sidecar.workspaces.starting.UNTOLD", 0.0)
+    monkeypatch.setattr("sidecar.workspaces.starting.WAIT_WITHOUT_PROGRESS", 0.0)
     server, one = slow(), Recorder()
     async with world(tmp_path, server) as made:
         made.put(server.spec("a", session="per_client", start_timeout=0.3), space("a"))
@@ -167,7 +167,7 @@ async def test_instructions(tmp_path: Path, transport: Any, era: Any) -> None:
 
 async def test_a_handshake_does_not_wait_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not start holds up a handshake for a short time; what it says later is told then."""
-    monkeypatch.setattr("sidecar.workspaces.introductions.HANDSHAKE", 0.02)
+    monkeypatch.setattr("sidecar.workspaces.introductions.HANDSHAKE_WAIT", 0.02)
     server = slow()
     async with world(tmp_path, server, serve=True) as made:
         made.put(server.spec("a", session="per_client"), space("a"))

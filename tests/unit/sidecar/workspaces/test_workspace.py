@@ -314,7 +314,7 @@ async def test_requests_at_once(tmp_path: Path) -> None:
 
 async def test_own_server_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A session's own server that hangs leaves the rest usable, and is announced when it is there."""
-    monkeypatch.setattr("sidecar.workspaces.starting.UNTOLD", 0.01)
+    monkeypatch.setattr("sidecar.workspaces.starting.WAIT_WITHOUT_PROGRESS", 0.01)
     server, other = FakeServer("mine"), FakeServer("other")
     client = Recorder()
     async with world(tmp_path, server, other) as made:
@@ -431,7 +431,7 @@ async def test_subscription_refused(tmp_path: Path) -> None:
         await joined(made, client)
         with pytest.raises(Exception, match="no such resource"):
             await made.ask(client, "resources/subscribe", {"uri": "note://a/1"})
-        assert not client.watched
+        assert not client.resource_subscriptions
 
 
 async def test_subscription_moves(tmp_path: Path) -> None:
@@ -518,7 +518,7 @@ async def test_subscription_given_up_while_it_moves(tmp_path: Path) -> None:
         assert await made.ask(client, "resources/unsubscribe", {"uri": "note://a/1"}) == {}
         door.set()
         await second.channel.sent("resources/unsubscribe")
-        assert not client.watched
+        assert not client.resource_subscriptions
 
 
 async def test_update_before_the_answer(tmp_path: Path) -> None:
@@ -578,7 +578,7 @@ async def test_subscription_ends_with_the_session(tmp_path: Path) -> None:
             await made.ask(client, "resources/subscribe", {"uri": f"note://{label}/1"})
         made.workspace().leave(client)
         await server.channel.sent("resources/unsubscribe")
-        await until(lambda: not client.watched)
+        await until(lambda: not client.resource_subscriptions)
 
 
 # --- log messages ------------------------------------------------------------------------------------------------

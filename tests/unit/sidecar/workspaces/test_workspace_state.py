@@ -9,7 +9,7 @@ import pytest
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerState, WorkspaceState
-from sidecar.workspaces.workspace_state import REASONED, MemberState, condition
+from sidecar.workspaces.workspace_state import STATES_BY_REASON, MemberState, condition
 
 KINDS = {
     "ready": ("serving", MemberState("ready", "ready")),
@@ -49,7 +49,7 @@ def because(code: str) -> ErrorBody:
 def test_every_state_of_a_server_is_in_the_table() -> None:
     """The kinds have each state that a server can be in; the order of reasons, each in which it does not serve."""
     assert {member.state for _, member in KINDS.values()} == set(get_args(ServerState))
-    assert {*REASONED, "ready", "degraded"} == set(get_args(ServerState))
+    assert {*STATES_BY_REASON, "ready", "degraded"} == set(get_args(ServerState))
     assert {*STATES.values(), "off"} == set(get_args(WorkspaceState))
 
 

@@ -15,7 +15,10 @@ CASES: list[tuple[dict[str, Any], Outline]] = [
     ({"providerParameters": {"command": "run"}, "type": "stdio"}, Outline(command="run")),
     ({"providerParameters": None, "command": 5, "namespace": []}, Outline()),
     ({"url": "https://h"}, Outline(type="remote", url="https://h")),
-    ({"type": "SSE", "providerParameters": {"url": "https://me:x@h"}}, Outline(type="sse", url="https://me:x@h")),
+    (
+        {"type": "SSE", "providerParameters": {"url": "https://me:x@h"}},
+        Outline(type="sse", url="https://me:********@h"),
+    ),
     ({"type": "streamable-http", "url": 7}, Outline(type="http")),
     ({"type": "ws", "url": "wss://h"}, Outline(type="websocket", url="wss://h")),
     ({"type": "odd", "url": "https://h"}, Outline(type="remote", url="https://h")),
@@ -26,7 +29,7 @@ CASES: list[tuple[dict[str, Any], Outline]] = [
 
 @pytest.mark.parametrize(("entry", "told"), CASES)
 def test_outlines(entry: dict[str, Any], told: Outline) -> None:
-    """Fields of the right kind are told, in both forms, as what can cross the bridge."""
+    """Fields of the right kind are told, in both forms, as what can cross the bridge; without secrets."""
     assert outline(entry) == told
 
 

@@ -239,7 +239,7 @@ async def test_many_bodies_that_lack_a_byte(hub: World) -> None:
 async def test_a_body_behind_a_stream(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is refused, the connection ends: an error of its own would stand in the middle of the stream."""
     allow(hub, body_bytes=1)
-    monkeypatch.setattr(client_connections, "FEW_BYTES", 0)
+    monkeypatch.setattr(client_connections, "SMALL_BODY", 0)
     async with raw(hub, b"GET /mcp/w/sse HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") as [client]:
         await within(client.reader.readuntil(b"session_id="))
         client.writer.write(body_of(MEGABYTE))

@@ -1,4 +1,4 @@
-"""Which of the hub's files and directories others than its user may read or change."""
+"""Find files and directories of the hub that users other than its own may read or change."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hubctl.errors import PathTooOpen
 READ, WRITE = 0o044, 0o022
 
 
-class Openness(NamedTuple):
-    """One path that is too open, and how bad that is."""
+class OpenPath(NamedTuple):
+    """A path with permissions that are too open, and the severity."""
 
     level: Literal["warning", "error"]
     path: Path
@@ -26,14 +26,13 @@ class Openness(NamedTuple):
 class _Rule(NamedTuple):
     path: Path
     allowed: int
-    """What others than the owner may do all the same."""
+    """Permission bits of group and others that are acceptable."""
     bad: int = READ | WRITE
-    """What of the rest is an error; other rights are worth a warning."""
+    """Permission bits that are an error; all others that are not allowed are a warning."""
 
 
-def too_open(settings: Settings) -> Iterator[Openness]:
-    """The files and directories that exist and are too open; those of mode 0700 that the hub makes stand for what is
-    in them, logs for example."""
+def open_paths(settings: Settings) -> Iterator[OpenPath]:
+    """Return the paths that are too open. A directory of mode 0700 protects its contents, such as the logs."""
     seen: set[Path] = set()
     for rule in _rules(settings):
         if rule.path in seen:
@@ -46,7 +45,7 @@ def too_open(settings: Settings) -> Iterator[Openness]:
         if rights := found.st_mode & 0o077 & ~rule.allowed:
             own = found.st_uid == os.geteuid()
             level: Literal["warning", "error"] = "error" if own and rights & rule.bad else "warning"
-            yield Openness(level, rule.path, _error(rule.path, found, rights))
+            yield OpenPath(level, rule.path, _error(rule.path, found, rights))
 
 
 def _rules(settings: Settings) -> Iterator[_Rule]:

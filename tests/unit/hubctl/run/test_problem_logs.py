@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hubctl.run.troubles import SIZES_VARIABLE, Troubles, follow, matters, sizes
+from hubctl.run.problem_logs import SIZES_VARIABLE, ProblemLogs, follow, is_problem, sizes
 
 
 @pytest.mark.parametrize(
@@ -24,14 +24,14 @@ from hubctl.run.troubles import SIZES_VARIABLE, Troubles, follow, matters, sizes
 )
 def test_what_matters(line: str, shown: bool) -> None:
     """Warnings, errors, and what is no record at all."""
-    assert matters(line) is shown
+    assert is_problem(line) is shown
 
 
 def test_each_line_once_whole_and_after_a_rotation_too(tmp_path: Path) -> None:
     """What was there at the start is not told; a line is, when it has ended, and terminals need not fear it."""
     log = tmp_path / "front.log"
     log.write_text("old\n")
-    troubles = Troubles(tmp_path, json.loads(sizes(tmp_path)))
+    troubles = ProblemLogs(tmp_path, json.loads(sizes(tmp_path)))
     assert troubles.news() == []
     with log.open("a") as file:
         file.write("one\x1b[31m\ntw")

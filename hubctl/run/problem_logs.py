@@ -1,4 +1,4 @@
-"""What the hub's processes log that somebody should see without a look into files: warnings, errors, tracebacks."""
+"""Follow the logs of the hub's processes for lines that the user should see: warnings, errors, tracebacks."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hubctl.render import clean
 
 FILES = ("acceptor.log", "adapter.log", "sidecar.log", "front.log")
 SIZES_VARIABLE = "YAMCP_HUB_LOG_SIZES"
-"""JSON: how long each file was when the hub was started, so that what was logged before is not told again."""
+"""JSON: the size of each log file when the hub was started; older records are not printed."""
 LEVELS = ("warning", "error", "critical")
-LARGEST = 256 * 1024
-"""Bytes that are read at once of what was logged meanwhile; what is before is left out."""
-STEP, SETTLE = 50, 500
-"""Milliseconds between looks for changes that were told, and those that changes are collected for."""
+MAX_NEW_BYTES = 256 * 1024
+"""Maximum number of new bytes that are read of a file at once; older ones are skipped."""
+POLL_MS, DEBOUNCE_MS = 50, 500
+"""Interval between two checks for changes, and the time over which changes are collected, in milliseconds."""
 
 
 def sizes(logs: Path) -> str:
-    """The value of `SIZES_VARIABLE`."""
+    """Return the value of `SIZES_VARIABLE` for the present log files."""
     return json.dumps({name: _size(logs / name) for name in FILES})
 
 
@@ -31,8 +31,8 @@ def _size(file: Path) -> int:
         return 0
 
 
-class Troubles:
-    """The files, and how far each was read."""
+class ProblemLogs:
+    """The log files, and the position up to which each was read."""
 
     def __init__(self, logs: Path, known: Mapping[str, int]) -> None:
         self._logs = logs
@@ -40,8 +40,8 @@ class Troubles:
         self._inodes: dict[str, int] = {}
 
     def news(self) -> list[str]:
-        """The lines that came since the last time and that somebody should see."""
-        return [line for name in FILES for line in self._lines(name) if matters(line)]
+        """Return the new lines that the user should see."""
+        return [line for name in FILES for line in self._lines(name) if is_problem(line)]
 
     def _lines(self, name: str) -> list[str]:
         try:
@@ -50,8 +50,8 @@ class Troubles:
                 if found.st_size < self._read[name] or self._inodes.get(name, found.st_ino) != found.st_ino:
                     self._read[name] = 0  # supervisord has begun another file
                 self._inodes[name] = found.st_ino
-                file.seek(max(self._read[name], found.st_size - LARGEST))
-                start, raw = file.tell(), file.read(LARGEST)
+                file.seek(max(self._read[name], found.st_size - MAX_NEW_BYTES))
+                start, raw = file.tell(), file.read(MAX_NEW_BYTES)
         except OSError:
             return []
         whole = raw.rfind(b"\n") + 1  # a line that is still being written is for the next time
@@ -59,8 +59,8 @@ class Troubles:
         return [clean(line) for line in raw[:whole].decode("utf-8", "replace").splitlines()]
 
 
-def matters(line: str) -> bool:
-    """Whether a line is a record of a warning or worse, or no record: a traceback, or what a process dies with."""
+def is_problem(line: str) -> bool:
+    """Return whether a line is a log record from warning up, or no record: part of a traceback, or a crash message."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -69,10 +69,10 @@ def matters(line: str) -> bool:
 
 
 async def follow(logs: Path, tell: Callable[..., None]) -> None:
-    """Tell of each such line, until cancelled."""
+    """Pass each such line to `tell`, until cancelled."""
     from watchfiles import awatch  # noqa: PLC0415  # for those that want it: it is not small
 
-    troubles = Troubles(logs, json.loads(os.environ.get(SIZES_VARIABLE) or "{}"))
+    troubles = ProblemLogs(logs, json.loads(os.environ.get(SIZES_VARIABLE) or "{}"))
     tell(*troubles.news())
-    async for _ in awatch(logs, step=STEP, debounce=SETTLE, recursive=False):
+    async for _ in awatch(logs, step=POLL_MS, debounce=DEBOUNCE_MS, recursive=False):
         tell(*troubles.news())

@@ -1,0 +1,1 @@
+"""What is secret in configuration, by names and by where it stands."""

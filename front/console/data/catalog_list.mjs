@@ -1,0 +1,62 @@
+/**
+ * Prompts and resources of a workspace, searched and put below their servers. Pure.
+ *
+ * @typedef {{ name: string, title?: string, description?: string, arguments?: Argument[], uri?: string,
+ *             uriTemplate?: string, mimeType?: string, size?: number }} Item  as MCP's lists have it
+ * @typedef {{ name: string, title?: string, description?: string, required?: boolean }} Argument
+ * @typedef {{ item: Item, server: string, completes: boolean }} Listed
+ * @typedef {{ server: string, items: Listed[] }} Group
+ */
+
+/**
+ * What names an item in its workspace: the URI of a resource, else the name.
+ *
+ * @param {Listed} listed
+ * @returns {string}
+ */
+export function idOf({ item }) {
+  return String(item.uri ?? item.uriTemplate ?? item.name);
+}
+
+/**
+ * The items that hold each word of the search in name, title, description, URI, type or server, by server.
+ *
+ * @param {Listed[]} all
+ * @param {string} search
+ * @returns {Group[]}
+ */
+export function found(all, search) {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  /** @type {Map<string, Listed[]>} */
+  const groups = new Map();
+  for (const listed of all) {
+    const { name, title, description, mimeType } = listed.item;
+    const text = [name, title, description, mimeType, idOf(listed), listed.server].join('\n').toLowerCase();
+    if (!words.every((word) => text.includes(word))) continue;
+    const group = groups.get(listed.server);
+    if (group) group.push(listed);
+    else groups.set(listed.server, [listed]);
+  }
+  return [...groups].map(([server, items]) => ({ server, items }));
+}
+
+/**
+ * The arguments of a prompt that can be shown: servers may send anything.
+ *
+ * @param {Item} item
+ * @returns {Argument[]}
+ */
+export function argumentsOf(item) {
+  const given = Array.isArray(item.arguments) ? item.arguments : [];
+  return given.filter((each) => typeof each?.name === 'string');
+}
+
+/**
+ * What is filled in, for a server: what was left empty is left out.
+ *
+ * @param {Record<string, string>} values
+ * @returns {Record<string, string>}
+ */
+export function given(values) {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''));
+}

@@ -1,0 +1,203 @@
+/** The frame of the pages on which a workspace's tools, prompts and resources are read and tried. */
+
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { missingServers } from '../../data/failing.mjs';
+import { serversByKey, state, workspacesByName } from '../../hub/store.mjs';
+import { href, navigate } from '../../router.mjs';
+import { style } from '../../style.mjs';
+import { announce, Button, Empty, Field, html, Icon, Notice, Page, StateBadge } from '../../ui.mjs';
+import { Subnav } from '../../ui/subnav.mjs';
+import { count, shown } from '../../words.mjs';
+import { FirstSteps } from './first_steps.mjs';
+import { MissingServers } from './missing_servers.mjs';
+
+await style('styles/tools.css');
+
+/**
+ * @typedef {import('../../types.mjs').Workspace} Workspace
+ * @typedef {'tools' | 'prompts' | 'resources'} Kind  a page, and what it shows
+ * @typedef {{ id: string, name: string, title?: string, said?: string }} Entry  an item as the list shows it
+ */
+
+/** @type {Record<Kind, { title: string, one: string, choose: string }>} */
+const KINDS = {
+  tools: { title: 'Tools', one: 'tool', choose: 'See what it takes and answers, and call it.' },
+  prompts: { title: 'Prompts', one: 'prompt', choose: 'See what it takes, and the messages that it gives.' },
+  resources: { title: 'Resources', one: 'resource', choose: 'See what it is, and read it.' },
+};
+
+/**
+ * @param {{ kind: Kind, lead: string, name: string|undefined, show: (workspace: Workspace) => any }} props `name`: of
+ *   the workspace in the address; without it the first one that has such items
+ */
+export function ExplorerPage({ kind, lead, name: asked, show }) {
+  const workspaces = state.value?.workspaces ?? [];
+  const name = asked ?? (workspaces.find((each) => each.enabled && each[kind] > 0) ?? workspaces[0])?.name;
+  const workspace = workspacesByName.value.get(name ?? '');
+  const { title } = KINDS[kind];
+  if (workspaces.length === 0 && state.value) {
+    return html`<${Page} title=${title} lead=${lead}><${FirstSteps} /></${Page}>`;
+  }
+  return html`<${Page} title=${title} lead=${lead} actions=${html`<${Picker} kind=${kind} workspaces=${workspaces} picked=${name} />`}>
+    <${Kinds} current=${kind} workspace=${name} />
+    ${workspace ? show(workspace) : html`<${Unknown} name=${name} />`}
+  </${Page}>`;
+}
+
+/** @param {{ current: Kind, workspace: string|undefined }} props */
+function Kinds({ current, workspace }) {
+  const links = Object.entries(KINDS).map(([kind, { title }]) => ({
+    href: href(kind, [], workspace === undefined ? {} : { workspace }),
+    title,
+    current: kind === current,
+  }));
+  return html`<${Subnav} label="What to explore" links=${links} />`;
+}
+
+/** @param {{ kind: Kind, workspaces: Workspace[], picked: string|undefined }} props */
+function Picker({ kind, workspaces, picked }) {
+  return html`<${Field}
+    label="Workspace"
+    kind="select"
+    value=${picked}
+    onInput=${(/** @type {string} */ workspace) => navigate(kind, [], { workspace })}
+    options=${workspaces.map((each) => ({ value: each.name, label: `${shown(each.name)}${each.enabled ? '' : ' (off)'}` }))}
+  />`;
+}
+
+/** @param {{ name: string|undefined }} props */
+function Unknown({ name }) {
+  if (!state.value) return html`<p class="muted" aria-busy="true">Loading…</p>`;
+  return html`<${Empty} icon="tools" title=${`There is no workspace ${shown(name ?? '')}`}><p>Choose another one above.</p></${Empty}>`;
+}
+
+/**
+ * A workspace's items, asked for again whenever what the hub says of it changes.
+ *
+ * @template T
+ * @param {Workspace} workspace
+ * @param {number} many how many the hub says that there are
+ * @param {(workspace: string) => Promise<T[]>} read
+ * @returns {{ items?: T[], error?: any, load: () => Promise<void> }}
+ */
+export function useItems(workspace, many, read) {
+  const [found, setFound] = useState(/** @type {{ items?: T[], error?: any }} */ ({}));
+  const { name, enabled, ready, state: how } = workspace;
+  const load = async () => {
+    try {
+      setFound({ items: await read(name) });
+    } catch (error) {
+      setFound({ error });
+    }
+  };
+  useEffect(() => {
+    if (enabled) load();
+  }, [name, enabled, many, ready, how]);
+  return { ...found, load };
+}
+
+/**
+ * The list, and beside it the item that is picked.
+ *
+ * @template T
+ * @param {object} props
+ * @param {Kind} props.kind
+ * @param {Workspace} props.workspace
+ * @param {ReturnType<typeof useItems<T>>} props.found
+ * @param {(items: T[], search: string) => { server: string, items: T[] }[]} props.group
+ * @param {(item: T) => Entry} props.entry
+ * @param {string|undefined} props.picked id of an entry
+ * @param {(item: T) => any} props.detail
+ */
+export function Explorer({ kind, workspace, found, group, entry, picked, detail }) {
+  const { items, error, load } = found;
+  const { one, choose } = KINDS[kind];
+  if (!workspace.enabled) return html`<${Off} kind=${kind} workspace=${workspace} />`;
+  if (error)
+    return html`<${Notice} error=${error}><${Button} icon="restart" onClick=${load}>Try again</${Button}></${Notice}>`;
+  if (!items) return html`<p class="muted" aria-busy="true">Loading…</p>`;
+  if (items.length === 0) return html`<${None} kind=${kind} workspace=${workspace} onLoad=${load} />`;
+  const current = picked === undefined ? undefined : items.find((item) => entry(item).id === picked);
+  return html`<${Missing} kind=${kind} workspace=${workspace} /><div class="explorer ${current ? 'explorer-picked' : ''}">
+    <${List} kind=${kind} workspace=${workspace} items=${items} group=${group} entry=${entry} picked=${picked} onLoad=${load} />
+    <div class="explorer-detail">
+      ${current && detail(current)}
+      ${!current && picked && html`<${Notice} tone="warn"><p>There is no ${one} <code>${picked}</code> in this workspace now.</p></${Notice}>`}
+      ${!current && !picked && html`<${Empty} icon="tools" title="Choose a ${one}"><p>${choose}</p></${Empty}>`}
+    </div>
+  </div>`;
+}
+
+/** What is not in the list, though it is of the workspace. @param {{ kind: Kind, workspace: Workspace }} props */
+function Missing({ kind, workspace }) {
+  if (missingServers(workspace, serversByKey.value).length === 0) return null;
+  return html`<div class="banner"><${Notice} tone="warn" quiet>
+    <p>The ${kind} of these servers are missing:</p>
+    <${MissingServers} workspace=${workspace} />
+  </${Notice}></div>`;
+}
+
+/** @param {{ kind: Kind, workspace: Workspace }} props */
+function Off({ kind, workspace }) {
+  const actions = html`<${Button} primary href=${href('workspaces', [workspace.name])}>To the workspace</${Button}>`;
+  return html`<${Empty} icon="tools" title=${`${shown(workspace.name)} is switched off`} actions=${actions}>
+    <p>Nobody can use its ${kind}. Switch it on to see them.</p>
+  </${Empty}>`;
+}
+
+/** @param {{ kind: Kind, workspace: Workspace, onLoad: () => any }} props */
+function None({ kind, workspace, onLoad }) {
+  const actions = html`<${Button} href=${href('workspaces', [workspace.name])}>To the workspace</${Button}>
+    <${Button} icon="restart" onClick=${onLoad}>Look again</${Button}>`;
+  return html`<${Empty} icon="tools" title="No ${kind} here now" actions=${actions}>
+    <p><${StateBadge} workspace=${workspace} /> ${workspace.ready} of ${count(workspace.servers.length, 'server')} ready.</p>
+    <${MissingServers} workspace=${workspace} />
+  </${Empty}>`;
+}
+
+/**
+ * @param {{ kind: Kind, workspace: Workspace, items: any[], group: (items: any[], search: string) => { server: string, items: any[] }[],
+ *           entry: (item: any) => Entry, picked: string|undefined, onLoad: () => any }} props
+ */
+function List({ kind, workspace, items, group, entry, picked, onLoad }) {
+  const [search, setSearch] = useState('');
+  const groups = useMemo(() => group(items, search), [items, search, workspace]);
+  const many = groups.reduce((sum, each) => sum + each.items.length, 0);
+  const { one } = KINDS[kind];
+  useEffect(() => {
+    if (search) announce(`${count(many, one)} found`);
+  }, [search, many]);
+  return html`<nav class="explorer-list" aria-label="${KINDS[kind].title} of ${shown(workspace.name)}">
+    <div class="explorer-search">
+      <${Field} label="Search ${kind}" hideLabel kind="search" value=${search} onInput=${setSearch} attrs=${{ placeholder: `Search ${count(items.length, one)}` }} />
+      <${Button} icon="restart" quiet label="Look for ${kind} again" onClick=${onLoad} />
+    </div>
+    <div class="explorer-scroll">
+      ${groups.map(
+        ({ server, items: of }) => html`<section key=${server} aria-label=${server || 'Server unknown'}>
+          <h2 class="explorer-server">${server || 'Server unknown'} <span class="muted">${of.length}</span></h2>
+          <ul class="plain">
+            ${of.map((/** @type {any} */ item) => html`<${Item} key=${entry(item).id} kind=${kind} workspace=${workspace.name} entry=${entry(item)} picked=${picked} />`)}
+          </ul>
+        </section>`,
+      )}
+      ${many === 0 && html`<p class="muted explorer-none">No ${one} has “${search}” in its name, title or description.</p>`}
+    </div>
+  </nav>`;
+}
+
+/** @param {{ kind: Kind, workspace: string, entry: Entry, picked: string|undefined }} props */
+function Item({ kind, workspace, entry: { id, name, title, said }, picked }) {
+  return html`<li>
+    <a class="tool-item" href=${href(kind, [], { workspace, [KINDS[kind].one]: id })} aria-current=${id === picked ? 'true' : undefined}>
+      <code>${name}</code>
+      ${title && html`<span class="tool-title">${title}</span>`}
+      ${said && html`<span class="tool-said">${said.split('\n')[0]}</span>`}
+    </a>
+  </li>`;
+}
+
+/** Back to the list, where there is no room for both. @param {{ kind: Kind, workspace: string }} props */
+export function BackToList({ kind, workspace }) {
+  return html`<a class="back explorer-back" href=${href(kind, [], { workspace })}><${Icon} name="back" />All ${kind}</a>`;
+}

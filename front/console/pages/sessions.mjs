@@ -1,0 +1,205 @@
+/** Who is connected: the clients' sessions of a workspace or of all, and the end of one. */
+
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { href, navigate } from '../router.mjs';
+import { api, state } from '../hub/store.mjs';
+import { Button, Confirm, Empty, Field, html, ItemLink, Notice, Page, Section, Table, Time, toast } from '../ui.mjs';
+import { Subnav } from '../ui/subnav.mjs';
+import { count, shown } from '../words.mjs';
+
+/**
+ * @typedef {import('../../../bridge/node/types.mjs').Sessions} Sessions
+ * @typedef {import('../../../bridge/node/types.mjs').SessionStatus} Session
+ * @typedef {import('../../../bridge/node/types.mjs').Sessionless} Sessionless
+ */
+
+const FIRST = 100;
+const MOST = 1000;
+const PERIOD = 5000; // ms between looks at figures that no event tells of
+
+const LEAD = 'Which clients are connected, as whom, and since when.';
+
+/** @param {{ query: Record<string, string> }} props  `workspace`: only its sessions */
+export default function SessionsPage({ query: { workspace } }) {
+  const links = [
+    { href: href('activity'), title: 'Activity', current: false },
+    { href: href('sessions'), title: 'Sessions', current: true },
+  ];
+  return html`<${Page} title="Sessions" lead=${LEAD} actions=${html`<${Picker} picked=${workspace} />`}>
+    <${Subnav} label="What happens" links=${links} />
+    <${Connected} key=${workspace ?? ''} workspace=${workspace} />
+  </${Page}>`;
+}
+
+/** @param {{ picked: string|undefined }} props */
+function Picker({ picked }) {
+  const workspaces = state.value?.workspaces ?? [];
+  const all = { value: '', label: 'All workspaces' };
+  const values = workspaces.map(({ name }, index) => ({ value: String(index + 1), label: shown(name) }));
+  const at = workspaces.findIndex(({ name }) => name === picked) + 1; // names can be any text, the empty one too
+  const go = (/** @type {string} */ value) =>
+    navigate('sessions', [], Number(value) ? { workspace: workspaces[Number(value) - 1].name } : {});
+  return html`<${Field} label="Workspace" kind="select" value=${at ? String(at) : ''} onInput=${go} options=${[all, ...values]} />`;
+}
+
+/** @param {{ workspace: string|undefined }} props */
+function Connected({ workspace }) {
+  const [limit, setLimit] = useState(FIRST);
+  const { found, error, load } = useSessions(workspace, limit);
+  const [ending, setEnding] = useState(/** @type {Session|null} */ (null));
+  if (error)
+    return html`<${Notice} error=${error}><${Button} icon="restart" onClick=${load}>Try again</${Button}></${Notice}>`;
+  if (!found) return html`<p class="muted" aria-busy="true">Loading…</p>`;
+  const { sessions, sessionless, total } = found;
+  return html`
+    ${
+      sessions.length > 0
+        ? html`<${SessionTable} sessions=${sessions} everywhere=${workspace === undefined} onEnd=${setEnding} />`
+        : html`<${Empty} icon="activity" title="No client has a session"><p>Clients that connect are listed here. Modern clients over Streamable HTTP have no session.</p></${Empty}>`
+    }
+    ${total > sessions.length && html`<p class="muted after">The newest ${count(sessions.length, 'session')} of ${total.toLocaleString('en')}. ${limit < MOST && html`<${Button} onClick=${() => setLimit(MOST)}>Show up to ${MOST.toLocaleString('en')}</${Button}>`}</p>`}
+    ${sessionless.length > 0 && html`<${WithoutSession} uses=${sessionless} />`}
+    ${ending && html`<${End} session=${ending} onClose=${() => setEnding(null)} onEnded=${load} />`}
+  `;
+}
+
+/**
+ * The sessions, asked for again when clients come and go, and every few seconds while somebody looks.
+ *
+ * @param {string|undefined} workspace @param {number} limit
+ */
+function useSessions(workspace, limit) {
+  const [answer, setAnswer] = useState(/** @type {{ found?: Sessions, error?: any }} */ ({}));
+  const connected = (state.value?.workspaces ?? []).reduce((sum, { sessions }) => sum + sessions, 0);
+  const asked = useRef(0);
+  const load = async () => {
+    const number = ++asked.current;
+    const next = await api.get('/api/hub/sessions', { workspace, limit }).then(
+      (found) => ({ found }),
+      (error) => ({ error }),
+    );
+    if (number === asked.current) setAnswer(next); // else it is older than what was asked for since
+  };
+  useEffect(() => {
+    let stopped = false;
+    const look = () => {
+      if (!stopped && !document.hidden) load();
+    };
+    look();
+    const timer = setInterval(look, PERIOD);
+    return () => {
+      stopped = true;
+      clearInterval(timer);
+    };
+  }, [workspace, limit, connected]);
+  return { ...answer, load };
+}
+
+/** What a client calls itself. @param {Session} session */
+const named = ({ client_name, client_version }) =>
+  `${client_name} ${client_version}`.trim() || 'A client without a name';
+
+/** @param {{ sessions: Session[], everywhere: boolean, onEnd: (session: Session) => void }} props */
+function SessionTable({ sessions, everywhere, onEnd }) {
+  const columns = [
+    {
+      id: 'client',
+      title: 'Client',
+      bare: true,
+      cell: (/** @type {Session} */ session) => html`<strong class="break">${named(session)}</strong>
+        <div class="muted small">${session.resumed && 'resumed after a restart of the hub, '}<code>${session.id}</code></div>`,
+    },
+    ...(everywhere
+      ? [
+          {
+            id: 'workspace',
+            title: 'Workspace',
+            cell: (/** @type {Session} */ { workspace }) => html`<${ItemLink} page="workspaces" name=${workspace} />`,
+          },
+        ]
+      : []),
+    {
+      id: 'transport',
+      title: 'Connection',
+      cell: (/** @type {Session} */ session) => html`<${Connection} session=${session} />`,
+    },
+    { id: 'key', title: 'Key', cell: (/** @type {Session} */ { principal }) => principal || '–' },
+    { id: 'since', title: 'Since', cell: (/** @type {Session} */ { since }) => html`<${Time} at=${since} />` },
+    {
+      id: 'last',
+      title: 'Last request',
+      cell: (/** @type {Session} */ { last_request }) => html`<${Time} at=${last_request} />`,
+    },
+    {
+      id: 'requests',
+      title: 'Requests',
+      align: /** @type {const} */ ('end'),
+      cell: (/** @type {Session} */ { requests }) => requests.toLocaleString('en'),
+    },
+    {
+      id: 'actions',
+      title: 'Actions',
+      hide: true,
+      cell: (/** @type {Session} */ session) =>
+        html`<${Button} onClick=${() => onEnd(session)} label=${`End the session of ${named(session)}, ${session.id}`}>End</${Button}>`,
+    },
+  ];
+  return html`<${Table} label="Sessions" columns=${columns} rows=${sessions} rowKey=${(/** @type {Session} */ { id }) => id} />`;
+}
+
+const TRANSPORTS = { sse: 'SSE', http: 'Streamable HTTP' };
+
+/** @param {{ session: Session }} props */
+function Connection({ session: { transport, era, protocol_version, capabilities } }) {
+  const says = [TRANSPORTS[transport], era && `${era} era`, protocol_version].filter(Boolean).join(', ');
+  return html`${says}
+    ${capabilities.length > 0 && html`<div class="muted small break">${capabilities.join(', ')}</div>`}`;
+}
+
+/** @param {{ uses: Sessionless[] }} props */
+function WithoutSession({ uses }) {
+  const columns = [
+    {
+      id: 'workspace',
+      title: 'Workspace',
+      cell: (/** @type {Sessionless} */ { workspace }) => html`<${ItemLink} page="workspaces" name=${workspace} />`,
+    },
+    { id: 'key', title: 'Key', cell: (/** @type {Sessionless} */ { principal }) => principal || '–' },
+    {
+      id: 'last',
+      title: 'Last request',
+      cell: (/** @type {Sessionless} */ { last_request }) => html`<${Time} at=${last_request} />`,
+    },
+    {
+      id: 'requests',
+      title: 'Requests',
+      align: /** @type {const} */ ('end'),
+      cell: (/** @type {Sessionless} */ { requests }) => requests.toLocaleString('en'),
+    },
+    {
+      id: 'listening',
+      title: 'Streams that listen',
+      align: /** @type {const} */ ('end'),
+      cell: (/** @type {Sessionless} */ { listening }) => listening.toLocaleString('en'),
+    },
+  ];
+  const note =
+    'Modern clients over Streamable HTTP say who they are in each request; the hub keeps nothing of them between two.';
+  return html`<${Section} title="Without a session" note=${note}>
+    <${Table} label="Requests without a session" columns=${columns} rows=${uses} rowKey=${(/** @type {Sessionless} */ use) => JSON.stringify([use.workspace, use.principal])} />
+  </${Section}>`;
+}
+
+/** @param {{ session: Session, onClose: () => void, onEnded: () => Promise<void> }} props */
+function End({ session, onClose, onEnded }) {
+  const confirm = async () => {
+    await api.del('/api/hub/sessions', { id: session.id });
+    await onEnded();
+    onClose();
+    toast(`${named(session)}: its session is ended`);
+  };
+  return html`<${Confirm} title=${`End the session of ${named(session)}?`} action="End session" onConfirm=${confirm} onClose=${onClose}>
+    <p>What is under way for it is answered with an error, and its streams are closed. ${session.transport === 'http' ? 'Its next request gets 404; a client that keeps to the specification then begins a new session.' : 'Many clients connect again by themselves.'}</p>
+    ${session.principal && html`<p>To keep the client out, revoke the key “${session.principal}”.</p>`}
+  </${Confirm}>`;
+}
