@@ -245,6 +245,13 @@ class EditConflict(HubError):
     hint = "Look at what is there now, and make the change again if it is still wanted."
 
 
+class NothingToUndo(HubError):
+    """A request is to undo a change, and there is none, or another one is the last now; nothing was changed."""
+
+    code = "NOTHING_TO_UNDO"
+    hint = "The adapter remembers its last 20 changes until it ends; copies of YAMCP's files are in backups/."
+
+
 class AlreadyExists(HubError):
     """A request is to create or rename a server, workspace or key, and the name is taken; nothing was changed."""
 

@@ -218,6 +218,15 @@ class Issue(Model):
     hint: str
 
 
+class LastChange(Model):
+    """The last change that was made over the bridge and not undone."""
+
+    id: str
+    at: float
+    summary: str
+    """In words, such as `server 'a' removed`."""
+
+
 class MaskedSnapshot(Model):
     """A snapshot as people may see it: secret values in its servers' launches are masked.
 
@@ -239,6 +248,8 @@ class Desired(Model):
     published: SnapshotId | None
     """What the sidecar last acknowledged; none when it has not answered yet."""
     sidecar_error: ErrorBody | None = None
+    last_change: LastChange | None = None
+    """The change that `undo` would undo."""
 
 
 class ReadDesired(Request[Desired], kind="desired", sockets=("desired",)):

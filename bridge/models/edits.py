@@ -190,3 +190,60 @@ class ImportServers(Request[Imported], kind="import", sockets=("desired",), queu
     replace: bool = False
     """Whether existing servers are replaced."""
     dry_run: bool = False
+
+
+class EditMany(Request[Changed], kind="edit_many", sockets=("desired",), queue="change", repeatable=False):
+    """Do one thing to several servers and workspaces in one change: to all of them, or (an error) to none.
+
+    `enable` and `disable` switch servers (everywhere) and workspaces; `join` and `leave` put all servers into each of
+    the workspaces, or take them out; `delete` removes servers and workspaces with their settings.
+    """
+
+    action: Literal["enable", "disable", "join", "leave", "delete"]
+    servers: tuple[str, ...] = ()
+    workspaces: tuple[str, ...] = ()
+
+
+class Duplicate(Request[Changed], kind="duplicate", sockets=("desired",), queue="change", repeatable=False):
+    """Add a copy of a server or workspace under another name, with its settings; a server gets its own namespace."""
+
+    section: Literal["servers", "workspaces"]
+    name: str
+    to: str
+
+
+class Undone(Changed):
+    """The answer to `undo`."""
+
+    summary: str
+    """What was undone."""
+
+
+class Undo(Request[Undone], kind="undo", sockets=("desired",), queue="change", repeatable=False):
+    """Undo the last change that was made over the bridge: write the entries as they were before it.
+
+    Refused if one of them was changed since. The adapter remembers the last 20 changes until it ends.
+    """
+
+    change: str | None = None
+    """The id of the change that the caller saw as the last one (`Desired.last_change`); if omitted, whichever it is."""
+
+
+class Exported(Model):
+    """The answer to `export`."""
+
+    config: dict[str, Any]
+    variables: tuple[str, ...]
+    """Names of the variables that stand in it for secrets."""
+
+
+class Export(Request[Exported], kind="export", sockets=("desired",)):
+    """Request servers as a configuration for elsewhere; `servers`: their keys, null for all.
+
+    `client`: as other clients have it, below `mcpServers`; `providers`: entries as in providers.json. A reference to a
+    variable stands in the place of each secret, unless `secrets` is true.
+    """
+
+    form: Literal["client", "providers"]
+    servers: tuple[str, ...] | None = None
+    secrets: bool = False

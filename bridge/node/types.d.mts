@@ -261,6 +261,8 @@ export interface Desired {
   /** What the sidecar last acknowledged; none when it has not answered yet. */
   published: SnapshotId | null;
   sidecar_error: ErrorBody | null;
+  /** The change that `undo` would undo. */
+  last_change: LastChange | null;
 }
 
 /** One thing wrong with the configuration: where, what, and what to do. Never holds a secret value. */
@@ -272,6 +274,14 @@ export interface Issue {
   file: string;
   message: string;
   hint: string;
+}
+
+/** The last change that was made over the bridge and not undone. */
+export interface LastChange {
+  id: string;
+  at: number;
+  /** In words, such as `server 'a' removed`. */
+  summary: string;
 }
 
 /** A snapshot as people may see it: secret values in its servers' launches are masked. */
@@ -399,6 +409,34 @@ export interface DeleteWorkspace {
   expect?: string | null;
 }
 
+/** Add a copy of a server or workspace under another name, with its settings; a server gets its own namespace. */
+export interface Duplicate {
+  section: 'servers' | 'workspaces';
+  name: string;
+  to: string;
+}
+
+/** Do one thing to several servers and workspaces in one change: to all of them, or (an error) to none. */
+export interface EditMany {
+  action: 'enable' | 'disable' | 'join' | 'leave' | 'delete';
+  servers?: string[];
+  workspaces?: string[];
+}
+
+/** Request servers as a configuration for elsewhere; `servers`: their keys, null for all. */
+export interface Export {
+  form: 'client' | 'providers';
+  servers?: string[] | null;
+  secrets?: boolean;
+}
+
+/** The answer to `export`. */
+export interface Exported {
+  config: Record<string, any>;
+  /** Names of the variables that stand in it for secrets. */
+  variables: string[];
+}
+
 /** Remove what hub.json has for a server or workspace that does not exist; nothing changes where it has nothing. */
 export interface ForgetSettings {
   section: 'servers' | 'workspaces';
@@ -488,6 +526,19 @@ export interface SetWorkspace {
   remove_aliases?: string[];
   /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */
   servers?: Record<string, boolean>;
+}
+
+/** Undo the last change that was made over the bridge: write the entries as they were before it. */
+export interface Undo {
+  /** The id of the change that the caller saw as the last one (`Desired.last_change`); if omitted, whichever it is. */
+  change?: string | null;
+}
+
+/** The answer to `undo`. */
+export interface Undone {
+  snapshot: SnapshotId;
+  /** What was undone. */
+  summary: string;
 }
 
 /** Put stored secret values into a whole providers.json that is masked, as `unmask_server` does. */
@@ -690,6 +741,10 @@ export interface Requests {
   delete_workspace: DeleteWorkspace;
   put_config: PutConfig;
   import: ImportServers;
+  edit_many: EditMany;
+  duplicate: Duplicate;
+  undo: Undo;
+  export: Export;
   keys: ListKeys;
   add_key: AddKey;
   revoke_key: RevokeKey;
@@ -725,6 +780,10 @@ export interface Answers {
   delete_workspace: Changed;
   put_config: Changed;
   import: Imported;
+  edit_many: Changed;
+  duplicate: Changed;
+  undo: Undone;
+  export: Exported;
   keys: Keys;
   add_key: KeyMade;
   revoke_key: Done;

@@ -1,8 +1,9 @@
-"""The commands that change providers.json: `hubctl add`, `edit`, `remove` and `import`."""
+"""The commands about providers.json, `hubctl add`, `edit`, `remove`, `import` and `export`; and `hubctl undo`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from typing import Any
@@ -12,6 +13,7 @@ from bridge.models import (
     Changed,
     ConfigFile,
     DeleteServer,
+    Export,
     ImportedServer,
     ImportServers,
     PutServer,
@@ -20,6 +22,7 @@ from bridge.models import (
     ReadDesired,
     ServerStatus,
     SnapshotId,
+    Undo,
 )
 from hubctl.applying import wait_applied, wait_started
 from hubctl.commands.entries import changed_entry, new_entry, read_options
@@ -173,3 +176,35 @@ def outcome(key: str, found: ServerStatus | None, now: float) -> str:
     if found.state in ("ready", "degraded"):
         return f"; it is {found.state} ({count(found.tools, 'tool')})."
     return f"; it is {found.state}. {trouble(found, now)}".rstrip()
+
+
+async def export(context: Context, arguments: argparse.Namespace) -> int:
+    """`hubctl export`: JSON on stdout, and what else there is to know on stderr.
+
+    Raises:
+        RemoteError: NO_SUCH_SERVER, CONFIG_FILE_BROKEN.
+    """
+    servers = tuple(dict.fromkeys(arguments.server)) or None
+    async with context.desired() as adapter:
+        found = await adapter.request(Export(form=arguments.form, servers=servers, secrets=arguments.secrets))
+    if context.json:
+        context.emit(found)
+        return 0
+    context.say(*json.dumps(found.config, indent=2).splitlines())
+    return 0
+
+
+async def undo(context: Context) -> int:
+    """`hubctl undo`.
+
+    Raises:
+        RemoteError: NOTHING_TO_UNDO, EDIT_CONFLICT.
+    """
+    async with context.desired() as adapter:
+        done = await adapter.request(Undo())
+    status = await wait_applied(context, done.snapshot, f"Undone in the files, but not in force yet: {done.summary}.")
+    if context.json:
+        context.emit({"undone": done.summary, "applied": status.applied})
+    else:
+        context.say(f"Undone: {done.summary}.")
+    return 0

@@ -14,6 +14,10 @@ from bridge.models import (
     ConfigName,
     DeleteServer,
     DeleteWorkspace,
+    Duplicate,
+    EditMany,
+    Export,
+    Exported,
     Imported,
     ImportServers,
     PutConfig,
@@ -21,12 +25,15 @@ from bridge.models import (
     PutWorkspace,
     ReadConfig,
     SetServer,
+    Undo,
+    Undone,
     UnmaskConfig,
     Unmasked,
     UnmaskServer,
 )
 from bridge.server import Handlers
 from yamcp_ui_adapter.desired.service import DesiredStateService, HubFileEdit
+from yamcp_ui_adapter.edit.duplicate import duplicate, duplicate_settings
 from yamcp_ui_adapter.edit.edits import (
     FILES,
     Contents,
@@ -39,12 +46,15 @@ from yamcp_ui_adapter.edit.edits import (
     put_workspace,
     stored_servers,
 )
+from yamcp_ui_adapter.edit.history import changes_settings, undo_files, undo_settings
 from yamcp_ui_adapter.edit.importing import Import, import_servers
+from yamcp_ui_adapter.edit.many import SWITCHES, edit_many, settings_of_many
 from yamcp_ui_adapter.edit.writer import Writer
-from yamcp_ui_adapter.errors import NoSuchServer
+from yamcp_ui_adapter.errors import NoSuchServer, NothingToUndo
 from yamcp_ui_adapter.format.document import is_encodable
 from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.format.entry_positions import entries_of
+from yamcp_ui_adapter.format.export import exported
 from yamcp_ui_adapter.format.hubfile import Section, with_server, with_settings_moved
 from yamcp_ui_adapter.format.jsontext import entry_hash, file_hash, sendable
 from yamcp_ui_adapter.format.masked_text import masked_text
@@ -65,6 +75,7 @@ class Editor:
         """Return the handlers of the requests on the desired socket, beside those of `DesiredStateService`."""
         return {
             ReadConfig: self.config,
+            Export: self.export,
             UnmaskServer: self.unmask_server,
             UnmaskConfig: self.unmask_config,
             PutServer: self.put_server,
@@ -73,6 +84,9 @@ class Editor:
             DeleteWorkspace: self.delete_workspace,
             PutConfig: self.put_config,
             ImportServers: self.import_servers,
+            EditMany: self.edit_many,
+            Duplicate: self.duplicate,
+            Undo: self.undo,
         }
 
     async def config(self, body: ReadConfig) -> ConfigFile:
@@ -84,6 +98,15 @@ class Editor:
         if known is None or known[0] is not found:
             known = self._told[body.file] = found, config_file(found, body, str(self._paths[found.file]))
         return known[1]
+
+    async def export(self, body: Export) -> Exported:
+        """Servers as a configuration for elsewhere. Raises NoSuchServer, ConfigFileBroken."""
+        servers = entries_of(PROVIDERS, (await self._writer.look(PROVIDERS)).content)
+        keys = servers if body.servers is None else body.servers
+        if missing := [key for key in keys if key not in servers]:
+            raise NoSuchServer(f"There is no {missing[0]!r} in {PROVIDERS}.")
+        config, variables = exported({key: servers[key] for key in keys}, body.form, secrets=body.secrets)
+        return Exported(config=sendable(config), variables=variables)
 
     async def unmask_server(self, body: UnmaskServer) -> Unmasked:
         """Return an entry with masked values replaced by stored ones.
@@ -136,6 +159,37 @@ class Editor:
     async def put_config(self, body: PutConfig) -> Changed:
         """Replace a whole file. Raises as `edits.put_config` and `DesiredStateService.edit`."""
         return await self._service.edit(partial(put_config, body=body))
+
+    async def edit_many(self, body: EditMany) -> Changed:
+        """Change several entries at once. Raises what `many.edit_many` and `DesiredStateService.edit` raise."""
+        settings = partial(settings_of_many, body=body)
+        named = self._service.has_settings("servers", body.servers) or self._service.has_settings(
+            "workspaces", body.workspaces
+        )
+        wanted = body.action in SWITCHES or (body.action == "delete" and named)
+        return await self._service.edit(partial(edit_many, body=body), settings if wanted else None)
+
+    async def duplicate(self, body: Duplicate) -> Changed:
+        """Add a copy. Raises what `duplicate.duplicate` and `DesiredStateService.edit` raise."""
+        settings = partial(duplicate_settings, body=body)
+        wanted = self._service.has_settings(body.section, (body.name,))
+        return await self._service.edit(partial(duplicate, body=body), settings if wanted else None)
+
+    async def undo(self, body: Undo) -> Undone:
+        """Write the entries as they were before the last change.
+
+        Raises:
+            NothingToUndo: there is none, or another one is the last by now.
+            EditConflict: one of its entries was changed since.
+            HubFileBroken, and what `DesiredStateService.edit` raises. Nothing was changed.
+        """
+        change = self._service.history.last
+        if change is None or body.change not in (None, change.id):
+            raise NothingToUndo("Another change was made since." if change else "There is no change to undo.")
+        settings = partial(undo_settings, change=change) if changes_settings(change) else None
+        back = {new: old for old, new in change.renamed.items()}
+        changed = await self._service.edit(partial(undo_files, change=change), settings, back, change)
+        return Undone(snapshot=changed.snapshot, summary=change.shown.summary)
 
     async def import_servers(self, body: ImportServers) -> Imported:
         """Import servers of another client. Raises as `importing.import_servers` and `DesiredStateService.edit`."""

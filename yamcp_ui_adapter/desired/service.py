@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ from bridge.server import Handlers
 from yamcp_ui_adapter.desired.last_good import Renames
 from yamcp_ui_adapter.desired.publisher import SnapshotPublisher
 from yamcp_ui_adapter.desired.state import DesiredState
+from yamcp_ui_adapter.edit.history import Change, History
 from yamcp_ui_adapter.edit.writer import Edit as FilesEdit
 from yamcp_ui_adapter.edit.writer import Writer
 from yamcp_ui_adapter.errors import (
@@ -91,6 +93,7 @@ class DesiredStateService:
         self._writer = writer
         self._publish_event = publish_event
         self._keys = keys
+        self.history = History()
         self._announced: object = None
         self._masked: MaskedSnapshot | None = None
         self._files = asyncio.Lock()
@@ -117,7 +120,8 @@ class DesiredStateService:
     def announce(self) -> None:
         """Publish an event if the answer to `desired` has changed since the last one."""
         identity, issues = self._state.snapshot.id, self._issues
-        news = (identity, issues, self._publisher.published, self._publisher.error, self._state.readings)
+        last = self.history.last
+        news = (identity, issues, self._publisher.published, self._publisher.error, self._state.readings, last)
         if news != self._announced:
             self._announced = news
             data = {"epoch": identity.epoch, "revision": identity.revision, "issues": len(issues)}
@@ -239,6 +243,24 @@ class DesiredStateService:
             raise HubFileBroken(f"{path} is not of version {FORMAT_VERSION}.")
         return content
 
+    def _readable_hub(self) -> dict[str, Any] | None:
+        """What hub.json says, for the history; none if it cannot be read."""
+        with contextlib.suppress(HubFileBroken):
+            return self._hub_content()
+        return None
+
+    def _record(
+        self,
+        written: Mapping[str, tuple[dict[str, Any], dict[str, Any]]],
+        before: dict[str, Any] | None,
+        workspaces: Mapping[str, str] | None = None,
+    ) -> None:
+        """Remember what a request changed; `before`: what hub.json said then."""
+        after = self._readable_hub()
+        hub = None if before is None or after is None else (before, after)
+        self.history.record(written, hub, workspaces)
+        self.announce()
+
     # --- what the bridge asks ----------------------------------------------------------------------------------------
 
     def handlers(self) -> Handlers:
@@ -262,6 +284,7 @@ class DesiredStateService:
             files={ROLES[name]: str(path) for name, path in self._reader.paths.items()},
             published=self._publisher.published,
             sidecar_error=self._publisher.error,
+            last_change=None if self.history.last is None else self.history.last.shown,
         )
 
     async def set_workspace(self, change: SetWorkspace) -> Changed:
@@ -271,7 +294,7 @@ class DesiredStateService:
             NoSuchWorkspace, NoSuchServer, EditInvalid, HubFileBroken, DataDirUnusable: nothing was changed.
         """
         self._check_workspace(change)
-        return self._change(lambda content: with_workspace(content, change))
+        return self.change_settings(lambda content: with_workspace(content, change))
 
     def _check_workspace(self, change: SetWorkspace) -> None:
         """Check that the names in a change of settings exist, and that its slug is free.
@@ -301,7 +324,7 @@ class DesiredStateService:
         """
         if change.key not in self._state.servers:
             raise NoSuchServer(f"There is no server {change.key!r}.")
-        return self._change(lambda content: with_server(content, change))
+        return self.change_settings(lambda content: with_server(content, change))
 
     async def forget_settings(self, body: ForgetSettings) -> Changed:
         """Remove the settings of a server or workspace that does not exist from hub.json.
@@ -315,7 +338,7 @@ class DesiredStateService:
             raise EditInvalid(f"There is a {what} {body.name!r}, which these settings are for.")
         if not self._state.has_settings(body.section, (body.name,)):
             return Changed(snapshot=self._state.snapshot.id)
-        return self._change(lambda content: with_settings_moved(content, body.section, body.name, None))
+        return self.change_settings(lambda content: with_settings_moved(content, body.section, body.name, None))
 
     async def reload(self, _: Reload | None = None) -> Changed:
         """Read the files now, after a short wait for programs that are still writing them."""
@@ -327,10 +350,16 @@ class DesiredStateService:
         return Changed(snapshot=self._state.snapshot.id)
 
     async def edit(
-        self, edit: FilesEdit, settings: HubFileEdit | None = None, workspaces: Mapping[str, str] | None = None
+        self,
+        edit: FilesEdit,
+        settings: HubFileEdit | None = None,
+        workspaces: Mapping[str, str] | None = None,
+        undoes: Change | None = None,
     ) -> Changed:
-        """Change YAMCP's files, and with `settings` hub.json, too. `workspaces` are the workspaces that the edit
-        renames.
+        """Change YAMCP's files, and with `settings` hub.json, too.
+
+        `workspaces` are the workspaces that the edit renames (old name to new); `undoes` is the change of the
+        history that the edit undoes.
 
         Raises:
             HubError: as `edit` and `Writer.change` raise, and HubFileBroken. Nothing was changed.
@@ -338,8 +367,9 @@ class DesiredStateService:
         """
         async with self._files:
             if settings:
-                self._hub_content()
-            await self._writer.change(edit)
+                settings(self._hub_content())  # raises before anything is written
+            hub = self._readable_hub()
+            written = await self._writer.change(edit)
             if workspaces:
                 self._keys.rename(workspaces)
             try:
@@ -348,15 +378,23 @@ class DesiredStateService:
             finally:
                 readings = await self._refresh_locked()
             self._writer.check(readings)
+            if undoes:
+                self.history.forget(undoes)
+                self.announce()
+            else:
+                self._record(written, hub, workspaces)
         return Changed(snapshot=self._state.snapshot.id)
 
     def has_settings(self, section: Section, names: Collection[str]) -> bool:
         """Return whether hub.json has settings for one of these servers or workspaces."""
         return self._state.has_settings(section, names)
 
-    def _change(self, edit: HubFileEdit) -> Changed:
+    def change_settings(self, edit: HubFileEdit) -> Changed:
+        """Change hub.json alone. Raises what `edit` raises; HubFileBroken, DataDirUnusable. Nothing was changed."""
+        hub = self._readable_hub()
         self._write(edit)
         self.read(only=(HUB,))
+        self._record({}, hub)
         return Changed(snapshot=self._state.snapshot.id)
 
 

@@ -102,8 +102,8 @@ class Writer:
             known = self._parsed[name] = parse(name, raw)
         return known
 
-    async def change(self, edit: Edit) -> None:
-        """Write what `edit` makes of the files as they are.
+    async def change(self, edit: Edit) -> dict[str, tuple[Content, Content]]:
+        """Write what `edit` makes of the files as they are. Returns what each written file said before, and says now.
 
         Raises:
             EditConflict: somebody else changed the same entry in that moment, or does not stop writing.
@@ -119,7 +119,7 @@ class Writer:
             with contextlib.suppress(Moved):
                 await self._write(files, contents)
                 self._last = {name: (files[name].document or {}, made) for name, made in contents.items()}
-                return
+                return {name: change for name, change in self._last.items() if files[name].issue is None}
             if time.monotonic() > deadline:
                 raise _busy(files[next(iter(contents))])
             await asyncio.sleep(LOOK)

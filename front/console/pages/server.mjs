@@ -23,6 +23,7 @@ import {
 } from '../ui.mjs';
 import { serverState, shown, size } from '../words.mjs';
 import { ServerSwitch } from './servers.mjs';
+import { Duplicate } from './parts/duplicate.mjs';
 import { SettingsForm } from './parts/settings_form.mjs';
 
 /** @typedef {import('../types.mjs').Server} Server */
@@ -47,8 +48,9 @@ function Known({ server }) {
   const usable = server.state !== 'invalid';
   const reason = usable ? server.reason : null; // else it is one of the issues
   const [deleting, setDeleting] = useState(false);
+  const [copying, setCopying] = useState(false);
   const tone = serverState(server).tone;
-  return html`<${Page} title=${shown(key)} lead=${html`<${Lead} server=${server} />`} actions=${html`<${Actions} server=${server} onDelete=${() => setDeleting(true)} />`} back=${BACK}>
+  return html`<${Page} title=${shown(key)} lead=${html`<${Lead} server=${server} />`} actions=${html`<${Actions} server=${server} onCopy=${() => setCopying(true)} onDelete=${() => setDeleting(true)} />`} back=${BACK}>
     <div class="stack">
       ${reason && html`<${Notice} error=${reason} tone=${tone === 'bad' ? 'bad' : tone === 'warn' ? 'warn' : 'info'} quiet><${Said} server=${server} /><${Retry} server=${server} /></${Notice}>`}
       ${server.troubles.map((trouble) => html`<${Notice} error=${trouble} tone="warn" quiet key=${trouble.message} />`)}
@@ -65,6 +67,7 @@ function Known({ server }) {
       <${SettingsForm} key=${key} server=${server} />
     </${Section}>`
     }
+    ${copying && html`<${Duplicate} section="servers" name=${key} taken=${new Set(serversByKey.value.keys())} onClose=${() => setCopying(false)} />`}
     ${deleting && html`<${Delete} server=${server} onClose=${() => setDeleting(false)} />`}
   </${Page}>`;
 }
@@ -78,12 +81,13 @@ function Lead({ server }) {
   </div>`;
 }
 
-/** @param {{ server: Server, onDelete: () => void }} props */
-function Actions({ server: { key, state: how }, onDelete }) {
+/** @param {{ server: Server, onCopy: () => void, onDelete: () => void }} props */
+function Actions({ server: { key, state: how }, onCopy, onDelete }) {
   const runs = how !== 'stopped' && how !== 'invalid' && how !== 'unknown';
   return html`
     ${runs && html`<${Button} icon="restart" onClick=${() => restartServer(key)}>Restart</${Button}>`}
     <${Button} icon="edit" href=${href('edit-server', [key])}>Edit</${Button}>
+    <${Button} icon="copy" onClick=${onCopy}>Duplicate</${Button}>
     <${Button} icon="trash" onClick=${onDelete}>Delete</${Button}>
   `;
 }

@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import { going, memberId, restartServer, switchMember, switchServer } from '../hub/actions.mjs';
 import { whyOf } from '../data/failing.mjs';
 import { matches } from '../data/filter.mjs';
+import { orderOptions, SERVER_ORDERS, sorted } from '../data/sorting.mjs';
 import { href } from '../router.mjs';
 import { state } from '../hub/store.mjs';
 import {
@@ -22,6 +23,9 @@ import {
   Time,
 } from '../ui.mjs';
 import { OFF_HERE, serverState, shown, size } from '../words.mjs';
+import { Export } from './parts/export.mjs';
+import { Pick, SelectionBar, useSelection } from './parts/selection.mjs';
+import { UndoLast } from './parts/undo.mjs';
 import { remedy } from './parts/unused_settings.mjs';
 
 /** @typedef {import('../types.mjs').Server} Server @typedef {import('../types.mjs').Workspace} Workspace */
@@ -29,7 +33,9 @@ import { remedy } from './parts/unused_settings.mjs';
 /** The page. */
 export default function Servers() {
   const { servers = [], hub } = state.value ?? {};
+  const [exporting, setExporting] = useState(false);
   const actions = html`<${Button} icon="import" href=${href('import')}>Import</${Button}>
+    ${servers.length > 0 && html`<${Button} onClick=${() => setExporting(true)}>Export</${Button}>`}
     <${Button} primary icon="plus" href=${href('add-server')}>Add server</${Button}>`;
   const lead = 'What the hub keeps running, once for all workspaces that use it.';
   if (!hub) return html`<${Page} title="Servers" lead=${lead}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
@@ -38,9 +44,12 @@ export default function Servers() {
   if (servers.length === 0)
     return html`<${Page} title="Servers" lead=${lead}>
       <${Empty} icon="servers" title="No servers yet" actions=${actions}>A server is a program or an address that offers tools by MCP. Import the configuration of another client, or add one server.</${Empty}>
+      <${UndoLast} />
     </${Page}>`;
   return html`<${Page} title="Servers" lead=${lead} actions=${actions}>
     <${Listed} servers=${servers} />
+    <${UndoLast} />
+    ${exporting && html`<${Export} onClose=${() => setExporting(false)} />`}
     <div class="after"><${Issues} issues=${hub.issues} remedy=${remedy} /></div>
   </${Page}>`;
 }
@@ -53,12 +62,15 @@ const troubled = (server) =>
 function Listed({ servers }) {
   const [wanted, want] = useState('');
   const [which, choose] = useState('all');
+  const [order, setOrder] = useState('file');
+  const selection = useSelection(servers.map(({ key }) => key));
   const trouble = servers.filter(troubled).length;
-  const listed = servers.filter(
+  const found = servers.filter(
     (server) =>
       (which === 'all' || troubled(server)) &&
       matches(wanted, [server.key, server.namespace, server.command, server.url, ...server.workspaces]),
   );
+  const listed = sorted(found, SERVER_ORDERS, order);
   const options = [
     { value: 'all', label: `All ${servers.length}` },
     { value: 'trouble', label: `With problems ${trouble}` },
@@ -69,9 +81,11 @@ function Listed({ servers }) {
       html`<div class="toolbar">
       <${Field} label="Find a server" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a server' }} />
       <${Choice} label="Which servers" value=${which} options=${options} onChange=${choose} />
+      <${Field} label="Order" hideLabel kind="select" value=${order} options=${orderOptions(SERVER_ORDERS)} onInput=${setOrder} />
     </div>`
     }
-    ${listed.length > 0 ? html`<${ServerTable} label="Servers" servers=${listed} />` : html`<p class="muted">${wanted === '' ? 'No server has a problem.' : `No server matches “${wanted}”.`}</p>`}
+    ${servers.length > 1 && html`<${SelectionBar} kind="servers" listed=${listed.map(({ key }) => key)} selection=${selection} />`}
+    ${listed.length > 0 ? html`<${ServerTable} label="Servers" servers=${listed} selection=${servers.length > 1 ? selection : undefined} />` : html`<p class="muted">${wanted === '' ? 'No server has a problem.' : `No server matches “${wanted}”.`}</p>`}
   `;
 }
 
@@ -81,12 +95,19 @@ function known({ state: how }, figure) {
 }
 
 /**
- * @param {{ label: string, servers: Server[], workspace?: Workspace }} props `workspace`: the one whose members these
- *   are; switches act in it alone
+ * @param {{ label: string, servers: Server[], workspace?: Workspace,
+ *   selection?: import('./parts/selection.mjs').Selection }} props `workspace`: the one whose members these are;
+ *   switches act in it alone
  */
-export function ServerTable({ label, servers, workspace }) {
+export function ServerTable({ label, servers, workspace, selection }) {
   /** @type {any[]} */
   const columns = [
+    {
+      id: 'select',
+      title: 'Select',
+      hide: true,
+      cell: (/** @type {Server} */ server) => html`<${Pick} name=${server.key} selection=${selection} />`,
+    },
     {
       id: 'switch',
       title: 'On or off',
@@ -138,7 +159,7 @@ export function ServerTable({ label, servers, workspace }) {
       cell: (/** @type {Server} */ server) => html`<${Restart} server=${server} />`,
     },
   ];
-  const left = workspace ? columns.filter(({ id }) => id !== 'workspaces') : columns;
+  const left = columns.filter(({ id }) => (id !== 'workspaces' || !workspace) && (id !== 'select' || selection));
   return html`<${Table} label=${label} columns=${left} rows=${servers} rowKey=${(/** @type {Server} */ server) => server.key} />`;
 }
 

@@ -19,6 +19,7 @@ import {
   toast,
 } from '../ui.mjs';
 import { shown, workspaceState } from '../words.mjs';
+import { Duplicate } from './parts/duplicate.mjs';
 import { MissingServers } from './parts/missing_servers.mjs';
 import { ServerTable } from './servers.mjs';
 import { counts, WorkspaceSwitch } from './workspaces.mjs';
@@ -43,7 +44,9 @@ export default function WorkspacePage({ args: [name] }) {
 function Known({ workspace }) {
   const { name, issues, error } = workspace;
   const [deleting, setDeleting] = useState(false);
+  const [copying, setCopying] = useState(false);
   const actions = html`<${Button} icon="edit" href=${href('edit-workspace', [name])}>Edit</${Button}>
+    <${Button} icon="copy" onClick=${() => setCopying(true)}>Duplicate</${Button}>
     <${Button} icon="trash" onClick=${() => setDeleting(true)}>Delete</${Button}>`;
   const lead = html`<div class="row"><${WorkspaceSwitch} workspace=${workspace} /><${StateBadge} workspace=${workspace} /><span>${counts(workspace)}</span></div>`;
   return html`<${Page} title=${shown(name)} lead=${lead} actions=${actions} back=${BACK}>
@@ -52,6 +55,7 @@ function Known({ workspace }) {
     <${Connect} workspace=${workspace} />
     <${Members} workspace=${workspace} />
     <${Details} workspace=${workspace} />
+    ${copying && html`<${Duplicate} section="workspaces" name=${name} taken=${new Set(workspacesByName.value.keys())} onClose=${() => setCopying(false)} />`}
     ${deleting && html`<${Delete} workspace=${workspace} onClose=${() => setDeleting(false)} />`}
   </${Page}>`;
 }

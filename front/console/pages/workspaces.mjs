@@ -3,6 +3,7 @@
 import { useState } from 'preact/hooks';
 import { going, switchWorkspace } from '../hub/actions.mjs';
 import { matches } from '../data/filter.mjs';
+import { orderOptions, sorted, WORKSPACE_ORDERS } from '../data/sorting.mjs';
 import { href } from '../router.mjs';
 import { serversByKey, state } from '../hub/store.mjs';
 import { Button, Copyable, ItemLink, StateBadge, Switch } from '../ui/controls.mjs';
@@ -13,6 +14,8 @@ import { Issues } from '../ui/notice.mjs';
 import { Page } from '../ui/page.mjs';
 import { count, OFF_HERE, serverState, shown } from '../words.mjs';
 import { AboutDemo, FirstSteps, isSample } from './parts/first_steps.mjs';
+import { Pick, SelectionBar, useSelection } from './parts/selection.mjs';
+import { UndoLast } from './parts/undo.mjs';
 import { remedy } from './parts/unused_settings.mjs';
 
 const CHIPS = 12;
@@ -23,30 +26,38 @@ const FILTER_FROM = 9; // workspaces
 /** The page. */
 export default function Workspaces() {
   const [wanted, want] = useState('');
+  const [order, setOrder] = useState('file');
   const { workspaces = [], hub } = state.value ?? {};
+  const selection = useSelection(workspaces.map(({ name }) => name));
   const add = html`<${Button} primary icon="plus" href=${href('add-workspace')}>Add workspace</${Button}>`;
   const lead = 'Each workspace is one address with the tools of all its servers.';
   if (!hub)
     return html`<${Page} title="Workspaces" lead=${lead}><p class="muted" aria-busy="true">Loading…</p></${Page}>`;
   if (workspaces.length === 0 && hub.adapter === 'away')
     return html`<${Page} title="Workspaces" lead=${lead}><p class="muted">Nothing is known of them yet.</p></${Page}>`;
-  if (workspaces.length === 0) return html`<${Page} title="Workspaces" lead=${lead}><${FirstSteps} /></${Page}>`;
-  const listed = workspaces.filter((workspace) => matches(wanted, [workspace.name, ...workspace.servers]));
+  if (workspaces.length === 0)
+    return html`<${Page} title="Workspaces" lead=${lead}><${FirstSteps} /><${UndoLast} /></${Page}>`;
+  const found = workspaces.filter((workspace) => matches(wanted, [workspace.name, ...workspace.servers]));
+  const listed = sorted(found, WORKSPACE_ORDERS, order);
+  const several = workspaces.length > 1;
   return html`<${Page} title="Workspaces" lead=${lead} actions=${add}>
-    ${workspaces.length >= FILTER_FROM && html`<div class="toolbar"><${Field} label="Find a workspace" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a workspace' }} /></div>`}
+    ${workspaces.length >= FILTER_FROM && html`<div class="toolbar"><${Field} label="Find a workspace" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a workspace' }} /><${Field} label="Order" hideLabel kind="select" value=${order} options=${orderOptions(WORKSPACE_ORDERS)} onInput=${setOrder} /></div>`}
+    ${several && html`<${SelectionBar} kind="workspaces" listed=${listed.map(({ name }) => name)} selection=${selection} />`}
     ${isSample(workspaces) && html`<${AboutDemo} />`}
-    <ul class="plain stack">${listed.map((workspace) => html`<${Card} key=${workspace.name} workspace=${workspace} />`)}</ul>
+    <ul class="plain stack">${listed.map((workspace) => html`<${Card} key=${workspace.name} workspace=${workspace} selection=${several ? selection : undefined} />`)}</ul>
     ${listed.length === 0 && html`<p class="muted">No workspace has “${wanted}” in its name or servers.</p>`}
+    <${UndoLast} />
     <div class="after"><${Issues} issues=${hub.issues} remedy=${remedy} /></div>
   </${Page}>`;
 }
 
-/** @param {{ workspace: Workspace }} props */
-function Card({ workspace }) {
+/** @param {{ workspace: Workspace, selection?: import('./parts/selection.mjs').Selection }} props */
+function Card({ workspace, selection }) {
   const { name, enabled, issues, error } = workspace;
   const more = issues.filter((issue) => issue.severity !== 'info').length + (error ? 1 : 0);
   return html`<li class="card workspace ${enabled ? '' : 'is-off'}">
     <div class="workspace-head">
+      ${selection && html`<${Pick} name=${name} selection=${selection} />`}
       <${WorkspaceSwitch} workspace=${workspace} />
       <div class="workspace-name">
         <h2><${ItemLink} page="workspaces" name=${name} /></h2>

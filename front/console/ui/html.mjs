@@ -5,8 +5,11 @@ import { visible } from '../visible.mjs';
 /** Attributes that people read. */
 const READ = ['title', 'alt', 'placeholder', 'aria-label', 'aria-description'];
 
+/** @type {(strings: TemplateStringsArray, ...values: any[]) => any} */
+const build = /** @type {any} */ (htm).bind(harmless);
+
 /** @type {(strings: TemplateStringsArray, ...values: any[]) => import('preact').VNode<any>} */
-export const html = /** @type {any} */ (htm).bind(harmless);
+export const html = (strings, ...values) => shown(build(strings, ...values)); // a template may have several roots
 
 /**
  * An element with all its text made harmless (`visible.mjs`): nothing gets onto a page past here.
@@ -22,8 +25,15 @@ function harmless(type, props, ...children) {
   return h(type, props, ...children.map(shown));
 }
 
-/** @param {any} child @returns {any} */
+/**
+ * A child with its text made harmless. Preact writes empty text, and the number 0, into the document anew each time that
+ * they are rendered: they become nothing, and text.
+ *
+ * @param {any} child
+ * @returns {any}
+ */
 function shown(child) {
-  if (typeof child === 'string') return visible(child);
+  if (typeof child === 'string') return child === '' ? null : visible(child);
+  if (typeof child === 'number') return String(child);
   return Array.isArray(child) ? child.map(shown) : child;
 }

@@ -30,6 +30,7 @@ export function hubApi({ hub, settings, keyUses }) {
     ...asking(hub),
     ...workspaces(hub),
     ...servers(hub),
+    ...many(hub),
     ...keys(hub, keyUses),
   };
   return routerOf(HUB_ROUTES, handlers, settings);
@@ -44,6 +45,23 @@ function keys(hub, uses) {
     },
     addKey: ({ body }) => hub.desired('add_key', body),
     revokeKey: ({ query }) => hub.desired('revoke_key', { key: query.key }),
+  };
+}
+
+/** @type {(hub: import('../state/hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
+function many(hub) {
+  return {
+    copyServer: async ({ query: { key }, body: { to } }) => ({
+      ...(await hub.change('duplicate', { section: 'servers', name: key, to })),
+      server: await serverNow(hub, to),
+    }),
+    copyWorkspace: async ({ query: { name }, body: { to } }) => ({
+      ...(await hub.change('duplicate', { section: 'workspaces', name, to })),
+      workspace: await workspaceNow(hub, to),
+    }),
+    editMany: ({ body }) => hub.change('edit_many', /** @type {any} */ (body)),
+    undo: ({ body }) => hub.change('undo', body),
+    export: ({ body }) => hub.desired('export', /** @type {any} */ (body)),
   };
 }
 

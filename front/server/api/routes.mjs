@@ -112,6 +112,39 @@ export const HUB_ROUTES = [
       errors: ['NO_SUCH_SERVER', 'NO_SUCH_WORKSPACE'],
     }),
   ),
+  ...['servers', 'workspaces'].map((section) =>
+    route(section === 'servers' ? 'copyServer' : 'copyWorkspace', 'POST', `/api/hub/${section}/duplicate`, {
+      summary: `Add a copy of a ${section.slice(0, -1)} under another name, with its settings${section === 'servers' ? ' and secrets' : ''}.`,
+      query: section === 'servers' ? serverKey : workspaceName,
+      body: { to: name },
+      answer: `{snapshot, ${section.slice(0, -1)}}`,
+      errors: [section === 'servers' ? 'NO_SUCH_SERVER' : 'NO_SUCH_WORKSPACE', 'ALREADY_EXISTS', 'ENTRY_INVALID'],
+    }),
+  ),
+  route('editMany', 'POST', '/api/hub/many', {
+    summary:
+      'Do one thing to several servers and workspaces in one change, or to none: switch them on (`enable`) or off (`disable`), put the servers into each of the workspaces (`join`) or take them out (`leave`), or `delete` them.',
+    body: {
+      action: oneOf('enable', 'disable', 'join', 'leave', 'delete'),
+      servers: optional(names),
+      workspaces: optional(names),
+    },
+    answer: '{snapshot}',
+    errors: ['NO_SUCH_SERVER', 'NO_SUCH_WORKSPACE', 'EDIT_INVALID'],
+  }),
+  route('undo', 'POST', '/api/hub/undo', {
+    summary: 'Undo the last change (`hub.last_change` of State), if nobody has changed the same entries since.',
+    body: { change: optional(name) },
+    answer: '{snapshot, summary}',
+    errors: ['NOTHING_TO_UNDO', 'EDIT_CONFLICT'],
+  }),
+  route('export', 'POST', '/api/hub/export', {
+    summary:
+      "The servers of these keys, or all, as a client's configuration (`mcpServers`) or as in providers.json; `${NAME}` stands for each secret unless `secrets` is true.",
+    body: { form: oneOf('client', 'providers'), servers: optional(names), secrets: optional(flag) },
+    answer: '{config, variables}',
+    errors: ['NO_SUCH_SERVER', 'CONFIG_FILE_BROKEN'],
+  }),
   route('forgetSettings', 'DELETE', '/api/hub/settings', {
     summary: 'Remove what hub.json has for a server or workspace that does not exist (`HUB_ENTRY_UNUSED`).',
     query: { section: oneOf('servers', 'workspaces'), name },

@@ -17,6 +17,8 @@ export interface State {
 }
 
 export interface HubState {
+  /** What undo would undo. */
+  last_change: import('../../../bridge/node/types.mjs').LastChange | null;
   version: string;
   at: number;
   adapter: 'ok' | 'away';

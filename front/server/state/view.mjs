@@ -289,6 +289,7 @@ function hubState(known, here, { servers, workspaces }) {
     protected: here.protected,
     issues: (desired?.issues ?? []).filter((issue) => !subjects.has(issue.subject)),
     errors: [...known.errors, ...unacknowledged],
+    last_change: adapter === 'ok' ? (desired?.last_change ?? null) : null,
     sessions: workspaces.reduce((sum, workspace) => sum + workspace.sessions, 0),
   };
 }

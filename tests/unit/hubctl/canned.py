@@ -25,6 +25,8 @@ from bridge.models import (
     Done,
     EndSession,
     Event,
+    Export,
+    Exported,
     History,
     Imported,
     ImportedServer,
@@ -55,6 +57,8 @@ from bridge.models import (
     Status,
     StdioLaunch,
     Tools,
+    Undo,
+    Undone,
     WorkspaceSpec,
     WorkspaceStatus,
 )
@@ -241,6 +245,7 @@ class CannedHub:
         else:
             handlers = {ReadDesired: self._desired, SetWorkspace: self._set_workspace}
             handlers |= {ReadConfig: self._config, ImportServers: self._import}
+            handlers |= {Export: self._export, Undo: self._undo}
             handlers |= dict.fromkeys((PutServer, DeleteServer, PutWorkspace, DeleteWorkspace, SetServer), self._change)
             handlers |= {ListKeys: self._keys, AddKey: self._add_key, RevokeKey: self._revoke_key}
             await BridgeServer(self.settings.desired_address, handlers, transport=self.bridge).serve()
@@ -282,6 +287,13 @@ class CannedHub:
     async def _change(self, body: Any) -> Changed:
         self.asked.append(body)
         return Changed(snapshot=snapshot_id(1 if self.applies else 2))
+
+    async def _export(self, body: Export) -> Exported:
+        self.asked.append(body)
+        return Exported(config={"time": {"command": "${TIME}"}}, variables=("TIME",))
+
+    async def _undo(self, _: Undo) -> Undone:
+        return Undone(snapshot=snapshot_id(), summary="server 'time' removed")
 
     async def _import(self, body: ImportServers) -> Imported:
         self.asked.append(body)

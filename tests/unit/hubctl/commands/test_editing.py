@@ -10,6 +10,7 @@ import pytest
 from bridge.models import (
     DeleteServer,
     DeleteWorkspace,
+    Export,
     ImportedServer,
     ImportServers,
     PutServer,
@@ -183,3 +184,17 @@ async def test_a_file_that_cannot_be_imported_is_told(
     assert found == code
     assert err.startswith(told)
     assert hub.asked == []
+
+
+async def test_servers_are_exported_without_their_secrets(hub: CannedHub) -> None:
+    """What is printed is the configuration alone."""
+    code, out, _ = await hub.hubctl("export", "time", "time", "--form", "providers")
+    assert (code, json.loads(out)) == (0, {"time": {"command": "${TIME}"}})
+    assert json.loads((await hub.hubctl("export", "--secrets", "--json"))[1])["variables"] == ["TIME"]
+    assert hub.asked == [Export(form="providers", servers=("time",)), Export(form="client", secrets=True)]
+
+
+async def test_the_last_change_is_undone(hub: CannedHub) -> None:
+    """It says what that was."""
+    assert (await hub.hubctl("undo"))[:2] == (0, "Undone: server 'time' removed.\n")
+    assert json.loads((await hub.hubctl("undo", "--json"))[1])["undone"] == "server 'time' removed"

@@ -1,0 +1,14 @@
+/** The last change, and the button that undoes it. */
+
+import { undo } from '../../hub/bulk.mjs';
+import { state } from '../../hub/store.mjs';
+import { Button, html, Time } from '../../ui.mjs';
+
+/** Nothing where there is no change to undo. */
+export function UndoLast() {
+  const last = state.value?.hub.last_change;
+  if (!last) return null;
+  return html`<p class="undo small muted">Last change, <${Time} at=${last.at} />: ${last.summary}.
+    <${Button} icon="back" quiet onClick=${() => undo(last.id)}>Undo<span class="unseen"> the last change</span></${Button}>
+  </p>`;
+}

@@ -1,0 +1,177 @@
+/** Many servers, workspaces and tools in the console: what does not change is left alone, and many are changed at once. */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { violations } from '../front/support/axe.mjs';
+import { openBrowser } from '../front/support/browser.mjs';
+import { mock, PYTHON, ROOT, stdio } from '../front/support/hub.mjs';
+import { runHub } from '../front/support/run.mjs';
+
+/** @import {Page} from 'playwright-core' */
+
+const OPTIONS = { timeout: 180_000 };
+const KEYS = ['quill1', 'quill2', 'b1', 'b2'];
+/** @type {import('../front/support/run.mjs').Run} */
+let run;
+/** @type {import('../front/support/browser.mjs').Window} */
+let browser;
+
+before(async () => {
+  const providers = Object.fromEntries(KEYS.map((key) => [key, mock(key)]));
+  run = await runHub({ providers, workspaces: { one: ['quill1'], 'Project 00': ['quill1', 'quill2'] } });
+  browser = await openBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await run?.stop();
+});
+
+/** What the page shows of a hub with many servers while six of them start, fail and start again: changes of the document. */
+async function changesWhileSixRetry(/** @type {Page} */ page) {
+  return page.evaluate(async () => {
+    const store = await import(/** @type {any} */ ('/hub/assets/hub/store.mjs'));
+    const frame = () => new Promise((resolve) => setTimeout(resolve, 10));
+    store.disconnect();
+    const base = store.state.value;
+    const since = Date.now() / 1000 - 4000;
+    let { seq } = base;
+    let servers = Array.from({ length: 51 }, (_, n) => ({
+      ...base.servers[0],
+      ...{ key: `s${n}`, state: 'ready', since, restarts: 0, workspaces: ['one'] },
+    }));
+    const workspaces = Array.from({ length: 30 }, (_, n) => ({
+      ...base.workspaces[0],
+      ...{ name: n ? `w${n}` : 'one', servers: n ? [`s${n + 10}`] : servers.map(({ key }) => key) },
+    }));
+    const show = () => store.take({ ...base, seq: ++seq, servers, workspaces });
+    show();
+    await frame();
+    let changes = 0;
+    const observer = new MutationObserver((records) => {
+      changes += records.length;
+    });
+    observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+    for (let tick = 0; tick < 6; tick += 1) {
+      const down = { state: 'backoff', reason: { code: 'SERVER_EXITED', message: 'It exited.', hint: '' } };
+      const how = tick % 2 ? { state: 'starting', reason: null } : down;
+      servers = servers.map((server, n) => (n < 6 ? { ...server, ...how } : server));
+      show();
+      await frame();
+    }
+    observer.disconnect();
+    return changes;
+  });
+}
+
+test('while 6 of 51 servers retry, little more than their rows is written', OPTIONS, async () => {
+  const visit = await browser.visit(run.url);
+  const tools = Array.from({ length: 500 }, (_, n) => ({ name: `quill1_tool${n}`, inputSchema: { type: 'object' } }));
+  await visit.page.route('**/api/hub/tools*', (route) => route.fulfill({ json: { tools } }));
+  const most = { servers: 250, workspaces: 150, 'tools?workspace=one': 150 };
+  for (const [page, limit] of Object.entries(most)) {
+    await visit.page.goto(`/hub/#/${page}`);
+    await visit.program();
+    await visit.page.getByRole('heading', { level: 1, name: page.split('?')[0] }).waitFor();
+    if (page.startsWith('tools')) await visit.page.getByText('quill1_tool499').waitFor();
+    const changes = await changesWhileSixRetry(visit.page);
+    assert.ok(changes <= limit, `${page}: ${changes} changes`);
+    assert.ok(changes >= 36, `${page}: ${changes} changes are too few to be true`);
+  }
+  await visit.end();
+});
+
+/** @param {Page} page @param {string} name */
+const pick = (page, name) => page.getByRole('checkbox', { name: `Select ${name}`, exact: true }).check();
+
+test(
+  'servers are found, sorted, and changed together with the keyboard; the last change is undone',
+  OPTIONS,
+  async () => {
+    const visit = await browser.visit(run.url, { colorScheme: 'dark' });
+    const { page } = visit;
+    await page.goto('/hub/#/servers');
+    await page.getByLabel('Find a server').fill('quill');
+    await page.getByRole('combobox', { name: 'Order' }).selectOption('By name');
+    await pick(page, 'quill2');
+    await page.getByRole('checkbox', { name: 'Select quill1', exact: true }).focus();
+    await page.keyboard.press('Space');
+    await page.getByText('2 servers selected').waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.getByRole('button', { name: 'Switch off' }).press('Enter');
+    await page.getByRole('switch', { name: 'quill2', exact: true, checked: false }).waitFor();
+    await page.getByRole('switch', { name: 'b1', exact: true, checked: true }).waitFor({ state: 'detached' });
+    const state = await run.state();
+    assert.deepEqual(
+      state.servers.map(({ enabled }) => enabled),
+      [false, false, true, true],
+    );
+    await page.getByRole('button', { name: 'Undo the last change' }).click();
+    await page.getByRole('switch', { name: 'quill2', exact: true, checked: true }).waitFor();
+    await page.getByLabel('Find a server').fill('');
+    await page.getByRole('checkbox', { name: 'Select all 4' }).check();
+    await page.getByRole('button', { name: 'Add to workspace' }).click();
+    await page.getByLabel('To workspace').selectOption('one');
+    await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click();
+    await page.locator('.toast', { hasText: '4 servers added to the workspace' }).waitFor();
+    assert.deepEqual(run.read('workspaces').one, KEYS);
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete 4 servers' }).click();
+    await page.getByText('No servers yet').waitFor();
+    await page.getByRole('button', { name: 'Undo the last change' }).click();
+    await page.getByRole('switch', { name: 'b2', exact: true }).waitFor();
+    assert.deepEqual(Object.keys(run.read('providers')), KEYS);
+    await visit.end();
+  },
+);
+
+test('a copy and an export on a phone; secrets leave only when they are asked for', OPTIONS, async () => {
+  run.writeProviders({
+    ...run.read('providers'),
+    s: stdio('s', PYTHON, [`${ROOT}/demo_servers/mock/server.py`], { TOKEN: 'hunter2-do-not-show' }),
+  });
+  await run.until(({ servers }) => servers.some(({ key }) => key === 's'));
+  const visit = await browser.visit(run.url, { viewport: { width: 390, height: 800 } });
+  const { page } = visit;
+  await page.goto('/hub/#/servers/s');
+  await page.getByRole('button', { name: 'Duplicate' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Duplicate' }).click();
+  await page.getByRole('heading', { name: 's-2' }).waitFor();
+  await page.goto('/hub/#/servers');
+  await pick(page, 's-2');
+  await page.getByRole('group', { name: 'Selection' }).getByRole('button', { name: 'Export' }).click();
+  const shown = page.getByRole('region', { name: 'Configuration' });
+  await shown.getByText('"s-2"').waitFor();
+  assert.deepEqual(
+    JSON.parse((await shown.textContent()) ?? '').mcpServers['s-2'].env.TOKEN,
+    ['$', '{TOKEN}'].join(''),
+  );
+  assert.deepEqual(await violations(page), []);
+  await page.getByRole('checkbox', { name: 'Include secrets' }).check();
+  await shown.getByText('hunter2-do-not-show').waitFor();
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 390, `the page is ${wide} px wide`);
+  await visit.end();
+});
+
+test('a workspace gets a slug of its own; the one before leads to it until it is removed', OPTIONS, async () => {
+  const visit = await browser.visit(run.url);
+  const { page } = visit;
+  await page.goto('/hub/#/edit-workspace/Project%2000');
+  const slug = page.getByLabel('URL slug');
+  await slug.fill('a b');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('may stand in it, at most 64').waitFor();
+  await slug.fill('p0');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('/mcp/p0/sse').first().waitFor();
+  const remove = page.getByRole('button', { name: 'Remove the earlier slug project-00' });
+  await remove.waitFor();
+  assert.deepEqual(await violations(page), []);
+  const opened = async () => (await fetch(`${run.url}/mcp/project-00`, { method: 'DELETE' })).status;
+  assert.equal(await opened(), 400, 'it is there, and wants a session');
+  await remove.press('Enter');
+  await remove.waitFor({ state: 'detached' });
+  assert.equal(await opened(), 404);
+  await visit.end();
+});
