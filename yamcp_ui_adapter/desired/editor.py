@@ -100,7 +100,7 @@ class Editor:
         return known[1]
 
     async def export(self, body: Export) -> Exported:
-        """Servers as a configuration for elsewhere. Raises NoSuchServer, ConfigFileBroken."""
+        """Return servers as a configuration for other programs. Raises NoSuchServer, ConfigFileBroken."""
         servers = entries_of(PROVIDERS, (await self._writer.look(PROVIDERS)).content)
         keys = servers if body.servers is None else body.servers
         if missing := [key for key in keys if key not in servers]:
@@ -161,7 +161,7 @@ class Editor:
         return await self._service.edit(partial(put_config, body=body))
 
     async def edit_many(self, body: EditMany) -> Changed:
-        """Change several entries at once. Raises what `many.edit_many` and `DesiredStateService.edit` raise."""
+        """Change several entries at once. Raises as `many.edit_many` and `DesiredStateService.edit`."""
         settings = partial(settings_of_many, body=body)
         named = self._service.has_settings("servers", body.servers) or self._service.has_settings(
             "workspaces", body.workspaces
@@ -170,18 +170,18 @@ class Editor:
         return await self._service.edit(partial(edit_many, body=body), settings if wanted else None)
 
     async def duplicate(self, body: Duplicate) -> Changed:
-        """Add a copy. Raises what `duplicate.duplicate` and `DesiredStateService.edit` raise."""
+        """Add a copy of a server or workspace. Raises as `duplicate.duplicate` and `DesiredStateService.edit`."""
         settings = partial(duplicate_settings, body=body)
         wanted = self._service.has_settings(body.section, (body.name,))
         return await self._service.edit(partial(duplicate, body=body), settings if wanted else None)
 
     async def undo(self, body: Undo) -> Undone:
-        """Write the entries as they were before the last change.
+        """Restore the entries as they were before the last change.
 
         Raises:
-            NothingToUndo: there is none, or another one is the last by now.
-            EditConflict: one of its entries was changed since.
-            HubFileBroken, and what `DesiredStateService.edit` raises. Nothing was changed.
+            NothingToUndo: there is no change, or another one has become the last.
+            EditConflict: one of the entries was changed since.
+            HubFileBroken: and as `DesiredStateService.edit` raises. Nothing was changed.
         """
         change = self._service.history.last
         if change is None or body.change not in (None, change.id):

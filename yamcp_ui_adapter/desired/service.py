@@ -244,7 +244,7 @@ class DesiredStateService:
         return content
 
     def _readable_hub(self) -> dict[str, Any] | None:
-        """What hub.json says, for the history; none if it cannot be read."""
+        """Return the content of hub.json for the history; None if it cannot be read."""
         with contextlib.suppress(HubFileBroken):
             return self._hub_content()
         return None
@@ -255,7 +255,7 @@ class DesiredStateService:
         before: dict[str, Any] | None,
         workspaces: Mapping[str, str] | None = None,
     ) -> None:
-        """Remember what a request changed; `before`: what hub.json said then."""
+        """Record in the history what a request changed; `before` is the earlier content of hub.json."""
         after = self._readable_hub()
         hub = None if before is None or after is None else (before, after)
         self.history.record(written, hub, workspaces)
@@ -390,7 +390,11 @@ class DesiredStateService:
         return self._state.has_settings(section, names)
 
     def change_settings(self, edit: HubFileEdit) -> Changed:
-        """Change hub.json alone. Raises what `edit` raises; HubFileBroken, DataDirUnusable. Nothing was changed."""
+        """Change hub.json only.
+
+        Raises:
+            HubError: as `edit` raises, HubFileBroken and DataDirUnusable. Nothing was changed.
+        """
         hub = self._readable_hub()
         self._write(edit)
         self.read(only=(HUB,))

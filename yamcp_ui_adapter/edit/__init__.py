@@ -1,1 +1,1 @@
-"""Edits of YAMCP's files: what they change, and writing them beside YAMCP's own writes."""
+"""Edits YAMCP's files: computes the changed documents, and writes them safely beside YAMCP's own writes."""

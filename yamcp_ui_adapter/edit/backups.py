@@ -1,4 +1,4 @@
-"""Copies of YAMCP's files as they were before the hub changed them."""
+"""Copies of YAMCP's files from before the hub changed them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from bridge.private import make_directory, write_file
 from yamcp_ui_adapter.errors import DataDirUnusable
 
 DIRECTORY = "backups"
-KEPT = 20
-"""Newest ones kept, of each file."""
+MAX_BACKUPS = 20
+"""Number of copies that are kept of each file."""
 
 
 class Backups:
-    """The directory of copies, in the hub's data directory: `providers.json.<UTC time>`, for the owner's eyes alone."""
+    """The directory of copies, in the hub's data directory: `providers.json.<UTC time>`, readable by the hub's user
+    only.
+    """
 
     def __init__(self, data_dir: Path) -> None:
         self.directory = data_dir / DIRECTORY
 
     def keep(self, name: str, content: bytes) -> None:
-        """Keep what a file held, and the newest copies of it.
+        """Store the content of a file, and delete all but its newest copies.
 
         Raises:
-            DataDirUnusable: it cannot be written.
+            DataDirUnusable: the copy cannot be written.
         """
         try:
             make_directory(self.directory)
@@ -34,6 +36,6 @@ class Backups:
         self._prune(name)
 
     def _prune(self, name: str) -> None:
-        for old in sorted(self.directory.glob(f"{name}.*"))[:-KEPT]:
+        for old in sorted(self.directory.glob(f"{name}.*"))[:-MAX_BACKUPS]:
             with contextlib.suppress(OSError):
                 old.unlink()

@@ -1,4 +1,4 @@
-"""A copy of a server or workspace under another name (pure)."""
+"""Copies a server or workspace under another name. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.format.entry_positions import entries_of, with_entries
 from yamcp_ui_adapter.format.providers import BadEntry, check_entry
 
-OWN = ("slug", "aliases")
-"""Settings of a workspace that no other can have."""
+UNIQUE_SETTINGS = ("slug", "aliases")
+"""Settings of a workspace that must be unique, and are not copied."""
 
 
 def duplicate(files: Files, body: Duplicate) -> Contents:
-    """YAMCP's files with the copy after the original.
+    """Return YAMCP's files with the copy after the original.
 
     Raises:
         NoSuchServer, NoSuchWorkspace, AlreadyExists, EntryInvalid, ConfigFileBroken: nothing is to be written.
@@ -35,12 +35,12 @@ def duplicate(files: Files, body: Duplicate) -> Contents:
 
 
 def duplicate_settings(content: dict[str, Any], body: Duplicate) -> dict[str, Any]:
-    """hub.json with the settings of the original for the copy too."""
+    """Return hub.json with the original's settings also for the copy."""
     settings = content.get(body.section)
     found = settings.get(body.name) if isinstance(settings, dict) else None
     if not isinstance(settings, dict) or not isinstance(found, dict):
         return content
-    copied = {name: value for name, value in found.items() if body.section == "servers" or name not in OWN}
+    copied = {name: value for name, value in found.items() if body.section == "servers" or name not in UNIQUE_SETTINGS}
     return {**content, body.section: {**settings, body.to: copied}}
 
 

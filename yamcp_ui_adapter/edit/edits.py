@@ -1,6 +1,6 @@
-"""What each request to edit makes of YAMCP's files (pure): documents in, changed documents out, or why not.
+"""Computes the changed documents for each request that edits YAMCP's files. Pure.
 
-Only the entries that a request is about change; everything else stays as it is, unknown fields and order included.
+Only the entries that a request names are changed; everything else is preserved, with unknown fields and the order.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Found(NamedTuple):
 
     file: str
     raw: bytes | None
-    """Its bytes; none when it does not exist."""
+    """The bytes of the file; None if it does not exist."""
     document: Content | None
     issue: Issue | None
     """Why there is no document."""
 
     @property
     def content(self) -> Content:
-        """Its top-level object.
+        """The top-level object of the file.
 
         Raises:
-            ConfigFileBroken: there is none.
+            ConfigFileBroken: the file has none.
         """
         if self.document is None:
             reason = self.issue.message if self.issue else f"{self.file} cannot be parsed."
@@ -56,11 +56,11 @@ class Found(NamedTuple):
 
 Files = Mapping[str, Found]
 Contents = dict[str, Content]
-"""The documents that are to be written, by file."""
+"""The documents to be written, by file."""
 
 
 def parse(file: str, raw: bytes | None) -> Found:
-    """What bytes say."""
+    """Return the parsed content of a file, or the issue that prevents its use."""
     try:
         content = read_document(raw, file).content
         if is_too_deep(content):
@@ -71,7 +71,7 @@ def parse(file: str, raw: bytes | None) -> Found:
 
 
 def unreadable(file: str, reason: str) -> Found:
-    """A file that is there and cannot be read."""
+    """Return the result for a file that exists but cannot be read."""
     message = f"{file} cannot be read ({reason})."
     return Found(file, b"", None, issue("FILE_UNREADABLE", f"file:{file}", file, message))
 
@@ -80,10 +80,11 @@ def unreadable(file: str, reason: str) -> Found:
 
 
 def put_server(files: Files, body: PutServer) -> Contents:
-    """After `put_server`.
+    """Return the documents after `put_server`.
 
     Raises:
-        MaskedValue, EntryInvalid, EditConflict, AlreadyExists, NoSuchServer, ConfigFileBroken.
+        MaskedValue, EntryInvalid, EditConflict, AlreadyExists, NoSuchServer, ConfigFileBroken: the edit is not
+        possible.
     """
     refuse_too_deep(body.entry)
     found, old = files[PROVIDERS], body.key if body.old_key is None else body.old_key
@@ -98,18 +99,18 @@ def put_server(files: Files, body: PutServer) -> Contents:
 
 
 def delete_server(files: Files, body: DeleteServer) -> Contents:
-    """After `delete_server`. Raises EditConflict, NoSuchServer, ConfigFileBroken."""
+    """Return the documents after `delete_server`. Raises EditConflict, NoSuchServer, ConfigFileBroken."""
     contents = {PROVIDERS: _deleted(files[PROVIDERS], body.key, body.expect, NoSuchServer)}
     return {**_members(files[WORKSPACES], body.key, None), **contents}
 
 
 def stored_servers(found: Found) -> Content:
-    """The entries of providers.json by key; none of a file that cannot be parsed."""
+    """Return the entries of providers.json by key; empty if the file cannot be parsed."""
     return entries_of(PROVIDERS, found.document or {})
 
 
 def _members(found: Found, old: str, new: str | None) -> Contents:
-    """The workspaces with one member called otherwise, or left out."""
+    """Return workspaces.json with one member renamed, or removed (None), in all workspaces."""
     changes: Content = {}
     for name, entry in found.content.items():
         members = members_of(entry)
@@ -124,7 +125,11 @@ def _members(found: Found, old: str, new: str | None) -> Contents:
 
 
 def put_workspace(files: Files, body: PutWorkspace) -> Contents:
-    """After `put_workspace`. Raises EntryInvalid, EditConflict, AlreadyExists, NoSuchWorkspace, ConfigFileBroken."""
+    """Return the documents after `put_workspace`.
+
+    Raises:
+        EntryInvalid, EditConflict, AlreadyExists, NoSuchWorkspace, ConfigFileBroken: the edit is not possible.
+    """
     if not is_encodable([body.name, *body.servers]):
         message = f"Workspace {body.name!r}: its name, or a member's, holds a NUL or half a character."
         raise EntryInvalid(message, data={"issue": "WORKSPACE_INVALID", "key": body.name})
@@ -136,18 +141,18 @@ def put_workspace(files: Files, body: PutWorkspace) -> Contents:
 
 
 def delete_workspace(files: Files, body: DeleteWorkspace) -> Contents:
-    """After `delete_workspace`. Raises EditConflict, NoSuchWorkspace, ConfigFileBroken."""
+    """Return the documents after `delete_workspace`. Raises EditConflict, NoSuchWorkspace, ConfigFileBroken."""
     return {WORKSPACES: _deleted(files[WORKSPACES], body.name, body.expect, NoSuchWorkspace)}
 
 
 def members_of(entry: Any) -> list[Any] | None:
-    """A workspace's members as they stand, in either of its forms; none if it is no workspace."""
+    """Return a workspace's members as the entry has them, in either of its two forms; None if it is not a workspace."""
     members = entry.get("servers") if isinstance(entry, dict) else entry
     return members if isinstance(members, list) else None
 
 
 def with_members(entry: Any, members: list[Any]) -> Any:
-    """The workspace with other members, in the form that it has."""
+    """Return the workspace with other members, in the same form as before."""
     return {**entry, "servers": members} if isinstance(entry, dict) and members_of(entry) is not None else members
 
 
@@ -155,7 +160,8 @@ def with_members(entry: Any, members: list[Any]) -> Any:
 
 
 def put_config(files: Files, body: PutConfig) -> Contents:
-    """After `put_config`. Who says which bytes are to be replaced may replace broken ones.
+    """Return the document after `put_config`. A caller that gives the hash of the present bytes may replace a broken
+    file.
 
     Raises:
         MaskedValue, EditConflict, ConfigFileBroken: nothing is to be written.
@@ -176,7 +182,11 @@ def put_config(files: Files, body: PutConfig) -> Contents:
 
 
 def refuse_too_deep(value: Any) -> None:
-    """Raises EntryInvalid: what is to be written is nested so deep that not every program could read it."""
+    """Check that a value to be written is not nested too deep for the programs that read the file.
+
+    Raises:
+        EntryInvalid: it is nested deeper than `MAX_DEPTH`.
+    """
     if is_too_deep(value):
         message = "What is to be written is nested too deep."
         raise EntryInvalid(message, data={"issue": "SERVER_ENTRY_INVALID", "key": None})
@@ -186,7 +196,7 @@ def refuse_too_deep(value: Any) -> None:
 
 
 def _put(found: Found, old: str, new: str, entry: Any, expect: str | None, missing: type[HubError]) -> Content:
-    """The document with the entry in the place of `old`, called `new`."""
+    """Return the document with the entry in place of `old`, under the name `new`."""
     entries = entries_of(found.file, found.content)
     _compare(found, old, expect, creating=old == new)
     if old == new:
@@ -207,7 +217,12 @@ def _deleted(found: Found, name: str, expect: str | None, missing: type[HubError
 
 
 def _compare(found: Found, name: str, expect: str | None, creating: bool = False) -> None:
-    """Whether the entry is what the caller saw. Raises EditConflict, AlreadyExists."""
+    """Check that the entry is what the caller saw, or (`creating`) that there is none.
+
+    Raises:
+        EditConflict: the entry was changed.
+        AlreadyExists: an entry is to be created, and there is one.
+    """
     entries = entries_of(found.file, found.content)
     now = entry_hash(entries[name]) if name in entries else ""
     if expect is None or expect == now:

@@ -1,4 +1,4 @@
-"""The last changes that the hub made, entry by entry, so that they can be undone (pure)."""
+"""The last changes that the hub made, by entry, so that they can be undone. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from yamcp_ui_adapter.format.jsontext import same_content
 MOST_CHANGES = 20
 SECTIONS = {"servers": "settings of server", "workspaces": "settings of workspace"}
 NOUNS = {PROVIDERS: "server", WORKSPACES: "workspace"}
-LISTED = 3
-"""Names that a summary lists."""
+MAX_LISTED_NAMES = 3
+"""Number of names that a summary lists."""
 
 
 class Entry(NamedTuple):
-    """One entry that a change made, changed or removed. A section of hub.json is a file of its own here."""
+    """One entry before and after a change. Each section of hub.json is treated as a file."""
 
     file: str
     name: str
@@ -31,29 +31,29 @@ class Entry(NamedTuple):
 
     @property
     def verb(self) -> str:
-        """What was done."""
+        """What the change did to the entry, for the summary."""
         return "added" if self.before is ABSENT else "removed" if self.after is ABSENT else "changed"
 
 
 class Change(NamedTuple):
-    """What one request changed."""
+    """The entries that one request changed."""
 
     id: str
     at: float
     entries: tuple[Entry, ...]
     order: Mapping[str, list[str]]
-    """The names in each of YAMCP's files before it."""
+    """The names in each of YAMCP's files before the change, in order."""
     renamed: Mapping[str, str]
-    """Workspaces that it renamed, old name to new."""
+    """Workspaces that the change renamed, old name to new."""
 
     @property
     def shown(self) -> LastChange:
-        """What is told of it."""
+        """The change as it is sent over the bridge."""
         return LastChange(id=self.id, at=self.at, summary=_summary(self.entries))
 
 
 class History:
-    """The newest changes. Memory only: it may hold secrets, as the entries do."""
+    """The newest changes. They are kept in memory only, because entries may hold secrets."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -62,7 +62,7 @@ class History:
 
     @property
     def last(self) -> Change | None:
-        """The one that can be undone now."""
+        """The change that can be undone now."""
         return self._changes[-1] if self._changes else None
 
     def record(
@@ -71,7 +71,7 @@ class History:
         hub: tuple[Content, Content] | None,
         renamed: Mapping[str, str] | None = None,
     ) -> None:
-        """A request changed these files (before, after), and hub.json."""
+        """Record that a request changed these files (each before and after), and hub.json."""
         entries = [entry for file, (old, new) in sorted(written.items()) for entry in _entries(file, old, new)]
         if hub is not None:
             for name in SECTIONS:
@@ -83,15 +83,15 @@ class History:
             self._changes.append(Change(f"{made}-{self._made}", made, tuple(entries), order, renamed or {}))
 
     def forget(self, change: Change) -> None:
-        """It was undone."""
+        """Remove a change that was undone."""
         self._changes.remove(change)
 
 
 def undo_files(files: Files, change: Change) -> Contents:
-    """YAMCP's files with the entries as they were before a change.
+    """Return YAMCP's files with the entries as they were before a change.
 
     Raises:
-        EditConflict: one of them was changed since.
+        EditConflict: one of the entries was changed since.
         ConfigFileBroken: a file cannot be parsed.
     """
     contents: Contents = {}
@@ -106,7 +106,7 @@ def undo_files(files: Files, change: Change) -> Contents:
 
 
 def undo_settings(content: Content, change: Change) -> Content:
-    """hub.json with the settings as they were before a change. Raises EditConflict."""
+    """Return hub.json with the settings as they were before a change. Raises EditConflict."""
     result = dict(content)
     for section in SECTIONS:
         touched = [entry for entry in change.entries if entry.file == section]
@@ -119,7 +119,7 @@ def undo_settings(content: Content, change: Change) -> Content:
 
 
 def changes_settings(change: Change) -> bool:
-    """Whether hub.json was changed."""
+    """Return whether the change affects hub.json."""
     return any(entry.file in SECTIONS for entry in change.entries)
 
 
@@ -149,7 +149,9 @@ def _section(content: Content, name: str) -> Content:
 
 
 def _summary(entries: tuple[Entry, ...]) -> str:
-    """In words: `server 'a' removed; workspace 'w' changed`. Settings are named where nothing else was changed."""
+    """Return a summary in words: `server 'a' removed; workspace 'w' changed`. Settings are named only if nothing else
+    changed.
+    """
     files = [entry for entry in entries if entry.file in NOUNS]
     groups: dict[tuple[str, str], list[str]] = {}
     for entry in files or entries:
@@ -159,7 +161,7 @@ def _summary(entries: tuple[Entry, ...]) -> str:
 
 
 def _group(noun: str, verb: str, names: list[str]) -> str:
-    if len(names) > LISTED:
+    if len(names) > MAX_LISTED_NAMES:
         many = noun.replace("settings of ", "")
         return f"{len(names)} {many}s: settings {verb}" if noun in SECTIONS.values() else f"{len(names)} {noun}s {verb}"
     return f"{noun}{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))} {verb}"

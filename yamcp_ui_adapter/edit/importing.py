@@ -1,4 +1,4 @@
-"""What an import makes of YAMCP's files (pure)."""
+"""Computes the changed documents for an import of another client's configuration. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ Outcome = Literal["added", "replaced", "same", "exists", "unusable"]
 
 
 class Import(NamedTuple):
-    """The documents to be written, what became of each server, and which were switched off where they came from."""
+    """The documents to be written, the result for each server, and the servers that are disabled in the client's
+    configuration.
+    """
 
     contents: Contents
     servers: tuple[ImportedServer, ...]
@@ -26,12 +28,13 @@ class Import(NamedTuple):
 
 
 def import_servers(files: Files, body: ImportServers) -> Import:
-    """Take the servers of another client's configuration into the files. One that cannot be used hides no other.
+    """Add the servers of another client's configuration to the documents. An unusable server does not affect the
+    others.
 
     Raises:
-        MaskedValue: a value in it is masked, and none is stored for it.
-        EntryInvalid: there is no server in it, or the workspace cannot be one.
-        ConfigFileBroken: a file that is to be changed cannot be parsed.
+        MaskedValue: a value is masked, and no value is stored for it.
+        EntryInvalid: the configuration has no server, or the workspace's name is invalid.
+        ConfigFileBroken: a file that must be changed cannot be parsed.
     """
     refuse_too_deep(body.config)
     wanted = foreign_servers(body.config)
@@ -53,7 +56,7 @@ def import_servers(files: Files, body: ImportServers) -> Import:
 
 
 def _unmasked(server: ForeignServer, there: dict[str, Any]) -> ForeignServer:
-    """The server with the stored values in the place of masked ones. Raises MaskedValue."""
+    """Return the server with masked values replaced by stored ones. Raises MaskedValue."""
     return server._replace(entry=unmask_entry(server.entry, there.get(server.key), server.key))
 
 
@@ -61,23 +64,23 @@ def _result(server: ForeignServer, there: dict[str, Any], replace: bool) -> Impo
     given = server.entry.get("type") if server.entry else ""
     kind = given if given in ("stdio", "sse", "http", "websocket") else ""
     if server.entry is None:
-        return _told(server, kind, "unusable", *server.notes)
+        return _imported(server, kind, "unusable", *server.notes)
     try:
         entry, issues = check_entry(server.key, server.entry)
     except BadEntry as error:
-        return _told(server, kind, "unusable", _sentence(error.message), *server.notes)
+        return _imported(server, kind, "unusable", _sentence(error.message), *server.notes)
     odd = [found.message for found in issues if found.severity == "warning"]
     off = () if server.enabled else ("It was switched off there, and is here.",)
     if server.key not in there:
-        return _told(server, kind, "added", *odd, *server.notes, *off)
+        return _imported(server, kind, "added", *odd, *server.notes, *off)
     if _same(entry, there[server.key]):
-        return _told(server, kind, "same")
+        return _imported(server, kind, "same")
     if replace:
-        return _told(server, kind, "replaced", *odd, *server.notes, *off)
-    return _told(server, kind, "exists", "Another server of that name is there already; it was left as it is.")
+        return _imported(server, kind, "replaced", *odd, *server.notes, *off)
+    return _imported(server, kind, "exists", "Another server of that name is there already; it was left as it is.")
 
 
-def _told(server: ForeignServer, kind: str, outcome: Outcome, *messages: str) -> ImportedServer:
+def _imported(server: ForeignServer, kind: str, outcome: Outcome, *messages: str) -> ImportedServer:
     return ImportedServer(key=server.key, type=kind, outcome=outcome, message=" ".join(messages))
 
 
@@ -86,7 +89,7 @@ def _sentence(text: str) -> str:
 
 
 def _same(entry: ServerEntry, other: Any) -> bool:
-    """Whether what is there already starts the same server."""
+    """Return whether an existing entry launches the same server."""
     try:
         return check_entry(entry.key, other)[0].launch == entry.launch
     except BadEntry:
@@ -94,7 +97,7 @@ def _same(entry: ServerEntry, other: Any) -> bool:
 
 
 def _with_members(files: Files, name: str, members: list[str]) -> dict[str, Any]:
-    """workspaces.json with these in a workspace, after those that are in it."""
+    """Return workspaces.json with these servers added to a workspace, after its present members."""
     document = files[WORKSPACES].content
     entry = document.get(name, [])
     there = members_of(entry)

@@ -1,4 +1,4 @@
-"""What one request about several servers and workspaces makes of the files (pure)."""
+"""Computes the changed documents for one request about several servers and workspaces. Pure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from yamcp_ui_adapter.edit.edits import Contents, Files, members_of, with_member
 from yamcp_ui_adapter.errors import EditInvalid, NoSuchServer, NoSuchWorkspace
 from yamcp_ui_adapter.format.entries import PROVIDERS, WORKSPACES
 from yamcp_ui_adapter.format.entry_positions import ABSENT, Content, entries_of, with_entries
-from yamcp_ui_adapter.format.hubfile import with_settings_moved, with_server, with_workspace
+from yamcp_ui_adapter.format.hubfile import with_server, with_settings_moved, with_workspace
 
 SWITCHES = {"enable": True, "disable": False}
 
 
 def edit_many(files: Files, body: EditMany) -> Contents:
-    """YAMCP's files after `edit_many`: nothing is changed where one of the names is not there.
+    """Return YAMCP's files after `edit_many`; if one of the names does not exist, nothing is changed.
 
     Raises:
-        NoSuchServer, NoSuchWorkspace: one of them is not there.
-        EditInvalid: nothing is named to do it to.
-        ConfigFileBroken: a file that is to be changed cannot be parsed.
+        NoSuchServer, NoSuchWorkspace: one of the names does not exist.
+        EditInvalid: the request names nothing.
+        ConfigFileBroken: a file that must be changed cannot be parsed.
     """
     servers, workspaces = entries_of(PROVIDERS, files[PROVIDERS].content), files[WORKSPACES].content
     _check(body, servers, workspaces)
@@ -38,7 +38,7 @@ def edit_many(files: Files, body: EditMany) -> Contents:
 
 
 def settings_of_many(content: dict[str, Any], body: EditMany) -> dict[str, Any]:
-    """hub.json after `edit_many`. Raises EditInvalid."""
+    """Return hub.json after `edit_many`. Raises EditInvalid."""
     if body.action in SWITCHES:
         on = SWITCHES[body.action]
         for key in body.servers:
@@ -68,7 +68,7 @@ def _first_missing(names: Iterable[str], known: Content) -> list[str]:
 
 
 def _with_servers(name: str, entry: Any, body: EditMany) -> Any:
-    """A workspace after `join` or `leave`."""
+    """Return a workspace after `join` or `leave`."""
     members = members_of(entry)
     if members is None:
         raise EditInvalid(f"The entry of the workspace {name!r} is no list of servers.", data={"field": "workspaces"})
@@ -78,7 +78,7 @@ def _with_servers(name: str, entry: Any, body: EditMany) -> Any:
 
 
 def _deleted(workspaces: Content, body: EditMany) -> Content:
-    """The workspaces that change when some are deleted, and others lose servers."""
+    """Return the changes of workspaces when some are deleted, and others lose servers."""
     changes: Content = dict.fromkeys(body.workspaces, ABSENT)
     for name, entry in workspaces.items():
         members = members_of(entry)

@@ -1,4 +1,6 @@
-"""Replacing a file only if it is still what was read, and seeing what it was at that very moment."""
+"""Replaces a file only if it still has the content that was read (compare and swap), and keeps the replaced
+file open.
+"""
 
 from __future__ import annotations
 
@@ -17,33 +19,33 @@ RENAME_EXCHANGE = 2
 UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM})
 
 
-class Moved(Exception):
-    """The file is not what was read any more; nothing was done."""
+class FileChanged(Exception):
+    """The file no longer has the content that was read; nothing was changed."""
 
 
 class Displaced:
-    """What stood at a path before it was replaced. Whoever opened it before may still be writing to it."""
+    """The file that stood at a path before it was replaced. A program that opened it before may still write to it."""
 
     def __init__(self, handle: int, expected: bytes) -> None:
         self._handle = handle
         self.expected = expected
 
     def read(self) -> bytes:
-        """What it holds now."""
+        """Return the present content."""
         size = os.fstat(self._handle).st_size
         return os.pread(self._handle, size, 0)
 
     def changed(self) -> bool:
-        """Whether somebody wrote to it since it was read."""
+        """Return whether a program wrote to the file since it was read."""
         return self.read() != self.expected
 
     def close(self) -> None:
-        """Give it up."""
+        """Close the file."""
         os.close(self._handle)
 
 
 def read(path: Path) -> bytes | None:
-    """A file's bytes; none when it does not exist. Raises OSError."""
+    """Return a file's bytes; None if it does not exist. Raises OSError."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -51,32 +53,31 @@ def read(path: Path) -> bytes | None:
 
 
 def replace(path: Path, expected: bytes | None, content: bytes) -> Displaced | None:
-    """Put `content` in the place of `expected` (None: no file) in one step, keeping owner and links.
+    """Replace `expected` (None: no file) with `content` atomically, and keep the owner and symbolic links.
 
-    Of its mode, what others may do is taken away: it may hold secrets.
-
-    The answer is what was displaced, which the caller closes; none when there was no file.
+    Permissions of other users are removed, because the content may hold secrets. Return the displaced file, which the
+    caller must close; None if there was no file.
 
     Raises:
-        Moved: something else is there.
+        FileChanged: the file has another content.
         OSError: it cannot be written.
     """
     path = path.resolve()
-    temporary = _written(path, content)
+    temporary = _write_temporary(path, content)
     try:
         if expected is None:
             _create(temporary, path)
             return None
         if read(path) != expected:
-            raise Moved(path.name)
+            raise FileChanged(path.name)
         return Displaced(_swap(temporary, path), expected)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
 
 
-def _written(path: Path, content: bytes) -> Path:
-    """A new file beside `path`, on the disk."""
+def _write_temporary(path: Path, content: bytes) -> Path:
+    """Write a new file beside `path`, synchronized to disk, and return its path."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -97,27 +98,27 @@ def _create(temporary: Path, path: Path) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError:
-        raise Moved(path.name) from None
+        raise FileChanged(path.name) from None
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
         if path.exists():
-            raise Moved(path.name) from None
+            raise FileChanged(path.name) from None
         temporary.replace(path)
 
 
 def _swap(temporary: Path, path: Path) -> int:
-    """Exchange the two files; a handle of the one that was at `path`.
+    """Exchange the two files, and return a handle of the one that was at `path`.
 
-    Where the file system cannot exchange, what another program renames there in the same moment would be lost; what it
-    writes in place is not.
+    If the file system cannot exchange files, a file that another program renames to `path` at the same moment is lost;
+    what a program writes in place is not.
     """
-    if _exchange(temporary, path):
+    if _try_exchange(temporary, path):
         return os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise Moved(path.name) from None
+        raise FileChanged(path.name) from None
     try:
         temporary.replace(path)
     except BaseException:
@@ -126,11 +127,11 @@ def _swap(temporary: Path, path: Path) -> int:
     return handle
 
 
-def _exchange(temporary: Path, path: Path) -> bool:
-    """Whether the two could be exchanged in one step.
+def _try_exchange(temporary: Path, path: Path) -> bool:
+    """Exchange the two files atomically; return False if the file system cannot.
 
     Raises:
-        Moved: there is no file at `path` any more.
+        FileChanged: there is no longer a file at `path`.
         OSError: it cannot be written.
     """
     libc = ctypes.CDLL(None, use_errno=True)
@@ -140,7 +141,7 @@ def _exchange(temporary: Path, path: Path) -> bool:
         return True
     number = ctypes.get_errno()
     if number == errno.ENOENT:
-        raise Moved(path.name)
+        raise FileChanged(path.name)
     if number not in UNSUPPORTED:
         raise OSError(number, os.strerror(number), str(path))
     return False

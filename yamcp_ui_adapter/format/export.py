@@ -1,4 +1,4 @@
-"""Servers as a configuration for elsewhere: without their secrets unless they are asked for (pure)."""
+"""Exports servers as a configuration for other programs, without their secrets unless these are requested. Pure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from yamcp_ui_adapter.format.masking import mask_entry
 from yamcp_ui_adapter.format.providers import WRAPPER
 
 NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
-UNNAMED = frozenset({"url", "args"})
+UNNAMED_SECRET_FIELDS = frozenset({"url", "args"})
 """Fields in which a secret has no name of its own."""
 
 
 def exported(
     entries: Mapping[str, Any], form: Literal["client", "providers"], *, secrets: bool
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The configuration of these entries, and the names of the variables that stand in it for secrets.
+    """Return the configuration of these entries, and the names of the variables that replace secrets in it.
 
-    `client`: as other clients have it, below `mcpServers`; `providers`: entries as in providers.json.
+    Form `client`: like other clients' configurations, inside `mcpServers`; `providers`: entries as in providers.json.
     """
     variables = _Variables()
     shown = {key: entry if secrets else variables.into(key, entry, mask_entry(entry)) for key, entry in entries.items()}
@@ -29,20 +29,20 @@ def exported(
 
 
 class _Variables:
-    """Names of variables, one for each secret value."""
+    """Chooses a unique variable name for each secret value."""
 
     def __init__(self) -> None:
         self.names: dict[str, None] = {}
 
     def into(self, key: str, value: Any, masked: Any, field: str = "") -> Any:
-        """The masked form of a value, with a reference to a variable in the place of each mask."""
+        """Return the masked form of a value, with each mask replaced by a reference to a variable."""
         if isinstance(masked, list):
             stored = value if isinstance(value, list) and len(value) == len(masked) else masked
             return [self.into(key, *pair) for pair in zip(stored, masked, strict=True)]
         if isinstance(masked, dict):
             fields = value if isinstance(value, dict) else {}
             return {
-                name: self.into(key, fields.get(name), item, "" if name in UNNAMED else name)
+                name: self.into(key, fields.get(name), item, "" if name in UNNAMED_SECRET_FIELDS else name)
                 for name, item in masked.items()
             }
         if not isinstance(masked, str) or masked == value:
@@ -62,7 +62,7 @@ class _Variables:
 
 
 def _client_form(entry: Any) -> Any:
-    """An entry without the fields that only YAMCP has."""
+    """Return an entry without the fields that only YAMCP knows."""
     if not isinstance(entry, dict):
         return entry
     inside = entry.get("providerParameters")

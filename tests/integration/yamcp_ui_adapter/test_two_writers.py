@@ -18,7 +18,7 @@ from bridge.models import Changed, PutServer, PutWorkspace, ReadDesired, Reload
 from bridge.settings import Settings
 from tests.integration.yamcp_ui_adapter.test_process import desired, ended, start
 from tests.unit.yamcp_ui_adapter.fixtures import in_place, server
-from yamcp_ui_adapter.edit.merge import WINDOW
+from yamcp_ui_adapter.edit.merge import STALE_WINDOW_NS
 
 REWRITER = Path(__file__).parent / "rewriter.py"
 THEIRS = 60
@@ -70,7 +70,7 @@ async def test_no_change_of_either_is_lost(place: Path) -> None:
             await ask(name, PutWorkspace(name=name, servers=("a", key), expect=""))
             number += 1
         assert [await other.wait() for other in others] == [0, 0]
-        await asyncio.sleep(WINDOW / 1e9)  # within it a stale copy, the last one, would be put right
+        await asyncio.sleep(STALE_WINDOW_NS / 1e9)  # within it a stale copy, the last one, would be put right
         await client.request(Reload())
         snapshot = (await client.request(ReadDesired())).snapshot
     theirs = range(THEIRS)

@@ -19,7 +19,7 @@ from tests.unit.yamcp_ui_adapter.fixtures import in_place, server
 from yamcp_ui_adapter.edit import replace, writer
 from yamcp_ui_adapter.edit.backups import Backups
 from yamcp_ui_adapter.edit.edits import delete_server, put_config, put_server, put_workspace
-from yamcp_ui_adapter.edit.merge import LONGEST
+from yamcp_ui_adapter.edit.merge import MAX_PUT_BACKS
 from yamcp_ui_adapter.edit.writer import Edit, Writer
 from yamcp_ui_adapter.errors import DataDirUnusable, EditConflict, NoSuchServer
 
@@ -62,7 +62,7 @@ def put(key: str, entry: dict[str, Any], **others: Any) -> Edit:
 
 def before_exchange(monkeypatch: pytest.MonkeyPatch, *acts: Callable[[], object]) -> None:
     """What somebody else does after the writer looked for the last time, and before it writes; one act a write."""
-    real, waiting = replace._exchange, list(acts)
+    real, waiting = replace._try_exchange, list(acts)
 
     def exchange(temporary: Path, path: Path) -> bool:
         if waiting:
@@ -200,12 +200,12 @@ def open_files() -> int:
 async def test_displaced_files_are_let_go(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a second, when there are too many, and at the end."""
     before = open_files()
-    for number in range(writer.AT_MOST + 5):
+    for number in range(writer.MAX_WATCHED_FILES + 5):
         await place.writer.change(put("a", server(str(number))))
-    assert open_files() == before + writer.AT_MOST
+    assert open_files() == before + writer.MAX_WATCHED_FILES
     place.writer.close()
     assert open_files() == before
-    monkeypatch.setattr(writer, "WATCHED", 0)
+    monkeypatch.setattr(writer, "WATCH_SECONDS", 0)
     await place.writer.change(put("a", C))
     assert place.writer.watching
     await place.writer.mend()
@@ -259,7 +259,7 @@ async def test_who_insists_wins(place: Place) -> None:
     """A program that writes its old copy again and again is not fought for ever."""
     stale = place.said()
     await place.writer.change(put("a", C))
-    for _ in range(LONGEST):
+    for _ in range(MAX_PUT_BACKS):
         in_place(place.providers, stale)
         await place.writer.mend()
         assert place.said()["a"] == C
@@ -312,7 +312,7 @@ async def hammered(path: Path) -> AsyncIterator[None]:
 
 async def test_a_file_that_never_rests_is_told_of(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while, and nothing was changed; nor is it put back for ever."""
-    monkeypatch.setattr(writer, "PATIENCE", 0.05)
+    monkeypatch.setattr(writer, "CHANGE_TIMEOUT_SECONDS", 0.05)
     real = writer.replace
 
     def late(path: Path, expected: bytes | None, content: bytes) -> Any:
@@ -360,14 +360,14 @@ def test_a_file_that_comes_or_goes_in_the_last_moment(tmp_path: Path, monkeypatc
     path = tmp_path / "x"
     path.write_bytes(b"1")
     for expected in (None, b"2"):
-        with pytest.raises(replace.Moved):
+        with pytest.raises(replace.FileChanged):
             replace.replace(path, expected, b"new")
     monkeypatch.setattr(replace, "read", lambda _: b"1")
     path.unlink()
-    with pytest.raises(replace.Moved):
+    with pytest.raises(replace.FileChanged):
         replace.replace(path, b"1", b"new")
     monkeypatch.setattr(replace, "_exchange", lambda *_: False)
-    with pytest.raises(replace.Moved):
+    with pytest.raises(replace.FileChanged):
         replace.replace(path, b"1", b"new")
     path.mkdir()
     with pytest.raises(IsADirectoryError):
@@ -379,7 +379,7 @@ def test_a_file_that_comes_or_goes_in_the_last_moment(tmp_path: Path, monkeypatc
         raise OSError(95, "not here")
 
     monkeypatch.setattr(os, "link", unsupported)
-    with pytest.raises(replace.Moved):
+    with pytest.raises(replace.FileChanged):
         replace.replace(path, None, b"new")
     assert [found.name for found in tmp_path.iterdir()] == ["x"]
 
@@ -388,7 +388,7 @@ def test_an_error_of_the_exchange_is_told(tmp_path: Path) -> None:
     """A directory has no place in a file's."""
     (tmp_path / "new").write_bytes(b"")
     with pytest.raises(OSError, match=r"/proc/self/status"):
-        replace._exchange(tmp_path / "new", Path("/proc/self/status"))
+        replace._try_exchange(tmp_path / "new", Path("/proc/self/status"))
 
 
 async def test_a_whole_file_is_put_back_after_a_stale_copy(place: Place) -> None:
