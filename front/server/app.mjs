@@ -1,24 +1,24 @@
-// Wires the front together: one HTTP server, behind one gate, before all that is served.
+// Connects the parts of the front: one HTTP server with authorization before everything that is served.
 
 import { createServer } from 'node:http';
 import express from 'express';
 import { Auth } from './access/auth.mjs';
 import { originOf } from './http/client.mjs';
-import { CHECKING, Connections, HEAD_TIME } from './connections.mjs';
+import { CHECK_INTERVAL_MS, Connections, HEAD_TIMEOUT_MS } from './connections.mjs';
 import { seenFrom } from '../console/hub/address.mjs';
 import { listenBehindAcceptor } from './http/behind.mjs';
 import { allowReading, isPreflight, sendPreflight } from './http/cors.mjs';
 import { answerOf, FrontError, headersOf, told } from './errors.mjs';
 import { isFramingError } from './http/framing.mjs';
 import { Health, healthz } from './health.mjs';
-import { Hub } from './state/hub.mjs';
+import { HubClient } from './state/hub.mjs';
 import { hubApi } from './api/hub_api.mjs';
 import { Live } from './state/live.mjs';
 import { Login } from './access/login.mjs';
 import { errorPage, Pages } from './pages/pages.mjs';
-import { Relay, sendRpcError } from './sidecar/proxy.mjs';
+import { McpProxy, sendRpcError } from './sidecar/proxy.mjs';
 import { sidecarPages } from './sidecar/sidecar_pages.mjs';
-import { httpsAlone, SecureServer } from './http/tls.mjs';
+import { sendHsts, SecureServer } from './http/tls.mjs';
 import { reenter, refuseUpgrade } from './http/upgrade.mjs';
 import { yamcpApi } from './api/yamcp_api.mjs';
 import { YamcpUi } from './yamcp_ui/yamcp_ui.mjs';
@@ -28,14 +28,17 @@ import { YamcpUi } from './yamcp_ui/yamcp_ui.mjs';
  * @import {Duplex} from 'node:stream'
  */
 
-/** Milliseconds that open requests get at the end. */
-const CLOSING = 1_000;
-/** Milliseconds that a connection may stay without a request; longer than what usual clients keep theirs. */
-const KEEP_ALIVE = 75_000;
+/** Milliseconds that open requests may take to end at shutdown. */
+const SHUTDOWN_TIMEOUT_MS = 1_000;
+/** Milliseconds that a connection may stay open without a request; longer than the keep-alive of common clients. */
+const KEEP_ALIVE_MS = 75_000;
 
 /** The front, from start to stop. */
 export class Front {
-  /** Connections with a request that nobody can tell the end of: what follows on one may be its body. @type {WeakSet<Duplex>} */
+  /**
+   * Connections with a request whose end is ambiguous; data that follows may belong to its body.
+   * @type {WeakSet<Duplex>}
+   */
   #doubtful = new WeakSet();
 
   /** @param {import('./settings.mjs').Settings} settings @param {import('./log.mjs').Log} log */
@@ -44,8 +47,8 @@ export class Front {
     this.log = log;
     this.auth = new Auth(settings, log);
     this.login = settings.protected ? new Login(this.auth, log, (...refused) => this.#refuse(...refused)) : null;
-    this.hub = new Hub(settings, log);
-    this.relay = new Relay(settings, log);
+    this.hub = new HubClient(settings, log);
+    this.proxy = new McpProxy(settings, log);
     this.live = new Live(this.hub, settings, log);
     this.yamcpUi = settings.yamcpUiDir ? new YamcpUi({ hub: this.hub, settings, log }) : null;
     this.site = this.#site();
@@ -55,10 +58,7 @@ export class Front {
     this.server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
-  /**
-   * Serve. Resolves when connections are accepted.
-   * @throws {FrontError} PORT_TAKEN
-   */
+  /** Start to serve. Resolves when connections are accepted. @throws {FrontError} PORT_TAKEN */
   async start() {
     this.hub.start();
     this.auth.keyUses.start((uses) => this.hub.desired('note_key_uses', { uses }));
@@ -78,19 +78,19 @@ export class Front {
     });
   }
 
-  /** End everything: no connection, timer or socket is left. */
+  /** Stop, and close all connections, timers and sockets. */
   async stop() {
     const closed = new Promise((resolve) => this.server.close(resolve));
-    const late = setTimeout(() => this.server.closeAllConnections(), CLOSING);
+    const late = setTimeout(() => this.server.closeAllConnections(), SHUTDOWN_TIMEOUT_MS);
     this.server.closeIdleConnections();
     await Promise.all([closed, this.live.close(), this.hub.close()]);
     clearTimeout(late);
     this.auth.keyUses.close();
-    this.relay.close();
+    this.proxy.close();
     this.yamcpUi?.close();
   }
 
-  /** Read the certificate anew. */
+  /** Reload the certificate. */
   reload() {
     if (this.server instanceof SecureServer) this.server.reload();
   }
@@ -98,10 +98,10 @@ export class Front {
   /** @param {import('node:http').RequestListener} handle @returns {Server} */
   #serverFor(handle) {
     const options = {
-      keepAliveTimeout: KEEP_ALIVE,
-      headersTimeout: HEAD_TIME,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEAD_TIMEOUT_MS,
       requestTimeout: 0, // of bodies `Connections` takes care
-      connectionsCheckingInterval: CHECKING,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
     };
     const { tls } = this.settings;
     const server = tls ? new SecureServer(tls, options, handle, this.log) : createServer(options, handle);
@@ -109,7 +109,7 @@ export class Front {
     return server;
   }
 
-  /** What is not on the fast way to the sidecar. */
+  /** Return the handler of everything but the endpoints, which go directly to the sidecar. */
   #site() {
     const site = express();
     site.disable('x-powered-by');
@@ -146,14 +146,14 @@ export class Front {
     const { guard } = this.auth;
     try {
       this.connections.began(request, response);
-      if (this.settings.tls) httpsAlone(request, response);
+      if (this.settings.tls) sendHsts(request, response);
       allowReading(request, response, guard.named);
       if (isPreflight(request, guard.named)) {
         guard.pass(request); // without a token: a browser sends none with it
         return sendPreflight(request, response);
       }
       const area = this.auth.pass(request);
-      if (area === 'mcp') this.relay.handle(this.auth.vouch(request), response);
+      if (area === 'mcp') this.proxy.handle(this.auth.vouch(request), response);
       else if (!this.login?.answers(request, response)) this.site(request, response);
     } catch (error) {
       this.#refuse(request, response, error);
@@ -203,8 +203,9 @@ export class Front {
 }
 
 /**
- * What every answer says, and a page of its own may say more strictly. YAMCP-UI's pages are as free as they ever were,
- * but nobody may frame them.
+ * Set the security headers of every response; a page may set stricter ones. YAMCP-UI's pages have no content policy,
+ * but
+ * no site may frame them.
  * @param {import('express').Request} _
  * @param {import('express').Response} response
  * @param {import('express').NextFunction} next
@@ -236,7 +237,10 @@ function send(response, status, type, body) {
   response.end(body);
 }
 
-/** Whether somebody looks for a page, rather than a program for data. @param {IncomingMessage} request */
+/**
+ * Return whether a request comes from a browser that loads a page, rather than from a program.
+ * @param {IncomingMessage} request
+ */
 function wantsPage({ url = '', headers }) {
   return !/^\/(api|healthz)(\/|\?|$)/i.test(url) && (headers.accept ?? '').includes('text/html');
 }

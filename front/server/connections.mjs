@@ -1,5 +1,7 @@
-// All connections of clients at the public port: how many there may be, in all and from one address, and how long one may
-// keep the front waiting. Seconds are calls of `tick`, so that a front that was itself held up blames nobody.
+// Limits the clients' connections at the public port: their number, in total and for each address, and the time that
+// one
+// may keep the front waiting. Seconds are calls of `tick`, so that no client is blamed while the front itself is
+// blocked.
 
 import { readFileSync } from 'node:fs';
 import { clientAddress, isTrusted } from './http/client.mjs';
@@ -13,42 +15,45 @@ import { sendRpcError } from './sidecar/proxy.mjs';
  * @typedef {{key: string, address: string, socket: Socket, requests: number, waited: number, taken: number, stuck: number}} Client
  */
 
-/** Milliseconds for the head of a request, and between two looks of Node's for those that are late. */
-export const HEAD_TIME = 15_000;
-export const CHECKING = 1_000;
-/** Seconds for a body, and bytes of it that give one second more. */
-const BODY_TIME = 30;
-const BODY_RATE = 16 * 1024;
-/** Seconds in which a client has to read anything of what waits for it. */
-const READ_TIME = 30;
-/** Seconds after which one that keeps the front waiting makes room for others. */
-const SOON = 2;
-/** Connections, however many files may be open: each costs some kilobytes. */
-const MOST = 8_192;
-/** Milliseconds between two lines of the log about the same limit. */
-const NEWS = 10_000;
-const RETRY_AFTER = 5;
+/** Milliseconds for the head of a request, and between two of Node's checks for late ones. */
+export const HEAD_TIMEOUT_MS = 15_000;
+export const CHECK_INTERVAL_MS = 1_000;
+/** Seconds for a body, and bytes of it that add one second. */
+const BODY_SECONDS = 30;
+const BODY_BYTES_PER_SECOND = 16 * 1024;
+/** Seconds within which a client must read some of the data that waits for it. */
+const READ_SECONDS = 30;
+/** Seconds after which a connection that keeps the front waiting is closed if others need room. */
+const CROWDED_SECONDS = 2;
+/** Limit for connections, even if more files may be open: each costs some kilobytes. */
+const MAX_CONNECTIONS = 8_192;
+/** Milliseconds between two log lines about the same limit. */
+const LOG_INTERVAL_MS = 10_000;
+const RETRY_AFTER_SECONDS = 5;
 
 /**
- * How many connections leave room for files and for one more to the sidecar each.
+ * Return how many connections leave enough file descriptors for files and for one connection to the sidecar each.
  * @param {string} limits  of /proc/self/limits
  */
-export function mostConnections(limits) {
+export function maxConnections(limits) {
   const files = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? 1024);
-  return Math.max(16, Math.min(MOST, Math.floor((files - Math.max(64, files / 4)) / 2)));
+  return Math.max(16, Math.min(MAX_CONNECTIONS, Math.floor((files - Math.max(64, files / 4)) / 2)));
 }
 
-/** Those of one server. */
+/** The connections of one server. */
 export class Connections {
   /** @type {Map<string, Client>} */
   #all = new Map();
-  /** Those that have sent no whole head yet, oldest first. @type {Map<string, Client>} */
+  /** Connections that have not sent a complete request head yet, oldest first. @type {Map<string, Client>} */
   #fresh = new Map();
-  /** Those between two requests. @type {Map<string, Client>} */
+  /** Connections between two requests. @type {Map<string, Client>} */
   #idle = new Map();
-  /** How many each address has. @type {Map<string, number>} */
+  /** Number of connections of each address. @type {Map<string, number>} */
   #shares = new Map();
-  /** Requests whose body is not complete. @type {Map<IncomingMessage, {response: ServerResponse, before: number, waited: number}>} */
+  /**
+   * Requests whose body is not complete.
+   * @type {Map<IncomingMessage, {response: ServerResponse, before: number, waited: number}>}
+   */
   #bodies = new Map();
   /** @type {Map<Why, {ended: number, at: number}>} */
   #news = new Map();
@@ -58,7 +63,7 @@ export class Connections {
     this.secure = settings.tls !== null;
     this.trusted = settings.trustedProxies;
     this.log = log;
-    this.most = mostConnections(readFileSync('/proc/self/limits', 'utf8'));
+    this.most = maxConnections(readFileSync('/proc/self/limits', 'utf8'));
     this.timer = setInterval(() => this.tick(), 1_000).unref();
     server.on('connection', (socket) => this.#opened(socket));
     server.once('close', () => clearInterval(this.timer));
@@ -68,13 +73,13 @@ export class Connections {
     return this.#all.size;
   }
 
-  /** Connections, or requests by a proxy, that one address may have at once. */
+  /** Limit for the connections of one address; for a proxy, of its requests. */
   get share() {
     return Math.max(16, Math.floor(this.most / 4));
   }
 
   /**
-   * A request has come.
+   * Record the start of a request.
    * @param {IncomingMessage} request @param {ServerResponse} response
    * @throws {FrontError} CONNECTIONS_LIMIT
    */
@@ -92,25 +97,25 @@ export class Connections {
     }
   }
 
-  /** It is a WebSocket from now on. @param {Socket} socket */
+  /** Record that a connection has become a WebSocket. @param {Socket} socket */
   upgraded(socket) {
     this.#used(socket);
   }
 
-  /** Once a second: end what keeps the front waiting too long. */
+  /** Close connections that keep the front waiting too long. Called once a second. */
   tick() {
     for (const client of this.#fresh.values()) client.waited += 1;
     for (const [request, body] of this.#bodies) {
       body.waited += 1;
       const received = request.socket.bytesRead - body.before;
-      if (body.waited >= BODY_TIME + received / BODY_RATE) this.#late(request, body.response);
+      if (body.waited >= BODY_SECONDS + received / BODY_BYTES_PER_SECOND) this.#late(request, body.response);
     }
     for (const client of this.#all.values()) {
       const { socket } = client;
       const taken = socket.bytesWritten - socket.writableLength;
       client.stuck = socket.writableLength > 0 && taken === client.taken ? client.stuck + 1 : 0;
       client.taken = taken;
-      if (client.stuck >= READ_TIME) this.#end(client, 'CLIENT_NOT_READING');
+      if (client.stuck >= READ_SECONDS) this.#end(client, 'CLIENT_NOT_READING');
     }
     for (const why of this.#news.keys()) this.#write(why);
   }
@@ -128,7 +133,7 @@ export class Connections {
     this.#count(address, 1);
   }
 
-  /** Whether there is room, or can be made without taking it from one that is in use. @param {Client} client */
+  /** Return whether there is room, if necessary by closing a connection that is not in use. @param {Client} client */
   #admit({ address }) {
     const shared = !isLocal(address) && !isTrusted(address, this.trusted);
     if (shared && (this.#shares.get(address) ?? 0) >= this.share)
@@ -139,7 +144,7 @@ export class Connections {
   /** @param {(client: Client) => boolean} fits */
   #makeRoom(fits) {
     const oldest = first(this.#fresh, fits);
-    const found = oldest && oldest.waited >= SOON ? oldest : (first(this.#idle, fits) ?? oldest);
+    const found = oldest && oldest.waited >= CROWDED_SECONDS ? oldest : (first(this.#idle, fits) ?? oldest);
     if (found) this.#end(found, 'CONNECTIONS_LIMIT');
     return found !== undefined;
   }
@@ -151,7 +156,7 @@ export class Connections {
     if (this.secure) return void socket.destroy(); // no word of HTTP is understood before the handshake
     const body = JSON.stringify(answerOf(limited(`${this.size} connections are open.`)));
     const head = ['HTTP/1.1 503 Service Unavailable', 'Content-Type: application/json', 'Connection: close'];
-    const lines = [...head, `Retry-After: ${RETRY_AFTER}`, `Content-Length: ${Buffer.byteLength(body)}`];
+    const lines = [...head, `Retry-After: ${RETRY_AFTER_SECONDS}`, `Content-Length: ${Buffer.byteLength(body)}`];
     socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
   }
 
@@ -219,19 +224,20 @@ export class Connections {
     this.#write(why);
   }
 
-  /** One line in `NEWS`, however many there are. @param {Why} why */
+  /** Log a limit, at most one line in `LOG_INTERVAL_MS`. @param {Why} why */
   #write(why) {
     const news = this.#news.get(why);
-    if (!news?.ended || performance.now() - news.at < NEWS) return;
+    if (!news?.ended || performance.now() - news.at < LOG_INTERVAL_MS) return;
     this.log.warning('connections of clients were ended', { code: why, ended: news.ended, open: this.#all.size });
     Object.assign(news, { ended: 0, at: performance.now() });
   }
 }
 
 /** @param {string} message */
-const limited = (message) => new FrontError('CONNECTIONS_LIMIT', message, { data: { retry_after: RETRY_AFTER } });
+const limited = (message) =>
+  new FrontError('CONNECTIONS_LIMIT', message, { data: { retry_after: RETRY_AFTER_SECONDS } });
 
-/** The same for a connection and for TLS on it. @param {Socket} socket */
+/** Return the same key for a connection and for TLS on it. @param {Socket} socket */
 const keyOf = (socket) => `${socket.remoteAddress} ${socket.remotePort}`;
 
 /** @param {string} address */

@@ -1,4 +1,4 @@
-// Every error of the front's own, in one place: `node errors.mjs` prints the catalogue as JSON.
+// The catalogue of the front's own errors; `node errors.mjs` prints it as JSON.
 
 import { pathToFileURL } from 'node:url';
 
@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
  * @typedef {{error: string, code: string, hint: string, data?: Record<string, unknown>}} ErrorAnswer  of the API
  */
 
-/** Codes of JSON-RPC, as sidecar/errors.py has them. */
+/** JSON-RPC error codes, as in sidecar/errors.py. */
 const PARSE_ERROR = -32700;
 const INVALID_REQUEST = -32600;
 const SERVER_ERROR = -32010;
@@ -193,7 +193,7 @@ export const CATALOGUE = {
   },
 };
 
-/** Status codes of errors of the other processes, by their code; `*_INVALID` is 400 besides, all else 502. */
+/** HTTP status of the other processes' errors, by code; other codes ending in `_INVALID` get 400, all others 502. */
 const REMOTE_STATUS = /** @type {Record<string, number>} */ ({
   EDIT_CONFLICT: 409,
   ALREADY_EXISTS: 409,
@@ -224,7 +224,7 @@ const REMOTE_STATUS = /** @type {Record<string, number>} */ ({
 
 /** @typedef {keyof typeof CATALOGUE} Code */
 
-/** An error that a person or a client is told of. `data` holds no secret; `status` is the one of HTTP. */
+/** An error that is reported to a user or client. `data` must not hold secrets; `status` is the HTTP status. */
 export class FrontError extends Error {
   /**
    * @param {Code} code
@@ -239,13 +239,13 @@ export class FrontError extends Error {
     this.hint = more.hint ?? CATALOGUE[code].hint;
     this.data = more.data ?? {};
     this.status = more.status ?? CATALOGUE[code].status;
-    /** The code of JSON-RPC that an MCP client gets. */
+    /** The JSON-RPC error code for MCP clients. */
     this.rpc = /** @type {Entry} */ (CATALOGUE[code]).rpc ?? SERVER_ERROR;
   }
 }
 
 /**
- * What a client may know of any error that was thrown: of unexpected ones, only that there was one.
+ * Describe any thrown error for a client; of an unexpected one, only that it occurred.
  * @param {unknown} error
  * @returns {{status: number, code: string, message: string, hint: string, data: Record<string, unknown>}}
  */
@@ -267,19 +267,16 @@ function pick({ code, message, hint = '', data = {} }, status) {
   return { status, code, message, hint, data };
 }
 
-/**
- * The HTTP status of an error that the adapter or the sidecar answered.
- * @param {string} code
- */
+/** Return the HTTP status of an error that the adapter or the sidecar answered. @param {string} code */
 export function statusOf(code) {
   return REMOTE_STATUS[code] ?? (code.endsWith('_INVALID') ? 400 : 502);
 }
 
-/** What WWW-Authenticate says of an error besides the scheme. @type {Record<string, string>} */
+/** Parameters of WWW-Authenticate, by error code. @type {Record<string, string>} */
 const CHALLENGES = { TOKEN_REQUIRED: '', PAGE_SECRET_REQUIRED: '', TOKEN_INVALID: ', error="invalid_token"' };
 
 /**
- * Headers that an answer with this error has: how to authenticate, or when to try again.
+ * Return the headers of a response with this error: how to authenticate, or when to try again.
  * @param {unknown} error
  * @returns {Record<string, string>}
  */
@@ -290,7 +287,7 @@ export function headersOf(error) {
 }
 
 /**
- * The body of an answer of the API.
+ * Return the body of an API response with this error.
  * @param {unknown} error
  * @returns {ErrorAnswer}
  */

@@ -1,21 +1,21 @@
-// GET /healthz: whether the hub is well, found out by asking its processes.
+// GET /healthz: asks the hub's processes whether they work.
 
 import { get } from 'node:http';
 import { FrontError } from './errors.mjs';
 import { placeOf } from './yamcp_ui/place.mjs';
 
-/** Seconds that a process gets to answer. */
-const DEADLINE = 2;
+/** Seconds that a process may take to answer. */
+const PING_TIMEOUT_SECONDS = 2;
 
 /** @import {State, Told} from './state/state.mjs' */
 
-/** Answers how the hub is; those who ask at the same time get the same answer. */
+/** Checks the hub's health; simultaneous requests share one check. */
 export class Health {
   /** @type {Promise<Told[]> | null} */
   #asking = null;
 
   /**
-   * @param {import('./state/hub.mjs').Hub} hub
+   * @param {import('./state/hub.mjs').HubClient} hub
    * @param {Pick<import('./settings.mjs').Settings, 'yamcpUiDir' | 'yamcpUiSocket'>} settings
    */
   constructor(hub, settings) {
@@ -23,7 +23,7 @@ export class Health {
     this.settings = settings;
   }
 
-  /** What is wrong; empty when nothing is. @returns {Promise<Told[]>} */
+  /** Return the problems found; empty if there are none. @returns {Promise<Told[]>} */
   check() {
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = null;
@@ -33,8 +33,8 @@ export class Health {
 
   async #ask() {
     const [adapter, sidecar, yamcpUi] = await Promise.all([
-      this.hub.desired('ping', {}, { timeout: DEADLINE }).then(nothing, told),
-      this.hub.ask('ping', {}, { timeout: DEADLINE }).then(nothing, told),
+      this.hub.desired('ping', {}, { timeout: PING_TIMEOUT_SECONDS }).then(nothing, told),
+      this.hub.ask('ping', {}, { timeout: PING_TIMEOUT_SECONDS }).then(nothing, told),
       this.settings.yamcpUiDir ? this.#askYamcpUi() : [],
     ]);
     const state = sidecar.length ? null : await this.hub.fresh();
@@ -43,7 +43,7 @@ export class Health {
 
   async #askYamcpUi() {
     const { request, host } = placeOf(this.settings);
-    const signal = AbortSignal.timeout(DEADLINE * 1000);
+    const signal = AbortSignal.timeout(PING_TIMEOUT_SECONDS * 1000);
     return answers({ ...request, headers: { host }, signal }).then(nothing, () =>
       told(new FrontError('YAMCP_UI_AWAY')),
     );
@@ -51,7 +51,7 @@ export class Health {
 }
 
 /**
- * Resolves when something answers at a place of this machine.
+ * Connect to an address of this machine; resolves when a server answers.
  * @param {import('node:http').RequestOptions} options
  */
 function answers(options) {
@@ -62,7 +62,7 @@ function answers(options) {
 }
 
 /**
- * The workspaces that are on and have servers, none of which is ready (pure).
+ * Return errors for the enabled workspaces with servers of which none is ready. Pure.
  * @param {Pick<State, 'workspaces' | 'servers'>} state
  * @returns {Told[]}
  */
@@ -84,7 +84,7 @@ const nothing = () => [];
 const told = ({ code, message, hint }) => [{ code, message, hint }];
 
 /**
- * The handler of /healthz.
+ * Return the handler of /healthz.
  * @param {Health} health
  * @param {(request: import('express').Request) => boolean} mayKnow  whether somebody is told more than how it is
  * @returns {import('express').Handler}

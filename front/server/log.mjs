@@ -1,10 +1,10 @@
-// JSON logs on stderr: one line an event, in the form of bridge/logs.py. Nothing secret is ever handed to them.
+// JSON logs on stderr, one line for each event, in the format of bridge/logs.py. Callers must not pass secrets.
 
 const LEVELS = { debug: 10, info: 20, warning: 30, error: 40 };
 
 /** @typedef {keyof typeof LEVELS} Level */
 
-/** Logs of this process. */
+/** The log of this process. */
 export class Log {
   /**
    * @param {string} level the least one that is written
@@ -42,7 +42,7 @@ export class Log {
   }
 
   /**
-   * An error that nobody expected: its stack goes here, and nowhere else.
+   * Log an unexpected error with its stack, which is shown nowhere else.
    * @param {string} message @param {unknown} error @param {Record<string, unknown>} [fields]
    */
   fault(message, error, fields = {}) {

@@ -1,12 +1,12 @@
-// `node main.mjs`: the front as a process. Exit status 2 with one line: it cannot start as it is set.
+// `node main.mjs`: runs the front as a process. Exit status 2, with one line on stderr: it cannot start.
 
 import { Front } from './app.mjs';
 import { FrontError } from './errors.mjs';
 import { Log } from './log.mjs';
 import { load } from './settings.mjs';
 
-/** Milliseconds that everything gets to end. */
-const PATIENCE = 1_800;
+/** Milliseconds for an orderly shutdown. */
+const EXIT_TIMEOUT_MS = 1_800;
 
 async function main() {
   const settings = load();
@@ -26,7 +26,7 @@ async function main() {
   await front.start();
   await told;
   log.info('front stopping');
-  setTimeout(() => process.exit(0), PATIENCE).unref();
+  setTimeout(() => process.exit(0), EXIT_TIMEOUT_MS).unref();
   await front.stop();
 }
 

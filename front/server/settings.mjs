@@ -1,4 +1,4 @@
-// The front's settings, which `hubctl run` hands it (bridge/front_settings.py): no HUB_* is parsed here.
+// The front's settings, which `hubctl run` passes (bridge/front_settings.py); this process parses no HUB_* variable.
 
 import { BlockList, isIP } from 'node:net';
 import { FrontError } from './errors.mjs';
@@ -8,11 +8,11 @@ import { FrontError } from './errors.mjs';
  * @typedef {Readonly<Omit<FrontSettings, 'trustedProxies'> & { trustedProxies: BlockList }>} Settings
  */
 
-/** The environment variable that has them, as one JSON value. */
+/** The environment variable with the settings as one JSON value. */
 const VARIABLE = 'YAMCP_HUB_FRONT_SETTINGS';
 
 /**
- * The settings in force.
+ * Return the settings in force.
  * @param {Record<string, string | undefined>} [env]
  * @returns {Settings}
  * @throws {FrontError} SETTING_INVALID: there are none, or not in full

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, test } from 'node:test';
 import { bodyReader } from '../../front/server/api/body.mjs';
-import { Connections, mostConnections } from '../../front/server/connections.mjs';
+import { Connections, maxConnections } from '../../front/server/connections.mjs';
 import { answerOf, told } from '../../front/server/errors.mjs';
 import { Log } from '../../front/server/log.mjs';
 import { load } from './support/settings.mjs';
@@ -196,7 +196,7 @@ test('as many connections as leave room for files, and for another each to the s
   const limits = (/** @type {string} */ most) =>
     `Max open files            ${most}        1048576              files\n`;
   assert.deepEqual(
-    ['256', '2048', '1048576', 'unlimited'].map((most) => mostConnections(limits(most))),
+    ['256', '2048', '1048576', 'unlimited'].map((most) => maxConnections(limits(most))),
     [96, 768, 8192, 384],
   );
 });

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from bridge.models import (
@@ -20,7 +19,6 @@ from bridge.models import (
     Reload,
     SetServer,
     SetWorkspace,
-    Snapshot,
     SnapshotId,
 )
 from bridge.private import write_file
@@ -29,6 +27,7 @@ from yamcp_ui_adapter.desired.last_good import Renames
 from yamcp_ui_adapter.desired.publisher import SnapshotPublisher
 from yamcp_ui_adapter.desired.state import DesiredState
 from yamcp_ui_adapter.edit.history import Change, History
+from yamcp_ui_adapter.edit.replace import read
 from yamcp_ui_adapter.edit.writer import Edit as FilesEdit
 from yamcp_ui_adapter.edit.writer import Writer
 from yamcp_ui_adapter.errors import (
@@ -53,7 +52,7 @@ from yamcp_ui_adapter.format.hubfile import (
     with_settings_moved,
     with_workspace,
 )
-from yamcp_ui_adapter.format.masking import mask_launch
+from yamcp_ui_adapter.format.masking import mask_snapshot
 from yamcp_ui_adapter.keys import KeyStore
 
 log = logging.getLogger("yamcp_ui_adapter.desired")  # the name that log filters know
@@ -97,8 +96,7 @@ class DesiredStateService:
         self._announced: object = None
         self._masked: MaskedSnapshot | None = None
         self._files = asyncio.Lock()
-        """Held while all files are read or YAMCP's files are written, so that no read sees half of an edit made here.
-        """
+        """Held while all files are read or YAMCP's files are written, so that no read sees half of an edit."""
 
     # --- from the files to the sidecar -------------------------------------------------------------------------------
 
@@ -234,7 +232,7 @@ class DesiredStateService:
         """
         path = self._reader.paths[HUB]
         try:
-            content = read_document(_bytes(path), HUB).content
+            content = read_document(read(path), HUB).content
         except FileUnusable as error:
             raise HubFileBroken(error.issue.message) from None
         except OSError as error:
@@ -400,16 +398,3 @@ class DesiredStateService:
         self.read(only=(HUB,))
         self._record({}, hub)
         return Changed(snapshot=self._state.snapshot.id)
-
-
-def mask_snapshot(snapshot: Snapshot) -> MaskedSnapshot:
-    """Return the snapshot with its secret values masked."""
-    servers = (server.model_copy(update={"launch": mask_launch(server.launch)}) for server in snapshot.servers)
-    return MaskedSnapshot(id=snapshot.id, servers=tuple(servers), workspaces=snapshot.workspaces)
-
-
-def _bytes(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from bridge.masking.names import is_open_word, is_path_token, is_secret_field, is_secret_name
 from bridge.masking.parts import MASK, Part, member_value, split_arguments, split_url
-from bridge.models import Launch, StdioLaunch
+from bridge.models import Launch, MaskedSnapshot, Snapshot, StdioLaunch
 from yamcp_ui_adapter.errors import MaskedValue
 from yamcp_ui_adapter.format.entry_positions import Content
 from yamcp_ui_adapter.format.providers import FIELDS, WRAPPER, wrapped_entries
@@ -59,6 +59,12 @@ def mask_launch(launch: Launch) -> Launch:
         args = tuple(map(_masked, split_arguments(launch.args)))
         return launch.model_copy(update={"args": args, "env": _mask_values(launch.env)})
     return launch.model_copy(update={"url": mask_url(launch.url), "headers": _mask_values(launch.headers)})
+
+
+def mask_snapshot(snapshot: Snapshot) -> MaskedSnapshot:
+    """Return the snapshot with its secret values masked."""
+    servers = (server.model_copy(update={"launch": mask_launch(server.launch)}) for server in snapshot.servers)
+    return MaskedSnapshot(id=snapshot.id, servers=tuple(servers), workspaces=snapshot.workspaces)
 
 
 def mask_url(url: str) -> str:

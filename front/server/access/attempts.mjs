@@ -1,16 +1,20 @@
-// Who tried wrong tokens, by address, and whether it may try again. Bounded, and pure but for its clock.
+// Counts wrong tokens by address, and makes an address with too many of them wait. Bounded memory; pure but for its
+// clock.
 
 import { isIPv6 } from 'node:net';
 
-/** Wrong tokens within `WINDOW` after which an address has to wait. */
-const MOST = 10;
-const WINDOW = 60; // s
-/** Addresses that are remembered; the one that was wrong longest ago is forgotten first. */
-const MOST_ADDRESSES = 4096;
+/** Wrong tokens within `WINDOW_SECONDS` after which an address has to wait. */
+const MAX_ATTEMPTS = 10;
+const WINDOW_SECONDS = 60; // s
+/** Limit for remembered addresses; the one whose last wrong token is oldest is forgotten first. */
+const MAX_ADDRESSES = 4096;
 
-/** The wrong tokens of the last minute. */
+/** The wrong tokens of the last minute, by address. */
 export class Attempts {
-  /** Times (s), oldest first, by address; those that were wrong last come last. @type {Map<string, number[]>} */
+  /**
+   * Times (s) of wrong tokens, oldest first, by address; ordered by the last wrong token.
+   * @type {Map<string, number[]>}
+   */
   #wrong = new Map();
 
   /** @param {() => number} [clock] seconds */
@@ -18,39 +22,35 @@ export class Attempts {
     this.clock = clock;
   }
 
-  /** How many addresses are remembered. */
+  /** Number of remembered addresses. */
   get size() {
     return this.#wrong.size;
   }
 
-  /**
-   * Seconds until an address may try again; 0: now.
-   * @param {string} address
-   */
+  /** Return the seconds until an address may try again; 0: now. @param {string} address */
   wait(address) {
     const times = this.#recent(networkOf(address));
-    return times.length < MOST ? 0 : Math.max(1, Math.ceil(times[0] + WINDOW - this.clock()));
+    return times.length < MAX_ATTEMPTS ? 0 : Math.max(1, Math.ceil(times[0] + WINDOW_SECONDS - this.clock()));
   }
 
   /**
-   * A token was wrong. While its address has to wait anyway it is not counted, so that one who never stops does not have
-   * to wait for ever.
+   * Record a wrong token. It is not counted while its address has to wait, so that the wait always ends.
    * @param {string} address
    * @returns {boolean} whether the address has to wait from now on
    */
   failed(address) {
     const network = networkOf(address);
     const times = this.#recent(network);
-    if (times.length >= MOST) return false;
+    if (times.length >= MAX_ATTEMPTS) return false;
     this.#wrong.delete(network);
     this.#wrong.set(network, [...times, this.clock()]);
-    if (this.#wrong.size > MOST_ADDRESSES) this.#wrong.delete(/** @type {string} */ (this.#wrong.keys().next().value));
-    return times.length + 1 === MOST;
+    if (this.#wrong.size > MAX_ADDRESSES) this.#wrong.delete(/** @type {string} */ (this.#wrong.keys().next().value));
+    return times.length + 1 === MAX_ATTEMPTS;
   }
 
   /** @param {string} network */
   #recent(network) {
-    const since = this.clock() - WINDOW;
+    const since = this.clock() - WINDOW_SECONDS;
     const times = (this.#wrong.get(network) ?? []).filter((time) => time > since);
     if (times.length === 0) this.#wrong.delete(network);
     return times;
@@ -58,7 +58,7 @@ export class Attempts {
 }
 
 /**
- * What stands for an address: of IPv6 the first 64 bits, as whoever has one has all of these.
+ * Return the key under which an address is counted: for IPv6 its /64 network, because one user usually has all of it.
  * @param {string} address
  */
 export function networkOf(address) {

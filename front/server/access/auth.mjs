@@ -1,8 +1,8 @@
-// The one place that every request and WebSocket passes, whoever asks for what: the guard, and in a protected hub a token.
+// Authorizes every request and WebSocket: the guard's checks, and in a protected hub a token or login cookie.
 
 import { Attempts } from './attempts.mjs';
 import { clientAddress, isSecure } from '../http/client.mjs';
-import { cookieIn, cookieKey, Cookies, LIFETIME, setCookie } from './cookie.mjs';
+import { cookieIn, cookieKey, Cookies, LOGIN_SECONDS, setCookie } from './cookie.mjs';
 import { FrontError } from '../errors.mjs';
 import { Guard } from './guard.mjs';
 import { KeyUses } from './key_uses.mjs';
@@ -19,18 +19,20 @@ import { SIDECAR_PAGES } from '../sidecar/sidecar_pages.mjs';
  *   bearer's; `whole`: the page's secret came with it
  */
 
-/** All that wants no token: paths, exactly so, and their methods. */
-export const FREE = /** @type {Readonly<Record<string, readonly string[]>>} */ (
+/** Paths that need no token (exact matches), and their methods. */
+export const PUBLIC_PATHS = /** @type {Readonly<Record<string, readonly string[]>>} */ (
   Object.freeze({ '/healthz': ['GET', 'HEAD'], '/login': ['GET', 'HEAD', 'POST'] })
 );
-/** Among the subprotocols of a WebSocket, which can have no other header: the page's secret. */
-const IN_PROTOCOLS = /(?:^|,)\s*hub-page\.([\w-]{1,64})\s*(?:,|$)/;
-/** Characters from which on nobody guesses a token: a right one is let in though its address has tried too many wrong ones. */
-const UNGUESSABLE = 32;
-/** What a client may not say to the sidecar in the front's name, and what is the front's alone to know. */
-const NOT_PASSED = /^(cookie|x-hub-front|x-hub-page|forwarded|x-forwarded-.*|x-real-ip)$/;
+/** The page's secret among the subprotocols of a WebSocket, to which a browser can add no other header. */
+const SECRET_SUBPROTOCOL = /(?:^|,)\s*hub-page\.([\w-]{1,64})\s*(?:,|$)/;
+/** Length from which a token cannot be guessed: a valid one is accepted even if its address has to wait. */
+const MIN_STRONG_TOKEN_LENGTH = 32;
+/**
+ * Request headers that are removed, because they speak to the sidecar in the front's name, or are for the front only.
+ */
+const STRIPPED_HEADERS = /^(cookie|x-hub-front|x-hub-page|forwarded|x-forwarded-.*|x-real-ip)$/;
 
-/** Who may what. Of an unprotected hub everybody may everything that the guard lets pass. */
+/** Decides who may do what. In an unprotected hub, everyone may do everything that the guard allows. */
 export class Auth {
   /** @type {WeakMap<object, Who>} */
   #who = new WeakMap();
@@ -51,7 +53,7 @@ export class Auth {
   }
 
   /**
-   * Let a request pass; says to which area it goes.
+   * Authorize a request; return the area of its path.
    * @param {IncomingMessage} request
    * @returns {Area}
    * @throws {FrontError} TOKEN_REQUIRED, TOKEN_INVALID, KEY_FORBIDDEN, TOO_MANY_ATTEMPTS, and the guard's
@@ -63,19 +65,19 @@ export class Auth {
     return area;
   }
 
-  /** Whose request it is; null: nobody's, or the hub is not protected. @param {object} request */
+  /** Return the principal of a request; null: none, or the hub is not protected. @param {object} request */
   who(request) {
     return this.#who.get(request) ?? null;
   }
 
-  /** Whether whoever asks may know everything. @param {object} request */
+  /** Return whether a request may access everything. @param {object} request */
   isAdmin(request) {
     const who = this.who(request);
     return !this.keyring || Boolean(who?.principal.admin && who.whole);
   }
 
   /**
-   * Whether one who was let in would still be.
+   * Return a function that tells whether an authorized request would still be authorized.
    * @param {object} request
    * @returns {() => boolean}
    */
@@ -86,7 +88,7 @@ export class Auth {
   }
 
   /**
-   * Whose token this is.
+   * Return the principal of a token.
    * @param {string} token @param {IncomingMessage} request  that it came with
    * @returns {Principal}
    * @throws {FrontError} TOKEN_INVALID, TOO_MANY_ATTEMPTS
@@ -94,7 +96,7 @@ export class Auth {
   prove(token, request) {
     const address = this.addressOf(request);
     const wait = this.attempts.wait(address);
-    const known = wait === 0 || token.length >= UNGUESSABLE ? this.keyring?.check(token) : null;
+    const known = wait === 0 || token.length >= MIN_STRONG_TOKEN_LENGTH ? this.keyring?.check(token) : null;
     if (known) return known;
     if (wait > 0) throw tooMany(wait);
     const last = this.attempts.failed(address);
@@ -103,7 +105,7 @@ export class Auth {
     throw new FrontError('TOKEN_INVALID');
   }
 
-  /** Where a request comes from. @param {IncomingMessage} request */
+  /** Return the address that a request comes from. @param {IncomingMessage} request */
   addressOf(request) {
     return clientAddress(/** @type {any} */ (request), this.settings.trustedProxies);
   }
@@ -111,15 +113,18 @@ export class Auth {
   // --- cookies -----------------------------------------------------------------------------------------------------
 
   /**
-   * What logs a browser in: a header, and the secret for its page.
+   * Log a browser in: return the cookie header, and the secret for its page.
    * @param {Principal} principal @param {IncomingMessage} request
    */
   welcome(principal, request) {
     const value = this.cookies?.make(principal) ?? '';
-    return { header: this.#cookie(request, value, LIFETIME), secret: this.cookies?.secret(value) ?? '' };
+    return { header: this.#cookie(request, value, LOGIN_SECONDS), secret: this.cookies?.secret(value) ?? '' };
   }
 
-  /** The header that logs a browser out; its login counts no more, wherever it is kept. @param {IncomingMessage} request */
+  /**
+   * Log a browser out: return the header that deletes its cookie. The login is invalid from now on.
+   * @param {IncomingMessage} request
+   */
   farewell(request) {
     const login = this.who(request)?.login;
     if (login) this.cookies?.end(login);
@@ -134,7 +139,10 @@ export class Auth {
     return setCookie(this.#cookieName(request), value, { secure, age });
   }
 
-  /** Of two hubs on one machine each has its own: browsers do not tell ports apart. @param {IncomingMessage} request */
+  /**
+   * Return the cookie's name, which contains the port, because browsers share cookies between the ports of a host.
+   * @param {IncomingMessage} request
+   */
   #cookieName({ headers: { host = '' } }) {
     return `yamcp_hub_${/:(\d{1,5})$/.exec(host)?.[1] ?? this.settings.port}`;
   }
@@ -173,8 +181,9 @@ export class Auth {
   }
 
   /**
-   * A browser sends its cookie for whatever page asks it to. It counts for the hub's own pages, and where a person
-   * follows a link to one: there the page that has the link reads nothing.
+   * Return whether a request with a cookie comes from one of the hub's own pages, or from a link to one that a user
+   * follows.
+   * A browser sends cookies with requests of any site's page.
    * @param {IncomingMessage} request @param {Area} area
    */
   #isOwn({ method, url = '', headers }, area) {
@@ -187,7 +196,7 @@ export class Auth {
   // --- to the sidecar ----------------------------------------------------------------------------------------------
 
   /**
-   * Make a request one that the front hands on: with what it knows of the client, and without what is for itself alone.
+   * Prepare a request for forwarding to the sidecar: add what the front knows of the client, remove `STRIPPED_HEADERS`.
    * @param {IncomingMessage} request
    * @returns {IncomingMessage} the same
    */
@@ -195,7 +204,7 @@ export class Auth {
     if (!this.keyring) return request;
     const address = this.addressOf(request);
     const { headers } = request;
-    for (const name of Object.keys(headers)) if (NOT_PASSED.test(name)) delete headers[name];
+    for (const name of Object.keys(headers)) if (STRIPPED_HEADERS.test(name)) delete headers[name];
     headers['x-forwarded-for'] = address;
     return request;
   }
@@ -205,7 +214,9 @@ export class Auth {
 const isChange = ({ method, headers }) => (method !== 'GET' && method !== 'HEAD') || headers.upgrade !== undefined;
 
 /**
- * Whether a cookie alone, which a program on another port of the host may have, is not enough: data, changes, connections.
+ * Return whether a request needs the page's secret beside the cookie, which programs on other ports of the host may
+ * have:
+ * requests for data, changes, and connections.
  * @param {IncomingMessage} request @param {Area} area
  */
 function isMoreThanPage(request, area) {
@@ -213,17 +224,19 @@ function isMoreThanPage(request, area) {
   return path !== '/logout' && (area === 'api' || isChange(request) || SIDECAR_PAGES.includes(path));
 }
 
-/** The page's secret that came with a request. @param {import('node:http').IncomingHttpHeaders} headers */
+/** Return the page's secret of a request. @param {import('node:http').IncomingHttpHeaders} headers */
 function secretIn(headers) {
   const { 'x-hub-page': header, 'sec-websocket-protocol': protocols = '' } = headers;
-  return typeof header === 'string' ? header : (IN_PROTOCOLS.exec(protocols)?.[1] ?? '');
+  return typeof header === 'string' ? header : (SECRET_SUBPROTOCOL.exec(protocols)?.[1] ?? '');
 }
 
 /** @param {IncomingMessage} request */
-const isFree = ({ method = '', url = '' }) => Object.hasOwn(FREE, pathOf(url)) && FREE[pathOf(url)].includes(method);
+const isFree = ({ method = '', url = '' }) =>
+  Object.hasOwn(PUBLIC_PATHS, pathOf(url)) && PUBLIC_PATHS[pathOf(url)].includes(method);
 
 /**
- * Whether somebody comes by a link that has a token: what it leads to is answered with a cookie and the same link without.
+ * Return whether a request comes by a link with a token; the response sets a cookie and redirects to the link without
+ * it.
  * @param {IncomingMessage} request @param {Area} area
  */
 export function isEntry({ method, url = '', headers }, area) {
@@ -235,7 +248,7 @@ export function isEntry({ method, url = '', headers }, area) {
   );
 }
 
-/** The token in a URL; null: there is none. @param {string} url */
+/** Return the token in a URL; null if there is none. @param {string} url */
 export function tokenIn(url) {
   const at = url.indexOf('?');
   return at < 0 ? null : new URLSearchParams(url.slice(at + 1)).get('token');

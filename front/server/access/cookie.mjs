@@ -1,25 +1,25 @@
-// The cookie of a browser that has logged in: signed, bound to the token that it logged in with, for 30 days.
+// The login cookie: signed, bound to the token of the login, valid for 30 days.
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FrontError } from '../errors.mjs';
 
-/** Seconds that a login lasts. */
-export const LIFETIME = 30 * 86_400;
-/** Logins that were ended by a log-out and are remembered as such. */
-const MOST_ENDED = 10_000;
+/** Seconds that a login is valid. */
+export const LOGIN_SECONDS = 30 * 86_400;
+/** Limit for the logins that are remembered as ended by a log-out. */
+const MAX_ENDED_LOGINS = 10_000;
 const KEY_BYTES = 32;
-const VALUE = /^([a-z0-9]{1,16})\.(\d{1,12})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})$/;
+const COOKIE_VALUE = /^([a-z0-9]{1,16})\.(\d{1,12})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})$/;
 
 /**
  * @typedef {import('./keys.mjs').Principal} Principal
  * @typedef {{id: string, expires: number, nonce: string}} Login  `expires` in Unix seconds
  */
 
-/** Makes and checks the values of cookies. */
+/** Creates and verifies values of login cookies. */
 export class Cookies {
-  /** Nonces of logins that were ended, and when they would have ended anyway. @type {Map<string, number>} */
+  /** Nonces of logins that were ended, with their expiry (Unix time, s). @type {Map<string, number>} */
   #ended = new Map();
 
   /** @param {Buffer} key @param {() => number} [clock] Unix time in seconds */
@@ -28,20 +28,24 @@ export class Cookies {
     this.clock = clock;
   }
 
-  /** The value for a principal that has shown its token. @param {Principal} principal */
+  /** Return a cookie value for a principal that has shown its token. @param {Principal} principal */
   make({ id, mark }) {
-    const login = { id, expires: Math.floor(this.clock()) + LIFETIME, nonce: randomBytes(12).toString('base64url') };
+    const login = {
+      id,
+      expires: Math.floor(this.clock()) + LOGIN_SECONDS,
+      nonce: randomBytes(12).toString('base64url'),
+    };
     return `${id}.${login.expires}.${login.nonce}.${this.#sign(login, mark)}`;
   }
 
   /**
-   * The login that a value tells of, and whose it is; null: it is none that counts.
+   * Return the login of a cookie value, and its principal; null if the value is not valid.
    * @param {string} value
    * @param {(id: string) => Principal | null} holder  who has that id now
    * @returns {{login: Login, principal: Principal} | null}
    */
   read(value, holder) {
-    const [, id, until, nonce, signature] = VALUE.exec(value) ?? [];
+    const [, id, until, nonce, signature] = COOKIE_VALUE.exec(value) ?? [];
     if (!id) return null;
     const login = { id, expires: Number(until), nonce };
     const principal = holder(id);
@@ -51,30 +55,35 @@ export class Cookies {
   }
 
   /**
-   * The other half of a login: what its pages keep, and send with all that is more than a page. Browsers send a cookie to
-   * every port of the host, whoever listens there; what a page keeps stays with its own port.
+   * Return the page's secret of a login, which pages keep and send with every request for more than a page. Browsers
+   * send
+   * a cookie to all ports of a host; a secret that a page stores stays with its own port.
    * @param {string} value  of the cookie
    */
   secret(value) {
     return createHmac('sha256', this.key).update(`yamcp-hub page\n${value}`).digest('base64url');
   }
 
-  /** Whether this is the other half, in constant time. @param {string} value  of the cookie @param {string} given */
+  /**
+   * Return whether this is the page's secret of a cookie value, compared in constant time.
+   * @param {string} value  of the cookie @param {string} given
+   */
   isWhole(value, given) {
     const [expected, found] = [Buffer.from(this.secret(value)), Buffer.from(given)];
     return expected.length === found.length && timingSafeEqual(expected, found);
   }
 
-  /** Whether a login has not ended. @param {Login} login */
+  /** Return whether a login is still valid. @param {Login} login */
   lasts({ expires, nonce }) {
     return expires > this.clock() && !this.#ended.has(nonce);
   }
 
-  /** A person has logged out. @param {Login} login */
+  /** End a login (log out). @param {Login} login */
   end({ nonce, expires }) {
     const now = this.clock();
     for (const [one, until] of this.#ended) if (until <= now) this.#ended.delete(one);
-    if (this.#ended.size >= MOST_ENDED) this.#ended.delete(/** @type {string} */ (this.#ended.keys().next().value));
+    if (this.#ended.size >= MAX_ENDED_LOGINS)
+      this.#ended.delete(/** @type {string} */ (this.#ended.keys().next().value));
     this.#ended.set(nonce, expires);
   }
 
@@ -86,10 +95,7 @@ export class Cookies {
   }
 }
 
-/**
- * The value of a cookie of a request.
- * @param {string | undefined} header @param {string} name
- */
+/** Return the value of a cookie in a Cookie header. @param {string | undefined} header @param {string} name */
 export function cookieIn(header, name) {
   for (const part of (header ?? '').split(';')) {
     const at = part.indexOf('=');
@@ -99,7 +105,7 @@ export function cookieIn(header, name) {
 }
 
 /**
- * A Set-Cookie header.
+ * Return a Set-Cookie header.
  * @param {string} name @param {string} value @param {{secure: boolean, age: number}} options  `age` in seconds
  */
 export function setCookie(name, value, { secure, age }) {
@@ -108,7 +114,7 @@ export function setCookie(name, value, { secure, age }) {
 }
 
 /**
- * The key that cookies are signed with: made once, readable by the hub's user alone.
+ * Return the key that signs cookies. It is created once, readable by the hub's user only.
  * @param {string} path
  * @returns {Buffer}
  * @throws {FrontError} SETTING_INVALID: the data directory cannot be used
@@ -123,7 +129,7 @@ export function cookieKey(path) {
   }
 }
 
-/** Whole from the moment that it has its name. @param {string} path */
+/** Create the key file atomically. @param {string} path */
 function made(path) {
   const key = randomBytes(KEY_BYTES);
   const draft = `${path}.new`;

@@ -1,4 +1,4 @@
-// What every request has to pass before anything looks at it: Host, Origin, the form of its path, its size. Pure.
+// Checks that apply to every request before it is handled: Host, Origin, the form of the path, the size. Pure.
 
 import { FrontError } from '../errors.mjs';
 import { checkFraming } from '../http/framing.mjs';
@@ -14,13 +14,13 @@ export { hostname };
 
 const LOOPBACK = ['localhost', '127.0.0.1', '::1'];
 const AREAS = new Set(['mcp', 'api', 'hub', 'healthz']);
-const NAMED = new Set(['servers', 'workspaces', 'log-files']);
-const PLAIN = /^(\/[A-Za-z0-9_-]+)*\/?$/;
-/** Characters that no path holds as they are: controls, space, quotes, backslash, and what has to be encoded. */
-const ODD = /[\x00-\x20"#<>\\^`{|}\x7f-\uffff]/;
-const CONTROL = /[\x00-\x1f\x7f]/;
-const CLIMB = /(?:^|[/\\])\.\.(?:[/\\]|$)/;
-const ENCODED_AGAIN = /%(?:2[ef]|5c|00|25)/i;
+const NAMED_COLLECTIONS = new Set(['servers', 'workspaces', 'log-files']);
+const PLAIN_PATH = /^(\/[A-Za-z0-9_-]+)*\/?$/;
+/** Characters that must not appear unencoded in a path: controls, space, quotes, backslash and the like. */
+const INVALID_PATH_CHARACTER = /[\x00-\x20"#<>\\^`{|}\x7f-\uffff]/;
+const CONTROL_CHARACTER = /[\x00-\x1f\x7f]/;
+const PARENT_SEGMENT = /(?:^|[/\\])\.\.(?:[/\\]|$)/;
+const DOUBLE_ENCODED = /%(?:2[ef]|5c|00|25)/i;
 
 /** The allow-list and limits of one front. */
 export class Guard {
@@ -28,7 +28,9 @@ export class Guard {
   constructor(settings) {
     this.hosts = new Set([...LOOPBACK, settings.host, ...settings.allowedHosts]);
     const published = settings.publicUrl ? [new URL(settings.publicUrl).origin] : [];
-    /** Whose pages are the hub's, too: hosts that were named, on whatever port, and the address that it is published at. */
+    /**
+     * Hosts (any port) and origins whose pages count as the hub's own: those of HUB_ALLOWED_HOSTS, and the public URL.
+     */
     this.named = new Set([...settings.allowedHosts, ...published]);
     if (settings.publicUrl) this.hosts.add(hostname(new URL(settings.publicUrl).host));
     this.protected = settings.protected;
@@ -36,7 +38,7 @@ export class Guard {
   }
 
   /**
-   * Let a request pass; says to which area it goes.
+   * Check a request; return the area of its path.
    * @param {Asked} request
    * @param {{bearer?: boolean}} [who]  `bearer`: it has a token that no page of another site has; its Host says nothing
    * @returns {Area}
@@ -56,7 +58,7 @@ export class Guard {
   }
 
   /**
-   * A browser's page of another site must not reach the hub, by DNS rebinding or otherwise.
+   * Check the Host header, so that another site's page cannot reach the hub by DNS rebinding.
    * @param {Asked} request
    */
   checkHost({ headers }) {
@@ -71,8 +73,9 @@ export class Guard {
   }
 
   /**
-   * What changes something, or listens to everything, is for pages of the hub's own: other programs on this machine may
-   * show pages too, on other ports.
+   * Check that a request which changes something, or listens to events, comes from the hub's own pages. Other programs
+   * on
+   * this machine may serve pages, too, on other ports.
    * @param {Asked} request
    */
   checkPage({ headers: { origin, host = '' } }) {
@@ -86,8 +89,8 @@ export class Guard {
   }
 
   /**
-   * Where no token is wanted, only Origin and Sec-Fetch-Site tell a page of another program on this machine, which may use
-   * no endpoint, from a client. Programs send neither.
+   * Check Origin and Sec-Fetch-Site at endpoints that need no token: they distinguish a page of another program on this
+   * machine, which may not use endpoints, from an MCP client, which sends neither.
    * @param {Asked} request
    */
   #checkClient(request) {
@@ -97,10 +100,7 @@ export class Guard {
     throw new FrontError('ORIGIN_REFUSED');
   }
 
-  /**
-   * A request whose length is told and too much is refused before it is read, and one whose length is in doubt.
-   * @param {Asked} request
-   */
+  /** Refuse a body that is too large, or whose length is ambiguous, before it is read. @param {Asked} request */
   checkBody(request) {
     checkFraming(request);
     if (Number(request.headers['content-length'] ?? 0) > this.mostBytes) throw tooLarge(this.mostBytes);
@@ -111,7 +111,7 @@ export class Guard {
 export const tooLarge = (most) => new FrontError('BODY_TOO_LARGE', `The body is larger than ${most} bytes.`);
 
 /**
- * What a form or a script of another site could send without being asked is refused.
+ * Refuse a change that a form or script of another site could send without a preflight request.
  * @param {import('node:http').IncomingHttpHeaders} headers
  */
 function checkChange(headers) {
@@ -129,7 +129,7 @@ export const isJson = (type) => /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.t
 const portOf = (host) => /:(\d+)$/.exec(host)?.[1] ?? '';
 
 /**
- * The area of a request's URL.
+ * Return the area of a request's URL.
  * @param {string} url
  * @returns {Area}
  * @throws {FrontError} PATH_INVALID
@@ -139,7 +139,7 @@ export function areaOf(url) {
   const path = end < 0 ? url : url.slice(0, end);
   if (!path.startsWith('/')) throw new FrontError('PATH_INVALID', 'A path begins with a slash.');
   const segments = path.slice(1).split('/');
-  if (!PLAIN.test(path)) checkSegments(path, segments);
+  if (!PLAIN_PATH.test(path)) checkSegments(path, segments);
   const first = segments[0];
   if (AREAS.has(first)) {
     if (first === 'api' && segments.length > 1 && !/^[a-z-]*$/.test(segments[1])) throw variant();
@@ -153,26 +153,28 @@ const variant = () => new FrontError('PATH_INVALID', 'The path is written in low
 
 /** @param {string} path @param {string[]} segments */
 function checkSegments(path, segments) {
-  if (ODD.test(path)) throw new FrontError('PATH_INVALID', 'The path holds characters that have to be encoded.');
+  if (INVALID_PATH_CHARACTER.test(path))
+    throw new FrontError('PATH_INVALID', 'The path holds characters that have to be encoded.');
   segments.forEach((segment, index) => {
     const text = decoded(segment);
     if (text.includes('\0') || text === '.' || text === '..') throw new FrontError('PATH_INVALID');
-    if (segments[1] === 'log-files' && CLIMB.test(text)) throw new FrontError('PATH_INVALID');
+    if (segments[1] === 'log-files' && PARENT_SEGMENT.test(text)) throw new FrontError('PATH_INVALID');
     if (isName(segments, index)) return;
-    if (CONTROL.test(text) || /[/\\]/.test(text)) throw new FrontError('PATH_INVALID');
-    if (ENCODED_AGAIN.test(text)) throw new FrontError('PATH_INVALID', 'The path is encoded twice.');
+    if (CONTROL_CHARACTER.test(text) || /[/\\]/.test(text)) throw new FrontError('PATH_INVALID');
+    if (DOUBLE_ENCODED.test(text)) throw new FrontError('PATH_INVALID', 'The path is encoded twice.');
     if (!segment && index < segments.length - 1) throw new FrontError('PATH_INVALID', 'The path has a double slash.');
   });
 }
 
 /**
- * Whether a segment is a name, under /api/servers, /api/workspaces, /api/log-files or /mcp: any text can be one, as what
- * serves these only looks it up.
+ * Return whether a segment is a name, below /api/servers, /api/workspaces, /api/log-files or /mcp. A name may be any
+ * text,
+ * because these paths only look it up.
  * @param {string[]} segments @param {number} index
  */
 function isName(segments, index) {
   if (segments[0] === 'mcp') return index === 1 && segments[1] !== '';
-  return index === 2 && segments[0] === 'api' && NAMED.has(segments[1]);
+  return index === 2 && segments[0] === 'api' && NAMED_COLLECTIONS.has(segments[1]);
 }
 
 /** @param {string} segment */

@@ -1,9 +1,9 @@
-// When named keys were used for pages and the API: the adapter keeps it, and is told at most once a minute.
+// Records when named keys were used for pages and the API, and reports it to the adapter at most once a minute.
 
-/** Milliseconds from a use to when the adapter is told. */
-const PERIOD = 60_000;
+/** Milliseconds from a use until it is reported. */
+const REPORT_INTERVAL_MS = 60_000;
 
-/** What was not told yet. What is there when the front ends is lost: a minute at most. */
+/** Uses that are not reported yet. When the front ends, at most a minute of them is lost. */
 export class KeyUses {
   /** Unix time in seconds, by the id of the key. @type {Map<string, number>} */
   #uses = new Map();
@@ -13,22 +13,22 @@ export class KeyUses {
   #tell = null;
 
   /** @param {number} [period] */
-  constructor(period = PERIOD) {
+  constructor(period = REPORT_INTERVAL_MS) {
     this.period = period;
   }
 
-  /** Tell by `tell` from now on. @param {(uses: Record<string, number>) => Promise<unknown>} tell */
+  /** Start to report uses by calling `tell`. @param {(uses: Record<string, number>) => Promise<unknown>} tell */
   start(tell) {
     this.#tell = tell;
   }
 
-  /** Someone came with the key. @param {string} id */
+  /** Record a use of a key. @param {string} id */
   note(id) {
     this.#uses.set(id, Date.now() / 1000);
     this.#timer ??= setTimeout(() => this.flush(), this.period).unref();
   }
 
-  /** Tell now; what nobody took is told with the next use. */
+  /** Report now; uses that cannot be reported stay for the next report. */
   async flush() {
     this.close();
     const uses = Object.fromEntries(this.#uses);
@@ -41,7 +41,7 @@ export class KeyUses {
     }
   }
 
-  /** Forget the timer. */
+  /** Stop the timer. */
   close() {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;

@@ -1,5 +1,6 @@
-// Who may use a protected hub: its token, the front's own key, and the named keys of keys.json. The twin of bridge/keys.py;
-// bridge/vectors/keys.json holds for both.
+// Verifies the credentials of a protected hub: its token, the front's own key, and the named keys of keys.json.
+// Equivalent
+// to bridge/keys.py; bridge/vectors/keys.json tests both.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
@@ -17,51 +18,54 @@ import { keyId, parseKeys } from './keys_file.mjs';
  * @typedef {Pick<import('../log.mjs').Log, 'say'>} Listener
  */
 
-/** Milliseconds between two looks at the files, however many requests come. */
-const LOOK = 500;
-/** Milliseconds between two looks for keys that nobody knows yet. */
-const SOON = 20;
-/** Bytes of a file that are read. */
-const LARGEST = 1 << 20;
+/** Milliseconds between two checks of the files, regardless of the number of requests. */
+const CHECK_INTERVAL_MS = 500;
+/** Milliseconds between two checks of the files because of an unknown named key. */
+const UNKNOWN_KEY_CHECK_MS = 20;
+/** Limit for the bytes of a file. */
+const MAX_FILE_BYTES = 1 << 20;
 const ADMIN = 'admin';
 const FRONT = 'front';
 const KEYS = 'keys';
-/** What a token's file begins with that holds the hash of the token, not the token. */
-const HASHED = 'sha256:';
-/** What the hub's token has to be. */
+/** Prefix of a token file's content that is the token's hash, not the token. */
+const HASH_PREFIX = 'sha256:';
+/** The form of the hub's token. */
 export const TOKEN = /^[!-~]{16,512}$/;
 const HASH = /^[0-9a-f]{64}$/;
 const BLANK = /^[ \t\r\n]+|[ \t\r\n]+$/g;
-/** What is compared with where there is nothing to compare with. */
-const NOBODY = tokenHash(randomBytes(32).toString('hex'));
+/** The hash that is compared with if there is none, so that every check takes equally long. */
+const RANDOM_HASH = tokenHash(randomBytes(32).toString('hex'));
 
-/** What is stored of a token. @param {string} token @returns {string} SHA-256 in hexadecimal */
+/**
+ * Return the hash of a token, which is stored instead of it.
+ * @param {string} token @returns {string} SHA-256 in hexadecimal
+ */
 export function tokenHash(token) {
   return createHash('sha256').update(token, 'utf8').digest('hex');
 }
 
-/**
- * The hash that a token's file says; null where it says nothing that can be used.
- * @param {string} text
- */
+/** Return the hash of the token in a token file; null if its content is unusable. @param {string} text */
 export function hashIn(text) {
   const said = text.replace(BLANK, '');
-  if (!said.startsWith(HASHED)) return TOKEN.test(said) ? tokenHash(said) : null;
-  const hash = said.slice(HASHED.length);
+  if (!said.startsWith(HASH_PREFIX)) return TOKEN.test(said) ? tokenHash(said) : null;
+  const hash = said.slice(HASH_PREFIX.length);
   return HASH.test(hash) ? hash : null;
 }
 
-/** Whether a principal may use the workspace of that name. @param {Principal} principal @param {string} workspace */
+/**
+ * Return whether a principal may use the workspace of that name.
+ * @param {Principal} principal @param {string} workspace
+ */
 export const mayUse = ({ workspaces }, workspace) => workspaces === null || workspaces.includes(workspace);
 
-/** Whether a principal's id is that of a named key. @param {string} id */
+/** Return whether a principal's id is that of a named key. @param {string} id */
 export const isNamedKey = (id) => id !== ADMIN && id !== FRONT;
 
-/** Everybody who is let in. Files are looked at again at most every half a second, and read when they changed. */
+/** All credentials. The files are checked at most every half second, and read if they changed. */
 export class Keyring {
-  /** The front's own key, to ask the sidecar with; null where there is none. @type {string | null} */
+  /** The front's own key for requests to the sidecar; null if there is none. @type {string | null} */
   front = null;
-  /** Why no named key is let in; empty when all are. */
+  /** Why no named key is accepted; empty if all are. */
   error = '';
   #lookedAt = -Infinity;
   /** @type {Map<string, string>} */
@@ -90,7 +94,7 @@ export class Keyring {
   }
 
   /**
-   * Whose token this is; null: nobody's. Takes as long for one as for another.
+   * Return the principal of a token; null if there is none. Takes constant time.
    * @param {string} token
    * @returns {Principal | null}
    */
@@ -98,7 +102,7 @@ export class Keyring {
     this.#look();
     const said = tokenHash(token);
     const id = keyId(token) ?? '';
-    if (id && !this.#named.has(id) && this.clock() - this.#lookedAt >= SOON) this.refresh(); // made a moment ago?
+    if (id && !this.#named.has(id) && this.clock() - this.#lookedAt >= UNKNOWN_KEY_CHECK_MS) this.refresh(); // made a moment ago?
     const named = this.#named.get(id);
     const found = [
       [equal(this.#hashes.get(ADMIN), said), this.#own(ADMIN)],
@@ -108,14 +112,18 @@ export class Keyring {
     return /** @type {Principal | undefined} */ (found?.[1]) ?? null;
   }
 
-  /** The principal of that id as it is now; null: there is none. @param {string} id @returns {Principal | null} */
+  /**
+   * Return the present principal with that id; null if there is none.
+   * @param {string} id @returns {Principal | null}
+   */
   holder(id) {
     this.#look();
     return this.#hashes.get(id) ? this.#own(id) : (this.#named.get(id) ?? null);
   }
 
   /**
-   * The principal as it is now (its workspaces may be others); null: its token is not valid any more.
+   * Return the present principal for an earlier one (its workspaces may have changed); null if its token is no longer
+   * valid.
    * @param {Principal} principal
    */
   current({ id, mark }) {
@@ -123,7 +131,7 @@ export class Keyring {
     return now?.mark === mark ? now : null;
   }
 
-  /** Look at the files now, and read those that changed. */
+  /** Check the files now, and read those that changed. */
   refresh() {
     this.#lookedAt = this.clock();
     for (const [name, path] of this.#files) {
@@ -136,7 +144,7 @@ export class Keyring {
   }
 
   #look() {
-    if (this.clock() - this.#lookedAt >= LOOK) this.refresh();
+    if (this.clock() - this.#lookedAt >= CHECK_INTERVAL_MS) this.refresh();
   }
 
   /** @param {string} id @returns {Principal} */
@@ -169,26 +177,26 @@ export class Keyring {
 
 /** Compare in constant time. @param {string | null | undefined} stored @param {string} said  both in hexadecimal */
 function equal(stored, said) {
-  return timingSafeEqual(Buffer.from(stored || NOBODY), Buffer.from(said));
+  return timingSafeEqual(Buffer.from(stored || RANDOM_HASH), Buffer.from(said));
 }
 
-/** Changes with the file; empty where there is none. @param {string} path */
+/** Return a string that changes with the file; empty if it does not exist. @param {string} path */
 function stampOf(path) {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   return found ? `${found.ino} ${found.mtimeNs} ${found.size}` : '';
 }
 
-/** A file's bytes; null where there is none, or it cannot be read. @param {string} path */
+/** Return a file's bytes; null if it does not exist or cannot be read. @param {string} path */
 function read(path) {
   let file;
   try {
     file = openSync(path, 'r');
-    const bytes = Buffer.alloc(LARGEST + 1);
+    const bytes = Buffer.alloc(MAX_FILE_BYTES + 1);
     let length = 0;
-    for (let got = -1; got !== 0 && length <= LARGEST; length += got) {
+    for (let got = -1; got !== 0 && length <= MAX_FILE_BYTES; length += got) {
       got = readSync(file, bytes, length, bytes.length - length, null);
     }
-    return length <= LARGEST ? bytes.subarray(0, length) : Buffer.alloc(0);
+    return length <= MAX_FILE_BYTES ? bytes.subarray(0, length) : Buffer.alloc(0);
   } catch {
     return null;
   } finally {

@@ -1,4 +1,4 @@
-// Logging in and out: by a form that needs no script, or by a link with a token. A cookie is all that is kept of it.
+// Log-in and log-out, by a form that needs no script, or by a link with a token. The only state is a cookie.
 
 import { once } from 'node:events';
 import { isEntry, pathOf, tokenIn } from './auth.mjs';
@@ -13,13 +13,13 @@ import { areaOf, tooLarge } from './guard.mjs';
  * @typedef {(request: Request, response: Response, error: unknown) => void} Refuse
  */
 
-const FORM = /^application\/x-www-form-urlencoded\s*(?:;|$)/i;
-const MOST_BYTES = 8 * 1024;
-const LONGEST_PATH = 2048;
-/** Errors that the login page itself tells of. */
-const SHOWN = new Set(['TOKEN_REQUIRED', 'TOKEN_INVALID', 'KEY_FORBIDDEN', 'TOO_MANY_ATTEMPTS']);
+const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(?:;|$)/i;
+const MAX_FORM_BYTES = 8 * 1024;
+const MAX_PATH_LENGTH = 2048;
+/** Errors that the login page shows. */
+const LOGIN_PAGE_ERRORS = new Set(['TOKEN_REQUIRED', 'TOKEN_INVALID', 'KEY_FORBIDDEN', 'TOO_MANY_ATTEMPTS']);
 
-/** What a protected hub answers about logging in. */
+/** Serves the login and log-out requests of a protected hub. */
 export class Login {
   /** @param {import('./auth.mjs').Auth} auth @param {import('../log.mjs').Log} log @param {Refuse} refuse */
   constructor(auth, log, refuse) {
@@ -29,7 +29,7 @@ export class Login {
   }
 
   /**
-   * Answer a request, if it is about this.
+   * Answer a request if it is about login or log-out.
    * @param {Request} request @param {Response} response
    * @returns {boolean} whether it was
    */
@@ -45,13 +45,13 @@ export class Login {
   }
 
   /**
-   * Show the login page to a person who looks for another, if that is what the error is about.
+   * Show the login page to a browser that requested another page, if the error is about a missing or invalid login.
    * @param {Request} request @param {Response} response @param {unknown} error
    * @returns {boolean}
    */
   takesOver(request, response, error) {
     const { code } = told(error);
-    if (!SHOWN.has(code) || request.headers.authorization !== undefined) return false;
+    if (!LOGIN_PAGE_ERRORS.has(code) || request.headers.authorization !== undefined) return false;
     if (request.method !== 'GET' && request.method !== 'HEAD') return false;
     const next = withoutToken(request.url ?? '/');
     const query = new URLSearchParams({
@@ -69,7 +69,7 @@ export class Login {
     const again = query.has('again'); // a page that lacks its secret wants a new login, whatever cookie there is
     if (!again && this.auth.who(request)?.principal.admin) return redirect(response, 303, next);
     const refused = query.get('refused') ?? '';
-    const error = SHOWN.has(refused) ? new FrontError(/** @type {any} */ (refused)) : null;
+    const error = LOGIN_PAGE_ERRORS.has(refused) ? new FrontError(/** @type {any} */ (refused)) : null;
     send(response, 200, loginPage({ next, error }));
   }
 
@@ -87,7 +87,7 @@ export class Login {
   /** @param {Request} request @param {Response} response */
   async #byForm(request, response) {
     if (!isOwnPage(request.headers, this.auth.guard.named, { said: false })) throw new FrontError('ORIGIN_REFUSED');
-    if (!FORM.test(request.headers['content-type'] ?? '')) {
+    if (!FORM_TYPE.test(request.headers['content-type'] ?? '')) {
       throw new FrontError('BODY_TYPE_REFUSED', 'The login is a form.', {
         hint: 'Send token=… as a form, or use the page.',
       });
@@ -100,7 +100,7 @@ export class Login {
       const secret = this.#welcome(request, response, token);
       redirect(response, 303, withSecret(next, secret));
     } catch (error) {
-      if (!(error instanceof FrontError && SHOWN.has(error.code) && wantsPage(request))) throw error;
+      if (!(error instanceof FrontError && LOGIN_PAGE_ERRORS.has(error.code) && wantsPage(request))) throw error;
       send(response, error.status, loginPage({ next, error }), headersOf(error));
     }
   }
@@ -128,11 +128,11 @@ export class Login {
 }
 
 /**
- * A path of this hub, whatever was asked for: nobody is led elsewhere, nor round in circles.
+ * Return a path of this hub for any requested path, so that a login redirects to no other site, and not in circles.
  * @param {string | null} path
  */
 export function safePath(path) {
-  if (!path || path.length > LONGEST_PATH || !/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(path)) return '/';
+  if (!path || path.length > MAX_PATH_LENGTH || !/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]*$/.test(path)) return '/';
   const base = 'http://hub.invalid';
   const url = URL.canParse(path, base) ? new URL(path, base) : null;
   if (url?.origin !== base || url.pathname.startsWith('//') || /^\/log(in|out)$/.test(url.pathname)) return '/';
@@ -140,7 +140,9 @@ export function safePath(path) {
 }
 
 /**
- * A way that hands a page its secret: what follows # is sent to nobody, and the page takes it away at once (hub/assets/secret.mjs).
+ * Return a path with the page's secret in its fragment. A browser sends the fragment to no server, and the page removes
+ * it
+ * at once (hub/assets/secret.mjs).
  * @param {string} path @param {string} secret
  */
 const withSecret = (path, secret) => `${path}${path.includes('#') ? '&' : '#'}hub_page=${secret}`;
@@ -165,14 +167,14 @@ async function bodyOf(request) {
   let bytes = 0;
   request.on('data', (chunk) => {
     bytes += chunk.length;
-    if (bytes <= MOST_BYTES) chunks.push(chunk); // the rest is read too: else the answer would be lost
+    if (bytes <= MAX_FORM_BYTES) chunks.push(chunk); // the rest is read too: else the answer would be lost
   });
   await once(request, 'end');
-  if (bytes > MOST_BYTES) throw tooLarge(MOST_BYTES);
+  if (bytes > MAX_FORM_BYTES) throw tooLarge(MAX_FORM_BYTES);
   return Buffer.concat(chunks).toString('utf8');
 }
 
-const HEADERS = {
+const PAGE_HEADERS = {
   'Cache-Control': 'no-store',
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'same-origin', // with no-referrer, a browser would not say where its form comes from
@@ -180,13 +182,18 @@ const HEADERS = {
 
 /** @param {Response} response @param {number} status @param {string} location */
 function redirect(response, status, location) {
-  response.writeHead(status, { ...HEADERS, 'Referrer-Policy': 'no-referrer', Location: location, 'Content-Length': 0 });
+  response.writeHead(status, {
+    ...PAGE_HEADERS,
+    'Referrer-Policy': 'no-referrer',
+    Location: location,
+    'Content-Length': 0,
+  });
   response.end();
 }
 
 /** @param {Response} response @param {number} status @param {string} html @param {Record<string, string>} [headers] */
 function send(response, status, html, headers = {}) {
   const type = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Length': Buffer.byteLength(html) };
-  response.writeHead(status, { ...HEADERS, ...type, ...headers, 'Content-Security-Policy': POLICY });
+  response.writeHead(status, { ...PAGE_HEADERS, ...type, ...headers, 'Content-Security-Policy': POLICY });
   response.end(html);
 }

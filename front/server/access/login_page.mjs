@@ -1,4 +1,4 @@
-// The login page: one document without a script, with its style in it, so that nothing but itself has to be free. Pure.
+// The login page: one document with inline style and no script, so that no other path has to be public. Pure.
 
 import { createHash } from 'node:crypto';
 
@@ -27,7 +27,7 @@ code { font: 0.9em ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
 `;
 const hash = createHash('sha256').update(STYLE).digest('base64');
 
-/** What the page may load and where its form may go. */
+/** The Content-Security-Policy of the page. */
 export const POLICY = [
   "default-src 'none'",
   `style-src 'sha256-${hash}'`,
@@ -38,7 +38,7 @@ export const POLICY = [
 ].join('; ');
 
 /**
- * The page.
+ * Return the page as HTML.
  * @param {{next: string, error: {code: string, message: string, hint: string} | null}} shown  `next`: where it leads to
  */
 export function loginPage({ next, error }) {

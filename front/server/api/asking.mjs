@@ -1,16 +1,19 @@
-/** Calls, prompts, resources and completions: what a client may ask of a workspace, asked through the sidecar. */
+/**
+ * Handlers for calls, prompts, resources and completions: what a client may request of a workspace, sent by the
+ * sidecar.
+ */
 
 import { FrontError } from '../errors.mjs';
 
-const TIMEOUT = 60; // s
-const COMPLETION_TIMEOUT = 10; // s: somebody is typing
-const MARGIN = 5; // s that the sidecar gets to tell of a timeout itself
-const MOST_COMPLETIONS = 100; // MCP 2025-11-25, Completion: a response has no more
+const CALL_TIMEOUT_SECONDS = 60; // s
+const COMPLETION_TIMEOUT_SECONDS = 10; // s: somebody is typing
+const TIMEOUT_MARGIN_SECONDS = 5; // s that the sidecar gets to tell of a timeout itself
+const MAX_COMPLETIONS = 100; // MCP 2025-11-25, Completion: a response has no more
 
 /**
- * The handlers.
+ * Return the handlers.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @returns {Record<string, import('./router.mjs').Handler>}
  */
 export function asking(hub) {
@@ -36,21 +39,25 @@ export function asking(hub) {
 }
 
 /**
- * Ask, and measure how long it takes. Whoever leaves before the answer has the request cancelled.
+ * Send a request, and measure its duration. If the caller disconnects before the answer, the request is cancelled.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {import('express').Response} res
  * @param {'call' | 'ask'} kind
  * @param {any} body `timeout` in seconds
- * @returns {Promise<{result: any, seconds: number} | undefined>} nothing where nobody is there to be told
+ * @returns {Promise<{result: any, seconds: number} | undefined>} undefined if the caller has disconnected
  */
 async function timed(hub, res, kind, body) {
-  const { timeout = TIMEOUT } = body;
+  const { timeout = CALL_TIMEOUT_SECONDS } = body;
   const gone = new AbortController();
   res.once('close', () => gone.abort());
   const began = performance.now();
   try {
-    const { result } = await hub.ask(kind, { ...body, timeout }, { timeout: timeout + MARGIN, signal: gone.signal });
+    const { result } = await hub.ask(
+      kind,
+      { ...body, timeout },
+      { timeout: timeout + TIMEOUT_MARGIN_SECONDS, signal: gone.signal },
+    );
     return { result, seconds: (performance.now() - began) / 1000 };
   } catch (error) {
     if (gone.signal.aborted) return undefined;
@@ -59,9 +66,9 @@ async function timed(hub, res, kind, body) {
 }
 
 /**
- * Values for an argument of a prompt, or for a variable of a template.
+ * Return values for an argument of a prompt, or for a variable of a resource template.
  *
- * @type {(hub: import('../state/hub.mjs').Hub, res: import('express').Response, body: any) => Promise<object | undefined>}
+ * @type {(hub: import('../state/hub.mjs').HubClient, res: import('express').Response, body: any) => Promise<object | undefined>}
  */
 async function complete(hub, res, { workspace, prompt, template, argument, value, arguments: others = {} }) {
   if ((prompt === undefined) === (template === undefined))
@@ -69,12 +76,12 @@ async function complete(hub, res, { workspace, prompt, template, argument, value
   const ref = prompt === undefined ? { type: 'ref/resource', uri: template } : { type: 'ref/prompt', name: prompt };
   const context = Object.keys(others).length > 0 ? { context: { arguments: texts(others) } } : {};
   const params = { ref, argument: { name: argument, value }, ...context };
-  const asked = { workspace, method: 'completion/complete', params, timeout: COMPLETION_TIMEOUT };
+  const asked = { workspace, method: 'completion/complete', params, timeout: COMPLETION_TIMEOUT_SECONDS };
   const answer = await timed(hub, res, 'ask', asked);
   const { values, total, hasMore } = answer?.result.completion ?? {};
   const found = (Array.isArray(values) ? values : []).filter((each) => typeof each === 'string');
-  return answer && { values: found.slice(0, MOST_COMPLETIONS), total: total ?? null, has_more: hasMore === true };
+  return answer && { values: found.slice(0, MAX_COMPLETIONS), total: total ?? null, has_more: hasMore === true };
 }
 
-/** Arguments as MCP has those of prompts: each a text. @param {Record<string, unknown>} given */
+/** Convert arguments to text, which MCP requires for prompts. @param {Record<string, unknown>} given */
 const texts = (given) => Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)]));

@@ -1,16 +1,18 @@
-/** The JSON body of a request, read within its limit; what is wrong with it is told without repeating any of it. */
+/** Reads the JSON body of a request within its limit. Errors quote nothing of it. */
 
 import express from 'express';
 import { FrontError } from '../errors.mjs';
 import { tooLarge } from '../access/guard.mjs';
 import { jsonProblem } from './import.mjs';
 
-/** Largest bodies whose memory all that are being read may take; a small one is read all the same. */
-const MOST_BODIES = 16;
-const FEW_BYTES = 64 * 1024;
+/**
+ * Limit for the memory of all bodies that are being read, as a multiple of the largest body; small bodies do not count.
+ */
+const MAX_BODIES = 16;
+const SMALL_BODY_BYTES = 64 * 1024;
 
 /**
- * A function that reads the body of a request.
+ * Return a function that reads the body of a request.
  *
  * @param {number} maxBytes
  * @returns {(req: import('express').Request, res: import('express').Response) => Promise<unknown>}
@@ -21,7 +23,7 @@ export function bodyReader(maxBytes) {
   let reading = 0;
   return async (req, res) => {
     const most = Number(req.headers['content-length'] ?? maxBytes); // Node lets pass what is a number
-    if (most > FEW_BYTES && reading + most > MOST_BODIES * maxBytes) {
+    if (most > SMALL_BODY_BYTES && reading + most > MAX_BODIES * maxBytes) {
       throw new FrontError('BODIES_LIMIT', undefined, { data: { retry_after: 5 } });
     }
     reading += most;

@@ -1,17 +1,19 @@
 /**
- * Changes of YAMCP's two files, asked of the adapter: it alone writes, and only over what was read here (compare and swap).
+ * Edits of YAMCP's two files by requests to the adapter, which is the only writer and compares the hash of what was
+ * read
+ * (compare and swap).
  */
 
 import { fileBroken, noSuchServer, noSuchWorkspace } from './api_errors.mjs';
 
-const TRIES = 10; // each writer that comes between costs one
+const MAX_TRIES = 10; // each writer that comes between costs one
 
 /** @typedef {{content: Record<string, any>, text: string, hash: string, entries: Record<string, string>}} ConfigFile */
 
 /**
- * One of YAMCP's files as it is now, its secret values masked.
+ * Return one of YAMCP's files as it is now, with its secret values masked.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {'providers' | 'workspaces'} file
  * @returns {Promise<ConfigFile>}
  * @throws CONFIG_FILE_BROKEN: it cannot be parsed now
@@ -23,9 +25,9 @@ export async function readConfig(hub, file) {
 }
 
 /**
- * The entry of a server as it is stored, its secret values masked.
+ * Return the entry of a server as it is stored, with its secret values masked.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {string} key
  * @returns {Promise<{entry: unknown, hash: string}>}
  * @throws NO_SUCH_SERVER, CONFIG_FILE_BROKEN
@@ -39,7 +41,7 @@ export async function storedServer(hub, key) {
 /**
  * Add a server.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {string} key
  * @param {Record<string, any>} entry in YAMCP's form
  * @throws ALREADY_EXISTS, ENTRY_INVALID, MASKED_VALUE
@@ -49,9 +51,9 @@ export async function addServer(hub, key, entry) {
 }
 
 /**
- * Write the entry of a server anew.
+ * Replace the entry of a server.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {string} oldKey
  * @param {{key: string, entry: Record<string, any>}} to
  * @param {string | undefined} expect hash of the entry that the caller saw; left out: whatever is there
@@ -62,15 +64,15 @@ export async function replaceServer(hub, oldKey, to, expect) {
 }
 
 /**
- * Write the entry of a server anew, made of what is stored. The adapter puts stored values in the place of masked ones.
+ * Replace the entry of a server by one made from the stored entry. The adapter replaces masked values by stored ones.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {string} oldKey
  * @param {(stored: unknown) => {key: string, entry: Record<string, any>}} make
  * @param {string} [expect]
  */
 export async function remakeServer(hub, oldKey, make, expect) {
-  return onceMore(expect, async () => {
+  return retryOnConflict(expect, async () => {
     const stored = await storedServer(hub, oldKey);
     const { key, entry } = make(stored.entry);
     const change = { key, entry, expect: expect ?? stored.hash };
@@ -82,7 +84,7 @@ export async function remakeServer(hub, oldKey, make, expect) {
 /**
  * Delete a server.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {string} key
  * @param {string} [expect]
  */
@@ -93,7 +95,7 @@ export async function deleteServer(hub, key, expect) {
 /**
  * Add a workspace.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {string} name
  * @param {string[]} servers
  * @throws ALREADY_EXISTS
@@ -103,16 +105,16 @@ export async function addWorkspace(hub, name, servers) {
 }
 
 /**
- * Give a workspace other members, or another name.
+ * Change the members or the name of a workspace.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {string} oldName
  * @param {{name: string, servers: string[]}} to
  * @param {string} [expect] hash of the entry that the caller saw; left out: whatever is there
  * @throws NO_SUCH_WORKSPACE, ALREADY_EXISTS, EDIT_CONFLICT
  */
 export async function replaceWorkspace(hub, oldName, { name, servers }, expect) {
-  return onceMore(expect, async () => {
+  return retryOnConflict(expect, async () => {
     const { entries } = await readConfig(hub, 'workspaces');
     if (!Object.hasOwn(entries, oldName)) throw noSuchWorkspace(oldName);
     const change = { name, servers, expect: expect ?? entries[oldName] };
@@ -123,7 +125,7 @@ export async function replaceWorkspace(hub, oldName, { name, servers }, expect) 
 /**
  * Delete a workspace.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {string} name
  * @param {string} [expect]
  */
@@ -132,25 +134,25 @@ export async function deleteWorkspace(hub, name, expect) {
 }
 
 /**
- * Replace a whole file; the adapter puts stored values in the place of masked ones.
+ * Replace a whole file; the adapter replaces masked values by stored ones.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {'providers' | 'workspaces'} file
  * @param {Record<string, any>} content
  * @param {string} [expect] hash of the file that the caller saw; left out: whatever is there
  * @throws MASKED_VALUE, EDIT_CONFLICT, CONFIG_FILE_BROKEN
  */
 export async function replaceConfig(hub, file, content, expect) {
-  return onceMore(expect, async () => {
+  return retryOnConflict(expect, async () => {
     const { hash } = await readConfig(hub, file);
     return hub.change('put_config', { file, content, expect: expect ?? hash });
   });
 }
 
 /**
- * Add servers of another client's configuration; the adapter puts stored values in the place of masked ones.
+ * Add servers of another client's configuration; the adapter replaces masked values by stored ones.
  *
- * @param {import('../state/hub.mjs').Hub} hub
+ * @param {import('../state/hub.mjs').HubClient} hub
  * @param {{config: Record<string, any>, workspace?: string, replace?: boolean, dry_run?: boolean}} asked
  * @returns {Promise<any>} Imported of bridge/models/
  */
@@ -159,15 +161,16 @@ export async function importServers(hub, asked) {
 }
 
 /**
- * Does it again where someone else changed the entry between our reading and writing, and the caller asked for no state.
+ * Retry if another program changed the entry between reading and writing, and the caller did not expect a certain
+ * version.
  *
  * @template T
  * @param {string | undefined} expect
  * @param {() => Promise<T>} write
  * @returns {Promise<T>}
  */
-async function onceMore(expect, write) {
-  for (let left = TRIES; ; left -= 1) {
+async function retryOnConflict(expect, write) {
+  for (let left = MAX_TRIES; ; left -= 1) {
     try {
       return await write();
     } catch (error) {

@@ -1,7 +1,7 @@
 /**
- * What fields a request has: a declaration, the check of what came, and its words for docs/api.md (pure).
+ * Declarations of a request's fields, their validation, and their description in docs/api.md. Pure.
  *
- * A declaration is an object of fields by name; each says what its value must be.
+ * A declaration is an object of fields by name; each defines what its value must be.
  */
 
 const MAX_NAME = 1024;
@@ -33,7 +33,7 @@ export const oneOf = (...words) => {
   return field(is, (value) => (words.includes(/** @type {string} */ (value)) ? null : `must be ${is}`));
 };
 
-/** A name in URLs, or nothing. */
+/** A name in URLs, or null. */
 export const slugOrNone = field('text of at most 64 letters, digits, `_` and `-`', (value) =>
   typeof value === 'string' && /^[A-Za-z0-9_-]{0,64}$/.test(value)
     ? null
@@ -48,19 +48,19 @@ export const names = field('list of text', (value) => {
   return place < 0 ? null : `has an item ${place + 1} that ${name.problem(value[place])}`;
 });
 
-/** Text of any length that the body's limit allows. */
+/** Text; only the limit of the body applies. */
 export const text = field('text', (value) => (typeof value !== 'string' ? 'must be text' : half(value)));
 
 /** True or false. */
 export const flag = field('true or false', (value) => (typeof value === 'boolean' ? null : 'must be true or false'));
 
-/** A JSON object, not nested without end. */
+/** A JSON object of limited depth. */
 export const object = field('object', (value) => {
   if (!isObject(value)) return 'must be an object';
   return tooDeep(value, MAX_DEPTH) ? `is nested deeper than ${MAX_DEPTH} levels` : null;
 });
 
-/** An object of texts, numbers, true or false. */
+/** An object whose values are text, numbers or booleans. */
 export const values = field('object of text', (value) => {
   if (!isObject(value)) return 'must be an object';
   const odd = Object.entries(value).find(([, item]) => !['string', 'number', 'boolean'].includes(typeof item));
@@ -94,7 +94,7 @@ export function optional(of) {
 }
 
 /**
- * What is wrong with an object of fields, the first thing found; null: nothing.
+ * Return the first problem of an object of fields; null if there is none.
  *
  * @param {Fields} fields
  * @param {unknown} given
@@ -117,7 +117,7 @@ export function problemOf(fields, given, { ignoreUnknown = false } = {}) {
 }
 
 /**
- * The values of query parameters, read from their text; what cannot be read stays as it is, for `problemOf` to find.
+ * Parse the values of query parameters; a value that cannot be parsed is kept, for `problemOf` to report.
  *
  * @param {Fields} fields
  * @param {Record<string, unknown>} query each value as text; a list where the parameter came more than once

@@ -1,4 +1,4 @@
-/** The hub's own HTTP API, /api/hub/…: what the console does, scripts can do. */
+/** The hub's own HTTP API, /api/hub/…, for everything that the console can do. */
 
 import { asking } from './asking.mjs';
 import {
@@ -15,12 +15,12 @@ import { readConfig } from './import_text.mjs';
 import { routerOf } from './router.mjs';
 import { HUB_ROUTES } from './routes.mjs';
 
-const LOGS = 200;
+const DEFAULT_LOG_LINES = 200;
 
 /**
- * The router; mount it at the root.
+ * Return the router, to be mounted at the root.
  *
- * @param {{hub: import('../state/hub.mjs').Hub, settings: import('../settings.mjs').Settings,
+ * @param {{hub: import('../state/hub.mjs').HubClient, settings: import('../settings.mjs').Settings,
  *   keyUses: import('../access/key_uses.mjs').KeyUses}} parts
  * @returns {import('express').Router}
  */
@@ -36,7 +36,7 @@ export function hubApi({ hub, settings, keyUses }) {
   return routerOf(HUB_ROUTES, handlers, settings);
 }
 
-/** @type {(hub: import('../state/hub.mjs').Hub, uses: import('../access/key_uses.mjs').KeyUses) => Record<string, import('./router.mjs').Handler>} */
+/** @type {(hub: import('../state/hub.mjs').HubClient, uses: import('../access/key_uses.mjs').KeyUses) => Record<string, import('./router.mjs').Handler>} */
 function keys(hub, uses) {
   return {
     async keys() {
@@ -48,7 +48,7 @@ function keys(hub, uses) {
   };
 }
 
-/** @type {(hub: import('../state/hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
+/** @type {(hub: import('../state/hub.mjs').HubClient) => Record<string, import('./router.mjs').Handler>} */
 function many(hub) {
   return {
     copyServer: async ({ query: { key }, body: { to } }) => ({
@@ -65,7 +65,7 @@ function many(hub) {
   };
 }
 
-/** @type {(hub: import('../state/hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
+/** @type {(hub: import('../state/hub.mjs').HubClient) => Record<string, import('./router.mjs').Handler>} */
 function reading(hub) {
   return {
     state: () => hub.fresh(),
@@ -74,11 +74,11 @@ function reading(hub) {
     sessions: ({ query }) => hub.ask('sessions', query),
     endSession: async ({ query }) => hub.ask('end_session', /** @type {any} */ (query)),
     history: ({ query }) => hub.ask('history', query),
-    logs: ({ query }) => hub.ask('logs', { limit: LOGS, ...query }),
+    logs: ({ query }) => hub.ask('logs', { limit: DEFAULT_LOG_LINES, ...query }),
   };
 }
 
-/** @type {(hub: import('../state/hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
+/** @type {(hub: import('../state/hub.mjs').HubClient) => Record<string, import('./router.mjs').Handler>} */
 function workspaces(hub) {
   const now = async (/** @type {any} */ changed, /** @type {string} */ name) => ({
     ...changed,
@@ -97,7 +97,7 @@ function workspaces(hub) {
   };
 }
 
-/** @type {(hub: import('../state/hub.mjs').Hub) => Record<string, import('./router.mjs').Handler>} */
+/** @type {(hub: import('../state/hub.mjs').HubClient) => Record<string, import('./router.mjs').Handler>} */
 function servers(hub) {
   const now = async (/** @type {any} */ changed, /** @type {string} */ key) => ({
     ...changed,
@@ -125,18 +125,18 @@ function servers(hub) {
   };
 }
 
-/** @type {(hub: import('../state/hub.mjs').Hub, key: string) => Promise<object>} */
+/** @type {(hub: import('../state/hub.mjs').HubClient, key: string) => Promise<object>} */
 async function readServer(hub, key) {
   const { entry, hash } = await storedServer(hub, key);
   return { key, entry, hash, settings: (await serverNow(hub, key))?.settings ?? null };
 }
 
-/** @type {(hub: import('../state/hub.mjs').Hub, name: string) => Promise<any>} */
+/** @type {(hub: import('../state/hub.mjs').HubClient, name: string) => Promise<any>} */
 async function workspaceNow(hub, name) {
   return (await hub.fresh()).workspaces.find((workspace) => workspace.name === name) ?? null;
 }
 
-/** @type {(hub: import('../state/hub.mjs').Hub, key: string) => Promise<any>} */
+/** @type {(hub: import('../state/hub.mjs').HubClient, key: string) => Promise<any>} */
 async function serverNow(hub, key) {
   return (await hub.fresh()).servers.find((server) => server.key === key) ?? null;
 }

@@ -1,4 +1,4 @@
-/** Text of another client's configuration, comments and trailing commas allowed, as the object that it says (pure). */
+/** Parses the text of another client's configuration as JSON with comments and trailing commas. Pure. */
 
 import { parseTree, printParseErrorCode } from 'jsonc-parser';
 import { textInvalid } from './api_errors.mjs';
@@ -6,7 +6,7 @@ import { textInvalid } from './api_errors.mjs';
 export const MAX_DEPTH = 64;
 
 /** @type {Record<string, string>} what jsonc-parser finds wrong, in words */
-const WORDS = {
+const ERROR_TEXTS = {
   InvalidSymbol: 'a word or sign that is none of JSON',
   InvalidNumberFormat: 'a number that is none',
   PropertyNameExpected: 'no name of a field, in double quotes, where one must be',
@@ -25,7 +25,7 @@ const WORDS = {
 };
 
 /**
- * The object that a text says.
+ * Parse an object.
  *
  * @param {string} text
  * @param {number} [added]  characters that the caller put before the text: they do not count in columns of line 1
@@ -41,7 +41,7 @@ export function parseConfig(text, added = 0) {
 }
 
 /**
- * The list that a text says.
+ * Parse a list.
  *
  * @param {string} text  begins with [
  * @returns {any[]}
@@ -54,7 +54,7 @@ export function parseList(text) {
 }
 
 /**
- * The tree of a text in JSON, comments and trailing commas allowed.
+ * Return the syntax tree of a text in JSON with comments and trailing commas.
  *
  * @param {string} source
  * @param {number} [added]  as of `parseConfig`
@@ -70,7 +70,7 @@ export function treeOf(source, added = 0) {
 }
 
 /**
- * What is wrong with a text that is to be plain JSON, and where.
+ * Return the first error in a text that should be plain JSON, and its position.
  *
  * @param {string} source
  * @returns {Problem | undefined}
@@ -89,12 +89,12 @@ function inspect(source, options) {
   const tree = orTooDeep(() => parseTree(source, errors, options));
   if (errors.length === 0) return { tree };
   const before = source.slice(0, errors[0].offset).split(/\r\n|\r|\n/);
-  const what = WORDS[printParseErrorCode(errors[0].error)] ?? 'something that is not JSON';
+  const what = ERROR_TEXTS[printParseErrorCode(errors[0].error)] ?? 'something that is not JSON';
   return { problem: { what, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 } };
 }
 
 /**
- * The value of a node. Of a name that is there twice the last counts; `__proto__` is a name like any other.
+ * Return the value of a node. Of a repeated key the last value counts; `__proto__` is treated like any other key.
  *
  * @param {import('jsonc-parser').Node} node
  * @param {number} levels how deep it may be nested

@@ -1,21 +1,22 @@
 /**
- * The text of another client's configuration as the object that the adapter's `import` takes.
+ * Converts the text of another client's configuration to the object that the adapter's `import` takes.
  *
- * JSON with comments (as it is, without its outer braces, or as an array), TOML (Codex) and YAML (Goose, Continue) are
- * read, also out of the first code block of a Markdown text. The parsers of TOML and YAML are loaded when they are needed.
+ * Accepted are JSON with comments (also without the outer braces, or an array), TOML (Codex) and YAML (Goose,
+ * Continue),
+ * also in the first code block of a Markdown text. The parsers of TOML and YAML are loaded when they are needed.
  */
 
 import { textInvalid } from './api_errors.mjs';
 import { MAX_DEPTH, parseConfig, parseList } from './import.mjs';
 
-const FENCE = /^[ \t]{0,3}(?:```|~~~)/;
+const CODE_FENCE = /^[ \t]{0,3}(?:```|~~~)/;
 const TOML_TABLE = /^[ \t]*\[\[?[ \t]*[\w"'-][^\]\r\n]{0,500}\]\]?[ \t]*(?:#[^\r\n]{0,500})?$/;
 const TOML_PAIR = /^[ \t]*[\w".-]{1,200}[ \t]*=/;
 const YAML_KEY = /^(?:- )?["']?[\w@/.-][\w@/. -]{0,200}["']?[ \t]*:(?:[ \t]|$)/;
-const MOST_ALIASES = 100;
+const MAX_YAML_ALIASES = 100;
 
 /**
- * The configuration that a text says.
+ * Parse a configuration.
  *
  * @param {string} text
  * @returns {Promise<Record<string, any>>}
@@ -24,7 +25,7 @@ const MOST_ALIASES = 100;
 export async function readConfig(text) {
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/);
   const { begin, end } = codeBlock(lines);
-  // Lines before the block stay as blank ones, so that places in errors are those of the text as it was given.
+  // Lines before the block become blank lines, so that positions in errors match the original text.
   const source = lines
     .map((line, at) => (at < begin ? '' : line))
     .slice(0, end)
@@ -44,19 +45,19 @@ export async function readConfig(text) {
 }
 
 /**
- * Where the first code block of a Markdown text is; the whole text if it has none.
+ * Return the range of the first code block of a Markdown text; the whole text if it has none.
  *
  * @param {string[]} lines
  */
 function codeBlock(lines) {
-  const fence = lines.findIndex((line) => FENCE.test(line));
+  const fence = lines.findIndex((line) => CODE_FENCE.test(line));
   if (fence < 0) return { begin: 0, end: lines.length };
-  const rest = lines.slice(fence + 1).findIndex((line) => FENCE.test(line));
+  const rest = lines.slice(fence + 1).findIndex((line) => CODE_FENCE.test(line));
   return { begin: fence + 1, end: rest < 0 ? lines.length : fence + 1 + rest };
 }
 
 /**
- * Which form a text has, by its first line that is neither blank nor a comment.
+ * Return the format of a text, by its first line that is neither blank nor a comment.
  *
  * @param {string[]} lines
  * @returns {'object' | 'list' | 'members' | 'toml' | 'yaml'}
@@ -66,17 +67,13 @@ function formOf(lines) {
   if (TOML_TABLE.test(first) || TOML_PAIR.test(first)) return 'toml';
   const start = first.trimStart();
   if (start.startsWith('[')) return 'list';
-  // In JSON a name is in double quotes, and so it may be in YAML; what follows decides.
+  // A key in double quotes is possible in JSON and in YAML; the character after it decides.
   if (start.startsWith('"')) return lines.some((line) => /[{}]/.test(line)) ? 'members' : 'yaml';
   if (YAML_KEY.test(start)) return 'yaml';
   return 'object';
 }
 
-/**
- * Members of an object without its braces, as documentation shows what is to be added to a file.
- *
- * @param {string} source
- */
+/** Parse the members of an object without its braces, as documentation often shows them. @param {string} source */
 function parseMembers(source) {
   return parseConfig(`{${source}\n}`, 1);
 }
@@ -99,9 +96,9 @@ async function readYaml(source) {
     const document = parseDocument(source, { logLevel: 'silent' });
     const [problem] = document.errors;
     if (problem) throw wrong('YAML', problem.linePos?.[0].line, problem.linePos?.[0].col);
-    return document.toJS({ maxAliasCount: MOST_ALIASES });
+    return document.toJS({ maxAliasCount: MAX_YAML_ALIASES });
   } catch (error) {
-    // The parser is recursive, and refuses aliases that multiply.
+    // The parser is recursive, and refuses too many aliases.
     if (error instanceof RangeError || error instanceof ReferenceError) throw wrong('YAML');
     throw error;
   }
@@ -114,7 +111,7 @@ function wrong(form, line, column) {
 }
 
 /**
- * What a parser made of a text, as JSON has it: dates become text, numbers that JSON lacks become null.
+ * Convert the result of a parser to JSON values: dates become text, numbers that JSON lacks become null.
  *
  * @param {unknown} value
  * @returns {Record<string, any>}

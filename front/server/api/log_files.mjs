@@ -1,14 +1,14 @@
-/** Log files that may be listed and read: those of YAMCP, one directory a workspace, and the hub's own under `hub`. */
+/** Lists and opens log files: those of YAMCP, in one directory for each workspace, and the hub's own, under `hub`. */
 
 import { constants } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-const OWN = 'hub';
+const HUB_DIRECTORY = 'hub';
 const MAX_FILES = 1000;
 const YAMCP_LOG = /\.log$/;
-const OWN_LOG = /\.log(?:\.\d+)?$/;
+const HUB_LOG = /\.log(?:\.\d+)?$/;
 
 /**
  * @typedef {{own: string, yamcp: string}} LogDirs the hub's and YAMCP's directory of logs
@@ -16,7 +16,7 @@ const OWN_LOG = /\.log(?:\.\d+)?$/;
  */
 
 /**
- * Where logs are.
+ * Return the directories of logs.
  *
  * @param {string} dataDir the hub's
  * @param {NodeJS.ProcessEnv} [env]
@@ -28,23 +28,23 @@ export function logDirs(dataDir, env = process.env) {
 }
 
 /**
- * Every log file that `openLogFile` would open, at most 1,000.
+ * Return every log file that `openLogFile` would open, at most 1,000.
  *
  * @param {LogDirs} dirs
  * @returns {Promise<LogFile[]>}
  */
 export async function listLogFiles(dirs) {
-  const found = await logsIn(dirs.own, OWN, OWN_LOG);
+  const found = await logsIn(dirs.own, HUB_DIRECTORY, HUB_LOG);
   for (const entry of await entriesOf(dirs.yamcp)) {
     if (found.length >= MAX_FILES) break;
-    if (entry.isDirectory() && entry.name !== OWN)
+    if (entry.isDirectory() && entry.name !== HUB_DIRECTORY)
       found.push(...(await logsIn(join(dirs.yamcp, entry.name), entry.name, YAMCP_LOG)));
   }
   return found.slice(0, MAX_FILES);
 }
 
 /**
- * A log file, open for reading: the caller closes it.
+ * Open a log file for reading; the caller closes it.
  *
  * @param {LogDirs} dirs
  * @param {string} workspace name of its directory, or `hub`
@@ -52,13 +52,13 @@ export async function listLogFiles(dirs) {
  * @returns {Promise<{handle: import('node:fs/promises').FileHandle, size: number} | null>} null: there is none
  */
 export async function openLogFile(dirs, workspace, file) {
-  const isOwn = workspace === OWN;
-  if (!isName(workspace) || !isName(file) || !(isOwn ? OWN_LOG : YAMCP_LOG).test(file)) return null;
+  const isOwn = workspace === HUB_DIRECTORY;
+  if (!isName(workspace) || !isName(file) || !(isOwn ? HUB_LOG : YAMCP_LOG).test(file)) return null;
   const parent = isOwn ? dirs.own : join(dirs.yamcp, workspace);
   try {
     const real = await realpath(parent);
     if (!isOwn && real !== join(await realpath(dirs.yamcp), workspace)) return null; // a link to elsewhere
-    // NOFOLLOW: no link; NONBLOCK: opening a pipe would wait for its writer
+    // NOFOLLOW: refuse symbolic links; NONBLOCK: do not wait for the writer of a named pipe.
     const handle = await open(join(real, file), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const info = await handle.stat();
     if (info.isFile()) return { handle, size: info.size };

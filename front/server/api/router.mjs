@@ -1,4 +1,6 @@
-/** An Express router made of a table of routes: it reads and checks what comes, and sends what a handler returns. */
+/**
+ * Creates an Express router from a table of routes: it parses and validates requests, and sends the handlers' results.
+ */
 
 import express from 'express';
 import { bodyReader } from './body.mjs';
@@ -18,7 +20,7 @@ import { problemOf, readQuery } from './fields.mjs';
  */
 
 /**
- * The router. Paths that are none of its own it passes on; another method on one of its paths it answers 405.
+ * Return the router. Unknown paths are passed on; another method on a known path is answered with 405.
  *
  * @param {import('./routes.mjs').Route[]} routes
  * @param {Record<string, Handler>} handlers by `id` of the route

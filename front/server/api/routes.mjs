@@ -1,4 +1,6 @@
-/** Every route of the hub's two HTTP APIs: what it takes, answers and refuses. The routers are made from it (pure). */
+/**
+ * Every route of the hub's two HTTP APIs, with parameters, result and errors. The routers are created from it. Pure.
+ */
 
 import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, values } from './fields.mjs';
 
@@ -15,9 +17,9 @@ import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, v
  * @property {string[]} [errors] codes of its own; docs/api.md has those that any route may answer
  */
 
-const ENTRY = ['ENTRY_INVALID', 'MASKED_VALUE'];
-const KEY_FILE = ['KEYS_FILE_BROKEN'];
-const ASKED = ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF', 'SERVER_ANSWERED_ERROR'];
+const ENTRY_ERRORS = ['ENTRY_INVALID', 'MASKED_VALUE'];
+const KEY_FILE_ERRORS = ['KEYS_FILE_BROKEN'];
+const CALL_ERRORS = ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF', 'SERVER_ANSWERED_ERROR'];
 const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
 const limit = number('whole number from 1 to 5,000', { min: 1, max: 5000, whole: true });
 const sessionLimit = number('whole number from 1 to 1,000', { min: 1, max: 1000, whole: true });
@@ -82,14 +84,14 @@ export const HUB_ROUTES = [
     summary: 'Add a server.',
     body: { key: name, entry: object },
     answer: '{snapshot, server}',
-    errors: ['ALREADY_EXISTS', ...ENTRY],
+    errors: ['ALREADY_EXISTS', ...ENTRY_ERRORS],
   }),
   route('putServer', 'PUT', '/api/hub/servers', {
     summary: 'Change the entry of a server, or its key.',
     query: serverKey,
     body: { key: name, entry: object, expect },
     answer: '{snapshot, server}',
-    errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY],
+    errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY_ERRORS],
   }),
   route('deleteServer', 'DELETE', '/api/hub/servers', {
     summary: 'Delete a server, and its name from the workspaces.',
@@ -162,24 +164,24 @@ export const HUB_ROUTES = [
       "Add the servers of another client's configuration: JSON (comments allowed), TOML, YAML, a part of these, or Markdown around it.",
     body: { text, workspace: optional(name), replace: optional(flag), dry_run: optional(flag) },
     answer: '{servers, workspace, snapshot}',
-    errors: ['EDIT_INVALID', ...ENTRY],
+    errors: ['EDIT_INVALID', ...ENTRY_ERRORS],
   }),
   route('keys', 'GET', '/api/hub/keys', {
     summary: 'The named keys, oldest first, without their tokens, and when each was last used.',
     answer: '{keys}',
-    errors: KEY_FILE,
+    errors: KEY_FILE_ERRORS,
   }),
   route('addKey', 'POST', '/api/hub/keys', {
     summary: 'Make a key; without `workspaces` for all of them. Its token is in this answer and nowhere else.',
     body: { name, workspaces: optional(names), admin: optional(flag) },
     answer: '{id, token}',
-    errors: ['ALREADY_EXISTS', 'NO_SUCH_WORKSPACE', 'KEY_INVALID', ...KEY_FILE],
+    errors: ['ALREADY_EXISTS', 'NO_SUCH_WORKSPACE', 'KEY_INVALID', ...KEY_FILE_ERRORS],
   }),
   route('revokeKey', 'DELETE', '/api/hub/keys', {
     summary: 'Revoke a key, by its id or its name; what it opened ends within two seconds.',
     query: { key: name },
     answer: '{}',
-    errors: ['NO_SUCH_KEY', ...KEY_FILE],
+    errors: ['NO_SUCH_KEY', ...KEY_FILE_ERRORS],
   }),
   route('tools', 'GET', '/api/hub/tools', {
     summary: 'The tools of a workspace as its clients see them.',
@@ -203,7 +205,7 @@ export const HUB_ROUTES = [
     summary: 'The messages of a prompt, as a client would get them.',
     body: { workspace: name, prompt: name, arguments: optional(values), timeout: optional(seconds) },
     answer: '{result, seconds}',
-    errors: ['PROMPT_UNKNOWN', ...ASKED],
+    errors: ['PROMPT_UNKNOWN', ...CALL_ERRORS],
   }),
   route('resources', 'GET', '/api/hub/resources', {
     summary: 'The resources and resource templates of a workspace as its clients see them, each with its server.',
@@ -215,7 +217,7 @@ export const HUB_ROUTES = [
     summary: 'Read a resource as a client would.',
     body: { workspace: name, uri: text, timeout: optional(seconds) },
     answer: '{result, seconds}',
-    errors: ['RESOURCE_UNKNOWN', ...ASKED],
+    errors: ['RESOURCE_UNKNOWN', ...CALL_ERRORS],
   }),
   route('complete', 'POST', '/api/hub/complete', {
     summary:
@@ -229,7 +231,7 @@ export const HUB_ROUTES = [
       arguments: optional(values),
     },
     answer: '{values, total, has_more}',
-    errors: ['PROMPT_UNKNOWN', 'RESOURCE_UNKNOWN', ...ASKED],
+    errors: ['PROMPT_UNKNOWN', 'RESOURCE_UNKNOWN', ...CALL_ERRORS],
   }),
   route('sessions', 'GET', '/api/hub/sessions', {
     summary:
@@ -281,13 +283,13 @@ export const YAMCP_ROUTES = [
     summary: 'Add a server.',
     body: { ...serverForm, name },
     answer: '{success, message}',
-    errors: ['ALREADY_EXISTS', ...ENTRY],
+    errors: ['ALREADY_EXISTS', ...ENTRY_ERRORS],
   }),
   route('putServer', 'PUT', `/api/servers${id}`, {
     summary: 'Change a server; another `namespace` or `name` renames it.',
     body: serverForm,
     answer: '{success, message}',
-    errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY],
+    errors: ['NO_SUCH_SERVER', 'ALREADY_EXISTS', 'EDIT_CONFLICT', ...ENTRY_ERRORS],
   }),
   route('deleteServer', 'DELETE', `/api/servers${id}`, {
     summary: 'Delete a server, and its name from the workspaces.',
@@ -359,7 +361,7 @@ export const YAMCP_ROUTES = [
   ),
 ];
 
-/** Routes that other parts of the front serve; here for the table of docs/api.md alone. @type {Route[]} */
+/** Routes that other parts of the front serve; listed here for the table in docs/api.md only. @type {Route[]} */
 export const OTHER_ROUTES = [
   route('health', 'GET', '/healthz', {
     summary: 'Whether the hub is well: 200, or 503 with the reasons.',

@@ -1,4 +1,4 @@
-/** YAMCP-UI's REST API in its format, but true: what scripts for it ask for is done. */
+/** YAMCP-UI's REST API in its format, served by the hub, so that scripts written for it work and get actual states. */
 
 import { pipeline } from 'node:stream/promises';
 import { noSuchServer, noSuchWorkspace } from './api_errors.mjs';
@@ -9,9 +9,12 @@ import { routerOf } from './router.mjs';
 import { YAMCP_ROUTES } from './routes.mjs';
 import { addedServer, changedServer, logOf, serverOf, statsOf, workspaceOf } from './yamcp_forms.mjs';
 
-const LOGS = 100;
-/** Routes that tell the truth or do what YAMCP-UI itself only promises; the rest it does well itself. */
-const TRUTH = [
+const DEFAULT_LOG_LINES = 100;
+/**
+ * Routes whose answer YAMCP-UI would give wrongly, or whose request it would not carry out; it serves the others
+ * itself.
+ */
+const OVERRIDDEN_ROUTES = [
   'stats',
   'servers',
   'workspaces',
@@ -27,13 +30,13 @@ const TRUTH = [
 ];
 
 /**
- * @typedef {import('../state/hub.mjs').Hub} Hub
+ * @typedef {import('../state/hub.mjs').HubClient} HubClient
  * @typedef {Record<string, import('./router.mjs').Handler>} Handlers
- * @typedef {{hub: Hub, settings: import('../settings.mjs').Settings}} Parts
+ * @typedef {{hub: HubClient, settings: import('../settings.mjs').Settings}} Parts
  */
 
 /**
- * The router of the whole API; mount it at the root. Other paths it passes on.
+ * Return the router of the whole API, to be mounted at the root. Other paths are passed on.
  *
  * @param {Parts} parts
  * @returns {import('express').Router}
@@ -46,19 +49,19 @@ export function yamcpApi({ hub, settings }) {
 }
 
 /**
- * The router in front of a YAMCP-UI that runs: only what that does not tell or do. It passes on all else.
+ * Return the router in front of a running YAMCP-UI, with `OVERRIDDEN_ROUTES` only. Other paths are passed on.
  *
  * @param {Parts} parts
  * @returns {import('express').Router}
  */
-export function yamcpTruth({ hub, settings }) {
-  const routes = YAMCP_ROUTES.filter(({ id }) => TRUTH.includes(id));
+export function yamcpOverrides({ hub, settings }) {
+  const routes = YAMCP_ROUTES.filter(({ id }) => OVERRIDDEN_ROUTES.includes(id));
   const options = { maxBodyBytes: settings.maxBodyBytes, ignoreUnknown: true, passMethods: true };
   return routerOf(routes, handlersOf(hub, settings), options);
 }
 
 /**
- * Answers what is asked of /api and is nothing that there is; other paths it passes on.
+ * Answer requests below /api that no route matched; other paths are passed on.
  *
  * @param {import('express').Request} req
  * @param {import('express').Response} _res
@@ -69,7 +72,7 @@ export function apiNotFound(req, _res, next) {
   next(ours ? new FrontError('NOT_FOUND', 'There is nothing at this path of the API.') : undefined);
 }
 
-/** @type {(hub: Hub, settings: import('../settings.mjs').Settings) => Handlers} */
+/** @type {(hub: HubClient, settings: import('../settings.mjs').Settings) => Handlers} */
 function handlersOf(hub, settings) {
   return {
     stats: async () => statsOf(await hub.fresh()),
@@ -81,7 +84,7 @@ function handlersOf(hub, settings) {
   };
 }
 
-/** @type {(hub: Hub) => Handlers} */
+/** @type {(hub: HubClient) => Handlers} */
 function servers(hub) {
   const enable = async (/** @type {string} */ id, /** @type {boolean} */ enabled) => {
     await hub.change('set_server', { key: id, settings: { enabled } });
@@ -112,7 +115,7 @@ function servers(hub) {
   };
 }
 
-/** @type {(hub: Hub) => Handlers} */
+/** @type {(hub: HubClient) => Handlers} */
 function workspaces(hub) {
   const enable = async (/** @type {string} */ id, /** @type {boolean} */ enabled) => {
     await hub.change('set_workspace', { name: id, enabled });
@@ -141,7 +144,7 @@ function workspaces(hub) {
   };
 }
 
-/** @type {(hub: Hub) => Handlers} */
+/** @type {(hub: HubClient) => Handlers} */
 function config(hub) {
   const put = async (
     /** @type {'providers' | 'workspaces'} */ file,
@@ -161,20 +164,20 @@ function config(hub) {
   };
 }
 
-/** @type {(hub: Hub, file: 'providers' | 'workspaces', res: import('express').Response) => Promise<void>} */
+/** @type {(hub: HubClient, file: 'providers' | 'workspaces', res: import('express').Response) => Promise<void>} */
 async function sendConfig(hub, file, res) {
   const { text, hash } = await edits.readConfig(hub, file);
   res.set('ETag', `"${hash}"`).type('json');
   res.send(text);
 }
 
-/** @type {(hub: Hub) => Promise<object[]>} */
+/** @type {(hub: HubClient) => Promise<object[]>} */
 async function logs(hub) {
   try {
-    const { records } = await hub.ask('logs', { limit: LOGS });
+    const { records } = await hub.ask('logs', { limit: DEFAULT_LOG_LINES });
     return records.map(logOf).reverse();
   } catch (error) {
-    // YAMCP-UI's Logs page shows nothing of an error but its lines
+    // YAMCP-UI's Logs page shows the lines of an error only.
     const message = error instanceof Error ? error.message : String(error);
     return [logOf({ time: new Date().toISOString(), level: 'error', process: 'hub', message }, 0)];
   }

@@ -6,11 +6,7 @@ const PARAMETER_FIELDS = ['command', 'args', 'env', 'cwd', 'url', 'headers'];
 /** @type {Record<string, string>} */
 const STATUS = { ready: 'running', degraded: 'running', failed: 'error', invalid: 'error' };
 
-/**
- * `GET /api/stats`.
- *
- * @param {{hub: Item, servers: Item[], workspaces: Item[]}} state
- */
+/** Return the body of `GET /api/stats`. @param {{hub: Item, servers: Item[], workspaces: Item[]}} state */
 export function statsOf({ hub, servers, workspaces }) {
   const all = [hub, ...servers, ...workspaces].flatMap((item) => item.issues ?? []);
   const failing = servers.filter(({ state }) => ['failed', 'backoff', 'degraded'].includes(state)).length;
@@ -24,7 +20,7 @@ export function statsOf({ hub, servers, workspaces }) {
 }
 
 /**
- * One server of `GET /api/servers`; fields after `env` or `url` are the hub's own.
+ * Return one server of `GET /api/servers`; the fields after `env` or `url` are the hub's own.
  *
  * @param {Item} server of State, its secrets masked
  */
@@ -38,7 +34,7 @@ export function serverOf(server) {
 }
 
 /**
- * One workspace of `GET /api/workspaces`; fields after `status` are the hub's own.
+ * Return one workspace of `GET /api/workspaces`; the fields after `status` are the hub's own.
  *
  * @param {Item} workspace of State
  */
@@ -49,7 +45,7 @@ export function workspaceOf({ name, servers, enabled, state, slug, sse_url, http
 }
 
 /**
- * One line of `GET /api/logs`: its message is always text, or YAMCP-UI's pages stay blank.
+ * Return one line of `GET /api/logs`. Its message is always text, because YAMCP-UI's page fails otherwise.
  *
  * @param {Item} record of the hub's log
  * @param {number} at its place, which makes its id unique
@@ -67,7 +63,7 @@ export function logOf(record, at) {
 }
 
 /**
- * The entry of providers.json that the body of `POST /api/servers` asks for.
+ * Return the entry of providers.json that the body of `POST /api/servers` requests.
  *
  * @param {Item} body
  * @returns {{key: string, entry: Item}}
@@ -78,10 +74,11 @@ export function addedServer(body) {
 }
 
 /**
- * The entry that the body of `PUT /api/servers/:id` asks for.
+ * Return the entry that the body of `PUT /api/servers/:id` requests.
  *
- * Its key becomes the namespace, as in YAMCP-UI, but only where the body changes that; what YAMCP-UI's form does not
- * have (`cwd`, `headers`) stays.
+ * The server's key becomes the namespace, as in YAMCP-UI, but only if the body changes that; fields that YAMCP-UI's
+ * form
+ * does not have (`cwd`, `headers`) are preserved.
  *
  * @param {string} id
  * @param {Item} body

@@ -1,5 +1,5 @@
-// Where a request comes from: the address that it was sent from, or the one that trusted proxies say. Pure.
-// The sidecar has the same rule (listener/client_address.py); bridge/vectors/client_addresses.json holds both to it.
+// The address that a request comes from: the peer's, or the one that trusted proxies report. Pure.
+// The sidecar has the same rule (listener/client_address.py); bridge/vectors/client_addresses.json tests both.
 
 import { isIP } from 'node:net';
 
@@ -8,19 +8,20 @@ import { isIP } from 'node:net';
  * @typedef {{headers: import('node:http').IncomingHttpHeaders, socket: {remoteAddress?: string, encrypted?: boolean}}} Asked
  */
 
-/** Proxies in a row that are followed. */
-const MOST_HOPS = 20;
+/** Limit for the proxies in a row that are followed. */
+const MAX_HOPS = 20;
 
 /**
- * The address of the client. Each proxy adds whom it heard from at the end of X-Forwarded-For: read from there, the first
- * that is no trusted proxy is the client, whatever the client itself wrote before.
+ * Return the address of the client. Each proxy appends the address of its peer to X-Forwarded-For; the last address
+ * that
+ * is not a trusted proxy is the client. What the client itself put before that is ignored.
  * @param {Asked} request @param {BlockList} trusted
  */
 export function clientAddress({ headers, socket }, trusted) {
-  let address = plain(socket.remoteAddress ?? '');
-  const said = [headers['x-forwarded-for'] ?? ''].flat().join(',').split(',').slice(-MOST_HOPS);
+  let address = bareAddress(socket.remoteAddress ?? '');
+  const said = [headers['x-forwarded-for'] ?? ''].flat().join(',').split(',').slice(-MAX_HOPS);
   while (isTrusted(address, trusted) && said.length > 0) {
-    const next = plain((said.pop() ?? '').trim());
+    const next = bareAddress((said.pop() ?? '').trim());
     if (!isIP(next)) break;
     address = next;
   }
@@ -28,19 +29,16 @@ export function clientAddress({ headers, socket }, trusted) {
 }
 
 /**
- * Whether a browser spoke TLS, with the hub or with a trusted proxy before it.
+ * Return whether the browser used TLS, to the hub or to a trusted proxy before it.
  * @param {Asked} request @param {BlockList} trusted
  */
 export function isSecure({ headers, socket }, trusted) {
   if (socket.encrypted) return true;
   const said = [headers['x-forwarded-proto'] ?? ''].flat().join(',').split(',').at(-1)?.trim();
-  return said === 'https' && isTrusted(plain(socket.remoteAddress ?? ''), trusted);
+  return said === 'https' && isTrusted(bareAddress(socket.remoteAddress ?? ''), trusted);
 }
 
-/**
- * The origin that a browser has for the page that it asks for.
- * @param {Asked} request @param {BlockList} trusted
- */
+/** Return the origin of the page that a browser requests. @param {Asked} request @param {BlockList} trusted */
 export const originOf = (request, trusted) =>
   request.headers.host ? `${isSecure(request, trusted) ? 'https' : 'http'}://${request.headers.host}` : '';
 
@@ -48,8 +46,8 @@ export const originOf = (request, trusted) =>
 export const isTrusted = (address, trusted) =>
   isIP(address) !== 0 && trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 
-/** Without what Node adds where IPv4 comes in by an IPv6 socket, brackets, and a port. @param {string} address */
-function plain(address) {
+/** Return an address without the prefix of IPv4-mapped addresses, brackets and port. @param {string} address */
+function bareAddress(address) {
   const bare =
     /^\[([^\]]+)\](?::\d+)?$/.exec(address)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(address)?.[1] ?? address;
   return bare.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');

@@ -1,4 +1,4 @@
-// How a request says how long its body is, and whether that is said beyond doubt (RFC 9112, 6 and 11.2). Pure.
+// Checks how a request delimits its body, and whether this is unambiguous (RFC 9112, 6 and 11.2). Pure.
 
 import { FrontError } from '../errors.mjs';
 
@@ -7,40 +7,41 @@ import { FrontError } from '../errors.mjs';
  * @typedef {{method?: string, httpVersion?: string, rawHeaders?: readonly string[], headers: import('node:http').IncomingHttpHeaders}} Asked
  */
 
-/** Methods whose body is read. With any other, a body has no meaning (RFC 9110, 9.3). */
-const WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
-/** Headers that one request may have. Those of a usual client are fewer than 30. */
-export const MOST_HEADERS = 1_000;
-const LENGTH = /^\d{1,15}$/;
-/** What Connection may not name: it is for the server, not for the connection (RFC 9110, 7.6.1). */
-const END_TO_END =
+/** Methods whose body is read. With other methods, a body has no meaning (RFC 9110, 9.3). */
+const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
+/** Limit for the headers of one request. Common clients send fewer than 30. */
+export const MAX_HEADERS = 1_000;
+const CONTENT_LENGTH = /^\d{1,15}$/;
+/** Headers that Connection must not name, because they are for the server, not for the connection (RFC 9110, 7.6.1). */
+const END_TO_END_HEADERS =
   /^(host|authorization|expect|cookie|origin|accept|content-.*|transfer-encoding|forwarded|x-forwarded-.*|x-real-ip|mcp-.*)$/;
 
-/** Whether the body of a request with this method is read. @param {string | undefined} method */
-export const hasBody = (method = 'GET') => WITH_BODY.has(method);
+/** Return whether the body of a request with this method is read. @param {string | undefined} method */
+export const hasBody = (method = 'GET') => METHODS_WITH_BODY.has(method);
 
-/** The names in a Connection header, in lower case. @param {string | undefined} connection */
-export const namedBy = (connection = '') =>
+/** Return the names in a Connection header, in lower case. @param {string | undefined} connection */
+export const connectionOptions = (connection = '') =>
   connection
     .split(',')
     .map((name) => name.trim().toLowerCase())
     .filter(Boolean);
 
 /**
- * Refuse a request that two servers could read differently: where does it end, and whose is it.
+ * Refuse a request that two servers could parse differently (request smuggling).
  * @param {Asked} request
  * @throws {FrontError} FRAMING_REFUSED, HEADERS_TOO_MANY, LENGTH_REQUIRED
  */
 export function checkFraming({ method, httpVersion = '1.1', rawHeaders = [], headers }) {
-  if (rawHeaders.length > 2 * MOST_HEADERS) throw new FrontError('HEADERS_TOO_MANY');
+  if (rawHeaders.length > 2 * MAX_HEADERS) throw new FrontError('HEADERS_TOO_MANY');
   const { 'content-length': length, 'transfer-encoding': coding } = headers;
   for (const name of ['content-length', 'transfer-encoding', 'host']) {
     if (isRepeated(name, rawHeaders)) throw refused(`It has more than one header ${name}.`);
   }
-  for (const name of namedBy(headers.connection)) {
-    if (END_TO_END.test(name)) throw refused(`Its header Connection names ${name}, which is not of the connection.`);
+  for (const name of connectionOptions(headers.connection)) {
+    if (END_TO_END_HEADERS.test(name))
+      throw refused(`Its header Connection names ${name}, which is not of the connection.`);
   }
-  if (length !== undefined && !LENGTH.test(length)) throw refused('Its Content-Length is not a number.');
+  if (length !== undefined && !CONTENT_LENGTH.test(length)) throw refused('Its Content-Length is not a number.');
   if (coding === undefined) return;
   if (!hasBody(method)) throw new FrontError('LENGTH_REQUIRED');
   if (length !== undefined) throw refused('It has both Content-Length and Transfer-Encoding.');
@@ -48,7 +49,10 @@ export function checkFraming({ method, httpVersion = '1.1', rawHeaders = [], hea
   if (httpVersion !== '1.1') throw refused(`HTTP/${httpVersion} has no Transfer-Encoding.`);
 }
 
-/** Whether an error means that nobody can tell where the request ends: its connection has to end. @param {string} code */
+/**
+ * Return whether an error means that the end of the request is unknown, so that its connection must be closed.
+ * @param {string} code
+ */
 export const isFramingError = (code) =>
   code === 'FRAMING_REFUSED' || code === 'HEADERS_TOO_MANY' || code === 'LENGTH_REQUIRED';
 

@@ -1,14 +1,15 @@
-// One request passed on to another server over HTTP/1.1. Its head and its framing are made here, from what was parsed:
-// no header that frames a message, and none that is of the connection, is passed on (RFC 9110, 7.6.1).
+// Forwards one request to another server over HTTP/1.1. Its head and framing are generated from what was parsed;
+// hop-by-hop
+// headers and framing headers are not forwarded (RFC 9110, 7.6.1).
 
 import { request as open } from 'node:http';
-import { hasBody, namedBy } from './framing.mjs';
+import { hasBody, connectionOptions } from './framing.mjs';
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
  * @typedef {import('node:http').ServerResponse} Response
  * @typedef {import('node:http').IncomingHttpHeaders} Headers
- * @typedef {object} Way
+ * @typedef {object} ForwardOptions
  * @property {{host: string, port: number | string} | {socketPath: string}} place
  * @property {import('node:http').Agent} agent
  * @property {Headers} headers  of the request, as the server is to get them; framing and the connection's are left out
@@ -17,19 +18,19 @@ import { hasBody, namedBy } from './framing.mjs';
  * @property {(error: Error) => void} failed  not called for a client that has left
  */
 
-/** Headers of one connection, or of how a message is sent on it. */
+/** Headers of one connection, or of a message's transfer on it. */
 const HOP_BY_HOP = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'upgrade'],
   ...['te', 'trailer', 'transfer-encoding', 'http2-settings'],
 ]);
-/** What the front itself answers (Expect), or makes anew from the body that it parsed. */
-const MADE_HERE = new Set(['expect', 'content-length']);
+/** Headers that the front answers itself (Expect), or generates for the body that it parsed. */
+const REWRITTEN_HEADERS = new Set(['expect', 'content-length']);
 
 /**
- * Pass a request on. It ends with its client: nothing goes on for one that has left.
- * @param {Request} request  that `checkFraming` let pass @param {Response} response @param {Way} way
+ * Forward a request. It is aborted when its client disconnects.
+ * @param {Request} request  that `checkFraming` let pass @param {Response} response @param {ForwardOptions} way
  */
-export function passOn(request, response, { place, agent, headers, timeout, answered, failed }) {
+export function forward(request, response, { place, agent, headers, timeout, answered, failed }) {
   const { method, url: path } = request;
   const upstream = open({ ...place, method, path, agent, timeout, headers: framed(request, headers), setHost: false });
   upstream.once('response', answered);
@@ -49,16 +50,16 @@ export function passOn(request, response, { place, agent, headers, timeout, answ
 }
 
 /**
- * The headers of an answer, for the next connection: without what was of the last one.
+ * Return the headers of a response for the client, without those of the connection to the server.
  * @param {Headers} headers
  */
-export function answerHeaders(headers) {
+export function responseHeaders(headers) {
   return ended(headers, new Set());
 }
 
 /** @param {Request} request @param {Headers} headers @returns {import('node:http').OutgoingHttpHeaders} */
 function framed({ method, headers: asked }, headers) {
-  const kept = ended(headers, MADE_HERE);
+  const kept = ended(headers, REWRITTEN_HEADERS);
   if (!hasBody(method)) return kept;
   if (asked['transfer-encoding'] !== undefined) return { ...kept, 'transfer-encoding': 'chunked' };
   return { ...kept, 'content-length': asked['content-length'] ?? '0' };
@@ -66,7 +67,7 @@ function framed({ method, headers: asked }, headers) {
 
 /** @param {Headers} headers @param {ReadonlySet<string>} besides @returns {Headers} */
 function ended(headers, besides) {
-  const named = new Set(namedBy(headers.connection));
+  const named = new Set(connectionOptions(headers.connection));
   /** @type {Headers} */
   const kept = {};
   for (const [name, value] of Object.entries(headers)) {

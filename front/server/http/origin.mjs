@@ -1,4 +1,4 @@
-// Whose page sends a request: one of the hub's own, or another's. Pure.
+// Decides whether a request comes from one of the hub's own pages. Pure.
 
 import { isIP } from 'node:net';
 
@@ -6,28 +6,26 @@ import { isIP } from 'node:net';
 
 const HIGHEST_PORT = 65_535;
 
-/**
- * The name in a Host header, in lower case and without brackets; empty when it is none.
- * @param {string} host
- */
+/** Return the name in a Host header, in lower case and without brackets; empty if invalid. @param {string} host */
 export function hostname(host) {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^\s:/?#@[\]\\]+))(?::(\d{1,5}))?$/i.exec(host);
   if (Number(match?.[3] ?? 0) > HIGHEST_PORT) return '';
   return (match?.[1] ?? match?.[2] ?? '').toLowerCase();
 }
 
-/** The name in an Origin header; empty when it is none of HTTP's. @param {string} origin */
+/** Return the name in an Origin header; empty if the scheme is not HTTP's. @param {string} origin */
 export function originHost(origin) {
   const match = /^https?:\/\/(.+)$/i.exec(origin);
   return match ? hostname(match[1]) : '';
 }
 
-/** Whether a Host is an address: no name that could be made to mean this machine. @param {string} host */
+/** Return whether a Host is an IP address, which DNS rebinding cannot affect. @param {string} host */
 export const isLiteral = (host) => isIP(hostname(host)) !== 0;
 
 /**
- * Whether an Origin is that of the very host and port that the request went to. The scheme is not compared: TLS may end
- * in front of the hub.
+ * Return whether an Origin has the host and port that the request was sent to. The scheme is not compared, because TLS
+ * may
+ * end in front of the hub.
  * @param {string} origin @param {string} host
  */
 export function isSameHost(origin, host) {
@@ -40,7 +38,7 @@ export function isSameHost(origin, host) {
 }
 
 /**
- * Whether a browser says that one of the hub's own pages sends a request, or that its user does.
+ * Return whether a browser states that the request comes from one of the hub's own pages, or directly from its user.
  * @param {Headers} headers
  * @param {ReadonlySet<string>} names  hosts and origins whose pages are the hub's, too
  * @param {{said: boolean}} options  `said`: it has to be told; a request that tells nothing is not the hub's own

@@ -1,4 +1,5 @@
-// HTTPS with a given certificate, which is read again when its files change; plain HTTP on that port is told so.
+// HTTPS with a given certificate, which is reloaded when its files change; plain HTTP on that port gets an error
+// response.
 
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { Server } from 'node:https';
@@ -6,16 +7,19 @@ import { createSecureContext } from 'node:tls';
 import { answerOf, FrontError } from '../errors.mjs';
 import { hostname, isLiteral } from './origin.mjs';
 
-/** Milliseconds between looks at the files: what renews certificates swaps links, of which no event tells. */
-const LOOK = 2_000;
-/** Milliseconds that a client gets to begin, and to agree on TLS. */
-const PATIENCE = 10_000;
-const HANDSHAKE = 0x16;
+/**
+ * Milliseconds between checks of the files; programs that renew certificates replace links, for which there is no
+ * event.
+ */
+const CHECK_INTERVAL_MS = 2_000;
+/** Milliseconds for a client's first byte, and for the TLS handshake. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const TLS_HANDSHAKE_RECORD = 0x16;
 /**
  * Mozilla's intermediate profile (wiki.mozilla.org/Security/Server_Side_TLS, 5.7), without the suites that need DH
- * parameters of the server's: clients of the last ten years have a better one.
+ * parameters of the server; clients of the last ten years support a better one.
  */
-const PROFILE = {
+const TLS_PROFILE = {
   minVersion: /** @type {const} */ ('TLSv1.2'),
   ciphers: [
     'TLS_AES_128_GCM_SHA256',
@@ -31,10 +35,10 @@ const PROFILE = {
   ecdhCurve: 'X25519:prime256v1:secp384r1',
   honorCipherOrder: false,
 };
-/** Seconds that a browser uses HTTPS alone for a name that it has been at: two years, as the profile has it. */
-const HTTPS_ALONE = 63_072_000;
+/** Max-age of Strict-Transport-Security: two years, as in the profile. */
+const HSTS_SECONDS = 63_072_000;
 
-/** An HTTPS server. Close it as one of HTTP. */
+/** An HTTPS server, closed like an HTTP server. */
 export class SecureServer extends Server {
   /** @type {Set<import('node:net').Socket>} */
   #sockets = new Set();
@@ -47,7 +51,7 @@ export class SecureServer extends Server {
    * @throws {FrontError} SETTING_INVALID: the certificate or the key cannot be used
    */
   constructor(files, options, handle, log) {
-    super({ ...options, ...context(files), handshakeTimeout: PATIENCE }, handle);
+    super({ ...options, ...context(files), handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, handle);
     this.files = files;
     this.log = log;
     const [secure] = /** @type {((socket: import('node:net').Socket) => void)[]} */ (this.listeners('connection'));
@@ -58,11 +62,12 @@ export class SecureServer extends Server {
       socket.destroy();
     });
     this.look = () => this.reload();
-    for (const file of Object.values(files)) watchFile(file, { interval: LOOK, persistent: false }, this.look);
+    for (const file of Object.values(files))
+      watchFile(file, { interval: CHECK_INTERVAL_MS, persistent: false }, this.look);
     this.once('close', () => this.#unwatch());
   }
 
-  /** Read the certificate anew; one that cannot be used leaves the old in force. */
+  /** Reload the certificate; if the new one is unusable, the present one stays in use. */
   reload() {
     try {
       this.setSecureContext(context(this.files));
@@ -87,13 +92,13 @@ export class SecureServer extends Server {
     socket.once('close', () => this.#sockets.delete(socket));
     const gone = () => socket.destroy();
     socket.on('error', gone);
-    socket.setTimeout(PATIENCE, gone);
+    socket.setTimeout(HANDSHAKE_TIMEOUT_MS, gone);
     socket.once('data', (first) => {
       socket.pause();
       socket.setTimeout(0);
       socket.off('timeout', gone);
       socket.off('error', gone);
-      if (first[0] !== HANDSHAKE) return refuse(socket);
+      if (first[0] !== TLS_HANDSHAKE_RECORD) return refuse(socket);
       socket.unshift(first);
       secure.call(this, socket);
     });
@@ -105,19 +110,19 @@ export class SecureServer extends Server {
 }
 
 /**
- * Tell a browser to use HTTPS alone for this name (RFC 6797); not for loopback, whose name other programs' ports have too,
- * nor for an address, for which it has no meaning.
+ * Tell the browser to use HTTPS only for this host (RFC 6797). Not sent for loopback, whose name the ports of other
+ * programs share, nor for an IP address, for which it has no meaning.
  * @param {import('node:http').IncomingMessage} request @param {import('node:http').ServerResponse} response
  */
-export function httpsAlone({ headers: { host = '' } }, response) {
+export function sendHsts({ headers: { host = '' } }, response) {
   const name = hostname(host);
   if (!name || name === 'localhost' || name.endsWith('.localhost') || isLiteral(host)) return;
-  response.setHeader('Strict-Transport-Security', `max-age=${HTTPS_ALONE}`);
+  response.setHeader('Strict-Transport-Security', `max-age=${HSTS_SECONDS}`);
 }
 
 /** @param {import('../../../bridge/node/types.mjs').TlsFiles} files @returns {import('node:tls').SecureContextOptions} */
 function context({ cert, key }) {
-  const found = { ...PROFILE, cert: read('HUB_TLS_CERT', cert), key: read('HUB_TLS_KEY', key) };
+  const found = { ...TLS_PROFILE, cert: read('HUB_TLS_CERT', cert), key: read('HUB_TLS_KEY', key) };
   try {
     createSecureContext(found);
     return found;
@@ -143,7 +148,7 @@ function refuse(socket) {
   const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/json; charset=utf-8'];
   const lines = [...head, `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close'];
   socket.on('error', () => {});
-  socket.setTimeout(PATIENCE, () => socket.destroy());
+  socket.setTimeout(HANDSHAKE_TIMEOUT_MS, () => socket.destroy());
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
   socket.resume();
 }

@@ -1,11 +1,11 @@
-// Requests that ask for another protocol on their connection: WebSocket on one path, and nothing else.
+// Upgrade requests: WebSocket on one path; others are refused or served as plain HTTP.
 
 import { STATUS_CODES } from 'node:http';
 import { answerOf, headersOf, told } from '../errors.mjs';
 
 /**
- * Serve a request as if it had not asked. Some HTTP clients ask for HTTP/2 (h2c) with every first request and go on
- * with HTTP/1.1 where it is ignored; Node, once WebSockets are served, hands over all that ask for anything.
+ * Serve an upgrade request as an ordinary one. Some HTTP clients request HTTP/2 (h2c) with every first request, and use
+ * HTTP/1.1 if it is ignored; Node emits `upgrade` for all of them once there is a listener for WebSockets.
  * @param {import('node:http').Server} server
  * @param {import('node:http').IncomingMessage} request
  * @param {import('node:stream').Duplex} socket
@@ -22,10 +22,7 @@ export function reenter(server, request, socket, head) {
   server.emit('encrypted' in socket ? 'secureConnection' : 'connection', socket);
 }
 
-/**
- * Answer a request for a WebSocket that is not to be.
- * @param {import('node:stream').Duplex} socket @param {unknown} error
- */
+/** Refuse a WebSocket with an HTTP response. @param {import('node:stream').Duplex} socket @param {unknown} error */
 export function refuseUpgrade(socket, error) {
   const { status } = told(error);
   const body = JSON.stringify(answerOf(error));

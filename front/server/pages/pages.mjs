@@ -1,4 +1,4 @@
-// The console's and the overlay's files, read once at the start: what is served is what was there then, whole.
+// Serves the files of the console and the overlay, which are read into memory at the start.
 
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ const TYPES = /** @type {Record<string, string>} */ ({
   '.json': 'application/json; charset=utf-8',
   '.woff2': 'font/woff2',
 });
-/** Browser libraries, by the name that they are served under: their files in node_modules. Nothing else of it is served. */
+/** Browser libraries: files in node_modules, by the name under which they are served. No other file there is served. */
 const VENDOR = {
   'preact.mjs': 'preact/dist/preact.mjs',
   'hooks.mjs': 'preact/hooks/dist/hooks.mjs',
@@ -31,15 +31,15 @@ const VENDOR = {
 };
 const FRONT = join(import.meta.dirname, '../..');
 const SOURCES = { front: FRONT, modules: join(FRONT, '../node_modules') };
-const MODULES = '<template id="modules"></template>';
-const PLACE = '<div id="app"></div>';
-const STATE = /(<script id="hub-state" type="application\/json">)null(<\/script>)/;
-const STYLE = /<link rel="stylesheet" href="\/hub\/([^"]+)" \/>\s*/g;
-const EARLY = /<script src="\/hub\/([^"]+)"><\/script>/g;
-const INLINE = /<(style|script)(?: type="importmap")?>([\s\S]*?)<\/\1>/g;
+const MODULES_PLACEHOLDER = '<template id="modules"></template>';
+const APP_PLACEHOLDER = '<div id="app"></div>';
+const STATE_SCRIPT = /(<script id="hub-state" type="application\/json">)null(<\/script>)/;
+const STYLE_LINK = /<link rel="stylesheet" href="\/hub\/([^"]+)" \/>\s*/g;
+const BLOCKING_SCRIPT = /<script src="\/hub\/([^"]+)"><\/script>/g;
+const INLINE_TAG = /<(style|script)(?: type="importmap")?>([\s\S]*?)<\/\1>/g;
 const IMPORT_MAP = /<script type="importmap">([\s\S]*?)<\/script>/;
 
-/** What is below /hub/. */
+/** All paths below /hub/. */
 export class Pages {
   /** @param {{front: string, modules: string}} [sources]  directories */
   constructor(sources = SOURCES) {
@@ -58,16 +58,23 @@ export class Pages {
       this.assets.get(path)?.bytes.toString(),
     );
     const links = preloads.map((path) => `<link rel="modulepreload" href="/hub/${path}" />`).join('\n    ');
-    this.index = this.index.replace(MODULES, () => `<template id="modules">\n    ${links}\n    </template>`);
+    this.index = this.index.replace(
+      MODULES_PLACEHOLDER,
+      () => `<template id="modules">\n    ${links}\n    </template>`,
+    );
   }
 
-  /** What the first paint needs stands in the page itself: beside thirty modules it would wait for its turn. */
+  /**
+   * Put the style and script that the first paint needs into the page itself, because separate requests would wait
+   * behind
+   * thirty modules.
+   */
   #inlineForPaint() {
-    const sheets = [...this.index.matchAll(STYLE)].map(([, path]) => this.#text(path));
+    const sheets = [...this.index.matchAll(STYLE_LINK)].map(([, path]) => this.#text(path));
     this.index = this.index
-      .replace(STYLE, '')
+      .replace(STYLE_LINK, '')
       .replace('</title>', () => `</title>\n    <style>${sheets.join('\n')}</style>`);
-    this.index = this.index.replace(EARLY, (_, path) => `<script>${this.#text(path)}</script>`);
+    this.index = this.index.replace(BLOCKING_SCRIPT, (_, path) => `<script>${this.#text(path)}</script>`);
   }
 
   /** @param {string} path below /hub/ */
@@ -76,19 +83,19 @@ export class Pages {
   }
 
   /**
-   * The console's first page, with what there is to show already in it.
+   * Return the console's page, with the state and the first page already in it.
    * @param {import('../state/state.mjs').State | null} state  null: whoever asks may have the page alone
    */
   page(state) {
     if (!state) return this.index;
     const text = JSON.stringify(state).replaceAll('<', '\\u003c');
     return this.index
-      .replace(STATE, (_, open, close) => `${open}${text}${close}`)
-      .replace(PLACE, () => `<div id="app" inert>${firstPage(state)}</div>`);
+      .replace(STATE_SCRIPT, (_, open, close) => `${open}${text}${close}`)
+      .replace(APP_PLACEHOLDER, () => `<div id="app" inert>${firstPage(state)}</div>`);
   }
 
   /**
-   * Handles everything below /hub/.
+   * Return the handler of all paths below /hub/.
    * @param {(request: import('express').Request) => import('../state/state.mjs').State | null} state
    * @returns {import('express').Handler}
    */
@@ -123,13 +130,13 @@ function sendAsset(request, response, { bytes, type, etag }) {
 }
 
 /**
- * Only what the hub itself serves may be loaded, run and talked to; nobody may frame it.
+ * Return the Content-Security-Policy: only what the hub itself serves may be loaded, run and connected to; no framing.
  * @param {string} index  the page, whose own scripts and style are allowed by their hashes
  */
 function contentPolicy(index) {
   /** @type {Record<string, string[]>} */
   const hashes = { script: [], style: [] };
-  for (const [, kind, text] of index.matchAll(INLINE)) {
+  for (const [, kind, text] of index.matchAll(INLINE_TAG)) {
     hashes[kind].push(`'sha256-${createHash('sha256').update(text).digest('base64')}'`);
   }
   return [
@@ -174,7 +181,7 @@ function made(path, bytes) {
 }
 
 /**
- * A small page that says what went wrong, for people who came by a browser.
+ * Return a small error page for browsers.
  * @param {{status: number, message: string, hint: string, code: string}} error
  */
 export function errorPage({ status, message, hint, code }) {

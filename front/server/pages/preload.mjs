@@ -1,13 +1,16 @@
-// Which modules a page will need, read from their texts, so that a browser can fetch all of them at once (pure).
+// Finds the modules that a page imports, so that a browser can load all of them at once. Pure.
 
 import { posix } from 'node:path';
 
-/** `import … from 'x'`, `export … from 'x'` and `import 'x'` at the beginning of a line, or after another one when minified. */
-const STATIC =
+/**
+ * `import … from 'x'`, `export … from 'x'` and `import 'x'` at the beginning of a line, or after another one when
+ * minified.
+ */
+const STATIC_IMPORT =
   /(?:^|[;}\n])\s*(?:import|export)\s*(?:[\w$*{},\s]*?\bfrom\s*|[\w$*{},\s]*?[}*]\s*from\s*)?["']([^"']+)["']/g;
 
 /**
- * The modules that `entry` imports, itself last, in the order in which they are found; not those that it imports later.
+ * Return the modules that `entry` imports statically, in the order in which they are found, and `entry` last.
  * @param {string} entry  path below /hub/
  * @param {Record<string, string>} importMap  URLs by bare name
  * @param {(path: string) => string | undefined} read
@@ -19,7 +22,7 @@ export function graphOf(entry, importMap, read) {
     const text = seen.has(path) ? undefined : read(path);
     if (text === undefined) return;
     seen.add(path);
-    for (const [, name] of text.matchAll(STATIC)) {
+    for (const [, name] of text.matchAll(STATIC_IMPORT)) {
       const target = name.startsWith('.') ? posix.join(posix.dirname(path), name) : (importMap[name] ?? name);
       visit(target.replace(/^\/hub\//, ''));
     }

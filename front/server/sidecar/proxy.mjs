@@ -1,28 +1,28 @@
-// The way of /mcp/* to the sidecar: unbuffered, over connections that are kept open.
+// Forwards /mcp/* to the sidecar, unbuffered, over persistent connections.
 
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { FrontError } from '../errors.mjs';
-import { answerHeaders, passOn } from '../http/hop.mjs';
+import { responseHeaders, forward } from '../http/hop.mjs';
 
 /**
  * @typedef {import('node:http').IncomingMessage} Request
  * @typedef {import('node:http').ServerResponse} Response
  */
 
-/** Milliseconds that a connection to the sidecar is kept unused; the sidecar itself would end it after 75 s. */
-const IDLE = 30_000;
-/** Milliseconds that a request waits for a sidecar that is being started again, and between two attempts. */
-const PATIENCE = 5_000;
-const RETRY = 50;
-const RETRY_AFTER = 5; // s
+/** Milliseconds that an unused connection to the sidecar is kept; the sidecar would close it after 75 s. */
+const IDLE_TIMEOUT_MS = 30_000;
+/** Milliseconds that a request waits for a sidecar that is restarting, and between two attempts to connect. */
+const CONNECT_TIMEOUT_MS = 5_000;
+const RETRY_MS = 50;
+const RETRY_AFTER_SECONDS = 5; // s
 
-/** Connections to the sidecar; one that is asked for while it does not listen is made as soon as it does. */
-class PatientAgent extends Agent {
-  /** @param {import('node:http').AgentOptions} options @param {number} patience  milliseconds */
-  constructor(options, patience) {
+/** Connections to the sidecar. While it does not listen, a new connection is retried. */
+class RetryingAgent extends Agent {
+  /** @param {import('node:http').AgentOptions} options @param {number} connectTimeout  milliseconds */
+  constructor(options, connectTimeout) {
     super(options);
-    this.patience = patience;
+    this.connectTimeout = connectTimeout;
   }
 
   /**
@@ -30,11 +30,11 @@ class PatientAgent extends Agent {
    * @param {(error: Error | null, socket?: import('node:stream').Duplex) => void} made
    */
   createConnection(options, made) {
-    const until = performance.now() + this.patience;
+    const until = performance.now() + this.connectTimeout;
     const attempt = () => {
       const socket = connect(options);
       const failed = (/** @type {NodeJS.ErrnoException} */ error) => {
-        if (isAway(error) && performance.now() < until) setTimeout(attempt, RETRY).unref();
+        if (isAway(error) && performance.now() < until) setTimeout(attempt, RETRY_MS).unref();
         else made(error);
       };
       socket.once('error', failed);
@@ -48,34 +48,39 @@ class PatientAgent extends Agent {
   }
 }
 
-/** What passes requests on to the sidecar. */
-export class Relay {
+/** Forwards requests to the sidecar. */
+export class McpProxy {
   /**
    * @param {import('../settings.mjs').Settings} settings @param {import('../log.mjs').Log} log
-   * @param {{patience?: number}} [options]  milliseconds that a request waits for a sidecar that does not listen
+   * @param {{connectTimeout?: number}} [options]  milliseconds that a request waits for a sidecar that does not listen
    */
-  constructor(settings, log, { patience = PATIENCE } = {}) {
+  constructor(settings, log, { connectTimeout = CONNECT_TIMEOUT_MS } = {}) {
     this.log = log;
-    this.place = placeOf(settings);
-    const kept = { keepAlive: true, timeout: IDLE, maxFreeSockets: 256, scheduling: /** @type {const} */ ('lifo') };
-    this.agent = new PatientAgent(kept, patience);
+    this.place = sidecarAddress(settings);
+    const kept = {
+      keepAlive: true,
+      timeout: IDLE_TIMEOUT_MS,
+      maxFreeSockets: 256,
+      scheduling: /** @type {const} */ ('lifo'),
+    };
+    this.agent = new RetryingAgent(kept, connectTimeout);
   }
 
   /**
-   * Pass a request on. Whatever happens, the response is ended.
+   * Forward a request. The response is ended in any case.
    * @param {Request} request  that the guard let pass @param {Response} response
    */
   handle(request, response) {
-    passOn(request, response, {
+    forward(request, response, {
       place: this.place,
       agent: this.agent,
       headers: request.headers,
-      answered: (answer) => carry(answer, response),
+      answered: (answer) => pipeResponse(answer, response),
       failed: (error) => this.#failed(error, response),
     });
   }
 
-  /** End all connections to the sidecar. */
+  /** Close all connections to the sidecar. */
   close() {
     this.agent.destroy();
   }
@@ -85,30 +90,33 @@ export class Relay {
     this.log.warning('the sidecar could not be reached', { code: 'SIDECAR_AWAY', why: error.message });
     if (response.headersSent) return void response.destroy();
     if (!isAway(error)) return sendRpcError(response, new FrontError('SIDECAR_AWAY')); // it may have carried it out
-    response.setHeader('Retry-After', RETRY_AFTER);
+    response.setHeader('Retry-After', RETRY_AFTER_SECONDS);
     sendRpcError(
       response,
-      new FrontError('SIDECAR_AWAY', undefined, { status: 503, data: { retry_after: RETRY_AFTER } }),
+      new FrontError('SIDECAR_AWAY', undefined, { status: 503, data: { retry_after: RETRY_AFTER_SECONDS } }),
     );
   }
 }
 
-/** Whether nobody listens there, so that nothing was sent. @param {NodeJS.ErrnoException} error */
+/** Return whether nothing listens at the address, so that nothing was sent. @param {NodeJS.ErrnoException} error */
 const isAway = ({ code = '' }) => ['ECONNREFUSED', 'ENOENT', 'EAGAIN'].includes(code);
 
-/** @param {import('../settings.mjs').Settings} settings @returns {import('../http/hop.mjs').Way['place']} */
-function placeOf(settings) {
+/** @param {import('../settings.mjs').Settings} settings @returns {import('../http/hop.mjs').ForwardOptions['place']} */
+function sidecarAddress(settings) {
   if (settings.protected) return { socketPath: settings.sidecarSocket };
   const { hostname, port } = new URL(settings.sidecarUrl);
   return { host: hostname.replace(/^\[|\]$/g, ''), port };
 }
 
-/** Give an answer to the client as it comes, its head before its first byte. @param {Request} answer @param {Response} response */
-function carry(answer, response) {
+/**
+ * Pipe a response to the client as it arrives, and send its head before the first byte of the body.
+ * @param {Request} answer @param {Response} response
+ */
+function pipeResponse(answer, response) {
   answer.once('close', () => {
     if (!answer.complete) response.destroy(); // the sidecar died in mid-answer
   });
-  const headers = answerHeaders(answer.headers);
+  const headers = responseHeaders(answer.headers);
   for (const name of Object.keys(headers)) if (name.startsWith('access-control-')) delete headers[name]; // see cors.mjs
   headers.connection = response.shouldKeepAlive ? 'keep-alive' : 'close';
   response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);

@@ -1,15 +1,16 @@
-// GET /status and /metrics of a protected hub: the sidecar's, asked for with the front's own key by its Unix socket.
+// GET /status and /metrics of a protected hub, requested from the sidecar over its Unix socket with the front's own
+// key.
 
 import { request } from 'node:http';
 import { FrontError } from '../errors.mjs';
 
-/** Milliseconds that the sidecar gets to answer. */
-const PATIENCE = 10_000;
-/** Pages of the sidecar that admins get through the front. */
+/** Milliseconds that the sidecar may take to answer. */
+const RESPONSE_TIMEOUT_MS = 10_000;
+/** Pages of the sidecar that admins can request through the front. */
 export const SIDECAR_PAGES = ['/status', '/metrics'];
 
 /**
- * The handler; it passes on what is none of these pages.
+ * Return the handler; it passes on requests for other paths.
  * @param {{socket: string, key: () => string | null, log: import('../log.mjs').Log}} sidecar
  * @returns {import('express').Handler}
  */
@@ -38,7 +39,7 @@ export function sidecarPages(sidecar) {
 function ask({ socket, key, log }, path) {
   const headers = { host: 'localhost', authorization: `Bearer ${key() ?? ''}` };
   return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(PATIENCE);
+    const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS);
     const asking = request({ socketPath: socket, path, headers, agent: false, signal }, resolve);
     asking.once('error', (error) => {
       log.warning('the sidecar could not be reached', { code: 'SIDECAR_AWAY', why: error.message });

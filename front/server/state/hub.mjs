@@ -1,4 +1,5 @@
-// What the front knows of the hub: asks adapter and sidecar whenever they say that something changed, and tells pages.
+// The front's view of the hub: requests the state from adapter and sidecar whenever they report a change, and notifies
+// pages.
 
 import { BridgeClient, Subscriber } from '../../../bridge/node/index.mjs';
 import { FrontError } from '../errors.mjs';
@@ -15,29 +16,32 @@ import { applied, diff, entriesOf, nothing, view } from './view.mjs';
  * @typedef {Record<string, any>} LogRecord
  */
 
-/** Milliseconds between the beginnings of two rounds of questions: as a multiple of what one took, at least and at most. */
-const REST = 4;
-const GAP = { least: 25, most: 200 };
-/** Milliseconds between looks at figures that no event tells of (memory, calls), while pages look on. */
-const FIGURES = 5_000;
-/** Milliseconds between pings, which tell that a process hangs. */
-const HEARTBEAT = 5_000;
-/** Seconds that a process gets to answer a ping, before it is taken for away. */
-const DEADLINE = 2;
-/** Milliseconds that a change is waited for to be carried out. */
-const PATIENCE = 5_000;
+/**
+ * Milliseconds between the beginnings of two refreshes: a multiple of the duration of the last one, between min and
+ * max.
+ */
+const REFRESH_PAUSE_FACTOR = 4;
+const REFRESH_GAP_MS = { min: 25, max: 200 };
+/** Milliseconds between refreshes of figures without events (memory, calls), while pages are connected. */
+const FIGURES_INTERVAL_MS = 5_000;
+/** Milliseconds between pings, which detect a process that hangs. */
+const PING_INTERVAL_MS = 5_000;
+/** Seconds that a process may take to answer a ping before it counts as away. */
+const PING_TIMEOUT_SECONDS = 2;
+/** Milliseconds to wait until a change is applied. */
+const APPLY_TIMEOUT_MS = 5_000;
 const SIDECAR_TOPICS = ['applied', 'server', 'workspace', 'sessions'];
 /** @type {Part[]} */
-const ALL = ['desired', 'status'];
+const ALL_PARTS = ['desired', 'status'];
 
 /** Owns the connections to adapter and sidecar, from `start` to `close`. */
-export class Hub {
+export class HubClient {
   /** @type {Known} */
   #known = nothing();
   /** @type {State} */
   #state;
   /** @type {Set<Part>} */
-  #wanted = new Set();
+  #pendingParts = new Set();
   /** @type {Set<(change: Change) => void>} */
   #watchers = new Set();
   /** @type {Set<(record: LogRecord) => void>} */
@@ -55,8 +59,8 @@ export class Hub {
   /** @type {NodeJS.Timeout | null} */
   #next = null;
   #asking = false;
-  #askedAt = -Infinity;
-  #took = 0;
+  #roundBegan = -Infinity;
+  #roundTook = 0;
   #closed = false;
 
   /** @param {import('../settings.mjs').Settings} settings @param {import('../log.mjs').Log} log */
@@ -71,32 +75,32 @@ export class Hub {
     this.#state = this.#view(0);
   }
 
-  // --- what is so ------------------------------------------------------------------------------------------------
+  // --- state -------------------------------------------------------------------------------------------------------
 
-  /** The State as it was last heard of. @returns {State} */
+  /** The last known State. @returns {State} */
   get state() {
     return this.#state;
   }
 
   /**
-   * Be told of each change, in order. While somebody is, figures that no event tells of are kept fresh too.
+   * Call `tell` with each change, in order. While there are listeners, figures without events are refreshed, too.
    * @param {(change: Change) => void} tell
    * @returns {() => void} ends it
    */
   onChange(tell) {
     this.#watchers.add(tell);
-    if (this.#watchers.size === 1) this.poke('status');
+    if (this.#watchers.size === 1) this.refresh('status');
     return () => this.#watchers.delete(tell);
   }
 
   /**
-   * Be told of each log record of the sidecar's. Subscribed to only while somebody is.
+   * Call `tell` with each log record of the sidecar, which is subscribed to only while there are listeners.
    * @param {(record: LogRecord) => void} tell
    * @returns {() => void} ends it
    */
   onLog(tell) {
     this.#followers.add(tell);
-    this.#logs ??= this.#follow(this.settings.addresses.events, ['log'], ({ topic, data }) => {
+    this.#logs ??= this.#subscribe(this.settings.addresses.events, ['log'], ({ topic, data }) => {
       if (topic === 'log') for (const follower of this.#followers) follower(data);
     });
     return () => {
@@ -107,17 +111,17 @@ export class Hub {
     };
   }
 
-  /** The State once all that changed until now is in it (or whoever does not answer is away). */
+  /** Return the State that includes all changes up to now (except those of a process that does not answer). */
   async fresh() {
-    if (this.#asking || this.#wanted.size > 0) {
+    if (this.#asking || this.#pendingParts.size > 0) {
       const round = this.#asking ? 2 : 1; // the one under way may have asked too early
-      for (let left = round; left > 0 && (this.#asking || this.#wanted.size > 0); left -= 1)
-        await this.#round(PATIENCE);
+      for (let left = round; left > 0 && (this.#asking || this.#pendingParts.size > 0); left -= 1)
+        await this.#nextRound(APPLY_TIMEOUT_MS);
     }
     return this.#state;
   }
 
-  /** Whether YAMCP-UI answers; told by what talks to it. @param {boolean} answers */
+  /** Record whether YAMCP-UI answers. @param {boolean} answers */
   yamcpUiAnswers(answers) {
     const now = answers ? 'ok' : 'away';
     if (this.#known.yamcpUi === 'none' || this.#known.yamcpUi === now) return;
@@ -125,10 +129,10 @@ export class Hub {
     this.#merge();
   }
 
-  // --- what is asked ---------------------------------------------------------------------------------------------
+  // --- requests ----------------------------------------------------------------------------------------------------
 
   /**
-   * Ask the sidecar.
+   * Send a request to the sidecar.
    * @template {keyof Answers} K
    * @param {K} kind @param {Requests[K]} [body] @param {{timeout?: number, signal?: AbortSignal}} [options]
    * @returns {Promise<Answers[K]>}
@@ -139,7 +143,7 @@ export class Hub {
   }
 
   /**
-   * Ask the adapter, and wait for nothing further.
+   * Send a request to the adapter.
    * @template {keyof Answers} K
    * @param {K} kind @param {Requests[K]} [body] @param {{timeout?: number, signal?: AbortSignal}} [options]
    * @returns {Promise<Answers[K]>}
@@ -150,7 +154,7 @@ export class Hub {
   }
 
   /**
-   * Ask the adapter for a change, then wait (at most 5 s) until the sidecar has carried it out and State shows it.
+   * Send a change to the adapter, then wait (at most 5 s) until the sidecar has applied it and State shows it.
    * @template {ChangeKind} K
    * @param {K} kind @param {Requests[K]} [body]
    * @returns {Promise<Answers[K] & {applied: boolean}>}
@@ -158,53 +162,50 @@ export class Hub {
    */
   async change(kind, body) {
     const answer = await this.desired(kind, body);
-    this.poke(...ALL);
-    return { ...answer, applied: await this.#shows(answer.snapshot) };
+    this.refresh(...ALL_PARTS);
+    return { ...answer, applied: await this.#waitUntilShown(answer.snapshot) };
   }
 
-  /**
-   * Ask anew for these parts: now, or after what is under way.
-   * @param {...Part} parts
-   */
-  poke(...parts) {
+  /** Refresh these parts: now, or after the present refresh. @param {...Part} parts */
+  refresh(...parts) {
     if (this.#closed) return;
-    for (const part of parts) this.#wanted.add(part);
+    for (const part of parts) this.#pendingParts.add(part);
     if (this.#asking || this.#next) return;
-    const gap = Math.min(Math.max(REST * this.#took, GAP.least), GAP.most);
-    this.#next = setTimeout(() => this.#askAll(), Math.max(0, this.#askedAt + gap - performance.now()));
+    const gap = Math.min(Math.max(REFRESH_PAUSE_FACTOR * this.#roundTook, REFRESH_GAP_MS.min), REFRESH_GAP_MS.max);
+    this.#next = setTimeout(() => this.#refreshAll(), Math.max(0, this.#roundBegan + gap - performance.now()));
   }
 
-  // --- life ------------------------------------------------------------------------------------------------------
+  // --- lifecycle ---------------------------------------------------------------------------------------------------
 
-  /** Begin to listen. */
+  /** Subscribe to events, and start to refresh. */
   start() {
     const { events, desiredEvents } = this.settings.addresses;
     this.#subscribers = [
-      this.#follow(events, SIDECAR_TOPICS, () => this.poke('status')),
-      this.#follow(desiredEvents, ['desired'], () => this.poke(...ALL)),
+      this.#subscribe(events, SIDECAR_TOPICS, () => this.refresh('status')),
+      this.#subscribe(desiredEvents, ['desired'], () => this.refresh(...ALL_PARTS)),
     ];
     this.#timers = [
-      setInterval(() => this.#beat(), HEARTBEAT),
-      setInterval(() => this.#watchers.size > 0 && this.poke('status'), FIGURES),
+      setInterval(() => this.#ping(), PING_INTERVAL_MS),
+      setInterval(() => this.#watchers.size > 0 && this.refresh('status'), FIGURES_INTERVAL_MS),
     ];
-    this.poke(...ALL);
+    this.refresh(...ALL_PARTS);
   }
 
-  /** End all connections, and wait until they are gone. */
+  /** Close all connections, and wait until they are closed. */
   async close() {
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     if (this.#next) clearTimeout(this.#next);
     for (const subscriber of [...this.#subscribers, ...(this.#logs ? [this.#logs] : [])]) subscriber.close();
     await Promise.all([this.adapter.close(), this.sidecar.close(), ...this.#loops]);
-    this.#ended();
+    this.#roundEnded();
   }
 
   /** @param {Peer} name @param {string} address */
   #client(name, address) {
     return new BridgeClient(address, {
-      onPeer: () => this.poke(...ALL),
-      onConnection: (connected) => (connected ? this.poke(...ALL) : this.#set(name, 'away')),
+      onPeer: () => this.refresh(...ALL_PARTS),
+      onConnection: (connected) => (connected ? this.refresh(...ALL_PARTS) : this.#set(name, 'away')),
       onWarning: (message, fields) => this.log.warning(message, fields),
     });
   }
@@ -213,7 +214,7 @@ export class Hub {
    * @param {string} address @param {string[]} topics
    * @param {(event: import('../../../bridge/node/types.mjs').BridgeEvent) => void} tell
    */
-  #follow(address, topics, tell) {
+  #subscribe(address, topics, tell) {
     const subscriber = new Subscriber(address, topics);
     const loop = async () => {
       for await (const event of subscriber) tell(event);
@@ -225,37 +226,37 @@ export class Hub {
     return subscriber;
   }
 
-  /** A process that is connected but hangs is told by this alone; and one that is back, too. */
-  #beat() {
+  /** Ping both processes: the only way to detect that a connected process hangs, or answers again. */
+  #ping() {
     for (const [name, client] of /** @type {const} */ ([
       ['adapter', this.adapter],
       ['sidecar', this.sidecar],
     ])) {
       if (!client.connected) continue;
-      client.request('ping', {}, { timeout: DEADLINE }).then(
-        () => this.#known[name] === 'away' && this.poke(...ALL),
+      client.request('ping', {}, { timeout: PING_TIMEOUT_SECONDS }).then(
+        () => this.#known[name] === 'away' && this.refresh(...ALL_PARTS),
         () => this.#set(name, 'away'),
       );
     }
   }
 
-  // --- rounds of questions -----------------------------------------------------------------------------------------
+  // --- refreshes ---------------------------------------------------------------------------------------------------
 
-  async #askAll() {
-    const parts = new Set(this.#wanted);
-    this.#wanted.clear();
+  async #refreshAll() {
+    const parts = new Set(this.#pendingParts);
+    this.#pendingParts.clear();
     this.#next = null;
     this.#asking = true;
-    this.#askedAt = performance.now();
+    this.#roundBegan = performance.now();
     const status = parts.has('status') && this.#askPeer('sidecar', () => this.#askSidecar());
     const desired = parts.has('desired') && this.#askPeer('adapter', () => this.#askAdapter());
     await Promise.all([status, desired]);
-    this.#took = performance.now() - this.#askedAt;
+    this.#roundTook = performance.now() - this.#roundBegan;
     this.#asking = false;
     if (this.#closed) return;
     this.#merge();
-    this.#ended();
-    if (this.#wanted.size > 0) this.poke();
+    this.#roundEnded();
+    if (this.#pendingParts.size > 0) this.refresh();
   }
 
   async #askSidecar() {
@@ -272,7 +273,10 @@ export class Hub {
     this.#known.config = { servers, workspaces };
   }
 
-  /** Of a file that cannot be parsed now those that it had stay. @param {'providers' | 'workspaces'} file */
+  /**
+   * Return the entries of a file; if it cannot be parsed now, its last known ones.
+   * @param {'providers' | 'workspaces'} file
+   */
   async #entries(file) {
     try {
       const found = await this.adapter.request('config', { file });
@@ -305,7 +309,7 @@ export class Hub {
     this.#merge();
   }
 
-  /** Make State anew; if it is another, tell of it. */
+  /** Compute State again, and notify listeners if it changed. */
   #merge() {
     this.#known.errors = this.#absences();
     const next = this.#view(this.#state.seq + 1);
@@ -340,21 +344,21 @@ export class Hub {
 
   // --- waiting -----------------------------------------------------------------------------------------------------
 
-  /** Wait until a snapshot is carried out and shown. @param {SnapshotId} id @returns {Promise<boolean>} */
-  async #shows(id) {
-    const deadline = performance.now() + PATIENCE;
+  /** Wait until a snapshot is applied and shown. @param {SnapshotId} id @returns {Promise<boolean>} */
+  async #waitUntilShown(id) {
+    const deadline = performance.now() + APPLY_TIMEOUT_MS;
     for (;;) {
       const { desired, status, sidecar } = this.#known;
       if (desired && applied({ applied: desired.snapshot.id }, id) && applied(status, id))
         return this.fresh().then(() => true);
       const left = deadline - performance.now();
       if (left <= 0 || this.#closed || sidecar === 'away') return false;
-      await this.#round(left);
+      await this.#nextRound(left);
     }
   }
 
-  /** Wait for the end of the next round, at most so many milliseconds. @param {number} most */
-  #round(most) {
+  /** Wait for the end of the next refresh, at most that many milliseconds. @param {number} most */
+  #nextRound(most) {
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(late);
@@ -366,7 +370,7 @@ export class Hub {
     });
   }
 
-  #ended() {
+  #roundEnded() {
     for (const done of [...this.#waiting]) done();
   }
 

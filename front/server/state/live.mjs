@@ -1,4 +1,4 @@
-// The live connection of pages: State first, then each change of it, by WebSocket. Nothing is kept for a slow reader.
+// WebSocket connections of pages: the State first, then each change. A page that reads too slowly is disconnected.
 
 import { WebSocketServer } from 'ws';
 import { answerOf, FrontError } from '../errors.mjs';
@@ -9,28 +9,28 @@ import { answerOf, FrontError } from '../errors.mjs';
  * @import {WebSocket} from 'ws'
  */
 
-const MOST_PAGES = 256;
-/** Tools that one page may have running at once. */
-const MOST_CALLS = 32;
-/** Bytes that may wait for a page that does not read. */
-const MOST_BEHIND = 1024 * 1024;
-const TICK = 10_000; // ms
-/** Milliseconds between looks whether pages may still be here: a token that was revoked is found by looking alone. */
-const LOOK = 1_000;
-/** Milliseconds that a page gets to answer a closing handshake. */
-const FAREWELL = 1_000;
+const MAX_PAGES = 256;
+/** Limit for the calls that one page may have running at once. */
+const MAX_CALLS_PER_PAGE = 32;
+/** Limit for the bytes that are buffered for a page that does not read. */
+const MAX_BUFFERED_BYTES = 1024 * 1024;
+const PING_INTERVAL_MS = 10_000; // ms
+/** Milliseconds between checks whether pages are still authorized; the revocation of a token causes no event. */
+const LOGIN_CHECK_MS = 1_000;
+/** Milliseconds that a page may take for the closing handshake. */
+const CLOSE_TIMEOUT_MS = 1_000;
 const CALL_TIMEOUT = { usual: 60, most: 3600, margin: 5 }; // s
 const [GOING_AWAY, NOT_ALLOWED, TRY_AGAIN_LATER] = [1001, 1008, 1013];
 
-/** Pings that a page may leave unanswered: it may be busy for a while. */
-const MOST_MISSED = 3;
+/** Pings that a page may leave unanswered, because it may be busy for a while. */
+const MAX_MISSED_PINGS = 3;
 
 /**
  * `holds`: whether its login still counts.
  * @typedef {{socket: WebSocket, holds: () => boolean, missed: number, logs: {server?: string} | null, calls: Set<AbortController>}} Page
  */
 
-/** The pages that are connected. */
+/** The connected pages. */
 export class Live {
   /** @type {Map<WebSocket, Page>} */
   #pages = new Map();
@@ -42,7 +42,7 @@ export class Live {
   #timers;
 
   /**
-   * @param {import('./hub.mjs').Hub} hub
+   * @param {import('./hub.mjs').HubClient} hub
    * @param {import('../settings.mjs').Settings} settings
    * @param {import('../log.mjs').Log} log
    */
@@ -54,29 +54,29 @@ export class Live {
     const options = { noServer: true, perMessageDeflate: false, handleProtocols };
     this.#server = new WebSocketServer({ ...options, maxPayload: settings.maxBodyBytes });
     this.#timers = [
-      setInterval(() => this.#tell({ type: 'tick', seq: this.hub.state.seq }), TICK),
-      setInterval(() => this.#beat(), settings.pingInterval * 1000),
-      ...(settings.protected ? [setInterval(() => this.#dismiss(), LOOK)] : []),
+      setInterval(() => this.#tell({ type: 'tick', seq: this.hub.state.seq }), PING_INTERVAL_MS),
+      setInterval(() => this.#ping(), settings.pingInterval * 1000),
+      ...(settings.protected ? [setInterval(() => this.#closeEndedLogins(), LOGIN_CHECK_MS)] : []),
     ];
   }
 
-  /** How many pages are connected. */
+  /** Number of connected pages. */
   get size() {
     return this.#pages.size;
   }
 
   /**
-   * Take a connection over; it was let pass.
+   * Accept an authorized WebSocket.
    * @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head
    * @param {() => boolean} [holds]  whether whoever asked would still be let pass
    * @throws {FrontError} LIVE_BUSY
    */
   upgrade(request, socket, head, holds = () => true) {
-    if (this.#pages.size >= MOST_PAGES) throw new FrontError('LIVE_BUSY', `${MOST_PAGES} pages are connected.`);
+    if (this.#pages.size >= MAX_PAGES) throw new FrontError('LIVE_BUSY', `${MAX_PAGES} pages are connected.`);
     this.#server.handleUpgrade(request, socket, head, (accepted) => this.#welcome(accepted, holds));
   }
 
-  /** Say goodbye to all pages. */
+  /** Close all connections. */
   async close() {
     for (const timer of this.#timers) clearInterval(timer);
     const ended = [...this.#pages.keys()].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
@@ -121,7 +121,7 @@ export class Live {
   #send(page, text) {
     const { socket } = page;
     if (socket.readyState !== socket.OPEN) return;
-    if (socket.bufferedAmount <= MOST_BEHIND) socket.send(text);
+    if (socket.bufferedAmount <= MAX_BUFFERED_BYTES) socket.send(text);
     else this.#end(page, TRY_AGAIN_LATER, 'too slow: connect again');
   }
 
@@ -129,20 +129,20 @@ export class Live {
   #end({ socket }, code, why) {
     if (socket.readyState === socket.CLOSED) return;
     socket.close(code, why);
-    const late = setTimeout(() => socket.terminate(), FAREWELL);
+    const late = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
     socket.once('close', () => clearTimeout(late));
   }
 
-  /** End those whose login has ended. */
-  #dismiss() {
+  /** Close the connections whose login has ended. */
+  #closeEndedLogins() {
     for (const page of this.#pages.values()) if (!page.holds()) this.#end(page, NOT_ALLOWED, 'log in again');
   }
 
-  /** End those that have not answered for a while: they are gone, or hang. */
-  #beat() {
+  /** Close the connections that have not answered pings for a while. */
+  #ping() {
     for (const page of this.#pages.values()) {
       page.missed += 1;
-      if (page.missed > MOST_MISSED) page.socket.terminate();
+      if (page.missed > MAX_MISSED_PINGS) page.socket.terminate();
       else if (page.socket.readyState === page.socket.OPEN) page.socket.ping();
     }
   }
@@ -211,7 +211,7 @@ export class Live {
     const began = performance.now();
     try {
       const { body, timeout } = callOf(message);
-      if (page.calls.size >= MOST_CALLS) throw new FrontError('LIVE_BUSY');
+      if (page.calls.size >= MAX_CALLS_PER_PAGE) throw new FrontError('LIVE_BUSY');
       page.calls.add(call);
       const { result } = await this.hub.ask('call', body, { timeout, signal: call.signal });
       return { id, result, seconds: (performance.now() - began) / 1000 };
@@ -224,10 +224,7 @@ export class Live {
   }
 }
 
-/**
- * What is asked of the sidecar for an `execute`, and how long the answer is waited for (s).
- * @param {Record<string, any>} message
- */
+/** Return the sidecar request for an `execute` message, and its timeout (s). @param {Record<string, any>} message */
 function callOf({ workspace, tool, arguments: given = {}, timeout = CALL_TIMEOUT.usual }) {
   const fits = typeof workspace === 'string' && typeof tool === 'string' && isObject(given);
   if (!fits || !(typeof timeout === 'number' && timeout > 0 && timeout <= CALL_TIMEOUT.most)) {

@@ -1,4 +1,4 @@
-// The truth as pages see it: what the adapter wants and what the sidecar has, merged into one State (pure).
+// Merges the desired state of the adapter and the status of the sidecar into the State that pages show. Pure.
 
 import { DEFAULTS } from '../../console/forms/server_settings.mjs';
 
@@ -23,7 +23,7 @@ import { DEFAULTS } from '../../console/forms/server_settings.mjs';
  */
 
 /** @type {Omit<ServerStatus, 'key' | 'namespace' | 'state' | 'stale' | 'session'>} */
-const UNSEEN = {
+const UNKNOWN_STATUS = {
   reason: null,
   troubles: [],
   since: 0,
@@ -46,7 +46,7 @@ const UNSEEN = {
   hints: [],
 };
 
-/** What is known before anything was heard. @returns {Known} */
+/** Return what is known before the first answer. @returns {Known} */
 export function nothing() {
   /** @type {Entries} */
   const none = new Map();
@@ -62,7 +62,7 @@ export function nothing() {
 }
 
 /**
- * The State.
+ * Return the State.
  * @param {Known} known
  * @param {{baseUrl: string, published: boolean, sidecarUrl: string, protected: boolean, seq: number, at: number}} here  URLs without a slash at
  *   the end; `sidecarUrl` is empty where only the front reaches the sidecar
@@ -85,7 +85,10 @@ export function view(known, here) {
   return { seq: here.seq, hub: hubState(known, here, { servers, workspaces }), workspaces, servers };
 }
 
-/** What a sidecar that still runs says of the desired state, where no adapter does. @param {Status | null} status */
+/**
+ * Return the desired state as far as the sidecar's status contains it, for when the adapter is away.
+ * @param {Status | null} status
+ */
 function remembered(status) {
   const servers = (status?.servers ?? []).map((server) => /** @type {Specified} */ ({ ...server, settings: DEFAULTS }));
   const workspaces = (status?.workspaces ?? []).map((workspace) => ({
@@ -133,7 +136,7 @@ function serverStates(known, specs, status, issues) {
 /** @param {Issue[]} issues */
 const broken = (issues) => issues.some((issue) => issue.severity === 'error');
 
-/** The servers that a workspace does not switch off itself. @param {WorkspaceSpec} workspace */
+/** Return the servers that a workspace does not switch off itself. @param {WorkspaceSpec} workspace */
 const onIn = ({ servers, disabled_servers: off }) => servers.filter((key) => !off.includes(key));
 
 /** @param {WorkspaceSpec[]} workspaces @returns {Map<string, string[]>} names of the workspaces of each server */
@@ -158,7 +161,17 @@ function serverState(spec, run, state, more) {
   const reason = run?.reason ? told(run.reason) : null;
   const shown = spec.launch ? launchShown(spec.launch) : { type: transportType(run?.transport) };
   const troubles = (run?.troubles ?? []).map(told);
-  const found = { ...UNSEEN, session: settings.session, ...run, key, namespace, state, reason, troubles, ...shown };
+  const found = {
+    ...UNKNOWN_STATUS,
+    session: settings.session,
+    ...run,
+    key,
+    namespace,
+    state,
+    reason,
+    troubles,
+    ...shown,
+  };
   return { ...found, settings, enabled: settings.enabled, stale: spec.stale, ...more };
 }
 
@@ -190,11 +203,21 @@ function invalidState(key, shown, hash, issues) {
     stale: false,
   };
   const reason = worst ? told(worst) : null;
-  return { ...UNSEEN, ...base, ...shown, state: 'invalid', session: 'shared', reason, workspaces: [], issues, hash };
+  return {
+    ...UNKNOWN_STATUS,
+    ...base,
+    ...shown,
+    state: 'invalid',
+    session: 'shared',
+    reason,
+    workspaces: [],
+    issues,
+    hash,
+  };
 }
 
 /**
- * Those that were added, each after the one that it follows in the file.
+ * Return the servers with those that were added, each after the one that it follows in the file.
  * @param {ServerState[]} there @param {ServerState[]} added @param {string[]} order
  */
 function inOrder(there, added, order) {
@@ -242,7 +265,7 @@ function workspaceState(spec, run, { away, ...more }) {
 }
 
 /**
- * The sidecar says what state a workspace is in. What was just asked for, and the sidecar has not done yet, is told here.
+ * Return the state of a workspace: the sidecar's, or what was requested and is not applied by the sidecar yet.
  * @param {boolean} enabled @param {WorkspaceStatus | undefined} run @param {boolean} away
  * @returns {WorkspaceState['state']}
  */
@@ -300,7 +323,7 @@ function isSettled(status, desired) {
 }
 
 /**
- * Whether the sidecar has carried out this snapshot, or a newer one.
+ * Return whether the sidecar has applied this snapshot, or a newer one.
  * @param {Pick<Status, 'applied'> | null} status
  * @param {import('../../../bridge/node/types.mjs').SnapshotId} id
  */
@@ -322,7 +345,7 @@ function bySubject(issues) {
 }
 
 /**
- * What is kept of one of YAMCP's files: nothing of its text.
+ * Return the entries that are kept of one of YAMCP's files, without its text.
  * @param {ConfigFile} file
  * @returns {Entries}
  */
@@ -344,7 +367,7 @@ function outlineShown({ namespace, type, command, url }) {
 // --- what changed ------------------------------------------------------------------------------------------------
 
 /**
- * What to tell pages that have `before`; null when there is nothing. The time alone is no change.
+ * Return the change for pages that have `before`; null if nothing changed except the time.
  * @param {State} before @param {State} after
  * @returns {Change | null}
  */

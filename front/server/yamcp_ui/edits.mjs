@@ -1,7 +1,8 @@
 /**
- * Edits made in YAMCP-UI's pages: the adapter puts back masked values, YAMCP-UI writes, and the adapter is told to look at once.
+ * Edits made in YAMCP-UI's pages: the adapter restores masked values, YAMCP-UI writes, and the adapter reads the files
+ * again.
  *
- * This is the only place of the front that is given stored secrets: YAMCP-UI's API takes whole values.
+ * This is the only part of the front that receives stored secrets, because YAMCP-UI's API takes whole values.
  */
 
 import { request } from 'node:http';
@@ -11,18 +12,18 @@ import { routerOf } from '../api/router.mjs';
 import { YAMCP_ROUTES } from '../api/routes.mjs';
 import { placeOf } from './place.mjs';
 
-/** Milliseconds that YAMCP-UI gets to answer. */
-const PATIENCE = 10_000;
-const MOST_BYTES = 1024 * 1024;
+/** Milliseconds that YAMCP-UI may take to answer. */
+const RESPONSE_TIMEOUT_MS = 10_000;
+const MAX_RESPONSE_BYTES = 1024 * 1024;
 
 /**
- * @typedef {import('../state/hub.mjs').Hub} Hub
+ * @typedef {import('../state/hub.mjs').HubClient} HubClient
  * @typedef {{status: number, type: string, text: string}} Said
- * @typedef {{hub: Hub, settings: import('../settings.mjs').Settings, log: import('../log.mjs').Log, agent: import('node:http').Agent}} Parts
+ * @typedef {{hub: HubClient, settings: import('../settings.mjs').Settings, log: import('../log.mjs').Log, agent: import('node:http').Agent}} Parts
  */
 
 /**
- * The router of every edit that YAMCP-UI's pages make. Other paths it passes on.
+ * Return the router of all edits that YAMCP-UI's pages make. Other paths are passed on.
  *
  * @param {Parts} parts
  * @returns {import('express').Router}
@@ -59,7 +60,7 @@ function handlersOf(parts) {
 const at = (kind, id) => `/api/${kind}/${encodeURIComponent(id)}`;
 
 /**
- * Have YAMCP-UI delete it, and drop what hub.json has for it, as a deletion in the console does.
+ * Delete by YAMCP-UI, and remove the settings in hub.json, as a deletion in the console does.
  *
  * @type {(parts: Parts, res: import('express').Response, section: 'servers' | 'workspaces', name: string) => Promise<unknown>}
  */
@@ -83,7 +84,7 @@ function objectOnly(body) {
 }
 
 /**
- * Have YAMCP-UI do it; where it did, wait (at most as long as Hub.change does) until that is in force.
+ * Forward to YAMCP-UI; if it succeeds, wait (at most as long as HubClient.change) until the change is in force.
  *
  * @type {(parts: Parts, res: import('express').Response, method: string, path: string, body?: object) => Promise<unknown>}
  */
@@ -100,7 +101,7 @@ async function pass(parts, res, method, path, body) {
 }
 
 /**
- * What it says that it did.
+ * Return the result that YAMCP-UI reported.
  *
  * @type {(said: Said) => unknown}
  * @throws {FrontError} YAMCP_UI_REFUSED
@@ -139,7 +140,7 @@ function ask({ settings, agent, log }, method, path, body) {
       log.warning('YAMCP-UI could not be asked', { code: 'YAMCP_UI_AWAY', why: error.message });
       reject(new FrontError('YAMCP_UI_AWAY'));
     };
-    const signal = AbortSignal.timeout(PATIENCE);
+    const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS);
     const asking = request({ ...place.request, method, path, headers, agent, signal }, (answer) => {
       read(answer).then((said) => resolve({ ...said, status: answer.statusCode ?? 502 }), failed);
     });
@@ -154,7 +155,7 @@ async function read(answer) {
   let bytes = 0;
   for await (const chunk of answer) {
     bytes += chunk.length;
-    if (bytes > MOST_BYTES) throw new Error('its answer is too long');
+    if (bytes > MAX_RESPONSE_BYTES) throw new Error('its answer is too long');
     chunks.push(chunk);
   }
   return { type: answer.headers['content-type'] ?? '', text: Buffer.concat(chunks).toString('utf8') };

@@ -1,5 +1,6 @@
-// Where YAMCP-UI listens: on a Unix socket, always. It serves most requests whatever their Host and Origin, so that a port of
-// it would be open to the pages of any site (DNS rebinding).
+// The address of YAMCP-UI, which is always a Unix socket. It serves most requests regardless of Host and Origin, so
+// that a
+// TCP port would be open to pages of any site (DNS rebinding).
 
 /**
  * @typedef {object} Place

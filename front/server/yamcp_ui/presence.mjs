@@ -1,9 +1,11 @@
-/** Whether YAMCP-UI is there: one idle connection to it is held, and its end tells that the process has ended. */
+/**
+ * Detects whether YAMCP-UI runs: one idle connection to it is kept open, whose end shows that the process has ended.
+ */
 
 import { connect } from 'node:net';
 
-/** Milliseconds until it is looked for again: no event tells when a port is listened on. */
-const RETRY = 250;
+/** Milliseconds between attempts to connect; there is no event when a port is opened. */
+const RETRY_MS = 250;
 
 /** Owns one connection and one timer, from `start` to `close`. */
 export class Presence {
@@ -22,7 +24,7 @@ export class Presence {
     this.tell = tell;
   }
 
-  /** Begin to look, and tell of what is found from now on. */
+  /** Start to connect, and report each change. */
   start() {
     if (this.#closed) return;
     this.#timer = null;
@@ -49,6 +51,6 @@ export class Presence {
     if (this.#closed) return;
     if (!since) this.tell(false);
     const lasted = since ? performance.now() - since : 0;
-    this.#timer = setTimeout(() => this.start(), lasted > RETRY ? 0 : RETRY);
+    this.#timer = setTimeout(() => this.start(), lasted > RETRY_MS ? 0 : RETRY_MS);
   }
 }

@@ -1,11 +1,14 @@
-/** YAMCP-UI behind the public port: its pages with the overlay added, its API with the truth in it; it runs unmodified. */
+/**
+ * Serves YAMCP-UI, unmodified, behind the public port: its pages with the overlay added, its API with corrected
+ * answers.
+ */
 
 import { Agent } from 'node:http';
 import express from 'express';
 import { responseInterceptor } from 'http-proxy-middleware';
 import { answerOf, CATALOGUE, FrontError } from '../errors.mjs';
-import { answerHeaders, passOn } from '../http/hop.mjs';
-import { apiNotFound, yamcpTruth } from '../api/yamcp_api.mjs';
+import { responseHeaders, forward } from '../http/hop.mjs';
+import { apiNotFound, yamcpOverrides } from '../api/yamcp_api.mjs';
 import { yamcpUiEdits } from './edits.mjs';
 import { placeOf } from './place.mjs';
 import { Presence } from './presence.mjs';
@@ -16,15 +19,21 @@ import { Presence } from './presence.mjs';
  * @typedef {import('node:http').IncomingMessage} Answer
  */
 
-/** Milliseconds that YAMCP-UI gets to answer, and that a connection to it is kept unused (it ends them after 5 s). */
-const PATIENCE = 10_000;
-const IDLE = 4_000;
-/** What YAMCP-UI has no use for, and what would let it answer that its page has not changed since the overlay was not in it. */
-const NOT_SENT = ['cookie', 'authorization', 'origin', 'x-hub-page'];
-const CONDITIONS = ['if-none-match', 'if-modified-since', 'if-range', 'range'];
-const NOT_TOLD = ['x-powered-by', 'access-control-allow-credentials'];
-const EARLY = '<script src="/hub/assets/secret.mjs"></script>';
-const OVERLAY =
+/**
+ * Milliseconds that YAMCP-UI may take to answer, and that an unused connection to it is kept (it closes them after 5
+ * s).
+ */
+const RESPONSE_TIMEOUT_MS = 10_000;
+const IDLE_TIMEOUT_MS = 4_000;
+/**
+ * Request headers that YAMCP-UI does not need, and those that would let it answer "not modified" for a page without
+ * overlay.
+ */
+const STRIPPED_REQUEST_HEADERS = ['cookie', 'authorization', 'origin', 'x-hub-page'];
+const CONDITIONAL_HEADERS = ['if-none-match', 'if-modified-since', 'if-range', 'range'];
+const STRIPPED_RESPONSE_HEADERS = ['x-powered-by', 'access-control-allow-credentials'];
+const SECRET_SCRIPT = '<script src="/hub/assets/secret.mjs"></script>';
+const OVERLAY_TAGS =
   '<link rel="stylesheet" href="/hub/overlay/overlay.css"><script type="module" src="/hub/overlay/overlay.mjs"></script>';
 const PAGE_HEADERS = {
   'cache-control': 'no-store',
@@ -35,7 +44,7 @@ const AWAY_PAGE = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>YAMCP-UI does not answer</title>
-${EARLY}
+${SECRET_SCRIPT}
 <noscript><meta http-equiv="refresh" content="3"></noscript>
 <link rel="stylesheet" href="/hub/overlay/overlay.css"><script type="module" src="/hub/overlay/away.mjs"></script>
 </head>
@@ -51,30 +60,30 @@ ${EARLY}
 </html>
 `;
 
-/** Everything that is not the hub's own, where HUB_YAMCP_UI_DIR is set. */
+/** Serves all paths that are not the hub's own, if HUB_YAMCP_UI_DIR is set. */
 export class YamcpUi {
   /**
-   * @param {{hub: import('../state/hub.mjs').Hub, settings: import('../settings.mjs').Settings, log: import('../log.mjs').Log}} parts
+   * @param {{hub: import('../state/hub.mjs').HubClient, settings: import('../settings.mjs').Settings, log: import('../log.mjs').Log}} parts
    */
   constructor({ hub, settings, log }) {
     this.log = log;
-    this.agent = new Agent({ keepAlive: true, timeout: IDLE, maxFreeSockets: 16 });
+    this.agent = new Agent({ keepAlive: true, timeout: IDLE_TIMEOUT_MS, maxFreeSockets: 16 });
     this.place = placeOf(settings);
     this.presence = new Presence(this.place.connect, (there) => hub.yamcpUiAnswers(there));
-    /** Mount it behind all that is the hub's own: it answers every request. */
+    /** To be mounted after all of the hub's own routes; it answers every request. */
     this.router = express.Router({ caseSensitive: true });
-    this.router.use(yamcpTruth({ hub, settings }));
+    this.router.use(yamcpOverrides({ hub, settings }));
     this.router.use(yamcpUiEdits({ hub, settings, log, agent: this.agent }));
     this.router.use(apiNotFound);
     this.router.use((request, response) => this.#page(request, response));
   }
 
-  /** Begin to look whether it is there. */
+  /** Start to detect whether YAMCP-UI runs. */
   start() {
     this.presence.start();
   }
 
-  /** End all connections to it. */
+  /** Close all connections to it. */
   close() {
     this.presence.close();
     this.agent.destroy();
@@ -90,12 +99,15 @@ export class YamcpUi {
       ...request.headers,
       host: this.place.host,
     });
-    for (const name of wantsPage(request) ? [...NOT_SENT, ...CONDITIONS] : NOT_SENT) delete headers[name];
-    passOn(request, response, {
+    for (const name of wantsPage(request)
+      ? [...STRIPPED_REQUEST_HEADERS, ...CONDITIONAL_HEADERS]
+      : STRIPPED_REQUEST_HEADERS)
+      delete headers[name];
+    forward(request, response, {
       place: this.place.request,
       agent: this.agent,
       headers,
-      timeout: PATIENCE,
+      timeout: RESPONSE_TIMEOUT_MS,
       answered: (answer) => carry(answer, request, response),
       failed: (error) => this.#failed(error, request, response),
     });
@@ -109,7 +121,7 @@ export class YamcpUi {
   }
 }
 
-/** Somebody looks for a page, not for a part of one. @param {Request} request */
+/** Return whether a browser requests a page, rather than a part of one. @param {Request} request */
 const wantsPage = (request) => (request.headers.accept ?? '').includes('text/html');
 
 /** @param {Request} request @param {Response} response */
@@ -123,15 +135,15 @@ function sendAway(request, response) {
 }
 
 /**
- * Give YAMCP-UI's answer to whoever asked; a page gets the overlay.
+ * Pass YAMCP-UI's response on, with the overlay added to pages.
  * @param {Answer} answer @param {Request} request @param {Response} response
  */
 function carry(answer, request, response) {
   answer.once('close', () => {
     if (!answer.complete) response.destroy();
   });
-  answer.headers = answerHeaders(answer.headers);
-  for (const name of NOT_TOLD) delete answer.headers[name];
+  answer.headers = responseHeaders(answer.headers);
+  for (const name of STRIPPED_RESPONSE_HEADERS) delete answer.headers[name];
   const page = /^text\/html\b/.test(answer.headers['content-type'] ?? '');
   if (page) for (const name of ['etag', 'last-modified', 'accept-ranges']) delete answer.headers[name];
   Object.assign(answer.headers, page ? PAGE_HEADERS : {});
@@ -145,7 +157,7 @@ const addOverlay = responseInterceptor(async (bytes) => {
   const html = bytes.toString('utf8');
   const [start] = /<head(?:\s[^>]*)?>/i.exec(html) ?? [''];
   const end = html.search(/<\/head\s*>/i);
-  if (end < 0) return EARLY + OVERLAY + html;
+  if (end < 0) return SECRET_SCRIPT + OVERLAY_TAGS + html;
   const begin = start ? html.indexOf(start) + start.length : end;
-  return html.slice(0, begin) + EARLY + html.slice(begin, end) + OVERLAY + html.slice(end);
+  return html.slice(0, begin) + SECRET_SCRIPT + html.slice(begin, end) + OVERLAY_TAGS + html.slice(end);
 });

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { cookieIn, cookieKey, Cookies, LIFETIME, setCookie } from '../../../front/server/access/cookie.mjs';
+import { cookieIn, cookieKey, Cookies, LOGIN_SECONDS, setCookie } from '../../../front/server/access/cookie.mjs';
 
 const KEY = Buffer.alloc(32, 7);
 const BOSS = { id: 'kfffffff', name: 'boss', workspaces: null, admin: true, mark: 'a'.repeat(64) };
@@ -21,11 +21,11 @@ test('a cookie says whose it is for 30 days, and no longer', () => {
   const value = cookies.make(BOSS);
   assert.match(value, /^[A-Za-z0-9_.-]+$/);
   assert.equal(cookies.read(value, held(BOSS))?.principal, BOSS);
-  time.now += LIFETIME - 1;
+  time.now += LOGIN_SECONDS - 1;
   assert.ok(cookies.read(value, held(BOSS)));
   time.now += 1;
   assert.equal(cookies.read(value, held(BOSS)), null);
-  assert.equal(LIFETIME, 30 * 24 * 3600);
+  assert.equal(LOGIN_SECONDS, 30 * 24 * 3600);
 });
 
 test('its other half is of that cookie, made with that key, and cannot be guessed from it', () => {

@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Front } from '../../../front/server/app.mjs';
-import { FREE } from '../../../front/server/access/auth.mjs';
+import { PUBLIC_PATHS } from '../../../front/server/access/auth.mjs';
 import { Log } from '../../../front/server/log.mjs';
 import { Pages } from '../../../front/server/pages/pages.mjs';
 import { HUB_ROUTES, OTHER_ROUTES, YAMCP_ROUTES } from '../../../front/server/api/routes.mjs';
@@ -51,14 +51,14 @@ function everything() {
 }
 
 test('nothing is free but /healthz and the login page', LIMIT, () => {
-  assert.deepEqual(FREE, { '/healthz': ['GET', 'HEAD'], '/login': ['GET', 'HEAD', 'POST'] });
+  assert.deepEqual(PUBLIC_PATHS, { '/healthz': ['GET', 'HEAD'], '/login': ['GET', 'HEAD', 'POST'] });
 });
 
 test('every route, page, file and endpoint wants a token, whatever it is asked', LIMIT, async () => {
   const all = everything();
   assert.ok(all.length > 400);
   for (const [method, path] of all) {
-    if (FREE[path]?.includes(method)) continue;
+    if (PUBLIC_PATHS[path]?.includes(method)) continue;
     if (method === 'WS') {
       assert.equal(await site.upgrade({ origin: hub.url }, path), 401, path);
       continue;
@@ -250,7 +250,7 @@ test('a key is for endpoints: no page, file, or call of the API, not even to be 
   assert.equal((await site.initialize('alpha', headers)).status, 200);
   assert.equal((await site.initialize('beta', headers)).status, 200);
   for (const [method, path] of everything()) {
-    if (FREE[path]?.includes(method) || path.startsWith('/mcp')) continue;
+    if (PUBLIC_PATHS[path]?.includes(method) || path.startsWith('/mcp')) continue;
     const status =
       method === 'WS' ? await site.upgrade(headers, path) : (await site.ask(method, path, { headers })).status;
     assert.equal(status, 403, `${method} ${path}`);

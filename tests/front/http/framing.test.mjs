@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkFraming, hasBody, MOST_HEADERS, namedBy } from '../../../front/server/http/framing.mjs';
+import { checkFraming, hasBody, MAX_HEADERS, connectionOptions } from '../../../front/server/http/framing.mjs';
 
 const CHUNKED = { 'transfer-encoding': 'chunked' };
 
@@ -48,11 +48,11 @@ test('Connection names what is of the connection, and nothing that the hub reads
   for (const connection of ['close', 'keep-alive', 'Upgrade, HTTP2-Settings', 'TE', 'x-hop', '']) {
     assert.equal(refusal({ headers: { connection } }), '', connection);
   }
-  assert.deepEqual(namedBy(' A ,,b'), ['a', 'b']);
+  assert.deepEqual(connectionOptions(' A ,,b'), ['a', 'b']);
 });
 
 test('more headers than anybody has are refused', () => {
-  const rawHeaders = Array.from({ length: 2 * MOST_HEADERS }, () => 'a');
+  const rawHeaders = Array.from({ length: 2 * MAX_HEADERS }, () => 'a');
   assert.equal(refusal({ rawHeaders }), '');
   assert.equal(refusal({ rawHeaders: [...rawHeaders, 'a', 'a'] }), 'HEADERS_TOO_MANY');
 });

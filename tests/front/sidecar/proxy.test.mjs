@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, afterEach, test } from 'node:test';
 import { Log } from '../../../front/server/log.mjs';
-import { Relay } from '../../../front/server/sidecar/proxy.mjs';
+import { McpProxy } from '../../../front/server/sidecar/proxy.mjs';
 import { load } from '../support/settings.mjs';
 import { freePort } from '../support/hub.mjs';
 
@@ -45,7 +45,7 @@ async function relayed(behind) {
   const settings = load({ HUB_PORT: String(port), HUB_SIDECAR_PORT: String(behindPort), HUB_DATA_DIR: '/tmp/x' });
   /** @type {string[]} */
   const lines = [];
-  const relay = new Relay(settings, new Log('info', (line) => lines.push(line)), { patience: 300 });
+  const relay = new McpProxy(settings, new Log('info', (line) => lines.push(line)), { connectTimeout: 300 });
   closing.push(async () => relay.close());
   const upstream = createServer(behind ?? (() => {}));
   if (behind) await listen(upstream, behindPort);

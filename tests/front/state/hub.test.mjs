@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Hub } from '../../../front/server/state/hub.mjs';
+import { HubClient } from '../../../front/server/state/hub.mjs';
 import { Log } from '../../../front/server/log.mjs';
 import { load } from '../support/settings.mjs';
 import { mock, startHub, stdio } from '../support/hub.mjs';
@@ -14,14 +14,14 @@ const SERVERS = { a: mock('a'), b: mock('b') };
 
 /** @type {import('../support/hub.mjs').Hub} */
 let world;
-/** @type {Hub} */
+/** @type {HubClient} */
 let hub;
 /** @type {string[]} */
 const lines = [];
 
 before(async () => {
   world = await startHub({ providers: SERVERS, workspaces: { w: ['a'] }, front: false });
-  hub = new Hub(load(world.env), new Log('warning', (line) => lines.push(line)));
+  hub = new HubClient(load(world.env), new Log('warning', (line) => lines.push(line)));
   hub.start();
   await until((state) => state.hub.settled && state.hub.adapter === 'ok');
 }, LIMIT);
@@ -128,7 +128,7 @@ test('a process that hangs is away until it goes on', LIMIT, async () => {
   const pid = /** @type {number} */ (world.pid('sidecar'));
   process.kill(pid, 'SIGSTOP');
   try {
-    hub.poke('status');
+    hub.refresh('status');
     await until((state) => state.hub.sidecar === 'away');
     assert.equal(hub.state.hub.adapter, 'ok');
   } finally {

@@ -69,7 +69,7 @@ def before_exchange(monkeypatch: pytest.MonkeyPatch, *acts: Callable[[], object]
             waiting.pop(0)()
         return real(temporary, path)
 
-    monkeypatch.setattr(replace, "_exchange", exchange)
+    monkeypatch.setattr(replace, "_try_exchange", exchange)
 
 
 async def test_what_was_written_since_the_file_was_read_is_kept(place: Place) -> None:
@@ -346,7 +346,7 @@ async def test_without_exchange_it_works_too(place: Place, monkeypatch: pytest.M
             in_place(place.providers, theirs.pop())
         return False
 
-    monkeypatch.setattr(replace, "_exchange", exchange)
+    monkeypatch.setattr(replace, "_try_exchange", exchange)
     monkeypatch.setattr(os, "link", refuse)
     await place.writer.change(put("a", C))
     assert place.said() == {"a": C, "b": B, "n": C}
@@ -366,7 +366,7 @@ def test_a_file_that_comes_or_goes_in_the_last_moment(tmp_path: Path, monkeypatc
     path.unlink()
     with pytest.raises(replace.FileChanged):
         replace.replace(path, b"1", b"new")
-    monkeypatch.setattr(replace, "_exchange", lambda *_: False)
+    monkeypatch.setattr(replace, "_try_exchange", lambda *_: False)
     with pytest.raises(replace.FileChanged):
         replace.replace(path, b"1", b"new")
     path.mkdir()
