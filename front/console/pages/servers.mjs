@@ -22,7 +22,7 @@ import {
   Time,
 } from '../ui.mjs';
 import { OFF_HERE, serverState, shown, size } from '../words.mjs';
-import { remedy } from './parts/unused_settings.mjs';
+import { remedy } from './workspaces.mjs';
 
 /** @typedef {import('../types.mjs').Server} Server @typedef {import('../types.mjs').Workspace} Workspace */
 
