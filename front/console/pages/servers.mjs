@@ -26,7 +26,7 @@ import { OFF_HERE, serverState, shown, size } from '../words.mjs';
 import { Export } from './parts/export.mjs';
 import { Pick, SelectionBar, useSelection } from './parts/selection.mjs';
 import { UndoLast } from './parts/undo.mjs';
-import { remedy } from './parts/unused_settings.mjs';
+import { remedy } from './workspaces.mjs';
 
 /** @typedef {import('../types.mjs').Server} Server @typedef {import('../types.mjs').Workspace} Workspace */
 

@@ -1,7 +1,7 @@
 /** All workspaces: on or off, how they are, where clients connect. */
 
 import { useState } from 'preact/hooks';
-import { going, switchWorkspace } from '../hub/actions.mjs';
+import { forgetSettings, going, switchWorkspace } from '../hub/actions.mjs';
 import { matches } from '../data/filter.mjs';
 import { orderOptions, sorted, WORKSPACE_ORDERS } from '../data/sorting.mjs';
 import { href } from '../router.mjs';
@@ -16,7 +16,6 @@ import { count, OFF_HERE, serverState, shown } from '../words.mjs';
 import { AboutDemo, FirstSteps, isSample } from './parts/first_steps.mjs';
 import { Pick, SelectionBar, useSelection } from './parts/selection.mjs';
 import { UndoLast } from './parts/undo.mjs';
-import { remedy } from './parts/unused_settings.mjs';
 
 const CHIPS = 12;
 const FILTER_FROM = 9; // workspaces
@@ -115,4 +114,10 @@ function Chip({ name, off }) {
   const said =
     tone === 'ok' ? html`<span class="unseen">: ${word}</span>` : html`<span class="chip-state">${word}</span>`;
   return html`<a class="chip chip-${tone}" href=${href('servers', [name])}><span class="dot" aria-hidden="true"></span><span class="cut">${shown(name)}</span>${said}</a>`;
+}
+
+/** What can be done here about an issue of the hub: settings that are for nothing are removed. @param {import('../types.mjs').Issue} issue */
+export function remedy({ code, subject }) {
+  if (code !== 'HUB_ENTRY_UNUSED') return null;
+  return html`<${Button} label=${`Remove the settings of ${subject}`} onClick=${() => forgetSettings(subject)}>Remove these settings</${Button}>`;
 }
