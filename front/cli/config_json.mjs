@@ -1,4 +1,4 @@
-/** One entry of a client's configuration in JSON, comments and trailing commas allowed, set or removed (pure). */
+/** Sets or removes one entry of a client's configuration in JSON with comments and trailing commas. Pure. */
 
 import { isDeepStrictEqual } from 'node:util';
 import { applyEdits, findNodeAtLocation, modify, parse, parseTree, printParseErrorCode } from 'jsonc-parser';
@@ -11,11 +11,11 @@ import { PASTE, Unusable } from './unusable.mjs';
 
 const BOM = '\uFEFF';
 const TOLERANT = { allowTrailingComma: true };
-/** What may stand behind the last member of an object on its line. */
+/** What may follow the last member of an object on its line. */
 const REST_OF_LINE = /^[ \t]*(?:(,)[ \t]*)?(?:\/\/[^\r\n]*|\/\*[^*\r\n]*\*\/[ \t]*)?(?=\r?\n)/;
 
 /**
- * The text with the entry in it, or without it. Everything else stays as it is, comments and layout included.
+ * Return the text with the entry set or removed. Everything else is preserved, with comments and layout.
  *
  * @param {string | null} text  of the file; null where there is none
  * @param {string} at  the object of the servers
@@ -40,7 +40,7 @@ export function editJson(text, at, name, entry) {
 }
 
 /**
- * The text's tree: an object, with an object of servers in it, or nothing in its place.
+ * Return the syntax tree of the text, which must be an object whose servers, if present, are an object.
  *
  * @param {string} source @param {string} at
  * @returns {Node}
@@ -83,7 +83,7 @@ function withEntry(source, tree, at, name, entry) {
 }
 
 /**
- * The text with a member more at the end of an object.
+ * Return the text with a member added at the end of an object.
  *
  * @param {string} source @param {Node} object @param {string} key @param {unknown} value @param {Layout} layout
  */
@@ -115,13 +115,13 @@ const pretty = (value, unit) => JSON.stringify(value, null, unit);
 /** @param {unknown} value @param {string} indent @param {Layout} layout */
 const indented = (value, indent, { unit, eol }) => pretty(value, unit).replaceAll('\n', eol + indent);
 
-/** The blanks that the line of a place begins with. @param {string} source @param {number} offset */
+/** Return the indentation of the line of a position. @param {string} source @param {number} offset */
 function indentAt(source, offset) {
   const line = source.slice(source.lastIndexOf('\n', offset - 1) + 1, offset);
   return line.slice(0, line.length - line.trimStart().length);
 }
 
-/** How the file is laid out, so that what is added looks the same. @param {string} source @returns {Layout} */
+/** Return the layout of the file, which added lines follow. @param {string} source @returns {Layout} */
 function layoutOf(source) {
   const unit = /^([ \t]+)\S/m.exec(source)?.[1] ?? '  ';
   return { unit: unit.startsWith('\t') ? '\t' : unit, eol: source.includes('\r\n') ? '\r\n' : '\n' };

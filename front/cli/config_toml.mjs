@@ -1,4 +1,7 @@
-/** One table of a client's configuration in TOML, set or removed (pure). What was made is parsed and compared before it is used. */
+/**
+ * Sets or removes one table of a client's configuration in TOML. Pure. The result is parsed and compared before it is
+ * used.
+ */
 
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'smol-toml';
@@ -7,7 +10,7 @@ import { PASTE, Unusable } from './unusable.mjs';
 const HEADER = /^[ \t]*\[/;
 
 /**
- * The text with the entry in it, or without it. Everything else stays as it is, comments and layout included.
+ * Return the text with the entry set or removed. Everything else is preserved, with comments and layout.
  *
  * @param {string | null} text  of the file; null where there is none
  * @param {string} at  the table of the servers
@@ -44,7 +47,7 @@ function read(source) {
 }
 
 /**
- * The lines of a table and of those below it; behind the last line where there is none.
+ * Return the range of lines of a table and its subtables; at the end if there is none.
  *
  * @param {string[]} lines @param {string} name
  */
@@ -57,7 +60,7 @@ function section(lines, name) {
   if (begin < 0) return { begin: lines.length, end: lines.length };
   let end = begin + 1;
   while (end < lines.length && (!HEADER.test(lines[end]) || own(lines[end]))) end += 1;
-  // Blank lines and comments before the next table are that table's.
+  // Blank lines and comments before the next table belong to that table.
   while (end > begin + 1 && /^[ \t]*(#|$)/.test(lines[end - 1])) end -= 1;
   return { begin, end };
 }
@@ -85,7 +88,10 @@ function appended(lines, made) {
   return [...rest, ...(rest.length > 0 && made.length > 0 ? [''] : []), ...made, ''];
 }
 
-/** Whether a text says what is expected. @param {string} text @param {Record<string, any>} expected @param {string} at */
+/**
+ * Return whether a text has the expected content.
+ * @param {string} text @param {Record<string, any>} expected @param {string} at
+ */
 function makes(text, expected, at) {
   const whole = (/** @type {Record<string, any>} */ value) => plain({ ...value, [at]: value[at] ?? {} });
   try {
@@ -95,6 +101,6 @@ function makes(text, expected, at) {
   }
 }
 
-/** As JSON has it. @param {unknown} value */
+/** Convert a value to plain JSON. @param {unknown} value */
 const plain = (value) =>
   JSON.parse(JSON.stringify(value ?? null, (_, item) => (typeof item === 'bigint' ? String(item) : item)));

@@ -1,11 +1,13 @@
 /**
- * For `hubctl connect`: what a client needs to connect to a workspace. A question as JSON on stdin, the answer on stdout.
+ * For `hubctl connect`: what a client needs to connect to a workspace. Reads a request as JSON from stdin, and writes
+ * the
+ * answer to stdout.
  *
- * `{}` is answered with `{clients: [{id, title, format, at, places, note}]}`, those that have a file;
- * `{client, workspace, token?, text}` with `{text}`, the client's file with the workspace in it;
+ * `{}` is answered with `{clients: [{id, title, format, at, places, note}]}`, the clients that have a file;
+ * `{client, workspace, token?, text}` with `{text}`, the client's file with the workspace added;
  * `{client, slug, text}` with `{text}`, the file without it;
- * `{client, workspace, token: boolean}` of a client without a file, with `{program}`.
- * Where the file cannot be changed, with `{error: {code, message, hint}}`.
+ * `{client, workspace, token: boolean}` for a client without a file, with `{program}`.
+ * If the file cannot be changed, with `{error: {code, message, hint}}`.
  */
 
 import { json } from 'node:stream/consumers';

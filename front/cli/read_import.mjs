@@ -1,7 +1,9 @@
 /**
- * For `hubctl import`: text of another client's configuration on stdin, as JSON for the adapter's `import` on stdout.
+ * For `hubctl import`: reads the text of another client's configuration from stdin, and writes it as JSON for the
+ * adapter's
+ * `import` to stdout.
  *
- * Writes `{"config": …}`; or `{"error": {code, message, hint, data}}` where the text cannot be used.
+ * Writes `{"config": …}`, or `{"error": {code, message, hint, data}}` if the text is unusable.
  */
 
 import { text } from 'node:stream/consumers';

@@ -1,4 +1,4 @@
-/** A client's file that cannot be changed without a risk for what is in it. */
+/** A client's file cannot be changed safely. */
 export class Unusable extends Error {
   /** @param {string} message @param {string} hint  what to do */
   constructor(message, hint) {

@@ -1,9 +1,9 @@
-/** The page that stands for YAMCP-UI's while that is away: loads what was asked for as soon as it is back. */
+/** The page that replaces YAMCP-UI's pages while it is away; loads the requested page when YAMCP-UI is back. */
 
 import { checkLogin } from '/hub/assets/hub/login.mjs';
 import { MendingSocket } from '/hub/assets/hub/socket.mjs';
 
-/** Milliseconds before the page is loaded again; it may have answered and still not be able to. */
+/** Milliseconds before the page is loaded again, because YAMCP-UI may accept connections before it is ready. */
 const CALM = 500;
 let coming = false;
 

@@ -1,14 +1,14 @@
-/** Small parts of pages. Text is only ever set as text. */
+/** Helpers for DOM elements. Text is inserted as text only, never as markup. */
 
 import { visible } from '/hub/assets/visible.mjs';
 
-/** Milliseconds that a button says that it has copied. */
+/** Milliseconds for which a button shows that it has copied. */
 const THANKS = 1500;
 
 /** @typedef {Record<string, string | boolean | ((event: Event) => void)>} Attributes `on…` functions listen; true is an empty attribute */
 
 /**
- * An element with attributes and children.
+ * Create an element with attributes and children.
  *
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
@@ -27,7 +27,7 @@ export function el(tag, attributes = {}, ...children) {
 }
 
 /**
- * Set an attribute, or take it away (false); nothing happens where it is so already.
+ * Set an attribute, or remove it (false). Does nothing if it has the value already.
  *
  * @param {Element} element
  * @param {string} name
@@ -39,14 +39,17 @@ export function set(element, name, value) {
   else if (element.getAttribute(name) !== text) element.setAttribute(name, text);
 }
 
-/** Set the text of an element; nothing happens where it is so already. @param {Element} element @param {string} text */
+/**
+ * Set the text of an element. Does nothing if it has the text already.
+ * @param {Element} element @param {string} text
+ */
 export function say(element, text) {
   const shown = visible(text);
   if (element.textContent !== shown) element.textContent = shown;
 }
 
 /**
- * A button that copies a text.
+ * Create a button that copies a text.
  *
  * @param {string} label what a screen reader calls it
  * @param {() => string} text
@@ -62,14 +65,14 @@ export function copyButton(label, text) {
   return button;
 }
 
-/** An address with its button. @param {string} kind @param {string} of @param {string} url */
+/** Create a URL with its copy button. @param {string} kind @param {string} of @param {string} url */
 export function address(kind, of, url) {
   const code = el('code', { title: url }, el('bdi', { dir: 'ltr' }, url));
   const button = copyButton(`Copy ${kind} URL of ${of}`, () => code.textContent ?? '');
   return el('div', { class: 'hub-url' }, el('span', { class: 'hub-kind' }, kind), code, button);
 }
 
-/** A picture beside a text, drawn in lines on 24 by 24 as those of YAMCP-UI's menu. @param {string} path */
+/** Create an icon from an SVG path in a 24 by 24 box, drawn in the style of YAMCP-UI's menu. @param {string} path */
 export function icon(path) {
   const make = (/** @type {string} */ tag) => document.createElementNS('http://www.w3.org/2000/svg', tag);
   const [picture, line] = [make('svg'), make('path')];
@@ -106,7 +109,7 @@ function copyBySelection(text, near) {
 
 const voice = el('div', { role: 'status', class: 'hub-hidden' });
 
-/** Tell those who listen instead of looking. @param {string} text */
+/** Announce a text to screen readers. @param {string} text */
 export function announce(text) {
   if (!voice.isConnected) document.body.append(voice);
   voice.textContent = visible(text);

@@ -1,9 +1,12 @@
-/** YAMCP-UI's pages put names into paths as they are: `a?b` would delete `a`, and `../servers/x` another server. */
+/**
+ * Encodes names in requests of YAMCP-UI's pages, which put them unencoded into paths: `a?b` would delete `a`, and
+ * `../servers/x` another server.
+ */
 
 const EDIT = /^\/api\/(servers|workspaces)\/(.+)$/s;
 
 /**
- * Where the page asks for an edit of something that has such a name, encode it.
+ * Encode the name in requests for an edit of a known server or workspace.
  *
  * @param {(kind: 'servers' | 'workspaces', name: string) => boolean} known whether there is something of that name
  */

@@ -1,4 +1,4 @@
-/** The hub's State, followed over its WebSocket. */
+/** Follows the hub's State over its WebSocket. */
 
 import { seenFrom } from '/hub/assets/hub/address.mjs';
 import { checkLogin } from '/hub/assets/hub/login.mjs';
@@ -7,11 +7,11 @@ import { MendingSocket } from '/hub/assets/hub/socket.mjs';
 
 /** @import {State, WorkspaceState} from '../server/state/state.mjs' */
 
-/** What is known of the hub; `tell` is called whenever it changes. */
+/** The last known State; calls `tell` when it changes. */
 export class Live {
   /** @type {State | null} */
   state = null;
-  /** Nothing is heard any more: what is shown may be old. */
+  /** Whether the connection is lost, so that the State may be outdated. */
   lost = false;
 
   /** @param {() => void} tell */
@@ -39,7 +39,7 @@ export class Live {
     return this.state?.servers.find((item) => item.key === key);
   }
 
-  /** What the hub answered to a change is news too. @param {WorkspaceState} workspace */
+  /** Apply the hub's answer to a change. @param {WorkspaceState} workspace */
   take(workspace) {
     if (!this.state) return;
     const workspaces = this.state.workspaces.map((item) => (item.name === workspace.name ? workspace : item));

@@ -1,5 +1,8 @@
-/** What the hub adds to YAMCP-UI's pages. They are drawn by React, which removes and makes parts at will: so whatever
- * changes, it is looked again at what is there, and what is missing is added. */
+/**
+ * Adds the hub's parts to YAMCP-UI's pages. React may remove and create elements of these pages at any time, so after
+ * each
+ * change of the page all parts are checked, and missing ones are added.
+ */
 
 import { el, icon, say, set } from './dom.mjs';
 import { logOut } from '/hub/assets/hub/login.mjs';
@@ -27,7 +30,7 @@ function refresh() {
   showNotice();
 }
 
-/** The way to the console, and out of a hub that wants a login, in each of the page's menus. */
+/** Add the link to the console, and log-out in a hub that requires login, to each of the page's menus. */
 function addLink() {
   for (const menu of document.querySelectorAll('nav')) {
     if (!menu.querySelector('.hub-link')) {

@@ -1,9 +1,9 @@
-/** What is looked for in YAMCP-UI's pages: by headings and roles, never by classes. */
+/** Finds elements in YAMCP-UI's pages by headings and roles, never by classes. */
 
 /** @typedef {{table: HTMLTableElement, columns: Map<string, number>, rows: HTMLTableRowElement[]}} List */
 
 /**
- * The table that has these columns among its own.
+ * Return the table whose columns include these.
  *
  * @param {...string} titles
  * @returns {List | null}
@@ -24,7 +24,7 @@ export const workspaceList = () => list('Name', 'Description', 'Servers', 'Actio
 export const serverList = () => list('Name', 'Namespace', 'Type', 'Status', 'Actions');
 
 /**
- * The text of the cell in that column.
+ * Return the text of a row's cell in a column.
  *
  * @param {HTMLTableRowElement} row
  * @param {List} of
@@ -34,7 +34,7 @@ export function cellText(row, of, title) {
   return row.cells[of.columns.get(title) ?? -1]?.textContent ?? '';
 }
 
-/** The open dialog with this heading. @param {string} heading @returns {HTMLElement | null} */
+/** Return the open dialog with this heading. @param {string} heading @returns {HTMLElement | null} */
 export function dialog(heading) {
   for (const found of document.querySelectorAll('[role=dialog]')) {
     if (found.querySelector('h2')?.textContent === heading) return /** @type {HTMLElement} */ (found);
@@ -42,7 +42,7 @@ export function dialog(heading) {
   return null;
 }
 
-/** Whether there is a heading with that text on the page. @param {string} text */
+/** Return whether the page has a heading with that text. @param {string} text */
 export function heading(text) {
   for (const found of document.querySelectorAll('main :is(h1, h2, h3)')) if (found.textContent === text) return found;
   return null;

@@ -1,23 +1,26 @@
-/** YAMCP-UI's pages load their lists once. When a list has changed elsewhere, its page is left and entered again, unseen. */
+/**
+ * Reloads the lists of YAMCP-UI's pages, which load them only once: when a list has changed elsewhere, its page is left
+ * and entered again without being visible.
+ */
 
 import { cellText, heading, serverList, workspaceList } from './page.mjs';
 
 /** @import {ServerState, State} from '../server/state/state.mjs' */
 
-/** Milliseconds that a page may lag behind: after an edit of its own it loads by itself. */
+/** Milliseconds that a page may be outdated; after an edit of its own it reloads by itself. */
 const LAG = 500;
-/** Milliseconds that a page gets to be left. */
+/** Milliseconds to wait until a page is left. */
 const LEAVE = 200;
 const ELSEWHERE = '/settings'; // a page of its own that loads nothing
 const OCCUPIED = '[role=dialog], [role=alertdialog], [role=menu], [role=listbox]';
 
-/** Loads the lists of pages anew. */
+/** Reloads outdated lists of pages. */
 export class Remount {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** What was wanted when it was last tried: a page that shows things otherwise is not tried for ever. */
+  /** The content for which a reload was tried last; prevents endless reloads of a page that displays it differently. */
   #tried = '';
-  /** Of each dashboard that was seen: the figures when it was. @type {WeakMap<Element, string>} */
+  /** The figures at the time when each dashboard was first seen. @type {WeakMap<Element, string>} */
   #figures = new WeakMap();
 
   /** @param {import('./live.mjs').Live} live @param {import('./workspaces.mjs').Switches} switches */
@@ -29,7 +32,9 @@ export class Remount {
     }
   }
 
-  /** See whether the page shows what there is; if it does not for a while, and nobody is disturbed, load it. */
+  /**
+   * Check whether the page is up to date; if it is not for a while, and the user is not interacting with it, reload it.
+   */
   refresh() {
     if (!this.#wanted()) {
       clearTimeout(this.#timer);
@@ -45,7 +50,7 @@ export class Remount {
     this.#load();
   }
 
-  /** What the page ought to show and does not; null where all is well, or was tried. */
+  /** Return the content that the page should show and does not; null if it is up to date, or a reload was tried. */
   #wanted() {
     const { state, lost } = this.live;
     if (!state || lost) return null;
@@ -53,7 +58,10 @@ export class Remount {
     return shown === null || shown === wanted || wanted === this.#tried ? null : wanted;
   }
 
-  /** What the page shows (null: nothing yet, or it is none of these) and what it ought to. @param {State} state @returns {[string | null, string]} */
+  /**
+   * Return what the page shows (null: nothing yet, or it is another page) and what it should show.
+   * @param {State} state @returns {[string | null, string]}
+   */
   #compare(state) {
     switch (location.pathname) {
       case '/workspaces':
@@ -91,7 +99,10 @@ export class Remount {
   }
 }
 
-/** Nobody types, has a dialog open, or has something selected. The focus of a switch is given back. */
+/**
+ * Return whether the user is not typing, has no dialog open and nothing selected. The focus of a switch is restored
+ * later.
+ */
 function isCalm() {
   const active = document.activeElement;
   const busy = active?.closest('main') && !active.matches('.hub-switch');
@@ -99,7 +110,7 @@ function isCalm() {
   return !busy && !selecting && document.visibilityState === 'visible' && !document.querySelector(OCCUPIED);
 }
 
-/** As if the person had gone there: the page's router listens to this. @param {string} path */
+/** Navigate within the page; its router listens to this event. @param {string} path */
 function go(path) {
   history.replaceState(history.state, '', path);
   window.dispatchEvent(new PopStateEvent('popstate', { state: history.state }));
@@ -134,7 +145,7 @@ function launch({ type, command, args = [], url }) {
   return type === 'stdio' ? [command, ...args].join(' ') : (url ?? '');
 }
 
-/** What the dashboard counts. @param {State} state */
+/** Return the figures that the dashboard shows. @param {State} state */
 function figures({ hub, servers, workspaces }) {
   const issues = [hub, ...servers, ...workspaces].map((item) => item.issues.length);
   return JSON.stringify([servers.map((item) => item.state), workspaces.map((item) => item.enabled), issues]);

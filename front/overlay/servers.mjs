@@ -1,4 +1,4 @@
-/** The Status column of the Servers table: as it is now, with the reason, instead of as it was when the page was loaded. */
+/** Keeps the Status column of the Servers table up to date, with the reason for each state. */
 
 import { whyOf } from '/hub/assets/data/failing.mjs';
 import { serverState } from '/hub/assets/words.mjs';

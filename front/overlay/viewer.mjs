@@ -1,4 +1,4 @@
-/** The viewer of a workspace: its endpoint, and what to paste into which client. */
+/** Adds a workspace's endpoint, and configurations for clients, to the dialog that shows the workspace. */
 
 import { snippets } from '/hub/assets/data/snippets.mjs';
 import { workspaceState } from '/hub/assets/words.mjs';
@@ -8,12 +8,14 @@ import { cellText, dialog, workspaceList } from './page.mjs';
 /** @import {WorkspaceState} from '../server/state/state.mjs' */
 
 const HEADING = 'Workspace Configuration';
-/** YAMCP-UI's own sections on `yamcp run`, which would start every server a second time, beside the hub. */
+/** YAMCP-UI's own sections on `yamcp run`, which would start every server a second time beside the hub. */
 const REPLACED = ['MCP Configuration', 'Setup Instructions'];
 
-/** The block in the dialog, wherever that is open. */
+/** The hub's block in the dialog while that is open. */
 export class Viewer {
-  /** The workspace of the row that was clicked last: a name can be any text, so it is not read out of the dialog's. */
+  /**
+   * The workspace of the row that was clicked last. It is not parsed from the dialog, because a name may be any text.
+   */
   #clicked = '';
   #client = 'smolagents';
 
@@ -80,7 +82,7 @@ export class Viewer {
 }
 
 /**
- * Hide the sections that the hub's block takes the place of, or show them where there is no such block.
+ * Hide the sections that the hub's block replaces, or show them if there is no block.
  *
  * @param {HTMLElement} open @param {boolean} replaced
  */

@@ -1,4 +1,4 @@
-/** Each row of the Workspaces table: a switch with the state beside it, and the endpoint's URLs. */
+/** Adds a switch, the state and the endpoint's URLs to each row of the Workspaces table. */
 
 import { ApiError, api } from '/hub/assets/hub/api.mjs';
 import { missingServers } from '/hub/assets/data/failing.mjs';
@@ -11,15 +11,15 @@ import { cellText, workspaceList } from './page.mjs';
  * @typedef {{name: string, cells: HTMLTableCellElement[], update: (workspace: WorkspaceState | undefined) => void}} Row
  */
 
-/** The switches of the page, which live as long as it; rows of the table come and go below them. */
+/** The switches of the page. They outlive the table's rows, which React may replace. */
 export class Switches {
   /** @type {WeakMap<HTMLTableRowElement, Row>} */
   #rows = new WeakMap();
-  /** Where the hub has not answered yet: what the switch is to become. @type {Map<string, boolean>} */
+  /** The intended positions of switches whose request is not answered yet. @type {Map<string, boolean>} */
   #pending = new Map();
   /** @type {Map<string, ApiError>} */
   #errors = new Map();
-  /** The workspace whose switch is to get the focus back, once its row is there again. @type {string | null} */
+  /** The workspace whose switch gets the focus again once its row exists again. @type {string | null} */
   refocus = null;
 
   /** @param {import('./live.mjs').Live} live */
@@ -27,7 +27,7 @@ export class Switches {
     this.live = live;
   }
 
-  /** See that the table is as it has to be. */
+  /** Update the table's rows. */
   refresh() {
     const found = workspaceList();
     if (!found || !this.live.state) return;
@@ -42,7 +42,10 @@ export class Switches {
     }
   }
 
-  /** The row's own part; made anew where the row is another workspace's now. @param {HTMLTableRowElement} tr @param {string} name */
+  /**
+   * Return the hub's part of a row, created again if the row belongs to another workspace now.
+   * @param {HTMLTableRowElement} tr @param {string} name
+   */
   #row(tr, name) {
     const known = this.#rows.get(tr);
     if (known?.name === name && known.cells.every((cell) => cell.parentElement === tr)) return known;
@@ -86,7 +89,10 @@ export class Switches {
     return workspace ? missingServers(workspace, new Map(servers.map((each) => [each.key, each]))) : [];
   }
 
-  /** Of many clicks the last one counts: the hub is asked until it has done what is wanted. @param {string} name */
+  /**
+   * Switch a workspace; after several clicks, repeat requests until the last position is reached.
+   * @param {string} name
+   */
   async #toggle(name) {
     const workspace = this.live.workspace(name);
     if (!workspace) return;

@@ -198,6 +198,9 @@ ROWS: dict[str, tuple[str, ...]] = {
     "yamcp_ui_adapter/format/masking.py _REFERENCE": ("$", "${", "${a", "a"),
     "yamcp_ui_adapter/format/masked_text.py _SPACE": (" ", "\t", "a"),
     "yamcp_ui_adapter/format/jsontext.py SURROGATE": ("a",),
+    "yamcp_ui_adapter/edit/duplicate.py [^A-Za-z0-9_-]": ("a", " "),
+    "yamcp_ui_adapter/format/export.py NAME": ("A", "a"),
+    "yamcp_ui_adapter/format/export.py [^A-Z0-9_]+": ("A", "-"),
     "yamcp_ui_adapter/format/slug.py VALID_SLUG": ("a",),
     "yamcp_ui_adapter/format/slug.py [^A-Za-z0-9_]+": ("a", "-"),
     "yamcp_ui_adapter/format/template.py TEMPLATE_PART": ("{", "{name", "a"),
@@ -206,6 +209,7 @@ ROWS: dict[str, tuple[str, ...]] = {
 ELSEWHERE = {
     "sidecar/upstream/variables.py _REFERENCE": "quadratic without a brace behind, which is cut: test_references",
     "yamcp_ui_adapter/format/providers.py REFERENCE": "as in sidecar/upstream/variables.py",
+    "yamcp_ui_adapter/format/export.py (dynamic)": "the mask itself, escaped",
     "demo_servers/toolkit/catalogue.py (dynamic)": "of the demo's own templates, which have one variable a segment",
 }
 """Expressions that are not tried here, and why."""

@@ -1,6 +1,4 @@
-/**
- * Every route of the hub's two HTTP APIs, with parameters, result and errors. The routers are created from it. Pure.
- */
+/** Every route of the hub's two HTTP APIs with parameters, result and errors, from which routers are created. Pure. */
 
 import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, values } from './fields.mjs';
 

@@ -23,7 +23,7 @@ import { DEFAULTS } from '../../console/forms/server_settings.mjs';
  */
 
 /** @type {Omit<ServerStatus, 'key' | 'namespace' | 'state' | 'stale' | 'session'>} */
-const UNKNOWN_STATUS = {
+const NO_RUN = {
   reason: null,
   troubles: [],
   since: 0,
@@ -161,17 +161,7 @@ function serverState(spec, run, state, more) {
   const reason = run?.reason ? told(run.reason) : null;
   const shown = spec.launch ? launchShown(spec.launch) : { type: transportType(run?.transport) };
   const troubles = (run?.troubles ?? []).map(told);
-  const found = {
-    ...UNKNOWN_STATUS,
-    session: settings.session,
-    ...run,
-    key,
-    namespace,
-    state,
-    reason,
-    troubles,
-    ...shown,
-  };
+  const found = { ...NO_RUN, session: settings.session, ...run, key, namespace, state, reason, troubles, ...shown };
   return { ...found, settings, enabled: settings.enabled, stale: spec.stale, ...more };
 }
 
@@ -203,17 +193,7 @@ function invalidState(key, shown, hash, issues) {
     stale: false,
   };
   const reason = worst ? told(worst) : null;
-  return {
-    ...UNKNOWN_STATUS,
-    ...base,
-    ...shown,
-    state: 'invalid',
-    session: 'shared',
-    reason,
-    workspaces: [],
-    issues,
-    hash,
-  };
+  return { ...NO_RUN, ...base, ...shown, state: 'invalid', session: 'shared', reason, workspaces: [], issues, hash };
 }
 
 /**
