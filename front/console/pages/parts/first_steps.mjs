@@ -2,7 +2,10 @@
 
 import { href } from '../../router.mjs';
 import { state } from '../../hub/store.mjs';
-import { Button, Empty, html, Notice } from '../../ui.mjs';
+import { Button } from '../../ui/controls.mjs';
+import { html } from '../../ui/html.mjs';
+import { Notice } from '../../ui/notice.mjs';
+import { Empty } from '../../ui/page.mjs';
 import { count } from '../../words.mjs';
 
 /** @typedef {import('../../types.mjs').Workspace} Workspace */
