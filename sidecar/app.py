@@ -123,7 +123,7 @@ class App:
         if self.settings.token:
             self.redactor.add("", {self.settings.token.get_secret_value()})
         self.hub.named_keys = lambda: keyring.named
-        return Gate(endpoints, keyring, lambda: self.hub.keys_changed(keyring.current))
+        return Gate(endpoints, keyring, lambda: self.hub.keys_changed(keyring.current), self.hub.admission)
 
     def _key_uses(self) -> dict[str, float]:
         """The time of each named key's last request (Unix time), by key id; empty in an unprotected hub."""

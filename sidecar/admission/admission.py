@@ -97,7 +97,11 @@ class Admission:
 
     def decline(self, call: CallContext) -> None:
         """Leave all gates, since a call that passed `try_enter` did not begin."""
-        self._leave(self.gates, call, DECLINED)
+        self.left(call, DECLINED)
+
+    def left(self, call: CallContext, outcome: str) -> None:
+        """Leave all gates."""
+        self._leave(self.gates, call, outcome)
 
     def ended(self, call: CallContext, outcome: str) -> None:
         """Leave all gates, and tell the observers that a request has ended."""

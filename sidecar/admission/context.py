@@ -93,6 +93,11 @@ class CallContext:
         return self.client.id
 
     @property
+    def address(self) -> str:
+        """The client's address, where a request is refused before its message is read; else empty."""
+        return ""
+
+    @property
     def transport(self) -> str:
         """`sse`, `http` or `bridge`."""
         return self.client.transport

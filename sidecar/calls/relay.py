@@ -113,7 +113,7 @@ class Relay:
             view = await self._workspace.view_for(request.session, request.progress())
             self._workspace.listed(request.capabilities)
             if self._page_size or "cursor" in request.params:
-                return pagination.page(key, view.items(kind, request.era), request.params, self._page_size)
+                return view.pages(kind, request.era).page(request.params, self._page_size)
             return {key: view.listed(kind, request.era)}
 
         return answer

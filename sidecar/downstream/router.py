@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from urllib.parse import parse_qs, unquote
@@ -15,7 +14,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bridge.keys import Principal
 from bridge.settings import Settings
-from sidecar.admission.context import RequestContext, Visitor
 from sidecar.calls.endpoint import Endpoint
 from sidecar.downstream.direct_reply import TryDirect
 from sidecar.downstream.sse import SseTransport
@@ -24,10 +22,11 @@ from sidecar.errors import HubStarting, SidecarError, TooManySessions, Workspace
 from sidecar.hub.hub import Hub
 from sidecar.hub.key_workspaces import SHARED_PRINCIPALS
 from sidecar.hub.status import StatusReporter
-from sidecar.listener.asgi import header, not_allowed, respond, respond_error
+from sidecar.listener.asgi import header, respond
 from sidecar.listener.auth import OPEN_PATH, principal_of
 from sidecar.listener.http_protocol import HEAD_KEY, HttpProtocol, learn
 from sidecar.listener.origins import Headers, Origins, cors, preflight
+from sidecar.listener.refusals import Refusals
 from sidecar.observe.metrics import Metrics
 from sidecar.protocol import codec
 from sidecar.workspaces.workspace import Workspace
@@ -65,6 +64,7 @@ class Router:
         self._reporter = reporter
         self._metrics = metrics
         self._origins = Origins(settings)
+        self._refusals = Refusals(hub.admission)
         self._protected = settings.protected
         self._pages: dict[str, Page] = {
             "/healthz": self._healthz,
@@ -83,7 +83,7 @@ class Router:
         if not self._protected:
             host, origin, site = [header(scope, name).decode("latin-1") for name in PAGE_HEADERS]
             if refusal := self._origins.refusal(host, origin, site):
-                await respond_error(send, refusal.status, refusal)
+                await self._refusals.refuse(principal, scope, send, refusal)
                 return
             if origin and parts[:1] in (["mcp"], [".well-known"]) and self._origins.names(origin):
                 if scope["method"] == "OPTIONS":
@@ -99,9 +99,10 @@ class Router:
         if len(parts) in (2, 3) and parts[0] == "mcp":
             await self._serve_workspace(parts[1], parts[2] if len(parts) == 3 else "", principal, scope, receive, send)
         elif (page := self._page(scope["path"], principal)) is None:
-            await respond_error(send, 404, self._unknown("There is nothing at this path.", "", principal))
+            unknown = self._unknown("There is nothing at this path.", "", principal)
+            await self._refusals.refuse(principal, scope, send, unknown, 404)
         elif scope["method"] not in ("GET", "HEAD"):
-            await not_allowed(send, "GET, HEAD")
+            await self._refusals.not_allowed(principal, scope, send, "GET, HEAD")
         else:
             await page(send)
 
@@ -115,20 +116,21 @@ class Router:
     ) -> None:
         if self._hub.snapshot is None and not await self._hub.configured(STARTING_WAIT):
             error = HubStarting("The hub has just started, and does not know its workspaces yet.")
-            await self._refuse(error.status, error, name, scope, send)
+            await self._refusals.refuse(principal, scope, send, error)
             return
         workspace = self._removed_workspace(name, rest, scope) or self._hub.find(name)
         if workspace is None or not principal.may_use(workspace.name):
             unknown = self._unknown(f"There is no workspace {name!r}.", name, principal)
-            await self._refuse(404, unknown, name, scope, send)
+            await self._refusals.refuse(principal, scope, send, unknown, 404)
         elif rest not in ENDPOINT_PATHS:
-            await respond_error(send, 404, self._unknown(f"A workspace has no {rest!r}.", name, principal))
+            unknown = self._unknown(f"A workspace has no {rest!r}.", name, principal)
+            await self._refusals.refuse(principal, scope, send, unknown, 404)
         elif rest == "messages":
             await self._message(self._hub.key_workspaces.find(workspace, principal), scope, receive, send)
         elif workspace.refusal() and _is_new(scope, rest):
-            await self._refuse(404, self._off(workspace, principal), workspace.name, scope, send)
+            await self._refusals.refuse(principal, scope, send, self._off(workspace, principal), 404)
         elif _opens_session(scope, rest) and (full := self._session_limit(principal)):
-            await self._refuse(full.status, full, workspace.name, scope, send)
+            await self._refusals.refuse(principal, scope, send, full)
         elif principal.id in SHARED_PRINCIPALS:
             await self._serve(workspace, rest, principal, scope, receive, send)
         else:
@@ -149,12 +151,6 @@ class Router:
             departed = [each for each in departed if any(held.id == session for held in self._hub.clients(each))]
         return departed[0] if departed else None
 
-    async def _refuse(self, status: int, error: SidecarError, workspace: str, scope: Scope, send: Send) -> None:
-        """Answer a request with an error before its message is read, and tell the observers."""
-        visitor, method = Visitor(principal_of(scope), "http"), header(scope, b"mcp-method").decode("latin-1")
-        self._hub.admission.refused(RequestContext(visitor, method, {}, workspace, 0, time.perf_counter()), error)
-        await respond_error(send, status, error)
-
     def _session_limit(self, principal: Principal) -> TooManySessions | None:
         """The error if the principal may open no further session now."""
         try:
@@ -171,7 +167,7 @@ class Router:
             try:
                 workspace = await stack.enter_async_context(self._hub.key_workspaces.using(base, principal))
             except SidecarError as error:
-                await self._refuse(503, error, base.name, scope, send)
+                await self._refusals.refuse(principal, scope, send, error, 503)
                 return
             await self._serve(workspace, rest, principal, scope, receive, send)
 
@@ -186,7 +182,7 @@ class Router:
         elif scope["method"] == "GET":
             await self._sse.serve_stream(endpoint, scope, receive, send)
         else:
-            await not_allowed(send, "GET")
+            await self._refusals.not_allowed(principal, scope, send, "GET")
 
     async def _serve_http(
         self, endpoint: Endpoint, principal: Principal, scope: Scope, receive: Receive, send: Send
@@ -200,7 +196,7 @@ class Router:
 
     async def _message(self, workspace: Workspace | None, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            await not_allowed(send, "POST")
+            await self._refusals.not_allowed(principal_of(scope), scope, send, "POST")
             return
         session_id, version = _session_id(scope["query_string"]), self._hub.config_version
         if await self._sse.serve_message(workspace, session_id, scope, receive, send):

@@ -20,7 +20,7 @@ from sidecar.downstream.event_stream import EventStream
 from sidecar.downstream.stream_session import StreamSession, StreamSessions
 from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError, TooManySessions
 from sidecar.listener import request_checks
-from sidecar.listener.asgi import disconnected, parse, read_body, respond, respond_error
+from sidecar.listener.asgi import disconnected, parse, read_body, respond
 from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol, TryWrite, response_writer
 from sidecar.protocol import eras, jsonrpc
@@ -154,13 +154,13 @@ class SseTransport(StreamSessions[SseSession]):
     async def serve_stream(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a GET request: one session, until the client disconnects."""
         if self._closing:
-            await respond_error(send, 503, HubStopping("The hub is stopping."))
+            await self._refusals.refuse(principal_of(scope), scope, send, HubStopping("The hub is stopping."), 503)
             return
         workspace = endpoint.workspace
         try:
             workspace.admit()
         except TooManySessions as error:
-            await respond_error(send, error.status, error)
+            await self._refusals.refuse(principal_of(scope), scope, send, error)
             return
         session = SseSession(endpoint, send, response_writer(scope), principal_of(scope))
         self._sessions[session.id] = session

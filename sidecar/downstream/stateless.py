@@ -15,6 +15,7 @@ from sidecar.errors import HubStopping, MessageInvalid, SidecarError
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import header, parse, read_body, respond
 from sidecar.listener.auth import principal_of
+from sidecar.listener.refusals import address_of
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.param_headers import PREFIX
@@ -75,7 +76,7 @@ class Stateless:
         elif (refusal := _refusal(workspace, frame, scope)) is not None:
             await self._refuse_request(refusal, scope, send, workspace, frame)
         else:
-            address = _address(scope)
+            address = address_of(scope)
             request = ModernRequest(workspace.sessionless, frame["params"], address, principal_of(scope))
             await self._answer(endpoint, request, frame, receive, send)
             return self._direct_caller(endpoint, frame, address, scope)
@@ -134,12 +135,6 @@ def _refusal(workspace: Workspace, frame: Frame, scope: Scope) -> request_checks
     view = workspace.client_groups.private_view_of(workspace.sessionless, frame["params"]) or workspace.view
     name = str(frame["params"].get("name"))
     return request_checks.param_headers(view.schema(name), frame, scope) if name in view.with_headers else None
-
-
-def _address(scope: Scope) -> str:
-    """Where a request comes from: as the front says, or else the connection; it decides only whose turn it is."""
-    said = header(scope, b"x-forwarded-for").decode("latin-1").rpartition(",")[2].strip()
-    return said or (scope.get("client") or [""])[0]
 
 
 async def _respond(send: Send, frame: Frame) -> None:

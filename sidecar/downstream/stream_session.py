@@ -24,6 +24,7 @@ from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, Sidec
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import respond, respond_error
 from sidecar.listener.auth import principal_of
+from sidecar.listener.refusals import Refusals
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.protocol.eras import Era
@@ -175,6 +176,7 @@ class StreamSessions(Generic[S]):
         """`admission` is the hub's."""
         self._settings = settings
         self._admission = admission or Admission()
+        self._refusals = Refusals(self._admission)
         self._sessions: dict[str, S] = {}
         self._closing = False
 

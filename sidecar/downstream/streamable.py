@@ -27,7 +27,7 @@ from sidecar.downstream.stateless import NOT_ACCEPTABLE, Stateless
 from sidecar.downstream.stream_session import StreamSessions
 from sidecar.errors import HubStopping, MessageInvalid, SidecarError
 from sidecar.listener import request_checks
-from sidecar.listener.asgi import header, not_allowed, parse, read_body, respond, respond_error
+from sidecar.listener.asgi import header, parse, read_body, respond
 from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.protocol import codec, jsonrpc
@@ -64,20 +64,21 @@ class HttpTransport(StreamSessions[HttpSession]):
         version = header(scope, b"mcp-protocol-version").decode("latin-1")
         legacy, method = request_checks.is_legacy(version), scope["method"]
         if self._closing:
-            await respond_error(send, 503, HubStopping("The hub is stopping."))
+            await self._refusals.refuse(principal_of(scope), scope, send, HubStopping("The hub is stopping."), 503)
         elif method == "POST" and legacy:
             session_id = await self._post(endpoint, scope, receive, send)
             return partial(self.try_direct, session_id) if session_id else None
         elif method == "POST":
             return await self._stateless.serve(endpoint, scope, receive, send)
         elif request_checks.is_modern(version):
-            await not_allowed(send, "POST")
+            await self._refusals.not_allowed(principal_of(scope), scope, send, "POST")
         elif not legacy:
-            await respond_error(send, 400, MessageInvalid(f"The MCP-Protocol-Version {version[:40]!r} is not served."))
+            error = MessageInvalid(f"The MCP-Protocol-Version {version[:40]!r} is not served.")
+            await self._refusals.refuse(principal_of(scope), scope, send, error, 400)
         elif method in ("GET", "DELETE"):
             await self._get_or_delete(endpoint, scope, receive, send)
         else:
-            await not_allowed(send, ALLOWED_METHODS)
+            await self._refusals.not_allowed(principal_of(scope), scope, send, ALLOWED_METHODS)
         return None
 
     async def _post(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> str:
@@ -200,11 +201,11 @@ class HttpTransport(StreamSessions[HttpSession]):
     async def _get_or_delete(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if scope["method"] == "GET" and not request_checks.accepts(header(scope, b"accept"))[1]:
-                await respond_error(send, 406, NOT_ACCEPTABLE)
+                await self._refusals.refuse(principal_of(scope), scope, send, NOT_ACCEPTABLE, 406)
                 return
             session = self._session_of(scope, endpoint)
         except SidecarError as error:
-            await respond_error(send, error.status, error)
+            await self._refusals.refuse(principal_of(scope), scope, send, error)
             return
         if scope["method"] == "DELETE":
             session.close()

@@ -40,9 +40,13 @@ class Entry(NamedTuple):
 
 def expose(entries: Iterable[Entry], template: str = "{namespace}_{name}") -> dict[str, Entry]:
     """Map exposed names to entries, in the order of `entries`; duplicates of a server count once."""
-    distinct = list({(entry.server, entry.name): entry for entry in entries}.values())
-    plain = {entry: plain_name(entry, template) for entry in distinct}
-    names = plain | {entry: hashed_name(entry, template) for entry in _to_hash(plain, template)}
+    distinct = {(entry.server, entry.name): entry for entry in entries}.values()
+    return resolve({entry: plain_name(entry, template) for entry in distinct}, template)
+
+
+def resolve(plain: Mapping[Entry, str], template: str) -> dict[str, Entry]:
+    """As `expose`, given the plain name of each entry."""
+    names = {**plain, **{entry: hashed_name(entry, template) for entry in _to_hash(plain, template)}}
     length = _HASH_LENGTH
     while clashing := _clashing(names, template):
         # Only reached if a tool's own name equals another's hashed name, or if two hashes are equal.
@@ -50,7 +54,7 @@ def expose(entries: Iterable[Entry], template: str = "{namespace}_{name}") -> di
         if all(names[entry] == name for entry, name in hashed.items()):
             length *= 2
         names |= hashed
-    return {names[entry]: entry for entry in distinct}
+    return {names[entry]: entry for entry in plain}
 
 
 def plain_name(entry: Entry, template: str = "{namespace}_{name}") -> str:

@@ -53,6 +53,9 @@ class Hub:
         """Tells whether there are named keys."""
         self.admission = Admission(observers=(metrics,))
         """The gates and observers of each client request."""
+        self.server_gates = Admission()
+        """The gates that a request passes once its server is chosen, and before it is asked, such as a breaker for each
+        server. The context names the server and the tool."""
         self.snapshot: Snapshot | None = None
         self._configured = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""
@@ -88,7 +91,7 @@ class Hub:
     async def run(self, pool: Pool, until: asyncio.Event) -> None:
         """Run the hub until `until` is set, then close everything."""
         self._pool = pool
-        pool.owned, pool.contested = self._owned, self.contested
+        pool.owned, pool.contested, pool.server_gates = self._owned, self.contested, self.server_gates
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(pool.run(until))
@@ -241,7 +244,11 @@ class Hub:
 
     def clients(self, workspace: Workspace) -> set[Session]:
         """The clients of a workspace with any key."""
-        return workspace.clients().union(*(each.clients() for each in self.key_workspaces.of(workspace)))
+        return set(workspace.clients()).union(*(each.clients() for each in self.key_workspaces.of(workspace)))
+
+    def client_count(self, workspace: Workspace) -> int:
+        """The number of `clients`; each client belongs to one workspace only."""
+        return len(workspace.clients()) + sum(len(each.clients()) for each in self.key_workspaces.of(workspace))
 
     def admit(self, tenant: str) -> None:
         """Make room for a further session or listener of the key `tenant` (empty for clients without a key).
@@ -276,11 +283,11 @@ class Hub:
             return  # the workspace, or the hub, is being closed
         self.key_workspaces.touch(workspace)
         workspace = self.key_workspaces.base_of(workspace)
-        if workspace in self.departed and not self.clients(workspace):
+        if workspace in self.departed and not self.client_count(workspace):
             self._publish_session_count(workspace)
             self._forget(workspace)
             return
-        count = len(self.clients(workspace))
+        count = self.client_count(workspace)
         if count == self._session_counts.get(workspace, 0):
             return  # a call over the bridge or a request without a session, which are not counted
         self._session_counts[workspace] = count

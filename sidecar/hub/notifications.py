@@ -40,12 +40,11 @@ def route_notification(pool: Pool, upstream: Upstream, method: str, params: dict
             "server log",
             extra={"server": upstream.spec.key, "data": _loggable(params.get("data"))},
         )
-    attached = pool.clients(upstream)
-    if len(attached) != 1 or pool.shared_between_keys(upstream):
+    alone = pool.only_client(upstream)
+    if alone is None or pool.shared_between_keys(upstream):
         return  # nothing in the protocol says which of several clients it is for
-    client = attached.pop()
-    if method != "notifications/message" or client.wants_log(str(params.get("level"))):
-        client.notify(method, params)
+    if method != "notifications/message" or alone.wants_log(str(params.get("level"))):
+        alone.notify(method, params)
 
 
 def _loggable(data: Any) -> Any:

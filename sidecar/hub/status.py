@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -67,7 +68,12 @@ class StatusReporter:
         """The current status, with the memory figures of the last measurement."""
         if time.monotonic() - self._memory_at > MEMORY_AGE:
             self._memory_wanted.set()
-        servers = tuple(self._server(spec) for spec in (self._hub.snapshot.servers if self._hub.snapshot else ()))
+        running: defaultdict[str, list[Upstream]] = defaultdict(list)
+        for upstream in self._hub.pool:
+            running[upstream.fingerprint].append(upstream)
+        servers = tuple(
+            self._server(spec, running) for spec in (self._hub.snapshot.servers if self._hub.snapshot else ())
+        )
         known = {server.key: server for server in servers}
         return Status(
             version=VERSION,
@@ -115,7 +121,7 @@ class StatusReporter:
             tools=len(view.tools),
             resources=len(view.resources),
             prompts=len(view.prompts),
-            sessions=len(self._hub.clients(workspace)),
+            sessions=self._hub.client_count(workspace),
         )
 
     def _member(self, member: Member, server: ServerStatus) -> MemberState:
@@ -126,9 +132,10 @@ class StatusReporter:
         per_client = server.session == "per_client"
         return MemberState(server.key, server.state, server.attempts, per_client, server.reason)
 
-    def _server(self, spec: ServerSpec) -> ServerStatus:
+    def _server(self, spec: ServerSpec, running: Mapping[str, list[Upstream]]) -> ServerStatus:
+        """`running` are the upstreams by fingerprint."""
         fingerprint = self._hub.pool.fingerprint(spec)
-        upstreams = [upstream for upstream in self._hub.pool if upstream.fingerprint == fingerprint]
+        upstreams = running.get(fingerprint, [])
         best = self._hub.pool.find_shared(fingerprint)  # those of single keys do not represent the server
         best = best or min(upstreams, key=lambda upstream: STATES_BEST_FIRST.index(upstream.state), default=None)
         if best is None:

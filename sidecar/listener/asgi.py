@@ -106,9 +106,3 @@ async def respond_error(
     if error.retry_after:
         headers = (*headers, (b"retry-after", str(error.retry_after).encode()))
     await respond(send, status, codec.dumps(jsonrpc.error(None, error.rpc())), b"application/json", headers)
-
-
-async def not_allowed(send: Send, allowed: str) -> None:
-    """Refuse an HTTP method with 405; `allowed` is the value of the Allow header."""
-    error = MessageInvalid("The method is not allowed here.", hint=f"Use {allowed}.")
-    await respond_error(send, 405, error, ((b"allow", allowed.encode()),))

@@ -12,10 +12,12 @@ from hashlib import sha256
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.keys import KEY_ID, POLL_SECONDS, Keyring, Principal
+from sidecar.admission.admission import Admission
 from sidecar.admission.context import ANONYMOUS
 from sidecar.errors import SidecarError
 from sidecar.http_errors import TokenInvalid, TokenRequired
 from sidecar.listener.asgi import header, respond_error
+from sidecar.listener.refusals import Refusals
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +48,15 @@ def principal_of(scope: Scope) -> Principal:
 class Gate:
     """The ASGI application of a protected hub: passes authenticated requests on to `app`.
 
-    `on_change` is called after keys were added, changed or revoked.
+    `on_change` is called after keys were added, changed or revoked. The observers of `admission` are told of each
+    request that is refused.
     """
 
-    def __init__(self, app: ASGIApp, keyring: Keyring, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, keyring: Keyring, on_change: Callable[[], None], admission: Admission | None = None
+    ) -> None:
         self._app = app
+        self._refusals = Refusals(admission or Admission())
         self._keyring = keyring
         self._on_change = on_change
         self._cached: dict[bytes, Principal] = {}
@@ -75,9 +81,8 @@ class Gate:
             self._used[principal] = time.time()
         except SidecarError as error:
             self._log_refusal(error)
-            await respond_error(
-                send, 401, error, NO_TOKEN_HEADERS if isinstance(error, TokenRequired) else INVALID_TOKEN_HEADERS
-            )
+            challenge = NO_TOKEN_HEADERS if isinstance(error, TokenRequired) else INVALID_TOKEN_HEADERS
+            await self._refusals.refuse(NOBODY, scope, send, error, 401, challenge)
             return
         left = None if principal.valid_until is None else principal.valid_until - time.time()
         end = asyncio.timeout(left)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bridge.models import ServerSpec
-from sidecar.features import names, schemas, uris
+from sidecar.features import names, pagination, schemas, uris
 from sidecar.protocol import codec, extensions
-from sidecar.protocol.catalog import Catalog, Kind
+from sidecar.protocol.catalog import RESULT_KEYS, Catalog, Kind
 from sidecar.protocol.eras import Era
 from sidecar.protocol.param_headers import KEYWORD
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from sidecar.upstream.upstream import Upstream
 
 Item = dict[str, Any]
+Source = tuple[ServerSpec, "Upstream", Catalog]
+Inputs = tuple[tuple[Source, ...], str, Mapping[str, str]]
+"""Servers with their lists, the name template, and the namespaces of all servers of the workspace by key."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +62,43 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Named:
+    """The tools or prompts of one server, under the names that they have where no names collide."""
+
+    items: tuple[Item, ...]
+    routes: tuple[Route, ...]
+    """The route of each item."""
+    by_name: Mapping[str, Route]
+    folded: frozenset[str]
+    """The names as they are compared (`names.fold`)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contribution:
+    """What one server adds to a view. It depends on that server only, so it is rebuilt only when the server changes."""
+
+    offer: Offer
+    template: str
+    tools: Named
+    prompts: Named
+    resources: tuple[Item, ...]
+    templates: tuple[Item, ...]
+    wraps: bool
+    """Whether the output schema of any of its tools differs for legacy clients."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """The tools or prompts of all servers, in order, and their routes by name."""
+
+    parts: tuple[Named, ...] = ()
+    items: tuple[Item, ...] = ()
+    routes: dict[str, Route] = field(default_factory=dict)
+    folded: set[str] | None = field(default_factory=set)
+    """All names as they are compared (`names.fold`); None if names collided: then the next merge starts anew."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class View:
     """The merged lists of a workspace, and the routes of its tools and prompts by exposed name."""
 
@@ -72,10 +113,17 @@ class View:
     wraps: bool = False
     """Whether the output schema of any tool differs for legacy clients."""
     labels: Mapping[str, Offer] = field(default_factory=dict)
-    inputs: object = None
+    inputs: Inputs | None = None
     """What `build` made it of."""
+    server_labels: Mapping[str, str] = field(default_factory=dict)
+    """The labels of all configured servers, by server key."""
+    contributions: Mapping[str, Contribution] = field(default_factory=dict)
+    """What each server adds, by server key. The next view reuses those of servers that did not change."""
+    merged: tuple[Merged, Merged] = field(default_factory=lambda: (Merged(), Merged()))
+    """Its tools and prompts, merged; the next view starts from them."""
     _encoded: dict[str, codec.EncodedList] = field(default_factory=dict)
     """Its lists as they are sent, so that each is written to bytes once."""
+    _pages: dict[str, pagination.Pages] = field(default_factory=dict)
     _with_headers: list[frozenset[str]] = field(default_factory=list)
 
     def items(self, kind: Kind, era: Era) -> tuple[Item, ...]:
@@ -92,6 +140,13 @@ class View:
         if encoded is None:
             encoded = self._encoded[name] = codec.EncodedList(self.items(kind, era))
         return encoded
+
+    def pages(self, kind: Kind, era: Era) -> pagination.Pages:
+        """The same list in pages; each page is encoded once."""
+        name = f"{kind} {era}" if kind == "tools" and self.wraps else kind
+        if name not in self._pages:
+            self._pages[name] = pagination.Pages(RESULT_KEYS[kind], self.items(kind, era))
+        return self._pages[name]
 
     @property
     def with_headers(self) -> frozenset[str]:
@@ -144,8 +199,6 @@ class View:
 
 EMPTY = View()
 
-Source = tuple[ServerSpec, "Upstream", Catalog]
-
 
 def build(
     sources: Iterable[Source],
@@ -161,27 +214,60 @@ def build(
     """
     sources = tuple(sources)
     namespaces = configured or {spec.key: spec.namespace for spec, _, _ in sources}
-    inputs = (sources, template, namespaces)
+    inputs: Inputs = (sources, template, namespaces)
     if before is not None and before.inputs == inputs:
         return before
-    labels = {} if template == names.TRANSPARENT else uris.labels(namespaces)
-    offers = tuple(_offer(source, labels.get(source[0].key, "")) for source in sources)
-    tools, tool_routes = _named(offers, template, lambda catalog: catalog.tools, _tool)
-    prompts, prompt_routes = _named(offers, template, lambda catalog: catalog.prompts, lambda item, _: item)
+    labels = _labels(namespaces, template, before)
+    known = before.contributions if before is not None else {}
+    found = [_contribution(source, labels.get(source[0].key, ""), template, known) for source in sources]
+    offers = tuple(each.offer for each in found)
+    merged_before = before.merged if before is not None else (Merged(), Merged())
+    tools = _merged(tuple(each.tools for each in found), template, merged_before[0])
+    prompts = _merged(tuple(each.prompts for each in found), template, merged_before[1])
     return View(
         offers=offers,
-        tools=tools,
-        prompts=prompts,
-        resources=tuple(
-            _with_uri(item, "uri", offer) for offer in offers for item in offer.catalog.resources if _shows(item, offer)
-        ),
-        templates=tuple(_with_uri(item, "uriTemplate", offer) for offer in offers for item in offer.catalog.templates),
+        tools=tools.items,
+        prompts=prompts.items,
+        resources=tuple(chain.from_iterable(each.resources for each in found)),
+        templates=tuple(chain.from_iterable(each.templates for each in found)),
         instructions=instructions([(each.spec.namespace, each.catalog.greeting.instructions) for each in offers]),
-        tool_routes=tool_routes,
-        prompt_routes=prompt_routes,
-        wraps=any(route.wrapped for route in tool_routes.values()),
+        tool_routes=tools.routes,
+        prompt_routes=prompts.routes,
+        wraps=any(each.wraps for each in found),
         labels={offer.label: offer for offer in offers if offer.label},
         inputs=inputs,
+        server_labels=labels,
+        contributions={each.offer.spec.key: each for each in found},
+        merged=(tools, prompts),
+    )
+
+
+def _labels(namespaces: Mapping[str, str], template: str, before: View | None) -> Mapping[str, str]:
+    """The labels by server key; those of `before` if it was built for the same servers."""
+    if before is not None and before.inputs is not None and before.inputs[1:] == (template, namespaces):
+        return before.server_labels
+    return {} if template == names.TRANSPARENT else uris.labels(namespaces)
+
+
+def _contribution(source: Source, label: str, template: str, known: Mapping[str, Contribution]) -> Contribution:
+    """What a server adds to the view; the one in `known` if it was built from the same source."""
+    spec, upstream, catalog = source
+    before = known.get(spec.key)
+    if before is not None and before.template == template and before.offer.label == label:
+        offer = before.offer
+        same = offer.upstream is upstream and offer.catalog is catalog
+        if same and (offer.spec is spec or offer.spec == spec):
+            return before
+    offer = _offer(source, label)
+    tools = _named(offer, template, catalog.tools, _tool)
+    return Contribution(
+        offer=offer,
+        template=template,
+        tools=tools,
+        prompts=_named(offer, template, catalog.prompts, lambda item, _: item),
+        resources=tuple(_with_uri(item, "uri", offer) for item in catalog.resources if _shows(item, offer)),
+        templates=tuple(_with_uri(item, "uriTemplate", offer) for item in catalog.templates),
+        wraps=any(route.wrapped for route in tools.routes),
     )
 
 
@@ -193,29 +279,53 @@ def _offer(source: Source, label: str) -> Offer:
     return Offer(spec, upstream, catalog, label, originals, views=originals.has_scheme("ui"))
 
 
-def _named(
-    offers: tuple[Offer, ...],
-    template: str,
-    items_of: Callable[[Catalog], tuple[Item, ...]],
-    change: Callable[[Item, Offer], Item],
-) -> tuple[tuple[Item, ...], dict[str, Route]]:
-    """Tools or prompts with their exposed names, and their routes."""
-    by_key = {offer.spec.key: offer for offer in offers}
-    found = {
-        (offer.spec.key, item["name"]): item
-        for offer in offers
-        for item in items_of(offer.catalog)
-        if isinstance(item.get("name"), str)
-    }
-    entries = (names.Entry(key, by_key[key].spec.namespace, name) for key, name in found)
+def _named(offer: Offer, template: str, items: Iterable[Item], change: Callable[[Item, Offer], Item]) -> Named:
+    """A server's items with their exposed names. Of several items with the same name the last one counts."""
+    found = {item["name"]: item for item in items if isinstance(item.get("name"), str)}
+    shown: list[Item] = []
+    routes: list[Route] = []
+    for name, item in found.items():
+        exposed = names.plain_name(names.Entry(offer.spec.key, offer.spec.namespace, name), template)
+        routes.append(Route(offer, name, schemas.needs_wrapping(item.get("outputSchema"))))
+        changed = change(item, offer)
+        shown.append(changed if exposed == name else {**changed, "name": exposed})
+    by_name = {item["name"]: route for item, route in zip(shown, routes, strict=True)}
+    return Named(tuple(shown), tuple(routes), by_name, frozenset(map(names.fold, by_name)))
+
+
+def _merged(parts: tuple[Named, ...], template: str, before: Merged) -> Merged:
+    """Merge the items of all servers. What `before` has of the same parts is copied, and only the others are merged."""
+    base = Merged() if before.folded is None else before
+    known, kept = set(base.parts), set(parts)
+    folded, routes = set(base.folded or ()), base.routes.copy()
+    for part in base.parts:
+        if part not in kept:
+            folded -= part.folded
+            for name in part.by_name:
+                del routes[name]
+    for part in parts:
+        if part not in known:
+            folded |= part.folded
+            routes |= part.by_name
+    if len(folded) < sum(len(part.items) for part in parts):
+        return _with_collisions(parts, template)
+    return Merged(parts, tuple(chain.from_iterable(part.items for part in parts)), routes, folded)
+
+
+def _with_collisions(parts: tuple[Named, ...], template: str) -> Merged:
+    """As `_merged`, for names that collide: these are replaced (`names.resolve`)."""
+    plain: dict[names.Entry, str] = {}
+    found: dict[names.Entry, tuple[Item, Route]] = {}
+    for item, route in ((item, route) for part in parts for item, route in zip(part.items, part.routes, strict=True)):
+        spec = route.offer.spec
+        entry = names.Entry(spec.key, spec.namespace, route.name)
+        plain[entry], found[entry] = item["name"], (item, route)
     shown: list[Item] = []
     routes: dict[str, Route] = {}
-    for exposed, entry in names.expose(entries, template).items():
-        offer, item = by_key[entry.server], found[entry.server, entry.name]
-        routes[exposed] = Route(offer, entry.name, schemas.needs_wrapping(item.get("outputSchema")))
-        item = change(item, offer)
-        shown.append(item if exposed == entry.name else {**item, "name": exposed})
-    return tuple(shown), routes
+    for exposed, entry in names.resolve(plain, template).items():
+        item, routes[exposed] = found[entry]
+        shown.append(item if exposed == item["name"] else {**item, "name": exposed})
+    return Merged(parts, tuple(shown), routes, None)
 
 
 def _tool(item: Item, offer: Offer) -> Item:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
 from typing import Protocol
 
 from bridge.models import ServerSpec
+from sidecar.admission.admission import Admission
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import TooManyInstances
 from sidecar.observe.metrics import Metrics
@@ -68,7 +70,12 @@ class Pool:
         self.idle_holders: set[IdleHolder] = set()
         self.contested: Callable[[], bool] = uncontested
         """Whether several keys use the hub; if so, each has a share of a server's instances (concurrency/shares.py)."""
+        self.server_gates = Admission()
+        """The gates that requests pass at a server, beside its own limit. The hub sets it."""
         self._held: dict[tuple[str, str], tuple[Upstream, set[Holder]]] = {}
+        """By fingerprint and owner."""
+        self._keys: dict[Upstream, tuple[str, str]] = {}
+        """The key in `_held` of each upstream."""
         self._draining: set[Upstream] = set()
         self._greetings: dict[str, Greeting] = {}
         self.owned: Callable[[Upstream], Collection[str]] = lambda _: ()
@@ -105,13 +112,21 @@ class Pool:
             if owner:
                 self._check_share(key[0], spec, holder.tenant)
             upstream = Upstream(
-                key[0], spec, self._connector(spec), self._listener, self._metrics, client, self.contested
+                key[0],
+                spec,
+                self._connector(spec),
+                self._listener,
+                self._metrics,
+                client,
+                self.contested,
+                self.server_gates,
             )
             upstream.prepare, upstream.redact = self._prepare, self._redact
             upstream.owned = lambda: self.owned(upstream)
             upstream.undeclared = self._undeclared.setdefault(key[0], UndeclaredLists())
             upstream.for_key = bool(owner) and spec.settings.session == "shared"
             self._held[key] = (upstream, set[Holder]())
+            self._keys[upstream] = key
             self._tasks.create_task(self._run(upstream))
         upstream, holders = self._held[key]
         upstream.update_spec(spec)
@@ -140,14 +155,14 @@ class Pool:
 
     def release(self, upstream: Upstream, holder: Holder) -> None:
         """Remove `holder`. After the last holder has gone, the upstream is closed when its calls have ended."""
-        for key, (held, holders) in self._held.items():
-            if held is upstream:
-                holders.discard(holder)
-                if not holders:
-                    del self._held[key]
-                    self._draining.add(upstream)
-                    upstream.stop(self._drain_timeout)
-                return
+        if (key := self._keys.get(upstream)) is None:
+            return
+        _, holders = self._held[key]
+        holders.discard(holder)
+        if not holders:
+            del self._held[key], self._keys[upstream]
+            self._draining.add(upstream)
+            upstream.stop(self._drain_timeout)
 
     def _check_share(self, fingerprint: str, spec: ServerSpec, tenant: str) -> None:
         most, used, held = spec.settings.max_instances, self._instances(fingerprint), self._held_by(fingerprint, tenant)
@@ -182,6 +197,15 @@ class Pool:
         """The clients that the upstream serves, in all workspaces."""
         return {client for holder in self._holders(upstream) for client in holder.clients()}
 
+    def only_client(self, upstream: Upstream) -> Client | None:
+        """The client that the upstream serves; None if it serves none or several."""
+        found: Client | None = None
+        for client in chain.from_iterable(holder.clients() for holder in self._holders(upstream)):
+            if found is not None and client is not found:
+                return None
+            found = client
+        return found
+
     def shared_between_keys(self, upstream: Upstream) -> bool:
         """Whether the upstream serves several keys, or a key and the hub's own workspaces."""
         return len({holder.tenant for holder in self._holders(upstream)}) > 1
@@ -191,7 +215,12 @@ class Pool:
         return self._held.get((fingerprint, ""), (None, None))[0]
 
     def _holders(self, upstream: Upstream) -> set[Holder]:
-        return next((holders for held, holders in self._held.values() if held is upstream), set[Holder]())
+        key = self._keys.get(upstream)
+        return self._held[key][1] if key is not None else set[Holder]()
+
+    def holders(self, upstream: Upstream) -> frozenset[Holder]:
+        """The holders of the upstream at this moment."""
+        return frozenset(self._holders(upstream))
 
     def __iter__(self) -> Iterator[Upstream]:
         return iter([upstream for upstream, _ in self._held.values()])

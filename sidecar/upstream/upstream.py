@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, ServerState, UpstreamState
+from sidecar.admission.admission import Admission
 from sidecar.admission.context import CallContext, RequestContext, Visitor
 from sidecar.concurrency.semaphore import Semaphore, semaphore_for
 from sidecar.concurrency.shares import uncontested
@@ -72,6 +73,7 @@ class Upstream:
         metrics: Metrics,
         client: ClientFeatures | None = None,
         contested: Callable[[], bool] = uncontested,
+        gates: Admission | None = None,
     ) -> None:
         self.fingerprint = fingerprint
         self.spec = spec
@@ -109,8 +111,8 @@ class Upstream:
         self._channel: Channel | None = None
         self._stderr: tuple[str, ...] = ()
         self._contested = contested
-        self.gate = self._make_gate()
-        """The gate that each request to the server passes."""
+        self._gates = gates or Admission()
+        self.gate = self._make_gate()  # each request to the server passes it
         self._stopping = False
         self._close_requested = asyncio.Event()
         self._opening: asyncio.Timeout | None = None
@@ -162,7 +164,7 @@ class Upstream:
             self.gate = self._make_gate()
 
     def _make_gate(self) -> ServerGate:
-        return ServerGate(semaphore_for(self.spec.settings, self._contested), self.spec.key)
+        return ServerGate(semaphore_for(self.spec.settings, self._contested), self.spec.key, self._gates)
 
     @property
     def semaphore(self) -> Semaphore:

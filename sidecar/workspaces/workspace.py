@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shlex
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Set
 from functools import partial
 from typing import Any, Protocol
 
@@ -25,7 +25,7 @@ from sidecar.sessions.subscriptions import ResourceLocation
 from sidecar.sessions.suspended_calls import SuspendedCalls
 from sidecar.upstream.client_features import Client
 from sidecar.upstream.mux import Progress
-from sidecar.upstream.pool import Pool
+from sidecar.upstream.pool import Holder, Pool
 from sidecar.upstream.upstream import Upstream
 from sidecar.version import VERSION
 from sidecar.workspaces import starting
@@ -81,6 +81,7 @@ class Workspace:
         self.gone = False
         """Whether the workspace was removed."""
         self.sessions: set[Session] = set()
+        self._clients: set[Session] = set()
         self.members: dict[str, Member] = {}
         self.has_per_client = False
         """Whether a server is `per_client`, so that it may send requests to its client."""
@@ -152,8 +153,8 @@ class Workspace:
         released: list[Release] = []
         members: dict[str, Member] = {}
         for spec in wanted.servers:
-            member = members[spec.key] = self._member(spec)
             before = self.members.get(spec.key)
+            member = members[spec.key] = self._member(spec, before)
             if before is not None:
                 released += self._replace(before, member)
         for key in self.members.keys() - members.keys():
@@ -167,7 +168,7 @@ class Workspace:
         still_held = {held for member in members.values() for held in (member.upstream, member.before)}
         return [release for release in released if release[0] not in still_held or release[1] is not self]
 
-    def _member(self, spec: ServerSpec) -> Member:
+    def _member(self, spec: ServerSpec, before: Member | None = None) -> Member:
         if spec.settings.session == "per_client":
             return Member(spec, None)
         owner = "" if spec.settings.share_between_keys else self.tenant
@@ -176,7 +177,8 @@ class Workspace:
         except TooManyInstances as error:
             log.warning(error.message, extra={"code": error.code, "server": spec.key, "workspace": self.name})
             return Member(spec, None, refused=error)
-        upstream.log_level = _level(self._pool.clients(upstream))
+        if before is None or before.upstream is not upstream:
+            upstream.log_level = _level(self._pool.clients(upstream))
         return Member(spec, upstream)
 
     def refused(self) -> frozenset[str]:
@@ -224,14 +226,16 @@ class Workspace:
         """
         before, self.view = self.view, self.build({}, self.view)
         self.common_view = self.view if all(member.upstream for member in self.members.values()) else None
-        for method in LIST_NOTIFICATIONS if announce else self.view.changed(before):
+        changes = self.view.changed(before)
+        for method in LIST_NOTIFICATIONS if announce else changes:
             for observer in self.observers:
                 observer.changed(method)
         for observer in self.observers:
             observer.follow()
         for session in self.sessions:
-            changes = self._refresh_session(session, before)
-            for method in LIST_NOTIFICATIONS if announce else changes:
+            alike = not session.own and session.private_view is None
+            seen = changes if alike else self._refresh_session(session, before)
+            for method in LIST_NOTIFICATIONS if announce else seen:
                 session.notify(method)
             if session.resource_subscriptions:
                 self.spawn(session.resource_subscriptions.follow(partial(self._location, session)))
@@ -255,7 +259,7 @@ class Workspace:
                 sources.append((member.spec, upstream, upstream.catalog))
         configured = {key: member.spec.namespace for key, member in self.members.items()}
         made = views.build(sources, self.spec.name_template, configured=configured, before=before)
-        for offer in made.offers:
+        for offer in made.offers if own else ():
             if offer.upstream in own.values():
                 offer.upstream.rename = offer.rename
         return made
@@ -297,11 +301,13 @@ class Workspace:
         """Add a session."""
         session.caller = Caller(self.tenant, session.id)
         self.sessions.add(session)
+        self._clients.update(session.clients())
         self._on_sessions(self)
 
     def leave(self, session: Session) -> None:
         """Remove a session, and release what it holds."""
         self.sessions.discard(session)
+        self._clients.difference_update(session.clients())
         self.suspended_calls.drop(session)
         self.client_groups.session_ended(session)
         for upstream in (*session.own.values(), *session.pop_spares()):
@@ -331,27 +337,39 @@ class Workspace:
         upstreams = [member.upstream for member in self.members.values() if member.upstream]
         return await starting.wait_first_attempts(upstreams, tell, most)
 
-    def clients(self) -> set[Session]:
-        """The clients that are connected now."""
-        return {client for session in self.sessions for client in session.clients()}
+    def clients(self) -> Set[Session]:
+        """The connected clients. The set is live: do not change it."""
+        return self._clients
 
     def set_log_level(self, session: Session) -> None:
         """Set each server's log level to the most verbose one that a client of it asks for, without waiting."""
-        for upstream in {member.serving for member in self.members.values()} | set(session.own.values()):
-            if upstream is not None:
-                self.spawn(upstream.set_log_level(_level(self._pool.clients(upstream) | {session})))
+        for upstream, level in self._log_levels(set(session.own.values())):
+            self._set_log_level(upstream, most_verbose((level, session.log_level)))
 
     def _reset_log_levels(self) -> None:
         """Set each server's log level again after a client has left; to `DEFAULT_LOG_LEVEL` if no other asks."""
-        for upstream in {member.serving for member in self.members.values()}:
-            if upstream is not None and upstream.log_level is not None:
-                level = _level(self._pool.clients(upstream)) or DEFAULT_LOG_LEVEL
-                self.spawn(upstream.set_log_level(level))
+        for upstream, level in self._log_levels():
+            if upstream.log_level is not None:
+                self._set_log_level(upstream, level or DEFAULT_LOG_LEVEL)
+
+    def _log_levels(self, own: Set[Upstream] = frozenset()) -> Iterator[tuple[Upstream, str | None]]:
+        """The upstreams, `own` ones included, with the level that their clients want; one look-up for equal holders."""
+        known: dict[frozenset[Holder], str | None] = {}
+        for upstream in {member.serving for member in self.members.values()} | own:
+            if upstream is not None:
+                holders = self._pool.holders(upstream)
+                if holders not in known:
+                    known[holders] = _level(self._pool.clients(upstream))
+                yield upstream, known[holders]
+
+    def _set_log_level(self, upstream: Upstream, level: str | None) -> None:
+        if level != upstream.log_level:
+            self.spawn(upstream.set_log_level(level))
 
     def holds(self, upstream: Upstream) -> bool:
         """Whether the workspace or one of its sessions uses this upstream."""
-        return any(upstream in (member.upstream, member.before) for member in self.members.values()) or any(
-            upstream in session.own.values() for session in self.sessions
+        return any(upstream in (member.upstream, member.before) for member in self.members.values()) or (
+            self.has_per_client and any(upstream in session.own.values() for session in self.sessions)
         )
 
     def declared(self) -> extensions.Declared:

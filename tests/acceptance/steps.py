@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -44,6 +46,12 @@ def code(exchange: Exchange) -> str:
 async def pids(hub: Hub) -> dict[str, tuple[int, ...]]:
     """The processes of each server."""
     return {server.key: server.pids for server in (await hub.status()).servers}
+
+
+def signal_to(pids: tuple[int, ...], sig: signal.Signals) -> None:
+    """Send a signal to each of these processes: SIGSTOP keeps a server from answering until SIGCONT."""
+    for pid in pids:
+        os.kill(pid, sig)
 
 
 def mocks(hub: Hub) -> dict[int, dict[str, str]]:

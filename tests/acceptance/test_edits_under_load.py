@@ -210,18 +210,22 @@ async def test_half_an_edit() -> None:
             assert peer.notes == []
 
 
+UNDER_WAY = 6
+"""Seconds that the calls of the next test take: longer than a server takes to start."""
+
+
 async def test_calls_under_way() -> None:
     """A call finishes on the process that it began on, while its server is changed, and while it is removed."""
     providers = {"a": mock("a", env={"NUMBER": "0"}), "b": mock("b"), "c": mock("c")}
     async with running(providers, {"w": ["a", "b", "c"]}) as hub:
         before = await pids(hub)
         async with peers.connected(hub.http("w"), "sse", "legacy") as peer:
-            under_way = [asyncio.create_task(ask(peer, f"{name}_slow", seconds=1.5)) for name in ("a", "b")]
+            under_way = [asyncio.create_task(ask(peer, f"{name}_slow", seconds=UNDER_WAY)) for name in ("a", "b")]
             await until(hub.status, lambda status: sum(each.calls_in_flight for each in status.servers) == 2)
             hub.write({"a": mock("a", env={"NUMBER": "1"}), "c": providers["c"]}, {"w": ["a", "c"]})
             await until(lambda: call(peer, "a_env", name="NUMBER"), lambda value: value == "1")
             assert code(await ask(peer, "b_echo", text="gone")) == "TOOL_UNKNOWN"
             assert not any(each.done() for each in under_way)
-            assert [(await each).result["content"][0]["text"] for each in under_way] == ["slept 1.5 s"] * 2
+            assert [(await each).result["content"][0]["text"] for each in under_way] == [f"slept {UNDER_WAY} s"] * 2
         await until(lambda: asyncio.to_thread(variables, hub), lambda found: found == [("a", "1"), ("c", "")])
         assert (await pids(hub))["c"] == before["c"]

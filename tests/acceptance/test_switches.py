@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 
 import httpx2
 import pytest
 
-from tests.acceptance.steps import ask, call, code, pids, tools, until
+from tests.acceptance.steps import ask, call, code, pids, signal_to, tools, until
 from tests.support import peers
 from tests.support.hub import running
 from tests.support.peers import Era, Transport
@@ -16,8 +17,6 @@ from tests.support.run import hubctl
 from tests.support.yamcp import mock
 
 KINDS: list[tuple[Transport, Era]] = [("sse", "legacy"), ("http", "legacy"), ("sse", "modern"), ("http", "modern")]
-SLOW = 6
-"""Seconds that calls under way take: several runs of hubctl, and a machine may be busy."""
 NOTE = "notifications/tools/list_changed"
 
 
@@ -26,7 +25,7 @@ async def test_off_and_on(kinds: list[tuple[Transport, Era]]) -> None:
     """Switched off: calls under way finish, lists are empty, calls and connections are told; then on again."""
     providers = {"mine": mock("mine"), "both": mock("both")}
     async with (
-        running(providers, {"w": ["mine", "both"], "other": ["both"]}) as hub,
+        running(providers, {"w": ["mine", "both"], "other": ["both"]}, HUB_DRAIN_TIMEOUT="200") as hub,
         contextlib.AsyncExitStack() as stack,
     ):
         before = await pids(hub)
@@ -34,7 +33,8 @@ async def test_off_and_on(kinds: list[tuple[Transport, Era]]) -> None:
         for peer in clients:
             await stack.enter_async_context(peer.listening({"toolsListChanged": True}))
         listed = await tools(clients[0])
-        under_way = [asyncio.create_task(ask(peer, "mine_slow", seconds=SLOW)) for peer in clients]
+        signal_to(before["mine"], signal.SIGSTOP)  # so that they are under way for as long as the test wants
+        under_way = [asyncio.create_task(ask(peer, "mine_echo", text="in time")) for peer in clients]
         await until(lambda: hub.server("mine"), lambda server: server.calls_in_flight == len(kinds))
 
         assert await hubctl(hub.env, "disable", "w") == (0, "Workspace w is off.\n", "")
@@ -45,7 +45,8 @@ async def test_off_and_on(kinds: list[tuple[Transport, Era]]) -> None:
             assert code(await ask(peer, "both_echo", text="x")) == "WORKSPACE_OFF"
         assert not any(call.done() for call in under_way)
         await refused(hub.http("w"))
-        assert {(await call).result["content"][0]["text"] for call in under_way} == {f"slept {SLOW} s"}
+        signal_to(before["mine"], signal.SIGCONT)
+        assert {(await call).result["content"][0]["text"] for call in under_way} == {"in time"}
         await until(lambda: pids(hub), lambda found: found == {"mine": (), "both": before["both"]})
 
         assert (await hubctl(hub.env, "enable", "w"))[0] == 0

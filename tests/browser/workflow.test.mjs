@@ -136,6 +136,8 @@ test('3. agents connect', OPTIONS, async () => {
   const client = await McpClient.connect(url);
   assert.match(await client.call('files_list_directory', { path: data }), /a\.txt/);
   await client.close();
+  await named('link', `${control(3, 'Connect')} a client to my work`).click();
+  await named('heading', 'Connect a client to my work').waitFor();
   await type(3, 'hubctl connect');
   const written = JSON.parse(readFileSync(join(run.root, '.cursor/mcp.json'), 'utf8'));
   assert.deepEqual(Object.values(written.mcpServers), [{ url }]);

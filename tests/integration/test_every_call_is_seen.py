@@ -11,11 +11,13 @@ import logging
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from bridge.client import BridgeClient
@@ -48,7 +50,8 @@ class Place:
 
     def __init__(self, ways: Ways) -> None:
         self.ways = ways
-        self.watcher, self.door = Watcher(), Door()
+        self.watcher, self.door, self.server_door = Watcher(), Door(), Door()
+        ways.hub.hub.server_gates.add_gate(self.server_door)
         ways.hub.hub.admission.add_observer(self.watcher)
         ways.hub.hub.admission.add_gate(self.door)
 
@@ -59,8 +62,10 @@ class Place:
 
     def begin(self) -> None:
         """Forget what was until now."""
-        assert self.door.inside == []
+        assert self.door.inside == self.server_door.inside == []
         self.watcher.take()
+        self.server_door.let_in = self.server_door.turned_away = 0
+        self.server_door.at.clear()
         self.ways.usual.clear()
         self.door.let_in = self.door.turned_away = 0
         self.door.left.clear()
@@ -232,6 +237,8 @@ async def test_every_call(name: str, caplog: pytest.LogCaptureFixture) -> None:
         assert [(each.ending, each.server, each.workspace) for each in seen] == [("ok", "a", "w")] * CALLS
         assert len({id(call) for call in at.watcher.calls[-CALLS:]}) == CALLS
         assert (at.door.let_in, dict(at.door.left), at.door.inside) == (CALLS, {"ok": CALLS}, [])
+        assert (at.server_door.let_in, at.server_door.inside) == (CALLS, [])
+        assert at.server_door.at == Counter({("a", seen[0].tool): CALLS} if "task" not in name else at.server_door.at)
         assert (len(at.ways.usual), at.asked()) == (usual, CALLS)
         before = sum(at.ways.figures().values())
 
@@ -245,6 +252,21 @@ async def test_every_call(name: str, caplog: pytest.LogCaptureFixture) -> None:
         assert [(each.ending, each.refused, each.server) for each in seen] == [("SERVER_BUSY", True, "")] * CALLS
         assert (at.door.let_in, at.door.turned_away, at.asked()) == (0, CALLS, 0)
         assert sum(at.ways.figures().values()) == before
+        await stopped_at_the_server(at, ask, tasks="task" in name)
+
+
+async def stopped_at_the_server(at: Place, ask: Answers, *, tasks: bool) -> None:
+    """A gate that is shut where the server is chosen stops 20 of 20; it knows the server and the tool."""
+    at.door.shut, at.server_door.shut = False, True
+    at.begin()
+    answers: list[Any] = []
+    while len(answers) < CALLS:
+        answers += (await ask())[: 1 if tasks else None]  # no task is begun that others could ask about
+    assert [answer["error"]["data"]["code"] for answer in answers] == ["SERVER_BUSY"] * CALLS
+    seen = [each for each in at.watcher.take() if each.method == "tools/call"]
+    assert [(each.ending, each.refused, each.server) for each in seen] == [("SERVER_BUSY", False, "a")] * CALLS
+    assert (at.server_door.let_in, at.server_door.turned_away, at.asked()) == (0, CALLS, 0)
+    assert at.server_door.at == {("a", "echo"): CALLS}
 
 
 # --- what is told ----------------------------------------------------------------------------------------------------
@@ -373,6 +395,62 @@ async def test_refusals_of_http() -> None:
             assert told == [(code, True, method)], (where, headers, body)
 
 
+Refused = tuple[str, int, str, str, dict[str, str]]
+"""Code and status of a refusal, method, slug and headers of a request that gets it."""
+
+
+async def refused_each_time(
+    http: httpx2.AsyncClient, watcher: Watcher, base: str, way: tuple[str, str], case: Refused
+) -> None:
+    """Twenty such requests, of each of which an observer is told once; the context has what is known, and no token."""
+    (transport, era), (code, status, method, slug, headers) = way, case
+    url = f"{base}/mcp/{slug}/sse" if transport == "sse" else f"{base}/mcp/{slug}"
+    version = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call"} if era == "modern" else {}
+    method = "GET" if (method, transport) == ("POST", "sse") else method
+    body = None if method == "GET" else {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": CALL}
+    watcher.take()
+    watcher.calls.clear()
+    for _ in range(CALLS):
+        response = await http.request(method, url, headers={**version, **headers}, json=body)
+        assert (response.status_code, response.json()["error"]["data"]["code"]) == (status, code)
+    told = {(each.ending, each.refused, each.transport, each.era, each.workspace) for each in watcher.all}
+    assert (told, len(watcher.all)) == ({(code, True, transport, era, slug)}, CALLS), case
+    context = watcher.calls[-1]
+    assert context.address == headers.get("x-forwarded-for", "127.0.0.1")
+    known = [context.params, context.method, context.session, context.correlation, context.principal, context.trace]
+    shown = headers.get("authorization", "none at all").partition(" ")[2]
+    assert shown not in str(known)
+
+
+@pytest.mark.parametrize("way", [("sse", "legacy"), ("http", "legacy"), ("http", "modern")])
+async def test_what_is_refused_before_it_is_read(way: tuple[str, str]) -> None:
+    """By Host or Origin, for its workspace or its method."""
+    cases: list[Refused] = [
+        ("HOST_REFUSED", 403, "POST", "w", {"host": "evil.example"}),
+        ("HOST_REFUSED", 403, "POST", "w", {"origin": "http://evil.example"}),
+        ("WORKSPACE_UNKNOWN", 404, "POST", "none", {}),
+        ("MESSAGE_INVALID", 405, "PUT", "w", {}),
+    ]
+    async with place() as at, client() as http:
+        for case in cases:
+            await refused_each_time(http, at.watcher, at.ways.hub.base, way, case)
+        assert at.asked() == 0
+
+
+@pytest.mark.parametrize("way", [("sse", "legacy"), ("http", "legacy"), ("http", "modern")])
+async def test_who_is_refused(way: tuple[str, str]) -> None:
+    """Without a token, with a wrong one, and with one that has ended; the front says whose address it is."""
+    async with protected(time.time() - 1) as (hub, watcher, token), client("", hub.settings.sidecar_socket) as http:
+        whence = {"x-forwarded-for": "203.0.113.7"}
+        cases: list[Refused] = [
+            ("TOKEN_REQUIRED", 401, "POST", "w", whence),
+            ("TOKEN_INVALID", 401, "POST", "w", {**whence, "authorization": f"Bearer {token[:-3]}abc"}),
+            ("TOKEN_INVALID", 401, "POST", "w", {**whence, "authorization": f"Bearer {token}"}),
+        ]
+        for case in cases:
+            await refused_each_time(http, watcher, "http://hub", way, case)
+
+
 async def test_a_server_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may come from a server in its first start is refused as that."""
     monkeypatch.setattr(starting, "WAIT_WITHOUT_PROGRESS", 0.05)
@@ -474,7 +552,7 @@ async def test_a_credential_that_ends(transport: Any, era: Any, clock: list[floa
         frame = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": CALL}
         response = await http.post("http://hub/mcp/w", json=frame, headers=peer._headers(frame))
         assert (response.status_code, response.json()["error"]["data"]["code"]) == (401, "TOKEN_INVALID")
-        assert watcher.take() == []
+        assert watcher.endings() == {("TOKEN_INVALID", True): 1}
 
 
 async def test_a_stream_ends_with_its_credential(clock: list[float]) -> None:

@@ -72,6 +72,8 @@ class Door:
         self.inside: list[CallContext] = []
         self.let_in = self.turned_away = 0
         self.left: Counter[str] = Counter()
+        self.at: Counter[tuple[str, str]] = Counter()
+        """By server and tool, as those that it let in or turned away had them."""
 
     def try_enter(self, call: CallContext) -> bool:
         """Let it in, if it is open."""
@@ -80,11 +82,13 @@ class Door:
         assert not any(each is call for each in self.inside), "it is let in twice"
         self.inside.append(call)
         self.let_in += 1
+        self.at[call.server, call.tool] += 1
         return True
 
     async def enter(self, call: CallContext) -> None:
         """Refuse it."""
         self.turned_away += 1
+        self.at[call.server, call.tool] += 1
         raise ServerBusy(SHUT)
 
     def leave(self, call: CallContext, outcome: str) -> None:

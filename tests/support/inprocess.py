@@ -76,7 +76,8 @@ class World:
         self.http = HttpTransport(settings, self.hub.admission)
         self.endpoints = Router(self.hub, self.sse, self.http, self.reporter, self.metrics, settings)
         self.keyring = Keyring(settings)
-        self.gate = Gate(self.endpoints, self.keyring, lambda: self.hub.keys_changed(self.keyring.current))
+        changed = lambda: self.hub.keys_changed(self.keyring.current)  # noqa: E731
+        self.gate = Gate(self.endpoints, self.keyring, changed, self.hub.admission)
         """What serves where the settings protect the hub."""
         if settings.protected:
             self.hub.named_keys = lambda: self.keyring.named

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import bars, report, tables
+from bench import bars, growth, report, tables
 from bench.figure import Figure, Sense, number
 
 FIGURES = [
@@ -52,7 +52,7 @@ def test_table_replaces_the_one_before_in_the_docs() -> None:
     assert tables.filled(document, "a", "new") == document.replace("old", "new")
     with pytest.raises(ValueError, match="marked c"):
         tables.filled(document, "c", "new")
-    for mark in (bars.MARK, report.MARK):
+    for mark in (bars.MARK, growth.MARK, report.MARK):
         assert tables.filled(tables.DOCS.read_text("utf-8"), mark, "new")
 
 

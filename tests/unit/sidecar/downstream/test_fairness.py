@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from sidecar.downstream.stateless import _address
+from sidecar.listener.refusals import address_of
 from sidecar.sessions.request_session import ModernRequest, Sessionless
 from tests.support.fake_server import FakeChannel, FakeServer, Gate, settle, text, until, within
 from tests.support.inprocess import World, space, world
@@ -113,9 +113,9 @@ async def test_a_queue_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_clients_without_a_session_are_told_apart_by_address() -> None:
     """As the front says it, else as the connection has it; their key is that of the workspace."""
     addresses = [
-        _address({"headers": [(b"x-forwarded-for", b"9.9.9.9, 10.0.0.1")], "client": ("127.0.0.1", 1)}),
-        _address({"headers": [], "client": ("127.0.0.1", 1)}),
-        _address({"headers": [], "client": None}),
+        address_of({"headers": [(b"x-forwarded-for", b"9.9.9.9, 10.0.0.1")], "client": ("127.0.0.1", 1)}),
+        address_of({"headers": [], "client": ("127.0.0.1", 1)}),
+        address_of({"headers": [], "client": None}),
     ]
     assert addresses == ["10.0.0.1", "127.0.0.1", ""]
     request = ModernRequest(Sessionless(), {"_meta": {}}, addresses[0])

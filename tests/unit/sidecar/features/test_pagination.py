@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.errors import ParamsInvalid
-from sidecar.features.pagination import page
+from sidecar.features.pagination import Pages, page
 
 
 def named(*names: str) -> list[dict[str, Any]]:
@@ -57,3 +57,18 @@ def test_no_cursor_of_ours(cursor: Any, size: int) -> None:
     """Whatever else comes as a cursor is refused."""
     with pytest.raises(ParamsInvalid):
         page("tools", named("a", "b"), {"cursor": cursor}, size)
+
+
+def test_pages_are_encoded_once() -> None:
+    """Whoever asks gets the same bytes; a page that begins elsewhere, by a cursor made up, is not kept."""
+    pages = Pages("tools", named("a", "b", "c", "d"))
+    first = pages.page({}, 2)
+    second = pages.page({"cursor": first["nextCursor"]}, 2)
+    assert (first["tools"], second["tools"]) == (named("a", "b"), named("c", "d"))
+    assert pages.page({}, 2)["tools"] is first["tools"]
+    assert pages.page({"cursor": first["nextCursor"]}, 2)["tools"] is second["tools"]
+    start, _, digest = base64.b64decode(first["nextCursor"], b"-_").decode().partition(".")
+    assert start == "2"
+    between = {"cursor": base64.urlsafe_b64encode(f"1.{digest}".encode()).decode()}
+    assert pages.page(between, 2)["tools"] == named("b", "c")
+    assert pages.page(between, 2)["tools"] is not pages.page(between, 2)["tools"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,10 @@ from sidecar.hub import notifications
 from sidecar.hub.hub import Hub
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
+from sidecar.routing import view
+from sidecar.sessions.session import Session
+from sidecar.upstream.pool import Pool
+from sidecar.upstream.upstream import Upstream
 from sidecar.workspaces.plan import WantedWorkspace
 from tests.support.fake_server import FakeServer, settle, until
 from tests.support.inprocess import Recorder, space, world
@@ -226,3 +231,108 @@ async def test_change_that_cannot_be_shown(
             await until(lambda: len(server.channels) == 2 and upstream.state == "ready")
         assert "could not be handled" in caplog.text
         assert "result" in await upstream.request("tools/call", {"name": "echo"}, timeout=100)
+
+
+# --- what grows with what ----------------------------------------------------------------------------------------
+
+
+async def test_an_edit_of_one_server_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the views that contain it are made anew, each for what the server says, not for each server there is."""
+    servers = [FakeServer(f"s{number}") for number in range(20)]
+    keys = [server.name for server in servers]
+    async with world(tmp_path, *servers) as made:
+        made.put(*(server.spec() for server in servers), space(*keys), space(*keys[1:], name="v"))
+        await made.settled()
+        await settle()
+        untouched, others = made.workspace("v").view, made.workspace().view.offers[1:]
+        built: list[int] = []
+        build = view.build
+
+        def counted(sources: Any, *arguments: Any, **more: Any) -> view.View:
+            built.append(len(sources))
+            return build(sources, *arguments, **more)
+
+        monkeypatch.setattr(view, "build", counted)
+        made.put(servers[0].spec(args=("changed",)))
+        await made.settled()
+        await until(lambda: servers[0].open == 1)
+        await settle()
+        assert made.workspace("v").view is untouched
+        assert made.workspace().view.offers[1:] == others
+        assert set(built) == {20}
+        assert len(built) <= 6, "the edit itself, and each state that the server goes through"
+
+
+async def test_lists_are_compared_once_for_all_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changed is the same for all that see the same; each is told."""
+    server, clients = FakeServer(), [Recorder() for _ in range(50)]
+    compared: list[view.View] = []
+    changed = view.View.changed
+    monkeypatch.setattr(view.View, "changed", lambda self, other: compared.append(self) or changed(self, other))
+    async with world(tmp_path, server) as made:
+        made.put(server.spec("a"), space("a"))
+        await made.settled()
+        for client in clients:
+            made.workspace().join(client)
+        compared.clear()
+        made.put(space(name="w"))
+        assert len(compared) == 1
+        assert [client.took() for client in clients] == [["tools"]] * 50
+
+
+async def test_sessions_are_counted_as_they_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more is counted by itself: nobody looks through all the others."""
+    looked: list[Session] = []
+    clients_of = Session.clients
+    monkeypatch.setattr(Session, "clients", lambda self: looked.append(self) or clients_of(self))
+    async with world(tmp_path, HUB_MAX_SESSIONS=1000) as made:
+        made.put(space())
+        workspace, clients = made.workspace(), [Recorder() for _ in range(100)]
+        for client in clients:
+            made.hub.admit("")
+            workspace.join(client)
+        assert (len(looked), made.hub.client_count(workspace)) == (100, 100)
+        assert made.hub.clients(workspace) == set(clients)
+        for client in clients[1:]:
+            workspace.leave(client)
+        assert (len(looked), made.hub.client_count(workspace)) == (199, 1)
+        assert (await made.reporter.status()).workspaces[0].sessions == 1
+
+
+async def test_a_log_level_is_found_once_for_servers_with_the_same_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of twenty servers with the same clients these are looked through once; each server is told."""
+    servers = [FakeServer(f"s{number}") for number in range(20)]
+    chatty, quiet = Recorder(), Recorder()
+    async with world(tmp_path, *servers) as made:
+        made.put(*(server.spec() for server in servers), space(*(server.name for server in servers)))
+        await made.settled()
+        for client in (chatty, quiet):
+            made.workspace().join(client)
+        looked: list[Upstream] = []
+        clients_of = made.hub.pool.clients
+        monkeypatch.setattr(made.hub.pool, "clients", lambda one: looked.append(one) or clients_of(one))
+        for client, level in ((quiet, "error"), (chatty, "debug")):
+            await made.ask(client, "logging/setLevel", {"level": level})
+        levels = [await server.channel.sent("logging/setLevel", 2) for server in servers]
+        assert {frame["params"]["level"] for frame in levels} == {"debug"}
+        assert len(looked) == 2
+        made.workspace().leave(chatty)
+        levels = [await server.channel.sent("logging/setLevel", 3) for server in servers]
+        assert {frame["params"]["level"] for frame in levels} == {"error"}
+        assert len(looked) == 3
+
+
+async def test_a_status_looks_through_the_servers_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for after every change: what it takes may not grow with the square of the servers."""
+    servers = [FakeServer(f"s{number}") for number in range(20)]
+    async with world(tmp_path, *servers) as made:
+        made.put(*(server.spec() for server in servers), space(*(server.name for server in servers)))
+        await made.settled()
+        passes: list[Pool] = []
+        each = Pool.__iter__
+        monkeypatch.setattr(Pool, "__iter__", lambda self: passes.append(self) or each(self))
+        status = await made.reporter.status()
+        assert [server.state for server in status.servers] == ["ready"] * 20
+        assert len(passes) <= 2, "once for the servers, once for whether all of them have been tried"

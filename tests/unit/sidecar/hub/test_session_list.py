@@ -194,7 +194,7 @@ async def test_ten_thousand(tmp_path: Path) -> None:
             session = Recorder(f"{number:05}-of-many")
             session.since = float(number)
             session.client_info = session.client_info._replace(name="n" * 100, capabilities=("c" * 100,) * 20)
-            workspace.sessions.add(session)
+            workspace.join(session)
         told = listed(hub.hub, ListSessions(limit=1000))
         assert (told.total, len(told.sessions)) == (10_000, 1000)
         assert [session.id[:5] for session in told.sessions[:2]] == ["09999", "09998"]

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from bridge.models import ServerSettings, ServerSpec, StdioLaunch
+from sidecar.features import names
 from sidecar.protocol.catalog import Catalog, Greeting
 from sidecar.routing.view import EMPTY, View, build
 
@@ -95,6 +100,63 @@ def test_changed() -> None:
     assert full.changed(EMPTY) == ["notifications/prompts/list_changed", "notifications/resources/list_changed"]
 
 
+def told(view: View) -> tuple[Any, ...]:
+    """All that clients see of a view, and where its names lead."""
+    routes = [
+        {name: (route.offer.spec.key, route.name, route.wrapped) for name, route in found.items()}
+        for found in (view.tool_routes, view.prompt_routes)
+    ]
+    return view.tools, view.prompts, view.resources, view.templates, view.instructions, view.wraps, routes
+
+
+NAMES = st.lists(st.sampled_from(["get", "get!", "Get", "b_get", "é", "x" * 70]), max_size=3)
+SERVER = st.tuples(st.sampled_from("abc"), NAMES, NAMES, st.booleans())
+
+
+@settings(max_examples=30)
+@given(st.lists(st.lists(SERVER, max_size=3, unique_by=lambda each: each[0]), min_size=2, max_size=4))
+def test_a_view_made_of_the_one_before_is_as_one_made_anew(edits: list[list[Any]]) -> None:
+    """Whatever comes, goes and changes, and whichever names collide meanwhile."""
+    known: dict[str, Any] = {}
+    for template in (PREFIX, "{name}"):
+        view = EMPTY
+        for servers in edits:
+            sources = []
+            for key, tool_names, prompt_names, other_namespace in servers:
+                lists = {
+                    "tools": [{"name": name, "outputSchema": {"type": "array"}} for name in tool_names],
+                    "prompts": [{"name": name} for name in prompt_names],
+                    "resources": [{"uri": f"a://{name}"} for name in prompt_names],
+                }
+                namespace = "a" if other_namespace else key
+                sources.append(
+                    known.setdefault(str((key, namespace, lists)), source(key, namespace=namespace, **lists))
+                )
+            view = build(sources, template, before=view)
+            assert told(view) == told(build(sources, template))
+            assert [offer.upstream for offer in view.offers] == [each[1] for each in sources]
+
+
+def test_what_a_change_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are only made for the server that changed, and items of the others are the very same objects."""
+    made: list[names.Entry] = []
+    plain_name = names.plain_name
+    monkeypatch.setattr(names, "plain_name", lambda entry, *more: made.append(entry) or plain_name(entry, *more))
+    servers = [source(f"s{number}", tools=[{"name": f"t{n}"} for n in range(5)]) for number in range(200)]
+    before = build(servers, PREFIX)
+    assert len(made) == 1000
+    made.clear()
+    spec, upstream, _ = servers[7]
+    servers[7] = (spec, upstream, Catalog(tools=({"name": "new"},)))
+    after = build(servers, PREFIX, before=before)
+    assert [(entry.server, entry.name) for entry in made] == [("s7", "new")]
+    assert len(after.tools) == 996
+    assert sum(new is old for new, old in zip(after.tools[36:], before.tools[40:], strict=True)) == 960
+    made.clear()
+    assert tools(build(servers[:-1], PREFIX, before=after)) == tools(after)[:-5]
+    assert made == []
+
+
 def test_timeouts() -> None:
     """A tool's own deadline goes before the server's."""
     view = build([source("one", settings={"call_timeout": 9, "tool_timeouts": {"slow": 99}})], PREFIX)
@@ -114,6 +176,7 @@ def test_lists_are_written_once_a_view() -> None:
     """Whoever lists gets the same bytes, until the view is another one."""
     view = View(tools=({"name": "a"},))
     assert view.listed("tools", "legacy") is view.listed("tools", "modern")
+    assert view.pages("tools", "legacy") is view.pages("tools", "modern")
     assert (view.listed("tools", "legacy"), view.listed("prompts", "legacy")) == ([{"name": "a"}], [])
     assert not view.with_headers
 

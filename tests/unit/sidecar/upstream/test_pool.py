@@ -181,3 +181,27 @@ async def test_end() -> None:
     }
     with pytest.raises(RuntimeError):
         pool.acquire(server.spec("b", args=("y",)), "w")
+
+
+async def test_the_only_client() -> None:
+    """It is one however many hold the server for it; of two it is neither, and of none none."""
+    server = FakeServer()
+    one, two = Recorder("one"), Recorder("two")
+    async with running(pool_of(server)) as pool:
+        upstream = pool.acquire(server.spec(), one)
+        assert pool.only_client(upstream) is one
+
+        class Both(Recorder):
+            """Holds a server for somebody who holds it as well."""
+
+            def clients(self) -> tuple[Recorder, ...]:
+                return (one,)
+
+        both = Both()
+        pool.acquire(server.spec(), both)
+        assert pool.only_client(upstream) is one
+        pool.acquire(server.spec(), two)
+        assert (pool.only_client(upstream), pool.holders(upstream)) == (None, {one, both, two})
+        for holder in (one, both, two, two):
+            pool.release(upstream, holder)
+        assert (pool.only_client(upstream), pool.holders(upstream), list(pool)) == (None, set(), [])
