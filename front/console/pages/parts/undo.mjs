@@ -2,7 +2,9 @@
 
 import { undo } from '../../hub/bulk.mjs';
 import { state } from '../../hub/store.mjs';
-import { Button, html, Time } from '../../ui.mjs';
+import { Button } from '../../ui/controls.mjs';
+import { html } from '../../ui/html.mjs';
+import { Time } from '../../ui/time.mjs';
 
 /** Nothing where there is no change to undo. */
 export function UndoLast() {

@@ -492,9 +492,9 @@ async def test_idle_sessions_end(tmp_path: Path, server: FakeServer, gate: Gate)
             call = calling.call("a_gate")
             await idle.post("tools/list")
             await gate.reached()
-            for session in hub.http._sessions.values():  # only now: setting up may take longer than that
+            for session in list(hub.http._sessions.values()):  # only now: setting up may take longer
                 session._idle = 0.2
-            await idle.post("ping")
+                session._check_idle()
             await until(lambda: len(hub.http._sessions) == 2)
             assert (await idle.post("ping")).status_code == 404
             assert (await streaming.post("ping")).status_code == 200
