@@ -1,6 +1,5 @@
 """The issues that the adapter finds in the configuration, and the errors with which it refuses requests; each has a
-stable
-code.
+stable code.
 """
 
 from __future__ import annotations

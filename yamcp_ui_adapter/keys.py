@@ -1,6 +1,5 @@
 """Manages keys.json: the named keys that may use a protected hub, beside its token. Only this module writes the file;
-front
-and sidecar read it.
+front and sidecar read it.
 """
 
 from __future__ import annotations
@@ -109,8 +108,7 @@ class KeyStore:
 
     def rename(self, renames: Mapping[str, str]) -> None:
         """Update the keys of workspaces that were renamed. If that fails, the keys no longer allow these workspaces,
-        which is
-        reported as an issue.
+        which is reported as an issue.
         """
         try:
             content = self._load()

@@ -1,7 +1,6 @@
 /**
  * For `hubctl connect`: what a client needs to connect to a workspace. Reads a request as JSON from stdin, and writes
- * the
- * answer to stdout.
+ * the answer to stdout.
  *
  * `{}` is answered with `{clients: [{id, title, format, at, places, note}]}`, the clients that have a file;
  * `{client, workspace, token?, text}` with `{text}`, the client's file with the workspace added;

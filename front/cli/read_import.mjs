@@ -1,7 +1,6 @@
 /**
  * For `hubctl import`: reads the text of another client's configuration from stdin, and writes it as JSON for the
- * adapter's
- * `import` to stdout.
+ * adapter's `import` to stdout.
  *
  * Writes `{"config": …}`, or `{"error": {code, message, hint, data}}` if the text is unusable.
  */

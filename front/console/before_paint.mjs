@@ -1,5 +1,5 @@
-// Runs before the first paint (a classic script in the head), so that no page flashes in the other theme,
-// and the page that the hub sent does not flash where another is wanted.
+// A classic script in the head that runs before the first paint: sets the theme, and hides the page that the front
+// rendered if the address names another one, so that neither flashes.
 {
   let theme = null;
   try {
@@ -8,7 +8,8 @@
   if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme;
   if (!/^(#\/?(workspaces\/?)?)?$/.test(location.hash)) document.documentElement.dataset.elsewhere = '';
 
-  // The program comes after the first paint, and does not compete with it (in the background nothing is painted).
+  // Load the console's modules after the first paint, so that they do not delay it (in a background tab nothing is
+  // painted).
   let begun = false;
   const begin = () => {
     if (begun) return;

@@ -121,7 +121,7 @@ function Lost() {
   </div>`;
 }
 
-/** What the hub itself misses. */
+/** Shows which parts of the hub are not available. */
 function Away() {
   const errors = state.value?.hub.errors ?? [];
   if (errors.length === 0) return null;
@@ -143,7 +143,7 @@ function CurrentPage() {
   }, [id, Boolean(module)]);
   if (!module) return html`<p class="muted loading" aria-busy="true">Loading…</p>`;
   if (module.error)
-    // a browser does not fetch a module again that it could not get once
+    // a browser does not retry a module that failed to load
     return html`<${Notice} error=${module.error}><${Button} onClick=${() => location.reload()}>Reload</${Button}></${Notice}>`;
   return html`<${module.Page} key=${id} args=${args} query=${query} />`;
 }

@@ -1,7 +1,7 @@
 /**
- * The console: begins with the State that the page came with, and follows the hub from there.
+ * Starts the console with the State in the page, and follows the hub from there.
  *
- * What is loaded before the first render imports the parts that it needs from ui/, not all of them from ui.mjs.
+ * Modules that are loaded before the first render import single parts of ui/, not ui.mjs with all of them.
  */
 
 import { render } from 'preact';

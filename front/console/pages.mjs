@@ -1,4 +1,4 @@
-/** Which module shows which page. Pages are loaded when they are first shown, or when there is nothing else to do. */
+/** Maps routes to the modules of pages, which are loaded when first shown, or when the browser is idle. */
 
 import { signal } from '@preact/signals';
 import { isLeaving } from './hub/login.mjs';
@@ -64,7 +64,7 @@ const modules = signal(new Map());
 const asked = new Set();
 
 /**
- * The component of a page; null while it is being loaded.
+ * Return the component of a page; null while it is being loaded.
  *
  * @param {string} page
  * @param {boolean} item whether the route has an argument
@@ -78,7 +78,7 @@ export function loaded(page, item) {
   return module ?? null;
 }
 
-/** Load the pages that were not shown yet, one after the other, when the browser has nothing else to do. */
+/** Load the pages that were not shown yet, one after the other, when the browser is idle. */
 export function prefetch() {
   const loads = Object.values(PAGES).flatMap((entry) => [entry.load, ...(entry.loadItem ? [entry.loadItem] : [])]);
   const idle = globalThis.requestIdleCallback ?? ((/** @type {() => void} */ run) => setTimeout(run, 200));

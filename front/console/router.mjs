@@ -1,4 +1,4 @@
-/** Hash routes: `#/page/argument?query`, each argument encoded, so that any string can be a name. */
+/** Hash routes: `#/page/argument?query`, with each argument encoded, so that any string can be a name. */
 
 import { signal } from '@preact/signals';
 
@@ -10,7 +10,7 @@ import { signal } from '@preact/signals';
  */
 
 /**
- * The route that a location hash names.
+ * Return the route of a location hash.
  *
  * @param {string} hash
  * @returns {Route}
@@ -22,7 +22,7 @@ export function parseRoute(hash) {
 }
 
 /**
- * The hash of a route, for links.
+ * Return the hash of a route, for links.
  *
  * @param {string} page
  * @param {string[]} [args]
@@ -37,7 +37,7 @@ export function href(page, args = [], query = {}) {
 /** @type {import('@preact/signals').Signal<Route>} */
 export const route = signal(parseRoute(''));
 
-/** Follow the location's hash from now on. */
+/** Start to follow the location's hash. */
 export function startRouter() {
   const follow = () => {
     route.value = parseRoute(location.hash);
@@ -58,7 +58,7 @@ export function navigate(page, args, query) {
 }
 
 /**
- * Go to a page when something is done, unless the person went elsewhere meanwhile.
+ * Return a function that goes to a page later, unless the user has gone elsewhere meanwhile.
  *
  * @returns {(page: string, args?: string[]) => void}
  */

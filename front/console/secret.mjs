@@ -1,5 +1,5 @@
-// Runs before anything else on every page of a protected hub (a classic script): takes the page's half of a login out of the
-// address, where the login left it, and sends it with all that the page asks of the hub.
+// A classic script that runs first on every page of a protected hub: removes the page's secret from the address, where
+// the login put it, and adds it to all requests of the page to the hub.
 {
   const KEY = 'hub-page';
   const HEADER = 'x-hub-page';
@@ -41,7 +41,7 @@
     if (secret && isHubs(args[1])) this.setRequestHeader(HEADER, secret);
   };
 
-  // A link to a file of the API is followed by the page: a browser would ask for it without the header.
+  // Fetch a link to a file of the API by script, because the browser would request it without the header.
   addEventListener('click', async (event) => {
     const link = event.target instanceof Element ? event.target.closest('a[href]') : null;
     if (!(link instanceof HTMLAnchorElement) || !kept() || !isHubs(link.href) || event.defaultPrevented) return;

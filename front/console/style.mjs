@@ -1,4 +1,4 @@
-/** Styles that one page alone needs; the page waits for them, so that it is never shown without. */
+/** Loads style sheets that only one page needs; the page waits for them, so that it is never shown without. */
 
 import { isLeaving } from './hub/login.mjs';
 

@@ -1,4 +1,6 @@
-/** Light, dark, or as the system says; kept by the browser, and set before the first paint by before_paint.mjs. */
+/**
+ * The theme: light, dark, or the system's. Stored by the browser, and set before the first paint by before_paint.mjs.
+ */
 
 import { effect, signal } from '@preact/signals';
 

@@ -1,4 +1,4 @@
-/** The parts that pages are built of. */
+/** The components that pages are built of. */
 
 export { Button, Copyable, CopyButton, ItemLink, StateBadge, Switch } from './ui/controls.mjs';
 export { Confirm, Dialog } from './ui/dialog.mjs';

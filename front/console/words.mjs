@@ -1,4 +1,4 @@
-/** States, times and sizes in words (pure). */
+/** States, times and sizes in words. Pure. */
 
 /** @typedef {import('./types.mjs').Tone} Tone */
 
@@ -25,7 +25,7 @@ const SERVER = {
   unknown: { word: 'Unknown', tone: 'off' },
 };
 
-/** A server that is switched off in the workspace that is looked at. @type {{ word: string, tone: Tone }} */
+/** The state of a server that is switched off in the present workspace. @type {{ word: string, tone: Tone }} */
 export const OFF_HERE = { word: 'Off here', tone: 'off' };
 
 const UNKNOWN = { word: 'Unknown', tone: /** @type {Tone} */ ('off') };
@@ -39,7 +39,8 @@ export function workspaceState({ state }) {
 }
 
 /**
- * A stopped server is off, waits for a session (`per_client`), or is in no workspace that is on.
+ * Return the state of a server in words. A stopped server is off, waits for a session (`per_client`), or is in no
+ * enabled workspace.
  *
  * @param {{ state: string, enabled?: boolean, session?: string, workspaces?: string[] }} server
  * @returns {{ word: string, tone: Tone }}
@@ -51,20 +52,12 @@ export function serverState({ state, enabled, session, workspaces }) {
   return session === 'per_client' ? { word: 'On demand', tone: 'off' } : SERVER.stopped;
 }
 
-/**
- * A name as it is shown: the empty one, too.
- *
- * @param {string} name
- */
+/** Return a name for display, with a text for the empty one. @param {string} name */
 export function shown(name) {
   return name.trim() === '' ? (name === '' ? '(no name)' : `“${name}”`) : name;
 }
 
-/**
- * A length of time, in its two largest units.
- *
- * @param {number} seconds
- */
+/** Return a duration in its two largest units. @param {number} seconds */
 export function duration(seconds) {
   const s = Math.max(0, Math.floor(seconds));
   if (s < 60) return `${s} s`;
@@ -98,7 +91,7 @@ export function count(n, one, many = `${one}s`) {
 }
 
 /**
- * Time of day, with the date when it is not today.
+ * Return the time of day, with the date if it is not today.
  *
  * @param {number} at Unix seconds
  * @param {number} [now] Unix seconds

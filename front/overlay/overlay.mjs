@@ -1,7 +1,6 @@
 /**
  * Adds the hub's parts to YAMCP-UI's pages. React may remove and create elements of these pages at any time, so after
- * each
- * change of the page all parts are checked, and missing ones are added.
+ * each change of the page all parts are checked, and missing ones are added.
  */
 
 import { el, icon, say, set } from './dom.mjs';

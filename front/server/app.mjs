@@ -204,8 +204,7 @@ export class Front {
 
 /**
  * Set the security headers of every response; a page may set stricter ones. YAMCP-UI's pages have no content policy,
- * but
- * no site may frame them.
+ * but no site may frame them.
  * @param {import('express').Request} _
  * @param {import('express').Response} response
  * @param {import('express').NextFunction} next

@@ -1,6 +1,5 @@
 // Limits the clients' connections at the public port: their number, in total and for each address, and the time that
-// one
-// may keep the front waiting. Seconds are calls of `tick`, so that no client is blamed while the front itself is
+// one may keep the front waiting. Seconds are calls of `tick`, so that no client is blamed while the front itself is
 // blocked.
 
 import { readFileSync } from 'node:fs';

@@ -90,8 +90,7 @@ def apply_readings(before: LastGood, readings: Mapping[str, Reading]) -> Applied
 
 def changed_aliases(hub: HubFile, before: Mapping[str, str], slugs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Return the new aliases of each workspace whose aliases change: its former slug is added, slugs that are taken now
-    are
-    removed.
+    are removed.
     """
     taken = set(slugs.values())
     changes: dict[str, tuple[str, ...]] = {}

@@ -133,10 +133,8 @@ class DesiredState:
         """Return for how many seconds the files should be read again, because the readings look like half an edit.
 
         A file that became unusable gets `EMPTIED_FILE_SECONDS`: a program that truncates a file is about to write it. A
-        member
-        without a server gets `DANGLING_MEMBER_SECONDS`: YAMCP renames a server in one file some 4 ms before the other,
-        but more
-        often the server was deleted.
+        member without a server gets `DANGLING_MEMBER_SECONDS`: YAMCP renames a server in one file some 4 ms before the
+        other, but more often the server was deleted.
         """
         applied = self._apply_to_last_good(self._changed_readings(readings))
         if any(found and not self._held.get(name) for name, found in applied.held.items()):

@@ -15,8 +15,7 @@ MAX_PUT_BACKS = 20
 
 class Merged(NamedTuple):
     """The other program's document with the hub's changes, and the entries that both changed; of these, the other
-    program's
-    version is kept.
+    program's version is kept.
     """
 
     content: Content
@@ -55,8 +54,7 @@ class _OwnChange(NamedTuple):
 
 class Recent:
     """The hub's changes of the last second. If another program then writes a stale copy of the file, which undoes a
-    change,
-    the change is made again.
+    change, the change is made again.
     """
 
     def __init__(self) -> None:

@@ -16,8 +16,7 @@ class Debouncer:
     seconds.
 
     Programs that write in place truncate the file first, and YAMCP-UI writes one file and then the other; a read in
-    between
-    would see half an edit.
+    between would see half an edit.
     """
 
     def __init__(self, quiet: float = QUIET_SECONDS, longest: float = MAX_WAIT_SECONDS) -> None:

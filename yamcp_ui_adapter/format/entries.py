@@ -17,8 +17,7 @@ MAX_ALIASES = 8
 
 class KeepLastGood(NamedTuple):
     """The reading of a file that has no usable content now: its last good version stays in use, and `issue` is reported
-    (None
-    while the file may just be in the middle of being saved).
+    (None while the file may just be in the middle of being saved).
     """
 
     issue: Issue | None

@@ -67,8 +67,7 @@ def _wrapped_entries(file: str, content: Content) -> Content | None:
 
 def _changes_wrapper(name: str, value: Any, outer: Content) -> bool:
     """Return whether a change applies to the wrapper: an entry in both places is changed at the top level, where it
-    takes
-    precedence, but removed from both.
+    takes precedence, but removed from both.
     """
     return value is ABSENT or name not in outer
 

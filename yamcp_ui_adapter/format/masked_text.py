@@ -50,8 +50,7 @@ class _Masker:
 
     def _members(self, at: int, masked: dict[str, Any]) -> int:
         """Mask the members of an object. Of a key that occurs twice, `masked` has only one value: the parts of the
-        other value
-        that it lacks are masked completely.
+        other value that it lacks are masked completely.
         """
         at = self.skip(at + 1)
         while self._text[at] != "}":

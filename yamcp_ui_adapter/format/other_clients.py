@@ -27,8 +27,7 @@ TRANSPORT_TYPES = {
 }
 URL_FIELD_TYPES = {"url": "sse", "serverUrl": "sse", "httpUrl": "http", "uri": "sse"}
 """Fields that hold an address, and the transport type that each implies; for `sse`, the hub detects which of the two
-HTTP
-transports the server speaks.
+HTTP transports the server speaks.
 """
 KNOWN_FIELDS = frozenset(
     {"type", "transport", "command", "cmd", "args", "env", "envs", "environment", "cwd", "headers", "http_headers"}
@@ -50,8 +49,7 @@ class ForeignServer(NamedTuple):
 
 def foreign_servers(config: dict[str, Any]) -> list[ForeignServer]:
     """Return every server of a configuration in its order; empty if there is none. Of servers with the same name, the
-    first
-    is used.
+    first is used.
     """
     found: dict[str, Any] = {}
     shadowed: set[str] = set()

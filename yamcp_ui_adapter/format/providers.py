@@ -278,8 +278,7 @@ def is_websocket(url: str) -> bool:
 
 def usable_url(url: str) -> bool:
     """Return whether a URL is absolute and its scheme HTTP's or WebSocket's, as far as this is visible before `${VAR}`
-    is
-    expanded.
+    is expanded.
     """
     if "${" in url:
         return True

@@ -20,12 +20,10 @@ def assign_slugs(own: Mapping[str, str | None], before: Mapping[str, str] | None
     """Return a unique slug for each workspace.
 
     `own` has the slug that hub.json sets for each workspace (or None), in the order of workspaces.json; `before` has
-    the
-    slugs that were assigned last. A workspace keeps its slug as long as its name or its own slug still results in it.
-    Free
-    slugs are assigned first to own slugs, then to names that are valid slugs, then to the readable parts of other
-    names;
-    within each group, in the order of the file. A workspace that gets none of these gets its readable part and a hash.
+    the slugs that were assigned last. A workspace keeps its slug as long as its name or its own slug still results in
+    it. Free slugs are assigned first to own slugs, then to names that are valid slugs, then to the readable parts of
+    other names; within each group, in the order of the file. A workspace that gets none of these gets its readable part
+    and a hash.
     """
     held = before or {}
     result: dict[str, str] = {}

@@ -47,13 +47,13 @@ export function ofRecord(record) {
   return { id: `log ${record.time} ${source} ${text}`, at, level, kind: 'log', server, source, text, same, times: 1 };
 }
 
-/** What a server wrote stands for itself; what the hub says of itself has fields. @param {Record<string, any>} record */
+/** Return a record's text: a server's output, or the hub's message with its fields. @param {Record<string, any>} record */
 function said(record) {
   if (record.message === 'stderr' && typeof record.line === 'string') return record.line;
   return `${record.message ?? ''}${more(record)}`;
 }
 
-/** The fields of a record that say more than its message. @param {Record<string, any>} record */
+/** Return the fields of a record that add to its message. @param {Record<string, any>} record */
 function more(record) {
   const fields = Object.entries(record).filter(([name, value]) => !TOLD.has(name) && value !== null && value !== '');
   const said = fields.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
@@ -61,7 +61,7 @@ function more(record) {
 }
 
 /**
- * The lines with new ones, in the order of time, the newest `MOST`; a line that is there already is not put twice.
+ * Merge new lines into the list by time; keep the newest `MOST`, and no line twice.
  *
  * @param {Line[]} lines
  * @param {Line[]} added
@@ -77,12 +77,12 @@ export function joined(lines, added) {
   return all.slice(-MOST);
 }
 
-/** Lines of one server within which one that it says again is shown once. */
+/** Number of a server's last lines in which a repeated line is looked for. */
 const NEARBY = 30;
 
 /**
- * Lines in which what a server says again and again (one that is started anew every few seconds) stands once, where it was
- * said last, with how often.
+ * Return the lines with repeated ones of a server (such as one that restarts every few seconds) shown once, at their
+ * last occurrence, with a count.
  *
  * @param {Line[]} lines
  * @returns {Line[]}

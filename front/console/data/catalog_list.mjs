@@ -9,7 +9,7 @@
  */
 
 /**
- * What names an item in its workspace: the URI of a resource, else the name.
+ * Return the id of an item in its workspace: the URI of a resource, otherwise the name.
  *
  * @param {Listed} listed
  * @returns {string}
@@ -19,7 +19,7 @@ export function idOf({ item }) {
 }
 
 /**
- * The items that hold each word of the search in name, title, description, URI, type or server, by server.
+ * Return the items that contain each word of the search in name, title, description, URI, type or server, by server.
  *
  * @param {Listed[]} all
  * @param {string} search
@@ -41,7 +41,7 @@ export function found(all, search) {
 }
 
 /**
- * The arguments of a prompt that can be shown: servers may send anything.
+ * Return the valid arguments of a prompt; a server may send anything.
  *
  * @param {Item} item
  * @returns {Argument[]}
@@ -52,7 +52,7 @@ export function argumentsOf(item) {
 }
 
 /**
- * What is filled in, for a server: what was left empty is left out.
+ * Return the values without empty ones.
  *
  * @param {Record<string, string>} values
  * @returns {Record<string, string>}

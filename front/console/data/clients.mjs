@@ -12,7 +12,7 @@
  *   own, that adds it
  */
 
-/** Where mcp-remote accepts plain http without being told to. */
+/** Hosts for which mcp-remote accepts plain http without an option. */
 const MCP_REMOTE_TRUSTS = ['localhost', '127.0.0.1'];
 const CODE = '.config/Code/User';
 const CODE_MAC = 'Library/Application Support/Code/User';
@@ -24,7 +24,7 @@ const authorization = (token) => (token ? { headers: bearer(token) } : {});
 /** @param {string} token */
 const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 
-/** A word of a shell. @param {string} text */
+/** Quote a word for a shell. @param {string} text */
 export const word = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** @param {string} [token] */
@@ -121,21 +121,21 @@ export const FILE_CLIENTS = [
 ];
 
 /**
- * For a client that speaks stdio alone: mcp-remote between it and the hub.
+ * Return the entry for a client that supports stdio only: mcp-remote connects it to the hub.
  *
  * @param {Endpoint} workspace @param {string} [token]
  */
 export function mcpRemote({ http_url }, token) {
   const url = new URL(http_url);
   const plain = url.protocol === 'http:' && !MCP_REMOTE_TRUSTS.includes(url.hostname);
-  // Without a space in it: on Windows, arguments with one are taken apart.
+  // The argument contains no space, because on Windows arguments with spaces are split.
   const header = token ? ['--header', 'Authorization:${AUTH_HEADER}'] : [];
   const args = ['-y', 'mcp-remote', http_url, ...(plain ? ['--allow-http'] : []), ...header];
   return { command: 'npx', args, ...(token && { env: { AUTH_HEADER: `Bearer ${token}` } }) };
 }
 
 /**
- * The client of that id.
+ * Return the client with that id.
  *
  * @param {string} id
  * @returns {FileClient}

@@ -1,4 +1,8 @@
-/** The container of a server, as lines of text in a form: `name = value`, a `mount` for each mount (pure). */
+/**
+ * Converts a server's container settings to lines of text for a form and back: `name = value`, one `mount` for each
+ * mount.
+ * Pure.
+ */
 
 import { SCHEMA } from '../forms/server_settings.mjs';
 
@@ -30,7 +34,7 @@ export function showContainer(container) {
 }
 
 /**
- * What the lines say; nothing at all is no container. The hub checks the rest.
+ * Parse the lines; empty text means no container. The hub validates the values.
  *
  * @param {string} text
  * @returns {{ value: any, fault?: undefined } | { value?: undefined, fault: string }}
@@ -49,7 +53,10 @@ export function readContainer(text) {
   return value.image ? { value } : { fault: 'A container needs an image: image = …' };
 }
 
-/** Take over one line; returns what it should have been. @param {Record<string, any>} value @param {string} name @param {string} said */
+/**
+ * Parse one line into `value`; return the expected format if it is invalid.
+ * @param {Record<string, any>} value @param {string} name @param {string} said
+ */
 function readLine(value, name, said) {
   if (name === 'mount') {
     const [source, target, mode, ...more] = said.split(':');

@@ -1,17 +1,17 @@
-/** What servers send as content, and how it may be shown. They are not trusted: nothing here makes markup. Pure. */
+/** Decides how content of servers, which are not trusted, is displayed. Nothing here creates markup. Pure. */
 
-/** Images that are shown. SVG is not among them: it is a document, which can contain scripts. */
+/** Image types that are displayed. SVG is excluded, because it is a document that may contain scripts. */
 const IMAGES = /^image\/(png|jpeg|gif|webp|avif|bmp)$/i;
 const SOUNDS = /^audio\/[a-z0-9.+-]+$/i;
 const BASE64 = /^[A-Za-z0-9+/\s]*(?:=\s*){0,2}$/;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
-/** Characters of a JSON text that is formatted; a longer one is shown as it came. */
+/** Limit for the characters of a JSON text that is formatted; a longer one is shown unchanged. */
 const MOST_FORMATTED = 1_000_000;
 const LONGEST_NAME = 100;
 const MOST_IN_JSON = 2000; // characters of one text
 
 /**
- * A field that should be a text, as a text: of another type it is shown as JSON. (`String` would call what it holds.)
+ * Return a field that should be text; another type is shown as JSON. (`String` would call methods of the value.)
  *
  * @param {unknown} value
  * @returns {string} empty where there is none
@@ -22,7 +22,7 @@ export function textIn(value) {
 }
 
 /**
- * How base64 data of a media type may be shown.
+ * Return how base64 data of a media type may be displayed.
  *
  * @param {unknown} data
  * @param {unknown} mime
@@ -37,14 +37,14 @@ export function binary(data, mime) {
   return { kind, source, bytes: bytesOf(data) };
 }
 
-/** How many bytes base64 data stands for. @param {string} data */
+/** Return the number of bytes that base64 data encodes. @param {string} data */
 function bytesOf(data) {
   const signs = data.replace(/[\s=]/g, '').length;
   return Math.floor((signs * 3) / 4);
 }
 
 /**
- * A text as it is shown: JSON with indents, where its type says that it is JSON, and it is.
+ * Return a text for display: valid JSON of a JSON type is indented.
  *
  * @param {string} text
  * @param {unknown} mime
@@ -61,16 +61,19 @@ export function formatted(text, mime) {
   }
 }
 
-/** Whether nothing is lost but blanks: JavaScript has fewer numbers than JSON, and each name once. @param {string} one @param {string} other */
+/**
+ * Return whether two JSON texts differ in white space only; JavaScript may lose digits of numbers and repeated keys.
+ * @param {string} one @param {string} other
+ */
 function exact(one, other) {
   return bare(one) === bare(other);
 }
 
-/** A JSON text without the blanks between its tokens. @param {string} text */
+/** Return a JSON text without white space between its tokens. @param {string} text */
 const bare = (text) => text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1');
 
 /**
- * The name under which a resource is saved: the last part of its URI, with nothing in it that a file system obeys.
+ * Return a safe file name for a resource: the last part of its URI, without special characters.
  *
  * @param {string} uri
  * @returns {string}
@@ -82,7 +85,7 @@ export function fileName(uri) {
 }
 
 /**
- * The texts of a prompt's messages, one below the other, to be pasted elsewhere.
+ * Return the texts of a prompt's messages, one below the other, for copying.
  *
  * @param {unknown} messages
  * @returns {string}
@@ -94,7 +97,7 @@ export function textOf(messages) {
 }
 
 /**
- * A result with its long texts cut, for the view of its JSON: data of images is for nobody to read.
+ * Return a result with its long texts cut, for the JSON view, where image data is of no use.
  *
  * @param {unknown} value
  * @returns {unknown}

@@ -1,4 +1,4 @@
-/** What servers of a workspace do not serve, and why (pure). */
+/** Servers of a workspace that are not available, and the reasons. Pure. */
 
 import { serverState } from '../words.mjs';
 
@@ -7,7 +7,7 @@ import { serverState } from '../words.mjs';
  * @typedef {{key: string, word: string, tone: import('../types.mjs').Tone, why: string}} Missing
  */
 
-/** Why a server is not ready, with what it said of it itself; '' where nothing is known. @param {Server} server */
+/** Return why a server is not ready, with its last line of stderr; empty if unknown. @param {Server} server */
 export function whyOf({ reason, troubles, issues, stderr_line: said }) {
   const told = reason ?? troubles[0] ?? issues.find(({ severity }) => severity === 'error');
   if (!told) return said;
@@ -15,7 +15,7 @@ export function whyOf({ reason, troubles, issues, stderr_line: said }) {
 }
 
 /**
- * The members of a workspace whose tools are not there, in its order; not those that are switched off in it.
+ * Return the members of a workspace whose tools are missing, in order, without those that are switched off in it.
  *
  * @param {Workspace} workspace
  * @param {ReadonlyMap<string, Server>} servers by key

@@ -13,7 +13,7 @@ const POINTS = 60; // of a chart, at most
 const LATE = 0.5; // that a sample may be written after its interval ended
 
 /**
- * The end of the last sample that is over, to ask for what came after; 0 for all. The one that ends now goes on.
+ * Return the end of the last complete sample, from which newer ones are requested; 0 for all.
  *
  * @param {History|null} history
  */
@@ -22,7 +22,7 @@ export function knownUntil(history) {
 }
 
 /**
- * A history with the newer samples of another, without what is older than `span`.
+ * Return a history extended by newer samples, without those older than `span`.
  *
  * @param {History|null} before
  * @param {History} after
@@ -40,8 +40,8 @@ const fits = (figure, { server, tool }) =>
   (server === undefined || figure.server === server) && (tool === undefined || figure.tool === tool);
 
 /**
- * Calls, errors and latency of several figures together. Percentiles are exact for one figure; of several they are those
- * of the calls together, as if between its median and its 95th percentile the calls of each were spread evenly.
+ * Return calls, errors and latency of several figures together. Percentiles are exact for one figure; for several they
+ * are estimated, as if the calls of each were distributed evenly between its median and its 95th percentile.
  *
  * @param {Figure[]} figures
  * @returns {Sum}
@@ -57,7 +57,7 @@ export function summed(figures) {
   return { calls, errors: add((figure) => figure.errors), mean: add((figure) => figure.seconds) / calls, p50, p95 };
 }
 
-/** The time within which so many of the calls ended. @param {Figure[]} figures @param {number} calls */
+/** Return the time within which that many of the calls ended. @param {Figure[]} figures @param {number} calls */
 function within(figures, calls) {
   let [low, high] = [0, Math.max(...figures.map((figure) => figure.p95))];
   for (let step = 0; step < 30; step += 1) {
@@ -75,7 +75,7 @@ function shareWithin({ p50, p95 }, seconds) {
 }
 
 /**
- * Points of a chart over the last `span` seconds, one for each step, those without a call included.
+ * Return the points of a chart over the last `span` seconds, one for each step, including steps without calls.
  *
  * @param {History} history
  * @param {Pick} pick
@@ -108,7 +108,7 @@ export const picked = (history, pick) =>
   history.samples.flatMap((sample) => sample.figures.filter((figure) => fits(figure, pick)));
 
 /**
- * One row for each tool that was called, those called most first.
+ * Return one row for each tool that was called, ordered by the number of calls.
  *
  * @param {History} history
  * @param {Pick} pick

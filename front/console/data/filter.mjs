@@ -1,4 +1,7 @@
-/** Whether one of the texts holds each word that is looked for, whatever the case (pure). @param {string} wanted @param {(string|undefined)[]} texts */
+/**
+ * Return whether each word of the search occurs in one of the texts, ignoring case. Pure.
+ * @param {string} wanted @param {(string|undefined)[]} texts
+ */
 export function matches(wanted, texts) {
   const all = texts.join('\n').toLowerCase();
   return wanted

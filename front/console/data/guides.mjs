@@ -21,7 +21,7 @@ import { FILE_CLIENTS, fileClient, word } from './clients.mjs';
 import { PLACEHOLDER, PROGRAMS, VARIABLE } from './programs.mjs';
 import { snippets } from './snippets.mjs';
 
-/** In the order in which they are shown. */
+/** The clients in the order in which they are shown. */
 export const GROUPS = Object.freeze([
   { title: 'Apps and editors', ids: [...FILE_CLIENTS.map(({ id }) => id), 'open-webui'] },
   {
@@ -30,12 +30,12 @@ export const GROUPS = Object.freeze([
   },
   { title: 'Tools', ids: ['inspector', 'mcp-remote'] },
 ]);
-/** What `hubctl connect` does not know. */
+/** Clients that `hubctl connect` does not support. */
 const CONSOLE_ONLY = ['python', 'typescript'];
 const REPLACE = `Put a token in the place of ${PLACEHOLDER}.`;
 
 /**
- * The guide for a client.
+ * Return the guide for a client.
  *
  * @param {string} id
  * @param {Endpoint} workspace
@@ -89,7 +89,10 @@ function ofFile(client, workspace, token, key) {
   };
 }
 
-/** A client's file with this workspace alone in it. @param {FileClient} client @param {Endpoint} workspace @param {string} [token] */
+/**
+ * Return a client's file with this workspace only.
+ * @param {FileClient} client @param {Endpoint} workspace @param {string} [token]
+ */
 function fileText({ format, at, entry }, workspace, token) {
   const made = entry(workspace, token);
   if (format === 'json') return `${JSON.stringify({ [at]: { [workspace.slug]: made } }, null, 2)}\n`;
@@ -97,7 +100,7 @@ function fileText({ format, at, entry }, workspace, token) {
   return `[${at}.${workspace.slug}]\n${lines.join('\n')}\n`;
 }
 
-/** A value of TOML: a text, or a table of texts; JSON's strings are TOML's, too. @param {any} value @returns {string} */
+/** Serialize text, or a table of texts, as TOML; JSON strings are valid TOML. @param {any} value @returns {string} */
 function toml(value) {
   if (typeof value !== 'object') return JSON.stringify(value);
   return `{ ${Object.entries(value)
@@ -105,15 +108,16 @@ function toml(value) {
     .join(', ')} }`;
 }
 
-/** Where a client's file is, in words. @param {FileClient} client */
+/** Return the path of a client's file as text. @param {FileClient} client */
 function places({ places: { user, darwin, project } }) {
   const own = `~/${user}${darwin ? ` (macOS: ~/${darwin})` : ''}`;
   return project ? `${own}, or ${project} in a project` : own;
 }
 
 /**
- * Links that a client installs a server by. Cursor's holds the token, so there is none without one where it is wanted.
- * Formats: cursor.com/docs/mcp/install-links; code.visualstudio.com/api/extension-guides/ai/mcp.
+ * Return links by which a client installs a server. Cursor's contains the token, so there is none if a token is
+ * required and not known. Formats: cursor.com/docs/mcp/install-links;
+ * code.visualstudio.com/api/extension-guides/ai/mcp.
  *
  * @param {FileClient} client @param {Endpoint} workspace @param {boolean} token @param {string} key
  */
@@ -136,7 +140,10 @@ function links({ id, title, entry }, workspace, token, key) {
   ];
 }
 
-/** VS Code's entry; without a key it asks for the token. @param {Endpoint} workspace @param {boolean} token @param {string} key */
+/**
+ * Return VS Code's entry; without a key, VS Code asks the user for the token.
+ * @param {Endpoint} workspace @param {boolean} token @param {string} key
+ */
 function vsCodeServer(workspace, token, key) {
   if (key) return fileClient('vscode').entry(workspace, key);
   const { text = '{}' } = snippets(workspace, { token }).find(({ id }) => id === 'vscode') ?? {};

@@ -1,13 +1,13 @@
-/** Keys in words, and names for new ones (pure). */
+/** Descriptions of keys, and names for new ones. Pure. */
 
 import { shown } from '../words.mjs';
 
 /** @typedef {import('../../../bridge/node/types.mjs').Key} Key */
 
-/** Characters of a key's name. */
+/** Limit for the characters of a key's name. */
 export const LONGEST_NAME = 64;
 
-/** What a key opens. @param {Pick<Key, 'workspaces' | 'admin'>} key */
+/** Describe what a key gives access to. @param {Pick<Key, 'workspaces' | 'admin'>} key */
 export function opens({ workspaces, admin }) {
   if (admin) return 'Everything: all workspaces, pages and the API';
   if (workspaces === null) return 'All workspaces';
@@ -15,7 +15,7 @@ export function opens({ workspaces, admin }) {
 }
 
 /**
- * A name that no key has: this one, or it with a number behind it.
+ * Return a name that no key has: the given one, or it with a number appended.
  *
  * @param {string} wanted
  * @param {Iterable<string>} taken
@@ -30,7 +30,7 @@ export function freeName(wanted, taken) {
 }
 
 /**
- * Why a key cannot be called so; empty if it can.
+ * Return why a name is invalid for a key; empty if it is valid.
  *
  * @param {string} name
  * @param {Iterable<string>} taken

@@ -7,15 +7,15 @@
 
 import { mcpRemote, word } from './clients.mjs';
 
-/** What is to be replaced where there is no token to be filled in, or the variable that has it. */
+/** Placeholder in a configuration for the token, or for the variable that has it. */
 export const PLACEHOLDER = 'YOUR_TOKEN';
 export const VARIABLE = 'YAMCP_HUB_TOKEN';
 const INSPECTOR = '@modelcontextprotocol/inspector-cli';
 
-/** A string literal that JSON, Python and TypeScript read alike. */
+/** Return a string literal that is valid in JSON, Python and TypeScript. */
 const quoted = (/** @type {string} */ text) => JSON.stringify(text);
 
-/** A dict of Python with the token in it. */
+/** A Python dict with the Authorization header. */
 const bearer = `{"Authorization": f"Bearer {os.environ['${VARIABLE}']}"}`;
 
 /** @param {boolean} token */

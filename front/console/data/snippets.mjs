@@ -15,7 +15,7 @@ const FROM_VARIABLE = `The token comes from the variable ${VARIABLE}, or is put 
 const REPLACE = `Put a token in the place of ${PLACEHOLDER}.`;
 
 /**
- * Snippets for smolagents, Claude Desktop, Cursor, VS Code, Python and TypeScript, in this order.
+ * Return snippets for smolagents, Claude Desktop, Cursor, VS Code, Python and TypeScript, in this order.
  *
  * @param {Endpoint} workspace
  * @param {Wanted} [wanted]
@@ -25,7 +25,7 @@ export function snippets(workspace, { token = false } = {}) {
   return [smolagents, claudeDesktop, cursor, vsCode, python, typescript].map((make) => make(workspace, token));
 }
 
-/** A string literal that JSON, Python and TypeScript read alike. */
+/** Return a string literal that is valid in JSON, Python and TypeScript. */
 const quoted = (/** @type {string} */ text) => JSON.stringify(text);
 
 const pretty = (/** @type {unknown} */ value) => JSON.stringify(value, null, 2);
@@ -86,7 +86,7 @@ function vsCode(workspace, token) {
 }
 
 /**
- * A client's file as it is with this workspace alone in it.
+ * Return a client's file with this workspace only.
  *
  * @param {string} id @param {Endpoint} workspace @param {string} [token] @param {Record<string, unknown>} [before]
  * @returns {Snippet}

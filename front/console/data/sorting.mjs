@@ -1,4 +1,4 @@
-/** Orders of the lists of servers and workspaces (pure). */
+/** Sort orders of the lists of servers and workspaces. Pure. */
 
 import { serverState, workspaceState } from '../words.mjs';
 
@@ -30,7 +30,7 @@ export const WORKSPACE_ORDERS = {
 const tone = ({ tone: found }) => TONES.indexOf(found);
 
 /**
- * A list in that order; what is equal in it stays as in the file.
+ * Return a list in that order; equal items stay in the file's order.
  *
  * @template T
  * @param {T[]} items
@@ -42,5 +42,5 @@ export function sorted(items, orders, order) {
   return compare ? [...items].sort(compare) : items;
 }
 
-/** The choices of a select. @param {Record<string, { label: string }>} orders */
+/** Return the options of a select. @param {Record<string, { label: string }>} orders */
 export const orderOptions = (orders) => Object.entries(orders).map(([value, { label }]) => ({ value, label }));

@@ -10,7 +10,7 @@
  */
 
 /**
- * The key of the server that a tool comes from, by what its name begins with; '' where that does not tell.
+ * Return the key of the server that a tool comes from, by the prefix of its name; empty if the prefix is ambiguous.
  *
  * @param {string} tool  its name in the workspace
  * @param {In} workspace
@@ -27,7 +27,8 @@ export function serverOf(tool, workspace, servers) {
 }
 
 /**
- * The tools that hold each word of the search in name, title, description or server, by server in the workspace's order.
+ * Return the tools that contain each word of the search in name, title, description or server, by server in the
+ * workspace's order.
  *
  * @param {Tool[]} tools
  * @param {string} search

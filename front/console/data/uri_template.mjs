@@ -1,8 +1,8 @@
-/** URI templates (RFC 6570), as far as resource templates use them: variables that are texts. Pure. */
+/** URI templates (RFC 6570) with text variables, as resource templates use them. Pure. */
 
 /**
- * How an expression's operator writes values: before the first one, between them, whether with names, whether what
- * separates parts of a URI stays as it is (RFC 6570, appendix A).
+ * For each operator: the prefix, the separator, whether names are written, and whether reserved characters are kept
+ * (RFC 6570, appendix A).
  *
  * @type {Record<string, { first: string, between: string, named?: boolean, reserved?: boolean }>}
  */
@@ -20,7 +20,7 @@ const EXPRESSION = /\{([+#./;?&]?)([^{}]*)\}/g;
 const RESERVED = /%(?:25([0-9A-Fa-f]{2})|(3A|2F|3F|23|5B|5D|40|21|24|26|27|28|29|2A|2B|2C|3B|3D))/g;
 
 /**
- * The names of a template's variables, each once, in their order.
+ * Return the names of a template's variables, without duplicates, in order.
  *
  * @param {string} template
  * @returns {string[]}
@@ -31,7 +31,7 @@ export function variablesOf(template) {
 }
 
 /**
- * The URI that a template gives with these values; a variable without a value, or with an empty one, is left out.
+ * Expand a template with these values; a variable whose value is missing or empty is left out.
  *
  * @param {string} template
  * @param {Record<string, string>} values
@@ -55,16 +55,16 @@ function part(name, value, how) {
   return how.named ? `${name}=${text}` : text;
 }
 
-/** A variable without its modifier (`:n`, `*`). @param {string} given */
+/** Return a variable's name without its modifier (`:n`, `*`). @param {string} given */
 const nameOf = (given) => given.trim().replace(/(?::\d+|\*)$/, '');
 
-/** The beginning of a value, where the modifier asks for that. @param {string} value @param {string} given */
+/** Return the prefix of a value that the modifier selects. @param {string} value @param {string} given */
 function cut(value, given) {
   const length = /:(\d+)$/.exec(given.trim())?.[1];
   return length ? [...value].slice(0, Number(length)).join('') : value;
 }
 
-/** All but unreserved characters percent-encoded (RFC 3986, 2.3). @param {string} text */
+/** Percent-encode everything but unreserved characters (RFC 3986, 2.3). @param {string} text */
 function encoded(text) {
   return encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\uFFFD')).replace(
     /[!'()*]/g,
@@ -72,7 +72,10 @@ function encoded(text) {
   );
 }
 
-/** The same, but reserved characters, and what is percent-encoded already, stay. @param {string} text */
+/**
+ * Percent-encode everything but unreserved and reserved characters and existing percent-encodings.
+ * @param {string} text
+ */
 function reserved(text) {
   return encoded(text).replace(RESERVED, (_, triplet, sign) =>
     triplet ? `%${triplet}` : decodeURIComponent(`%${sign}`),

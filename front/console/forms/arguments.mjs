@@ -1,7 +1,7 @@
-/** Arguments of a command as text, one a line, and a command line taken apart (pure). */
+/** Converts a command's arguments to text, one a line, and splits command lines. Pure. */
 
 /**
- * One a line; what a line cannot say as it is (breaks, blanks at its ends, nothing at all) stands in quotes, as JSON.
+ * Return the arguments one a line; one with line breaks, outer spaces or no characters is quoted as JSON.
  *
  * @param {string[]} args
  */
@@ -35,12 +35,13 @@ function unquoted(line) {
   }
 }
 
-/** Programs whose first argument that is no option names a package, which has no spaces in it. */
+/** Programs whose first argument that is not an option is a package name, which contains no spaces. */
 const PACKAGE_RUNNERS = new Set(['bunx', 'npx', 'pnpx', 'pipx', 'uvx']);
 
 /**
- * Arguments with each that was meant to be several (`-y @scope/package`, or a package and its arguments) taken apart;
- * null where there is none. The adapter reports the same ones (`ARGUMENT_HAS_SPACES`).
+ * Return the arguments with each that holds several (`-y @scope/package`, or a package and its arguments) split; null
+ * if
+ * there is none. The adapter reports the same ones (`ARGUMENT_HAS_SPACES`).
  *
  * @param {string} command
  * @param {string[]} args
@@ -56,7 +57,7 @@ export function unpackedArgs(command, args) {
 }
 
 /**
- * A command line as a shell would take it apart at its blanks; null where there is nothing to take apart.
+ * Split a command line as a shell would; null if there is nothing to split.
  *
  * @param {string} line
  * @returns {{ command: string, args: string[] }|null}

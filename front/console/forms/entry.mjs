@@ -1,8 +1,11 @@
-/** A server's entry of providers.json as a form, and back (pure). What the form does not know of the entry stays in it. */
+/**
+ * Converts a server's entry of providers.json to a form and back. Pure. Fields that the form does not have are
+ * preserved.
+ */
 
 import { parseArgs, showArgs } from './arguments.mjs';
 
-/** What the API shows instead of a secret, and puts the stored value back for. */
+/** The text that the API shows instead of a secret, and replaces by the stored value on writing. */
 export const MASK = '********';
 
 const KNOWN = new Set(['namespace', 'type', 'providerParameters']);
@@ -95,7 +98,7 @@ function remoteType(form, before) {
 }
 
 /**
- * What is wrong with it, by field; no field, nothing.
+ * Return the errors of the form by field; a field without error is missing.
  *
  * @param {ServerForm} form
  * @param {{ taken: (key: string) => boolean }} known `taken`: whether another server is called so
@@ -112,7 +115,7 @@ export function formFaults(form, { taken }) {
   return Object.fromEntries(Object.entries(faults).filter(([, fault]) => fault));
 }
 
-/** Whether an address says by itself what is spoken there. @param {string} url */
+/** Return whether a URL's scheme is WebSocket's. @param {string} url */
 export const isWebSocket = (url) => /^\s*wss?:/i.test(url);
 
 /** @param {string} url */

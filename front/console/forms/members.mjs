@@ -1,4 +1,4 @@
-/** Members of a workspace, in order, and how it names their tools (pure). */
+/** The ordered members of a workspace, and the names of their tools. Pure. */
 
 /**
  * @typedef {object} Members
@@ -7,7 +7,7 @@
  */
 
 /**
- * Members first, in their order; then the other servers.
+ * Return all servers: the members in their order, then the others.
  *
  * @param {string[]} members
  * @param {string[]} servers
@@ -30,7 +30,7 @@ export function toggled({ keys, picked }, key) {
 }
 
 /**
- * Moved before the member above it, or behind the one below it; the same where there is none.
+ * Return the members with one moved up or down among the picked ones; unchanged at the end of the list.
  *
  * @param {Members} members
  * @param {string} key
@@ -50,7 +50,7 @@ export function moved(members, key, by) {
 export const DEFAULT_TEMPLATE = '{namespace}_{name}';
 
 /**
- * Why a template cannot be used for so many servers; empty if it can.
+ * Return why a template is invalid for that many servers; empty if it is valid.
  *
  * @param {string} template
  * @param {number} servers
@@ -64,14 +64,14 @@ export function templateFault(template, servers) {
   return '';
 }
 
-/** Why text cannot be a slug; empty if it can, or if there is none. @param {string} slug */
+/** Return why a text is invalid as a slug; empty if it is valid or empty. @param {string} slug */
 export function slugFault(slug) {
   return /^[A-Za-z0-9_-]{0,64}$/.test(slug)
     ? ''
     : 'Only letters (a-z, A-Z), digits, _ and - may stand in it, at most 64.';
 }
 
-/** The name that a tool gets. @param {string} template @param {string} namespace @param {string} name */
+/** Return the name that a tool gets. @param {string} template @param {string} namespace @param {string} name */
 export function exampleName(template, namespace, name) {
   return template.replaceAll('{namespace}', () => namespace).replace('{name}', () => name);
 }

@@ -1,16 +1,16 @@
-/** What is pasted into the form of a server: a command line, an address, or one server of a client's JSON (pure). */
+/** Parses text pasted into the form of a server: a command line, a URL, or one server of a client's JSON. Pure. */
 
 import { words } from './arguments.mjs';
 import { toForm } from './entry.mjs';
 
 /** @typedef {import('./entry.mjs').ServerForm} ServerForm */
 
-/** Names under which clients keep their servers. */
+/** Keys under which clients keep their servers. */
 const WRAPPERS = ['mcpServers', 'servers', 'mcp_servers', 'context_servers'];
 const PACKAGE_RUNNERS = /^(?:bunx|npx|pnpx|pipx|uvx)$/;
 
 /**
- * The fields that a text fills in; `many` where it holds several servers; null where it is none of these.
+ * Return the fields that a text fills in; `many` if it holds several servers; null if it is unknown.
  *
  * @param {string} text
  * @returns {Partial<ServerForm> | { many: number } | null}
@@ -55,7 +55,7 @@ function fromEntry(key, entry) {
 }
 
 /**
- * A command line, with variables before it as a shell takes them, or one of `claude mcp add`.
+ * Parse a command line, with variables before it as in a shell, or one of `claude mcp add`.
  *
  * @param {string[]} line
  * @returns {Partial<ServerForm> | null}
@@ -104,7 +104,7 @@ function pairsOf(texts, between) {
   return Object.fromEntries(texts.filter((text) => text.includes(between)).map(pair));
 }
 
-/** A name for a server that has none: of its package or its host. @param {any} entry */
+/** Return a name for a server without one, from its package or host. @param {any} entry */
 function nameOf({ command, args = [], url }) {
   if (url) return URL.canParse(url) ? new URL(url).hostname.replace(/^(?:mcp|www|api)\.|\.[a-z]+$/g, '') : '';
   const program =

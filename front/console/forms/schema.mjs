@@ -10,7 +10,7 @@
 const MAX_STEPS = 200; // references and parts that are followed for one schema: a circle has no end
 
 /**
- * The schema without `$ref` and `allOf`; `nullable` is set where null is allowed beside something else.
+ * Return the schema without `$ref` and `allOf`; `nullable` is set if null is allowed beside another type.
  *
  * @param {unknown} schema  `true`, `false` or an object
  * @param {Schema} root  where `#/...` begins
@@ -81,7 +81,7 @@ function decoded(step) {
   }
 }
 
-/** How values of a plain schema are edited. @param {Schema} schema @param {Schema} root @returns {Kind} */
+/** Return how values of a plain schema are edited. @param {Schema} schema @param {Schema} root @returns {Kind} */
 export function kindOf(schema, root) {
   if (options(schema, root)) return 'enum';
   if (variants(schema, root)) return 'choice';
@@ -92,7 +92,8 @@ export function kindOf(schema, root) {
 }
 
 /**
- * The values to choose from, where there is a list: `enum`, `const`, or alternatives of `const` with titles.
+ * Return the options of a schema with a list of values: `enum`, `const`, or alternatives of `const` with titles;
+ * otherwise null.
  *
  * @param {Schema} schema  a plain one
  * @param {Schema} root
@@ -113,7 +114,7 @@ function option(value, title) {
 }
 
 /**
- * The alternatives of `oneOf`, `anyOf` or several types, each with what stands beside them; null when there are none.
+ * Return the alternatives of `oneOf`, `anyOf` or several types, each merged with its siblings; null if there are none.
  *
  * @param {Schema} schema  a plain one
  * @param {Schema} root
@@ -129,7 +130,7 @@ export function variants(schema, root) {
   return Array.isArray(all) && all.length > 0 ? all.map((each) => merge(beside, plain(each, root))) : null;
 }
 
-/** What one of several alternatives is called. @param {Schema} schema  a plain one @param {Schema} root */
+/** Return the name of one of several alternatives. @param {Schema} schema  a plain one @param {Schema} root */
 export function variantText(schema, root) {
   if (typeof schema.title === 'string') return schema.title;
   const names = isObject(schema.properties) ? Object.keys(schema.properties) : [];
@@ -137,7 +138,10 @@ export function variantText(schema, root) {
   return `object with ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
 }
 
-/** A type in words: `list of objects`, `text or null`. @param {unknown} given @param {Schema} root @returns {string} */
+/**
+ * Describe a type in words: `list of objects`, `text or null`.
+ * @param {unknown} given @param {Schema} root @returns {string}
+ */
 export function typeText(given, root, depth = 0) {
   const schema = plain(given, root);
   return schema.nullable ? `${bareType(schema, root, depth)} or null` : bareType(schema, root, depth);
@@ -173,7 +177,7 @@ function bareType(schema, root, depth) {
   return WORDS[schema.type] ?? 'anything';
 }
 
-/** What else a value must keep to, in words. @param {Schema} schema  a plain one @returns {string[]} */
+/** Describe the other constraints of a value in words. @param {Schema} schema  a plain one @returns {string[]} */
 export function rules(schema) {
   const said = [];
   const say = (/** @type {string} */ key, /** @type {(value: any) => string} */ text) => {
@@ -195,7 +199,7 @@ export function rules(schema) {
   return said;
 }
 
-/** `1 item`, `2 items`. @param {number} count @param {string} noun */
+/** Return a count with its noun: `1 item`, `2 items`. @param {number} count @param {string} noun */
 export const counted = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** @param {unknown} value @returns {value is Record<string, any>} */

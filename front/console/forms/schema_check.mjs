@@ -30,7 +30,7 @@ const EXAMPLES = {
 };
 
 /**
- * What is wrong with a value; nothing when it fits.
+ * Return the problems of a value; empty if it is valid.
  *
  * @param {unknown} schema
  * @param {unknown} value
@@ -90,8 +90,8 @@ function hasFormat(format, value) {
 const example = (/** @type {string} */ format) => (EXAMPLES[format] ? `, such as ${EXAMPLES[format]}` : '');
 
 /**
- * Whether the pattern of a server, who is not trusted, is met. One with a repeated group could run for ever: such a
- * pattern, one that is none, and a long text count as met.
+ * Return whether a value matches a pattern of a server, which is not trusted. A pattern with a repeated group could
+ * take forever; such a pattern, an invalid one, and a long text count as a match.
  *
  * @param {string} pattern
  * @param {string} value
@@ -165,7 +165,7 @@ function listed(allowed) {
 const article = (noun) =>
   /^(text|true|anything|null)/.test(noun) ? noun : `${/^[aeio]/.test(noun) ? 'an' : 'a'} ${noun}`;
 
-/** Whether two JSON values are equal. @param {unknown} one @param {unknown} other @returns {boolean} */
+/** Return whether two JSON values are equal. @param {unknown} one @param {unknown} other @returns {boolean} */
 export function same(one, other) {
   if (Array.isArray(one)) {
     return Array.isArray(other) && one.length === other.length && one.every((each, index) => same(each, other[index]));

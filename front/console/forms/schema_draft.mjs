@@ -20,7 +20,7 @@ import { check, pointer, same } from './schema_check.mjs';
 const MAX_DEPTH = 6; // of objects that an untouched form shows: one that needs itself has no end
 
 /**
- * The draft of a value; of `undefined`: what an untouched form shows, which is the default where there is one.
+ * Return the draft of a value; for `undefined`, that of an untouched form, which has the default if there is one.
  *
  * @param {unknown} given  the schema
  * @param {unknown} value
@@ -54,7 +54,7 @@ function untouched(schema, kind, root, required, depth) {
   return kind === 'null' ? { kind, absent } : { kind, text: '', absent: false };
 }
 
-/** The draft of a value that the kind's form can show; null when it cannot. */
+/** Return the draft of a value that the kind's form can show; null if it cannot. */
 function fitted(
   /** @type {Schema} */ schema,
   /** @type {Kind} */ kind,
@@ -108,7 +108,7 @@ export function objectDraft(schema, value, root, depth = 0) {
 export const requiredOf = (schema) => new Set(Array.isArray(schema.required) ? schema.required : []);
 
 /**
- * The value that a draft means, undefined where it is left out, and what is wrong with its texts.
+ * Return the value of a draft (undefined if left out), and the problems of its texts.
  *
  * @param {unknown} given  the schema
  * @param {Draft} draft
@@ -202,7 +202,7 @@ const wrong = (path, message) => ({ value: undefined, problems: [{ path, message
 const quoted = (/** @type {string} */ text) => `“${text.slice(0, 40)}”`;
 
 /**
- * The value of a whole form, and all that is wrong with it, each place once.
+ * Return the value of a whole form, and all problems, each path once.
  *
  * @param {Schema} schema
  * @param {Draft} draft

@@ -1,4 +1,4 @@
-/** The settings of a server that hub.json keeps, as fields of a form (pure). Defaults and limits are the hub's. */
+/** The settings of a server in hub.json as fields of a form. Pure. Defaults and limits come from the hub's schema. */
 
 import { readContainer, showContainer } from '../data/container_lines.mjs';
 import { DEFAULTS, SCHEMA } from './server_settings.mjs';
@@ -84,7 +84,7 @@ export const SETTINGS = SAID.map(({ labels = {}, ...said }) => {
   return { ...said, standard: /** @type {Record<string, any>} */ (DEFAULTS)[said.name], min, max, options };
 });
 
-/** A setting's value as the form shows it. @param {Setting} setting @param {any} value */
+/** Return a setting's value as the form shows it. @param {Setting} setting @param {any} value */
 export function showSetting(setting, value) {
   if (setting.kind === 'container') return showContainer(value);
   if (setting.kind !== 'by_tool') return String(value ?? setting.standard);
@@ -94,7 +94,7 @@ export function showSetting(setting, value) {
 }
 
 /**
- * What the form's text means.
+ * Parse the form's text of a setting.
  *
  * @param {Setting} setting
  * @param {string} text
@@ -134,7 +134,7 @@ function readByTool(text, max) {
 }
 
 /**
- * What has to be said to the hub: the settings that differ, null for those that are back at their default.
+ * Return the settings to send to the hub: those that differ, null for those that are back at their default.
  *
  * @param {Record<string, any>} before
  * @param {Record<string, any>} after

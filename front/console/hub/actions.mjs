@@ -1,4 +1,4 @@
-/** What a click sets off. A switch shows where it is going at once, and is done when the State says so. */
+/** Actions of clicks. A switch shows its new position at once, and is done when the State shows it, too. */
 
 import { signal } from '@preact/signals';
 import { api, refresh, serversByKey, until, workspacesByName } from './store.mjs';
@@ -6,7 +6,10 @@ import { toast } from '../ui/toast.mjs';
 
 const SHOWN_WITHIN = 5; // seconds for the State to show what the API said is done
 
-/** Where switches are going, by `workspace:<name>`, `server:<key>` and `memberId`. @type {import('@preact/signals').Signal<Map<string, boolean>>} */
+/**
+ * The new positions of switches in progress, by `workspace:<name>`, `server:<key>` and `memberId`.
+ * @type {import('@preact/signals').Signal<Map<string, boolean>>}
+ */
 export const going = signal(new Map());
 
 /** @param {string} name @param {boolean} on */
@@ -19,16 +22,22 @@ export function switchServer(key, on) {
   return turn(`server:${key}`, on, 'servers', { key }, () => serversByKey.value.get(key)?.enabled);
 }
 
-/** Switch a server in one workspace alone. @param {string} workspace @param {string} key @param {boolean} on */
+/** Switch a server in one workspace only. @param {string} workspace @param {string} key @param {boolean} on */
 export function switchMember(workspace, key, on) {
   const isOn = () => !(workspacesByName.value.get(workspace)?.disabled_servers.includes(key) ?? true);
   return turn(memberId(workspace, key), on, 'servers', { key, workspace }, isOn);
 }
 
-/** Where `going` has the switch of a server in a workspace. @param {string} workspace @param {string} key */
+/**
+ * Return the key in `going` for the switch of a server in a workspace.
+ * @param {string} workspace @param {string} key
+ */
 export const memberId = (workspace, key) => `member:${JSON.stringify([workspace, key])}`;
 
-/** Remove what hub.json has for something that does not exist. @param {string} subject  `server:<key>` or `workspace:<name>` */
+/**
+ * Remove the settings in hub.json of a server or workspace that does not exist.
+ * @param {string} subject  `server:<key>` or `workspace:<name>`
+ */
 export async function forgetSettings(subject) {
   const [, kind, name] = /** @type {RegExpExecArray} */ (/^(server|workspace):(.*)$/s.exec(subject));
   await api.del('/api/hub/settings', { section: `${kind}s`, name });
@@ -63,7 +72,7 @@ async function turn(id, on, kind, query, isOn) {
   }
 }
 
-/** End the URLs with an earlier slug of a workspace. @param {string} name @param {string} alias */
+/** Remove an earlier slug of a workspace, so that its URLs end. @param {string} name @param {string} alias */
 export async function removeAlias(name, alias) {
   await api.patch('/api/hub/workspaces', { name }, { remove_aliases: [alias] });
   await refresh();
@@ -77,14 +86,17 @@ export async function restartServer(key) {
   toast(`${key}: restarted`);
 }
 
-/** Change settings of a server; null is the default. @param {string} key @param {Record<string, any>} settings */
+/**
+ * Change settings of a server; null resets one to its default.
+ * @param {string} key @param {Record<string, any>} settings
+ */
 export async function changeSettings(key, settings) {
   await api.patch('/api/hub/servers', { key }, { settings });
   await refresh();
 }
 
 /**
- * The members of a workspace as its file has them, those that no server is called included; null if there is none.
+ * Return the members of a workspace as its file has them, including those without a server; null if it does not exist.
  *
  * @param {string} name
  * @returns {Promise<string[]|null>}
@@ -96,7 +108,7 @@ export async function storedMembers(name) {
   return Array.isArray(members) ? members.filter((key) => typeof key === 'string') : null;
 }
 
-/** Put a server into a workspace, as its last member. @param {string} name @param {string} key */
+/** Add a server to a workspace, as its last member. @param {string} name @param {string} key */
 export async function addMember(name, key) {
   const expect = workspacesByName.value.get(name)?.hash;
   const members = (await storedMembers(name)) ?? [];

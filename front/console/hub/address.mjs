@@ -3,8 +3,8 @@
 /** @import {State, WorkspaceState} from '../../server/state/state.mjs' */
 
 /**
- * The State with the endpoints' addresses below `origin`, where no HUB_PUBLIC_URL says what they are: behind
- * `docker run -p 9000:8765`, or under another name of the machine, the hub cannot know its own address, but the browser does.
+ * Return the State with the endpoints' URLs below `origin`, if HUB_PUBLIC_URL is not set: behind `docker run -p
+ * 9000:8765`, or under another host name, the hub does not know its own address, but the browser does.
  *
  * @param {State} state
  * @param {string} origin  `location.origin`; empty where it is not known

@@ -1,4 +1,7 @@
-/** Says aloud what changes: workspaces, servers that fail, parts of the hub that go and come. */
+/**
+ * Announces changes to screen readers: workspaces, servers that fail, parts of the hub that become or cease to be
+ * available.
+ */
 
 import { announce } from '../ui/toast.mjs';
 import { shown } from '../words.mjs';

@@ -1,10 +1,12 @@
-/** The hub's HTTP API, as pages use it. */
+/** A client of the hub's HTTP API for pages. */
 
 import { toLogin } from './login.mjs';
 
 const TIMEOUT = 90; // seconds: switching on waits until it is applied
 
-/** What the API, or the way to it, said no with. `message` says what, `hint` what to do; `code` is stable. */
+/**
+ * An error of the API, or of the connection to it. `message` says what happened, `hint` what to do; `code` is stable.
+ */
 export class ApiError extends Error {
   /** @param {{ code?: string, error?: string, message?: string, hint?: string, data?: any, status?: number }} said */
   constructor({ code = 'HUB_INTERNAL', error, message, hint = '', data = null, status = 0 }) {
@@ -28,7 +30,7 @@ export function address(path, query = {}) {
 }
 
 /**
- * Ask the hub.
+ * Send a request to the hub.
  *
  * @param {string} method
  * @param {string} path

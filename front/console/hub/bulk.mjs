@@ -1,4 +1,4 @@
-/** What is done to several servers or workspaces at once, copies, and the undo of the last change. */
+/** Actions on several servers or workspaces, copies, and undo of the last change. */
 
 import { toast } from '../ui/toast.mjs';
 import { count } from '../words.mjs';
@@ -18,7 +18,7 @@ const DONE = {
   delete: 'deleted',
 };
 
-/** One change for all of them. @param {Action} action @param {Picked} picked */
+/** Make one change to all of them. @param {Action} action @param {Picked} picked */
 export async function editMany(action, picked) {
   await api.post('/api/hub/many', {}, { action, ...picked });
   await refresh();
@@ -27,7 +27,7 @@ export async function editMany(action, picked) {
   toast(`${what} ${DONE[action]}`);
 }
 
-/** Restart servers one after the other; those that cannot be are told of together. @param {string[]} keys */
+/** Restart servers one after the other; failures are reported together. @param {string[]} keys */
 export async function restartMany(keys) {
   /** @type {string[]} */
   const failed = [];

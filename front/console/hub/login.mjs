@@ -1,9 +1,9 @@
-/** A page of a protected hub whose login has ended: to the login page, and back to where it was. */
+/** Leads a page whose login has ended to the login page, and back afterwards (protected hubs). */
 
 let leaving = false;
 const KEY = 'hub-page'; // as in secret.mjs
 
-/** Subprotocols for the hub's WebSocket: with the page's half of a login among them, if there is one. */
+/** Return the subprotocols for the hub's WebSocket, which include the page's secret if there is one. */
 export function protocols() {
   try {
     const secret = globalThis.window?.localStorage.getItem(KEY);
@@ -13,7 +13,7 @@ export function protocols() {
   }
 }
 
-/** Whether the page is being left for the login page: nothing more is to be loaded, for it would be refused. */
+/** Return whether the page is being left for the login page, so that nothing more should be loaded. */
 export const isLeaving = () => leaving;
 
 /** Go to the login page, once. */
@@ -24,17 +24,17 @@ export function toLogin() {
   location.assign(`/login?${new URLSearchParams({ next: pathname + search + hash, again: '1' })}`);
 }
 
-/** Find out why the live connection ended, which does not say: if the login has, go and log in. */
+/** Check, after the live connection ended, whether the login has; if so, go to the login page. */
 export async function checkLogin() {
   try {
     const { status } = await fetch('/api/hub/state', { method: 'HEAD', credentials: 'same-origin' });
     if (status === 401) toLogin();
   } catch {
-    // the hub is away: the connection is tried again, and with it this
+    // the hub is away: reconnecting will check again
   }
 }
 
-/** End the login of this browser. */
+/** Log this browser out. */
 export async function logOut() {
   leaving = true; // what is asked meanwhile, and refused, is not to lead back here
   await fetch('/logout', { method: 'POST', credentials: 'same-origin', redirect: 'manual' }).catch(() => {

@@ -1,4 +1,4 @@
-/** What becomes of the State when a change arrives, and what that means in words (pure). */
+/** Applies changes to the State, and describes them in words. Pure. */
 
 import { serverState, workspaceState } from '../words.mjs';
 
@@ -7,7 +7,7 @@ import { serverState, workspaceState } from '../words.mjs';
 /** @typedef {import('../types.mjs').Server} Server */
 
 /**
- * The State after a change; null where something was missed, so that the whole has to be asked for.
+ * Return the State after a change; null if an earlier change was missed, so that the whole State must be requested.
  *
  * @param {State|null} state
  * @param {Change} change
@@ -43,7 +43,7 @@ function mergeList(before, change, list, id) {
 }
 
 /**
- * What happened between two States, one line each.
+ * Return what happened between two States, one line each.
  *
  * @param {State|null} before
  * @param {State} after

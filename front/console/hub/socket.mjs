@@ -1,4 +1,4 @@
-/** A WebSocket that mends itself. */
+/** A WebSocket that reconnects. */
 
 import { protocols } from './login.mjs';
 
@@ -25,7 +25,7 @@ export class MendingSocket {
   #closed = false;
 
   /**
-   * Connects at once, and again whenever the connection ends, until `close`.
+   * Connect at once, and again whenever the connection ends, until `close`.
    *
    * @param {string} url
    * @param {Ears} ears
@@ -38,14 +38,14 @@ export class MendingSocket {
     this.#connect();
   }
 
-  /** Whether it went out; what is said while there is no connection is dropped. @param {any} message */
+  /** Send a message; return whether it was sent. Without a connection it is dropped. @param {any} message */
   send(message) {
     if (this.#socket?.readyState !== 1) return false;
     this.#socket.send(JSON.stringify(message));
     return true;
   }
 
-  /** Do not wait for the next try: the network is back, or a person asked. */
+  /** Reconnect now, because the network is back, or the user asked for it. */
   retry() {
     if (this.#socket || this.#closed) return;
     clearTimeout(this.#timer);

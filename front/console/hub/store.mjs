@@ -1,4 +1,4 @@
-/** What the pages show: the hub's State, kept true over a WebSocket. */
+/** The hub's State as a signal, kept up to date over a WebSocket. */
 
 import { computed, effect, signal } from '@preact/signals';
 import { seenFrom } from './address.mjs';
@@ -12,14 +12,14 @@ export { ApiError, api };
 /** @typedef {import('../types.mjs').State} State @typedef {import('../types.mjs').Happening} Happening */
 
 const KEPT = 500;
-/** Empty outside a browser: the front renders the first page, too. */
+/** The page's origin; empty outside a browser, because the front renders the first page, too. */
 const origin = globalThis.location?.origin ?? '';
 
 /** @type {import('@preact/signals').Signal<State|null>} */
 export const state = signal(null);
 /** @type {import('@preact/signals').Signal<'connecting'|'live'|'lost'>} */
 export const connection = signal('connecting');
-/** When something was last heard from the hub, in Unix seconds; changes only while the connection is lost. */
+/** When the hub was last heard from, in Unix seconds; changes only while the connection is lost. */
 export const lostAt = signal(0);
 /** What happened since the page was opened, oldest first. @type {import('@preact/signals').Signal<Happening[]>} */
 export const events = signal([]);
@@ -40,7 +40,7 @@ const eventEars = new Set();
 let heardAt = 0;
 let lastCall = 0;
 
-/** Take over a State that is known to be the hub's. @param {State} next */
+/** Set the State to one received from the hub. @param {State} next */
 export function take(next) {
   next = seenFrom(next, origin);
   const news = happenings(state.value, next);
@@ -51,7 +51,7 @@ export function take(next) {
 }
 
 /**
- * Follow the hub from now on.
+ * Start to follow the hub.
  *
  * @param {string} [url]
  * @param {any} [Socket] class to connect with
@@ -60,7 +60,7 @@ export function connect(url = `${location.origin.replace(/^http/, 'ws')}/api/hub
   socket = new MendingSocket(url, { opened, heard, lost }, Socket);
 }
 
-/** End following it. */
+/** Stop following the hub. */
 export function disconnect() {
   socket?.close();
   socket = null;
@@ -107,12 +107,15 @@ function lost() {
   calls.clear();
 }
 
-/** The state anew, when the live connection cannot bring it. */
+/** Request the whole State, if the live connection cannot deliver it. */
 export async function refresh() {
   if (connection.value !== 'live') take(await api.get('/api/hub/state'));
 }
 
-/** Wait until the State says something, `seconds` at most. @param {() => boolean} predicate @param {number} seconds */
+/**
+ * Wait until the State meets a condition, at most `seconds`.
+ * @param {() => boolean} predicate @param {number} seconds
+ */
 export function until(predicate, seconds) {
   return /** @type {Promise<boolean>} */ (
     new Promise((resolve) => {
@@ -132,11 +135,14 @@ export function until(predicate, seconds) {
 }
 
 export const live = {
-  /** Whether it went out. @param {any} message */
+  /** Send a message; return whether it was sent. @param {any} message */
   send: (message) => socket?.send(message) ?? false,
-  /** Try to connect now. */
+  /** Reconnect now. */
   retry: () => socket?.retry(),
-  /** Hear the hub's log records from now on. @param {(record: any) => void} ear @returns {() => void} */
+  /**
+   * Call `ear` with the hub's log records; return a function that ends it.
+   * @param {(record: any) => void} ear @returns {() => void}
+   */
   onLog(ear) {
     logEars.add(ear);
     if (logEars.size === 1) socket?.send({ type: 'logs', on: true });
@@ -144,7 +150,10 @@ export const live = {
       if (logEars.delete(ear) && logEars.size === 0) socket?.send({ type: 'logs', on: false });
     };
   },
-  /** Hear what happens from now on. @param {(happening: Happening) => void} ear @returns {() => void} */
+  /**
+   * Call `ear` with each happening; return a function that ends it.
+   * @param {(happening: Happening) => void} ear @returns {() => void}
+   */
   onEvent(ear) {
     eventEars.add(ear);
     return () => eventEars.delete(ear);

@@ -1,4 +1,4 @@
-/** What happens now: changes of state, and what the hub and its servers log. */
+/** Shows changes of state, and the logs of the hub and its servers. */
 
 import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
@@ -43,7 +43,7 @@ export default function Activity({ query }) {
   </${Page}>`;
 }
 
-/** The lines as they come in, redrawn at most every `REDRAW` seconds; held back while paused. */
+/** Return the lines as they arrive, updated at most every `REDRAW` seconds; paused on request. */
 function useLines() {
   const [lines, setLines] = useState(() => joined([], events.peek().map(ofEvent)));
   const [waiting, setWaiting] = useState(0);
@@ -94,7 +94,7 @@ function useLines() {
   return { lines, waiting, paused, setPaused: hold, clear, error };
 }
 
-/** Says now and then how much came, not each line. @param {Line[]} lines @param {boolean} paused */
+/** Announce from time to time how many lines came, not each line. @param {Line[]} lines @param {boolean} paused */
 function useAnnouncements(lines, paused) {
   const told = useRef({ last: lines.at(-1), at: 0 });
   useEffect(() => {
@@ -161,7 +161,7 @@ function Log({ lines, all, follow, onFollow }) {
   `;
 }
 
-/** A line changes only when it is said again. @extends {Component<{ line: Line }>} */
+/** A line, rendered again only when it is repeated. */
 class Row extends Component {
   /** @param {any} next */
   shouldComponentUpdate(next) {

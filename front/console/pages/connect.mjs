@@ -1,4 +1,6 @@
-/** Connect a client to a workspace: its URLs, and for each client what to click, to run, or to paste and where. */
+/**
+ * Shows how to connect a client to a workspace: its URLs, and for each client what to click, run, or paste and where.
+ */
 
 import { useState } from 'preact/hooks';
 import { GROUPS, guide } from '../data/guides.mjs';
@@ -18,7 +20,7 @@ await style('styles/connect.css');
  */
 
 const IDS = GROUPS.flatMap(({ ids }) => ids);
-/** The client that was chosen last: of another workspace, too. */
+/** The client that was chosen last, in any workspace. */
 let latest = IDS[0];
 
 /** @param {{ args: string[], query: Record<string, string> }} props */
@@ -91,7 +93,10 @@ function ClientChoice({ id, checked, onChange }) {
 const NOWHERE = { slug: 'x', sse_url: 'http://localhost/', http_url: 'http://localhost/' };
 const TITLES = Object.fromEntries(IDS.map((id) => [id, guide(id, NOWHERE)?.title ?? id]));
 
-/** In a protected hub: a key for this client alone. @param {{ workspace: Workspace, client: string, made?: Made, onMade: (made: Made) => void }} props */
+/**
+ * Creates a key for this client, in a protected hub.
+ * @param {{ workspace: Workspace, client: string, made?: Made, onMade: (made: Made) => void }} props
+ */
 function KeyPart({ workspace, client, made, onMade }) {
   if (made)
     return html`<div class="after key-made"><${Notice} tone="info">

@@ -40,7 +40,7 @@ export default function Figures({ query }) {
   </${Page}>`;
 }
 
-/** The last hour, kept up to date while somebody looks. */
+/** Return the last hour's history, kept up to date while the page is visible. */
 function useHistory() {
   const [history, setHistory] = useState(/** @type {History|null} */ (null));
   const [error, setError] = useState(/** @type {any} */ (null));

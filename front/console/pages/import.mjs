@@ -1,4 +1,4 @@
-/** Take over the servers of another client's configuration. */
+/** Imports the servers of another client's configuration. */
 
 import { useState } from 'preact/hooks';
 import { href } from '../router.mjs';

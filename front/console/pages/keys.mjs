@@ -1,4 +1,4 @@
-/** Named keys of a protected hub: make one, limit it to workspaces, see when it was used, revoke it. */
+/** Named keys of a protected hub: create, limit to workspaces, see the last use, revoke. */
 
 import { useEffect, useState } from 'preact/hooks';
 import { nameFault, opens } from '../data/keys.mjs';
@@ -48,7 +48,7 @@ export default function Keys() {
   </${Page}>`;
 }
 
-/** The keys, looked at anew while the page is shown. */
+/** Return the keys, requested again while the page is shown. */
 function useKeys() {
   const [found, setFound] = useState(/** @type {{ keys?: Key[], error?: any }} */ ({}));
   const look = () =>
@@ -67,7 +67,7 @@ function useKeys() {
   return { ...found, look };
 }
 
-/** What a hub without tokens is told of them. */
+/** Explains keys in a hub without a token. */
 function NoToken() {
   return html`<${Section} title="This hub asks for no token">
     <div class="card stack">
@@ -119,7 +119,7 @@ function Revoke({ revoked: { id, name, last_used: used }, onDone, onClose }) {
 }
 
 /**
- * A form for a new key, and then the key.
+ * A form for a new key, followed by the key.
  *
  * @param {{ taken: string[], onMade: () => void, onClose: () => void }} props
  */

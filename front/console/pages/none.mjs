@@ -1,7 +1,7 @@
 import { href } from '../router.mjs';
 import { Button, Empty, html, Page } from '../ui.mjs';
 
-/** The page of a route that names none. */
+/** The page for unknown routes. */
 export default function None() {
   return html`<${Page} title="No such page">
     <${Empty} title="There is nothing at this address" actions=${html`<${Button} primary href=${href('workspaces')}>To the workspaces</${Button}>`} />

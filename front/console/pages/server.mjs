@@ -1,4 +1,4 @@
-/** One server: everything that is known of it. */
+/** Shows all details of one server. */
 
 import { useState } from 'preact/hooks';
 import { changeSettings, restartServer } from '../hub/actions.mjs';
@@ -92,7 +92,7 @@ function Actions({ server: { key, state: how }, onCopy, onDelete }) {
   `;
 }
 
-/** The line of its stderr that tells most. @param {{ server: Server }} props */
+/** Shows the most informative line of its stderr. @param {{ server: Server }} props */
 function Said({ server: { stderr_line: said, reason } }) {
   if (!said || reason?.message.includes(said)) return null;
   return html`<p>It wrote: <code class="break">${said}</code></p>`;
@@ -107,7 +107,7 @@ function Retry({ server: { attempts, retry_at } }) {
   </p>`;
 }
 
-/** What the server would offer if it had each client for itself. @param {{ server: Server }} props */
+/** Shows which features the server would offer with an instance for each client. @param {{ server: Server }} props */
 function Hints({ server: { key, hints, settings } }) {
   const change = async () => {
     await changeSettings(key, { session: 'per_client' });

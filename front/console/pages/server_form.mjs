@@ -74,7 +74,7 @@ function ServerForm({ stored, onReload }) {
   </form>`;
 }
 
-/** A name for the workspace of a hub that has none. */
+/** Return a name for the first workspace of a hub. */
 function firstWorkspace() {
   return (state.value?.workspaces.length ?? 0) === 0 ? 'main' : '';
 }
@@ -101,7 +101,10 @@ function focusWrong() {
   );
 }
 
-/** A command line, an address or a client's JSON fills in the fields below. @param {{ onFill: (part: Partial<Form>) => void }} props */
+/**
+ * Fills in the fields below from a command line, a URL or a client's JSON.
+ * @param {{ onFill: (part: Partial<Form>) => void }} props
+ */
 function Paste({ onFill }) {
   const [text, setText] = useState('');
   const found = readPaste(text);
@@ -160,7 +163,10 @@ function Problem({ error, stored, onReload, onOverwrite }) {
   return html`<${Conflict} stored=${stored} onReload=${onReload} onOverwrite=${onOverwrite} />`;
 }
 
-/** Somebody else changed it meanwhile. @param {{ stored: Stored, onReload: () => void, onOverwrite: (hash: string) => void }} props */
+/**
+ * Shows that the server was changed meanwhile.
+ * @param {{ stored: Stored, onReload: () => void, onOverwrite: (hash: string) => void }} props
+ */
 function Conflict({ stored: { key }, onReload, onOverwrite }) {
   const [theirs, setTheirs] = useState(/** @type {Stored|null} */ (null));
   const [gone, setGone] = useState(/** @type {any} */ (null));

@@ -1,4 +1,4 @@
-/** All servers: how they are, and why. */
+/** Shows all servers with their states and reasons. */
 
 import { useState } from 'preact/hooks';
 import { going, memberId, restartServer, switchMember, switchServer } from '../hub/actions.mjs';
@@ -89,7 +89,7 @@ function Listed({ servers }) {
   `;
 }
 
-/** A figure, where the sidecar tells it. @param {Server} server @param {number} figure */
+/** Return a figure if the sidecar reports it. @param {Server} server @param {number} figure */
 function known({ state: how }, figure) {
   return how === 'unknown' || how === 'invalid' ? '–' : figure;
 }
@@ -171,7 +171,7 @@ function Named({ server }) {
     ${why && html`<div class="small why why-${serverState(server).tone}">${prose(why)}</div>`}`;
 }
 
-/** The command line or address of a server, on one line. @param {Server} server */
+/** Return the command line or URL of a server, on one line. @param {Server} server */
 export function launchText({ command, args = [], url }) {
   return url ?? [command, ...args].filter(Boolean).join(' ');
 }
@@ -198,7 +198,7 @@ function MemberSwitch({ server: { key, state: how }, workspace: { name, disabled
   />`;
 }
 
-/** How a server is, for a workspace. @param {Server} server @param {Workspace} [workspace] */
+/** Return the state badge of a server, for a workspace. @param {Server} server @param {Workspace} [workspace] */
 function badgeOf(server, workspace) {
   if (workspace && !server.enabled) return { tone: 'off', word: 'Off everywhere' };
   return workspace?.disabled_servers.includes(server.key) ? OFF_HERE : { server };

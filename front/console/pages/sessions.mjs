@@ -1,4 +1,4 @@
-/** Who is connected: the clients' sessions of a workspace or of all, and the end of one. */
+/** Shows the clients' sessions of one workspace or of all, and can end them. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { href, navigate } from '../router.mjs';
@@ -64,7 +64,8 @@ function Connected({ workspace }) {
 }
 
 /**
- * The sessions, asked for again when clients come and go, and every few seconds while somebody looks.
+ * Return the sessions, requested again when clients connect or disconnect, and every few seconds while the page is
+ * visible.
  *
  * @param {string|undefined} workspace @param {number} limit
  */
@@ -95,7 +96,7 @@ function useSessions(workspace, limit) {
   return { ...answer, load };
 }
 
-/** What a client calls itself. @param {Session} session */
+/** Return the name that a client reports. @param {Session} session */
 const named = ({ client_name, client_version }) =>
   `${client_name} ${client_version}`.trim() || 'A client without a name';
 

@@ -1,4 +1,4 @@
-/** One tool: what it is, what it takes and answers, and a form to call it. */
+/** Shows one tool with its schemas, and a form to call it. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { isObject } from '../forms/schema.mjs';
@@ -54,7 +54,7 @@ export function ToolDetail({ workspace, tool, server }) {
   </article>`;
 }
 
-/** What the server says of the tool's effects: hints, which it may get wrong. @param {{ tool: Tool }} props */
+/** Shows the server's hints about the tool's effects, which may be wrong. @param {{ tool: Tool }} props */
 function Hints({ tool }) {
   const said = tool.annotations ?? {};
   const hints = [
@@ -66,13 +66,19 @@ function Hints({ tool }) {
   return hints.map(([word, title]) => html`<span class="tag" title=${title} key=${word}>${word}</span> `);
 }
 
-/** The tool's input schema, as one that has properties. @param {Tool} tool @returns {import('../forms/schema.mjs').Schema} */
+/**
+ * Return the tool's input schema, with `properties` in any case.
+ * @param {Tool} tool @returns {import('../forms/schema.mjs').Schema}
+ */
 function schemaOf(tool) {
   const schema = isObject(tool.inputSchema) ? tool.inputSchema : {};
   return { ...schema, type: 'object', properties: isObject(schema.properties) ? schema.properties : {} };
 }
 
-/** The state of a call: what is filled in, whether it runs, what came back. @param {string} workspace @param {Tool} tool */
+/**
+ * Return the state of a call: the values filled in, whether it runs, and the result.
+ * @param {string} workspace @param {Tool} tool
+ */
 function useCall(workspace, tool) {
   const schema = schemaOf(tool);
   const [draft, setDraft] = useState(() => draftOf(schema, undefined, schema, true));
@@ -138,7 +144,7 @@ function parsed(text, schema) {
   return whole ? found : { value: undefined, problems: [{ path: '', message: 'The arguments must be an object.' }] };
 }
 
-/** Seconds of a timeout as typed; null where that is none. @param {string} text */
+/** Parse the seconds of a timeout; null if invalid. @param {string} text */
 function secondsOf(text) {
   const seconds = Number(text);
   return text.trim() && seconds > 0 && seconds <= LONGEST ? seconds : null;
@@ -185,7 +191,7 @@ function Elapsed({ since }) {
   return html`<span aria-hidden="true">${Math.max(0, Math.round(now.value - since))} s</span>`;
 }
 
-/** Form or JSON; what one holds goes over into the other. @param {{ call: ReturnType<typeof useCall> }} props */
+/** Switches between form and JSON, which share their value. @param {{ call: ReturnType<typeof useCall> }} props */
 function View({ call }) {
   const show = (/** @type {string} */ view) => {
     if (view === 'json') return call.setJson(pretty(call.value));

@@ -1,4 +1,4 @@
-/** The tool explorer: every tool of a workspace as its clients see it, to read and to try. */
+/** The tool explorer: shows all tools of a workspace as its clients see them. */
 
 import { grouped, serverOf } from '../data/tool_list.mjs';
 import { api, state } from '../hub/store.mjs';

@@ -1,4 +1,4 @@
-/** One workspace: where clients connect and how, its servers, what is wrong with it. */
+/** Shows one workspace: its URLs, servers and problems. */
 
 import { useState } from 'preact/hooks';
 import { href, navigateLater } from '../router.mjs';
@@ -117,7 +117,7 @@ function Details({ workspace }) {
   </${Section}>`;
 }
 
-/** Slugs that it had before, whose URLs go on working. @param {{ workspace: Workspace }} props */
+/** Earlier slugs, whose URLs still work. @param {{ workspace: Workspace }} props */
 function Aliases({ workspace: { name, aliases } }) {
   return html`<ul class="plain aliases">
     ${aliases.map(

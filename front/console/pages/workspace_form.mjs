@@ -129,7 +129,7 @@ async function write(workspace, stored, { name, servers, template, slug, expect 
   await refresh();
 }
 
-/** The slug that hub.json sets; empty if it follows from the name. @param {Workspace|undefined} workspace */
+/** Return the slug that the user chose; empty if it is derived from the name. @param {Workspace|undefined} workspace */
 const ownSlug = (workspace) => (workspace?.own_slug ? workspace.slug : '');
 
 /** @param {string} name @param {Workspace|undefined} workspace */
@@ -201,7 +201,10 @@ function SlugField({ slug, workspace, onInput, fault }) {
   return html`<${Field} label="URL slug" mono value=${slug} onInput=${onInput} help=${help} error=${fault} attrs=${{ placeholder: 'made of the name' }} />`;
 }
 
-/** Somebody else changed it meanwhile. @param {{ workspace: Workspace, onTake: (members: string[], hash: string) => void, onOverwrite: () => void }} props */
+/**
+ * Shows that the workspace was changed meanwhile.
+ * @param {{ workspace: Workspace, onTake: (members: string[], hash: string) => void, onOverwrite: () => void }} props
+ */
 function Conflict({ workspace: { name }, onTake, onOverwrite }) {
   const [theirs, setTheirs] = useState(/** @type {string[]|null} */ (null));
   useEffect(() => {

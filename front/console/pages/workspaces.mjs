@@ -1,4 +1,4 @@
-/** All workspaces: on or off, how they are, where clients connect. */
+/** Shows all workspaces with their switches, states and URLs. */
 
 import { useState } from 'preact/hooks';
 import { forgetSettings, going, switchWorkspace } from '../hub/actions.mjs';
@@ -116,7 +116,10 @@ function Chip({ name, off }) {
   return html`<a class="chip chip-${tone}" href=${href('servers', [name])}><span class="dot" aria-hidden="true"></span><span class="cut">${shown(name)}</span>${said}</a>`;
 }
 
-/** What can be done here about an issue of the hub: settings that are for nothing are removed. @param {import('../types.mjs').Issue} issue */
+/**
+ * Return the action for an issue, if there is one: settings of something that does not exist can be removed.
+ * @param {import('../types.mjs').Issue} issue
+ */
 export function remedy({ code, subject }) {
   if (code !== 'HUB_ENTRY_UNUSED') return null;
   return html`<${Button} label=${`Remove the settings of ${subject}`} onClick=${() => forgetSettings(subject)}>Remove these settings</${Button}>`;

@@ -1,4 +1,4 @@
-/** Buttons, switches, and the badge that says how something is. */
+/** Buttons, switches, and the state badge. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { href } from '../router.mjs';
@@ -8,8 +8,8 @@ import { Icon } from './icons.mjs';
 import { announce, toast } from './toast.mjs';
 
 /**
- * A button, or with `href` a link that looks like one. While `onClick`'s promise is pending it is busy; what the
- * promise is rejected with is shown as a toast.
+ * A button, or with `href` a link that looks like one. While the promise of `onClick` is pending, the button is busy;
+ * its rejection is shown as a toast.
  *
  * @param {object} props
  * @param {any} [props.children]
@@ -57,7 +57,7 @@ export function Button({
 }
 
 /**
- * On or off. `going` is where it is on its way to: shown at once, and as pending until `on` says the same.
+ * A switch. `going` is its new position, which is shown at once as pending until `on` is the same.
  *
  * @param {{ on: boolean, going?: boolean, label: string, disabled?: boolean, onChange: (on: boolean) => void }} props
  */
@@ -79,7 +79,7 @@ export function Switch({ on, going, label, disabled, onChange }) {
 }
 
 /**
- * Copies `text`; says so aloud and on its face.
+ * Copies `text`, and confirms it visibly and to screen readers.
  *
  * @param {{ text: string, label?: string, children?: any }} props `label`: what is copied, e.g. "URL of dev"
  */
@@ -131,7 +131,7 @@ function copySelected(text) {
 }
 
 /**
- * How a workspace or server is, in a word; the colour only repeats it.
+ * The state of a workspace or server in a word; the colour only repeats it.
  *
  * @param {{ workspace?: import('../types.mjs').Workspace, server?: import('../types.mjs').Server, tone?: string, word?: string }} props
  */
@@ -140,7 +140,7 @@ export function StateBadge({ workspace, server, tone, word }) {
   return html`<span class="badge badge-${said.tone}"><span class="dot" aria-hidden="true"></span>${said.word}</span>`;
 }
 
-/** A URL or command with a button that copies it. @param {{ text: string, label: string, name?: string }} props */
+/** A URL or command with a copy button. @param {{ text: string, label: string, name?: string }} props */
 export function Copyable({ text, label, name }) {
   return html`<div class="copyable">
     ${name && html`<span class="copyable-name">${name}</span>`}
@@ -149,7 +149,7 @@ export function Copyable({ text, label, name }) {
   </div>`;
 }
 
-/** Link to a workspace or server. @param {{ page: 'workspaces'|'servers', name: string, children?: any }} props */
+/** A link to a workspace or server. @param {{ page: 'workspaces'|'servers', name: string, children?: any }} props */
 export function ItemLink({ page, name, children }) {
   return html`<a href=${href(page, [name])}>${children ?? shown(name)}</a>`;
 }

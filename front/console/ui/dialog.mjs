@@ -3,7 +3,7 @@ import { Button } from './controls.mjs';
 import { html } from './html.mjs';
 
 /**
- * A modal dialog; the browser keeps the focus inside, and whoever opened it gets it back.
+ * A modal dialog; the browser keeps the focus inside, and returns it afterwards.
  *
  * @param {{ title: string, onClose: () => void, children: any, wide?: boolean }} props
  */
@@ -33,7 +33,7 @@ export function Dialog({ title, onClose, children, wide = false }) {
 }
 
 /**
- * Asks before something is done that cannot be undone here.
+ * Asks for confirmation of an action.
  *
  * @param {object} props
  * @param {string} props.title

@@ -1,4 +1,4 @@
-/** Fields with a label, a description and a message of what is wrong, tied together for all readers. */
+/** Form fields with a label, a description and an error message, associated for screen readers. */
 
 import { useId } from 'preact/hooks';
 import { html } from './html.mjs';
@@ -82,7 +82,7 @@ export function Checkbox({ label, checked, onChange, help, disabled }) {
 }
 
 /**
- * One of a few, as buttons in a row.
+ * A choice of a few options, as buttons in a row.
  *
  * @param {{ label: string, value: string, options: { value: string, label: any }[], onChange: (value: string) => void }} props
  */

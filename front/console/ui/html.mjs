@@ -2,7 +2,7 @@ import htm from 'htm';
 import { h } from 'preact';
 import { visible } from '../visible.mjs';
 
-/** Attributes that people read. */
+/** Attributes that users read. */
 const READ = ['title', 'alt', 'placeholder', 'aria-label', 'aria-description'];
 
 /** @type {(strings: TemplateStringsArray, ...values: any[]) => any} */
@@ -12,7 +12,7 @@ const build = /** @type {any} */ (htm).bind(harmless);
 export const html = (strings, ...values) => shown(build(strings, ...values)); // a template may have several roots
 
 /**
- * An element with all its text made harmless (`visible.mjs`): nothing gets onto a page past here.
+ * Create an element with all its text made visible (`visible.mjs`); every element of a page is created here.
  *
  * @param {any} type
  * @param {Record<string, any> | null} props
@@ -26,8 +26,8 @@ function harmless(type, props, ...children) {
 }
 
 /**
- * A child with its text made harmless. Preact writes empty text, and the number 0, into the document anew each time that
- * they are rendered: they become nothing, and text.
+ * Return a child with its text made visible. Preact writes empty text and the number 0 into the document again at each
+ * render, so they are replaced by null and text.
  *
  * @param {any} child
  * @returns {any}

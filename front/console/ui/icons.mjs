@@ -1,4 +1,4 @@
-/** Icons, drawn here: 20 by 20, strokes of the text's colour. They carry no meaning of their own. */
+/** Icons, 20 by 20, with strokes in the text's colour. They are decorative only. */
 
 import { html } from './html.mjs';
 
@@ -39,7 +39,7 @@ export function Icon({ name }) {
   </svg>`;
 }
 
-/** The hub's mark. */
+/** The hub's logo. */
 export function Mark() {
   return html`<svg class="mark" viewBox="0 0 32 32" width="28" height="28" aria-hidden="true" focusable="false">
     <path d="M16 16 8.500 9.500M16 16l8-5M16 16l-5.500 8.500M16 16l7.500 7" />

@@ -2,7 +2,7 @@ import { html } from './html.mjs';
 import { Icon } from './icons.mjs';
 
 /**
- * A problem: what happened, what to do, and the code to search for.
+ * Shows a problem: what happened, what to do, and its code.
  *
  * @param {object} props
  * @param {any} [props.error] ApiError, Issue, reason, or any error; code, message and hint are taken from it
@@ -25,7 +25,7 @@ export function Notice({ error, tone = 'bad', quiet = false, children }) {
   `;
 }
 
-/** Text in which what stands in backquotes is code. @param {string} text */
+/** Return text with parts in backquotes as code. @param {string} text */
 export function prose(text) {
   const parts = text.split('`');
   if (parts.length % 2 === 0) return text; // one has no partner
@@ -33,7 +33,7 @@ export function prose(text) {
 }
 
 /**
- * What is wrong with the configuration. `remedy` makes what can be done about an issue, a button say.
+ * Shows the issues of the configuration. `remedy` returns an action for an issue, such as a button.
  *
  * @param {{ issues: import('../types.mjs').Issue[], remedy?: (issue: import('../types.mjs').Issue) => any }} props
  */

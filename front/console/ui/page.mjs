@@ -1,10 +1,10 @@
-/** The frame of a page, and what it shows when there is nothing to show. */
+/** The frame of a page, and its empty state. */
 
 import { html } from './html.mjs';
 import { Icon } from './icons.mjs';
 
 /**
- * A page: its heading gets the focus when one comes to it.
+ * A page; its heading gets the focus when the page is opened.
  *
  * @param {object} props
  * @param {any} props.title
@@ -27,7 +27,7 @@ export function Page({ title, lead, actions, back, children }) {
   </div>`;
 }
 
-/** A titled part of a page. @param {{ title: any, note?: any, actions?: any, children: any, id?: string }} props */
+/** A titled section of a page. @param {{ title: any, note?: any, actions?: any, children: any, id?: string }} props */
 export function Section({ title, note, actions, children, id }) {
   return html`<section class="section" id=${id}>
     <div class="section-head">
@@ -39,7 +39,10 @@ export function Section({ title, note, actions, children, id }) {
   </section>`;
 }
 
-/** Nothing here, and what to do about it. @param {{ title: string, icon?: string, children?: any, actions?: any }} props */
+/**
+ * Shows that there are no items, and what to do.
+ * @param {{ title: string, icon?: string, children?: any, actions?: any }} props
+ */
 export function Empty({ title, icon, children, actions }) {
   return html`<div class="empty">
     ${icon && html`<${Icon} name=${icon} />`}
@@ -49,7 +52,7 @@ export function Empty({ title, icon, children, actions }) {
   </div>`;
 }
 
-/** Terms and what they are; empty ones are left out. @param {{ facts: [any, any][] }} props */
+/** A list of terms and values; empty ones are left out. @param {{ facts: [any, any][] }} props */
 export function Facts({ facts }) {
   const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== '' && value !== false);
   return html`<dl class="facts">

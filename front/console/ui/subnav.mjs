@@ -4,7 +4,7 @@ import { html } from './html.mjs';
 await style('styles/viewers.css');
 
 /**
- * Links to pages that belong together, above their title.
+ * Links to related pages, above their title.
  *
  * @param {{ label: string, links: { href: string, title: string, current: boolean }[] }} props
  */

@@ -1,8 +1,8 @@
 import { html } from './html.mjs';
 
 /**
- * A table that becomes a list of cards on a phone. Its roles are given by hand, as browsers forget them when the
- * display of a table changes.
+ * A table that becomes a list of cards on a phone. Its ARIA roles are explicit, because browsers drop the implicit ones
+ * when the display of a table changes.
  *
  * @template T
  * @param {object} props

@@ -7,7 +7,10 @@ import { html } from './html.mjs';
 let timer = null;
 const nowNow = () => Date.now() / 1000;
 
-/** Unix seconds; runs only while something shows it. @type {import('@preact/signals').Signal<number>} */
+/**
+ * The present time in Unix seconds; updated only while it is shown.
+ * @type {import('@preact/signals').Signal<number>}
+ */
 export const now = signal(nowNow(), {
   watched() {
     timer = setInterval(() => {
@@ -20,7 +23,7 @@ export const now = signal(nowNow(), {
 });
 
 /**
- * How long ago (`plain`: how long) something was, or in how long it will be; the moment itself on hover.
+ * A time relative to now (`plain`: a duration), with the absolute time on hover.
  *
  * @param {{ at: number|null, plain?: boolean, due?: boolean }} props `at` in Unix seconds; `due`: what is past is due now
  */

@@ -1,4 +1,4 @@
-/** Short messages: said aloud by the live region, shown for a while; errors stay until they are dismissed. */
+/** Short messages, announced by the live region and shown for a while; errors stay until they are dismissed. */
 
 import { signal } from '@preact/signals';
 
@@ -9,11 +9,11 @@ const MOST = 3;
 
 /** @type {import('@preact/signals').Signal<Toast[]>} */
 export const toasts = signal([]);
-/** What the polite live region says. */
+/** The text of the polite live region. */
 export const said = signal('');
 let last = 0;
 
-/** Say something that needs no action. @param {string} text */
+/** Show a message that needs no action. @param {string} text */
 export function toast(text) {
   const id = add({ text, error: null });
   announce(text);
@@ -25,7 +25,7 @@ toast.error = (error) => {
   add({ text: '', error });
 };
 
-/** Say something to those who listen, without showing it. @param {string} text */
+/** Announce a text to screen readers, without showing it. @param {string} text */
 export function announce(text) {
   said.value = said.peek() === text ? `${text}\u00a0` : text; // the same text again is not read
 }

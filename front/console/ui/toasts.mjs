@@ -3,7 +3,7 @@ import { html } from './html.mjs';
 import { Notice } from './notice.mjs';
 import { dismiss, said, toasts } from './toast.mjs';
 
-/** The place where toasts appear; once a page. */
+/** The container of toasts; once in a page. */
 export function Toasts() {
   return html`
     <div class="toasts">

@@ -56,8 +56,7 @@ export class Cookies {
 
   /**
    * Return the page's secret of a login, which pages keep and send with every request for more than a page. Browsers
-   * send
-   * a cookie to all ports of a host; a secret that a page stores stays with its own port.
+   * send a cookie to all ports of a host; a secret that a page stores stays with its own port.
    * @param {string} value  of the cookie
    */
   secret(value) {

@@ -74,8 +74,7 @@ export class Guard {
 
   /**
    * Check that a request which changes something, or listens to events, comes from the hub's own pages. Other programs
-   * on
-   * this machine may serve pages, too, on other ports.
+   * on this machine may serve pages, too, on other ports.
    * @param {Asked} request
    */
   checkPage({ headers: { origin, host = '' } }) {
@@ -168,8 +167,7 @@ function checkSegments(path, segments) {
 
 /**
  * Return whether a segment is a name, below /api/servers, /api/workspaces, /api/log-files or /mcp. A name may be any
- * text,
- * because these paths only look it up.
+ * text, because these paths only look it up.
  * @param {string[]} segments @param {number} index
  */
 function isName(segments, index) {

@@ -1,6 +1,5 @@
 // Verifies the credentials of a protected hub: its token, the front's own key, and the named keys of keys.json.
-// Equivalent
-// to bridge/keys.py; bridge/vectors/keys.json tests both.
+// Equivalent to bridge/keys.py; bridge/vectors/keys.json tests both.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';

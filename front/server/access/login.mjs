@@ -141,8 +141,7 @@ export function safePath(path) {
 
 /**
  * Return a path with the page's secret in its fragment. A browser sends the fragment to no server, and the page removes
- * it
- * at once (hub/assets/secret.mjs).
+ * it at once (hub/assets/secret.mjs).
  * @param {string} path @param {string} secret
  */
 const withSecret = (path, secret) => `${path}${path.includes('#') ? '&' : '#'}hub_page=${secret}`;

@@ -1,7 +1,6 @@
 /**
  * Edits of YAMCP's two files by requests to the adapter, which is the only writer and compares the hash of what was
- * read
- * (compare and swap).
+ * read (compare and swap).
  */
 
 import { fileBroken, noSuchServer, noSuchWorkspace } from './api_errors.mjs';

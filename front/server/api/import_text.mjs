@@ -2,8 +2,8 @@
  * Converts the text of another client's configuration to the object that the adapter's `import` takes.
  *
  * Accepted are JSON with comments (also without the outer braces, or an array), TOML (Codex) and YAML (Goose,
- * Continue),
- * also in the first code block of a Markdown text. The parsers of TOML and YAML are loaded when they are needed.
+ * Continue), also in the first code block of a Markdown text. The parsers of TOML and YAML are loaded when they are
+ * needed.
  */
 
 import { textInvalid } from './api_errors.mjs';

@@ -77,8 +77,7 @@ export function addedServer(body) {
  * Return the entry that the body of `PUT /api/servers/:id` requests.
  *
  * The server's key becomes the namespace, as in YAMCP-UI, but only if the body changes that; fields that YAMCP-UI's
- * form
- * does not have (`cwd`, `headers`) are preserved.
+ * form does not have (`cwd`, `headers`) are preserved.
  *
  * @param {string} id
  * @param {Item} body

@@ -13,8 +13,7 @@ const MAX_HOPS = 20;
 
 /**
  * Return the address of the client. Each proxy appends the address of its peer to X-Forwarded-For; the last address
- * that
- * is not a trusted proxy is the client. What the client itself put before that is ignored.
+ * that is not a trusted proxy is the client. What the client itself put before that is ignored.
  * @param {Asked} request @param {BlockList} trusted
  */
 export function clientAddress({ headers, socket }, trusted) {

@@ -1,6 +1,5 @@
 // CORS for endpoints: which requests a page of an allowed origin may send, and which responses it may read. Equivalent
-// to
-// sidecar/listener/origins.py. Cookies are never allowed. Pure.
+// to sidecar/listener/origins.py. Cookies are never allowed. Pure.
 
 import { isNamed } from './origin.mjs';
 

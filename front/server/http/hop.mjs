@@ -1,6 +1,5 @@
 // Forwards one request to another server over HTTP/1.1. Its head and framing are generated from what was parsed;
-// hop-by-hop
-// headers and framing headers are not forwarded (RFC 9110, 7.6.1).
+// hop-by-hop headers and framing headers are not forwarded (RFC 9110, 7.6.1).
 
 import { request as open } from 'node:http';
 import { hasBody, connectionOptions } from './framing.mjs';

@@ -24,8 +24,7 @@ export const isLiteral = (host) => isIP(hostname(host)) !== 0;
 
 /**
  * Return whether an Origin has the host and port that the request was sent to. The scheme is not compared, because TLS
- * may
- * end in front of the hub.
+ * may end in front of the hub.
  * @param {string} origin @param {string} host
  */
 export function isSameHost(origin, host) {

@@ -66,8 +66,7 @@ export class Pages {
 
   /**
    * Put the style and script that the first paint needs into the page itself, because separate requests would wait
-   * behind
-   * thirty modules.
+   * behind thirty modules.
    */
   #inlineForPaint() {
     const sheets = [...this.index.matchAll(STYLE_LINK)].map(([, path]) => this.#text(path));

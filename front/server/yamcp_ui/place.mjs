@@ -1,6 +1,5 @@
 // The address of YAMCP-UI, which is always a Unix socket. It serves most requests regardless of Host and Origin, so
-// that a
-// TCP port would be open to pages of any site (DNS rebinding).
+// that a TCP port would be open to pages of any site (DNS rebinding).
 
 /**
  * @typedef {object} Place

@@ -1,4 +1,4 @@
-/** Forms that ask a server for something: texts to fill in, with the server's own suggestions, and what came back. */
+/** Forms for requests to a server: text fields with the server's suggestions, and the result. */
 
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { given } from '../../data/catalog_list.mjs';
@@ -13,7 +13,7 @@ const PAUSE = 200; // ms without a key before suggestions are asked for
 /** @typedef {{ result?: any, error?: any, seconds: number }} Outcome */
 
 /**
- * A form of texts; those that are required have to be filled in.
+ * A form of text fields; required ones must be filled in.
  *
  * @param {object} props
  * @param {string} props.label
@@ -58,7 +58,7 @@ export function AskForm({ label, fields, complete, action, ask, preview, show })
   </form>`;
 }
 
-/** What came back, or why nothing did. @param {{ outcome: Outcome, children: any }} props */
+/** Shows the result, or the error. @param {{ outcome: Outcome, children: any }} props */
 export function Answered({ outcome: { error, seconds }, children }) {
   return html`<div class="stack">
     <${Took} tone=${error ? 'bad' : 'ok'} text=${error ? 'No result' : 'Done'} seconds=${seconds} />
@@ -66,7 +66,7 @@ export function Answered({ outcome: { error, seconds }, children }) {
   </div>`;
 }
 
-/** Asking, and what came of it. @param {() => Promise<Outcome>} ask */
+/** Return a function that sends the request, and its outcome. @param {() => Promise<Outcome>} ask */
 function useOutcome(ask) {
   const [outcome, setOutcome] = useState(/** @type {Outcome|null} */ (null));
   const [running, setRunning] = useState(false);
@@ -102,7 +102,7 @@ function Text({ field: { name, help, required }, value, others, complete, error,
 }
 
 /**
- * The server's suggestions for what is typed. They are a help: where the server fails to give any, there are none.
+ * Return the server's suggestions for the typed text; none if the server fails.
  *
  * @param {Complete|null} complete @param {string} name @param {Record<string, string>} others
  */
@@ -135,7 +135,7 @@ function useSuggestions(complete, name, others) {
 }
 
 /**
- * Suggestions for the arguments of a prompt, or the variables of a template.
+ * Return a function that requests suggestions for the arguments of a prompt, or the variables of a template.
  *
  * @param {string} workspace
  * @param {{ prompt: string } | { template: string }} of

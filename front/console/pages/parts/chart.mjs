@@ -66,7 +66,7 @@ function valueAt({ values }, index, text) {
   return value === null || value === undefined ? '–' : text(value);
 }
 
-/** Changes whenever the colours do: by choice, or because the system's did. */
+/** Return a value that changes when the colours change: by the user's choice, or the system's. */
 function useScheme() {
   const [dark, setDark] = useState(() => matchMedia('(prefers-color-scheme: dark)').matches);
   useEffect(() => {
@@ -137,7 +137,7 @@ function drawn({ label, bars }, colour) {
   return { label, stroke: colour, width: 2, spanGaps: true, points: { show: true, size: 5, fill: colour } };
 }
 
-/** Reads colours of the style sheet as the canvas needs them: resolved. @param {HTMLElement} target */
+/** Return colours of the style sheet, resolved as the canvas needs them. @param {HTMLElement} target */
 function colours(target) {
   return (/** @type {string} */ name) => {
     const probe = document.createElement('span');

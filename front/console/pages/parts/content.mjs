@@ -1,4 +1,6 @@
-/** Content of servers, which are not trusted: shown as text, images and sounds of listed types, never as markup. */
+/**
+ * Shows content of servers, which are not trusted, as text, or as images and audio of listed types, never as markup.
+ */
 
 import { useState } from 'preact/hooks';
 import { binary, fileName, formatted, textIn } from '../../data/contents.mjs';
@@ -43,7 +45,10 @@ function Bytes({ data, mime, uri }) {
   </div>`;
 }
 
-/** Save base64 data as a file. It has no type, so that nothing opens it as a page. @param {string} data @param {string} name */
+/**
+ * Save base64 data as a file, without a media type, so that no browser opens it as a page.
+ * @param {string} data @param {string} name
+ */
 function save(data, name) {
   const bytes = Uint8Array.from(atob(data.replace(/\s/g, '')), (sign) => sign.charCodeAt(0));
   const href = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }));
@@ -84,7 +89,7 @@ function Link({ link }) {
   </div>`;
 }
 
-/** A link only where it leads to the web; it does not tell where one came from. @param {{ uri: string }} props */
+/** A URI, as a link only if its scheme is http(s), without a referrer. @param {{ uri: string }} props */
 function Address({ uri }) {
   if (!/^https?:\/\//i.test(uri)) return html`<code>${uri}</code>`;
   return html`<a href=${uri} target="_blank" rel="noopener noreferrer">${uri}</a>`;

@@ -1,4 +1,4 @@
-/** The frame of the pages on which a workspace's tools, prompts and resources are read and tried. */
+/** The frame of the pages that show a workspace's tools, prompts and resources. */
 
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { missingServers } from '../../data/failing.mjs';
@@ -72,7 +72,7 @@ function Unknown({ name }) {
 }
 
 /**
- * A workspace's items, asked for again whenever what the hub says of it changes.
+ * Return a workspace's items, requested again whenever their number changes.
  *
  * @template T
  * @param {Workspace} workspace
@@ -97,7 +97,7 @@ export function useItems(workspace, many, read) {
 }
 
 /**
- * The list, and beside it the item that is picked.
+ * The list, and beside it the selected item.
  *
  * @template T
  * @param {object} props
@@ -128,7 +128,7 @@ export function Explorer({ kind, workspace, found, group, entry, picked, detail 
   </div>`;
 }
 
-/** What is not in the list, though it is of the workspace. @param {{ kind: Kind, workspace: Workspace }} props */
+/** Shows the servers of the workspace whose items are missing. @param {{ kind: Kind, workspace: Workspace }} props */
 function Missing({ kind, workspace }) {
   if (missingServers(workspace, serversByKey.value).length === 0) return null;
   return html`<div class="banner"><${Notice} tone="warn" quiet>
@@ -197,7 +197,7 @@ function Item({ kind, workspace, entry: { id, name, title, said }, picked }) {
   </li>`;
 }
 
-/** Back to the list, where there is no room for both. @param {{ kind: Kind, workspace: string }} props */
+/** A link back to the list, shown on narrow screens. @param {{ kind: Kind, workspace: string }} props */
 export function BackToList({ kind, workspace }) {
   return html`<a class="back explorer-back" href=${href(kind, [], { workspace })}><${Icon} name="back" />All ${kind}</a>`;
 }

@@ -10,16 +10,16 @@ import { count } from '../../words.mjs';
 
 /** @typedef {import('../../types.mjs').Workspace} Workspace */
 
-/** The servers of the sample workspace that the adapter makes on a first start (yamcp_ui_adapter/seed.py). */
+/** The sample workspace that the adapter creates on a first start (yamcp_ui_adapter/seed.py). */
 const SAMPLE = { workspace: 'demo', servers: 'clock,notes' };
 
-/** Whether the sample is all there is. @param {Workspace[]} workspaces */
+/** Return whether the sample is the only workspace. @param {Workspace[]} workspaces */
 export function isSample(workspaces) {
   const [only, ...others] = workspaces;
   return others.length === 0 && only?.name === SAMPLE.workspace && [...only.servers].sort().join() === SAMPLE.servers;
 }
 
-/** What the sample workspace is, and what to do next. */
+/** Explains the sample workspace, and what to do next. */
 export function AboutDemo() {
   return html`<div class="banner"><${Notice} tone="info" quiet>
     <p><strong>demo</strong> is a sample workspace that the hub made on its first start. <em>notes</em> keeps short notes in memory, <em>clock</em> tells the time.
@@ -28,7 +28,7 @@ export function AboutDemo() {
   </${Notice}></div>`;
 }
 
-/** What to do on a hub without a workspace: first servers, then a workspace of them. */
+/** Explains what to do on a hub without a workspace: add servers, then a workspace. */
 export function FirstSteps() {
   const servers = state.value?.servers.length ?? 0;
   if (servers > 0)

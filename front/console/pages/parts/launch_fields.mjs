@@ -1,4 +1,4 @@
-/** How a server is started or reached: the fields of it. */
+/** The fields for how a server is started or reached. */
 
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { parseArgs, showArgs, splitCommand, unpackedArgs } from '../../forms/arguments.mjs';
@@ -51,7 +51,7 @@ function Address({ form, faults, onChange }) {
 }
 
 /**
- * Rows of a name and a value. A value that is stored and not shown is kept unless it is replaced.
+ * Rows of names and values. A stored value that is masked is kept unless it is replaced.
  *
  * @param {{ label: string, noun: string, pairs: Pair[], fault?: string, onChange: (pairs: Pair[]) => void }} props
  */

@@ -5,7 +5,7 @@ import { html } from '../../ui/html.mjs';
 import { prose } from '../../ui/notice.mjs';
 
 /**
- * The servers of a workspace whose tools are not there, each with the reason.
+ * Shows the servers of a workspace whose tools are missing, each with the reason.
  *
  * @param {{ workspace: import('../../types.mjs').Workspace, from?: number }} props `from`: the least number of them that is told
  */

@@ -1,4 +1,4 @@
-/** A form made of a JSON Schema: each part of a draft with the control that fits it. */
+/** A form generated from a JSON Schema, with a suitable control for each part of the draft. */
 
 import { useId, useRef } from 'preact/hooks';
 import { kindOf, options, plain, rules, typeText, variants, variantText } from '../../forms/schema.mjs';
@@ -33,7 +33,7 @@ const INPUTS = { email: 'email', uri: 'url', url: 'url', password: 'password' };
 /** @type {Record<string, string>} */
 const PLACEHOLDERS = { date: '2026-01-31', time: '14:30:00', 'date-time': '2026-01-31T14:30:00Z', uri: 'https://' };
 
-/** The fields of an object: the whole form, or a part of one. @param {Omit<Part, 'name'|'required'>} props */
+/** The fields of an object: the whole form, or a part of it. @param {Omit<Part, 'name'|'required'>} props */
 export function Fields({ schema, root, draft, path, problems, onChange }) {
   const found = plain(schema, root);
   const required = requiredOf(found);
@@ -60,7 +60,10 @@ export function Fields({ schema, root, draft, path, problems, onChange }) {
 /** @param {Schema} schema @param {Draft} draft */
 const takesMore = (schema, draft) => Boolean(draft.other) || (schema.additionalProperties ?? false) !== false;
 
-/** What the schema allows but does not name. @param {{ draft: Draft, onChange: (draft: Draft) => void }} props */
+/**
+ * A field for members that the schema allows but does not name.
+ * @param {{ draft: Draft, onChange: (draft: Draft) => void }} props
+ */
 function Other({ draft, onChange }) {
   const help = 'An object, in JSON. Leave it empty to send none.';
   return html`<${Field}
@@ -74,7 +77,7 @@ function Other({ draft, onChange }) {
   />`;
 }
 
-/** One value of any kind. @param {Part} props */
+/** A control for a value of any kind. @param {Part} props */
 function One(props) {
   const found = plain(props.schema, props.root);
   const error = props.problems.find((problem) => problem.path === props.path)?.message;
@@ -84,7 +87,10 @@ function One(props) {
   return found.nullable && mayBeNull(props, found) ? html`<div>${body}<${NullBox} ...${shown} /></div>` : body;
 }
 
-/** Left out means null already, where that is the default: no box for it then. @param {Part} props @param {Schema} found */
+/**
+ * Return whether to show the checkbox for null; not if leaving the value out already means null.
+ * @param {Part} props @param {Schema} found
+ */
 function mayBeNull({ draft, required }, found) {
   return draft.isNull || required || (found.default ?? null) !== null;
 }
@@ -195,7 +201,7 @@ function Nothing({ label }) {
   return html`<p class="schema-fixed">${label}: <code>null</code></p>`;
 }
 
-/** What a Field takes of what a part has. @param {any} rest */
+/** Return the properties of a part that a Field takes. @param {any} rest */
 const control = ({ label, help, error, required, item }) => ({ label, help, error, required: required && !item });
 
 // --- of several parts -----------------------------------------------------------------------------------------------
@@ -293,7 +299,10 @@ function Variant({ found, root, draft, required, path, problems, onChange, ...re
   </${Group}>`;
 }
 
-/** What was chosen; the fields of an object stand in the group of the choice. @param {Part} props */
+/**
+ * The control for the chosen alternative; the fields of an object belong to the group of the choice.
+ * @param {Part} props
+ */
 function Chosen(props) {
   const found = plain(props.schema, props.root);
   if (props.draft.kind === 'object' && kindOf(found, props.root) === 'object') return html`<${Fields} ...${props} />`;

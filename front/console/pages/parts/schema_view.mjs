@@ -1,4 +1,4 @@
-/** A JSON Schema to read: names, types, rules and what they mean; the JSON itself on demand. */
+/** Shows a JSON Schema: names, types, constraints and descriptions; the JSON itself on demand. */
 
 import { isObject, options, plain, rules, typeText, variants, variantText } from '../../forms/schema.mjs';
 import { requiredOf } from '../../forms/schema_draft.mjs';
@@ -20,7 +20,7 @@ export function SchemaView({ schema, none }) {
   </div>`;
 }
 
-/** Any JSON, folded. @param {{ value: unknown, label: string, open?: boolean }} props */
+/** JSON in a collapsible section. @param {{ value: unknown, label: string, open?: boolean }} props */
 export function RawJson({ value, label, open = false }) {
   const text = JSON.stringify(value, null, 2) ?? '';
   return html`<details class="raw" open=${open}>
@@ -33,7 +33,7 @@ export function RawJson({ value, label, open = false }) {
 }
 
 /**
- * What a schema holds: fields of an object, of the items of a list, or alternatives; null when there is nothing.
+ * Return the parts of a schema: fields of an object, of a list's items, or alternatives; null if there are none.
  *
  * @param {Schema} found @param {Schema} root
  * @returns {{ all?: Schema[], items?: Schema, properties?: Record<string, any>, values?: Schema }|null}

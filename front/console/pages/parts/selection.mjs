@@ -1,4 +1,4 @@
-/** Servers or workspaces that are picked in a list, and what can be done to all of them. */
+/** The selection of servers or workspaces in a list, and the actions on all selected items. */
 
 import { useState } from 'preact/hooks';
 import { editMany, restartMany } from '../../hub/bulk.mjs';
@@ -9,7 +9,10 @@ import { count, shown } from '../../words.mjs';
 /** @typedef {'' | 'delete' | 'join' | 'leave' | 'export'} Asked */
 /** @typedef {{ picked: ReadonlySet<string>, toggle: (name: string) => void, set: (names: string[]) => void }} Selection */
 
-/** A selection; names that are gone from the list count no more. @param {string[]} there @returns {Selection} */
+/**
+ * Return a selection; names that are no longer in the list are ignored.
+ * @param {string[]} there @returns {Selection}
+ */
 export function useSelection(there) {
   const [names, setNames] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
   const picked = names.size === 0 ? names : new Set(there.filter((name) => names.has(name)));
@@ -27,7 +30,7 @@ export function Pick({ name, selection: { picked, toggle } }) {
 }
 
 /**
- * All that are listed, and what to do to those that are picked.
+ * A checkbox for all listed items, and the actions on the selected ones.
  *
  * @param {{ kind: 'servers' | 'workspaces', listed: string[], selection: Selection }} props
  */

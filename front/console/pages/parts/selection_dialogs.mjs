@@ -1,4 +1,4 @@
-/** What is asked before several servers or workspaces are changed. */
+/** Dialogs that are shown before several servers or workspaces are changed. */
 
 import { useState } from 'preact/hooks';
 import { editMany } from '../../hub/bulk.mjs';

@@ -1,4 +1,4 @@
-/** What a tool answered. It comes from a server that is not trusted: shown as text, never as markup. */
+/** Shows the result of a tool as text, never as markup, because the server is not trusted. */
 
 import { html, Notice } from '../../ui.mjs';
 import { Block } from './content.mjs';
@@ -28,12 +28,15 @@ export function Took({ tone, text, seconds }) {
     <span class="muted">after ${took(seconds)}</span></p>`;
 }
 
-/** A length of time as calls have it. @param {number} seconds */
+/** Return the duration of a call as text. @param {number} seconds */
 export function took(seconds) {
   return seconds < 1 ? `${Math.max(1, Math.round(seconds * 1000))} ms` : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
 }
 
-/** Whether the text says the same as the structured content. @param {any[]} content @param {unknown} structured */
+/**
+ * Return whether the text has the same content as the structured content.
+ * @param {any[]} content @param {unknown} structured
+ */
 function repeats(content, structured) {
   if (content.length !== 1 || content[0]?.type !== 'text') return false;
   try {

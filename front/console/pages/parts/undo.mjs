@@ -1,4 +1,4 @@
-/** The last change, and the button that undoes it. */
+/** Shows the last change, with a button that undoes it. */
 
 import { undo } from '../../hub/bulk.mjs';
 import { state } from '../../hub/store.mjs';
@@ -6,7 +6,7 @@ import { Button } from '../../ui/controls.mjs';
 import { html } from '../../ui/html.mjs';
 import { Time } from '../../ui/time.mjs';
 
-/** Nothing where there is no change to undo. */
+/** Empty if there is no change to undo. */
 export function UndoLast() {
   const last = state.value?.hub.last_change;
   if (!last) return null;
