@@ -51,11 +51,11 @@ export const PAGES = {
   'edit-server': { title: 'Edit', nav: 'servers', load: () => import('./pages/server_form.mjs') },
 };
 
-const NONE = { title: 'No such page', nav: '', load: () => import('./pages/none.mjs') };
+const NO_PAGE = { title: 'No such page', nav: '', load: () => import('./pages/none.mjs') };
 
 /** @param {string} page @returns {PageEntry} */
 export function pageOf(page) {
-  return Object.hasOwn(PAGES, page) ? PAGES[page] : NONE;
+  return Object.hasOwn(PAGES, page) ? PAGES[page] : NO_PAGE;
 }
 
 /** @type {import('@preact/signals').Signal<Map<any, { Page?: any, error?: any }>>} */

@@ -4,7 +4,7 @@
 
 import { effect, signal } from '@preact/signals';
 
-const KEY = 'hub-theme';
+const STORAGE_KEY = 'hub-theme';
 
 /** @type {import('@preact/signals').Signal<string>} `auto`, `light` or `dark` */
 export const theme = signal(globalThis.document?.documentElement.dataset.theme ?? 'auto');
@@ -16,7 +16,7 @@ function keep() {
   if (picked === 'auto') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = picked;
   try {
-    if (picked === 'auto') localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, picked);
+    if (picked === 'auto') localStorage.removeItem(STORAGE_KEY);
+    else localStorage.setItem(STORAGE_KEY, picked);
   } catch {} // storage is forbidden: for this page only
 }

@@ -4,7 +4,7 @@ import { checkLogin } from '/hub/assets/hub/login.mjs';
 import { MendingSocket } from '/hub/assets/hub/socket.mjs';
 
 /** Milliseconds before the page is loaded again, because YAMCP-UI may accept connections before it is ready. */
-const CALM = 500;
+const RELOAD_DELAY_MS = 500;
 let coming = false;
 
 new MendingSocket(`${location.origin.replace(/^http/, 'ws')}/api/hub/live`, {
@@ -13,7 +13,7 @@ new MendingSocket(`${location.origin.replace(/^http/, 'ws')}/api/hub/live`, {
     const hub = message.state?.hub ?? message.hub;
     if (hub?.yamcp_ui !== 'ok' || coming) return;
     coming = true;
-    setTimeout(() => location.reload(), CALM);
+    setTimeout(() => location.reload(), RELOAD_DELAY_MS);
   },
   lost() {
     checkLogin();

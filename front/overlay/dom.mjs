@@ -3,7 +3,7 @@
 import { visible } from '/hub/assets/visible.mjs';
 
 /** Milliseconds for which a button shows that it has copied. */
-const THANKS = 1500;
+const COPIED_MS = 1500;
 
 /** @typedef {Record<string, string | boolean | ((event: Event) => void)>} Attributes `on…` functions listen; true is an empty attribute */
 
@@ -60,7 +60,7 @@ export function copyButton(label, text) {
     const copied = await copy(text(), button);
     say(button, copied ? 'Copied' : 'Press Ctrl-C');
     if (copied) announce('Copied.');
-    setTimeout(() => say(button, 'Copy'), THANKS);
+    setTimeout(() => say(button, 'Copy'), COPIED_MS);
   });
   return button;
 }

@@ -3,7 +3,7 @@
  * `../servers/x` another server.
  */
 
-const EDIT = /^\/api\/(servers|workspaces)\/(.+)$/s;
+const EDIT_PATH = /^\/api\/(servers|workspaces)\/(.+)$/s;
 
 /**
  * Encode the name in requests for an edit of a known server or workspace.
@@ -15,7 +15,7 @@ export function encodeIds(known) {
   window.fetch = (input, init) => {
     const method = init?.method ?? 'GET';
     if (typeof input !== 'string' || (method !== 'PUT' && method !== 'DELETE')) return fetch(input, init);
-    const [, kind, name] = EDIT.exec(input) ?? [];
+    const [, kind, name] = EDIT_PATH.exec(input) ?? [];
     if (!kind || !known(/** @type {'servers' | 'workspaces'} */ (kind), name)) return fetch(input, init);
     return fetch(`/api/${kind}/${encodeURIComponent(name)}`, init);
   };

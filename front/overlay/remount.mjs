@@ -8,11 +8,11 @@ import { cellText, heading, serverList, workspaceList } from './page.mjs';
 /** @import {ServerState, State} from '../server/state/state.mjs' */
 
 /** Milliseconds that a page may be outdated; after an edit of its own it reloads by itself. */
-const LAG = 500;
+const MAX_LAG_MS = 500;
 /** Milliseconds to wait until a page is left. */
-const LEAVE = 200;
-const ELSEWHERE = '/settings'; // a page of its own that loads nothing
-const OCCUPIED = '[role=dialog], [role=alertdialog], [role=menu], [role=listbox]';
+const LEAVE_TIMEOUT_MS = 200;
+const NEUTRAL_PAGE = '/settings'; // a page of its own that loads nothing
+const OPEN_ELEMENTS = '[role=dialog], [role=alertdialog], [role=menu], [role=listbox]';
 
 /** Reloads outdated lists of pages. */
 export class Remount {
@@ -39,7 +39,7 @@ export class Remount {
     if (!this.#wanted()) {
       clearTimeout(this.#timer);
       this.#timer = undefined;
-    } else this.#timer ??= setTimeout(() => this.#due(), LAG);
+    } else this.#timer ??= setTimeout(() => this.#due(), MAX_LAG_MS);
   }
 
   #due() {
@@ -90,7 +90,7 @@ export class Remount {
     const { scrollY } = window;
     const focused = document.activeElement?.closest('tr')?.cells[0]?.textContent;
     const before = document.querySelector('main h1');
-    go(ELSEWHERE);
+    go(NEUTRAL_PAGE);
     await until(() => document.querySelector('main h1') !== before);
     this.switches.refocus = focused ?? null;
     go(here);
@@ -107,7 +107,7 @@ function isCalm() {
   const active = document.activeElement;
   const busy = active?.closest('main') && !active.matches('.hub-switch');
   const selecting = document.getSelection()?.isCollapsed === false;
-  return !busy && !selecting && document.visibilityState === 'visible' && !document.querySelector(OCCUPIED);
+  return !busy && !selecting && document.visibilityState === 'visible' && !document.querySelector(OPEN_ELEMENTS);
 }
 
 /** Navigate within the page; its router listens to this event. @param {string} path */
@@ -118,7 +118,7 @@ function go(path) {
 
 /** @param {() => boolean} done */
 async function until(done) {
-  const end = performance.now() + LEAVE;
+  const end = performance.now() + LEAVE_TIMEOUT_MS;
   while (!done() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve));
 }
 

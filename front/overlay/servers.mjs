@@ -5,7 +5,7 @@ import { serverState } from '/hub/assets/words.mjs';
 import { el, say, set } from './dom.mjs';
 import { cellText, serverList } from './page.mjs';
 
-const TELLS = ['degraded', 'backoff', 'failed', 'invalid'];
+const STATES_WITH_REASON = ['degraded', 'backoff', 'failed', 'invalid'];
 
 /** @param {import('./live.mjs').Live} live */
 export function refreshServers(live) {
@@ -28,7 +28,7 @@ function show(cell, server) {
   say(word, text);
   set(word, 'data-tone', tone);
   const why = server.reason ?? server.troubles[0] ?? server.issues[0];
-  say(reason, why && TELLS.includes(server.state) ? `${why.code}: ${whyOf(server) || why.message}` : '');
+  say(reason, why && STATES_WITH_REASON.includes(server.state) ? `${why.code}: ${whyOf(server) || why.message}` : '');
 }
 
 function make() {

@@ -9,7 +9,7 @@ import { cellText, dialog, workspaceList } from './page.mjs';
 
 const HEADING = 'Workspace Configuration';
 /** YAMCP-UI's own sections on `yamcp run`, which would start every server a second time beside the hub. */
-const REPLACED = ['MCP Configuration', 'Setup Instructions'];
+const REPLACED_SECTIONS = ['MCP Configuration', 'Setup Instructions'];
 
 /** The hub's block in the dialog while that is open. */
 export class Viewer {
@@ -89,6 +89,6 @@ export class Viewer {
 function replace(open, replaced) {
   for (const title of open.querySelectorAll('h3')) {
     const section = title.closest('[role=dialog] > * > *');
-    if (section && REPLACED.includes(title.textContent ?? '')) set(section, 'data-hub-replaced', replaced);
+    if (section && REPLACED_SECTIONS.includes(title.textContent ?? '')) set(section, 'data-hub-replaced', replaced);
   }
 }

@@ -12,12 +12,12 @@
 
 /** @type {Level[]} */
 export const LEVELS = ['debug', 'info', 'warning', 'error'];
-export const MOST = 1000;
-const LONGEST = 4000; // characters of one line
+export const MAX_LINES = 1000;
+const MAX_LINE_LENGTH = 4000; // characters of one line
 
 /** @type {Record<string, Level>} */
-const OF_TONE = { bad: 'error', warn: 'warning' };
-const TOLD = new Set(['time', 'level', 'process', 'logger', 'message', 'server', 'exception']);
+const LEVEL_OF_TONE = { bad: 'error', warn: 'warning' };
+const COMMON_FIELDS = new Set(['time', 'level', 'process', 'logger', 'message', 'server', 'exception']);
 
 /** @param {{at: number, kind: string, subject: string, text: string, tone: string}} happening @returns {Line} */
 export function ofEvent({ at, kind, subject, text, tone }) {
@@ -25,7 +25,7 @@ export function ofEvent({ at, kind, subject, text, tone }) {
   return {
     id,
     at,
-    level: OF_TONE[tone] ?? 'info',
+    level: LEVEL_OF_TONE[tone] ?? 'info',
     kind: 'event',
     server: kind === 'server' ? subject : '',
     source: 'event',
@@ -41,7 +41,7 @@ export function ofRecord(record) {
   const level = LEVELS.find((each) => each === record.level) ?? (record.level === 'critical' ? 'error' : 'info');
   const server = typeof record.server === 'string' ? record.server : '';
   const source = server || String(record.process ?? 'hub');
-  const text = said(record).slice(0, LONGEST);
+  const text = said(record).slice(0, MAX_LINE_LENGTH);
   const own = record.message === 'stderr' ? text : `hub ${record.message}`; // the hub's fields: which try it was
   const same = server && record.message !== 'server log' ? own : '';
   return { id: `log ${record.time} ${source} ${text}`, at, level, kind: 'log', server, source, text, same, times: 1 };
@@ -55,13 +55,15 @@ function said(record) {
 
 /** Return the fields of a record that add to its message. @param {Record<string, any>} record */
 function more(record) {
-  const fields = Object.entries(record).filter(([name, value]) => !TOLD.has(name) && value !== null && value !== '');
+  const fields = Object.entries(record).filter(
+    ([name, value]) => !COMMON_FIELDS.has(name) && value !== null && value !== '',
+  );
   const said = fields.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
   return said.length > 0 ? ` · ${said.join(' ')}` : '';
 }
 
 /**
- * Merge new lines into the list by time; keep the newest `MOST`, and no line twice.
+ * Merge new lines into the list by time; keep the newest `MAX_LINES`, and no line twice.
  *
  * @param {Line[]} lines
  * @param {Line[]} added
@@ -74,11 +76,11 @@ export function joined(lines, added) {
   const all = [...lines, ...fresh];
   const ordered = fresh.every((line, index) => line.at >= (index ? fresh[index - 1].at : (lines.at(-1)?.at ?? 0)));
   if (!ordered) all.sort((one, other) => one.at - other.at);
-  return all.slice(-MOST);
+  return all.slice(-MAX_LINES);
 }
 
 /** Number of a server's last lines in which a repeated line is looked for. */
-const NEARBY = 30;
+const FOLD_WINDOW = 30;
 
 /**
  * Return the lines with repeated ones of a server (such as one that restarts every few seconds) shown once, at their
@@ -102,7 +104,7 @@ export function folded(lines) {
         shown = { ...line, id: before.id, times: before.times + 1 };
       }
       near.push(shown);
-      recent.set(line.server, near.slice(-NEARBY));
+      recent.set(line.server, near.slice(-FOLD_WINDOW));
     }
     left.add(shown);
   }

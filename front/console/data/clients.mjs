@@ -13,7 +13,7 @@
  */
 
 /** Hosts for which mcp-remote accepts plain http without an option. */
-const MCP_REMOTE_TRUSTS = ['localhost', '127.0.0.1'];
+const MCP_REMOTE_HTTP_HOSTS = ['localhost', '127.0.0.1'];
 const CODE = '.config/Code/User';
 const CODE_MAC = 'Library/Application Support/Code/User';
 const CLINE = 'globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json';
@@ -127,7 +127,7 @@ export const FILE_CLIENTS = [
  */
 export function mcpRemote({ http_url }, token) {
   const url = new URL(http_url);
-  const plain = url.protocol === 'http:' && !MCP_REMOTE_TRUSTS.includes(url.hostname);
+  const plain = url.protocol === 'http:' && !MCP_REMOTE_HTTP_HOSTS.includes(url.hostname);
   // The argument contains no space, because on Windows arguments with spaces are split.
   const header = token ? ['--header', 'Authorization:${AUTH_HEADER}'] : [];
   const args = ['-y', 'mcp-remote', http_url, ...(plain ? ['--allow-http'] : []), ...header];

@@ -1,14 +1,14 @@
 /** Decides how content of servers, which are not trusted, is displayed. Nothing here creates markup. Pure. */
 
 /** Image types that are displayed. SVG is excluded, because it is a document that may contain scripts. */
-const IMAGES = /^image\/(png|jpeg|gif|webp|avif|bmp)$/i;
-const SOUNDS = /^audio\/[a-z0-9.+-]+$/i;
+const IMAGE_TYPE = /^image\/(png|jpeg|gif|webp|avif|bmp)$/i;
+const AUDIO_TYPE = /^audio\/[a-z0-9.+-]+$/i;
 const BASE64 = /^[A-Za-z0-9+/\s]*(?:=\s*){0,2}$/;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 /** Limit for the characters of a JSON text that is formatted; a longer one is shown unchanged. */
-const MOST_FORMATTED = 1_000_000;
-const LONGEST_NAME = 100;
-const MOST_IN_JSON = 2000; // characters of one text
+const MAX_FORMATTED_LENGTH = 1_000_000;
+const MAX_NAME_LENGTH = 100;
+const MAX_TEXT_IN_JSON = 2000; // characters of one text
 
 /**
  * Return a field that should be text; another type is shown as JSON. (`String` would call methods of the value.)
@@ -32,7 +32,7 @@ export function textIn(value) {
 export function binary(data, mime) {
   if (typeof data !== 'string' || !BASE64.test(data)) return null;
   const type = textIn(mime);
-  const kind = IMAGES.test(type) ? 'image' : SOUNDS.test(type) ? 'audio' : 'binary';
+  const kind = IMAGE_TYPE.test(type) ? 'image' : AUDIO_TYPE.test(type) ? 'audio' : 'binary';
   const source = kind === 'binary' ? '' : `data:${type};base64,${data}`;
   return { kind, source, bytes: bytesOf(data) };
 }
@@ -51,11 +51,11 @@ function bytesOf(data) {
  * @returns {string}
  */
 export function formatted(text, mime) {
-  if (!JSON_TYPE.test(textIn(mime)) || text.length > MOST_FORMATTED) return text;
+  if (!JSON_TYPE.test(textIn(mime)) || text.length > MAX_FORMATTED_LENGTH) return text;
   try {
     const value = JSON.parse(text);
     const again = JSON.stringify(value, null, 2);
-    return exact(text, again) ? again : text;
+    return isSameJson(text, again) ? again : text;
   } catch {
     return text;
   }
@@ -65,12 +65,12 @@ export function formatted(text, mime) {
  * Return whether two JSON texts differ in white space only; JavaScript may lose digits of numbers and repeated keys.
  * @param {string} one @param {string} other
  */
-function exact(one, other) {
-  return bare(one) === bare(other);
+function isSameJson(one, other) {
+  return withoutSpace(one) === withoutSpace(other);
 }
 
 /** Return a JSON text without white space between its tokens. @param {string} text */
-const bare = (text) => text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1');
+const withoutSpace = (text) => text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1');
 
 /**
  * Return a safe file name for a resource: the last part of its URI, without special characters.
@@ -81,7 +81,7 @@ const bare = (text) => text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1');
 export function fileName(uri) {
   const path = uri.split(/[?#]/)[0].replace(/\/+$/, '');
   const last = path.slice(path.lastIndexOf('/') + 1).replace(/[^\p{L}\p{N}._-]+/gu, '_');
-  return last.replace(/^[._]+/, '').slice(-LONGEST_NAME) || 'resource';
+  return last.replace(/^[._]+/, '').slice(-MAX_NAME_LENGTH) || 'resource';
 }
 
 /**
@@ -104,8 +104,8 @@ export function textOf(messages) {
  */
 export function shortened(value) {
   const cut = (/** @type {string} */ _, /** @type {unknown} */ each) =>
-    typeof each === 'string' && each.length > MOST_IN_JSON
-      ? `${each.slice(0, MOST_IN_JSON)}… (${each.length.toLocaleString('en')} characters)`
+    typeof each === 'string' && each.length > MAX_TEXT_IN_JSON
+      ? `${each.slice(0, MAX_TEXT_IN_JSON)}… (${each.length.toLocaleString('en')} characters)`
       : each;
   return JSON.parse(JSON.stringify(value ?? null, cut));
 }

@@ -9,8 +9,8 @@
  * @typedef {{step: number, at: number[], calls: number[], errors: number[], p50: (number|null)[], p95: (number|null)[]}} Series
  */
 
-const POINTS = 60; // of a chart, at most
-const LATE = 0.5; // that a sample may be written after its interval ended
+const MAX_POINTS = 60; // of a chart, at most
+const MAX_DELAY = 0.5; // that a sample may be written after its interval ended
 
 /**
  * Return the end of the last complete sample, from which newer ones are requested; 0 for all.
@@ -83,14 +83,16 @@ function shareWithin({ p50, p95 }, seconds) {
  * @returns {Series}
  */
 export function series(history, pick, span) {
-  const step = history.interval * Math.max(1, Math.ceil(span / history.interval / POINTS));
+  const step = history.interval * Math.max(1, Math.ceil(span / history.interval / MAX_POINTS));
   const last = Math.ceil(history.now / step) * step;
   const first = last - Math.ceil(span / step) * step;
   /** @type {Map<number, Figure[]>} */
   const steps = new Map();
   for (let at = first + step; at <= last + step / 2; at += step) steps.set(Math.round(at / step), []);
   for (const sample of history.samples) {
-    steps.get(Math.ceil((sample.at - LATE) / step))?.push(...sample.figures.filter((figure) => fits(figure, pick)));
+    steps
+      .get(Math.ceil((sample.at - MAX_DELAY) / step))
+      ?.push(...sample.figures.filter((figure) => fits(figure, pick)));
   }
   const sums = [...steps.values()].map(summed);
   return {

@@ -5,7 +5,7 @@ import { shown } from '../words.mjs';
 /** @typedef {import('../../../bridge/node/types.mjs').Key} Key */
 
 /** Limit for the characters of a key's name. */
-export const LONGEST_NAME = 64;
+export const MAX_NAME_LENGTH = 64;
 
 /** Describe what a key gives access to. @param {Pick<Key, 'workspaces' | 'admin'>} key */
 export function opens({ workspaces, admin }) {
@@ -24,7 +24,7 @@ export function freeName(wanted, taken) {
   const names = new Set(taken);
   for (let number = 1; ; number += 1) {
     const end = number > 1 ? ` ${number}` : '';
-    const name = wanted.slice(0, LONGEST_NAME - end.length) + end;
+    const name = wanted.slice(0, MAX_NAME_LENGTH - end.length) + end;
     if (!names.has(name)) return name;
   }
 }
@@ -37,7 +37,7 @@ export function freeName(wanted, taken) {
  */
 export function nameFault(name, taken) {
   if (name === '') return 'Give it a name.';
-  if ([...name].length > LONGEST_NAME) return `It can have ${LONGEST_NAME} characters at most.`;
+  if ([...name].length > MAX_NAME_LENGTH) return `It can have ${MAX_NAME_LENGTH} characters at most.`;
   if (name !== name.trim()) return 'It must not begin or end with a space.';
   return new Set(taken).has(name) ? 'Another key is called that.' : '';
 }

@@ -8,8 +8,8 @@
 import { counted, isObject, options, plain, typeText, variants } from './schema.mjs';
 
 const MAX_DEPTH = 30;
-const WIDE = 6; // how much deeper alternatives count: those that lead to themselves multiply
-const LONGEST_MATCHED = 1000; // characters that a server's pattern is tried on
+const ALTERNATIVE_DEPTH = 6; // how much deeper alternatives count: those that lead to themselves multiply
+const MAX_MATCHED_LENGTH = 1000; // characters that a server's pattern is tried on
 
 /** @type {Record<string, RegExp>} */
 const FORMATS = {
@@ -56,7 +56,7 @@ export function check(schema, value, root, path = '', depth = 0) {
 
 /** @param {Schema[]} all @param {unknown} value @param {Schema} root @param {string} path @param {number} depth */
 function checkVariants(all, value, root, path, depth) {
-  const tried = all.map((each) => check(each, value, root, path, depth + WIDE));
+  const tried = all.map((each) => check(each, value, root, path, depth + ALTERNATIVE_DEPTH));
   return tried.reduce((best, each) => (each.length < best.length ? each : best));
 }
 
@@ -97,7 +97,7 @@ const example = (/** @type {string} */ format) => (EXAMPLES[format] ? `, such as
  * @param {string} value
  */
 function matches(pattern, value) {
-  if (/\)[*+{?]|\\\d/.test(pattern) || value.length > LONGEST_MATCHED) return true;
+  if (/\)[*+{?]|\\\d/.test(pattern) || value.length > MAX_MATCHED_LENGTH) return true;
   try {
     return new RegExp(pattern, 'u').test(value);
   } catch {

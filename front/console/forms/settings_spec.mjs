@@ -21,7 +21,7 @@ import { DEFAULTS, SCHEMA } from './server_settings.mjs';
  * @typedef {Omit<Setting, 'standard' | 'min' | 'max' | 'options'> & { labels?: Record<string, string> }} Said
  * @type {Said[]}
  */
-const SAID = [
+const TEXTS = [
   {
     name: 'session',
     label: 'Process',
@@ -77,7 +77,7 @@ const SAID = [
 ];
 
 /** @type {Setting[]} */
-export const SETTINGS = SAID.map(({ labels = {}, ...said }) => {
+export const SETTINGS = TEXTS.map(({ labels = {}, ...said }) => {
   const schema = SCHEMA.properties[said.name];
   const { minimum: min, maximum: max, enum: values } = schema.additionalProperties ?? schema;
   const options = values?.map((/** @type {string} */ value) => ({ value, label: labels[value] ?? value }));

@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 import { api, refresh, serversByKey, until, workspacesByName } from './store.mjs';
 import { toast } from '../ui/toast.mjs';
 
-const SHOWN_WITHIN = 5; // seconds for the State to show what the API said is done
+const SHOWN_TIMEOUT_SECONDS = 5; // seconds for the State to show what the API said is done
 
 /**
  * The new positions of switches in progress, by `workspace:<name>`, `server:<key>` and `memberId`.
@@ -61,7 +61,7 @@ async function turn(id, on, kind, query, isOn) {
       wanted = going.value.get(id) ?? on;
       await api.post(`/api/hub/${kind}/${wanted ? 'start' : 'stop'}`, query);
       await refresh();
-      await until(() => isOn() === wanted || going.value.get(id) !== wanted, SHOWN_WITHIN);
+      await until(() => isOn() === wanted || going.value.get(id) !== wanted, SHOWN_TIMEOUT_SECONDS);
     }
   } catch (error) {
     toast.error(error);

@@ -6,8 +6,8 @@
 import { announce } from '../ui/toast.mjs';
 import { shown } from '../words.mjs';
 
-const TOGETHER = 400; // ms within which what happens is said at once
-const MOST = 3;
+const BATCH_MS = 400; // ms within which what happens is said at once
+const MAX_ANNOUNCED = 3;
 
 /**
  * @param {{ onEvent: (ear: (happening: import('../types.mjs').Happening) => void) => () => void }} live
@@ -22,12 +22,15 @@ export function startAnnouncer(live) {
     const said = [...news.values()];
     news.clear();
     timer = null;
-    announce(said.slice(0, MOST).join('. ') + (said.length > MOST ? `. And ${said.length - MOST} more changes` : ''));
+    announce(
+      said.slice(0, MAX_ANNOUNCED).join('. ') +
+        (said.length > MAX_ANNOUNCED ? `. And ${said.length - MAX_ANNOUNCED} more changes` : ''),
+    );
   };
   const off = live.onEvent(({ kind, subject, text, loud }) => {
     if (!loud) return;
     news.set(`${kind} ${subject}`, `${kind === 'hub' ? subject : shown(subject)}: ${text}`);
-    timer ??= setTimeout(say, TOGETHER);
+    timer ??= setTimeout(say, BATCH_MS);
   });
   return () => {
     clearTimeout(timer);

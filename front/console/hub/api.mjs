@@ -2,7 +2,7 @@
 
 import { toLogin } from './login.mjs';
 
-const TIMEOUT = 90; // seconds: switching on waits until it is applied
+const TIMEOUT_SECONDS = 90; // seconds: switching on waits until it is applied
 
 /**
  * An error of the API, or of the connection to it. `message` says what happened, `hint` what to do; `code` is stable.
@@ -40,7 +40,7 @@ export function address(path, query = {}) {
  * @throws {ApiError}
  */
 async function ask(method, path, query, body) {
-  const signal = AbortSignal.timeout(TIMEOUT * 1000);
+  const signal = AbortSignal.timeout(TIMEOUT_SECONDS * 1000);
   const init = { method, signal, credentials: /** @type {const} */ ('same-origin') };
   const carried = body === undefined ? {} : { body: JSON.stringify(body) };
   const accept = { accept: 'application/json' };
@@ -57,7 +57,7 @@ function unreached(error) {
   const late = error?.name === 'TimeoutError';
   throw new ApiError({
     code: late ? 'NO_ANSWER' : 'NOT_CONNECTED',
-    message: late ? `The hub did not answer within ${TIMEOUT} s.` : 'The hub could not be reached.',
+    message: late ? `The hub did not answer within ${TIMEOUT_SECONDS} s.` : 'The hub could not be reached.',
     hint: 'Check that it runs (hubctl status), then try again. Nothing is known of what became of this request.',
   });
 }

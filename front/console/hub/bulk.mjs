@@ -10,7 +10,7 @@ import { api, refresh } from './store.mjs';
  */
 
 /** @type {Record<Action, string>} */
-const DONE = {
+const DONE_TEXTS = {
   enable: 'switched on',
   disable: 'switched off',
   join: 'added to the workspace',
@@ -24,7 +24,7 @@ export async function editMany(action, picked) {
   await refresh();
   const { servers = [], workspaces = [] } = picked;
   const what = servers.length > 0 ? count(servers.length, 'server') : count(workspaces.length, 'workspace');
-  toast(`${what} ${DONE[action]}`);
+  toast(`${what} ${DONE_TEXTS[action]}`);
 }
 
 /** Restart servers one after the other; failures are reported together. @param {string[]} keys */

@@ -1,12 +1,12 @@
 /** Leads a page whose login has ended to the login page, and back afterwards (protected hubs). */
 
 let leaving = false;
-const KEY = 'hub-page'; // as in secret.mjs
+const STORAGE_KEY = 'hub-page'; // as in secret.mjs
 
 /** Return the subprotocols for the hub's WebSocket, which include the page's secret if there is one. */
 export function protocols() {
   try {
-    const secret = globalThis.window?.localStorage.getItem(KEY);
+    const secret = globalThis.window?.localStorage.getItem(STORAGE_KEY);
     return secret ? ['yamcp-hub', `hub-page.${secret}`] : [];
   } catch {
     return []; // storage is forbidden
@@ -42,7 +42,7 @@ export async function logOut() {
   });
   if (!leaving) return;
   try {
-    localStorage.removeItem(KEY);
+    localStorage.removeItem(STORAGE_KEY);
   } catch {} // storage is forbidden: nothing is in it
   location.assign('/login');
 }

@@ -2,9 +2,9 @@
 
 import { protocols } from './login.mjs';
 
-const FIRST = 0.25; // seconds until the first new try; doubled each time
-const LONGEST = 5;
-const SILENCE = 25; // seconds without a message (the hub ticks every 10) after which the connection counts as lost
+const FIRST_RETRY_SECONDS = 0.25; // seconds until the first new try; doubled each time
+const MAX_RETRY_SECONDS = 5;
+const MAX_SILENCE_SECONDS = 25; // seconds without a message (the hub ticks every 10) after which the connection counts as lost
 
 /**
  * @typedef {object} Ears
@@ -21,7 +21,7 @@ export class MendingSocket {
   #socket = null;
   /** @type {any} */
   #timer = null;
-  #wait = FIRST;
+  #wait = FIRST_RETRY_SECONDS;
   #closed = false;
 
   /**
@@ -49,7 +49,7 @@ export class MendingSocket {
   retry() {
     if (this.#socket || this.#closed) return;
     clearTimeout(this.#timer);
-    this.#wait = FIRST;
+    this.#wait = FIRST_RETRY_SECONDS;
     this.#connect();
   }
 
@@ -67,7 +67,7 @@ export class MendingSocket {
       this.#ears.opened();
     };
     socket.onmessage = (event) => {
-      this.#wait = FIRST;
+      this.#wait = FIRST_RETRY_SECONDS;
       this.#listen(socket);
       this.#ears.heard(JSON.parse(String(event.data)));
     };
@@ -78,7 +78,7 @@ export class MendingSocket {
   /** @param {WebSocket} socket */
   #listen(socket) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#drop(socket), SILENCE * 1000);
+    this.#timer = setTimeout(() => this.#drop(socket), MAX_SILENCE_SECONDS * 1000);
   }
 
   /** @param {WebSocket|null} socket */
@@ -95,6 +95,6 @@ export class MendingSocket {
 
   #later() {
     this.#timer = setTimeout(() => this.#connect(), this.#wait * 1000 * (0.8 + 0.4 * Math.random()));
-    this.#wait = Math.min(LONGEST, this.#wait * 2);
+    this.#wait = Math.min(MAX_RETRY_SECONDS, this.#wait * 2);
   }
 }

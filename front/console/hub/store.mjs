@@ -11,7 +11,7 @@ export { ApiError, api };
 
 /** @typedef {import('../types.mjs').State} State @typedef {import('../types.mjs').Happening} Happening */
 
-const KEPT = 500;
+const MAX_EVENTS = 500;
 /** The page's origin; empty outside a browser, because the front renders the first page, too. */
 const origin = globalThis.location?.origin ?? '';
 
@@ -46,7 +46,7 @@ export function take(next) {
   const news = happenings(state.value, next);
   state.value = next;
   if (news.length === 0) return;
-  events.value = [...events.value, ...news].slice(-KEPT);
+  events.value = [...events.value, ...news].slice(-MAX_EVENTS);
   for (const happening of news) for (const ear of eventEars) ear(happening);
 }
 

@@ -2,7 +2,7 @@
 
 import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { filtered, folded, joined, LEVELS, MOST, ofEvent, ofRecord } from '../data/activity_lines.mjs';
+import { filtered, folded, joined, LEVELS, MAX_LINES, ofEvent, ofRecord } from '../data/activity_lines.mjs';
 import { api, connection, events, live, state } from '../hub/store.mjs';
 import { href } from '../router.mjs';
 import { style } from '../style.mjs';
@@ -18,9 +18,9 @@ const LINKS = [
   { href: href('activity'), title: 'Activity', current: true },
   { href: href('sessions'), title: 'Sessions', current: false },
 ];
-const REDRAW = 0.25; // seconds between redraws, however much comes
-const ANNOUNCE = 10; // seconds between announcements
-const NEAR = 24; // px from the end within which one is at the end
+const REDRAW_SECONDS = 0.25; // seconds between redraws, however much comes
+const ANNOUNCE_SECONDS = 10; // seconds between announcements
+const END_DISTANCE_PX = 24; // px from the end within which one is at the end
 
 /** @param {{ query: Record<string, string> }} props  `server`: only of this one */
 export default function Activity({ query }) {
@@ -59,8 +59,8 @@ function useLines() {
     return setLines((before) => joined(before, pending));
   };
   const add = (/** @type {Line[]} */ more) => {
-    box.current.pending = [...box.current.pending, ...more].slice(-MOST);
-    if (!box.current.timer) box.current.timer = setTimeout(flush, REDRAW * 1000);
+    box.current.pending = [...box.current.pending, ...more].slice(-MAX_LINES);
+    if (!box.current.timer) box.current.timer = setTimeout(flush, REDRAW_SECONDS * 1000);
   };
   useEffect(() => {
     const offs = [
@@ -79,7 +79,7 @@ function useLines() {
       setError(null);
       add(records.map(ofRecord));
     };
-    api.get('/api/hub/logs', { limit: MOST }).then(take, setError);
+    api.get('/api/hub/logs', { limit: MAX_LINES }).then(take, setError);
   }, [isLive]);
   const hold = (/** @type {boolean} */ held) => {
     box.current.paused = held;
@@ -99,7 +99,7 @@ function useAnnouncements(lines, paused) {
   const told = useRef({ last: lines.at(-1), at: 0 });
   useEffect(() => {
     const { last, at } = told.current;
-    if (paused || lines.at(-1) === last || Date.now() - at < ANNOUNCE * 1000) return;
+    if (paused || lines.at(-1) === last || Date.now() - at < ANNOUNCE_SECONDS * 1000) return;
     const fresh = last ? lines.slice(lines.lastIndexOf(last) + 1) : lines;
     const errors = fresh.filter((line) => line.level === 'error').length;
     if (at > 0) announce(`${count(fresh.length, 'new line')}${errors > 0 ? `, ${count(errors, 'error')}` : ''}`);
@@ -147,14 +147,14 @@ function Log({ lines, all, follow, onFollow }) {
   const scrolled = () => {
     if (!box.current) return;
     const { scrollTop, scrollHeight, clientHeight } = box.current;
-    const end = scrollHeight - clientHeight - scrollTop < NEAR;
+    const end = scrollHeight - clientHeight - scrollTop < END_DISTANCE_PX;
     if (follow && !end && scrollTop < jumped.current) onFollow(false);
     else if (!follow && end) onFollow(true);
   };
   if (all === 0)
     return html`<${Empty} icon="activity" title="Nothing yet"><p>What happens is shown here as it happens.</p></${Empty}>`;
   return html`
-    <p class="muted log-count">${lines.length === all ? count(all, 'line') : `${lines.length} of ${count(all, 'line')}`}${all >= MOST ? '; older ones are gone' : ''}</p>
+    <p class="muted log-count">${lines.length === all ? count(all, 'line') : `${lines.length} of ${count(all, 'line')}`}${all >= MAX_LINES ? '; older ones are gone' : ''}</p>
     <div class="log" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label="Lines, newest last">
       <ol class="plain">${lines.map((line) => html`<${Row} key=${line.id} line=${line} />`)}</ol>
     </div>

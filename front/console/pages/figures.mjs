@@ -14,8 +14,8 @@ await style('styles/figures.css');
 
 /** @typedef {import('../data/figures_data.mjs').History} History @typedef {import('../data/figures_data.mjs').Sum} Sum */
 
-const REFRESH = 5; // seconds, while the page is looked at
-const HOUR = 3600;
+const REFRESH_SECONDS = 5; // seconds, while the page is looked at
+const HOUR_SECONDS = 3600;
 const SPANS = [
   { value: '600', label: '10 min' },
   { value: '3600', label: '1 hour' },
@@ -51,7 +51,7 @@ function useHistory() {
       if (asking || document.hidden) return;
       asking = true;
       try {
-        known = extended(known, await api.get('/api/hub/history', { since: knownUntil(known) }), HOUR);
+        known = extended(known, await api.get('/api/hub/history', { since: knownUntil(known) }), HOUR_SECONDS);
         setHistory(known);
         setError(null);
       } catch (problem) {
@@ -60,7 +60,7 @@ function useHistory() {
       asking = false;
     };
     look();
-    const timer = setInterval(look, REFRESH * 1000);
+    const timer = setInterval(look, REFRESH_SECONDS * 1000);
     document.addEventListener('visibilitychange', look);
     return () => {
       clearInterval(timer);
@@ -166,7 +166,7 @@ function told({ calls, errors, p50, p95 }) {
 /** @param {{ span: number }} props */
 function Nothing({ span }) {
   const actions = html`<${Button} href=${href('tools')}>Try a tool</${Button}>`;
-  return html`<${Empty} icon="figures" title=${`No call in the last ${span >= HOUR ? 'hour' : `${span / 60} minutes`}`} actions=${actions}>
+  return html`<${Empty} icon="figures" title=${`No call in the last ${span >= HOUR_SECONDS ? 'hour' : `${span / 60} minutes`}`} actions=${actions}>
     <p>Each call of a tool through the hub counts: what agents call, and what is tried here.</p>
   </${Empty}>`;
 }

@@ -28,7 +28,7 @@ await style('styles/connect.css');
 
 /** @typedef {import('../../../bridge/node/types.mjs').Key} Key */
 
-const LOOK = 10_000; // ms between looks at when keys were used
+const REFRESH_MS = 10_000; // ms between looks at when keys were used
 const LEAD = 'Each client should have a key of its own, for the workspaces that it needs.';
 
 /** The page. */
@@ -61,7 +61,7 @@ function useKeys() {
     );
   useEffect(() => {
     look();
-    const timer = setInterval(() => document.hidden || look(), LOOK);
+    const timer = setInterval(() => document.hidden || look(), REFRESH_MS);
     return () => clearInterval(timer);
   }, []);
   return { ...found, look };

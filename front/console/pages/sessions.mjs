@@ -13,9 +13,9 @@ import { count, shown } from '../words.mjs';
  * @typedef {import('../../../bridge/node/types.mjs').Sessionless} Sessionless
  */
 
-const FIRST = 100;
-const MOST = 1000;
-const PERIOD = 5000; // ms between looks at figures that no event tells of
+const FIRST_LIMIT = 100;
+const MAX_SESSIONS = 1000;
+const REFRESH_MS = 5000; // ms between looks at figures that no event tells of
 
 const LEAD = 'Which clients are connected, as whom, and since when.';
 
@@ -44,7 +44,7 @@ function Picker({ picked }) {
 
 /** @param {{ workspace: string|undefined }} props */
 function Connected({ workspace }) {
-  const [limit, setLimit] = useState(FIRST);
+  const [limit, setLimit] = useState(FIRST_LIMIT);
   const { found, error, load } = useSessions(workspace, limit);
   const [ending, setEnding] = useState(/** @type {Session|null} */ (null));
   if (error)
@@ -57,7 +57,7 @@ function Connected({ workspace }) {
         ? html`<${SessionTable} sessions=${sessions} everywhere=${workspace === undefined} onEnd=${setEnding} />`
         : html`<${Empty} icon="activity" title="No client has a session"><p>Clients that connect are listed here. Modern clients over Streamable HTTP have no session.</p></${Empty}>`
     }
-    ${total > sessions.length && html`<p class="muted after">The newest ${count(sessions.length, 'session')} of ${total.toLocaleString('en')}. ${limit < MOST && html`<${Button} onClick=${() => setLimit(MOST)}>Show up to ${MOST.toLocaleString('en')}</${Button}>`}</p>`}
+    ${total > sessions.length && html`<p class="muted after">The newest ${count(sessions.length, 'session')} of ${total.toLocaleString('en')}. ${limit < MAX_SESSIONS && html`<${Button} onClick=${() => setLimit(MAX_SESSIONS)}>Show up to ${MAX_SESSIONS.toLocaleString('en')}</${Button}>`}</p>`}
     ${sessionless.length > 0 && html`<${WithoutSession} uses=${sessionless} />`}
     ${ending && html`<${End} session=${ending} onClose=${() => setEnding(null)} onEnded=${load} />`}
   `;
@@ -87,7 +87,7 @@ function useSessions(workspace, limit) {
       if (!stopped && !document.hidden) load();
     };
     look();
-    const timer = setInterval(look, PERIOD);
+    const timer = setInterval(look, REFRESH_MS);
     return () => {
       stopped = true;
       clearInterval(timer);

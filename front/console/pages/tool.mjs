@@ -13,8 +13,8 @@ import { ToolResult, took } from './parts/tool_result.mjs';
 /** @typedef {import('../forms/schema_draft.mjs').Draft} Draft @typedef {import('../forms/schema_check.mjs').Problem} Problem */
 /** @typedef {import('../data/tool_list.mjs').Tool} Tool @typedef {import('../types.mjs').Workspace} Workspace */
 
-const TIMEOUT = 60; // seconds, unless one says otherwise
-const LONGEST = 3600;
+const DEFAULT_TIMEOUT_SECONDS = 60; // seconds, unless one says otherwise
+const MAX_TIMEOUT_SECONDS = 3600;
 
 /** @param {{ workspace: Workspace, tool: Tool, server: string }} props */
 export function ToolDetail({ workspace, tool, server }) {
@@ -83,7 +83,7 @@ function useCall(workspace, tool) {
   const schema = schemaOf(tool);
   const [draft, setDraft] = useState(() => draftOf(schema, undefined, schema, true));
   const [json, setJson] = useState(/** @type {string|null} */ (null)); // text of the JSON view, null where the form is shown
-  const [timeout, setTimeoutText] = useState(String(TIMEOUT));
+  const [timeout, setTimeoutText] = useState(String(DEFAULT_TIMEOUT_SECONDS));
   const [tried, setTried] = useState(false);
   const [since, setSince] = useState(0);
   const [outcome, setOutcome] = useState(/** @type {{ result?: any, error?: any, seconds: number }|null} */ (null));
@@ -105,7 +105,7 @@ function useCall(workspace, tool) {
       workspace,
       tool.name,
       /** @type {any} */ (value ?? {}),
-      secondsOf(timeout) ?? TIMEOUT,
+      secondsOf(timeout) ?? DEFAULT_TIMEOUT_SECONDS,
     ).catch((error) => ({ error, seconds: (Date.now() - begin) / 1000 }));
     setSince(0);
     setOutcome(done);
@@ -147,7 +147,7 @@ function parsed(text, schema) {
 /** Parse the seconds of a timeout; null if invalid. @param {string} text */
 function secondsOf(text) {
   const seconds = Number(text);
-  return text.trim() && seconds > 0 && seconds <= LONGEST ? seconds : null;
+  return text.trim() && seconds > 0 && seconds <= MAX_TIMEOUT_SECONDS ? seconds : null;
 }
 
 const pretty = (/** @type {unknown} */ value) => JSON.stringify(value ?? {}, null, 2);
@@ -178,7 +178,7 @@ function CallForm({ call }) {
         label="Give up after (seconds)"
         value=${call.timeout}
         onInput=${call.setTimeoutText}
-        error=${secondsOf(call.timeout) === null ? `A number up to ${LONGEST}.` : undefined}
+        error=${secondsOf(call.timeout) === null ? `A number up to ${MAX_TIMEOUT_SECONDS}.` : undefined}
         attrs=${{ inputmode: 'decimal', size: 6 }}
       />
     </div>

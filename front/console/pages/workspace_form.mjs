@@ -20,7 +20,7 @@ import { count, shown } from '../words.mjs';
 
 /** @typedef {import('../forms/members.mjs').Members} Members @typedef {import('../types.mjs').Workspace} Workspace */
 
-const FILTER_FROM = 9; // servers
+const MIN_FILTERED = 9; // servers
 
 /** @param {{ args: string[], query: Record<string, string> }} props */
 export default function WorkspacePage({ args: [name] }) {
@@ -155,7 +155,7 @@ function MembersField({ members, onChange }) {
   return html`<fieldset class="group">
     <legend>Servers</legend>
     <p class="help">${count(picked.length, 'server')} of ${members.keys.length} picked. Their order is that of the tools in lists.</p>
-    ${members.keys.length >= FILTER_FROM && html`<${Field} label="Find a server" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a server' }} />`}
+    ${members.keys.length >= MIN_FILTERED && html`<${Field} label="Find a server" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a server' }} />`}
     <ul class="plain pick-list">
       ${listed.map((key) => html`<${Member} key=${key} name=${key} place=${picked.indexOf(key)} last=${picked.length - 1} onToggle=${() => onChange(toggled(members, key))} onMove=${(/** @type {-1|1} */ by) => onChange(moved(members, key, by))} />`)}
     </ul>

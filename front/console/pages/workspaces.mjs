@@ -17,8 +17,8 @@ import { AboutDemo, FirstSteps, isSample } from './parts/first_steps.mjs';
 import { Pick, SelectionBar, useSelection } from './parts/selection.mjs';
 import { UndoLast } from './parts/undo.mjs';
 
-const CHIPS = 12;
-const FILTER_FROM = 9; // workspaces
+const MAX_CHIPS = 12;
+const MIN_FILTERED = 9; // workspaces
 
 /** @typedef {import('../types.mjs').Workspace} Workspace */
 
@@ -40,7 +40,7 @@ export default function Workspaces() {
   const listed = sorted(found, WORKSPACE_ORDERS, order);
   const several = workspaces.length > 1;
   return html`<${Page} title="Workspaces" lead=${lead} actions=${add}>
-    ${workspaces.length >= FILTER_FROM && html`<div class="toolbar"><${Field} label="Find a workspace" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a workspace' }} /><${Field} label="Order" hideLabel kind="select" value=${order} options=${orderOptions(WORKSPACE_ORDERS)} onInput=${setOrder} /></div>`}
+    ${workspaces.length >= MIN_FILTERED && html`<div class="toolbar"><${Field} label="Find a workspace" hideLabel kind="search" value=${wanted} onInput=${want} attrs=${{ placeholder: 'Find a workspace' }} /><${Field} label="Order" hideLabel kind="select" value=${order} options=${orderOptions(WORKSPACE_ORDERS)} onInput=${setOrder} /></div>`}
     ${several && html`<${SelectionBar} kind="workspaces" listed=${listed.map(({ name }) => name)} selection=${selection} />`}
     ${isSample(workspaces) && html`<${AboutDemo} />`}
     <ul class="plain stack">${listed.map((workspace) => html`<${Card} key=${workspace.name} workspace=${workspace} selection=${several ? selection : undefined} />`)}</ul>
@@ -98,11 +98,11 @@ function Urls({ workspace: { name, http_url, sse_url } }) {
 
 /** @param {{ workspace: Workspace }} props */
 function Chips({ workspace: { name, servers, disabled_servers: off } }) {
-  const rest = servers.length - CHIPS;
+  const rest = servers.length - MAX_CHIPS;
   const ready = (/** @type {string} */ key) => serversByKey.value.get(key)?.state === 'ready';
   const order = rest > 0 ? [...servers].sort((a, b) => Number(ready(a)) - Number(ready(b))) : servers;
   return html`<ul class="plain chips" aria-label=${`Servers of ${shown(name)}`}>
-    ${order.slice(0, CHIPS).map((key) => html`<li key=${key}><${Chip} name=${key} off=${off.includes(key)} /></li>`)}
+    ${order.slice(0, MAX_CHIPS).map((key) => html`<li key=${key}><${Chip} name=${key} off=${off.includes(key)} /></li>`)}
     ${rest > 0 && html`<li><a class="chip" href=${href('workspaces', [name])}>${rest} more</a></li>`}
   </ul>`;
 }

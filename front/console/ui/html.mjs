@@ -3,10 +3,10 @@ import { h } from 'preact';
 import { visible } from '../visible.mjs';
 
 /** Attributes that users read. */
-const READ = ['title', 'alt', 'placeholder', 'aria-label', 'aria-description'];
+const TEXT_ATTRIBUTES = ['title', 'alt', 'placeholder', 'aria-label', 'aria-description'];
 
 /** @type {(strings: TemplateStringsArray, ...values: any[]) => any} */
-const build = /** @type {any} */ (htm).bind(harmless);
+const build = /** @type {any} */ (htm).bind(createElement);
 
 /** @type {(strings: TemplateStringsArray, ...values: any[]) => import('preact').VNode<any>} */
 export const html = (strings, ...values) => shown(build(strings, ...values)); // a template may have several roots
@@ -18,9 +18,9 @@ export const html = (strings, ...values) => shown(build(strings, ...values)); //
  * @param {Record<string, any> | null} props
  * @param {...any} children
  */
-function harmless(type, props, ...children) {
+function createElement(type, props, ...children) {
   if (typeof type === 'string' && props) {
-    for (const name of READ) if (typeof props[name] === 'string') props[name] = visible(props[name]);
+    for (const name of TEXT_ATTRIBUTES) if (typeof props[name] === 'string') props[name] = visible(props[name]);
   }
   return h(type, props, ...children.map(shown));
 }

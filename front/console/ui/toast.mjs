@@ -2,8 +2,8 @@
 
 import { signal } from '@preact/signals';
 
-const SHOWN = 4; // seconds
-const MOST = 3;
+const SHOWN_SECONDS = 4; // seconds
+const MAX_TOASTS = 3;
 
 /** @typedef {{ id: number, text: string, error: any }} Toast */
 
@@ -17,7 +17,7 @@ let last = 0;
 export function toast(text) {
   const id = add({ text, error: null });
   announce(text);
-  setTimeout(() => dismiss(id), SHOWN * 1000);
+  setTimeout(() => dismiss(id), SHOWN_SECONDS * 1000);
 }
 
 /** Show an ApiError (or any error) until it is dismissed. @param {any} error */
@@ -34,7 +34,7 @@ export function announce(text) {
 function add(item) {
   const id = ++last;
   const others = toasts.value.filter(({ text, error }) => error || text !== item.text);
-  toasts.value = [...others, { id, ...item }].slice(-MOST);
+  toasts.value = [...others, { id, ...item }].slice(-MAX_TOASTS);
   return id;
 }
 

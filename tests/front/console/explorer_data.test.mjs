@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { filtered, folded, joined, MOST, ofEvent, ofRecord } from '../../../front/console/data/activity_lines.mjs';
+import { filtered, folded, joined, MAX_LINES, ofEvent, ofRecord } from '../../../front/console/data/activity_lines.mjs';
 import { extended, knownUntil, rows, series, summed } from '../../../front/console/data/figures_data.mjs';
 import { grouped, serverOf } from '../../../front/console/data/tool_list.mjs';
 
@@ -103,9 +103,9 @@ describe('lines of activity', () => {
     assert.equal(joined(lines, [ofRecord(record(2))]), lines);
     const many = joined(
       lines,
-      Array.from({ length: MOST }, (_, index) => ofRecord(record(10 + index))),
+      Array.from({ length: MAX_LINES }, (_, index) => ofRecord(record(10 + index))),
     );
-    assert.deepEqual([many.length, many[0].at], [MOST, 10]);
+    assert.deepEqual([many.length, many[0].at], [MAX_LINES, 10]);
   });
 
   test('they are filtered by source, least level and words', () => {

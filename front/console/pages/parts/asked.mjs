@@ -6,7 +6,7 @@ import { api } from '../../hub/store.mjs';
 import { announce, Button, Field, html, Notice } from '../../ui.mjs';
 import { Took, took } from './tool_result.mjs';
 
-const PAUSE = 200; // ms without a key before suggestions are asked for
+const TYPING_PAUSE_MS = 200; // ms without a key before suggestions are asked for
 
 /** @typedef {{ name: string, help?: any, required?: boolean }} Asked  a text that is asked for */
 /** @typedef {(argument: string, value: string, others: Record<string, string>) => Promise<string[]>} Complete */
@@ -129,7 +129,7 @@ function useSuggestions(complete, name, others) {
         box.current.failed = true;
         setFound([]);
       }
-    }, PAUSE);
+    }, TYPING_PAUSE_MS);
   };
   return { found, look };
 }

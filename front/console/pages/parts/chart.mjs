@@ -17,7 +17,7 @@ await style('vendor/uPlot.min.css');
  * @property {boolean} [bars]
  */
 
-const HEIGHT = 220; // px
+const HEIGHT_PX = 220; // px
 
 /**
  * @param {object} props
@@ -38,7 +38,7 @@ export function Chart({ label, at, step, lines, text }) {
     const made = new uPlot(options(target, step, lines, text, setIndex), data, target);
     plot.current = made;
     const watcher = new ResizeObserver(([entry]) =>
-      made.setSize({ width: Math.floor(entry.contentRect.width), height: HEIGHT }),
+      made.setSize({ width: Math.floor(entry.contentRect.width), height: HEIGHT_PX }),
     );
     watcher.observe(target);
     return () => {
@@ -96,7 +96,7 @@ function options(target, step, lines, text, onPoint) {
   };
   return {
     width: Math.max(100, Math.floor(target.clientWidth)),
-    height: HEIGHT,
+    height: HEIGHT_PX,
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { setScale: false } },
     scales: {

@@ -8,7 +8,7 @@ import { Button, CopyButton, html } from '../../ui.mjs';
 import { size } from '../../words.mjs';
 import { RawJson } from './schema_view.mjs';
 
-const SHOWN = 20_000; // characters of one text at first
+const MAX_SHOWN_LENGTH = 20_000; // characters of one text at first
 
 /** A block of a tool's result, or of a prompt's message (MCP, ContentBlock). @param {{ block: any, of?: string }} props `of`: what it belongs to */
 export function Block({ block, of = 'tool' }) {
@@ -71,10 +71,10 @@ function Media({ found, mime, of }) {
 /** @param {{ text: string, copied?: string }} props `copied`: what is copied, if another text than the one shown */
 export function LongText({ text, copied = text }) {
   const [whole, setWhole] = useState(false);
-  const cut = !whole && text.length > SHOWN;
+  const cut = !whole && text.length > MAX_SHOWN_LENGTH;
   return html`<div class="result-text">
     <${CopyButton} text=${copied} label="text" />
-    <pre tabindex="0">${cut ? text.slice(0, SHOWN) : text}</pre>
+    <pre tabindex="0">${cut ? text.slice(0, MAX_SHOWN_LENGTH) : text}</pre>
     ${cut && html`<${Button} onClick=${() => setWhole(true)}>Show all ${text.length.toLocaleString('en')} characters</${Button}>`}
   </div>`;
 }

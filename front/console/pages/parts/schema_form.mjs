@@ -26,7 +26,7 @@ import { Button, Checkbox, Field, html } from '../../ui.mjs';
  */
 
 const LONG_NAMES = /text|content|body|code|query|prompt|message|script|sql|html|markdown|description/i;
-const LONG_DEFAULT = 80; // characters beyond which a text gets several lines
+const LONG_TEXT_LENGTH = 80; // characters beyond which a text gets several lines
 
 /** @type {Record<string, string>} */
 const INPUTS = { email: 'email', uri: 'url', url: 'url', password: 'password' };
@@ -127,7 +127,7 @@ function helpOf(found) {
 /** @param {Shown} props */
 function Text({ name, found, draft, onChange, ...rest }) {
   const value = draft.text ?? '';
-  const long = !found.format && (LONG_NAMES.test(name) || value.includes('\n') || value.length > LONG_DEFAULT);
+  const long = !found.format && (LONG_NAMES.test(name) || value.includes('\n') || value.length > LONG_TEXT_LENGTH);
   return html`<${Field}
     ...${control(rest)}
     value=${value}
@@ -164,16 +164,16 @@ function Bool({ found, draft, required, onChange, ...rest }) {
     kind="select"
     value=${draft.absent ? '' : String(draft.on)}
     onInput=${(/** @type {string} */ text) => onChange({ kind: 'boolean', on: text === 'true', absent: text === '' })}
-    options=${[LEFT_OUT, { value: 'true', label: 'true' }, { value: 'false', label: 'false' }]}
+    options=${[LEFT_OUT_OPTION, { value: 'true', label: 'true' }, { value: 'false', label: 'false' }]}
   />`;
 }
 
-const LEFT_OUT = { value: '', label: '(left out)' };
+const LEFT_OUT_OPTION = { value: '', label: '(left out)' };
 
 /** @param {Shown} props */
 function Enum({ found, root, draft, required, onChange, ...rest }) {
   const choices = (options(found, root) ?? []).map(({ label }, index) => ({ value: String(index), label }));
-  const none = required ? { value: '', label: 'Choose…' } : LEFT_OUT;
+  const none = required ? { value: '', label: 'Choose…' } : LEFT_OUT_OPTION;
   const change = (/** @type {string} */ text) => onChange({ kind: 'enum', index: text === '' ? -1 : Number(text) });
   return html`<${Field}
     ...${control({ ...rest, required })}
@@ -288,7 +288,7 @@ function Variant({ found, root, draft, required, path, problems, onChange, ...re
       kind="select"
       value=${picked < 0 ? '' : String(picked)}
       onInput=${pick}
-      options=${[required ? { value: '', label: 'Choose…' } : LEFT_OUT, ...choices]}
+      options=${[required ? { value: '', label: 'Choose…' } : LEFT_OUT_OPTION, ...choices]}
     />
     ${
       draft.of &&
