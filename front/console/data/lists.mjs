@@ -1,4 +1,4 @@
-/** Orders of the lists of servers and workspaces (pure). */
+/** The filter and the orders of the lists of servers and workspaces (pure). */
 
 import { serverState, workspaceState } from '../words.mjs';
 
@@ -44,3 +44,12 @@ export function sorted(items, orders, order) {
 
 /** The choices of a select. @param {Record<string, { label: string }>} orders */
 export const orderOptions = (orders) => Object.entries(orders).map(([value, { label }]) => ({ value, label }));
+
+/** Return whether each of the wanted words is in one of the texts, ignoring case. @param {string} wanted @param {(string|undefined)[]} texts */
+export function matches(wanted, texts) {
+  const all = texts.join('\n').toLowerCase();
+  return wanted
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => all.includes(word));
+}
