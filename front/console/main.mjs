@@ -5,7 +5,6 @@
  */
 
 import { render } from 'preact';
-import { startAnnouncer } from './hub/announcer.mjs';
 import { Shell } from './layout.mjs';
 import { startRouter } from './router.mjs';
 import { connect, live, take } from './hub/store.mjs';
@@ -21,6 +20,6 @@ render(html`<${Shell} />`, app);
 delete document.documentElement.dataset.elsewhere;
 performance.mark('hub:rendered');
 connect();
-startAnnouncer(live);
+import('./hub/announcer.mjs').then(({ startAnnouncer }) => startAnnouncer(live), console.error);
 addEventListener('online', live.retry);
 document.addEventListener('visibilitychange', live.retry);

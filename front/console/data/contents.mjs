@@ -70,7 +70,7 @@ function isSameJson(one, other) {
 }
 
 /** Return a JSON text without white space between its tokens. @param {string} text */
-const withoutSpace = (text) => text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1');
+const withoutSpace = (text) => text.replace(/("(?:[^"\\]|\\.)*"?)|\s+/g, '$1');
 
 /**
  * Return a safe file name for a resource: the last part of its URI, without special characters.

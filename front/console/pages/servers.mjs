@@ -3,8 +3,7 @@
 import { useState } from 'preact/hooks';
 import { going, memberId, restartServer, switchMember, switchServer } from '../hub/actions.mjs';
 import { whyOf } from '../data/failing.mjs';
-import { matches } from '../data/filter.mjs';
-import { orderOptions, SERVER_ORDERS, sorted } from '../data/sorting.mjs';
+import { matches, orderOptions, SERVER_ORDERS, sorted } from '../data/lists.mjs';
 import { href } from '../router.mjs';
 import { state } from '../hub/store.mjs';
 import {

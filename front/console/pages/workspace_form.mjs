@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { storedMembers } from '../hub/actions.mjs';
-import { matches } from '../data/filter.mjs';
+import { matches } from '../data/lists.mjs';
 import {
   DEFAULT_TEMPLATE,
   exampleName,

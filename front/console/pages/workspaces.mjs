@@ -1,9 +1,8 @@
 /** Shows all workspaces with their switches, states and URLs. */
 
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { forgetSettings, going, switchWorkspace } from '../hub/actions.mjs';
-import { matches } from '../data/filter.mjs';
-import { orderOptions, sorted, WORKSPACE_ORDERS } from '../data/sorting.mjs';
+import { matches, orderOptions, sorted, WORKSPACE_ORDERS } from '../data/lists.mjs';
 import { href } from '../router.mjs';
 import { serversByKey, state } from '../hub/store.mjs';
 import { Button, Copyable, ItemLink, StateBadge, Switch } from '../ui/controls.mjs';
@@ -15,7 +14,6 @@ import { Page } from '../ui/page.mjs';
 import { count, OFF_HERE, serverState, shown } from '../words.mjs';
 import { AboutDemo, FirstSteps, isSample } from './parts/first_steps.mjs';
 import { Pick, SelectionBar, useSelection } from './parts/selection.mjs';
-import { UndoLast } from './parts/undo.mjs';
 
 const MAX_CHIPS = 12;
 const MIN_FILTERED = 9; // workspaces
@@ -35,7 +33,7 @@ export default function Workspaces() {
   if (workspaces.length === 0 && hub.adapter === 'away')
     return html`<${Page} title="Workspaces" lead=${lead}><p class="muted">Nothing is known of them yet.</p></${Page}>`;
   if (workspaces.length === 0)
-    return html`<${Page} title="Workspaces" lead=${lead}><${FirstSteps} /><${UndoLast} /></${Page}>`;
+    return html`<${Page} title="Workspaces" lead=${lead}><${FirstSteps} /><${LastChange} /></${Page}>`;
   const found = workspaces.filter((workspace) => matches(wanted, [workspace.name, ...workspace.servers]));
   const listed = sorted(found, WORKSPACE_ORDERS, order);
   const several = workspaces.length > 1;
@@ -45,9 +43,19 @@ export default function Workspaces() {
     ${isSample(workspaces) && html`<${AboutDemo} />`}
     <ul class="plain stack">${listed.map((workspace) => html`<${Card} key=${workspace.name} workspace=${workspace} selection=${several ? selection : undefined} />`)}</ul>
     ${listed.length === 0 && html`<p class="muted">No workspace has “${wanted}” in its name or servers.</p>`}
-    <${UndoLast} />
+    <${LastChange} />
     <div class="after"><${Issues} issues=${hub.issues} remedy=${remedy} /></div>
   </${Page}>`;
+}
+
+/** The last change with its undo, whose module is loaded once there is a change: the first page does without it. */
+function LastChange() {
+  const [Undo, setUndo] = useState(/** @type {any} */ (null));
+  const last = state.value?.hub.last_change;
+  useEffect(() => {
+    if (last) import('./parts/undo.mjs').then(({ UndoLast }) => setUndo(() => UndoLast), console.error);
+  }, [Boolean(last)]);
+  return Undo && html`<${Undo} />`;
 }
 
 /** @param {{ workspace: Workspace, selection?: import('./parts/selection.mjs').Selection }} props */

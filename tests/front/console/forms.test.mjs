@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { parseArgs, showArgs, splitCommand, unpackedArgs } from '../../../front/console/forms/arguments.mjs';
 import { emptyForm, formFaults, MASK, toEntry, toForm } from '../../../front/console/forms/entry.mjs';
 import { readPaste } from '../../../front/console/forms/paste.mjs';
-import { matches } from '../../../front/console/data/filter.mjs';
+import { matches } from '../../../front/console/data/lists.mjs';
 import {
   exampleName,
   membersOf,

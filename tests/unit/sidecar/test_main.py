@@ -14,7 +14,7 @@ def test_freed_memory_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     told: dict[int, int] = {}
     monkeypatch.setattr("ctypes.CDLL", lambda _: SimpleNamespace(mallopt=told.__setitem__))
     program.keep_freed_memory()
-    assert told == {program.M_TRIM_THRESHOLD: program.KEPT, program.M_MMAP_THRESHOLD: program.MAPPED}
+    assert told == {program.M_TRIM_THRESHOLD: program.KEPT_HEAP_BYTES, program.M_MMAP_THRESHOLD: program.MMAP_BYTES}
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 /** The selection of servers or workspaces in a list, and the actions on all selected items. */
 
 import { useState } from 'preact/hooks';
-import { editMany, restartMany } from '../../hub/bulk.mjs';
 import { Button } from '../../ui/controls.mjs';
 import { html } from '../../ui/html.mjs';
 import { count, shown } from '../../words.mjs';
@@ -45,7 +44,9 @@ export function SelectionBar({ kind, listed, selection: { picked, set } }) {
   const names = [...picked];
   const all = listed.length > 0 && listed.every((name) => picked.has(name));
   const noun = kind.slice(0, -1);
-  const does = (/** @type {'enable' | 'disable'} */ action) => () => editMany(action, { [kind]: names });
+  const does = (/** @type {'enable' | 'disable'} */ action) => async () =>
+    (await import('../../hub/bulk.mjs')).editMany(action, { [kind]: names });
+  const restart = async () => (await import('../../hub/bulk.mjs')).restartMany(names);
   return html`<div class="selection ${names.length > 0 ? 'is-on' : ''}" role="group" aria-label="Selection">
     <label class="select-all"><input type="checkbox" class="select" checked=${all} onChange=${() => set(all ? [] : listed)} /> Select all${listed.length > 0 && ` ${listed.length}`}</label>
     ${
@@ -55,7 +56,7 @@ export function SelectionBar({ kind, listed, selection: { picked, set } }) {
       <${Button} onClick=${does('disable')}>Switch off</${Button}>
       ${
         kind === 'servers' &&
-        html`<${Button} icon="restart" onClick=${() => restartMany(names)}>Restart</${Button}>
+        html`<${Button} icon="restart" onClick=${restart}>Restart</${Button}>
         <${Button} onClick=${() => ask('join')}>Add to workspace</${Button}>
         <${Button} onClick=${() => ask('leave')}>Remove from workspace</${Button}>
         <${Button} onClick=${() => ask('export')}>Export</${Button}>`

@@ -1,4 +1,4 @@
-/** Sort orders of the lists of servers and workspaces. Pure. */
+/** The filter and the sort orders of the lists of servers and workspaces. Pure. */
 
 import { serverState, workspaceState } from '../words.mjs';
 
@@ -44,3 +44,15 @@ export function sorted(items, orders, order) {
 
 /** Return the options of a select. @param {Record<string, { label: string }>} orders */
 export const orderOptions = (orders) => Object.entries(orders).map(([value, { label }]) => ({ value, label }));
+
+/**
+ * Return whether each of the wanted words is in one of the texts, ignoring case.
+ * @param {string} wanted @param {(string|undefined)[]} texts
+ */
+export function matches(wanted, texts) {
+  const all = texts.join('\n').toLowerCase();
+  return wanted
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => all.includes(word));
+}
