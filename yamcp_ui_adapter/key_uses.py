@@ -91,7 +91,7 @@ class KeyUses:
         try:
             write_file(self._path, json.dumps({"used": self._used}).encode(), sync=False)
         except OSError as error:
-            log.warning("when keys were used cannot be written", extra={"file": USES_FILE, "why": error.strerror})
+            log.warning("the times of key uses cannot be written", extra={"file": USES_FILE, "why": error.strerror})
         else:
             self._written = dict(self._used)
 
@@ -103,5 +103,5 @@ def _read(path: Path) -> dict[str, float]:
     except FileNotFoundError:
         return {}
     except (OSError, ValidationError):
-        log.warning("when keys were used is not known: the file cannot be used", extra={"file": USES_FILE})
+        log.warning("the times of key uses are unknown: the file is unusable", extra={"file": USES_FILE})
         return {}

@@ -89,7 +89,7 @@ class KeyStore:
             created=round(time.time(), 3),
         )
         self._write((*content.keys, key))
-        log.info("key made", extra={"key": key.id, "name_of_key": key.name, "admin": key.admin})
+        log.info("key created", extra={"key": key.id, "name_of_key": key.name, "admin": key.admin})
         return KeyMade(id=key.id, token=token)
 
     async def revoke(self, body: RevokeKey) -> Done:
@@ -115,9 +115,11 @@ class KeyStore:
             keys = tuple(with_renamed_workspaces(key, renames) for key in content.keys)
             if keys != content.keys:
                 self._write(keys)
-                log.info("keys follow renamed workspaces", extra={"renames": dict(renames)})
+                log.info("keys updated for renamed workspaces", extra={"renames": dict(renames)})
         except HubError as error:
-            log.warning("keys cannot follow what was renamed", extra={"code": error.code, "why": error.message})
+            log.warning(
+                "keys of renamed workspaces cannot be updated", extra={"code": error.code, "why": error.message}
+            )
 
     @property
     def issues(self) -> tuple[Issue, ...]:

@@ -38,7 +38,7 @@ def seed(yamcp_dir: Path, data_dir: Path, wanted: bool) -> bool:
     except OSError as error:
         raise DataDirUnusable(f"{error.filename or data_dir}: {error.strerror}.") from None
     if first:
-        log.info("made a demo workspace", extra={"directory": str(yamcp_dir)})
+        log.info("created the demo workspace", extra={"directory": str(yamcp_dir)})
     return first
 
 

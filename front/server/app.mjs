@@ -162,7 +162,7 @@ export class Front {
 
   /** @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head */
   #upgrade(request, socket, head) {
-    socket.on('error', () => {}); // whoever asked has left
+    socket.on('error', () => {}); // the client has disconnected
     if (this.#doubtful.has(socket)) return;
     try {
       if (request.headers.upgrade?.toLowerCase() !== 'websocket') return reenter(this.server, request, socket, head);

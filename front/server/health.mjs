@@ -86,7 +86,7 @@ const told = ({ code, message, hint }) => [{ code, message, hint }];
 /**
  * Return the handler of /healthz.
  * @param {Health} health
- * @param {(request: import('express').Request) => boolean} mayKnow  whether somebody is told more than how it is
+ * @param {(request: import('express').Request) => boolean} mayKnow  whether a request may see the details
  * @returns {import('express').Handler}
  */
 export function healthz(health, mayKnow) {

@@ -182,7 +182,7 @@ class DesiredStateService:
 
     def continue_after(self, in_force: SnapshotId) -> None:
         """Start an epoch after the one that the sidecar has, which is unknown here, and offer the snapshot again."""
-        log.warning("the sidecar has a later epoch; going on after it", extra={"epoch": in_force.epoch})
+        log.warning("the sidecar has a later epoch; continuing after it", extra={"epoch": in_force.epoch})
         self._state.continue_after(in_force.epoch)
         self.offer()
 
@@ -205,7 +205,7 @@ class DesiredStateService:
             self._write(edit)
         except (HubFileBroken, DataDirUnusable) as error:
             fields = {"code": error.code, "why": error.message}
-            log.warning("settings of what was renamed, or its aliases, cannot be written", extra=fields)
+            log.warning("settings of renamed entries, or their aliases, cannot be written", extra=fields)
 
     def _write(self, edit: HubFileEdit) -> None:
         """Change hub.json.

@@ -175,7 +175,7 @@ def _log_changes(before: tuple[Issue, ...], after: tuple[Issue, ...]) -> None:
             log.log(LEVELS[found.severity], found.message, extra=fields)
     for found in before:
         if found not in after:
-            log.info("no longer so", extra={"code": found.code, "subject": found.subject, "file": found.file})
+            log.info("issue resolved", extra={"code": found.code, "subject": found.subject, "file": found.file})
 
 
 def _dangling_members(good: LastGood) -> set[tuple[str, str]]:

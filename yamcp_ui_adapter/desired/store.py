@@ -51,7 +51,7 @@ class StateStore:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            log.warning("kept state cannot be used", extra={"file": str(self.path), "why": type(error).__name__})
+            log.warning("the stored state is unusable", extra={"file": str(self.path), "why": type(error).__name__})
             return StoredState(epoch=int(time.time()), good=LastGood())
 
     def save(self, kept: StoredState, sync: bool = False) -> None:

@@ -170,7 +170,9 @@ class Writer:
             found = await self.look(name)
             merged = merge(name, base, ours, found.content)
             if merged.conflicts:
-                log.warning("changed by two at once; the later one counts", extra={"file": name})
+                log.warning(
+                    "two programs changed an entry at the same time; the later change is kept", extra={"file": name}
+                )
             if same_content(merged.content, found.content):
                 return
             with contextlib.suppress(FileChanged):
@@ -185,7 +187,7 @@ class Writer:
         if displaced and (written := await self._written_to(name, displaced)):
             await self._merge_into(name, before, written.content)
             displaced.expected = written.raw or b""
-            log.info("taken in what was written at the same time", extra={"file": name})
+            log.info("merged a change that another program made at the same time", extra={"file": name})
 
     async def _written_to(self, name: str, displaced: Displaced | None) -> Found | None:
         """Return what another program wrote to a displaced file, once it is complete; None if nothing, or not
@@ -285,7 +287,10 @@ class Writer:
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             self._recent.put_back(name, undone)
-            log.warning("put back what a stale copy of a file undid", extra={"file": name, "entries": list(undone)})
+            log.warning(
+                "restored changes that a stale copy of the file had undone",
+                extra={"file": name, "entries": list(undone)},
+            )
             await self._merge_displaced(name, found.content, displaced)
         return True
 
@@ -297,7 +302,7 @@ def _log_errors(name: str) -> Iterator[None]:
         yield
     except HubError as error:
         fields = {"file": name, "code": error.code, "why": error.message}
-        log.warning("what two wrote at once could not be brought together", extra=fields)
+        log.warning("changes of two programs could not be merged", extra=fields)
 
 
 def _being_written(found: Found) -> EditConflict:

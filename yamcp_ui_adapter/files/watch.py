@@ -37,7 +37,7 @@ async def watch(files: Collection[Path], notice: Callable[[], None]) -> None:
         try:
             await _watch_directories(directories, {str(path) for path in files}, notice)
         except (OSError, RuntimeError) as error:  # out of inotify watches, or gone between two steps
-            log.warning("cannot watch; looking once a second instead", extra={"why": str(error)})
+            log.warning("cannot watch the files; polling once a second instead", extra={"why": str(error)})
             notice()
             await asyncio.sleep(DIRECTORY_CHECK_MS / 1000)
 

@@ -6,7 +6,7 @@
 import { FrontError } from '../errors.mjs';
 
 const CALL_TIMEOUT_SECONDS = 60; // s
-const COMPLETION_TIMEOUT_SECONDS = 10; // s: somebody is typing
+const COMPLETION_TIMEOUT_SECONDS = 10; // short, because a user is typing
 const TIMEOUT_MARGIN_SECONDS = 5; // s that the sidecar gets to tell of a timeout itself
 const MAX_COMPLETIONS = 100; // MCP 2025-11-25, Completion: a response has no more
 

@@ -83,7 +83,7 @@ export class Pages {
 
   /**
    * Return the console's page, with the state and the first page already in it.
-   * @param {import('../state/state.mjs').State | null} state  null: whoever asks may have the page alone
+   * @param {import('../state/state.mjs').State | null} state  null: the request may see the page only
    */
   page(state) {
     if (!state) return this.index;

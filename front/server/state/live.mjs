@@ -68,7 +68,7 @@ export class Live {
   /**
    * Accept an authorized WebSocket.
    * @param {IncomingMessage} request @param {Duplex} socket @param {Buffer} head
-   * @param {() => boolean} [holds]  whether whoever asked would still be let pass
+   * @param {() => boolean} [holds]  whether the request would still be authorized
    * @throws {FrontError} LIVE_BUSY
    */
   upgrade(request, socket, head, holds = () => true) {

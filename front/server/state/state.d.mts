@@ -1,4 +1,4 @@
-/** The truth as pages see it: what GET /api/hub/state answers. Times are Unix time in seconds, sizes bytes. */
+/** The State that pages show, and that GET /api/hub/state answers. Times are Unix time in seconds, sizes in bytes. */
 
 import type { Issue, ServerSettings, ServerStatus, WorkspaceStatus } from '../../../bridge/node/types.mjs';
 
@@ -9,7 +9,7 @@ export interface Told {
 }
 
 export interface State {
-  /** Grows by one with each change that pages were told of. */
+  /** Incremented with each change that is sent to pages. */
   seq: number;
   hub: HubState;
   workspaces: WorkspaceState[];
@@ -17,23 +17,23 @@ export interface State {
 }
 
 export interface HubState {
-  /** What undo would undo. */
+  /** The change that can be undone now. */
   last_change: import('../../../bridge/node/types.mjs').LastChange | null;
   version: string;
   at: number;
   adapter: 'ok' | 'away';
   sidecar: 'ok' | 'away';
   yamcp_ui: 'ok' | 'away' | 'none';
-  /** What the files say is in force, and no server is starting. */
+  /** Whether the content of the files is applied, and no server is starting. */
   settled: boolean;
   source: 'adapter' | 'disk' | 'none';
   started_at: number;
   public_url: string;
-  /** HUB_PUBLIC_URL says what `public_url` is; else a page knows better. */
+  /** Whether `public_url` comes from HUB_PUBLIC_URL; otherwise a page should use its own origin instead. */
   published: boolean;
-  /** Empty where only the front reaches the sidecar, as are the direct URLs of workspaces. */
+  /** Empty if only the front can connect to the sidecar; the direct URLs of workspaces are then empty, too. */
   sidecar_url: string;
-  /** Everything wants a token. */
+  /** Whether the hub requires a token. */
   protected: boolean;
   issues: Issue[];
   errors: Told[];
@@ -43,12 +43,12 @@ export interface HubState {
 export interface WorkspaceState {
   name: string;
   slug: string;
-  /** Whether hub.json sets it. */
+  /** Whether hub.json sets the slug. */
   own_slug: boolean;
-  /** Earlier slugs that lead to it still. */
+  /** Earlier slugs, whose URLs still work. */
   aliases: string[];
   enabled: boolean;
-  /** As the sidecar says; `unknown` where it is away. docs/states.md has what each means. */
+  /** The sidecar's state; `unknown` while it is away. Described in docs/states.md. */
   state: WorkspaceStatus['state'] | 'unknown';
   servers: string[];
   ready: number;
@@ -61,14 +61,14 @@ export interface WorkspaceState {
   direct_sse_url: string;
   direct_http_url: string;
   name_template: string;
-  /** Those of `servers` that are switched off in this workspace alone. */
+  /** The members of `servers` that are switched off in this workspace only. */
   disabled_servers: string[];
   hash: string;
   issues: Issue[];
   error: Told | null;
 }
 
-/** A server's definition, masked, with its status; `unknown` where the sidecar is away, `invalid` where it cannot be used. */
+/** A server's definition, masked, with its status: `unknown` while the sidecar is away, `invalid` if it is unusable. */
 export interface ServerState extends Omit<ServerStatus, 'state' | 'reason' | 'troubles' | 'era'> {
   type: 'stdio' | 'sse' | 'http' | 'websocket' | 'remote';
   command?: string;
@@ -88,7 +88,7 @@ export interface ServerState extends Omit<ServerStatus, 'state' | 'reason' | 'tr
   hash: string;
 }
 
-/** What changed from one State to the next; `hub` only where it did. */
+/** The difference between two States; `hub` is present only if it changed. */
 export interface Change {
   type: 'change';
   seq: number;

@@ -198,7 +198,7 @@ async def test_no_token_and_no_hash_is_logged(adapter: Adapter, caplog: pytest.L
         await client.request(ListKeys())
         await client.request(RevokeKey(key=made.id))
     assert [record.getMessage() for record in caplog.records if getattr(record, "key", "") == made.id] == [
-        "key made", "key revoked",
+        "key created", "key revoked",
     ]  # fmt: skip
     assert made.token not in caplog.text
     assert token_hash(made.token) not in caplog.text

@@ -226,7 +226,7 @@ async def test_a_stale_copy_does_not_undo_a_change(place: Place, caplog: pytest.
         await place.writer.mend()
     assert place.said() == {**wanted, "n": C}
     assert list(place.said())[:2] == ["a", "B"]
-    assert caplog.messages == ["put back what a stale copy of a file undid"]
+    assert caplog.messages == ["restored changes that a stale copy of the file had undone"]
     assert not place.writer.undone(place.readings())
 
 
