@@ -69,7 +69,7 @@ SUBJECTS = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hub() -> AsyncIterator[Sidecar]:
     """A sidecar for all of these tests; each puts a server of its own."""
-    async with sidecar.running() as running:
+    async with sidecar.running(public=True) as running:
         yield running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 import sys
@@ -69,8 +70,26 @@ class Sidecar(Hub):
     def __init__(self, root: Path, variables: dict[str, str]) -> None:
         super().__init__(root, variables)
         self.revision = 0
+        self._at_public_port = False
         self._servers: dict[str, ServerSpec] = {}
         self._workspaces: dict[str, WorkspaceSpec] = {}
+
+    @property
+    def base(self) -> str:
+        """The address of its endpoints: the sidecar's own port, or the public one after `open_public_port`."""
+        return self.public if self._at_public_port else super().base
+
+    async def open_public_port(self) -> None:
+        """Start the acceptor, and use the public port from now on; there is no front for what is not handed over."""
+        await self.start("acceptor")
+        async with asyncio.timeout(100):
+            while True:
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.settings.port)
+                    writer.close()
+                    break
+                await asyncio.sleep(0.02)
+        self._at_public_port = True
 
     async def put(self, *items: ServerSpec | WorkspaceSpec, settle: bool = True) -> None:
         """Add or replace servers and workspaces, and apply it."""
@@ -103,13 +122,15 @@ def _settled(status: Status, snapshot: Snapshot) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def running(*items: ServerSpec | WorkspaceSpec, **variables: str) -> AsyncIterator[Sidecar]:
-    """A sidecar that serves these, settled; `variables` are further HUB_* settings."""
+async def running(*items: ServerSpec | WorkspaceSpec, public: bool = False, **variables: str) -> AsyncIterator[Sidecar]:
+    """A sidecar that serves these, settled; `variables` are further HUB_* settings. `public`: at the public port."""
     root = Path(tempfile.mkdtemp(prefix="hub"))  # short: Unix sockets lie below it
     try:
         async with Sidecar(root, variables) as sidecar:
             await sidecar.start("sidecar")
             await sidecar.put(*items)
+            if public:
+                await sidecar.open_public_port()
             yield sidecar
     finally:
         shutil.rmtree(root, ignore_errors=True)
