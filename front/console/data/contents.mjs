@@ -79,7 +79,7 @@ const withoutSpace = (text) => text.replace(/("(?:[^"\\]|\\.)*"?)|\s+/g, '$1');
  * @returns {string}
  */
 export function fileName(uri) {
-  const path = uri.split(/[?#]/)[0].replace(/\/+$/, '');
+  const path = uri.split(/[?#]/)[0].replace(/(?<!\/)\/+$/, '');
   const last = path.slice(path.lastIndexOf('/') + 1).replace(/[^\p{L}\p{N}._-]+/gu, '_');
   return last.replace(/^[._]+/, '').slice(-MAX_NAME_LENGTH) || 'resource';
 }
