@@ -15,7 +15,7 @@ from bridge.masking.names import is_secret_name
 
 MASK = "********"
 """What pages and the API show in the place of a secret."""
-Kind = Literal["", "user", "password", "host", "segment", "parameter", "named", "member"]
+PartKind = Literal["", "user", "password", "host", "segment", "parameter", "named", "member"]
 """What a part is.
 
 `user`, `password` (all of the userinfo, where it has no colon), `host`, `segment` (of the path) and `parameter` (its
@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
     text: Any
     """A string; an argument that is none is a part as it is."""
-    kind: Kind = ""
+    kind: PartKind = ""
     name: str = ""
     """The name of a parameter, flag (with the `=` behind it, if there is one), header or member."""
 

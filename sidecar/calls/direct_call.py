@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sidecar.admission.admission import CANCELLED, DECLINED, DISCONNECTED
 from sidecar.admission.context import CallContext, Client
 from sidecar.calls.error_response import ErrorResponse
-from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL, Notify, log_failure, progress_of, result_or_raise
+from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL, log_failure, progress_of, result_or_raise
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.features import uris
 from sidecar.protocol import codec, eras, jsonrpc
-from sidecar.protocol.channel import Frame, SendFrame
+from sidecar.protocol.channel import Frame, Notify, SendFrame
 from sidecar.upstream import request_retry
 from sidecar.upstream.mux import DEFAULT_CANCEL_REASON, CallbackRequest
 

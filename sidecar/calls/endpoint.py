@@ -12,10 +12,10 @@ from sidecar.admission.context import RequestContext
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.calls.fastmcp_server import FastMCPServer
 from sidecar.calls.relay import Relay
-from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL, Notify, log_failure
+from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL, log_failure
 from sidecar.errors import CallTimeout, SidecarError
 from sidecar.protocol import eras, jsonrpc
-from sidecar.protocol.channel import Frame
+from sidecar.protocol.channel import Frame, Notify
 from sidecar.sessions.session import Session
 from sidecar.workspaces.workspace import Workspace
 

@@ -31,10 +31,9 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from pydantic import BaseModel, ValidationError
 
 from sidecar.calls.error_response import ErrorResponse
-from sidecar.calls.request import Notify, Params
 from sidecar.errors import HubStopping, ParamsInvalid, SidecarError, TooManySessions
 from sidecar.protocol import eras
-from sidecar.protocol.channel import Frame
+from sidecar.protocol.channel import Frame, Notify, Params
 from sidecar.sessions.listener_subscriptions import ListenerSubscriptions
 from sidecar.sessions.session import Session
 from sidecar.upstream.upstream import RECONNECT_WAIT

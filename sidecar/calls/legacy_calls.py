@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from sidecar.errors import CallTimeout, ClientFeatureMissing, InputRefused, InputRounds
 from sidecar.features import input_requests
-from sidecar.protocol.channel import Frame
+from sidecar.features.uris import Rename
+from sidecar.protocol.channel import Frame, Params
 from sidecar.routing.view import Offer
 from sidecar.sessions.session import Session
 
 if TYPE_CHECKING:
-    from sidecar.calls.request import Params, Request
+    from sidecar.calls.request import Request
 
 MAX_ROUNDS = 10
 """How often one call may ask for input, the limit of the MCP SDKs."""
@@ -71,7 +72,7 @@ async def request_with_input(request: Request, offer: Offer, params: Params, too
 
 
 async def _ask_client_all(
-    session: Session, wanted: dict[str, Params], rename: input_requests.Rename | None
+    session: Session, wanted: dict[str, Params], rename: Rename | None
 ) -> dict[str, dict[str, Any]]:
     """Send the client all input requests at once. Returns the results by key; the first error cancels the others."""
     for input_request in wanted.values():
@@ -93,7 +94,7 @@ async def _ask_client_all(
         await asyncio.gather(*asked.values(), return_exceptions=True)
 
 
-async def _ask_client(session: Session, input_request: Params, rename: input_requests.Rename | None) -> dict[str, Any]:
+async def _ask_client(session: Session, input_request: Params, rename: Rename | None) -> dict[str, Any]:
     method, params = input_requests.for_legacy(input_request, rename)
     frame = await session.ask(method, params)
     if not isinstance(frame.get("result"), dict):

@@ -24,7 +24,8 @@ from sidecar.sessions.suspended_calls import InteractiveCall
 from sidecar.workspaces import starting
 
 if TYPE_CHECKING:
-    from sidecar.calls.request import Params, Request
+    from sidecar.calls.request import Request
+    from sidecar.protocol.channel import Params
     from sidecar.workspaces.workspace import Workspace
 
 URL_ELICITATION_REQUIRED = -32042

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sidecar.calls import legacy_calls
 from sidecar.calls.extension_calls import ExtensionCalls
 from sidecar.calls.modern_calls import ModernCalls
-from sidecar.calls.request import Notify, Params, Request, log_failure, result_or_raise
+from sidecar.calls.request import Request, log_failure, result_or_raise
 from sidecar.errors import (
     ParamsInvalid,
     PromptUnknown,
@@ -25,7 +25,8 @@ from sidecar.errors import (
 from sidecar.features import pagination, uris
 from sidecar.features.input_requests import CARRIERS
 from sidecar.protocol import eras, extensions
-from sidecar.protocol.catalog import Kind
+from sidecar.protocol.catalog import ListKind
+from sidecar.protocol.channel import Notify, Params
 from sidecar.routing.view import Offer, Route, View
 from sidecar.sessions.session import LEVELS, Session
 from sidecar.workspaces import starting
@@ -108,7 +109,7 @@ class Relay:
 
     # --- lists ---------------------------------------------------------------------------------------------------
 
-    def _list(self, key: str, kind: Kind) -> Callable[[Request], Awaitable[dict[str, Any]]]:
+    def _list(self, key: str, kind: ListKind) -> Callable[[Request], Awaitable[dict[str, Any]]]:
         async def answer(request: Request) -> dict[str, Any]:
             view = await self._workspace.view_for(request.session, request.progress())
             self._workspace.listed(request.capabilities)

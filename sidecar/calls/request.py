@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import INTERNAL_ERROR, ParamsInvalid, SidecarError
 from sidecar.protocol import eras, extensions
-from sidecar.protocol.channel import Frame
+from sidecar.protocol.channel import Frame, Notify, Params
 from sidecar.sessions.server_tasks import ServerTasks
 from sidecar.sessions.session import LEVELS, Session
 from sidecar.upstream.mux import Progress
@@ -27,10 +27,6 @@ HUB_FAILED: Mapping[str, Any] = {
     "data": {"code": HUB_INTERNAL},
 }
 """The JSON-RPC error for an unexpected exception in the hub. Clients get no details, the log has them."""
-
-Params = dict[str, Any]
-Notify = Callable[[str, Params], None]
-"""Sends the client a notification (method, params) about the request in progress."""
 
 
 class Request:

@@ -10,7 +10,7 @@ from typing import Literal
 from bridge.models import ContainerSettings
 from sidecar.containers.errors import VariableRefused
 
-Kind = Literal["podman", "docker"]
+EngineKind = Literal["podman", "docker"]
 
 NOBODY = "65532:65532"
 """User and group, used by nobody else, for containers whose image has no user."""
@@ -73,7 +73,7 @@ class Container:
     env_file: str | None = None
 
 
-def run(kind: Kind, container: Container) -> tuple[str, ...]:
+def run(kind: EngineKind, container: Container) -> tuple[str, ...]:
     """The arguments for the engine's program."""
     settings = container.settings
     return (

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from sidecar.containers.argv import HUB_LABEL, Kind
+from sidecar.containers.argv import HUB_LABEL, EngineKind
 from sidecar.containers.errors import EngineMissing, EngineRefused, ImagePullFailed
 from sidecar.containers.tool import Output, Tool
 from sidecar.errors import SidecarError
@@ -40,7 +40,7 @@ class Engine:
     def __init__(self, tool: Tool, program: str, info: dict[str, Any]) -> None:
         self._tool = tool
         self.program = program
-        self.kind: Kind = "podman" if "host" in info else "docker"
+        self.kind: EngineKind = "podman" if "host" in info else "docker"
         self.rootless, self.unlimited = (_podman if self.kind == "podman" else _docker)(info)
 
     async def image(self, name: str) -> Image | None:

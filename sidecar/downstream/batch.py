@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from sidecar.calls.request import Notify
 from sidecar.concurrency.cancel_scope import Cancellable
 from sidecar.errors import MessageInvalid
 from sidecar.protocol import jsonrpc
-from sidecar.protocol.channel import Frame
+from sidecar.protocol.channel import Frame, Notify
 
 if TYPE_CHECKING:
     from sidecar.downstream.stream_session import StreamSession

@@ -17,7 +17,6 @@ from starlette.types import Scope, Send
 from sidecar.admission.admission import Admission, error_of
 from sidecar.admission.context import ANONYMOUS, RequestContext, Visitor
 from sidecar.calls import direct_call
-from sidecar.calls.request import Notify
 from sidecar.concurrency.cancel_scope import Cancellable, CancelScope
 from sidecar.downstream.event_stream import PING
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
@@ -26,7 +25,7 @@ from sidecar.listener.asgi import respond, respond_error
 from sidecar.listener.auth import principal_of
 from sidecar.listener.refusals import Refusals
 from sidecar.protocol import codec, jsonrpc
-from sidecar.protocol.channel import Frame, SendFrame
+from sidecar.protocol.channel import Frame, Notify, SendFrame
 from sidecar.protocol.eras import Era
 from sidecar.sessions.session import Session
 

@@ -8,15 +8,14 @@ server puts the same method and params into `inputRequests` of an `input_require
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sidecar.errors import MISSING_CAPABILITY
 from sidecar.features import uris
+from sidecar.features.uris import Rename
 from sidecar.protocol import eras
-
-Params = dict[str, Any]
-Rename = Callable[[str], str]
+from sidecar.protocol.channel import Params
 
 FEATURES: Mapping[str, str] = {
     "sampling/createMessage": "sampling",

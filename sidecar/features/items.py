@@ -14,10 +14,9 @@ from typing import Any
 
 from sidecar.features.schemas import Unusable, input_schema, output_schema
 from sidecar.features.uris import is_absolute
-from sidecar.protocol.catalog import Kind
+from sidecar.protocol.catalog import Item, ListKind
 from sidecar.protocol.eras import Era
 
-Item = dict[str, Any]
 Fix = Callable[[Any], Any]
 """Maps a field's value to a valid one: the same object, another, or ABSENT. Raises Unusable."""
 
@@ -53,7 +52,7 @@ class Repaired:
     """Names of the items that were repaired."""
 
 
-def repair(kind: Kind, listed: list[Any], era: Era) -> Repaired:
+def repair(kind: ListKind, listed: list[Any], era: Era) -> Repaired:
     """Repair a list that a server of `era` returned; of several items with the same name the first is kept."""
     items: dict[Any, Item] = {}
     left_out: list[LeftOut] = []
@@ -82,7 +81,7 @@ def _name_of(item: Any, number: int) -> str:
     return next((name[:MAX_NAME_SHOWN] for name in names if isinstance(name, str) and name), f"number {number}")
 
 
-def _item(kind: Kind, item: Any, era: Era) -> Item:
+def _item(kind: ListKind, item: Any, era: Era) -> Item:
     if not isinstance(item, dict):
         raise Unusable("is not an object")
     if kind in _IDENTITIES:
@@ -93,7 +92,7 @@ def _item(kind: Kind, item: Any, era: Era) -> Item:
     return _tool(fixed, era) if kind == "tools" else fixed
 
 
-_IDENTITIES: Mapping[Kind, str] = {"resources": "uri", "templates": "uriTemplate"}
+_IDENTITIES: Mapping[ListKind, str] = {"resources": "uri", "templates": "uriTemplate"}
 
 
 def _identified(item: Item, field: str) -> Item:
@@ -221,7 +220,7 @@ _EXECUTION = _object(
 )
 _COMMON: Mapping[str, Fix] = {"title": _TEXT, "description": _TEXT, "icons": _each(_icon), "_meta": _META}
 _RESOURCE: Mapping[str, Fix] = {**_COMMON, "mimeType": _TEXT, "annotations": _ANNOTATIONS}
-_FIXES: Mapping[Kind, Mapping[str, Fix]] = {
+_FIXES: Mapping[ListKind, Mapping[str, Fix]] = {
     "tools": {**_COMMON, "annotations": _HINTS, "execution": _EXECUTION},
     "prompts": {**_COMMON, "arguments": _arguments},
     "resources": {**_RESOURCE, "size": _where(_is_size)},

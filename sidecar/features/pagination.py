@@ -11,8 +11,7 @@ from typing import Any
 
 from sidecar.errors import ParamsInvalid
 from sidecar.protocol import codec
-
-Item = dict[str, Any]
+from sidecar.protocol.catalog import Item
 
 ID_FIELDS = ("uri", "uriTemplate", "name", "taskId")
 """Fields that identify an item; the first one present counts."""

@@ -21,6 +21,7 @@ from sidecar.features.names import digest
 from sidecar.protocol.large_values import LargeItems
 
 Rename = Callable[[str], str]
+"""Maps a URI to its exposed or to its original form."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?(.*)", re.DOTALL)
 _STRIPPABLE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?([a-z][a-z0-9-]*)/(.*)", re.DOTALL)

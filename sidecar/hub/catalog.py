@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge.models import Catalog, CatalogItem
-from sidecar.routing.view import Item, Offer, View
+from sidecar.protocol.catalog import Item
+from sidecar.routing.view import Offer, View
 
 
 def catalog_of(view: View) -> Catalog:

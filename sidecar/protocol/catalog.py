@@ -8,27 +8,29 @@ from typing import Any, Literal
 
 from sidecar.protocol.eras import LEGACY_VERSION, Era
 
-Kind = Literal["tools", "prompts", "resources", "templates"]
+ListKind = Literal["tools", "prompts", "resources", "templates"]
+Item = dict[str, Any]
+"""An item of a list, as parsed JSON."""
 
-LIST_METHODS: dict[Kind, str] = {
+LIST_METHODS: dict[ListKind, str] = {
     "tools": "tools/list",
     "prompts": "prompts/list",
     "resources": "resources/list",
     "templates": "resources/templates/list",
 }
-RESULT_KEYS: dict[Kind, str] = {
+RESULT_KEYS: dict[ListKind, str] = {
     "tools": "tools",
     "prompts": "prompts",
     "resources": "resources",
     "templates": "resourceTemplates",
 }
-CAPABILITIES: dict[Kind, str] = {
+CAPABILITIES: dict[ListKind, str] = {
     "tools": "tools",
     "prompts": "prompts",
     "resources": "resources",
     "templates": "resources",
 }
-LISTS_CHANGED_BY: dict[str, tuple[Kind, ...]] = {
+LISTS_CHANGED_BY: dict[str, tuple[ListKind, ...]] = {
     "notifications/tools/list_changed": ("tools",),
     "notifications/prompts/list_changed": ("prompts",),
     "notifications/resources/list_changed": ("resources", "templates"),
@@ -46,7 +48,7 @@ class Greeting:
     server_info: dict[str, Any] = field(default_factory=dict)
     instructions: str = ""
 
-    def offers(self, kind: Kind) -> bool:
+    def offers(self, kind: ListKind) -> bool:
         """Whether the server declared the capability that the list of `kind` belongs to."""
         return self.capabilities.get(CAPABILITIES[kind]) is not None
 
@@ -61,7 +63,7 @@ class Catalog:
     resources: tuple[dict[str, Any], ...] = ()
     templates: tuple[dict[str, Any], ...] = ()
 
-    def with_list(self, kind: Kind, items: tuple[dict[str, Any], ...]) -> Catalog:
+    def with_list(self, kind: ListKind, items: tuple[dict[str, Any], ...]) -> Catalog:
         """A copy of the catalog with the list of `kind` replaced."""
         lists: dict[str, Any] = {kind: items}
         return replace(self, **lists)

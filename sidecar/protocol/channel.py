@@ -9,8 +9,12 @@ from sidecar.errors import SidecarError
 
 Frame = dict[str, Any]
 """One JSON-RPC message as parsed JSON."""
+Params = dict[str, Any]
+"""The params of a request or notification."""
 SendFrame = Callable[[Frame], None]
 """Queues a frame for a client; does not wait."""
+Notify = Callable[[str, Params], None]
+"""Sends the client a notification (method, params) about the request in progress."""
 
 
 class UnreadableAnswer(dict[str, Any]):

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 from bridge.models import ServerSpec
 from sidecar.features import names, pagination, schemas, uris
 from sidecar.protocol import codec, extensions
-from sidecar.protocol.catalog import RESULT_KEYS, Catalog, Kind
+from sidecar.protocol.catalog import RESULT_KEYS, Catalog, Item, ListKind
 from sidecar.protocol.eras import Era
 from sidecar.protocol.param_headers import KEYWORD
 
 if TYPE_CHECKING:
     from sidecar.upstream.upstream import Upstream
 
-Item = dict[str, Any]
 Source = tuple[ServerSpec, "Upstream", Catalog]
 Inputs = tuple[tuple[Source, ...], str, Mapping[str, str]]
 """Servers with their lists, the name template, and the namespaces of all servers of the workspace by key."""
@@ -126,14 +125,14 @@ class View:
     _pages: dict[str, pagination.Pages] = field(default_factory=dict)
     _with_headers: list[frozenset[str]] = field(default_factory=list)
 
-    def items(self, kind: Kind, era: Era) -> tuple[Item, ...]:
+    def items(self, kind: ListKind, era: Era) -> tuple[Item, ...]:
         """The list of `kind` for clients of an era."""
         found: tuple[Item, ...] = getattr(self, kind)
         if kind != "tools" or era == "modern" or not self.wraps:
             return found
         return tuple(_for_legacy(item) for item in found)
 
-    def listed(self, kind: Kind, era: Era) -> codec.EncodedList:
+    def listed(self, kind: ListKind, era: Era) -> codec.EncodedList:
         """The list of `kind` for clients of an era, encoded once (and for both eras together if they do not differ)."""
         name = f"{kind} {era}" if kind == "tools" and self.wraps else kind
         encoded = self._encoded.get(name)
@@ -141,7 +140,7 @@ class View:
             encoded = self._encoded[name] = codec.EncodedList(self.items(kind, era))
         return encoded
 
-    def pages(self, kind: Kind, era: Era) -> pagination.Pages:
+    def pages(self, kind: ListKind, era: Era) -> pagination.Pages:
         """The same list in pages; each page is encoded once."""
         name = f"{kind} {era}" if kind == "tools" and self.wraps else kind
         if name not in self._pages:

@@ -26,7 +26,7 @@ from sidecar.errors import (
 )
 from sidecar.features import input_requests
 from sidecar.protocol import jsonrpc
-from sidecar.protocol.channel import Frame
+from sidecar.protocol.channel import Frame, Notify
 from sidecar.sessions.session import LEVELS, Session
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ MAX_HELD_QUESTIONS = 16
 GATHER_SECONDS = 0.01
 """Seconds to wait for further questions, so that those which a server sends at once become one result."""
 
-Notify = Callable[[str, dict[str, Any]], None]
 Outcome = Frame | Exception
 current_call: ContextVar[InteractiveCall | None] = ContextVar("calling", default=None)
 """The call that the current task works for; None if that is not known.

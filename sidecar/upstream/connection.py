@@ -13,7 +13,7 @@ from sidecar.errors import CallTimeout, ConnectionLost, HandshakeFailed, Sidecar
 from sidecar.features.input_requests import refused
 from sidecar.large.outline import whole
 from sidecar.protocol import eras, extensions, greetings, jsonrpc, routing_headers
-from sidecar.protocol.catalog import LISTS_CHANGED_BY, Catalog, Greeting, Kind
+from sidecar.protocol.catalog import LISTS_CHANGED_BY, Catalog, Greeting, ListKind
 from sidecar.protocol.channel import Channel, Frame
 from sidecar.protocol.jsonrpc import describe_error
 from sidecar.upstream.client_features import ClientFeatures
@@ -135,7 +135,7 @@ class Connection:
         await asyncio.Event().wait()
         return None
 
-    def _on_list_read(self, kind: Kind, items: Items) -> None:
+    def _on_list_read(self, kind: ListKind, items: Items) -> None:
         self.catalog = self.catalog.with_list(kind, items)
 
     # --- handshake -----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 from bridge.models import ServerSpec
 from sidecar.errors import METHOD_NOT_FOUND, SidecarError
 from sidecar.protocol import extensions, jsonrpc
-from sidecar.protocol.catalog import LIST_METHODS, Catalog, Kind
+from sidecar.protocol.catalog import LIST_METHODS, Catalog, ListKind
 from sidecar.protocol.channel import Frame
 from sidecar.upstream.connection import Connection
 from sidecar.upstream.list_reader import UndeclaredLists
@@ -160,7 +160,7 @@ def describe_surplus(rich: Catalog, plain: Catalog) -> str:
     return "; ".join(found)
 
 
-def _describe_surplus_of(kind: Kind, rich: tuple[dict[str, Any], ...], plain: tuple[dict[str, Any], ...]) -> str:
+def _describe_surplus_of(kind: ListKind, rich: tuple[dict[str, Any], ...], plain: tuple[dict[str, Any], ...]) -> str:
     known = {_name(item) for item in plain}
     names = [name for item in rich if (name := _name(item)) not in known]
     if not names:

@@ -25,7 +25,7 @@ from sidecar.errors import (
     SidecarError,
 )
 from sidecar.features import items
-from sidecar.protocol.catalog import LIST_METHODS, LISTS_CHANGED_BY, RESULT_KEYS, Greeting, Kind
+from sidecar.protocol.catalog import LIST_METHODS, LISTS_CHANGED_BY, RESULT_KEYS, Greeting, Item, ListKind
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.jsonrpc import as_dict, describe_error
 from sidecar.upstream.changes import ChangeDebouncer
@@ -48,7 +48,7 @@ SendRequest = Callable[[str, dict[str, Any]], Awaitable[Frame]]
 """Sends a request (method, params) to the server and returns the response frame. Raises SidecarError."""
 StartTask = Callable[[Coroutine[Any, Any, None]], object]
 """Starts a background task that lasts no longer than the connection."""
-Items = tuple[items.Item, ...]
+Items = tuple[Item, ...]
 Troubles = tuple[ErrorBody, ...]
 
 
@@ -79,7 +79,7 @@ class ListReader:
         ask: SendRequest,
         start: StartTask,
         timeout: float,
-        on_list_read: Callable[[Kind, Items], None],
+        on_list_read: Callable[[ListKind, Items], None],
         on_change: Callable[[], None],
     ) -> None:
         self._send_request = ask
@@ -88,11 +88,11 @@ class ListReader:
         self._on_list_read = on_list_read
         self._on_change = on_change
         self._greeting = Greeting()
-        self._current: dict[Kind, Items] = {}
-        self._changes: dict[Kind, ChangeDebouncer] = {kind: ChangeDebouncer() for kind in LIST_METHODS}
-        self._troubles: dict[Kind, Troubles] = {}
-        self._unanswered: set[Kind] = set()
-        self._unanswered_undeclared: set[Kind] = set()
+        self._current: dict[ListKind, Items] = {}
+        self._changes: dict[ListKind, ChangeDebouncer] = {kind: ChangeDebouncer() for kind in LIST_METHODS}
+        self._troubles: dict[ListKind, Troubles] = {}
+        self._unanswered: set[ListKind] = set()
+        self._unanswered_undeclared: set[ListKind] = set()
         self._reading_applied = asyncio.Event()
         self._lost: ConnectionLost | None = None
         self._opened = False
@@ -107,7 +107,7 @@ class ListReader:
         """Whether a request for a list that the server did not declare is still unanswered."""
         return bool(self._unanswered_undeclared)
 
-    def changed(self, kinds: Iterable[Kind]) -> None:
+    def changed(self, kinds: Iterable[ListKind]) -> None:
         """The server announced that these lists changed."""
         for kind in kinds:
             self._changes[kind].announced()
@@ -157,7 +157,7 @@ class ListReader:
         if self._lost:
             raise self._lost
 
-    async def _keep_current(self, kind: Kind, within: float) -> None:
+    async def _keep_current(self, kind: ListKind, within: float) -> None:
         """Read a list now, again after each announced change, and again after a delay if it could not be read."""
         failures = 0
         changes = self._changes[kind]
@@ -179,14 +179,14 @@ class ListReader:
                 async with asyncio.timeout(_delay(failures) if failures else None):
                     await changes.wait_until_due()
 
-    def _space_readings(self, kind: Kind, differs: bool) -> None:
+    def _space_readings(self, kind: ListKind, differs: bool) -> None:
         """Tell the debouncers the result of a reading. A notification concerns a group of lists, so a difference in
         one list counts for all lists of the group."""
         together = next(kinds for kinds in LISTS_CHANGED_BY.values() if kind in kinds)
         for each in together if differs else (kind,):
             self._changes[each].was_read(differs=differs)
 
-    def _apply(self, kind: Kind, reading: ListReading) -> bool:
+    def _apply(self, kind: ListKind, reading: ListReading) -> bool:
         """Take over a reading and report it. Returns whether the list or its troubles differ from before."""
         if reading.items is None and not self._greeting.offers(kind):
             reading = ListReading(self._current.get(kind))  # no trouble: the server did not declare this list
@@ -204,7 +204,7 @@ class ListReader:
             self._on_change()
         return after != before
 
-    async def _read(self, kind: Kind, within: float) -> ListReading:
+    async def _read(self, kind: ListKind, within: float) -> ListReading:
         """Read all pages of a list once, within so many seconds. Raises ConnectionLost."""
         within = within if self._greeting.offers(kind) else min(within, UNDECLARED_TIMEOUT)
         try:
@@ -225,7 +225,7 @@ class ListReader:
         return ListReading(found.items, _left_out(kind, found.left_out))
 
 
-async def read_pages(ask: SendRequest, kind: Kind, greeting: Greeting) -> list[Any]:
+async def read_pages(ask: SendRequest, kind: ListKind, greeting: Greeting) -> list[Any]:
     """The items of all pages of a list as the server sends them; none if the server does not know the method.
 
     An empty `nextCursor` ends the list of a legacy server; in the modern era only a missing one does (MCP 2026-07-28,
@@ -265,17 +265,17 @@ def _delay(failures: int) -> float:
     return longest * random.uniform(0.75, 1.0)  # noqa: S311 - no secret, but many servers' retries kept apart
 
 
-def _failed(kind: Kind, why: str) -> ErrorBody:
+def _failed(kind: ListKind, why: str) -> ErrorBody:
     return ListFailed(
         f"`{LIST_METHODS[kind]}` was answered with no list: {why}", data={"list": LIST_METHODS[kind]}
     ).body()
 
 
-def _late(kind: Kind, why: str) -> ErrorBody:
+def _late(kind: ListKind, why: str) -> ErrorBody:
     return ListLate(f"`{LIST_METHODS[kind]}`: {why}", data={"list": LIST_METHODS[kind]}).body()
 
 
-def _left_out(kind: Kind, left_out: tuple[items.LeftOut, ...]) -> Troubles:
+def _left_out(kind: ListKind, left_out: tuple[items.LeftOut, ...]) -> Troubles:
     method = LIST_METHODS[kind]
     reports = [
         ItemLeftOut(

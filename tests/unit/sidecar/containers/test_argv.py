@@ -26,7 +26,7 @@ def container(**changes: Any) -> argv.Container:
 
 
 @given(st.dictionaries(NAMES, SECRETS), st.sampled_from(["podman", "docker"]))
-def test_no_value_of_a_variable_is_in_the_command(env: dict[str, str], kind: argv.Kind) -> None:
+def test_no_value_of_a_variable_is_in_the_command(env: dict[str, str], kind: argv.EngineKind) -> None:
     """Each goes by name or by file, none both ways, and none that an engine reads through its environment."""
     variables = argv.variables(env)
     assert {**variables.named, **variables.filed} == env
@@ -40,14 +40,14 @@ def test_no_value_of_a_variable_is_in_the_command(env: dict[str, str], kind: arg
 
 
 @given(st.text(), st.sampled_from(["podman", "docker"]), st.lists(st.text()))
-def test_what_runs_inside_comes_last_and_whole(command: str, kind: argv.Kind, args: list[str]) -> None:
+def test_what_runs_inside_comes_last_and_whole(command: str, kind: argv.EngineKind, args: list[str]) -> None:
     """Options end before the image: no argument can become one of the engine's."""
     words = argv.run(kind, container(command=command, args=tuple(args)))
     assert words[len(words) - len(args) - 3 :] == ("--entrypoint", command, "x/y:1", *args)
 
 
 @pytest.mark.parametrize("kind", ["podman", "docker"])
-def test_it_is_held_whatever_the_settings(kind: argv.Kind) -> None:
+def test_it_is_held_whatever_the_settings(kind: argv.EngineKind) -> None:
     """Limits, no capabilities, no new privileges, a read-only root, no network, no log on disk, and labels."""
     words = " ".join(argv.run(kind, container(settings={"memory": "64m", "cpus": 0.25, "pids": 9})))
     for part in (

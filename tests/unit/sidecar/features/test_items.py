@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from sidecar.features import schemas
 from sidecar.features.items import repair
 from sidecar.protocol import codec, eras
-from sidecar.protocol.catalog import RESULT_KEYS, Kind
+from sidecar.protocol.catalog import RESULT_KEYS, ListKind
 from sidecar.protocol.eras import Era
 from tests.odd.items import (
     ANYTHING,
@@ -34,8 +34,8 @@ from tests.odd.items import (
     served,
 )
 
-TABLES: dict[Kind, Odd] = {"tools": TOOLS, "prompts": PROMPTS, "resources": RESOURCES, "templates": TEMPLATES}
-KINDS: tuple[Kind, ...] = get_args(Kind)
+TABLES: dict[ListKind, Odd] = {"tools": TOOLS, "prompts": PROMPTS, "resources": RESOURCES, "templates": TEMPLATES}
+KINDS: tuple[ListKind, ...] = get_args(ListKind)
 ERAS: tuple[Era, ...] = get_args(Era)
 RESULTS = {"tools": "ListToolsResult", "prompts": "ListPromptsResult", "resources": "ListResourcesResult"}
 MODELS = {
@@ -45,7 +45,7 @@ MODELS = {
 }
 
 
-def taken(kind: Kind, items: Any) -> None:
+def taken(kind: ListKind, items: Any) -> None:
     """The Python SDK's models, those of both revisions and the common ones, take the list in a result."""
     result = {RESULT_KEYS[kind]: list(items)}
     modern = {**result, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
@@ -62,7 +62,7 @@ def taken(kind: Kind, items: Any) -> None:
 
 @pytest.mark.parametrize("of_era", ERAS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_table(kind: Kind, of_era: Era) -> None:
+def test_the_table(kind: ListKind, of_era: Era) -> None:
     """Each habit becomes what the table says, and what is left out is told with its name and what is wrong."""
     odd = TABLES[kind]
     found = repair(kind, listed(kind, odd), of_era)
@@ -83,7 +83,7 @@ def test_output_schemas_of_legacy_servers() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_cannot_be_named(kind: Kind) -> None:
+def test_what_cannot_be_named(kind: ListKind) -> None:
     """It is left out; a resource or template that has its URI is named after that."""
     good = fields_of(kind, "good") | ({"inputSchema": ANYTHING} if kind == "tools" else {})
     found = repair(kind, [*NAMELESS, good], "legacy")
@@ -95,7 +95,7 @@ def test_what_cannot_be_named(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_good_items_are_untouched(kind: Kind) -> None:
+def test_good_items_are_untouched(kind: ListKind) -> None:
     """With nothing wrong, an item stays the very object that came, with all that it has."""
     icons = [{"src": "data:", "sizes": ["any"], "theme": "dark", "mimeType": "image/png"}]
     item: Any = {
@@ -106,7 +106,7 @@ def test_good_items_are_untouched(kind: Kind) -> None:
         "_meta": {"a/b": None},
         "x": 1,
     }
-    more: dict[Kind, Any] = {
+    more: dict[ListKind, Any] = {
         "tools": {
             "inputSchema": {"type": "object", "properties": {"a": {"$ref": "#/$defs/x"}}, "$defs": {"x": {}}},
             "outputSchema": {"type": "object", "properties": {"type": {"const": {"type": 5}}}, "required": ["type"]},
@@ -203,7 +203,7 @@ SCHEMA = st.recursive(
 
 
 @cache
-def fields(kind: Kind) -> dict[str, st.SearchStrategy[Any]]:
+def fields(kind: ListKind) -> dict[str, st.SearchStrategy[Any]]:
     """Every field that either revision's model of an item has, with a value of any sort."""
     name = {"tools": "Tool", "prompts": "Prompt", "resources": "Resource", "templates": "ResourceTemplate"}[kind]
     models = (getattr(v2025, name), getattr(v2026, name))
@@ -241,14 +241,14 @@ def _of(*names: str) -> st.SearchStrategy[Any]:
 
 
 @cache
-def _odd(kind: Kind) -> st.SearchStrategy[Any]:
+def _odd(kind: ListKind) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries({}, optional=fields(kind)) | JSON
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(data=st.data(), of_era=st.sampled_from(ERAS))
-def test_every_list_is_taken(kind: Kind, data: st.DataObject, of_era: Era) -> None:
+def test_every_list_is_taken(kind: ListKind, data: st.DataObject, of_era: Era) -> None:
     """Whatever the items of a server look like: the SDK's models take the list, and the good item is in it."""
     odd = _odd(kind)
     good = fields_of(kind, "the good one") | ({"inputSchema": ANYTHING} if kind == "tools" else {})
