@@ -23,7 +23,7 @@ from bench.ways import STARTS, side_by_side, versions
 
 async def measure(quick: bool) -> Comparison:
     """Everything, one after the other; tells on stderr what it is at."""
-    rounds, seconds = (1, 0.2) if quick else (3, 1.5)
+    rounds, seconds = (1, 0.2) if quick else (3, 0.7)
     it = Comparison(machine.describe(), tuple(STARTS))
     it.facts["peers"] = versions()
     _tell("starting them all")

@@ -27,7 +27,7 @@ async def ways() -> AsyncIterator[dict[str, str]]:
 
 async def added(quick: bool) -> list[Figure]:
     """The p50 that public port and bare proxy add, one client, in alternating rounds."""
-    rounds, seconds = (2, 0.7) if quick else (9, 2.0)
+    rounds, seconds = (2, 0.7) if quick else (9, 1.0)
     figures = []
     async with ways() as bases:
         for transport, path in TRANSPORTS.items():

@@ -18,7 +18,7 @@ TIMES_PLAIN, SHARE_OF_BARE, SHARE_OF_P50, MODERN_SHARE, SHARE_OF_BARE_BIG = 6.0,
 
 async def peers(quick: bool) -> list[Figure]:
     """Calls/s with 10 clients in each mode, small results and large ones, and the p50 of one client over SSE."""
-    rounds, seconds = (1, 0.5) if quick else (5, 2.0)
+    rounds, seconds = (1, 0.5) if quick else (5, 1.0)
     figures = []
     async with side_by_side((HUB, OWN_PORT, BARE, PLAIN, *PEER_NAMES)) as (ways, notes):
         tables = {

@@ -55,7 +55,7 @@ async def ways() -> AsyncIterator[dict[str, Way]]:
 
 async def calls(quick: bool) -> list[Figure]:
     """Calls/s of ten clients and p50 of one, in each mode, in alternating rounds."""
-    rounds, seconds = (2, 0.7) if quick else (7, 2.0)
+    rounds, seconds = (2, 0.7) if quick else (7, 1.0)
     figures = []
     async with ways() as found:
         for mode in MODES:

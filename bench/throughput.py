@@ -65,7 +65,7 @@ async def ratio(quick: bool) -> list[Figure]:
 
 async def _compare(transport: str, quick: bool) -> list[Figure]:
     """Alternating rounds, so that whatever else the machine does falls on all columns."""
-    count, seconds = (2, 1.0) if quick else (5, 3.0)
+    count, seconds = (2, 1.0) if quick else (5, 1.5)
     reports: list[dict[str, Report]] = []
     alone: list[float] = []
     async with side_by_side(transport) as columns:
@@ -113,7 +113,7 @@ def _spread(rates: list[float]) -> str:
 
 async def latency(quick: bool) -> list[Figure]:
     """What the hub adds to one client's call: p50 through the hub over SSE, less p50 over the upstream's own pipes."""
-    seconds = 1.0 if quick else 3.0
+    seconds = 1.0 if quick else 1.5
     async with side_by_side("sse") as columns:
         reports = [await one_round(columns, "sse", 1, seconds) for _ in range(1 if quick else 3)]
     p50 = {name: median(report[name].p50_ms for report in reports) for name in columns}
@@ -154,7 +154,7 @@ async def many_tools(quick: bool) -> list[Figure]:
         for mode, (transport, era) in MODES.items():
             url = hub.public_sse("all") if transport == "sse" else hub.public_http("all")
             way = {"transport": transport, "era": era, "clients": 1, "warmup": 5, "method": "tools/list"}
-            report = await measure(url, seconds=0.5 if quick else 3.0, **way)
+            report = await measure(url, seconds=0.5 if quick else 1.5, **way)
             if report.errors:
                 raise RuntimeError(f"tools/list: {report.errors} of {report.calls} failed: {report.first_errors}")
             note = f"p95 {report.p95_ms:.2f} ms; {report.calls_per_s:,.0f} lists/s, one client"
@@ -165,7 +165,7 @@ async def many_tools(quick: bool) -> list[Figure]:
 
 async def workspaces(quick: bool) -> list[Figure]:
     """Calls/s of one workspace that is alone in its hub, and of one beside 49 others, each with a server of its own."""
-    rounds, seconds, count = (2, 0.5, 5) if quick else (7, 2.0, 50)
+    rounds, seconds, count = (2, 0.5, 5) if quick else (7, 1.0, 50)
     names = [f"s{number}" for number in range(count)]
     providers = {name: module(name, "bench.echo_server") for name in names}
     rates: dict[str, list[float]] = {"one": [], "many": []}
@@ -189,7 +189,7 @@ async def _three_servers(quick: bool) -> list[Figure]:
     async with running(providers, {"all": names}, front=True) as hub:
         url = hub.public_sse("all")
         first = await measure(url, clients=1, count=1, warmup=0, method="tools/list")
-        report = await measure(url, clients=10, seconds=1.0 if quick else 3.0, method="tools/list")
+        report = await measure(url, clients=10, seconds=1.0 if quick else 1.5, method="tools/list")
     note = f"3 servers, each 50 tools and more; 10 clients, {report.calls_per_s:,.0f} lists/s, {report.errors} errors"
     return [
         Figure("tools/list p95", report.p95_ms / 1e3, "s", "<=", 2.0, note),
