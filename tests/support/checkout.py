@@ -34,13 +34,19 @@ def commands(block: str) -> list[str]:
     return [line for raw in block.splitlines() if (line := re.sub(r"(^|\s+)#.*", "", raw).rstrip())]
 
 
+def path_without_hubctl() -> str:
+    """The PATH of this process, without directories that have a hubctl: a new user has none on it."""
+    directories = os.environ["PATH"].split(os.pathsep)
+    return os.pathsep.join(each for each in directories if not (Path(each) / "hubctl").exists())
+
+
 class Newcomer:
     """A user with an empty home directory, and the terminal in which the hub runs."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.directory = run.root / "yamcp-hub"
-        self.env = run.env | {"HOME": str(run.root), "PYTHONPATH": str(self.directory)}
+        self.env = run.env | {"HOME": str(run.root), "PYTHONPATH": str(self.directory), "PATH": path_without_hubctl()}
         for name in ("HUB_YAMCP_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
             self.env.pop(name, None)
 

@@ -266,7 +266,7 @@ async def test_http_of_a_workspace_that_is_not_served(tmp_path: Path) -> None:
     async def send(message: Any) -> None:
         answers.append(message)
 
-    scope: Any = {"type": "http", "headers": [], "method": "GET"}
+    scope: Any = {"type": "http", "headers": [], "method": "GET", "path": "/mcp/w"}
     await made.http.serve(endpoint, scope, None, send)  # type: ignore[arg-type]
     assert answers[0]["status"] == 503
     assert b"HUB_STOPPING" in answers[1]["body"]
