@@ -44,13 +44,14 @@ async def idle(quick: bool) -> list[Figure]:
 
 
 def _memory(hub: Hub) -> list[Figure]:
-    sidecar, adapter, front = own_processes(hub)
+    sidecar, adapter, front, acceptor = own_processes(hub)
     children = hub.children()
-    total = sum(pss(process) for process in (sidecar, adapter, front, *children))
+    total = sum(pss(process) for process in (sidecar, adapter, front, acceptor, *children))
     return [
         Figure("sidecar with 5 workspaces, PSS without children", pss(sidecar), "MB", "<", 200),
         Figure("adapter with 5 workspaces, PSS", pss(adapter), "MB"),
-        Figure("front with 5 sessions, PSS", pss(front), "MB"),
+        Figure("front, PSS", pss(front), "MB"),
+        Figure("acceptor with 5 sessions, PSS", pss(acceptor), "MB"),
         Figure(
             "whole hub with 5 workspaces, PSS",
             total,

@@ -22,7 +22,7 @@ from tests.support.yamcp import ROOT, mock
 
 CLIENTS, PAGES, SESSIONS, SERVERS = 18, 2, 50, 10
 EVENTS = 10_000
-PACE = 0.125  # seconds between two lines of a session: 40 lines/s a server, which the hub does not curb
+PACE = 0.16  # seconds between two lines of a session: 31 lines/s a server; the hub only counts what is beyond 40
 WARM = 0.3  # of the events, after which the front's memory is looked at for the first time
 GROWTH = 15.0  # MB that a heap may breathe
 

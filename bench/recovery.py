@@ -37,7 +37,7 @@ async def sidecar(quick: bool) -> list[Figure]:
     """Restart of the sidecar -> the configuration that it had serves again; with the adapter there, and without."""
     providers, workspaces = five_workspaces()
     tools = {"s8_echo", "s9_echo"}
-    async with running(providers, workspaces) as hub:
+    async with running(providers, workspaces, front=True) as hub:
         await hub.kill("sidecar")
         with_adapter = await _restart(hub, tools)
         await hub.kill("sidecar")
