@@ -38,14 +38,8 @@ class Entry(NamedTuple):
     name: str
 
 
-def expose(entries: Iterable[Entry], template: str = "{namespace}_{name}") -> dict[str, Entry]:
-    """Map exposed names to entries, in the order of `entries`; duplicates of a server count once."""
-    distinct = {(entry.server, entry.name): entry for entry in entries}.values()
-    return resolve({entry: plain_name(entry, template) for entry in distinct}, template)
-
-
 def resolve(plain: Mapping[Entry, str], template: str) -> dict[str, Entry]:
-    """As `expose`, given the plain name of each entry."""
+    """Map exposed names to entries, in their order; `plain` has the plain name of each entry."""
     names = {**plain, **{entry: hashed_name(entry, template) for entry in _to_hash(plain, template)}}
     length = _HASH_LENGTH
     while clashing := _clashing(names, template):

@@ -19,7 +19,7 @@ from sidecar.workspaces.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-SHOWN = 12
+SHOWN_ID_CHARACTERS = 12
 """Characters of a session's id that name it to people: 48 of its 128 random bits. The whole id is for its client."""
 
 
@@ -50,7 +50,7 @@ def end(hub: Hub, shown_id: str) -> None:
 
 def shown(session: Session) -> str:
     """The beginning of the session's id."""
-    return session.id[:SHOWN]
+    return session.id[:SHOWN_ID_CHARACTERS]
 
 
 def _chosen(hub: Hub, name: str | None) -> Iterator[Workspace]:

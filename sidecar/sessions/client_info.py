@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sidecar.protocol.jsonrpc import as_dict
 
-LONGEST = 100
+MAX_TEXT_CHARACTERS = 100
 """Characters that are kept of each text: a client may send megabytes, and is kept for as long as its session."""
 MOST_CAPABILITIES = 20
 
@@ -34,4 +34,4 @@ def client_info(implementation: Any, protocol_version: Any, capabilities: Any) -
 
 
 def _cut(value: Any) -> str:
-    return value[:LONGEST] if isinstance(value, str) else ""
+    return value[:MAX_TEXT_CHARACTERS] if isinstance(value, str) else ""

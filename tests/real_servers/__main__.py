@@ -18,6 +18,7 @@ from tests.odd.servers import odd_servers
 from tests.real_servers.catalogue import START, Json, RealServer, direct_tools, real_servers
 from tests.support import clients, sidecar
 from tests.support.clients import USES
+from tests.support.exposed_names import expose
 
 CLIENTS = ("sdk-http-modern", "sdk-sse-legacy", "typescript-http", "typescript-sse", "smolagents-http", "mcp1-http")
 DIRECT_AT_ONCE = 3
@@ -62,7 +63,7 @@ async def tools_of(real: Iterable[RealServer]) -> dict[str, list[str]]:
 def exposed(specs: Iterable[ServerSpec], tools: dict[str, list[str]]) -> dict[tuple[str, str], str]:
     """The name that the workspace gives each tool, by server and the server's own name."""
     entries = [names.Entry(spec.key, spec.namespace, tool) for spec in specs for tool in tools[spec.key]]
-    return {(entry.server, entry.name): name for name, entry in names.expose(entries, "{namespace}_{name}").items()}
+    return {(entry.server, entry.name): name for name, entry in expose(entries, "{namespace}_{name}").items()}
 
 
 def tried(status: Status) -> bool:

@@ -6,7 +6,8 @@ import hashlib
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 MAX_SLUG_LENGTH = 64
 HASH_LENGTHS = (8, 16, 32, 48, 63)
@@ -29,22 +30,25 @@ def assign_slugs(own: Mapping[str, str | None], before: Mapping[str, str] | None
     result: dict[str, str] = {}
     taken: set[str] = set()
 
-    def claim(claims: Iterable[tuple[str, str | None]]) -> None:
-        for name, slug in claims:
-            if slug and name not in result and slug not in taken:
+    def claim(names: Iterable[str], slug_of: Callable[[str], str | None]) -> None:
+        """Give each of the names that has no slug yet the one that `slug_of` returns for it, if that is free."""
+        for name in names:
+            if name not in result and (slug := slug_of(name)) and slug not in taken:
                 result[name] = slug
                 taken.add(slug)
 
-    claim((name, slug) for name, slug in held.items() if name in own and _may_keep(name, slug, own[name]))
-    claim(own.items())
-    claim((name, slug) for name, slug in held.items() if name in own and slug in _candidates(name))
-    claim((name, name) for name in own if VALID_SLUG.fullmatch(name))
-    claim((name, readable_slug(name)) for name in own)
+    kept = [name for name in held if name in own]
+    claim(kept, lambda name: held[name] if _may_keep(name, held[name], own[name]) else None)
+    claim(own, own.__getitem__)
+    claim(kept, lambda name: held[name] if held[name] in _candidates(name) else None)
+    claim(own, lambda name: name if VALID_SLUG.fullmatch(name) else None)
+    claim(own, readable_slug)
     for hash_length in HASH_LENGTHS:
-        claim((name, hashed_slug(name, hash_length)) for name in own)
+        claim(own, partial(hashed_slug, hash_length=hash_length))
     for name in [name for name in own if name not in result]:  # others are named like all the hashes of this one
         free = (slug for n in itertools.count() if (slug := hashed_slug(f"{name}\0{n}", 63)) not in taken)
-        claim([(name, next(free))])
+        result[name] = next(free)
+        taken.add(result[name])
     return {name: result[name] for name in own}
 
 

@@ -100,6 +100,25 @@ function useSessions(workspace, limit) {
 const named = ({ client_name, client_version }) =>
   `${client_name} ${client_version}`.trim() || 'A client without a name';
 
+/** Columns of both tables. @typedef {Session | Sessionless} Use */
+const WORKSPACE = {
+  id: 'workspace',
+  title: 'Workspace',
+  cell: (/** @type {Use} */ { workspace }) => html`<${ItemLink} page="workspaces" name=${workspace} />`,
+};
+const KEY = { id: 'key', title: 'Key', cell: (/** @type {Use} */ { principal }) => principal || '–' };
+const LAST_REQUEST = {
+  id: 'last',
+  title: 'Last request',
+  cell: (/** @type {Use} */ { last_request }) => html`<${Time} at=${last_request} />`,
+};
+const REQUESTS = {
+  id: 'requests',
+  title: 'Requests',
+  align: /** @type {const} */ ('end'),
+  cell: (/** @type {Use} */ { requests }) => requests.toLocaleString('en'),
+};
+
 /** @param {{ sessions: Session[], everywhere: boolean, onEnd: (session: Session) => void }} props */
 function SessionTable({ sessions, everywhere, onEnd }) {
   const columns = [
@@ -110,33 +129,16 @@ function SessionTable({ sessions, everywhere, onEnd }) {
       cell: (/** @type {Session} */ session) => html`<strong class="break">${named(session)}</strong>
         <div class="muted small">${session.resumed && 'resumed after a restart of the hub, '}<code>${session.id}</code></div>`,
     },
-    ...(everywhere
-      ? [
-          {
-            id: 'workspace',
-            title: 'Workspace',
-            cell: (/** @type {Session} */ { workspace }) => html`<${ItemLink} page="workspaces" name=${workspace} />`,
-          },
-        ]
-      : []),
+    ...(everywhere ? [WORKSPACE] : []),
     {
       id: 'transport',
       title: 'Connection',
       cell: (/** @type {Session} */ session) => html`<${Connection} session=${session} />`,
     },
-    { id: 'key', title: 'Key', cell: (/** @type {Session} */ { principal }) => principal || '–' },
+    KEY,
     { id: 'since', title: 'Since', cell: (/** @type {Session} */ { since }) => html`<${Time} at=${since} />` },
-    {
-      id: 'last',
-      title: 'Last request',
-      cell: (/** @type {Session} */ { last_request }) => html`<${Time} at=${last_request} />`,
-    },
-    {
-      id: 'requests',
-      title: 'Requests',
-      align: /** @type {const} */ ('end'),
-      cell: (/** @type {Session} */ { requests }) => requests.toLocaleString('en'),
-    },
+    LAST_REQUEST,
+    REQUESTS,
     {
       id: 'actions',
       title: 'Actions',
@@ -160,23 +162,10 @@ function Connection({ session: { transport, era, protocol_version, capabilities 
 /** @param {{ uses: Sessionless[] }} props */
 function WithoutSession({ uses }) {
   const columns = [
-    {
-      id: 'workspace',
-      title: 'Workspace',
-      cell: (/** @type {Sessionless} */ { workspace }) => html`<${ItemLink} page="workspaces" name=${workspace} />`,
-    },
-    { id: 'key', title: 'Key', cell: (/** @type {Sessionless} */ { principal }) => principal || '–' },
-    {
-      id: 'last',
-      title: 'Last request',
-      cell: (/** @type {Sessionless} */ { last_request }) => html`<${Time} at=${last_request} />`,
-    },
-    {
-      id: 'requests',
-      title: 'Requests',
-      align: /** @type {const} */ ('end'),
-      cell: (/** @type {Sessionless} */ { requests }) => requests.toLocaleString('en'),
-    },
+    WORKSPACE,
+    KEY,
+    LAST_REQUEST,
+    REQUESTS,
     {
       id: 'listening',
       title: 'Streams that listen',

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.features.names import Entry, expose, fold, hashed_name, plain_name
+from sidecar.features.names import Entry, fold, hashed_name, plain_name
+from tests.support.exposed_names import expose
 
 LEGAL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 TEMPLATES = ["{namespace}_{name}", "x-{name}", "{namespace}", "{name}", "hub.{namespace}.{name}"]

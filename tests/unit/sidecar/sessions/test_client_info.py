@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sidecar.sessions.client_info import LONGEST, MOST_CAPABILITIES, ClientInfo, client_info
+from sidecar.sessions.client_info import MAX_TEXT_CHARACTERS, MOST_CAPABILITIES, ClientInfo, client_info
 
 
 def test_what_a_client_says() -> None:
@@ -23,6 +23,6 @@ def test_of_megabytes() -> None:
     """Texts, and how many there are, are bounded."""
     long = "x" * 1_000_000
     info = client_info({"name": long, "version": long}, long, {f"{number:04}{long}": {} for number in range(50)})
-    assert [len(info.name), len(info.version), len(info.protocol_version)] == [LONGEST] * 3
+    assert [len(info.name), len(info.version), len(info.protocol_version)] == [MAX_TEXT_CHARACTERS] * 3
     assert len(info.capabilities) == MOST_CAPABILITIES
-    assert {len(name) for name in info.capabilities} == {LONGEST}
+    assert {len(name) for name in info.capabilities} == {MAX_TEXT_CHARACTERS}
