@@ -22,6 +22,9 @@ ln -s "{root}/.venv/lib" .venv/lib
 """
 """The environment of the clone: programs of its own, and the packages of this checkout."""
 
+MEASURED = ("COVERAGE_", "NODE_V8_COVERAGE")
+"""Variables by which a process writes which lines it ran: those of the clone are gone when `coverage report` reads."""
+
 
 def blocks(text: str, language: str) -> list[str]:
     """The code blocks of a document that are in this language; those without one are in ""."""
@@ -46,7 +49,12 @@ class Newcomer:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.directory = run.root / "yamcp-hub"
-        self.env = run.env | {"HOME": str(run.root), "PYTHONPATH": str(self.directory), "PATH": path_without_hubctl()}
+        environment = {name: value for name, value in run.env.items() if not name.startswith(MEASURED)}
+        self.env = environment | {
+            "HOME": str(run.root),
+            "PYTHONPATH": str(self.directory),
+            "PATH": path_without_hubctl(),
+        }
         for name in ("HUB_YAMCP_DIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
             self.env.pop(name, None)
 
