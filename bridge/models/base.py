@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bridge.errors import BadMessage, HubError
 
-Socket = Literal["desired", "actual"]
+Socket = Literal["desired", "actual", "records"]
 
 
 class Model(BaseModel):
@@ -83,7 +83,7 @@ class Pong(Model):
     """The kinds that the server serves."""
 
 
-class Ping(Request[Pong], kind="ping", sockets=("desired", "actual")):
+class Ping(Request[Pong], kind="ping", sockets=("desired", "actual", "records")):
     """Learn whether the server runs, and its session."""
 
 

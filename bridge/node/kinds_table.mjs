@@ -2,7 +2,7 @@
 
 /** Name, sockets that serve it, whether handling it twice does no harm. */
 export const TABLE = /** @type {const} */ ([
-  ['ping', ['desired', 'actual'], true],
+  ['ping', ['desired', 'actual', 'records'], true],
   ['apply', ['actual'], true],
   ['desired', ['desired'], true],
   ['status', ['actual'], true],
@@ -35,6 +35,14 @@ export const TABLE = /** @type {const} */ ([
   ['revoke_key', ['desired'], false],
   ['key_uses', ['actual'], true],
   ['note_key_uses', ['desired'], true],
+  ['read_calls', ['records'], true],
+  ['read_call', ['records'], true],
+  ['read_usage', ['records'], true],
+  ['read_changes', ['records'], true],
+  ['read_sign_ins', ['records'], true],
+  ['read_recorded_sessions', ['records'], true],
+  ['records_status', ['records'], true],
+  ['optimize_records', ['records'], false],
   ['sessions', ['actual'], true],
   ['end_session', ['actual'], false],
 ]);

@@ -611,6 +611,244 @@ export interface RevokeKey {
   key: string;
 }
 
+/** One recorded call with its arguments and result: JSON text, cut and redacted as configured; None if not kept. */
+export interface CallDetails {
+  call: CallRecord;
+  arguments: string | null;
+  result: string | null;
+  /** Whether arguments or result were longer than what is kept. */
+  cut: boolean;
+}
+
+/** One request of a client to a server, or one that the hub refused. */
+export interface CallRecord {
+  /** Assigned by the store; a later record has a higher id. */
+  id: number;
+  /** When the request entered. */
+  at: number;
+  /** From its entry to its answer. */
+  seconds: number;
+  /** Seconds of these in which it waited for the server's gate. */
+  waited: number;
+  workspace: string;
+  /** The first 12 characters of the session's id, as in `SessionStatus`; empty for modern clients. */
+  session: string;
+  /** The name of the key, or of the user; `local` for console and hubctl; `everybody` in a hub without a token. */
+  principal: string;
+  /** The client's address; only of requests that were refused before their message was read. */
+  address: string;
+  transport: string;
+  era: 'legacy' | 'modern' | '';
+  method: string;
+  /** The server's key; empty if none was asked. */
+  server: string;
+  /** The tool's name at its server, or the name of the prompt or the URI of the resource. */
+  tool: string;
+  /** `ok`, `tool_error`, `error`, `cancelled`, `disconnected`, `refused`, or the code of the hub's error. */
+  outcome: string;
+  /** The code of the hub's error; of a refused request as well. */
+  code: string;
+  correlation: string;
+  /** The trace id (32 hexadecimal digits), if the client sent one. */
+  trace: string;
+  /** Bytes; None unless the workspace or the server records sizes. */
+  arguments_size: number | null;
+  result_size: number | null;
+}
+
+/** Recorded calls, newest first. */
+export interface CallRecords {
+  calls: CallRecord[];
+  /** `before` of the request for the next, older page; None if this is the last one. */
+  next: number | null;
+}
+
+/** One change of the configuration. */
+export interface ChangeRecord {
+  id: number;
+  at: number;
+  /** Who made it; empty if unknown, as for an edit of a file. */
+  principal: string;
+  source: 'console' | 'hubctl' | 'api' | 'yamcp-ui' | 'file' | 'tool' | 'undo';
+  /** The request's kind, such as `put_server`, or `file` for an edit that was seen in a file. */
+  kind: string;
+  /** The server or workspace, or the number of entries. */
+  subject: string;
+  /** The content hash of the configuration before. */
+  before: string;
+  after: string;
+  /** A unified diff of the configuration with secrets masked, cut at 64 KiB. */
+  diff: string;
+}
+
+/** Recorded changes, newest first. */
+export interface ChangeRecords {
+  changes: ChangeRecord[];
+  next: number | null;
+}
+
+/** Analyse, vacuum and check the indexes of the database; with `dry_run` only say what would be done. */
+export interface OptimizeRecords {
+  dry_run?: boolean;
+}
+
+/** What was done, or would be. */
+export interface OptimizeReport {
+  steps: OptimizeStep[];
+  /** Bytes. */
+  before: number;
+  after: number;
+}
+
+/** One step of `optimize_records`. */
+export interface OptimizeStep {
+  /** `analyze`, `vacuum`, `index …`, `retention`. */
+  name: string;
+  /** What it would bring, in figures where known. */
+  reason: string;
+  done: boolean;
+  seconds: number;
+}
+
+/** Read one recorded call with arguments and result, as far as they were kept. */
+export interface ReadCall {
+  id: number;
+}
+
+/** Read recorded calls, newest first. Empty filters match all. */
+export interface ReadCalls {
+  since?: number;
+  until?: number | null;
+  workspace?: string;
+  server?: string;
+  tool?: string;
+  principal?: string;
+  session?: string;
+  /** An outcome, or `failed` for all but `ok`. */
+  outcome?: string;
+  correlation?: string;
+  /** Only records with a lower id. */
+  before?: number | null;
+  /** Only records with a higher id, oldest first: for following. */
+  after?: number | null;
+  limit?: number;
+}
+
+/** Read recorded changes of the configuration, newest first. Empty filters match all. */
+export interface ReadChanges {
+  since?: number;
+  until?: number | null;
+  principal?: string;
+  source?: string;
+  subject?: string;
+  before?: number | null;
+  after?: number | null;
+  limit?: number;
+}
+
+/** Read recorded sessions, newest first. */
+export interface ReadRecordedSessions {
+  workspace?: string;
+  limit?: number;
+}
+
+/** Learn the state of the recorder and its database. */
+export type ReadRecordsStatus = Record<string, never>;
+
+/** Read recorded sign-ins, newest first. */
+export interface ReadSignIns {
+  since?: number;
+  before?: number | null;
+  limit?: number;
+}
+
+/** Read figures of a range of time, by one property of the calls. */
+export interface ReadUsage {
+  range: 'hour' | 'day' | 'month';
+  by?: 'tool' | 'principal' | 'server' | 'workspace';
+  workspace?: string;
+  server?: string;
+  /** How many names are told apart: those with most calls. */
+  limit?: number;
+}
+
+/** A client's session, as far as it was recorded. */
+export interface RecordedSession {
+  id: string;
+  workspace: string;
+  principal: string;
+  transport: string;
+  /** The client's name and version, as it says. */
+  client: string;
+  began: number;
+  ended: number | null;
+  calls: number;
+}
+
+/** Recorded sessions, newest first. */
+export interface RecordedSessions {
+  sessions: RecordedSession[];
+}
+
+/** The state of the recorder and its database. */
+export interface RecordsStatus {
+  state: 'ok' | 'behind' | 'unavailable' | 'full';
+  /** Why it is not `ok`: what happened, and what to do. */
+  reason: string;
+  code: string;
+  database: 'sqlite' | 'postgresql' | 'memory';
+  schema_version: number;
+  /** Stored calls; an estimate for large databases. */
+  calls: number;
+  oldest: number | null;
+  /** Bytes of the database. */
+  size: number | null;
+  /** Bytes that wait in the spool. */
+  spooled: number;
+  /** Records that could not be kept, since the store was created. */
+  lost: number;
+}
+
+/** One sign-in at the console, or one attempt that was refused. */
+export interface SignInRecord {
+  id: number;
+  at: number;
+  principal: string;
+  address: string;
+  /** `token`, `key`, … */
+  way: string;
+  /** `ok`, or the code of the error. */
+  outcome: string;
+}
+
+/** Recorded sign-ins, newest first. */
+export interface SignInRecords {
+  sign_ins: SignInRecord[];
+  next: number | null;
+}
+
+/** Figures by interval, oldest first. */
+export interface Usage {
+  /** Seconds. */
+  interval: number;
+  points: UsagePoint[];
+}
+
+/** Calls within one interval. Quantiles of the duration in seconds are estimated from buckets. */
+export interface UsagePoint {
+  /** The interval's begin. */
+  at: number;
+  /** The tool (`server/tool`), principal, server or workspace; `(others)` for all beyond the busiest. */
+  name: string;
+  calls: number;
+  failed: number;
+  /** The sum of the durations. */
+  seconds: number;
+  p50: number;
+  p95: number;
+  p99: number;
+}
+
 /** End a session, with all that is under way for it. */
 export interface EndSession {
   id: string;
@@ -750,6 +988,14 @@ export interface Requests {
   revoke_key: RevokeKey;
   key_uses: ReadKeyUses;
   note_key_uses: NoteKeyUses;
+  read_calls: ReadCalls;
+  read_call: ReadCall;
+  read_usage: ReadUsage;
+  read_changes: ReadChanges;
+  read_sign_ins: ReadSignIns;
+  read_recorded_sessions: ReadRecordedSessions;
+  records_status: ReadRecordsStatus;
+  optimize_records: OptimizeRecords;
   sessions: ListSessions;
   end_session: EndSession;
 }
@@ -789,6 +1035,14 @@ export interface Answers {
   revoke_key: Done;
   key_uses: KeyUses;
   note_key_uses: Done;
+  read_calls: CallRecords;
+  read_call: CallDetails;
+  read_usage: Usage;
+  read_changes: ChangeRecords;
+  read_sign_ins: SignInRecords;
+  read_recorded_sessions: RecordedSessions;
+  records_status: RecordsStatus;
+  optimize_records: OptimizeReport;
   sessions: Sessions;
   end_session: Done;
 }

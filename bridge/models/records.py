@@ -1,0 +1,275 @@
+"""Recorded calls, sessions, configuration changes and sign-ins: what the recorder stores, and how it is read.
+
+The recorder (recorder/) serves these kinds at its own socket, `records`. Times are Unix times in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bridge.models.base import Model, Request
+
+MAX_RECORDS = 500
+"""Records in one answer."""
+
+
+class CallRecord(Model):
+    """One request of a client to a server, or one that the hub refused."""
+
+    id: int
+    """Assigned by the store; a later record has a higher id."""
+    at: float
+    """When the request entered."""
+    seconds: float
+    """From its entry to its answer."""
+    waited: float = 0.0
+    """Seconds of these in which it waited for the server's gate."""
+    workspace: str = ""
+    session: str = ""
+    """The first 12 characters of the session's id, as in `SessionStatus`; empty for modern clients."""
+    principal: str = ""
+    """The name of the key, or of the user; `local` for console and hubctl; `everybody` in a hub without a token."""
+    address: str = ""
+    """The client's address; only of requests that were refused before their message was read."""
+    transport: str = ""
+    era: Literal["legacy", "modern", ""] = ""
+    method: str = ""
+    server: str = ""
+    """The server's key; empty if none was asked."""
+    tool: str = ""
+    """The tool's name at its server, or the name of the prompt or the URI of the resource."""
+    outcome: str
+    """`ok`, `tool_error`, `error`, `cancelled`, `disconnected`, `refused`, or the code of the hub's error."""
+    code: str = ""
+    """The code of the hub's error; of a refused request as well."""
+    correlation: str = ""
+    trace: str = ""
+    """The trace id (32 hexadecimal digits), if the client sent one."""
+    arguments_size: int | None = None
+    """Bytes; None unless the workspace or the server records sizes."""
+    result_size: int | None = None
+
+
+class CallDetails(Model):
+    """One recorded call with its arguments and result: JSON text, cut and redacted as configured; None if not kept."""
+
+    call: CallRecord
+    arguments: str | None = None
+    result: str | None = None
+    cut: bool = False
+    """Whether arguments or result were longer than what is kept."""
+
+
+class CallRecords(Model):
+    """Recorded calls, newest first."""
+
+    calls: tuple[CallRecord, ...]
+    next: int | None = None
+    """`before` of the request for the next, older page; None if this is the last one."""
+
+
+class ReadCalls(Request[CallRecords], kind="read_calls", sockets=("records",)):
+    """Read recorded calls, newest first. Empty filters match all."""
+
+    since: float = 0.0
+    until: float | None = None
+    workspace: str = ""
+    server: str = ""
+    tool: str = ""
+    principal: str = ""
+    session: str = ""
+    outcome: str = ""
+    """An outcome, or `failed` for all but `ok`."""
+    correlation: str = ""
+    before: int | None = None
+    """Only records with a lower id."""
+    after: int | None = None
+    """Only records with a higher id, oldest first: for following."""
+    limit: int = Field(100, ge=1, le=MAX_RECORDS)
+
+
+class ReadCall(Request[CallDetails], kind="read_call", sockets=("records",)):
+    """Read one recorded call with arguments and result, as far as they were kept."""
+
+    id: int
+
+
+class UsagePoint(Model):
+    """Calls within one interval. Quantiles of the duration in seconds are estimated from buckets."""
+
+    at: float
+    """The interval's begin."""
+    name: str
+    """The tool (`server/tool`), principal, server or workspace; `(others)` for all beyond the busiest."""
+    calls: int
+    failed: int
+    seconds: float
+    """The sum of the durations."""
+    p50: float
+    p95: float
+    p99: float
+
+
+class Usage(Model):
+    """Figures by interval, oldest first."""
+
+    interval: float
+    """Seconds."""
+    points: tuple[UsagePoint, ...]
+
+
+class ReadUsage(Request[Usage], kind="read_usage", sockets=("records",)):
+    """Read figures of a range of time, by one property of the calls."""
+
+    range: Literal["hour", "day", "month"]
+    by: Literal["tool", "principal", "server", "workspace"] = "tool"
+    workspace: str = ""
+    server: str = ""
+    limit: int = Field(20, ge=1, le=100)
+    """How many names are told apart: those with most calls."""
+
+
+class ChangeRecord(Model):
+    """One change of the configuration."""
+
+    id: int
+    at: float
+    principal: str = ""
+    """Who made it; empty if unknown, as for an edit of a file."""
+    source: Literal["console", "hubctl", "api", "yamcp-ui", "file", "tool", "undo"]
+    kind: str
+    """The request's kind, such as `put_server`, or `file` for an edit that was seen in a file."""
+    subject: str = ""
+    """The server or workspace, or the number of entries."""
+    before: str
+    """The content hash of the configuration before."""
+    after: str
+    diff: str = ""
+    """A unified diff of the configuration with secrets masked, cut at 64 KiB."""
+
+
+class ChangeRecords(Model):
+    """Recorded changes, newest first."""
+
+    changes: tuple[ChangeRecord, ...]
+    next: int | None = None
+
+
+class ReadChanges(Request[ChangeRecords], kind="read_changes", sockets=("records",)):
+    """Read recorded changes of the configuration, newest first. Empty filters match all."""
+
+    since: float = 0.0
+    until: float | None = None
+    principal: str = ""
+    source: str = ""
+    subject: str = ""
+    before: int | None = None
+    after: int | None = None
+    limit: int = Field(100, ge=1, le=MAX_RECORDS)
+
+
+class SignInRecord(Model):
+    """One sign-in at the console, or one attempt that was refused."""
+
+    id: int
+    at: float
+    principal: str = ""
+    address: str = ""
+    way: str
+    """`token`, `key`, …"""
+    outcome: str
+    """`ok`, or the code of the error."""
+
+
+class SignInRecords(Model):
+    """Recorded sign-ins, newest first."""
+
+    sign_ins: tuple[SignInRecord, ...]
+    next: int | None = None
+
+
+class ReadSignIns(Request[SignInRecords], kind="read_sign_ins", sockets=("records",)):
+    """Read recorded sign-ins, newest first."""
+
+    since: float = 0.0
+    before: int | None = None
+    limit: int = Field(100, ge=1, le=MAX_RECORDS)
+
+
+class RecordedSession(Model):
+    """A client's session, as far as it was recorded."""
+
+    id: str
+    workspace: str
+    principal: str = ""
+    transport: str
+    client: str = ""
+    """The client's name and version, as it says."""
+    began: float
+    ended: float | None = None
+    calls: int = 0
+
+
+class RecordedSessions(Model):
+    """Recorded sessions, newest first."""
+
+    sessions: tuple[RecordedSession, ...]
+
+
+class ReadRecordedSessions(Request[RecordedSessions], kind="read_recorded_sessions", sockets=("records",)):
+    """Read recorded sessions, newest first."""
+
+    workspace: str = ""
+    limit: int = Field(100, ge=1, le=MAX_RECORDS)
+
+
+class RecordsStatus(Model):
+    """The state of the recorder and its database."""
+
+    state: Literal["ok", "behind", "unavailable", "full"]
+    reason: str = ""
+    """Why it is not `ok`: what happened, and what to do."""
+    code: str = ""
+    database: Literal["sqlite", "postgresql", "memory"]
+    schema_version: int
+    calls: int
+    """Stored calls; an estimate for large databases."""
+    oldest: float | None = None
+    size: int | None = None
+    """Bytes of the database."""
+    spooled: int = 0
+    """Bytes that wait in the spool."""
+    lost: int = 0
+    """Records that could not be kept, since the store was created."""
+
+
+class ReadRecordsStatus(Request[RecordsStatus], kind="records_status", sockets=("records",)):
+    """Learn the state of the recorder and its database."""
+
+
+class OptimizeStep(Model):
+    """One step of `optimize_records`."""
+
+    name: str
+    """`analyze`, `vacuum`, `index …`, `retention`."""
+    reason: str
+    """What it would bring, in figures where known."""
+    done: bool
+    seconds: float = 0.0
+
+
+class OptimizeReport(Model):
+    """What was done, or would be."""
+
+    steps: tuple[OptimizeStep, ...]
+    before: int
+    """Bytes."""
+    after: int
+
+
+class OptimizeRecords(Request[OptimizeReport], kind="optimize_records", sockets=("records",), repeatable=False):
+    """Analyse, vacuum and check the indexes of the database; with `dry_run` only say what would be done."""
+
+    dry_run: bool = False
