@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "yamcp_ui_adapter": {"bridge"},
     "demo_servers": set(),
     "acceptor": set(),
+    "recorder": {"bridge"},
 }
 """The top-level packages, and which of them each may import beside itself."""
 OTHERS = {"tests", "bench"}
