@@ -21,7 +21,7 @@ ADD_USAGE = (
 )
 ADD_SESSION = (
     "INSERT INTO sessions (id, workspace, principal, transport, client, began) VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (id) DO NOTHING"
+    "ON CONFLICT (id) DO UPDATE SET ended = NULL"  # the hub was started again, and resumed it
 )
 ADD_PRINCIPAL = (
     "INSERT INTO principals (name, first_seen, last_seen, calls) VALUES (?, ?, ?, ?) "

@@ -35,7 +35,7 @@ class NewCall(NamedTuple):
 
 
 class NewSession(NamedTuple):
-    """A session that began: the fields of `RecordedSession`."""
+    """A session that began: the fields of `RecordedSession`. One that is stored is resumed, and has not ended."""
 
     id: str
     workspace: str

@@ -65,7 +65,8 @@ class MemoryStore:
         if stored_already(batch.positions, self._positions):
             return
         for new in batch.sessions:
-            self._sessions.setdefault(new.id, _session(new))
+            known = self._sessions.get(new.id)
+            self._sessions[new.id] = known.model_copy(update={"ended": None}) if known else _session(new)
         for call in batch.calls:
             self._add_call(NewCall._make(clean(call)))
         for end in batch.ended:

@@ -249,6 +249,18 @@ class StoreContract:
             *(("s3", 0, None), ("s2", 0, None), ("s1", 4, NOW + 9), ("s0", 0, None))
         ]
 
+    async def test_a_resumed_session_goes_on(self, store: Store, known: MemoryStore) -> None:
+        """It has begun when it began first, and has not ended."""
+        session = NewSession("s1", "demo", "ann", "http", "c 1", NOW)
+        await self.both(store, known, Batch(sessions=[session], ended=[SessionEnd("s1", NOW + 5)]))
+        await self.both(store, known, Batch(sessions=[session._replace(began=NOW + 9)], calls=[call(session="s1")]))
+        [found] = (await store.read_recorded_sessions(ReadRecordedSessions())).sessions
+        assert (found.began, found.ended, found.calls) == (NOW, None, 1)
+        same(
+            await store.read_recorded_sessions(ReadRecordedSessions()),
+            await known.read_recorded_sessions(ReadRecordedSessions()),
+        )
+
     async def test_principals_that_called_are_known(self, store: Store, known: MemoryStore) -> None:
         """When first and last, and how often; late records too."""
         for times in ((5, 7), (3, 6), (9,)):
