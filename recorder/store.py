@@ -1,8 +1,7 @@
-"""The contract of a store of records, and the choice of one. Drivers are imported by their own modules, when used."""
+"""The contract of a store of records; recorder/engines.py chooses one."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from bridge.models import (
@@ -101,16 +100,3 @@ class Store(Protocol):
 
     async def optimize(self, dry_run: bool) -> OptimizeReport:
         """Analyse, give space back, and check indexes, or only say what would be done. It may take minutes."""
-
-
-def make_store(file: Path, url: str | None = None, schema: str = "yamcp_hub") -> Store:
-    """The store for HUB_DATABASE_URL and HUB_DATABASE_SCHEMA, or else that of an SQLite file; not opened yet."""
-    if url is not None:
-        from recorder.postgres import PostgresDatabase  # noqa: PLC0415  # asyncpg takes 60 ms to import
-        from recorder.sql_store import SqlStore  # noqa: PLC0415
-
-        return SqlStore(PostgresDatabase(url, schema))
-    from recorder.sql_store import SqlStore  # noqa: PLC0415
-    from recorder.sqlite import SqliteDatabase  # noqa: PLC0415
-
-    return SqlStore(SqliteDatabase(file))
