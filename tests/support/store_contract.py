@@ -21,10 +21,10 @@ from bridge.models import (
     ReadSignIns,
     ReadUsage,
 )
-from recorder import queries
 from recorder.batch import Batch, Loss, NewCall, NewChange, NewSession, NewSignIn, SessionEnd
 from recorder.errors import NoSuchRecord
 from recorder.memory import MemoryStore
+from recorder.sql import queries
 from recorder.store import RETAIN_STEP, Store
 
 NOW = 1_800_000_000.0

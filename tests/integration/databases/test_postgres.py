@@ -14,8 +14,8 @@ from bridge.models import ReadCalls, ReadUsage
 from recorder.batch import Batch
 from recorder.engines import make_store
 from recorder.errors import SchemaTooNew, StoreInUse, StoreUnavailable
-from recorder.postgres import PostgresDatabase
-from recorder.sql_store import SqlStore
+from recorder.sql.postgres import PostgresDatabase
+from recorder.sql.sql_store import SqlStore
 from recorder.store import Store
 from tests.support.postgres import PASSWORD, Postgres
 from tests.support.store_contract import NOW, StoreContract, call

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from recorder.memory import MemoryStore
-from recorder.sql_store import SqlStore
-from recorder.sqlite import SqliteDatabase
+from recorder.sql.sql_store import SqlStore
+from recorder.sql.sqlite import SqliteDatabase
 from recorder.store import Store
 from tests.support.store_contract import NOW, StoreContract
 

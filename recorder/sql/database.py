@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
 from bridge.models import OptimizeStep
-from recorder.migrations import Engine
+from recorder.sql.migrations import Engine
 
 Row = tuple[Any, ...]
 QUESTION_SECONDS = 10.0

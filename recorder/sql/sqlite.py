@@ -19,12 +19,12 @@ from typing import Any, TypeVar
 
 from bridge.models import OptimizeStep
 from bridge.private import PRIVATE_FILE, make_directory
-from recorder import migrations
-from recorder.database import QUESTION_SECONDS, Row, Size
 from recorder.errors import StoreUnavailable
-from recorder.migrations import Engine
-from recorder.sqlite_care import optimize
-from recorder.sqlite_errors import WRITABLE, coded
+from recorder.sql import migrations
+from recorder.sql.database import QUESTION_SECONDS, Row, Size
+from recorder.sql.migrations import Engine
+from recorder.sql.sqlite_care import optimize
+from recorder.sql.sqlite_errors import WRITABLE, coded
 
 T = TypeVar("T")
 BUSY_SECONDS = 2.0
@@ -84,7 +84,7 @@ class Connection:
 
 
 class SqliteDatabase:
-    """A `Database` (recorder/database.py) in a file, which is created with mode 0600."""
+    """A `Database` (recorder/sql/database.py) in a file, which is created with mode 0600."""
 
     engine: Engine = "sqlite"
 
@@ -170,7 +170,7 @@ class SqliteDatabase:
 
 
 class SqliteTransaction:
-    """A `Transaction` (recorder/database.py)."""
+    """A `Transaction` (recorder/sql/database.py)."""
 
     def __init__(self, writer: Connection) -> None:
         self._writer = writer

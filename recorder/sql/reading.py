@@ -23,10 +23,11 @@ from bridge.models import (
     SignInRecords,
     Usage,
 )
-from recorder import queries, usage
-from recorder.database import Fetch, Row
+from recorder import usage
 from recorder.errors import NoSuchRecord
-from recorder.queries import EVERY, Condition, Page, Place, Query
+from recorder.sql import queries
+from recorder.sql.database import Fetch, Row
+from recorder.sql.queries import EVERY, Condition, Page, Place, Query
 
 SESSION = ("id", "workspace", "principal", "transport", "client", "began", "ended", "calls")
 PRINCIPAL = ("name", "first", "last", "calls")

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from bridge.models import OptimizeStep
-from recorder import migrations
 from recorder.errors import StoreCorrupt
+from recorder.sql import migrations
 
 INDEX = re.compile(r"CREATE INDEX (\w+) ON \w+ .*", re.S)
 FREE_SHARE = 0.05

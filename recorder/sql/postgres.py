@@ -17,12 +17,12 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from bridge.models import OptimizeStep
-from recorder import migrations
-from recorder.database import QUESTION_SECONDS, Row, Size
 from recorder.errors import StoreInUse, StoreUnavailable
-from recorder.migrations import Engine
-from recorder.postgres_care import optimize
-from recorder.postgres_errors import coded
+from recorder.sql import migrations
+from recorder.sql.database import QUESTION_SECONDS, Row, Size
+from recorder.sql.migrations import Engine
+from recorder.sql.postgres_care import optimize
+from recorder.sql.postgres_errors import coded
 
 CONNECT_SECONDS = 5.0
 WRITE_SECONDS = 60.0
@@ -40,7 +40,7 @@ Connection = Any
 
 
 class PostgresDatabase:
-    """A `Database` (recorder/database.py) in `schema` of the database that `url` names."""
+    """A `Database` (recorder/sql/database.py) in `schema` of the database that `url` names."""
 
     engine: Engine = "postgresql"
 
@@ -164,7 +164,7 @@ class PostgresDatabase:
 
 
 class PostgresTransaction:
-    """A `Transaction` (recorder/database.py)."""
+    """A `Transaction` (recorder/sql/database.py)."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

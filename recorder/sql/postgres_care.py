@@ -7,7 +7,7 @@ import time
 from typing import Any, NamedTuple
 
 from bridge.models import OptimizeStep
-from recorder import migrations
+from recorder.sql import migrations
 
 INDEX = re.compile(r"CREATE INDEX (\w+) ON (\w+) .*", re.S)
 DEAD_SHARE = 0.1

@@ -8,8 +8,8 @@ import asyncpg
 from asyncpg import exceptions
 
 from bridge.errors import HubError
-from recorder.database import QUESTION_SECONDS
 from recorder.errors import QueryTooLong, StoreFull, StoreUnavailable
+from recorder.sql.database import QUESTION_SECONDS
 
 REFUSED = (
     *(exceptions.InvalidAuthorizationSpecificationError, exceptions.InvalidCatalogNameError),

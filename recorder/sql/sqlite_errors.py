@@ -6,8 +6,8 @@ import sqlite3
 from pathlib import Path
 
 from bridge.errors import HubError
-from recorder.database import QUESTION_SECONDS
 from recorder.errors import QueryTooLong, StoreBusy, StoreCorrupt, StoreFull, StoreUnavailable
+from recorder.sql.database import QUESTION_SECONDS
 
 CANNOT_WRITE = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE}
 """What SQLite says of a quota, and of a limit on the size of files."""

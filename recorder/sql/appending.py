@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from recorder import queries, usage
+from recorder import usage
 from recorder.batch import Batch, NewCall, clean, stored_already
-from recorder.database import Row, Transaction
+from recorder.sql import queries
+from recorder.sql.database import Row, Transaction
 
 RECORDED = len(queries.CALLS) - 1
 """How many of the fields of `NewCall` are columns of `calls`; the others are its details."""

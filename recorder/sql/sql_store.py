@@ -22,10 +22,10 @@ from bridge.models import (
     SignInRecords,
     Usage,
 )
-from recorder import appending
 from recorder.batch import Batch
-from recorder.database import Database
-from recorder.reading import Reader
+from recorder.sql import appending
+from recorder.sql.database import Database
+from recorder.sql.reading import Reader
 from recorder.store import RETAIN_STEP, StoreStatus
 
 
