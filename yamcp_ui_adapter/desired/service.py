@@ -283,6 +283,7 @@ class DesiredStateService:
             published=self._publisher.published,
             sidecar_error=self._publisher.error,
             last_change=None if self.history.last is None else self.history.last.shown,
+            undoable=self.history.ids,
         )
 
     async def set_workspace(self, change: SetWorkspace) -> Changed:
