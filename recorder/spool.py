@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import json
 import logging
-import os
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -99,7 +98,7 @@ def files_in(directory: Path) -> list[SpoolFile]:
     """The files of a spool in the order in which they were begun; none if there is no such directory."""
     found = []
     with contextlib.suppress(FileNotFoundError):
-        for name in sorted(os.listdir(directory)):
+        for name in sorted(path.name for path in directory.iterdir()):
             run, _, number = name.removesuffix(SUFFIX).rpartition("-")
             if name.endswith(SUFFIX) and run and number.isdecimal():
                 found.append(SpoolFile(directory / name, run, int(number)))

@@ -745,6 +745,8 @@ export interface ReadCalls {
   before?: number | null;
   /** Only those with a higher id, in order of ids, which is that of their ends: for following. */
   after?: number | null;
+  /** Seconds to wait for records, if there are none after `after`. */
+  wait?: number;
   limit?: number;
 }
 
@@ -757,6 +759,8 @@ export interface ReadChanges {
   subject?: string;
   before?: number | null;
   after?: number | null;
+  /** Seconds to wait for records, if there are none after `after`. */
+  wait?: number;
   limit?: number;
 }
 
