@@ -245,7 +245,7 @@ class EditConflict(HubError):
 
 
 class NothingToUndo(HubError):
-    """A request is to undo a change, but there is none, or a newer change was made; nothing was changed."""
+    """A request is to undo a change that the adapter does not remember, or was undone; nothing was changed."""
 
     code = "NOTHING_TO_UNDO"
     hint = "The adapter remembers its last 20 changes until it ends; copies of YAMCP's files are in backups/."

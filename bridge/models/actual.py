@@ -184,6 +184,10 @@ class Logs(Request[LogRecords], kind="logs", sockets=("actual",)):
 
     limit: int = Field(100, ge=1, le=5000)
     server: str | None = None
+    since: float | None = None
+    until: float | None = None
+    correlation: str | None = None
+    """Also records of the request with this correlation id, whatever their time and server."""
 
 
 class Figure(Model):

@@ -250,6 +250,9 @@ class Desired(Model):
     sidecar_error: ErrorBody | None = None
     last_change: LastChange | None = None
     """The change that `undo` would undo."""
+    undoable: tuple[str, ...] = ()
+    """The ids of the changes that the adapter remembers, oldest first: `undo` undoes one of them if nobody has changed
+    its entries since."""
 
 
 class ReadDesired(Request[Desired], kind="desired", sockets=("desired",)):

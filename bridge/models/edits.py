@@ -220,13 +220,13 @@ class Undone(Changed):
 
 
 class Undo(Request[Undone], kind="undo", sockets=("desired",), queue="change", repeatable=False):
-    """Undo the last change that was made over the bridge: write the entries as they were before it.
+    """Undo a change that was made over the bridge: write the entries as they were before it.
 
     Refused if one of them was changed since. The adapter remembers the last 20 changes until it ends.
     """
 
     change: str | None = None
-    """The id of the change that the caller saw as the last one (`Desired.last_change`); if omitted, whichever it is."""
+    """The id of the change (one of `Desired.undoable`); if omitted, the last one."""
 
 
 class Exported(Model):

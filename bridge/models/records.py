@@ -118,6 +118,12 @@ class Usage(Model):
     interval: float
     """Seconds."""
     points: tuple[UsagePoint, ...]
+    """One for each name and interval with calls."""
+    all: tuple[UsagePoint, ...] = ()
+    """One for each interval with calls, of all names together; `name` is empty."""
+    totals: tuple[UsagePoint, ...] = ()
+    """One for each name over the whole range, most calls first, then `(others)`; before them one with an empty name,
+    of all calls. `at` is the range's begin. Quantiles cannot be summed, so the store estimates those of each."""
 
 
 class ReadUsage(Request[Usage], kind="read_usage", sockets=("records",)):
@@ -143,6 +149,8 @@ class ChangeRecord(Model):
     """The request's kind, such as `put_server`, or `file` for an edit that was seen in a file."""
     subject: str = ""
     """The server or workspace, or the number of entries."""
+    change: str = ""
+    """The adapter's id of the change, for `undo` (`LastChange.id`); empty if the hub did not make it."""
     before: str
     """The content hash of the configuration before."""
     after: str

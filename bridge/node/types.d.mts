@@ -101,6 +101,10 @@ export interface LogRecords {
 export interface Logs {
   limit?: number;
   server?: string | null;
+  since?: number | null;
+  until?: number | null;
+  /** Also records of the request with this correlation id, whatever their time and server. */
+  correlation?: string | null;
 }
 
 /** Request the prompts, resources and resource templates of a workspace as its clients see them. */
@@ -263,6 +267,8 @@ export interface Desired {
   sidecar_error: ErrorBody | null;
   /** The change that `undo` would undo. */
   last_change: LastChange | null;
+  /** The ids of the changes that the adapter remembers, oldest first: `undo` undoes one of them if nobody has changed its entries since. */
+  undoable: string[];
 }
 
 /** One thing wrong with the configuration: where, what, and what to do. Never holds a secret value. */
@@ -528,9 +534,9 @@ export interface SetWorkspace {
   servers?: Record<string, boolean>;
 }
 
-/** Undo the last change that was made over the bridge: write the entries as they were before it. */
+/** Undo a change that was made over the bridge: write the entries as they were before it. */
 export interface Undo {
-  /** The id of the change that the caller saw as the last one (`Desired.last_change`); if omitted, whichever it is. */
+  /** The id of the change (one of `Desired.undoable`); if omitted, the last one. */
   change?: string | null;
 }
 
@@ -674,6 +680,8 @@ export interface ChangeRecord {
   kind: string;
   /** The server or workspace, or the number of entries. */
   subject: string;
+  /** The adapter's id of the change, for `undo` (`LastChange.id`); empty if the hub did not make it. */
+  change: string;
   /** The content hash of the configuration before. */
   before: string;
   after: string;
@@ -831,7 +839,12 @@ export interface SignInRecords {
 export interface Usage {
   /** Seconds. */
   interval: number;
+  /** One for each name and interval with calls. */
   points: UsagePoint[];
+  /** One for each interval with calls, of all names together; `name` is empty. */
+  all: UsagePoint[];
+  /** One for each name over the whole range, most calls first, then `(others)`; before them one with an empty name, of all calls. `at` is the range's begin. Quantiles cannot be summed, so the store estimates those of each. */
+  totals: UsagePoint[];
 }
 
 /** Calls within one interval. Quantiles of the duration in seconds are estimated from buckets. */

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from bridge.logs import JsonFormatter
+from bridge.models import Logs
 
 SERVER_LOGGER = "sidecar.server"
 """Logger for output of the servers (stderr lines, log messages); records have `extra={"server": key}`."""
@@ -47,8 +49,11 @@ class LogBuffer(logging.Handler):
 
     def newest(self, limit: int, server: str | None = None) -> tuple[dict[str, Any], ...]:
         """The newest `limit` records, oldest first; with `server`, only those of this server."""
-        found = list(self._records) if server is None else [r for r in self._records if r.get("server") == server]
-        return tuple(found[-limit:])
+        return self.find(Logs(limit=limit, server=server))
+
+    def find(self, request: Logs) -> tuple[dict[str, Any], ...]:
+        """Return the newest records that the request asks for, oldest first."""
+        return tuple([record for record in self._records if _wanted(record, request)][-request.limit :])
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         line = self._formatter.format(record)
@@ -57,6 +62,21 @@ class LogBuffer(logging.Handler):
         except orjson.JSONDecodeError:  # masking replaced a bracket or quote of the JSON
             fields = {"level": record.levelname.lower(), "logger": record.name, "message": line}
         return fields
+
+
+def _wanted(record: dict[str, Any], request: Logs) -> bool:
+    """Return whether a request for records asks for this one."""
+    if request.correlation and record.get("correlation") == request.correlation:
+        return True
+    if request.server is not None and record.get("server") != request.server:
+        return False
+    if request.since is None and request.until is None:
+        return True
+    try:
+        at = datetime.fromisoformat(str(record.get("time"))).timestamp()
+    except ValueError:  # masking replaced a part of it
+        return False
+    return (request.since is None or at >= request.since) and (request.until is None or at <= request.until)
 
 
 MAX_SERVERS = 1000

@@ -176,16 +176,18 @@ class Editor:
         return await self._service.edit(partial(duplicate, body=body), settings if wanted else None)
 
     async def undo(self, body: Undo) -> Undone:
-        """Restore the entries as they were before the last change.
+        """Restore the entries as they were before a change: the last one, unless the request names another.
 
         Raises:
-            NothingToUndo: there is no change, or another one has become the last.
+            NothingToUndo: there is no change, or the adapter does not remember the named one.
             EditConflict: one of the entries was changed since.
             HubFileBroken: and as `DesiredStateService.edit` raises. Nothing was changed.
         """
-        change = self._service.history.last
-        if change is None or body.change not in (None, change.id):
-            raise NothingToUndo("Another change was made since." if change else "There is no change to undo.")
+        history = self._service.history
+        change = history.last if body.change is None else history.find(body.change)
+        if change is None:
+            gone = "That change was undone, or the adapter does not remember it any more."
+            raise NothingToUndo(gone if body.change else "There is no change to undo.")
         settings = partial(undo_settings, change=change) if changes_settings(change) else None
         back = {new: old for old, new in change.renamed.items()}
         changed = await self._service.edit(partial(undo_files, change=change), settings, back, change)

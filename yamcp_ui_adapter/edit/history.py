@@ -53,7 +53,7 @@ class Change(NamedTuple):
 
 
 class History:
-    """The newest changes. They are kept in memory only, because entries may hold secrets."""
+    """The newest changes that were not undone. They are kept in memory only, because entries may hold secrets."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -64,6 +64,16 @@ class History:
     def last(self) -> Change | None:
         """The change that can be undone now."""
         return self._changes[-1] if self._changes else None
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The fields of `Desired` about changes that can be undone."""
+        last = self.last.shown if self.last else None
+        return {"last_change": last, "undoable": tuple(change.id for change in self._changes)}
+
+    def find(self, change: str) -> Change | None:
+        """Return the change with that id; None if it is not remembered."""
+        return next((each for each in self._changes if each.id == change), None)
 
     def record(
         self,

@@ -133,7 +133,7 @@ export const HUB_ROUTES = [
     errors: ['NO_SUCH_SERVER', 'NO_SUCH_WORKSPACE', 'EDIT_INVALID'],
   }),
   route('undo', 'POST', '/api/hub/undo', {
-    summary: 'Undo the last change (`hub.last_change` of State), if nobody has changed the same entries since.',
+    summary: 'Undo a change (one of `hub.undoable` of State; the last one), if nobody has changed the same entries since.',
     body: { change: optional(name) },
     answer: '{snapshot, summary}',
     errors: ['NOTHING_TO_UNDO', 'EDIT_CONFLICT'],

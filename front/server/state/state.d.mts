@@ -19,6 +19,8 @@ export interface State {
 export interface HubState {
   /** The change that can be undone now. */
   last_change: import('../../../bridge/node/types.mjs').LastChange | null;
+  /** Ids of the changes that the adapter remembers, oldest first. */
+  undoable: readonly string[];
   version: string;
   at: number;
   adapter: 'ok' | 'away';

@@ -293,6 +293,7 @@ function hubState(known, here, { servers, workspaces }) {
     issues: (desired?.issues ?? []).filter((issue) => !subjects.has(issue.subject)),
     errors: [...known.errors, ...unacknowledged],
     last_change: adapter === 'ok' ? (desired?.last_change ?? null) : null,
+    undoable: adapter === 'ok' ? (desired?.undoable ?? []) : [],
     sessions: workspaces.reduce((sum, workspace) => sum + workspace.sessions, 0),
   };
 }

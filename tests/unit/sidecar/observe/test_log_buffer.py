@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.logs import JsonFormatter
+from bridge.models import Logs
 from sidecar.observe.log_buffer import MAX_SERVERS, LogBuffer, RateLimit
 from sidecar.observe.redaction import Redactor
 
@@ -49,6 +50,25 @@ def test_records_are_kept_masked(logger: logging.Logger) -> None:
     assert found["message"] == "password is ***"
     assert found["env"] == {"PASSWORD": "***"}
     assert (found["server"], found["level"], found["process"]) == ("s", "info", "sidecar")
+
+
+def test_records_of_one_call_are_found(logger: logging.Logger) -> None:
+    """By its correlation id, at any time; and what its server wrote meanwhile."""
+    kept = ring(logger)
+    for message, at, extra in (
+        ("stderr", 9.0, {"server": "s", "line": "before"}),
+        ("stderr", 10.5, {"server": "s", "line": "meanwhile"}),
+        ("stderr", 10.6, {"server": "t", "line": "of another"}),
+        ("call failed", 12.0, {"correlation": "ab-1"}),
+        ("call failed", 10.5, {"correlation": "ab-10"}),
+    ):
+        record = logger.makeRecord("sidecar", logging.INFO, "", 0, message, (), None, extra=extra)
+        record.created = at
+        logger.handle(record)
+    found = kept.find(Logs(limit=10, server="s", since=10.0, until=11.0, correlation="ab-1"))
+    assert [each.get("line") or each["correlation"] for each in found] == ["meanwhile", "ab-1"]
+    assert len(kept.find(Logs(limit=10, since=10.0))) == 4
+    assert kept.find(Logs(limit=1, server="s", until=11.0))[0]["line"] == "meanwhile"
 
 
 def test_only_the_newest_are_kept(logger: logging.Logger) -> None:

@@ -131,15 +131,32 @@ async def test_what_somebody_changed_since_is_not_undone(adapter: Adapter) -> No
         assert files(adapter)[0] == before[0]
 
 
+async def test_any_change_that_is_remembered_is_undone(adapter: Adapter) -> None:
+    """Unless a later one changed the same entries; the later one stays, and can be undone as well."""
+    async with adapter.running() as client:
+        before = files(adapter)
+        await client.request(SetServer(key="a", settings={"max_inflight": 3}))
+        await client.request(PutServer(key="z", entry=server("z", namespace="z")))
+        seen = await client.request(ReadDesired())
+        assert seen.last_change
+        assert seen.undoable[1:] == (seen.last_change.id,)
+        assert (await client.request(Undo(change=seen.undoable[0]))).summary == "settings of server 'a' changed"
+        assert "z" in said(adapter.providers)
+        assert (await refusal(client, Undo(change=seen.undoable[0]))).code == "NOTHING_TO_UNDO"
+        assert (await client.request(ReadDesired())).undoable == seen.undoable[1:]
+        await client.request(Undo(change=seen.undoable[1]))
+        assert files(adapter) == before
+
+
 async def test_only_the_change_that_was_seen_is_undone(adapter: Adapter) -> None:
-    """Another page made a change meanwhile: that one must not be undone unseen. Then one after the other."""
+    """Another page made a change of the same entries meanwhile: nothing is undone unseen. Then one after the other."""
     async with adapter.running() as client:
         before = files(adapter)
         await client.request(DeleteServer(key="a"))
         seen = (await client.request(ReadDesired())).last_change
         assert seen
         await client.request(DeleteServer(key="b"))
-        assert (await refusal(client, Undo(change=seen.id))).code == "NOTHING_TO_UNDO"
+        assert (await refusal(client, Undo(change=seen.id))).code == "EDIT_CONFLICT"
         await client.request(Undo())
         await client.request(Undo(change=seen.id))
         assert files(adapter) == before
