@@ -67,14 +67,22 @@ class CallRecords(Model):
 
     calls: tuple[CallRecord, ...]
     next: int | None = None
-    """`before` of the request for the next, older page; None if this is the last one."""
+    """For the next page: `before` of its request (or `after`, if this request had one); None if this is the last one.
+
+    A request looks at a bounded number of records. A page may therefore hold fewer than `limit`, even none, although
+    there is a next one: ask on.
+    """
+    last: int = 0
+    """The highest id stored: `after`, to follow from here."""
 
 
 class ReadCalls(Request[CallRecords], kind="read_calls", sockets=("records",)):
-    """Read recorded calls, newest first. Empty filters match all."""
+    """Read recorded calls, newest first (by the time at which they entered). Empty filters match all."""
 
     since: float = 0.0
+    """Only those that entered at this time or later."""
     until: float | None = None
+    """Only those that entered before."""
     workspace: str = ""
     server: str = ""
     tool: str = ""
@@ -84,9 +92,9 @@ class ReadCalls(Request[CallRecords], kind="read_calls", sockets=("records",)):
     """An outcome, or `failed` for all but `ok`."""
     correlation: str = ""
     before: int | None = None
-    """Only records with a lower id."""
+    """Only those older than the record with this id."""
     after: int | None = None
-    """Only records with a higher id, oldest first: for following."""
+    """Only those with a higher id, in order of ids, which is that of their ends: for following."""
     limit: int = Field(100, ge=1, le=MAX_RECORDS)
 
 
@@ -163,6 +171,8 @@ class ChangeRecords(Model):
 
     changes: tuple[ChangeRecord, ...]
     next: int | None = None
+    """As in `CallRecords`."""
+    last: int = 0
 
 
 class ReadChanges(Request[ChangeRecords], kind="read_changes", sockets=("records",)):
@@ -196,6 +206,8 @@ class SignInRecords(Model):
 
     sign_ins: tuple[SignInRecord, ...]
     next: int | None = None
+    """As in `CallRecords`."""
+    last: int = 0
 
 
 class ReadSignIns(Request[SignInRecords], kind="read_sign_ins", sockets=("records",)):
@@ -230,6 +242,28 @@ class ReadRecordedSessions(Request[RecordedSessions], kind="read_recorded_sessio
     """Read recorded sessions, newest first."""
 
     workspace: str = ""
+    limit: int = Field(100, ge=1, le=MAX_RECORDS)
+
+
+class RecordedPrincipal(Model):
+    """A principal of recorded calls."""
+
+    name: str
+    first: float
+    """When its first recorded call entered."""
+    last: float
+    calls: int
+
+
+class RecordedPrincipals(Model):
+    """Principals, the one seen last first."""
+
+    principals: tuple[RecordedPrincipal, ...]
+
+
+class ReadRecordedPrincipals(Request[RecordedPrincipals], kind="read_recorded_principals", sockets=("records",)):
+    """Read which principals have called."""
+
     limit: int = Field(100, ge=1, le=MAX_RECORDS)
 
 

@@ -41,6 +41,7 @@ export const TABLE = /** @type {const} */ ([
   ['read_changes', ['records'], true],
   ['read_sign_ins', ['records'], true],
   ['read_recorded_sessions', ['records'], true],
+  ['read_recorded_principals', ['records'], true],
   ['records_status', ['records'], true],
   ['optimize_records', ['records'], false],
   ['sessions', ['actual'], true],

@@ -665,8 +665,10 @@ export interface CallRecord {
 /** Recorded calls, newest first. */
 export interface CallRecords {
   calls: CallRecord[];
-  /** `before` of the request for the next, older page; None if this is the last one. */
+  /** For the next page: `before` of its request (or `after`, if this request had one); None if this is the last one. A request looks at a bounded number of records. A page may therefore hold fewer than `limit`, even none, although there is a next one: ask on. */
   next: number | null;
+  /** The highest id stored: `after`, to follow from here. */
+  last: number;
 }
 
 /** One change of the configuration. */
@@ -692,7 +694,9 @@ export interface ChangeRecord {
 /** Recorded changes, newest first. */
 export interface ChangeRecords {
   changes: ChangeRecord[];
+  /** As in `CallRecords`. */
   next: number | null;
+  last: number;
 }
 
 /** Analyse, vacuum and check the indexes of the database; with `dry_run` only say what would be done. */
@@ -723,9 +727,11 @@ export interface ReadCall {
   id: number;
 }
 
-/** Read recorded calls, newest first. Empty filters match all. */
+/** Read recorded calls, newest first (by the time at which they entered). Empty filters match all. */
 export interface ReadCalls {
+  /** Only those that entered at this time or later. */
   since?: number;
+  /** Only those that entered before. */
   until?: number | null;
   workspace?: string;
   server?: string;
@@ -735,9 +741,9 @@ export interface ReadCalls {
   /** An outcome, or `failed` for all but `ok`. */
   outcome?: string;
   correlation?: string;
-  /** Only records with a lower id. */
+  /** Only those older than the record with this id. */
   before?: number | null;
-  /** Only records with a higher id, oldest first: for following. */
+  /** Only those with a higher id, in order of ids, which is that of their ends: for following. */
   after?: number | null;
   limit?: number;
 }
@@ -751,6 +757,11 @@ export interface ReadChanges {
   subject?: string;
   before?: number | null;
   after?: number | null;
+  limit?: number;
+}
+
+/** Read which principals have called. */
+export interface ReadRecordedPrincipals {
   limit?: number;
 }
 
@@ -778,6 +789,20 @@ export interface ReadUsage {
   server?: string;
   /** How many names are told apart: those with most calls. */
   limit?: number;
+}
+
+/** A principal of recorded calls. */
+export interface RecordedPrincipal {
+  name: string;
+  /** When its first recorded call entered. */
+  first: number;
+  last: number;
+  calls: number;
+}
+
+/** Principals, the one seen last first. */
+export interface RecordedPrincipals {
+  principals: RecordedPrincipal[];
 }
 
 /** A client's session, as far as it was recorded. */
@@ -832,7 +857,9 @@ export interface SignInRecord {
 /** Recorded sign-ins, newest first. */
 export interface SignInRecords {
   sign_ins: SignInRecord[];
+  /** As in `CallRecords`. */
   next: number | null;
+  last: number;
 }
 
 /** Figures by interval, oldest first. */
@@ -1007,6 +1034,7 @@ export interface Requests {
   read_changes: ReadChanges;
   read_sign_ins: ReadSignIns;
   read_recorded_sessions: ReadRecordedSessions;
+  read_recorded_principals: ReadRecordedPrincipals;
   records_status: ReadRecordsStatus;
   optimize_records: OptimizeRecords;
   sessions: ListSessions;
@@ -1054,6 +1082,7 @@ export interface Answers {
   read_changes: ChangeRecords;
   read_sign_ins: SignInRecords;
   read_recorded_sessions: RecordedSessions;
+  read_recorded_principals: RecordedPrincipals;
   records_status: RecordsStatus;
   optimize_records: OptimizeReport;
   sessions: Sessions;

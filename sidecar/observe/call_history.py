@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
 from typing import NamedTuple
 
+from bridge import durations
 from bridge.models import History, ReadHistory
-from sidecar.observe.metrics import BUCKETS, NOTHING, CallMeter, Metrics, Totals
+from sidecar.observe.metrics import NOTHING, CallMeter, Metrics, Totals
 
 INTERVAL = 10.0
 """Seconds between samples."""
@@ -123,24 +123,5 @@ def _row(calls: Calls) -> Row:
 
 
 def quantile(totals: Totals, share: float) -> float:
-    """Estimate a quantile of the call durations, in seconds; `share` is between 0 and 1.
-
-    The value is interpolated linearly within its bucket. If all calls are in one bucket, they are assumed to be spread
-    evenly around their mean, which is exact for a single call. Durations beyond the last bucket count as its edge.
-    """
-    filled = [index for index, count in enumerate(totals.buckets) if count]
-    if len(filled) == 1:
-        low, high = _edges(filled[0])
-        mean = totals.seconds / totals.calls
-        return mean + (2 * share - 1) * max(0.0, min(mean - low, high - mean)) * (1 - 1 / totals.calls)
-    rank = share * totals.calls
-    for index, reached in enumerate(accumulate(totals.buckets)):
-        if reached >= rank and totals.buckets[index]:
-            low, high = _edges(index)
-            return high - (high - low) * (reached - rank) / totals.buckets[index]
-    return BUCKETS[-1]
-
-
-def _edges(bucket: int) -> tuple[float, float]:
-    low = BUCKETS[bucket - 1] if bucket else 0.0
-    return low, BUCKETS[bucket] if bucket < len(BUCKETS) else low
+    """Estimate a quantile of the call durations, in seconds; `share` is between 0 and 1."""
+    return durations.quantile(totals.buckets, totals.seconds, share)

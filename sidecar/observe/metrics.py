@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric, Sample
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from bridge.durations import BUCKETS
 from bridge.models import ServerState, SnapshotId
 from sidecar.admission.context import CallContext
 from sidecar.errors import SidecarError
 
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 BOUNDS = (*(str(float(bound)) for bound in BUCKETS), "+Inf")
 """The values of the buckets' `le` labels."""
 MAX_METERS = 5000

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "yamcp_ui_adapter": {"bridge"},
     "demo_servers": set(),
     "acceptor": set(),
+    "recorder": {"bridge"},
 }
 """The top-level packages, and which of them each may import beside itself."""
 OTHERS = {"tests", "bench"}
@@ -31,6 +32,7 @@ ORDER = {
         "concurrency",
         "admission",
         "observe",
+        "audit",
         "spawner",
         "large",
         "channels",
@@ -53,6 +55,7 @@ ORDER = {
         *("demo", "errors", "format", "files", "edit", "key_uses", "keys", "desired", "seed", "app", "__main__"),
     ],
     "demo_servers": ["toolkit", "notes clock mock"],
+    "recorder": ["errors", "batch spool", "store", "schema", "memory sqlite postgres", "inotify", "intake", "api", "app", "__main__"],
     "acceptor": ["loop log peek refusals clients", "handover relay returns", "app", "__main__"],
 }
 """Modules and folders directly below a package: each may import what stands before it, and what stands beside it."""

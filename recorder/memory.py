@@ -1,0 +1,216 @@
+"""A store in memory, for tests. It computes every answer from the records themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from bridge.models import (
+    CallDetails,
+    CallRecord,
+    CallRecords,
+    ChangeRecord,
+    ChangeRecords,
+    OptimizeReport,
+    ReadCall,
+    ReadCalls,
+    ReadChanges,
+    ReadRecordedPrincipals,
+    ReadRecordedSessions,
+    ReadSignIns,
+    ReadUsage,
+    RecordedPrincipal,
+    RecordedPrincipals,
+    RecordedSession,
+    RecordedSessions,
+    SignInRecord,
+    SignInRecords,
+    Usage,
+)
+from recorder import usage
+from recorder.batch import Batch, Loss, NewCall, NewSession, stored_already
+from recorder.errors import NoSuchRecord
+from recorder.store import RETAIN_STEP, StoreStatus
+
+DETAILS = ("arguments", "result", "cut")
+RECORD_BYTES = 1000
+"""What each call counts for in `retain`."""
+R = TypeVar("R", CallRecord, ChangeRecord, SignInRecord)
+
+
+class MemoryStore:
+    """A `Store` (recorder/store.py). `fault` is raised by `append` while it is set."""
+
+    def __init__(self) -> None:
+        self.fault: Exception | None = None
+        self._calls: list[tuple[CallRecord, NewCall]] = []
+        self._changes: list[ChangeRecord] = []
+        self._sign_ins: list[SignInRecord] = []
+        self._sessions: dict[str, RecordedSession] = {}
+        self._principals: dict[str, RecordedPrincipal] = {}
+        self._lost: list[Loss] = []
+        self._positions: dict[str, int] = {}
+        self._ids = {"calls": 0, "changes": 0, "sign_ins": 0}
+
+    async def open(self) -> None:
+        """Nothing is to be opened."""
+
+    async def close(self) -> None:
+        """Nothing is to be closed."""
+
+    async def append(self, batch: Batch) -> None:
+        """Add a batch, unless it was."""
+        if self.fault:
+            raise self.fault
+        if stored_already(batch.positions, self._positions):
+            return
+        for new in batch.sessions:
+            self._sessions.setdefault(new.id, _session(new))
+        for call in batch.calls:
+            self._add_call(call)
+        for end in batch.ended:
+            if end.id in self._sessions:
+                self._sessions[end.id] = self._sessions[end.id].model_copy(update={"ended": end.at})
+        self._changes += [
+            ChangeRecord.model_validate({"id": self._next("changes"), **c._asdict()}) for c in batch.changes
+        ]
+        self._sign_ins += [SignInRecord(id=self._next("sign_ins"), **s._asdict()) for s in batch.sign_ins]
+        self._lost += batch.lost
+        self._positions |= batch.positions
+        for file in batch.finished:
+            self._positions.pop(file, None)
+
+    def _add_call(self, call: NewCall) -> None:
+        values = {name: value for name, value in call._asdict().items() if name not in DETAILS}
+        self._calls.append((CallRecord.model_validate({"id": self._next("calls"), **values}), call))
+        if known := self._sessions.get(call.session):
+            self._sessions[known.id] = known.model_copy(update={"calls": known.calls + 1})
+        if call.principal:
+            seen = self._principals.get(call.principal)
+            first, last = (min(seen.first, call.at), max(seen.last, call.at)) if seen else (call.at, call.at)
+            calls = seen.calls + 1 if seen else 1
+            self._principals[call.principal] = RecordedPrincipal(
+                name=call.principal, first=first, last=last, calls=calls
+            )
+
+    def _next(self, name: str) -> int:
+        self._ids[name] += 1
+        return self._ids[name]
+
+    async def positions(self) -> dict[str, int]:
+        """The positions of all files."""
+        return dict(self._positions)
+
+    async def read_calls(self, request: ReadCalls) -> CallRecords:
+        """One page of calls."""
+        filters = ("workspace", "server", "tool", "principal", "session", "correlation")
+        wanted = {name: getattr(request, name) for name in filters if getattr(request, name)}
+
+        def matches(call: CallRecord) -> bool:
+            failed = request.outcome == "failed" and call.outcome != "ok"
+            outcome = failed or request.outcome in ("", call.outcome)
+            return outcome and all(getattr(call, name) == value for name, value in wanted.items())
+
+        found, following = _page([call for call, _ in self._calls], request, matches)
+        return CallRecords(calls=found, next=following, last=self._ids["calls"])
+
+    async def read_call(self, request: ReadCall) -> CallDetails:
+        """One call."""
+        for record, call in self._calls:
+            if record.id == request.id:
+                return CallDetails(call=record, arguments=call.arguments, result=call.result, cut=call.cut)
+        raise NoSuchRecord(f"No call with the id {request.id} is recorded.")
+
+    async def read_usage(self, request: ReadUsage, now: float) -> Usage:
+        """Figures of all calls of the range."""
+        span = usage.span(request, now)
+        rows = []
+        for _, call in self._calls:
+            known = request.workspace in ("", call.workspace) and request.server in ("", call.server)
+            if known and span.since <= call.at < span.until:
+                figures = usage.Figures()
+                figures.count(call)
+                rows.append((usage.begin(call.at, span.interval), _name(call, request.by), figures))
+        return usage.answer(span, rows, request.limit)
+
+    async def read_changes(self, request: ReadChanges) -> ChangeRecords:
+        """One page of changes."""
+        wanted = {name: getattr(request, name) for name in ("principal", "source", "subject") if getattr(request, name)}
+        found, following = _page(
+            self._changes, request, lambda each: all(getattr(each, name) == value for name, value in wanted.items())
+        )
+        return ChangeRecords(changes=found, next=following, last=self._ids["changes"])
+
+    async def read_sign_ins(self, request: ReadSignIns) -> SignInRecords:
+        """One page of sign-ins."""
+        found, following = _page(self._sign_ins, request, lambda each: True)
+        return SignInRecords(sign_ins=found, next=following, last=self._ids["sign_ins"])
+
+    async def read_recorded_sessions(self, request: ReadRecordedSessions) -> RecordedSessions:
+        """The newest sessions."""
+        found = [each for each in self._sessions.values() if request.workspace in ("", each.workspace)]
+        found.sort(key=lambda each: (-each.began, each.id))
+        return RecordedSessions(sessions=tuple(found[: request.limit]))
+
+    async def read_recorded_principals(self, request: ReadRecordedPrincipals) -> RecordedPrincipals:
+        """The principals seen last."""
+        found = sorted(self._principals.values(), key=lambda each: (-each.last, each.name))
+        return RecordedPrincipals(principals=tuple(found[: request.limit]))
+
+    async def status(self) -> StoreStatus:
+        """What is stored."""
+        oldest = min((call.at for call, _ in self._calls), default=None)
+        lost = sum(each.records for each in self._lost)
+        return StoreStatus("memory", 1, len(self._calls), oldest, None, lost)
+
+    async def retain(self, before: float, max_bytes: int) -> int:
+        """Delete the oldest records."""
+        sizes = [len(self._calls), len(self._changes), len(self._sign_ins), len(self._sessions), len(self._principals)]
+        too_many = len(self._calls) - max_bytes // RECORD_BYTES
+        oldest = sorted((call.at, call.id) for call, _ in self._calls)[:RETAIN_STEP]
+        gone = {key for number, (at, key) in enumerate(oldest) if at < before or number < too_many}
+        self._calls = [each for each in self._calls if each[0].id not in gone]
+        self._changes = [each for each in self._changes if each.at >= before]
+        self._sign_ins = [each for each in self._sign_ins if each.at >= before]
+        sessions, principals = self._sessions, self._principals
+        self._sessions = {key: each for key, each in sessions.items() if (each.ended or each.began) >= before}
+        self._principals = {name: each for name, each in principals.items() if each.last >= before}
+        left = [len(self._calls), len(self._changes), len(self._sign_ins), len(self._sessions), len(self._principals)]
+        return sum(sizes) - sum(left)
+
+    async def optimize(self, dry_run: bool) -> OptimizeReport:
+        """Nothing is to be done."""
+        return OptimizeReport(steps=(), before=0, after=0)
+
+
+def _session(new: NewSession) -> RecordedSession:
+    return RecordedSession.model_validate(new._asdict())
+
+
+def _name(call: NewCall, by: str) -> str:
+    if by == "tool":
+        return f"{call.server}/{usage.tool_name(call)}" if call.server else usage.NONE
+    return str(getattr(call, by)) or usage.NONE
+
+
+def _page(
+    records: Iterable[R], request: ReadCalls | ReadChanges | ReadSignIns, matches: Callable[[R], bool]
+) -> tuple[tuple[R, ...], int | None]:
+    """The records of one page, and `next`."""
+    after: int | None = getattr(request, "after", None)
+    until: float | None = getattr(request, "until", None)
+    ordered = sorted(records, key=lambda each: (each.at, each.id), reverse=True)
+    if after is not None:
+        ordered = sorted((each for each in ordered if each.id > after), key=lambda each: each.id)
+    elif request.before is not None:
+        ordered = _behind(ordered, request.before)
+    wanted = [each for each in ordered if each.at >= request.since and (until is None or each.at < until)]
+    found = [each for each in wanted if matches(each)]
+    page = found[: request.limit]
+    return tuple(page), page[-1].id if len(found) > len(page) else None
+
+
+def _behind(ordered: Sequence[R], cursor: int) -> list[R]:
+    """Those older than the record with the id; none if it was deleted, as it was the oldest then."""
+    places = [number for number, each in enumerate(ordered) if each.id == cursor]
+    return list(ordered[places[0] + 1 :]) if places else []
