@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bridge.errors import HubError
-from bridge.spool import COUNT_SUFFIX
+from bridge.history.spool import COUNT_SUFFIX
 from recorder.batch import Batch, Loss
 from recorder.errors import StoreFull
 from recorder.inotify import Watch

@@ -1,4 +1,4 @@
-"""Reads the spool: the files in which the hub's processes leave records (bridge/spool.py)."""
+"""Reads the spool: the files in which the hub's processes leave records (bridge/history/spool.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bridge.spool import COUNT_SUFFIX, SUFFIX
+from bridge.history.spool import COUNT_SUFFIX, SUFFIX
 from recorder.batch import Batch, Loss, NewCall, NewChange, NewSession, NewSignIn, SessionEnd
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The rows of a batch for the spool (bridge/spool.py), from what the observer noted of each request. Pure."""
+"""The rows of a batch for the spool (bridge/history/spool.py), from what the observer noted of each request. Pure."""
 
 from __future__ import annotations
 
