@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from bridge.errors import SettingInvalid
+from bridge.history.settings import HistorySettings
 
 UNIX_PATH_LIMIT = 107  # sun_path of unix(7), less the closing NUL
 TOKEN = re.compile(r"[!-~]{16,512}")
@@ -53,7 +54,7 @@ def settings_file_names() -> list[str]:
     return names
 
 
-class Settings(BaseSettings):
+class Settings(HistorySettings):
     """The hub's settings. Sizes in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)
@@ -319,6 +320,26 @@ class Settings(BaseSettings):
     def desired_events_address(self) -> str:
         """The address at which the adapter publishes events."""
         return f"ipc://{self.runtime}/desired-events.sock"
+
+    @property
+    def records_address(self) -> str:
+        """The address at which the recorder serves the history."""
+        return f"ipc://{self.runtime}/records.sock"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where records wait for the recorder (bridge/history/spool.py)."""
+        return self.data_dir / "spool"
+
+    @property
+    def history_file(self) -> Path:
+        """The SQLite database of the history."""
+        return self.data_dir / "history.db"
+
+    @property
+    def database_url_file(self) -> Path:
+        """The file in which `hubctl run` hands the recorder HUB_DATABASE_URL, which may have a password."""
+        return self.runtime / "database.url"
 
     @property
     def base_url(self) -> str:

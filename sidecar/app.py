@@ -18,6 +18,7 @@ from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from sidecar.audit.writer import AuditWriter
 from sidecar.calls.fastmcp_server import warm_up
 from sidecar.channels.connections import Connections
 from sidecar.containers.service import Containers, hub_name
@@ -55,6 +56,7 @@ class App:
         self.publisher = EventPublisher(settings.events_address, transport=transport)
         self.logs = LogBuffer(logs.configure("sidecar", settings.log_level, self.redactor), self._publish_record)
         self.hub = Hub(settings, self.metrics, self.redactor, self.publisher.publish)
+        self.audit = self._audit() if settings.history else None
         applied = settings.data_dir / "applied.json"
         self.reconciler = Reconciler(self.hub, applied, settings.adapter_grace, self.metrics, self.publisher.publish)
         session = self.session = new_session()
@@ -85,7 +87,11 @@ class App:
         make_directory(self.settings.data_dir)
         with listening(self.settings) as listener:
             await warm_up()
-            await self._serve(listener)
+            try:
+                await self._serve(listener)
+            finally:
+                if self.audit:
+                    await self.audit.close()
 
     async def _serve(self, listener: socket.socket) -> None:
         async with (
@@ -105,6 +111,8 @@ class App:
                 containers.run(),
             )
             services = [tasks.create_task(loop) for loop in loops]
+            if self.audit:
+                services.append(tasks.create_task(self.audit.run()))
             tasks.create_task(self.sse.run(self.stop))
             tasks.create_task(self.streamable.run(self.stop))
             tasks.create_task(self.http.serve_until(self.stop, listener))
@@ -117,6 +125,12 @@ class App:
             log.info("sidecar stopping")
             for service in services:
                 service.cancel()
+
+    def _audit(self) -> AuditWriter:
+        audit = AuditWriter(self.settings.spool_dir, self.settings.spool_max_mb * 1_000_000)
+        self.hub.admission.add_observer(audit.observer)
+        self.hub.admission.session_observers = (audit.observer,)
+        return audit
 
     def _authenticated(self, endpoints: Router) -> Gate:
         keyring = Keyring(self.settings)

@@ -12,6 +12,7 @@ import { answerOf, FrontError, headersOf, told } from './errors.mjs';
 import { isFramingError } from './http/framing.mjs';
 import { Health, healthz } from './health.mjs';
 import { HubClient } from './state/hub.mjs';
+import { Recorder } from './state/recorder.mjs';
 import { hubApi } from './api/hub_api.mjs';
 import { Live } from './state/live.mjs';
 import { Login } from './access/login.mjs';
@@ -48,6 +49,7 @@ export class Front {
     this.auth = new Auth(settings, log);
     this.login = settings.protected ? new Login(this.auth, log, (...refused) => this.#refuse(...refused)) : null;
     this.hub = new HubClient(settings, log);
+    this.recorder = new Recorder(settings.addresses.records, log);
     this.proxy = new McpProxy(settings, log);
     this.live = new Live(this.hub, settings, log);
     this.yamcpUi = settings.yamcpUiDir ? new YamcpUi({ hub: this.hub, settings, log }) : null;
@@ -83,7 +85,7 @@ export class Front {
     const closed = new Promise((resolve) => this.server.close(resolve));
     const late = setTimeout(() => this.server.closeAllConnections(), SHUTDOWN_TIMEOUT_MS);
     this.server.closeIdleConnections();
-    await Promise.all([closed, this.live.close(), this.hub.close()]);
+    await Promise.all([closed, this.live.close(), this.hub.close(), this.recorder.close()]);
     clearTimeout(late);
     this.auth.keyUses.close();
     this.proxy.close();
@@ -115,7 +117,7 @@ export class Front {
     site.disable('x-powered-by');
     site.disable('etag'); // what may be kept by a browser has one of its own
     site.enable('case sensitive routing');
-    const { hub, settings, auth, log } = this;
+    const { hub, recorder, settings, auth, log } = this;
     site.use(protect);
     site.use(
       '/healthz',
@@ -131,7 +133,7 @@ export class Front {
       ),
     );
     site.use('/.well-known', nothing); // YAMCP-UI would answer with a page
-    site.use(hubApi({ hub, settings, keyUses: auth.keyUses }));
+    site.use(hubApi({ hub, recorder, settings, keyUses: auth.keyUses }));
     if (this.yamcpUi) site.use(this.yamcpUi.router);
     site.use(yamcpApi({ hub, settings }));
     site.get('/', (_, response) => response.redirect(302, '/hub/'));

@@ -166,6 +166,16 @@ export const CATALOGUE = {
     cause: 'The sidecar, which serves the endpoints, cannot be reached, or died in mid-answer.',
     hint: 'Connect again in some seconds: it is started again by itself. If not, hubctl doctor tells why.',
   },
+  HISTORY_OFF: {
+    status: 409,
+    cause: 'The history is switched off, so that nothing of calls, changes and sign-ins is kept.',
+    hint: 'Remove HUB_HISTORY=off from the environment or the settings file, and restart the hub.',
+  },
+  HISTORY_UNAVAILABLE: {
+    status: 503,
+    cause: 'The recorder, which keeps the history, does not answer. Calls go on; their records wait on disk.',
+    hint: 'It is started again by itself; if it stays away, hubctl doctor and recorder.log tell why.',
+  },
   YAMCP_UI_AWAY: {
     status: 503,
     cause: 'YAMCP-UI, whose pages are shown here, does not answer.',
@@ -209,6 +219,7 @@ const REMOTE_STATUS = /** @type {Record<string, number>} */ ({
   PROMPT_UNKNOWN: 404,
   RESOURCE_UNKNOWN: 404,
   SESSION_UNKNOWN: 404,
+  CALL_UNKNOWN: 404,
   WORKSPACE_OFF: 409,
   BRIDGE_UNAVAILABLE: 503,
   BRIDGE_OVERLOADED: 503,

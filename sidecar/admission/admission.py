@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from sidecar.admission.context import CallContext
+from sidecar.admission.context import CallContext, ClientSession
 from sidecar.errors import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
@@ -60,14 +60,25 @@ class Observer(Protocol):
         """The hub answered the request with an error, and no server got it."""
 
 
+class SessionObserver(Protocol):
+    """Is told of the sessions of clients. Must neither block nor raise."""
+
+    def session_began(self, session: ClientSession) -> None:
+        """A client has opened a session, and said who it is."""
+
+    def session_ended(self, session: ClientSession) -> None:
+        """A session that began has ended."""
+
+
 class Admission:
     """The gates and observers of a hub."""
 
-    __slots__ = ("gates", "observers")
+    __slots__ = ("gates", "observers", "session_observers")
 
     def __init__(self, gates: Iterable[Gate] = (), observers: Iterable[Observer] = ()) -> None:
         self.gates = tuple(gates)
         self.observers = tuple(observers)
+        self.session_observers: tuple[SessionObserver, ...] = ()
 
     def add_gate(self, gate: Gate) -> None:
         """Add a gate behind the existing ones."""
@@ -76,6 +87,16 @@ class Admission:
     def add_observer(self, observer: Observer) -> None:
         """Add an observer."""
         self.observers = (*self.observers, observer)
+
+    def session_began(self, session: ClientSession) -> None:
+        """Tell the observers that a client opened a session."""
+        for observer in self.session_observers:
+            observer.session_began(session)
+
+    def session_ended(self, session: ClientSession) -> None:
+        """Tell the observers that a session ended."""
+        for observer in self.session_observers:
+            observer.session_ended(session)
 
     def try_enter(self, call: CallContext) -> bool:
         """Pass all gates without waiting, or none."""

@@ -30,6 +30,23 @@ class Client(Protocol):
         """The id of the client's request with that number in the logs."""
 
 
+class ClientSession(Client, Protocol):
+    """A session of a client, for observers of sessions."""
+
+    since: float
+    """When it began (`time.monotonic`)."""
+    calls: int
+    """The number of requests received."""
+
+    @property
+    def workspace_name(self) -> str:
+        """The name of its workspace."""
+
+    @property
+    def client_name(self) -> str:
+        """The client's name and version, as it says."""
+
+
 @dataclass(slots=True)
 class Visitor:
     """A client without a session, or with one that the hub does not know."""
@@ -82,6 +99,12 @@ class CallContext:
         """A server, by its key, is asked from now on."""
         raise NotImplementedError
 
+    waited = 0.0
+    """Seconds for which the request waited for its server's gate."""
+
+    def has_waited(self, seconds: float) -> None:
+        """Note for how long the request waited for its server's gate. On the direct way no request waits."""
+
     @property
     def principal(self) -> Principal:
         """The principal that sent the request."""
@@ -132,6 +155,7 @@ class RequestContext(CallContext):
         "params",
         "server",
         "tool",
+        "waited",
         "workspace",
     )
 
@@ -148,6 +172,7 @@ class RequestContext(CallContext):
         self.workspace = workspace
         self.number = number
         self.server = self.tool = ""
+        self.waited = 0.0
         self.began = self.deadline = began
 
     def part(self, method: str) -> RequestContext:
@@ -159,3 +184,7 @@ class RequestContext(CallContext):
     def asks(self, server: str, deadline: float) -> None:
         """A server, by its key, is asked from now on."""
         self.server, self.deadline = server, deadline
+
+    def has_waited(self, seconds: float) -> None:
+        """Note for how long the request waited for its server's gate."""
+        self.waited += seconds

@@ -123,12 +123,15 @@ class SseSession(StreamSession):
                     self.stream.put(response)
         if first:
             await _respond_accepted(send)
+            if self.version:
+                self.announce()
 
     def _introduce(self, params: dict[str, Any]) -> None:
         """A modern client has no handshake: its first request says who it is, for lists of sessions."""
         meta = params["_meta"]
         said = (meta.get(key) for key in (eras.CLIENT_INFO_KEY, eras.VERSION_KEY, eras.CAPABILITIES_KEY))
         self.client_info = client_info(*said)
+        self.announce()
 
     def _refusal(self, frame: Frame, scope: Scope, modern: bool) -> request_checks.Error | None:
         """The JSON-RPC error for a request that is not valid on this stream; None if it is valid."""

@@ -52,8 +52,20 @@ class StreamSession(Session):
         self.workspace = endpoint.workspace
         self.initialized = False
         """Whether the client has sent `notifications/initialized`."""
+        self.announced = False
+        """Whether observers know of the session."""
         self.running: dict[int | str, Cancellable] = {}
         self._pending_requests: dict[str, asyncio.Future[Frame]] = {}
+
+    @property
+    def workspace_name(self) -> str:
+        """The name of its workspace."""
+        return self.workspace.name
+
+    @property
+    def client_name(self) -> str:
+        """The client's name and version, as it says."""
+        return f"{self.client_info.name} {self.client_info.version}".strip()
 
     # --- to the client -------------------------------------------------------------------------------------------
 
@@ -148,11 +160,20 @@ class StreamSession(Session):
                 self.endpoint.relay.extension_calls.pass_notification(self, method, frame.get("params") or {})
             )
 
+    def announce(self) -> None:
+        """Tell the observers that the session began; the client has said who it is."""
+        if not self.announced:
+            self.announced = True
+            self.admission.session_began(self)
+
     # --- its end -------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
         """Cancel the requests in progress, and answer the requests to the client with errors."""
         self.ended = True
+        if self.announced:
+            self.announced = False
+            self.admission.session_ended(self)
         for running in tuple(self.running.values()):
             running.cancel()
         for number, pending in enumerate(self._pending_requests.values()):

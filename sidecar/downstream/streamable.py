@@ -154,6 +154,7 @@ class HttpTransport(StreamSessions[HttpSession]):
                     agreed = Handshake(session.version, session.capabilities)
                     session.start(self._ids.sign(session.id, binding(workspace, scope), agreed))
                     self._sessions[session.id] = session
+                    session.announce()
                     headers = session.headers
             finally:
                 if not headers:
@@ -178,6 +179,7 @@ class HttpTransport(StreamSessions[HttpSession]):
         session.resume(handshake)
         workspace.join(session)
         self._sessions[session_id] = session
+        session.announce()
         known = {"session": session_id[:8], "correlation": session.correlation_prefix, "workspace": workspace.name}
         log.info("a session was resumed", extra=known)
 

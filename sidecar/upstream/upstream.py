@@ -316,7 +316,9 @@ class Upstream:
         try:
             if not gate.try_enter(call):
                 await gate.enter(call)
-                left = max(began + timeout - time.perf_counter(), 0.0)
+                waited = time.perf_counter() - began
+                call.has_waited(waited)
+                left = max(timeout - waited, 0.0)
             try:
                 options = {"on_progress": on_progress, "declared": declared}
                 frame = await request_retry.request_with_retry(

@@ -282,8 +282,7 @@ class DesiredStateService:
             files={ROLES[name]: str(path) for name, path in self._reader.paths.items()},
             published=self._publisher.published,
             sidecar_error=self._publisher.error,
-            last_change=None if self.history.last is None else self.history.last.shown,
-            undoable=self.history.ids,
+            **self.history.shown,
         )
 
     async def set_workspace(self, change: SetWorkspace) -> Changed:

@@ -66,9 +66,10 @@ class History:
         return self._changes[-1] if self._changes else None
 
     @property
-    def ids(self) -> tuple[str, ...]:
-        """The ids of all changes, oldest first."""
-        return tuple(change.id for change in self._changes)
+    def shown(self) -> dict[str, Any]:
+        """The fields of `Desired` about changes that can be undone."""
+        last = self.last.shown if self.last else None
+        return {"last_change": last, "undoable": tuple(change.id for change in self._changes)}
 
     def find(self, change: str) -> Change | None:
         """Return the change with that id; None if it is not remembered."""

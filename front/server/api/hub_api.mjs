@@ -12,6 +12,7 @@ import {
   storedServer,
 } from './edits.mjs';
 import { readConfig } from './import_text.mjs';
+import { records } from './records.mjs';
 import { routerOf } from './router.mjs';
 import { HUB_ROUTES } from './routes.mjs';
 
@@ -20,11 +21,11 @@ const DEFAULT_LOG_LINES = 200;
 /**
  * Return the router, to be mounted at the root.
  *
- * @param {{hub: import('../state/hub.mjs').HubClient, settings: import('../settings.mjs').Settings,
- *   keyUses: import('../access/key_uses.mjs').KeyUses}} parts
+ * @param {{hub: import('../state/hub.mjs').HubClient, recorder: import('../state/recorder.mjs').Recorder,
+ *   settings: import('../settings.mjs').Settings, keyUses: import('../access/key_uses.mjs').KeyUses}} parts
  * @returns {import('express').Router}
  */
-export function hubApi({ hub, settings, keyUses }) {
+export function hubApi({ hub, recorder, settings, keyUses }) {
   const handlers = {
     ...reading(hub),
     ...asking(hub),
@@ -32,6 +33,7 @@ export function hubApi({ hub, settings, keyUses }) {
     ...servers(hub),
     ...many(hub),
     ...keys(hub, keyUses),
+    ...records(recorder),
   };
   return routerOf(HUB_ROUTES, handlers, settings);
 }

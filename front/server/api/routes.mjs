@@ -1,6 +1,8 @@
 /** Every route of the hub's two HTTP APIs with parameters, result and errors, from which routers are created. Pure. */
 
 import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, values } from './fields.mjs';
+import { HISTORY_ROUTES, since, until } from './history_routes.mjs';
+import { route } from './route.mjs';
 
 /**
  * @typedef {object} Route
@@ -21,7 +23,6 @@ const CALL_ERRORS = ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF', 'SERVER_ANSWERED_ERRO
 const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
 const limit = number('whole number from 1 to 5,000', { min: 1, max: 5000, whole: true });
 const sessionLimit = number('whole number from 1 to 1,000', { min: 1, max: 1000, whole: true });
-const since = number('Unix time in seconds', { min: 0, max: 1e12 });
 
 const workspaceName = { name };
 const serverKey = { key: name };
@@ -133,7 +134,8 @@ export const HUB_ROUTES = [
     errors: ['NO_SUCH_SERVER', 'NO_SUCH_WORKSPACE', 'EDIT_INVALID'],
   }),
   route('undo', 'POST', '/api/hub/undo', {
-    summary: 'Undo a change (one of `hub.undoable` of State; the last one), if nobody has changed the same entries since.',
+    summary:
+      'Undo a change (one of `hub.undoable` of State; the last one), if nobody has changed the same entries since.',
     body: { change: optional(name) },
     answer: '{snapshot, summary}',
     errors: ['NOTHING_TO_UNDO', 'EDIT_CONFLICT'],
@@ -250,10 +252,18 @@ export const HUB_ROUTES = [
     answer: '{interval, now, samples}',
   }),
   route('logs', 'GET', '/api/hub/logs', {
-    summary: 'The newest log records of the sidecar, oldest first.',
-    query: { server: optional(name), limit: optional(limit) },
+    summary:
+      'The newest log records of the sidecar, oldest first; with `correlation` also those of the request with this id.',
+    query: {
+      server: optional(name),
+      since: optional(since),
+      until: optional(until),
+      correlation: optional(name),
+      limit: optional(limit),
+    },
     answer: '{records}',
   }),
+  ...HISTORY_ROUTES,
 ];
 
 const serverForm = {
@@ -386,14 +396,3 @@ export const OTHER_ROUTES = [
     answer: 'messages in JSON',
   }),
 ];
-
-/**
- * @param {string} id
- * @param {Route['method']} method
- * @param {string} path
- * @param {Omit<Route, 'id' | 'method' | 'path'>} rest
- * @returns {Route}
- */
-function route(id, method, path, rest) {
-  return { id, method, path, ...rest };
-}

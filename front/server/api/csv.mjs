@@ -1,0 +1,21 @@
+/**
+ * Text of CSV (RFC 4180) for spreadsheets. Pure. hubctl/csv.py does the same; both are tested with bridge/vectors/csv.json.
+ */
+
+/**
+ * What a spreadsheet may take for a formula (OWASP, CSV Injection), in full width and after white space, too. An
+ * apostrophe before it makes it text.
+ */
+const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])/;
+const NEEDS_QUOTES = /[",\r\n]/;
+
+/** Return a line with its end. @param {readonly unknown[]} values */
+export const csvLine = (values) => `${values.map(cell).join(',')}\r\n`;
+
+/** @param {unknown} value */
+function cell(value) {
+  if (value === null || value === undefined) return '';
+  if (typeof value !== 'string') return String(value);
+  const text = FORMULA.test(value) ? `'${value}` : value;
+  return NEEDS_QUOTES.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

@@ -1,0 +1,112 @@
+/** The routes of the history: recorded calls, changes, sign-ins and sessions, and figures of them. Pure. */
+
+import { flag, name, number, oneOf, optional } from './fields.mjs';
+import { route } from './route.mjs';
+
+/** @typedef {import('./routes.mjs').Route} Route */
+
+const MAX_RECORDS = 500; // in one answer (bridge/models/records.py)
+const MAX_NAMES = 100; // that figures tell apart
+const ERRORS = ['HISTORY_OFF', 'HISTORY_UNAVAILABLE'];
+
+export const since = number('Unix time in seconds', { min: 0, max: 1e12 });
+export const until = since;
+const id = number('whole number', { min: 0, max: Number.MAX_SAFE_INTEGER, whole: true });
+const limit = optional(number('whole number from 1 to 500', { min: 1, max: MAX_RECORDS, whole: true }));
+const text = optional(name);
+const span = { since: optional(since), until: optional(until) };
+const page = { before: optional(id), after: optional(id), limit };
+const form = oneOf('csv', 'jsonl');
+const workspaceAndServer = { workspace: text, server: text };
+
+/** What may be asked of recorded calls, changes and sign-ins; `optional` all of it. */
+const CALLS = {
+  ...span,
+  ...workspaceAndServer,
+  tool: text,
+  principal: text,
+  session: text,
+  outcome: text,
+  correlation: text,
+};
+const CHANGES = { ...span, principal: text, source: text, subject: text };
+const SIGN_INS = { since: span.since };
+
+/** @type {Route[]} */
+export const HISTORY_ROUTES = [
+  route('recordedCalls', 'GET', '/api/hub/calls', {
+    summary:
+      'Recorded calls, newest first; with `after` oldest first, for following. `outcome=failed` matches all but `ok`.',
+    query: { ...CALLS, ...page },
+    answer: '{calls, next}',
+    errors: ERRORS,
+  }),
+  ...exported('Calls', 'calls', 'Recorded calls', CALLS),
+  route('recordedCall', 'GET', '/api/hub/calls/:id', {
+    summary: 'One recorded call, with arguments and result as far as they were kept.',
+    answer: '{call, arguments, result, cut}',
+    errors: ['CALL_UNKNOWN', ...ERRORS],
+  }),
+  route('recordedChanges', 'GET', '/api/hub/changes', {
+    summary: 'Recorded changes of the configuration, newest first; with `after` oldest first.',
+    query: { ...CHANGES, ...page },
+    answer: '{changes, next}',
+    errors: ERRORS,
+  }),
+  ...exported('Changes', 'changes', 'Recorded changes', CHANGES),
+  route('signIns', 'GET', '/api/hub/sign-ins', {
+    summary: 'Recorded sign-ins, and attempts that were refused, newest first.',
+    query: { ...SIGN_INS, before: page.before, limit },
+    answer: '{sign_ins, next}',
+    errors: ERRORS,
+  }),
+  ...exported('SignIns', 'sign-ins', 'Recorded sign-ins', SIGN_INS),
+  route('pastSessions', 'GET', '/api/hub/sessions/recorded', {
+    summary: 'Recorded sessions of clients, newest first, those that have ended, too.',
+    query: { workspace: text, limit },
+    answer: '{sessions}',
+    errors: ERRORS,
+  }),
+  route('usage', 'GET', '/api/hub/usage', {
+    summary:
+      'Calls, failures and quantiles of the duration in the last hour, day or month, in intervals: of all calls, and by tool, principal, server or workspace.',
+    query: {
+      range: oneOf('hour', 'day', 'month'),
+      by: optional(oneOf('tool', 'principal', 'server', 'workspace')),
+      ...workspaceAndServer,
+      limit: optional(number('whole number from 1 to 100', { min: 1, max: MAX_NAMES, whole: true })),
+    },
+    answer: '{interval, points, all, totals}',
+    errors: ERRORS,
+  }),
+  route('recordsStatus', 'GET', '/api/hub/records', {
+    summary: "The state of the history's database: what it holds, what waits, what was lost.",
+    answer: '{state, reason, database, calls, …}',
+    errors: ERRORS,
+  }),
+  route('optimizeRecords', 'POST', '/api/hub/records/optimize', {
+    summary: 'Analyse, vacuum and check the indexes of that database; with `dry_run` only say what that would bring.',
+    body: { dry_run: optional(flag) },
+    answer: '{steps, before, after}',
+    errors: ERRORS,
+  }),
+];
+
+/**
+ * The route of an export.
+ *
+ * @param {string} id
+ * @param {string} path
+ * @param {string} what
+ * @param {import('./fields.mjs').Fields} filters
+ */
+function exported(id, path, what, filters) {
+  return [
+    route(`export${id}`, 'GET', `/api/hub/${path}/export`, {
+      summary: `${what} as a file, newest first: JSON lines, or CSV (RFC 4180, UTF-8).`,
+      query: { form, ...filters },
+      answer: 'the file',
+      errors: ERRORS,
+    }),
+  ];
+}

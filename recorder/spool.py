@@ -1,0 +1,151 @@
+"""Reads the spool: the files in which the hub's processes leave records (bridge/history/spool.py)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bridge.history.spool import COUNT_SUFFIX, SUFFIX
+from recorder.batch import Batch, Loss, NewCall, NewChange, NewSession, NewSignIn, SessionEnd
+
+log = logging.getLogger(__name__)
+
+READ_BYTES = 512 * 1024
+"""Bytes of a file that become one batch, if its lines are not longer."""
+
+
+class Part(NamedTuple):
+    """What was read of a file: its records, and where the next ones begin."""
+
+    batch: Batch
+    offset: int
+    complete: bool
+    """Whether the file's last line was read: nothing follows."""
+
+
+@dataclass(frozen=True)
+class SpoolFile:
+    """A file of the spool. `run` is the run of the process that writes it, `number` counts its files."""
+
+    path: Path
+    run: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The name of the file, by which the store knows how far it is stored."""
+        return self.path.name
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.path.stat().st_size
+
+    def read(self, offset: int, now: float) -> Part:
+        """Read the complete lines from `offset` on, READ_BYTES at once. `now` is the time of losses."""
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(READ_BYTES)
+            if b"\n" not in data:
+                data += file.readline()
+        lines = data[: data.rfind(b"\n") + 1]
+        found = [_parsed(line, self.name) for line in lines.splitlines()]
+        offset += len(lines)
+        return Part(batch_of(found, now, {self.name: offset}), offset, any(line.get("end") for line in found))
+
+    def is_written(self) -> bool:
+        """Whether the process that writes the file lives. It holds a lock on it."""
+        with self.path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def missing(self) -> int:
+        """How many records of the file's run the process that wrote it had in memory when it was killed.
+
+        The file is the last one of the run.
+        """
+        try:
+            seen: int = struct.unpack("=Q", self._count.read_bytes())[0]
+        except (FileNotFoundError, struct.error):  # the run came to its end, or did not begin
+            return 0
+        last = 0
+        for line in self.path.read_bytes().splitlines():
+            last = int(_parsed(line, self.name).get("upto", last))
+        return max(0, seen - last)
+
+    def remove(self, last: bool) -> None:
+        """Remove the file, and with the `last` file of its run the count of the run's records."""
+        self.path.unlink(missing_ok=True)
+        if last:
+            self._count.unlink(missing_ok=True)
+
+    @property
+    def _count(self) -> Path:
+        return self.path.with_name(self.run + COUNT_SUFFIX)
+
+
+def files_in(directory: Path) -> list[SpoolFile]:
+    """The files of a spool in the order in which they were begun; none if there is no such directory."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for name in sorted(path.name for path in directory.iterdir()):
+            run, _, number = name.removesuffix(SUFFIX).rpartition("-")
+            if name.endswith(SUFFIX) and run and number.isdecimal():
+                found.append(SpoolFile(directory / name, run, int(number)))
+    return found
+
+
+def batch_of(lines: Iterable[Mapping[str, Any]], now: float, positions: Mapping[str, int]) -> Batch:
+    """The records of some lines of a file."""
+    batch = Batch(positions=positions)
+    calls: list[NewCall] = []
+    more: dict[str, list[Any]] = {name: [] for name in _KINDS}
+    lost = 0
+    for line in lines:
+        lost += int(line.get("lost", 0))
+        fields = [name for name in line.get("fields", ()) if name in NewCall._fields]
+        try:
+            calls += [NewCall(**dict(zip(line["fields"], row, strict=True))) for row in line.get("calls", ())]
+            for name, kind in _KINDS.items():
+                more[name] += [kind(**record) for record in line.get(name, ())]
+        except (KeyError, TypeError, ValueError):
+            log.exception("a line of the spool is not understood", extra={"fields": len(fields)})
+            lost += len(line.get("calls", ())) + sum(len(line.get(name, ())) for name in _KINDS)
+    return Batch(
+        calls=calls,
+        sessions=more["begun"],
+        ended=more["ended"],
+        changes=more["changes"],
+        sign_ins=more["sign_ins"],
+        lost=[Loss(now, lost)] if lost else [],
+        positions=batch.positions,
+    )
+
+
+_KINDS: dict[str, type[Any]] = {
+    "begun": NewSession,
+    "ended": SessionEnd,
+    "changes": NewChange,
+    "sign_ins": NewSignIn,
+}
+"""The lists in a line, beside `calls`, and what their records are."""
+
+
+def _parsed(line: bytes, name: str) -> dict[str, Any]:
+    """A line as an object; a line that is not JSON counts as one lost record."""
+    with contextlib.suppress(ValueError):
+        value = json.loads(line)
+        if isinstance(value, dict):
+            return value
+    log.warning("a line of the spool cannot be read", extra={"file": name})
+    return {"lost": 1}
