@@ -63,11 +63,11 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """End both connections."""
-        for connection in (self._reader, self._writer):
-            if connection and not connection.is_closed():
-                with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                    await connection.close(timeout=1)
-        self._writer = self._reader = None
+        async with self._writing, self._asking:
+            for connection in (self._reader, self._writer):
+                if connection:
+                    await _end(connection)
+            self._writer = self._reader = None
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Ask by the connection that reads."""
@@ -104,8 +104,7 @@ class PostgresDatabase:
             with self._coded(connection):
                 return await optimize(connection, dry_run)
         finally:
-            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                await connection.close(timeout=1)
+            await _end(connection)
 
     async def _connected_reader(self) -> Connection:
         if self._reader is None or self._reader.is_closed():
@@ -187,6 +186,11 @@ class PostgresTransaction:
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Ask within the transaction."""
         return [tuple(row) for row in await self._connection.fetch(numbered(sql), *values)]
+
+
+async def _end(connection: Connection) -> None:
+    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        await connection.close(timeout=1)
 
 
 SET_VERSION = "INSERT INTO counters VALUES ('schema', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value"

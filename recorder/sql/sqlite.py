@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bridge.errors import HubError
 from bridge.models import OptimizeStep
 from bridge.private import PRIVATE_FILE, make_directory
 from recorder.errors import StoreUnavailable
@@ -69,6 +69,9 @@ class Connection:
             return await loop.run_in_executor(self._thread, partial(work, self._connection, *values))
         except sqlite3.Error as error:
             raise coded(error, self._file) from None
+        except asyncio.CancelledError:
+            self.interrupt()
+            raise
 
     def interrupt(self) -> None:
         """End what the thread is doing, with an error."""
@@ -116,12 +119,13 @@ class SqliteDatabase:
             raise
 
     async def close(self) -> None:
-        """Close both connections; the write-ahead log goes into the file."""
-        for connection in (self._reader, self._writer):
-            if connection:
-                await connection.close()
-        self._writer = self._reader = None
-        self.version = 0
+        """Close both connections, when what they are doing is done; the write-ahead log goes into the file."""
+        async with self._lock, self._asking:
+            for connection in (self._reader, self._writer):
+                if connection:
+                    await connection.close()
+            self._writer = self._reader = None
+            self.version = 0
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Ask by the connection that reads."""
@@ -130,9 +134,6 @@ class SqliteDatabase:
             timer = asyncio.get_running_loop().call_later(QUESTION_SECONDS, reader.interrupt)
             try:
                 return await reader.run(_fetch, sql, values)
-            except asyncio.CancelledError:
-                reader.interrupt()
-                raise
             finally:
                 timer.cancel()
 
@@ -146,7 +147,8 @@ class SqliteDatabase:
                 yield SqliteTransaction(writer)
                 await writer.run(_execute, "COMMIT", ())
             except BaseException:
-                await asyncio.shield(writer.run(_roll_back))
+                with contextlib.suppress(HubError):
+                    await asyncio.shield(writer.run(_roll_back))
                 raise
 
     async def size(self) -> Size:
@@ -208,19 +210,6 @@ def _bytes(file: Path) -> int:
         return file.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def set_aside(file: Path) -> Path:
-    """Rename a damaged file, which no store has open, to one with the time in its name; returns that.
-
-    Raises OSError.
-    """
-    name = f"{file.stem}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}{file.suffix}"
-    aside = file.with_name(name)
-    for suffix in SUFFIXES:
-        with contextlib.suppress(FileNotFoundError):
-            Path(f"{file}{suffix}").rename(f"{aside}{suffix}")
-    return aside
 
 
 def _opened(connection: Connection | None, file: Path) -> Connection:
