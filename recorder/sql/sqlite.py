@@ -21,7 +21,7 @@ from bridge.models import OptimizeStep
 from bridge.private import PRIVATE_FILE, make_directory
 from recorder.errors import StoreUnavailable
 from recorder.sql import migrations
-from recorder.sql.database import QUESTION_SECONDS, Row, Size
+from recorder.sql.database import QUESTION_SECONDS, Row, Size, adding
 from recorder.sql.migrations import Engine
 from recorder.sql.sqlite_care import optimize
 from recorder.sql.sqlite_errors import WRITABLE, coded
@@ -190,6 +190,12 @@ class SqliteTransaction:
         """Insert rows."""
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
         await self.many(sql, rows)
+
+    async def add_up(self, table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert rows, or add them to those that are there."""
+        columns = (*keys, *sums)
+        insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+        await self.many(f"{insert} {adding(table, keys, sums)}", rows)
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Ask within the transaction."""
