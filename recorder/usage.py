@@ -32,7 +32,7 @@ FIRST_BUCKET = 3
 ROW = FIRST_BUCKET + len(BUCKETS) + 1
 
 
-KEYS = ("scope", "width", "at", "workspace", "server", "name")
+KEYS = ("scope", "width", "at", "name", "workspace", "server")
 """What calls are counted by. `width` is the interval in seconds, `at` its begin (Unix time).
 
 `scope`: `t` (total) by workspace and server; `n` (name) by these and tool; `p` by these and principal.
@@ -90,7 +90,7 @@ def count(calls: Iterable[NewCall]) -> list[tuple[Any, ...]]:
         failed, bucket = call.outcome != "ok", FIRST_BUCKET + bisect_left(BUCKETS, seconds)
         for scope, name in (("t", ""), ("n", tool_name(call)), ("p", call.principal)):
             for interval in (MINUTE, HOUR, DAY):
-                key = (scope, interval, int(at // interval) * interval, workspace, server, name)
+                key = (scope, interval, int(at // interval) * interval, name, workspace, server)
                 row = found.get(key)
                 if row is None:
                     row = found[key] = [0] * ROW

@@ -177,11 +177,12 @@ def busiest(request: ReadUsage, span: Span) -> Query:
 
 
 def figures(request: ReadUsage, span: Span, names: list[str]) -> Query:
-    """The figures of these names, by interval and name."""
-    where, values = _of_usage(request, span, SCOPES[request.by])
-    name = NAMES[request.by]
-    where += f" AND {name} IN ({', '.join('?' * len(names))})"
-    return Query(f"SELECT at, {name}, {SUMS} FROM usage{where} GROUP BY at, {name}", (*values, *names))  # noqa: S608
+    """The figures of these names, by interval and name: looked up one by one, as all are many more."""
+    name, times = NAMES[request.by], range(span.since, span.until, span.interval)
+    parts, values = _filters(request, span, SCOPES[request.by])
+    parts += [f"at IN ({', '.join('?' * len(times))})", f"{name} IN ({', '.join('?' * len(names))})"]
+    where, given = _where(parts, [*values, *times, *names])
+    return Query(f"SELECT at, {name}, {SUMS} FROM usage{where} GROUP BY at, {name}", given)  # noqa: S608
 
 
 def all_figures(request: ReadUsage, span: Span) -> Query:
@@ -191,9 +192,14 @@ def all_figures(request: ReadUsage, span: Span) -> Query:
 
 
 def _of_usage(request: ReadUsage, span: Span, scope: str) -> tuple[str, tuple[Any, ...]]:
+    parts, values = _filters(request, span, scope)
+    return _where([*parts, "at >= ?", "at < ?"], [*values, span.since, span.until])
+
+
+def _filters(request: ReadUsage, span: Span, scope: str) -> tuple[list[str], list[Any]]:
     filters = [(column, value) for column in ("workspace", "server") if (value := getattr(request, column))]
-    parts = ["scope = ?", "width = ?", "at >= ?", "at < ?", *(f"{column} = ?" for column, _ in filters)]
-    return _where(parts, [scope, span.interval, span.since, span.until, *(value for _, value in filters)])
+    parts = ["scope = ?", "width = ?", *(f"{column} = ?" for column, _ in filters)]
+    return parts, [scope, span.interval, *(value for _, value in filters)]
 
 
 def sessions(request: ReadRecordedSessions) -> Query:

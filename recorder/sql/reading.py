@@ -150,7 +150,8 @@ class Reader:
 
 
 def _figures(values: list[Any]) -> usage.Figures:
-    return usage.Figures(*values[: usage.FIRST_BUCKET], tuple(values[usage.FIRST_BUCKET :]))
+    calls, failed, seconds, *buckets = values
+    return usage.Figures(calls, failed, seconds, tuple(buckets))
 
 
 def _cut(rows: list[Row], limit: int, end: int | None) -> tuple[list[Row], int | None]:

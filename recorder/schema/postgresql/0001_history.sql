@@ -119,5 +119,5 @@ CREATE TABLE usage (
   b14 integer NOT NULL,
   b15 integer NOT NULL,
   b16 integer NOT NULL,
-  PRIMARY KEY (scope, width, at, workspace, server, name)
+  PRIMARY KEY (scope, width, at, name, workspace, server)
 );
