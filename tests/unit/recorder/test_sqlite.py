@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.models import ReadCalls
+from bridge.models import ReadCalls, ReadUsage
 from recorder.batch import Batch
 from recorder.errors import QueryTooLong, SchemaTooNew, StoreBusy, StoreCorrupt, StoreFull, StoreUnavailable
 from recorder.sql import sqlite
@@ -154,7 +154,7 @@ async def test_damage_is_told_whoever_meets_it(tmp_path: Path) -> None:
             try:
                 await store.open()
                 if ask == "read":
-                    await store.read_calls(ReadCalls(tool="add", limit=500))
+                    await store.read_usage(ReadUsage(range="month"), NOW)
                 elif ask == "append":
                     await store.append(Batch(calls=[call()]))
                 else:
