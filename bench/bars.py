@@ -52,7 +52,7 @@ BARS: dict[str, str] = {
     "bridge": "bench.parts:bridge",
     "adapter": "bench.parts:adapter",
     "spawner": "bench.parts:spawner",
-    "history": "bench.history:queries",
+    "history_queries": "bench.history_queries:queries",
 }
 """Where each measurement is: module:function. Imported one by one, so that a broken one hides no other."""
 

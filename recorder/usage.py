@@ -6,6 +6,7 @@ thousands of rows and not all of its calls.
 
 from __future__ import annotations
 
+import math
 import operator
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -79,18 +80,24 @@ def tool_name(call: NewCall) -> str:
     return f"{call.server}/{tool}" if call.server else NONE
 
 
-def count(calls: Iterable[NewCall]) -> list[tuple[Any, ...]]:
+def count(calls: Iterable[NewCall], now: float) -> list[tuple[Any, ...]]:
     """The figures of these calls, by all that they are counted by: KEYS, and the fields of `Figures`.
 
-    It works on plain tuples and lists, as it is most of what the recorder computes for a call.
+    Calls that come late are not counted by intervals that are not kept any more. This works on plain tuples and lists,
+    as it is most of what the recorder computes for a call.
     """
     found: dict[tuple[Any, ...], list[Any]] = {}
+    intervals = [(interval, now - KEPT.get(interval, math.inf)) for interval in (MINUTE, HOUR, DAY)]
     for call in calls:
         at, seconds, workspace, server = call.at, call.seconds, call.workspace, call.server
         failed, bucket = call.outcome != "ok", FIRST_BUCKET + bisect_left(BUCKETS, seconds)
-        for scope, name in (("t", ""), ("n", tool_name(call)), ("p", call.principal)):
-            for interval in (MINUTE, HOUR, DAY):
-                key = (scope, interval, int(at // interval) * interval, name, workspace, server)
+        names = (("t", ""), ("n", tool_name(call)), ("p", call.principal))
+        for interval, since in intervals:
+            if at < since:
+                continue
+            start = int(at // interval) * interval
+            for scope, name in names:
+                key = (scope, interval, start, name, workspace, server)
                 row = found.get(key)
                 if row is None:
                     row = found[key] = [0] * ROW

@@ -38,7 +38,7 @@ PEAK = (
 )
 
 
-async def append(transaction: Transaction, batch: Batch) -> None:
+async def append(transaction: Transaction, batch: Batch, now: float) -> None:
     """Store a batch, unless its positions say that it is stored."""
     # This comes first: it makes the transactions of replicas wait for each other, so that ids are committed in order.
     added = len(batch.calls)
@@ -48,7 +48,7 @@ async def append(transaction: Transaction, batch: Batch) -> None:
         await transaction.execute("UPDATE counters SET value = value - ? WHERE name = 'calls'", added)
         return
     await transaction.many(ADD_SESSION, [clean(each) for each in batch.sessions])
-    await _add_calls(transaction, [NewCall._make(clean(call)) for call in batch.calls])
+    await _add_calls(transaction, [NewCall._make(clean(call)) for call in batch.calls], now)
     await transaction.many("UPDATE sessions SET ended = ? WHERE id = ?", [(each.at, each.id) for each in batch.ended])
     await _add(transaction, "changes", queries.CHANGES, batch.changes)
     await _add(transaction, "sign_ins", queries.SIGN_INS, batch.sign_ins)
@@ -71,7 +71,7 @@ async def _counted(transaction: Transaction, table: str, added: int) -> int:
     return int(last) - added + 1
 
 
-async def _add_calls(transaction: Transaction, calls: Sequence[NewCall]) -> None:
+async def _add_calls(transaction: Transaction, calls: Sequence[NewCall], now: float) -> None:
     if not calls:
         return
     [(last,)] = await transaction.fetch("SELECT value FROM counters WHERE name = 'calls'")
@@ -90,7 +90,7 @@ async def _add_calls(transaction: Transaction, calls: Sequence[NewCall]) -> None
         "UPDATE sessions SET calls = calls + ? WHERE id = ?", [(n, id_) for id_, n in by_session.items()]
     )
     await transaction.many(ADD_PRINCIPAL, _principals(calls))
-    await transaction.add_up("usage", usage.KEYS, queries.FIGURES, usage.count(calls))
+    await transaction.add_up("usage", usage.KEYS, queries.FIGURES, usage.count(calls, now))
 
 
 def _principals(calls: Iterable[NewCall]) -> list[Row]:

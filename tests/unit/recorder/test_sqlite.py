@@ -150,7 +150,7 @@ async def test_damage_is_told_whoever_meets_it(tmp_path: Path) -> None:
     file.write_bytes(content)
     for ask in ("read", "append", "optimize"):
         store = SqlStore(SqliteDatabase(file))
-        with pytest.raises(StoreCorrupt, match="damaged|check"):
+        with pytest.raises(StoreCorrupt, match=r"damaged|check"):
             try:
                 await store.open()
                 if ask == "read":
