@@ -128,7 +128,7 @@ class App:
                 service.cancel()
 
     def _audit(self) -> AuditWriter:
-        audit = AuditWriter(self.settings.spool_dir, self.settings.spool_max_mb * 1_000_000)
+        audit = AuditWriter(self.settings.spool_dir, self.settings.spool_max_mb * 1_000_000, self.metrics.records_lost)
         self.hub.admission.add_observer(audit.observer)
         self.hub.admission.session_observers = (audit.observer,)
         most = self.settings.history_body_bytes

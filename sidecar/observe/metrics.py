@@ -148,6 +148,11 @@ class Metrics:
             ["code"],
             registry=registry,
         )
+        self._records_lost = Counter(
+            "yamcp_hub_records_lost",
+            "Records of the history that could not be written to the spool.",
+            registry=registry,
+        )
         self._servers: set[str] = set()
 
     def call(self, server: str, tool: str) -> CallMeter:
@@ -188,6 +193,10 @@ class Metrics:
     def connection_ended(self, code: str) -> None:
         """Count a client's connection that the hub ended; `code` is that of the limit (docs/errors.md)."""
         self._ended.labels(code).inc()
+
+    def records_lost(self, count: int) -> None:
+        """Count records of the history that were lost before they reached the recorder."""
+        self._records_lost.inc(count)
 
     def upstream_state(self, server: str, state: ServerState) -> None:
         """Set the state of a server."""
