@@ -53,6 +53,7 @@ BARS: dict[str, str] = {
     "bridge": "bench.parts:bridge",
     "adapter": "bench.parts:adapter",
     "spawner": "bench.parts:spawner",
+    "history_queries": "bench.history_queries:queries",
 }
 """Where each measurement is: module:function. Imported one by one, so that a broken one hides no other."""
 
