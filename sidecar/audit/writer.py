@@ -33,7 +33,7 @@ class AuditWriter:
     """One task that writes what the observer noted, in batches; `run` it while the hub serves, then `close` it."""
 
     def __init__(self, directory: Path, max_bytes: int, count_lost: Callable[[int], None] = lambda count: None) -> None:
-        """`directory` is the spool, which has at most `max_bytes`. `count_lost` is called with records that are lost."""
+        """`directory` is the spool of at most `max_bytes`. `count_lost` is called with the number of lost records."""
         self.observer = CallObserver(self._wake)
         self.lost = 0
         """Records that were lost since the start."""
