@@ -223,11 +223,14 @@ def numbered(sql: str) -> str:
 
 def target(url: str) -> str:
     """What an address names, without user and password: `host:port/database`."""
+    unknown = "of HUB_DATABASE_URL"
     try:
         parts = urlsplit(url)
+        if "@" in url.partition(parts.netloc)[2]:  # a `/`, `?` or `#` in the password, which has to be `%2F` and so on
+            return unknown
         query = parse_qs(parts.query)
         host = parts.hostname or query.get("host", ["localhost"])[0]
         port = parts.port or query.get("port", ["5432"])[0]
     except ValueError:
-        return "of HUB_DATABASE_URL"
+        return unknown
     return f"{host}:{port}{parts.path}"
