@@ -12,9 +12,9 @@ from typing import Any
 from bridge import logs
 from bridge.codec import new_session
 from bridge.keys import Keyring
-from bridge.models import Event
+from bridge.models import Event, NoteRefusals
 from bridge.private import make_directory
-from bridge.server import BridgeServer, EventPublisher
+from bridge.server import BridgeServer, EventPublisher, Handlers
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
@@ -31,6 +31,7 @@ from sidecar.hub.status import StatusReporter
 from sidecar.large.reader import LargeReader
 from sidecar.listener.auth import Gate
 from sidecar.listener.public_port import PublicPort
+from sidecar.listener.refusals import Refusals
 from sidecar.listener.server import HttpServer, listening
 from sidecar.local_key import load_key
 from sidecar.observe.call_history import Recorder
@@ -63,7 +64,8 @@ class App:
         self.streamable = HttpTransport(settings, self.hub.admission)
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
-        self.bridge = BridgeServer(settings.actual_address, api.handlers(), session=session, transport=transport)
+        handlers: Handlers = {**api.handlers(), NoteRefusals: Refusals(self.hub.admission).note}
+        self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
         endpoints = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._authenticated(endpoints) if settings.protected else None
         self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
