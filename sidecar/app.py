@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -95,6 +96,7 @@ class App:
             Spawner(self.settings.runtime) as spawner,
             LargeReader(spawner) as large,
             Connections(large.read) as connections,
+            self._traced(),
             asyncio.TaskGroup() as tasks,
         ):
             containers = self._containers(spawner)
@@ -119,6 +121,14 @@ class App:
             log.info("sidecar stopping")
             for service in services:
                 service.cancel()
+
+    def _traced(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Traces requests where an OTLP endpoint is configured. OpenTelemetry is imported only then."""
+        if not self.settings.otlp_endpoint:
+            return contextlib.nullcontext()
+        from sidecar.tracing.exporting import traced  # noqa: PLC0415
+
+        return traced(self.settings, self.hub, self.metrics)
 
     def _authenticated(self, endpoints: Router) -> Gate:
         keyring = Keyring(self.settings)
