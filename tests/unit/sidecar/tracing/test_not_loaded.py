@@ -10,7 +10,8 @@ import pytest
 PROGRAM = """
 import sys
 import sidecar.app
-found = [name for name in sys.modules if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter", "sidecar.tracing"))]
+unwanted = ("opentelemetry.sdk", "opentelemetry.exporter", "sidecar.tracing")
+found = [name for name in sys.modules if name.startswith(unwanted)]
 sys.exit(str(found) if found else 0)
 """
 
