@@ -49,6 +49,7 @@ BARS: dict[str, str] = {
     "proxy": "bench.front_proxy:added",
     "public": "bench.public_port:calls",
     "connections": "bench.public_port:connections",
+    "history": "bench.history:history",
     "bridge": "bench.parts:bridge",
     "adapter": "bench.parts:adapter",
     "spawner": "bench.parts:spawner",
