@@ -17,7 +17,7 @@ export const JOIN = '~';
 /**
  * @typedef {object} Kind
  * @property {string} name
- * @property {readonly ('desired' | 'actual')[]} sockets
+ * @property {readonly ('desired' | 'actual' | 'records')[]} sockets
  * @property {boolean} repeatable a client sends it again if the connection ended before the answer
  */
 

@@ -45,7 +45,7 @@ export const HISTORY_ROUTES = [
   route('recordedCall', 'GET', '/api/hub/calls/:id', {
     summary: 'One recorded call, with arguments and result as far as they were kept.',
     answer: '{call, arguments, result, cut}',
-    errors: ['CALL_UNKNOWN', ...ERRORS],
+    errors: ['NO_SUCH_RECORD', ...ERRORS],
   }),
   route('recordedChanges', 'GET', '/api/hub/changes', {
     summary: 'Recorded changes of the configuration, newest first; with `after` oldest first.',
@@ -65,6 +65,12 @@ export const HISTORY_ROUTES = [
     summary: 'Recorded sessions of clients, newest first, those that have ended, too.',
     query: { workspace: text, limit },
     answer: '{sessions}',
+    errors: ERRORS,
+  }),
+  route('principals', 'GET', '/api/hub/principals', {
+    summary: 'The principals of recorded calls, the one seen last first.',
+    query: { limit },
+    answer: '{principals}',
     errors: ERRORS,
   }),
   route('usage', 'GET', '/api/hub/usage', {

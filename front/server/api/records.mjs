@@ -19,6 +19,7 @@ export function records(recorder) {
     recordedChanges: ({ query }) => recorder.ask('read_changes', query),
     signIns: ({ query }) => recorder.ask('read_sign_ins', query),
     pastSessions: ({ query }) => recorder.ask('read_recorded_sessions', query),
+    principals: ({ query }) => recorder.ask('read_recorded_principals', query),
     usage: ({ query }) => recorder.ask('read_usage', /** @type {any} */ (query)),
     recordsStatus: () => recorder.ask('records_status'),
     optimizeRecords: ({ body }) => recorder.ask('optimize_records', body, { timeout: OPTIMIZE_TIMEOUT_SECONDS }),

@@ -25,8 +25,8 @@ const MANY = 1201;
 const asked = [];
 /** @type {(kind: string, body: any) => any} */
 let answer = paged;
+/** @type {any} */
 const recorder = {
-  /** @type {any} */
   ask: async (/** @type {string} */ kind, /** @type {any} */ body, /** @type {any} */ options) => {
     asked.push([kind, body, options]);
     return answer(kind, body);
@@ -115,11 +115,11 @@ test('each route asks the recorder for what its query says, and nothing that is 
 
 test("a recorder's error is told as it tells it", async () => {
   answer = () => {
-    throw new BridgeError('CALL_UNKNOWN', 'There is no call 9.', { hint: 'It may be older than what is kept.' });
+    throw new BridgeError('NO_SUCH_RECORD', 'There is no call 9.', { hint: 'It may be older than what is kept.' });
   };
   for (const path of ['/api/hub/calls/9', '/api/hub/calls/export?form=csv']) {
     const { status, body } = await api.get(path);
-    assert.deepEqual([status, body.code, body.hint], [404, 'CALL_UNKNOWN', 'It may be older than what is kept.']);
+    assert.deepEqual([status, body.code, body.hint], [404, 'NO_SUCH_RECORD', 'It may be older than what is kept.']);
   }
 });
 
@@ -127,7 +127,10 @@ test('an export has every record once, in order, however many pages that takes',
   answer = paged;
   asked.length = 0;
   const { headers, body } = await download('/api/hub/calls/export?form=jsonl&server=s');
-  const rows = body.trim().split('\n').map(JSON.parse);
+  const rows = body
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   assert.deepEqual(
     rows.map((/** @type {any} */ row) => row.id),
     Array.from({ length: MANY }, (_, at) => MANY - at),
