@@ -70,10 +70,11 @@ COPY yamcp_ui_adapter yamcp_ui_adapter
 COPY front front
 COPY demo_servers demo_servers
 COPY acceptor acceptor
+COPY recorder recorder
 COPY container/start.sh container/healthcheck.mjs container/
 RUN touch /build/before \
  && PYTHONPATH=/build/lib /opt/venv/bin/python -m pip install -q --no-deps --no-build-isolation -e . && rm -rf build \
- && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash bridge sidecar hubctl yamcp_ui_adapter demo_servers acceptor \
+ && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash bridge sidecar hubctl yamcp_ui_adapter demo_servers acceptor recorder \
  && mkdir -p /hub/opt/yamcp-hub && cp -a ./[!n]* /hub/opt/yamcp-hub/ \
  && find /opt/venv -newer /build/before ! -type d -exec cp -a --parents {} /hub/ \;
 

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar, get_args
 
 from pydantic import ValidationError
 
+from bridge.author import Author
 from bridge.codec import Envelope, decode, encode, explain, new_session, to_body
 from bridge.deadlines import Deadlines
 from bridge.errors import BadMessage, HubError, PeerUnavailable
@@ -42,6 +43,7 @@ class _Pending:
     body: Request[Any]
     timeout: float
     answer: asyncio.Future[Envelope]
+    by: Author | None = None
     id: str = ""
     data: bytes = b""
     """Empty until the request gets a slot, so that waiting requests take little memory."""
@@ -101,8 +103,8 @@ class BridgeClient:
 
     # --- requests --------------------------------------------------------------------------------------------------
 
-    async def request(self, body: Request[A], timeout: float = 5.0) -> A:
-        """Send a request, and wait for its answer for at most `timeout` seconds.
+    async def request(self, body: Request[A], timeout: float = 5.0, by: Author | None = None) -> A:
+        """Send a request, and wait for its answer for at most `timeout` seconds. `by` says who makes it.
 
         Raises:
             RemoteError: the server answered with an error, whose code it carries.
@@ -112,7 +114,7 @@ class BridgeClient:
             BadMessage: the answer is malformed, or does not match the kind.
             VersionMismatch: the server uses another version of the protocol.
         """
-        pending = _Pending(body, timeout, _future())
+        pending = _Pending(body, timeout, _future(), by)
         self._waiting.append(pending)
         if self._closed:
             self._fail([pending], "the client was closed")
@@ -145,7 +147,8 @@ class BridgeClient:
         pending.id = str(next(self._ids))
         try:
             body = to_body(pending.body)
-            pending.data = encode(Envelope(id=pending.id, session=self.session, kind=pending.body.kind, body=body))
+            kind, by = pending.body.kind, pending.by
+            pending.data = encode(Envelope(id=pending.id, session=self.session, kind=kind, body=body, by=by))
         except HubError as error:
             pending.answer.set_exception(error)
             return

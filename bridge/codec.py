@@ -9,6 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from bridge.author import Author
 from bridge.errors import BadMessage, MessageTooLarge, VersionMismatch
 
 PROTOCOL_VERSION = 1
@@ -26,6 +27,8 @@ class Envelope(BaseModel):
     session: str = Field(max_length=128)
     kind: str = Field(pattern=r"^[a-z][a-z_]{0,63}(\.ok)?$")
     body: dict[str, Any] = {}
+    by: Author | None = None
+    """Of requests: who makes it."""
 
 
 def new_session() -> str:
@@ -40,13 +43,15 @@ def encode(envelope: Envelope) -> bytes:
         BadMessage: the body has a value that JSON cannot represent (a lone surrogate, an integer over 64 bits).
         MessageTooLarge: the message has more than MAX_BYTES.
     """
-    fields = {
+    fields: dict[str, Any] = {
         "version": envelope.version,
         "id": envelope.id,
         "session": envelope.session,
         "kind": envelope.kind,
         "body": envelope.body,
     }
+    if envelope.by is not None:
+        fields["by"] = envelope.by.model_dump()
     try:
         data = orjson.dumps(fields)
     except TypeError as error:

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from bridge import models
+from bridge.author import Author
 from bridge.codec import Envelope
 from bridge.errors import ErrorBody
 from bridge.front_settings import BridgeAddresses, FrontSettings, TlsFiles
@@ -54,7 +55,7 @@ def types_file() -> str:
     parts = [f"/** What crosses the bridge. Times are in seconds (Unix time for a moment). {NOTE} */"]
     parts += [f"export type {name} = {type_of(alias, named=False)};" for alias, name in ALIASES.items()]
     received = reachable((Event, ErrorBody, FrontSettings, *(kind.answer for kind in KINDS.values())))
-    shown: list[type[BaseModel]] = [Envelope, ErrorBody, *bodies(), TlsFiles, BridgeAddresses, FrontSettings]
+    shown: list[type[BaseModel]] = [Author, Envelope, ErrorBody, *bodies(), TlsFiles, BridgeAddresses, FrontSettings]
     parts += [interface(model, whole=model in received) for model in shown]
     parts.append(by_kind("Requests", "The body of each kind of request.", KINDS))
     answers = {name: kind.answer for name, kind in KINDS.items()}

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from bridge.author import ASKED, Asked, Author
 from bridge.codec import Envelope, decode, encode, new_session, to_body
 from bridge.errors import HubError, Overloaded, UnknownKind
 from bridge.kinds import ERROR, EVENT, JOIN, OK, request_body
@@ -33,6 +34,7 @@ class _Request:
     peer: bytes
     id: str
     body: Request[Any]
+    by: Author | None
 
 
 class BridgeServer:
@@ -94,7 +96,8 @@ class BridgeServer:
                 raise UnknownKind(f"This side does not serve {envelope.kind!r}.", data={"serves": self._serves()})
             if self._inflight >= self._max_inflight:
                 raise Overloaded(f"{self._inflight} requests are already in progress.")
-            request = _Request(peer, envelope.id, request_body(KINDS[envelope.kind], envelope.body))
+            body = request_body(KINDS[envelope.kind], envelope.body)
+            request = _Request(peer, envelope.id, body, envelope.by)
         except HubError as error:
             self._refuse(router, peer, message_id or str(error.data.get("id", "")), error)
             return None
@@ -108,6 +111,7 @@ class BridgeServer:
     async def _handle(self, router: Router, request: _Request) -> None:
         """Run the handler of a request, and answer. Raises nothing but CancelledError."""
         name = request.body.kind
+        ASKED.set(Asked(name, request.by))
         try:
             answer = await self._handlers[name](request.body)
             if not isinstance(answer, request.body.answer):

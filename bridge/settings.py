@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import SettingsConfigDict
 
 from bridge.errors import SettingInvalid
-from bridge.history_settings import HistorySettings
+from bridge.history.settings import HistorySettings
 
 UNIX_PATH_LIMIT = 107  # sun_path of unix(7), less the closing NUL
 TOKEN = re.compile(r"[!-~]{16,512}")
@@ -328,7 +328,7 @@ class Settings(HistorySettings):
 
     @property
     def spool_dir(self) -> Path:
-        """Where records wait for the recorder (bridge/spool.py)."""
+        """Where records wait for the recorder (bridge/history/spool.py)."""
         return self.data_dir / "spool"
 
     @property

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from bridge.errors import HubError
-from bridge.spool import COUNT_SUFFIX
+from bridge.history.spool import COUNT_SUFFIX
 from recorder.batch import Batch, Loss
+from recorder.errors import StoreFull
 from recorder.inotify import Watch
 from recorder.spool import SpoolFile, files_in
 from recorder.store import Store
@@ -31,11 +34,15 @@ class Intake:
     position is forgotten with a later batch.
     """
 
-    def __init__(self, directory: Path, store: Store, failed: Callable[[HubError], Awaitable[None]]) -> None:
-        """`failed` is called with each error of the store, before it is tried again."""
+    def __init__(self, directory: Path, store: Store) -> None:
         self._directory = directory
-        self._failed = failed
         self.store = store
+        self.failed: Callable[[HubError], Awaitable[None]] = _nothing
+        """Called with each error of the store, before it is tried again. It may give another `store`."""
+        self.opened = asyncio.Event()
+        """Set once the store was opened, or could not be."""
+        self.calls = 0
+        """Calls that were stored since the start."""
         self.error: HubError | None = None
         """Why nothing can be stored at the moment."""
         self.stored = asyncio.Condition()
@@ -43,6 +50,8 @@ class Intake:
         self._changed = asyncio.Event()
         self._positions: dict[str, int] | None = None
         """The positions that the store has; None if it was not asked yet."""
+        self._closed = True
+        """Whether the store has to be opened before it is used."""
         self._removed: set[str] = set()
         """Files that are removed, whose positions the store still has."""
 
@@ -56,8 +65,10 @@ class Intake:
                     await self.drain()
                 except HubError as error:
                     self._note(error)
-                    await self._failed(error)
+                    self.opened.set()
+                    await self.failed(error)
                     self._positions = None
+                    self._closed = self._closed or not isinstance(error, StoreFull)
                     await asyncio.sleep(retry)
                     retry = min(2 * retry, LAST_RETRY)
                     continue
@@ -70,9 +81,17 @@ class Intake:
         """Store all that the spool has now. Raises the HubError of the store."""
         positions = await self._known()
         files = await asyncio.to_thread(files_in, self._directory)
-        for file, following in zip(files, [*files[1:], None], strict=True):
-            last = following is None or following.run != file.run
-            await self._take(file, positions, last)
+        latest = {file.run: file.number for file in files}
+        for file in files:
+            await self._take(file, positions, last=file.number == latest[file.run])
+
+    def waiting(self) -> int:
+        """Bytes in the spool that are not stored yet."""
+        positions, total = self._positions or {}, 0
+        for file in files_in(self._directory):
+            with contextlib.suppress(FileNotFoundError):
+                total += max(0, file.size - positions.get(file.name, 0))
+        return total
 
     async def _take(self, file: SpoolFile, positions: dict[str, int], last: bool) -> None:
         """Store the rest of a file, and remove it if it is complete. `last`: it is the last one of its run."""
@@ -89,34 +108,26 @@ class Intake:
                 return
             else:
                 await self._append(part.batch)
-                offset = part.offset
+                offset = positions[file.name] = part.offset
         file.remove(last)
+        positions.pop(file.name, None)
         self._removed.add(file.name)
 
     async def _append(self, batch: Batch) -> None:
         forgotten = frozenset(self._removed)
-        await self.store.append(
-            Batch(
-                calls=batch.calls,
-                sessions=batch.sessions,
-                ended=batch.ended,
-                changes=batch.changes,
-                sign_ins=batch.sign_ins,
-                lost=batch.lost,
-                positions=batch.positions,
-                finished=forgotten,
-            )
-        )
-        assert self._positions is not None  # noqa: S101
-        self._positions |= batch.positions
-        for name in forgotten:
-            self._positions.pop(name, None)
+        await self.store.append(replace(batch, finished=forgotten))
         self._removed -= forgotten
+        self.calls += len(batch.calls)
         async with self.stored:
             self.stored.notify_all()
 
     async def _known(self) -> dict[str, int]:
         """The positions of the store. When it is asked first, what a killed recorder left behind is tidied."""
+        if self._closed:
+            await self.store.close()
+            await self.store.open()
+            self._closed = False
+            self.opened.set()
         if self._positions is None:
             self._positions = await self.store.positions()
             files = files_in(self._directory)
@@ -140,12 +151,8 @@ def _final(batch: Batch, file: SpoolFile, missing: int) -> Batch:
     if missing:
         log.warning("a process was killed with records in memory", extra={"run": file.run, "lost": missing})
     losses = [*batch.lost, Loss(time.time(), missing)] if missing else batch.lost
-    return Batch(
-        calls=batch.calls,
-        sessions=batch.sessions,
-        ended=batch.ended,
-        changes=batch.changes,
-        sign_ins=batch.sign_ins,
-        lost=losses,
-        positions={file.name: file.size + 1},
-    )
+    return replace(batch, lost=losses, positions={file.name: file.size + 1})
+
+
+async def _nothing(_: HubError) -> None:
+    """By default, a store that failed is just tried again."""

@@ -1,4 +1,4 @@
-"""Reads the spool: the files in which the hub's processes leave records (bridge/spool.py)."""
+"""Reads the spool: the files in which the hub's processes leave records (bridge/history/spool.py)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import contextlib
 import fcntl
 import json
 import logging
-import os
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bridge.spool import COUNT_SUFFIX, SUFFIX
+from bridge.history.spool import COUNT_SUFFIX, SUFFIX
 from recorder.batch import Batch, Loss, NewCall, NewChange, NewSession, NewSignIn, SessionEnd
 
 log = logging.getLogger(__name__)
@@ -99,7 +98,7 @@ def files_in(directory: Path) -> list[SpoolFile]:
     """The files of a spool in the order in which they were begun; none if there is no such directory."""
     found = []
     with contextlib.suppress(FileNotFoundError):
-        for name in sorted(os.listdir(directory)):
+        for name in sorted(path.name for path in directory.iterdir()):
             run, _, number = name.removesuffix(SUFFIX).rpartition("-")
             if name.endswith(SUFFIX) and run and number.isdecimal():
                 found.append(SpoolFile(directory / name, run, int(number)))

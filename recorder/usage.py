@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
-from bridge.durations import BUCKETS, quantile
+from bridge.history.durations import BUCKETS, quantile
 from bridge.models import ReadUsage, Usage, UsagePoint
 from recorder.batch import NewCall
 

@@ -95,6 +95,8 @@ class ReadCalls(Request[CallRecords], kind="read_calls", sockets=("records",)):
     """Only those older than the record with this id."""
     after: int | None = None
     """Only those with a higher id, in order of ids, which is that of their ends: for following."""
+    wait: float = Field(0.0, ge=0.0, le=30.0)
+    """Seconds to wait for records, if there are none after `after`."""
     limit: int = Field(100, ge=1, le=MAX_RECORDS)
 
 
@@ -185,6 +187,8 @@ class ReadChanges(Request[ChangeRecords], kind="read_changes", sockets=("records
     subject: str = ""
     before: int | None = None
     after: int | None = None
+    wait: float = Field(0.0, ge=0.0, le=30.0)
+    """Seconds to wait for records, if there are none after `after`."""
     limit: int = Field(100, ge=1, le=MAX_RECORDS)
 
 

@@ -6,7 +6,7 @@ import { answerBody, kindOf } from './kinds.mjs';
 import { Pending } from './pending.mjs';
 import { DealerEnd } from './sockets.mjs';
 
-/** @import {Answers, Envelope, Requests} from './types.mjs' */
+/** @import {Answers, Author, Envelope, Requests} from './types.mjs' */
 
 export const MAX_PENDING = 512;
 const DEFAULT_TIMEOUT = 5; // s
@@ -64,14 +64,15 @@ export class BridgeClient {
    * @template {keyof Answers} K
    * @param {K} kind
    * @param {Requests[K]} [body]  may be omitted if it has no required fields
-   * @param {{timeout?: number, signal?: AbortSignal}} [options] the signal stops the waiting, not the server
+   * @param {{timeout?: number, signal?: AbortSignal, by?: Author}} [options] the signal stops the waiting, not
+   *   the server; `by` says who makes the request
    * @returns {Promise<Answers[K]>}
    * @throws {BridgeError} the server's own error; BRIDGE_UNAVAILABLE: no answer in time, or the connection ended and the
    *   kind is not repeatable (if `data.sent` is true, the server may have executed it); BRIDGE_UNKNOWN_KIND,
    *   BRIDGE_BAD_MESSAGE, BRIDGE_TOO_LARGE, BRIDGE_VERSION: the request or its answer violates the protocol
    */
-  async request(kind, body = /** @type {any} */ ({}), { timeout = DEFAULT_TIMEOUT, signal } = {}) {
-    const pending = new Pending(kindOf(kind), body);
+  async request(kind, body = /** @type {any} */ ({}), { timeout = DEFAULT_TIMEOUT, signal, by } = {}) {
+    const pending = new Pending(kindOf(kind), body, by);
     signal?.throwIfAborted();
     const envelope = await this.#answer(pending, timeout, signal);
     return /** @type {any} */ (answerBody(pending.kind, envelope));
@@ -139,8 +140,9 @@ export class BridgeClient {
     if (this.#closed) return this.#fail(pending, 'the client was closed');
     pending.id = String(this.#nextId++);
     const { session } = this.#options;
+    const { id, kind, body, by } = pending;
     try {
-      pending.data = encode({ id: pending.id, session, kind: pending.kind.name, body: pending.body });
+      pending.data = encode({ id, session, kind: kind.name, body, by });
     } catch (error) {
       return pending.fail(error);
     }

@@ -11,7 +11,7 @@ export const MAX_BYTES = 16 * 1024 * 1024;
 
 const MAX_NAME = 128;
 const KIND = /^[a-z][a-z_]{0,63}(\.ok)?$/;
-const MEMBERS = new Set(['version', 'id', 'session', 'kind', 'body']);
+const MEMBERS = new Set(['version', 'id', 'session', 'kind', 'body', 'by']);
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const LONE_SURROGATE =
   /(?<!\\)(?:\\\\)*\\u(?:d[89ab][0-9a-f]{2}(?!\\ud[c-f])|d[c-f][0-9a-f]{2}(?<!\\ud[89ab][0-9a-f]{2}\\u....))/i;
@@ -27,10 +27,10 @@ export function newSession() {
  * @returns {Buffer}
  * @throws {BridgeError} BRIDGE_BAD_MESSAGE: a value has no form in JSON; BRIDGE_TOO_LARGE: more than MAX_BYTES
  */
-export function encode({ version = PROTOCOL_VERSION, id, session, kind, body = {} }) {
+export function encode({ version = PROTOCOL_VERSION, id, session, kind, body = {}, by }) {
   let text;
   try {
-    text = JSON.stringify({ version, id, session, kind, body });
+    text = JSON.stringify({ version, id, session, kind, body, by });
   } catch (error) {
     throw unwritable(kind, /** @type {Error} */ (error).message.split('\n', 1)[0]);
   }
@@ -69,6 +69,7 @@ function faults(fields) {
     .map((name) => `${name}: not a member`);
   for (const name of ['id', 'session']) if (!isName(fields[name])) wrong.push(`${name}: not a string of ${MAX_NAME}`);
   if (typeof fields.kind !== 'string' || !KIND.test(fields.kind)) wrong.push('kind: not the name of a kind');
+  if (Object.hasOwn(fields, 'by') && !isAuthor(fields.by)) wrong.push('by: not an author');
   if (Object.hasOwn(fields, 'body') && !isObject(fields.body)) wrong.push('body: not an object');
   return wrong;
 }
@@ -76,6 +77,11 @@ function faults(fields) {
 /** @param {unknown} value */
 function isName(value) {
   return typeof value === 'string' && (value.length <= MAX_NAME || [...value].length <= MAX_NAME);
+}
+
+/** @param {unknown} value */
+function isAuthor(value) {
+  return value === null || (isObject(value) && isName(value.principal ?? '') && typeof value.source === 'string');
 }
 
 /**

@@ -4,7 +4,7 @@
 const NOTHING = Buffer.alloc(0);
 const LONGEST_TIMER = 2 ** 31 - 1; // ms
 
-/** @import {Envelope} from './types.mjs' */
+/** @import {Author, Envelope} from './types.mjs' */
 /** @import {Kind} from './kinds.mjs' */
 
 export class Pending {
@@ -21,10 +21,12 @@ export class Pending {
   /**
    * @param {Kind} kind
    * @param {Record<string, any>} body
+   * @param {Author} [by]
    */
-  constructor(kind, body) {
+  constructor(kind, body, by) {
     this.kind = kind;
     this.body = body;
+    this.by = by;
     /** @type {(envelope: Required<Envelope>) => void} */
     this.resolve = () => {};
     /** @type {(error: unknown) => void} */

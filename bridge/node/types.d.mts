@@ -8,6 +8,14 @@ export type ConfigName = 'providers' | 'workspaces';
 
 export type Launch = StdioLaunch | RemoteLaunch;
 
+/** Who makes a request on the bridge, as the process says that sends it for them. */
+export interface Author {
+  /** The name of the key or user; empty if unknown. */
+  principal?: string;
+  /** Where they made it. */
+  source: 'console' | 'hubctl' | 'api' | 'yamcp-ui' | 'tool';
+}
+
 /** A message. `session` identifies the sender's process run; an answer has the `id` of its request. */
 export interface Envelope {
   version?: number;
@@ -15,6 +23,8 @@ export interface Envelope {
   session: string;
   kind: string;
   body?: Record<string, any>;
+  /** Of requests: who makes it. */
+  by?: Author | null;
 }
 
 /** An error in messages: the body of a message of kind `error`, and `reason` in a status. */
@@ -745,6 +755,8 @@ export interface ReadCalls {
   before?: number | null;
   /** Only those with a higher id, in order of ids, which is that of their ends: for following. */
   after?: number | null;
+  /** Seconds to wait for records, if there are none after `after`. */
+  wait?: number;
   limit?: number;
 }
 
@@ -757,6 +769,8 @@ export interface ReadChanges {
   subject?: string;
   before?: number | null;
   after?: number | null;
+  /** Seconds to wait for records, if there are none after `after`. */
+  wait?: number;
   limit?: number;
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hubctl.render import clean
 
-FILES = ("acceptor.log", "adapter.log", "sidecar.log", "front.log")
+FILES = ("acceptor.log", "adapter.log", "sidecar.log", "front.log", "recorder.log")
 SIZES_VARIABLE = "YAMCP_HUB_LOG_SIZES"
 """JSON: the size of each log file when the hub was started; older records are not printed."""
 LEVELS = ("warning", "error", "critical")

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from bridge import front_settings
 from bridge.errors import SettingInvalid
-from bridge.private import PRIVATE_DIRECTORY, make_directory
+from bridge.private import PRIVATE_DIRECTORY, make_directory, write_file
 from bridge.runtime import prepare_runtime_dir
 from bridge.settings import Settings, listed
 from hubctl.context import Context
@@ -56,8 +56,9 @@ def run(context: Context) -> NoReturn:
     check_ports(settings)
     listener = None if settings.tls_cert else listen(settings)
     settings, fresh = prepare_access(settings)
+    hand_over_database_url(settings)
     context.say(f"yamcp-hub is starting; logs are in {logs}, Ctrl-C stops it.", *welcome(settings, fresh))
-    remove_token(os.environ)
+    remove_secrets(os.environ)
     in_force.store(settings.runtime, exported(settings))
     os.environ.update(environment(settings, logs, holder, listener) | programs(settings, node, listener))
     os.execv(sys.executable, [sys.executable, "-P", "-m", "hubctl.run.supervise", "-c", str(CONFIGURATION)])  # noqa: S606  # no shell is wanted
@@ -150,6 +151,7 @@ def programs(settings: Settings, node: str, listener: int | None = None) -> dict
     """Return the command lines of the acceptor and of the two programs on Node, and whether each is to run."""
     directory = settings.yamcp_ui_dir
     return {
+        "YAMCP_HUB_RECORDER": "true" if settings.history else "false",
         "YAMCP_HUB_ACCEPTOR": "false" if listener is None else "true",
         "YAMCP_HUB_ACCEPTOR_COMMAND": shlex.join([*acceptor(settings), "--listener", str(listener)]),
         "YAMCP_HUB_FRONT": shlex.join([node, str(FRONT)]),
@@ -173,9 +175,24 @@ def acceptor(settings: Settings) -> list[str]:
     return words
 
 
-def remove_token(variables: MutableMapping[str, str]) -> None:
-    """Remove the hub's token, in any spelling, from an environment: the processes get a file with its hash."""
-    for name in [name for name in variables if name.upper() == "HUB_TOKEN"]:
+def hand_over_database_url(settings: Settings) -> None:
+    """Write HUB_DATABASE_URL, which may have a password, to the file from which the recorder reads it.
+
+    Raises:
+        DirectoryUnusable: the file cannot be written.
+    """
+    file = settings.database_url_file
+    try:
+        file.unlink(missing_ok=True)
+        if settings.history and settings.database_url:
+            write_file(file, settings.database_url.get_secret_value().encode(), sync=False)
+    except OSError as error:
+        raise DirectoryUnusable(f"HUB_RUNTIME_DIR: {file} cannot be written: {error.strerror}") from None
+
+
+def remove_secrets(variables: MutableMapping[str, str]) -> None:
+    """Remove the hub's token and the database's address, in any spelling, from an environment: files have them."""
+    for name in [name for name in variables if name.upper() in ("HUB_TOKEN", "HUB_DATABASE_URL")]:
         del variables[name]
 
 

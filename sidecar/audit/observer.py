@@ -20,7 +20,7 @@ REFUSED = "refused"
 class CallObserver:
     """Puts what is recorded of each request on a queue. The writer takes it from there within half a second.
 
-    `seen` is a view of one number, which counts every record (bridge/spool.py). `wake` is called when the queue was
+    `seen` is a view of a number that counts all records (bridge/history/spool.py). `wake` is called when the queue was
     empty. `bodies` returns what is recorded of a request's arguments and result, and forgets it.
     """
 

@@ -1,4 +1,4 @@
-"""The rows of a batch for the spool (bridge/spool.py), from what the observer noted of each request. Pure."""
+"""The rows of a batch for the spool (bridge/history/spool.py), from what the observer noted of each request. Pure."""
 
 from __future__ import annotations
 
@@ -31,21 +31,20 @@ class Bodies(NamedTuple):
 NO_BODIES = Bodies()
 
 Noted = tuple[float, float, float, Client, str, str, str, str, int, str, str, str, str, str, Bodies]
-"""A request as the observer notes it: the time when it ended, its duration, the wait, client, workspace, method, server,
-tool, number, era, outcome, code, traceparent, address, bodies."""
+"""A request as the observer notes it: when it ended, its duration, its wait, client, workspace, method, server, tool,
+number, era, outcome, code, traceparent, address, bodies."""
 
 
 def call_row(noted: Noted) -> tuple[Any, ...]:
     """The row of a request, in the order of CALL_FIELDS."""
-    ended, seconds, waited, client, workspace, method, server, tool, number, era, outcome, code, trace, address, bodies = (
-        noted
-    )
+    ended, seconds, waited, client, workspace, method, server, tool, number = noted[:9]
+    era, outcome, code, trace, address, bodies = noted[9:]
     return (
         round(ended - seconds, 6),
         round(seconds, 6),
         round(waited, 6),
         workspace[:LONGEST_NAME],
-        "" if era == "modern" and client.transport == "http" else client.id[:SHOWN_ID_CHARACTERS],
+        client.id[:SHOWN_ID_CHARACTERS] if _has_session(client, era) else "",
         client.principal.name,
         address,
         client.transport,
@@ -59,6 +58,11 @@ def call_row(noted: Noted) -> tuple[Any, ...]:
         trace_id(trace) if trace else "",
         *bodies,
     )
+
+
+def _has_session(client: Client, era: str) -> bool:
+    """Whether the client has a session, and not an object in the place of one."""
+    return client.transport == "sse" or (client.transport == "http" and era == "legacy")
 
 
 def trace_id(traceparent: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from bridge.spool import SpoolWriter
+from bridge.history.spool import SpoolWriter
 from sidecar.audit.observer import CallObserver
 from sidecar.audit.rows import CALL_FIELDS, call_row
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from bridge import durations
+from bridge.history import durations
 from bridge.models import History, ReadHistory
 from sidecar.observe.metrics import NOTHING, CallMeter, Metrics, Totals
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric, Sample
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from bridge.durations import BUCKETS
+from bridge.history.durations import BUCKETS
 from bridge.models import ServerState, SnapshotId
 from sidecar.admission.context import CallContext
 from sidecar.errors import SidecarError

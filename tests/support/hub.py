@@ -30,12 +30,13 @@ from hubctl.run.front import health
 from hubctl.run.run import acceptor
 from tests.support.yamcp import ROOT, Providers, Workspaces, write_in_place
 
-Name = Literal["adapter", "sidecar", "front", "acceptor"]
+Name = Literal["adapter", "sidecar", "front", "acceptor", "recorder"]
 COMMANDS: dict[Name, tuple[str, ...]] = {
     "adapter": (sys.executable, "-m", "yamcp_ui_adapter"),
     "sidecar": (sys.executable, "-m", "sidecar"),
     "front": ("node", str(ROOT / "front" / "server" / "main.mjs")),
     "acceptor": (sys.executable, "-P", "-m", "acceptor"),
+    "recorder": (sys.executable, "-m", "recorder"),
 }
 MARK = "TEST_HUB_MARK"
 PORTS = range(20_000, 32_000)
@@ -119,6 +120,7 @@ class Hub:
     async def __aenter__(self) -> Self:
         self.actual = await self._clients.enter_async_context(BridgeClient(self.settings.actual_address))
         self.desired = await self._clients.enter_async_context(BridgeClient(self.settings.desired_address))
+        self.records = await self._clients.enter_async_context(BridgeClient(self.settings.records_address))
         subscriber = await self._clients.enter_async_context(Subscriber(self.settings.events_address))
         self._listening = asyncio.create_task(self._listen(subscriber))
         return self
@@ -347,16 +349,25 @@ class Hub:
 
 @contextlib.asynccontextmanager
 async def running(
-    providers: Providers, workspaces: Workspaces, *, settle: bool = True, front: bool = False, **variables: str
+    providers: Providers,
+    workspaces: Workspaces,
+    *,
+    settle: bool = True,
+    front: bool = False,
+    history: bool = False,
+    **variables: str,
 ) -> AsyncIterator[Hub]:
     """A hub that serves these files, settled unless told otherwise; `variables` are further HUB_* settings.
 
+    `history`: with the recorder; without it, nothing is recorded.
     `front`: with its public port, that is with acceptor and front, too; these need some workspace to be ready.
     """
     root = Path(tempfile.mkdtemp(prefix="hub"))  # short: Unix sockets lie below it
     try:
-        async with Hub(root, variables) as hub:
+        async with Hub(root, {"HUB_HISTORY": "on" if history else "off", **variables}) as hub:
             hub.write(providers, workspaces)
+            if history:
+                await hub.start("recorder")
             await asyncio.gather(hub.start("adapter"), hub.start("sidecar"))
             if settle:
                 await hub.wait_settled()

@@ -239,7 +239,7 @@ def expressions() -> dict[str, re.Pattern[str] | None]:
 
 def sources() -> Iterator[Path]:
     """Every Python file of the packages."""
-    for package in ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor"):
+    for package in ("bridge", "sidecar", "hubctl", "yamcp_ui_adapter", "demo_servers", "acceptor", "recorder"):
         yield from sorted((ROOT / package).rglob("*.py"))
 
 

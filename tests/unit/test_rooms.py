@@ -55,7 +55,9 @@ ORDER = {
         *("demo", "errors", "format", "files", "edit", "key_uses", "keys", "desired", "seed", "app", "__main__"),
     ],
     "demo_servers": ["toolkit", "notes clock mock"],
-    "recorder": ["errors", "batch spool", "store", "schema", "memory sqlite postgres", "inotify", "intake", "api", "app", "__main__"],
+    "recorder": [
+        *("errors", "batch", "usage", "store", "memory", "spool inotify", "intake", "api retention", "app", "__main__"),
+    ],
     "acceptor": ["loop log peek refusals clients", "handover relay returns", "app", "__main__"],
 }
 """Modules and folders directly below a package: each may import what stands before it, and what stands beside it."""

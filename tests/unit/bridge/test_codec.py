@@ -35,7 +35,7 @@ def envelope(**changes: Any) -> Envelope:
 def test_valid_vectors_are_read_as_written_down(vector: dict[str, Any]) -> None:
     """Each valid vector decodes to its envelope, and is the same again after a round trip."""
     found = decode(vectors.raw(vector))
-    assert found.model_dump() == vector["envelope"]
+    assert found.model_dump(exclude=set() if found.by else {"by"}) == vector["envelope"]
     assert decode(encode(found)) == found
 
 

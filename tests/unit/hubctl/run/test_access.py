@@ -19,7 +19,7 @@ from hubctl.commands.doctor import obstacles
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid, DirectoryUnusable, NoToken
 from hubctl.run.access import check_certificate, check_token, login_url, prepare_access, token, welcome
-from hubctl.run.run import environment, exported, prepare_directories, remove_token
+from hubctl.run.run import environment, exported, prepare_directories, remove_secrets
 from tests.support.tls import certificate
 from tests.unit.hubctl.canned import settings
 
@@ -85,7 +85,7 @@ def test_a_given_token_reaches_the_processes_as_a_hash(tmp_path: Path, monkeypat
     theirs, fresh = prepare_access(own)
     assert fresh is None
     variables = {"HUB_TOKEN": GIVEN, "Hub_Token": GIVEN, "PATH": "/bin"}
-    remove_token(variables)
+    remove_secrets(variables)
     assert variables == {"PATH": "/bin"}
     variables |= environment(theirs, tmp_path, 7)
     os.close(int(variables["YAMCP_HUB_TERMINAL_FD"]))

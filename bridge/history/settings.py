@@ -17,6 +17,11 @@ class HistorySettings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL database of the history (postgresql://…); none: history.db in data_dir."
     )
+    database_schema: str = Field(
+        "yamcp_hub",
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+        description="Schema of the history within the PostgreSQL database: one for each hub.",
+    )
     history_days: int = Field(30, ge=1, le=3650, description="Days for which the history is kept.")
     history_max_mb: int = Field(
         1024, ge=10, description="Largest size of the history in MB; beyond it the oldest records go."
