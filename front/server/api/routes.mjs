@@ -1,7 +1,7 @@
 /** Every route of the hub's two HTTP APIs with parameters, result and errors, from which routers are created. Pure. */
 
 import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, values } from './fields.mjs';
-import { HISTORY_ROUTES, since, until } from './history_routes.mjs';
+import { HISTORY_ROUTES, since, until } from './history/routes.mjs';
 import { route } from './route.mjs';
 
 /**

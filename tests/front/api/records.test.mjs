@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import express from 'express';
 import { BridgeError } from '../../../bridge/node/index.mjs';
-import { COLUMNS } from '../../../front/server/api/export.mjs';
-import { csvLine } from '../../../front/server/api/csv.mjs';
-import { HISTORY_ROUTES } from '../../../front/server/api/history_routes.mjs';
-import { records } from '../../../front/server/api/records.mjs';
+import { COLUMNS } from '../../../front/server/api/history/export.mjs';
+import { csvLine } from '../../../front/server/api/history/csv.mjs';
+import { HISTORY_ROUTES } from '../../../front/server/api/history/routes.mjs';
+import { records } from '../../../front/server/api/history/handlers.mjs';
 import { routerOf } from '../../../front/server/api/router.mjs';
 import { answerOf, told } from '../../../front/server/errors.mjs';
 import { Log } from '../../../front/server/log.mjs';
@@ -46,6 +46,7 @@ before(async () => {
   const failed = (error, _request, response, _next) => {
     if (response.headersSent) response.destroy();
     else response.status(told(error).status).json(answerOf(error));
+    return undefined;
   };
   app.use(failed);
   server = createServer(app).listen(0, '127.0.0.1');

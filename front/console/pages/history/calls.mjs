@@ -1,11 +1,11 @@
 /** Recorded calls, newest first, live or of the past. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { filtersOf, OUTCOME_OPTIONS, outcomeOf } from '../data/recorded.mjs';
-import { api, state } from '../hub/store.mjs';
-import { href } from '../router.mjs';
-import { Button, Checkbox, Empty, html, Notice, StateBadge, Table } from '../ui.mjs';
-import { shown } from '../words.mjs';
+import { filtersOf, OUTCOME_OPTIONS, outcomeOf } from '../../data/recorded.mjs';
+import { api, state } from '../../hub/store.mjs';
+import { href } from '../../router.mjs';
+import { Button, Checkbox, Empty, html, Notice, StateBadge, Table } from '../../ui.mjs';
+import { shown } from '../../words.mjs';
 import {
   ChoiceFilter,
   Exports,
@@ -16,10 +16,10 @@ import {
   TextFilter,
   TimeFilter,
   useRecords,
-} from './parts/history.mjs';
-import { took } from './parts/tool_result.mjs';
+} from './frame.mjs';
+import { took } from '../parts/tool_result.mjs';
 
-/** @typedef {import('../data/recorded.mjs').Call} Call */
+/** @typedef {import('../../data/recorded.mjs').Call} Call */
 
 const PATH = '/api/hub/calls';
 const FILTERS = ['workspace', 'server', 'tool', 'principal', 'outcome', 'session', 'correlation'];

@@ -1,9 +1,9 @@
 /** The routes of the history: recorded calls, changes, sign-ins and sessions, and figures of them. Pure. */
 
-import { flag, name, number, oneOf, optional } from './fields.mjs';
-import { route } from './route.mjs';
+import { flag, name, number, oneOf, optional } from '../fields.mjs';
+import { route } from '../route.mjs';
 
-/** @typedef {import('./routes.mjs').Route} Route */
+/** @typedef {import('../routes.mjs').Route} Route */
 
 const MAX_RECORDS = 500; // in one answer (bridge/models/records.py)
 const MAX_NAMES = 100; // that figures tell apart
@@ -104,7 +104,7 @@ export const HISTORY_ROUTES = [
  * @param {string} id
  * @param {string} path
  * @param {string} what
- * @param {import('./fields.mjs').Fields} filters
+ * @param {import('../fields.mjs').Fields} filters
  */
 function exported(id, path, what, filters) {
   return [

@@ -1,13 +1,13 @@
 /** Recorded sessions of clients, also those that have ended. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { api, state } from '../hub/store.mjs';
-import { href } from '../router.mjs';
-import { Button, Empty, html, ItemLink, Notice, Table } from '../ui.mjs';
-import { shown } from '../words.mjs';
-import { ChoiceFilter, HistoryPage, Moment, setFilters } from './parts/history.mjs';
+import { api, state } from '../../hub/store.mjs';
+import { href } from '../../router.mjs';
+import { Button, Empty, html, ItemLink, Notice, Table } from '../../ui.mjs';
+import { shown } from '../../words.mjs';
+import { ChoiceFilter, HistoryPage, Moment, setFilters } from './frame.mjs';
 
-/** @typedef {import('../../../bridge/node/types.mjs').RecordedSession} Session */
+/** @typedef {import('../../../../bridge/node/types.mjs').RecordedSession} Session */
 
 const LIMIT = 500;
 

@@ -1,20 +1,20 @@
 /** Charts of recorded calls of the last hour, day or month, by tool, principal, server or workspace. */
 
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { RANGES } from '../data/recorded.mjs';
-import { BY, callsOf, linesOf, rowsOf, totalOf } from '../data/usage_data.mjs';
-import { api, state } from '../hub/store.mjs';
-import { href } from '../router.mjs';
-import { style } from '../style.mjs';
-import { Button, Choice, Empty, Facts, html, Notice, Section, Table } from '../ui.mjs';
-import { count, shown } from '../words.mjs';
-import { Chart } from './parts/chart.mjs';
-import { HistoryPage, setFilters } from './parts/history.mjs';
-import { took } from './parts/tool_result.mjs';
+import { RANGES } from '../../data/recorded.mjs';
+import { BY, callsOf, linesOf, rowsOf, totalOf } from '../../data/usage_data.mjs';
+import { api, state } from '../../hub/store.mjs';
+import { href } from '../../router.mjs';
+import { style } from '../../style.mjs';
+import { Button, Choice, Empty, Facts, html, Notice, Section, Table } from '../../ui.mjs';
+import { count, shown } from '../../words.mjs';
+import { Chart } from '../parts/chart.mjs';
+import { HistoryPage, setFilters } from './frame.mjs';
+import { took } from '../parts/tool_result.mjs';
 
 await style('styles/figures.css');
 
-/** @typedef {import('../data/usage_data.mjs').Usage} Usage @typedef {import('../data/usage_data.mjs').Point} Point */
+/** @typedef {import('../../data/usage_data.mjs').Usage} Usage @typedef {import('../../data/usage_data.mjs').Point} Point */
 
 const REFRESH_MS = 30_000; // ms, while the page is looked at
 const SPANS = [

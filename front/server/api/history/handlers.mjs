@@ -1,6 +1,6 @@
 /** Handlers of the history's routes: what the recorder answers, and exports of it. */
 
-import { FrontError } from '../errors.mjs';
+import { FrontError } from '../../errors.mjs';
 import { exporter } from './export.mjs';
 
 const OPTIMIZE_TIMEOUT_SECONDS = 600; // a vacuum of a large database takes minutes
@@ -8,8 +8,8 @@ const OPTIMIZE_TIMEOUT_SECONDS = 600; // a vacuum of a large database takes minu
 /**
  * Return the handlers.
  *
- * @param {Pick<import('../state/recorder.mjs').Recorder, 'ask'>} recorder
- * @returns {Record<string, import('./router.mjs').Handler>}
+ * @param {Pick<import('../../state/recorder.mjs').Recorder, 'ask'>} recorder
+ * @returns {Record<string, import('../router.mjs').Handler>}
  */
 export function records(recorder) {
   const exported = exporter(recorder);

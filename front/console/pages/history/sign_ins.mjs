@@ -1,10 +1,10 @@
 /** Recorded sign-ins at the console, and attempts that were refused. */
 
-import { filtersOf, outcomeOf } from '../data/recorded.mjs';
-import { Button, Empty, html, Notice, StateBadge, Table } from '../ui.mjs';
-import { Exports, HistoryPage, Moment, Pager, setFilters, TimeFilter, useRecords } from './parts/history.mjs';
+import { filtersOf, outcomeOf } from '../../data/recorded.mjs';
+import { Button, Empty, html, Notice, StateBadge, Table } from '../../ui.mjs';
+import { Exports, HistoryPage, Moment, Pager, setFilters, TimeFilter, useRecords } from './frame.mjs';
 
-/** @typedef {import('../../../bridge/node/types.mjs').SignInRecord} SignIn */
+/** @typedef {import('../../../../bridge/node/types.mjs').SignInRecord} SignIn */
 
 const PATH = '/api/hub/sign-ins';
 

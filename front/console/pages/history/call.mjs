@@ -1,17 +1,17 @@
 /** One recorded call: who, what, the times of its parts, arguments and result, and its log lines. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { exposedName, outcomeOf, partsOf } from '../data/recorded.mjs';
-import { api, serversByKey, state, workspacesByName } from '../hub/store.mjs';
-import { href } from '../router.mjs';
-import { Button, CopyButton, Facts, html, ItemLink, Notice, Page, Section, StateBadge } from '../ui.mjs';
-import { shown, size } from '../words.mjs';
+import { exposedName, outcomeOf, partsOf } from '../../data/recorded.mjs';
+import { api, serversByKey, state, workspacesByName } from '../../hub/store.mjs';
+import { href } from '../../router.mjs';
+import { Button, CopyButton, Facts, html, ItemLink, Notice, Page, Section, StateBadge } from '../../ui.mjs';
+import { shown, size } from '../../words.mjs';
 import { whatOf } from './calls.mjs';
-import { Moment } from './parts/history.mjs';
-import { RecordLines } from './parts/record_lines.mjs';
-import { took } from './parts/tool_result.mjs';
+import { Moment } from './frame.mjs';
+import { RecordLines } from './log_lines.mjs';
+import { took } from '../parts/tool_result.mjs';
 
-/** @typedef {import('../data/recorded.mjs').Call} Call @typedef {import('../../../bridge/node/types.mjs').CallDetails} Details */
+/** @typedef {import('../../data/recorded.mjs').Call} Call @typedef {import('../../../../bridge/node/types.mjs').CallDetails} Details */
 
 const BACK = { href: href('calls'), label: 'All calls' };
 

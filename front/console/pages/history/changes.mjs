@@ -1,11 +1,11 @@
 /** Recorded changes of the configuration, each with its diff, and undo where that is possible. */
 
 import { useState } from 'preact/hooks';
-import { diffLines, filtersOf, notUndoable } from '../data/recorded.mjs';
-import { undo } from '../hub/bulk.mjs';
-import { state } from '../hub/store.mjs';
-import { Button, Confirm, Empty, html, Notice } from '../ui.mjs';
-import { shown } from '../words.mjs';
+import { diffLines, filtersOf, notUndoable } from '../../data/recorded.mjs';
+import { undo } from '../../hub/bulk.mjs';
+import { state } from '../../hub/store.mjs';
+import { Button, Confirm, Empty, html, Notice } from '../../ui.mjs';
+import { shown } from '../../words.mjs';
 import {
   ChoiceFilter,
   Exports,
@@ -16,9 +16,9 @@ import {
   TextFilter,
   TimeFilter,
   useRecords,
-} from './parts/history.mjs';
+} from './frame.mjs';
 
-/** @typedef {import('../data/recorded.mjs').Change} Change */
+/** @typedef {import('../../data/recorded.mjs').Change} Change */
 
 const PATH = '/api/hub/changes';
 const FILTERS = ['principal', 'source', 'subject'];
