@@ -102,6 +102,7 @@ test: $(DEV) $(NODE_DEV) ## Set up, check style and types, run every test
 test-fast: $(DEV) $(NODE_DEV) ## Run every test but those of the client matrix, conformance, the browser and the image
 	@bash tests/real/setup.sh
 	@bash tests/integration/proxies/setup.sh
+	@bash tests/integration/databases/setup.sh
 	@bash tests/integration/containers/setup.sh --install || [ $$? = 3 ]
 	@$(MAKE) suites SUITES="$(filter-out matrix conformance browser,$(SUITES))" PYTEST_OPTIONS=
 
@@ -113,6 +114,7 @@ set-up-tests: $(DEV) $(NODE_DEV)
 	@bash tests/real/setup.sh
 	@bash tests/matrix/setup.sh
 	@bash tests/integration/proxies/setup.sh
+	@bash tests/integration/databases/setup.sh
 	@bash tests/integration/containers/setup.sh --install || [ $$? = 3 ]
 	@bash tests/conformance/setup.sh
 	@bash tests/browser/setup.sh || [ $$? = 3 ]

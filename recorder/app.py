@@ -14,9 +14,9 @@ from bridge.settings import Settings
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
 from recorder.api import RecordsApi
+from recorder.engines import make_store
 from recorder.errors import StoreCorrupt
 from recorder.intake import Intake
-from recorder.memory import MemoryStore
 from recorder.retention import Retention
 from recorder.store import Store
 
@@ -69,7 +69,7 @@ def database_url(settings: Settings) -> str | None:
 
 
 def _made(settings: Settings, url: str | None) -> Store:
-    return MemoryStore()
+    return make_store(settings.history_file, url, settings.database_schema)
 
 
 def set_aside(settings: Settings) -> tuple[str, str]:

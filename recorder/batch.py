@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class NewCall(NamedTuple):
@@ -35,7 +35,7 @@ class NewCall(NamedTuple):
 
 
 class NewSession(NamedTuple):
-    """A session that began: the fields of `RecordedSession`."""
+    """A session that began: the fields of `RecordedSession`. One that is stored is resumed, and has not ended."""
 
     id: str
     workspace: str
@@ -97,6 +97,17 @@ class Batch:
     """For each spool file that records of this batch come from: the offset in bytes behind the last of them."""
     finished: frozenset[str] = frozenset()
     """Spool files that are deleted; their positions are forgotten."""
+
+
+def clean(record: Iterable[Any]) -> tuple[Any, ...]:
+    """The fields of a record, with U+FFFD in place of characters that no database stores: NUL, and lone surrogates."""
+    return tuple(_clean_text(value) if isinstance(value, str) else value for value in record)
+
+
+def _clean_text(text: str) -> str:
+    if "\0" in text:
+        text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def stored_already(positions: Mapping[str, int], stored: Mapping[str, int]) -> bool:

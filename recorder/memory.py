@@ -28,13 +28,13 @@ from bridge.models import (
     Usage,
 )
 from recorder import usage
-from recorder.batch import Batch, Loss, NewCall, NewSession, stored_already
+from recorder.batch import Batch, Loss, NewCall, NewChange, NewSession, NewSignIn, clean, stored_already
 from recorder.errors import NoSuchRecord
 from recorder.store import RETAIN_STEP, StoreStatus
 
 DETAILS = ("arguments", "result", "cut")
-RECORD_BYTES = 1000
-"""What each call counts for in `retain`."""
+RECORD_BYTES = 500
+"""What each call counts for in `retain`, beside its arguments and result."""
 R = TypeVar("R", CallRecord, ChangeRecord, SignInRecord)
 
 
@@ -65,16 +65,19 @@ class MemoryStore:
         if stored_already(batch.positions, self._positions):
             return
         for new in batch.sessions:
-            self._sessions.setdefault(new.id, _session(new))
+            known = self._sessions.get(new.id)
+            self._sessions[new.id] = known.model_copy(update={"ended": None}) if known else _session(new)
         for call in batch.calls:
-            self._add_call(call)
+            self._add_call(NewCall._make(clean(call)))
         for end in batch.ended:
             if end.id in self._sessions:
                 self._sessions[end.id] = self._sessions[end.id].model_copy(update={"ended": end.at})
-        self._changes += [
-            ChangeRecord.model_validate({"id": self._next("changes"), **c._asdict()}) for c in batch.changes
-        ]
-        self._sign_ins += [SignInRecord(id=self._next("sign_ins"), **s._asdict()) for s in batch.sign_ins]
+        for change in batch.changes:
+            fields = NewChange._make(clean(change))._asdict()
+            self._changes.append(ChangeRecord.model_validate({"id": self._next("changes"), **fields}))
+        for sign_in in batch.sign_ins:
+            fields = NewSignIn._make(clean(sign_in))._asdict()
+            self._sign_ins.append(SignInRecord.model_validate({"id": self._next("sign_ins"), **fields}))
         self._lost += batch.lost
         self._positions |= batch.positions
         for file in batch.finished:
@@ -149,12 +152,12 @@ class MemoryStore:
     async def read_recorded_sessions(self, request: ReadRecordedSessions) -> RecordedSessions:
         """The newest sessions."""
         found = [each for each in self._sessions.values() if request.workspace in ("", each.workspace)]
-        found.sort(key=lambda each: (-each.began, each.id))
+        found.sort(key=lambda each: (each.began, each.id), reverse=True)
         return RecordedSessions(sessions=tuple(found[: request.limit]))
 
     async def read_recorded_principals(self, request: ReadRecordedPrincipals) -> RecordedPrincipals:
         """The principals seen last."""
-        found = sorted(self._principals.values(), key=lambda each: (-each.last, each.name))
+        found = sorted(self._principals.values(), key=lambda each: (each.last, each.name), reverse=True)
         return RecordedPrincipals(principals=tuple(found[: request.limit]))
 
     async def status(self) -> StoreStatus:
@@ -166,9 +169,9 @@ class MemoryStore:
     async def retain(self, before: float, max_bytes: int) -> int:
         """Delete the oldest records."""
         sizes = [len(self._calls), len(self._changes), len(self._sign_ins), len(self._sessions), len(self._principals)]
-        too_many = len(self._calls) - max_bytes // RECORD_BYTES
-        oldest = sorted((call.at, call.id) for call, _ in self._calls)[:RETAIN_STEP]
-        gone = {key for number, (at, key) in enumerate(oldest) if at < before or number < too_many}
+        used = sum(_bytes(call) for _, call in self._calls)
+        oldest = sorted(self._calls, key=lambda each: (each[0].at, each[0].id))[:RETAIN_STEP]
+        gone = {record.id for record, _ in oldest if record.at < before or used > max_bytes}
         self._calls = [each for each in self._calls if each[0].id not in gone]
         self._changes = [each for each in self._changes if each.at >= before]
         self._sign_ins = [each for each in self._sign_ins if each.at >= before]
@@ -184,7 +187,11 @@ class MemoryStore:
 
 
 def _session(new: NewSession) -> RecordedSession:
-    return RecordedSession.model_validate(new._asdict())
+    return RecordedSession.model_validate(NewSession._make(clean(new))._asdict())
+
+
+def _bytes(call: NewCall) -> int:
+    return RECORD_BYTES + len(call.arguments or "") + len(call.result or "")
 
 
 def _name(call: NewCall, by: str) -> str:

@@ -7,7 +7,7 @@ import fcntl
 import json
 import logging
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -106,21 +106,22 @@ def files_in(directory: Path) -> list[SpoolFile]:
 
 
 def batch_of(lines: Iterable[Mapping[str, Any]], now: float, positions: Mapping[str, int]) -> Batch:
-    """The records of some lines of a file."""
-    batch = Batch(positions=positions)
+    """The records of some lines of a file. A line that is not understood counts as lost records."""
     calls: list[NewCall] = []
     more: dict[str, list[Any]] = {name: [] for name in _KINDS}
     lost = 0
     for line in lines:
         lost += int(line.get("lost", 0))
-        fields = [name for name in line.get("fields", ()) if name in NewCall._fields]
         try:
-            calls += [NewCall(**dict(zip(line["fields"], row, strict=True))) for row in line.get("calls", ())]
-            for name, kind in _KINDS.items():
-                more[name] += [kind(**record) for record in line.get(name, ())]
-        except (KeyError, TypeError, ValueError):
-            log.exception("a line of the spool is not understood", extra={"fields": len(fields)})
-            lost += len(line.get("calls", ())) + sum(len(line.get(name, ())) for name in _KINDS)
+            made = [*calls_of(line)]
+            others = {name: [kind(**record) for record in line.get(name, ())] for name, kind in _KINDS.items()}
+        except (KeyError, IndexError, TypeError, ValueError):
+            log.exception("a line of the spool is not understood", extra={"members": sorted(line)})
+            lost += sum(len(line.get(name, ())) for name in ("calls", *_KINDS))
+            continue
+        calls += made
+        for name, records in others.items():
+            more[name] += records
     return Batch(
         calls=calls,
         sessions=more["begun"],
@@ -128,8 +129,43 @@ def batch_of(lines: Iterable[Mapping[str, Any]], now: float, positions: Mapping[
         changes=more["changes"],
         sign_ins=more["sign_ins"],
         lost=[Loss(now, lost)] if lost else [],
-        positions=batch.positions,
+        positions=positions,
     )
+
+
+def calls_of(line: Mapping[str, Any]) -> Iterator[NewCall]:
+    """The calls of a line, whose rows the sidecar has written (sidecar/audit/rows.py)."""
+    fields = line.get("fields", ())
+    senders = [dict(zip(line["sender_fields"], sender, strict=True)) for sender in line.get("senders", ())]
+    for row in line.get("calls", ()):
+        noted = dict(zip(fields, row, strict=False))
+        extras = row[len(fields)] if len(row) > len(fields) else {}
+        sender = senders[noted["sender"]]
+        outcome, seconds = noted["outcome"], noted["seconds"]
+        call = NewCall(
+            at=round(noted["ended"] - seconds, 6),
+            seconds=round(seconds, 6),
+            workspace=noted["workspace"],
+            session=sender["session"],
+            principal=sender["principal"],
+            transport=sender["transport"],
+            era=noted["era"],
+            method=noted["method"],
+            server=noted["server"],
+            tool=noted["tool"],
+            outcome=outcome,
+            code=outcome if outcome[:1].isupper() else "",
+            correlation=f"{sender['correlation']}{noted['number']}" if sender["correlation"] else "",
+            trace=trace_id(extras.pop("traceparent", "")),
+        )
+        yield call._replace(**extras) if extras else call
+
+
+def trace_id(traceparent: str) -> str:
+    """The trace id in a `traceparent` (W3C Trace Context, section 3.2); empty if it is malformed."""
+    parts = traceparent.split("-")
+    known = len(parts) >= 4 and len(parts[1]) == 32 and set(parts[1]) <= set("0123456789abcdef")
+    return parts[1] if known else ""
 
 
 _KINDS: dict[str, type[Any]] = {

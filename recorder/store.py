@@ -1,4 +1,4 @@
-"""The contract of a store of records, and the choice of one. Drivers are imported by their own modules, when used."""
+"""The contract of a store of records; recorder/engines.py chooses one."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ K = TypeVar("K")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 RANGES: dict[str, tuple[int, int]] = {"hour": (MINUTE, 60), "day": (HOUR, 24), "month": (DAY, 30)}
 """For each range: the interval in seconds, and how many of them, the current one included."""
+SCOPES = ("t", "w", "p")
 KEPT = {MINUTE: 2 * HOUR, HOUR: 2 * DAY}
 """Seconds for which figures of short intervals are kept; those of days are kept as long as calls."""
 OTHERS = "(others)"

@@ -12,6 +12,7 @@ from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from yamcp_ui_adapter.desired.change_log import ChangeLog
 from yamcp_ui_adapter.desired.editor import Editor
 from yamcp_ui_adapter.desired.publisher import SnapshotPublisher
 from yamcp_ui_adapter.desired.service import DesiredStateService
@@ -66,7 +67,10 @@ async def _serve(settings: Settings, started: asyncio.Event | None, transport: T
     publisher = SnapshotPublisher(settings.actual_address, on_stale, announce, transport=transport)
     with contextlib.closing(Writer(paths, Backups(settings.data_dir), lambda: state.expected)) as writer:
         keys = KeyStore(settings.keys_file.absolute(), lambda: state.workspaces)
-        service = DesiredStateService(FileReader(paths), state, publisher, debouncer, writer, events.publish, keys)
+        changes = ChangeLog(settings.spool_dir if settings.history else None, settings.spool_max_mb * 1_000_000)
+        keys.on_change = lambda name, diff: changes.key(name, diff, state.snapshot)
+        reader = FileReader(paths)
+        service = DesiredStateService(reader, state, publisher, debouncer, writer, events.publish, keys, changes)
         editor = Editor(service, writer, paths)
         await service.start(FIRST_START_WAIT_SECONDS)
         handlers = {**service.handlers(), **editor.handlers(), **keys.handlers()}

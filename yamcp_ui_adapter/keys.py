@@ -41,6 +41,8 @@ class KeyStore:
         self.path = path
         self.uses = KeyUses(path.with_name(USES_FILE), self._ids)
         self._workspaces = workspaces
+        self.on_change: Callable[[str, str], None] = lambda name, diff: None
+        """Called with the name of a key that was created or revoked, and what to write of it in the history."""
         self._seen: tuple[object, KeysFile | str] | None = None
         """What the file looked like, and said then (or why it says nothing)."""
 
@@ -90,6 +92,7 @@ class KeyStore:
         )
         self._write((*content.keys, key))
         log.info("key created", extra={"key": key.id, "name_of_key": key.name, "admin": key.admin})
+        self.on_change(key.name, f"+ key {key.id} {key.name!r}, {_rights(key)}\n")
         return KeyMade(id=key.id, token=token)
 
     async def revoke(self, body: RevokeKey) -> Done:
@@ -104,6 +107,7 @@ class KeyStore:
             raise NoSuchKey(f"There is no key {body.key!r}.")
         self._write(tuple(key for key in content.keys if key not in found))
         log.info("key revoked", extra={"key": found[0].id, "name_of_key": found[0].name})
+        self.on_change(found[0].name, "".join(f"- key {key.id} {key.name!r}, {_rights(key)}\n" for key in found))
         return Done()
 
     def rename(self, renames: Mapping[str, str]) -> None:
@@ -187,6 +191,11 @@ class KeyStore:
         except OSError as error:
             raise DataDirUnusable(f"{self.path} cannot be written: {error.strerror}.") from None
         self._seen = None
+
+
+def _rights(key: StoredKey) -> str:
+    where = "all workspaces" if key.workspaces is None else f"workspaces {', '.join(map(repr, key.workspaces))}"
+    return f"admin, {where}" if key.admin else where
 
 
 def without_hash(key: StoredKey, last_used: float | None) -> Key:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
+import itertools
 from collections.abc import Callable
-from typing import Any
+from time import perf_counter, time
+from typing import Any, NamedTuple
 
-from sidecar.admission.context import CallContext, ClientSession
-from sidecar.audit.rows import LONGEST_NAME, NO_BODIES, SHOWN_ID_CHARACTERS, Bodies, Noted
+from sidecar.admission.context import CallContext, Client, ClientSession
+from sidecar.audit.rows import LONGEST_NAME, SHOWN_ID_CHARACTERS, Extras, Row, sender_row
 from sidecar.errors import SidecarError
 
 MOST_QUEUED = 20_000
@@ -17,97 +17,150 @@ REFUSED = "refused"
 """The outcome of a request that the hub refused."""
 
 
+class Taken(NamedTuple):
+    """What the writer takes from the queue."""
+
+    calls: list[Row]
+    senders: list[tuple[str, str, str, str]]
+    begun: list[dict[str, Any]]
+    ended: list[dict[str, Any]]
+    lost: int
+    """Records that did not fit into the queue."""
+
+    @property
+    def records(self) -> int:
+        """How many records these are, without lost ones."""
+        return len(self.calls) + len(self.begun) + len(self.ended)
+
+
 class CallObserver:
     """Puts what is recorded of each request on a queue. The writer takes it from there within half a second.
 
-    `seen` is a view of a number that counts all records (bridge/history/spool.py). `wake` is called when the queue was
-    empty. `bodies` returns what is recorded of a request's arguments and result, and forgets it.
+    `wake` is called when a record comes while the writer is `asleep`.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        self.calls: deque[Noted] = deque()
-        self.begun: list[dict[str, Any]] = []
-        self.ended_sessions: list[dict[str, Any]] = []
-        self.lost = 0
-        """Records that were lost since the writer last looked."""
-        self.seen: memoryview = memoryview(bytearray(8)).cast("Q")
-        self.bodies: Callable[[CallContext], Bodies] | None = None
         self._wake = wake
         self.asleep = True
-        """Whether the writer waits until it is woken."""
+        self.extras: Callable[[CallContext], Extras] | None = None
+        """Returns what is recorded of a request's arguments and result, and forgets it; None if nothing is."""
+        self._count = itertools.count(1)
+        self._seen: memoryview = memoryview(bytearray(8)).cast("Q")
+        self._begin()
+
+    def _begin(self) -> None:
+        self._calls: list[Row] = []
+        self._senders: list[tuple[Client, str]] = []
+        self._places: dict[int, int] = {}
+        """By id(), the places of the clients in `_senders`."""
+        self._begun: list[dict[str, Any]] = []
+        self._ended: list[dict[str, Any]] = []
+        self._lost = 0
+
+    def count_in(self, seen: memoryview) -> None:
+        """Keep the number of all records in `seen`, a view of one number (bridge/history/spool.py)."""
+        seen[0] = self._seen[0]
+        self._seen = seen
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything to take."""
+        return bool(self._calls or self._begun or self._ended or self._lost)
+
+    def take(self) -> Taken:
+        """Return what is on the queue, and empty it."""
+        senders = [sender_row(client, era) for client, era in self._senders]
+        taken = Taken(self._calls, senders, self._begun, self._ended, self._lost)
+        self._begin()
+        return taken
+
+    # --- admission.Observer ------------------------------------------------------------------------------------------
 
     def ended(self, call: CallContext, outcome: str, seconds: float) -> None:
-        """Note a request that was answered or cancelled (admission.Observer)."""
-        self.seen[0] += 1
-        if len(self.calls) >= MOST_QUEUED:
-            self.lost += 1
+        """Note a request that was answered or cancelled."""
+        self._seen[0] = next(self._count)
+        if len(self._calls) >= MOST_QUEUED:
+            self._lost += 1
             return
-        params, method = call.params, call.method
-        self.calls.append(
-            (
-                time.time(),
-                seconds,
-                call.waited,
-                call.client,
-                call.workspace,
-                method,
-                call.server,
-                call.tool or (_subject(params) if params else ""),
-                call.number,
-                call.era,
-                outcome,
-                outcome if outcome[:1].isupper() else "",
-                call.trace if "_meta" in params else "",
-                "",
-                NO_BODIES if self.bodies is None else self.bodies(call),
-            )
+        client, params, method = call.client, call.params, call.method
+        place = self._places.get(id(client))
+        row = (
+            time(),
+            seconds,
+            self._place(client, call.era) if place is None else place,
+            call.workspace,
+            method,
+            call.server,
+            call.tool,
+            call.number,
+            call.era,
+            outcome,
         )
+        if "_meta" in params or method != "tools/call" or call.waited or self.extras:
+            row = self._with_extras(row, call)
+        self._calls.append(row)
         if self.asleep:
             self._wake()
 
     def refused(self, call: CallContext, error: SidecarError) -> None:
-        """Note a request that the hub refused (admission.Observer)."""
-        self.seen[0] += 1
-        if len(self.calls) >= MOST_QUEUED:
-            self.lost += 1
+        """Note a request that the hub refused."""
+        self._seen[0] = next(self._count)
+        if len(self._calls) >= MOST_QUEUED:
+            self._lost += 1
             return
-        seconds = time.perf_counter() - call.began
-        who, trace = (call.client, call.workspace, call.method, call.server), call.trace
-        what = (call.tool or _subject(call.params), call.number, call.era, REFUSED, error.code, trace, call.address)
-        self.calls.append((time.time(), seconds, call.waited, *who, *what, NO_BODIES))
+        place, seconds = self._place(call.client, call.era), perf_counter() - call.began
+        asked = (call.workspace[:LONGEST_NAME], call.method[:LONGEST_NAME], call.server, call.tool, call.number)
+        row = self._with_extras((time(), seconds, place, *asked, call.era, REFUSED), call)
+        extras = row[10] if len(row) > 10 else {}
+        self._calls.append((*row[:10], {**extras, "code": error.code, "address": call.address}))
         if self.asleep:
             self._wake()
 
+    def _place(self, client: Client, era: str) -> int:
+        self._places[id(client)] = place = len(self._senders)  # `_senders` keeps it, so that its id is not reused
+        self._senders.append((client, era))
+        return place
+
+    def _with_extras(self, row: Row, call: CallContext) -> Row:
+        """Add what few calls have, and the name of what the request is about, if it is no tool of a server."""
+        extras: Extras = self.extras(call) if self.extras else {}
+        if traceparent := call.trace:
+            extras["traceparent"] = traceparent[:LONGEST_NAME]
+        if call.waited:
+            extras["waited"] = call.waited
+        if not call.tool:
+            row = (*row[:4], row[4][:LONGEST_NAME], row[5], _subject(call.params), *row[7:])
+        return (*row, extras) if extras else row
+
+    # --- admission.SessionObserver -----------------------------------------------------------------------------------
+
     def session_began(self, session: ClientSession) -> None:
         """Note that a client opened a session."""
-        self._session(
-            self.begun,
-            {
-                "id": session.id[:SHOWN_ID_CHARACTERS],
-                "workspace": session.workspace_name,
-                "principal": session.principal.name,
-                "transport": session.transport,
-                "client": session.client_name,
-                "began": round(time.time() - (time.monotonic() - session.since), 3),
-            },
-        )
+        record = {
+            "id": session.id[:SHOWN_ID_CHARACTERS],
+            "workspace": session.workspace_name,
+            "principal": session.principal.name,
+            "transport": session.transport,
+            "client": session.client_name,
+            "began": round(time(), 3),
+        }
+        self._add(self._begun, record)
 
     def session_ended(self, session: ClientSession) -> None:
         """Note that a session ended."""
-        at, shown = round(time.time(), 3), session.id[:SHOWN_ID_CHARACTERS]
-        self._session(self.ended_sessions, {"id": shown, "at": at})
+        self._add(self._ended, {"id": session.id[:SHOWN_ID_CHARACTERS], "at": round(time(), 3)})
 
-    def _session(self, where: list[dict[str, Any]], record: dict[str, Any]) -> None:
-        self.seen[0] += 1
-        if len(where) >= MOST_QUEUED:
-            self.lost += 1
+    def _add(self, queue: list[dict[str, Any]], record: dict[str, Any]) -> None:
+        self._seen[0] = next(self._count)
+        if len(queue) >= MOST_QUEUED:
+            self._lost += 1
             return
-        where.append(record)
+        queue.append(record)
         if self.asleep:
             self._wake()
 
 
 def _subject(params: dict[str, Any]) -> str:
-    """The name that a request is about, if no tool was found: a tool, a prompt, or the URI of a resource."""
+    """The name that a request is about, if no tool was found: an unknown tool, a prompt, or the URI of a resource."""
     name = params.get("name") or params.get("uri")
     return name[:LONGEST_NAME] if isinstance(name, str) else ""

@@ -29,6 +29,8 @@ ONLY = {
     "httpx2": {"sidecar.channels", "hubctl.stdio.stream"},
     "websockets": {"sidecar.channels"},
     "zmq": {"bridge.sockets"},
+    "sqlite3": {"recorder.sql.sqlite", "recorder.sql.sqlite_care", "recorder.sql.sqlite_errors"},
+    "asyncpg": {"recorder.sql.postgres", "recorder.sql.postgres_errors"},
 }
 """Who may import what."""
 

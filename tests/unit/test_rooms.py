@@ -56,7 +56,8 @@ ORDER = {
     ],
     "demo_servers": ["toolkit", "notes clock mock"],
     "recorder": [
-        *("errors", "batch", "usage", "store", "memory", "spool inotify", "intake", "api retention", "app", "__main__"),
+        *("errors", "batch", "usage", "store", "memory", "sql", "engines", "spool inotify", "intake", "api retention"),
+        *("app", "__main__"),
     ],
     "acceptor": ["loop log peek refusals clients", "handover relay returns", "app", "__main__"],
 }

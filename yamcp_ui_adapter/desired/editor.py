@@ -32,7 +32,8 @@ from bridge.models import (
     UnmaskServer,
 )
 from bridge.server import Handlers
-from yamcp_ui_adapter.desired.service import DesiredStateService, HubFileEdit
+from yamcp_ui_adapter.desired.hub_json import HubFileEdit
+from yamcp_ui_adapter.desired.service import DesiredStateService
 from yamcp_ui_adapter.edit.duplicate import duplicate, duplicate_settings
 from yamcp_ui_adapter.edit.edits import (
     FILES,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -21,31 +20,27 @@ from bridge.models import (
     SetWorkspace,
     SnapshotId,
 )
-from bridge.private import write_file
 from bridge.server import Handlers
+from yamcp_ui_adapter.desired.change_log import ChangeLog
+from yamcp_ui_adapter.desired.hub_json import HubFileEdit, HubJson
 from yamcp_ui_adapter.desired.last_good import Renames
 from yamcp_ui_adapter.desired.publisher import SnapshotPublisher
 from yamcp_ui_adapter.desired.state import DesiredState
 from yamcp_ui_adapter.edit.history import Change, History
-from yamcp_ui_adapter.edit.replace import read
 from yamcp_ui_adapter.edit.writer import Edit as FilesEdit
 from yamcp_ui_adapter.edit.writer import Writer
 from yamcp_ui_adapter.errors import (
     DataDirUnusable,
     EditInvalid,
-    FileUnusable,
     HubFileBroken,
     NoSuchServer,
     NoSuchWorkspace,
 )
 from yamcp_ui_adapter.files.debounce import Debouncer
 from yamcp_ui_adapter.files.reader import FileReader
-from yamcp_ui_adapter.format.document import read_document
 from yamcp_ui_adapter.format.entries import HUB, PROVIDERS, WORKSPACES, Reading
 from yamcp_ui_adapter.format.hubfile import (
-    FORMAT_VERSION,
     Section,
-    dump,
     with_aliases,
     with_renames,
     with_server,
@@ -65,8 +60,6 @@ PARTIAL_EDIT_POLL_SECONDS = 0.01
 POLL_SECONDS = 1.0
 """Seconds between checks of the files' times and sizes, in case an event was missed."""
 
-HubFileEdit = Callable[[dict[str, Any]], dict[str, Any]]
-
 
 class DesiredStateService:
     """Reads the files, computes the desired state, and offers snapshots to the publisher.
@@ -83,6 +76,7 @@ class DesiredStateService:
         writer: Writer,
         publish_event: Callable[[Event], None],
         keys: KeyStore,
+        changes: ChangeLog | None = None,
     ) -> None:
         """`publish_event` gets an event whenever the answer to `desired` changes."""
         self._reader = reader
@@ -92,6 +86,8 @@ class DesiredStateService:
         self._writer = writer
         self._publish_event = publish_event
         self._keys = keys
+        self._hub = HubJson(reader.paths[HUB])
+        self._changes = changes or ChangeLog(None, 0)
         self.history = History()
         self._announced: object = None
         self._masked: MaskedSnapshot | None = None
@@ -105,9 +101,10 @@ class DesiredStateService:
         self._apply_and_offer(self._reader.read(self._state.expected, only))
 
     def _apply_and_offer(self, readings: Mapping[str, Reading]) -> None:
-        before = self._state.snapshot.id
+        before = self._state.snapshot
         self._apply(readings)
-        if self._state.snapshot.id != before:
+        if self._state.snapshot.id != before.id:
+            self._changes.note(before, self._state.snapshot)
             self.offer()
         self.announce()
 
@@ -137,11 +134,15 @@ class DesiredStateService:
 
         If a file is unusable and there is no stored state, wait up to `patience` seconds for its writer to finish.
         """
+        before = self._state.snapshot
         self._apply(await self._read_settled())
         deadline = asyncio.get_running_loop().time() + patience
         while self._state.held and not self._state.remembers and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(self._debouncer.quiet)
             self._apply(self._reader.read(self._state.expected))
+        if self._state.remembers:
+            self._changes.note(before, self._state.snapshot)
+            self._changes.write()
         self.offer()
 
     async def run(self) -> None:
@@ -157,6 +158,7 @@ class DesiredStateService:
     async def _refresh(self) -> None:
         async with self._files:
             await self._refresh_locked()
+            self._changes.write()
 
     async def _refresh_locked(self) -> Mapping[str, Reading]:
         """Read and apply the files; first restore changes that a stale copy of a file has undone. `_files` must be
@@ -202,50 +204,10 @@ class DesiredStateService:
             return with_aliases(with_renames(content, renames.servers, renames.workspaces), renames.aliases)
 
         try:
-            self._write(edit)
+            self._hub.write(edit)
         except (HubFileBroken, DataDirUnusable) as error:
             fields = {"code": error.code, "why": error.message}
             log.warning("settings of renamed entries, or their aliases, cannot be written", extra=fields)
-
-    def _write(self, edit: HubFileEdit) -> None:
-        """Change hub.json.
-
-        Raises:
-            HubFileBroken: the file cannot be parsed, and is left unchanged.
-            DataDirUnusable: the file cannot be written.
-        """
-        path = self._reader.paths[HUB]
-        before = self._hub_content()
-        after = edit(before)
-        if after == before and path.exists():
-            return
-        try:
-            write_file(path, dump(after))
-        except OSError as error:
-            raise DataDirUnusable(f"{path} cannot be written: {error.strerror}.") from None
-
-    def _hub_content(self) -> dict[str, Any]:
-        """Return the present content of hub.json.
-
-        Raises:
-            HubFileBroken: the file cannot be read or parsed, or is of another version.
-        """
-        path = self._reader.paths[HUB]
-        try:
-            content = read_document(read(path), HUB).content
-        except FileUnusable as error:
-            raise HubFileBroken(error.issue.message) from None
-        except OSError as error:
-            raise HubFileBroken(f"{path} cannot be read: {error.strerror}.") from None
-        if content.get("version", FORMAT_VERSION) != FORMAT_VERSION:
-            raise HubFileBroken(f"{path} is not of version {FORMAT_VERSION}.")
-        return content
-
-    def _readable_hub(self) -> dict[str, Any] | None:
-        """Return the content of hub.json for the history; None if it cannot be read."""
-        with contextlib.suppress(HubFileBroken):
-            return self._hub_content()
-        return None
 
     def _record(
         self,
@@ -254,9 +216,10 @@ class DesiredStateService:
         workspaces: Mapping[str, str] | None = None,
     ) -> None:
         """Record in the history what a request changed; `before` is the earlier content of hub.json."""
-        after = self._readable_hub()
+        after = self._hub.readable()
         hub = None if before is None or after is None else (before, after)
-        self.history.record(written, hub, workspaces)
+        made = self.history.record(written, hub, workspaces)
+        self._changes.write(made.id if made else "")
         self.announce()
 
     # --- what the bridge asks ----------------------------------------------------------------------------------------
@@ -345,6 +308,7 @@ class DesiredStateService:
         while self._state.settling:
             await asyncio.sleep(self._debouncer.quiet)
             self.read()
+            self._changes.write()
         return Changed(snapshot=self._state.snapshot.id)
 
     async def edit(
@@ -365,18 +329,19 @@ class DesiredStateService:
         """
         async with self._files:
             if settings:
-                settings(self._hub_content())  # raises before anything is written
-            hub = self._readable_hub()
+                settings(self._hub.content())  # raises before anything is written
+            hub = self._hub.readable()
             written = await self._writer.change(edit)
             if workspaces:
                 self._keys.rename(workspaces)
             try:
                 if settings:
-                    self._write(settings)
+                    self._hub.write(settings)
             finally:
                 readings = await self._refresh_locked()
             self._writer.check(readings)
             if undoes:
+                self._changes.write()
                 self.history.forget(undoes)
                 self.announce()
             else:
@@ -393,8 +358,8 @@ class DesiredStateService:
         Raises:
             HubError: as `edit` raises, HubFileBroken and DataDirUnusable. Nothing was changed.
         """
-        hub = self._readable_hub()
-        self._write(edit)
+        hub = self._hub.readable()
+        self._hub.write(edit)
         self.read(only=(HUB,))
         self._record({}, hub)
         return Changed(snapshot=self._state.snapshot.id)

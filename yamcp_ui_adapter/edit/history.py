@@ -80,17 +80,22 @@ class History:
         written: Mapping[str, tuple[Content, Content]],
         hub: tuple[Content, Content] | None,
         renamed: Mapping[str, str] | None = None,
-    ) -> None:
-        """Record that a request changed these files (each before and after), and hub.json."""
+    ) -> Change | None:
+        """Record that a request changed these files (each before and after), and hub.json. Return the change; None if
+        nothing changed.
+        """
         entries = [entry for file, (old, new) in sorted(written.items()) for entry in _entries(file, old, new)]
         if hub is not None:
             for name in SECTIONS:
                 entries += _differing(name, *(_section(content, name) for content in hub))
-        if entries:
-            self._made += 1
-            order = {file: list(entries_of(file, before)) for file, (before, _) in written.items()}
-            made = round(self._clock(), 3)
-            self._changes.append(Change(f"{made}-{self._made}", made, tuple(entries), order, renamed or {}))
+        if not entries:
+            return None
+        self._made += 1
+        order = {file: list(entries_of(file, before)) for file, (before, _) in written.items()}
+        made = round(self._clock(), 3)
+        change = Change(f"{made}-{self._made}", made, tuple(entries), order, renamed or {})
+        self._changes.append(change)
+        return change
 
     def forget(self, change: Change) -> None:
         """Remove a change that was undone."""

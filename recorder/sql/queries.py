@@ -1,0 +1,212 @@
+"""The SQL of questions about calls, changes and sign-ins (pure).
+
+A page is read along one index, from its cursor on, in the order of `at` and `id`. A filter without that index, or a
+second one, is applied to what is found there. So that rare combinations of common values cannot make a question slow,
+a page looks at SCAN rows of the index at most, and says where the next page goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from bridge.models import ReadCalls, ReadChanges, ReadRecordedPrincipals, ReadRecordedSessions, ReadSignIns, ReadUsage
+from recorder.usage import NONE, Span
+
+SCAN = 10_000
+"""Rows of an index that a page looks at, at most."""
+CALLS = (
+    *("id", "at", "seconds", "waited", "workspace", "session", "principal", "address", "transport", "era", "method"),
+    *("server", "tool", "outcome", "code", "correlation", "trace", "arguments_size", "result_size"),
+)
+CHANGES = ("id", "at", "principal", "source", "kind", "subject", "change", "hash_before", "hash_after", "diff")
+SIGN_INS = ("id", "at", "principal", "address", "way", "outcome")
+FIGURES = ("calls", "failed", "seconds", *(f"b{number}" for number in range(17)))
+
+
+class Condition(NamedTuple):
+    """A part of WHERE, and the values of its placeholders."""
+
+    indexed: str
+    """In the form for which an index is used."""
+    filtered: str
+    """In a form for which no index is used: the planner must not take another one than that which bounds the page."""
+    values: tuple[Any, ...] = ()
+
+
+class Query(NamedTuple):
+    """SQL and the values of its placeholders."""
+
+    sql: str
+    values: tuple[Any, ...]
+
+
+class Place(NamedTuple):
+    """Where in the order of a page a record stands."""
+
+    at: float
+    id: int
+
+
+class Page(NamedTuple):
+    """A question for one page: all but the index to read it along."""
+
+    table: str
+    columns: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    """Those with an index of their own."""
+    others: tuple[Condition, ...]
+    since: float
+    until: float | None
+    limit: int
+
+
+def equal(column: str, value: str, partial: bool = False) -> Condition:
+    """The column has this value. `partial`: its index has no empty values."""
+    indexed = f"{column} = ? AND {column} <> ''" if partial else f"{column} = ?"
+    return Condition(indexed, f"{column} || '' = ?", (value,))
+
+
+FAILED = Condition("outcome <> 'ok'", "outcome || '' <> 'ok'")
+EVERY = Condition("", "")
+"""Matches every record; its index is that of `at`."""
+
+
+def of_calls(request: ReadCalls) -> Page:
+    """The question of `read_calls`."""
+    named = [
+        equal(column, value, column in ("session", "correlation"))
+        for column in ("correlation", "session", "tool", "principal", "server", "workspace")
+        if (value := getattr(request, column))
+    ]
+    others = []
+    if request.outcome == "failed":
+        named.append(FAILED)
+    elif request.outcome == "ok":
+        others.append(equal("outcome", "ok"))
+    elif request.outcome:
+        named.append(Condition("outcome = ? AND outcome <> 'ok'", "outcome || '' = ?", (request.outcome,)))
+    return Page("calls", CALLS, tuple(named), tuple(others), request.since, request.until, request.limit)
+
+
+def of_changes(request: ReadChanges) -> Page:
+    """The question of `read_changes`."""
+    named = [
+        equal(column, value) for column in ("subject", "principal", "source") if (value := getattr(request, column))
+    ]
+    return Page("changes", CHANGES, tuple(named), (), request.since, request.until, request.limit)
+
+
+def of_sign_ins(request: ReadSignIns) -> Page:
+    """The question of `read_sign_ins`."""
+    return Page("sign_ins", SIGN_INS, (), (), request.since, None, request.limit)
+
+
+def end_of_scan(page: Page, driver: Condition, cursor: Place | None) -> Query:
+    """Where a page that is read along this condition's index has to end."""
+    where, values = _where([driver.indexed, *_times(page, cursor)], [*driver.values, *_time_values(page, cursor)])
+    sql = f"SELECT at, id FROM {page.table}{where} ORDER BY at DESC, id DESC LIMIT 1 OFFSET {SCAN - 1}"  # noqa: S608
+    return Query(sql, values)
+
+
+def rows_of(page: Page, driver: Condition, cursor: Place | None, end: Place | None) -> Query:
+    """The rows of a page, read along this condition's index up to `end`; one more than its limit."""
+    rest = [each for each in (*page.conditions, *page.others) if each is not driver]
+    parts = [driver.indexed, *_times(page, cursor), "(at, id) >= (?, ?)" if end else ""]
+    values = [*driver.values, *_time_values(page, cursor), *(end or ())]
+    parts += [each.filtered for each in rest]
+    values += [value for each in rest for value in each.values]
+    where, given = _where(parts, values)
+    columns = ", ".join(page.columns)
+    sql = f"SELECT {columns} FROM {page.table}{where} ORDER BY at DESC, id DESC LIMIT ?"  # noqa: S608
+    return Query(sql, (*given, page.limit + 1))
+
+
+def end_of_following(page: Page, after: int) -> Query:
+    """The id at which a page of records after an id has to end."""
+    return Query(f"SELECT id FROM {page.table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET {SCAN - 1}", (after,))  # noqa: S608
+
+
+def following(page: Page, after: int, end: int | None) -> Query:
+    """The rows after an id, in order of ids; one more than the limit."""
+    parts = ["id > ?", "id <= ?" if end else "", "at + 0 >= ?" if page.since else ""]
+    values = [after, *([end] if end else []), *([page.since] if page.since else [])]
+    if page.until is not None:
+        parts.append("at + 0 < ?")
+        values.append(page.until)
+    rest = (*page.conditions, *page.others)
+    where, given = _where(
+        [*parts, *(each.filtered for each in rest)], [*values, *(value for each in rest for value in each.values)]
+    )
+    columns = ", ".join(page.columns)
+    return Query(f"SELECT {columns} FROM {page.table}{where} ORDER BY id LIMIT ?", (*given, page.limit + 1))  # noqa: S608
+
+
+def _times(page: Page, cursor: Place | None) -> list[str]:
+    return [
+        "at >= ?" if page.since else "",
+        "at < ?" if page.until is not None else "",
+        "(at, id) < (?, ?)" if cursor else "",
+    ]
+
+
+def _time_values(page: Page, cursor: Place | None) -> list[float]:
+    return [
+        *([page.since] if page.since else []),
+        *([page.until] if page.until is not None else []),
+        *(cursor or ()),
+    ]
+
+
+def _where(parts: list[str], values: list[Any]) -> tuple[str, tuple[Any, ...]]:
+    used = [part for part in parts if part]
+    return (f" WHERE {' AND '.join(used)}" if used else "", tuple(values))
+
+
+NAMES = {
+    "tool": f"CASE WHEN server = '' THEN '{NONE}' ELSE server || '/' || name END",
+    "principal": f"CASE WHEN name = '' THEN '{NONE}' ELSE name END",
+    "server": f"CASE WHEN server = '' THEN '{NONE}' ELSE server END",
+    "workspace": f"CASE WHEN workspace = '' THEN '{NONE}' ELSE workspace END",
+}
+"""What figures are shown by, of the columns of the table `usage`."""
+
+
+def _of_usage(request: ReadUsage, span: Span) -> Query:
+    scope = "p" if request.by != "tool" else "w" if request.workspace else "t"
+    parts = ["scope = ?", "width = ?", "at >= ?", "at < ?"]
+    values: list[Any] = [scope, span.interval, span.since, span.until]
+    for column in ("workspace", "server"):
+        if value := getattr(request, column):
+            parts.append(f"{column} = ?")
+            values.append(value)
+    return Query(f" FROM usage WHERE {' AND '.join(parts)}", tuple(values))
+
+
+def busiest(request: ReadUsage, span: Span) -> Query:
+    """The names with most calls."""
+    found, name = _of_usage(request, span), NAMES[request.by]
+    sql = f"SELECT {name} AS label{found.sql} GROUP BY label ORDER BY SUM(calls) DESC, label LIMIT ?"
+    return Query(sql, (*found.values, request.limit))
+
+
+def figures(request: ReadUsage, span: Span, names: list[str], others: str) -> Query:
+    """The figures by interval and name; those of all names but these together as `others`."""
+    found, name = _of_usage(request, span), NAMES[request.by]
+    label = f"CASE WHEN {name} IN ({', '.join('?' * len(names))}) THEN {name} ELSE '{others}' END"
+    sums = ", ".join(f"SUM({each})" if each == "seconds" else f"CAST(SUM({each}) AS bigint)" for each in FIGURES)
+    sql = f"SELECT at, {label} AS label, {sums}{found.sql} GROUP BY at, label"
+    return Query(sql, (*names, *found.values))
+
+
+def sessions(request: ReadRecordedSessions) -> Query:
+    """The newest sessions."""
+    where, values = (" WHERE workspace = ?", (request.workspace,)) if request.workspace else ("", ())
+    columns = "id, workspace, principal, transport, client, began, ended, calls"
+    sql = f"SELECT {columns} FROM sessions{where} ORDER BY began DESC, id DESC LIMIT ?"  # noqa: S608
+    return Query(sql, (*values, request.limit))
+
+
+def principals(request: ReadRecordedPrincipals) -> Query:
+    """The principals that were seen last."""
+    sql = "SELECT name, first_seen, last_seen, calls FROM principals ORDER BY last_seen DESC, name DESC LIMIT ?"
+    return Query(sql, (request.limit,))

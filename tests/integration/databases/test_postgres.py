@@ -1,0 +1,164 @@
+"""The history in PostgreSQL: the contract of stores, and what only a server can do to a hub."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from bridge.models import ReadCalls, ReadUsage
+from recorder.batch import Batch
+from recorder.engines import make_store
+from recorder.errors import SchemaTooNew, StoreInUse, StoreUnavailable
+from recorder.sql.postgres import PostgresDatabase
+from recorder.sql.sql_store import SqlStore
+from recorder.store import Store
+from tests.support.postgres import PASSWORD, Postgres
+from tests.support.store_contract import NOW, StoreContract, call
+
+
+@asynccontextmanager
+async def opened(postgres: Postgres, schema: str) -> AsyncIterator[SqlStore]:
+    """An open store in a schema."""
+    store = SqlStore(PostgresDatabase(postgres.url(), schema), lambda: NOW)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def administrator(postgres: Postgres) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of somebody else's."""
+    connection = await asyncpg.connect(postgres.url())
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+class TestPostgres(StoreContract):
+    """The same suite as for the other stores."""
+
+    @pytest.fixture
+    async def store(self, postgres: Postgres, schema: str) -> AsyncIterator[Store]:
+        """An empty one."""
+        async with opened(postgres, schema) as store:
+            yield store
+
+
+async def test_records_survive_a_restart_of_the_hub(postgres: Postgres, schema: str) -> None:
+    """Migrated once; nothing is made again."""
+    for number in (1, 2):
+        async with opened(postgres, schema) as store:
+            await store.append(Batch(calls=[call()]))
+            status = await store.status()
+            assert (status.database, status.schema_version, status.calls) == ("postgresql", 1, number)
+
+
+async def test_killed_and_back_under_appends(postgres: Postgres, schema: str) -> None:
+    """What was appended is stored exactly once, whenever the server was killed; nothing else has to be done."""
+    async with opened(postgres, schema) as store:
+        appended = asyncio.Event()
+
+        async def append() -> int:
+            failures = 0
+            for number in range(1, 61):
+                batch = Batch(calls=[call(correlation=f"c-{number}")] * 20, positions={"spool": number})
+                while True:
+                    try:
+                        await store.append(batch)
+                        break
+                    except StoreUnavailable:
+                        failures += 1
+                        await asyncio.sleep(0.02)
+                if number % 15 == 0:
+                    appended.set()
+            return failures
+
+        appending = asyncio.create_task(append())
+        for _ in range(2):
+            await appended.wait()
+            appended.clear()
+            postgres.kill()
+            await asyncio.to_thread(postgres.start)
+        assert await appending >= 1
+        assert await store.positions() == {"spool": 60}
+        assert (await store.status()).calls == 1200
+        found = (await store.read_calls(ReadCalls(limit=500))).calls
+        assert [each.id for each in found] == list(range(1200, 700, -1))
+        usage = await store.read_usage(ReadUsage(range="month"), NOW)
+        assert usage.totals[0].calls == 1200
+
+
+async def test_an_append_whose_answer_was_lost_is_not_stored_twice(
+    postgres: Postgres, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection ends just after the commit."""
+    async with opened(postgres, schema) as store, administrator(postgres) as other:
+        batch = Batch(calls=[call()], positions={"spool": 10})
+        leave = asyncpg.transaction.Transaction.__aexit__
+
+        async def lost(self: asyncpg.transaction.Transaction, *error: object) -> None:
+            await leave(self, *error)
+            raise ConnectionResetError("the answer was lost")
+
+        with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):
+            patch.setattr(asyncpg.transaction.Transaction, "__aexit__", lost)
+            await store.append(batch)
+        await store.append(batch)
+        assert (await store.status()).calls == 1
+        assert await other.fetchval(f"SELECT count(*) FROM {schema}.calls") == 1
+
+
+async def test_two_hubs_do_not_mix(postgres: Postgres, schema: str) -> None:
+    """A second one is refused the schema of the first while that runs, and has its own."""
+    async with opened(postgres, schema) as one:
+        second = SqlStore(PostgresDatabase(postgres.url(), schema))
+        with pytest.raises(StoreInUse, match=schema) as caught:
+            await second.open()
+        assert "HUB_DATABASE_SCHEMA" in caught.value.advice
+        async with opened(postgres, f"{schema}_b") as other:
+            await one.append(Batch(calls=[call(workspace="a")]))
+            await other.append(Batch(calls=[call(workspace="b")]))
+            for store, name in ((one, "a"), (other, "b")):
+                assert [each.workspace for each in (await store.read_calls(ReadCalls())).calls] == [name]
+    await second.open()  # the first has ended
+    await second.close()
+
+
+async def test_an_older_hub_refuses_a_newer_schema(postgres: Postgres, schema: str) -> None:
+    """And touches nothing."""
+    async with opened(postgres, schema), administrator(postgres) as other:
+        await other.execute(f"UPDATE {schema}.counters SET value = 7 WHERE name = 'schema'")
+    with pytest.raises(SchemaTooNew, match=r"newer hub \(schema 7, this hub knows 1\)"):
+        async with opened(postgres, schema):
+            pass
+
+
+async def test_no_password_is_told(postgres: Postgres, schema: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Not in errors, whatever is wrong with the address, nor in logs."""
+    caplog.set_level(logging.DEBUG)
+    wrong = postgres.url("secretive", PASSWORD)
+    for url in (wrong, wrong.replace("postgres?", "nothing?"), wrong.replace("@/", "@/x:y@:z/"), f"{wrong}/nowhere"):
+        store = make_store(postgres.directory / "unused", url, schema)
+        with pytest.raises(StoreUnavailable) as caught:
+            await store.open()
+        assert PASSWORD not in f"{caught.value.body()} {caught.value!r} {caught.value.__context__!r}"
+        assert caught.value.advice
+    assert PASSWORD not in caplog.text
+
+
+async def test_a_user_without_rights_is_told_so(postgres: Postgres, schema: str) -> None:
+    """With what to do."""
+    async with administrator(postgres) as other:
+        await other.execute("CREATE ROLE guest LOGIN")
+    store = make_store(postgres.directory / "unused", postgres.url("guest"), schema)
+    with pytest.raises(StoreUnavailable, match="permission denied") as caught:
+        await store.open()
+    assert "docs/history.md" in caught.value.advice

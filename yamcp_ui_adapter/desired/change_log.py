@@ -1,0 +1,132 @@
+"""Records changes of the configuration for the history (docs/history.md): what changed, who changed it, and where."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bridge.author import ASKED
+from bridge.history.spool import drop
+from bridge.models import Model, Reload, Snapshot
+from yamcp_ui_adapter.format.masking import mask_snapshot
+
+log = logging.getLogger(__name__)
+
+MOST_DIFF_CHARACTERS = 64 * 1024
+CONTEXT_LINES = 3
+MASKED_CHANGE = "# a masked value of server {!r} changed\n"
+CUT = "# the rest is cut\n"
+Entries = Mapping[tuple[str, str], Model]
+"""Servers and workspaces by kind and name."""
+
+
+class ChangeLog:
+    """Writes a record for each new snapshot to the spool, in two steps, so that the change's id for undo is known.
+
+    `spool` is None where no history is kept.
+    """
+
+    def __init__(self, spool: Path | None, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
+        self._spool = spool
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._before: Snapshot | None = None
+        self._after: Snapshot | None = None
+        self._lost = 0
+
+    def note(self, before: Snapshot, after: Snapshot) -> None:
+        """Note that a snapshot took the place of another; `write` follows without a wait in between."""
+        if self._spool is not None and before.id.hash != after.id.hash:
+            self._before, self._after = self._before or before, after
+
+    def write(self, change: str = "") -> None:
+        """Write what was noted, if anything. `change` is the id of the change, if it can be undone."""
+        before, after = self._before, self._after
+        self._before = self._after = None
+        if before is None or after is None:
+            return
+        subject, diff = describe(before, after)
+        self._write(subject, change, before.id.hash, after.id.hash, diff)
+
+    def key(self, name: str, diff: str, snapshot: Snapshot) -> None:
+        """Write that the request which is being handled changed a key."""
+        self._write(name, "", snapshot.id.hash, snapshot.id.hash, diff)
+
+    def _write(self, subject: str, change: str, before: str, after: str, diff: str) -> None:
+        kind, author = ASKED.get()
+        record: dict[str, Any] = {
+            "at": round(self._clock(), 3),
+            "principal": author.principal if author else "",
+            "source": author.source if author else "file" if kind in ("", Reload.kind) else "api",
+            "kind": kind or "file",
+            "subject": subject,
+            "change": change,
+            "before": before,
+            "after": after,
+            "diff": diff,
+        }
+        self._drop({"changes": [record], "lost": self._lost})
+
+    def _drop(self, batch: dict[str, Any]) -> None:
+        if self._spool is None:
+            return
+        reason = "the spool is full"
+        try:
+            if drop(self._spool, "adapter", batch, self._max_bytes):
+                self._lost = 0
+                return
+        except OSError as error:
+            reason = str(error)
+        self._lost += 1
+        log.warning("a change could not be recorded", extra={"lost": self._lost, "reason": reason})
+
+
+def describe(before: Snapshot, after: Snapshot) -> tuple[str, str]:
+    """The subject of a change, and its unified diff with secrets masked, cut at MOST_DIFF_CHARACTERS."""
+    old, new = _entries(before), _entries(after)
+    touched = [place for place in {**old, **new} if old.get(place) != new.get(place)]
+    servers = [name for kind, name in touched if kind == "server"]
+    names = servers or [name for _, name in touched]
+    subject = names[0] if len(names) == 1 else f"{len(touched)} entries"
+    return subject, _cut("".join(_diff(touched, before, after)))
+
+
+def _entries(snapshot: Snapshot, masked: bool = False) -> Entries:
+    servers = mask_snapshot(snapshot).servers if masked else snapshot.servers
+    found: dict[tuple[str, str], Model] = {("server", server.key): server for server in servers}
+    return found | {("workspace", workspace.name): workspace for workspace in snapshot.workspaces}
+
+
+def _diff(touched: list[tuple[str, str]], before: Snapshot, after: Snapshot) -> Iterator[str]:
+    """The lines of the diff of these entries, each as indented JSON."""
+    old, new = (_entries(_only(touched, snapshot), masked=True) for snapshot in (before, after))
+    for kind, name in touched:
+        was, now, title = _text(old.get((kind, name))), _text(new.get((kind, name))), f"{kind} {name}"
+        yield from list(difflib.unified_diff(was, now, title, title, n=CONTEXT_LINES)) or [MASKED_CHANGE.format(name)]
+
+
+def _only(touched: list[tuple[str, str]], snapshot: Snapshot) -> Snapshot:
+    """The touched servers and workspaces of a snapshot: only they have to be masked."""
+    chosen = set(touched)
+    return snapshot.model_copy(
+        update={
+            "servers": tuple(each for each in snapshot.servers if ("server", each.key) in chosen),
+            "workspaces": tuple(each for each in snapshot.workspaces if ("workspace", each.name) in chosen),
+        }
+    )
+
+
+def _text(entry: Model | None) -> list[str]:
+    if entry is None:
+        return []
+    text = json.dumps(entry.model_dump(mode="json", exclude_defaults=True), indent=2, ensure_ascii=False)
+    return [f"{line}\n" for line in text.splitlines()]
+
+
+def _cut(diff: str) -> str:
+    return diff if len(diff) <= MOST_DIFF_CHARACTERS else diff[: MOST_DIFF_CHARACTERS - len(CUT)] + CUT
