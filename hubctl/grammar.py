@@ -194,6 +194,8 @@ def _workspaces(command: Adds) -> None:
     edited.add_argument("--rename", metavar="NAME", help="its new name")
     edited.add_argument("--name-template", help="how tools are called: {namespace}_{name}; {name} for one server alone")
     edited.add_argument("--slug", help="its name in URLs; empty: made of its name. Its URLs of before go on working")
+    kept = ("off", "sizes", "redacted", "full")
+    edited.add_argument("--record", choices=kept, help="what the history keeps of arguments and results")
     edited.add_argument("--remove-alias", action="append", metavar="SLUG", help="end its URLs of before; several times")
     removed = actions.add_parser("remove", parents=[again], help="remove one; its servers stay")
     removed.add_argument("workspace", help="name or slug")

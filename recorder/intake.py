@@ -116,6 +116,7 @@ class Intake:
     async def _append(self, batch: Batch) -> None:
         forgotten = frozenset(self._removed)
         await self.store.append(replace(batch, finished=forgotten))
+        self._note(None)
         self._removed -= forgotten
         self.calls += len(batch.calls)
         async with self.stored:

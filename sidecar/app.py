@@ -18,6 +18,7 @@ from bridge.server import BridgeServer, EventPublisher
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from sidecar.audit.bodies import BodyRecorder
 from sidecar.audit.writer import AuditWriter
 from sidecar.calls.fastmcp_server import warm_up
 from sidecar.channels.connections import Connections
@@ -130,6 +131,8 @@ class App:
         audit = AuditWriter(self.settings.spool_dir, self.settings.spool_max_mb * 1_000_000)
         self.hub.admission.add_observer(audit.observer)
         self.hub.admission.session_observers = (audit.observer,)
+        most = self.settings.history_body_bytes
+        self.hub.on_applied = BodyRecorder(self.hub.admission, audit.observer, self.redactor, most).applied
         return audit
 
     def _authenticated(self, endpoints: Router) -> Gate:

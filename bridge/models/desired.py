@@ -76,6 +76,11 @@ class ContainerSettings(Model):
     workdir: str | None = Field(None, pattern=_PATH)
 
 
+Record = Literal["off", "sizes", "redacted", "full"]
+"""What the history keeps of arguments and results: nothing, their sizes, or their text (docs/history.md)."""
+RecordOfServer = Literal["workspace", "off", "sizes", "redacted", "full"]
+
+
 class ServerSettings(Model):
     """Settings of a server in hub.json, which YAMCP's format does not have. Times are in seconds."""
 
@@ -90,6 +95,8 @@ class ServerSettings(Model):
     share_between_keys: bool = False
     """Whether clients with different keys share the server's process; by default each key has its own."""
     container: ContainerSettings | None = None
+    record: RecordOfServer = "workspace"
+    """What the history keeps of the arguments and results of its requests; `workspace`: what the workspace says."""
 
 
 class ServerSpec(Model):
@@ -124,6 +131,8 @@ class WorkspaceSpec(Model):
     """Template of tool and prompt names; `{name}` alone, without a prefix, suits a workspace of one server."""
     disabled_servers: tuple[str, ...] = ()
     """Those of `servers` that are switched off in this workspace alone."""
+    record: Record = "off"
+    """What the history keeps of the arguments and results of requests, unless the server says otherwise."""
 
     @property
     def slugs(self) -> tuple[str, ...]:

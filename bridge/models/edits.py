@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bridge.errors import ErrorBody
 from bridge.models.base import Model, Request
-from bridge.models.desired import Slug, SnapshotId
+from bridge.models.desired import Record, Slug, SnapshotId
 
 
 class Changed(Model):
@@ -27,6 +27,7 @@ class SetWorkspace(Request[Changed], kind="set_workspace", sockets=("desired",),
     """Its name in URLs; empty: what follows from its name. The slug that it had becomes an alias."""
     remove_aliases: tuple[str, ...] = ()
     """Aliases that no longer lead to it."""
+    record: Record | None = None
     servers: dict[str, bool] = Field(default_factory=dict)
     """Members of it that are switched on or off in this workspace alone, by key; the others stay as they are."""
 

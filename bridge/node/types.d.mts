@@ -338,6 +338,8 @@ export interface ServerSettings {
   /** Whether clients with different keys share the server's process; by default each key has its own. */
   share_between_keys: boolean;
   container: ContainerSettings | null;
+  /** What the history keeps of the arguments and results of its requests; `workspace`: what the workspace says. */
+  record: 'workspace' | 'off' | 'sizes' | 'redacted' | 'full';
 }
 
 /** A configured MCP server. `key` is unique; `namespace` is the prefix of its tools' and prompts' names. */
@@ -389,6 +391,8 @@ export interface WorkspaceSpec {
   name_template: string;
   /** Those of `servers` that are switched off in this workspace alone. */
   disabled_servers: string[];
+  /** What the history keeps of the arguments and results of requests, unless the server says otherwise. */
+  record: 'off' | 'sizes' | 'redacted' | 'full';
 }
 
 /** The answer to a change of desired state: the first snapshot that contains it. */
@@ -540,6 +544,7 @@ export interface SetWorkspace {
   slug?: string | '' | null;
   /** Aliases that no longer lead to it. */
   remove_aliases?: string[];
+  record?: 'off' | 'sizes' | 'redacted' | 'full' | null;
   /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */
   servers?: Record<string, boolean>;
 }

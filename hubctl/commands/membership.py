@@ -62,7 +62,7 @@ async def edit(context: Context, arguments: argparse.Namespace) -> int:
         RemoteError: ALREADY_EXISTS, EDIT_CONFLICT, EDIT_INVALID and other errors of the adapter.
     """
     entry = bool(arguments.add or arguments.remove or arguments.rename is not None)
-    settings = {"name_template": arguments.name_template, "slug": arguments.slug}
+    settings = {"name_template": arguments.name_template, "slug": arguments.slug, "record": arguments.record}
     settings |= {"remove_aliases": arguments.remove_alias or None}
     settings = {name: value for name, value in settings.items() if value is not None}
     if not entry and not settings:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from sidecar.admission.context import CallContext, ClientSession
@@ -73,12 +73,14 @@ class SessionObserver(Protocol):
 class Admission:
     """The gates and observers of a hub."""
 
-    __slots__ = ("gates", "observers", "session_observers")
+    __slots__ = ("gates", "observers", "on_answer", "session_observers")
 
     def __init__(self, gates: Iterable[Gate] = (), observers: Iterable[Observer] = ()) -> None:
         self.gates = tuple(gates)
         self.observers = tuple(observers)
         self.session_observers: tuple[SessionObserver, ...] = ()
+        self.on_answer: Callable[[CallContext, Any], None] | None = None
+        """Called with each result or error of a request, just before `ended`; None while nobody records any."""
 
     def add_gate(self, gate: Gate) -> None:
         """Add a gate behind the existing ones."""

@@ -43,7 +43,9 @@ class CallObserver:
         self._wake = wake
         self.asleep = True
         self.extras: Callable[[CallContext], Extras] | None = None
-        """Returns what is recorded of a request's arguments and result, and forgets it; None if nothing is."""
+        """Returns what is recorded of a request's arguments and result; None if nothing is."""
+        self.held = 0
+        """Bytes of arguments and results on the queue."""
         self._count = itertools.count(1)
         self._seen: memoryview = memoryview(bytearray(8)).cast("Q")
         self._begin()
@@ -55,7 +57,7 @@ class CallObserver:
         """By id(), the places of the clients in `_senders`."""
         self._begun: list[dict[str, Any]] = []
         self._ended: list[dict[str, Any]] = []
-        self._lost = 0
+        self._lost = self.held = 0
 
     def count_in(self, seen: memoryview) -> None:
         """Keep the number of all records in `seen`, a view of one number (bridge/history/spool.py)."""

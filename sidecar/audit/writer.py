@@ -22,6 +22,8 @@ FLUSH_SECONDS = 0.5
 """Seconds for which records stay in memory at most, while the disk takes them."""
 BATCH = 1000
 """Calls in a line: encoding them holds up the event loop for 0.5 ms."""
+BATCH_OF_BODIES = 50
+"""Calls in a line while arguments and results are recorded."""
 WARNING_SECONDS = 60.0
 """Seconds between log messages about records that are lost."""
 
@@ -80,8 +82,9 @@ class AuditWriter:
             self._lose(taken.lost, "more requests at once than can be written")
         if taken.begun or taken.ended:
             await self._write(len(taken.begun) + len(taken.ended), {"begun": taken.begun, "ended": taken.ended})
-        for at in range(0, len(taken.calls), BATCH):
-            calls = taken.calls[at : at + BATCH]
+        most = BATCH_OF_BODIES if self.observer.extras else BATCH
+        for at in range(0, len(taken.calls), most):
+            calls = taken.calls[at : at + most]
             await self._write(len(calls), {**_head(taken), "calls": calls})
 
     async def _write(self, count: int, batch: dict[str, Any]) -> None:

@@ -224,6 +224,8 @@ class DirectCall(CallContext, CallbackRequest):
         except Exception:
             log.exception("a call failed in the hub", extra={"correlation": self.correlation})
             response, outcome = jsonrpc.error(self._id, dict(HUB_FAILED)), HUB_INTERNAL
+        if (on_answer := self.client.admission.on_answer) is not None:
+            on_answer(self, response)
         self._finish(outcome)
         self._send_frame(response)
 

@@ -77,6 +77,8 @@ class Endpoint:
             result = await self._result(session, frame, call, notify, relayed, timeout)
         except ErrorResponse as error_response:
             if call.server:
+                if admission.on_answer is not None:
+                    admission.on_answer(call, {"error": error_response.error})
                 admission.ended(call, "error")
             else:
                 admission.failed(call, error_of(error_response.error))
@@ -90,6 +92,8 @@ class Endpoint:
         except Exception:
             admission.ended(call, HUB_INTERNAL)
             raise
+        if admission.on_answer is not None:
+            admission.on_answer(call, {"result": result})
         admission.ended(call, jsonrpc.outcome_of(result))
         return result
 

@@ -57,6 +57,8 @@ class Hub:
         """The gates that a request passes once its server is chosen, and before it is asked, such as a breaker for each
         server. The context names the server and the tool."""
         self.snapshot: Snapshot | None = None
+        self.on_applied: Callable[[Snapshot], None] = lambda snapshot: None
+        """Called with each snapshot that is applied."""
         self._configured = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""
         self.config_version = 0
@@ -138,6 +140,7 @@ class Hub:
         self._by_slug = {slug: workspace for workspace in self.workspaces.values() for slug in workspace.spec.slugs}
         self._forget_servers(snapshot)
         self.snapshot = snapshot
+        self.on_applied(snapshot)
         self._configured.set()
         for upstream, holder in released:
             self.pool.release(upstream, holder)

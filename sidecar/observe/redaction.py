@@ -59,12 +59,16 @@ class Redactor:
             self._index.remove(forms(oldest))
 
     def __call__(self, text: str) -> str:
+        return mask_shapes(self.mask_known(text))
+
+    def mask_known(self, text: str) -> str:
+        """Mask the secrets that were added, but nothing that only looks like one."""
         shown: list[str] = []
         at = 0
         for begin, end in self._index.spans(text):
             shown += text[at:begin], MASK
             at = end
-        return mask_shapes("".join((*shown, text[at:])) if shown else text)
+        return "".join((*shown, text[at:])) if shown else text
 
 
 def secrets_of(launch: Launch) -> set[str]:

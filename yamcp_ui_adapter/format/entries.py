@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from bridge.models import Issue, Launch, Model, Slug
+from bridge.models import Issue, Launch, Model, Record, Slug
 
 PROVIDERS = "providers.json"
 WORKSPACES = "workspaces.json"
@@ -67,6 +67,8 @@ class WorkspaceSettings(Model):
     name_template: str = "{namespace}_{name}"
     disabled_servers: tuple[str, ...] = ()
     """Members that are switched off in this workspace only."""
+    record: Record = "off"
+    """What the history keeps of arguments and results."""
     slug: Slug | None = None
     """The slug that the user chose; None: derived from the workspace's name."""
     aliases: tuple[Slug, ...] = Field((), max_length=MAX_ALIASES)

@@ -68,6 +68,19 @@ const TEXTS = [
     kind: 'count',
   },
   {
+    name: 'record',
+    label: 'In the history',
+    help: 'What the history keeps of arguments and results. Secrets of the configuration are masked in any case.',
+    kind: 'pick',
+    labels: {
+      workspace: 'As the workspace says',
+      off: 'Nothing of them',
+      sizes: 'Their sizes',
+      redacted: 'Their text, secrets masked by name too',
+      full: 'Their text',
+    },
+  },
+  {
     name: 'container',
     label: 'Container',
     help: 'Run it in a container of podman or docker. One a line: image (needed), memory, cpus, pids, network = yes, mount = /host:/inside (:rw to write), pull, user, workdir.',

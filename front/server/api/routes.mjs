@@ -59,9 +59,16 @@ export const HUB_ROUTES = [
     errors: ['NO_SUCH_WORKSPACE', 'EDIT_CONFLICT'],
   }),
   route('setWorkspace', 'PATCH', '/api/hub/workspaces', {
-    summary: 'Change settings: how the names of its tools are made, its slug (empty: made of its name), its aliases.',
+    summary:
+      'Change settings: how the names of its tools are made, its slug (empty: made of its name), its aliases, what the ' +
+      'history keeps of arguments and results.',
     query: workspaceName,
-    body: { name_template: optional(name), slug: optional(slugOrNone), remove_aliases: optional(names) },
+    body: {
+      name_template: optional(name),
+      slug: optional(slugOrNone),
+      remove_aliases: optional(names),
+      record: optional(oneOf('off', 'sizes', 'redacted', 'full')),
+    },
     answer: '{snapshot, workspace}',
     errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID'],
   }),
