@@ -41,7 +41,8 @@ let api;
 
 before(async () => {
   const app = express();
-  app.use(routerOf(HISTORY_ROUTES, records(recorder), { maxBodyBytes: 1000 }));
+  const routes = HISTORY_ROUTES.filter((route) => route.id !== 'logs'); // the sidecar's
+  app.use(routerOf(routes, records(recorder), { maxBodyBytes: 1000 }));
   /** @type {import('express').ErrorRequestHandler} */
   const failed = (error, _request, response, _next) => {
     if (response.headersSent) response.destroy();
