@@ -57,6 +57,8 @@ class Result:
     """Microseconds of this process's CPU time for each."""
     times: dict[str, list[float]] = field(default_factory=dict)
     """Milliseconds by question."""
+    busy: dict[str, float] = field(default_factory=dict)
+    """Milliseconds of CPU time by question, of the recorder and of the database's server, in the mean."""
     plans: dict[str, list[tuple[str, list[str]]]] = field(default_factory=dict)
     retain: list[float] = field(default_factory=list)
     """Milliseconds of each step of retention."""
@@ -69,14 +71,14 @@ class Result:
 
 @asynccontextmanager
 async def database(engine: str) -> AsyncIterator[Database]:
-    """An empty database in a temporary directory. PostgreSQL writes to disk as it does in earnest."""
+    """An empty database in a temporary directory."""
     if engine == "sqlite":
         with tempfile.TemporaryDirectory(prefix="hub-history-") as directory:
             yield SqliteDatabase(Path(directory) / "history.db")
     elif programs() is None:
         raise RuntimeError("PostgreSQL is not installed: tests/integration/databases/setup.sh gets it")
     else:
-        with running_postgres("fsync=on", "shared_buffers=128MB") as server:
+        with running_postgres("shared_buffers=128MB") as server:
             yield PostgresDatabase(server.url(), "yamcp_hub")
 
 
@@ -132,12 +134,20 @@ async def measure(engine: str, rows: int, rounds: int = ROUNDS) -> Result:
 async def ask_all(db: Database, result: Result, rounds: int) -> None:
     """Ask each question in turn, so that none profits from what it has just read itself; then for the plans."""
     asked, chance, reader = questions(result.rows), random.Random(11), Reader(db.fetch)
+    server = (await db.fetch("SELECT pg_backend_pid()"))[0][0] if db.engine == "postgresql" else None
     for _ in range(rounds):
         for name, ask in asked.items():
-            begin = time.perf_counter()
+            begin, begin_cpu = time.perf_counter(), cpu_ms(server)
             await ask(reader, chance)
             result.times.setdefault(name, []).append((time.perf_counter() - begin) * 1e3)
+            result.busy[name] = result.busy.get(name, 0) + (cpu_ms(server) - begin_cpu) / rounds
     result.plans = {name: await plans(db, ask) for name, ask in asked.items()}
+
+
+def cpu_ms(server: int | None) -> float:
+    """CPU time of this process so far, and of the server's process that answers it (proc(5), schedstat), in ms."""
+    own = time.process_time() * 1e3
+    return own + (int(Path(f"/proc/{server}/schedstat").read_text().split()[0]) / 1e6 if server else 0)
 
 
 async def retain(store: SqlStore, result: Result, steps: int) -> None:
@@ -176,17 +186,15 @@ async def queries(quick: bool) -> list[Figure]:
 def document(results: dict[str, Result]) -> str:
     """docs/history-queries.md."""
     rows = max(result.rows for result in results.values())
-    header = ["question", *(f"{NAMES[engine]} {share}, ms" for engine in results for share in ("p50", "p95"))]
-    cells = [
-        [name, *(f"{percentile(r.times[name], share):.1f}" for r in results.values() for share in (0.5, 0.95))]
-        for name in questions(rows)
-    ]
+    header = ["question", *(f"{NAMES[engine]} {what}, ms" for engine in results for what in ("p50", "p95", "CPU"))]
+    cells = [[name, *(cell for r in results.values() for cell in _cells(r, name))] for name in questions(rows)]
     lines = [
         "# How the history is read",
         "",
         f"`python -m bench.history_queries --rows {rows} --docs` wrote this page: every question that pages and",
         "commands ask of a history, how long its answer takes, and the plan of each database for it",
-        "([ADR 38](adr/0038-history-stores.md)). Times are those of an answer as the recorder gives it, asked in turn.",
+        "([ADR 38](adr/0038-history-stores.md)). Times are those of an answer as the recorder gives it, asked in",
+        "turn; CPU time is that of the recorder and of PostgreSQL's process together, whatever else the machine does.",
         "",
         *facts_list(machine.describe()),
         "",
@@ -200,6 +208,10 @@ def document(results: dict[str, Result]) -> str:
         for engine, result in results.items():
             lines += [f"{NAMES[engine]}:", "", "```text", *_told(result.plans[name]), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _cells(result: Result, name: str) -> list[str]:
+    return [*(f"{percentile(result.times[name], share):.1f}" for share in (0.5, 0.95)), f"{result.busy[name]:.1f}"]
 
 
 def _facts(engine: str, result: Result) -> list[str]:
@@ -236,9 +248,10 @@ def main() -> None:
     results: dict[str, Result] = {}
     for engine in options.engine:
         result = results[engine] = uvloop.run(measure(engine, options.rows))
-        print("\n".join(_facts(engine, result)))
+        print("\n".join(_facts(engine, result)), flush=True)
         for name, times in result.times.items():
-            print(f"  {name:45} p50 {percentile(times, 0.5):7.1f} ms, p95 {percentile(times, 0.95):7.1f} ms")
+            print(f"  {name:45} p50 {percentile(times, 0.5):7.1f} ms, p95 {percentile(times, 0.95):7.1f} ms", end="")
+            print(f", CPU {result.busy[name]:6.1f} ms")
         for name, asked in result.plans.items():
             for _, plan in asked:
                 for line in full_scans(engine, plan):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from bridge.models import ReadCalls, ReadChanges, ReadRecordedPrincipals, ReadRecordedSessions, ReadSignIns, ReadUsage
 from recorder.usage import Span
 
-SCAN = 10_000
+SCAN = 5_000
 """Rows of an index that a page looks at, at most."""
 CALLS = (
     *("id", "at", "seconds", "waited", "workspace", "session", "principal", "address", "transport", "era", "method"),
