@@ -43,6 +43,8 @@ class Intake:
         """Set once the store was opened, or could not be."""
         self.calls = 0
         """Calls that were stored since the start."""
+        self.batches = 0
+        """Batches that were."""
         self.error: HubError | None = None
         """Why nothing can be stored at the moment."""
         self.stored = asyncio.Condition()
@@ -128,6 +130,7 @@ class Intake:
         self._note(None)
         self._removed -= forgotten
         self.calls += len(batch.calls)
+        self.batches += 1
         async with self.stored:
             self.stored.notify_all()
 
