@@ -129,8 +129,6 @@ class RecordsApi:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(request.wait):
                 while not has_records(found):
-                    async with intake.stored:
-                        await intake.stored.wait_for(lambda: intake.batches != seen)
-                    seen = intake.batches
+                    seen = await intake.more(seen)
                     found = await read(request)
         return found

@@ -75,6 +75,12 @@ class Intake:
                 await self._changed.wait()
                 await asyncio.sleep(PAUSE)
 
+    async def more(self, seen: int) -> int:
+        """Wait until there are other than `seen` batches; returns how many there are."""
+        async with self.stored:
+            await self.stored.wait_for(lambda: self.batches != seen)
+        return self.batches
+
     async def _replaced(self, error: HubError) -> bool:
         """Report an error of the store. Return whether it was replaced, so that it can be used at once."""
         store = self.store
