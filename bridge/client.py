@@ -70,12 +70,14 @@ class BridgeClient:
         max_pending: int = MAX_PENDING,
         on_peer: Callable[[str], None] | None = None,
         transport: Transport = ZMQ,
+        by: Author | None = None,
     ) -> None:
-        """Raises AddressInvalid when the transport cannot serve the address."""
+        """`by` makes the requests that do not say who does. Raises AddressInvalid if the transport cannot serve it."""
         self.address = address
         self.session = session or new_session()
         self.peer_session: str | None = None
         self._dealer = transport.dealer(address)
+        self._by = by
         self._on_peer = on_peer
         self._max_pending = max_pending
         self._ids = itertools.count(1)
@@ -114,7 +116,7 @@ class BridgeClient:
             BadMessage: the answer is malformed, or does not match the kind.
             VersionMismatch: the server uses another version of the protocol.
         """
-        pending = _Pending(body, timeout, _future(), by)
+        pending = _Pending(body, timeout, _future(), by or self._by)
         self._waiting.append(pending)
         if self._closed:
             self._fail([pending], "the client was closed")

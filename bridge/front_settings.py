@@ -34,12 +34,14 @@ class TlsFiles(_Camel):
 
 
 class BridgeAddresses(_Camel):
-    """The addresses at which the adapter and the sidecar serve the bridge."""
+    """The addresses at which the adapter, the sidecar and the recorder serve the bridge."""
 
     desired: str
     actual: str
     events: str
     desired_events: str
+    records: str | None
+    """None: the hub keeps no history (HUB_HISTORY)."""
 
 
 class FrontSettings(_Camel):
@@ -103,6 +105,7 @@ class FrontSettings(_Camel):
                 actual=settings.actual_address,
                 events=settings.events_address,
                 desired_events=settings.desired_events_address,
+                records=settings.records_address if settings.history else None,
             ),
             protected=settings.protected,
             token_hash=token_hash(given) if given else None,

@@ -10,11 +10,15 @@ from typing import Any, TextIO
 import orjson
 from pydantic import BaseModel
 
+from bridge.author import Author
 from bridge.client import BridgeClient, Subscriber
 from bridge.settings import Settings
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
 from hubctl.render import Paint, visible
+
+AUTHOR = Author(principal="local", source="hubctl")
+"""Who makes the edits of hubctl: whoever may use the hub's sockets."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,11 @@ class Context:
 
     def desired(self) -> BridgeClient:
         """Return a bridge client of the adapter, which knows the desired state."""
-        return BridgeClient(self.settings.desired_address, transport=self.transport)
+        return BridgeClient(self.settings.desired_address, transport=self.transport, by=AUTHOR)
+
+    def records(self) -> BridgeClient:
+        """Return a bridge client of the recorder, which keeps the history."""
+        return BridgeClient(self.settings.records_address, transport=self.transport)
 
     def events(self, *topics: str) -> Subscriber:
         """Subscribe to the sidecar's events of these topics; without topics, to all events."""
@@ -49,6 +57,10 @@ class Context:
         for line in lines:
             self.out.write(visible(line, self.paint) + "\n")
         self.out.flush()
+
+    def part(self, text: str) -> None:
+        """Write a part of a file as it is. It has no control characters but tabs and ends of lines."""
+        self.out.write(text)
 
     def emit(self, value: Any) -> None:
         """Write a value as one line of JSON, for scripts."""

@@ -26,6 +26,20 @@ class HubRunning(HubError):
     hint = "Use that one (hubctl status) or stop it; another needs its own HUB_DATA_DIR, HUB_PORT, HUB_SIDECAR_PORT."
 
 
+class HistoryOff(HubError):
+    """The history is switched off, so that nothing of calls, changes and sign-ins is kept."""
+
+    code = "HISTORY_OFF"
+    hint = "Remove HUB_HISTORY=off from the environment or the settings file, and restart the hub."
+
+
+class HistoryUnavailable(HubError):
+    """The recorder, which keeps the history, does not answer. Calls go on; their records wait on disk."""
+
+    code = "HISTORY_UNAVAILABLE"
+    hint = "It is started again by itself; if it stays away, hubctl doctor and recorder.log tell why."
+
+
 class DirectoryUnusable(HubError):
     """The hub's data directory cannot be made or written."""
 

@@ -13,6 +13,10 @@ from hubctl.arguments import Parser
 from hubctl.commands import completion, editing, membership
 from hubctl.commands.calls import call
 from hubctl.commands.doctor import doctor, running
+from hubctl.commands.history.calls import calls
+from hubctl.commands.history.changes import changes
+from hubctl.commands.history.database import history
+from hubctl.commands.history.moments import moment
 from hubctl.commands.keys import keys
 from hubctl.commands.logs import logs
 from hubctl.commands.metrics import metrics
@@ -46,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     _looking(command)
+    _history(command)
     _steering(command)
     _editing(command)
     _access(command)
@@ -72,6 +77,40 @@ def _looking(command: Adds) -> None:
     one.add_argument("-n", "--lines", type=_lines, default=100, help="how many records at most, 1 to 5000 (100)")
     one.add_argument("-f", "--follow", action="store_true", help="go on with further ones until Ctrl-C")
     one.add_argument("--server", help="only what concerns this server")
+
+
+def _history(command: Adds) -> None:
+    one = command("calls", "list recorded calls: who called what, when, with what outcome", calls)
+    one.add_argument("id", nargs="?", type=int, help="show this one, with arguments and result where they were kept")
+    for name in ("workspace", "server", "tool", "principal", "session", "correlation"):
+        one.add_argument(f"--{name}", help=f"only of this {name}")
+    one.add_argument("--outcome", help="only with this outcome: ok, tool_error, CALL_TIMEOUT, ...; failed: all but ok")
+    _listing(one)
+    one = command("changes", "list recorded changes of servers, workspaces, settings and keys", changes)
+    one.add_argument("--principal", help="only those that this one made")
+    one.add_argument("--source", choices=_SOURCES, metavar="SOURCE", help=", ".join(_SOURCES))
+    one.add_argument("--subject", help="only of this server or workspace")
+    one.add_argument("--diff", action="store_true", help="show what each changed")
+    _listing(one)
+    one = command("history", "show the state of the history's database, and care for it", history)
+    one.set_defaults(action="status", dry_run=False)
+    actions = one.add_subparsers(dest="action", metavar="action", title="actions")
+    again = _json_again()
+    actions.add_parser("status", parents=[again], help="show its state (as without an action)")
+    care = actions.add_parser("optimize", parents=[again], help="analyse, vacuum, and check the indexes")
+    care.add_argument("--dry-run", action="store_true", help="say what that would bring, and do nothing")
+
+
+_SOURCES = ("console", "hubctl", "api", "yamcp-ui", "file", "tool")
+
+
+def _listing(one: argparse.ArgumentParser) -> None:
+    """Add what all lists of records take."""
+    one.add_argument("--since", type=moment, metavar="TIME", help="from then on: 15min, 2h, 7d ago, or ISO 8601")
+    one.add_argument("--until", type=moment, metavar="TIME", help="only before then")
+    one.add_argument("-n", "--limit", type=_records, help="how many at most, newest first (50; --export: all)")
+    one.add_argument("-f", "--follow", action="store_true", help="go on with further ones until Ctrl-C")
+    one.add_argument("--export", choices=("csv", "jsonl"), help="write all to stdout, as CSV or JSON lines")
 
 
 def _steering(command: Adds) -> None:
@@ -203,6 +242,10 @@ def _lines(text: str) -> int:
 
 def _most(text: str) -> int:
     return _whole(text, 1000)
+
+
+def _records(text: str) -> int:
+    return _whole(text, 100_000)
 
 
 def _whole(text: str, most: int) -> int:

@@ -20,6 +20,7 @@ from hubctl.errors import (
     DirectoryUnusable,
     FrontAway,
     FrontNotInstalled,
+    HistoryUnavailable,
     HubLost,
     HubNotRunning,
     HubRunning,
@@ -34,6 +35,7 @@ _USAGE_ERRORS = (
     AddressInvalid, ArgumentsInvalid, DirectoryUnusable, FrontNotInstalled, HubRunning, NodeMissing, PortTaken,
     RuntimeDirUnsafe, SettingInvalid, TooFewFiles,
 )  # fmt: skip
+_NOT_ANSWERING = (FrontAway, HistoryUnavailable, HubLost, HubNotRunning, PeerUnavailable)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -80,7 +82,7 @@ def report(error: HubError, json: bool, err: TextIO) -> int:
     err.write((dumps({"error": body}) if json else error_line(body)) + "\n")
     if isinstance(error, _USAGE_ERRORS):
         return USAGE
-    return NOT_RUNNING if isinstance(error, (FrontAway, HubLost, HubNotRunning, PeerUnavailable)) else FAILED
+    return NOT_RUNNING if isinstance(error, _NOT_ANSWERING) else FAILED
 
 
 def wants_color(choice: str, out: TextIO) -> bool:

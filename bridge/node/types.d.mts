@@ -988,12 +988,14 @@ export interface TlsFiles {
   key: string;
 }
 
-/** The addresses at which the adapter and the sidecar serve the bridge. */
+/** The addresses at which the adapter, the sidecar and the recorder serve the bridge. */
 export interface BridgeAddresses {
   desired: string;
   actual: string;
   events: string;
   desiredEvents: string;
+  /** None: the hub keeps no history (HUB_HISTORY). */
+  records: string | null;
 }
 
 /** The settings. Sizes in bytes, times in seconds, URLs without trailing slash, absolute paths. No secrets. */

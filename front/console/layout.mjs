@@ -100,7 +100,7 @@ function Navigation() {
         .map(
           ([id, page]) => html`<li key=${id}>
             <a href=${href(id)} aria-current=${current === id ? 'page' : undefined}>
-              <${Icon} name=${page.icon} /><span>${page.title}</span>
+              <${Icon} name=${page.icon} /><span>${page.entry ?? page.title}</span>
               ${counts[id] !== undefined && html`<span class="nav-count" aria-hidden="true">${counts[id]}</span>`}
               ${id === 'servers' && failing > 0 && html`<span class="nav-alarm" aria-hidden="true"></span>`}
             </a>

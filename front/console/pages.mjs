@@ -8,6 +8,7 @@ import Workspaces from './pages/workspaces.mjs';
  * @typedef {object} PageEntry
  * @property {string} title
  * @property {string} nav which entry of the navigation it belongs to
+ * @property {string} [entry] what that entry is called, if not as the page
  * @property {string} [icon] it has an entry of its own
  * @property {(hub: import('./types.mjs').Hub) => boolean} [when] that entry is there in such a hub only
  * @property {() => Promise<any>} load module whose default export is the page, a component of `{ args, query }`
@@ -36,6 +37,18 @@ export const PAGES = {
   sessions: { title: 'Sessions', nav: 'activity', load: () => import('./pages/sessions.mjs') },
   activity: { title: 'Activity', nav: 'activity', icon: 'activity', load: () => import('./pages/activity.mjs') },
   figures: { title: 'Metrics', nav: 'figures', icon: 'figures', load: () => import('./pages/figures.mjs') },
+  calls: {
+    title: 'Calls',
+    entry: 'History',
+    nav: 'calls',
+    icon: 'history',
+    load: () => import('./pages/history/calls.mjs'),
+    loadItem: () => import('./pages/history/call.mjs'),
+  },
+  usage: { title: 'Usage', nav: 'calls', load: () => import('./pages/history/usage.mjs') },
+  changes: { title: 'Changes', nav: 'calls', load: () => import('./pages/history/changes.mjs') },
+  'sign-ins': { title: 'Sign-ins', nav: 'calls', load: () => import('./pages/history/sign_ins.mjs') },
+  'past-sessions': { title: 'Past sessions', nav: 'calls', load: () => import('./pages/history/past_sessions.mjs') },
   import: { title: 'Import', nav: 'import', icon: 'import', load: () => import('./pages/import.mjs') },
   keys: {
     title: 'Keys',

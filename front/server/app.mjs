@@ -3,6 +3,7 @@
 import { createServer } from 'node:http';
 import express from 'express';
 import { Auth } from './access/auth.mjs';
+import { authorOf, handleAs } from './access/author.mjs';
 import { originOf } from './http/client.mjs';
 import { CHECK_INTERVAL_MS, Connections, HEAD_TIMEOUT_MS } from './connections.mjs';
 import { seenFrom } from '../console/hub/address.mjs';
@@ -160,7 +161,8 @@ export class Front {
       }
       const area = this.auth.pass(request);
       if (area === 'mcp') this.proxy.handle(this.auth.vouch(request), response);
-      else if (!this.login?.answers(request, response)) this.site(request, response);
+      else if (!this.login?.answers(request, response))
+        handleAs(authorOf(request, this.auth.who(request)), () => this.site(request, response));
     } catch (error) {
       this.#refuse(request, response, error);
     }

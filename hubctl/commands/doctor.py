@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,9 @@ from bridge.models import (
     MaskedSnapshot,
     Model,
     ReadDesired,
+    ReadRecordsStatus,
     ReadStatus,
+    RecordsStatus,
     ServerStatus,
     Status,
     StdioLaunch,
@@ -38,6 +41,8 @@ from hubctl.run.yamcp_ui import check_yamcp_ui
 
 ANSWER_TIMEOUT = 3.0
 """Seconds that a process has to answer."""
+STARTED_LATELY = re.compile(r"^STARTING|uptime 0:0[0-4]:")
+"""What supervisord says of a process that was started less than five minutes ago."""
 MANY_RESTARTS, RECENT_SECONDS = 5, 60
 """A ready server is unsteady after this many restarts, if the last was within this many seconds."""
 _COLORS = {"error": "31", "warning": "33", "info": "2", "ok": "32"}
@@ -85,13 +90,14 @@ async def findings(context: Context) -> list[Finding]:
     if not running(context):
         return [*found, *not_running(context.settings), *directory(context.settings)]
     settings = settings_in_force(context.settings)
-    status, desired, pages, ui = await asyncio.gather(
-        _status(context), _desired(context), _front(settings), _yamcp_ui(settings)
+    status, desired, pages, ui, records = await asyncio.gather(
+        _status(context), _desired(context), _front(settings), _yamcp_ui(settings), _records(context, settings)
     )
     states = await asyncio.to_thread(process_states, settings.runtime)
     found += [_process("sidecar", status, states), _process("adapter", desired, states)]
     found += acceptor(settings, states)
     found += [_process("front", pages, states)] + ([_process("yamcp-ui", ui, states)] if settings.yamcp_ui_dir else [])
+    found += history(records, states)
     found += directory(settings)
     if isinstance(desired, Desired):
         found += [*configuration(desired), *programs(desired.snapshot, os.environ.get("PATH", os.defpath))]
@@ -180,6 +186,16 @@ async def _desired(context: Context) -> Desired | HubError:
             return error
 
 
+async def _records(context: Context, settings: Settings) -> RecordsStatus | HubError | None:
+    if not settings.history:
+        return None
+    async with context.records() as recorder:
+        try:
+            return await recorder.request(ReadRecordsStatus(), timeout=ANSWER_TIMEOUT)
+        except HubError as error:
+            return error
+
+
 async def _front(settings: Settings) -> HubError | None:
     """Ask the front for its health. Other checks report in more detail what the front finds to be wrong."""
     try:
@@ -219,6 +235,26 @@ def acceptor(settings: Settings, states: dict[str, str]) -> list[Finding]:
     hint = "It is started again by itself; if it stays away, acceptor.log in the logs directory says why."
     message = f"It does not run, so that connections wait at the public port. supervisord says: {state}."
     return [Finding(level="error", subject="acceptor", message=message, hint=hint)]
+
+
+def history(answer: RecordsStatus | HubError | None, states: dict[str, str]) -> list[Finding]:
+    """Report whether the history is kept; `answer` is the recorder's, None where HUB_HISTORY is off."""
+    if answer is None:
+        return [Finding(level="info", subject="history", message="is switched off (HUB_HISTORY).")]
+    if isinstance(answer, HubError) and STARTED_LATELY.search(states.get("recorder", "")):
+        message = "is starting, at low priority; records wait on disk meanwhile."
+        return [Finding(level="info", subject="recorder", message=message)]
+    found = [_process("recorder", answer, states)]
+    if not isinstance(answer, RecordsStatus):
+        return found
+    if answer.state != "ok" or answer.reason:
+        level: Literal["warning", "error"] = "error" if answer.state in ("unavailable", "full") else "warning"
+        hint = "Calls are not concerned; their records wait on disk. `hubctl history` shows more."
+        found.append(Finding(level=level, subject="history", message=answer.reason, hint=hint, code=answer.code))
+    if answer.lost:
+        message = f"{count(answer.lost, 'record')} could not be kept since the database was made."
+        found.append(Finding(level="info", subject="history", message=message))
+    return found
 
 
 def configuration(desired: Desired) -> list[Finding]:

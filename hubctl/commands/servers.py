@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from bridge.client import BridgeClient
 from bridge.errors import HubError
-from bridge.models import ReadStatus, Restart, ServerStatus, Status, WorkspaceStatus
+from bridge.models import ReadRecordsStatus, ReadStatus, Restart, ServerStatus, Status, WorkspaceStatus
 from hubctl.applying import POLL_SECONDS
+from hubctl.commands.history.recorder import ask
 from hubctl.commands.workspaces import workspace_table
 from hubctl.context import Context
+from hubctl.errors import HistoryOff
 from hubctl.lookup import check_server
 from hubctl.render import Paint, by_key, clean, count, error_line, size, span, table, trouble
 from hubctl.run import front
@@ -28,8 +31,8 @@ async def status(context: Context) -> int:
     if context.json:
         context.emit(current)
     else:
-        pages = await pages_line(context)
-        context.say(*status_lines(context, current, pages, time.time()))
+        above = await asyncio.gather(pages_line(context), history_line(context))
+        context.say(*status_lines(context, current, above, time.time()))
     return 0
 
 
@@ -59,9 +62,22 @@ async def pages_line(context: Context) -> str:
     return f"pages: {context.settings.base_url}/"
 
 
-def status_lines(context: Context, current: Status, pages: str, now: float) -> list[str]:
-    """Format the state of the hub; `now` is Unix time in seconds."""
-    lines = [head(current, now), pages, "", *workspace_table(context, current)]
+async def history_line(context: Context) -> str:
+    """Return the state of the history, or why it is not kept."""
+    try:
+        found = await ask(context, ReadRecordsStatus(), timeout=FRONT_TIMEOUT)
+    except HistoryOff:
+        return "history: off"
+    except HubError as error:
+        return context.paint.bad(f"history: {error_line(error.body())}")
+    if found.state == "ok":
+        return f"history: {count(found.calls, 'call')}"
+    return context.paint.warn(f"history: {found.state}. {clean(found.reason)}")
+
+
+def status_lines(context: Context, current: Status, above: Sequence[str], now: float) -> list[str]:
+    """Format the state of the hub; `above`: the lines above the tables; `now` is Unix time in seconds."""
+    lines = [head(current, now), *above, "", *workspace_table(context, current)]
     if current.servers:
         lines += ["", *server_table(current, context.paint, now, context.columns)]
     notes = [empty_note(workspace, context.paint) for workspace in current.workspaces if workspace.state == "empty"]

@@ -5,6 +5,7 @@ import { isObject } from '../forms/schema.mjs';
 import { draftOf, finished } from '../forms/schema_draft.mjs';
 import { execute } from '../hub/store.mjs';
 import { announce, Button, Choice, CopyButton, Field, html, ItemLink, Notice, now, Tabs } from '../ui.mjs';
+import { useRecorded } from './parts/call_again.mjs';
 import { BackToList } from './parts/explorer.mjs';
 import { Fields } from './parts/schema_form.mjs';
 import { SchemaView } from './parts/schema_view.mjs';
@@ -16,14 +17,19 @@ import { ToolResult, took } from './parts/tool_result.mjs';
 const DEFAULT_TIMEOUT_SECONDS = 60; // seconds, unless one says otherwise
 const MAX_TIMEOUT_SECONDS = 3600;
 
-/** @param {{ workspace: Workspace, tool: Tool, server: string }} props */
-export function ToolDetail({ workspace, tool, server }) {
+/** @param {{ workspace: Workspace, tool: Tool, server: string, again?: string }} props `again`: id of a recorded call */
+export function ToolDetail({ workspace, tool, server, again }) {
   const call = useCall(workspace.name, tool);
+  const filled = useRecorded(again, call.fill);
   const heading = useRef(/** @type {HTMLElement|null} */ (null));
   useEffect(() => heading.current?.focus({ preventScroll: matchMedia('(min-width: 60rem)').matches }), []);
   const title = tool.title ?? tool.annotations?.title;
   const tabs = [
-    { id: 'call', title: 'Call', body: () => html`<${CallForm} call=${call} />` },
+    {
+      id: 'call',
+      title: 'Call',
+      body: () => html`${filled && html`<${Notice} ...${filled} />`}<${CallForm} call=${call} />`,
+    },
     {
       id: 'takes',
       title: 'Input',
@@ -95,6 +101,10 @@ function useCall(workspace, tool) {
     setTried(false);
     setOutcome(null);
   };
+  const fill = (/** @type {Record<string, unknown>} */ given) => {
+    setDraft(draftOf(schema, given, schema, true));
+    setJson(null);
+  };
   const run = async () => {
     setTried(true);
     if (problems.length > 0 || secondsOf(timeout) === null || since) return false;
@@ -126,6 +136,7 @@ function useCall(workspace, tool) {
     value,
     problems,
     reset,
+    fill,
     run,
   };
 }

@@ -10,20 +10,20 @@ import { ToolDetail } from './tool.mjs';
 
 const LEAD = 'What an agent finds in a workspace. Read it, and try it.';
 
-/** @param {{ query: Record<string, string> }} props  `workspace` and `tool` */
+/** @param {{ query: Record<string, string> }} props  `workspace`, `tool`, and `call`: a recorded call to make again */
 export default function Tools({ query }) {
   const show = (/** @type {Workspace} */ workspace) =>
-    html`<${OfWorkspace} key=${workspace.name} workspace=${workspace} picked=${query.tool} />`;
+    html`<${OfWorkspace} key=${workspace.name} workspace=${workspace} picked=${query.tool} again=${query.call} />`;
   return html`<${ExplorerPage} kind="tools" lead=${LEAD} name=${query.workspace} show=${show} />`;
 }
 
-/** @param {{ workspace: Workspace, picked: string|undefined }} props */
-function OfWorkspace({ workspace, picked }) {
+/** @param {{ workspace: Workspace, picked: string|undefined, again: string|undefined }} props */
+function OfWorkspace({ workspace, picked, again }) {
   const found = useItems(workspace, workspace.tools, read);
   const group = (/** @type {Tool[]} */ tools, /** @type {string} */ search) =>
     grouped(tools, search, workspace, servers()).map(({ server, tools: items }) => ({ server, items }));
   const detail = (/** @type {Tool} */ tool) =>
-    html`<${ToolDetail} key=${tool.name} workspace=${workspace} tool=${tool} server=${serverOf(tool.name, workspace, servers())} />`;
+    html`<${ToolDetail} key=${JSON.stringify([tool.name, again])} workspace=${workspace} tool=${tool} again=${again} server=${serverOf(tool.name, workspace, servers())} />`;
   return html`<${Explorer} kind="tools" workspace=${workspace} found=${found} group=${group} entry=${entry} picked=${picked} detail=${detail} />`;
 }
 

@@ -42,6 +42,13 @@ export default function WorkspacePage({ args: [name] }) {
   return frame(html`<${WorkspaceForm} workspace=${workspace} stored=${stored ?? []} />`);
 }
 
+const RECORDS = [
+  { value: 'off', label: 'Nothing of them' },
+  { value: 'sizes', label: 'Their sizes' },
+  { value: 'redacted', label: 'Their text, secrets masked by name too' },
+  { value: 'full', label: 'Their text' },
+];
+
 /**
  * @param {{ workspace?: Workspace, stored: string[] }} props `stored`: its members as the file has them
  */
@@ -49,6 +56,7 @@ function WorkspaceForm({ workspace, stored }) {
   const [name, setName] = useState(workspace?.name ?? '');
   const [template, setTemplate] = useState(workspace?.name_template || DEFAULT_TEMPLATE);
   const [slug, setSlug] = useState(ownSlug(workspace));
+  const [record, setRecord] = useState(String(workspace?.record ?? 'off'));
   const [members, setMembers] = useState(() =>
     membersOf(
       stored,
@@ -72,7 +80,7 @@ function WorkspaceForm({ workspace, stored }) {
     setBusy(true);
     setError(null);
     try {
-      await write(workspace, stored, { name, servers: picked, template, slug, expect: over || expect });
+      await write(workspace, stored, { name, servers: picked, template, slug, record, expect: over || expect });
       toast(`${shown(name)}: saved`);
       go('workspaces', [name]);
     } catch (reason) {
@@ -87,6 +95,7 @@ function WorkspaceForm({ workspace, stored }) {
       <${MembersField} members=${members} onChange=${setMembers} />
       <${TemplateField} template=${template} picked=${picked} onInput=${setTemplate} fault=${faults.template} />
       <${SlugField} slug=${slug} workspace=${workspace} onInput=${setSlug} fault=${faults.slug} />
+      <${Field} label="In the history" kind="select" value=${record} options=${RECORDS} onInput=${setRecord} help="What the history keeps of arguments and results, unless a server says otherwise." />
     </div>
     ${error && !conflict && html`<div class="after"><${Notice} error=${error} /></div>`}
     ${
@@ -111,9 +120,9 @@ function WorkspaceForm({ workspace, stored }) {
 /**
  * @param {Workspace|undefined} workspace
  * @param {string[]} stored
- * @param {{ name: string, servers: string[], template: string, slug: string, expect?: string }} wanted
+ * @param {{ name: string, servers: string[], template: string, slug: string, record: string, expect?: string }} wanted
  */
-async function write(workspace, stored, { name, servers, template, slug, expect }) {
+async function write(workspace, stored, { name, servers, template, slug, record, expect }) {
   const body = { name, servers };
   const same =
     name === workspace?.name && expect === workspace.hash && JSON.stringify(servers) === JSON.stringify(stored);
@@ -124,6 +133,7 @@ async function write(workspace, stored, { name, servers, template, slug, expect 
   const patched = {
     ...(template !== before && { name_template: template }),
     ...(slug !== ownSlug(workspace) && { slug }),
+    ...(record !== (workspace?.record ?? 'off') && { record }),
   };
   if (Object.keys(patched).length > 0) await api.patch('/api/hub/workspaces', { name }, patched).catch(toast.error); // the rest is written
   await refresh();

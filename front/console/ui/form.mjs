@@ -10,7 +10,7 @@ import { html } from './html.mjs';
  * @param {string} [props.error]
  * @param {string} [props.value]
  * @param {(value: string) => void} [props.onInput]
- * @param {'text'|'url'|'number'|'search'|'textarea'|'select'|'password'} [props.kind]
+ * @param {'text'|'url'|'number'|'search'|'textarea'|'select'|'password'|'datetime-local'} [props.kind]
  * @param {{ value: string, label: string }[]} [props.options] of a select
  * @param {Record<string, any>} [props.attrs] further attributes of the control (placeholder, rows, min, …)
  * @param {boolean} [props.mono]

@@ -12,7 +12,7 @@ import {
   storedServer,
 } from './edits.mjs';
 import { readConfig } from './import_text.mjs';
-import { records } from './records.mjs';
+import { records } from './history/handlers.mjs';
 import { routerOf } from './router.mjs';
 import { HUB_ROUTES } from './routes.mjs';
 

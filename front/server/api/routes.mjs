@@ -1,7 +1,7 @@
 /** Every route of the hub's two HTTP APIs with parameters, result and errors, from which routers are created. Pure. */
 
 import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, values } from './fields.mjs';
-import { HISTORY_ROUTES, since, until } from './history_routes.mjs';
+import { HISTORY_ROUTES, since } from './history/routes.mjs';
 import { route } from './route.mjs';
 
 /**
@@ -21,7 +21,6 @@ const ENTRY_ERRORS = ['ENTRY_INVALID', 'MASKED_VALUE'];
 const KEY_FILE_ERRORS = ['KEYS_FILE_BROKEN'];
 const CALL_ERRORS = ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF', 'SERVER_ANSWERED_ERROR'];
 const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
-const limit = number('whole number from 1 to 5,000', { min: 1, max: 5000, whole: true });
 const sessionLimit = number('whole number from 1 to 1,000', { min: 1, max: 1000, whole: true });
 
 const workspaceName = { name };
@@ -257,18 +256,6 @@ export const HUB_ROUTES = [
     summary: 'Figures of calls: how many, how many failed, how long they took.',
     query: { since: optional(since), server: optional(name) },
     answer: '{interval, now, samples}',
-  }),
-  route('logs', 'GET', '/api/hub/logs', {
-    summary:
-      'The newest log records of the sidecar, oldest first; with `correlation` also those of the request with this id.',
-    query: {
-      server: optional(name),
-      since: optional(since),
-      until: optional(until),
-      correlation: optional(name),
-      limit: optional(limit),
-    },
-    answer: '{records}',
   }),
   ...HISTORY_ROUTES,
 ];

@@ -2,6 +2,7 @@
 // pages.
 
 import { BridgeClient, Subscriber } from '../../../bridge/node/index.mjs';
+import { author } from '../access/author.mjs';
 import { FrontError } from '../errors.mjs';
 import { applied, diff, entriesOf, nothing, view } from './view.mjs';
 
@@ -150,7 +151,9 @@ export class HubClient {
    * @throws FrontError HUB_AWAY, BridgeError of the adapter's own
    */
   desired(kind, body, options = {}) {
-    return this.adapter.request(kind, body, options).catch((error) => this.#unanswered('adapter', error));
+    return this.adapter
+      .request(kind, body, { by: author(), ...options })
+      .catch((error) => this.#unanswered('adapter', error));
   }
 
   /**

@@ -63,6 +63,8 @@ export interface WorkspaceState {
   direct_sse_url: string;
   direct_http_url: string;
   name_template: string;
+  /** What the history keeps of arguments and results. */
+  record: import('../../../bridge/node/types.mjs').WorkspaceSpec['record'];
   /** The members of `servers` that are switched off in this workspace only. */
   disabled_servers: string[];
   hash: string;

@@ -96,6 +96,7 @@ function remembered(status) {
     own_slug: false,
     earlier_slug: null,
     name_template: '',
+    record: /** @type {const} */ ('off'),
   }));
   return { servers, workspaces };
 }
@@ -220,7 +221,7 @@ function inOrder(there, added, order) {
  * @returns {WorkspaceState}
  */
 function workspaceState(spec, run, { away, ...more }) {
-  const { name, slug, aliases, own_slug, enabled, name_template, servers, disabled_servers } = spec;
+  const { name, slug, aliases, own_slug, enabled, name_template, servers, disabled_servers, record } = spec;
   const state = stateOf(enabled, run, away);
   const { ready = 0, tools = 0, resources = 0, prompts = 0, sessions = 0 } = run ?? {};
   const error = run?.reason && run.state === state ? told(run.reason) : null;
@@ -239,6 +240,7 @@ function workspaceState(spec, run, { away, ...more }) {
     prompts,
     sessions,
     name_template,
+    record,
     error,
     ...more,
   };

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import express from 'express';
 import { BridgeError } from '../../../bridge/node/index.mjs';
-import { COLUMNS } from '../../../front/server/api/export.mjs';
-import { csvLine } from '../../../front/server/api/csv.mjs';
-import { HISTORY_ROUTES } from '../../../front/server/api/history_routes.mjs';
-import { records } from '../../../front/server/api/records.mjs';
+import { COLUMNS } from '../../../front/server/api/history/export.mjs';
+import { csvLine } from '../../../front/server/api/history/csv.mjs';
+import { HISTORY_ROUTES } from '../../../front/server/api/history/routes.mjs';
+import { records } from '../../../front/server/api/history/handlers.mjs';
 import { routerOf } from '../../../front/server/api/router.mjs';
 import { answerOf, told } from '../../../front/server/errors.mjs';
 import { Log } from '../../../front/server/log.mjs';
@@ -25,8 +25,8 @@ const MANY = 1201;
 const asked = [];
 /** @type {(kind: string, body: any) => any} */
 let answer = paged;
+/** @type {any} */
 const recorder = {
-  /** @type {any} */
   ask: async (/** @type {string} */ kind, /** @type {any} */ body, /** @type {any} */ options) => {
     asked.push([kind, body, options]);
     return answer(kind, body);
@@ -41,11 +41,13 @@ let api;
 
 before(async () => {
   const app = express();
-  app.use(routerOf(HISTORY_ROUTES, records(recorder), { maxBodyBytes: 1000 }));
+  const routes = HISTORY_ROUTES.filter((route) => route.id !== 'logs'); // the sidecar's
+  app.use(routerOf(routes, records(recorder), { maxBodyBytes: 1000 }));
   /** @type {import('express').ErrorRequestHandler} */
   const failed = (error, _request, response, _next) => {
     if (response.headersSent) response.destroy();
     else response.status(told(error).status).json(answerOf(error));
+    return undefined;
   };
   app.use(failed);
   server = createServer(app).listen(0, '127.0.0.1');
@@ -115,11 +117,11 @@ test('each route asks the recorder for what its query says, and nothing that is 
 
 test("a recorder's error is told as it tells it", async () => {
   answer = () => {
-    throw new BridgeError('CALL_UNKNOWN', 'There is no call 9.', { hint: 'It may be older than what is kept.' });
+    throw new BridgeError('NO_SUCH_RECORD', 'There is no call 9.', { hint: 'It may be older than what is kept.' });
   };
   for (const path of ['/api/hub/calls/9', '/api/hub/calls/export?form=csv']) {
     const { status, body } = await api.get(path);
-    assert.deepEqual([status, body.code, body.hint], [404, 'CALL_UNKNOWN', 'It may be older than what is kept.']);
+    assert.deepEqual([status, body.code, body.hint], [404, 'NO_SUCH_RECORD', 'It may be older than what is kept.']);
   }
 });
 
@@ -127,7 +129,10 @@ test('an export has every record once, in order, however many pages that takes',
   answer = paged;
   asked.length = 0;
   const { headers, body } = await download('/api/hub/calls/export?form=jsonl&server=s');
-  const rows = body.trim().split('\n').map(JSON.parse);
+  const rows = body
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   assert.deepEqual(
     rows.map((/** @type {any} */ row) => row.id),
     Array.from({ length: MANY }, (_, at) => MANY - at),

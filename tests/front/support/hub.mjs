@@ -17,7 +17,7 @@ const FRONT = join(ROOT, 'front/server/main.mjs');
 const POLL = 50; // ms between looks while a hub starts, before there is an event to wait for
 const PATIENCE = 90_000; // ms
 
-/** @typedef {'adapter'|'sidecar'|'front'} Name */
+/** @typedef {'adapter'|'sidecar'|'recorder'|'front'} Name */
 /** @typedef {Record<string, unknown>} Entry  one of providers.json */
 
 /**
@@ -171,6 +171,7 @@ export class Hub {
   async close() {
     await this.stop('front');
     await Promise.all([this.stop('adapter'), this.stop('sidecar')]);
+    await this.stop('recorder');
     rmSync(this.root, { recursive: true, force: true });
   }
 }
@@ -179,15 +180,21 @@ export class Hub {
  * A hub that serves these files, settled. Close it.
  *
  * @param {{providers?: Record<string, Entry>, workspaces?: Record<string, string[]>, front?: boolean, settle?: boolean,
- *          env?: Record<string, string>}} options
+ *          history?: boolean, env?: Record<string, string>}} options `history`: with the recorder; without it, nothing is
+ *   recorded
  */
-export async function startHub({ providers = {}, workspaces = {}, front = true, settle = true, env = {} } = {}) {
+export async function startHub({ providers, workspaces, front = true, settle = true, history = false, env } = {}) {
   const root = mkdtempSync(join(tmpdir(), 'hub'));
-  const hub = new Hub(root, { ...(await environment(root)), ...env });
+  const hub = new Hub(root, {
+    ...(await environment(root)),
+    HUB_HISTORY: history ? 'on' : 'off',
+    ...env,
+  });
   try {
-    hub.write(providers, workspaces);
+    hub.write(providers ?? {}, workspaces ?? {});
     hub.start('adapter');
     hub.start('sidecar');
+    if (history) hub.start('recorder');
     if (front) hub.start('front');
     if (settle) await hub.settled();
     return hub;

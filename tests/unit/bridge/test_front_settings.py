@@ -54,6 +54,7 @@ def test_the_front_is_handed_all_that_it_knows(tmp_path: Path) -> None:
             "actual": f"ipc://{run}/actual.sock",
             "events": f"ipc://{run}/events.sock",
             "desiredEvents": f"ipc://{run}/desired-events.sock",
+            "records": f"ipc://{run}/records.sock",
         },
         "protected": False,
         "tokenHash": None,
@@ -120,3 +121,8 @@ def test_a_front_that_is_started_by_itself_gets_the_same(
     said = capsys.readouterr()
     assert (said.out, said.err[:28]) == ("", "SETTING_INVALID: HUB_TOKEN: ")
     assert "too-short" not in said.err
+
+
+def test_a_hub_without_a_history_has_no_recorder(tmp_path: Path) -> None:
+    """The front is told so, and does not look for one."""
+    assert handed(tmp_path, history=False)["addresses"]["records"] is None

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import io
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,20 @@ from bridge.models import (
     LogRecords,
     Logs,
     MaskedSnapshot,
+    OptimizeRecords,
+    OptimizeReport,
+    OptimizeStep,
     PutServer,
     PutWorkspace,
+    ReadCall,
+    ReadCalls,
+    ReadChanges,
     ReadConfig,
     ReadDesired,
     ReadHistory,
+    ReadRecordsStatus,
     ReadStatus,
+    RecordsStatus,
     Restart,
     RevokeKey,
     ServerSpec,
@@ -67,6 +76,7 @@ from bridge.settings import Settings
 from hubctl.context import Context
 from hubctl.main import execute, parser
 from hubctl.render import Paint
+from recorder.memory import MemoryStore
 from sidecar.workspaces.workspace_state import MemberState, condition
 from tests.support.hub import free_port
 from tests.support.streams import listening
@@ -207,6 +217,13 @@ class CannedHub:
     history: History = field(default_factory=lambda: History(interval=10, now=NOW, samples=()))
     health: dict[str, Any] = field(default_factory=lambda: {"status": "ok", "version": "0.1.0", "sessions": 0})
     """What the front answers at every path; with 503 unless `status` is ok."""
+    store: MemoryStore = field(default_factory=MemoryStore)
+    """The recorder's records."""
+    records_status: RecordsStatus = field(
+        default_factory=lambda: RecordsStatus(state="ok", database="memory", schema_version=1, calls=2)
+    )
+    followed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the recorder was asked for what comes."""
     bridge: MemoryBridge = field(default_factory=MemoryBridge)
     publisher: EventPublisher = field(init=False)
 
@@ -215,8 +232,8 @@ class CannedHub:
 
     @contextlib.asynccontextmanager
     async def serving(self, *sides: str) -> AsyncIterator[CannedHub]:
-        """Both sides and the front are up, or only those named."""
-        sides = sides or ("actual", "desired", "front")
+        """All sides and the front are up, or only those named."""
+        sides = sides or ("actual", "desired", "records", "front")
         async with contextlib.AsyncExitStack() as stack:
             if "front" in sides:
                 await stack.enter_async_context(self.front())
@@ -242,6 +259,8 @@ class CannedHub:
             kinds |= {ListSessions: self._sessions, EndSession: self._end_session}
             handlers = {**kinds, Call: self._call, Logs: self._logs, ReadHistory: self._history}
             await BridgeServer(self.settings.actual_address, handlers, transport=self.bridge).serve()
+        elif name == "records":
+            await BridgeServer(self.settings.records_address, self._recorder(), transport=self.bridge).serve()
         else:
             handlers = {ReadDesired: self._desired, SetWorkspace: self._set_workspace}
             handlers |= {ReadConfig: self._config, ImportServers: self._import}
@@ -254,6 +273,27 @@ class CannedHub:
         """Be in another state, and say that something changed."""
         self.status = status
         self.publisher.publish(Event(topic="server"))
+
+    def _recorder(self) -> dict[Any, Any]:
+        """The recorder's handlers, over records in memory."""
+        handlers: dict[Any, Any] = {
+            kind: partial(self._recorded, getattr(self.store, kind.kind)) for kind in (ReadCalls, ReadCall, ReadChanges)
+        }
+        return {**handlers, ReadRecordsStatus: self._records_status, OptimizeRecords: self._optimize}
+
+    async def _recorded(self, read: Callable[[Any], Awaitable[Any]], body: Any) -> Any:
+        self.asked.append(body)
+        if getattr(body, "after", None) is not None:
+            self.followed.set()
+        return await read(body)
+
+    async def _records_status(self, _: ReadRecordsStatus) -> RecordsStatus:
+        return self.records_status
+
+    async def _optimize(self, body: OptimizeRecords) -> OptimizeReport:
+        self.asked.append(body)
+        step = OptimizeStep(name="analyze", reason="Plans are 3 days old.", done=not body.dry_run, seconds=0.25)
+        return OptimizeReport(steps=(step,), before=5_000_000, after=4_000_000)
 
     async def _page(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         body = json.dumps(self.health).encode()

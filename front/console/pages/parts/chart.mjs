@@ -26,8 +26,9 @@ const HEIGHT_PX = 220; // px
  * @param {number} props.step seconds between them
  * @param {Line[]} props.lines
  * @param {(value: number) => string} props.text a value in words
+ * @param {(at: number) => string} [props.tick] a time in words, for the axis
  */
-export function Chart({ label, at, step, lines, text }) {
+export function Chart({ label, at, step, lines, text, tick = minuteOf }) {
   const box = useRef(/** @type {HTMLElement|null} */ (null));
   const plot = useRef(/** @type {uPlot|null} */ (null));
   const [index, setIndex] = useState(/** @type {number|null} */ (null));
@@ -35,7 +36,7 @@ export function Chart({ label, at, step, lines, text }) {
   const data = /** @type {uPlot.AlignedData} */ ([at, ...lines.map(({ values }) => values)]);
   useLayoutEffect(() => {
     const target = /** @type {HTMLElement} */ (box.current);
-    const made = new uPlot(options(target, step, lines, text, setIndex), data, target);
+    const made = new uPlot(options(target, step, lines, { text, tick }, setIndex), data, target);
     plot.current = made;
     const watcher = new ResizeObserver(([entry]) =>
       made.setSize({ width: Math.floor(entry.contentRect.width), height: HEIGHT_PX }),
@@ -45,7 +46,7 @@ export function Chart({ label, at, step, lines, text }) {
       watcher.disconnect();
       made.destroy();
     };
-  }, [scheme]);
+  }, [scheme, step, tick]);
   useLayoutEffect(() => plot.current?.setData(data), [at, ...lines.map(({ values }) => values)]);
   return html`<figure class="chart">
     <div class="chart-box" ref=${box} role="img" aria-label=${label}></div>
@@ -59,6 +60,9 @@ export function Chart({ label, at, step, lines, text }) {
     </figcaption>
   </figure>`;
 }
+
+/** @param {number} at */
+const minuteOf = (at) => new Date(at * 1000).toLocaleTimeString('en-GB').slice(0, 5);
 
 /** @param {Line} line @param {number|null} index @param {(value: number) => string} text */
 function valueAt({ values }, index, text) {
@@ -82,11 +86,11 @@ function useScheme() {
  * @param {HTMLElement} target
  * @param {number} step
  * @param {Line[]} lines
- * @param {(value: number) => string} text
+ * @param {{ text: (value: number) => string, tick: (at: number) => string }} words
  * @param {(index: number|null) => void} onPoint
  * @returns {uPlot.Options}
  */
-function options(target, step, lines, text, onPoint) {
+function options(target, step, lines, { text, tick }, onPoint) {
   const colour = colours(target);
   const axis = {
     stroke: colour('muted'),
@@ -109,7 +113,7 @@ function options(target, step, lines, text, onPoint) {
         grid: { show: false },
         size: 28,
         space: 70,
-        values: (_, times) => times.map((at) => clock(at).slice(0, 5)),
+        values: (_, times) => times.map(tick),
       },
       {
         ...axis,

@@ -49,6 +49,7 @@ async def test_a_healthy_hub_is_told_so(hub: CannedHub) -> None:
         "ok       sidecar: answers.",
         "ok       adapter: answers.",
         "ok       front: answers.",
+        "ok       recorder: answers.",
         "ok       configuration: every entry can be used.",
         "ok       servers: all that should run are ready.",
         "ok       workspaces: each that is on is ready.",
@@ -73,6 +74,7 @@ async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> Non
         ("ok", "sidecar", ""),
         ("ok", "adapter", ""),
         ("ok", "front", ""),
+        ("ok", "recorder", ""),
         ("warning", "workspaces.json", "MEMBER_UNKNOWN"),
         ("info", "workspaces.json", "NAMESPACE_MISSING"),
         ("error", "snapshot", "SNAPSHOT_INVALID"),
@@ -113,7 +115,7 @@ async def test_a_process_that_does_not_answer_is_told_of(tmp_path: Path, monkeyp
     states = dict.fromkeys(("adapter", "front"), "BACKOFF Exited too quickly")
     monkeypatch.setattr(doctor, "process_states", lambda _: states)
     monkeypatch.setattr(doctor, "ANSWER_TIMEOUT", 0.2)
-    async with CannedHub(settings(tmp_path), status=status([], [])).serving("actual") as hub:
+    async with CannedHub(settings(tmp_path), status=status([], [])).serving("actual", "records") as hub:
         code, out, _ = await hub.hubctl("doctor")
     lines = out.splitlines()
     assert code == 1
@@ -122,7 +124,8 @@ async def test_a_process_that_does_not_answer_is_told_of(tmp_path: Path, monkeyp
     assert lines[3].startswith(f"error    front: The front does not answer at 127.0.0.1:{hub.settings.port}: ")
     assert lines[3].endswith("supervisord says: BACKOFF Exited too quickly.")
     assert "front.log" in lines[4]
-    assert lines[6].startswith("warning  workspaces: there is none.")
+    assert lines[5] == "ok       recorder: answers."
+    assert lines[7].startswith("warning  workspaces: there is none.")
 
 
 async def test_a_yamcp_ui_that_does_not_answer_is_told_of(tmp_path: Path) -> None:

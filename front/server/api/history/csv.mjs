@@ -1,5 +1,5 @@
 /**
- * Text of CSV (RFC 4180) for spreadsheets. Pure. hubctl/csv.py does the same; both are tested with bridge/vectors/csv.json.
+ * Text of CSV (RFC 4180) for spreadsheets. Pure. hubctl/commands/history/csv_text.py does the same; both are tested with bridge/vectors/csv.json.
  */
 
 /**
@@ -7,6 +7,8 @@
  * apostrophe before it makes it text.
  */
 const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])/;
+/** Control characters that cells may have. */
+const LINE_BREAKS = new Set('\t\r\n');
 const NEEDS_QUOTES = /[",\r\n]/;
 
 /** Return a line with its end. @param {readonly unknown[]} values */
@@ -16,6 +18,7 @@ export const csvLine = (values) => `${values.map(cell).join(',')}\r\n`;
 function cell(value) {
   if (value === null || value === undefined) return '';
   if (typeof value !== 'string') return String(value);
-  const text = FORMULA.test(value) ? `'${value}` : value;
+  const plain = value.replace(/\p{Cc}/gu, (char) => (LINE_BREAKS.has(char) ? char : '\uFFFD'));
+  const text = FORMULA.test(plain) ? `'${plain}` : plain;
   return NEEDS_QUOTES.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,6 +1,6 @@
 /** Handlers of the history's routes: what the recorder answers, and exports of it. */
 
-import { FrontError } from '../errors.mjs';
+import { FrontError } from '../../errors.mjs';
 import { exporter } from './export.mjs';
 
 const OPTIMIZE_TIMEOUT_SECONDS = 600; // a vacuum of a large database takes minutes
@@ -8,8 +8,8 @@ const OPTIMIZE_TIMEOUT_SECONDS = 600; // a vacuum of a large database takes minu
 /**
  * Return the handlers.
  *
- * @param {Pick<import('../state/recorder.mjs').Recorder, 'ask'>} recorder
- * @returns {Record<string, import('./router.mjs').Handler>}
+ * @param {Pick<import('../../state/recorder.mjs').Recorder, 'ask'>} recorder
+ * @returns {Record<string, import('../router.mjs').Handler>}
  */
 export function records(recorder) {
   const exported = exporter(recorder);
@@ -19,6 +19,7 @@ export function records(recorder) {
     recordedChanges: ({ query }) => recorder.ask('read_changes', query),
     signIns: ({ query }) => recorder.ask('read_sign_ins', query),
     pastSessions: ({ query }) => recorder.ask('read_recorded_sessions', query),
+    principals: ({ query }) => recorder.ask('read_recorded_principals', query),
     usage: ({ query }) => recorder.ask('read_usage', /** @type {any} */ (query)),
     recordsStatus: () => recorder.ask('records_status'),
     optimizeRecords: ({ body }) => recorder.ask('optimize_records', body, { timeout: OPTIMIZE_TIMEOUT_SECONDS }),

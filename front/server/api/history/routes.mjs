@@ -1,20 +1,20 @@
-/** The routes of the history: recorded calls, changes, sign-ins and sessions, and figures of them. Pure. */
+/** The routes of what has happened: log records, recorded calls, changes, sign-ins and sessions, figures. Pure. */
 
-import { flag, name, number, oneOf, optional } from './fields.mjs';
-import { route } from './route.mjs';
+import { flag, name, number, oneOf, optional } from '../fields.mjs';
+import { route } from '../route.mjs';
 
-/** @typedef {import('./routes.mjs').Route} Route */
+/** @typedef {import('../routes.mjs').Route} Route */
 
 const MAX_RECORDS = 500; // in one answer (bridge/models/records.py)
 const MAX_NAMES = 100; // that figures tell apart
 const ERRORS = ['HISTORY_OFF', 'HISTORY_UNAVAILABLE'];
 
 export const since = number('Unix time in seconds', { min: 0, max: 1e12 });
-export const until = since;
 const id = number('whole number', { min: 0, max: Number.MAX_SAFE_INTEGER, whole: true });
+const lines = number('whole number from 1 to 5,000', { min: 1, max: 5000, whole: true });
 const limit = optional(number('whole number from 1 to 500', { min: 1, max: MAX_RECORDS, whole: true }));
 const text = optional(name);
-const span = { since: optional(since), until: optional(until) };
+const span = { since: optional(since), until: optional(since) };
 const page = { before: optional(id), after: optional(id), limit };
 const form = oneOf('csv', 'jsonl');
 const workspaceAndServer = { workspace: text, server: text };
@@ -34,6 +34,17 @@ const SIGN_INS = { since: span.since };
 
 /** @type {Route[]} */
 export const HISTORY_ROUTES = [
+  route('logs', 'GET', '/api/hub/logs', {
+    summary:
+      'The newest log records of the sidecar, oldest first; with `correlation` also those of the request with this id.',
+    query: {
+      server: text,
+      ...span,
+      correlation: text,
+      limit: optional(lines),
+    },
+    answer: '{records}',
+  }),
   route('recordedCalls', 'GET', '/api/hub/calls', {
     summary:
       'Recorded calls, newest first; with `after` oldest first, for following. `outcome=failed` matches all but `ok`.',
@@ -45,7 +56,7 @@ export const HISTORY_ROUTES = [
   route('recordedCall', 'GET', '/api/hub/calls/:id', {
     summary: 'One recorded call, with arguments and result as far as they were kept.',
     answer: '{call, arguments, result, cut}',
-    errors: ['CALL_UNKNOWN', ...ERRORS],
+    errors: ['NO_SUCH_RECORD', ...ERRORS],
   }),
   route('recordedChanges', 'GET', '/api/hub/changes', {
     summary: 'Recorded changes of the configuration, newest first; with `after` oldest first.',
@@ -65,6 +76,12 @@ export const HISTORY_ROUTES = [
     summary: 'Recorded sessions of clients, newest first, those that have ended, too.',
     query: { workspace: text, limit },
     answer: '{sessions}',
+    errors: ERRORS,
+  }),
+  route('principals', 'GET', '/api/hub/principals', {
+    summary: 'The principals of recorded calls, the one seen last first.',
+    query: { limit },
+    answer: '{principals}',
     errors: ERRORS,
   }),
   route('usage', 'GET', '/api/hub/usage', {
@@ -98,7 +115,7 @@ export const HISTORY_ROUTES = [
  * @param {string} id
  * @param {string} path
  * @param {string} what
- * @param {import('./fields.mjs').Fields} filters
+ * @param {import('../fields.mjs').Fields} filters
  */
 function exported(id, path, what, filters) {
   return [

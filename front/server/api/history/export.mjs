@@ -26,8 +26,8 @@ export const COLUMNS = {
 /**
  * Return a handler of exports.
  *
- * @param {Pick<import('../state/recorder.mjs').Recorder, 'ask'>} recorder
- * @returns {(asked: import('./router.mjs').Asked, what: What) => Promise<undefined>}
+ * @param {Pick<import('../../state/recorder.mjs').Recorder, 'ask'>} recorder
+ * @returns {(asked: import('../router.mjs').Asked, what: What) => Promise<undefined>}
  */
 export function exporter(recorder) {
   return async ({ query: { form, ...filters }, req, res }, what) => {

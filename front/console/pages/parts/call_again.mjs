@@ -1,0 +1,44 @@
+/** Fills in the arguments of a recorded call, so that it can be made again. */
+
+import { useEffect, useState } from 'preact/hooks';
+import { isObject } from '../../forms/schema.mjs';
+import { api } from '../../hub/store.mjs';
+
+/**
+ * Fill in the arguments of a recorded call.
+ *
+ * @param {string|undefined} id of the call
+ * @param {(given: Record<string, unknown>) => void} fill
+ * @returns {{ error?: any, tone?: string, children?: any } | null} the props of a notice about it; null: nothing to say
+ */
+export function useRecorded(id, fill) {
+  const [said, setSaid] = useState(/** @type {any} */ (null));
+  useEffect(() => {
+    if (id === undefined) return;
+    const take = (/** @type {{ arguments: string|null }} */ { arguments: text }) => {
+      const given = argumentsIn(text);
+      if (given) fill(given);
+      setSaid({ tone: given ? 'info' : 'warn', children: about(text, given) });
+    };
+    api.get(`/api/hub/calls/${encodeURIComponent(id)}`).then(take, (error) => setSaid({ error, tone: 'warn' }));
+  }, [id]);
+  return said;
+}
+
+/** Return recorded arguments; null if they were not kept, or not whole. @param {string|null} text */
+function argumentsIn(text) {
+  try {
+    const value = JSON.parse(text ?? '');
+    return isObject(value) ? /** @type {Record<string, unknown>} */ (value) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string|null} text @param {object|null} given */
+function about(text, given) {
+  if (text === null) return 'The arguments of that call were not kept: fill them in.';
+  if (!given) return 'The arguments of that call were longer than what is kept: fill them in.';
+  if (text.includes('***')) return 'Filled in as recorded. Secrets were masked: put them in where *** stands.';
+  return 'Filled in as recorded. Calling it again does again what the tool does.';
+}

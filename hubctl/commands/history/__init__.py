@@ -1,0 +1,1 @@
+"""Commands about the history: recorded calls, changes of the configuration, and their database."""
