@@ -68,6 +68,13 @@ class FrontAway(HubError):
     hint = "It is started again by itself; if it stays away, front.log in the logs directory says why."
 
 
+class ProcessHung(HubError):
+    """A process of the hub did nothing for HUB_WATCHDOG seconds: it was stopped, blocked, or in an endless loop."""
+
+    code = "PROCESS_HUNG"
+    hint = "Nothing to do: it is started again. If it repeats, report it; HUB_WATCHDOG=off leaves it for a debugger."
+
+
 class YamcpUiAway(HubError):
     """YAMCP-UI, which the hub runs, does not answer; the console at /hub/ does not need it."""
 

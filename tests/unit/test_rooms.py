@@ -53,7 +53,7 @@ ORDER = {
         *("demo", "errors", "format", "files", "edit", "key_uses", "keys", "desired", "seed", "app", "__main__"),
     ],
     "demo_servers": ["toolkit", "notes clock mock"],
-    "acceptor": ["loop log peek refusals clients", "handover relay returns", "app", "__main__"],
+    "acceptor": ["loop log peek refusals clients", "handover heartbeat relay returns", "app", "__main__"],
 }
 """Modules and folders directly below a package: each may import what stands before it, and what stands beside it."""
 FRONT = ROOT / "front"
