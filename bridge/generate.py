@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from bridge import models
 from bridge.codec import Envelope
-from bridge.errors import ErrorBody
+from bridge.errors import RETRY_CODES, ErrorBody
 from bridge.front_settings import BridgeAddresses, FrontSettings, TlsFiles
 from bridge.models import KINDS, Event, Model, Request, ServerSettings
 
@@ -41,9 +41,20 @@ def files(root: Path = ROOT) -> dict[Path, str]:
     return {
         root / "bridge/node/types.d.mts": types_file(),
         root / "bridge/node/kinds_table.mjs": kinds_file(),
+        root / "bridge/node/retries.mjs": retries_file(),
         root / SETTINGS: settings_file(),
         document: with_tables(document.read_text("utf-8")),
     }
+
+
+def retries_file() -> str:
+    """The codes of errors after which a request can be sent again."""
+    codes = "".join(f"  '{code}',\n" for code in sorted(RETRY_CODES["later"]))
+    return (
+        f"/** {NOTE.replace('bridge/models/', 'bridge/errors.py')} */\n\n"
+        "/** Codes of errors after which the same request can succeed, since nothing was carried out. */\n"
+        f"export const LATER = new Set([\n{codes}]);\n"
+    )
 
 
 # --- bridge/node/types.d.mts ----------------------------------------------------------------------------------------

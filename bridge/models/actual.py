@@ -184,6 +184,8 @@ class Logs(Request[LogRecords], kind="logs", sockets=("actual",)):
 
     limit: int = Field(100, ge=1, le=5000)
     server: str | None = None
+    call: str | None = None
+    """Only records about the request with this id: the hub's (`correlation`), or the client's (`request_id`)."""
 
 
 class Figure(Model):

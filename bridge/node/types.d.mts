@@ -101,6 +101,8 @@ export interface LogRecords {
 export interface Logs {
   limit?: number;
   server?: string | null;
+  /** Only records about the request with this id: the hub's (`correlation`), or the client's (`request_id`). */
+  call?: string | null;
 }
 
 /** Request the prompts, resources and resource templates of a workspace as its clients see them. */

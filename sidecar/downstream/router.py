@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bridge.keys import Principal
 from bridge.settings import Settings
+from sidecar.admission import request_ids
 from sidecar.calls.endpoint import Endpoint
 from sidecar.downstream.direct_reply import TryDirect
 from sidecar.downstream.sse import SseTransport
@@ -97,6 +98,7 @@ class Router:
         self, parts: list[str], principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
         if len(parts) in (2, 3) and parts[0] == "mcp":
+            request_ids.FROM_HEADER.set(request_ids.valid(header(scope, request_ids.HEADER).decode("latin-1")))
             await self._serve_workspace(parts[1], parts[2] if len(parts) == 3 else "", principal, scope, receive, send)
         elif (page := self._page(scope["path"], principal)) is None:
             unknown = self._unknown("There is nothing at this path.", "", principal)

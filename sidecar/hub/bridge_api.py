@@ -178,7 +178,7 @@ class BridgeApi:
         return Done()
 
     async def _records(self, request: Logs) -> LogRecords:
-        return LogRecords(records=tuple(self._logs.newest(request.limit, request.server)))
+        return LogRecords(records=tuple(self._logs.newest(request.limit, request.server, request.call)))
 
     async def _history(self, request: ReadHistory) -> History:
         return self._recorder.history(request)

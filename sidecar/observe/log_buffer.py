@@ -14,6 +14,9 @@ from bridge.logs import JsonFormatter
 SERVER_LOGGER = "sidecar.server"
 """Logger for output of the servers (stderr lines, log messages); records have `extra={"server": key}`."""
 
+CALL_FIELDS = ("correlation", "request_id")
+"""The fields of a record with the ids of the request that it is about: the hub's, and the client's."""
+
 
 class LogBuffer(logging.Handler):
     """Keeps the newest `capacity` records, as the fields of their JSON log lines with secrets masked.
@@ -45,9 +48,13 @@ class LogBuffer(logging.Handler):
         except Exception:  # logging.Handler's contract: a record that cannot be handled never stops the program
             self.handleError(record)
 
-    def newest(self, limit: int, server: str | None = None) -> tuple[dict[str, Any], ...]:
-        """The newest `limit` records, oldest first; with `server`, only those of this server."""
-        found = list(self._records) if server is None else [r for r in self._records if r.get("server") == server]
+    def newest(self, limit: int, server: str | None = None, call: str | None = None) -> tuple[dict[str, Any], ...]:
+        """The newest `limit` records, oldest first; with `server` or `call`, only those of this server or request."""
+        found = [
+            record
+            for record in self._records
+            if server in (None, record.get("server")) and call in (None, *map(record.get, CALL_FIELDS))
+        ]
         return tuple(found[-limit:])
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
