@@ -61,6 +61,13 @@ class FrontNotInstalled(HubError):
     hint = "In the project's directory: npm ci --omit=dev --ignore-scripts (an image or `make run` has them)."
 
 
+class HubStarting(HubError):
+    """The hub has just started: the sidecar has no configuration yet."""
+
+    code = "HUB_STARTING"
+    hint = "It comes from the adapter, or from the copy in HUB_DATA_DIR. If it stays so, adapter.log says why."
+
+
 class FrontAway(HubError):
     """The front, which serves the hub's pages and endpoints, does not answer."""
 

@@ -163,6 +163,11 @@ export const CATALOGUE = {
     cause: "The hub's adapter or sidecar, which the page or the API needs, does not answer.",
     hint: 'It is started again by itself; if it stays away, hubctl doctor tells why.',
   },
+  HUB_STARTING: {
+    status: 503,
+    cause: 'The hub has just started: the sidecar has no configuration yet.',
+    hint: 'Try again in some seconds; if it stays so, hubctl doctor says what keeps the hub from its configuration.',
+  },
   SIDECAR_AWAY: {
     status: 502,
     cause: 'The sidecar, which serves the endpoints, cannot be reached, or died in mid-answer.',
