@@ -68,6 +68,8 @@ class CallContext:
     """The tool's name at its server; empty if unknown, or if the request is not about a tool."""
     began: float
     """When the request entered (`time.perf_counter`)."""
+    span: object = None
+    """The spans of a traced request (tracing/tracing.py); None for all others."""
 
     @property
     def workspace(self) -> str:
@@ -144,6 +146,7 @@ class RequestContext(CallContext):
         "number",
         "params",
         "server",
+        "span",
         "tool",
         "workspace",
     )
@@ -161,6 +164,7 @@ class RequestContext(CallContext):
         self.workspace = workspace
         self.number = number
         self.server = self.tool = ""
+        self.span = None
         self.began = self.deadline = began
         self._header_id = request_ids.FROM_HEADER.get()
 
@@ -173,6 +177,7 @@ class RequestContext(CallContext):
         """The context of one of several requests that are sent to servers for this one, with its own `server`."""
         made = RequestContext(self.client, method, self.params, self.workspace, self.number, self.began)
         made.caller = self.caller
+        made.span = self.span
         return made
 
     def asks(self, server: str, deadline: float) -> None:
