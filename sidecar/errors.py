@@ -29,13 +29,9 @@ class SidecarError(HubError):
     """Seconds for the header Retry-After (RFC 9110, 10.2.3); 0 for no header."""
 
     def rpc(self, correlation: str = "") -> dict[str, Any]:
-        """The `error` member of a JSON-RPC response (JSON-RPC 2.0, section 5.1).
-
-        `correlation` is the id by which the log records about the request are found.
-        """
+        """The `error` member of a JSON-RPC response (JSON-RPC 2.0, section 5.1); `correlation` as in `CallContext`."""
         data: dict[str, Any] = {"code": self.code, "hint": self.advice, "retryable": self.retryable, **self.data}
-        if correlation:
-            data["correlation"] = correlation
+        data |= {"correlation": correlation} if correlation else {}
         return {"code": self.rpc_code, "message": f"{self.message} {self.advice}".strip(), "data": data}
 
 
