@@ -9,6 +9,7 @@ import socket
 import sys
 from ipaddress import ip_network
 
+from acceptor import heartbeat
 from acceptor.app import Acceptor, SocketPaths
 from acceptor.log import LEVELS, Log
 from acceptor.loop import Loop
@@ -38,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     trusted = tuple(ip_network(each, strict=False) for each in options.trusted)
     acceptor = Acceptor(loop, listener, SocketPaths(options.sidecar, options.front, options.own), log, trusted)
     log.write("info", "acceptor started", port=listener.getsockname()[1])
+    heartbeat.start(loop)
     gc.freeze()
     loop.run()
     acceptor.finish(SHUTDOWN_SECONDS)

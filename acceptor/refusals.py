@@ -17,7 +17,10 @@ Form = Literal["rpc", "api"]
 
 
 class Refusal(NamedTuple):
-    """An error with its HTTP status and texts; `retry_after` is in seconds, 0 for no Retry-After header."""
+    """An error with its HTTP status and texts, after which the request can be sent again.
+
+    `retry_after` is in seconds, 0 for no Retry-After header.
+    """
 
     code: str
     status: int
@@ -72,8 +75,9 @@ def response(refusal: Refusal, form: Form) -> bytes:
 
 def _body(refusal: Refusal, form: Form) -> dict[str, object]:
     code, message, hint = refusal.code, refusal.message, refusal.hint
-    data = {"retry_after": refusal.retry_after} if refusal.retry_after else {}
+    data: dict[str, object] = {"retry_after": refusal.retry_after} if refusal.retry_after else {}
     if form == "api":
-        return {"error": message, "code": code, "hint": hint} | ({"data": data} if data else {})
-    error = {"code": refusal.rpc, "message": f"{message} {hint}", "data": {"code": code, "hint": hint, **data}}
+        return {"error": message, "code": code, "hint": hint, "retryable": True} | ({"data": data} if data else {})
+    data = {"code": code, "hint": hint, "retryable": True, **data}
+    error = {"code": refusal.rpc, "message": f"{message} {hint}", "data": data}
     return {"jsonrpc": "2.0", "id": None, "error": error}

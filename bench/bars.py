@@ -38,6 +38,7 @@ BARS: dict[str, str] = {
     "imports": "bench.starting:started",
     "recovery": "bench.recovery:server",
     "restart": "bench.recovery:sidecar",
+    "processes": "bench.recovery:processes",
     "churn": "bench.churn:cycles",
     "scale": "bench.scale:twenty_by_five",
     "growth_sessions": "bench.growth:sessions",

@@ -7,9 +7,75 @@ what happened to what and why, and a hint that says what to do. Between processe
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+Retry = Literal["no", "later", "unsure"]
+"""`no`: it fails until somebody changes something. `later`: nothing was carried out, and it can succeed after some
+seconds. `unsure`: it may have been carried out, so look before asking again."""
+
+RETRY_CODES: dict[Retry, frozenset[str]] = {
+    "later": frozenset(
+        {
+            "BODIES_LIMIT",
+            "BRIDGE_OVERLOADED",
+            "CONNECTIONS_LIMIT",
+            "ENGINE_REFUSED",
+            "FRONT_AWAY",
+            "HUB_AWAY",
+            "HUB_NOT_RUNNING",
+            "HUB_STARTING",
+            "HUB_STOPPING",
+            "IMAGE_PULLING",
+            "IMAGE_PULL_FAILED",
+            "LIVE_BUSY",
+            "PARKED_LIMIT",
+            "REQUEST_TIMEOUT",
+            "SERVER_BUSY",
+            "SERVER_EXITED",
+            "SERVER_HANDSHAKE",
+            "SERVER_INSTANCES",
+            "SERVER_LIST_FAILED",
+            "SERVER_LIST_TIMEOUT",
+            "SERVER_PROCESS_REFUSED",
+            "SERVER_START_TIMEOUT",
+            "SERVER_STILL_STARTING",
+            "SERVER_UNAVAILABLE",
+            "SERVER_UNREACHABLE",
+            "SESSIONS_LIMIT",
+            "SPAWNER_LOST",
+            "TOO_MANY_ATTEMPTS",
+            "WORKSPACE_NOT_READY",
+            "YAMCP_UI_AWAY",
+        }
+    ),
+    "unsure": frozenset(
+        {
+            "BRIDGE_UNAVAILABLE",
+            "CALL_TIMEOUT",
+            "CLIENT_NOT_READING",
+            "CLI_NOT_APPLIED",
+            "CONTAINER_OOM",
+            "HUB_CONNECTION_LOST",
+            "HUB_INTERNAL",
+            "LARGE_ANSWER_FAILED",
+            "PROCESS_HUNG",
+            "SERVER_ANSWER_INVALID",
+            "SERVER_ANSWER_TOO_LARGE",
+            "SERVER_CONNECTION_LOST",
+            "SERVER_OUTPUT_TOO_LARGE",
+            "SIDECAR_AWAY",
+            "YAMCP_UI_REFUSED",
+        }
+    ),
+}
+"""The codes of each kind; all others are `no`."""
+
+
+def retry_of(code: str) -> Retry:
+    """Return whether to send a request again that got an error with this code."""
+    return next((retry for retry, codes in RETRY_CODES.items() if code in codes), "no")
 
 
 class ErrorBody(BaseModel):
@@ -34,6 +100,11 @@ class HubError(Exception):
         self.message = message
         self.advice = self.hint if hint is None else hint
         self.data = data or {}
+
+    @property
+    def retryable(self) -> bool:
+        """Whether nothing was carried out, and the same request can succeed after some seconds."""
+        return retry_of(self.code) == "later"
 
     def body(self, redact: Callable[[str], str] = str) -> ErrorBody:
         """The error as a message body; `redact` masks secrets in its message."""

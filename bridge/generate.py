@@ -10,6 +10,7 @@ import inspect
 import itertools
 import json
 import os
+import re
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +22,7 @@ from pydantic import BaseModel
 from bridge import models
 from bridge.author import Author
 from bridge.codec import Envelope
-from bridge.errors import ErrorBody
+from bridge.errors import RETRY_CODES, ErrorBody, retry_of
 from bridge.front_settings import BridgeAddresses, FrontSettings, TlsFiles
 from bridge.models import KINDS, Event, Model, Request, ServerSettings
 
@@ -38,13 +39,40 @@ PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(No
 
 def files(root: Path = ROOT) -> dict[Path, str]:
     """The text of each file that is generated; of documents, with the tables in them made anew."""
-    document = root / "docs/protocol.md"
+    document, errors = root / "docs/protocol.md", root / "docs/errors.md"
     return {
         root / "bridge/node/types.d.mts": types_file(),
         root / "bridge/node/kinds_table.mjs": kinds_file(),
+        root / "bridge/node/retries.mjs": retries_file(),
         root / SETTINGS: settings_file(),
         document: with_tables(document.read_text("utf-8")),
+        errors: with_retry_column(errors.read_text("utf-8")),
     }
+
+
+def with_retry_column(text: str) -> str:
+    """docs/errors.md with the column *retry* of its tables; it is added to rows that lack it."""
+    lines, within = text.splitlines(), False
+    for number, line in enumerate(lines):
+        cells = re.split(r"(?<!\\)\|", line)
+        if line.startswith("| code |"):
+            within = cells[3].strip() == "what the hub does"
+        if within and (code := re.match(r"\| (?:`(\w+)`|code) \|", line)):
+            cells[4:-2] = [f" {retry_of(code[1]) if code[1] else 'retry'} "]
+            lines[number] = "|".join(cells)
+        elif within and line.startswith("|---"):
+            lines[number] = "|---" * 5 + "|"
+    return "\n".join(lines) + "\n"
+
+
+def retries_file() -> str:
+    """The codes of errors after which a request can be sent again."""
+    codes = "".join(f"  '{code}',\n" for code in sorted(RETRY_CODES["later"]))
+    return (
+        f"/** {NOTE.replace('bridge/models/', 'bridge/errors.py')} */\n\n"
+        "/** Codes of errors after which the same request can succeed, since nothing was carried out. */\n"
+        f"export const LATER = new Set([\n{codes}]);\n"
+    )
 
 
 # --- bridge/node/types.d.mts ----------------------------------------------------------------------------------------

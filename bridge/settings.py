@@ -7,7 +7,7 @@ import os
 import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
@@ -161,6 +161,10 @@ class Settings(HistorySettings):
         ge=0,
         allow_inf_nan=False,
         description="How long a started sidecar waits for the adapter before it serves its own copy.",
+    )
+    watchdog: Literal["off"] | Annotated[float, Field(ge=5, le=3600, allow_inf_nan=False)] = Field(
+        8.0,
+        description="Seconds after which a process of the hub that hangs is ended and started again, or off.",
     )
     stdio_wait: float = Field(
         25,

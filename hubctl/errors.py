@@ -75,11 +75,25 @@ class FrontNotInstalled(HubError):
     hint = "In the project's directory: npm ci --omit=dev --ignore-scripts (an image or `make run` has them)."
 
 
+class HubStarting(HubError):
+    """The hub has just started: the sidecar has no configuration yet."""
+
+    code = "HUB_STARTING"
+    hint = "It comes from the adapter, or from the copy in HUB_DATA_DIR. If it stays so, adapter.log says why."
+
+
 class FrontAway(HubError):
     """The front, which serves the hub's pages and endpoints, does not answer."""
 
     code = "FRONT_AWAY"
     hint = "It is started again by itself; if it stays away, front.log in the logs directory says why."
+
+
+class ProcessHung(HubError):
+    """A process of the hub did nothing for HUB_WATCHDOG seconds: it was stopped, blocked, or in an endless loop."""
+
+    code = "PROCESS_HUNG"
+    hint = "Nothing to do: it is started again. If it repeats, report it; HUB_WATCHDOG=off leaves it for a debugger."
 
 
 class YamcpUiAway(HubError):

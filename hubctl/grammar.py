@@ -18,7 +18,7 @@ from hubctl.commands.history.changes import changes
 from hubctl.commands.history.database import history
 from hubctl.commands.history.moments import moment
 from hubctl.commands.keys import keys
-from hubctl.commands.logs import logs
+from hubctl.commands.logs import asked, logs
 from hubctl.commands.metrics import metrics
 from hubctl.commands.servers import health, restart, status
 from hubctl.commands.sessions import sessions
@@ -73,10 +73,11 @@ def _looking(command: Adds) -> None:
     one.add_argument("-n", "--limit", type=_most, default=100, help="how many at most, newest first, 1 to 1000 (100)")
     one = command("metrics", "show calls, errors and latency", lambda ctx, a: metrics(ctx, a.server))
     one.add_argument("--server", help="only this server's")
-    one = command("logs", "show what the sidecar logged", lambda ctx, a: logs(ctx, a.lines, a.server, a.follow))
+    one = command("logs", "show what the sidecar logged", lambda ctx, a: logs(ctx, asked(a), a.follow))
     one.add_argument("-n", "--lines", type=_lines, default=100, help="how many records at most, 1 to 5000 (100)")
     one.add_argument("-f", "--follow", action="store_true", help="go on with further ones until Ctrl-C")
     one.add_argument("--server", help="only what concerns this server")
+    one.add_argument("--call", metavar="ID", help="only what concerns this request: the id in its error, or its own")
 
 
 def _history(command: Adds) -> None:

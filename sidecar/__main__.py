@@ -9,6 +9,7 @@ import sys
 
 import uvloop
 
+from bridge import heartbeat
 from bridge.errors import HubError
 from bridge.settings import load
 from sidecar.app import App
@@ -22,6 +23,7 @@ MMAP_BYTES = 1024 * 1024
 
 
 async def _main() -> None:
+    heartbeat.start()
     await App(load()).run()
 
 

@@ -28,9 +28,10 @@ class SidecarError(HubError):
     retry_after: ClassVar[int] = 0
     """Seconds for the header Retry-After (RFC 9110, 10.2.3); 0 for no header."""
 
-    def rpc(self) -> dict[str, Any]:
-        """The `error` member of a JSON-RPC response (JSON-RPC 2.0, section 5.1)."""
-        data: dict[str, Any] = {"code": self.code, "hint": self.advice, **self.data}
+    def rpc(self, correlation: str = "") -> dict[str, Any]:
+        """The `error` member of a JSON-RPC response (JSON-RPC 2.0, section 5.1); `correlation` as in `CallContext`."""
+        data: dict[str, Any] = {"code": self.code, "hint": self.advice, "retryable": self.retryable, **self.data}
+        data |= {"correlation": correlation} if correlation else {}
         return {"code": self.rpc_code, "message": f"{self.message} {self.advice}".strip(), "data": data}
 
 
@@ -132,6 +133,10 @@ class ConnectionLost(SidecarError):
     """The ids of the pending requests that the server certainly has not carried out."""
     code = "SERVER_CONNECTION_LOST"
     hint = "The hub is reconnecting; try again shortly, and see `hubctl status` for the reason."
+
+    @property
+    def retryable(self) -> bool:
+        return not self.sent
 
 
 class AnswerTooLarge(SidecarError):

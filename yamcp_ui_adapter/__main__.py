@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 
+from bridge import heartbeat
 from bridge.errors import HubError
 from bridge.logs import configure
 from bridge.settings import Settings, load
@@ -35,6 +36,7 @@ def main() -> int:
 
 async def _run_until_signal(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
+    heartbeat.start()
     adapter = asyncio.ensure_future(run(settings))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, adapter.cancel)

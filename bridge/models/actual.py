@@ -188,6 +188,8 @@ class Logs(Request[LogRecords], kind="logs", sockets=("actual",)):
     until: float | None = None
     correlation: str | None = None
     """Also records of the request with this correlation id, whatever their time and server."""
+    call: str | None = None
+    """Only records about the request with this id: the hub's (`correlation`), or the client's (`request_id`)."""
 
 
 class Figure(Model):

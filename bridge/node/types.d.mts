@@ -115,6 +115,8 @@ export interface Logs {
   until?: number | null;
   /** Also records of the request with this correlation id, whatever their time and server. */
   correlation?: string | null;
+  /** Only records about the request with this id: the hub's (`correlation`), or the client's (`request_id`). */
+  call?: string | null;
 }
 
 /** Request the prompts, resources and resource templates of a workspace as its clients see them. */

@@ -1,11 +1,13 @@
 // The catalogue of the front's own errors; `node errors.mjs` prints it as JSON.
 
 import { pathToFileURL } from 'node:url';
+import { LATER } from '../../bridge/node/retries.mjs';
 
 /**
  * @typedef {{status: number, rpc?: number, cause: string, hint: string}} Entry  HTTP status, code of JSON-RPC at an
  *   endpoint (SERVER_ERROR if left out), what is wrong, what to do
- * @typedef {{error: string, code: string, hint: string, data?: Record<string, unknown>}} ErrorAnswer  of the API
+ * @typedef {{error: string, code: string, hint: string, retryable?: true, data?: Record<string, unknown>}} ErrorAnswer
+ *   of the API
  */
 
 /** JSON-RPC error codes, as in sidecar/errors.py. */
@@ -161,6 +163,11 @@ export const CATALOGUE = {
     cause: "The hub's adapter or sidecar, which the page or the API needs, does not answer.",
     hint: 'It is started again by itself; if it stays away, hubctl doctor tells why.',
   },
+  HUB_STARTING: {
+    status: 503,
+    cause: 'The hub has just started: the sidecar has no configuration yet.',
+    hint: 'Try again in some seconds; if it stays so, hubctl doctor says what keeps the hub from its configuration.',
+  },
   SIDECAR_AWAY: {
     status: 502,
     cause: 'The sidecar, which serves the endpoints, cannot be reached, or died in mid-answer.',
@@ -259,6 +266,8 @@ export class FrontError extends Error {
     this.status = more.status ?? CATALOGUE[code].status;
     /** The JSON-RPC error code for MCP clients. */
     this.rpc = /** @type {Entry} */ (CATALOGUE[code]).rpc ?? SERVER_ERROR;
+    /** Whether nothing was carried out, and the same request can succeed after some seconds. */
+    this.retryable = LATER.has(code) || 'retry_after' in this.data;
   }
 }
 
@@ -311,7 +320,8 @@ export function headersOf(error) {
  */
 export function answerOf(error) {
   const { code, message, hint, data } = told(error);
-  return { error: message, code, hint, ...(Object.keys(data).length ? { data } : {}) };
+  const retryable = LATER.has(code) || 'retry_after' in data ? { retryable: /** @type {const} */ (true) } : {};
+  return { error: message, code, hint, ...retryable, ...(Object.keys(data).length ? { data } : {}) };
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -38,7 +38,7 @@ export class Health {
       this.settings.yamcpUiDir ? this.#askYamcpUi() : [],
     ]);
     const state = sidecar.length ? null : await this.hub.fresh();
-    return [...adapter, ...sidecar, ...yamcpUi, ...(state ? unready(state) : [])];
+    return [...adapter, ...sidecar, ...yamcpUi, ...(state ? [...unconfigured(state), ...unready(state)] : [])];
   }
 
   async #askYamcpUi() {
@@ -59,6 +59,15 @@ function answers(options) {
     const asking = get({ ...options, agent: false }, (answer) => resolve(answer.resume()));
     asking.once('error', reject);
   });
+}
+
+/**
+ * Return an error while the sidecar answers and has no configuration. Pure.
+ * @param {{hub: Pick<State['hub'], 'sidecar' | 'source'>}} state
+ * @returns {Told[]}
+ */
+export function unconfigured({ hub }) {
+  return hub.sidecar === 'ok' && hub.source === 'none' ? told(new FrontError('HUB_STARTING')) : [];
 }
 
 /**

@@ -28,7 +28,7 @@ from bridge.models import (
 from bridge.settings import Settings, settings_file_names
 from hubctl.commands.permissions import open_paths
 from hubctl.context import Context
-from hubctl.errors import HubNotRunning
+from hubctl.errors import HubNotRunning, HubStarting
 from hubctl.render import Paint, clean, count, span
 from hubctl.run import front, lock
 from hubctl.run.access import check_certificate, check_token
@@ -43,6 +43,8 @@ ANSWER_TIMEOUT = 3.0
 """Seconds that a process has to answer."""
 STARTED_LATELY = re.compile(r"^STARTING|uptime 0:0[0-4]:")
 """What supervisord says of a process that was started less than five minutes ago."""
+FRONT_TIMEOUT = 5.0
+"""Seconds that the front has: it asks the others, and gives each of them 2 s."""
 MANY_RESTARTS, RECENT_SECONDS = 5, 60
 """A ready server is unsteady after this many restarts, if the last was within this many seconds."""
 _COLORS = {"error": "31", "warning": "33", "info": "2", "ok": "32"}
@@ -102,6 +104,7 @@ async def findings(context: Context) -> list[Finding]:
     if isinstance(desired, Desired):
         found += [*configuration(desired), *programs(desired.snapshot, os.environ.get("PATH", os.defpath))]
     if isinstance(status, Status):
+        found += unconfigured(status)
         found += [*servers(status, time.time()), *workspaces(status)]
     return found
 
@@ -199,7 +202,7 @@ async def _records(context: Context, settings: Settings) -> RecordsStatus | HubE
 async def _front(settings: Settings) -> HubError | None:
     """Ask the front for its health. Other checks report in more detail what the front finds to be wrong."""
     try:
-        await front.health(settings, ANSWER_TIMEOUT)
+        await front.health(settings, FRONT_TIMEOUT)
     except HubError as error:
         return error
     return None
@@ -219,8 +222,8 @@ def _process(name: str, answer: object, states: dict[str, str]) -> Finding:
         return Finding(level="ok", subject=name, message="answers.")
     state = f" supervisord says: {states[name]}." if name in states else ""
     hint = (
-        f"One that ended is started again by itself; if it stays away, {name}.log in the logs directory says why. "
-        "One that runs and does not answer needs a restart of the hub."
+        f"One that ended is started again by itself, and one that hangs after HUB_WATCHDOG seconds; if it stays away, "
+        f"{name}.log in the logs directory says why."
     )
     return Finding(level="error", subject=name, message=f"{answer.message}{state}", hint=hint, code=answer.body().code)
 
@@ -255,6 +258,11 @@ def history(answer: RecordsStatus | HubError | None, states: dict[str, str]) -> 
         message = f"{count(answer.lost, 'record')} could not be kept since the database was made."
         found.append(Finding(level="info", subject="history", message=message))
     return found
+def unconfigured(status: Status) -> list[Finding]:
+    """Report that the sidecar has no configuration, neither from the adapter nor its own copy."""
+    if status.applied is not None:
+        return []
+    return [_error("sidecar", HubStarting("It has no configuration yet, so that every endpoint answers 503."))]
 
 
 def configuration(desired: Desired) -> list[Finding]:
@@ -364,6 +372,8 @@ def _troubles(server: ServerStatus) -> list[Finding]:
 
 def workspaces(status: Status) -> list[Finding]:
     """Report workspaces that offer nothing, or less than they should."""
+    if status.applied is None:
+        return []
     if not status.workspaces:
         hint = "Make one: `hubctl workspaces add NAME SERVER ...`, the console or YAMCP-UI."
         return [Finding(level="warning", subject="workspaces", message="there is none.", hint=hint)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 from bridge.models import Event, Logs
@@ -10,35 +11,43 @@ from hubctl.render import Paint, clean
 
 REMEMBERED = 10_000
 """Number of printed records that are remembered, to skip duplicates."""
+CALL_FIELDS = ("correlation", "request_id")
+"""The fields of a record with the ids of the request that it is about."""
 _SHOWN_APART = ("time", "level", "process", "logger", "message", "exception")
 _LEVEL_COLORS = {"error": "31", "critical": "31", "warning": "33", "debug": "2"}
 
 
-async def logs(context: Context, limit: int, server: str | None, follow: bool) -> int:
+def asked(arguments: argparse.Namespace) -> Logs:
+    """Return the request for the records that the arguments of the command describe."""
+    return Logs(limit=arguments.lines, server=arguments.server, call=arguments.call)
+
+
+async def logs(context: Context, wanted: Logs, follow: bool) -> int:
     """Print the newest records, oldest first; with `follow`, print further ones until interrupted."""
     if not follow:
-        await _recent(context, limit, server, {})
+        await _recent(context, wanted, {})
         return 0
     shown: dict[str, None] = {}
     async with context.events("log") as events:
         async for event in events:
             if event.topic == "joined":  # the hub is there, perhaps again; nothing is missed from here on
-                await _recent(context, limit, server, shown)
-            elif concerns(event, server):
+                await _recent(context, wanted, shown)
+            elif concerns(event, wanted):
                 _show(context, event.data, shown)
     return 0
 
 
-async def _recent(context: Context, limit: int, server: str | None, shown: dict[str, None]) -> None:
+async def _recent(context: Context, wanted: Logs, shown: dict[str, None]) -> None:
     async with context.actual() as hub:
-        answer = await hub.request(Logs(limit=limit, server=server))
+        answer = await hub.request(wanted)
     for record in answer.records:
         _show(context, record, shown)
 
 
-def concerns(event: Event, server: str | None) -> bool:
-    """Return whether an event is a log record of that server; of any server if none is named."""
-    return server is None or server in (event.subject, event.data.get("server"))
+def concerns(event: Event, wanted: Logs) -> bool:
+    """Return whether an event is a log record of the server and about the call that are asked for, if any are."""
+    of_server = wanted.server in (None, event.subject, event.data.get("server"))
+    return of_server and wanted.call in (None, *map(event.data.get, CALL_FIELDS))
 
 
 def _show(context: Context, record: dict[str, Any], shown: dict[str, None]) -> None:

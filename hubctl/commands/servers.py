@@ -20,8 +20,10 @@ from hubctl.run import front
 
 RESTART_TIMEOUT = 10
 """How long a restarted server has to start, in seconds."""
-FRONT_TIMEOUT = 2
-"""How long the front has to answer, in seconds."""
+NOT_READY = "WORKSPACE_NOT_READY"
+"""The code of a reason that the tables of `hubctl status` tell."""
+FRONT_TIMEOUT = 5
+"""How long the front has to answer, in seconds. It asks other processes, and gives each of them 2 s."""
 
 
 async def status(context: Context) -> int:
@@ -31,8 +33,8 @@ async def status(context: Context) -> int:
     if context.json:
         context.emit(current)
     else:
-        above = await asyncio.gather(pages_line(context), history_line(context))
-        context.say(*status_lines(context, current, above, time.time()))
+        pages, kept = await asyncio.gather(pages_lines(context), history_line(context))
+        context.say(*status_lines(context, current, [*pages, kept], time.time()))
     return 0
 
 
@@ -53,13 +55,14 @@ def health_lines(answer: front.Health) -> list[str]:
     return list(map(error_line, answer.reasons)) or ["The hub is not well: `hubctl doctor` finds out why."]
 
 
-async def pages_line(context: Context) -> str:
-    """Return the address of the hub's pages, or why they are unavailable."""
+async def pages_lines(context: Context) -> list[str]:
+    """Return the address of the hub's pages and what does not work beside the servers, or why there are no pages."""
     try:
-        await front.health(context.settings, FRONT_TIMEOUT)  # what it finds failing, the tables below tell
+        answer = await front.health(context.settings, FRONT_TIMEOUT)
     except HubError as error:
-        return context.paint.bad(error_line(error.body()))
-    return f"pages: {context.settings.base_url}/"
+        return [context.paint.bad(error_line(error.body()))]
+    reasons = [reason for reason in answer.reasons if reason.code != NOT_READY]
+    return [f"pages: {context.settings.base_url}/", *(context.paint.bad(error_line(reason)) for reason in reasons)]
 
 
 async def history_line(context: Context) -> str:

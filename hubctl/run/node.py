@@ -15,6 +15,7 @@ from hubctl.errors import FrontNotInstalled, NodeMissing
 
 PROJECT = Path(__file__).resolve().parents[2]
 FRONT = PROJECT / "front" / "server" / "main.mjs"
+HEARTBEAT = FRONT.with_name("heartbeat.mjs")
 CLI = PROJECT / "front" / "cli"
 """Directory of the scripts with which hubctl shares code with the console."""
 MIN_NODE_VERSION = (20, 19)
@@ -43,6 +44,11 @@ def find_node(path: str | None = None) -> str:
     if version is None or (int(version[1]), int(version[2])) < MIN_NODE_VERSION:
         raise NodeMissing(f"{node} is {said.strip() or 'no Node'}; the hub's pages need Node {least} or newer.")
     return node
+
+
+def with_heartbeats(node: str) -> list[str]:
+    """Return the words that run Node so that the program writes heartbeats for the supervisor's watchdog."""
+    return [node, "--import", HEARTBEAT.as_uri()]
 
 
 def check_packages(project: Path = PROJECT) -> None:

@@ -22,7 +22,7 @@ from hubctl.context import Context
 from hubctl.errors import DirectoryUnusable, TooFewFiles, YamcpDirReadOnly
 from hubctl.run import in_force, lock, problem_logs, yamcp_ui
 from hubctl.run.access import check_certificate, prepare_access, welcome
-from hubctl.run.node import FRONT, check_packages, find_node
+from hubctl.run.node import FRONT, check_packages, find_node, with_heartbeats
 from hubctl.run.ports import check_ports, listen
 from hubctl.run.supervise import LISTENER_FD_VARIABLE, LOCK_FD_VARIABLE, TERMINAL_FD_VARIABLE
 
@@ -154,7 +154,7 @@ def programs(settings: Settings, node: str, listener: int | None = None) -> dict
         "YAMCP_HUB_RECORDER": "true" if settings.history else "false",
         "YAMCP_HUB_ACCEPTOR": "false" if listener is None else "true",
         "YAMCP_HUB_ACCEPTOR_COMMAND": shlex.join([*acceptor(settings), "--listener", str(listener)]),
-        "YAMCP_HUB_FRONT": shlex.join([node, str(FRONT)]),
+        "YAMCP_HUB_FRONT": shlex.join([*with_heartbeats(node), str(FRONT)]),
         "YAMCP_HUB_UI": "true" if directory else "false",
         "YAMCP_HUB_UI_DIR": str(directory or "/"),
         "YAMCP_HUB_UI_COMMAND": yamcp_ui.command(settings, node, yamcp_ui.data_home(settings)) if directory else "none",

@@ -1,16 +1,28 @@
-"""supervisord with three additions: children end with it, SIGHUP ends it, and it holds the hub's lock."""
+"""supervisord with additions: children end with it, SIGHUP ends it, it holds the hub's lock, ends processes that hang
+(`watchdog.py`), and starts again at once what has ended.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
+import socket
 import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 from supervisor.medusa.asyncore_25 import ExitNow
 from supervisor.options import ServerOptions
+from supervisor.states import ProcessStates
 from supervisor.supervisord import Supervisor
+
+from hubctl.run import watchdog
+from hubctl.run.heartbeats import Heartbeats
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOCK_FD_VARIABLE = "YAMCP_HUB_LOCK_FD"
@@ -18,6 +30,8 @@ TERMINAL_FD_VARIABLE = "YAMCP_HUB_TERMINAL_FD"
 LISTENER_FD_VARIABLE = "YAMCP_HUB_LISTENER_FD"
 ACCEPTOR = "acceptor"
 """The program that gets the public port's socket. supervisord keeps it open, so that a restart refuses nobody."""
+UNWATCHED = "watch"
+"""The program that writes no heartbeats: it may wait for the terminal."""
 
 
 class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
@@ -29,7 +43,25 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
         self._listener = int(os.environ.pop(LISTENER_FD_VARIABLE, "-1"))
         if self._listener >= 0:
             os.set_inheritable(self._listener, False)
+        self.heartbeats = Heartbeats()
+        self.hang_limit = watchdog.limit_of(os.environ.get("HUB_WATCHDOG", ""))
+        """Seconds of silence after which a process is hung; None: the watchdog is off."""
         self._prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+    def fork(self) -> int:
+        """Fork, with a pipe for the heartbeats of the child, unless the watchdog is off. Raises OSError."""
+        return os.fork() if self.hang_limit is None else self.heartbeats.fork()
+
+    def waitpid(self) -> tuple[int | None, int | None]:
+        """Reap a child that has ended; end what is left of its process group, if the group is stopped as one."""
+        pid, status = super().waitpid()
+        if pid:
+            self.heartbeats.forget(pid)
+            process = self.pidhistory.get(pid)
+            if process is not None and process.config.killasgroup:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)
+        return pid, status
 
     def setpgrp(self) -> None:
         """In a new child: create a process group, and request SIGTERM for when supervisord ends, even by SIGKILL."""
@@ -42,13 +74,16 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
 
         The public port's descriptor is inherited only by the acceptor: for other programs exec closes it.
         """
-        if fd not in (self._terminal, self._listener):
+        if fd not in (self._terminal, self._listener, self.heartbeats.own):
             super().close_fd(fd)
 
     def execve(self, filename: str, argv: list[str], env: dict[str, str]) -> None:
         """In a new child: execute its program."""
-        if self._listener >= 0 and env.get("SUPERVISOR_PROCESS_NAME") == ACCEPTOR:
+        name = env.get("SUPERVISOR_PROCESS_NAME")
+        if self._listener >= 0 and name == ACCEPTOR:
             os.set_inheritable(self._listener, True)
+        if name != UNWATCHED:
+            argv, env = self.heartbeats.pass_on(argv, env)
         super().execve(filename, argv, env)
 
     def setsignals(self) -> None:
@@ -59,6 +94,100 @@ class Options(ServerOptions):  # type: ignore[misc]  # supervisor ships no types
         super().setsignals()
         handler = signal.SIG_IGN if ignored else lambda *_: self.signal_receiver.receive(signal.SIGTERM, None)
         signal.signal(signal.SIGHUP, handler)
+        Waker(self.get_socket_map())
+
+
+class Waker:
+    """Ends supervisord's poll when a signal arrives: Python would go on with the poll for up to 1 s (PEP 475).
+
+    A dispatcher of asyncore, as supervisord's loop wants it.
+    """
+
+    def __init__(self, dispatchers: dict[int, Any]) -> None:
+        self._woken, self._wake = socket.socketpair()
+        for each in (self._woken, self._wake):
+            each.setblocking(False)
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        dispatchers[self._woken.fileno()] = self
+
+    def readable(self) -> bool:
+        """Return True: it waits for bytes."""
+        return True
+
+    def writable(self) -> bool:
+        """Return False: it does not write."""
+        return False
+
+    def handle_read_event(self) -> None:
+        """Read the bytes, whose only effect is that the poll has ended."""
+        with contextlib.suppress(BlockingIOError):
+            self._woken.recv(4096)
+
+    def handle_error(self) -> None:
+        """Do nothing: the next signal, or the end of the poll after 1 s, is soon enough."""
+
+
+class HubSupervisor(Supervisor):  # type: ignore[misc]  # supervisor ships no types
+    """supervisord, with a watchdog, and without a pause before the first restart of a process."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._watchdog = options.hang_limit and watchdog.Watchdog(
+            options.hang_limit, options.heartbeats.heard, watchdog.look, time.monotonic
+        )
+
+    def tick(self, now: float | None = None) -> None:
+        """Called once per round of supervisord's loop, after ended processes were reaped."""
+        super().tick(now)
+        self._start_ended()
+        if self._watchdog:
+            for pid, seconds in self._watchdog.check(lambda: (process.pid for process in self._watched())):
+                self._end_hung(self.options.pidhistory[pid], seconds)
+
+    def _start_ended(self) -> None:
+        """Start again at once what has ended, instead of in the next round, or 1 s later if it ended soon after its
+        start. If it ends again within `startsecs`, supervisord's growing pauses apply.
+        """
+        for group in self.process_groups.values():
+            for process in group.processes.values():
+                if process.state == ProcessStates.BACKOFF and process.backoff == 1:
+                    process.delay = 0
+                    process.transition()
+                elif process.state == ProcessStates.EXITED:
+                    process.transition()
+
+    def _watched(self) -> Iterator[Any]:
+        for group in self.process_groups.values():
+            for process in group.processes.values():
+                up = process.state in (ProcessStates.STARTING, ProcessStates.RUNNING)
+                if up and process.pid and process.config.name != UNWATCHED:
+                    yield process
+
+    def _end_hung(self, process: Any, seconds: float) -> None:
+        """End a process that is hung, with a line in its log; it is started again as after a crash."""
+        name = process.config.name
+        message = f"{name} did nothing for {seconds:.0f} s and was ended (SIGKILL); it is started again."
+        self.options.logger.critical(message)
+        line = log_line(name, message, pid=process.pid, code=watchdog.CODE)
+        for dispatcher in process.dispatchers.values():
+            if log := getattr(dispatcher, "normallog", None):
+                log.info(line)
+        with contextlib.suppress(ProcessLookupError):
+            (os.killpg if process.config.killasgroup else os.kill)(process.pid, signal.SIGKILL)
+
+
+def log_line(process: str, message: str, **fields: object) -> str:
+    """Format a line of a process's log, as `bridge/logs.py` does."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    record = {
+        "time": now,
+        "level": "error",
+        "process": process,
+        "logger": "hubctl.run.supervise",
+        "message": message,
+        **fields,
+    }
+    return json.dumps(record) + "\n"
 
 
 def _start_at_once(options: Options) -> None:
@@ -85,7 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.first, options.test = True, False
     try:
         with contextlib.suppress(ExitNow):
-            Supervisor(options).main()
+            HubSupervisor(options).main()
     finally:
         options.close_httpservers()
         options.close_logger()

@@ -11,6 +11,8 @@ from bridge.errors import SettingInvalid
 from bridge.private import make_directory
 from bridge.settings import Settings
 from hubctl.errors import DirectoryUnusable
+from hubctl.run import heartbeats
+from hubctl.run.node import with_heartbeats
 
 BUILT_FILES = ("server.mjs", "dist/index.html")
 """Files that a built YAMCP-UI has."""
@@ -84,4 +86,7 @@ def command(settings: Settings, node: str, home: Path, environment: Mapping[str,
         "XDG_DATA_HOME": str(home),
     }
     words = (f"{name}={value}" for name, value in variables.items())
-    return shlex.join(["env", "-i", *words, "sh", "-c", REMOVE_STALE_SOCKET, node, "server.mjs"])
+    beating = [f"{heartbeats.VARIABLE}="]  # supervisord adds the descriptor
+    return shlex.join(
+        ["env", "-i", *words, *beating, "sh", "-c", REMOVE_STALE_SOCKET, *with_heartbeats(node), "server.mjs"]
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bridge.keys import Principal
+from sidecar.admission import request_ids
 from sidecar.concurrency.shares import HUB_CALLER, Caller
 from sidecar.protocol import eras
 from sidecar.protocol.jsonrpc import as_dict
@@ -138,6 +139,17 @@ class CallContext:
         return self.client.correlation(self.number)
 
     @property
+    def request_id(self) -> str:
+        """The id that the client gave its request; empty if it gave none."""
+        return request_ids.valid(as_dict(self.params.get("_meta")).get(request_ids.META_KEY))
+
+    @property
+    def log_fields(self) -> dict[str, str]:
+        """The fields by which log records about the request are found."""
+        given = self.request_id
+        return {"correlation": self.correlation} | ({"request_id": given} if given else {})
+
+    @property
     def trace(self) -> str:
         """The `traceparent` that the client sent in `_meta` (W3C Trace Context); empty if there is none."""
         value = as_dict(self.params.get("_meta")).get("traceparent")
@@ -148,6 +160,7 @@ class RequestContext(CallContext):
     """The context of a request on the waiting way."""
 
     __slots__ = (
+        "_header_id",
         "began",
         "caller",
         "client",
@@ -178,6 +191,12 @@ class RequestContext(CallContext):
         self.waited = 0.0
         self.span = None
         self.began = self.deadline = began
+        self._header_id = request_ids.FROM_HEADER.get()
+
+    @property
+    def request_id(self) -> str:
+        """The id that the client gave its request, in `_meta` or else in the header; empty if it gave none."""
+        return super().request_id or self._header_id
 
     def part(self, method: str) -> RequestContext:
         """The context of one of several requests that are sent to servers for this one, with its own `server`."""
@@ -189,6 +208,7 @@ class RequestContext(CallContext):
     def asks(self, server: str, deadline: float) -> None:
         """A server, by its key, is asked from now on."""
         self.server, self.deadline = server, deadline
+        request_ids.TO_SERVER.set(self.request_id or self.correlation)
 
     def has_waited(self, seconds: float) -> None:
         """Note for how long the request waited for its server's gate."""

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sidecar.admission.admission import CANCELLED, DECLINED, DISCONNECTED
 from sidecar.admission.context import CallContext, Client
+from sidecar.admission.request_ids import FROM_HEADER
 from sidecar.calls.error_response import ErrorResponse
-from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL, log_failure, progress_of, result_or_raise
+from sidecar.calls.request import HUB_INTERNAL, hub_failed, log_failure, progress_of, result_or_raise
 from sidecar.errors import ConnectionLost, SidecarError
 from sidecar.features import uris
 from sidecar.protocol import codec, eras, jsonrpc
@@ -208,9 +209,9 @@ class DirectCall(CallContext, CallbackRequest):
             self._answer(frame)
 
     def _fail(self, error: SidecarError) -> None:
-        log_failure(self.workspace, METHOD, self.correlation, error)
+        log_failure(self.workspace, METHOD, self, error)
         self._finish(error.code)
-        self._send_frame(jsonrpc.error(self._id, eras.error_to_client(self.client.era, error.rpc())))
+        self._send_frame(jsonrpc.error(self._id, eras.error_to_client(self.client.era, error.rpc(self.correlation))))
 
     def _answer(self, answer: Frame) -> None:
         try:
@@ -222,8 +223,8 @@ class DirectCall(CallContext, CallbackRequest):
             self._fail(error)
             return
         except Exception:
-            log.exception("a call failed in the hub", extra={"correlation": self.correlation})
-            response, outcome = jsonrpc.error(self._id, dict(HUB_FAILED)), HUB_INTERNAL
+            log.exception("a call failed in the hub", extra=self.log_fields)
+            response, outcome = jsonrpc.error(self._id, hub_failed(self)), HUB_INTERNAL
         if (on_answer := self.client.admission.on_answer) is not None:
             on_answer(self, response)
         self._finish(outcome)
@@ -285,6 +286,6 @@ def try_direct(session: DirectCaller, frame: Frame, notify: Notify, send_frame: 
     route = view.tool_routes.get(params["name"]) if view is not None else None
     if route is None or (route.wrapped and session.era == "legacy"):  # only the relay unwraps results
         return False
-    if log.isEnabledFor(logging.DEBUG):  # only the relay logs each step
+    if log.isEnabledFor(logging.DEBUG) or FROM_HEADER.get():  # only the relay logs each step, and notes the header
         return False
     return DirectCall(session, frame, route, send_frame).try_send(notify)

@@ -12,7 +12,7 @@ from sidecar.admission.context import RequestContext
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.calls.fastmcp_server import FastMCPServer
 from sidecar.calls.relay import Relay
-from sidecar.calls.request import HUB_FAILED, HUB_INTERNAL, log_failure
+from sidecar.calls.request import HUB_INTERNAL, hub_failed, log_failure
 from sidecar.errors import CallTimeout, SidecarError
 from sidecar.protocol import eras, jsonrpc
 from sidecar.protocol.channel import Frame, Notify
@@ -47,22 +47,22 @@ class Endpoint:
         `notify` sends notifications about the request to the client. `relayed`: the relay answers, else FastMCP.
         Raises nothing but CancelledError.
         """
-        request_id, params = frame["id"], frame.get("params")
+        request_id, params, call = frame["id"], frame.get("params"), self.make_context(session, frame)
         try:
-            return jsonrpc.result(request_id, await self.serve(session, frame, notify, relayed=relayed))
+            return jsonrpc.result(request_id, await self._serve(session, frame, call, notify, relayed, None))
         except ErrorResponse as error_response:
             return jsonrpc.error(request_id, error_response.error)
         except SidecarError as error:
-            return jsonrpc.error(request_id, eras.error_to_client(eras.of_params(params), error.rpc()))
+            return jsonrpc.error(request_id, eras.error_to_client(eras.of_params(params), error.rpc(call.correlation)))
         except Exception:
-            known = {"workspace": self.workspace.name, "session": session.id[:8]}
+            known = {"workspace": self.workspace.name, "session": session.id[:8], **call.log_fields}
             log.exception("a request failed in the hub", extra=known)
-            return jsonrpc.error(request_id, dict(HUB_FAILED))
+            return jsonrpc.error(request_id, hub_failed(call))
 
     async def serve(
         self, session: Session, frame: Frame, notify: Notify, *, relayed: bool = True, timeout: float | None = None
     ) -> dict[str, Any]:
-        """The result of a request. All requests that do not take the direct way pass this function.
+        """The result of a request.
 
         `timeout` is in seconds; without one, the timeout of the server applies.
 
@@ -70,7 +70,19 @@ class Endpoint:
             ErrorResponse: the server, or FastMCP, answered with an error.
             SidecarError: a gate or the hub refused the request, or no server could answer it.
         """
-        call, admission = self.make_context(session, frame), self.admission
+        return await self._serve(session, frame, self.make_context(session, frame), notify, relayed, timeout)
+
+    async def _serve(
+        self,
+        session: Session,
+        frame: Frame,
+        call: RequestContext,
+        notify: Notify,
+        relayed: bool,
+        timeout: float | None,
+    ) -> dict[str, Any]:
+        """As `serve`. All requests that do not take the direct way pass this function."""
+        admission = self.admission
         if admission.gates:
             await self._enter(session, call)
         try:
@@ -102,7 +114,7 @@ class Endpoint:
         try:
             await self.admission.enter(call)
         except SidecarError as error:
-            log_failure(call.workspace, call.method, call.correlation, error)
+            log_failure(call.workspace, call.method, call, error)
             self.admission.refused(call, error)
             raise
         except asyncio.CancelledError:

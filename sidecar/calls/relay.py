@@ -104,7 +104,7 @@ class Relay:
             tasks = result.get("resultType") == eras.TASK and request.takes_tasks
             return eras.to_client(request.era, method, result, self._workspace.server_info, tasks=tasks)
         except SidecarError as error:
-            log_failure(self._workspace.name, method, request.correlation, error)
+            log_failure(self._workspace.name, method, request.call, error)
             raise
 
     # --- lists ---------------------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ class Relay:
             SidecarError: the request failed; see `Upstream.request`.
         """
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("asking", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
+            log.debug("asking", extra={**request.call.log_fields, "server": offer.spec.key, "tool": tool})
         request.upstream, request.call.tool = upstream or offer.upstream, tool
         if offer.catalog.greeting.era == "modern":
             key = offer.spec.key
@@ -277,7 +277,7 @@ class Relay:
         else:
             frame = await legacy_calls.request_with_input(request, offer, params, tool)
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("answered", extra={"correlation": request.correlation, "server": offer.spec.key, "tool": tool})
+            log.debug("answered", extra={**request.call.log_fields, "server": offer.spec.key, "tool": tool})
         result = result_or_raise(request.era, frame)
         return uris.rewrite_result(request.method, result, offer.rename) if offer.label else result
 

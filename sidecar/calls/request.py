@@ -15,7 +15,7 @@ from sidecar.sessions.session import LEVELS, Session
 from sidecar.upstream.mux import Progress
 
 if TYPE_CHECKING:
-    from sidecar.admission.context import RequestContext
+    from sidecar.admission.context import CallContext, RequestContext
     from sidecar.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -107,14 +107,19 @@ def progress_of(params: Params, notify: Notify) -> Progress | None:
     return lambda progress: notify("notifications/progress", {**progress, "progressToken": token})
 
 
-def log_failure(workspace: str, method: str, correlation: str, error: SidecarError) -> None:
+def hub_failed(call: CallContext) -> dict[str, Any]:
+    """Return `HUB_FAILED` with the id by which the log records about the request are found."""
+    return {**HUB_FAILED, "data": {**HUB_FAILED["data"], "correlation": call.correlation}}
+
+
+def log_failure(workspace: str, method: str, call: CallContext, error: SidecarError) -> None:
     """Log that a request failed with an error of the hub."""
     log.warning(
         "request failed",
         extra={
             "workspace": workspace,
             "method": method,
-            "correlation": correlation,
+            **call.log_fields,
             "code": error.code,
             "reason": error.message,
         },

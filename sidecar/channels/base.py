@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from sidecar.admission import request_ids
 from sidecar.channels.connections import RemoteClient
 from sidecar.channels.sessions import CHECK_ID, Verdict, check_of, denies_session
 from sidecar.channels.web import failure, place
@@ -22,6 +23,7 @@ for _chatty in ("httpx2", "httpcore2"):  # they log URLs at INFO, and headers at
 
 LISTEN = "subscriptions/listen"
 """A request whose response is a stream without end; it does not count against the limit of concurrent requests."""
+REQUEST_ID_HEADER = request_ids.HEADER.decode()
 NOTIFICATION_TIMEOUT = 10.0
 """Seconds for the delivery of a notification or response."""
 
@@ -233,7 +235,7 @@ class PostingChannel(RemoteChannel):
         """
         if self._lost or self._closed.done():
             raise ConnectionLost(f"The connection to {place(self._url)} is closed.")
-        delivery = self._deliver(frame, dict(headers or {}))
+        delivery = self._deliver(frame, self._with_request_id(dict(headers or {})))
         if frame.get("method") == "notifications/initialized":
             await delivery  # later messages must not overtake it
             return
@@ -244,6 +246,12 @@ class PostingChannel(RemoteChannel):
         if frame.get("method") == LISTEN:
             self._listening.add(task)
             task.add_done_callback(self._listening.discard)
+
+    def _with_request_id(self, headers: dict[str, str]) -> dict[str, str]:
+        """Add X-Request-Id, unless the server's configuration has that header, or the request is the hub's own."""
+        if (sent_as := request_ids.TO_SERVER.get()) and REQUEST_ID_HEADER not in self._client.headers:
+            headers[REQUEST_ID_HEADER] = sent_as
+        return headers
 
     @abstractmethod
     async def _post(self, frame: Frame, headers: dict[str, str]) -> None:

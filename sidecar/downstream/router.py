@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bridge.keys import Principal
 from bridge.settings import Settings
+from sidecar.admission import request_ids
 from sidecar.calls.endpoint import Endpoint
 from sidecar.downstream.direct_reply import TryDirect
 from sidecar.downstream.sse import SseTransport
@@ -97,6 +98,7 @@ class Router:
         self, parts: list[str], principal: Principal, scope: Scope, receive: Receive, send: Send
     ) -> None:
         if len(parts) in (2, 3) and parts[0] == "mcp":
+            request_ids.FROM_HEADER.set(request_ids.valid(header(scope, request_ids.HEADER).decode("latin-1")))
             await self._serve_workspace(parts[1], parts[2] if len(parts) == 3 else "", principal, scope, receive, send)
         elif (page := self._page(scope["path"], principal)) is None:
             unknown = self._unknown("There is nothing at this path.", "", principal)
@@ -246,9 +248,17 @@ class Router:
     async def _readyz(self, send: Send) -> None:
         """200 when a snapshot is applied and no enabled workspace that has servers is without a ready one."""
         status = await self._reporter.status()
-        lacking = [each.name for each in status.workspaces if each.enabled and each.servers and not each.ready]
+        lacking = [each for each in status.workspaces if each.enabled and each.servers and not each.ready]
+        reasons = [each.reason.model_dump(include={"code", "message", "hint"}) for each in lacking if each.reason]
+        if status.applied is None:
+            reasons.append(HubStarting("The sidecar has no configuration yet.").body().model_dump(exclude={"data"}))
         ready = status.applied is not None and not lacking
-        body = {"ready": ready, "applied": status.applied is not None, "workspaces_without_ready_server": lacking}
+        body = {
+            "ready": ready,
+            "applied": status.applied is not None,
+            "workspaces_without_ready_server": [each.name for each in lacking],
+            "reasons": reasons,
+        }
         await respond(send, 200 if ready else 503, codec.dumps(body), b"application/json")
 
     async def _status(self, send: Send) -> None:
@@ -256,6 +266,7 @@ class Router:
         await respond(send, 200, status.model_dump_json().encode(), b"application/json")
 
     async def _metrics_page(self, send: Send) -> None:
+        self._metrics.workspace_states((await self._reporter.status()).workspaces)
         body, content_type = await asyncio.to_thread(self._metrics.render)  # some 100 ms for 1,000 tools
         await respond(send, 200, body, content_type.encode())
 

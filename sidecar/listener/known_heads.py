@@ -16,8 +16,8 @@ HEAD_END = b"\r\n\r\n"
 MAX_LENGTH_DIGITS = 9
 """Longest Content-Length, in digits."""
 _LENGTH = b"content-length"
-_EXCLUDED = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"})
-"""Headers that change how a message is read or answered. A head with one of them is not known."""
+_EXCLUDED = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te", b"x-request-id"})
+"""Headers that change how a message is read or answered, or belong to one request. A head with one is not known."""
 
 TryDirect = Callable[[bytes, T], bool]
 """Serves a request body for a connection; False if the waiting way must serve it, then nothing has happened."""

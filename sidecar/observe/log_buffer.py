@@ -16,6 +16,9 @@ from bridge.models import Logs
 SERVER_LOGGER = "sidecar.server"
 """Logger for output of the servers (stderr lines, log messages); records have `extra={"server": key}`."""
 
+CALL_FIELDS = ("correlation", "request_id")
+"""The fields of a record with the ids of the request that it is about: the hub's, and the client's."""
+
 
 class LogBuffer(logging.Handler):
     """Keeps the newest `capacity` records, as the fields of their JSON log lines with secrets masked.
@@ -66,6 +69,8 @@ class LogBuffer(logging.Handler):
 
 def _wanted(record: dict[str, Any], request: Logs) -> bool:
     """Return whether a request for records asks for this one."""
+    if request.call is not None and request.call not in map(record.get, CALL_FIELDS):
+        return False
     if request.correlation and record.get("correlation") == request.correlation:
         return True
     if request.server is not None and record.get("server") != request.server:

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from bridge.history.durations import BUCKETS
-from bridge.models import ServerState, SnapshotId
+from bridge.models import ServerState, SnapshotId, WorkspaceState, WorkspaceStatus
 from sidecar.admission.context import CallContext
 from sidecar.errors import SidecarError
 
@@ -135,6 +135,12 @@ class Metrics:
         self._states = Gauge(
             "yamcp_hub_upstream_state", "1 for the state that a server is in.", ["server", "state"], registry=registry
         )
+        self._workspaces = Gauge(
+            "yamcp_hub_workspace_state",
+            "1 for the state that a workspace is in.",
+            ["workspace", "state"],
+            registry=registry,
+        )
         self._restarts = Counter(
             "yamcp_hub_upstream_restarts", "Connections opened anew.", ["server"], registry=registry
         )
@@ -210,6 +216,13 @@ class Metrics:
         self._servers.add(server)
         for other in get_args(ServerState):
             self._states.labels(server, other).set(other == state)
+
+    def workspace_states(self, workspaces: Iterable[WorkspaceStatus]) -> None:
+        """Set the states of all workspaces; those that are not among them are removed."""
+        self._workspaces.clear()
+        for workspace in workspaces:
+            for state in get_args(WorkspaceState):
+                self._workspaces.labels(workspace.name, state).set(state == workspace.state)
 
     def restarted(self, server: str) -> None:
         """Count a reconnection to a server."""

@@ -20,10 +20,11 @@ import hubctl
 import recorder
 import sidecar
 import yamcp_ui_adapter
-from bridge.errors import HubError
+from bridge.errors import RETRY_CODES, HubError, retry_of
 from bridge.models import ServerState, WorkspaceState
 from bridge.settings import Settings
 from hubctl.main import parser
+from sidecar.errors import SidecarError
 from yamcp_ui_adapter.errors import ISSUES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,6 +128,26 @@ def test_every_error_is_documented() -> None:
     table = rows("errors.md")
     assert set(table) == {error.code for error in ours} | set(front_errors()) | set(ISSUES)
     assert not [code for code, cells in table.items() if not all(cells)]
+
+
+@pytest.mark.outside
+def test_every_error_says_whether_to_try_again() -> None:
+    """The column *retry* is what the table in `bridge/errors.py` has, which has no other codes."""
+    table = {code: cells[2] for code, cells in rows("errors.md").items() if code not in ISSUES}
+    assert table == {code: retry_of(code) for code in table}
+    assert frozenset().union(*RETRY_CODES.values()) <= set(table)
+
+
+@pytest.mark.outside
+def test_a_time_to_wait_is_told_where_waiting_helps() -> None:
+    """Retry-After goes with `later`, and HTTP 429 and 503 say that the request can be sent again."""
+    for module in modules():
+        importlib.import_module(module)
+    for error in errors(SidecarError):
+        assert not error.retry_after or retry_of(error.code) == "later", error
+        assert error.status not in (429, 503) or retry_of(error.code) == "later", error
+    for code, entry in front_errors().items():
+        assert entry["status"] not in (429, 503) or retry_of(code) == "later", code
 
 
 @pytest.mark.outside

@@ -60,7 +60,7 @@ ORDER = {
         *("errors", "batch", "usage", "store", "memory", "sql", "engines", "spool inotify", "intake", "api retention"),
         *("app", "__main__"),
     ],
-    "acceptor": ["loop log peek refusals clients", "handover relay returns", "app", "__main__"],
+    "acceptor": ["loop log peek refusals clients", "handover heartbeat relay returns", "app", "__main__"],
 }
 """Modules and folders directly below a package: each may import what stands before it, and what stands beside it."""
 FRONT = ROOT / "front"

@@ -129,8 +129,8 @@ function pipeResponse(answer, response) {
  * @param {Response} response @param {FrontError} error
  */
 export function sendRpcError(response, error) {
-  const { code, rpc, message, hint, data } = error;
-  const body = { code: rpc, message: `${message} ${hint}`, data: { code, hint, ...data } };
+  const { code, rpc, message, hint, retryable, data } = error;
+  const body = { code: rpc, message: `${message} ${hint}`, data: { code, hint, retryable, ...data } };
   response.writeHead(error.status, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' });
   response.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: body }));
 }

@@ -31,6 +31,8 @@ const PING_INTERVAL_MS = 5_000;
 const PING_TIMEOUT_SECONDS = 2;
 /** Milliseconds to wait until a change is applied. */
 const APPLY_TIMEOUT_MS = 5_000;
+/** Milliseconds to wait for the newest State; a process that hangs keeps nobody waiting for longer. */
+const FRESH_TIMEOUT_MS = 1_500;
 const SIDECAR_TOPICS = ['applied', 'server', 'workspace', 'sessions'];
 /** @type {Part[]} */
 const ALL_PARTS = ['desired', 'status'];
@@ -116,8 +118,9 @@ export class HubClient {
   async fresh() {
     if (this.#asking || this.#pendingParts.size > 0) {
       const round = this.#asking ? 2 : 1; // the one under way may have asked too early
+      const until = performance.now() + FRESH_TIMEOUT_MS;
       for (let left = round; left > 0 && (this.#asking || this.#pendingParts.size > 0); left -= 1)
-        await this.#nextRound(APPLY_TIMEOUT_MS);
+        await this.#nextRound(Math.max(0, until - performance.now()));
     }
     return this.#state;
   }

@@ -15,6 +15,7 @@ from acceptor.loop import Loop
 from acceptor.peek import MAX_PEEK, owner
 from acceptor.refusals import ALL, CONNECTIONS_LIMIT, REQUEST_TIMEOUT, SIDECAR_AWAY, response
 from acceptor.relay import preamble
+from bridge.errors import retry_of
 from sidecar.errors import INVALID_REQUEST, SERVER_ERROR
 from sidecar.http_errors import ConnectionsLimit, FrontAway, RequestTimeout
 from tests.unit.acceptor.wires import pair
@@ -51,7 +52,9 @@ def test_a_refusal_is_as_the_others_say_it() -> None:
     error = json.loads(body)["error"]
     assert (error["code"], error["data"]["code"]) == (-32010, "SIDECAR_AWAY")
     api = json.loads(response(SIDECAR_AWAY, "api").partition(b"\r\n\r\n")[2])
-    assert (set(api), api["code"]) == ({"error", "code", "hint", "data"}, "SIDECAR_AWAY")
+    assert (set(api), api["code"]) == ({"error", "code", "hint", "retryable", "data"}, "SIDECAR_AWAY")
+    assert error["data"]["retryable"] is api["retryable"] is True
+    assert all(retry_of(each.code) == "later" for each in ALL if each is not SIDECAR_AWAY), "it may say so always"
 
 
 def test_unused_connections_make_room() -> None:

@@ -251,7 +251,7 @@ async def test_following_logs_shows_each_record_once(hub: CannedHub, monkeypatch
     """The newest first, then what is told, of the server asked for; what comes both ways is shown once."""
     monkeypatch.setattr("hubctl.commands.logs.REMEMBERED", 2)
     out = Lines()
-    task = asyncio.create_task(logs(hub.context(json=True, out=out), 10, "time", follow=True))
+    task = asyncio.create_task(logs(hub.context(json=True, out=out), Logs(limit=10, server="time"), follow=True))
     await out.until("lost")
     other = {"message": "other", "server": "gone"}
     for record in (hub.records[0], other, {"message": "one", "server": "time"}, {"message": "two", "server": "time"}):

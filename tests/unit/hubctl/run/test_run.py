@@ -14,7 +14,7 @@ import pytest
 from bridge.errors import SettingInvalid
 from bridge.settings import Settings
 from hubctl.errors import DirectoryUnusable, TooFewFiles
-from hubctl.run.node import FRONT
+from hubctl.run.node import FRONT, HEARTBEAT
 from hubctl.run.run import (
     CONFIGURATION,
     FEWEST_FILES,
@@ -131,4 +131,4 @@ def test_yamcp_ui_is_run_where_it_is_set(tmp_path: Path) -> None:
     own.runtime.mkdir(parents=True)
     set_up = programs(own.model_copy(update={"yamcp_ui_dir": tmp_path / "100 %"}), "/usr/bin/node")
     assert (set_up["YAMCP_HUB_UI"], set_up["YAMCP_HUB_UI_DIR"]) == ("true", str(tmp_path / "100 %"))
-    assert set_up["YAMCP_HUB_FRONT"] == f"/usr/bin/node {FRONT}"
+    assert set_up["YAMCP_HUB_FRONT"] == f"/usr/bin/node --import {HEARTBEAT.as_uri()} {FRONT}"

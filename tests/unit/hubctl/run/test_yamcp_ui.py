@@ -11,6 +11,8 @@ import pytest
 from bridge.errors import SettingInvalid
 from bridge.settings import Settings
 from hubctl.errors import DirectoryUnusable
+from hubctl.run.heartbeats import VARIABLE
+from hubctl.run.node import HEARTBEAT
 from hubctl.run.yamcp_ui import REMOVE_STALE_SOCKET, check_yamcp_ui, command, data_home
 from tests.unit.hubctl.canned import settings
 
@@ -78,10 +80,13 @@ def test_it_gets_a_small_environment(tmp_path: Path) -> None:
         "HOME=/home/me and 'you' 100 %",
         f"PORT={own.runtime}/yamcp-ui.sock",
         f"XDG_DATA_HOME={tmp_path}/home",
+        f"{VARIABLE}=",
         "sh",
         "-c",
         REMOVE_STALE_SOCKET,
         "/opt/node",
+        "--import",
+        HEARTBEAT.as_uri(),
         "server.mjs",
     ]
 
@@ -100,7 +105,7 @@ def test_it_is_reached_through_a_socket_in_every_mode(tmp_path: Path, host: str)
     assert f"PORT={own.runtime}/yamcp-ui.sock" in words
     assert "secret" not in str(words)
     done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=True)
-    assert done.stdout.splitlines() == ["server.mjs", "other.sock"]
+    assert done.stdout.splitlines() == [f"--import {HEARTBEAT.as_uri()} server.mjs", "other.sock"]
 
 
 def test_a_runtime_directory_that_no_header_can_carry_is_told(tmp_path: Path) -> None:

@@ -192,14 +192,23 @@ OTHER: dict[str, Any] = {
 }
 
 
+def without_id(response: tuple[int, dict[str, str], Any]) -> tuple[int, dict[str, str], Any]:
+    """A response without the id that its request has in the hub's log, which is another one each time."""
+    status, headers, answer = response
+    if isinstance(answer, dict) and isinstance((answer.get("error") or {}).get("data"), dict):
+        answer["error"]["data"].pop("correlation", None)
+        headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+    return status, headers, answer
+
+
 async def test_other_bodies(ways: Ways) -> None:
     """With a head that is known are answered as on a new connection, and the next call is direct again."""
     async with known(ways) as wire:
         for name, other in OTHER.items():
             async with connected(ways.hub.base) as new:
-                expected = await new.ask(post(other))
+                expected = without_id(await new.ask(post(other)))
             usual = len(ways.usual)
-            assert (await wire.ask(post(other))) == expected, name
+            assert without_id(await wire.ask(post(other))) == expected, name
             expected_usual = usual if name == "arguments that are none" else usual * 2
             assert len(ways.usual) == expected_usual, name
             assert (await wire.ask(post(call())))[0] == 200
