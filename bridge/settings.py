@@ -153,7 +153,14 @@ class Settings(BaseSettings):
         30,
         ge=0,
         allow_inf_nan=False,
-        description="How long a removed server may finish calls in flight before it is closed.",
+        description="How long a removed server, or a sidecar that `hubctl reload` replaces, may finish calls.",
+    )
+    stop_timeout: float = Field(
+        10,
+        ge=0,
+        le=12,
+        allow_inf_nan=False,
+        description="How long calls in flight may go on when the hub stops; at most 12.",
     )
     adapter_grace: float = Field(
         2,
@@ -274,6 +281,16 @@ class Settings(BaseSettings):
     def handover_socket(self) -> Path:
         """Where the sidecar takes connections of the public port from the acceptor."""
         return self.runtime / "handover.sock"
+
+    @property
+    def succession_socket(self) -> Path:
+        """Where the sidecar that serves waits for the one that is to take over (`hubctl reload`)."""
+        return self.runtime / "succession.sock"
+
+    @property
+    def reload_report(self) -> Path:
+        """The file in which a sidecar that takes over reports the outcome to `hubctl reload`."""
+        return self.runtime / "reload.json"
 
     @property
     def acceptor_socket(self) -> Path:

@@ -16,6 +16,7 @@ from hubctl.commands.doctor import doctor, running
 from hubctl.commands.keys import keys
 from hubctl.commands.logs import logs
 from hubctl.commands.metrics import metrics
+from hubctl.commands.reload import reload
 from hubctl.commands.servers import health, restart, status
 from hubctl.commands.sessions import sessions
 from hubctl.commands.settings import settings, switch_member, switch_server
@@ -187,6 +188,7 @@ def _whole_hub(command: Adds) -> None:
     one = command("run", "run the hub, or speak MCP on stdin and stdout for a workspace", _run, needs_hub=False)
     one.add_argument("workspace", nargs="?", help="name or slug; without it: run the hub until Ctrl-C")
     one.add_argument("--token-file", type=Path, help="file with a key's token, for a hub that wants one")
+    command("reload", "replace the sidecar by a new one, without a failed call", lambda ctx, _: reload(ctx))
     one = command(
         "watch", "show what there is, then each change, until Ctrl-C", lambda ctx, _: watch(ctx), needs_hub=False
     )

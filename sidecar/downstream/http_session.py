@@ -173,6 +173,10 @@ class HttpSession(StreamSession):
             self._detach(stream)
             stream.abort()
 
+    def end_stream(self) -> None:
+        """End the GET stream, if there is one; the client may open another."""
+        self.stream_scope.cancel()
+
     @property
     def idle_since(self) -> float | None:
         """Since when no request is under way, where it has no stream and no task of a server (Session)."""

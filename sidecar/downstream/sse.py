@@ -68,6 +68,10 @@ class SseSession(StreamSession):
         """End the session: its key was revoked, or the client does not read."""
         self.stream_scope.cancel()
 
+    def end_stream(self) -> None:
+        """End the stream, and with it the session."""
+        self.close()
+
     def cancelled_response(self, request_id: int | str) -> Frame | None:
         """An error for legacy clients, some of which would wait for a response for ever (ADR 15)."""
         if self.modern or self.ended:

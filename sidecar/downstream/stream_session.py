@@ -150,6 +150,10 @@ class StreamSession(Session):
 
     # --- its end -------------------------------------------------------------------------------------------------
 
+    @abstractmethod
+    def end_stream(self) -> None:
+        """End the stream to the client, after what is queued on it."""
+
     def end(self) -> None:
         """Cancel the requests in progress, and answer the requests to the client with errors."""
         self.ended = True
@@ -191,6 +195,12 @@ class StreamSessions(Generic[S]):
         self._closing = True
         for session in tuple(self._sessions.values()):
             session.close()
+
+    def end_idle_streams(self) -> None:
+        """End the stream of each session that has no request in progress: the process is about to end."""
+        for session in tuple(self._sessions.values()):
+            if not session.running:
+                session.end_stream()
 
     def find_call(self, session_id: str, body: bytes) -> tuple[S | None, Frame | None]:
         """A session and the message that came for it, where that may be a call of a tool; none where it is not."""

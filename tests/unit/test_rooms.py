@@ -43,6 +43,7 @@ ORDER = {
         "hub",
         "listener",
         "downstream",
+        "succession",
         "app __main__",
     ],
     "hubctl": [
