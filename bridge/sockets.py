@@ -76,15 +76,15 @@ class BoundSocket:
         self.bound = True
 
     async def release(self) -> None:
-        """Unbind the address, and wait until its file is gone; connections that exist go on.
+        """Unbind the address, and wait until nobody listens there; connections that exist go on.
 
-        ZeroMQ removes the file in its own thread, after it has stopped to listen. If another process bound the address
-        before that, its file would be removed.
+        ZeroMQ does it in its own thread, and leaves the socket's file for the next process to claim (runtime.py).
         """
         if self.bound:
             self.bound = False
             self.socket.unbind(self._address)
-            await _until_not(socket_path(self._address).exists)
+            path = socket_path(self._address)
+            await _until_not(lambda: is_served(path))
 
 
 class ZmqRouter:

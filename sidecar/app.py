@@ -217,15 +217,8 @@ class App:
 
     def _ready(self) -> list[str]:
         """The keys of the shared servers that are ready."""
-        return sorted(
-            {
-                each.spec.key
-                for each in self.hub.pool
-                if each.shown_state in ("ready", "degraded")
-                and not each.for_key
-                and each.spec.settings.session == "shared"
-            }
-        )
+        shared = (each for each in self.hub.pool if not each.for_key and each.spec.settings.session == "shared")
+        return sorted({each.spec.key for each in shared if each.shown_state in ("ready", "degraded")})
 
     # --- the end -------------------------------------------------------------------------------------------------
 

@@ -68,9 +68,7 @@ async def reload(context: Context) -> int:
         pid = await change.make()
         serving = time.monotonic() - began
         if not context.json:
-            context.say(
-                f"The new sidecar (pid {pid}) has taken over from the old one (pid {before}) in {serving:.1f} s."
-            )
+            context.say(f"The new sidecar (pid {pid}) serves in place of the old one (pid {before}): {serving:.1f} s.")
         ended = await change.old_has_ended(settings.drain_timeout + END_SECONDS)
         seconds = time.monotonic() - began if ended else None
         if context.json:
@@ -108,7 +106,13 @@ class Change:
         self._report = runtime / "reload.json"
 
     async def make(self) -> int:
-        """Have the other program take over; returns its process id. Raises HubNotRunning, ReloadUnderWay, ReloadFailed."""
+        """Have the other program take over; returns its process id.
+
+        Raises:
+            HubNotRunning: supervisord does not run the old sidecar.
+            ReloadUnderWay: the other program runs.
+            ReloadFailed: it did not take over, and is stopped.
+        """
         found = await asyncio.to_thread(programs, self._runtime)
         running = [name for name in SIDECARS if name in found and found[name].pid == self._before]
         if not running:
