@@ -229,6 +229,7 @@ class App:
     async def _release(self) -> None:
         """Leave listening, and the addresses of the bridge, to the successor."""
         self._stop_listening()
+        self.streamable.closing()
         await self.bridge.release()
         await self.publisher.release()
 

@@ -193,8 +193,12 @@ class StreamSessions(Generic[S]):
                 for session in self._sessions.values():
                     session.put_raw(PING)
         self._closing = True
+        self.closing()
         for session in tuple(self._sessions.values()):
             session.close()
+
+    def closing(self) -> None:
+        """The process ends, and with it all sessions, which may be resumed by the next one."""
 
     def end_idle_streams(self) -> None:
         """End the stream of each session that has no request in progress: the process is about to end."""

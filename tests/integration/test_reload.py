@@ -111,6 +111,7 @@ async def test_no_call_fails_under_load(hub: Run) -> None:
             assert load.done > before
     assert load.failed == []
     assert len(set(pids)) == RELOADS
+    print(f"{load.done} calls, {len(load.lost)} lost over SSE", *sorted(set(load.lost))[:6], sep="\n")
     assert len(load.lost) <= RELOADS * CLIENTS, load.lost
     code, out, _ = await hub.hubctl("status", "--json")
     assert (code, json.loads(out)["pid"]) == (0, pids[-1])
