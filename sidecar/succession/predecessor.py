@@ -42,6 +42,8 @@ class Predecessor:
 
     def __init__(self, settings: Settings, state: Callable[[], State], release: Callable[[], Awaitable[None]]) -> None:
         self.replaced = asyncio.Event()
+        self.waiting = False
+        """Whether a successor can connect."""
         self._path = settings.succession_socket
         self._state = state
         self._release = release
@@ -53,6 +55,7 @@ class Predecessor:
             AddressTaken, RuntimeDirUnsafe: the Unix socket cannot be created.
         """
         listener = Listener(bind_unix(self._path), self._path)
+        self.waiting = True
         serving = asyncio.create_task(self._serve(listener, listeners))
         waiting = asyncio.create_task(until.wait())
         try:
@@ -62,6 +65,7 @@ class Predecessor:
                 task.cancel()
             await asyncio.gather(serving, waiting, return_exceptions=True)
             listener.close()
+            self.waiting = False
 
     async def _serve(self, own: Listener, listeners: Sequence[Listener]) -> None:
         loop = asyncio.get_running_loop()
