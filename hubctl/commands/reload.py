@@ -137,7 +137,8 @@ class Change:
         deadline = time.monotonic() + TAKE_OVER_TIMEOUT
         while time.monotonic() < deadline:
             await asyncio.sleep(POLL_SECONDS)
-            report, now = self._reported(), (await asyncio.to_thread(programs, self._runtime)).get(self._new)
+            report, found = self._reported(), await asyncio.to_thread(programs, self._runtime)
+            now = found.get(self._new)
             if report and report.error:
                 raise ReloadFailed(report.error.message, data={"cause": report.error.code})
             self._serves = report is not None
@@ -145,6 +146,8 @@ class Change:
                 raise ReloadFailed(_ended(now))
             if self._serves and now.state == "RUNNING":
                 return now.pid
+            if now.state == "EXITED":
+                raise ReloadFailed(f"The old sidecar ended too early, and serves again ({found[self._old].state}).")
         raise ReloadFailed(f"The new sidecar has not taken over within {TAKE_OVER_TIMEOUT:g} s.")
 
     def _reported(self) -> Report | None:
@@ -158,7 +161,7 @@ class Change:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             found = (await asyncio.to_thread(programs, self._runtime)).get(self._old)
-            if found is None or found.state not in ALIVE:
+            if found is None or found.pid != self._before:
                 return True
             await asyncio.sleep(POLL_SECONDS)
         return False

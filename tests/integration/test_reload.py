@@ -8,14 +8,16 @@ import json
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import mcp
 import pytest
 
+from hubctl.run.supervisor import ALIVE, SIDECARS, programs
 from tests.support import clients
-from tests.support.clients import Mode
+from tests.support.clients import Call, Json, Mode, Watcher
 from tests.support.peers import Transport
 from tests.support.run import Run, prepared
 from tests.support.yamcp import mock, write_in_place
@@ -23,6 +25,7 @@ from tests.support.yamcp import mock, write_in_place
 RELOADS = int(os.environ.get("RELOADS", "2"))
 """How often the sidecar is replaced under load; 20 for the long form."""
 KINDS: list[tuple[Transport, Mode]] = [("http", "legacy"), ("http", "2026-07-28"), ("sse", "legacy"), ("http", "auto")]
+MODES: tuple[Mode, ...] = ("legacy", "2026-07-28")
 CLIENTS = 8
 PAUSE = 0.02
 """Seconds between two calls of a client, so that some connections are idle when the sidecar changes."""
@@ -97,23 +100,94 @@ class Load:
             await asyncio.sleep(PAUSE)
 
 
-@pytest.mark.timeout(60 + 30 * RELOADS)
+@contextlib.asynccontextmanager
+async def real_clients(base: str) -> AsyncIterator[dict[str, Call]]:
+    """Clients as people use them, each connected once: nothing in them knows of reloads."""
+    async with contextlib.AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        found: dict[str, Call] = {}
+        for name in ("mcp1", "smolagents"):
+            found[name] = await enter(clients.lining(f"{name}_client.py", base, transport="http"))
+        for mode in MODES:
+            found[f"mcp2 {mode}"] = partial(text_of, (await enter(clients.sdk(base, "http", mode))).call_tool)
+            found[f"fastmcp {mode}"] = partial(text_of, (await enter(clients.fast(base, "http", mode))).call_tool)
+        watcher, _ = await enter(clients.watching(base, "http"))
+        found["typescript"] = partial(reply_of, watcher)
+        yield found
+
+
+async def text_of(call: Callable[..., Any], tool: str, arguments: Json) -> str:
+    """The first text of a result."""
+    return str((await call(tool, arguments)).content[0].text)
+
+
+async def reply_of(watcher: Watcher, tool: str, arguments: Json) -> str:
+    """The same of the TypeScript SDK's client."""
+    reply = await watcher.ask(call=tool, arguments=arguments)
+    assert "result" in reply, reply
+    return str(reply["result"]["content"][0]["text"])
+
+
+@pytest.mark.timeout(120 + 40 * RELOADS)
 async def test_no_call_fails_under_load(hub: Run) -> None:
-    """Clients of both eras call on, at both ports, while the sidecar is replaced; each answer is the call's own."""
+    """Clients of both eras call on, at both ports, while the sidecar is replaced; each answer is the call's own.
+
+    Real clients, which wait between their calls, go on without a line of theirs changed.
+    """
     load = Load(hub)
-    pids = []
-    async with load.running():
-        for _ in range(RELOADS):
-            before = load.done
-            told = await reload(hub)
-            pids.append(told["pid"])
-            assert told["ended_seconds"] is not None
-            assert load.done > before
+    pids: list[int] = []
+    async with real_clients(f"http://127.0.0.1:{hub.port}/mcp/w") as real, load.running():
+        for number in range(RELOADS + 1):
+            texts = await asyncio.gather(*(call("a_echo", {"text": f"{name} {number}"}) for name, call in real.items()))
+            assert texts == [f"{name} {number}" for name in real]
+            if number < RELOADS:
+                before = load.done
+                told = await reload(hub)
+                pids.append(told["pid"])
+                assert told["ended_seconds"] is not None
+                assert load.done > before
+    print(f"{load.done} calls during {RELOADS} reloads, {len(load.lost)} lost over SSE")
     assert load.failed == []
     assert len(set(pids)) == RELOADS
-    print(f"{load.done} calls, {len(load.lost)} lost over SSE", *sorted(set(load.lost))[:6], sep="\n")
     assert len(load.lost) <= RELOADS * CLIENTS, load.lost
     code, out, _ = await hub.hubctl("status", "--json")
     assert (code, json.loads(out)["pid"]) == (0, pids[-1])
     assert await hub.end(signal.SIGINT) == (0, [])
     assert await hub.left() == []
+
+
+async def killed_during_a_reload(hub: Run, victim: str) -> tuple[int, str]:
+    """Kill the old or the new sidecar as soon as the new one runs; exit code and stderr of `hubctl reload`."""
+    reloading = asyncio.create_task(hub.hubctl("reload"))
+    runtime = hub.root / "run"
+    async with asyncio.timeout(60):
+        while not (await asyncio.to_thread(programs, runtime))["sidecar-b"].pid:  # noqa: ASYNC110 (no event tells)
+            await asyncio.sleep(0.01)
+    os.kill((await asyncio.to_thread(programs, runtime))[victim].pid, signal.SIGKILL)
+    code, _, err = await reloading
+    return code, err
+
+
+@pytest.mark.timeout(120)
+async def test_a_kill_in_the_middle(hub: Run) -> None:
+    """`kill -9` of either sidecar before the new one serves: a sidecar serves, and exactly one is left."""
+    base = f"http://127.0.0.1:{hub.port}/mcp/w"
+    for victim in ("sidecar-b", "sidecar"):
+        code, err = await killed_during_a_reload(hub, victim)
+        if victim == "sidecar-b":
+            assert (code, err.split(":")[0]) == (1, "RELOAD_FAILED"), err
+        async with clients.sdk(base, "http", "legacy") as client:
+            assert await text_of(client.call_tool, "a_echo", {"text": victim}) == victim
+        async with asyncio.timeout(60):
+            while sorted(await alive(hub)) not in (["sidecar"], ["sidecar-b"]):  # noqa: ASYNC110 (no event tells)
+                await asyncio.sleep(0.05)
+        async with clients.sdk(base, "http", "legacy") as client:
+            assert await text_of(client.call_tool, "a_echo", {"text": victim}) == victim
+    assert await hub.end(signal.SIGINT) == (0, [])
+    assert await hub.left() == []
+
+
+async def alive(hub: Run) -> list[str]:
+    """The programs of the sidecar that run, or are to be started again."""
+    found = await asyncio.to_thread(programs, hub.root / "run")
+    return [name for name in SIDECARS if found[name].state in ALIVE]
