@@ -16,7 +16,6 @@ from hubctl.commands.doctor import doctor, running
 from hubctl.commands.keys import keys
 from hubctl.commands.logs import logs
 from hubctl.commands.metrics import metrics
-from hubctl.commands.reload import reload
 from hubctl.commands.servers import health, restart, status
 from hubctl.commands.sessions import sessions
 from hubctl.commands.settings import settings, switch_member, switch_server
@@ -26,6 +25,7 @@ from hubctl.connect.clients import CLIENTS
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid, HubNotRunning
 from hubctl.run.access import token
+from hubctl.run.reload import reload
 from hubctl.run.run import run
 
 Command = Callable[[Context, argparse.Namespace], Coroutine[Any, Any, int]]

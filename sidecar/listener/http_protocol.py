@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from starlette.types import Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from sidecar.errors import SidecarError
 from sidecar.http_errors import ConnectionsLimit
 from sidecar.listener.client_connections import ClientConnections, Owed
 from sidecar.listener.known_heads import HEAD_END, KnownHead, TryDirect, known_head, line_of
-from sidecar.protocol import codec, jsonrpc
+from sidecar.listener.raw_responses import refusal
 
 log = logging.getLogger(__name__)
 
@@ -366,26 +366,6 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
             if held:
                 self.data_received(held)
-
-
-def refusal(error: SidecarError) -> bytes:
-    """The bytes of an error response after which the connection is closed."""
-    body = codec.dumps(jsonrpc.error(None, error.rpc()))
-    retry = b"retry-after: %d\r\n" % error.retry_after if error.retry_after else b""
-    head = b"%bcontent-type: application/json\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n"
-    return head % (STATUS_LINE[error.status], retry, len(body)) + body
-
-
-def with_status(head: bytes, status: int) -> bytes:
-    """Replace the status of a response head, which is 200."""
-    return STATUS_LINE[status] + head.removeprefix(STATUS_LINE[200])
-
-
-def connection_of(send: Send) -> HttpProtocol | None:
-    """The connection of an ASGI `send`; None if it is not one of `HttpProtocol`."""
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
-    found = transport.get_protocol() if transport is not None else None
-    return found if isinstance(found, HttpProtocol) else None
 
 
 def learn(

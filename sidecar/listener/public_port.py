@@ -22,10 +22,11 @@ from bridge.settings import Settings, listed
 from sidecar.http_errors import ConnectionsLimit, FrontAway
 from sidecar.listener.auth import Gate
 from sidecar.listener.client_address import client_address, is_trusted, networks
-from sidecar.listener.http_protocol import HttpProtocol, refusal
+from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.listener.origins import Origins
 from sidecar.listener.plain_head import PlainHead
 from sidecar.listener.public_protocol import PublicProtocol
+from sidecar.listener.raw_responses import refusal
 from sidecar.listener.server import HttpServer, Listener, bind_unix
 
 log = logging.getLogger(__name__)

@@ -239,7 +239,7 @@ async def test_a_second_signal_stops_at_once(sidecars: Sidecars) -> None:
         await sidecars.gate.reached()
         began = time.monotonic()
         app._signalled()
-        await asyncio.sleep(0.1)
+        await until(lambda: not sidecars.settings.handover_socket.exists())
         assert not call.done()
         app._signalled()
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
