@@ -368,6 +368,13 @@ class HttpProtocol(HttpToolsProtocol):
                 self.data_received(held)
 
 
+def connection_of(send: Send) -> HttpProtocol | None:
+    """The connection of an ASGI `send`; None if it is not one of `HttpProtocol`."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    found = transport.get_protocol() if transport is not None else None
+    return found if isinstance(found, HttpProtocol) else None
+
+
 def learn(
     scope: Mapping[str, Any],
     try_direct: TryDirect[HttpProtocol],

@@ -28,8 +28,7 @@ const FIGURES_INTERVAL_MS = 5_000;
 const PING_INTERVAL_MS = 5_000;
 /** Seconds that a process may take to answer a ping before it counts as away. */
 const PING_TIMEOUT_SECONDS = 2;
-/** Milliseconds without a connection after which a process counts as away. */
-const RECONNECT_MS = 500;
+const RECONNECT_MS = 500; // without a connection, after which a process counts as away
 /** Milliseconds to wait until a change is applied. */
 const APPLY_TIMEOUT_MS = 5_000;
 const SIDECAR_TOPICS = ['applied', 'server', 'workspace', 'sessions'];
