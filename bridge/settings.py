@@ -306,16 +306,6 @@ class Settings(BaseSettings):
         return self.runtime / "handover.sock"
 
     @property
-    def succession_socket(self) -> Path:
-        """Where the sidecar that serves waits for the one that is to take over (`hubctl reload`)."""
-        return self.runtime / "succession.sock"
-
-    @property
-    def reload_report(self) -> Path:
-        """The file in which a sidecar that takes over reports the outcome to `hubctl reload`."""
-        return self.runtime / "reload.json"
-
-    @property
     def acceptor_socket(self) -> Path:
         """Where the acceptor takes back those that are not for the sidecar."""
         return self.runtime / "acceptor.sock"

@@ -146,7 +146,7 @@ class App:
                 bridge = await self._serve_bridge(tasks)
                 if successor:
                     await successor.finish()
-                    report(self.settings.reload_report, "serving")
+                    report(self.settings.runtime, "serving")
                 await self._until_end(tasks, listeners)
                 if self.replaced:
                     await self.bridge.finished(BRIDGE_SECONDS)
@@ -197,7 +197,7 @@ class App:
             await end(taking)
         except HubError as error:
             self._failure = error
-            report(self.settings.reload_report, "failed", error)
+            report(self.settings.runtime, "failed", error)
         successor.close()
         return None
 

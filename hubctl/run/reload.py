@@ -22,6 +22,8 @@ from hubctl.run.in_force import settings_in_force
 from hubctl.run.supervisor import ALIVE, SIDECARS, Program, programs, start, stop
 
 LOCK_FILE = "reload.lock"
+REPORT = "reload.json"
+"""In the runtime directory; the new sidecar writes it (sidecar/succession/successor.py)."""
 POLL_SECONDS = 0.05
 ANSWER_TIMEOUT = 5.0
 """Seconds within which the sidecar must say which process it is."""
@@ -103,7 +105,7 @@ class Change:
         self._before = before
         self._old = self._new = ""
         self._serves = False
-        self._report = runtime / "reload.json"
+        self._report = runtime / REPORT
 
     async def make(self) -> int:
         """Have the other program take over; returns its process id.

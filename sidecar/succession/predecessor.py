@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from bridge.settings import Settings
 from sidecar.listener.server import Listener, bind_unix
-from sidecar.succession.wire import Peer, PeerGone
+from sidecar.succession.wire import SOCKET, Peer, PeerGone
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Predecessor:
         self.replaced = asyncio.Event()
         self.waiting = False
         """Whether a successor can connect."""
-        self._path = settings.succession_socket
+        self._path = settings.runtime / SOCKET
         self._state = state
         self._release = release
 

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bridge.errors import HubError
 from bridge.models import Snapshot
@@ -18,10 +18,12 @@ from bridge.settings import Settings
 from sidecar.errors import SuccessionFailed
 from sidecar.listener.server import Listener
 from sidecar.protocol import codec
-from sidecar.succession.wire import Peer, PeerGone, connect
+from sidecar.succession.wire import SOCKET, Peer, PeerGone, connect
 
 log = logging.getLogger(__name__)
 
+REPORT = "reload.json"
+"""In the runtime directory."""
 READY_TIMEOUT = 60.0
 """Seconds within which the servers that the predecessor had ready must be ready here."""
 POLL_SECONDS = 0.02
@@ -39,7 +41,7 @@ class Successor:
     @classmethod
     async def find(cls, settings: Settings) -> Successor | None:
         """Connect to the sidecar that serves; None if there is none."""
-        peer = await connect(str(settings.succession_socket))
+        peer = await connect(str(settings.runtime / SOCKET))
         return cls(settings, peer) if peer is not None else None
 
     async def prepare(self, accept: Callable[[Snapshot], object]) -> bool:
@@ -113,10 +115,10 @@ def listeners(settings: Settings, sockets: list[socket.socket]) -> tuple[Listene
     return Listener(requests, path), Listener(acceptor, settings.handover_socket)
 
 
-def report(path: Path, outcome: str, error: HubError | None = None) -> None:
-    """Write what has become of a take-over, for `hubctl reload`."""
+def report(runtime: Path, outcome: Literal["serving", "failed"], error: HubError | None = None) -> None:
+    """Write what has become of a take-over, for `hubctl reload` (hubctl/run/reload.py)."""
     body = {"pid": os.getpid(), "outcome": outcome, "error": error.body().model_dump() if error else None}
     try:
-        write_file(path, codec.dumps(body), sync=False)
+        write_file(runtime / REPORT, codec.dumps(body), sync=False)
     except OSError as failure:
         log.warning("the outcome of the reload cannot be written", extra={"reason": failure.strerror})

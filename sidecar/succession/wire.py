@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from sidecar.protocol import codec
 
+SOCKET = "succession.sock"
+"""In the runtime directory: where the sidecar that serves waits for the one that is to take over."""
 LENGTH = struct.Struct(">I")
 MAX_BYTES = 64 * 1024 * 1024
 """Limit for one message; the largest has a snapshot."""

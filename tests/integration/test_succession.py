@@ -23,7 +23,7 @@ from sidecar.app import App
 from sidecar.errors import SuccessionFailed
 from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.succession import successor
-from sidecar.succession.wire import Peer, connect
+from sidecar.succession.wire import SOCKET, Peer, connect
 from tests.support.fake_server import FakeChannel, FakeServer, Gate, until, within
 from tests.support.fake_server import text as answered
 from tests.support.hub import free_port
@@ -155,7 +155,7 @@ async def test_a_successor_that_ends_changes_nothing(sidecars: Sidecars) -> None
     """Before it has the sockets, and after it got them, but before it served: the first sidecar goes on."""
     first = await sidecars.first()
     for steps in (1, 2):
-        peer: Peer | None = await connect(str(sidecars.settings.succession_socket))
+        peer: Peer | None = await connect(str(sidecars.settings.runtime / SOCKET))
         assert peer is not None
         state = await peer.receive()
         assert state.body["ready"] == ["a"]
@@ -198,7 +198,7 @@ async def test_a_successor_that_does_not_become_ready(sidecars: Sidecars, monkey
     with pytest.raises(SuccessionFailed, match=r"Not ready within 0.3 s: a\."):
         await within(task, 30)
     assert not app.replaced
-    report: Any = sidecars.settings.reload_report.read_text()
+    report: Any = (sidecars.settings.runtime / successor.REPORT).read_text()
     assert '"outcome":"failed"' in report
     assert "SUCCESSION_FAILED" in report
     async with sidecars.client("http") as client:
