@@ -40,6 +40,7 @@ from sidecar.observe.call_history import Recorder
 from sidecar.observe.log_buffer import SERVER_LOGGER, LogBuffer, RateLimit
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
+from sidecar.sessions.earlier import Forward, Forwarded
 from sidecar.spawner.client import Spawner
 from sidecar.succession.drain import drain
 from sidecar.succession.mover import Mover
@@ -93,7 +94,7 @@ class App:
         self.gate = self._authenticated(endpoints) if settings.protected else None
         self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
         self.public = PublicPort(settings, self.http, self.gate)
-        self.predecessor = Predecessor(settings, self._state, self._release)
+        self.predecessor = Predecessor(settings, self._state, self._release, self._deliver)
         self.leave, self.stop = asyncio.Event(), asyncio.Event()
         self._take_over, self._slot = take_over, slot
         self._failure: HubError | None = None
@@ -146,9 +147,11 @@ class App:
                 bridge = await self._serve_bridge(tasks)
                 if successor:
                     await successor.finish()
+                    services.append(tasks.create_task(successor.run(self._forward_by)))
                     report(self.settings.runtime, "serving")
                 await self._until_end(tasks, listeners)
                 if self.replaced:
+                    services.append(tasks.create_task(self.predecessor.take_messages()))
                     await self.bridge.finished(BRIDGE_SECONDS)
                     await end(bridge)
                     await events.aclose()
@@ -215,6 +218,9 @@ class App:
             await asyncio.sleep(POLL_SECONDS)
         await successor.serving()
 
+    def _forward_by(self, forward: Forward) -> None:
+        self.sse.forward = self.streamable.forward = forward
+
     def _applied(self) -> bool:
         return self.reconciler.applied == self.reconciler.accepted
 
@@ -228,6 +234,9 @@ class App:
     def _state(self) -> State:
         snapshot = self.hub.snapshot
         return State(snapshot.model_dump(mode="json") if snapshot else None, self._ready())
+
+    def _deliver(self, forwarded: Forwarded) -> bool:
+        return (self.sse if forwarded.transport == self.sse.transport else self.streamable).deliver(forwarded)
 
     async def _release(self) -> None:
         """Leave listening, and the addresses of the bridge, to the successor."""

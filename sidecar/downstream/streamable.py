@@ -33,6 +33,7 @@ from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame
+from sidecar.sessions.earlier import Forwarded
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
@@ -133,6 +134,8 @@ class HttpTransport(StreamSessions[HttpSession]):
                 session.handle_notification(frame)
             else:
                 session.handle_response(frame)
+            if session.resumed:  # it may be about a call that the predecessor of this process still has
+                await self.forward(Forwarded(self.transport, session.id, session.principal.id, frame))
             await respond(send, 202, b"", b"application/json", session.headers)
 
     async def _serve_batch(

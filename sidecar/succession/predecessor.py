@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from bridge.settings import Settings
 from sidecar.listener.server import Listener, bind_unix
+from sidecar.sessions.earlier import Forwarded
 from sidecar.succession.wire import SOCKET, Peer, PeerGone
 
 log = logging.getLogger(__name__)
@@ -37,16 +38,25 @@ class Predecessor:
     """Listens for a successor while `run` runs; `replaced` is set when one has taken over.
 
     `state` returns what the successor begins with. `release` stops listening for clients, and gives the addresses of
-    the bridge up.
+    the bridge up. `deliver` gets messages of clients for calls that this process still has, which have reached the
+    successor; it returns whether one was delivered.
     """
 
-    def __init__(self, settings: Settings, state: Callable[[], State], release: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        state: Callable[[], State],
+        release: Callable[[], Awaitable[None]],
+        deliver: Callable[[Forwarded], bool],
+    ) -> None:
         self.replaced = asyncio.Event()
         self.waiting = False
         """Whether a successor can connect."""
         self._path = settings.runtime / SOCKET
         self._state = state
         self._release = release
+        self._deliver = deliver
+        self._successor: Peer | None = None
 
     async def run(self, until: asyncio.Event, listeners: Sequence[Listener]) -> None:
         """Serve one successor at a time until `until` is set, or one has taken over.
@@ -79,7 +89,22 @@ class Predecessor:
             except (PeerGone, TimeoutError):
                 log.warning("a successor has ended before it took over; this sidecar goes on")
             finally:
-                peer.close()
+                if self._successor is not peer:
+                    peer.close()
+
+    async def take_messages(self) -> None:
+        """Deliver the messages that the successor passes back, until cancelled or the successor has ended."""
+        if (peer := self._successor) is None:
+            return
+        try:
+            while True:
+                body, _ = await peer.receive()
+                forwarded = Forwarded(**body["forwarded"])
+                await peer.send({"id": body["id"], "delivered": self._deliver(forwarded)})
+        except PeerGone:
+            log.debug("the successor passes no messages back any more")
+        finally:
+            peer.close()
 
     async def _prepare(self, peer: Peer) -> None:
         """Wait until the successor is ready. Raises PeerGone."""
@@ -103,6 +128,7 @@ class Predecessor:
             async with asyncio.timeout(STEP_TIMEOUT):
                 await peer.send({"released": True})
                 await peer.receive()
+            self._successor = peer
         except (PeerGone, TimeoutError):
             log.warning("the successor has ended after it took over; its supervisor starts it again")
         self.replaced.set()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import logging
 import os
 import socket
@@ -18,6 +20,7 @@ from bridge.settings import Settings
 from sidecar.errors import SuccessionFailed
 from sidecar.listener.server import Listener
 from sidecar.protocol import codec
+from sidecar.sessions.earlier import Forward, Forwarded, no_predecessor
 from sidecar.succession.wire import SOCKET, Peer, PeerGone, connect
 
 log = logging.getLogger(__name__)
@@ -37,6 +40,8 @@ class Successor:
         self._peer = peer
         self._wanted: set[str] = set()
         self._snapshot: Snapshot | None = None
+        self._ids = itertools.count(1)
+        self._forwarded: dict[int, asyncio.Future[bool]] = {}
 
     @classmethod
     async def find(cls, settings: Settings) -> Successor | None:
@@ -96,12 +101,40 @@ class Successor:
             log.warning("the predecessor has ended during the take-over")
 
     async def finish(self) -> None:
-        """Say that the bridge is served here, too."""
-        try:
+        """Say that the bridge is served here, too; `forward` can be used while `run` runs."""
+        with contextlib.suppress(PeerGone):
             await self._peer.send({"done": True})
+
+    async def run(self, begun: Callable[[Forward], None]) -> None:
+        """Receive the answers to forwarded messages until the predecessor has ended; then `begun` gets a function that
+        forwards none."""
+        begun(self.forward)
+        try:
+            while True:
+                body, _ = await self._peer.receive()
+                if (future := self._forwarded.get(body["id"])) and not future.done():
+                    future.set_result(body["delivered"])
         except PeerGone:
-            log.debug("the predecessor has ended at once")
-        self._peer.close()
+            log.info("the predecessor has ended")
+        finally:
+            begun(no_predecessor)
+            for future in self._forwarded.values():
+                if not future.done():
+                    future.set_result(False)
+            self._peer.close()
+
+    async def forward(self, forwarded: Forwarded) -> bool:
+        """Pass a client's message to the predecessor; returns whether that has delivered it."""
+        number = next(self._ids)
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._forwarded[number] = future
+        try:
+            await self._peer.send({"id": number, "forwarded": forwarded._asdict()})
+            return await future
+        except PeerGone:
+            return False
+        finally:
+            del self._forwarded[number]
 
     def close(self) -> None:
         """Leave the predecessor in its place."""

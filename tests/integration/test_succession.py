@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import tempfile
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp.shared.exceptions import MCPDeprecationWarning
+from mcp_types import ListRootsResult, Root
 
 from bridge.client import BridgeClient
 from bridge.memory import MemoryBridge
@@ -24,10 +27,12 @@ from sidecar.errors import SuccessionFailed
 from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.succession import successor
 from sidecar.succession.wire import SOCKET, Peer, connect
+from tests.support import clients
 from tests.support.fake_server import FakeChannel, FakeServer, Gate, until, within
 from tests.support.fake_server import text as answered
 from tests.support.hub import free_port
 from tests.support.inprocess import space
+from tests.support.peers import Transport
 from tests.support.raw_client import Client, Way, connected, read, unchunked
 
 WAYS: list[Way] = ["http", "modern", "sse"]
@@ -73,13 +78,14 @@ class Sidecars:
         self.runs.append((app, asyncio.create_task(app.run())))
         return self.runs[-1]
 
-    async def first(self) -> App:
+    async def first(self, session: str = "shared") -> App:
         """Start the first one, with the server ready."""
         app, _ = self.start()
-        snapshot = Snapshot.of(1, 1, (self.server.spec("a"),), (space("a"),))
+        snapshot = Snapshot.of(1, 1, (self.server.spec("a", session=session),), (space("a"),))
         async with BridgeClient(self.settings.actual_address, transport=self.transport) as bridge:
             await bridge.request(snapshot, timeout=100)
-        await until(lambda: app.predecessor.waiting and [each.state for each in app.hub.pool] == ["ready"])
+        await until(lambda: app.predecessor.waiting and app.hub.snapshot is not None)
+        await until(lambda: all(each.state == "ready" for each in app.hub.pool))
         return app
 
     async def next(self) -> App:
@@ -149,6 +155,44 @@ async def test_connections_go_on_at_the_next_sidecar(sidecars: Sidecars) -> None
             assert text(await busy[way].call("a_who")) == "1"
     assert await sidecars.serving() == second.session
     assert second.hub.workspaces["w"].spec.name == "w"
+
+
+@pytest.mark.filterwarnings(f"ignore::{MCPDeprecationWarning.__module__}.MCPDeprecationWarning")
+@pytest.mark.parametrize("transport", ["http", "sse"])
+async def test_an_answer_finds_the_sidecar_that_has_asked(sidecars: Sidecars, transport: Transport) -> None:
+    """A client answers a server's question after the sidecar was replaced: the call that waits for it goes on.
+
+    Over SSE a further call of the session is served, too, while its stream is open.
+    """
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def roots(_: Any) -> ListRootsResult:
+        asked.set()
+        await may_answer.wait()
+        return ListRootsResult(roots=[Root(uri="file:///here")])  # type: ignore[arg-type]
+
+    async def ask(channel: FakeChannel) -> Any:
+        assert channel is sidecars.server.channel
+        return answered(json.dumps(await channel.ask("roots/list")))
+
+    sidecars.server.tools["ask"] = ask
+    first = await sidecars.first(session="per_client")
+    base = f"{sidecars.settings.sidecar_url}/mcp/w"
+    async with clients.sdk(base, transport, "legacy", list_roots_callback=roots) as client:
+        call = asyncio.create_task(client.call_tool("a_ask", {}))
+        await within(asked.wait())
+        asked_by = str(len(sidecars.server.channels) - 1)
+        await sidecars.next()
+        streams = 1 if transport == "sse" else 2  # the session's, and the response to the call
+        await until(lambda: len(first.http.connections) == streams)
+        if transport == "sse":
+            who: Any = await within(client.call_tool("a_who", {}))
+            assert who.content[0].text == asked_by
+        assert not call.done()
+        may_answer.set()
+        result: Any = await within(call)
+        assert "file:///here" in result.content[0].text
+        await within(sidecars.runs[0][1])
 
 
 async def test_a_successor_that_ends_changes_nothing(sidecars: Sidecars) -> None:
