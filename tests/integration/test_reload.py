@@ -8,10 +8,12 @@ import json
 import os
 import secrets
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
+import httpx2
 import mcp
 import pytest
 
@@ -61,6 +63,9 @@ class Load:
         self.failed: list[str] = []
         self.lost: list[str] = []
         """Calls over SSE that ended with their stream."""
+        self.health: Counter[int] = Counter()
+        """How often /healthz was answered with which status."""
+        self._front = f"http://127.0.0.1:{hub.port}"
         self._bases = [f"http://127.0.0.1:{port}/mcp/w" for port in (hub.port, hub.sidecar_port)]
         self._over = asyncio.Event()
 
@@ -71,10 +76,17 @@ class Load:
             for number in range(CLIENTS):
                 transport, mode = KINDS[number % len(KINDS)]
                 tasks.create_task(self._client(self._bases[number // len(KINDS) % 2], transport, mode))
+            tasks.create_task(self._look())
             try:
                 yield
             finally:
                 self._over.set()
+
+    async def _look(self) -> None:
+        async with httpx2.AsyncClient(timeout=100) as http:
+            while not self._over.is_set():
+                self.health[(await http.get(f"{self._front}/healthz")).status_code] += 1
+                await asyncio.sleep(PAUSE)
 
     async def _client(self, base: str, transport: Transport, mode: Mode) -> None:
         while not self._over.is_set():
@@ -148,6 +160,7 @@ async def test_no_call_fails_under_load(hub: Run) -> None:
                 assert load.done > before
     print(f"{load.done} calls during {RELOADS} reloads, {len(load.lost)} lost over SSE")
     assert load.failed == []
+    assert list(load.health) == [200], "nobody has noticed"
     assert len(set(pids)) == RELOADS
     assert len(load.lost) <= RELOADS * CLIENTS, load.lost
     code, out, _ = await hub.hubctl("status", "--json")
