@@ -342,7 +342,9 @@ class SuccessionFailed(SidecarError):
     """A sidecar that was to take over from another one has not become ready; the other one goes on (ADR 35)."""
 
     code = "SUCCESSION_FAILED"
-    hint = "The sidecar that ran before goes on. sidecar.log says what the new one did; then `hubctl reload` again."
+    hint = (
+        "The sidecar that ran before goes on. sidecar.log says more. After a larger upgrade, restart the hub instead."
+    )
 
 
 class HubStarting(SidecarError):

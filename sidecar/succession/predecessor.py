@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from bridge.settings import Settings
 from sidecar.listener.server import Listener, bind_unix
 from sidecar.sessions.earlier import Forwarded
-from sidecar.succession.wire import SOCKET, Peer, PeerGone
+from sidecar.succession.wire import SOCKET, VERSION, Peer, PeerGone
 
 log = logging.getLogger(__name__)
 
@@ -101,14 +101,14 @@ class Predecessor:
                 body, _ = await peer.receive()
                 forwarded = Forwarded(**body["forwarded"])
                 await peer.send({"id": body["id"], "delivered": self._deliver(forwarded)})
-        except PeerGone:
+        except (PeerGone, KeyError, TypeError):
             log.debug("the successor passes no messages back any more")
         finally:
             peer.close()
 
     async def _prepare(self, peer: Peer) -> None:
         """Wait until the successor is ready. Raises PeerGone."""
-        await peer.send(self._state()._asdict())
+        await peer.send({"version": VERSION, **self._state()._asdict()})
         await peer.receive()
 
     async def _hand_over(self, peer: Peer, own: Listener, listeners: Sequence[Listener]) -> None:

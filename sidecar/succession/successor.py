@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from bridge.errors import HubError
 from bridge.models import Snapshot
 from bridge.private import write_file
@@ -21,7 +23,7 @@ from sidecar.errors import SuccessionFailed
 from sidecar.listener.server import Listener
 from sidecar.protocol import codec
 from sidecar.sessions.earlier import Forward, Forwarded, no_predecessor
-from sidecar.succession.wire import SOCKET, Peer, PeerGone, connect
+from sidecar.succession.wire import SOCKET, VERSION, Peer, PeerGone, connect
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +52,21 @@ class Successor:
         return cls(settings, peer) if peer is not None else None
 
     async def prepare(self, accept: Callable[[Snapshot], object]) -> bool:
-        """Accept the snapshot of the predecessor. Returns False if that has ended."""
+        """Accept the snapshot of the predecessor. Returns False if that has ended.
+
+        Raises:
+            SuccessionFailed: the predecessor runs code that is too different.
+        """
         try:
-            self._accept((await self._peer.receive()).body, accept)
+            state = (await self._peer.receive()).body
         except PeerGone:
             return False
+        if state.get("version") != VERSION:
+            raise SuccessionFailed("The sidecar that serves hands over in another way than this version of the hub.")
+        try:
+            self._accept(state, accept)
+        except (ValidationError, KeyError):
+            raise SuccessionFailed("This version of the hub cannot read the configuration in force.") from None
         return True
 
     def _accept(self, state: dict[str, Any], accept: Callable[[Snapshot], object]) -> None:

@@ -18,6 +18,8 @@ from sidecar.protocol import codec
 
 SOCKET = "succession.sock"
 """In the runtime directory: where the sidecar that serves waits for the one that is to take over."""
+VERSION = 1
+"""Version of these messages: after an upgrade, the two sidecars run different code."""
 LENGTH = struct.Struct(">I")
 MAX_BYTES = 64 * 1024 * 1024
 """Limit for one message; the largest has a snapshot."""

@@ -250,6 +250,16 @@ async def test_a_successor_that_does_not_become_ready(sidecars: Sidecars, monkey
     assert await sidecars.serving() == first.session
 
 
+async def test_another_version(sidecars: Sidecars, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code that is too new for the sidecar that serves gives up before it takes anything."""
+    monkeypatch.setattr(successor, "VERSION", 2)
+    first = await sidecars.first()
+    _, task = sidecars.start()
+    with pytest.raises(SuccessionFailed, match="in another way"):
+        await within(task, 30)
+    assert await sidecars.serving() == first.session
+
+
 # --- the stop --------------------------------------------------------------------------------------------------------
 
 
