@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import TypeVar
 
 from bridge.errors import AddressTaken
 from bridge.transport import Link
+
+B = TypeVar("B")
 
 
 class MemoryDealer:
@@ -49,9 +53,13 @@ class MemoryRouter:
         self.inbox: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
         self.peers: dict[bytes, asyncio.Queue[bytes | None]] = {}
         self.closed = False
+        self.unbind: Callable[[], object] = lambda: None
 
     async def receive(self) -> tuple[bytes, bytes]:
         return await self.inbox.get()
+
+    async def release(self) -> None:
+        self.unbind()
 
     def send(self, peer: bytes, data: bytes) -> None:
         if peer in self.peers:
@@ -79,6 +87,7 @@ class MemoryFanout:
 
     def __init__(self, listeners: list[MemoryListener]) -> None:
         self._listeners = listeners
+        self.unbind: Callable[[], object] = lambda: None
         self.subscriptions: asyncio.Queue[bytes] = asyncio.Queue()
         for listener in listeners:
             self.admit(listener)
@@ -94,6 +103,9 @@ class MemoryFanout:
 
     async def subscribed(self) -> bytes:
         return await self.subscriptions.get()
+
+    async def release(self) -> None:
+        self.unbind()
 
 
 class MemoryBridge:
@@ -114,12 +126,13 @@ class MemoryBridge:
         if address in self._routers:
             raise AddressTaken(f"Another server serves {address}.")
         router = self._routers[address] = MemoryRouter()
+        router.unbind = partial(_remove, self._routers, address, router)
         self._changed.set()
         self._changed = asyncio.Event()
         try:
             yield router
         finally:
-            del self._routers[address]
+            router.unbind()
             router.close()
 
     async def bound(self, address: str) -> MemoryRouter:
@@ -136,10 +149,11 @@ class MemoryBridge:
         if address in self._fanouts:
             raise AddressTaken(f"Another publisher serves {address}.")
         fanout = self._fanouts[address] = MemoryFanout(self._listeners.setdefault(address, []))
+        fanout.unbind = partial(_remove, self._fanouts, address, fanout)
         try:
             yield fanout
         finally:
-            del self._fanouts[address]
+            fanout.unbind()
 
     @contextlib.asynccontextmanager
     async def listener(self, address: str, topics: tuple[bytes, ...]) -> AsyncIterator[MemoryListener]:
@@ -151,3 +165,9 @@ class MemoryBridge:
             yield listener
         finally:
             self._listeners[address].remove(listener)
+
+
+def _remove(bound: dict[str, B], address: str, one: B) -> None:
+    """Unbind an address, unless another has bound it since."""
+    if bound.get(address) is one:
+        del bound[address]

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -64,6 +65,18 @@ class BridgeServer:
         self._inflight = 0
         self._queue_names = {body.queue for body in handlers if body.queue}
         self._queues: dict[str, asyncio.Queue[_Request]] = {}
+        self._router: Router | None = None
+
+    async def release(self) -> None:
+        """Give the address up for another process; the clients that are connected are served until `serve` ends."""
+        if self._router:
+            await self._router.release()
+
+    async def finished(self, most: float) -> None:
+        """Wait until no request is in progress, at most `most` seconds."""
+        deadline = time.monotonic() + most
+        while self._inflight and time.monotonic() < deadline:  # noqa: ASYNC110 - it takes milliseconds
+            await asyncio.sleep(0.005)
 
     async def serve(self, started: asyncio.Event | None = None) -> None:
         """Bind, set `started`, and serve until cancelled.
@@ -72,7 +85,7 @@ class BridgeServer:
             AddressInvalid, AddressTaken, RuntimeDirUnsafe: the address cannot be bound.
         """
         async with self._transport.router(self.address) as router, asyncio.TaskGroup() as tasks:
-            self._inflight = 0
+            self._inflight, self._router = 0, router
             self._queues = {name: asyncio.Queue() for name in self._queue_names}
             for queue in self._queues.values():
                 tasks.create_task(self._work(router, queue))
@@ -168,6 +181,11 @@ class EventPublisher:
             self._joins.cancel()
             await asyncio.gather(self._joins, return_exceptions=True)
         await self._context.__aexit__(None, None, None)
+
+    async def release(self) -> None:
+        """Give the address up for another process; the subscribers that are connected go on."""
+        if self._fanout:
+            await self._fanout.release()
 
     def publish(self, event: Event) -> None:
         """Send an event to its subscribers; dropped if there are none, or the publisher is closed.

@@ -154,7 +154,14 @@ class Settings(HistorySettings):
         30,
         ge=0,
         allow_inf_nan=False,
-        description="How long a removed server may finish calls in flight before it is closed.",
+        description="How long a removed server, or a sidecar that `hubctl reload` replaces, may finish calls.",
+    )
+    stop_timeout: float = Field(
+        10,
+        ge=0,
+        le=12,
+        allow_inf_nan=False,
+        description="How long calls in flight may go on when the hub stops; at most 12.",
     )
     adapter_grace: float = Field(
         2,

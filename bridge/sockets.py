@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import cast
 
 import zmq
@@ -68,11 +67,32 @@ class ZmqDealer:
             link.down()
 
 
+class BoundSocket:
+    """A socket that is bound to an address until `release`."""
+
+    def __init__(self, socket: zmq.asyncio.Socket, address: str) -> None:
+        self.socket = socket
+        self._address = address
+        self.bound = True
+
+    async def release(self) -> None:
+        """Unbind the address, and wait until nobody listens there; connections that exist go on.
+
+        ZeroMQ does it in its own thread, and leaves the socket's file for the next process to claim (runtime.py).
+        """
+        if self.bound:
+            self.bound = False
+            self.socket.unbind(self._address)
+            path = socket_path(self._address)
+            await _until_not(lambda: is_served(path))
+
+
 class ZmqRouter:
     """A bound ROUTER."""
 
-    def __init__(self, socket: zmq.asyncio.Socket) -> None:
-        self._socket = socket
+    def __init__(self, bound: BoundSocket) -> None:
+        self._socket = socket = bound.socket
+        self.release = bound.release
         self._raw: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
         self._read: deque[list[bytes]] = deque()
 
@@ -97,8 +117,9 @@ class ZmqRouter:
 class ZmqFanout:
     """A bound XPUB."""
 
-    def __init__(self, socket: zmq.asyncio.Socket) -> None:
-        self._socket = socket
+    def __init__(self, bound: BoundSocket) -> None:
+        self._socket = bound.socket
+        self.release = bound.release
 
     def send(self, topic: bytes, data: bytes) -> None:
         _sent(self._socket.send_multipart([topic, data], zmq.DONTWAIT))
@@ -125,16 +146,16 @@ class ZmqTransport:
 
     @contextlib.asynccontextmanager
     async def router(self, address: str) -> AsyncIterator[ZmqRouter]:
-        async with _bound(zmq.ROUTER, address) as socket:
-            yield ZmqRouter(socket)
+        async with _bound(zmq.ROUTER, address) as bound:
+            yield ZmqRouter(bound)
 
     def dealer(self, address: str) -> ZmqDealer:
         return ZmqDealer(address)
 
     @contextlib.asynccontextmanager
     async def fanout(self, address: str) -> AsyncIterator[ZmqFanout]:
-        async with _bound(zmq.XPUB, address) as socket:
-            yield ZmqFanout(socket)
+        async with _bound(zmq.XPUB, address) as bound:
+            yield ZmqFanout(bound)
 
     @contextlib.asynccontextmanager
     async def listener(self, address: str, topics: tuple[bytes, ...]) -> AsyncIterator[ZmqListener]:
@@ -165,9 +186,10 @@ def _socket(kind: int) -> Iterator[zmq.asyncio.Socket]:
 
 
 @contextlib.asynccontextmanager
-async def _bound(kind: int, address: str) -> AsyncIterator[zmq.asyncio.Socket]:
+async def _bound(kind: int, address: str) -> AsyncIterator[BoundSocket]:
     path = socket_path(address)
     claim_socket(path)
+    bound = None
     try:
         with _socket(kind) as socket:
             socket.setsockopt(zmq.LINGER, LINGER_MS)
@@ -175,16 +197,18 @@ async def _bound(kind: int, address: str) -> AsyncIterator[zmq.asyncio.Socket]:
                 socket.setsockopt(zmq.XPUB_VERBOSE, 1)
             socket.bind(address)
             path.chmod(0o600)
-            yield socket
+            bound = BoundSocket(socket, address)
+            yield bound
     finally:
-        await _released(path)
+        if bound is None or bound.bound:  # else another process may listen there by now
+            await _until_not(lambda: is_served(path))
 
 
-async def _released(path: Path) -> None:
-    """Wait until a closed socket no longer listens: ZeroMQ closes it asynchronously, in its own thread."""
+async def _until_not(holds: Callable[[], bool]) -> None:
+    """Wait until `holds` is false, at most RELEASE_SECONDS: ZeroMQ closes a socket in its own thread."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(RELEASE_SECONDS):
-            while is_served(path):  # noqa: ASYNC110 - ZeroMQ has no event for it
+            while holds():  # noqa: ASYNC110 - ZeroMQ has no event for it
                 await asyncio.sleep(0.001)
 
 

@@ -38,6 +38,9 @@ class Router(Protocol):
     def send(self, peer: bytes, data: bytes) -> None:
         """Queue an answer; dropped if the peer has gone or does not read its answers."""
 
+    async def release(self) -> None:
+        """Give the address up, so that another process can bind it; existing connections go on."""
+
 
 class Fanout(Protocol):
     """The publisher side, bound to an address."""
@@ -47,6 +50,9 @@ class Fanout(Protocol):
 
     async def subscribed(self) -> bytes:
         """The topic of the next subscription."""
+
+    async def release(self) -> None:
+        """Give the address up, so that another process can bind it; existing connections go on."""
 
 
 class Listener(Protocol):

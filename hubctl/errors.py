@@ -145,6 +145,20 @@ class NotApplied(HubError):
     hint = "It will be as soon as the sidecar can: `hubctl doctor` shows what holds it up."
 
 
+class ReloadFailed(HubError):
+    """The new sidecar has not taken over; the one that ran before goes on."""
+
+    code = "RELOAD_FAILED"
+    hint = "No call was lost. sidecar.log in the logs directory says what the new one did; mend it, and reload again."
+
+
+class ReloadUnderWay(HubError):
+    """A reload is in progress, or the sidecar that the last one replaced has not ended yet."""
+
+    code = "RELOAD_UNDER_WAY"
+    hint = "Wait until it is over; a sidecar that was replaced finishes its calls for at most HUB_DRAIN_TIMEOUT."
+
+
 # --- `hubctl run <workspace>`: the first ends it, the others are answered to its client, as JSON-RPC errors -----------
 
 

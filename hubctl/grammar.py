@@ -29,6 +29,7 @@ from hubctl.connect.clients import CLIENTS
 from hubctl.context import Context
 from hubctl.errors import ArgumentsInvalid, HubNotRunning
 from hubctl.run.access import token
+from hubctl.run.reload import reload
 from hubctl.run.run import run
 
 Command = Callable[[Context, argparse.Namespace], Coroutine[Any, Any, int]]
@@ -229,6 +230,7 @@ def _whole_hub(command: Adds) -> None:
     one = command("run", "run the hub, or speak MCP on stdin and stdout for a workspace", _run, needs_hub=False)
     one.add_argument("workspace", nargs="?", help="name or slug; without it: run the hub until Ctrl-C")
     one.add_argument("--token-file", type=Path, help="file with a key's token, for a hub that wants one")
+    command("reload", "replace the sidecar by a new one, without a failed call", lambda ctx, _: reload(ctx))
     one = command(
         "watch", "show what there is, then each change, until Ctrl-C", lambda ctx, _: watch(ctx), needs_hub=False
     )

@@ -7,11 +7,11 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 from typing import Any
 
 from bridge import logs
 from bridge.codec import new_session
+from bridge.errors import HubError
 from bridge.keys import Keyring
 from bridge.models import Event, NoteRefusals
 from bridge.private import make_directory
@@ -32,27 +32,50 @@ from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
 from sidecar.large.reader import LargeReader
+from sidecar.listener import public_port, server
 from sidecar.listener.auth import Gate
 from sidecar.listener.public_port import PublicPort
 from sidecar.listener.refusals import Refusals
-from sidecar.listener.server import HttpServer, listening
+from sidecar.listener.server import HttpServer, Listener
 from sidecar.local_key import load_key
 from sidecar.observe.call_history import Recorder
 from sidecar.observe.log_buffer import SERVER_LOGGER, LogBuffer, RateLimit
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
+from sidecar.sessions.earlier import Forward, Forwarded
 from sidecar.spawner.client import Spawner
+from sidecar.succession.drain import drain
+from sidecar.succession.mover import Mover
+from sidecar.succession.predecessor import Predecessor, State
+from sidecar.succession.successor import Successor, report
+from sidecar.succession.successor import listeners as listeners_of
 from sidecar.upstream.connector import Connector
 from sidecar.upstream.fingerprint import fingerprint
 from sidecar.upstream.pool import Pool
 
 log = logging.getLogger(__name__)
 
+POLL_SECONDS = 0.005
+BRIDGE_SECONDS = 2.0
+"""Seconds that requests over the bridge have to end before its clients are left to the successor."""
+MOVE_SECONDS = 5.0
+"""Seconds within which connections must have moved to the successor."""
+
+Listeners = tuple[Listener, Listener]
+"""Where the sidecar listens: for requests, and for the acceptor."""
+
 
 class App:
-    """The parts of one sidecar process. Set `stop` to end `run`."""
+    """The parts of one sidecar process.
 
-    def __init__(self, settings: Settings, transport: Transport = ZMQ) -> None:
+    Set `leave` to have it finish what is in progress and end, `stop` to have it end at once. `take_over`: if a sidecar
+    of this hub serves already, take over from it, else start as usual. `slot` (0 or 1) is another one than that
+    sidecar's.
+    """
+
+    def __init__(
+        self, settings: Settings, transport: Transport = ZMQ, *, take_over: bool = False, slot: int = 0
+    ) -> None:
         self.settings = settings
         self.redactor = Redactor()
         self.metrics = Metrics()
@@ -74,14 +97,23 @@ class App:
         self.gate = self._authenticated(endpoints) if settings.protected else None
         self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
         self.public = PublicPort(settings, self.http, self.gate)
-        self.stop = asyncio.Event()
+        self.predecessor = Predecessor(settings, self._state, self._release, self._deliver)
+        self.leave, self.stop = asyncio.Event(), asyncio.Event()
+        self._take_over, self._slot = take_over, slot
+        self._failure: HubError | None = None
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another sidecar has taken over from this one."""
+        return self.predecessor.replaced.is_set()
 
     async def run(self) -> None:
-        """Serve until `stop` is set.
+        """Serve until `leave` or `stop` is set, or another sidecar has taken over.
 
         Raises:
             PortTaken: HUB_SIDECAR_PORT is in use.
-            AddressTaken: the Unix socket of a protected hub is in use.
+            AddressTaken: a Unix socket is in use.
+            SuccessionFailed: this sidecar was to take over, and did not become ready.
         """
         self._watch_signals()
         logging.getLogger().addHandler(self.logs)
@@ -89,44 +121,52 @@ class App:
         for name in ("mcp", "uvicorn", "fastmcp"):  # their info messages contain session ids, and repeat the hub's
             logging.getLogger(name).setLevel(logging.WARNING)
         make_directory(self.settings.data_dir)
-        with listening(self.settings) as listener:
-            await warm_up()
-            try:
-                await self._serve(listener)
-            finally:
-                if self.audit:
-                    await self.audit.close()
+        successor = await Successor.find(self.settings) if self._take_over else None
+        bound = None if successor else self._bind()
+        await warm_up()
+        try:
+            await self._serve(bound, successor)
+        finally:
+            if self.audit:
+                await self.audit.close()
+        if self._failure is not None:
+            raise self._failure
 
-    async def _serve(self, listener: socket.socket) -> None:
+    async def _serve(self, bound: Listeners | None, successor: Successor | None) -> None:
         async with (
-            self.publisher,
-            Spawner(self.settings.runtime) as spawner,
+            contextlib.AsyncExitStack() as events,
+            Spawner(self.settings.runtime, self._slot) as spawner,
             LargeReader(spawner) as large,
             Connections(large.read) as connections,
             self._traced(),
             asyncio.TaskGroup() as tasks,
         ):
-            containers = self._containers(spawner)
+            containers = self._containers(spawner, alone=successor is None)
             tasks.create_task(self.hub.run(self._pool(spawner, connections, containers), self.stop))
-            loops = (
-                self.bridge.serve(),
-                self.reconciler.run(),
-                self.recorder.run(),
-                self.reporter.run(),
-                containers.run(),
-            )
+            loops = (self.reconciler.run(), self.recorder.run(), self.reporter.run(), containers.run())
             services = [tasks.create_task(loop) for loop in loops]
             if self.audit:
                 services.append(tasks.create_task(self.audit.run()))
-            tasks.create_task(self.sse.run(self.stop))
-            tasks.create_task(self.streamable.run(self.stop))
-            tasks.create_task(self.http.serve_until(self.stop, listener))
-            tasks.create_task(self.public.run(self.stop))
-            if self.gate:
-                tasks.create_task(self.gate.run(self.stop))
-            where = str(self.settings.sidecar_socket) if self.settings.protected else self.settings.sidecar_url
-            log.info("sidecar started", extra={"url": where, "pid": os.getpid()})
-            await self.stop.wait()
+            listeners = bound or (await self._succeed(successor) if successor else None)
+            if listeners is not None:
+                self._listen(tasks, listeners)
+                if successor:
+                    await self._replace(successor)
+                await events.enter_async_context(self.publisher)
+                bridge = await self._serve_bridge(tasks)
+                if successor:
+                    await successor.finish()
+                    services.append(tasks.create_task(successor.run(self._forward_by)))
+                    report(self.settings.runtime, "serving")
+                await self._until_end(tasks, listeners)
+                if self.replaced:
+                    services.append(tasks.create_task(self.predecessor.take_messages()))
+                    await self.bridge.finished(BRIDGE_SECONDS)
+                    await end(bridge)
+                    await events.aclose()
+                await self._drain(tasks)
+                services.append(bridge)
+            self.stop.set()
             log.info("sidecar stopping")
             for service in services:
                 service.cancel()
@@ -138,6 +178,117 @@ class App:
         most = self.settings.history_body_bytes
         self.hub.on_applied = BodyRecorder(self.hub.admission, audit.observer, self.redactor, most).applied
         return audit
+
+    # --- the start -----------------------------------------------------------------------------------------------
+
+    def _bind(self) -> Listeners:
+        requests = server.listen(self.settings)
+        try:
+            return requests, public_port.listen(self.settings)
+        except HubError:
+            requests.close()
+            raise
+
+    def _listen(self, tasks: asyncio.TaskGroup, listeners: Listeners) -> None:
+        tasks.create_task(self.sse.run(self.stop))
+        tasks.create_task(self.streamable.run(self.stop))
+        tasks.create_task(self.http.serve_until(self.stop, listeners[0]))
+        tasks.create_task(self.public.run(self.stop, listeners[1]))
+        if self.gate:
+            tasks.create_task(self.gate.run(self.stop))
+        where = str(self.settings.sidecar_socket) if self.settings.protected else self.settings.sidecar_url
+        log.info("sidecar started", extra={"url": where, "pid": os.getpid()})
+
+    async def _serve_bridge(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
+        started = asyncio.Event()
+        serving = tasks.create_task(self.bridge.serve(started))
+        await started.wait()
+        return serving
+
+    async def _succeed(self, successor: Successor) -> Listeners | None:
+        """Prepare to take over, and get the listening sockets; None if that failed, or this process is to end."""
+        try:
+            taking = asyncio.ensure_future(self._prepare(successor))
+            leaving = asyncio.ensure_future(self.leave.wait())
+            await asyncio.wait([taking, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if taking.done():
+                leaving.cancel()
+                return taking.result()
+            await end(taking)
+        except HubError as error:
+            self._failure = error
+            report(self.settings.runtime, "failed", error)
+        successor.close()
+        return None
+
+    async def _prepare(self, successor: Successor) -> Listeners:
+        accept = self.reconciler.accept
+        if not await successor.prepare(accept):
+            return self._bind()
+        await successor.until_ready(self._applied, self._ready)
+        taken = await successor.take(accept)
+        return self._bind() if taken is None else listeners_of(self.settings, taken)
+
+    async def _replace(self, successor: Successor) -> None:
+        """Serve in place of the predecessor, once the server accepts connections and the newest snapshot is applied."""
+        while not (self.http.started and self._applied()):  # noqa: ASYNC110 - it takes milliseconds
+            await asyncio.sleep(POLL_SECONDS)
+        await successor.serving()
+
+    def _forward_by(self, forward: Forward) -> None:
+        self.sse.forward = self.streamable.forward = forward
+
+    def _applied(self) -> bool:
+        return self.reconciler.applied == self.reconciler.accepted
+
+    def _ready(self) -> list[str]:
+        """The keys of the shared servers that are ready."""
+        shared = (each for each in self.hub.pool if not each.for_key and each.spec.settings.session == "shared")
+        return sorted({each.spec.key for each in shared if each.shown_state in ("ready", "degraded")})
+
+    # --- the end -------------------------------------------------------------------------------------------------
+
+    def _state(self) -> State:
+        snapshot = self.hub.snapshot
+        return State(snapshot.model_dump(mode="json") if snapshot else None, self._ready())
+
+    def _deliver(self, forwarded: Forwarded) -> bool:
+        return (self.sse if forwarded.transport == self.sse.transport else self.streamable).deliver(forwarded)
+
+    async def _release(self) -> None:
+        """Leave listening, and the addresses of the bridge, to the successor."""
+        self._stop_listening()
+        self.streamable.closing()
+        await self.bridge.release()
+        await self.publisher.release()
+
+    def _stop_listening(self) -> None:
+        self.http.stop_listening()
+        self.public.stop_listening()
+
+    async def _until_end(self, tasks: asyncio.TaskGroup, listeners: Listeners) -> None:
+        """Wait until this process is to end, or has been replaced."""
+        events = (self.leave, self.stop, self.predecessor.replaced)
+        waiting = [asyncio.ensure_future(event.wait()) for event in events]
+        awaiting = tasks.create_task(self.predecessor.run(self.leave, listeners))
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for each in waiting:
+            each.cancel()
+        await end(awaiting)
+
+    async def _drain(self, tasks: asyncio.TaskGroup) -> None:
+        """Finish what is in progress. Connections go on at the successor, if there is one."""
+        self._stop_listening()
+        mover = Mover(self.settings) if self.replaced else None
+        moving = tasks.create_task(mover.run()) if mover else None
+        seconds = self.settings.drain_timeout if mover else self.settings.stop_timeout
+        streams = (self.sse, self.streamable, self.hub)
+        if not await drain(self.http, streams, mover.move if mover else None, seconds, self.stop.is_set):
+            log.warning("requests in progress are ended", extra={"connections": len(self.http.connections)})
+        if mover and moving:
+            await mover.finish(MOVE_SECONDS)
+            moving.cancel()
+            log.info("connections have moved to the successor", extra={"connections": mover.moved})
 
     def _traced(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Traces requests where an OTLP endpoint is configured. OpenTelemetry is imported only then."""
@@ -158,10 +309,10 @@ class App:
         """The time of each named key's last request (Unix time), by key id; empty in an unprotected hub."""
         return self.gate.last_uses(self.hub.key_workspaces.last_uses()) if self.gate else {}
 
-    def _containers(self, spawner: Spawner) -> Containers:
+    def _containers(self, spawner: Spawner, *, alone: bool) -> Containers:
         data_dir = self.settings.data_dir
         name = hub_name(load_key(data_dir / "fingerprint.key"), data_dir)
-        containers = Containers(spawner, self.settings, name, self.session)
+        containers = Containers(spawner, self.settings, name, self.session, alone=alone)
         self.reporter.container_hints = containers.hints
         return containers
 
@@ -182,7 +333,19 @@ class App:
     def _watch_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.stop.set)
+            loop.add_signal_handler(number, self._signalled)
+
+    def _signalled(self) -> None:
+        """Finish what is in progress; at a second signal end at once."""
+        if self.leave.is_set():
+            self.stop.set()
+        self.leave.set()
 
     def _publish_record(self, record: dict[str, Any]) -> None:
         self.publisher.publish(Event(topic="log", subject=str(record.get("server", "")), data=record))
+
+
+async def end(task: asyncio.Future[Any]) -> None:
+    """Cancel a task, and wait until it has ended."""
+    task.cancel()
+    await asyncio.wait([task])

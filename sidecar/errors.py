@@ -343,6 +343,15 @@ class HubStopping(SidecarError):
     hint = "Connect again in some seconds, if the hub is only restarted."
 
 
+class SuccessionFailed(SidecarError):
+    """A sidecar that was to take over from another one has not become ready; the other one goes on (ADR 35)."""
+
+    code = "SUCCESSION_FAILED"
+    hint = (
+        "The sidecar that ran before goes on. sidecar.log says more. After a larger upgrade, restart the hub instead."
+    )
+
+
 class HubStarting(SidecarError):
     """A client connects while the hub has just started, and does not know its workspaces yet."""
 

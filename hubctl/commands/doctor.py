@@ -258,6 +258,8 @@ def history(answer: RecordsStatus | HubError | None, states: dict[str, str]) -> 
         message = f"{count(answer.lost, 'record')} could not be kept since the database was made."
         found.append(Finding(level="info", subject="history", message=message))
     return found
+
+
 def unconfigured(status: Status) -> list[Finding]:
     """Report that the sidecar has no configuration, neither from the adapter nor its own copy."""
     if status.applied is not None:

@@ -74,8 +74,12 @@ class FastMCPServer:
         """Serve while the context is open."""
         async with self._server.lifespan(self._server) as self._lifespan:
             yield
-            for group in self._groups():
-                group.handler.close()
+            self.end_listeners()
+
+    def end_listeners(self) -> None:
+        """End all `subscriptions/listen` streams with a result, as MCP 2026-07-28 has it for an orderly end."""
+        for group in self._groups():
+            group.handler.close()
 
     # --- ListObserver of the workspace -----------------------------------------------------------------------------
 

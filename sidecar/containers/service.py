@@ -41,7 +41,8 @@ Tell = Callable[[ErrorBody | None], None]
 class Containers:
     """Runs servers in containers. `hub`: id of this hub, unique on the machine; `session`: id of this run of it."""
 
-    def __init__(self, spawner: Spawner, settings: Settings, hub: str, session: str) -> None:
+    def __init__(self, spawner: Spawner, settings: Settings, hub: str, session: str, *, alone: bool = True) -> None:
+        """Make it. `alone`: no other sidecar of this hub runs, so that all containers of the hub are leftovers."""
         self._spawner = spawner
         self._settings = settings
         self._hub = hub
@@ -51,7 +52,7 @@ class Containers:
         self._used = settings.data_dir / "engines"
         """A file with the path of each engine that has run a container of this hub, to remove leftovers at start."""
         self._engine: Engine | None = None
-        self._swept = False
+        self._swept = not alone
         self._finding = asyncio.Lock()
         self._pulling: dict[str, asyncio.Lock] = {}
         self._images: dict[str, Image] = {}

@@ -9,7 +9,8 @@ from bridge.deadlines import Deadlines
 from sidecar.calls import direct_call
 from sidecar.downstream.reply import Reply, respond_json
 from sidecar.listener.asgi import never
-from sidecar.listener.http_protocol import HttpProtocol, with_status
+from sidecar.listener.http_protocol import HttpProtocol
+from sidecar.listener.raw_responses import with_status
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame
 

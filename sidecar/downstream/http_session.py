@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -12,20 +13,26 @@ from typing import Any
 from starlette.types import Receive, Send
 
 from sidecar.calls.endpoint import Endpoint
+from sidecar.calls.error_response import ErrorResponse
 from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream.batch import Batch
 from sidecar.downstream.direct_reply import DirectReply
 from sidecar.downstream.event_stream import EventStream, Header
 from sidecar.downstream.reply import Reply
 from sidecar.downstream.session_ids import Handshake
+from sidecar.downstream.session_states import SessionState
 from sidecar.downstream.stream_session import StreamSession
-from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED
+from sidecar.errors import INVALID_REQUEST, REQUEST_CANCELLED, SidecarError
 from sidecar.listener.asgi import disconnected, respond
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.catalog import LISTS_CHANGED_BY
-from sidecar.protocol.channel import Frame, SendFrame
+from sidecar.protocol.channel import Frame, Notify, SendFrame
 from sidecar.sessions.client_info import client_info
 
+log = logging.getLogger(__name__)
+
+STATE_METHODS = ("logging/setLevel", "resources/subscribe", "resources/unsubscribe")
+"""The requests that change `HttpSession.state`."""
 SESSION_ENDED = "The session has ended."
 
 
@@ -43,6 +50,10 @@ class HttpSession(StreamSession):
         """The stream of the client's GET request, while there is one."""
         self._may_have_missed = False
         """Whether list changes may have been lost because the session was resumed, and the client was not told yet."""
+        self._missed_updates: list[str] = []
+        """Resources whose updates may have been lost for the same reason."""
+        self.on_state: Callable[[HttpSession], None] = lambda _: None
+        """Called when the log level or the subscriptions have changed."""
         self.replies: list[Reply | DirectReply] = []
         self.stream_scope = CancelScope()
         """Cancelled to end the GET stream."""
@@ -164,6 +175,7 @@ class HttpSession(StreamSession):
             self._may_have_missed = False
             for method in LISTS_CHANGED_BY:
                 self.notify(method)
+            self._tell_missed_updates()
         try:
             with stream_scope:
                 await disconnected(receive)
@@ -173,6 +185,10 @@ class HttpSession(StreamSession):
             self._detach(stream)
             stream.abort()
 
+    def end_stream(self) -> None:
+        """End the GET stream, if there is one; the client may open another."""
+        self.stream_scope.cancel()
+
     @property
     def idle_since(self) -> float | None:
         """Since when no request is under way, where it has no stream and no task of a server (Session)."""
@@ -181,6 +197,42 @@ class HttpSession(StreamSession):
     def _detach(self, stream: EventStream) -> None:
         if self.stream is stream:
             self.stream = None
+
+    async def answer(self, frame: Frame, cancel_scope: CancelScope, notify: Notify, *, relayed: bool) -> Frame | None:
+        """As `StreamSession.answer`; reports changes of what has to be restored if the session is resumed."""
+        response = await super().answer(frame, cancel_scope, notify, relayed=relayed)
+        if frame["method"] in STATE_METHODS and response is not None and "result" in response:
+            self.on_state(self)
+        return response
+
+    @property
+    def state(self) -> SessionState:
+        """What is to be restored if the session is resumed."""
+        return SessionState(self.log_level, tuple(self.resource_subscriptions))
+
+    async def restore(self, state: SessionState) -> None:
+        """Restore the log level and the subscriptions that the session had in an earlier process.
+
+        The client is told that the resources may have changed, since nobody has watched them meanwhile.
+        """
+        if state.log_level is not None:
+            self.log_level = state.log_level
+            self.workspace.set_log_level(self)
+        for uri in state.subscriptions:
+            frame = jsonrpc.request(0, "resources/subscribe", {"uri": uri})
+            try:
+                await self.endpoint.serve(self, frame, lambda *_: None)
+            except (ErrorResponse, SidecarError) as error:
+                known = {"session": self.id[:8], "workspace": self.workspace.name, "reason": type(error).__name__}
+                log.warning("a subscription of a resumed session could not be restored", extra=known)
+            else:
+                self._missed_updates.append(uri)
+        self._tell_missed_updates()
+
+    def _tell_missed_updates(self) -> None:
+        """Tell the client that resources may have changed, once it has a stream."""
+        while self._missed_updates and self.stream is not None:
+            self.notify("notifications/resources/updated", {"uri": self._missed_updates.pop()})
 
     # --- from handshake to end -----------------------------------------------------------------------------------
 

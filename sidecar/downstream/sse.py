@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from bridge.keys import Principal
 from sidecar.admission.context import ANONYMOUS
@@ -18,7 +18,7 @@ from sidecar.concurrency.cancel_scope import CancelScope
 from sidecar.downstream.batch import Batch
 from sidecar.downstream.event_stream import EventStream
 from sidecar.downstream.stream_session import StreamSession, StreamSessions
-from sidecar.errors import REQUEST_CANCELLED, HubStopping, SidecarError, TooManySessions
+from sidecar.errors import REQUEST_CANCELLED, HubStopping, SessionUnknown, SidecarError, TooManySessions
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, parse, read_body, respond
 from sidecar.listener.auth import principal_of
@@ -26,6 +26,7 @@ from sidecar.listener.http_protocol import HttpProtocol, TryWrite, response_writ
 from sidecar.protocol import eras, jsonrpc
 from sidecar.protocol.channel import Frame, SendFrame
 from sidecar.sessions.client_info import client_info
+from sidecar.sessions.earlier import Forwarded, no_predecessor
 from sidecar.workspaces.workspace import Workspace
 
 ACCEPTED_RESPONSE = b"HTTP/1.1 202 Accepted\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
@@ -67,6 +68,10 @@ class SseSession(StreamSession):
     def close(self) -> None:
         """End the session: its key was revoked, or the client does not read."""
         self.stream_scope.cancel()
+
+    def end_stream(self) -> None:
+        """End the stream, and with it the session."""
+        self.close()
 
     def cancelled_response(self, request_id: int | str) -> Frame | None:
         """An error for legacy clients, some of which would wait for a response for ever (ADR 15)."""
@@ -145,6 +150,10 @@ def _messages(scope: Scope) -> str:
     return "../messages" if scope["path"].endswith("/") else "messages"
 
 
+async def _discard(_: Message) -> None:
+    """An ASGI `send` for a request that is answered elsewhere."""
+
+
 async def _respond_accepted(send: Send) -> None:
     await respond(send, 202, b"", b"text/plain")  # a body would cost another write to the socket
 
@@ -188,10 +197,13 @@ class SseTransport(StreamSessions[SseSession]):
         """
         message = None
         try:
-            session = self.find(session_id, workspace)
+            known = session_id in self._sessions or self.forward is no_predecessor
+            session = self.find(session_id, workspace) if known else None
             body = await read_body(scope, receive, self._settings.max_body_bytes)
             message = parse(body)
-            if isinstance(message, list):
+            if session is None:
+                await self._pass_back(session_id, message, scope, send)
+            elif isinstance(message, list):
                 await session.serve_batch(Batch(session, message), send)
             else:
                 await session.serve(jsonrpc.validate(message), scope, send)
@@ -199,6 +211,33 @@ class SseTransport(StreamSessions[SseSession]):
             await self.refuse(error.status, error, scope, send, workspace, message, session_id)
             return False
         return True
+
+    async def _pass_back(self, session_id: str, message: Any, scope: Scope, send: Send) -> None:
+        """Pass a message to the predecessor of this process, which may have the session while it finishes its calls.
+
+        Raises:
+            MessageInvalid: the message is not valid.
+            SessionUnknown: the predecessor does not have the session.
+        """
+        forwarded = Forwarded(self.transport, session_id, principal_of(scope).id, jsonrpc.validate(message))
+        if not await self.forward(forwarded):
+            raise SessionUnknown("There is no such session.")
+        await _respond_accepted(send)
+
+    def deliver(self, forwarded: Forwarded) -> bool:
+        """As `StreamSessions.deliver`; requests are served, too, since the session's stream is here."""
+        if not super().deliver(forwarded):
+            return False
+        frame, session = forwarded.message, self._sessions[forwarded.session]
+        if "method" in frame and "id" in frame:
+            session.workspace.spawn(self._serve_forwarded(session, frame))
+        return True
+
+    async def _serve_forwarded(self, session: SseSession, frame: Frame) -> None:
+        try:
+            await session.serve(frame, {"type": "http", "headers": []}, _discard)
+        except SidecarError as error:
+            session.stream.put(jsonrpc.error(frame["id"], error.rpc()))
 
     def try_direct(self, session_id: str, body: bytes, connection: HttpProtocol) -> bool:
         """Serve the body of a POST with a known head on the direct way; False if that is not possible."""

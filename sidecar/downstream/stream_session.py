@@ -27,6 +27,7 @@ from sidecar.listener.refusals import Refusals
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame, Notify, SendFrame
 from sidecar.protocol.eras import Era
+from sidecar.sessions.earlier import Forward, Forwarded, no_predecessor
 from sidecar.sessions.session import Session
 
 if TYPE_CHECKING:
@@ -168,6 +169,10 @@ class StreamSession(Session):
 
     # --- its end -------------------------------------------------------------------------------------------------
 
+    @abstractmethod
+    def end_stream(self) -> None:
+        """End the stream to the client, after what is queued on it."""
+
     def end(self) -> None:
         """Cancel the requests in progress, and answer the requests to the client with errors."""
         self.ended = True
@@ -199,6 +204,8 @@ class StreamSessions(Generic[S]):
         self._refusals = Refusals(self._admission)
         self._sessions: dict[str, S] = {}
         self._closing = False
+        self.forward: Forward = no_predecessor
+        """Passes a message to the process that has served before, and still has calls of its sessions."""
 
     async def run(self, until: asyncio.Event) -> None:
         """Ping idle streams until `until` is set, then end all sessions."""
@@ -210,8 +217,32 @@ class StreamSessions(Generic[S]):
                 for session in self._sessions.values():
                     session.put_raw(PING)
         self._closing = True
+        self.closing()
         for session in tuple(self._sessions.values()):
             session.close()
+
+    def closing(self) -> None:
+        """The process ends, and with it all sessions, which may be resumed by the next one."""
+
+    def end_idle_streams(self) -> None:
+        """End the stream of each session that has no request in progress: the process is about to end."""
+        for session in tuple(self._sessions.values()):
+            if not session.running:
+                session.end_stream()
+
+    def deliver(self, forwarded: Forwarded) -> bool:
+        """Handle a message for a session of this process that has reached its successor; returns whether it is for one.
+
+        A response, or a notification, for a call that is in progress here.
+        """
+        session, frame = self._sessions.get(forwarded.session), forwarded.message
+        if session is None or session.ended or session.principal.id != forwarded.key:
+            return False
+        if "method" not in frame:
+            session.handle_response(frame)
+        elif "id" not in frame:
+            session.handle_notification(frame)
+        return True
 
     def find_call(self, session_id: str, body: bytes) -> tuple[S | None, Frame | None]:
         """A session and the message that came for it, where that may be a call of a tool; none where it is not."""

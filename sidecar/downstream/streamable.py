@@ -23,6 +23,7 @@ from sidecar.downstream.direct_reply import Pings, TryDirect
 from sidecar.downstream.event_stream import Header
 from sidecar.downstream.http_session import HttpSession
 from sidecar.downstream.session_ids import Handshake, SessionIds, binding
+from sidecar.downstream.session_states import SessionStates
 from sidecar.downstream.stateless import NOT_ACCEPTABLE, Stateless
 from sidecar.downstream.stream_session import StreamSessions
 from sidecar.errors import HubStopping, MessageInvalid, SidecarError
@@ -32,6 +33,7 @@ from sidecar.listener.auth import principal_of
 from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.protocol import codec, jsonrpc
 from sidecar.protocol.channel import Frame
+from sidecar.sessions.earlier import Forwarded
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
@@ -51,12 +53,17 @@ class HttpTransport(StreamSessions[HttpSession]):
         self._pings = Pings(settings.ping_interval)
         self._stateless = Stateless(settings, self._pings, self)
         self._ids = SessionIds(settings.data_dir / "sessions.key")
+        self.states = SessionStates(settings.data_dir / "sessions.json")
 
     async def run(self, until: asyncio.Event) -> None:
         """Ping idle streams until `until` is set, then end all sessions and requests."""
         await super().run(until)
         self._stateless.end()
         self._pings.close()
+
+    def closing(self) -> None:
+        """Leave what is to be restored to the next process."""
+        self.states.close()
 
     async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> TryDirect | None:
         """Serve one HTTP request of either era. Returns a function that may serve requests with the same head on the
@@ -127,6 +134,8 @@ class HttpTransport(StreamSessions[HttpSession]):
                 session.handle_notification(frame)
             else:
                 session.handle_response(frame)
+            if session.resumed:  # it may be about a call that the predecessor of this process still has
+                await self.forward(Forwarded(self.transport, session.id, session.principal.id, frame))
             await respond(send, 202, b"", b"application/json", session.headers)
 
     async def _serve_batch(
@@ -155,14 +164,19 @@ class HttpTransport(StreamSessions[HttpSession]):
                     session.start(self._ids.sign(session.id, binding(workspace, scope), agreed))
                     self._sessions[session.id] = session
                     session.announce()
+                    session.on_state = self._keep
                     headers = session.headers
             finally:
                 if not headers:
                     session.close()
         await respond(send, 200, codec.dumps(response), b"application/json", headers)
 
+    def _keep(self, session: HttpSession) -> None:
+        self.states.put(session.id, session.state)
+
     def _forget(self, session: HttpSession) -> None:
         self._sessions.pop(session.id, None)
+        self.states.forget(session.id)
         if session.resumed:
             self._ids.retire(session.id)
 
@@ -180,6 +194,9 @@ class HttpTransport(StreamSessions[HttpSession]):
         workspace.join(session)
         self._sessions[session_id] = session
         session.announce()
+        session.on_state = self._keep
+        if (state := self.states.find(session_id)) is not None:
+            workspace.spawn(session.restore(state))
         known = {"session": session_id[:8], "correlation": session.correlation_prefix, "workspace": workspace.name}
         log.info("a session was resumed", extra=known)
 

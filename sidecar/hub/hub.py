@@ -223,6 +223,11 @@ class Hub:
         """Whether the principal's token is still valid."""
         return self._current is None or self._current(principal) is not None
 
+    def end_idle_streams(self) -> None:
+        """End all `subscriptions/listen` streams: the process is about to end, and clients open them at the next."""
+        for endpoint in self._endpoints.values():
+            endpoint.fastmcp.end_listeners()
+
     # --- look-ups ------------------------------------------------------------------------------------------------
 
     def find(self, name: str) -> Workspace | None:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from starlette.types import Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from sidecar.errors import SidecarError
 from sidecar.http_errors import ConnectionsLimit
 from sidecar.listener.client_connections import ClientConnections, Owed
 from sidecar.listener.known_heads import HEAD_END, KnownHead, TryDirect, known_head, line_of
-from sidecar.protocol import codec, jsonrpc
+from sidecar.listener.raw_responses import refusal
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,15 @@ TryWrite = Callable[[bytes], bool]
 """Writes a piece of a response without waiting; returns False, and writes nothing, if that is not possible."""
 
 
+Move = Callable[[int, bytes], None]
+"""Moves a connection to another process: the descriptor, which the callee closes, and the kind of the connection."""
+
+
 class HttpProtocol(HttpToolsProtocol):
     """A connection. Values of headers are stripped of surrounding whitespace (RFC 9112, 5.1), which httptools keeps."""
+
+    kind = b"o"
+    """What a connection of this class is to the process that it is moved to: one of the sidecar's own port."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -51,6 +59,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._kept = b""  # the beginning of a request that may be a direct one
         self._on_disconnect: Callable[[], None] | None = None  # to be told when the connection is lost before that
         self._close_after_response = False  # the connection is to end with the answer
+        self._move: Move | None = None
+        """Set to move the connection to another process as soon as it is between two requests."""
+        self._moving: int | None = None
+        """The descriptor of a connection that has ended here and is to be moved."""
+        self._adopted = False
+        """Whether the connection came from another process, between two requests."""
         self._received_head = b""
         self._body_received = 0
         """Bytes received of an incomplete body, which are not reported to `clients` yet."""
@@ -82,6 +96,12 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         super().connection_lost(exc)
+        if self._moving is not None and self._move is not None:
+            descriptor, self._moving = self._moving, None
+            if exc is None:
+                self._move(descriptor, self.kind)
+            else:
+                os.close(descriptor)
 
     def pause_writing(self) -> None:
         """The transport's buffer is full."""
@@ -98,7 +118,7 @@ class HttpProtocol(HttpToolsProtocol):
     def owed(self) -> Owed | None:
         """The part of a request that the hub waits for, if no request is being served."""
         cycle = self.cycle
-        if self.flow.read_paused or self._owed:
+        if self.flow.read_paused or self._owed or (self._adopted and cycle is None and not self._in_head):
             return None
         if cycle is None or (self._in_head and cycle.response_complete):
             return "head"
@@ -110,8 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._between
             and not self._kept
             and not self._owed
-            and self.cycle is not None
-            and self.cycle.response_complete
+            and (self._adopted if self.cycle is None else self.cycle.response_complete)
         )
 
     def unread(self) -> tuple[int, int]:
@@ -138,6 +157,41 @@ class HttpProtocol(HttpToolsProtocol):
         if begun or (self.cycle is None and isinstance(error, ConnectionsLimit)):
             transport.write(refusal(error))
         transport.close()
+
+    # --- from one process to the next ------------------------------------------------------------------------------
+
+    def adopt(self) -> None:
+        """The connection has been moved here from another process, between two requests: it has to be as patient with
+        the client as that one was."""
+        self._adopted = True
+        self.clients.head_received(self)
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def leave(self, move: Move | None) -> None:
+        """Move the connection, or close it if `move` is None, as soon as it is between two requests.
+
+        A request that is being received or answered is served here, as are those that the client has sent behind it.
+        """
+        self._move, self._close_after_response = move, True
+        self._leave_if_free()
+
+    def _leave_if_free(self) -> None:
+        """Leave now if the connection is between two requests, or none has begun."""
+        unused = self.cycle is None and self._between and not (self._in_head or self._kept)
+        if not (unused or self.idle()) or self.transport.is_closing():
+            return
+        if self._move is not None:
+            try:
+                self._moving = os.dup(self.transport.get_extra_info("socket").fileno())
+            except OSError as error:  # no descriptor is left
+                log.warning("a connection could not be moved", extra={"reason": error.strerror})
+        self.transport.close()
+
+    def on_response_complete(self) -> None:
+        """The request is answered."""
+        super().on_response_complete()
+        if self._close_after_response:
+            self.loop.call_soon(self._leave_if_free)
 
     # --- uvicorn's callbacks -------------------------------------------------------------------------------------
 
@@ -306,25 +360,12 @@ class HttpProtocol(HttpToolsProtocol):
     def _response_sent(self) -> None:
         """The direct request is answered: handle the bytes received meanwhile."""
         self._owed, self._on_disconnect, held, self._held = False, None, self._held, b""
-        if self._close_after_response:
-            self.transport.close()
+        if self._close_after_response and not held:
+            self._leave_if_free()
         elif not self.transport.is_closing():
             self.flow.resume_reading()
             if held:
                 self.data_received(held)
-
-
-def refusal(error: SidecarError) -> bytes:
-    """The bytes of an error response after which the connection is closed."""
-    body = codec.dumps(jsonrpc.error(None, error.rpc()))
-    retry = b"retry-after: %d\r\n" % error.retry_after if error.retry_after else b""
-    head = b"%bcontent-type: application/json\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n"
-    return head % (STATUS_LINE[error.status], retry, len(body)) + body
-
-
-def with_status(head: bytes, status: int) -> bytes:
-    """Replace the status of a response head, which is 200."""
-    return STATUS_LINE[status] + head.removeprefix(STATUS_LINE[200])
 
 
 def connection_of(send: Send) -> HttpProtocol | None:

@@ -22,11 +22,12 @@ from bridge.settings import Settings, listed
 from sidecar.http_errors import ConnectionsLimit, FrontAway
 from sidecar.listener.auth import Gate
 from sidecar.listener.client_address import client_address, is_trusted, networks
-from sidecar.listener.http_protocol import refusal
+from sidecar.listener.http_protocol import HttpProtocol
 from sidecar.listener.origins import Origins
 from sidecar.listener.plain_head import PlainHead
 from sidecar.listener.public_protocol import PublicProtocol
-from sidecar.listener.server import HttpServer, bind_unix
+from sidecar.listener.raw_responses import refusal
+from sidecar.listener.server import HttpServer, Listener, bind_unix
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,11 @@ MAX_PER_READ = 32
 ACCEPTOR_TIMEOUT = 5.0
 """Seconds within which the acceptor must take a connection back."""
 RETRY_SECONDS = 0.05
+
+
+def listen(settings: Settings) -> Listener:
+    """Listen for the acceptor. Raises AddressTaken, RuntimeDirUnsafe."""
+    return Listener(bind_unix(settings.handover_socket), settings.handover_socket)
 
 
 class PublicPort:
@@ -56,29 +62,28 @@ class PublicPort:
         self._requests: Counter[str] = Counter()
         self._channels: set[socket.socket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listener: Listener | None = None
 
-    async def run(self, until: asyncio.Event) -> None:
-        """Take connections until `until` is set.
-
-        Raises:
-            AddressTaken, RuntimeDirUnsafe: the Unix socket cannot be created.
-        """
-        loop, path = asyncio.get_running_loop(), self._settings.handover_socket
-        listener = bind_unix(path)
-        mine = path.lstat().st_ino
-        loop.add_reader(listener, self._accept, listener)
+    async def run(self, until: asyncio.Event, listener: Listener) -> None:
+        """Take connections at a Unix socket until `until` is set or `stop_listening` is called."""
+        self._listener = listener
+        asyncio.get_running_loop().add_reader(listener.sock, self._accept, listener.sock)
         try:
             await until.wait()
         finally:
-            loop.remove_reader(listener)
-            listener.close()
-            for channel in tuple(self._channels):
-                self._hang_up(channel)
-            with contextlib.suppress(FileNotFoundError):
-                if path.lstat().st_ino == mine:
-                    path.unlink()
+            self.stop_listening()
             for task in tuple(self._tasks):
                 task.cancel()
+
+    def stop_listening(self) -> None:
+        """Take no more connections; the acceptor keeps those that were not taken for the next sidecar."""
+        if self._listener is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._listener.sock)
+        self._listener.close()
+        self._listener = None
+        for channel in tuple(self._channels):
+            self._hang_up(channel)
 
     # --- taking connections ------------------------------------------------------------------------------------------
 
@@ -107,22 +112,30 @@ class PublicPort:
                 sock.close()
                 self._hang_up(channel)
                 return
-            self._start(self._take(sock))
+            self._start(self._take(sock, data))
 
     def _hang_up(self, channel: socket.socket) -> None:
         asyncio.get_running_loop().remove_reader(channel)
         self._channels.discard(channel)
         channel.close()
 
-    async def _take(self, sock: socket.socket) -> None:
+    async def _take(self, sock: socket.socket, kind: bytes) -> None:
+        """Serve a connection: a new one of the acceptor's, or one that was moved here from an earlier sidecar."""
         sock.setblocking(False)
+        make = self._own_protocol if kind == HttpProtocol.kind else self._protocol
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, sock)
+            _, protocol = await asyncio.get_running_loop().connect_accepted_socket(make, sock)
         except OSError:  # the client has left
             sock.close()
+            return
+        if kind in (HttpProtocol.kind, PublicProtocol.kind):
+            protocol.adopt()
 
-    def _protocol(self) -> PublicProtocol:
+    def _protocol(self) -> HttpProtocol:
         return PublicProtocol(self, config=self._server.config, server_state=self._server.server_state, app_state={})
+
+    def _own_protocol(self) -> HttpProtocol:
+        return HttpProtocol(config=self._server.config, server_state=self._server.server_state, app_state={})
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

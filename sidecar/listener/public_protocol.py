@@ -55,6 +55,8 @@ class PublicProtocol(HttpProtocol):
     """Splits the received bytes into plain requests, and passes each to `HttpProtocol` after the one before is
     answered."""
 
+    kind = b"p"
+
     def __init__(self, port: Port, **options: Any) -> None:
         super().__init__(**options)
         self._port = port
@@ -180,6 +182,10 @@ class PublicProtocol(HttpProtocol):
     def idle(self) -> bool:
         """Whether the connection is between two requests."""
         return not self._read_ahead and super().idle()
+
+    def _leave_if_free(self) -> None:
+        if not self._read_ahead:  # else the client has sent its next request already
+            super()._leave_if_free()
 
     def unused(self) -> bool:
         """Whether no request is in progress: none has begun yet, or the connection is between two."""

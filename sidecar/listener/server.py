@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 import uvicorn.server
@@ -20,6 +20,10 @@ from sidecar.listener.http_protocol import HttpProtocol
 
 SHUTDOWN_SECONDS = 3
 """Seconds that open HTTP connections have to end when the server stops."""
+
+
+BACKLOG = 1024
+"""Connections that may wait at a Unix socket."""
 
 
 class State(uvicorn.server.ServerState):
@@ -50,6 +54,8 @@ class HttpServer(uvicorn.Server):
         super().__init__(config)
         self.clients = ClientConnections(Limits.of(settings), on_end)
         self.server_state = State(self.clients)
+        self.servers: list[asyncio.base_events.Server] = []
+        self._listener: Listener | None = None
 
     async def on_tick(self, counter: int) -> bool:
         """Call `ClientConnections.tick` once per second; uvicorn calls this ten times per second."""
@@ -62,34 +68,64 @@ class HttpServer(uvicorn.Server):
         """Install no signal handlers: the app has its own."""
         yield
 
-    async def serve_until(self, until: asyncio.Event, listener: socket.socket) -> None:
-        """Serve on a bound socket until `until` is set."""
+    async def serve_until(self, until: asyncio.Event, listener: Listener) -> None:
+        """Serve on a listening socket until `until` is set."""
+        self._listener = listener
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.serve(sockets=[listener]))
+            tasks.create_task(self.serve(sockets=[listener.sock]))
             await until.wait()
             self.should_exit = True
+        listener.close()
+
+    def stop_listening(self) -> None:
+        """Accept no more connections; those that are open go on."""
+        for server in self.servers:
+            server.close()
+        if self._listener is not None:
+            self._listener.close()
+
+    @property
+    def connections(self) -> tuple[HttpProtocol, ...]:
+        """The open connections."""
+        return tuple(cast("set[HttpProtocol]", self.server_state.connections))
 
 
-@contextlib.contextmanager
-def listening(settings: Settings) -> Iterator[socket.socket]:
-    """The listening socket: a TCP port, or in a protected hub a Unix socket, whose file is removed at the end.
+class Listener:
+    """A listening socket, and the file of a Unix socket. `path` is None for a TCP port."""
+
+    def __init__(self, sock: socket.socket, path: Path | None = None) -> None:
+        self.sock = sock
+        self._path = path
+        self._file = path.lstat().st_ino if path is not None else 0
+        self._given = False
+
+    def give(self) -> int:
+        """The descriptor, for another process that listens from now on; then `close` leaves the file alone."""
+        self._given = True
+        return self.sock.fileno()
+
+    def keep(self) -> None:
+        """The other process does not listen after all."""
+        self._given = False
+
+    def close(self) -> None:
+        """Stop listening, and remove the file unless it is another process's by now."""
+        self.sock.close()
+        if self._path is not None and not self._given:
+            with contextlib.suppress(FileNotFoundError):
+                if self._path.lstat().st_ino == self._file:
+                    self._path.unlink()
+
+
+def listen(settings: Settings) -> Listener:
+    """Listen for requests: at a TCP port, or in a protected hub at a Unix socket.
 
     Raises:
         PortTaken, AddressTaken, RuntimeDirUnsafe: the socket cannot be created.
     """
     if not settings.protected:
-        with bind(settings) as listener:
-            yield listener
-        return
-    path = settings.sidecar_socket
-    with bind_unix(path) as listener:
-        mine = path.lstat().st_ino
-        try:
-            yield listener
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                if path.lstat().st_ino == mine:
-                    path.unlink()
+        return Listener(bind(settings))
+    return Listener(bind_unix(settings.sidecar_socket), settings.sidecar_socket)
 
 
 def bind_unix(path: Path) -> socket.socket:
@@ -99,7 +135,7 @@ def bind_unix(path: Path) -> socket.socket:
     try:
         listener.bind(str(path))  # the directory is closed to other users, so the mode may be set afterwards
         path.chmod(0o600)
-        listener.listen()  # at once: another process may claim a socket file on which nobody listens
+        listener.listen(BACKLOG)  # at once: another process may claim a socket file on which nobody listens
     except OSError as error:
         listener.close()
         raise AddressTaken(f"{path} cannot be listened on: {error.strerror}.") from None

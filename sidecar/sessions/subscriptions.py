@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from sidecar.errors import SidecarError
@@ -36,6 +36,9 @@ class ResourceSubscriptions:
 
     def __len__(self) -> int:
         return len(self._locations)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._locations))
 
     def location(self, exposed: str) -> ResourceLocation | None:
         """The location of a subscription; None if there is none."""

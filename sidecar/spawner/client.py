@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 PROGRAM = Path(__file__).with_name("process.py")
 COMMAND = (sys.executable, "-I", "-S", "-u")
-LOCK_FILE = "spawner.lock"
+LOCK_FILES = ("spawner.lock", "spawner-b.lock")
+"""The lock file of each slot: two sidecars run while one takes over from the other (ADR 35)."""
 MAX_STARTING = 32
 """Concurrent starts. Each has descriptors in flight over the socket, whose number Linux limits."""
 END_TIMEOUT = 15.0
@@ -101,15 +102,15 @@ class Child:
 
 
 class Spawner:
-    """A context manager that keeps a spawner process running. A lock file allows one per runtime directory.
+    """A context manager that keeps a spawner process running. A lock file allows one per runtime directory and slot.
 
     Meanwhile the sidecar is a child subreaper (prctl(2)), so it adopts the children of a spawner that is killed; the
     next spawner kills these before it starts any process. Nothing else in the sidecar may start a process in a session
     of its own, since the spawner would take it for such a child.
     """
 
-    def __init__(self, runtime_dir: Path) -> None:
-        self._lock = runtime_dir / LOCK_FILE
+    def __init__(self, runtime_dir: Path, slot: int = 0) -> None:
+        self._lock, self._other_lock = (runtime_dir / LOCK_FILES[number] for number in (slot, 1 - slot))
         self._ids = itertools.count(1)
         self._starting: dict[int, tuple[Child, asyncio.Future[Child]]] = {}
         self._children: dict[int, Child] = {}
@@ -244,7 +245,8 @@ class Spawner:
         ours, theirs = socket.socketpair()
         with theirs:
             number = theirs.fileno()
-            arguments = [str(number), str(self._lock.resolve()), str(os.getpid()), str(self._since)]
+            locks = str(self._lock.resolve()), str(self._other_lock.resolve())
+            arguments = [str(number), locks[0], str(os.getpid()), str(self._since), locks[1]]
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - our own program
                     [*COMMAND, str(PROGRAM), *arguments],

@@ -1,7 +1,8 @@
 """The spawner: a small program that starts stdio servers, adopts their orphans, and kills all of them when it ends.
 
-The sidecar (client.py) runs it as `python -I -S -u process.py SOCKET LOCK SIDECAR SINCE`. It uses only small parts of
-the standard library, since it stays in memory as long as the hub runs: no asyncio, json, pathlib, subprocess.
+The sidecar (client.py) runs it as `python -I -S -u process.py SOCKET LOCK SIDECAR SINCE OTHER_LOCK`. It uses only
+small parts of the standard library, since it stays in memory as long as the hub runs: no asyncio, json, pathlib,
+subprocess.
 """
 # ruff: noqa: PTH100, PTH113, PTH118, PTH120
 
@@ -63,11 +64,12 @@ class Spawner:
 
     # --- main loop -----------------------------------------------------------------------------------------------
 
-    def run(self, lock: str, sidecar: leftovers.Sidecar) -> None:
+    def run(self, lock: str, sidecar: leftovers.Sidecar, other_lock: str) -> None:
         """Serve until the sidecar closes the socket or a signal asks to end; then kill all descendants."""
         try:
             self._mark = self._own(lock)
             killed, orphans = leftovers.sweep(self._mark, sidecar)
+            killed += sweep_slot(other_lock, sidecar)
             if killed:
                 self._send(("note", f"killed {killed} processes that an earlier spawner left"))
             self._send(("orphans", orphans))
@@ -259,6 +261,22 @@ class Spawner:
         self._send(("stopped", one.id))
 
 
+def sweep_slot(lock: str, sidecar: leftovers.Sidecar) -> int:
+    """Kill what an earlier spawner of the other slot left, unless one runs there now; returns the number of processes.
+
+    After a reload the hub's sidecar is that of the other slot; the next start of the hub uses this one.
+    """
+    with suppress(OSError):
+        file = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mark = os.read(file, 64).decode()
+            return leftovers.sweep(mark, sidecar)[0] if len(mark) == 32 else 0
+        finally:
+            os.close(file)
+    return 0
+
+
 def find_program(name: bytes, path: bytes) -> bytes:
     """Look up a command on the PATH.
 
@@ -357,7 +375,7 @@ def main(arguments: list[str]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, ask_to_end)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    spawner.run(arguments[1], leftovers.Sidecar(int(arguments[2]), int(arguments[3])))
+    spawner.run(arguments[1], leftovers.Sidecar(int(arguments[2]), int(arguments[3])), arguments[4])
 
 
 if __name__ == "__main__":

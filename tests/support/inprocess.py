@@ -20,7 +20,7 @@ from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
 from sidecar.listener.auth import Gate
-from sidecar.listener.server import HttpServer, listening
+from sidecar.listener.server import HttpServer, listen
 from sidecar.observe.call_history import Recorder as HistoryRecorder
 from sidecar.observe.log_buffer import LogBuffer
 from sidecar.observe.metrics import Metrics
@@ -165,7 +165,9 @@ async def world(root: Path, *servers: FakeServer, serve: bool = False, **setting
             server = made.server = HttpServer(
                 made.gate if made.settings.protected else made.endpoints, made.settings, made.metrics.connection_ended
             )
-            tasks.create_task(server.serve_until(made.stop, stack.enter_context(listening(made.settings))))
+            tasks.create_task(
+                server.serve_until(made.stop, stack.enter_context(contextlib.closing(listen(made.settings))))
+            )
             tasks.create_task(made.gate.run(made.stop))
             await until(lambda: server.started)
         await until(lambda: made.hub._pool is not None and made.hub.pool._tasks is not None)

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from sidecar.admission.context import RequestContext
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import SidecarError
-from sidecar.listener.server import HttpServer, listening
+from sidecar.listener.server import HttpServer, listen
 from sidecar.protocol import eras
 from tests.support.fake_server import until
 from tests.support.hub import free_port
@@ -83,7 +83,7 @@ async def served_by_the_sdk(made: World) -> AsyncIterator[str]:
     entry, stop = SdkEntry(made), asyncio.Event()
     settings = made.settings.model_copy(update={"sidecar_port": free_port()})
     server = HttpServer(entry, settings)
-    with listening(settings) as listener:
+    with contextlib.closing(listen(settings)) as listener:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_serve(entry, server.serve_until(stop, listener)))
             await until(lambda: server.started)

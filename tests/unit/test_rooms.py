@@ -46,6 +46,7 @@ ORDER = {
         "tracing",
         "listener",
         "downstream",
+        "succession",
         "app __main__",
     ],
     "hubctl": [

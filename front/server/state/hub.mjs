@@ -29,6 +29,7 @@ const FIGURES_INTERVAL_MS = 5_000;
 const PING_INTERVAL_MS = 5_000;
 /** Seconds that a process may take to answer a ping before it counts as away. */
 const PING_TIMEOUT_SECONDS = 2;
+const RECONNECT_MS = 500; // without a connection, after which a process counts as away
 /** Milliseconds to wait until a change is applied. */
 const APPLY_TIMEOUT_MS = 5_000;
 /** Milliseconds to wait for the newest State; a process that hangs keeps nobody waiting for longer. */
@@ -211,7 +212,7 @@ export class HubClient {
   #client(name, address) {
     return new BridgeClient(address, {
       onPeer: () => this.refresh(...ALL_PARTS),
-      onConnection: (connected) => (connected ? this.refresh(...ALL_PARTS) : this.#set(name, 'away')),
+      onConnection: (connected) => (connected ? this.refresh(...ALL_PARTS) : this.#lost(name)),
       onWarning: (message, fields) => this.log.warning(message, fields),
     });
   }
@@ -306,6 +307,11 @@ export class HubClient {
       this.#known[name] = 'away';
       if (!this.#closed) this.log.warning('no answer', { code: 'HUB_AWAY', peer: name, why: messageOf(error) });
     }
+  }
+
+  /** The connection has ended: after a reload of the sidecar the next one answers within 0.1 s. @param {Peer} name */
+  #lost(name) {
+    setTimeout(() => !this[name].connected && this.#set(name, 'away'), RECONNECT_MS).unref();
   }
 
   /** @param {Peer} name @param {'ok' | 'away'} now */

@@ -24,7 +24,7 @@ from bridge.runtime import prepare_runtime_dir
 from bridge.settings import Settings
 from hubctl.run.run import acceptor
 from sidecar.listener.asgi import respond
-from sidecar.listener.public_port import PublicPort
+from sidecar.listener.public_port import PublicPort, listen
 from sidecar.listener.server import HttpServer
 from tests.integration.proxies.proxies import HOST, KINDS, listening, program, proxy
 from tests.support.framings import FRAMINGS, METHODS, NOTHING, PAIR, RAW, SMUGGLED, requests
@@ -111,7 +111,7 @@ async def public(root: Path, settings: Settings) -> AsyncIterator[tuple[asyncio.
     words = [*acceptor(settings), "--host", "127.0.0.1", "--port", str(settings.port)]
     prepare_runtime_dir(settings.runtime)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(PublicPort(settings, server, None).run(stop))
+        tasks.create_task(PublicPort(settings, server, None).run(stop, listen(settings)))
         async with (
             front(settings, root / "front.log", behind_acceptor=True) as made,
             process(root / "acceptor.log", *words) as before,

@@ -96,7 +96,7 @@ def runtime() -> Iterator[Path]:
     """A runtime directory; afterwards no process may carry its mark."""
     path = Path(tempfile.mkdtemp(prefix="hub-"))
     yield path
-    lock = path / client.LOCK_FILE
+    lock = path / client.LOCK_FILES[0]
     mark = lock.read_text() if lock.exists() else "none"
     left = [p.pid for p in proc.Table().by_pid.values() if p.alive and proc.marks(p)[0] == mark]
     shutil.rmtree(path)

@@ -75,14 +75,18 @@ def test_npx(runtime: Path, token: Token, victim: str, number: int) -> None:
         assert token.gone()
 
 
-async def start_once(runtime: Path) -> None:
+async def start_once(runtime: Path, slot: int = 0) -> None:
     """Start a spawner, and end it when it is ready."""
-    async with Spawner(runtime) as spawner:
+    async with Spawner(runtime, slot) as spawner:
         (await spawner.spawn(["true"], os.environ, None, "x")).abandon()
 
 
-async def test_both_die(runtime: Path, token: Token) -> None:
-    """When sidecar and spawner are killed at once, the next start ends what they left before it starts anything."""
+@pytest.mark.parametrize("slot", [0, 1])
+async def test_both_die(runtime: Path, token: Token, slot: int) -> None:
+    """When sidecar and spawner are killed at once, the next start ends what they left before it starts anything.
+
+    Also where that is one of the other slot: after a reload, the hub's sidecar is not of the slot that a start uses.
+    """
     with standin(runtime, token) as (process, spawner):
         os.kill(spawner, signal.SIGSTOP)  # or it would be quicker than our second kill
         os.kill(process.pid, signal.SIGKILL)
@@ -90,7 +94,7 @@ async def test_both_die(runtime: Path, token: Token) -> None:
         process.wait()
         assert eventually(lambda: not alive(spawner))
         assert len(token.pids()) >= CREW_SIZE - BARE - 1  # a polite one ends with its input
-    await start_once(runtime)
+    await start_once(runtime, slot)
     left = token.pids()
     for pid in left:  # neither mark nor parent tells whose it is: the one limit, see the ADR
         os.kill(pid, signal.SIGKILL)
@@ -127,7 +131,7 @@ async def test_lost_while_starting(spawner: Spawner, token: Token) -> None:
 
 async def test_waits_for_older(runtime: Path, token: Token) -> None:
     """Nothing is started while an older spawner is there; the wait is told, and leaving does not hang."""
-    with (runtime / client.LOCK_FILE).open("w") as lock:
+    with (runtime / client.LOCK_FILES[0]).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         async with Spawner(runtime) as spawner:
             start = asyncio.create_task(spawner.spawn(["true"], os.environ, None, "x"))

@@ -168,6 +168,19 @@ async def test_second_spawner_waits_its_turn(runtime: Path, token: Token) -> Non
             start.cancel()
 
 
+async def test_two_slots_run_side_by_side(runtime: Path, token: Token) -> None:
+    """While one sidecar takes over from another, each has its spawner, and neither ends the other's servers."""
+    async with Spawner(runtime, 0) as first:
+        kept = await first.spawn(["sleep", "600"], os.environ, None, "x")
+        async with Spawner(runtime, 1) as second:
+            (await second.spawn(["true"], os.environ, None, "y")).abandon()
+        again = await first.spawn(["true"], os.environ, None, "z")
+        again.abandon()
+        assert proc.read(kept.pid) is not None
+        kept.abandon()
+        await kept.stop()
+
+
 def test_stays_small(runtime: Path) -> None:
     """The spawner loads none of the large modules that it can do without."""
     large = {"asyncio", "json", "re", "typing", "pathlib", "subprocess", "threading", "logging", "inspect"}
@@ -198,9 +211,9 @@ def test_lock_file_keeps_mark(runtime: Path) -> None:
     async def start() -> str:
         async with Spawner(runtime) as spawner:
             (await spawner.spawn(["true"], os.environ, None, "x")).abandon()
-        return (runtime / client.LOCK_FILE).read_text()
+        return (runtime / client.LOCK_FILES[0]).read_text()
 
     assert asyncio.run(start()) == asyncio.run(start())
-    assert (runtime / client.LOCK_FILE).stat().st_mode & 0o777 == 0o600
-    with (runtime / client.LOCK_FILE).open() as lock:
+    assert (runtime / client.LOCK_FILES[0]).stat().st_mode & 0o777 == 0o600
+    with (runtime / client.LOCK_FILES[0]).open() as lock:
         assert eventually(lambda: fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB) is None)

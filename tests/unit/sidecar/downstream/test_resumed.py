@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -308,3 +308,76 @@ async def test_the_short_way(tmp_path: Path) -> None:
         assert hub.server is not None
         [connection] = hub.server.server_state.connections
         assert getattr(connection, "known_heads", None)
+
+
+# --- what a session has asked for ------------------------------------------------------------------------------------
+
+
+def notes() -> FakeServer:
+    """A server with two resources."""
+    server = FakeServer()
+    server.resources = [{"uri": f"note://{number}", "name": str(number)} for number in (1, 2)]
+    return server
+
+
+async def told(hub: World, client: Client, count: int, act: Callable[[], object] = lambda: None) -> list[Any]:
+    """The first `count` notifications on a new stream of the client; `act` runs when it is open."""
+    found: list[Any] = []
+    async with http_of(hub) as http, http.stream("GET", "/mcp/w", headers=client.headers) as stream:
+        assert stream.status_code == 200
+        act()
+        async for line in stream.aiter_lines():
+            if line.startswith("data: "):
+                message = json.loads(line[6:])
+                found.append((message["method"].removeprefix("notifications/"), message.get("params")))
+            if len(found) == count:
+                break
+    return found
+
+
+async def test_subscriptions_and_log_level_go_on(tmp_path: Path) -> None:
+    """The next process subscribes again, says that the resource may have changed, and keeps the log level."""
+    client, server = Client(), notes()
+    async with serving(tmp_path, server) as hub:
+        await client.greet(hub)
+        for uri in ("note://a/1", "note://a/2"):
+            assert "result" in (await client.post(hub, "resources/subscribe", {"uri": uri})).json()
+        assert "result" in (await client.post(hub, "resources/unsubscribe", {"uri": "note://a/2"})).json()
+        assert "result" in (await client.post(hub, "logging/setLevel", {"level": "error"})).json()
+    assert (tmp_path / "sessions.json").stat().st_mode & 0o777 == 0o600
+    assert client.headers["mcp-session-id"] not in (tmp_path / "sessions.json").read_text()
+
+    server = notes()
+    async with serving(tmp_path, server) as hub:
+        first = await told(hub, client, len(LISTS) + 1)
+        assert first[-1] == ("resources/updated", {"uri": "note://a/1"})
+        assert server.channel.got("resources/subscribe")[0]["params"]["uri"] == "note://1"
+        assert [frame["params"] for frame in server.channel.got("logging/setLevel")][-1:] == [{"level": "error"}]
+
+        def act() -> None:
+            server.channel.notify("notifications/message", {"level": "info", "data": "too low"})
+            server.channel.notify("notifications/message", {"level": "error", "data": "high"})
+            server.channel.notify("notifications/resources/updated", {"uri": "note://1"})
+
+        [session] = hub.http._sessions.values()
+        await until(lambda: session.stream is None)
+        later = await told(hub, client, 2, act)
+        assert [method for method, _ in later] == ["message", "resources/updated"]
+        assert later[0][1]["data"] == "high"
+        async with http_of(hub) as http:
+            assert (await http.delete("/mcp/w", headers=client.headers)).status_code == 200
+        await until(lambda: "sessions" in (text := (tmp_path / "sessions.json").read_text()) and "note" not in text)
+
+
+async def test_a_state_file_that_cannot_be_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The session goes on without what it had asked for; the log says so."""
+    client = Client()
+    async with serving(tmp_path, notes()) as hub:
+        await client.greet(hub)
+        await client.post(hub, "logging/setLevel", {"level": "error"})
+    for broken in ("{", '{"sessions": []}', '{"sessions": {"x": [1, 2]}}'):
+        (tmp_path / "sessions.json").write_text(broken)
+        async with serving(tmp_path, notes()) as hub:
+            assert await client.code(hub) == SERVED
+    said = "the file of sessions' log levels and subscriptions cannot be read"
+    assert [record.message for record in caplog.records].count(said) == 3

@@ -19,7 +19,7 @@ from bridge.keys import Keyring, Principal, key_id
 from bridge.settings import Settings
 from sidecar.listener import auth
 from sidecar.listener.auth import Gate
-from sidecar.listener.server import bind_unix, listening
+from sidecar.listener.server import bind_unix, listen
 from tests.support.fake_server import FakeServer, until, within
 from tests.support.fake_server import Gate as Waiting
 from tests.support.inprocess import World, space, world
@@ -315,14 +315,16 @@ def test_socket(short: Path) -> None:
     path = settings.sidecar_socket
     bind_unix(path).close()
     assert path.exists()
-    with listening(settings):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        with pytest.raises(AddressTaken, match="Another process"):
-            bind_unix(path)
+    listener = listen(settings)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(AddressTaken, match="Another process"):
+        bind_unix(path)
+    listener.close()
     assert not path.exists()
-    with listening(settings):
-        path.unlink()
-        other = bind_unix(path)
+    listener = listen(settings)
+    path.unlink()
+    other = bind_unix(path)
+    listener.close()
     assert path.exists(), "another's is left"
     other.close()
 

@@ -13,7 +13,7 @@ from bridge.settings import Settings
 from sidecar.listener import http_protocol
 from sidecar.listener.asgi import read_body, respond
 from sidecar.listener.http_protocol import HttpProtocol, learn, response_writer
-from sidecar.listener.server import HttpServer, listening
+from sidecar.listener.server import HttpServer, listen
 from tests.support.fake_server import settle, until, within
 from tests.support.hub import free_port
 
@@ -113,7 +113,7 @@ async def server(app: Echo) -> AsyncIterator[HttpServer]:
     """It is served."""
     settings = Settings(sidecar_port=free_port())
     stop = asyncio.Event()
-    with listening(settings) as listener:
+    with contextlib.closing(listen(settings)) as listener:
         async with asyncio.TaskGroup() as tasks:
             made = HttpServer(app, settings)
             tasks.create_task(made.serve_until(stop, listener))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from bridge.settings import Settings
 from sidecar.listener.asgi import header, respond
 from sidecar.listener.request_checks import prefers_stream
-from sidecar.listener.server import HttpServer, listening
+from sidecar.listener.server import HttpServer, listen
 from tests.support.fake_server import until, within
 from tests.support.hub import free_port
 
@@ -25,7 +26,7 @@ async def test_blanks_around_values_of_headers_do_not_count() -> None:
     async def app(scope: Any, _: Any, send: Any) -> None:
         await respond(send, 200, header(scope, b"mcp-name"), b"text/plain")
 
-    with listening(settings) as listener:
+    with contextlib.closing(listen(settings)) as listener:
         async with asyncio.TaskGroup() as tasks:
             server = HttpServer(app, settings)
             tasks.create_task(server.serve_until(stop, listener))
