@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from bridge.errors import SettingInvalid
+from bridge.limit_settings import LimitSettings
 
 UNIX_PATH_LIMIT = 107  # sun_path of unix(7), less the closing NUL
 TOKEN = re.compile(r"[!-~]{16,512}")
@@ -53,7 +54,7 @@ def settings_file_names() -> list[str]:
     return names
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings):
     """The hub's settings. Sizes in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)

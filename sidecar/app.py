@@ -90,12 +90,13 @@ class App:
     async def _serve(self, listener: socket.socket) -> None:
         async with (
             self.publisher,
-            Spawner(self.settings.runtime) as spawner,
+            Spawner(self.settings.runtime, self.settings.cgroups) as spawner,
             LargeReader(spawner) as large,
             Connections(large.read) as connections,
             asyncio.TaskGroup() as tasks,
         ):
             containers = self._containers(spawner)
+            self.reporter.enforcement = lambda: spawner.enforcement
             tasks.create_task(self.hub.run(self._pool(spawner, connections, containers), self.stop))
             loops = (
                 self.bridge.serve(),
@@ -140,7 +141,12 @@ class App:
         key = load_key(self.settings.data_dir / "fingerprint.key")
         return Pool(
             connector=Connector(
-                spawner, connections, self.redactor, tuple(listed(self.settings.pass_env)), containers=containers
+                spawner,
+                connections,
+                self.redactor,
+                tuple(listed(self.settings.pass_env)),
+                containers=containers,
+                limits=self.settings,
             ),
             prepare=containers.prepare,
             fingerprint=lambda spec: fingerprint(spec, key),

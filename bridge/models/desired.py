@@ -76,6 +76,19 @@ class ContainerSettings(Model):
     workdir: str | None = Field(None, pattern=_PATH)
 
 
+class ProcessLimits(Model):
+    """Limits of a stdio server with all its processes. None: the hub's default (HUB_SERVER_...); 0: no limit."""
+
+    memory: str | None = Field(None, pattern=r"^(0|[1-9][0-9]{0,9}[kmg])$")
+    """Memory, including swap: `256m`, `1g`."""
+    pids: int | None = Field(None, ge=0, le=1_000_000)
+    """Processes and threads."""
+    cpus: float | None = Field(None, ge=0, le=1024, allow_inf_nan=False)
+    """Processors."""
+    open_files: int | None = Field(None, ge=0, le=1_000_000)
+    """Open files of each process."""
+
+
 class ServerSettings(Model):
     """Settings of a server in hub.json, which YAMCP's format does not have. Times are in seconds."""
 
@@ -90,6 +103,7 @@ class ServerSettings(Model):
     share_between_keys: bool = False
     """Whether clients with different keys share the server's process; by default each key has its own."""
     container: ContainerSettings | None = None
+    limits: ProcessLimits | None = None
 
 
 class ServerSpec(Model):

@@ -17,8 +17,9 @@ from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, Sidecar
 from sidecar.large.reader import ReadLarge, in_process
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame, OnFrame
-from sidecar.spawner.client import Child, Spawner
+from sidecar.spawner.client import NO_LIMITS, Child, Spawner
 from sidecar.spawner.environment import child_environment
+from sidecar.spawner.limits import Limits
 from sidecar.spawner.link import close_all
 from sidecar.spawner.pipes import RateLimitedReader, Reader, Writer, opened, read_pipe, read_rate_limited, write_pipe
 
@@ -218,6 +219,7 @@ async def open_stdio(
     line_limit: int = LINE_LIMIT,
     explain: Explain | None = None,
     read_large: ReadLarge = in_process,
+    limits: Limits = NO_LIMITS,
 ) -> AsyncIterator[StdioChannel]:
     """Start a server and open a channel to it; at the end all its processes are stopped.
 
@@ -231,7 +233,7 @@ async def open_stdio(
         SpawnerLost: the spawner died meanwhile; try again.
     """
     environment = child_environment(launch.env, pass_env)
-    child = await spawner.spawn((launch.command, *launch.args), environment, launch.cwd, uuid4().hex)
+    child = await spawner.spawn((launch.command, *launch.args), environment, launch.cwd, uuid4().hex, limits)
     explained = explain or (lambda end, _: exit_error(end))
     channel = StdioChannel(child, on_frame, redact, log, on_stderr, line_limit, explained, read_large)
     async with opened(channel.open, partial(channel.close, grace)):

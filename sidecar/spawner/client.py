@@ -21,6 +21,9 @@ from typing import Any, Self
 from bridge.private import make_directory
 from sidecar.errors import CommandMissing, DirectoryMissing, ProcessRefused, SidecarError, SpawnerLost
 from sidecar.spawner import proc
+from sidecar.spawner.errors import exceeded
+from sidecar.spawner.in_force import Enforcement, enforcement_text
+from sidecar.spawner.limits import Limits
 from sidecar.spawner.link import Link, close_all
 from sidecar.spawner.wire import Message
 
@@ -38,6 +41,9 @@ FIRST_DELAY, MAX_DELAY, STEADY_AFTER = 0.05, 5.0, 10.0
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
 
 
+NO_LIMITS = Limits()
+
+
 class Child:
     """A started process. `stdin`, `stdout` and `stderr` are our ends of its pipes; the caller has to close them."""
 
@@ -47,6 +53,7 @@ class Child:
         self.stdin, self.stdout, self.stderr = fds
         self._id = ident
         self._link: Link | None = None
+        self._exceeded: SidecarError | None = None
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int | SidecarError] = loop.create_future()
         self._stopped: asyncio.Future[None] = loop.create_future()
@@ -56,6 +63,7 @@ class Child:
 
         Raises:
             SpawnerLost: the spawner died, and this process was killed with it.
+            MemoryExceeded, ProcessesExceeded: it exceeded a limit, and was ended.
         """
         end = await asyncio.shield(self._ended)
         if isinstance(end, SidecarError):
@@ -84,7 +92,11 @@ class Child:
     def ended(self, end: int | SidecarError) -> None:
         """Called when the process itself has ended."""
         if not self._ended.done():
-            self._ended.set_result(end)
+            self._ended.set_result(self._exceeded or end)
+
+    def exceeded(self, error: SidecarError) -> None:
+        """Called when the process is about to be ended because it exceeded a limit."""
+        self._exceeded = error
 
     def stopped(self, end: int | SidecarError = -signal.SIGKILL) -> None:
         """Called when none of its processes is left."""
@@ -106,9 +118,15 @@ class Spawner:
     Meanwhile the sidecar is a child subreaper (prctl(2)), so it adopts the children of a spawner that is killed; the
     next spawner kills these before it starts any process. Nothing else in the sidecar may start a process in a session
     of its own, since the spawner would take it for such a child.
+
+    `control_groups`: `auto` or `off` (HUB_CGROUPS).
     """
 
-    def __init__(self, runtime_dir: Path) -> None:
+    def __init__(self, runtime_dir: Path, control_groups: str = "auto") -> None:
+        self._control_groups = control_groups
+        self.enforcement: Enforcement = None
+        """The controllers of cgroup v2 that enforce limits, and the control group, or why there are none; None until
+        a server with limits was started."""
         self._lock = runtime_dir / LOCK_FILE
         self._ids = itertools.count(1)
         self._starting: dict[int, tuple[Child, asyncio.Future[Child]]] = {}
@@ -147,7 +165,14 @@ class Spawner:
         """The process id of the spawner; None while it is not running."""
         return self._process.pid if self._process else None
 
-    async def spawn(self, argv: Sequence[str], env: Mapping[str, str], cwd: str | None, instance: str) -> Child:
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str | None,
+        instance: str,
+        limits: Limits = NO_LIMITS,
+    ) -> Child:
         """Start a process in a session of its own, without a shell.
 
         Its environment is `env` plus the two marks (proc.py). A command without a slash is looked up on the PATH of
@@ -169,7 +194,7 @@ class Spawner:
             child = Child(ident, instance, ours)
             answer: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
             self._starting[ident] = (child, answer)
-            self._link.send(("spawn", ident, *request, instance), theirs)
+            self._link.send(("spawn", ident, *request, instance, limits.packed()), theirs)
             try:
                 return await answer
             except asyncio.CancelledError:
@@ -213,6 +238,13 @@ class Spawner:
         if not answer.cancelled():
             answer.set_exception(error)
 
+    def _on_exceeded(self, ident: int, kind: str, limit: int) -> None:
+        self._children[ident].exceeded(exceeded(kind, limit))
+
+    def _on_enforcement(self, controllers: list[str], where: str) -> None:
+        self.enforcement = frozenset(controllers), where
+        log.info("limits of stdio servers are enforced by %s", enforcement_text(self.enforcement))
+
     def _on_exited(self, ident: int, status: int) -> None:
         self._children[ident].ended(os.waitstatus_to_exitcode(status))
 
@@ -245,6 +277,7 @@ class Spawner:
         with theirs:
             number = theirs.fileno()
             arguments = [str(number), str(self._lock.resolve()), str(os.getpid()), str(self._since)]
+            arguments.append(self._control_groups)
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - our own program
                     [*COMMAND, str(PROGRAM), *arguments],

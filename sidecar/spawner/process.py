@@ -1,9 +1,9 @@
 """The spawner: a small program that starts stdio servers, adopts their orphans, and kills all of them when it ends.
 
-The sidecar (client.py) runs it as `python -I -S -u process.py SOCKET LOCK SIDECAR SINCE`. It uses only small parts of
-the standard library, since it stays in memory as long as the hub runs: no asyncio, json, pathlib, subprocess.
+The sidecar (client.py) runs it as `python -I -S -u process.py SOCKET LOCK SIDECAR SINCE GROUPS`. It uses only small
+parts of the standard library, since it stays in memory as long as the hub runs: no asyncio, json, pathlib, subprocess.
 """
-# ruff: noqa: PTH100, PTH113, PTH118, PTH120
+# ruff: noqa: PTH100, PTH120
 
 from __future__ import annotations
 
@@ -16,30 +16,18 @@ import signal
 import socket
 import sys
 import time
-from contextlib import suppress
 
 if __name__ == "__main__":  # -I -S leave our own package off sys.path
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from sidecar.spawner import leftovers, proc, server
+from sidecar.spawner import ending, groups, leftovers, proc, server, starting
+from sidecar.spawner.limits import MEMORY, PIDS, Limits
+from sidecar.spawner.watch import Watch
 from sidecar.spawner.wire import Decoder, Message, encode
 
 PR_SET_CHILD_SUBREAPER = 36
-END_GRACE = 1.0
-"""Seconds between SIGTERM and SIGKILL when the spawner ends."""
 WAIT_NOTICE = 5.0
 """Seconds of waiting for the lock file after which that is reported."""
-CHASE_ROUNDS = 100
-"""How often adopted processes are killed in a row (`chase`)."""
-RESET_SIGNALS = (
-    signal.SIGPIPE,
-    signal.SIGXFSZ,
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGCHLD,
-)
 
 
 class Ended(Exception):
@@ -49,7 +37,7 @@ class Ended(Exception):
 class Spawner:
     """The main loop: handles requests of the sidecar, ends of children, and deadlines of servers being stopped."""
 
-    def __init__(self, link: socket.socket, wakeup: int) -> None:
+    def __init__(self, link: socket.socket, wakeup: int, use_groups: bool) -> None:
         self._link = link
         self._wakeup = wakeup
         self._decoder = Decoder()
@@ -59,6 +47,12 @@ class Spawner:
         self._by_pid: dict[int, server.Server] = {}
         self._delay = 0.0
         self._mark = ""
+        self._watch = Watch()
+        self._groups: groups.Groups | None = None
+        self._use_groups = use_groups
+        self._claimed = False
+        self._alarmed = False
+        """Whether a fork failed at a server's limit of processes."""
         self.asked_to_end = False
 
     # --- main loop -----------------------------------------------------------------------------------------------
@@ -75,11 +69,14 @@ class Spawner:
             while True:
                 self._poll(self._timeout())
                 self._reap()
+                self._look()
                 self._step()
         except Ended:
             pass
         finally:  # also after an unexpected error
-            end_all(self._wakeup)
+            ending.end_all(self._wakeup)
+            for one in self._servers.values():
+                self._remove_group(one)
 
     def _own(self, path: str) -> str:
         """Wait for the lock of this runtime directory; returns the mark from the lock file. Raises Ended."""
@@ -106,7 +103,11 @@ class Spawner:
         return mark
 
     def _timeout(self) -> float | None:
-        """Seconds until the next step of a server being stopped; None if there is none."""
+        """Seconds until the next step of a server being stopped, or look at watched ones; None if there is none."""
+        waits = (self._stop_timeout(), self._watch.timeout(self._servers.values(), time.monotonic()))
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _stop_timeout(self) -> float | None:
         stopping = [one for one in self._servers.values() if one.phase != server.RUNNING]
         if any(one.phase == server.KILLING or one.clean for one in stopping):
             self._delay = min(self._delay * 2 + 0.001, 0.1)
@@ -118,10 +119,15 @@ class Spawner:
         poll = select.poll()
         poll.register(self._link, select.POLLIN | (select.POLLOUT if self._out else 0))
         poll.register(self._wakeup, select.POLLIN)
+        for one in self._servers.values():
+            if one.phase == server.RUNNING and one.group and one.group.events >= 0:
+                poll.register(one.group.events, select.POLLPRI)
         # poll() takes whole milliseconds: round up to avoid a busy loop in the last one before a deadline.
         for fd, events in poll.poll(None if timeout is None else int(timeout * 1000) + 1):
             if fd == self._wakeup:
-                drain(self._wakeup)
+                ending.drain(self._wakeup)
+            elif fd != self._link.fileno():
+                self._alarmed = True
             elif events & select.POLLIN or events & select.POLLHUP:
                 self._receive()
         if self.asked_to_end:
@@ -168,43 +174,80 @@ class Spawner:
     # --- servers -------------------------------------------------------------------------------------------------
 
     def _spawn(
-        self, ident: int, fds: list[int], argv: list[bytes], env: dict[bytes, bytes], cwd: bytes, instance: str
+        self,
+        ident: int,
+        fds: list[int],
+        argv: list[bytes],
+        env: dict[bytes, bytes],
+        cwd: bytes,
+        instance: str,
+        limited: tuple[int, int, float, int],
     ) -> None:
         env |= {proc.HUB_MARK.encode(): self._mark.encode(), proc.INSTANCE_MARK.encode(): instance.encode()}
-        step, detail = "cwd", cwd
+        limits = Limits(*limited)
+        group = self._new_group(limits, instance)
         try:
-            os.chdir(cwd)
-            step, detail = "search", argv[0]
-            detail = find_program(argv[0], env.get(b"PATH", os.fsencode(os.defpath)))
-            step = "exec"
-            pid = os.posix_spawn(
-                detail,
-                argv,
-                env,
-                file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(fds)],
-                setsid=True,
-                setsigmask=(),
-                setsigdef=RESET_SIGNALS,
-            )
-        except (OSError, ValueError) as error:
-            number = (error.errno or 0) if isinstance(error, OSError) else 0
-            if isinstance(error, OSError) and step == "search":
-                detail = error.filename
-            self._send(("failed", ident, step, number, detail.decode(errors="replace")))
-        else:
-            self._servers[ident] = self._by_pid[pid] = server.Server(ident, pid, instance)
-            self._send(("spawned", ident, pid))
+            pid = starting.start(argv, env, cwd, fds, limits, group)
+        except starting.Refused as error:
+            if group:
+                group.remove()
+            self._send(("failed", ident, error.step, error.number, error.detail))
+            return
         finally:
             for fd in fds:
                 os.close(fd)
-            os.chdir("/")
+        self._servers[ident] = self._by_pid[pid] = server.Server(ident, pid, instance, limits, group)
+        try:
+            starting.restrain(pid, limits, group)
+        except OSError as error:
+            self._send(("note", f"the limits of process {pid} are not in force: {error.strerror}"))
+            if group:
+                group.controllers = frozenset()  # so the limits are watched
+        self._send(("spawned", ident, pid))
+
+    def _new_group(self, limits: Limits, name: str) -> groups.Group | None:
+        if not (limits.memory or limits.pids or limits.cpus):
+            return None
+        if not self._claimed:
+            self._claim()
+        return self._groups.create(name) if self._groups else None
+
+    def _claim(self) -> None:
+        """Take over the hub's control group, and report whether it enforces the limits."""
+        self._claimed = True
+        if not self._use_groups:
+            self._send(("enforcement", [], "HUB_CGROUPS is off"))
+            return
+        try:
+            self._groups = groups.claim(f"hub-{self._mark[:8]}-")
+            self._groups.sweep()
+        except (groups.Unusable, OSError) as error:
+            self._send(("enforcement", [], str(error)))
+        else:
+            self._send(("enforcement", sorted(self._groups.controllers), self._groups.base))
+
+    def _look(self) -> None:
+        """End servers that exceed a limit."""
+        over = self._watch.look(self._servers.values(), set(self._by_pid), time.monotonic())
+        if self._alarmed:
+            running = [one for one in self._servers.values() if one.phase == server.RUNNING]
+            over += [(one, PIDS) for one in running if one.group and one.group.exceeded(PIDS)]
+            self._alarmed = False
+        for one, kind in over:
+            self._exceeded(one, kind)
+
+    def _exceeded(self, one: server.Server, kind: str) -> None:
+        self._send(("exceeded", one.id, kind, one.limits.value(kind)))
+        one.kill(time.monotonic())
 
     def _reap(self) -> None:
         """Reap all dead children, and report those that were servers."""
-        while dead := wait_any():
+        while dead := ending.wait_any():
             pid, status = dead
             if pid and (one := self._by_pid.pop(pid, None)):
                 one.status = status
+                if os.WIFSIGNALED(status) and one.phase == server.RUNNING and one.out_of_memory():
+                    self._exceeded(one, MEMORY)
                 self._send(("exited", one.id, status))
             if not pid:
                 break
@@ -227,13 +270,13 @@ class Spawner:
 
     def _chase(self, one: server.Server) -> None:
         """Kill processes adopted from a server in a row: they may fork and end faster than /proc can be read."""
-        for _ in range(CHASE_ROUNDS):
+        for _ in range(ending.CHASE_ROUNDS):
             self._reap()
             strays = [proc.read(pid) for pid in proc.own_children() or () if pid not in self._by_pid]
             found = [stray for stray in strays if stray and stray.alive and one.owns(stray)]
             if not found:
                 return
-            kill_children([stray.pid for stray in found])
+            ending.kill_children([stray.pid for stray in found])
 
     def _sure(self, one: server.Server) -> bool:
         """Whether no adopted process can be one of this server: each is alive and known to be another's."""
@@ -253,85 +296,15 @@ class Spawner:
 
     def _forget(self, one: server.Server) -> None:
         del self._servers[one.id]
+        self._remove_group(one)
         if one.status is None:
             self._by_pid.pop(one.pid, None)
             self._send(("note", f"process {one.pid} survives SIGKILL; it is left to the system"))
         self._send(("stopped", one.id))
 
-
-def find_program(name: bytes, path: bytes) -> bytes:
-    """Look up a command on the PATH.
-
-    Raises:
-        PermissionError: it was found but may not be executed.
-        FileNotFoundError: it was not found.
-    """
-    if b"/" in name:
-        return name
-    refused = None
-    for directory in path.split(b":"):
-        candidate = os.path.join(directory or b".", name)
-        if os.path.isfile(candidate):
-            if os.access(candidate, os.X_OK):
-                return candidate
-            refused = refused or candidate
-    if refused:
-        raise PermissionError(13, "may not be executed", refused)
-    raise FileNotFoundError(2, "not found", name)
-
-
-def wait_any() -> tuple[int, int] | None:
-    """Reap a dead child: its pid and status; (0, 0) if none is dead, None if there are no children."""
-    try:
-        return os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return None
-
-
-def drain(fd: int) -> None:
-    """Read a non-blocking pipe until it is empty."""
-    with suppress(BlockingIOError):
-        while os.read(fd, 4096):
-            pass
-
-
-def childless() -> bool:
-    """Reap dead children; returns whether none is left, which for a subreaper means no descendant either."""
-    while dead := wait_any():
-        if not dead[0]:
-            return False
-    return True
-
-
-def end_all(wakeup: int) -> None:
-    """End all descendants: SIGTERM, then after END_GRACE SIGKILL until none is left."""
-    proc.terminate(proc.Table().descendants(os.getpid()))
-    deadline = time.monotonic() + END_GRACE
-    while not childless() and (left := deadline - time.monotonic()) > 0:
-        select.select([wakeup], [], [], left)
-        drain(wakeup)
-    delay, deadline = 0.001, time.monotonic() + server.KILL_LIMIT
-    while not childless() and time.monotonic() < deadline:
-        table = proc.Table()
-        proc.kill(table, table.descendants(os.getpid()))
-        chase()
-        time.sleep(delay)
-        delay = min(delay * 2, 0.1)
-
-
-def chase() -> None:
-    """Kill our children many times in a row: a process may fork and end faster than /proc can be read."""
-    for _ in range(CHASE_ROUNDS):
-        if childless():
-            return
-        kill_children(proc.own_children() or [])
-
-
-def kill_children(pids: list[int]) -> None:
-    """Kill children that are not reaped yet, so that their pids cannot have been reused."""
-    for pid in pids:
-        with suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+    def _remove_group(self, one: server.Server) -> None:
+        if one.group and not one.group.remove():
+            self._send(("note", f"the control group {one.group.path} cannot be removed; it is left to the system"))
 
 
 def prepare() -> int:
@@ -349,7 +322,7 @@ def main(arguments: list[str]) -> None:
     link = socket.socket(fileno=int(arguments[0]))
     link.setblocking(False)
     os.set_inheritable(link.fileno(), False)
-    spawner = Spawner(link, prepare())
+    spawner = Spawner(link, prepare(), use_groups=arguments[4] == "auto")
 
     def ask_to_end(number: int, frame: object) -> None:
         spawner.asked_to_end = True

@@ -1,9 +1,10 @@
 """Messages between sidecar and spawner: 4 bytes of length, then a marshalled tuple whose first item is its kind.
 
 marshal is safe here, as both ends run the same Python and one starts the other; json would take half a megabyte of the
-spawner's memory. To the spawner: `("spawn", id, argv, env, cwd, instance)`, with the server's ends of three pipes as
-descriptors, and `("stop", id, grace)`. From it: `("ready", mark)`, `("spawned", id, pid)`, `("failed", id, step, errno,
-detail)`, `("exited", id, status)`, `("stopped", id)`, `("orphans", pids)`, `("note", text)`.
+spawner's memory. To the spawner: `("spawn", id, argv, env, cwd, instance, limits)`, with the server's ends of three
+pipes as descriptors, and `("stop", id, grace)`. From it: `("ready", mark)`, `("spawned", id, pid)`, `("failed", id,
+step, errno, detail)`, `("exceeded", id, limit, value)`, `("exited", id, status)`, `("stopped", id)`, `("orphans",
+pids)`, `("enforcement", controllers, where_or_reason)`, `("note", text)`.
 """
 
 from __future__ import annotations

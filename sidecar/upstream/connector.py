@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from weakref import WeakValueDictionary
 
+from bridge.limit_settings import LimitSettings
 from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.channels.connections import Connections
 from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
@@ -18,6 +19,7 @@ from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.observe.redaction import Redactor, secrets_of
 from sidecar.protocol.channel import Channel, Frame, OnFrame
 from sidecar.spawner.client import Spawner
+from sidecar.spawner.in_force import limits_of
 from sidecar.upstream.upstream import Connect
 from sidecar.upstream.variables import expand, with_home
 
@@ -37,7 +39,8 @@ class _DetectedTransport:
 class Connector:
     """Makes the functions that open channels to servers.
 
-    `environ` resolves variables in definitions; `pass_env` names the variables that stdio servers inherit.
+    `environ` resolves variables in definitions; `pass_env` names the variables that stdio servers inherit; `limits`
+    are those of stdio servers whose definition has none.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Connector:
         pass_env: tuple[str, ...],
         environ: Mapping[str, str] = os.environ,
         containers: Containers | None = None,
+        limits: LimitSettings | None = None,
     ) -> None:
+        self._limits = limits or LimitSettings()
         self._containers = containers
         self._spawner = spawner
         self._connections = connections
@@ -96,7 +101,8 @@ class Connector:
                 yield contained
             return
         launch = with_home(expanded.launch, self._environ)
-        async with open_stdio(self._spawner, launch, pass_env=self._pass_env, **callbacks) as stdio:
+        limits = limits_of(spec.settings.limits, self._limits)
+        async with open_stdio(self._spawner, launch, pass_env=self._pass_env, limits=limits, **callbacks) as stdio:
             yield stdio
 
     @asynccontextmanager
