@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+from functools import partial
 from typing import Any
 
 from bridge import logs
@@ -90,7 +91,7 @@ class App:
     async def _serve(self, listener: socket.socket) -> None:
         async with (
             self.publisher,
-            Spawner(self.settings.runtime, self.settings.cgroups) as spawner,
+            Spawner(self.settings.runtime, self.settings.cgroups, self.stop.is_set) as spawner,
             LargeReader(spawner) as large,
             Connections(large.read) as connections,
             asyncio.TaskGroup() as tasks,
@@ -139,15 +140,17 @@ class App:
 
     def _pool(self, spawner: Spawner, connections: Connections, containers: Containers) -> Pool:
         key = load_key(self.settings.data_dir / "fingerprint.key")
+        connector = Connector(
+            spawner,
+            connections,
+            self.redactor,
+            tuple(listed(self.settings.pass_env)),
+            containers=containers,
+            limits=self.settings,
+        )
         return Pool(
-            connector=Connector(
-                spawner,
-                connections,
-                self.redactor,
-                tuple(listed(self.settings.pass_env)),
-                containers=containers,
-                limits=self.settings,
-            ),
+            connector=connector,
+            shared_connector=partial(connector, shared=True),
             prepare=containers.prepare,
             fingerprint=lambda spec: fingerprint(spec, key),
             listener=self.hub,

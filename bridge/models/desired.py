@@ -104,6 +104,8 @@ class ServerSettings(Model):
     """Whether clients with different keys share the server's process; by default each key has its own."""
     container: ContainerSettings | None = None
     limits: ProcessLimits | None = None
+    keep: bool = False
+    """Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is restarted."""
 
 
 class ServerSpec(Model):

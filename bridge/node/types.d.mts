@@ -339,6 +339,8 @@ export interface ServerSettings {
   share_between_keys: boolean;
   container: ContainerSettings | null;
   limits: ProcessLimits | null;
+  /** Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is restarted. */
+  keep: boolean;
 }
 
 /** A configured MCP server. `key` is unique; `namespace` is the prefix of its tools' and prompts' names. */

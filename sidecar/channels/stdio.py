@@ -50,6 +50,7 @@ class StdioChannel:
     """A channel to a running stdio server. `skipped` counts the lines on its stdout that were not MCP messages."""
 
     transport = "stdio"
+    _writer: Callable[[Callable[[], None]], Writer] = Writer
 
     def __init__(
         self,
@@ -122,7 +123,7 @@ class StdioChannel:
 
     async def open(self) -> None:
         """Connect the pipes; see `pipes.opened`."""
-        self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed)
+        self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed, self._writer)
         self._outputs.append(await read_pipe(self._fds.pop(), self._output.feed, self._on_output_ended))
         self._stderr = await read_rate_limited(self._fds.pop(), self._tail.feed, self._tail.end)
         self._outputs.append(self._stderr)

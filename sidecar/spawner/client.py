@@ -16,15 +16,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from bridge.private import make_directory
-from sidecar.errors import CommandMissing, DirectoryMissing, ProcessRefused, SidecarError, SpawnerLost
-from sidecar.spawner import proc
+from sidecar.errors import SidecarError, SpawnerLost
+from sidecar.spawner import journal, proc
 from sidecar.spawner.errors import exceeded
 from sidecar.spawner.in_force import Enforcement, enforcement_text
+from sidecar.spawner.kept import DOOR, Inherited, Keep, Unclaimed, gone, knock
 from sidecar.spawner.limits import Limits
 from sidecar.spawner.link import Link, close_all
+from sidecar.spawner.starts import encoded, open_pipes, start_error
 from sidecar.spawner.wire import Message
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,10 @@ class Child:
         self._id = ident
         self._link: Link | None = None
         self._exceeded: SidecarError | None = None
+        self.journal = -1
+        """The journal of a server that may be kept (journal.py), which the caller has to close, too; else -1."""
+        self.agreed = b""
+        """What `deposit` was given, by this sidecar or the one before."""
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int | SidecarError] = loop.create_future()
         self._stopped: asyncio.Future[None] = loop.create_future()
@@ -105,9 +111,25 @@ class Child:
         if not self._stopped.done():
             self._stopped.set_result(None)
 
+    def deposit(self, agreed: bytes) -> None:
+        """Have the spawner keep the process over the end of the sidecar, with what the next one has to know."""
+        self.agreed = agreed
+        if self._link:
+            self._link.send(("deposit", self._id, agreed))
+
+    def detach(self) -> None:
+        """Leave the process to the spawner: `stop` has no effect any more."""
+        self._link = None
+        if not self._stopped.done():
+            self._stopped.set_result(None)
+
+    def close_pipes(self) -> None:
+        """Close our ends of the pipes."""
+        close_all([fd for fd in (self.stdin, self.stdout, self.stderr, self.journal) if fd >= 0])
+
     def abandon(self) -> None:
         """Close the pipes and have the spawner stop the process, without waiting."""
-        close_all([self.stdin, self.stdout, self.stderr])
+        self.close_pipes()
         if self._link:
             self._link.send(("stop", self._id, 0.0))
 
@@ -119,10 +141,16 @@ class Spawner:
     next spawner kills these before it starts any process. Nothing else in the sidecar may start a process in a session
     of its own, since the spawner would take it for such a child.
 
-    `control_groups`: `auto` or `off` (HUB_CGROUPS).
+    `control_groups`: `auto` or `off` (HUB_CGROUPS). `leaving`: whether the sidecar is about to end, so that servers
+    that may be kept stay with the spawner process.
     """
 
-    def __init__(self, runtime_dir: Path, control_groups: str = "auto") -> None:
+    def __init__(
+        self, runtime_dir: Path, control_groups: str = "auto", leaving: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.leaving = leaving
+        self._unclaimed = Unclaimed()
+        self._stays = False
         self._control_groups = control_groups
         self.enforcement: Enforcement = None
         """The controllers of cgroup v2 that enforce limits, and the control group, or why there are none; None until
@@ -134,7 +162,7 @@ class Spawner:
         self._slots = asyncio.Semaphore(MAX_STARTING)
         self._ready = asyncio.Event()
         self._link: Link | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Inherited | None = None
         self._since = 0
         self._closing = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -149,7 +177,9 @@ class Spawner:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the spawner, which kills all its remaining children."""
+        """Stop the spawner, which kills all its remaining children; unless it has to stay because of kept ones."""
+        self._stays = self.leaving() and any(child.agreed for child in self._children.values())
+        self._unclaimed.leave(self._stays)
         self._closing.set()
         self._ready.set()
         if self._link:
@@ -172,11 +202,13 @@ class Spawner:
         cwd: str | None,
         instance: str,
         limits: Limits = NO_LIMITS,
+        keep: Keep | None = None,
     ) -> Child:
         """Start a process in a session of its own, without a shell.
 
         Its environment is `env` plus the two marks (proc.py). A command without a slash is looked up on the PATH of
-        `env`. `instance` must be unique to this process.
+        `env`. `instance` must be unique to this process. With `keep`, the process may outlive the sidecar once
+        something is deposited for it.
 
         Raises:
             CommandMissing: there is no such program, or it cannot be executed.
@@ -184,17 +216,20 @@ class Spawner:
             ProcessRefused: the system refused to start it for another reason.
             SpawnerLost: the spawner died meanwhile, or the hub is stopping.
         """
-        request = _encoded(argv, env, cwd or _cwd())
+        request = encoded(argv, env, cwd)
         async with self._slots:
             await self._ready.wait()
             if self._closing.is_set() or self._link is None:
                 raise SpawnerLost("The hub is stopping.")
-            ours, theirs = _pipes()
+            ours, theirs = open_pipes()
             ident = next(self._ids)
             child = Child(ident, instance, ours)
             answer: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
             self._starting[ident] = (child, answer)
-            self._link.send(("spawn", ident, *request, instance, limits.packed()), theirs)
+            if keep:
+                child.journal = journal.create()
+                theirs += map(os.dup, (*ours, child.journal))
+            self._link.send(("spawn", ident, *request, instance, limits.packed(), keep and tuple(keep)), theirs)
             try:
                 return await answer
             except asyncio.CancelledError:
@@ -202,13 +237,23 @@ class Spawner:
                     child.abandon()
                 raise
 
+    async def claim(self, keep: Keep) -> Child | None:
+        """The running process that this sidecar's predecessor kept so, if there is one.
+
+        One with the same key and another identity is ended first.
+        """
+        await self._ready.wait()
+        return await self._unclaimed.claim(keep)
+
     # --- messages from the spawner (wire.py) ---------------------------------------------------------------------
 
     def _on_message(self, message: Message) -> None:
         kind, *rest = message
         getattr(self, f"_on_{kind}")(*rest)
 
-    def _on_ready(self, mark: str) -> None:
+    def _on_ready(self, mark: str, first_id: int) -> None:
+        if first_id > 1:
+            self._ids = itertools.count(first_id)
         self._ready.set()
 
     def _on_note(self, text: str) -> None:
@@ -234,22 +279,33 @@ class Spawner:
 
     def _refuse(self, ident: int, error: SidecarError) -> None:
         child, answer = self._starting.pop(ident)
-        close_all([child.stdin, child.stdout, child.stderr])
+        child.close_pipes()
         if not answer.cancelled():
             answer.set_exception(error)
 
+    def _on_kept(self, ident: int, pid: int, instance: str, key: str, identity: str, agreed: bytes) -> None:
+        assert self._link is not None  # noqa: S101 - the message came over it
+        *fds, notes = self._link.take_fds(4)
+        self._children[ident] = child = Child(ident, instance, fds)
+        child.journal, child.agreed = notes, agreed
+        child.started(self._link, pid)
+        self._unclaimed.add(Keep(key, identity), child)
+
     def _on_exceeded(self, ident: int, kind: str, limit: int) -> None:
-        self._children[ident].exceeded(exceeded(kind, limit))
+        if child := self._children.get(ident):
+            child.exceeded(exceeded(kind, limit))
 
     def _on_enforcement(self, controllers: list[str], where: str) -> None:
         self.enforcement = frozenset(controllers), where
         log.info("limits of stdio servers are enforced by %s", enforcement_text(self.enforcement))
 
     def _on_exited(self, ident: int, status: int) -> None:
-        self._children[ident].ended(os.waitstatus_to_exitcode(status))
+        if child := self._children.get(ident):  # not one that the sidecar before had
+            child.ended(os.waitstatus_to_exitcode(status))
 
     def _on_stopped(self, ident: int) -> None:
-        self._children.pop(ident).stopped()
+        if child := self._children.pop(ident, None):
+            child.stopped()
 
     # --- supervision ---------------------------------------------------------------------------------------------
 
@@ -273,11 +329,16 @@ class Spawner:
             self._ready.set()
 
     def _start(self) -> None:
+        """Take over the spawner of the sidecar before, if it waits for that, or start one. Raises OSError."""
+        if waiting := knock(self._lock.parent):
+            ours, self._process = waiting
+            self._link = Link(ours, self._on_message)
+            return
         ours, theirs = socket.socketpair()
         with theirs:
             number = theirs.fileno()
             arguments = [str(number), str(self._lock.resolve()), str(os.getpid()), str(self._since)]
-            arguments.append(self._control_groups)
+            arguments += [self._control_groups, str(self._lock.resolve().with_name(DOOR))]
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - our own program
                     [*COMMAND, str(PROGRAM), *arguments],
@@ -297,9 +358,13 @@ class Spawner:
         """Wait for the spawner's end, then fail its children and all starts in progress."""
         assert self._link is not None and self._process is not None  # noqa: S101 - _start made both
         await self._link.lost
+        if self._stays:
+            self._process.returncode = -1  # nobody waits for it here; init does
+            self._process = self._link = None
+            return
         if not self._closing.is_set():
             self._ready.clear()
-        await _gone(self._process)
+        await gone(self._process, END_TIMEOUT)
         status, self._process, self._link = self._process.returncode, None, None
         error = SpawnerLost(
             "The hub is stopping." if self._closing.is_set() else f"The spawner died (status {status})."
@@ -322,21 +387,6 @@ class Spawner:
             child.stopped(error)
 
 
-def start_error(step: str, number: int, detail: str) -> SidecarError:
-    """The error for a start that failed in `step` (`cwd`, `search` or `exec`) with the errno `number` (0: none)."""
-    reason = os.strerror(number) if number else "it holds a character that no program can be given"
-    if step == "cwd" and number:
-        return DirectoryMissing(f"The working directory {detail!r} cannot be entered: {reason}.")
-    if step == "search":
-        found = number == 13
-        return CommandMissing(f"{detail!r} may not be executed." if found else f"{detail!r} is not on the hub's PATH.")
-    if number in {1, 2, 8, 13, 20, 21, 40}:  # EPERM ENOENT ENOEXEC EACCES ENOTDIR EISDIR ELOOP
-        if number == 2 and Path(detail).exists():
-            reason = "the interpreter that its first line names is missing"
-        return CommandMissing(f"{detail!r} cannot be executed: {reason}.")
-    return ProcessRefused(f"The system does not start {detail!r}: {reason}.")
-
-
 def set_subreaper(wanted: bool) -> bool:
     """Make this process a child subreaper, or not (prctl(2)); returns the previous state. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -345,42 +395,3 @@ def set_subreaper(wanted: bool) -> bool:
     if libc.prctl(PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     return bool(before.value)
-
-
-async def _gone(process: subprocess.Popen[bytes]) -> None:
-    """Wait until a process has ended; kill it after END_TIMEOUT."""
-    deadline = time.monotonic() + END_TIMEOUT
-    while process.poll() is None:
-        if time.monotonic() > deadline:
-            process.kill()
-        await asyncio.sleep(0.005)
-
-
-def _pipes() -> tuple[list[int], list[int]]:
-    """Open pipes for stdin, stdout and stderr; returns our ends and the server's. Raises ProcessRefused."""
-    fds: list[int] = []
-    try:
-        for _ in range(3):
-            fds += os.pipe()
-    except OSError as error:
-        close_all(fds)
-        raise ProcessRefused(f"The hub cannot open pipes for it: {error.strerror}.") from None
-    return [fds[1], fds[2], fds[4]], [fds[0], fds[3], fds[5]]
-
-
-def _encoded(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> tuple[Any, ...]:
-    try:
-        return (
-            [os.fsencode(argument) for argument in argv],
-            {os.fsencode(name): os.fsencode(value) for name, value in env.items()},
-            os.fsencode(cwd),
-        )
-    except UnicodeEncodeError:
-        raise start_error("exec", 0, argv[0]) from None
-
-
-def _cwd() -> str:
-    try:
-        return str(Path.cwd())
-    except FileNotFoundError:
-        return "/"

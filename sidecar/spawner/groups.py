@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from sidecar.spawner.limits import MEMORY, PIDS, Limits
+from sidecar.spawner.wire import Message
 
 LEAF = "yamcp-hub"
 """The group of the hub's own processes."""
@@ -132,6 +134,38 @@ class Group:
         while not (gone := _removed(self.path)) and time.monotonic() < deadline:
             time.sleep(0.002)
         return gone
+
+
+class Source:
+    """Makes the groups of servers. The hub's group is taken over for the first server that needs one.
+
+    `use`: whether groups may be used.
+    """
+
+    def __init__(self, use: bool) -> None:
+        self._use = use
+        self._groups: Groups | None = None
+        self.told: list[Message] = []
+        """The message to the sidecar that says what enforces limits, once that is known."""
+
+    def group(self, limits: Limits, name: str, prefix: str, send: Callable[[Message], None]) -> Group | None:
+        """A group for a server with these limits; None if it needs none, or there is none. `prefix`: see `Groups`."""
+        if not (limits.memory or limits.pids or limits.cpus):
+            return None
+        if not self.told:
+            self.told.append(self._claimed(prefix))
+            send(self.told[0])
+        return self._groups.create(name) if self._groups else None
+
+    def _claimed(self, prefix: str) -> Message:
+        try:
+            if not self._use:
+                return "enforcement", [], "HUB_CGROUPS is off"
+            self._groups = claim(prefix)
+            self._groups.sweep()
+        except (Unusable, OSError) as error:
+            return "enforcement", [], str(error)
+        return "enforcement", sorted(self._groups.controllers), self._groups.base
 
 
 def own_group(membership: str, mounts: str) -> str:

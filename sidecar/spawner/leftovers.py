@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 
 from sidecar.spawner import proc
 from sidecar.spawner.server import KILL_LIMIT
+
+
+class Lock:
+    """The lock file of a runtime directory, which one spawner at a time holds; it has the mark of all its servers."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def taken(self) -> bool:
+        """Try to take the lock; returns whether we have it."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def mark(self) -> str:
+        """The mark from the file, which is made by the first holder of the lock."""
+        mark = os.read(self._file, 64).decode()
+        if len(mark) != 32:
+            mark = os.urandom(16).hex()
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, mark.encode(), 0)
+        return mark
 
 
 class Sidecar:

@@ -1,7 +1,7 @@
 """The spawner: a small program that starts stdio servers, adopts their orphans, and kills all of them when it ends.
 
-The sidecar (client.py) runs it as `python -I -S -u process.py SOCKET LOCK SIDECAR SINCE GROUPS`. It uses only small
-parts of the standard library, since it stays in memory as long as the hub runs: no asyncio, json, pathlib, subprocess.
+The sidecar (client.py) runs it as `python -I -S -u process.py SOCKET LOCK SIDECAR SINCE GROUPS DOOR`. It uses only
+small parts of the standard library, since it stays in memory as long as the hub runs: no asyncio, json, pathlib.
 """
 # ruff: noqa: PTH100, PTH120
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import array
 import ctypes
-import fcntl
 import os
 import select
 import signal
@@ -20,7 +19,7 @@ import time
 if __name__ == "__main__":  # -I -S leave our own package off sys.path
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from sidecar.spawner import ending, groups, leftovers, proc, server, starting
+from sidecar.spawner import ending, groups, keeping, leftovers, proc, server, starting
 from sidecar.spawner.limits import MEMORY, PIDS, Limits
 from sidecar.spawner.watch import Watch
 from sidecar.spawner.wire import Decoder, Message, encode
@@ -31,14 +30,19 @@ WAIT_NOTICE = 5.0
 
 
 class Ended(Exception):
-    """The sidecar has closed the socket, or a signal asks the spawner to end."""
+    """The spawner has to end: a signal asks for it, or there is no sidecar, nor a reason to wait for the next."""
+
+
+class SidecarGone(Exception):
+    """The sidecar has closed the socket, by its end if not otherwise."""
 
 
 class Spawner:
     """The main loop: handles requests of the sidecar, ends of children, and deadlines of servers being stopped."""
 
-    def __init__(self, link: socket.socket, wakeup: int, use_groups: bool) -> None:
-        self._link = link
+    def __init__(self, link: socket.socket, wakeup: int, door: str, use_groups: bool) -> None:
+        self._link: socket.socket | None = link
+        self._door = keeping.Door(door)
         self._wakeup = wakeup
         self._decoder = Decoder()
         self._fds: list[int] = []
@@ -48,9 +52,7 @@ class Spawner:
         self._delay = 0.0
         self._mark = ""
         self._watch = Watch()
-        self._groups: groups.Groups | None = None
-        self._use_groups = use_groups
-        self._claimed = False
+        self._source = groups.Source(use_groups)
         self._alarmed = False
         """Whether a fork failed at a server's limit of processes."""
         self.asked_to_end = False
@@ -60,51 +62,98 @@ class Spawner:
     def run(self, lock: str, sidecar: leftovers.Sidecar) -> None:
         """Serve until the sidecar closes the socket or a signal asks to end; then kill all descendants."""
         try:
+            self._door.note_sidecar(sidecar.pid)
             self._mark = self._own(lock)
             killed, orphans = leftovers.sweep(self._mark, sidecar)
             if killed:
                 self._send(("note", f"killed {killed} processes that an earlier spawner left"))
             self._send(("orphans", orphans))
-            self._send(("ready", self._mark))
+            self._send(("ready", self._mark, 1))
             while True:
-                self._poll(self._timeout())
-                self._reap()
-                self._look()
-                self._step()
-        except Ended:
+                try:
+                    self._turn()
+                except SidecarGone:
+                    self._keep()
+        except (Ended, SidecarGone):
             pass
         finally:  # also after an unexpected error
+            self._door.close()
             ending.end_all(self._wakeup)
             for one in self._servers.values():
                 self._remove_group(one)
 
+    def _turn(self) -> None:
+        self._poll(self._timeout())
+        self._reap()
+        self._look()
+        self._step()
+        if self._link is None and (self._door.in_vain() or not self._kept()):
+            raise Ended
+
+    # --- without a sidecar ---------------------------------------------------------------------------------------
+
+    def _kept(self) -> list[server.Server]:
+        """The servers that the next sidecar can take over."""
+        return [one for one in self._servers.values() if one.phase == server.RUNNING and one.kept and one.kept.agreed]
+
+    def _keep(self) -> None:
+        """The sidecar has gone: stop what is not kept, and wait for the next."""
+        if self._link:
+            self._link.close()
+        self._link, self._decoder = None, Decoder()
+        self._out.clear()
+        while self._fds:
+            os.close(self._fds.pop())
+        kept, now = self._kept(), time.monotonic()
+        if not kept:
+            raise Ended
+        for one in self._servers.values():
+            if one not in kept:
+                one.stop(now, ending.END_GRACE)
+        self._door.begin_to_wait()
+
+    def _welcome(self) -> None:
+        """Hand all kept servers over to a new sidecar, if one is at the door."""
+        if (link := self._door.accept()) is None:
+            return
+        messages: list[tuple[Message, list[int]]] = [(("orphans", []), [])]
+        for one in self._kept():
+            if one.kept:
+                told = (one.kept.key, one.kept.identity, one.kept.agreed)
+                messages.append((("kept", one.id, one.pid, one.instance, *told), one.kept.fds))
+        messages += [(told, []) for told in self._source.told]
+        messages.append((("ready", self._mark, max(self._servers) + 1), []))
+        try:
+            keeping.hand_over(link, messages)
+        except OSError:
+            link.close()
+            self._door.begin_to_wait()
+        else:
+            self._link = link
+
+    # --- waiting -------------------------------------------------------------------------------------------------
+
     def _own(self, path: str) -> str:
         """Wait for the lock of this runtime directory; returns the mark from the lock file. Raises Ended."""
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = leftovers.Lock(path)
         notice = time.monotonic() + WAIT_NOTICE
         gone = select.poll()
-        gone.register(self._link, 0)  # only the hang-up: requests are read when we are ready
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if self.asked_to_end or gone.poll(20):
-                    raise Ended from None
+        gone.register(self._link or -1, 0)  # only the hang-up: requests are read when we are ready
+        while not lock.taken():
+            if self.asked_to_end or gone.poll(20):
+                raise Ended
             if time.monotonic() > notice:
                 notice = float("inf")
                 self._send(("note", f"still waiting for another spawner to end, which holds {path}"))
                 self._flush()
-        mark = os.read(file, 64).decode()
-        if len(mark) != 32:
-            mark = os.urandom(16).hex()
-            os.ftruncate(file, 0)
-            os.pwrite(file, mark.encode(), 0)
-        return mark
+        return lock.mark()
 
     def _timeout(self) -> float | None:
         """Seconds until the next step of a server being stopped, or look at watched ones; None if there is none."""
-        waits = (self._stop_timeout(), self._watch.timeout(self._servers.values(), time.monotonic()))
+        now = time.monotonic()
+        waits = [self._stop_timeout(), self._watch.timeout(self._servers.values(), now)]
+        if self._link is None:
+            waits.append(max(0.0, self._door.deadline - now))
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _stop_timeout(self) -> float | None:
@@ -117,7 +166,10 @@ class Spawner:
 
     def _poll(self, timeout: float | None) -> None:
         poll = select.poll()
-        poll.register(self._link, select.POLLIN | (select.POLLOUT if self._out else 0))
+        if self._link:
+            poll.register(self._link, select.POLLIN | (select.POLLOUT if self._out else 0))
+        else:
+            self._door.register(poll)
         poll.register(self._wakeup, select.POLLIN)
         for one in self._servers.values():
             if one.phase == server.RUNNING and one.group and one.group.events >= 0:
@@ -126,28 +178,33 @@ class Spawner:
         for fd, events in poll.poll(None if timeout is None else int(timeout * 1000) + 1):
             if fd == self._wakeup:
                 ending.drain(self._wakeup)
-            elif fd != self._link.fileno():
+            elif self._link and fd == self._link.fileno():
+                if events & (select.POLLIN | select.POLLHUP):
+                    self._receive()
+            else:
                 self._alarmed = True
-            elif events & select.POLLIN or events & select.POLLHUP:
-                self._receive()
         if self.asked_to_end:
             raise Ended
+        if self._link is None:
+            self._welcome()
         self._flush()
 
     # --- the link ------------------------------------------------------------------------------------------------
 
     def _receive(self) -> None:
+        if self._link is None:
+            return
         room = socket.CMSG_SPACE(64 * array.array("i").itemsize)
         try:
             data, ancillary, _, _ = self._link.recvmsg(65536, room, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return
         except OSError:
-            raise Ended from None
+            raise SidecarGone from None
         for _, _, content in ancillary:
             self._fds += array.array("i", content)
         if not data:
-            raise Ended
+            raise SidecarGone
         for message in self._decoder.feed(data):
             self._handle(message)
 
@@ -157,19 +214,23 @@ class Spawner:
             fds, self._fds = self._fds[:3], self._fds[3:]
             self._spawn(ident, fds, *rest)
         elif one := self._servers.get(ident):
-            one.stop(time.monotonic(), *rest)
+            if kind == "stop":
+                one.stop(time.monotonic(), *rest)
+            elif one.kept:
+                one.kept.agreed = rest[0]
 
     def _send(self, message: Message) -> None:
-        self._out += encode(message)
+        if self._link:
+            self._out += encode(message)
 
     def _flush(self) -> None:
         try:
-            while self._out:
+            while self._link and self._out:
                 del self._out[: self._link.send(self._out)]
         except BlockingIOError:
             pass
         except OSError:
-            raise Ended from None
+            raise SidecarGone from None
 
     # --- servers -------------------------------------------------------------------------------------------------
 
@@ -182,21 +243,25 @@ class Spawner:
         cwd: bytes,
         instance: str,
         limited: tuple[int, int, float, int],
+        kept_as: tuple[str, str] | None,
     ) -> None:
+        kept = self._new_kept(*kept_as) if kept_as else None
         env |= {proc.HUB_MARK.encode(): self._mark.encode(), proc.INSTANCE_MARK.encode(): instance.encode()}
         limits = Limits(*limited)
-        group = self._new_group(limits, instance)
+        group = self._source.group(limits, instance, f"hub-{self._mark[:8]}-", self._send)
         try:
             pid = starting.start(argv, env, cwd, fds, limits, group)
         except starting.Refused as error:
             if group:
                 group.remove()
+            if kept:
+                kept.close()
             self._send(("failed", ident, error.step, error.number, error.detail))
             return
         finally:
             for fd in fds:
                 os.close(fd)
-        self._servers[ident] = self._by_pid[pid] = server.Server(ident, pid, instance, limits, group)
+        self._servers[ident] = self._by_pid[pid] = server.Server(ident, pid, instance, limits, group, kept)
         try:
             starting.restrain(pid, limits, group)
         except OSError as error:
@@ -205,26 +270,17 @@ class Spawner:
                 group.controllers = frozenset()  # so the limits are watched
         self._send(("spawned", ident, pid))
 
-    def _new_group(self, limits: Limits, name: str) -> groups.Group | None:
-        if not (limits.memory or limits.pids or limits.cpus):
-            return None
-        if not self._claimed:
-            self._claim()
-        return self._groups.create(name) if self._groups else None
-
-    def _claim(self) -> None:
-        """Take over the hub's control group, and report whether it enforces the limits."""
-        self._claimed = True
-        if not self._use_groups:
-            self._send(("enforcement", [], "HUB_CGROUPS is off"))
-            return
+    def _new_kept(self, key: str, identity: str) -> keeping.Kept | None:
+        """What a server that may outlive the sidecar needs for that; None if the system refuses."""
+        fds, self._fds = self._fds[:4], self._fds[4:]
+        kept = keeping.Kept(key, identity, fds)
         try:
-            self._groups = groups.claim(f"hub-{self._mark[:8]}-")
-            self._groups.sweep()
-        except (groups.Unusable, OSError) as error:
-            self._send(("enforcement", [], str(error)))
-        else:
-            self._send(("enforcement", sorted(self._groups.controllers), self._groups.base))
+            self._door.open()
+        except OSError as error:
+            self._send(("note", f"servers cannot be kept over a restart of the sidecar: {error.strerror}"))
+            kept.close()
+            return None
+        return kept
 
     def _look(self) -> None:
         """End servers that exceed a limit."""
@@ -296,6 +352,8 @@ class Spawner:
 
     def _forget(self, one: server.Server) -> None:
         del self._servers[one.id]
+        if one.kept:
+            one.kept.close()
         self._remove_group(one)
         if one.status is None:
             self._by_pid.pop(one.pid, None)
@@ -322,7 +380,7 @@ def main(arguments: list[str]) -> None:
     link = socket.socket(fileno=int(arguments[0]))
     link.setblocking(False)
     os.set_inheritable(link.fileno(), False)
-    spawner = Spawner(link, prepare(), use_groups=arguments[4] == "auto")
+    spawner = Spawner(link, prepare(), arguments[5], use_groups=arguments[4] == "auto")
 
     def ask_to_end(number: int, frame: object) -> None:
         spawner.asked_to_end = True

@@ -6,6 +6,7 @@ import os
 
 from sidecar.spawner import proc
 from sidecar.spawner.groups import Group
+from sidecar.spawner.keeping import Kept
 from sidecar.spawner.limits import MEMORY, Limits
 
 RUNNING, CLOSING, ENDING, KILLING, GONE = "running", "closing", "ending", "killing", "gone"
@@ -19,7 +20,8 @@ class Server:
 
     Phases: RUNNING; CLOSING (its stdin was closed); ENDING (after SIGTERM); KILLING (after SIGKILL); GONE.
     `status` is the wait status of its main process, once that has ended. `group` is its control group, if that enforces
-    some of its `limits`; `members` are its processes when it was last looked at because of the other limits.
+    some of its `limits`; `members` are its processes when it was last looked at because of the other limits. `kept`: it
+    may outlive the sidecar.
     """
 
     __slots__ = (
@@ -29,6 +31,7 @@ class Server:
         "group",
         "id",
         "instance",
+        "kept",
         "limits",
         "members",
         "phase",
@@ -37,7 +40,9 @@ class Server:
         "status",
     )
 
-    def __init__(self, ident: int, pid: int, instance: str, limits: Limits, group: Group | None) -> None:
+    def __init__(
+        self, ident: int, pid: int, instance: str, limits: Limits, group: Group | None = None, kept: Kept | None = None
+    ) -> None:
         self.id = ident
         self.pid = pid
         self.instance = instance
@@ -49,6 +54,7 @@ class Server:
         self.clean = 0
         self.limits = limits
         self.group = group
+        self.kept = kept
         self.members: list[proc.Process] = []
 
     def watches(self, kind: str) -> bool:
@@ -88,6 +94,8 @@ class Server:
 
     def stop(self, now: float, grace: float) -> None:
         """Begin to stop it after its stdin was closed; if that has begun, shorten the grace periods to `grace`."""
+        if self.kept:
+            self.kept.close()
         if self.phase == RUNNING:
             self.phase, self.grace, self.deadline = CLOSING, grace, now + grace
         elif self.phase in (CLOSING, ENDING):

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from bridge.limit_settings import LimitSettings
 from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.channels.connections import Connections
+from sidecar.channels.kept import open_kept
 from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
 from sidecar.channels.stdio import Callbacks, open_stdio
 from sidecar.containers.errors import EngineMissing
@@ -62,8 +63,8 @@ class Connector:
         self._environ = environ
         self._detected: WeakValueDictionary[tuple[str, str], _DetectedTransport] = WeakValueDictionary()
 
-    def __call__(self, spec: ServerSpec) -> Connect:
-        """The function that opens a channel to the server.
+    def __call__(self, spec: ServerSpec, shared: bool = False) -> Connect:
+        """The function that opens a channel to the server. `shared`: for the upstream that all clients share.
 
         It raises SidecarError if a variable is missing or the server cannot be reached.
         """
@@ -71,12 +72,14 @@ class Connector:
         detected = self._detected.setdefault((spec.key, url), _DetectedTransport())
 
         def connect(on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
-            return self._open(spec, on_frame, detected)
+            return self._open(spec, on_frame, detected, shared and spec.settings.keep)
 
         return connect
 
     @asynccontextmanager
-    async def _open(self, spec: ServerSpec, on_frame: OnFrame, detected: _DetectedTransport) -> AsyncIterator[Channel]:
+    async def _open(
+        self, spec: ServerSpec, on_frame: OnFrame, detected: _DetectedTransport, keep: bool
+    ) -> AsyncIterator[Channel]:
         expanded = expand(spec.launch, self._environ)
         self._redactor.add(spec.key, {*expanded.secrets, *secrets_of(expanded.launch)})
         if isinstance(expanded.launch, RemoteLaunch):
@@ -102,6 +105,11 @@ class Connector:
             return
         launch = with_home(expanded.launch, self._environ)
         limits = limits_of(spec.settings.limits, self._limits)
+        if keep:
+            more = (spec.settings.era,)
+            async with open_kept(self._spawner, spec.key, launch, self._pass_env, limits, more, **callbacks) as kept:
+                yield kept
+            return
         async with open_stdio(self._spawner, launch, pass_env=self._pass_env, limits=limits, **callbacks) as stdio:
             yield stdio
 
