@@ -89,6 +89,7 @@ from bridge.models.edits import (
     UnmaskServer,
 )
 from bridge.models.keys import AddKey, Key, KeyMade, Keys, KeyUses, ListKeys, NoteKeyUses, ReadKeyUses, RevokeKey
+from bridge.models.refusals import FrontRefusal, NoteRefusals
 from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
 
 __all__ = [
@@ -119,6 +120,7 @@ __all__ = [
     "Exported",
     "Figure",
     "ForgetSettings",
+    "FrontRefusal",
     "History",
     "ImportServers",
     "Imported",
@@ -139,6 +141,7 @@ __all__ = [
     "Model",
     "Mount",
     "NoteKeyUses",
+    "NoteRefusals",
     "Outline",
     "Ping",
     "Pong",
