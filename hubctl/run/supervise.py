@@ -1,4 +1,4 @@
-"""supervisord with three additions: children end with it, SIGHUP ends it, and it holds the hub's lock."""
+"""supervisord with additions: children end with it, SIGHUP ends it, it holds the hub's lock, and ends kept servers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 from supervisor.medusa.asyncore_25 import ExitNow
 from supervisor.options import ServerOptions
 from supervisor.supervisord import Supervisor
+
+from hubctl.run.kept_servers import end_kept_servers
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOCK_FD_VARIABLE = "YAMCP_HUB_LOCK_FD"
@@ -89,6 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         options.close_httpservers()
         options.close_logger()
+        end_kept_servers(Path(os.environ["HUB_RUNTIME_DIR"]))
     with contextlib.suppress(OSError):  # nobody need be reading any more
         os.write(1, b"yamcp-hub has stopped.\n")
     return 0

@@ -17,12 +17,13 @@ import orjson
 from bridge.models import StdioLaunch
 from sidecar.channels.stdio import LINE_LIMIT, STOP_GRACE, Callbacks, StdioChannel, exit_error
 from sidecar.errors import ConnectionLost
+from sidecar.limits.limits import Limits
 from sidecar.protocol.channel import Frame
-from sidecar.spawner.client import Child, Spawner
+from sidecar.spawner.child import Child
+from sidecar.spawner.client import Spawner
 from sidecar.spawner.environment import child_environment
 from sidecar.spawner.journal import Journal
 from sidecar.spawner.kept import Keep, identity
-from sidecar.spawner.limits import Limits
 from sidecar.spawner.link import close_all
 from sidecar.spawner.pipes import Writer, opened
 from sidecar.version import VERSION

@@ -15,11 +15,12 @@ from sidecar.channels.lines import ENDLESS_FACTOR, Tail
 from sidecar.channels.output import Output
 from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
 from sidecar.large.reader import ReadLarge, in_process
+from sidecar.limits.limits import Limits
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame, OnFrame
-from sidecar.spawner.client import NO_LIMITS, Child, Spawner
+from sidecar.spawner.child import Child
+from sidecar.spawner.client import NO_LIMITS, Spawner
 from sidecar.spawner.environment import child_environment
-from sidecar.spawner.limits import Limits
 from sidecar.spawner.link import close_all
 from sidecar.spawner.pipes import RateLimitedReader, Reader, Writer, opened, read_pipe, read_rate_limited, write_pipe
 

@@ -16,11 +16,11 @@ from bridge.settings import Settings
 from sidecar.errors import StillStarting
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
+from sidecar.limits.in_force import Enforcement, described, enforcement_text
 from sidecar.observe import process_memory
 from sidecar.observe.redaction import Redactor
 from sidecar.observe.telling_line import telling_line
 from sidecar.protocol.catalog import Greeting
-from sidecar.spawner.in_force import Enforcement, described, enforcement_text
 from sidecar.upstream.upstream import Upstream
 from sidecar.version import VERSION
 from sidecar.workspaces.members import Member

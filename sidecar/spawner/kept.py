@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import os
 import select
 import socket
@@ -12,13 +13,13 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from sidecar.limits.limits import Limits
+from sidecar.spawner.child import Child
 from sidecar.spawner.keeping import PEER
-from sidecar.spawner.limits import Limits
 
-if TYPE_CHECKING:
-    from sidecar.spawner.client import Child
+log = logging.getLogger(__name__)
 
 DOOR = "spawner.sock"
 """In the runtime directory: where a spawner with kept servers waits for the next sidecar."""
@@ -57,6 +58,8 @@ class Unclaimed:
     async def claim(self, keep: Keep) -> Child | None:
         """The server that was kept so, if there is one. One of the same key that is another is ended first."""
         child = self._children.pop(keep, None)
+        if child:
+            log.info("a server that outlived the sidecar before goes on", extra={"server": keep.key, "pid": child.pid})
         for other in [each for each in self._children if each.key == keep.key]:
             unwanted = self._children.pop(other)
             unwanted.abandon()
@@ -67,7 +70,8 @@ class Unclaimed:
         """End all that nobody has claimed."""
         self._stop_timer()
         children, self._children = self._children, {}
-        for child in children.values():
+        for keep, child in children.items():
+            log.info("a server that nobody wants any more is ended", extra={"server": keep.key, "pid": child.pid})
             child.abandon()
 
     def leave(self, kept: bool) -> None:

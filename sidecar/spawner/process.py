@@ -19,8 +19,9 @@ import time
 if __name__ == "__main__":  # -I -S leave our own package off sys.path
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from sidecar.spawner import ending, groups, keeping, leftovers, proc, server, starting
-from sidecar.spawner.limits import MEMORY, PIDS, Limits
+from sidecar.limits import groups
+from sidecar.limits.limits import MEMORY, PIDS, Limits
+from sidecar.spawner import ending, keeping, leftovers, proc, server, starting
 from sidecar.spawner.watch import Watch
 from sidecar.spawner.wire import Decoder, Message, encode
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
+from sidecar.limits.groups import Group
+from sidecar.limits.limits import MEMORY, Limits
 from sidecar.spawner import proc
-from sidecar.spawner.groups import Group
 from sidecar.spawner.keeping import Kept
-from sidecar.spawner.limits import MEMORY, Limits
 
 RUNNING, CLOSING, ENDING, KILLING, GONE = "running", "closing", "ending", "killing", "gone"
 

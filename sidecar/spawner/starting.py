@@ -7,8 +7,8 @@ import os
 import signal
 from contextlib import suppress
 
-from sidecar.spawner.groups import Group
-from sidecar.spawner.limits import SLOWED_PRIORITY, Limits
+from sidecar.limits.groups import Group
+from sidecar.limits.limits import SLOWED_PRIORITY, Limits
 
 RESET_SIGNALS = (
     signal.SIGPIPE,

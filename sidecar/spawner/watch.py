@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from sidecar.limits.limits import MEMORY, PIDS
 from sidecar.spawner import proc
-from sidecar.spawner.limits import MEMORY, PIDS
 from sidecar.spawner.server import RUNNING, Server
 
 MEMORY_INTERVAL = 0.1

@@ -16,11 +16,11 @@ from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
 from sidecar.channels.stdio import Callbacks, open_stdio
 from sidecar.containers.errors import EngineMissing
 from sidecar.containers.service import Containers
+from sidecar.limits.in_force import limits_of
 from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.observe.redaction import Redactor, secrets_of
 from sidecar.protocol.channel import Channel, Frame, OnFrame
 from sidecar.spawner.client import Spawner
-from sidecar.spawner.in_force import limits_of
 from sidecar.upstream.upstream import Connect
 from sidecar.upstream.variables import expand, with_home
 

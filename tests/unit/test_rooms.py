@@ -31,6 +31,7 @@ ORDER = {
         "concurrency",
         "admission",
         "observe",
+        "limits",
         "spawner",
         "large",
         "channels",

@@ -13,11 +13,11 @@ from bridge.models import ProcessLimits, ServerSettings, ServerSpec, StdioLaunch
 from sidecar.channels.connections import Connections
 from sidecar.channels.stdio import StdioChannel, open_stdio
 from sidecar.errors import ConnectionLost, ServerExited, SidecarError
+from sidecar.limits.groups import Unusable, claim
+from sidecar.limits.limits import Limits
 from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
 from sidecar.spawner.client import Spawner
-from sidecar.spawner.groups import Unusable, claim
-from sidecar.spawner.limits import Limits
 from sidecar.upstream.connector import Connector
 from sidecar.upstream.upstream import Upstream
 from tests.integration.spawner.conftest import Token, until

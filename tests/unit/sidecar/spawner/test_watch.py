@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from sidecar.limits.limits import MEMORY, PIDS, Limits
 from sidecar.spawner import proc, watch
-from sidecar.spawner.limits import MEMORY, PIDS, Limits
 from sidecar.spawner.server import CLOSING, Server
 from sidecar.spawner.watch import MEMORY_INTERVAL, PIDS_INTERVAL, Watch
 

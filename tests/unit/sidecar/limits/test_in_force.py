@@ -4,9 +4,9 @@ import pytest
 
 from bridge.limit_settings import LimitSettings
 from bridge.models import ContainerSettings, ProcessLimits, RemoteLaunch, ServerSettings, ServerSpec, StdioLaunch
-from sidecar.spawner.errors import exceeded, size
-from sidecar.spawner.in_force import described, enforcement_text, limits_of
-from sidecar.spawner.limits import MEMORY, PIDS, Limits
+from sidecar.limits.errors import exceeded, size
+from sidecar.limits.in_force import described, enforcement_text, limits_of
+from sidecar.limits.limits import MEMORY, PIDS, Limits
 
 HUB = LimitSettings(server_memory="1g", server_pids=100, server_cpus=2, server_open_files=50)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bridge.limit_settings import LimitSettings
 from bridge.models import ProcessLimits, ServerSpec, StdioLaunch
-from sidecar.spawner.errors import size
-from sidecar.spawner.limits import MEMORY, PIDS, SLOWED_PRIORITY, Limits
+from sidecar.limits.errors import size
+from sidecar.limits.limits import MEMORY, PIDS, SLOWED_PRIORITY, Limits
 
 UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 Enforcement = tuple[frozenset[str], str] | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidecar.errors import SidecarError
-from sidecar.spawner.limits import MEMORY
+from sidecar.limits.limits import MEMORY
 
 
 class MemoryExceeded(SidecarError):

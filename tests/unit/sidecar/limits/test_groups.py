@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.spawner import groups
-from sidecar.spawner.groups import LEAF, Group, Groups, Unusable, delegated_group, own_group
-from sidecar.spawner.limits import MEMORY, PIDS, Limits
+from sidecar.limits import groups
+from sidecar.limits.groups import LEAF, Group, Groups, Unusable, delegated_group, own_group
+from sidecar.limits.limits import MEMORY, PIDS, Limits
 
 pytestmark = pytest.mark.outside
 V2 = "25 30 0:22 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"

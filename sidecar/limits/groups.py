@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from sidecar.spawner.limits import MEMORY, PIDS, Limits
-from sidecar.spawner.wire import Message
+from sidecar.limits.limits import MEMORY, PIDS, Limits
 
+Message = tuple[object, ...]
 LEAF = "yamcp-hub"
 """The group of the hub's own processes."""
 CONTROLLERS = ("memory", "pids", "cpu")
