@@ -17,7 +17,7 @@ from contextlib import suppress
 from sidecar.spawner import proc
 from sidecar.spawner.wire import Message, encode
 
-KEEP_TIME = 30.0
+KEEP_TIME = 60.0
 """Seconds that kept servers wait for the next sidecar."""
 SEND_TIMEOUT = 2.0
 """Seconds for a new sidecar to take the servers' descriptors."""

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 DOOR = "spawner.sock"
 """In the runtime directory: where a spawner with kept servers waits for the next sidecar."""
-CLAIM_TIME = 15.0
+CLAIM_TIME = 30.0
 """Seconds after which kept servers that nobody has claimed are ended: their definition is gone or another."""
 
 

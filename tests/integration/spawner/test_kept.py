@@ -146,7 +146,7 @@ async def _killed_under_calls(token: Token) -> None:
             caller.cancel()
         await asyncio.gather(*callers, return_exceptions=True)
         after = await _state(hub, "counter")
-        assert (after["pid"], after["initialized"]) == (before["pid"], 1)
+        assert (after["pid"], after["initialized"]) == (before["pid"], 1), hub.log("sidecar")
         assert after["count"] >= len(answers)
         assert max(Counter(answers).values()) == 1
         assert (await _state(hub, "other"))["pid"] != fleeting["pid"]
