@@ -24,6 +24,14 @@ from tests.support.sidecar import Sidecar, running, stdio, workspace
 PARENT = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:], start_new_session=True))"
 
 
+@pytest.fixture(autouse=True)
+def over(runtime: Path, token: Token) -> Iterator[None]:
+    """What is kept at a test's end is ended: the test's process would start no other sidecar."""
+    yield
+    end_kept_servers(runtime)
+    assert token.gone(20)
+
+
 class Standin:
     """A stand-in for the sidecar, and what it said; with `below`, its parent stands for supervisord."""
 
@@ -52,20 +60,15 @@ def standin(runtime: Path, token: Token, *changed: str, below: bool = False) -> 
             process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
-def test_goes_on_with_the_next_sidecar(runtime: Path, token: Token, number: int) -> None:
+def test_goes_on_with_the_next_sidecar(runtime: Path, token: Token) -> None:
     """The same process with its memory, without a second handshake; what was under way is cancelled."""
     with standin(runtime, token) as first:
-        first.kill(number)
+        first.kill(signal.SIGTERM)
     with standin(runtime, token) as second:
-        told = {**first.said, "count": 2, "held": 2}
-        assert second.said == {**told, "cancelled": 1, "initialized": 1}
-        second.kill(number)
+        assert second.said == {**first.said, "count": 2, "held": 2, "cancelled": 1, "initialized": 1}
+        second.kill(signal.SIGKILL)
     with standin(runtime, token) as third:
-        assert third.said == {**told, "count": 3, "held": 3, "cancelled": 2, "initialized": 1}
-        third.process.kill()
-        os.kill(third.said["spawner"], signal.SIGTERM)
-        assert token.gone()
+        assert third.said == {**first.said, "count": 3, "held": 3, "cancelled": 2, "initialized": 1}
 
 
 def test_another_definition_is_another_server(runtime: Path, token: Token) -> None:
@@ -76,7 +79,6 @@ def test_another_definition_is_another_server(runtime: Path, token: Token) -> No
         assert second.said["pid"] != first.said["pid"]
         assert (second.said["count"], second.said["initialized"]) == (1, 1)
         assert not alive(first.said["pid"])
-        os.kill(second.said["spawner"], signal.SIGTERM)
 
 
 @pytest.mark.parametrize("order", [("parent", "sidecar"), ("sidecar", "parent")], ids="-".join)
@@ -109,7 +111,6 @@ def test_both_die(runtime: Path, token: Token, order: tuple[str, str]) -> None:
     with standin(runtime, token) as second:
         assert second.said["pid"] != first.said["pid"]
         assert not alive(first.said["pid"])
-        os.kill(second.said["spawner"], signal.SIGTERM)
 
 
 def test_the_inherited_spawner_dies(runtime: Path, token: Token) -> None:
@@ -151,6 +152,8 @@ async def _killed_under_calls(token: Token) -> None:
         assert max(Counter(answers).values()) == 1
         assert (await _state(hub, "other"))["pid"] != fleeting["pid"]
         assert not alive(fleeting["pid"])
+        await hub.stop("sidecar")
+        end_kept_servers(hub.settings.runtime)
 
 
 async def _call_on(hub: Sidecar, caller: int, answers: list[str]) -> None:
