@@ -16,6 +16,7 @@ from pydantic_settings import SettingsConfigDict
 
 from bridge.errors import SettingInvalid
 from bridge.history.settings import HistorySettings
+from bridge.limit_settings import LimitSettings
 
 UNIX_PATH_LIMIT = 107  # sun_path of unix(7), less the closing NUL
 TOKEN = re.compile(r"[!-~]{16,512}")
@@ -54,7 +55,7 @@ def settings_file_names() -> list[str]:
     return names
 
 
-class Settings(HistorySettings):
+class Settings(HistorySettings, LimitSettings):
     """The hub's settings. Sizes in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+from functools import partial
 from typing import Any
 
 from bridge import logs
@@ -135,13 +136,14 @@ class App:
     async def _serve(self, bound: Listeners | None, successor: Successor | None) -> None:
         async with (
             contextlib.AsyncExitStack() as events,
-            Spawner(self.settings.runtime, self._slot) as spawner,
+            Spawner(self.settings.runtime, self._slot, self.settings.cgroups, self._leaves_servers) as spawner,
             LargeReader(spawner) as large,
             Connections(large.read) as connections,
             self._traced(),
             asyncio.TaskGroup() as tasks,
         ):
             containers = self._containers(spawner, alone=successor is None)
+            self.reporter.enforcement = lambda: spawner.enforcement
             tasks.create_task(self.hub.run(self._pool(spawner, connections, containers), self.stop))
             loops = (self.reconciler.run(), self.recorder.run(), self.reporter.run(), containers.run())
             services = [tasks.create_task(loop) for loop in loops]
@@ -170,6 +172,10 @@ class App:
             log.info("sidecar stopping")
             for service in services:
                 service.cancel()
+
+    def _leaves_servers(self) -> bool:
+        """Whether kept servers wait for the next sidecar; after a reload it has its own ones already."""
+        return self.stop.is_set() and not self.replaced
 
     def _audit(self) -> AuditWriter:
         audit = AuditWriter(self.settings.spool_dir, self.settings.spool_max_mb * 1_000_000, self.metrics.records_lost)
@@ -318,10 +324,17 @@ class App:
 
     def _pool(self, spawner: Spawner, connections: Connections, containers: Containers) -> Pool:
         key = load_key(self.settings.data_dir / "fingerprint.key")
+        connector = Connector(
+            spawner,
+            connections,
+            self.redactor,
+            tuple(listed(self.settings.pass_env)),
+            containers=containers,
+            limits=self.settings,
+        )
         return Pool(
-            connector=Connector(
-                spawner, connections, self.redactor, tuple(listed(self.settings.pass_env)), containers=containers
-            ),
+            connector=connector,
+            shared_connector=partial(connector, shared=True),
             prepare=containers.prepare,
             fingerprint=lambda spec: fingerprint(spec, key),
             listener=self.hub,

@@ -50,6 +50,8 @@ class ServerStatus(Model):
     stderr_line: str = ""
     """Of a server that is not ready: the one of these lines that says most of why."""
     hints: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    """The limits of its processes, each with what enforces it: `memory 256 MB (control group)`."""
     stale: bool = False
 
 
@@ -93,6 +95,8 @@ class Status(Model):
     settled: bool
     """Whether the accepted snapshot is applied, and no server is starting."""
     source: Literal["adapter", "disk", "none"]
+    enforcement: str = ""
+    """What enforces the limits of stdio servers; empty until one with limits was started."""
     workspaces: tuple[WorkspaceStatus, ...] = ()
     servers: tuple[ServerStatus, ...] = ()
 

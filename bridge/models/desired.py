@@ -76,6 +76,19 @@ class ContainerSettings(Model):
     workdir: str | None = Field(None, pattern=_PATH)
 
 
+class ProcessLimits(Model):
+    """Limits of a stdio server with all its processes. None: the hub's default (HUB_SERVER_...); 0: no limit."""
+
+    memory: str | None = Field(None, pattern=r"^(0|[1-9][0-9]{0,9}[kmg])$")
+    """Memory, including swap: `256m`, `1g`."""
+    pids: int | None = Field(None, ge=0, le=1_000_000)
+    """Processes and threads."""
+    cpus: float | None = Field(None, ge=0, le=1024, allow_inf_nan=False)
+    """Processors."""
+    open_files: int | None = Field(None, ge=0, le=1_000_000)
+    """Open files of each process."""
+
+
 Record = Literal["off", "sizes", "redacted", "full"]
 """What the history keeps of arguments and results: nothing, their sizes, or their text (docs/history.md)."""
 RecordOfServer = Literal["workspace", "off", "sizes", "redacted", "full"]
@@ -97,6 +110,9 @@ class ServerSettings(Model):
     container: ContainerSettings | None = None
     record: RecordOfServer = "workspace"
     """What the history keeps of the arguments and results of its requests; `workspace`: what the workspace says."""
+    limits: ProcessLimits | None = None
+    keep: bool = False
+    """Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is restarted."""
 
 
 class ServerSpec(Model):

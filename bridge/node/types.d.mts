@@ -177,6 +177,8 @@ export interface ServerStatus {
   /** Of a server that is not ready: the one of these lines that says most of why. */
   stderr_line: string;
   hints: string[];
+  /** The limits of its processes, each with what enforces it: `memory 256 MB (control group)`. */
+  limits: string[];
   stale: boolean;
 }
 
@@ -192,6 +194,8 @@ export interface Status {
   /** Whether the accepted snapshot is applied, and no server is starting. */
   settled: boolean;
   source: 'adapter' | 'disk' | 'none';
+  /** What enforces the limits of stdio servers; empty until one with limits was started. */
+  enforcement: string;
   workspaces: WorkspaceStatus[];
   servers: ServerStatus[];
 }
@@ -316,6 +320,18 @@ export interface Mount {
   read_only: boolean;
 }
 
+/** Limits of a stdio server with all its processes. None: the hub's default (HUB_SERVER_...); 0: no limit. */
+export interface ProcessLimits {
+  /** Memory, including swap: `256m`, `1g`. */
+  memory: string | null;
+  /** Processes and threads. */
+  pids: number | null;
+  /** Processors. */
+  cpus: number | null;
+  /** Open files of each process. */
+  open_files: number | null;
+}
+
 /** Ask for the desired state. */
 export type ReadDesired = Record<string, never>;
 
@@ -342,6 +358,9 @@ export interface ServerSettings {
   container: ContainerSettings | null;
   /** What the history keeps of the arguments and results of its requests; `workspace`: what the workspace says. */
   record: 'workspace' | 'off' | 'sizes' | 'redacted' | 'full';
+  limits: ProcessLimits | null;
+  /** Whether the process of a shared stdio server stays, with what it has in memory, when the sidecar is restarted. */
+  keep: boolean;
 }
 
 /** A configured MCP server. `key` is unique; `namespace` is the prefix of its tools' and prompts' names. */

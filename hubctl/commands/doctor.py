@@ -105,7 +105,7 @@ async def findings(context: Context) -> list[Finding]:
         found += [*configuration(desired), *programs(desired.snapshot, os.environ.get("PATH", os.defpath))]
     if isinstance(status, Status):
         found += unconfigured(status)
-        found += [*servers(status, time.time()), *workspaces(status)]
+        found += [*servers(status, time.time()), *enforcement(status), *workspaces(status)]
     return found
 
 
@@ -370,6 +370,14 @@ def _troubles(server: ServerStatus) -> list[Finding]:
         )
         for trouble in server.troubles
     ]
+
+
+def enforcement(status: Status) -> list[Finding]:
+    """Report what enforces the limits of stdio servers; nothing while none of them has limits."""
+    if not status.enforcement:
+        return []
+    message = f"those of stdio servers are enforced by {status.enforcement}."
+    return [Finding(level="ok", subject="limits", message=message)]
 
 
 def workspaces(status: Status) -> list[Finding]:

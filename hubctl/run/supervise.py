@@ -1,5 +1,5 @@
-"""supervisord with additions: children end with it, SIGHUP ends it, it holds the hub's lock, ends processes that hang
-(`watchdog.py`), and starts again at once what has ended.
+"""supervisord with additions: children end with it, SIGHUP ends it, it holds the hub's lock, ends kept servers and
+processes that hang (`watchdog.py`), and starts again at once what has ended.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from supervisor.medusa.asyncore_25 import ExitNow
@@ -23,6 +24,7 @@ from supervisor.supervisord import Supervisor
 
 from hubctl.run import watchdog
 from hubctl.run.heartbeats import Heartbeats
+from hubctl.run.kept_servers import end_kept_servers
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOCK_FD_VARIABLE = "YAMCP_HUB_LOCK_FD"
@@ -218,6 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         options.close_httpservers()
         options.close_logger()
+        end_kept_servers(Path(os.environ["HUB_RUNTIME_DIR"]))
     with contextlib.suppress(OSError):  # nobody need be reading any more
         os.write(1, b"yamcp-hub has stopped.\n")
     return 0

@@ -15,9 +15,11 @@ from sidecar.channels.lines import ENDLESS_FACTOR, Tail
 from sidecar.channels.output import Output
 from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
 from sidecar.large.reader import ReadLarge, in_process
+from sidecar.limits.limits import Limits
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame, OnFrame
-from sidecar.spawner.client import Child, Spawner
+from sidecar.spawner.child import Child
+from sidecar.spawner.client import NO_LIMITS, Spawner
 from sidecar.spawner.environment import child_environment
 from sidecar.spawner.link import close_all
 from sidecar.spawner.pipes import RateLimitedReader, Reader, Writer, opened, read_pipe, read_rate_limited, write_pipe
@@ -49,6 +51,7 @@ class StdioChannel:
     """A channel to a running stdio server. `skipped` counts the lines on its stdout that were not MCP messages."""
 
     transport = "stdio"
+    _writer: Callable[[Callable[[], None]], Writer] = Writer
 
     def __init__(
         self,
@@ -121,7 +124,7 @@ class StdioChannel:
 
     async def open(self) -> None:
         """Connect the pipes; see `pipes.opened`."""
-        self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed)
+        self._stdin = await write_pipe(self._fds.pop(), self._on_input_closed, self._writer)
         self._outputs.append(await read_pipe(self._fds.pop(), self._output.feed, self._on_output_ended))
         self._stderr = await read_rate_limited(self._fds.pop(), self._tail.feed, self._tail.end)
         self._outputs.append(self._stderr)
@@ -218,6 +221,7 @@ async def open_stdio(
     line_limit: int = LINE_LIMIT,
     explain: Explain | None = None,
     read_large: ReadLarge = in_process,
+    limits: Limits = NO_LIMITS,
 ) -> AsyncIterator[StdioChannel]:
     """Start a server and open a channel to it; at the end all its processes are stopped.
 
@@ -231,7 +235,7 @@ async def open_stdio(
         SpawnerLost: the spawner died meanwhile; try again.
     """
     environment = child_environment(launch.env, pass_env)
-    child = await spawner.spawn((launch.command, *launch.args), environment, launch.cwd, uuid4().hex)
+    child = await spawner.spawn((launch.command, *launch.args), environment, launch.cwd, uuid4().hex, limits)
     explained = explain or (lambda end, _: exit_error(end))
     channel = StdioChannel(child, on_frame, redact, log, on_stderr, line_limit, explained, read_large)
     async with opened(channel.open, partial(channel.close, grace)):

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sidecar.spawner.client import Child, Spawner
+from sidecar.spawner.child import Child
+from sidecar.spawner.client import Spawner
 from sidecar.spawner.environment import child_environment
 from sidecar.spawner.pipes import Reader, read_pipe
 

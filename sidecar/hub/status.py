@@ -16,6 +16,7 @@ from bridge.settings import Settings
 from sidecar.errors import StillStarting
 from sidecar.hub.hub import Hub
 from sidecar.hub.reconciler import Reconciler
+from sidecar.limits.in_force import Enforcement, described, enforcement_text
 from sidecar.observe import process_memory
 from sidecar.observe.redaction import Redactor
 from sidecar.observe.telling_line import telling_line
@@ -49,6 +50,7 @@ class StatusReporter:
         self._session = session
         self._started_at = time.time()
         self.container_hints: Callable[[ServerSpec], tuple[str, ...]] = lambda spec: ()
+        self.enforcement: Callable[[], Enforcement] = lambda: None
         self._memory: dict[int, int] = {}
         self._memory_at = 0.0
         self._memory_wanted = asyncio.Event()
@@ -84,6 +86,7 @@ class StatusReporter:
             applied=self._reconciler.applied,
             settled=self.settled,
             source=self._reconciler.source,
+            enforcement=enforcement_text(self.enforcement()),
             workspaces=tuple(self._workspace(workspace, known) for workspace in self._hub.workspaces.values()),
             servers=servers,
         )
@@ -186,6 +189,7 @@ class StatusReporter:
                 *(self._hub.probes.hints(best.fingerprint) if spec.settings.session == "shared" else ()),
                 *self.container_hints(spec),
             ),
+            limits=described(spec, self._settings, self.enforcement()),
             stale=spec.stale,
         )
 

@@ -21,7 +21,8 @@ from sidecar.errors import LargeAnswerFailed, SidecarError
 from sidecar.large.outline import Texts, restored
 from sidecar.large.process import ANSWER_HEAD, JSON, REQUEST_HEAD, answer
 from sidecar.protocol.large_values import PIECE_SIZE, Pieces
-from sidecar.spawner.client import Child, Spawner
+from sidecar.spawner.child import Child
+from sidecar.spawner.client import Spawner
 from sidecar.spawner.environment import child_environment
 from sidecar.spawner.link import close_all
 from sidecar.spawner.pipes import Reader, Writer, opened, read_pipe, write_pipe

@@ -16,12 +16,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from bridge.private import make_directory
-from sidecar.errors import CommandMissing, DirectoryMissing, ProcessRefused, SidecarError, SpawnerLost
-from sidecar.spawner import proc
-from sidecar.spawner.link import Link, close_all
+from sidecar.errors import SidecarError, SpawnerLost
+from sidecar.limits.errors import exceeded
+from sidecar.limits.in_force import Enforcement, enforcement_text
+from sidecar.limits.limits import Limits
+from sidecar.spawner import journal, proc
+from sidecar.spawner.child import Child
+from sidecar.spawner.kept import Inherited, Keep, Unclaimed, door_of, gone, knock
+from sidecar.spawner.link import Link
+from sidecar.spawner.starts import encoded, open_pipes, start_error
 from sidecar.spawner.wire import Message
 
 log = logging.getLogger(__name__)
@@ -39,66 +45,7 @@ FIRST_DELAY, MAX_DELAY, STEADY_AFTER = 0.05, 5.0, 10.0
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
 
 
-class Child:
-    """A started process. `stdin`, `stdout` and `stderr` are our ends of its pipes; the caller has to close them."""
-
-    def __init__(self, ident: int, instance: str, fds: Sequence[int]) -> None:
-        self.pid = 0
-        self.instance = instance
-        self.stdin, self.stdout, self.stderr = fds
-        self._id = ident
-        self._link: Link | None = None
-        loop = asyncio.get_running_loop()
-        self._ended: asyncio.Future[int | SidecarError] = loop.create_future()
-        self._stopped: asyncio.Future[None] = loop.create_future()
-
-    async def wait(self) -> int:
-        """Wait until the process ends; returns its exit code, or the negated number of the signal that killed it.
-
-        Raises:
-            SpawnerLost: the spawner died, and this process was killed with it.
-        """
-        end = await asyncio.shield(self._ended)
-        if isinstance(end, SidecarError):
-            raise end
-        return end
-
-    def on_end(self, callback: Callable[[int | SidecarError], None]) -> None:
-        """Call `callback` when the process has ended, with what `wait` returns or raises."""
-        self._ended.add_done_callback(lambda ended: callback(ended.result()))
-
-    async def stop(self, grace: float = 2.0) -> None:
-        """Stop the process and all its descendants, and wait until none is left.
-
-        The caller closes its stdin first. The process has `grace` seconds to end by itself and another `grace` seconds
-        after SIGTERM; then SIGKILL follows. Returns at once if it was stopped before. If this call is cancelled, the
-        process is stopped nevertheless.
-        """
-        if self._link and not self._stopped.done():
-            self._link.send(("stop", self._id, grace))
-        await asyncio.shield(self._stopped)
-
-    def started(self, link: Link, pid: int) -> None:
-        """Called when the spawner has started the process."""
-        self._link, self.pid = link, pid
-
-    def ended(self, end: int | SidecarError) -> None:
-        """Called when the process itself has ended."""
-        if not self._ended.done():
-            self._ended.set_result(end)
-
-    def stopped(self, end: int | SidecarError = -signal.SIGKILL) -> None:
-        """Called when none of its processes is left."""
-        self.ended(end)
-        self._link = None
-        if not self._stopped.done():
-            self._stopped.set_result(None)
-
-    def abandon(self) -> None:
-        """Close the pipes and have the spawner stop the process, without waiting."""
-        close_all([self.stdin, self.stdout, self.stderr])
-        if self._link:
-            self._link.send(("stop", self._id, 0.0))
+NO_LIMITS = Limits()
 
 
 class Spawner:
@@ -107,17 +54,33 @@ class Spawner:
     Meanwhile the sidecar is a child subreaper (prctl(2)), so it adopts the children of a spawner that is killed; the
     next spawner kills these before it starts any process. Nothing else in the sidecar may start a process in a session
     of its own, since the spawner would take it for such a child.
+
+    `control_groups`: `auto` or `off` (HUB_CGROUPS). `leaving`: whether the sidecar is about to end, so that servers
+    that may be kept stay with the spawner process.
     """
 
-    def __init__(self, runtime_dir: Path, slot: int = 0) -> None:
+    def __init__(
+        self,
+        runtime_dir: Path,
+        slot: int = 0,
+        control_groups: str = "auto",
+        leaving: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._lock, self._other_lock = (runtime_dir / LOCK_FILES[number] for number in (slot, 1 - slot))
+        self.leaving = leaving
+        self._unclaimed = Unclaimed()
+        self._stays = False
+        self._control_groups = control_groups
+        self.enforcement: Enforcement = None
+        """The controllers of cgroup v2 that enforce limits, and the control group, or why there are none; None until
+        a server with limits was started."""
         self._ids = itertools.count(1)
         self._starting: dict[int, tuple[Child, asyncio.Future[Child]]] = {}
         self._children: dict[int, Child] = {}
         self._slots = asyncio.Semaphore(MAX_STARTING)
         self._ready = asyncio.Event()
         self._link: Link | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Inherited | None = None
         self._since = 0
         self._closing = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -132,7 +95,9 @@ class Spawner:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the spawner, which kills all its remaining children."""
+        """Stop the spawner, which kills all its remaining children; unless it has to stay because of kept ones."""
+        self._stays = self.leaving() and any(child.agreed for child in self._children.values())
+        self._unclaimed.leave(self._stays)
         self._closing.set()
         self._ready.set()
         if self._link:
@@ -148,11 +113,20 @@ class Spawner:
         """The process id of the spawner; None while it is not running."""
         return self._process.pid if self._process else None
 
-    async def spawn(self, argv: Sequence[str], env: Mapping[str, str], cwd: str | None, instance: str) -> Child:
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str | None,
+        instance: str,
+        limits: Limits = NO_LIMITS,
+        keep: Keep | None = None,
+    ) -> Child:
         """Start a process in a session of its own, without a shell.
 
         Its environment is `env` plus the two marks (proc.py). A command without a slash is looked up on the PATH of
-        `env`. `instance` must be unique to this process.
+        `env`. `instance` must be unique to this process. With `keep`, the process may outlive the sidecar once
+        something is deposited for it.
 
         Raises:
             CommandMissing: there is no such program, or it cannot be executed.
@@ -160,17 +134,20 @@ class Spawner:
             ProcessRefused: the system refused to start it for another reason.
             SpawnerLost: the spawner died meanwhile, or the hub is stopping.
         """
-        request = _encoded(argv, env, cwd or _cwd())
+        request = encoded(argv, env, cwd)
         async with self._slots:
             await self._ready.wait()
             if self._closing.is_set() or self._link is None:
                 raise SpawnerLost("The hub is stopping.")
-            ours, theirs = _pipes()
+            ours, theirs = open_pipes()
             ident = next(self._ids)
             child = Child(ident, instance, ours)
             answer: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
             self._starting[ident] = (child, answer)
-            self._link.send(("spawn", ident, *request, instance), theirs)
+            if keep:
+                child.journal = journal.create()
+                theirs += map(os.dup, (*ours, child.journal))
+            self._link.send(("spawn", ident, *request, instance, limits.packed(), keep and tuple(keep)), theirs)
             try:
                 return await answer
             except asyncio.CancelledError:
@@ -178,13 +155,23 @@ class Spawner:
                     child.abandon()
                 raise
 
+    async def claim(self, keep: Keep) -> Child | None:
+        """The running process that this sidecar's predecessor kept so, if there is one.
+
+        One with the same key and another identity is ended first.
+        """
+        await self._ready.wait()
+        return await self._unclaimed.claim(keep)
+
     # --- messages from the spawner (wire.py) ---------------------------------------------------------------------
 
     def _on_message(self, message: Message) -> None:
         kind, *rest = message
         getattr(self, f"_on_{kind}")(*rest)
 
-    def _on_ready(self, mark: str) -> None:
+    def _on_ready(self, mark: str, first_id: int) -> None:
+        if first_id > 1:
+            self._ids = itertools.count(first_id)
         self._ready.set()
 
     def _on_note(self, text: str) -> None:
@@ -210,15 +197,33 @@ class Spawner:
 
     def _refuse(self, ident: int, error: SidecarError) -> None:
         child, answer = self._starting.pop(ident)
-        close_all([child.stdin, child.stdout, child.stderr])
+        child.close_pipes()
         if not answer.cancelled():
             answer.set_exception(error)
 
+    def _on_kept(self, ident: int, pid: int, instance: str, key: str, identity: str, agreed: bytes) -> None:
+        assert self._link is not None  # noqa: S101 - the message came over it
+        *fds, notes = self._link.take_fds(4)
+        self._children[ident] = child = Child(ident, instance, fds)
+        child.journal, child.agreed = notes, agreed
+        child.started(self._link, pid)
+        self._unclaimed.add(Keep(key, identity), child)
+
+    def _on_exceeded(self, ident: int, kind: str, limit: int) -> None:
+        if child := self._children.get(ident):
+            child.exceeded(exceeded(kind, limit))
+
+    def _on_enforcement(self, controllers: list[str], where: str) -> None:
+        self.enforcement = frozenset(controllers), where
+        log.info("limits of stdio servers are enforced by %s", enforcement_text(self.enforcement))
+
     def _on_exited(self, ident: int, status: int) -> None:
-        self._children[ident].ended(os.waitstatus_to_exitcode(status))
+        if child := self._children.get(ident):  # not one that the sidecar before had
+            child.ended(os.waitstatus_to_exitcode(status))
 
     def _on_stopped(self, ident: int) -> None:
-        self._children.pop(ident).stopped()
+        if child := self._children.pop(ident, None):
+            child.stopped()
 
     # --- supervision ---------------------------------------------------------------------------------------------
 
@@ -242,11 +247,17 @@ class Spawner:
             self._ready.set()
 
     def _start(self) -> None:
+        """Take over the spawner of the sidecar before, if it waits for that, or start one. Raises OSError."""
+        if waiting := knock(door_of(self._lock)):
+            ours, self._process = waiting
+            self._link = Link(ours, self._on_message)
+            return
         ours, theirs = socket.socketpair()
         with theirs:
             number = theirs.fileno()
             locks = str(self._lock.resolve()), str(self._other_lock.resolve())
-            arguments = [str(number), locks[0], str(os.getpid()), str(self._since), locks[1]]
+            arguments = [str(number), locks[0], str(os.getpid()), str(self._since)]
+            arguments += [self._control_groups, str(door_of(self._lock.resolve())), locks[1]]
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - our own program
                     [*COMMAND, str(PROGRAM), *arguments],
@@ -266,9 +277,13 @@ class Spawner:
         """Wait for the spawner's end, then fail its children and all starts in progress."""
         assert self._link is not None and self._process is not None  # noqa: S101 - _start made both
         await self._link.lost
+        if self._stays:
+            self._process.returncode = -1  # nobody waits for it here; init does
+            self._process = self._link = None
+            return
         if not self._closing.is_set():
             self._ready.clear()
-        await _gone(self._process)
+        await gone(self._process, END_TIMEOUT)
         status, self._process, self._link = self._process.returncode, None, None
         error = SpawnerLost(
             "The hub is stopping." if self._closing.is_set() else f"The spawner died (status {status})."
@@ -291,21 +306,6 @@ class Spawner:
             child.stopped(error)
 
 
-def start_error(step: str, number: int, detail: str) -> SidecarError:
-    """The error for a start that failed in `step` (`cwd`, `search` or `exec`) with the errno `number` (0: none)."""
-    reason = os.strerror(number) if number else "it holds a character that no program can be given"
-    if step == "cwd" and number:
-        return DirectoryMissing(f"The working directory {detail!r} cannot be entered: {reason}.")
-    if step == "search":
-        found = number == 13
-        return CommandMissing(f"{detail!r} may not be executed." if found else f"{detail!r} is not on the hub's PATH.")
-    if number in {1, 2, 8, 13, 20, 21, 40}:  # EPERM ENOENT ENOEXEC EACCES ENOTDIR EISDIR ELOOP
-        if number == 2 and Path(detail).exists():
-            reason = "the interpreter that its first line names is missing"
-        return CommandMissing(f"{detail!r} cannot be executed: {reason}.")
-    return ProcessRefused(f"The system does not start {detail!r}: {reason}.")
-
-
 def set_subreaper(wanted: bool) -> bool:
     """Make this process a child subreaper, or not (prctl(2)); returns the previous state. Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -314,42 +314,3 @@ def set_subreaper(wanted: bool) -> bool:
     if libc.prctl(PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     return bool(before.value)
-
-
-async def _gone(process: subprocess.Popen[bytes]) -> None:
-    """Wait until a process has ended; kill it after END_TIMEOUT."""
-    deadline = time.monotonic() + END_TIMEOUT
-    while process.poll() is None:
-        if time.monotonic() > deadline:
-            process.kill()
-        await asyncio.sleep(0.005)
-
-
-def _pipes() -> tuple[list[int], list[int]]:
-    """Open pipes for stdin, stdout and stderr; returns our ends and the server's. Raises ProcessRefused."""
-    fds: list[int] = []
-    try:
-        for _ in range(3):
-            fds += os.pipe()
-    except OSError as error:
-        close_all(fds)
-        raise ProcessRefused(f"The hub cannot open pipes for it: {error.strerror}.") from None
-    return [fds[1], fds[2], fds[4]], [fds[0], fds[3], fds[5]]
-
-
-def _encoded(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> tuple[Any, ...]:
-    try:
-        return (
-            [os.fsencode(argument) for argument in argv],
-            {os.fsencode(name): os.fsencode(value) for name, value in env.items()},
-            os.fsencode(cwd),
-        )
-    except UnicodeEncodeError:
-        raise start_error("exec", 0, argv[0]) from None
-
-
-def _cwd() -> str:
-    try:
-        return str(Path.cwd())
-    except FileNotFoundError:
-        return "/"

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 
 from sidecar.spawner import proc
 from sidecar.spawner.server import KILL_LIMIT
+
+
+class Lock:
+    """The lock file of a runtime directory, which one spawner at a time holds; it has the mark of all its servers."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def taken(self) -> bool:
+        """Try to take the lock; returns whether we have it."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def mark(self) -> str:
+        """The mark from the file, which is made by the first holder of the lock."""
+        mark = os.read(self._file, 64).decode()
+        if len(mark) != 32:
+            mark = os.urandom(16).hex()
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, mark.encode(), 0)
+        return mark
 
 
 class Sidecar:
@@ -66,3 +91,19 @@ def find(table: proc.Table, mark: str, sidecar: Sidecar) -> list[proc.Process]:
     for pid in list(found):
         found.update((process.pid, process) for process in table.descendants(pid))
     return [process for process in found.values() if process.alive and process.pid not in safe]
+
+
+def sweep_slot(lock: str, sidecar: Sidecar) -> int:
+    """Kill what an earlier spawner of the other slot left, unless one runs there now; returns the number of processes.
+
+    After a reload the hub's sidecar is that of the other slot; the next start of the hub uses this one.
+    """
+    with suppress(OSError):
+        file = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            mark = os.read(file, 64).decode()
+            return sweep(mark, sidecar)[0] if len(mark) == 32 else 0
+        finally:
+            os.close(file)
+    return 0

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from sidecar.spawner.wire import Decoder, Message, encode
 
+ROOM = socket.CMSG_SPACE(64 * array.array("i").itemsize)
+
 
 class Link:
     """Sends messages with file descriptors, and passes received ones to `on_message`.
@@ -22,6 +24,7 @@ class Link:
         self._socket = end
         self._on_message = on_message
         self._decoder = Decoder()
+        self._received: list[int] = []
         self._queue: deque[tuple[memoryview, list[int]]] = deque()
         self._loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[None] = self._loop.create_future()
@@ -34,8 +37,13 @@ class Link:
         if len(self._queue) == 1:
             self._flush()
 
+    def take_fds(self, count: int) -> list[int]:
+        """The first descriptors that came and were not taken yet; they belong to the message being handled."""
+        taken, self._received = self._received[:count], self._received[count:]
+        return taken
+
     def close(self) -> None:
-        """Close the socket. The spawner then stops all servers and exits."""
+        """Close the socket. The spawner then stops all servers that are not kept, and exits if there are no others."""
         if self._socket.fileno() < 0:
             return
         self._loop.remove_reader(self._socket.fileno())
@@ -44,6 +52,7 @@ class Link:
         for _, fds in self._queue:
             close_all(fds)
         self._queue.clear()
+        close_all(self._received)
         if not self.lost.done():
             self.lost.set_result(None)
 
@@ -71,11 +80,13 @@ class Link:
 
     def _receive(self) -> None:
         try:
-            data = self._socket.recv(65536)
+            data, ancillary, _, _ = self._socket.recvmsg(65536, ROOM, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
+            data, ancillary = b"", []
+        for _, _, content in ancillary:
+            self._received += array.array("i", content)
         if not data:
             self.close()
             return

@@ -273,9 +273,11 @@ async def _connect(reader: _R, fd: int) -> _R:
     return reader
 
 
-async def write_pipe(fd: int, on_end: Callable[[], None]) -> Writer:
-    """Write to a descriptor; the writer owns it and closes it."""
-    writer = Writer(on_end)
+async def write_pipe(
+    fd: int, on_end: Callable[[], None], kind: Callable[[Callable[[], None]], Writer] = Writer
+) -> Writer:
+    """Write to a descriptor by a writer of this kind, which owns it and closes it."""
+    writer = kind(on_end)
     await asyncio.get_running_loop().connect_write_pipe(lambda: writer, os.fdopen(fd, "wb", buffering=0))
     return writer
 

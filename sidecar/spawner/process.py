@@ -1,57 +1,50 @@
 """The spawner: a small program that starts stdio servers, adopts their orphans, and kills all of them when it ends.
 
-The sidecar (client.py) runs it as `python -I -S -u process.py SOCKET LOCK SIDECAR SINCE OTHER_LOCK`. It uses only
-small parts of the standard library, since it stays in memory as long as the hub runs: no asyncio, json, pathlib,
-subprocess.
+The sidecar (client.py) runs it as `python -I -S -u process.py SOCKET LOCK SIDECAR SINCE GROUPS DOOR OTHER_LOCK`. It
+uses only small parts of the standard library, since it stays in memory as long as the hub runs: no asyncio, json,
+pathlib.
 """
-# ruff: noqa: PTH100, PTH113, PTH118, PTH120
+# ruff: noqa: PTH100, PTH120
 
 from __future__ import annotations
 
 import array
 import ctypes
-import fcntl
 import os
 import select
 import signal
 import socket
 import sys
 import time
-from contextlib import suppress
 
 if __name__ == "__main__":  # -I -S leave our own package off sys.path
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from sidecar.spawner import leftovers, proc, server
+from sidecar.limits import groups
+from sidecar.limits.limits import MEMORY, PIDS, Limits
+from sidecar.spawner import ending, keeping, leftovers, proc, server, starting
+from sidecar.spawner.watch import Watch
 from sidecar.spawner.wire import Decoder, Message, encode
 
 PR_SET_CHILD_SUBREAPER = 36
-END_GRACE = 1.0
-"""Seconds between SIGTERM and SIGKILL when the spawner ends."""
 WAIT_NOTICE = 5.0
 """Seconds of waiting for the lock file after which that is reported."""
-CHASE_ROUNDS = 100
-"""How often adopted processes are killed in a row (`chase`)."""
-RESET_SIGNALS = (
-    signal.SIGPIPE,
-    signal.SIGXFSZ,
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGCHLD,
-)
 
 
 class Ended(Exception):
-    """The sidecar has closed the socket, or a signal asks the spawner to end."""
+    """The spawner has to end: a signal asks for it, or there is no sidecar, nor a reason to wait for the next."""
+
+
+class SidecarGone(Exception):
+    """The sidecar has closed the socket, by its end if not otherwise."""
 
 
 class Spawner:
     """The main loop: handles requests of the sidecar, ends of children, and deadlines of servers being stopped."""
 
-    def __init__(self, link: socket.socket, wakeup: int) -> None:
-        self._link = link
+    def __init__(self, link: socket.socket, wakeup: int, door: str, use_groups: bool) -> None:
+        self._link: socket.socket | None = link
+        self._door = keeping.Door(door)
         self._wakeup = wakeup
         self._decoder = Decoder()
         self._fds: list[int] = []
@@ -60,6 +53,10 @@ class Spawner:
         self._by_pid: dict[int, server.Server] = {}
         self._delay = 0.0
         self._mark = ""
+        self._watch = Watch()
+        self._source = groups.Source(use_groups)
+        self._alarmed = False
+        """Whether a fork failed at a server's limit of processes."""
         self.asked_to_end = False
 
     # --- main loop -----------------------------------------------------------------------------------------------
@@ -67,48 +64,102 @@ class Spawner:
     def run(self, lock: str, sidecar: leftovers.Sidecar, other_lock: str) -> None:
         """Serve until the sidecar closes the socket or a signal asks to end; then kill all descendants."""
         try:
+            self._door.note_sidecar(sidecar.pid)
             self._mark = self._own(lock)
             killed, orphans = leftovers.sweep(self._mark, sidecar)
-            killed += sweep_slot(other_lock, sidecar)
+            killed += leftovers.sweep_slot(other_lock, sidecar)
             if killed:
                 self._send(("note", f"killed {killed} processes that an earlier spawner left"))
             self._send(("orphans", orphans))
-            self._send(("ready", self._mark))
+            self._send(("ready", self._mark, 1))
             while True:
-                self._poll(self._timeout())
-                self._reap()
-                self._step()
-        except Ended:
+                try:
+                    self._turn()
+                except SidecarGone:
+                    self._keep()
+        except (Ended, SidecarGone):
             pass
         finally:  # also after an unexpected error
-            end_all(self._wakeup)
+            self._door.close()
+            ending.end_all(self._wakeup)
+            for one in self._servers.values():
+                self._remove_group(one)
+
+    def _turn(self) -> None:
+        self._poll(self._timeout())
+        self._reap()
+        self._look()
+        self._step()
+        if self._link is None and (self._door.in_vain() or not self._kept()):
+            raise Ended
+
+    # --- without a sidecar ---------------------------------------------------------------------------------------
+
+    def _kept(self) -> list[server.Server]:
+        """The servers that the next sidecar can take over."""
+        return [one for one in self._servers.values() if one.phase == server.RUNNING and one.kept and one.kept.agreed]
+
+    def _keep(self) -> None:
+        """The sidecar has gone: stop what is not kept, and wait for the next."""
+        if self._link:
+            self._link.close()
+        self._link, self._decoder = None, Decoder()
+        self._out.clear()
+        while self._fds:
+            os.close(self._fds.pop())
+        kept, now = self._kept(), time.monotonic()
+        if not kept:
+            raise Ended
+        for one in self._servers.values():
+            if one not in kept:
+                one.stop(now, ending.END_GRACE)
+        self._door.begin_to_wait()
+
+    def _welcome(self) -> None:
+        """Hand all kept servers over to a new sidecar, if one is at the door."""
+        if (link := self._door.accept()) is None:
+            return
+        messages: list[tuple[Message, list[int]]] = [(("orphans", []), [])]
+        for one in self._kept():
+            if one.kept:
+                told = (one.kept.key, one.kept.identity, one.kept.agreed)
+                messages.append((("kept", one.id, one.pid, one.instance, *told), one.kept.fds))
+        messages += [(told, []) for told in self._source.told]
+        messages.append((("ready", self._mark, max(self._servers) + 1), []))
+        try:
+            keeping.hand_over(link, messages)
+        except OSError:
+            link.close()
+            self._door.begin_to_wait()
+        else:
+            self._link = link
+
+    # --- waiting -------------------------------------------------------------------------------------------------
 
     def _own(self, path: str) -> str:
         """Wait for the lock of this runtime directory; returns the mark from the lock file. Raises Ended."""
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = leftovers.Lock(path)
         notice = time.monotonic() + WAIT_NOTICE
         gone = select.poll()
-        gone.register(self._link, 0)  # only the hang-up: requests are read when we are ready
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if self.asked_to_end or gone.poll(20):
-                    raise Ended from None
+        gone.register(self._link or -1, 0)  # only the hang-up: requests are read when we are ready
+        while not lock.taken():
+            if self.asked_to_end or gone.poll(20):
+                raise Ended
             if time.monotonic() > notice:
                 notice = float("inf")
                 self._send(("note", f"still waiting for another spawner to end, which holds {path}"))
                 self._flush()
-        mark = os.read(file, 64).decode()
-        if len(mark) != 32:
-            mark = os.urandom(16).hex()
-            os.ftruncate(file, 0)
-            os.pwrite(file, mark.encode(), 0)
-        return mark
+        return lock.mark()
 
     def _timeout(self) -> float | None:
-        """Seconds until the next step of a server being stopped; None if there is none."""
+        """Seconds until the next step of a server being stopped, or look at watched ones; None if there is none."""
+        now = time.monotonic()
+        waits = [self._stop_timeout(), self._watch.timeout(self._servers.values(), now)]
+        if self._link is None:
+            waits.append(max(0.0, self._door.deadline - now))
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _stop_timeout(self) -> float | None:
         stopping = [one for one in self._servers.values() if one.phase != server.RUNNING]
         if any(one.phase == server.KILLING or one.clean for one in stopping):
             self._delay = min(self._delay * 2 + 0.001, 0.1)
@@ -118,32 +169,45 @@ class Spawner:
 
     def _poll(self, timeout: float | None) -> None:
         poll = select.poll()
-        poll.register(self._link, select.POLLIN | (select.POLLOUT if self._out else 0))
+        if self._link:
+            poll.register(self._link, select.POLLIN | (select.POLLOUT if self._out else 0))
+        else:
+            self._door.register(poll)
         poll.register(self._wakeup, select.POLLIN)
+        for one in self._servers.values():
+            if one.phase == server.RUNNING and one.group and one.group.events >= 0:
+                poll.register(one.group.events, select.POLLPRI)
         # poll() takes whole milliseconds: round up to avoid a busy loop in the last one before a deadline.
         for fd, events in poll.poll(None if timeout is None else int(timeout * 1000) + 1):
             if fd == self._wakeup:
-                drain(self._wakeup)
-            elif events & select.POLLIN or events & select.POLLHUP:
-                self._receive()
+                ending.drain(self._wakeup)
+            elif self._link and fd == self._link.fileno():
+                if events & (select.POLLIN | select.POLLHUP):
+                    self._receive()
+            else:
+                self._alarmed = True
         if self.asked_to_end:
             raise Ended
+        if self._link is None:
+            self._welcome()
         self._flush()
 
     # --- the link ------------------------------------------------------------------------------------------------
 
     def _receive(self) -> None:
+        if self._link is None:
+            return
         room = socket.CMSG_SPACE(64 * array.array("i").itemsize)
         try:
             data, ancillary, _, _ = self._link.recvmsg(65536, room, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return
         except OSError:
-            raise Ended from None
+            raise SidecarGone from None
         for _, _, content in ancillary:
             self._fds += array.array("i", content)
         if not data:
-            raise Ended
+            raise SidecarGone
         for message in self._decoder.feed(data):
             self._handle(message)
 
@@ -153,60 +217,96 @@ class Spawner:
             fds, self._fds = self._fds[:3], self._fds[3:]
             self._spawn(ident, fds, *rest)
         elif one := self._servers.get(ident):
-            one.stop(time.monotonic(), *rest)
+            if kind == "stop":
+                one.stop(time.monotonic(), *rest)
+            elif one.kept:
+                one.kept.agreed = rest[0]
 
     def _send(self, message: Message) -> None:
-        self._out += encode(message)
+        if self._link:
+            self._out += encode(message)
 
     def _flush(self) -> None:
         try:
-            while self._out:
+            while self._link and self._out:
                 del self._out[: self._link.send(self._out)]
         except BlockingIOError:
             pass
         except OSError:
-            raise Ended from None
+            raise SidecarGone from None
 
     # --- servers -------------------------------------------------------------------------------------------------
 
     def _spawn(
-        self, ident: int, fds: list[int], argv: list[bytes], env: dict[bytes, bytes], cwd: bytes, instance: str
+        self,
+        ident: int,
+        fds: list[int],
+        argv: list[bytes],
+        env: dict[bytes, bytes],
+        cwd: bytes,
+        instance: str,
+        limited: tuple[int, int, float, int],
+        kept_as: tuple[str, str] | None,
     ) -> None:
+        kept = self._new_kept(*kept_as) if kept_as else None
         env |= {proc.HUB_MARK.encode(): self._mark.encode(), proc.INSTANCE_MARK.encode(): instance.encode()}
-        step, detail = "cwd", cwd
+        limits = Limits(*limited)
+        group = self._source.group(limits, instance, f"hub-{self._mark[:8]}-", self._send)
         try:
-            os.chdir(cwd)
-            step, detail = "search", argv[0]
-            detail = find_program(argv[0], env.get(b"PATH", os.fsencode(os.defpath)))
-            step = "exec"
-            pid = os.posix_spawn(
-                detail,
-                argv,
-                env,
-                file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(fds)],
-                setsid=True,
-                setsigmask=(),
-                setsigdef=RESET_SIGNALS,
-            )
-        except (OSError, ValueError) as error:
-            number = (error.errno or 0) if isinstance(error, OSError) else 0
-            if isinstance(error, OSError) and step == "search":
-                detail = error.filename
-            self._send(("failed", ident, step, number, detail.decode(errors="replace")))
-        else:
-            self._servers[ident] = self._by_pid[pid] = server.Server(ident, pid, instance)
-            self._send(("spawned", ident, pid))
+            pid = starting.start(argv, env, cwd, fds, limits, group)
+        except starting.Refused as error:
+            if group:
+                group.remove()
+            if kept:
+                kept.close()
+            self._send(("failed", ident, error.step, error.number, error.detail))
+            return
         finally:
             for fd in fds:
                 os.close(fd)
-            os.chdir("/")
+        self._servers[ident] = self._by_pid[pid] = server.Server(ident, pid, instance, limits, group, kept)
+        try:
+            starting.restrain(pid, limits, group)
+        except OSError as error:
+            self._send(("note", f"the limits of process {pid} are not in force: {error.strerror}"))
+            if group:
+                group.controllers = frozenset()  # so the limits are watched
+        self._send(("spawned", ident, pid))
+
+    def _new_kept(self, key: str, identity: str) -> keeping.Kept | None:
+        """What a server that may outlive the sidecar needs for that; None if the system refuses."""
+        fds, self._fds = self._fds[:4], self._fds[4:]
+        kept = keeping.Kept(key, identity, fds)
+        try:
+            self._door.open()
+        except OSError as error:
+            self._send(("note", f"servers cannot be kept over a restart of the sidecar: {error.strerror}"))
+            kept.close()
+            return None
+        return kept
+
+    def _look(self) -> None:
+        """End servers that exceed a limit."""
+        over = self._watch.look(self._servers.values(), set(self._by_pid), time.monotonic())
+        if self._alarmed:
+            running = [one for one in self._servers.values() if one.phase == server.RUNNING]
+            over += [(one, PIDS) for one in running if one.group and one.group.exceeded(PIDS)]
+            self._alarmed = False
+        for one, kind in over:
+            self._exceeded(one, kind)
+
+    def _exceeded(self, one: server.Server, kind: str) -> None:
+        self._send(("exceeded", one.id, kind, one.limits.value(kind)))
+        one.kill(time.monotonic())
 
     def _reap(self) -> None:
         """Reap all dead children, and report those that were servers."""
-        while dead := wait_any():
+        while dead := ending.wait_any():
             pid, status = dead
             if pid and (one := self._by_pid.pop(pid, None)):
                 one.status = status
+                if os.WIFSIGNALED(status) and one.phase == server.RUNNING and one.out_of_memory():
+                    self._exceeded(one, MEMORY)
                 self._send(("exited", one.id, status))
             if not pid:
                 break
@@ -229,13 +329,13 @@ class Spawner:
 
     def _chase(self, one: server.Server) -> None:
         """Kill processes adopted from a server in a row: they may fork and end faster than /proc can be read."""
-        for _ in range(CHASE_ROUNDS):
+        for _ in range(ending.CHASE_ROUNDS):
             self._reap()
             strays = [proc.read(pid) for pid in proc.own_children() or () if pid not in self._by_pid]
             found = [stray for stray in strays if stray and stray.alive and one.owns(stray)]
             if not found:
                 return
-            kill_children([stray.pid for stray in found])
+            ending.kill_children([stray.pid for stray in found])
 
     def _sure(self, one: server.Server) -> bool:
         """Whether no adopted process can be one of this server: each is alive and known to be another's."""
@@ -255,101 +355,17 @@ class Spawner:
 
     def _forget(self, one: server.Server) -> None:
         del self._servers[one.id]
+        if one.kept:
+            one.kept.close()
+        self._remove_group(one)
         if one.status is None:
             self._by_pid.pop(one.pid, None)
             self._send(("note", f"process {one.pid} survives SIGKILL; it is left to the system"))
         self._send(("stopped", one.id))
 
-
-def sweep_slot(lock: str, sidecar: leftovers.Sidecar) -> int:
-    """Kill what an earlier spawner of the other slot left, unless one runs there now; returns the number of processes.
-
-    After a reload the hub's sidecar is that of the other slot; the next start of the hub uses this one.
-    """
-    with suppress(OSError):
-        file = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mark = os.read(file, 64).decode()
-            return leftovers.sweep(mark, sidecar)[0] if len(mark) == 32 else 0
-        finally:
-            os.close(file)
-    return 0
-
-
-def find_program(name: bytes, path: bytes) -> bytes:
-    """Look up a command on the PATH.
-
-    Raises:
-        PermissionError: it was found but may not be executed.
-        FileNotFoundError: it was not found.
-    """
-    if b"/" in name:
-        return name
-    refused = None
-    for directory in path.split(b":"):
-        candidate = os.path.join(directory or b".", name)
-        if os.path.isfile(candidate):
-            if os.access(candidate, os.X_OK):
-                return candidate
-            refused = refused or candidate
-    if refused:
-        raise PermissionError(13, "may not be executed", refused)
-    raise FileNotFoundError(2, "not found", name)
-
-
-def wait_any() -> tuple[int, int] | None:
-    """Reap a dead child: its pid and status; (0, 0) if none is dead, None if there are no children."""
-    try:
-        return os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return None
-
-
-def drain(fd: int) -> None:
-    """Read a non-blocking pipe until it is empty."""
-    with suppress(BlockingIOError):
-        while os.read(fd, 4096):
-            pass
-
-
-def childless() -> bool:
-    """Reap dead children; returns whether none is left, which for a subreaper means no descendant either."""
-    while dead := wait_any():
-        if not dead[0]:
-            return False
-    return True
-
-
-def end_all(wakeup: int) -> None:
-    """End all descendants: SIGTERM, then after END_GRACE SIGKILL until none is left."""
-    proc.terminate(proc.Table().descendants(os.getpid()))
-    deadline = time.monotonic() + END_GRACE
-    while not childless() and (left := deadline - time.monotonic()) > 0:
-        select.select([wakeup], [], [], left)
-        drain(wakeup)
-    delay, deadline = 0.001, time.monotonic() + server.KILL_LIMIT
-    while not childless() and time.monotonic() < deadline:
-        table = proc.Table()
-        proc.kill(table, table.descendants(os.getpid()))
-        chase()
-        time.sleep(delay)
-        delay = min(delay * 2, 0.1)
-
-
-def chase() -> None:
-    """Kill our children many times in a row: a process may fork and end faster than /proc can be read."""
-    for _ in range(CHASE_ROUNDS):
-        if childless():
-            return
-        kill_children(proc.own_children() or [])
-
-
-def kill_children(pids: list[int]) -> None:
-    """Kill children that are not reaped yet, so that their pids cannot have been reused."""
-    for pid in pids:
-        with suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+    def _remove_group(self, one: server.Server) -> None:
+        if one.group and not one.group.remove():
+            self._send(("note", f"the control group {one.group.path} cannot be removed; it is left to the system"))
 
 
 def prepare() -> int:
@@ -367,7 +383,7 @@ def main(arguments: list[str]) -> None:
     link = socket.socket(fileno=int(arguments[0]))
     link.setblocking(False)
     os.set_inheritable(link.fileno(), False)
-    spawner = Spawner(link, prepare())
+    spawner = Spawner(link, prepare(), arguments[5], use_groups=arguments[4] == "auto")
 
     def ask_to_end(number: int, frame: object) -> None:
         spawner.asked_to_end = True
@@ -375,7 +391,7 @@ def main(arguments: list[str]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, ask_to_end)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    spawner.run(arguments[1], leftovers.Sidecar(int(arguments[2]), int(arguments[3])), arguments[4])
+    spawner.run(arguments[1], leftovers.Sidecar(int(arguments[2]), int(arguments[3])), arguments[6])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
+from sidecar.limits.groups import Group
+from sidecar.limits.limits import MEMORY, Limits
 from sidecar.spawner import proc
+from sidecar.spawner.keeping import Kept
 
 RUNNING, CLOSING, ENDING, KILLING, GONE = "running", "closing", "ending", "killing", "gone"
 
@@ -16,12 +19,30 @@ class Server:
     """A started server, until none of its processes is left. Times are in seconds.
 
     Phases: RUNNING; CLOSING (its stdin was closed); ENDING (after SIGTERM); KILLING (after SIGKILL); GONE.
-    `status` is the wait status of its main process, once that has ended.
+    `status` is the wait status of its main process, once that has ended. `group` is its control group, if that enforces
+    some of its `limits`; `members` are its processes when it was last looked at because of the other limits. `kept`: it
+    may outlive the sidecar.
     """
 
-    __slots__ = ("clean", "deadline", "grace", "id", "instance", "phase", "pid", "seen", "status")
+    __slots__ = (
+        "clean",
+        "deadline",
+        "grace",
+        "group",
+        "id",
+        "instance",
+        "kept",
+        "limits",
+        "members",
+        "phase",
+        "pid",
+        "seen",
+        "status",
+    )
 
-    def __init__(self, ident: int, pid: int, instance: str) -> None:
+    def __init__(
+        self, ident: int, pid: int, instance: str, limits: Limits, group: Group | None = None, kept: Kept | None = None
+    ) -> None:
         self.id = ident
         self.pid = pid
         self.instance = instance
@@ -31,6 +52,18 @@ class Server:
         self.deadline = 0.0
         self.seen: set[tuple[int, int]] = set()
         self.clean = 0
+        self.limits = limits
+        self.group = group
+        self.kept = kept
+        self.members: list[proc.Process] = []
+
+    def watches(self, kind: str) -> bool:
+        """Whether the spawner itself has to see to the limit `MEMORY` or `PIDS`, as no control group does."""
+        return self.limits.value(kind) > 0 and not (self.group and self.group.enforces(kind))
+
+    def out_of_memory(self) -> bool:
+        """Whether the system killed processes of it because of its memory limit."""
+        return bool(self.group and self.limits.memory and self.group.exceeded(MEMORY))
 
     def family(self, table: proc.Table, roots: set[int]) -> list[proc.Process]:
         """Its living processes. `roots`: the pids of all running servers, this one included.
@@ -61,10 +94,17 @@ class Server:
 
     def stop(self, now: float, grace: float) -> None:
         """Begin to stop it after its stdin was closed; if that has begun, shorten the grace periods to `grace`."""
+        if self.kept:
+            self.kept.close()
         if self.phase == RUNNING:
             self.phase, self.grace, self.deadline = CLOSING, grace, now + grace
         elif self.phase in (CLOSING, ENDING):
             self.grace, self.deadline = min(grace, self.grace), min(now + grace, self.deadline)
+
+    def kill(self, now: float) -> None:
+        """Begin to stop it without grace."""
+        if self.phase != KILLING:
+            self.phase, self.deadline = KILLING, now + KILL_LIMIT
 
     def step(self, now: float, family: list[proc.Process], table: proc.Table, sure: bool) -> None:
         """Continue to stop it. `sure`: no child of the spawner can be a process of it that is missing in the table."""
@@ -74,6 +114,8 @@ class Server:
         elif self.phase == ENDING and now >= self.deadline:
             self.phase, self.deadline = KILLING, now + KILL_LIMIT
         if self.phase == KILLING:
+            if self.group:
+                self.group.kill()
             proc.kill(table, family)
         # Twice in a row, as a single snapshot, which is not atomic, may miss a process.
         self.clean = 0 if family or not sure or self.status is None else self.clean + 1

@@ -1,9 +1,16 @@
 """Messages between sidecar and spawner: 4 bytes of length, then a marshalled tuple whose first item is its kind.
 
 marshal is safe here, as both ends run the same Python and one starts the other; json would take half a megabyte of the
-spawner's memory. To the spawner: `("spawn", id, argv, env, cwd, instance)`, with the server's ends of three pipes as
-descriptors, and `("stop", id, grace)`. From it: `("ready", mark)`, `("spawned", id, pid)`, `("failed", id, step, errno,
-detail)`, `("exited", id, status)`, `("stopped", id)`, `("orphans", pids)`, `("note", text)`.
+spawner's memory.
+
+To the spawner: `("spawn", id, argv, env, cwd, instance, limits, keep)`, with descriptors: the server's ends of three
+pipes; and if `keep` is `(key, identity)` and not None, the sidecar's ends, and the journal. `("deposit", id, agreed)`:
+from now on the server is kept. `("stop", id, grace)`.
+
+From it: `("ready", mark, first_free_id)`, `("spawned", id, pid)`, `("failed", id, step, errno, detail)`, `("exceeded",
+id, limit, value)`, `("exited", id, status)`, `("stopped", id)`, `("orphans", pids)`, `("enforcement", controllers,
+where_or_reason)`, `("note", text)`; and to a new sidecar, before `ready`, `("kept", id, pid, instance, key, identity,
+agreed)` with four descriptors: the sidecar's ends of the pipes and the journal.
 """
 
 from __future__ import annotations

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Protocol
 
 from bridge.models import ServerSettings
+from sidecar.channels.kept import KeptChannel
 from sidecar.errors import CallTimeout, ConnectionLost, HandshakeFailed, SidecarError, StartTimeout
 from sidecar.features.input_requests import refused
 from sidecar.large.outline import whole
@@ -121,7 +123,7 @@ class Connection:
         began = clock()
         try:
             async with asyncio.timeout(self._settings.start_timeout):
-                greeting = await self._handshake()
+                greeting = await self._agreed()
             left = self._settings.start_timeout - (clock() - began)
             await self._list_reader.open(greeting, left, self._owner.undeclared.asked)
         except (TimeoutError, CallTimeout):
@@ -139,6 +141,20 @@ class Connection:
         self.catalog = self.catalog.with_list(kind, items)
 
     # --- handshake -----------------------------------------------------------------------------------------------
+
+    async def _agreed(self) -> Greeting:
+        """The greeting from the handshake, or from that of an earlier sidecar with a server that was kept (ADR 34)."""
+        kept = self._channel if isinstance(self._channel, KeptChannel) else None
+        if kept is None or kept.agreed is None:
+            greeting = await self._handshake()
+            if kept is not None:
+                kept.deposit(asdict(greeting))
+            return greeting
+        self._mux.begin_at(kept.first_id)
+        self.catalog = Catalog(Greeting(**kept.agreed))
+        for number in kept.unanswered:
+            await self.notify("notifications/cancelled", {"requestId": number, "reason": "the hub was restarted"})
+        return self.catalog.greeting
 
     async def _handshake(self) -> Greeting:
         """Agree on a protocol era: legacy first, modern if the server refuses that (ADR 4)."""

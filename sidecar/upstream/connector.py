@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from weakref import WeakValueDictionary
 
+from bridge.limit_settings import LimitSettings
 from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.channels.connections import Connections
+from sidecar.channels.kept import open_kept
 from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
 from sidecar.channels.stdio import Callbacks, open_stdio
 from sidecar.containers.errors import EngineMissing
 from sidecar.containers.service import Containers
+from sidecar.limits.in_force import limits_of
 from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.observe.redaction import Redactor, secrets_of
 from sidecar.protocol.channel import Channel, Frame, OnFrame
@@ -37,7 +40,8 @@ class _DetectedTransport:
 class Connector:
     """Makes the functions that open channels to servers.
 
-    `environ` resolves variables in definitions; `pass_env` names the variables that stdio servers inherit.
+    `environ` resolves variables in definitions; `pass_env` names the variables that stdio servers inherit; `limits`
+    are those of stdio servers whose definition has none.
     """
 
     def __init__(
@@ -48,7 +52,9 @@ class Connector:
         pass_env: tuple[str, ...],
         environ: Mapping[str, str] = os.environ,
         containers: Containers | None = None,
+        limits: LimitSettings | None = None,
     ) -> None:
+        self._limits = limits or LimitSettings()
         self._containers = containers
         self._spawner = spawner
         self._connections = connections
@@ -57,8 +63,8 @@ class Connector:
         self._environ = environ
         self._detected: WeakValueDictionary[tuple[str, str], _DetectedTransport] = WeakValueDictionary()
 
-    def __call__(self, spec: ServerSpec) -> Connect:
-        """The function that opens a channel to the server.
+    def __call__(self, spec: ServerSpec, shared: bool = False) -> Connect:
+        """The function that opens a channel to the server. `shared`: for the upstream that all clients share.
 
         It raises SidecarError if a variable is missing or the server cannot be reached.
         """
@@ -66,12 +72,14 @@ class Connector:
         detected = self._detected.setdefault((spec.key, url), _DetectedTransport())
 
         def connect(on_frame: OnFrame) -> AbstractAsyncContextManager[Channel]:
-            return self._open(spec, on_frame, detected)
+            return self._open(spec, on_frame, detected, shared and spec.settings.keep)
 
         return connect
 
     @asynccontextmanager
-    async def _open(self, spec: ServerSpec, on_frame: OnFrame, detected: _DetectedTransport) -> AsyncIterator[Channel]:
+    async def _open(
+        self, spec: ServerSpec, on_frame: OnFrame, detected: _DetectedTransport, keep: bool
+    ) -> AsyncIterator[Channel]:
         expanded = expand(spec.launch, self._environ)
         self._redactor.add(spec.key, {*expanded.secrets, *secrets_of(expanded.launch)})
         if isinstance(expanded.launch, RemoteLaunch):
@@ -96,7 +104,13 @@ class Connector:
                 yield contained
             return
         launch = with_home(expanded.launch, self._environ)
-        async with open_stdio(self._spawner, launch, pass_env=self._pass_env, **callbacks) as stdio:
+        limits = limits_of(spec.settings.limits, self._limits)
+        if keep:
+            more = (spec.settings.era,)
+            async with open_kept(self._spawner, spec.key, launch, self._pass_env, limits, more, **callbacks) as kept:
+                yield kept
+            return
+        async with open_stdio(self._spawner, launch, pass_env=self._pass_env, limits=limits, **callbacks) as stdio:
             yield stdio
 
     @asynccontextmanager

@@ -11,16 +11,18 @@ from bridge.models import ServerSpec
 
 
 def fingerprint(spec: ServerSpec, key: bytes) -> str:
-    """HMAC-SHA256 (hex) over launch, session mode, era and container.
+    """HMAC-SHA256 (hex) over launch, session mode, era, container, the limits of its processes and `keep`.
 
-    Server key, namespace, timeouts and limits are not included: an upstream takes over changes of these. Variable
-    references are not expanded, since the hub's environment does not change while it runs. The hash is keyed, so that
-    a fingerprint in a log cannot be used to guess a secret in the definition.
+    Server key, namespace, timeouts and limits of requests are not included: an upstream takes over changes of these.
+    Variable references are not expanded, since the hub's environment does not change while it runs. The hash is keyed,
+    so that a fingerprint in a log cannot be used to guess a secret in the definition.
     """
     made_from = {
         "launch": spec.launch.model_dump(mode="json"),
         "session": spec.settings.session,
         "era": spec.settings.era,
         "container": spec.settings.container and spec.settings.container.model_dump(mode="json"),
+        "limits": spec.settings.limits and spec.settings.limits.model_dump(mode="json"),
+        "keep": spec.settings.keep,
     }
     return hmac.new(key, orjson.dumps(made_from, option=orjson.OPT_SORT_KEYS), hashlib.sha256).hexdigest()

@@ -133,6 +133,10 @@ class Mux:
         self._unmatched: list[tuple[set[int], SidecarError]] = []
         """Unreadable answers without an id: the ids of the requests that each may have answered, and the error."""
 
+    def begin_at(self, number: int) -> None:
+        """Give requests ids above `number`, since smaller ones were used on the same connection before."""
+        self._next_id = number
+
     def on_frame(self, frame: Frame) -> None:
         """Route an incoming frame to the pending request that it answers, or to a handler.
 

@@ -55,14 +55,17 @@ class Pool:
         drain_timeout: float,
         prepare: Prepare | None = None,
         redact: Callable[[str], str] = str,
+        shared_connector: Callable[[ServerSpec], Connect] | None = None,
     ) -> None:
         """Make a pool; `redact` masks secrets in the reasons why upstreams are not ready.
 
+        `shared_connector` is for upstreams that all clients share, if that is another than `connector`.
         `drain_timeout` is the number of seconds that calls have to end when an upstream loses its last holder.
         """
         self._prepare = prepare
         self._redact = redact
         self._connector = connector
+        self._shared_connector = shared_connector or connector
         self.fingerprint = fingerprint
         self._listener = listener
         self._metrics = metrics
@@ -114,7 +117,7 @@ class Pool:
             upstream = Upstream(
                 key[0],
                 spec,
-                self._connector(spec),
+                (self._connector if owner else self._shared_connector)(spec),
                 self._listener,
                 self._metrics,
                 client,

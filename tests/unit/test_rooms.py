@@ -33,6 +33,7 @@ ORDER = {
         "admission",
         "observe",
         "audit",
+        "limits",
         "spawner",
         "large",
         "channels",

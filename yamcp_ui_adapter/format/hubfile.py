@@ -30,6 +30,14 @@ CONTAINER_FIELD_FORMATS = {
     "workdir": "it is an absolute path without commas and colons",
 }
 """What each field of `container` must be, for messages about an invalid one."""
+LIMIT_FORMATS = {
+    "memory": "it is a number and k, m or g, such as 512m, or 0 for no limit",
+    "pids": "it is a whole number, 0 for no limit",
+    "cpus": "it is a number such as 0.5, 0 for no limit",
+    "open_files": "it is a whole number, 0 for no limit",
+}
+"""The same for `limits`."""
+FIELD_FORMATS = {"container": CONTAINER_FIELD_FORMATS, "limits": LIMIT_FORMATS}
 Section = Literal["servers", "workspaces"]
 SECTIONS = frozenset({"version", "servers", "workspaces"})
 
@@ -107,7 +115,7 @@ def setting_error(model: type[Model], field: str, value: object) -> str:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         inside = [str(part) for part in first["loc"][1:]]
-        words = CONTAINER_FIELD_FORMATS.get(inside[-1]) if field == "container" and inside else None
+        words = FIELD_FORMATS.get(field, {}).get(inside[-1]) if inside else None
         return f"{'.'.join(inside)}: {words or first['msg']}" if inside else first["msg"]
     return template_error(value) if field == "name_template" and isinstance(value, str) else ""
 

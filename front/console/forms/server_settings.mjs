@@ -13,6 +13,8 @@ export const DEFAULTS = {
   share_between_keys: false,
   container: null,
   record: "workspace",
+  limits: null,
+  keep: false,
 };
 
 /** Their JSON Schema. @type {{ properties: Record<string, any>, $defs: Record<string, any> }} */
@@ -29,9 +31,12 @@ export const SCHEMA = {
     share_between_keys: {"default": false, "type": "boolean"},
     container: {"anyOf": [{"$ref": "#/$defs/ContainerSettings"}, {"type": "null"}], "default": null},
     record: {"default": "workspace", "enum": ["workspace", "off", "sizes", "redacted", "full"], "type": "string"},
+    limits: {"anyOf": [{"$ref": "#/$defs/ProcessLimits"}, {"type": "null"}], "default": null},
+    keep: {"default": false, "type": "boolean"},
   },
   $defs: {
     ContainerSettings: {"additionalProperties": false, "properties": {"image": {"pattern": "^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$", "type": "string"}, "memory": {"default": "512m", "pattern": "^[1-9][0-9]{0,9}[kmg]$", "type": "string"}, "cpus": {"default": 1, "exclusiveMinimum": 0, "maximum": 1024, "type": "number"}, "pids": {"default": 256, "maximum": 1000000, "minimum": 1, "type": "integer"}, "network": {"default": false, "type": "boolean"}, "mounts": {"default": [], "items": {"$ref": "#/$defs/Mount"}, "maxItems": 64, "type": "array"}, "pull": {"default": "missing", "enum": ["missing", "always", "never"], "type": "string"}, "user": {"anyOf": [{"pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$", "type": "string"}, {"type": "null"}], "default": null}, "workdir": {"anyOf": [{"pattern": "^/[^,:\\x00-\\x1f]{0,1023}$", "type": "string"}, {"type": "null"}], "default": null}}, "required": ["image"], "type": "object"},
     Mount: {"additionalProperties": false, "properties": {"source": {"pattern": "^/[^,:\\x00-\\x1f]{0,1023}$", "type": "string"}, "target": {"pattern": "^/[^,:\\x00-\\x1f]{0,1023}$", "type": "string"}, "read_only": {"default": true, "type": "boolean"}}, "required": ["source", "target"], "type": "object"},
+    ProcessLimits: {"additionalProperties": false, "properties": {"memory": {"anyOf": [{"pattern": "^(0|[1-9][0-9]{0,9}[kmg])$", "type": "string"}, {"type": "null"}], "default": null}, "pids": {"anyOf": [{"maximum": 1000000, "minimum": 0, "type": "integer"}, {"type": "null"}], "default": null}, "cpus": {"anyOf": [{"maximum": 1024, "minimum": 0, "type": "number"}, {"type": "null"}], "default": null}, "open_files": {"anyOf": [{"maximum": 1000000, "minimum": 0, "type": "integer"}, {"type": "null"}], "default": null}}, "type": "object"},
   },
 };

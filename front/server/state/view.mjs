@@ -44,6 +44,7 @@ const NO_RUN = {
   stderr: [],
   stderr_line: '',
   hints: [],
+  limits: [],
 };
 
 /** Return what is known before the first answer. @returns {Known} */

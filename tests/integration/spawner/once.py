@@ -1,6 +1,6 @@
 """A server that ends after each answer to a call, as `once.py FILE [HABIT]`; it notes each call that it carries out.
 
-`slow`: it ends a while after the answer. `before`: it ends without one.
+`slow`: it ends a while after the answer. `before`: it ends without one. `leak`: it takes memory instead of answering.
 """
 
 import json
@@ -33,6 +33,8 @@ for line in iter(sys.stdin.buffer.raw.readline, b""):
             notes.write(message["params"]["arguments"]["n"] + "\n")
         if "before" in HABITS:
             os._exit(3)
+        while "leak" in HABITS:
+            FILE += "x" * (1 << 20)
         say(message, {"content": [{"type": "text", "text": message["params"]["arguments"]["n"]}]})
         if "slow" in HABITS:
             time.sleep(0.05)

@@ -58,6 +58,13 @@ async def test_a_healthy_hub_is_told_so(hub: CannedHub) -> None:
     ]
 
 
+async def test_what_enforces_limits(hub: CannedHub) -> None:
+    """It is told once there are servers with limits."""
+    hub.status = status([], []).model_copy(update={"enforcement": "the control group /g (memory, pids)"})
+    _, out, _ = await hub.hubctl("doctor")
+    assert "ok       limits: those of stdio servers are enforced by the control group /g (memory, pids)." in out
+
+
 async def test_everything_wrong_has_a_line_and_what_to_do(hub: CannedHub) -> None:
     """Broken entries, a refused snapshot, programs that are missing, servers, workspaces."""
     issue = Issue(

@@ -53,6 +53,24 @@ async def running(pool: Pool) -> AsyncIterator[Pool]:
         await within(task)
 
 
+async def test_only_what_all_share_is_kept() -> None:
+    """The upstream of one session or key is opened in the ordinary way: its state must not pass to another's."""
+    server = FakeServer()
+    asked: list[str] = []
+
+    def connector(name: str, spec: ServerSpec) -> object:
+        asked.append(name)
+        return server.connect
+
+    pool = pool_of(server)
+    pool._connector, pool._shared_connector = partial(connector, "own"), partial(connector, "shared")  # type: ignore[arg-type]
+    async with running(pool):
+        for owner in ("", "key"):
+            pool.acquire(server.spec("a"), Recorder(owner), owner=owner)
+        pool.connect(server.spec("a"))
+    assert asked == ["shared", "own", "own"]
+
+
 async def test_shared() -> None:
     """One upstream for all that mean the same server; open as long as somebody holds it."""
     server = FakeServer()

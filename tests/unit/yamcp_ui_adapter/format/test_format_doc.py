@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from bridge.models import ContainerSettings, ServerSettings
+from bridge.models import ContainerSettings, ProcessLimits, ServerSettings
 from yamcp_ui_adapter.errors import ISSUES
 from yamcp_ui_adapter.format.entries import HubFile, ServersFile, WorkspaceSettings, WorkspacesFile
 from yamcp_ui_adapter.format.hubfile import parse_hub
@@ -56,6 +56,7 @@ def test_every_setting_of_hub_json_is_in_its_table() -> None:
     tables = {
         "Settings of a server": ServerSettings,
         "Settings of a container": ContainerSettings,
+        "Limits of a `stdio` server": ProcessLimits,
         "Settings of a workspace": WorkspaceSettings,
     }
     for heading, model in tables.items():

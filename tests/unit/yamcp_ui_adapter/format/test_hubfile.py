@@ -105,6 +105,25 @@ def test_a_container_that_cannot_be_used_is_no_reason_to_run_without(value: Any,
         with_server({}, SetServer(key="a", settings={"container": value}))
 
 
+BAD_LIMITS = [
+    ({"memory": "512"}, "memory: it is a number and k, m or g, such as 512m, or 0 for no limit"),
+    ({"memory": "0m"}, "memory: it is a number"), ({"pids": -1}, "pids: it is a whole number"),
+    ({"cpus": "two"}, "cpus: it is a number such as 0.5"), ({"open_files": 1.5}, "open_files: it is a whole number"),
+    ({"swap": 1}, "swap: Extra inputs are not permitted"), (5, "valid dictionary"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "words"), BAD_LIMITS)
+def test_limits_that_cannot_be_used(value: Any, words: str) -> None:
+    """The place in them is said; the last good ones, or the hub's own, are in force."""
+    parsed = parse({"servers": {"a": {"limits": value}}})
+    assert parsed.servers == {"a": {}}
+    assert words in parsed.issues[0].message
+    good = parse({"servers": {"a": {"limits": {"memory": "512m", "cpus": 0}}}})
+    assert good.issues == ()
+    assert parse({"servers": {"a": {"limits": value}}}, good).servers == good.servers
+
+
 BAD_TEMPLATES = ["", "x", "{name}{name}", "{namespace}", "{name}/{namespace}", "{ns}_{name}", "ü{name}"]
 
 
