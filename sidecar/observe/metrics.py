@@ -135,6 +135,12 @@ class Metrics:
         self._states = Gauge(
             "yamcp_hub_upstream_state", "1 for the state that a server is in.", ["server", "state"], registry=registry
         )
+        self._breakers = Gauge(
+            "yamcp_hub_upstream_breaker_open",
+            "1 while requests for a server fail at once, since it is known to be down.",
+            ["server"],
+            registry=registry,
+        )
         self._restarts = Counter(
             "yamcp_hub_upstream_restarts", "Connections opened anew.", ["server"], registry=registry
         )
@@ -189,9 +195,10 @@ class Metrics:
         """Count a client's connection that the hub ended; `code` is that of the limit (docs/errors.md)."""
         self._ended.labels(code).inc()
 
-    def upstream_state(self, server: str, state: ServerState) -> None:
-        """Set the state of a server."""
+    def upstream_state(self, server: str, state: ServerState, *, is_down: bool = False) -> None:
+        """Set the state of a server; `is_down`: its circuit breaker is open."""
         self._servers.add(server)
+        self._breakers.labels(server).set(is_down)
         for other in get_args(ServerState):
             self._states.labels(server, other).set(other == state)
 
@@ -217,6 +224,7 @@ class Metrics:
         for server in self._servers.difference(servers):
             self.keep_tools(server, ())
             self._states.remove_by_labels({"server": server})
+            self._breakers.remove_by_labels({"server": server})
             self._restarts.remove_by_labels({"server": server})
         self._servers.intersection_update(servers)
 
