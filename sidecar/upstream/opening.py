@@ -30,6 +30,7 @@ class Opening:
         self.turns: StartTurns | None = None
         self._connect = connect
         self._limit: asyncio.Timeout | None = None
+        self._cancelled = False
         self._turn: StartTurn | None = None
 
     async def open(
@@ -41,13 +42,15 @@ class Opening:
             TimeoutError: it took longer than `start_timeout`, or `cancel` was called.
             SidecarError: the server cannot be started or reached.
         """
+        self._cancelled = False
         try:
             async with asyncio.timeout(None) as self._limit:
                 if self.prepare is not None:
                     await self.prepare(spec, preparing)
                 if self.turns is not None and not isinstance(spec.launch, RemoteLaunch):
                     await self._take_turn(self.turns, queued)
-            async with asyncio.timeout(spec.settings.start_timeout) as self._limit:
+            limit = 0.0 if self._cancelled else spec.settings.start_timeout  # cancelled as the wait ended
+            async with asyncio.timeout(limit) as self._limit:
                 return await stack.enter_async_context(self._connect(on_frame))
         finally:
             self._limit = None
@@ -68,5 +71,6 @@ class Opening:
 
     def cancel(self) -> None:
         """End an opening in progress: `open` raises TimeoutError."""
+        self._cancelled = True
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(0)
