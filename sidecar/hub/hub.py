@@ -55,8 +55,8 @@ class Hub:
         self.admission = Admission(observers=(metrics,))
         """The gates and observers of each client request."""
         self.server_gates = Admission()
-        """The gates that a request passes once its server is chosen, and before it is asked, such as a breaker for each
-        server. The context names the server and the tool."""
+        """The gates that a request passes once its server is chosen, and before it is asked, such as a quota for each
+        tool. The context names the server and the tool."""
         self.snapshot: Snapshot | None = None
         self._configured = asyncio.Event()
         """Set with the first snapshot, or when the hub stops without one."""

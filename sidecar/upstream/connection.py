@@ -357,7 +357,7 @@ class Connection:
         """Keep one `subscriptions/listen` stream open (MCP 2026-07-28, Subscriptions)."""
         try:
             while True:
-                frame = await self.request("subscriptions/listen", {"notifications": wanted})
+                frame = await self._own_request("subscriptions/listen", {"notifications": wanted})
                 if "error" in frame:
                     log.info("the server does not serve subscriptions/listen", extra={"reason": describe_error(frame)})
                     return

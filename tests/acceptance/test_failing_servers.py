@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.errors import RemoteError
-from bridge.models import ReadDesired, ServerStatus, SetWorkspace, Snapshot, Status
+from bridge.models import ReadDesired, Restart, ServerStatus, SetWorkspace, Snapshot, Status
 from tests.acceptance.steps import ask, call, code, pids, tools, until
 from tests.support import peers, sidecar, yamcp
 from tests.support.hub import running
@@ -81,7 +81,9 @@ async def test_servers_that_do_not_start(hub: Sidecar, tmp_path: Path) -> None:
             server.retry_at for server in (await hub.status()).servers if server.retry_at and server.key != "missing"
         ]
         assert max(retries, default=now) - now < SOON
-        await hub.restart("missing")  # nobody else notices before some minutes that the program is there
+        await hub.actual.request(
+            Restart(key="missing")
+        )  # nobody else notices before some minutes that the program is there
         for key in ("hangs", "slow", "exits", "missing"):
             await state(hub, key, "ready")
             assert await call(peer, f"{key}_echo", text=key) == key

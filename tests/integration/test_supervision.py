@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,7 @@ from tests.integration.channels.peers import scripted
 from tests.integration.test_sidecar_app import logging_as_it_was, running, settings, snapshot
 from tests.odd.remotes import Reply, StreamableServer
 from tests.support.fake_server import until
-from tests.support.sidecar import mock
+from tests.support.sidecar import mock, stdio
 
 __all__ = ["logging_as_it_was", "settings"]
 
@@ -115,6 +117,69 @@ async def test_idle_stop(settings: Settings) -> None:
             os.kill(pid, 0)
         assert int(await call(client, "idle_pid")) != pid
         assert (await status(client, "idle")).restarts == 0
+
+
+STALLING = """
+import json, sys, time
+def write(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()
+for line in sys.stdin:
+    message = json.loads(line)
+    result = {}
+    if message["method"] == "initialize":
+        info = {"name": "s", "version": "1"}
+        result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
+    elif message["method"] == "tools/list":
+        result = {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in ("half", "deaf", "echo")]}
+    elif message["method"] == "tools/call":
+        result = {"content": [{"type": "text", "text": message["params"]["name"]}]}
+    text, start = json.dumps({"jsonrpc": "2.0", "id": message.get("id"), "result": result}) + "\\n", 0
+    if '"half"' in line:
+        start = 20
+        write(text[:start])
+    if '"half"' in line or '"deaf"' in line:
+        time.sleep(0.3)
+    if "id" in message:
+        write(text[start:])
+"""
+
+
+@pytest.mark.parametrize("stall", ["half", "deaf"])
+async def test_back_after_a_stall(settings: Settings, stall: str) -> None:
+    """A server that stops in the middle of a frame, or reads nothing, goes on where it was."""
+    async with running(settings) as (app, client):
+        await client.request(snapshot(1, stdio("s", sys.executable, "-c", STALLING)), timeout=100)
+        await until(lambda: [each.state for each in app.hub.pool] == ["ready"])
+        stalled = asyncio.create_task(call(client, f"s_{stall}"))
+        await until(lambda: of(app, "s").in_flight)
+        waiting = [
+            asyncio.create_task(call(client, "s_echo", padding="x" * 10_000)) for _ in range(20)
+        ]  # over the pipe
+        assert await stalled == stall
+        assert set(await asyncio.gather(*waiting)) == {"echo"}
+        assert (of(app, "s").state, of(app, "s").restarts) == ("ready", 0)
+
+
+async def test_remote_that_was_away(settings: Settings) -> None:
+    """A remote server that comes back without its sessions is used again by the next attempt, 3 s later at most."""
+    server = StreamableServer()
+    async with scripted(server) as url, running(settings) as (app, client):
+        launch = RemoteLaunch(url=url, transport="http")
+        await client.request(snapshot(1, ServerSpec(key="far", namespace="far", launch=launch)), timeout=100)
+        await until(lambda: [each.state for each in app.hub.pool] == ["ready"])
+        server.forget()
+        assert await call(client, "far_echo", text="one") == "one"  # of a session of its own
+        server.forget()
+        server.all = Reply("503 Service Unavailable", "", "text/plain")
+        with pytest.raises(RemoteError):
+            await call(client, "far_echo", text="two")
+        await until(lambda: of(app, "far").state == "backoff")
+        server.all = None
+        assert of(app, "far").retry_at is not None
+        assert of(app, "far").retry_at - time.time() <= backoff.MAX_DELAY  # type: ignore[operator]
+        assert await call(client, "far_echo", text="three") == "three"  # which waits for that attempt
+        assert server.done == ["one", "three"]
 
 
 async def test_health_of_lists(settings: Settings) -> None:
