@@ -15,6 +15,8 @@ from sidecar.upstream.errors import ServerUnresponsive
 
 ANSWER_SECONDS = 30.0
 """Seconds within which a server has to answer a check; long, since a busy machine is no fault of the server."""
+LISTS_SHARE = 0.01
+"""Largest part of the time in which a server reads its lists for checks; one with slow lists is pinged in between."""
 SETTINGS_SECONDS = 60.0
 """Seconds between two looks at the settings while checks are switched off."""
 
@@ -43,6 +45,8 @@ class HealthChecks:
         self._ask = ask
         self._read_lists = read_lists
         self._lists_answered = lists_answered
+        self._lists_requested: float | None = None
+        """When the lists were last requested (`loop.time`)."""
 
     async def run(self) -> SidecarError:
         """Check until the server does not answer; returns the reason to connect again."""
@@ -55,10 +59,15 @@ class HealthChecks:
     async def _check(self) -> SidecarError | None:
         """Send a ping and read the lists. Any answer is a sign of life: some servers know no ping."""
         began = asyncio.get_running_loop().time()
-        self._read_lists()
+        lists = self._lists_are_due(began)
+        if lists:
+            self._request_lists(began)
         try:
             await self._ask(ANSWER_SECONDS)
         except CallTimeout:
+            if not lists:
+                self._request_lists(asyncio.get_running_loop().time())
+                await asyncio.sleep(ANSWER_SECONDS)
             if self._busy() or self._lists_answered() >= began:
                 return None
             return ServerUnresponsive(
@@ -69,3 +78,13 @@ class HealthChecks:
         except SidecarError:
             return None  # an answer that cannot be read, or an HTTP error: the channel judges these
         return None
+
+    def _lists_are_due(self, now: float) -> bool:
+        if self._lists_requested is None:
+            return True
+        took = self._lists_answered() - self._lists_requested
+        return now - self._lists_requested >= took / LISTS_SHARE
+
+    def _request_lists(self, now: float) -> None:
+        self._lists_requested = now
+        self._read_lists()

@@ -95,6 +95,8 @@ class ListReader:
         """The announcements of a change of the tools, and how many of them are taken into account."""
         self.answered_at = 0.0
         """When a reading was last answered (`loop.time`)."""
+        self._repaired: dict[ListKind, str] = {}
+        """The names of the items that were repaired in the last reading."""
         self._greeting = Greeting()
         self._current: dict[ListKind, Items] = {}
         self._changes: dict[ListKind, ChangeDebouncer] = {kind: ChangeDebouncer() for kind in LIST_METHODS}
@@ -249,9 +251,10 @@ class ListReader:
             return ListReading(None, (_failed(kind, error.message),))
         self.answered_at = asyncio.get_running_loop().time()
         found = items.repair(kind, listed, self._greeting.era)
-        if found.changed:
-            names = ", ".join(found.changed[:MAX_ITEMS_REPORTED])
+        names = ", ".join(found.changed[:MAX_ITEMS_REPORTED])
+        if names and names != self._repaired.get(kind):
             log.info("items of a list were repaired", extra={"list": LIST_METHODS[kind], "items": names})
+        self._repaired[kind] = names
         return ListReading(found.items, _left_out(kind, found.left_out))
 
 

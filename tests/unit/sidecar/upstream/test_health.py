@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from sidecar.errors import CallTimeout
+from sidecar.protocol.channel import Frame
 from sidecar.upstream import health
 from sidecar.upstream.changes import ChangeDebouncer
 from sidecar.upstream.expected_tools import MAX_EXPECTED, ExpectedTools
@@ -100,6 +102,35 @@ async def test_busy_server_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
         assert (len(server.channel.got("ping")), len(server.channels)) == (asked, 1)
         gate.open()
         await within(calling)
+
+
+async def test_slow_lists_are_read_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists that take long are read in few checks; but also in others if the ping is not answered."""
+    loop = asyncio.get_running_loop()
+    readings: list[float] = []
+    answered, pings, silent = 0.0, 0, False
+
+    def read_lists() -> None:
+        nonlocal answered
+        readings.append(loop.time())
+        answered = loop.time() + 100.0  # they take 100 s, and are due again in 10,000 s
+
+    async def ask(timeout: float) -> Frame:
+        nonlocal pings
+        pings += 1
+        if silent:
+            raise CallTimeout("late")
+        return {}
+
+    monkeypatch.setattr(health, "ANSWER_SECONDS", 0.01)
+    checks = health.HealthChecks(lambda: 0.001, lambda: False, ask, read_lists, lambda: answered)
+    task = asyncio.create_task(checks.run())
+    await until(lambda: pings > 5)
+    assert len(readings) == 1
+    silent = True
+    await until(lambda: len(readings) == 3)  # each time, since they are the only sign of life
+    assert not task.done()
+    task.cancel()
 
 
 async def test_tools_that_vanish() -> None:
