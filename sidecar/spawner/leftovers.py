@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 
 from sidecar.spawner import proc
 from sidecar.spawner.server import KILL_LIMIT

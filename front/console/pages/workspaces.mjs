@@ -107,7 +107,7 @@ function Urls({ workspace: { name, http_url, sse_url } }) {
 /** @param {{ workspace: Workspace }} props */
 function Chips({ workspace: { name, servers, disabled_servers: off } }) {
   const rest = servers.length - MAX_CHIPS;
-  const ready = (/** @type {string} */ key) => serversByKey.value.get(key)?.state === 'ready';
+  const ready = (/** @type {string} */ key) => ['ready', 'sleeping'].includes(serversByKey.value.get(key)?.state ?? '');
   const order = rest > 0 ? [...servers].sort((a, b) => Number(ready(a)) - Number(ready(b))) : servers;
   return html`<ul class="plain chips" aria-label=${`Servers of ${shown(name)}`}>
     ${order.slice(0, MAX_CHIPS).map((key) => html`<li key=${key}><${Chip} name=${key} off=${off.includes(key)} /></li>`)}

@@ -49,6 +49,24 @@ async def test_calls_take_it(ways: Ways, transport: Any) -> None:
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_limits_of_tools(tmp_path: Path, transport: Any) -> None:
+    """A tool's own timeout applies on the direct way; a call with an idle timeout takes the other way, and obeys it."""
+    limits = {"call_timeout": 100, "tool_timeouts": {"g*e": 0.05}, "tool_idle_timeouts": {"pro*": 0.05}}
+    async with serving(tmp_path, limits=limits) as ways, ways.peer(transport) as peer:
+        late = (await call(peer, "gate")).answer["error"]
+        assert (late["data"]["code"], "No answer to tools/call within 0.05 s" in late["message"]) == (
+            "CALL_TIMEOUT",
+            True,
+        )
+        assert ways.usual == []
+        assert (await call(peer, "progress")).result == text("done")  # the client did not ask for progress
+        ways.server.handlers["tools/call"] = lambda *_: asyncio.Event().wait()
+        silent = (await call(peer, "progress")).answer["error"]
+        assert (silent["data"]["code"], "nor progress" in silent["message"]) == ("CALL_TIMEOUT", True)
+        assert ways.usual == ["a_progress"] * 2
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize(
     ("read", "hints"), [(False, {}), (True, {"readOnlyHint": True}), (True, {"idempotentHint": True})]
 )

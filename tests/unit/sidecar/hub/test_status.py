@@ -116,6 +116,31 @@ async def test_failing(tmp_path: Path) -> None:
         assert (await made.reporter.status()).settled
 
 
+async def test_sleeping_and_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sleeping server serves, unless a client's task keeps it awake; one that is down has an open breaker."""
+    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 0.001)
+    idle, broken = FakeServer("idle"), FakeServer("broken")
+    broken.refusal = ServerExited("It exited with code 3.")
+    async with world(tmp_path, idle, broken) as made:
+        made.put(idle.spec(idle_stop=0.02), broken.spec(), space("idle"), space("broken", name="v"))
+        await made.settled()
+        upstream = next(each for each in made.hub.pool if each.spec.key == "idle")
+        session = Recorder()
+        made.workspace().join(session)
+        (offer,) = made.workspace().view.offers
+        session.server_tasks.register_core(offer, upstream, "echo", {"task": {"taskId": "1", "ttl": 60_000}})
+        await asyncio.sleep(0.1)
+        assert upstream.state == "ready"
+        made.workspace().leave(session)
+        await until(lambda: upstream.state == "sleeping" and all(each.backoff.attempts != 1 for each in made.hub.pool))
+        await until(lambda: any(each.is_down for each in made.hub.pool))
+        status = await made.reporter.status()
+        shown = {each.key: (each.state == "sleeping", each.breaker, each.tools) for each in status.servers}
+        assert shown == {"idle": (True, "closed", 1), "broken": (False, "open", 0)}
+        assert [(each.state, each.ready) for each in status.workspaces] == [("ready", 1), ("failed", 0)]
+        assert b'yamcp_hub_upstream_state{server="idle",state="sleeping"} 1.0' in made.metrics.render()[0]
+
+
 async def test_degraded(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server of which a part is not served says which, without secrets; it is ready in every other respect."""
     monkeypatch.setattr(list_reader, "FIRST_RETRY", 0.01)
