@@ -120,6 +120,9 @@ class Settings(BaseSettings):
         description="Most client sessions and listeners at once; an idle session makes room for one more, else it is "
         "answered 503.",
     )
+    max_starting: int = Field(
+        8, ge=1, le=1000, description="Most stdio servers that start at once; the others wait for their turn."
+    )
     session_idle_timeout: float = Field(
         1800,
         gt=0,

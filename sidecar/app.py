@@ -42,7 +42,9 @@ from sidecar.observe.redaction import Redactor
 from sidecar.spawner.client import Spawner
 from sidecar.upstream.connector import Connector
 from sidecar.upstream.fingerprint import fingerprint
+from sidecar.upstream.known_lists import KnownLists
 from sidecar.upstream.pool import Pool
+from sidecar.upstream.start_turns import StartTurns
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +162,8 @@ class App:
             metrics=self.metrics,
             drain_timeout=self.settings.drain_timeout,
             redact=self.redactor,
+            turns=StartTurns(self.settings.max_starting),
+            known_lists=KnownLists(self.settings.data_dir / "lists.json"),
         )
 
     def _watch_signals(self) -> None:

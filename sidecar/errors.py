@@ -213,10 +213,11 @@ class TaskUnknown(SidecarError):
 
 
 class ServerUnavailable(SidecarError):
-    """A server whose tools are listed is not ready: it crashed or cannot be reached, and is being retried."""
+    """A server whose tools are listed is not ready: it crashed or cannot be reached, and is being retried. A request
+    waits some seconds for it, but not once several starts in a row have failed."""
 
     code = "SERVER_UNAVAILABLE"
-    hint = "Try again shortly; `hubctl status` shows its state and reason."
+    hint = "`data.retry_in` is when it is tried next, in seconds; `hubctl status` shows its state and reason."
 
 
 class ServerBusy(SidecarError):
@@ -230,7 +231,7 @@ class CallTimeout(SidecarError):
     """A server did not answer a request in time; the hub cancelled it."""
 
     code = "CALL_TIMEOUT"
-    hint = "If it is only slow, raise `call_timeout` or `tool_timeouts` of the server in hub.json."
+    hint = "If it is only slow, raise `call_timeout` (or `idle_timeout`), or that of the tool, in hub.json."
 
 
 class TooManyInstances(SidecarError):

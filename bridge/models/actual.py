@@ -10,9 +10,10 @@ from bridge.errors import ErrorBody
 from bridge.models.base import Done, Model, Request
 from bridge.models.desired import SnapshotId
 
-UpstreamState = Literal["starting", "ready", "backoff", "failed", "stopped"]
-ServerState = Literal["starting", "ready", "degraded", "backoff", "failed", "stopped"]
-"""`degraded`: ready, but some of its lists or items are not served."""
+UpstreamState = Literal["starting", "ready", "sleeping", "backoff", "failed", "stopped"]
+ServerState = Literal["starting", "ready", "degraded", "sleeping", "backoff", "failed", "stopped"]
+"""`degraded`: ready, but some of its lists or items are not served, or items are missing that it had before.
+`sleeping`: stopped because nobody uses it (`start`, `idle_stop`); its lists stay, and the next request starts it."""
 WorkspaceState = Literal["ready", "degraded", "starting", "failed", "empty", "off"]
 """See docs/states.md; computed by `sidecar/workspaces/workspace_state.py`."""
 
@@ -33,6 +34,8 @@ class ServerStatus(Model):
     restarts: int = 0
     """Reconnections after the server had been ready, or on request."""
     retry_at: float | None = None
+    breaker: Literal["closed", "open"] = "closed"
+    """`open`: the server is known to be down, and requests for it fail at once instead of waiting for it."""
     transport: str = ""
     era: Literal["legacy", "modern", ""] = ""
     session: Literal["shared", "per_client"] = "shared"

@@ -82,9 +82,22 @@ class ServerSettings(Model):
     enabled: bool = True
     session: Literal["shared", "per_client"] = "shared"
     era: Literal["auto", "legacy", "modern"] = "auto"
+    start: Literal["eager", "lazy"] = "eager"
+    """`lazy`: the first request for a shared server starts it; until then its last known lists are shown."""
+    idle_stop: float = Field(0, ge=0, le=86400)
+    """Stop a shared server that nobody has used for so long; the next request starts it. 0: never."""
     start_timeout: float = Field(60, gt=0, le=3600)
+    connect_timeout: float = Field(10, gt=0, le=3600)
+    """For the connection to a remote server, without the handshake."""
     call_timeout: float = Field(300, gt=0, le=86400)
     tool_timeouts: dict[str, Annotated[float, Field(gt=0, le=86400)]] = Field(default_factory=dict)
+    """`call_timeout` of single tools, by name or by a pattern with `*`."""
+    idle_timeout: float = Field(0, ge=0, le=86400)
+    """A call without progress for so long is given up; each progress notification resets it. 0: no limit."""
+    tool_idle_timeouts: dict[str, Annotated[float, Field(ge=0, le=86400)]] = Field(default_factory=dict)
+    """`idle_timeout` of single tools, by name or by a pattern with `*`."""
+    health_interval: float = Field(60, ge=0, le=86400)
+    """Time between two checks of a server that has no requests in progress. 0: no checks."""
     max_inflight: int = Field(64, ge=1, le=10_000)
     max_instances: int = Field(20, ge=1, le=1000)
     share_between_keys: bool = False

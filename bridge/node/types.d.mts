@@ -1,6 +1,6 @@
 /** What crosses the bridge. Times are in seconds (Unix time for a moment). Written by `make generate` from bridge/models/: change those, not this. */
 
-export type ServerState = 'starting' | 'ready' | 'degraded' | 'backoff' | 'failed' | 'stopped';
+export type ServerState = 'starting' | 'ready' | 'degraded' | 'sleeping' | 'backoff' | 'failed' | 'stopped';
 
 export type WorkspaceState = 'ready' | 'degraded' | 'starting' | 'failed' | 'empty' | 'off';
 
@@ -144,6 +144,8 @@ export interface ServerStatus {
   /** Reconnections after the server had been ready, or on request. */
   restarts: number;
   retry_at: number | null;
+  /** `open`: the server is known to be down, and requests for it fail at once instead of waiting for it. */
+  breaker: 'closed' | 'open';
   transport: string;
   era: 'legacy' | 'modern' | '';
   session: 'shared' | 'per_client';
@@ -314,9 +316,22 @@ export interface ServerSettings {
   enabled: boolean;
   session: 'shared' | 'per_client';
   era: 'auto' | 'legacy' | 'modern';
+  /** `lazy`: the first request for a shared server starts it; until then its last known lists are shown. */
+  start: 'eager' | 'lazy';
+  /** Stop a shared server that nobody has used for so long; the next request starts it. 0: never. */
+  idle_stop: number;
   start_timeout: number;
+  /** For the connection to a remote server, without the handshake. */
+  connect_timeout: number;
   call_timeout: number;
+  /** `call_timeout` of single tools, by name or by a pattern with `*`. */
   tool_timeouts: Record<string, number>;
+  /** A call without progress for so long is given up; each progress notification resets it. 0: no limit. */
+  idle_timeout: number;
+  /** `idle_timeout` of single tools, by name or by a pattern with `*`. */
+  tool_idle_timeouts: Record<string, number>;
+  /** Time between two checks of a server that has no requests in progress. 0: no checks. */
+  health_interval: number;
   max_inflight: number;
   max_instances: number;
   /** Whether clients with different keys share the server's process; by default each key has its own. */

@@ -20,6 +20,7 @@ const SERVER = {
   starting: { word: 'Starting', tone: 'busy' },
   backoff: { word: 'Trying again', tone: 'warn' },
   failed: { word: 'Failed', tone: 'bad' },
+  sleeping: { word: 'Sleeping', tone: 'ok' },
   stopped: { word: 'Stopped', tone: 'off' },
   invalid: { word: 'Entry unusable', tone: 'bad' },
   unknown: { word: 'Unknown', tone: 'off' },

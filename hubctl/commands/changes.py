@@ -63,7 +63,7 @@ def workspace_lines(workspace: WorkspaceStatus, paint: Paint) -> list[str]:
 def server_line(server: ServerStatus, paint: Paint) -> str:
     """Format a server's state with the reason and the most telling line of its stderr, if there are any."""
     line = f"server {clean(server.key)}: {paint.state(server.state)}"
-    if server.state == "ready":
+    if server.state in ("ready", "sleeping"):
         return f"{line}, {count(server.tools, 'tool')}"
     if server.state == "degraded":
         more = f" ({len(server.troubles) - 1} more)" if len(server.troubles) > 1 else ""

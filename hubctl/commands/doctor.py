@@ -280,6 +280,8 @@ def _server(server: ServerStatus, now: float) -> Finding:
     message = f"{server.state} for {span(now - server.since)}{tries}"
     if server.reason:
         message += f": {server.reason.message}"
+    if server.breaker == "open":
+        message += " Requests for it fail at once."
     if server.stderr_line:
         message += f" On stderr: {server.stderr_line}"
     hint, code = (server.reason.hint, server.reason.code) if server.reason else ("", "")

@@ -173,7 +173,7 @@ def outcome(key: str, found: ServerStatus | None, now: float) -> str:
         if found and found.session == "per_client":
             return "; it starts with each client that uses it."
         return f"; it runs when a workspace has it (hubctl workspaces edit WORKSPACE --add {clean(key)})."
-    if found.state in ("ready", "degraded"):
+    if found.state in ("ready", "degraded", "sleeping"):
         return f"; it is {found.state} ({count(found.tools, 'tool')})."
     return f"; it is {found.state}. {trouble(found, now)}".rstrip()
 

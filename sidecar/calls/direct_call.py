@@ -111,12 +111,12 @@ class DirectCall(CallContext, CallbackRequest):
         offer, client, params = self._offer, self.client, self.params
         upstream, admission = offer.upstream, client.admission
         connection = upstream.connection
-        if connection is None or not self._gate.try_enter(self):
+        timeout, idle_timeout = offer.limits(self.tool)
+        if connection is None or idle_timeout or not self._gate.try_enter(self):
             return False
         if admission.gates and not admission.try_enter(self):
             self._gate.leave(self, DECLINED)
             return False
-        timeout = offer.timeout(self.tool)
         progress = progress_of(params, notify) if "_meta" in params else None
         declared = client.declared(offer) if client.era == "modern" else None
         sent = params if params["name"] == self.tool else {**params, "name": self.tool}

@@ -67,10 +67,12 @@ class ModernCalls:
         if isinstance(session, ClientGroup) and session.own.get(offer.spec.key) is offer.upstream:
             call = self._start_call(request, session, offer, sent, tool)
             return await self._serve_request(request, offer, params, call)
+        limits = offer.limits(tool)
         frame = await offer.upstream.request(
             request.method,
             sent,
-            timeout=offer.timeout(tool),
+            timeout=limits.timeout,
+            idle_timeout=limits.idle,
             on_progress=request.progress(),
             declared=request.declared,
             call=request.call,
@@ -105,10 +107,12 @@ class ModernCalls:
             if level := lease.question_router.most_verbose_level():
                 await lease.upstream.set_log_level(level)
             await call.wait_until_answered()  # requests that the server sent before this call
+            limits = offer.limits(tool)
             frame = await lease.upstream.request(
                 request.method,
                 sent,
-                timeout=offer.timeout(tool),
+                timeout=limits.timeout,
+                idle_timeout=limits.idle,
                 on_progress=progress,
                 call=request.call,
             )

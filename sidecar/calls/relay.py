@@ -160,7 +160,7 @@ class Relay:
             task.upstream.request(
                 "tasks/get",
                 {"taskId": task.id},
-                timeout=task.offer.timeout(task.tool),
+                timeout=task.offer.limits(task.tool).timeout,
                 call=request.call.part("tasks/get"),
             )
             for _, task in known
@@ -264,10 +264,12 @@ class Relay:
             key = offer.spec.key
             request.declared = extensions.of_client(request.capabilities, lambda: self._workspace.declared().owned(key))
         if request.method not in CARRIERS:
+            limits = offer.limits(tool)
             frame = await request.upstream.request(
                 request.method,
                 params,
-                timeout=offer.timeout(tool),
+                timeout=limits.timeout,
+                idle_timeout=limits.idle,
                 on_progress=request.progress(),
                 declared=request.declared,
                 call=request.call,

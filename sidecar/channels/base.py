@@ -274,7 +274,7 @@ class PostingChannel(RemoteChannel):
 
     def _failed(self, frame: Frame, error: httpx2.HTTPError) -> None:
         """Handle a failed POST: without a connection the channel is lost, else only this message."""
-        reason = failure(error, self._url)
+        reason = failure(error, self._url, self._client.connect_timeout)
         if not self._established:
             self.close(reason)
         elif isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):

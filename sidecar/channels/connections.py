@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,12 +30,16 @@ MAX_REQUESTS = 256
 class RemoteClient(httpx2.AsyncClient):
     """The HTTP client of one upstream, with headers and cookies of its own and the connections of the origin's pool."""
 
-    def __init__(self, launch: RemoteLaunch, pool: _OriginPool, read_large: ReadLarge) -> None:
+    def __init__(
+        self, launch: RemoteLaunch, pool: _OriginPool, read_large: ReadLarge, connect_timeout: float | None = None
+    ) -> None:
         super().__init__(
             headers={**checked_headers(launch.headers), b"accept-encoding": ACCEPT_ENCODING.encode()},
             transport=_SharedTransport(pool),
-            timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
+            timeout=httpx2.Timeout(None, connect=connect_timeout or CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
         )
+        self.connect_timeout = connect_timeout
+        """As in `Connections`."""
         self.turn = pool.turn
         """Held during a request; but not by streams, notifications and responses: requests may depend on these, so
         making them wait could deadlock."""
@@ -49,6 +54,8 @@ class Connections:
     def __init__(self, read_large: ReadLarge = in_process) -> None:
         self.read_large = read_large
         """Reads messages of 1 MiB and more."""
+        self.connect_timeout: float | None = None
+        """Seconds for a connection, and for the first answer on it; None for `CONNECT_TIMEOUT`."""
         self._pools: dict[tuple[str, str, int | None], _OriginPool] = {}
 
     async def __aenter__(self) -> Self:
@@ -59,9 +66,15 @@ class Connections:
             await pool.aclose()
         self._pools.clear()
 
+    def within(self, connect_timeout: float) -> Connections:
+        """The same pools with another `connect_timeout`; the view has no end of its own."""
+        view = copy.copy(self)
+        view.connect_timeout = connect_timeout
+        return view
+
     @asynccontextmanager
     async def client(self, launch: RemoteLaunch) -> AsyncIterator[RemoteClient]:
-        """A client for one server. Connecting may take 10 s; there is no limit for an answer.
+        """A client for one server. Connecting may take `connect_timeout`; there is no limit for an answer.
 
         Raises:
             Unreachable: the URL, a header, or the proxy that the environment names cannot be used.
@@ -71,7 +84,7 @@ class Connections:
         pool = self._pools.get(origin) or self._pools.setdefault(origin, _OriginPool.to(url))
         pool.users += 1
         try:
-            async with RemoteClient(launch, pool, self.read_large) as client:
+            async with RemoteClient(launch, pool, self.read_large, self.connect_timeout) as client:
                 yield client
         finally:
             pool.users -= 1

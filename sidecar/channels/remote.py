@@ -60,7 +60,7 @@ async def open_remote(
         async with open_streamable(launch, on_frame, connections) as streamable:
             yield streamable
     else:
-        async with open_websocket(launch, on_frame, connections.read_large) as websocket:
+        async with open_websocket(launch, on_frame, connections.read_large, connections.connect_timeout) as websocket:
             yield websocket
 
 
@@ -73,13 +73,13 @@ async def detect(launch: RemoteLaunch, connections: Connections) -> Transport:
     HEAD_START. A session that the POST has opened is deleted.
 
     Raises:
-        Unreachable: no connection, or no answer within 10 s.
+        Unreachable: no connection, or no answer within the connect timeout.
         Refused, HandshakeFailed: both failed; the error is the more specific one, and its message describes both.
     """
     if is_websocket(launch.url):
         return "websocket"
     async with connections.client(launch) as client:
-        attempts = _Attempts(client, launch.url)
+        attempts = _Attempts(client, launch.url, connections.connect_timeout or CONNECT_TIMEOUT)
         found, session = await attempts.run(stream_first=launch.transport == "sse")
         if session:
             await delete_session(client, launch.url, {SESSION_HEADER: session, VERSION_HEADER: LEGACY_VERSION})
@@ -98,21 +98,22 @@ _Found = tuple[Transport, str]
 class _Attempts:
     """The two attempts to detect a transport."""
 
-    def __init__(self, client: httpx2.AsyncClient, url: str) -> None:
+    def __init__(self, client: httpx2.AsyncClient, url: str, seconds: float) -> None:
         self._client = client
         self._url = url
+        self._seconds = seconds
 
     async def run(self, *, stream_first: bool) -> _Found:
         """The result of the first attempt that succeeds. Raises SidecarError if both fail."""
-        late = Unreachable(f"{place(self._url)} did not answer within {CONNECT_TIMEOUT:g} s.")
+        late = Unreachable(f"{place(self._url)} did not answer within {self._seconds:g} s.")
         began = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
             first = group.create_task(self._tried(self._get if stream_first else self._post))
-            await asyncio.wait([first], timeout=min(HEAD_START, CONNECT_TIMEOUT))
+            await asyncio.wait([first], timeout=min(HEAD_START, self._seconds))
             if first.done() and not isinstance(first.result(), SidecarError):
                 return cast("_Found", first.result())
             second = group.create_task(self._tried(self._post if stream_first else self._get))
-            await self._wait([first, second], began + CONNECT_TIMEOUT)
+            await self._wait([first, second], began + self._seconds)
             outcomes = [task.result() if task.done() else late for task in (first, second)]
             first.cancel()
             second.cancel()
@@ -135,7 +136,7 @@ class _Attempts:
         try:
             return await attempt()
         except httpx2.HTTPError as error:
-            return failure(error, self._url)
+            return failure(error, self._url, self._seconds)
         except SidecarError as error:
             return error
 

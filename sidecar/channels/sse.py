@@ -37,7 +37,7 @@ async def open_sse(launch: RemoteLaunch, on_frame: OnFrame, connections: Connect
     """Open the event stream, and wait for its `endpoint` event.
 
     Raises:
-        Unreachable: no connection, or no `endpoint` event, within 10 s.
+        Unreachable: no connection, or no `endpoint` event, within the connect timeout.
         Refused: the HTTP status is not a success.
         HandshakeFailed: the response is not an event stream, or its endpoint is on another origin.
     """
@@ -63,9 +63,10 @@ class SseChannel(PostingChannel):
     async def connect(self) -> None:
         """Start to read the stream; returns when the `endpoint` event has arrived. Raises as `open_sse`."""
         self._start(self._read())
+        limit = self._client.connect_timeout or CONNECT_TIMEOUT
         waits = {asyncio.ensure_future(self._connected.wait()), asyncio.ensure_future(self.wait_closed())}
         try:
-            await asyncio.wait(waits, timeout=CONNECT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
@@ -73,14 +74,14 @@ class SseChannel(PostingChannel):
         if self._closed.done():
             raise self._closed.result()
         if not self._connected.is_set():
-            raise Unreachable(f"{place(self._url)} sent no `endpoint` event within {CONNECT_TIMEOUT:g} s.")
+            raise Unreachable(f"{place(self._url)} sent no `endpoint` event within {limit:g} s.")
 
     async def _read(self) -> None:
         try:
             async with streaming(self._client, "GET", self._url, STREAM_HEADERS) as response:
                 reason = await self._read_events(response)
         except httpx2.HTTPError as error:
-            reason = failure(error, self._url)
+            reason = failure(error, self._url, self._client.connect_timeout)
         except AnswerTooLarge as error:
             self.close(error)
             return

@@ -72,10 +72,10 @@ def place(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
 
 
-def failure(error: Exception, url: str) -> Unreachable:
+def failure(error: Exception, url: str, connect_timeout: float | None = None) -> Unreachable:
     """The error for a connection that could not be opened or was broken."""
     if isinstance(error, httpx2.ConnectTimeout | TimeoutError):
-        return Unreachable(f"{place(url)} did not answer within {CONNECT_TIMEOUT:g} s.")
+        return Unreachable(f"{place(url)} did not answer within {connect_timeout or CONNECT_TIMEOUT:g} s.")
     if isinstance(error, httpx2.ConnectError):
         return Unreachable(f"{place(url)} could not be connected to: {reason_of(error)}.", hint=tls_hint(error))
     return Unreachable(f"The connection to {place(url)} broke ({type(error).__name__}).")

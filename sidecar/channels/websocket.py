@@ -48,7 +48,10 @@ _REFUSALS = (CloseCode.POLICY_VIOLATION, 3000, 3003, 4401, 4403)
 
 @asynccontextmanager
 async def open_websocket(
-    launch: RemoteLaunch, on_frame: OnFrame, read_large: ReadLarge = in_process
+    launch: RemoteLaunch,
+    on_frame: OnFrame,
+    read_large: ReadLarge = in_process,
+    connect_timeout: float | None = None,
 ) -> AsyncIterator[WebSocketChannel]:
     """Connect, with the configured headers in the upgrade request. Redirects are not followed.
 
@@ -57,7 +60,9 @@ async def open_websocket(
         Refused: the HTTP status is not 101.
         HandshakeFailed: the response is not a WebSocket handshake.
     """
-    channel = WebSocketChannel(launch.url, await _connect(launch), on_frame, read_large)
+    channel = WebSocketChannel(
+        launch.url, await _connect(launch, connect_timeout or CONNECT_TIMEOUT), on_frame, read_large
+    )
     try:
         yield channel
     finally:
@@ -109,7 +114,7 @@ class WebSocketChannel(RemoteChannel):
             self.close(_why_closed(closed, self._url, self._established))
 
 
-async def _connect(launch: RemoteLaunch) -> ClientConnection:
+async def _connect(launch: RemoteLaunch, seconds: float) -> ClientConnection:
     secure = check_url(launch.url, "ws", "wss").scheme == "wss"
     sent = checked_headers(launch.headers)
     headers = [(name.decode(), value.decode("latin-1")) for name, value in sent.items()]
@@ -118,7 +123,7 @@ async def _connect(launch: RemoteLaunch) -> ClientConnection:
         subprotocols=[SUBPROTOCOL],
         compression=None,
         additional_headers=headers,
-        open_timeout=CONNECT_TIMEOUT,
+        open_timeout=seconds,
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_TIMEOUT,
         close_timeout=CLOSE_TIMEOUT,
@@ -129,7 +134,7 @@ async def _connect(launch: RemoteLaunch) -> ClientConnection:
         socket = await opening
     except (OSError, ValueError, WebSocketException) as error:  # TimeoutError is an OSError
         authorized = bool(check_url(launch.url, "ws", "wss").userinfo) or b"authorization" in {n.lower() for n in sent}
-        raise _why_not_open(error, launch.url, authorized) from None
+        raise _why_not_open(error, launch.url, authorized, seconds) from None
     keep_socket_alive(socket.transport.get_extra_info("socket"))
     return socket
 
@@ -142,7 +147,7 @@ class _Connect(connect):
         return exc
 
 
-def _why_not_open(error: Exception, url: str, authorized: bool) -> SidecarError:
+def _why_not_open(error: Exception, url: str, authorized: bool, seconds: float) -> SidecarError:
     if isinstance(error, InvalidStatus):
         answer = error.response
         location = answer.headers.get("Location", "") if 300 <= answer.status_code < 400 else ""
@@ -155,7 +160,7 @@ def _why_not_open(error: Exception, url: str, authorized: bool) -> SidecarError:
             authorized=authorized,
         )
     if isinstance(error, TimeoutError):
-        return Unreachable(f"{place(url)} did not answer within {CONNECT_TIMEOUT:g} s.")
+        return Unreachable(f"{place(url)} did not answer within {seconds:g} s.")
     if isinstance(error, InvalidHandshake) and not isinstance(error.__cause__, EOFError | OSError):
         return HandshakeFailed(f"{place(url)} did not answer as a WebSocket ({type(error).__name__}).")
     if isinstance(error, OSError):

@@ -31,6 +31,12 @@ class SharedTimeout:
         self._before = self._task.cancelling()
         self._deadline = self._deadlines.add(self, self._seconds)
 
+    def restart(self, seconds: float) -> None:
+        """Let the block take `seconds` from now on."""
+        if self._deadline is not None and not self._expired:
+            self._deadlines.drop(self._deadline)
+            self._deadline = self._deadlines.add(self, seconds)
+
     def expire(self) -> None:
         """Cancel the block: its time is up. Called by the `late` callback of the Deadlines."""
         self._expired = True

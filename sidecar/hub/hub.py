@@ -23,8 +23,9 @@ from sidecar.observe.redaction import Redactor
 from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
 from sidecar.upstream.feature_probe import FeatureProbes
+from sidecar.upstream.opening import Connect
 from sidecar.upstream.pool import Pool
-from sidecar.upstream.upstream import Connect, Upstream
+from sidecar.upstream.upstream import Upstream
 from sidecar.workspaces.introductions import Introductions
 from sidecar.workspaces.members import Release
 from sidecar.workspaces.plan import WantedWorkspace, plan
@@ -92,6 +93,7 @@ class Hub:
         """Run the hub until `until` is set, then close everything."""
         self._pool = pool
         pool.owned, pool.contested, pool.server_gates = self._owned, self.contested, self.server_gates
+        pool.in_use = self._runs_task
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(pool.run(until))
@@ -115,6 +117,12 @@ class Hub:
         key = upstream.spec.key
         found = [workspace.declared().owned(key) for workspace in self.every() if key in workspace.members]
         return frozenset.intersection(*found) if found else frozenset()
+
+    def _runs_task(self, upstream: Upstream) -> bool:
+        """Whether the server runs a task (MCP, Tasks) of a client, as far as the hub knows."""
+        return any(
+            session.server_tasks.any_of(upstream) for workspace in self.every() for session in workspace.sessions
+        )
 
     def _fingerprint(self, spec: ServerSpec) -> str:
         return self.pool.fingerprint(spec)
@@ -345,8 +353,11 @@ class Hub:
 
     def _state(self, upstream: Upstream) -> ServerState:
         """The state of an upstream's server: that of the shared upstream, if this one belongs to a single key."""
-        shared = self.pool.find_shared(upstream.fingerprint) if upstream.for_key else None
-        return shared.shown_state if shared else upstream.shown_state
+        return self._representative(upstream).shown_state
+
+    def _representative(self, upstream: Upstream) -> Upstream:
+        """The upstream whose state is that of the server."""
+        return (self.pool.find_shared(upstream.fingerprint) if upstream.for_key else None) or upstream
 
     def _correct_figures(self, key: str) -> None:
         """Correct the metrics of a server, one of whose upstreams has ended: others may be running, or the server was
@@ -355,7 +366,8 @@ class Hub:
         if key not in keys:
             self._metrics.keep_servers(keys)
         elif running := [upstream for upstream in self.pool if upstream.spec.key == key]:
-            self._metrics.upstream_state(key, self._state(running[-1]))
+            last = running[-1]
+            self._metrics.upstream_state(key, self._state(last), is_down=self._representative(last).is_down)
 
     def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
         """A server sent a notification: pass it to the clients that it concerns."""

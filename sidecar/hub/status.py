@@ -26,7 +26,7 @@ from sidecar.workspaces.members import Member
 from sidecar.workspaces.workspace import Workspace
 from sidecar.workspaces.workspace_state import MemberState, condition
 
-STATES_BEST_FIRST: tuple[UpstreamState, ...] = ("ready", "starting", "backoff", "failed", "stopped")
+STATES_BEST_FIRST: tuple[UpstreamState, ...] = ("ready", "sleeping", "starting", "backoff", "failed", "stopped")
 """The states of upstreams; a server with several upstreams has the best of their states."""
 MEMORY_AGE = 2.0
 """Seconds after which a status request causes a new measurement of the servers' memory, for the next status."""
@@ -127,7 +127,7 @@ class StatusReporter:
     def _member(self, member: Member, server: ServerStatus) -> MemberState:
         """The state of a server for a workspace's clients: ready while the former upstream of a changed one serves."""
         before = member.before
-        if before is not None and before is member.serving and before.state == "ready":
+        if before is not None and before is member.serving and before.state in ("ready", "sleeping"):
             return MemberState(server.key, "ready")
         per_client = server.session == "per_client"
         return MemberState(server.key, server.state, server.attempts, per_client, server.reason)
@@ -167,6 +167,7 @@ class StatusReporter:
             attempts=best.backoff.attempts,
             restarts=sum(upstream.restarts for upstream in upstreams),
             retry_at=best.retry_at,
+            breaker="open" if best.is_down else "closed",
             transport=best.transport,
             era=greeting.era if greeting else "",
             session=spec.settings.session,
@@ -180,7 +181,7 @@ class StatusReporter:
             prompts=len(catalog.prompts) if catalog else 0,
             calls_in_flight=sum(upstream.in_flight for upstream in upstreams),
             stderr=stderr,
-            stderr_line="" if best.state == "ready" else telling_line(stderr),
+            stderr_line="" if best.state in ("ready", "sleeping") else telling_line(stderr),
             hints=(
                 *(_hint(method) for method in sorted(best.refused)),
                 *(self._hub.probes.hints(best.fingerprint) if spec.settings.session == "shared" else ()),

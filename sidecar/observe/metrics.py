@@ -135,6 +135,12 @@ class Metrics:
         self._states = Gauge(
             "yamcp_hub_upstream_state", "1 for the state that a server is in.", ["server", "state"], registry=registry
         )
+        self._breakers = Gauge(
+            "yamcp_hub_upstream_breaker_open",
+            "1 while requests for a server fail at once, since it is known to be down.",
+            ["server"],
+            registry=registry,
+        )
         self._restarts = Counter(
             "yamcp_hub_upstream_restarts", "Connections opened anew.", ["server"], registry=registry
         )
@@ -196,9 +202,10 @@ class Metrics:
         """Count spans that were `sent`, or whose sending `failed`."""
         self._spans.labels(result).inc(count)
 
-    def upstream_state(self, server: str, state: ServerState) -> None:
-        """Set the state of a server."""
+    def upstream_state(self, server: str, state: ServerState, *, is_down: bool = False) -> None:
+        """Set the state of a server; `is_down`: its circuit breaker is open."""
         self._servers.add(server)
+        self._breakers.labels(server).set(is_down)
         for other in get_args(ServerState):
             self._states.labels(server, other).set(other == state)
 
@@ -224,6 +231,7 @@ class Metrics:
         for server in self._servers.difference(servers):
             self.keep_tools(server, ())
             self._states.remove_by_labels({"server": server})
+            self._breakers.remove_by_labels({"server": server})
             self._restarts.remove_by_labels({"server": server})
         self._servers.intersection_update(servers)
 

@@ -14,6 +14,7 @@ from sidecar.protocol import codec, extensions
 from sidecar.protocol.catalog import RESULT_KEYS, Catalog, Item, ListKind
 from sidecar.protocol.eras import Era
 from sidecar.protocol.param_headers import KEYWORD
+from sidecar.routing.limits import Limits, limits_of
 
 if TYPE_CHECKING:
     from sidecar.upstream.upstream import Upstream
@@ -35,6 +36,7 @@ class Offer:
     originals: uris.Originals
     views: bool = False
     """Whether the server has views of MCP Apps (`ui://` URIs)."""
+    _limits: dict[str, Limits] = field(default_factory=dict)
 
     def rename(self, uri: str) -> str:
         """The exposed form of a URI of this server."""
@@ -45,9 +47,12 @@ class Offer:
         schemas_of = (item.get("outputSchema") for item in self.catalog.tools if item["name"] == tool)
         return any(map(schemas.needs_wrapping, schemas_of))
 
-    def timeout(self, tool: str) -> float:
-        """The timeout for calls of a tool, in seconds."""
-        return self.spec.settings.tool_timeouts.get(tool, self.spec.settings.call_timeout)
+    def limits(self, tool: str) -> Limits:
+        """The time limits for calls of a tool; for "", those of other requests."""
+        limits = self._limits.get(tool)
+        if limits is None:
+            limits = self._limits[tool] = limits_of(self.spec.settings, tool)
+        return limits
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,10 @@ class ServerTasks:
         self._expire()
         return iter(list(self._known.items()))
 
+    def any_of(self, source: object) -> bool:
+        """Whether any of the tasks is the server's, whose upstream is `source`."""
+        return any(task.upstream is source for _, task in self)
+
     def register_core(self, offer: Offer, upstream: Upstream, tool: str, result: dict[str, Any]) -> dict[str, Any]:
         """Register the task in a call's result (MCP 2025-11-25, `CreateTaskResult`), if there is one. Returns the
         result for the client."""

@@ -22,21 +22,37 @@ class ChangeDebouncer:
 
     def __init__(self) -> None:
         self._announced = asyncio.Event()
+        self._requested = False
+        """Whether `_announced` is set for a reading that the hub asks for, and the server announced nothing."""
+        self._was_requested = False
+        """Whether the present reading is one that the hub asked for."""
         self._read_at = -MAX_DEBOUNCE_SECONDS
         self._spacing = 0.0
 
     def announced(self) -> None:
         """The server announced that the list changed."""
+        self._requested = False
+        self._announced.set()
+
+    def request(self) -> None:
+        """Have the list read at once, without an announcement. Such a reading does not delay later ones."""
+        self._requested = self._requested or not self._announced.is_set()
         self._announced.set()
 
     def was_read(self, *, differs: bool) -> None:
         """The list was read; `differs` tells whether the reading differs from the one before."""
+        if self._was_requested and not differs:
+            return
         self._spacing = 0.0 if differs else min(MAX_SPACING_SECONDS, max(MAX_DEBOUNCE_SECONDS, 2 * self._spacing))
 
     async def wait_until_due(self) -> None:
-        """Wait until the list has been announced as changed and should be read again."""
+        """Wait until the list should be read again: it was announced as changed, or the hub requests a reading."""
         clock = asyncio.get_running_loop().time
         await self._announced.wait()
+        self._was_requested, self._requested = self._requested, False
+        if self._was_requested:
+            self._announced.clear()
+            return
         if clock() - self._read_at < MAX_DEBOUNCE_SECONDS:
             await self._wait_until_quiet()
         await asyncio.sleep(max(0.0, self._read_at + self._spacing - clock()))

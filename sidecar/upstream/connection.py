@@ -17,6 +17,8 @@ from sidecar.protocol.catalog import LISTS_CHANGED_BY, Catalog, Greeting, ListKi
 from sidecar.protocol.channel import Channel, Frame
 from sidecar.protocol.jsonrpc import describe_error
 from sidecar.upstream.client_features import ClientFeatures
+from sidecar.upstream.expected_tools import ExpectedTools
+from sidecar.upstream.health import HealthChecks
 from sidecar.upstream.list_reader import Items, ListReader, Troubles, UndeclaredLists
 from sidecar.upstream.mux import CallbackRequest, Mux, Progress
 from sidecar.upstream.server_requests import FeatureOwner, ServerRequests
@@ -44,6 +46,10 @@ class ConnectionOwner(FeatureOwner, Protocol):
     owned: Callable[[], Collection[str]]
     """Names of the extensions that the hub does not know and that no other server in the same workspaces has."""
     undeclared: UndeclaredLists
+    expected: ExpectedTools
+    """The tools that the server should list."""
+    in_flight: int
+    """The number of clients' requests in progress."""
 
     def catalog_read(self, connection: Connection) -> None:
         """The lists or their troubles changed. The first call means that the connection is ready for requests."""
@@ -62,7 +68,8 @@ class Connection:
     """
 
     def __init__(self, settings: ServerSettings, owner: ConnectionOwner, client: ClientFeatures | None) -> None:
-        self._settings = settings
+        self.settings = settings
+        """Those in force; the owner replaces them. The start timeout is that of the time of connecting."""
         self._owner = owner
         self._client = client
         start = self._start_background
@@ -73,7 +80,10 @@ class Connection:
         self._channel: Channel | None = None
         self._tasks: asyncio.TaskGroup | None = None
         reread = partial(owner.catalog_read, self)
-        self._list_reader = ListReader(self.request, start, settings.start_timeout, self._on_list_read, reread)
+        self._own_requests = 0
+        self._list_reader = ListReader(
+            self._own_request, start, settings.start_timeout, self._on_list_read, reread, owner.expected
+        )
         self._listens: dict[str, asyncio.Task[None]] = {}
         self._background_tasks: set[asyncio.Task[None]] = set()
 
@@ -116,24 +126,35 @@ class Connection:
         return self._list_reader.troubles
 
     async def _serve(self) -> SidecarError | None:
-        """Shake hands and read the lists, then wait to be cancelled. Returns the error that prevented this, if any."""
+        """Shake hands, read the lists, and check the server's health from then on. Returns why that failed."""
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
-            async with asyncio.timeout(self._settings.start_timeout):
+            async with asyncio.timeout(self.settings.start_timeout):
                 greeting = await self._handshake()
-            left = self._settings.start_timeout - (clock() - began)
+            left = self.settings.start_timeout - (clock() - began)
             await self._list_reader.open(greeting, left, self._owner.undeclared.asked)
         except (TimeoutError, CallTimeout):
-            return StartTimeout(f"No handshake within {self._settings.start_timeout:g} s.")
+            return StartTimeout(f"No handshake within {self.settings.start_timeout:g} s.")
         except SidecarError as error:
             return error
         self._owner.catalog_read(self)
         if greeting.era == "modern":
             self._listen("", dict.fromkeys(("toolsListChanged", "promptsListChanged", "resourcesListChanged"), True))
         await self._restore_subscriptions(tuple(self._owner.subscribed()))
-        await asyncio.Event().wait()
-        return None
+        checks = HealthChecks(
+            lambda: self.settings.health_interval,
+            lambda: self._owner.in_flight > 0,
+            self._ping,
+            self._list_reader.request,
+            lambda: self._list_reader.answered_at,
+        )
+        return await checks.run()
+
+    async def _ping(self, timeout: float) -> Frame:
+        """Send a request without side effects; the modern era has no ping."""
+        modern = self.catalog.greeting.era == "modern"
+        return await self._own_request("server/discover" if modern else "ping", {}, timeout=timeout)
 
     def _on_list_read(self, kind: ListKind, items: Items) -> None:
         self.catalog = self.catalog.with_list(kind, items)
@@ -142,7 +163,7 @@ class Connection:
 
     async def _handshake(self) -> Greeting:
         """Agree on a protocol era: legacy first, modern if the server refuses that (ADR 4)."""
-        if self._settings.era == "modern":
+        if self.settings.era == "modern":
             return await self._discover()
         frame = await self.request(
             "initialize",
@@ -152,7 +173,7 @@ class Connection:
                 "clientInfo": CLIENT_INFO,
             },
         )
-        if frame.get("result") is None and self._settings.era == "auto":
+        if frame.get("result") is None and self.settings.era == "auto":
             try:
                 return await self._discover()
             except HandshakeFailed:
@@ -178,8 +199,11 @@ class Connection:
         timeout: float | None = None,
         on_progress: Progress | None = None,
         declared: dict[str, Any] | None = None,
+        idle_timeout: float = 0,
     ) -> Frame:
-        """Send a request in the server's era; `timeout` is in seconds. Returns the response frame, result or error.
+        """Send a request in the server's era. Returns the response frame, result or error.
+
+        `timeout` and `idle_timeout` are in seconds, as in `Mux.request`.
 
         `declared` are the extensions of the requesting client, which a shared modern server is told; None for a
         request of the hub itself.
@@ -191,12 +215,24 @@ class Connection:
         params = eras.to_upstream(greeting.era, params, {} if greeting.era == "legacy" else self._envelope(declared))
         headers = self._headers(method, params)
         sent = None if greeting.era == "legacy" and not params and method != "initialize" else params
-        frame = await self._mux.request(method, sent, timeout=timeout, headers=headers, on_progress=on_progress)
+        frame = await self._mux.request(
+            method, sent, timeout=timeout, headers=headers, on_progress=on_progress, idle_timeout=idle_timeout
+        )
         if "error" in frame:
             self.note_refusal(frame)
         elif method not in UNINSPECTED_RESULTS and isinstance(result := frame.get("result"), dict):
             frame = {**frame, "result": whole(result)}
         return frame
+
+    async def _own_request(self, method: str, params: dict[str, Any], *, timeout: float | None = None) -> Frame:
+        """Send a request of the hub itself, which is not counted in `client_requests`."""
+        self._own_requests += 1
+        return await self.request(method, params, timeout=timeout)
+
+    @property
+    def client_requests(self) -> int:
+        """The number of requests so far that were not `_own_request`."""
+        return self._mux.sent - self._own_requests
 
     def try_request(
         self,
@@ -280,7 +316,7 @@ class Connection:
         if level is None or greeting.era == "modern" or greeting.capabilities.get("logging") is None:
             return
         try:
-            await self.request("logging/setLevel", {"level": level}, timeout=self._settings.call_timeout)
+            await self.request("logging/setLevel", {"level": level}, timeout=self.settings.call_timeout)
         except SidecarError as error:
             log.info("a server did not take the log level", extra={"code": error.code, "reason": error.message})
 
@@ -291,7 +327,7 @@ class Connection:
         if self.catalog.greeting.era == "modern":
             self._listen(uri, {"resourceSubscriptions": [uri]})
             return jsonrpc.result(0, {})
-        return await self.request("resources/subscribe", {"uri": uri}, timeout=self._settings.call_timeout)
+        return await self.request("resources/subscribe", {"uri": uri}, timeout=self.settings.call_timeout)
 
     async def unsubscribe(self, uri: str) -> Frame:
         """Cancel the subscription to a resource. Returns the response frame. Raises SidecarError."""
@@ -299,7 +335,7 @@ class Connection:
             if listen := self._listens.pop(uri, None):
                 listen.cancel()
             return jsonrpc.result(0, {})
-        return await self.request("resources/unsubscribe", {"uri": uri}, timeout=self._settings.call_timeout)
+        return await self.request("resources/unsubscribe", {"uri": uri}, timeout=self.settings.call_timeout)
 
     async def _restore_subscriptions(self, subscribed: Iterable[str]) -> None:
         """Send the log level and the subscriptions that clients asked for before this connection was made."""

@@ -18,7 +18,7 @@ from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.observe.redaction import Redactor, secrets_of
 from sidecar.protocol.channel import Channel, Frame, OnFrame
 from sidecar.spawner.client import Spawner
-from sidecar.upstream.upstream import Connect
+from sidecar.upstream.opening import Connect
 from sidecar.upstream.variables import expand, with_home
 
 server_log = logging.getLogger(SERVER_LOGGER)
@@ -75,7 +75,8 @@ class Connector:
         expanded = expand(spec.launch, self._environ)
         self._redactor.add(spec.key, {*expanded.secrets, *secrets_of(expanded.launch)})
         if isinstance(expanded.launch, RemoteLaunch):
-            async with self._remote(expanded.launch, on_frame, detected) as remote:
+            connections = self._connections.within(spec.settings.connect_timeout)
+            async with self._remote(expanded.launch, on_frame, detected, connections) as remote:
                 yield remote
             return
 
@@ -101,12 +102,12 @@ class Connector:
 
     @asynccontextmanager
     async def _remote(
-        self, launch: RemoteLaunch, on_frame: OnFrame, detected: _DetectedTransport
+        self, launch: RemoteLaunch, on_frame: OnFrame, detected: _DetectedTransport, connections: Connections
     ) -> AsyncIterator[Channel]:
         transport = detected.transport
         if transport is None and launch.transport in DEFINITE_TRANSPORTS and not is_websocket(launch.url):
             transport = launch.transport
-        transport_in_use = transport or await detect(launch, self._connections)
+        transport_in_use = transport or await detect(launch, connections)
 
         def remember(frame: Frame) -> None:
             if "result" in frame:  # the server speaks MCP over this transport, so the next connection uses it too
@@ -114,6 +115,6 @@ class Connector:
             on_frame(frame)
 
         async with open_remote(
-            launch, on_frame=remember, transport=transport_in_use, connections=self._connections
+            launch, on_frame=remember, transport=transport_in_use, connections=connections
         ) as remote:
             yield remote

@@ -17,8 +17,10 @@ from sidecar.protocol import extensions, jsonrpc
 from sidecar.protocol.catalog import LIST_METHODS, Catalog, ListKind
 from sidecar.protocol.channel import Frame
 from sidecar.upstream.connection import Connection
+from sidecar.upstream.expected_tools import ExpectedTools
 from sidecar.upstream.list_reader import UndeclaredLists
-from sidecar.upstream.upstream import Connect, Upstream
+from sidecar.upstream.opening import Connect
+from sidecar.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +126,8 @@ class ProbeOwner:
         self.rename: Callable[[str], str] = str
         self.owned: Callable[[], Collection[str]] = tuple
         self.undeclared = UndeclaredLists(asked=False)
+        self.expected = ExpectedTools()
+        self.in_flight = 0
         self.capabilities: dict[str, Any] = {feature: {} for feature in sorted(features)}
         # The connection that the result is compared with declares these too.
         self.capabilities["extensions"] = dict(extensions.SHARED_CONNECTION)

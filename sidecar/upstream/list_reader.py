@@ -29,6 +29,7 @@ from sidecar.protocol.catalog import LIST_METHODS, LISTS_CHANGED_BY, RESULT_KEYS
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.jsonrpc import as_dict, describe_error
 from sidecar.upstream.changes import ChangeDebouncer
+from sidecar.upstream.expected_tools import ExpectedTools
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ class ListReader:
     """Keeps the lists of a connection current.
 
     `on_list_read` is called with each list that differs from the reading before. After `open` has returned,
-    `on_change` is called then too, and when the troubles differ. `timeout` is for one reading, in seconds.
+    `on_change` is called then too, and when the troubles differ. `timeout` is for one reading, in seconds. `expected`
+    outlives the connection.
     """
 
     def __init__(
@@ -81,12 +83,18 @@ class ListReader:
         timeout: float,
         on_list_read: Callable[[ListKind, Items], None],
         on_change: Callable[[], None],
+        expected: ExpectedTools | None = None,
     ) -> None:
         self._send_request = ask
         self._start = start
         self._timeout = timeout
         self._on_list_read = on_list_read
         self._on_change = on_change
+        self._expected = ExpectedTools() if expected is None else expected
+        self._announced = self._accepted = 0
+        """The announcements of a change of the tools, and how many of them are taken into account."""
+        self.answered_at = 0.0
+        """When a reading was last answered (`loop.time`)."""
         self._greeting = Greeting()
         self._current: dict[ListKind, Items] = {}
         self._changes: dict[ListKind, ChangeDebouncer] = {kind: ChangeDebouncer() for kind in LIST_METHODS}
@@ -110,7 +118,14 @@ class ListReader:
     def changed(self, kinds: Iterable[ListKind]) -> None:
         """The server announced that these lists changed."""
         for kind in kinds:
+            self._announced += kind == "tools"
             self._changes[kind].announced()
+
+    def request(self) -> None:
+        """Have all declared lists read again now, though the server announced no change."""
+        for kind in LIST_METHODS:
+            if self._greeting.offers(kind):
+                self._changes[kind].request()
 
     async def open(self, greeting: Greeting, within: float, undeclared: bool) -> None:
         """Request all lists at once, and return as soon as the server can be used.
@@ -162,6 +177,7 @@ class ListReader:
         failures = 0
         changes = self._changes[kind]
         while True:
+            announced = self._announced
             try:
                 reading = await self._read(kind, within)
             except ConnectionLost as error:
@@ -172,12 +188,24 @@ class ListReader:
                 failures += 1  # one request of several is lost, or this task is about to be cancelled
                 self._unanswered_undeclared.discard(kind)
             else:
+                if kind == "tools":
+                    reading = self._compared(reading, announced)
                 self._space_readings(kind, differs=self._apply(kind, reading))
                 failures = failures + 1 if reading.items is None and self._greeting.offers(kind) else 0
             within = self._timeout
             with suppress(TimeoutError):
                 async with asyncio.timeout(_delay(failures) if failures else None):
                     await changes.wait_until_due()
+
+    def _compared(self, reading: ListReading, announced: int) -> ListReading:
+        """A reading of the tools, with a trouble if some vanished; `announced` changes preceded it."""
+        if reading.items is None:
+            return reading
+        if announced > self._accepted:
+            self._accepted = announced
+            self._expected.accept_next()
+        trouble = self._expected.trouble(reading.items)
+        return ListReading(reading.items, (*reading.troubles, trouble)) if trouble else reading
 
     def _space_readings(self, kind: ListKind, differs: bool) -> None:
         """Tell the debouncers the result of a reading. A notification concerns a group of lists, so a difference in
@@ -211,6 +239,7 @@ class ListReader:
             async with asyncio.timeout(within):
                 listed = await read_pages(self._send_request, kind, self._greeting)
         except ListFailed as error:
+            self.answered_at = asyncio.get_running_loop().time()
             return ListReading(None, (error.body(),))
         except (TimeoutError, CallTimeout):
             return ListReading(None, (_late(kind, f"It was not answered within {round(within, 2):g} s."),))
@@ -218,6 +247,7 @@ class ListReader:
             raise
         except SidecarError as error:  # the answer is too large or invalid, which concerns this list alone
             return ListReading(None, (_failed(kind, error.message),))
+        self.answered_at = asyncio.get_running_loop().time()
         found = items.repair(kind, listed, self._greeting.era)
         if found.changed:
             names = ", ".join(found.changed[:MAX_ITEMS_REPORTED])

@@ -17,6 +17,7 @@ from sidecar.concurrency.timeout import SharedTimeout
 from sidecar.errors import AnswerTooLarge, CallTimeout, ConnectionLost, SidecarError
 from sidecar.protocol import jsonrpc, results
 from sidecar.protocol.channel import Frame, UnreadableAnswer
+from sidecar.upstream.progress_deadline import ProgressDeadline
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +125,7 @@ class Mux:
         self._on_notification = on_notification
         self._on_request = on_request
         self._next_id = 0
+        """The id of the last request, and so the number of requests so far."""
         self._pending: dict[int, FutureRequest | CallbackRequest] = {}
         self._progress: dict[int, Progress] = {}
         self._deadlines: Deadlines[SharedTimeout | CallbackRequest] = Deadlines(lambda item: item.expire())
@@ -132,6 +134,11 @@ class Mux:
         """Frames received behind a request whose task has not begun; None if there is no such request."""
         self._unmatched: list[tuple[set[int], SidecarError]] = []
         """Unreadable answers without an id: the ids of the requests that each may have answered, and the error."""
+
+    @property
+    def sent(self) -> int:
+        """The number of requests that were sent, or could not be sent."""
+        return self._next_id
 
     def on_frame(self, frame: Frame) -> None:
         """Route an incoming frame to the pending request that it answers, or to a handler.
@@ -227,11 +234,13 @@ class Mux:
         timeout: float | None,
         headers: Mapping[str, str] | None = None,
         on_progress: Progress | None = None,
+        idle_timeout: float = 0,
     ) -> Frame:
         """Send a request and wait for the response frame, result or error.
 
-        `timeout` is in seconds, None for no limit. On timeout or cancellation the other side gets
-        `notifications/cancelled` (MCP, Cancellation).
+        `timeout` is in seconds, None for no limit; `idle_timeout` is the longest time without a progress notification,
+        0 for no limit (MCP, Lifecycle, Timeouts: progress may extend a deadline, up to a maximum). On timeout or
+        cancellation the other side gets `notifications/cancelled` (MCP, Cancellation).
 
         Raises:
             CallTimeout: no response in time.
@@ -240,18 +249,22 @@ class Mux:
         """
         self._next_id += 1
         request_id = self._next_id
+        limit, idle = SharedTimeout(self._deadlines, timeout), None
+        if idle_timeout and (timeout is None or idle_timeout < timeout):
+            idle = ProgressDeadline(self._deadlines, idle_timeout, timeout, on_progress)
+            limit, on_progress = idle.limit, idle.progressed
         if on_progress is not None:
             params = self._with_progress_token(request_id, params or {}, on_progress)
         future = asyncio.get_running_loop().create_future()
         self._pending[request_id] = FutureRequest(method, future)
         try:
-            with SharedTimeout(self._deadlines, timeout):
+            with limit:
                 await self._send_or_lost(jsonrpc.request(request_id, method, params), headers)
                 frame: Frame = await future
                 return frame
         except TimeoutError:
             await self._cancel(method, request_id, "timed out")
-            raise _timeout_error(method, timeout or 0) from None
+            raise (idle and idle.error(method)) or _timeout_error(method, timeout or 0) from None
         except asyncio.CancelledError as cancelled:
             reason = cancelled.args[0] if cancelled.args else None
             await self._cancel(method, request_id, reason if isinstance(reason, str) else DEFAULT_CANCEL_REASON)

@@ -15,8 +15,12 @@ from sidecar.errors import TooManyInstances
 from sidecar.observe.metrics import Metrics
 from sidecar.protocol.catalog import Greeting
 from sidecar.upstream.client_features import Client, ClientFeatures
+from sidecar.upstream.known_lists import KnownLists
 from sidecar.upstream.list_reader import UndeclaredLists
-from sidecar.upstream.upstream import Connect, Prepare, Upstream, UpstreamListener
+from sidecar.upstream.opening import Connect, Prepare
+from sidecar.upstream.server_state import UpstreamListener
+from sidecar.upstream.start_turns import StartTurns
+from sidecar.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +59,19 @@ class Pool:
         drain_timeout: float,
         prepare: Prepare | None = None,
         redact: Callable[[str], str] = str,
+        turns: StartTurns | None = None,
+        known_lists: KnownLists | None = None,
     ) -> None:
         """Make a pool; `redact` masks secrets in the reasons why upstreams are not ready.
+
+        `turns` limits how many servers start at once; `known_lists` keeps those of lazy servers.
 
         `drain_timeout` is the number of seconds that calls have to end when an upstream loses its last holder.
         """
         self._prepare = prepare
         self._redact = redact
+        self._turns = turns
+        self.known_lists = known_lists
         self._connector = connector
         self.fingerprint = fingerprint
         self._listener = listener
@@ -80,6 +90,8 @@ class Pool:
         self._greetings: dict[str, Greeting] = {}
         self.owned: Callable[[Upstream], Collection[str]] = lambda _: ()
         """The `owned` function of each upstream (`ConnectionOwner.owned`). The hub sets it."""
+        self.in_use: Callable[[Upstream], bool] = lambda _: False
+        """Whether a client depends on an upstream without a request in progress. The hub sets it."""
         self._undeclared: dict[str, UndeclaredLists] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -121,7 +133,10 @@ class Pool:
                 self.contested,
                 self.server_gates,
             )
-            upstream.prepare, upstream.redact = self._prepare, self._redact
+            upstream.redact = self._redact
+            upstream.opening.prepare, upstream.opening.turns = self._prepare, self._turns
+            upstream.sleep.known_lists = self.known_lists
+            upstream.sleep.in_use = lambda: self.in_use(upstream)
             upstream.owned = lambda: self.owned(upstream)
             upstream.undeclared = self._undeclared.setdefault(key[0], UndeclaredLists())
             upstream.for_key = bool(owner) and spec.settings.session == "shared"
@@ -145,9 +160,11 @@ class Pool:
         return self._greetings.get(self.fingerprint(spec))
 
     def keep_greetings(self, fingerprints: set[str]) -> None:
-        """Forget the greetings of all servers but those with these fingerprints."""
+        """Forget the greetings and lists of all servers but those with these fingerprints."""
         for fingerprint in self._greetings.keys() - fingerprints:
             del self._greetings[fingerprint]
+        if self.known_lists is not None:
+            self.known_lists.keep(fingerprints)
 
     def connect(self, spec: ServerSpec) -> Connect:
         """A function that opens a channel to a server, independent of its upstreams."""

@@ -44,6 +44,11 @@ class ServerSubscriptions:
         """The URIs of the subscriptions that the server has granted."""
         return iter([uri for uri, subscribed in self._subscribed.items() if subscribed.granted_on])
 
+    @property
+    def in_use(self) -> bool:
+        """Whether any resource is subscribed to, or a subscription is requested at this moment."""
+        return bool(self._subscribed)
+
     def subscribers_of(self, uri: str) -> frozenset[Subscriber]:
         """The subscribers of a resource, including those whose subscription is not answered yet: an update may overtake
         the answer."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterable
+from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 from bridge.errors import ErrorBody
-from bridge.models import ServerSpec, ServerState, UpstreamState
+from bridge.models import ServerSpec
 from sidecar.admission.admission import Admission
 from sidecar.admission.context import CallContext, RequestContext, Visitor
 from sidecar.concurrency.semaphore import Semaphore, semaphore_for
@@ -18,50 +18,39 @@ from sidecar.concurrency.shares import uncontested
 from sidecar.errors import (
     ConnectionLost,
     HandshakeFailed,
-    ServerUnavailable,
     SidecarError,
     StartTimeout,
-    VariableMissing,
 )
 from sidecar.observe.metrics import Metrics
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.catalog import Catalog
-from sidecar.protocol.channel import Channel, Frame, OnFrame
-from sidecar.upstream import request_retry
-from sidecar.upstream.backoff import Backoff
+from sidecar.protocol.channel import Channel, Frame
+from sidecar.upstream import request_retry, unavailable
 from sidecar.upstream.client_features import ClientFeatures
 from sidecar.upstream.connection import Connection
+from sidecar.upstream.expected_tools import ExpectedTools
 from sidecar.upstream.list_reader import UndeclaredLists
 from sidecar.upstream.mux import Progress
+from sidecar.upstream.opening import Connect, Opening
+from sidecar.upstream.permanent_failures import permanent_after
 from sidecar.upstream.resource_subscriptions import ServerSubscriptions, Subscriber
 from sidecar.upstream.server_gate import ServerGate
-from sidecar.upstream.troubles import ServerTroubles
+from sidecar.upstream.server_state import ServerState, UpstreamListener
+from sidecar.upstream.sleep import Sleep
 
 log = logging.getLogger(__name__)
 
 RECONNECT_WAIT = 5.0
 """Seconds that a call waits for a server that is being reconnected."""
-
-Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]
-Prepare = Callable[[ServerSpec, Callable[[ErrorBody | None], None]], Awaitable[None]]
-"""Waits until a server can be started. Reports what it waits for by its second argument; None: it has waited."""
+WAKE_WAIT = 45.0
+"""Longest time in seconds that a call waits for a server that it woke: SDKs cancel a request after 60 s."""
 
 
-class UpstreamListener(Protocol):
-    """Receives the events of upstreams. Called on the event loop; must neither block nor raise."""
-
-    def upstream_changed(self, upstream: Upstream) -> None:
-        """The upstream's state, troubles, lists or refused features changed."""
-
-    def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
-        """The server sent a notification that is neither progress nor list_changed."""
-
-
-class Upstream:
+class Upstream(ServerState):
     """One server, shared by all its clients or used by one client or key alone.
 
-    States: starting, ready (handshake done and lists read), backoff (connected again soon), failed (connected again
-    after long delays, or not at all if that cannot help), stopped.
+    States: starting, ready (handshake done and lists read), sleeping (stopped until the next request), backoff
+    (connected again soon), failed (connected again after long delays), stopped.
     """
 
     def __init__(
@@ -75,62 +64,62 @@ class Upstream:
         contested: Callable[[], bool] = uncontested,
         gates: Admission | None = None,
     ) -> None:
+        super().__init__()
         self.fingerprint = fingerprint
         self.spec = spec
         self.for_key = False  # whether one access key uses it alone although the server's session is `shared`
-        self.state: UpstreamState = "starting"
-        self.reason: ErrorBody | None = None
-        self.since = time.time()
-        self.retry_at: float | None = None
         self.restarts = 0
         """How often it was connected again after having been ready, or on request."""
         self._was_ready = False
         self.in_flight = 0
         self.refused: set[str] = set()
         """Client features that the server asked for and a shared connection does not have."""
-        self.first_attempt_over = False
-        """Whether the first attempt to start has succeeded or failed, or waits for its preparation."""
-        self.troubles = ServerTroubles()
         self.undeclared = UndeclaredLists()
-        self.backoff = Backoff()
+        self.expected = ExpectedTools()
         self.log_level: str | None = None
         """The lowest log level that its clients asked for; None if none did."""
         self.rename: Callable[[str], str] = str  # see ConnectionOwner
         self.owned: Callable[[], Collection[str]] = tuple  # see ConnectionOwner
-        self.subscriptions = ServerSubscriptions(lambda: self.ready(RECONNECT_WAIT))
+        self.subscriptions = ServerSubscriptions(lambda: self.ready(self._reconnect_wait()))
         self.catalog: Catalog | None = None
         """The lists as last read; kept while the server is reconnected, so that its tools stay listed."""
-        self.prepare: Prepare | None = None
+        self.opening = Opening(connect)
         self.redact: Callable[[str], str] = str  # masks secrets in `reason`
-        self._connect = connect
         self._listener = listener
         self._metrics = metrics
         self._client = client
-        self.connection: Connection | None = None
-        """The current connection while the server is ready, else None."""
         self._channel: Channel | None = None
         self._stderr: tuple[str, ...] = ()
         self._contested = contested
         self._gates = gates or Admission()
+        self.sleep = Sleep(self)
         self.gate = self._make_gate()  # each request to the server passes it
         self._stopping = False
         self._close_requested = asyncio.Event()
-        self._opening: asyncio.Timeout | None = None
-        self._state_entered = asyncio.Event()
 
     # --- lifecycle -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Keep the server connected until `stop` is called; returns when the connection is closed."""
         try:
+            if self.sleep.at_start():
+                await self._sleep()
             while not self._stopping:
                 self._enter("starting", self.reason)
                 began = time.monotonic()
                 reason = await self._connect_once()
-                if not self._stopping:
+                self.sleep.disconnected()
+                if self.sleep.falling:
+                    await self._sleep()
+                elif not self._stopping:
                     await self._wait_to_retry(reason, time.monotonic() - began)
         finally:
             self._enter("stopped", None)
+
+    async def _sleep(self) -> None:
+        await self.sleep.until_woken()
+        if not self._stopping:
+            self._close_requested.clear()
 
     def stop(self, drain_timeout: float = 0.0) -> None:
         """Close the server when its requests in progress have ended, at the latest after `drain_timeout` seconds."""
@@ -143,21 +132,30 @@ class Upstream:
     def restart(self) -> None:
         """Close the connection, if there is one, and connect again without delay."""
         self.backoff.reset()
+        self.expected.accept_next()
         self._request_close()
 
     def _request_close(self) -> None:
         self._close_requested.set()
-        if self._opening is not None and not self._opening.expired():
-            self._opening.reschedule(0)
+        self.sleep.wake()
+        self.opening.cancel()
 
     def _preparing(self, what: ErrorBody | None) -> None:
         """Show what the preparation waits for. None means that it is done, and the start timeout begins."""
         self.first_attempt_over, self.since = True, self.since if what else time.time()
         self._enter("starting", what)
 
+    def _queued(self, what: ErrorBody | None) -> None:
+        """Show that the start waits for its turn. None means that it begins."""
+        if self.reason is not what:
+            self._enter("starting", what)
+
     def update_spec(self, spec: ServerSpec) -> None:
         """Take over a definition with the same fingerprint: a new key, limits and timeouts need no reconnection."""
         before, self.spec = self.spec.settings, spec
+        if self.connection is not None:
+            self.connection.settings = spec.settings
+        self.sleep.settings_changed(before)
         if any(
             getattr(before, name) != getattr(spec.settings, name) for name in ("max_inflight", "share_between_keys")
         ):
@@ -176,12 +174,9 @@ class Upstream:
         connection = Connection(self.spec.settings, self, self._client)
         try:
             async with AsyncExitStack() as stack:
-                if self.prepare:
-                    async with asyncio.timeout(None) as self._opening:
-                        await self.prepare(self.spec, self._preparing)
-                async with asyncio.timeout(self.spec.settings.start_timeout) as self._opening:
-                    self._channel = await stack.enter_async_context(self._connect(connection.on_frame))
-                self._opening = None
+                self._channel = await self.opening.open(
+                    stack, self.spec, connection.on_frame, self._preparing, self._queued
+                )
                 reason = await connection.run(self._channel, self._close_requested)
                 self.connection = None  # closing takes time; requests meanwhile wait for the next connection
                 return reason
@@ -196,31 +191,31 @@ class Upstream:
                 "The connection failed in a way that the hub does not know; its log has the details."
             )
         finally:
-            self._opening = self.connection = None
+            self.connection = None
+            self.opening.started()
             if self._channel is not None:
                 self._stderr, self._channel = self._channel.stderr(), None
 
     async def _wait_to_retry(self, reason: SidecarError | None, took: float) -> None:
         self.first_attempt_over = True
+        self.sleep.failed()
         if self._close_requested.is_set():  # asked to restart
             self._close_requested.clear()
             self._count_restart()
             return
-        reason, delay = reason or ConnectionLost("The server ended the connection."), self.backoff.next_delay(took)
-        body = reason.body(self.redact)
+        reason = reason or ConnectionLost("The server ended the connection.")
+        delay, body = self.backoff.next_delay(took, permanent_after(reason)), reason.body(self.redact)
+        level = logging.DEBUG if self.reason and self.reason.message == body.message else logging.WARNING
         if self._was_ready:
             self._count_restart()
-        permanent = isinstance(reason, VariableMissing)
-        self.retry_at = None if permanent else time.time() + delay
-        if permanent or self.backoff.failing_for_long:
+        self.retry_at = time.time() + delay
+        if self.backoff.failing_for_long:
             self.catalog = None
-        is_new = self.reason is None or self.reason.message != body.message
-        self._enter("failed" if permanent or self.backoff.failing_for_long else "backoff", body)
+        self._enter("failed" if self.backoff.hopeless else "backoff", body)
         told = {"server": self.spec.key, "code": reason.code, "reason": body.message}
-        level = logging.WARNING if is_new else logging.DEBUG
         log.log(level, "server not ready", extra={**told, "attempts": self.backoff.attempts})
         with suppress(TimeoutError):
-            async with asyncio.timeout(None if permanent else delay):
+            async with asyncio.timeout(delay):
                 await self._close_requested.wait()
         if not self._stopping:
             self._close_requested.clear()
@@ -231,22 +226,21 @@ class Upstream:
         self.restarts += 1
         self._metrics.restarted(self.spec.key)
 
-    def _enter(self, state: UpstreamState, reason: ErrorBody | None) -> None:
-        if state != self.state:
-            self.since = time.time()
-        self.state, self.reason = state, reason
-        self._state_entered.set()
-        self._state_entered = asyncio.Event()
-        self._notify_listener()
-
-    def _notify_listener(self) -> None:
-        self._metrics.upstream_state(self.spec.key, self.shown_state)
+    def _state_changed(self) -> None:
+        self._metrics.upstream_state(self.spec.key, self.shown_state, is_down=self.is_down)
         self._listener.upstream_changed(self)
 
-    @property
-    def shown_state(self) -> ServerState:
-        """The state that people see: `degraded` if the server is ready and has troubles, else `state`."""
-        return "degraded" if self.state == "ready" and self.troubles.all else self.state
+    # --- SleepingServer ------------------------------------------------------------------------------------------
+
+    def entered_sleep(self) -> None:
+        """Show that the server sleeps; its lists stay listed."""
+        self.first_attempt_over, self._was_ready = True, False
+        self._enter("sleeping", None)
+
+    def close_connection(self) -> None:
+        """Close the connection; requests wait for the next one from now on."""
+        self.connection = None
+        self._close_requested.set()
 
     # --- ConnectionOwner -----------------------------------------------------------------------------------------
 
@@ -254,13 +248,16 @@ class Upstream:
         """Take over the lists and troubles; the first call on a connection makes the server ready."""
         self.connection, self.catalog, self.first_attempt_over = connection, connection.catalog, True
         self.troubles.set(self.spec.key, connection.troubles)
+        self.sleep.lists_read()
         if self.state == "ready":
-            self._notify_listener()
+            self._state_changed()
             return
         self.backoff.ready()
+        self.opening.started()
         self._was_ready = True
         told = {"server": self.spec.key, "era": self.catalog.greeting.era, "tools": len(self.catalog.tools)}
         log.info("server ready", extra=told)
+        self.sleep.ready()
         self._enter("ready", None)
 
     def subscribed(self) -> Iterable[str]:
@@ -295,10 +292,12 @@ class Upstream:
         on_progress: Progress | None = None,
         declared: dict[str, Any] | None = None,
         already_sent: bool = False,
+        idle_timeout: float = 0,
     ) -> Frame:
         """Send a request for `call`, or for the hub itself if that is None. Returns the response frame.
 
-        `timeout` is in seconds and includes the wait for a slot and for a reconnection. `declared` are the extensions
+        `timeout` is in seconds and includes the wait for a slot and for a reconnection; `idle_timeout` is the longest
+        time without progress once the request is sent, 0 for no limit. `declared` are the extensions
         of the client. `already_sent`: the request was sent before, and may have been carried out.
 
         Raises:
@@ -318,9 +317,10 @@ class Upstream:
                 await gate.enter(call)
                 left = max(began + timeout - time.perf_counter(), 0.0)
             try:
-                options = {"on_progress": on_progress, "declared": declared}
+                options = {"on_progress": on_progress, "declared": declared, "idle_timeout": idle_timeout}
+                wait = self._reconnect_wait()
                 frame = await request_retry.request_with_retry(
-                    self, method, params, left, options, reconnect_timeout=RECONNECT_WAIT, already_sent=already_sent
+                    self, method, params, left, options, reconnect_timeout=wait, already_sent=already_sent
                 )
                 outcome = jsonrpc.outcome(frame)
             except SidecarError as error:
@@ -339,29 +339,26 @@ class Upstream:
         if self._stopping and not self.in_flight:
             self._request_close()
 
-    async def wait_first_attempt(self) -> None:
-        """Wait until `first_attempt_over` is true, or the upstream is stopped."""
-        while not self.first_attempt_over and self.state != "stopped":
-            await self._state_entered.wait()
-
     async def ready(self, timeout: float) -> Connection:
         """The current connection, or the next one within `timeout` seconds. Raises ServerUnavailable."""
         return self.connection or await self.reconnected(timeout)
 
-    async def reconnected(self, timeout: float, lost: Connection | None = None) -> Connection:
-        """Wait at most `timeout` seconds for a ready connection other than `lost`. Raises ServerUnavailable."""
-        try:
-            async with asyncio.timeout(timeout):
-                while self.connection in (None, lost) and self.state not in ("failed", "stopped"):
-                    await self._state_entered.wait()
-        except TimeoutError:
-            pass
-        if self.connection is None or self.connection is lost:
-            raise ServerUnavailable(f"The server {self.spec.key!r} is not ready{self._reason_suffix()}.")
-        return self.connection
+    def _reconnect_wait(self) -> float:
+        """Seconds that a request waits for the server: longer if it has to be started because nobody used it."""
+        waking = self.state == "sleeping" or self.sleep.falling or self.sleep.waking
+        return min(self.spec.settings.start_timeout, WAKE_WAIT) if waking else RECONNECT_WAIT
 
-    def _reason_suffix(self) -> str:
-        return f" ({self.reason.message.rstrip('.')})" if self.reason else ""
+    async def reconnected(self, timeout: float, lost: Connection | None = None) -> Connection:
+        """Wait at most `timeout` seconds for a ready connection other than `lost`; not at all if the server is down.
+
+        Raises:
+            ServerUnavailable: there is none.
+        """
+        self.sleep.wake()
+        await self._wait_for_connection(timeout, lost)
+        if self.connection is None or self.connection is lost:
+            raise unavailable.error(self)
+        return self.connection
 
     async def subscribe(self, uri: str, subscriber: Subscriber) -> Frame:
         """Subscribe to changes of a resource. Returns the server's response frame. Raises SidecarError."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from bridge.models import ServerSpec
 from sidecar.errors import SidecarError
 from sidecar.upstream.feature_probe import read_catalog
-from sidecar.upstream.upstream import Connect
+from sidecar.upstream.opening import Connect
 
 log = logging.getLogger(__name__)
 

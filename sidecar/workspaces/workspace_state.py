@@ -27,8 +27,10 @@ class MemberState(NamedTuple):
 
     @property
     def serves(self) -> bool:
-        """Whether calls reach the server; a `per_client` server is started by the session that calls."""
-        return self.state in ("ready", "degraded") or (self.per_client and self.state in ("stopped", "starting"))
+        """Whether calls reach the server; the call itself starts one that is `sleeping` or `per_client`."""
+        return self.state in ("ready", "degraded", "sleeping") or (
+            self.per_client and self.state in ("stopped", "starting")
+        )
 
     @property
     def pending(self) -> bool:

@@ -29,8 +29,8 @@ from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.session import Session
 from sidecar.upstream.fingerprint import fingerprint
+from sidecar.upstream.opening import Connect
 from sidecar.upstream.pool import Pool
-from sidecar.upstream.upstream import Connect
 from sidecar.workspaces.workspace import Workspace
 from tests.support.fake_server import FakeServer, until
 from tests.support.hub import free_port

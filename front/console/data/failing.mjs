@@ -32,4 +32,5 @@ export function missingServers({ servers: keys, disabled_servers: off }, servers
 
 /** @param {Server} server */
 const serves = ({ state, enabled, session }) =>
-  ['ready', 'degraded', 'unknown'].includes(state) || (enabled && session === 'per_client' && state === 'stopped');
+  ['ready', 'degraded', 'sleeping', 'unknown'].includes(state) ||
+  (enabled && session === 'per_client' && state === 'stopped');

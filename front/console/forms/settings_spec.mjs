@@ -8,7 +8,7 @@ import { DEFAULTS, SCHEMA } from './server_settings.mjs';
  * @property {string} name
  * @property {string} label
  * @property {string} help
- * @property {'seconds'|'count'|'pick'|'by_tool'|'container'} kind
+ * @property {'seconds'|'count'|'pick'|'by_tool'|'container'} kind of 'seconds' and 'by_tool', 0 is allowed if `min` is 0
  * @property {any} standard its default
  * @property {number} [min]
  * @property {number} [max]
@@ -43,9 +43,28 @@ const TEXTS = [
     labels: { auto: 'Auto-detect', legacy: 'Up to 2025-11-25 (handshake)', modern: '2026-07-28 (stateless)' },
   },
   {
+    name: 'start',
+    label: 'Start',
+    help: 'A server that starts when needed shows the tools that it had, and is started by the first call. Only with one process for all clients.',
+    kind: 'pick',
+    labels: { eager: 'With the hub', lazy: 'When needed' },
+  },
+  {
+    name: 'idle_stop',
+    label: 'Stop when idle',
+    help: 'Seconds without a call after which it is stopped, its tools still listed; the next call starts it. 0: never. Only with one process for all clients.',
+    kind: 'seconds',
+  },
+  {
     name: 'start_timeout',
     label: 'Start timeout',
     help: 'Seconds until the handshake and the lists have to be answered. A first npx or uvx run downloads.',
+    kind: 'seconds',
+  },
+  {
+    name: 'connect_timeout',
+    label: 'Connect timeout',
+    help: 'Of a remote server: seconds until it has to accept a connection.',
     kind: 'seconds',
   },
   {
@@ -57,9 +76,28 @@ const TEXTS = [
   {
     name: 'tool_timeouts',
     label: 'Timeouts of single tools',
-    help: 'One a line: the name that the server gives the tool, =, seconds.',
+    help: 'One a line: the name that the server gives the tool (or a pattern with *), =, seconds.',
     kind: 'by_tool',
     example: 'slow_query = 900',
+  },
+  {
+    name: 'idle_timeout',
+    label: 'Call timeout without progress',
+    help: 'Seconds without a progress report of the tool after which its call is cancelled. 0: no limit but the call timeout.',
+    kind: 'seconds',
+  },
+  {
+    name: 'tool_idle_timeouts',
+    label: 'The same for single tools',
+    help: 'One a line: the name that the server gives the tool (or a pattern with *), =, seconds.',
+    kind: 'by_tool',
+    example: 'index_* = 60',
+  },
+  {
+    name: 'health_interval',
+    label: 'Health check',
+    help: 'Seconds between two checks, by a ping and its lists, that it still works; one that does not is restarted. 0: no checks.',
+    kind: 'seconds',
   },
   {
     name: 'max_inflight',
@@ -103,29 +141,34 @@ export function showSetting(setting, value) {
 export function readSetting(setting, text) {
   if (setting.kind === 'pick') return { value: text };
   if (setting.kind === 'container') return readContainer(text);
-  if (setting.kind === 'by_tool') return readByTool(text, setting.max ?? 0);
-  return readNumber(text, setting.max ?? 0, setting.kind === 'count' ? setting.min : undefined);
+  const { max = 0, min } = setting;
+  if (setting.kind === 'by_tool') return readByTool(text, max, min);
+  return setting.kind === 'count' ? readCount(text, max, min ?? 0) : readSeconds(text, max, min);
 }
 
-/** @param {string} text @param {number} max @param {number} [min]  of a whole number */
-function readNumber(text, max, min) {
+/** @param {string} text @param {number} max @param {number} min */
+function readCount(text, max, min) {
   const value = Number(text);
-  const whole = min !== undefined;
-  const fits = text.trim() !== '' && value > 0 && value <= max && (!whole || (Number.isInteger(value) && value >= min));
-  const range = whole
-    ? `A whole number from ${min} to ${max.toLocaleString('en')}.`
-    : `More than 0, at most ${max.toLocaleString('en')} seconds.`;
-  return fits ? { value } : { fault: range };
+  const fits = text.trim() !== '' && Number.isInteger(value) && value >= min && value <= max;
+  return fits ? { value } : { fault: `A whole number from ${min} to ${max.toLocaleString('en')}.` };
 }
 
-/** @param {string} text @param {number} max */
-function readByTool(text, max) {
+/** @param {string} text @param {number} max @param {number} [min]  0 if 0 is allowed */
+function readSeconds(text, max, min) {
+  const value = Number(text);
+  const fits = text.trim() !== '' && (value > 0 || value === min) && value <= max;
+  const least = min === 0 ? '0 or more' : 'More than 0';
+  return fits ? { value } : { fault: `${least}, at most ${max.toLocaleString('en')} seconds.` };
+}
+
+/** @param {string} text @param {number} max @param {number} [min] */
+function readByTool(text, max, min) {
   /** @type {Record<string, number>} */
   const value = {};
   for (const line of text.split('\n').filter((item) => item.trim() !== '')) {
     const at = line.lastIndexOf('=');
     const tool = line.slice(0, Math.max(at, 0)).trim();
-    const seconds = readNumber(line.slice(at + 1), max);
+    const seconds = readSeconds(line.slice(at + 1), max, min);
     if (at < 0 || tool === '' || seconds.fault)
       return { fault: `“${line.trim()}” is not: tool = seconds (at most ${max.toLocaleString('en')}).` };
     Object.defineProperty(value, tool, { value: seconds.value, enumerable: true, configurable: true, writable: true });

@@ -4,7 +4,7 @@
 
 const PARAMETER_FIELDS = ['command', 'args', 'env', 'cwd', 'url', 'headers'];
 /** @type {Record<string, string>} */
-const STATUS = { ready: 'running', degraded: 'running', failed: 'error', invalid: 'error' };
+const STATUS = { ready: 'running', degraded: 'running', sleeping: 'running', failed: 'error', invalid: 'error' };
 
 /** Return the body of `GET /api/stats`. @param {{hub: Item, servers: Item[], workspaces: Item[]}} state */
 export function statsOf({ hub, servers, workspaces }) {
@@ -12,7 +12,7 @@ export function statsOf({ hub, servers, workspaces }) {
   const failing = servers.filter(({ state }) => ['failed', 'backoff', 'degraded'].includes(state)).length;
   return {
     totalServers: servers.length,
-    activeServers: servers.filter(({ state }) => state === 'ready' || state === 'degraded').length,
+    activeServers: servers.filter(({ state }) => ['ready', 'degraded', 'sleeping'].includes(state)).length,
     totalWorkspaces: workspaces.length,
     activeWorkspaces: workspaces.filter(({ enabled }) => enabled).length,
     issues: all.filter(({ severity }) => severity !== 'info').length + failing + (hub.errors ?? []).length,

@@ -30,6 +30,7 @@ const NO_RUN = {
   attempts: 0,
   restarts: 0,
   retry_at: null,
+  breaker: 'closed',
   transport: '',
   era: '',
   pids: [],

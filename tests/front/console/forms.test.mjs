@@ -224,6 +224,18 @@ test('settings: what was changed is said, a default as null, and what is out of 
   assert.ok(readSetting(setting('max_inflight'), '1.5').fault);
 });
 
+test('settings: 0 stands for off where the hub accepts it, and a lazy start is a choice', () => {
+  for (const name of ['idle_stop', 'idle_timeout', 'health_interval']) {
+    assert.deepEqual(readSetting(setting(name), '0'), { value: 0 }, name);
+    assert.match(readSetting(setting(name), '-1').fault ?? '', /^0 or more/, name);
+  }
+  assert.deepEqual(readSetting(setting('tool_idle_timeouts'), 'quick = 0\nindex_* = 60'), {
+    value: { quick: 0, 'index_*': 60 },
+  });
+  const [eager, lazy] = setting('start').options ?? [];
+  assert.deepEqual([eager.value, lazy.label], ['eager', 'When needed']);
+});
+
 test('settings: the times of single tools come back from their lines as they were', () => {
   const times = { slow: 900, 'a = b': 1.5 };
   const read = readSetting(setting('tool_timeouts'), showSetting(setting('tool_timeouts'), times));

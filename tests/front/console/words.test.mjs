@@ -15,7 +15,7 @@ test('every state of docs/states.md has a word of its own, and an unknown one is
   assert.equal(states.length, 7);
   for (const state of states) assert.equal(workspaceState({ state }).word.toLowerCase(), state);
   const words = [...statesOf(servers), 'unknown', 'invalid'].map((state) => serverState({ state }).word);
-  assert.equal(new Set(words).size, 8);
+  assert.equal(new Set(words).size, 9);
   assert.equal(workspaceState({ state: 'new one' }).word, 'Unknown');
   assert.equal(serverState({ state: 'toString' }).word, 'Unknown');
 });

@@ -160,7 +160,7 @@ def test_what_a_change_costs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_timeouts() -> None:
     """A tool's own deadline goes before the server's."""
     view = build([source("one", settings={"call_timeout": 9, "tool_timeouts": {"slow": 99}})], PREFIX)
-    assert (view.offers[0].timeout("slow"), view.offers[0].timeout("")) == (99, 9)
+    assert (view.offers[0].limits("slow").timeout, view.offers[0].limits("").timeout) == (99, 9)
 
 
 def test_instructions() -> None:

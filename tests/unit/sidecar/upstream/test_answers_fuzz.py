@@ -19,6 +19,7 @@ from sidecar.protocol import jsonrpc
 from sidecar.protocol.catalog import Catalog
 from sidecar.protocol.channel import Frame
 from sidecar.upstream.connection import Connection
+from sidecar.upstream.expected_tools import ExpectedTools
 from sidecar.upstream.list_reader import UndeclaredLists
 from sidecar.upstream.mux import CallbackRequest, Mux
 from tests.support.fake_server import FakeServer, settle, until, within
@@ -157,6 +158,8 @@ class ConnectionOwner:
 
     def __init__(self) -> None:
         self.undeclared = UndeclaredLists()
+        self.expected = ExpectedTools()
+        self.in_flight = 0
         self.catalog = asyncio.Event()
 
     def catalog_read(self, connection: Connection) -> None:

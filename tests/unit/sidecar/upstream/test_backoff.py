@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from sidecar.errors import (
+    CommandMissing,
+    DirectoryMissing,
+    Refused,
+    ServerExited,
+    SidecarError,
+    VariableMissing,
+)
 from sidecar.upstream import backoff
 from sidecar.upstream.backoff import Backoff
+from sidecar.upstream.permanent_failures import permanent_after
 
 
 class Clock:
@@ -18,10 +27,11 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock that the backoff reads."""
+    """The clock that the backoff reads; delays are not shortened at random."""
     clock = Clock()
+    monkeypatch.setattr(backoff, "JITTER", 0)
     monkeypatch.setattr(backoff, "time", clock)
     return clock
 
@@ -29,9 +39,50 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_growth(clock: Clock) -> None:
     """Waits double, and stay below the time in which a mended server must be back."""
     waits = Backoff()
-    assert [waits.next_delay(0.01) for _ in range(7)] == [0.25, 0.5, 1, 2, 4, 4, 4]
+    assert [waits.next_delay(0.01) for _ in range(7)] == [0.25, 0.5, 1, 2, 3, 3, 3]
     assert waits.attempts == 7
     assert not waits.failing_for_long
+
+
+def test_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that failed together are not all tried at the same moment: a delay is up to a quarter shorter."""
+    monkeypatch.setattr(backoff, "JITTER", 0.25)
+    delays = {Backoff().next_delay(0.1) for _ in range(50)}
+    assert len(delays) > 40
+    assert all(0.1875 <= delay <= 0.25 for delay in delays)
+
+
+def test_down() -> None:
+    """After three failed starts in a row a server counts as down, until it is reset."""
+    waits, down = Backoff(), []
+    for _ in range(4):
+        waits.next_delay(0.1)
+        down.append(waits.down)
+    assert down == [False, False, True, True]
+    waits.reset()
+    assert not waits.down
+
+
+@pytest.mark.parametrize(
+    ("error", "delays"),
+    [
+        (VariableMissing("x"), [180, 180, 180, 180]),
+        (CommandMissing("x"), [0.25, 0.5, 180, 180]),
+        (DirectoryMissing("x"), [0.25, 0.5, 180, 180]),
+        (Refused("x", data={"status": 401}), [0.25, 0.5, 180, 180]),
+        (Refused("x", data={"status": 403}), [0.25, 0.5, 180, 180]),
+        (Refused("x", data={"status": 404}), [0.25, 0.5, 180, 180]),
+        (Refused("x", data={"status": 503}), [0.25, 0.5, 1, 2]),
+        (ServerExited("x"), [0.25, 0.5, 1, 2]),
+    ],
+)
+def test_what_does_not_mend_itself(error: SidecarError, delays: list[float]) -> None:
+    """It is tried every few minutes only, after some quick attempts where it may be over soon; and is hopeless then."""
+    waits = Backoff()
+    assert [waits.next_delay(0.1, permanent_after(error)) for _ in delays] == delays
+    assert waits.hopeless == (180 in delays)
+    assert waits.next_delay(0.1, permanent_after(ServerExited("x"))) == 3  # another fault, which may mend itself
+    assert not waits.hopeless
 
 
 def test_rarely(clock: Clock) -> None:

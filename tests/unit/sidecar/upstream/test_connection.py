@@ -19,6 +19,7 @@ from sidecar.protocol.extensions import SHARED_CONNECTION
 from sidecar.upstream import changes, list_reader, server_requests
 from sidecar.upstream import connection as module
 from sidecar.upstream.connection import Connection
+from sidecar.upstream.expected_tools import ExpectedTools
 from sidecar.upstream.list_reader import UndeclaredLists
 from tests.support.fake_server import ANYTHING, FakeChannel, FakeServer, RpcError, settle, until, within
 
@@ -35,6 +36,8 @@ class ConnectionOwner:
         self.notes: list[tuple[str, dict[str, Any]]] = []
         self.refused: list[str] = []
         self.undeclared = UndeclaredLists()
+        self.expected = ExpectedTools()
+        self.in_flight = 0
 
     def catalog_read(self, connection: Connection) -> None:
         self.catalogs.append(connection.catalog)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -106,7 +107,7 @@ async def test_what_is_prepared_first_is_told_and_not_timed() -> None:
         await gate.wait()
         tell(None)
 
-    upstream.prepare = prepare
+    upstream.opening.prepare = prepare
     task = asyncio.create_task(upstream.run())
     await until(lambda: upstream.reason is not None)
     assert (upstream.state, upstream.first_attempt_over, server.open) == ("starting", True, 0)
@@ -159,12 +160,14 @@ async def test_retry_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_variable_missing() -> None:
-    """What trying again cannot help is failed at once, and not tried again unless asked to."""
+    """What trying again cannot help is failed at once, and tried again every few minutes, or when asked to."""
     server = FakeServer()
     server.refusal = VariableMissing("The hub's environment lacks X.")
     async with running(server) as (upstream, _):
         await until(lambda: upstream.state == "failed")
-        assert (upstream.retry_at, upstream.catalog) == (None, None)
+        assert upstream.catalog is None
+        assert upstream.retry_at is not None
+        assert upstream.retry_at - time.time() > 100
         with pytest.raises(ServerUnavailable, match="lacks X"):
             await upstream.request("tools/call", {}, timeout=5)
         server.refusal = None

@@ -20,6 +20,7 @@ KINDS = {
     "ready for a session": ("serving", MemberState("own", "ready", per_client=True)),
     "degraded": ("serving", MemberState("degraded", "degraded")),
     "degraded for a session": ("serving", MemberState("own", "degraded", per_client=True)),
+    "sleeping": ("serving", MemberState("sleeping", "sleeping")),
     "first start": ("pending", MemberState("first", "starting")),
     "not started yet": ("pending", MemberState("next", "stopped")),
     "starting again": ("failing", MemberState("again", "starting", attempts=1)),
@@ -49,7 +50,7 @@ def because(code: str) -> ErrorBody:
 def test_every_state_of_a_server_is_in_the_table() -> None:
     """The kinds have each state that a server can be in; the order of reasons, each in which it does not serve."""
     assert {member.state for _, member in KINDS.values()} == set(get_args(ServerState))
-    assert {*STATES_BY_REASON, "ready", "degraded"} == set(get_args(ServerState))
+    assert {*STATES_BY_REASON, "ready", "degraded", "sleeping"} == set(get_args(ServerState))
     assert {*STATES.values(), "off"} == set(get_args(WorkspaceState))
 
 

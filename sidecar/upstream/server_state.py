@@ -1,0 +1,82 @@
+"""The state of a server, and those who wait for a change of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bridge.errors import ErrorBody
+from bridge.models import ServerState as ShownState
+from bridge.models import UpstreamState
+from sidecar.upstream.backoff import Backoff
+from sidecar.upstream.troubles import ServerTroubles
+
+if TYPE_CHECKING:
+    from sidecar.upstream.connection import Connection
+    from sidecar.upstream.upstream import Upstream
+
+
+class UpstreamListener(Protocol):
+    """Receives the events of upstreams. Called on the event loop; must neither block nor raise."""
+
+    def upstream_changed(self, upstream: Upstream) -> None:
+        """The upstream's state, troubles, lists or refused features changed."""
+
+    def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
+        """The server sent a notification that is neither progress nor list_changed."""
+
+
+class ServerState:
+    """The state of one server. `_state_changed` is called after each change."""
+
+    def __init__(self) -> None:
+        self.state: UpstreamState = "starting"
+        self.reason: ErrorBody | None = None
+        """Why it is not ready; None if it is, or if nothing is known yet."""
+        self.since = time.time()
+        """When it entered the state (Unix time)."""
+        self.retry_at: float | None = None
+        """When it is connected next (Unix time), while it waits for that."""
+        self.first_attempt_over = False
+        """Whether the first attempt to start has succeeded or failed, or waits for its preparation."""
+        self.troubles = ServerTroubles()
+        self.backoff = Backoff()
+        self.connection: Connection | None = None
+        """The current connection while the server is ready, else None."""
+        self._state_entered = asyncio.Event()
+
+    def _state_changed(self) -> None:
+        """Called after each change of the state."""
+        raise NotImplementedError
+
+    def _enter(self, state: UpstreamState, reason: ErrorBody | None) -> None:
+        if state != self.state:
+            self.since = time.time()
+        self.state, self.reason = state, reason
+        self._state_entered.set()
+        self._state_entered = asyncio.Event()
+        self._state_changed()
+
+    @property
+    def shown_state(self) -> ShownState:
+        """The state that people see: `degraded` if the server is ready and has troubles, else `state`."""
+        return "degraded" if self.state == "ready" and self.troubles.all else self.state
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the server is known to be down: its circuit breaker is open, and requests for it fail at once."""
+        return self.state == "failed" or (self.connection is None and self.backoff.down)
+
+    async def wait_first_attempt(self) -> None:
+        """Wait until `first_attempt_over` is true, or the upstream is stopped."""
+        while not self.first_attempt_over and self.state != "stopped":
+            await self._state_entered.wait()
+
+    async def _wait_for_connection(self, timeout: float, lost: Connection | None) -> None:
+        """Wait at most `timeout` seconds for a connection other than `lost`, or until there is no hope of one."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self.connection in (None, lost) and not self.is_down and self.state != "stopped":
+                    await self._state_entered.wait()
