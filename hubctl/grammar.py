@@ -156,6 +156,8 @@ def _workspaces(command: Adds) -> None:
     edited.add_argument("--name-template", help="how tools are called: {namespace}_{name}; {name} for one server alone")
     edited.add_argument("--slug", help="its name in URLs; empty: made of its name. Its URLs of before go on working")
     edited.add_argument("--remove-alias", action="append", metavar="SLUG", help="end its URLs of before; several times")
+    keep = "for how many seconds results of tools are kept that declare readOnlyHint and idempotentHint; 0: not at all"
+    edited.add_argument("--cache-read-only", type=float, metavar="SECONDS", help=keep)
     removed = actions.add_parser("remove", parents=[again], help="remove one; its servers stay")
     removed.add_argument("workspace", help="name or slug")
 

@@ -102,6 +102,10 @@ class ServerSettings(Model):
     max_instances: int = Field(20, ge=1, le=1000)
     share_between_keys: bool = False
     """Whether clients with different keys share the server's process; by default each key has its own."""
+    cache: dict[str, Annotated[float, Field(gt=0, le=86400 * 30)]] = Field(default_factory=dict)
+    """How long results of tools are kept, by name or by a pattern with `*`; an equal call gets the kept one."""
+    cache_shared: bool = False
+    """Whether a kept result is for the clients of every key; by default for those of the same key."""
     container: ContainerSettings | None = None
 
 
@@ -137,6 +141,8 @@ class WorkspaceSpec(Model):
     """Template of tool and prompt names; `{name}` alone, without a prefix, suits a workspace of one server."""
     disabled_servers: tuple[str, ...] = ()
     """Those of `servers` that are switched off in this workspace alone."""
+    cache_read_only: float = Field(0, ge=0, le=86400 * 30)
+    """How long results of tools are kept that declare `readOnlyHint` and `idempotentHint` (seconds). 0: not at all."""
 
     @property
     def slugs(self) -> tuple[str, ...]:

@@ -336,6 +336,10 @@ export interface ServerSettings {
   max_instances: number;
   /** Whether clients with different keys share the server's process; by default each key has its own. */
   share_between_keys: boolean;
+  /** How long results of tools are kept, by name or by a pattern with `*`; an equal call gets the kept one. */
+  cache: Record<string, number>;
+  /** Whether a kept result is for the clients of every key; by default for those of the same key. */
+  cache_shared: boolean;
   container: ContainerSettings | null;
 }
 
@@ -388,6 +392,8 @@ export interface WorkspaceSpec {
   name_template: string;
   /** Those of `servers` that are switched off in this workspace alone. */
   disabled_servers: string[];
+  /** How long results of tools are kept that declare `readOnlyHint` and `idempotentHint` (seconds). 0: not at all. */
+  cache_read_only: number;
 }
 
 /** The answer to a change of desired state: the first snapshot that contains it. */
@@ -537,6 +543,8 @@ export interface SetWorkspace {
   name_template?: string | null;
   /** Its name in URLs; empty: what follows from its name. The slug that it had becomes an alias. */
   slug?: string | '' | null;
+  /** As in `WorkspaceSpec`. */
+  cache_read_only?: number | null;
   /** Aliases that no longer lead to it. */
   remove_aliases?: string[];
   /** Members of it that are switched on or off in this workspace alone, by key; the others stay as they are. */

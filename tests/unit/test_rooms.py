@@ -37,6 +37,7 @@ ORDER = {
         "containers",
         "upstream",
         "routing",
+        "cache",
         "sessions",
         "workspaces",
         "calls",

@@ -17,6 +17,8 @@ export const DEFAULTS = {
   max_inflight: 64,
   max_instances: 20,
   share_between_keys: false,
+  cache: {},
+  cache_shared: false,
   container: null,
 };
 
@@ -38,6 +40,8 @@ export const SCHEMA = {
     max_inflight: {"default": 64, "maximum": 10000, "minimum": 1, "type": "integer"},
     max_instances: {"default": 20, "maximum": 1000, "minimum": 1, "type": "integer"},
     share_between_keys: {"default": false, "type": "boolean"},
+    cache: {"additionalProperties": {"exclusiveMinimum": 0, "maximum": 2592000, "type": "number"}, "type": "object"},
+    cache_shared: {"default": false, "type": "boolean"},
     container: {"anyOf": [{"$ref": "#/$defs/ContainerSettings"}, {"type": "null"}], "default": null},
   },
   $defs: {

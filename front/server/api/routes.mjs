@@ -21,6 +21,7 @@ const CALL_ERRORS = ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF', 'SERVER_ANSWERED_ERRO
 const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
 const limit = number('whole number from 1 to 5,000', { min: 1, max: 5000, whole: true });
 const sessionLimit = number('whole number from 1 to 1,000', { min: 1, max: 1000, whole: true });
+const keptFor = number('number of seconds, 0 or more and at most 2,592,000', { min: 0, max: 2_592_000 });
 const since = number('Unix time in seconds', { min: 0, max: 1e12 });
 
 const workspaceName = { name };
@@ -58,9 +59,15 @@ export const HUB_ROUTES = [
     errors: ['NO_SUCH_WORKSPACE', 'EDIT_CONFLICT'],
   }),
   route('setWorkspace', 'PATCH', '/api/hub/workspaces', {
-    summary: 'Change settings: how the names of its tools are made, its slug (empty: made of its name), its aliases.',
+    summary:
+      'Change settings: how the names of its tools are made, its slug (empty: made of its name), its aliases, for how long results of read-only tools are kept.',
     query: workspaceName,
-    body: { name_template: optional(name), slug: optional(slugOrNone), remove_aliases: optional(names) },
+    body: {
+      name_template: optional(name),
+      slug: optional(slugOrNone),
+      remove_aliases: optional(names),
+      cache_read_only: optional(keptFor),
+    },
     answer: '{snapshot, workspace}',
     errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID'],
   }),

@@ -97,6 +97,7 @@ function remembered(status) {
     own_slug: false,
     earlier_slug: null,
     name_template: '',
+    cache_read_only: 0,
   }));
   return { servers, workspaces };
 }
