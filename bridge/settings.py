@@ -184,6 +184,10 @@ class Settings(HistorySettings, LimitSettings):
         description="How long `hubctl run WORKSPACE`, and a request of its client, wait for a hub that does not run.",
     )
 
+    cache_max_mb: int = Field(32, ge=1, le=65536, description="Most memory (MiB) for kept results of tools.")
+    cache_url: SecretStr | None = Field(
+        None, description="URL of a Redis or Valkey (redis://, rediss://, unix://) that keeps results of tools instead."
+    )
     otlp_endpoint: str = Field(
         default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         description="Base URL of an OTLP/HTTP receiver that traces of requests are sent to; unset: "
@@ -253,6 +257,13 @@ class Settings(HistorySettings, LimitSettings):
             raise ValueError("it is not an address that begins with http:// or https://, and a host")
         if parts.username is not None or parts.password is not None:
             raise ValueError("it has a password; credentials go into OTEL_EXPORTER_OTLP_HEADERS")
+        return value
+
+    @field_validator("cache_url")
+    @classmethod
+    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("it is not a URL that begins with redis://, rediss:// or unix://")
         return value
 
     @field_validator("public_url")

@@ -199,6 +199,8 @@ def _workspaces(command: Adds) -> None:
     kept = ("off", "sizes", "redacted", "full")
     edited.add_argument("--record", choices=kept, help="what the history keeps of arguments and results")
     edited.add_argument("--remove-alias", action="append", metavar="SLUG", help="end its URLs of before; several times")
+    keep = "for how many seconds results of tools are kept that declare readOnlyHint and idempotentHint; 0: not at all"
+    edited.add_argument("--cache-read-only", type=float, metavar="SECONDS", help=keep)
     removed = actions.add_parser("remove", parents=[again], help="remove one; its servers stay")
     removed.add_argument("workspace", help="name or slug")
 

@@ -120,6 +120,10 @@ class ServerSettings(Model):
     max_instances: int = Field(20, ge=1, le=1000)
     share_between_keys: bool = False
     """Whether clients with different keys share the server's process; by default each key has its own."""
+    cache: dict[str, Annotated[float, Field(gt=0, le=86400 * 30)]] = Field(default_factory=dict)
+    """How long results of tools are kept, by name or by a pattern with `*`; an equal call gets the kept one."""
+    cache_shared: bool = False
+    """Whether a kept result is for the clients of every key; by default for those of the same key."""
     container: ContainerSettings | None = None
     record: RecordOfServer = "workspace"
     """What the history keeps of the arguments and results of its requests; `workspace`: what the workspace says."""
@@ -162,6 +166,8 @@ class WorkspaceSpec(Model):
     """Those of `servers` that are switched off in this workspace alone."""
     record: Record = "off"
     """What the history keeps of the arguments and results of requests, unless the server says otherwise."""
+    cache_read_only: float = Field(0, ge=0, le=86400 * 30)
+    """How long results of tools are kept that declare `readOnlyHint` and `idempotentHint` (seconds). 0: not at all."""
 
     @property
     def slugs(self) -> tuple[str, ...]:

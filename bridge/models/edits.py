@@ -25,6 +25,8 @@ class SetWorkspace(Request[Changed], kind="set_workspace", sockets=("desired",),
     name_template: str | None = None
     slug: Slug | Literal[""] | None = None
     """Its name in URLs; empty: what follows from its name. The slug that it had becomes an alias."""
+    cache_read_only: float | None = Field(None, ge=0, le=86400 * 30)
+    """As in `WorkspaceSpec`."""
     remove_aliases: tuple[str, ...] = ()
     """Aliases that no longer lead to it."""
     record: Record | None = None

@@ -370,6 +370,10 @@ export interface ServerSettings {
   max_instances: number;
   /** Whether clients with different keys share the server's process; by default each key has its own. */
   share_between_keys: boolean;
+  /** How long results of tools are kept, by name or by a pattern with `*`; an equal call gets the kept one. */
+  cache: Record<string, number>;
+  /** Whether a kept result is for the clients of every key; by default for those of the same key. */
+  cache_shared: boolean;
   container: ContainerSettings | null;
   /** What the history keeps of the arguments and results of its requests; `workspace`: what the workspace says. */
   record: 'workspace' | 'off' | 'sizes' | 'redacted' | 'full';
@@ -429,6 +433,8 @@ export interface WorkspaceSpec {
   disabled_servers: string[];
   /** What the history keeps of the arguments and results of requests, unless the server says otherwise. */
   record: 'off' | 'sizes' | 'redacted' | 'full';
+  /** How long results of tools are kept that declare `readOnlyHint` and `idempotentHint` (seconds). 0: not at all. */
+  cache_read_only: number;
 }
 
 /** The answer to a change of desired state: the first snapshot that contains it. */
@@ -578,6 +584,8 @@ export interface SetWorkspace {
   name_template?: string | null;
   /** Its name in URLs; empty: what follows from its name. The slug that it had becomes an alias. */
   slug?: string | '' | null;
+  /** As in `WorkspaceSpec`. */
+  cache_read_only?: number | null;
   /** Aliases that no longer lead to it. */
   remove_aliases?: string[];
   record?: 'off' | 'sizes' | 'redacted' | 'full' | null;

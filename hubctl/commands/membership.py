@@ -63,7 +63,7 @@ async def edit(context: Context, arguments: argparse.Namespace) -> int:
     """
     entry = bool(arguments.add or arguments.remove or arguments.rename is not None)
     settings = {"name_template": arguments.name_template, "slug": arguments.slug, "record": arguments.record}
-    settings |= {"remove_aliases": arguments.remove_alias or None}
+    settings |= {"remove_aliases": arguments.remove_alias or None, "cache_read_only": arguments.cache_read_only}
     settings = {name: value for name, value in settings.items() if value is not None}
     if not entry and not settings:
         raise ArgumentsInvalid("Nothing is to be changed: no option says what.")

@@ -112,8 +112,8 @@ class DirectCall(CallContext, CallbackRequest):
         offer, client, params = self._offer, self.client, self.params
         upstream, admission = offer.upstream, client.admission
         connection = upstream.connection
-        timeout, idle_timeout = offer.limits(self.tool)
-        if connection is None or idle_timeout or not self._gate.try_enter(self):
+        timeout, idle_timeout, cache = offer.limits(self.tool)
+        if connection is None or idle_timeout or cache or not self._gate.try_enter(self):
             return False
         if admission.gates and not admission.try_enter(self):
             self._gate.leave(self, DECLINED)
@@ -286,6 +286,8 @@ def try_direct(session: DirectCaller, frame: Frame, notify: Notify, send_frame: 
     route = view.tool_routes.get(params["name"]) if view is not None else None
     if route is None or (route.wrapped and session.era == "legacy"):  # only the relay unwraps results
         return False
+    if view is not None and workspace.spec.cache_read_only and params["name"] in view.read_only_tools:
+        return False  # only the relay keeps results
     if log.isEnabledFor(logging.DEBUG) or FROM_HEADER.get():  # only the relay logs each step, and notes the header
         return False
     return DirectCall(session, frame, route, send_frame).try_send(notify)

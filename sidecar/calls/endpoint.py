@@ -9,6 +9,7 @@ from typing import Any
 
 from sidecar.admission.admission import CANCELLED, DISCONNECTED, Admission, error_of
 from sidecar.admission.context import RequestContext
+from sidecar.cache.result_cache import ResultCache
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.calls.fastmcp_server import FastMCPServer
 from sidecar.calls.relay import Relay
@@ -25,14 +26,20 @@ log = logging.getLogger(__name__)
 class Endpoint:
     """Answers requests for one workspace. The hub makes one for each workspace, and gives it to the transports."""
 
-    def __init__(self, workspace: Workspace, page_size: int = 0, admission: Admission | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        page_size: int = 0,
+        admission: Admission | None = None,
+        cache: ResultCache | None = None,
+    ) -> None:
         """Make an endpoint. `page_size` is the number of items in a page of a list, 0 for all of them.
 
-        `admission` has the gates and observers of the hub.
+        `admission` has the gates and observers of the hub; `cache` keeps results of tools.
         """
         self.workspace = workspace
         self.admission = admission or Admission()
-        self.relay = Relay(workspace, page_size)
+        self.relay = Relay(workspace, page_size, cache)
         self.fastmcp = FastMCPServer(workspace)
         workspace.observers.append(self.fastmcp)
 

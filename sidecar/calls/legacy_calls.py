@@ -37,7 +37,7 @@ async def request_with_input(request: Request, offer: Offer, params: Params, too
         InputRounds: the server asked for input more than `MAX_ROUNDS` times.
         SidecarError: see `Upstream.request`.
     """
-    clock, (timeout, idle) = asyncio.get_running_loop().time, offer.limits(tool)
+    clock, (timeout, idle, _) = asyncio.get_running_loop().time, offer.limits(tool)
     deadline, pause = clock() + timeout, FIRST_RETRY_SECONDS
     progress, sent = request.progress(), params
     for _ in range(1 + MAX_ROUNDS):

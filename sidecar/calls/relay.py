@@ -33,6 +33,7 @@ from sidecar.workspaces import starting
 
 if TYPE_CHECKING:
     from sidecar.admission.context import RequestContext
+    from sidecar.cache.result_cache import Lookup, ResultCache
     from sidecar.upstream.upstream import Upstream
     from sidecar.workspaces.workspace import Workspace
 
@@ -55,10 +56,11 @@ and tasks are an extension."""
 class Relay:
     """Answers the requests that the servers of one workspace serve. `page_size` is as in `Endpoint`."""
 
-    def __init__(self, workspace: Workspace, page_size: int = 0) -> None:
+    def __init__(self, workspace: Workspace, page_size: int = 0, cache: ResultCache | None = None) -> None:
         self._workspace = workspace
         self.modern = ModernCalls(workspace)
         self._page_size = page_size
+        self._cache = cache
         self._handlers: Mapping[str, Callable[[Request], Awaitable[dict[str, Any]]]] = {
             "tools/list": self._list("tools", "tools"),
             "prompts/list": self._list("prompts", "prompts"),
@@ -128,13 +130,27 @@ class Relay:
         )
         if route is None:
             raise self.missing(request, ToolUnknown, f"no tool {_quoted(name)}{self._candidates(request, name)}.")
+        lookup = self._lookup(request, name, route)
+        if lookup and (kept := await lookup.find()) is not None:
+            request.call.server, request.call.tool = route.offer.spec.key, route.name
+            return kept
         params = request.params if route.name == name else {**request.params, "name": route.name}
         result = await self.ask(request, route.offer, params, tool=route.name)
         if result.get("resultType") == eras.TASK and request.takes_tasks:
             return request.tasks.register_extension(route.offer, request.upstream, route.name, result)
         if "task" in params and request.era == "legacy":
             return request.session.server_tasks.register_core(route.offer, request.upstream, route.name, result)
-        return eras.structured_to_client(request.era, result, route.wrapped)
+        result = eras.structured_to_client(request.era, result, route.wrapped)
+        if lookup:
+            await lookup.keep(result)
+        return result
+
+    def _lookup(self, request: Request, name: str, route: Route) -> Lookup | None:
+        """The lookup of a call whose result may be kept; None for all others."""
+        seconds = route.offer.limits(route.name).cache
+        if not seconds and self._workspace.spec.cache_read_only and name in self._workspace.view.read_only_tools:
+            seconds = self._workspace.spec.cache_read_only
+        return self._cache.lookup(request.call, route, seconds) if seconds and self._cache else None
 
     def _candidates(self, request: Request, name: str) -> str:
         """A hint for the error about an unknown tool: which tools an MCP App may mean by its server's own name."""

@@ -13,6 +13,8 @@ from bridge.keys import Principal
 from bridge.models import Event, ServerSpec, ServerState, Snapshot
 from bridge.settings import Settings
 from sidecar.admission.admission import Admission
+from sidecar.cache.result_cache import ResultCache
+from sidecar.cache.stores import make_store
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import HubStopping, TooManySessions
@@ -57,6 +59,7 @@ class Hub:
         self.server_gates = Admission()
         """The gates that a request passes once its server is chosen, and before it is asked, such as a quota for each
         tool. The context names the server and the tool."""
+        self.cache = ResultCache(make_store(settings), metrics)
         self.snapshot: Snapshot | None = None
         self.on_applied: Callable[[Snapshot], None] = lambda snapshot: None
         """Called with each snapshot that is applied."""
@@ -110,6 +113,7 @@ class Hub:
                 self._sessions_timer.cancel()
             for end in self._ends.values():
                 end.set()
+        await self.cache.close()
 
     def _connect(self, spec: ServerSpec) -> Connect:
         return self.pool.connect(spec)
@@ -190,7 +194,9 @@ class Hub:
         if self._settings.probe_features:
             workspace.probe, workspace.introductions = self.probes.want, self.introductions
         end = self._ends[workspace] = asyncio.Event()
-        endpoint = self._endpoints[workspace] = Endpoint(workspace, self._settings.page_size, self.admission)
+        endpoint = self._endpoints[workspace] = Endpoint(
+            workspace, self._settings.page_size, self.admission, self.cache
+        )
         self._tasks.create_task(endpoint.run(end))
         return workspace
 

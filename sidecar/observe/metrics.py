@@ -154,6 +154,12 @@ class Metrics:
             "yamcp_hub_snapshot_revision", "Revision of the desired state.", ["stage"], registry=registry
         )
         self._epochs = Gauge("yamcp_hub_snapshot_epoch", "Epoch of the desired state.", ["stage"], registry=registry)
+        self._cached = Counter(
+            "yamcp_hub_cached_calls",
+            "Calls whose results may be kept, by whether a kept one was used.",
+            ["server", "use"],
+            registry=registry,
+        )
         self._spans = Counter(
             "yamcp_hub_spans", "Spans of traced requests, by whether they were sent.", ["result"], registry=registry
         )
@@ -213,6 +219,10 @@ class Metrics:
         """Count records of the history that were lost before they reached the recorder."""
         self._records_lost.inc(count)
 
+    def cached(self, server: str, use: str) -> None:
+        """Count a call whose result may be kept: `hit`, `miss`, `bypass`, or `error` of the store."""
+        self._cached.labels(server, use).inc()
+
     def spans(self, result: str, count: int) -> None:
         """Count spans that were `sent`, or whose sending `failed`."""
         self._spans.labels(result).inc(count)
@@ -255,6 +265,7 @@ class Metrics:
             self._states.remove_by_labels({"server": server})
             self._breakers.remove_by_labels({"server": server})
             self._restarts.remove_by_labels({"server": server})
+            self._cached.remove_by_labels({"server": server})
         self._servers.intersection_update(servers)
 
     def render(self) -> tuple[bytes, str]:

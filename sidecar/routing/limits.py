@@ -1,4 +1,4 @@
-"""The time limits of calls, by server and tool (hub.json). Pure."""
+"""The time limits of calls, and how long their results are kept, by server and tool (hub.json). Pure."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ class Limits(NamedTuple):
     """For the whole call."""
     idle: float
     """For the time without a progress notification; 0: no limit."""
+    cache: float
+    """For which its result is kept; 0: not at all."""
 
 
 def limits_of(settings: ServerSettings, tool: str) -> Limits:
@@ -23,6 +25,7 @@ def limits_of(settings: ServerSettings, tool: str) -> Limits:
     return Limits(
         _of_tool(settings.tool_timeouts, tool, settings.call_timeout),
         _of_tool(settings.tool_idle_timeouts, tool, settings.idle_timeout),
+        _of_tool(settings.cache, tool, 0),
     )
 
 

@@ -129,6 +129,7 @@ class View:
     """Its lists as they are sent, so that each is written to bytes once."""
     _pages: dict[str, pagination.Pages] = field(default_factory=dict)
     _with_headers: list[frozenset[str]] = field(default_factory=list)
+    _read_only_tools: list[frozenset[str]] = field(default_factory=list)
 
     def items(self, kind: ListKind, era: Era) -> tuple[Item, ...]:
         """The list of `kind` for clients of an era."""
@@ -160,6 +161,13 @@ class View:
             found = self.tools if keyword in self.listed("tools", "modern").data else ()
             self._with_headers.append(frozenset(item["name"] for item in found if keyword in codec.dumps(item)))
         return self._with_headers[0]
+
+    @property
+    def read_only_tools(self) -> frozenset[str]:
+        """Tools that declare that they change nothing, and that a repeated call has no further effect."""
+        if not self._read_only_tools:
+            self._read_only_tools.append(frozenset(item["name"] for item in self.tools if _is_read_only(item)))
+        return self._read_only_tools[0]
 
     def schema(self, tool: str) -> Any:
         """The input schema of a tool by its exposed name; None if there is no such tool."""
@@ -360,3 +368,8 @@ def instructions(servers: Sequence[tuple[str, str]]) -> str:
 def _shows(item: Item, offer: Offer) -> bool:
     """Whether a resource can be listed. Without a label its URI stays as it is, and may be invalid."""
     return bool(offer.label) or uris.is_absolute(item["uri"])
+
+
+def _is_read_only(tool: Item) -> bool:
+    hints = tool.get("annotations")
+    return isinstance(hints, dict) and hints.get("readOnlyHint") is True and hints.get("idempotentHint") is True

@@ -39,6 +39,7 @@ def metrics() -> dict[str, dict[str, set[str]]]:
     snapshot = SnapshotId(epoch=1, revision=1, hash="0" * 64)
     made.snapshot(snapshot, snapshot)
     made.connection_ended("CONNECTIONS_LIMIT")
+    made.cached("s", "hit")
     made.spans("sent", 1)
     made.spans("failed", 1)
     found: dict[str, dict[str, set[str]]] = {}

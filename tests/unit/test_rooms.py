@@ -40,6 +40,7 @@ ORDER = {
         "containers",
         "upstream",
         "routing",
+        "cache",
         "sessions",
         "workspaces",
         "calls",

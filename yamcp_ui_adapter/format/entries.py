@@ -69,6 +69,8 @@ class WorkspaceSettings(Model):
     """Members that are switched off in this workspace only."""
     record: Record = "off"
     """What the history keeps of arguments and results."""
+    cache_read_only: float = Field(0, ge=0, le=86400 * 30)
+    """As in `WorkspaceSpec`."""
     slug: Slug | None = None
     """The slug that the user chose; None: derived from the workspace's name."""
     aliases: tuple[Slug, ...] = Field((), max_length=MAX_ALIASES)

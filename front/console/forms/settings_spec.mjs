@@ -119,6 +119,13 @@ const TEXTS = [
     },
   },
   {
+    name: 'cache',
+    label: 'Keep results',
+    help: 'Seconds for which an equal call gets the result that is known. One a line: the name that the server gives the tool (or a pattern with *), =, seconds. Only for tools that change nothing.',
+    kind: 'by_tool',
+    example: 'search_* = 300',
+  },
+  {
     name: 'container',
     label: 'Container',
     help: 'Run it in a container of podman or docker. One a line: image (needed), memory, cpus, pids, network = yes, mount = /host:/inside (:rw to write), pull, user, workdir.',

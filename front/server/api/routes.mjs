@@ -22,6 +22,7 @@ const KEY_FILE_ERRORS = ['KEYS_FILE_BROKEN'];
 const CALL_ERRORS = ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF', 'SERVER_ANSWERED_ERROR'];
 const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
 const sessionLimit = number('whole number from 1 to 1,000', { min: 1, max: 1000, whole: true });
+const keptFor = number('number of seconds, 0 or more and at most 2,592,000', { min: 0, max: 2_592_000 });
 
 const workspaceName = { name };
 const serverKey = { key: name };
@@ -60,13 +61,14 @@ export const HUB_ROUTES = [
   route('setWorkspace', 'PATCH', '/api/hub/workspaces', {
     summary:
       'Change settings: how the names of its tools are made, its slug (empty: made of its name), its aliases, what the ' +
-      'history keeps of arguments and results.',
+      'history keeps of arguments and results, for how long results of read-only tools are kept.',
     query: workspaceName,
     body: {
       name_template: optional(name),
       slug: optional(slugOrNone),
       remove_aliases: optional(names),
       record: optional(oneOf('off', 'sizes', 'redacted', 'full')),
+      cache_read_only: optional(keptFor),
     },
     answer: '{snapshot, workspace}',
     errors: ['NO_SUCH_WORKSPACE', 'EDIT_INVALID'],

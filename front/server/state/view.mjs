@@ -99,6 +99,7 @@ function remembered(status) {
     earlier_slug: null,
     name_template: '',
     record: /** @type {const} */ ('off'),
+    cache_read_only: 0,
   }));
   return { servers, workspaces };
 }

@@ -30,4 +30,4 @@ SETTINGS = ServerSettings(
 )
 def test_limits(tool: str, limits: tuple[float, float]) -> None:
     """A tool's own name comes first, then the longest pattern that matches, then the server's own limit."""
-    assert limits_of(SETTINGS, tool) == Limits(*limits)
+    assert limits_of(SETTINGS, tool) == Limits(*limits, 0)

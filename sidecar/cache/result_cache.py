@@ -1,0 +1,134 @@
+"""Keeps results of tool calls, and answers equal calls with them.
+
+Two calls are equal if principal, workspace, server definition, tool, era and arguments are; where a server shares its
+results (`cache_shared`), the principal does not count. Only results without `isError` are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from bridge.models import ServerSettings
+from sidecar.cache.errors import CacheUnavailable
+from sidecar.cache.store import CacheStore
+from sidecar.protocol import codec
+from sidecar.protocol.jsonrpc import as_dict
+
+if TYPE_CHECKING:
+    from sidecar.admission.context import CallContext
+    from sidecar.observe.metrics import Metrics
+    from sidecar.routing.view import Route
+
+log = logging.getLogger(__name__)
+
+META_KEY = "yamcp-hub/cache"
+"""In `_meta` of a request: `bypass` asks the server, and keeps its result anew. In `_meta` of a kept result: its age.
+"""
+BYPASS = "bypass"
+MAX_RESULT_BYTES = 256 * 1024
+"""Larger results are not kept."""
+
+Use = Literal["hit", "miss", "bypass", "error"]
+
+
+class Lookup:
+    """One call whose result may be kept."""
+
+    def __init__(self, cache: ResultCache, key: str, server: str, seconds: float, bypass: bool) -> None:
+        self._cache = cache
+        self._key = key
+        self._server = server
+        self._seconds = seconds
+        self._bypass = bypass
+
+    async def find(self) -> dict[str, Any] | None:
+        """The kept result, with its age in `_meta`; None if the server has to be asked."""
+        if self._bypass:
+            self._cache.count(self._server, "bypass")
+            return None
+        return await self._cache.find(self._key, self._server)
+
+    async def keep(self, result: Mapping[str, Any]) -> None:
+        """Keep the server's result, if it is one that may be kept."""
+        if not result.get("isError") and "resultType" not in result:
+            await self._cache.keep(self._key, result, self._seconds)
+
+
+class ResultCache:
+    """The kept results of a hub. `clock` returns Unix time in seconds: other hubs may have kept a result."""
+
+    def __init__(self, store: CacheStore, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._clock = clock
+        self._failing = False
+
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()
+
+    def lookup(self, call: CallContext, route: Route, seconds: float) -> Lookup | None:
+        """Look a call up whose result may be kept for so long; None if its arguments cannot be compared, it becomes a
+        task, or the server's state belongs to one client."""
+        settings: ServerSettings = route.offer.spec.settings
+        if settings.session == "per_client" or "task" in call.params:
+            return None
+        owner = "" if settings.cache_shared else call.principal.id
+        where = (owner, call.workspace, route.offer.upstream.fingerprint, route.offer.label, route.name, call.era)
+        try:
+            text = orjson.dumps([*where, call.params.get("arguments")], option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # integers beyond 64 bits
+            return None
+        bypass = as_dict(call.params.get("_meta")).get(META_KEY) == BYPASS
+        key = hashlib.sha256(text).hexdigest()
+        return Lookup(self, key, route.offer.spec.key, seconds, bypass)
+
+    async def find(self, key: str, server: str) -> dict[str, Any] | None:
+        """The result under a key."""
+        try:
+            found = await self._store.get(key)
+        except CacheUnavailable as error:
+            self._failed(error)
+            self.count(server, "error")
+            return None
+        self._works()
+        if found is None:
+            self.count(server, "miss")
+            return None
+        self.count(server, "hit")
+        kept_at, result = codec.loads(found)
+        age = max(0, round(self._clock() - kept_at, 3))
+        return {**result, "_meta": {**as_dict(result.get("_meta")), META_KEY: {"hit": True, "age": age}}}
+
+    async def keep(self, key: str, result: Mapping[str, Any], seconds: float) -> None:
+        """Keep a result, unless it is too large."""
+        try:
+            value = codec.dumps_small([self._clock(), result])
+        except codec.HasLargeValues:
+            return
+        if len(value) > MAX_RESULT_BYTES:
+            return
+        try:
+            await self._store.put(key, value, seconds)
+        except CacheUnavailable as error:
+            self._failed(error)
+
+    def count(self, server: str, use: Use) -> None:
+        """Count a call in the metrics."""
+        self._metrics.cached(server, use)
+
+    def _failed(self, error: CacheUnavailable) -> None:
+        if not self._failing:
+            log.warning("results are not kept", extra={"code": error.code, "reason": error.message})
+        self._failing = True
+
+    def _works(self) -> None:
+        if self._failing:
+            log.info("results are kept again")
+        self._failing = False
