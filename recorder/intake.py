@@ -43,6 +43,8 @@ class Intake:
         """Set once the store was opened, or could not be."""
         self.calls = 0
         """Calls that were stored since the start."""
+        self.batches = 0
+        """Batches that were."""
         self.error: HubError | None = None
         """Why nothing can be stored at the moment."""
         self.stored = asyncio.Condition()
@@ -72,6 +74,12 @@ class Intake:
                 self._note(None)
                 await self._changed.wait()
                 await asyncio.sleep(PAUSE)
+
+    async def more(self, seen: int) -> int:
+        """Wait until there are other than `seen` batches; returns how many there are."""
+        async with self.stored:
+            await self.stored.wait_for(lambda: self.batches != seen)
+        return self.batches
 
     async def _replaced(self, error: HubError) -> bool:
         """Report an error of the store. Return whether it was replaced, so that it can be used at once."""
@@ -128,6 +136,7 @@ class Intake:
         self._note(None)
         self._removed -= forgotten
         self.calls += len(batch.calls)
+        self.batches += 1
         async with self.stored:
             self.stored.notify_all()
 
