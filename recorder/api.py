@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeVar
 
+from bridge.errors import HubError
 from bridge.models import (
     CallDetails,
     CallRecords,
@@ -35,6 +36,7 @@ from recorder.intake import Intake
 from recorder.store import Store, StoreStatus
 
 A = TypeVar("A", bound=Model)
+State = Literal["ok", "behind", "unavailable", "full"]
 
 BEHIND_BYTES = 8 * 1024 * 1024
 """Bytes in the spool from which on the recorder says that it is behind: 30,000 records or so."""
@@ -108,17 +110,23 @@ class RecordsApi:
         """The state of recorder and database, also while that cannot be reached."""
         spooled, error = await asyncio.to_thread(self._intake.waiting), self._intake.error
         known = StoreStatus(self._database, 0, 0, None, None, 0)
-        code, reason = self.note
-        state: Literal["ok", "behind", "unavailable", "full"] = "ok"
-        if error is not None:
-            state, code, reason = ("full" if isinstance(error, StoreFull) else "unavailable"), error.code, str(error)
-        elif not self._intake.opened.is_set():
-            state, reason = "behind", "The recorder is starting."
-        elif spooled > BEHIND_BYTES:
-            state, reason = "behind", f"{spooled / 1e6:.0f} MB of records wait to be stored."
         if self._intake.opened.is_set() and (error is None or isinstance(error, StoreFull)):
-            known = await self._intake.store.status()
+            try:
+                known = await self._intake.store.status()
+            except HubError as fault:  # the intake has not noticed yet
+                error = fault
+        state, code, reason = self._state(error, spooled)
         return RecordsStatus(state=state, reason=reason, code=code, spooled=spooled, **known._asdict())
+
+    def _state(self, error: HubError | None, spooled: int) -> tuple[State, str, str]:
+        """The state, the code of what is wrong, and the reason."""
+        if error is not None:
+            return "full" if isinstance(error, StoreFull) else "unavailable", error.code, str(error)
+        if not self._intake.opened.is_set():
+            return "behind", "", "The recorder is starting."
+        if spooled > BEHIND_BYTES:
+            return "behind", "", f"{spooled / 1e6:.0f} MB of records wait to be stored."
+        return "ok", *self.note
 
     async def _followed(self, request: Any, read: Callable[[Any], Awaitable[A]], has_records: Callable[[A], bool]) -> A:
         """Read the records after an id; if there are none, wait for them for up to `request.wait` seconds."""

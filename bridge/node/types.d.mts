@@ -1069,6 +1069,9 @@ export interface FrontSettings {
   keysFile: string;
   cookieKeyFile: string;
   frontKeyFile: string;
+  /** The directory in which it leaves sign-ins for the recorder; None: the hub keeps no history. */
+  spool: string | null;
+  spoolMaxBytes: number;
   sidecarSocket: string;
   /** Where it listens in place of its port: behind the acceptor. */
   ownSocket: string | null;

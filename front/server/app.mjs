@@ -89,7 +89,10 @@ export class Front {
     const closed = new Promise((resolve) => this.server.close(resolve));
     const late = setTimeout(() => this.server.closeAllConnections(), SHUTDOWN_TIMEOUT_MS);
     this.server.closeIdleConnections();
-    await Promise.all([closed, this.live.close(), this.hub.close(), this.recorder.close()]);
+    await Promise.all([
+      ...[closed, this.live.close(), this.hub.close(), this.recorder.close()],
+      this.auth.signIns.flush(),
+    ]);
     clearTimeout(late);
     this.auth.keyUses.close();
     this.refusals.close();

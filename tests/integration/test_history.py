@@ -75,14 +75,15 @@ async def all_calls(hub: Hub, **filters: Any) -> list[CallRecord]:
         after = page.next
 
 
-async def until_stored(hub: Hub, count: int, **filters: Any) -> list[CallRecord]:
-    """Wait until that many calls are recorded, and return all."""
+async def until_stored(hub: Hub, count: int, tool: str = "echo") -> list[CallRecord]:
+    """Wait until that many calls of a tool are recorded (empty: of any tool), and return all calls."""
     async with asyncio.timeout(60):
-        last = 0
-        while len(found := await all_calls(hub, **filters)) < count:
-            last = max([last, *(call.id for call in found)])
+        while True:
+            found = await all_calls(hub)
+            if sum(call.method == "tools/call" and tool in ("", call.tool) for call in found) >= count:
+                return found
+            last = max((call.id for call in found), default=0)
             await hub.records.request(ReadCalls(after=last, wait=5), timeout=60)
-    return found
 
 
 async def status(hub: Hub) -> RecordsStatus:
@@ -90,12 +91,14 @@ async def status(hub: Hub) -> RecordsStatus:
     return await hub.records.request(ReadRecordsStatus(), timeout=60)
 
 
-async def until_state(hub: Hub, state: str) -> RecordsStatus:
-    """Wait until the recorder is in a state; it is told of by nobody."""
+async def until_state(hub: Hub, state: str, spooled: bool = False) -> RecordsStatus:
+    """Wait until the recorder is in a state, and with `spooled` until records wait; no event tells of it."""
     async with asyncio.timeout(60):
-        while (found := await status(hub)).state != state:  # noqa: ASYNC110 (no event tells of it)
+        while True:
+            found = await status(hub)
+            if found.state == state and (found.spooled or not spooled):
+                return found
             await asyncio.sleep(0.05)
-    return found
 
 
 # --- every row is right ----------------------------------------------------------------------------------------------
@@ -174,7 +177,7 @@ async def test_each_of_500_concurrent_calls_is_recorded_once_and_right() -> None
             await hub.wait_status(lambda status: status.servers[0].calls_in_flight == never, "all calls arrived")
             for person in people:
                 await person.give_up()
-        found = [call for call in await until_ended(hub, CALLS) if call.method == "tools/call"]
+        found = [call for call in await until_ended(hub, CALLS, "") if call.method == "tools/call"]
         await compare(hub, found, [asked for person in people for asked in person.asked])
         [refused] = [call for call in await all_calls(hub) if call.code == "TOKEN_INVALID"]
         assert (refused.outcome, refused.transport, refused.workspace) == ("refused", "http", "w")
@@ -184,10 +187,10 @@ async def test_each_of_500_concurrent_calls_is_recorded_once_and_right() -> None
         assert all(session.ended and session.client for session in sessions)
 
 
-async def until_ended(hub: Hub, count: int) -> list[CallRecord]:
+async def until_ended(hub: Hub, count: int, tool: str = "echo") -> list[CallRecord]:
     """Stop the sidecar, which writes all that it knows then, and wait until that many calls are recorded."""
     await hub.stop("sidecar")
-    return await until_stored(hub, count)
+    return await until_stored(hub, count, tool)
 
 
 async def compare(hub: Hub, found: list[CallRecord], asked: list[Asked]) -> None:
@@ -278,8 +281,8 @@ async def test_a_full_disk_costs_no_call_and_no_record() -> None:
         recorder = psutil.Process(hub.pid("recorder"))
         recorder.rlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         await echo(peer, 300)
-        full = await until_state(hub, "full")
-        assert (full.code, full.spooled > 0) == ("RECORDS_FULL", True)
+        full = await until_state(hub, "full", spooled=True)
+        assert full.code == "RECORDS_FULL"
         assert len(echoes(await all_calls(hub))) == before, "it can be read meanwhile"
         await echo(peer, 10)
         recorder.rlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -320,8 +323,8 @@ async def test_a_killed_database_costs_no_call_and_no_record() -> None:
             begin = time.perf_counter()
             await echo(peer, 100)
             assert time.perf_counter() - begin < 20
-            away = await until_state(hub, "unavailable")
-            assert (away.database, away.code, away.spooled > 0) == ("postgresql", "RECORDS_UNAVAILABLE", True)
+            away = await until_state(hub, "unavailable", spooled=True)
+            assert (away.database, away.code) == ("postgresql", "RECORDS_UNAVAILABLE")
             await asyncio.to_thread(postgres.start)
             await until_state(hub, "ok")
             assert len(echoes(await until_ended(hub, 105))) == 105

@@ -1,4 +1,4 @@
-"""Fills a hub's history before the recorder starts: `python -m tests.support.fill_history DIRECTORY ROWS`.
+"""Fills a hub's history before the recorder starts: `python -m tests.support.fill_history DATA_DIR ROWS`.
 
 The newest call is a minute old, the oldest 20 days; every tenth failed.
 """
