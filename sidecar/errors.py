@@ -148,6 +148,13 @@ class OutputTooLarge(SidecarError):
     hint = "Ask it for less at a time; if it writes something other than MCP messages to stdout, correct that."
 
 
+class ServerFloods(SidecarError):
+    """A server sent more messages than anybody waits for, without a break, and so its connection was closed."""
+
+    code = "SERVER_FLOODS"
+    hint = "Read what it sends in its log; restart it, or replace it."
+
+
 class LargeAnswerFailed(SidecarError):
     """The process that reads large answers ended, or took too long, while it read this one."""
 
