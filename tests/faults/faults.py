@@ -16,7 +16,7 @@ from tests.faults.scene import CALL_TIMEOUT, FAULTY, FAULTY_REMOTE, Scene
 
 Fault = Callable[[Scene], Awaitable[None]]
 
-SECONDS = float(os.environ.get("HUB_FAULTS_SECONDS", "1"))
+SECONDS = float(os.environ.get("HUB_FAULTS_SECONDS", "0.5"))
 """How long a fault lasts, at least."""
 LONGER = CALL_TIMEOUT + 0.5
 """How long those last that are over only when a call has timed out."""

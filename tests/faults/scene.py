@@ -31,12 +31,12 @@ FAULTY, FAULTY_REMOTE = "x", "y"
 SESSIONS, OWN_SESSIONS, PROBES = 44, 6, 3
 """Sessions of the good servers, those with servers of their own, and sessions that call one faulty server each."""
 PERIOD = 0.25
-CALL_TIMEOUT = 2.0
+CALL_TIMEOUT = 1.5
 """`call_timeout` of the faulty servers."""
 ERROR_DEADLINE = CALL_TIMEOUT + 5.0
 """Within which a call to a faulty server is answered: its deadline, and the wait for a reconnection."""
 BACK_WITHIN = 5.0
-SLACK = float(os.environ.get("HUB_FAULTS_SLACK", "10"))
+SLACK = float(os.environ.get("HUB_FAULTS_SLACK", "25"))
 """What a busy machine may add to any of these times; 0 to judge by the promised ones alone."""
 SPARE_DESCRIPTORS = 40
 """Idle connections to the two remote servers (`Connections.MAX_IDLE` each), whose number varies with the load."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.faults.faults import FAULTS
-from tests.faults.scene import Finding, Scene, scene
+from tests.faults.results import record
+from tests.faults.scene import Scene, scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -23,17 +21,10 @@ async def at() -> AsyncIterator[Scene]:
         yield found
 
 
-def record(found: Finding) -> None:
-    """Add a finding to the file that `python -m tests.faults.report` reads, if one is named."""
-    if path := os.environ.get("HUB_FAULTS_RESULTS"):
-        with Path(path).open("a") as file:
-            file.write(json.dumps(found.as_json()) + "\n")
-
-
 @pytest.mark.parametrize("name", FAULTS)
 async def test_fault(at: Scene, name: str) -> None:
     """The others' calls go on; calls to the faulty server end with a code in time; it is back soon; nothing is left."""
     server, fault = FAULTS[name]
     found = await at.undergo(name, server, fault)
-    record(found)
+    record(found.as_json())
     assert found.problems == [], found

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from bench.session import HttpSession
 from tests.faults.load import Caller
 from tests.faults.requests import by_hand, hostile
+from tests.faults.results import record
 from tests.faults.scene import WAYS, stdio
 from tests.support import sidecar
 from tests.support.sidecar import Sidecar
@@ -115,4 +116,10 @@ async def test_hostile_requests() -> None:
             while psutil.Process(hub.pid("sidecar")).num_fds() > descriptors + 2:  # noqa: ASYNC110 (no event tells)
                 await asyncio.sleep(0.1)
         assert memory(hub) < before * GROWTH + 10
-        print(f"{sum(statuses.values())} requests: {dict(statuses)}; {before:.0f} MB, then {memory(hub):.0f} MB")
+        record(
+            {
+                "hostile": sum(statuses.values()),
+                "statuses": {str(status): count for status, count in sorted(statuses.items())},
+                "memory": [round(before, 1), round(memory(hub), 1)],
+            }
+        )
