@@ -233,6 +233,13 @@ class ServerBusy(SidecarError):
     hint = "Wait for some of the answers before asking for more; `max_inflight` in hub.json is how many run at once."
 
 
+class TooManySubscriptions(SidecarError):
+    """The limit for the resource subscriptions of one session, or of one `subscriptions/listen`, is reached."""
+
+    code = "SUBSCRIPTIONS_LIMIT"
+    hint = "Unsubscribe from some first."
+
+
 class CallTimeout(SidecarError):
     """A server did not answer a request in time; the hub cancelled it."""
 

@@ -98,14 +98,17 @@ def leaks_table(found: list[Json]) -> str:
     cells = []
     for each in found:
         if "leak" in each:
-            spans = ["%s, then %s" % tuple(each[name]) for name in ("processes", "descriptors", "memory")]
+            spans = [_span(each[name]) for name in ("processes", "descriptors", "memory")]
             cells.append([each["leak"], str(each["count"]), *spans])
         elif "hostile" in each:
-            answers = ", ".join(f"{count} × {status}" for status, count in each["statuses"].items())
-            memory = "%s, then %s" % tuple(each["memory"])
+            answers = ", ".join(f"{count} of {status}" for status, count in each["statuses"].items())
             cells.append([f"malformed and hostile requests ({answers}; 0: closed or silent)", str(each["hostile"])])
-            cells[-1] += ["", "", memory]
+            cells[-1] += ["", "", _span(each["memory"])]
     return "\n".join(piped(("what", "how many", "processes", "descriptors", "memory, MB"), cells))
+
+
+def _span(before_and_after: list[float]) -> str:
+    return ", then ".join(map(str, before_and_after))
 
 
 def main(arguments: list[str]) -> None:
