@@ -88,6 +88,7 @@ from bridge.models.edits import (
     UnmaskServer,
 )
 from bridge.models.keys import AddKey, Key, KeyMade, Keys, KeyUses, ListKeys, NoteKeyUses, ReadKeyUses, RevokeKey
+from bridge.models.refusals import FrontRefusal, NoteRefusals
 from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
 
 __all__ = [
@@ -118,6 +119,7 @@ __all__ = [
     "Exported",
     "Figure",
     "ForgetSettings",
+    "FrontRefusal",
     "History",
     "ImportServers",
     "Imported",
@@ -138,6 +140,7 @@ __all__ = [
     "Model",
     "Mount",
     "NoteKeyUses",
+    "NoteRefusals",
     "Outline",
     "Ping",
     "Pong",

@@ -35,6 +35,7 @@ export const TABLE = /** @type {const} */ ([
   ['revoke_key', ['desired'], false],
   ['key_uses', ['actual'], true],
   ['note_key_uses', ['desired'], true],
+  ['note_refusals', ['actual'], false],
   ['sessions', ['actual'], true],
   ['end_session', ['actual'], false],
 ]);

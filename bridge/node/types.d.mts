@@ -611,6 +611,26 @@ export interface RevokeKey {
   key: string;
 }
 
+/** One refused request: what its head says, without any header that may be a credential. */
+export interface FrontRefusal {
+  /** The code of the front's error. */
+  code: string;
+  /** The path without its query, cut to this length. */
+  path: string;
+  /** The client's address. */
+  address: string;
+  /** The header Mcp-Method; empty without one. */
+  method?: string;
+  /** The header MCP-Protocol-Version; empty without one. */
+  version?: string;
+}
+
+/** Tell of requests that were refused since the last message. `omitted` ones were too many to be told of. */
+export interface NoteRefusals {
+  refusals: FrontRefusal[];
+  omitted?: number;
+}
+
 /** End a session, with all that is under way for it. */
 export interface EndSession {
   id: string;
@@ -750,6 +770,7 @@ export interface Requests {
   revoke_key: RevokeKey;
   key_uses: ReadKeyUses;
   note_key_uses: NoteKeyUses;
+  note_refusals: NoteRefusals;
   sessions: ListSessions;
   end_session: EndSession;
 }
@@ -789,6 +810,7 @@ export interface Answers {
   revoke_key: Done;
   key_uses: KeyUses;
   note_key_uses: Done;
+  note_refusals: Done;
   sessions: Sessions;
   end_session: Done;
 }

@@ -67,6 +67,8 @@ class CallContext:
     """The tool's name at its server; empty if unknown, or if the request is not about a tool."""
     began: float
     """When the request entered (`time.perf_counter`)."""
+    span: object = None
+    """The spans of a traced request (tracing/tracing.py); None for all others."""
 
     @property
     def workspace(self) -> str:
@@ -131,6 +133,7 @@ class RequestContext(CallContext):
         "number",
         "params",
         "server",
+        "span",
         "tool",
         "workspace",
     )
@@ -148,12 +151,14 @@ class RequestContext(CallContext):
         self.workspace = workspace
         self.number = number
         self.server = self.tool = ""
+        self.span = None
         self.began = self.deadline = began
 
     def part(self, method: str) -> RequestContext:
         """The context of one of several requests that are sent to servers for this one, with its own `server`."""
         made = RequestContext(self.client, method, self.params, self.workspace, self.number, self.began)
         made.caller = self.caller
+        made.span = self.span
         return made
 
     def asks(self, server: str, deadline: float) -> None:

@@ -142,6 +142,9 @@ class Metrics:
             "yamcp_hub_snapshot_revision", "Revision of the desired state.", ["stage"], registry=registry
         )
         self._epochs = Gauge("yamcp_hub_snapshot_epoch", "Epoch of the desired state.", ["stage"], registry=registry)
+        self._spans = Counter(
+            "yamcp_hub_spans", "Spans of traced requests, by whether they were sent.", ["result"], registry=registry
+        )
         self._ended = Counter(
             "yamcp_hub_client_connections_ended",
             "Connections of clients that a limit ended.",
@@ -188,6 +191,10 @@ class Metrics:
     def connection_ended(self, code: str) -> None:
         """Count a client's connection that the hub ended; `code` is that of the limit (docs/errors.md)."""
         self._ended.labels(code).inc()
+
+    def spans(self, result: str, count: int) -> None:
+        """Count spans that were `sent`, or whose sending `failed`."""
+        self._spans.labels(result).inc(count)
 
     def upstream_state(self, server: str, state: ServerState) -> None:
         """Set the state of a server."""

@@ -127,6 +127,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         "=~a",
     ),
     "sidecar/listener/client_address.py _WITH_PORT": ("[", "[a", "1", "1.", "1.1.1.1:"),
+    "sidecar/tracing/trace_context.py _TRACEPARENT": ("00", "00-", "a", "-"),
     "sidecar/listener/plain_head.py _FIELD": ("a", "a:", " ", "a: "),
     "sidecar/listener/plain_head.py _LENGTH": ("0",),
     "sidecar/listener/plain_head.py _LINE": ("POST /mcp/", "a", "/", "?", "POST /mcp/a?"),

@@ -41,6 +41,7 @@ ORDER = {
         "workspaces",
         "calls",
         "hub",
+        "tracing",
         "listener",
         "downstream",
         "app __main__",
