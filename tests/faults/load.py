@@ -73,6 +73,10 @@ class Caller:
         self._answered.setdefault(server, []).append(event.set)
         await event.wait()
 
+    async def all_answered(self) -> None:
+        """Wait until each of its servers has answered a call rightly."""
+        await asyncio.gather(*(self.right_answer(server) for server in self._servers))
+
     async def run(self) -> None:
         """Call until `end`."""
         while not self._ended:

@@ -131,8 +131,7 @@ class Scene:
             probes += [self._caller("w", way, (server,), PERIOD / 2) for way in WAYS[:PROBES]]
         tasks = [group.create_task(caller.run()) for caller in self._all()]
         async with asyncio.timeout(100):
-            for caller in self._all():
-                await asyncio.gather(*(caller.right_answer(server) for server in caller._servers))
+            await asyncio.gather(*(caller.all_answered() for caller in self._all()))
         assert not any(task.done() for task in tasks)
 
     def _caller(self, workspace: str, way: tuple[str, str], servers: Iterable[str], period: float) -> Caller:
@@ -240,8 +239,9 @@ class Scene:
             [],
         )
         found.problems = list(self._problems(found, others, to_it))
-        if "Traceback" in self.hub.log("sidecar")[logged:]:
-            found.problems.append("a traceback in the log")
+        found.problems += [
+            f"logged: {line[:2000]}" for line in self.hub.log("sidecar")[logged:].splitlines() if _fault(line)
+        ]
         return found
 
     def _problems(self, found: Finding, others: Outcome, to_it: Outcome) -> Iterator[str]:
@@ -262,6 +262,11 @@ class Scene:
             yield f"not back after {BACK_WITHIN + SLACK:g} s"
         if found.descriptors > SPARE_DESCRIPTORS or found.processes > 0:
             yield f"left: {found.descriptors} descriptors, {found.processes} processes"
+
+
+def _fault(line: str) -> bool:
+    """Whether a line of the log is about a fault of the hub itself, and no output of a server."""
+    return "sidecar.server" not in line and ("Traceback" in line or '"level":"error"' in line)
 
 
 @contextlib.asynccontextmanager
