@@ -29,6 +29,9 @@ NOTIFICATION_TIMEOUT = 10.0
 
 CHECK_TIMEOUT = 3.0
 """Seconds within which the server has to answer a check of the connection."""
+EVENT_COST, REQUEST_COST = 3 << 10, 63 << 10
+"""How many bytes of output take the event loop as long as an event, and as a request, whose answer is a POST (pace.py).
+"""
 MAX_BACKLOG = 8
 """Notifications and responses that may be on their way to a server that floods; then its messages wait."""
 LOST_WAIT = 1.0
@@ -105,7 +108,7 @@ class RemoteChannel(ABC):
     def _on_frame(self, frame: Frame) -> None:
         """Deliver a frame."""
         if self._pass_on(frame) is False:
-            self._pace.take(0)
+            self._pace.take(REQUEST_COST if "id" in frame and "method" in frame else EVENT_COST)
 
     async def _keep_pace(self, found: Sequence[Frame], event: httpx2.ServerSentEvent | None = None) -> None:
         """Wait before more is read of a stream, if the server sends more than anybody waits for (pace.py).
@@ -113,7 +116,7 @@ class RemoteChannel(ABC):
         `found` are the frames that came last, in `event`. Closes the channel if that goes on for too long.
         """
         if not found:
-            self._pace.take(len(event.data) if event else 0)
+            self._pace.take(EVENT_COST + (len(event.data) if event else 0))
         if not self._pace.exceeded:
             return
         await asyncio.sleep(self._pace.pause())

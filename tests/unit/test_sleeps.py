@@ -38,6 +38,7 @@ ALLOWED = {
     "faults/stdio_server.py serve": LASTS,
     "faults/test_leaks.py _held_later": PACE,
     "integration/bridge/peer.py logs": PACE,
+    "integration/channels/test_flood.py script": PACE,
     "integration/containers/test_containers.py test_a_pull_is_told_and_not_timed": LONGER,
     "integration/spawner/nasty.py breed": PACE,
     "integration/spawner/nasty.py daemon": "it runs until it is killed",
