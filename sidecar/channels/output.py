@@ -125,8 +125,8 @@ class Output:
 
     @property
     def reads(self) -> bool:
-        """Whether a large line is being parsed."""
-        return self._large is not None
+        """Whether output that has arrived is still to be delivered: a large line is being parsed, or this pauses."""
+        return self._large is not None or self._pause is not None
 
     def _process_later(self) -> None:
         """Process the waiting lines, up to a large one that may be a message."""

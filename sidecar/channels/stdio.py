@@ -203,7 +203,7 @@ class StdioChannel:
             self._timer = self._loop.call_later(END_WAIT, self._give_up, reason)
 
     def _give_up(self, reason: SidecarError) -> None:
-        if self._output.reads:  # a large message, written before the end, is still to be delivered
+        if self._output.reads:  # what was written before the end is still to be delivered
             self._timer = self._loop.call_later(END_WAIT, self._give_up, reason)
             return
         self._settle(reason if self._end is None else self._ended(self._end))

@@ -140,11 +140,13 @@ async def test_output_pauses_in_the_middle_of_what_it_was_given() -> None:
     place.output.feed(lines(NOTICE, 2000) + lines(ANSWER, 1))
     assert BURST / 2 < len(place.frames) <= BURST
     assert place.reading == [False]
+    assert place.output.reads
     place.output.feed(lines(ANSWER, 1))
     place.thaw()
     await until(lambda: len(place.frames) == 2002)
     assert place.frames == ["notifications/message"] * 2000 + ["answer"] * 2
     await until(lambda: place.reading[-1])
+    assert not place.output.reads
 
 
 @pytest.mark.parametrize("noise", [b"noise\n", b"\n", b'{"jsonrpc": "2.0", "id": 1, ]}\n'])
