@@ -194,6 +194,9 @@ class Output:
 
     def _take(self, line: bytes) -> None:
         """Deliver the frames of a line, or handle a line that is not a message."""
+        if not line and not self._part:
+            self.pace.take_noise(0)
+            return
         try:
             found = frames_of(line)
         except ValueError:
@@ -203,7 +206,7 @@ class Output:
             self._break_off()
         for frame in found:
             if self.on_frame(frame) is False:
-                self.pace.take(len(line))
+                self.pace.take(len(line) // len(found))
 
     def _deliver_all(self, found: list[Frame]) -> None:
         if found and self._part:

@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 
 RATE = 8000.0
 """Units per second that one connection may send for long. A message is one unit, and one more for each KiB."""
-NOISE = 1 / 32
-"""Units of a line that is no message, and one more for each KiB."""
+NOISE, BLANK = 1 / 4, 1 / 128
+"""Units of a line that is no message, and one more for each KiB; and of an empty line."""
 BURST = 256.0
 """Units that it may send at once. They take the event loop a few milliseconds."""
 MAX_PAUSE = 1.0
@@ -46,7 +46,7 @@ class Pace:
 
     def take_noise(self, size: int) -> None:
         """Count a line of `size` bytes that is no message, or only a part of one."""
-        self._left -= NOISE + size / 1024
+        self._left -= NOISE + size / 1024 if size else BLANK
 
     @property
     def exceeded(self) -> bool:

@@ -40,7 +40,7 @@ SLACK = float(os.environ.get("HUB_FAULTS_SLACK", "25"))
 """What a busy machine may add to any of these times; 0 to judge by the promised ones alone."""
 SPARE_DESCRIPTORS = 40
 """Idle connections to the two remote servers (`Connections.MAX_IDLE` each), whose number varies with the load."""
-RATIO, FLOOR = 3.0, float(os.environ.get("HUB_FAULTS_FLOOR", "5"))
+RATIO, FLOOR = 3.0, float(os.environ.get("HUB_FAULTS_FLOOR", "10"))
 """The p99 of calls to other servers may be `RATIO` times the quiet one of the same run, or `FLOOR`: on a busy machine
 it says more of what else runs there."""
 
