@@ -149,10 +149,11 @@ matrix: $(DEV) $(NODE_DEV) ## Run other projects' MCP clients against a hub alon
 
 soak: $(DEV) ## Faults under load for HUB_SOAK_MINUTES (30), leaks and 10,000 hostile requests; fills docs/reliability.md
 	@rm -f "$(SOAK_RESULTS)"
-	@HUB_FAULTS_RESULTS="$(SOAK_RESULTS)" HUB_LEAKS_SCALE=1 HUB_HOSTILE_REQUESTS=10000 HUB_RAPID_EDITS=1000 $(PYTEST) -q \
-	  tests/faults/test_leaks.py tests/faults/test_hostile_requests.py tests/faults/test_broken_files.py
-	@HUB_FAULTS_RESULTS="$(SOAK_RESULTS)" HUB_FAULTS_SECONDS=2 $(BIN)/python -m tests.faults.soak
-	@$(BIN)/python -m tests.faults.report "$(SOAK_RESULTS)"
+	@failed=0; export HUB_FAULTS_RESULTS="$(SOAK_RESULTS)"; \
+	HUB_LEAKS_SCALE=1 HUB_HOSTILE_REQUESTS=10000 HUB_RAPID_EDITS=1000 $(PYTEST) -q \
+	  tests/faults/test_leaks.py tests/faults/test_hostile_requests.py tests/faults/test_broken_files.py || failed=1; \
+	HUB_FAULTS_SECONDS=2 $(BIN)/python -m tests.faults.soak || failed=1; \
+	$(BIN)/python -m tests.faults.report "$(SOAK_RESULTS)"; exit $$failed
 
 real-servers: $(DEV) $(NODE_DEV) ## 25 servers of npm and PyPI and a dozen odd ones in one workspace, with four makes of clients (network)
 	@bash tests/real/setup.sh

@@ -83,7 +83,10 @@ def memory(hub: Sidecar) -> float:
 
 @pytest.mark.timeout(1800)
 async def test_hostile_requests() -> None:
-    """At the public port and at the sidecar's own: each is answered below 500 or closed; other sessions go on."""
+    """Each is answered below 500 or closed, and other sessions go on.
+
+    All go to the sidecar's own port, and a quarter also to the public one, which has no front here.
+    """
     made = by_hand()
     random.Random(14).shuffle(made)
     requests = [*made[: COUNT // 2], *generated(COUNT - min(len(made), COUNT // 2))]
@@ -94,11 +97,10 @@ async def test_hostile_requests() -> None:
         named = [each.replace(b"{session}", session.headers["Mcp-Session-Id"].encode()) for each in requests]
         callers = [Caller(hub.sse("w") if way[0] == "sse" else hub.http("w"), way, ("a",), 0.2) for way in WAYS * 2]
         tasks = [asyncio.create_task(caller.run()) for caller in callers]
-        ports = hub.settings.port, hub.settings.sidecar_port
-        statuses = await send_all(ports[0], named[: COUNT // 4])
+        statuses = await send_all(hub.settings.sidecar_port, named[: COUNT // 4])
         before, descriptors = memory(hub), psutil.Process(hub.pid("sidecar")).num_fds()
-        statuses += await send_all(ports[0], named[COUNT // 4 :])
-        statuses += await send_all(ports[1], named[:: 1 if COUNT < 2000 else 10])
+        statuses += await send_all(hub.settings.sidecar_port, named[COUNT // 4 :])
+        statuses += await send_all(hub.settings.port, named[::4])
         for caller in callers:
             caller.end()
         await asyncio.gather(*tasks)
