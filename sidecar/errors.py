@@ -148,13 +148,6 @@ class OutputTooLarge(SidecarError):
     hint = "Ask it for less at a time; if it writes something other than MCP messages to stdout, correct that."
 
 
-class ServerFloods(SidecarError):
-    """A server sent more messages than anybody waits for, without a break, and so its connection was closed."""
-
-    code = "SERVER_FLOODS"
-    hint = "Read what it sends in its log; restart it, or replace it."
-
-
 class LargeAnswerFailed(SidecarError):
     """The process that reads large answers ended, or took too long, while it read this one."""
 
@@ -231,13 +224,6 @@ class ServerBusy(SidecarError):
 
     code = "SERVER_BUSY"
     hint = "Wait for some of the answers before asking for more; `max_inflight` in hub.json is how many run at once."
-
-
-class TooManySubscriptions(SidecarError):
-    """The limit for the resource subscriptions of one session, or of one `subscriptions/listen`, is reached."""
-
-    code = "SUBSCRIPTIONS_LIMIT"
-    hint = "Unsubscribe from some first."
 
 
 class CallTimeout(SidecarError):

@@ -31,7 +31,8 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from pydantic import BaseModel, ValidationError
 
 from sidecar.calls.error_response import ErrorResponse
-from sidecar.errors import HubStopping, ParamsInvalid, SidecarError, TooManySessions, TooManySubscriptions
+from sidecar.errors import HubStopping, ParamsInvalid, SidecarError, TooManySessions
+from sidecar.flood_errors import TooManySubscriptions
 from sidecar.protocol import eras
 from sidecar.protocol.channel import Frame, Notify, Params
 from sidecar.sessions.listener_subscriptions import ListenerSubscriptions

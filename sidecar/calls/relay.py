@@ -21,10 +21,10 @@ from sidecar.errors import (
     ResourceUnknown,
     SidecarError,
     ToolUnknown,
-    TooManySubscriptions,
 )
 from sidecar.features import pagination, uris
 from sidecar.features.input_requests import CARRIERS
+from sidecar.flood_errors import TooManySubscriptions
 from sidecar.protocol import eras, extensions
 from sidecar.protocol.catalog import ListKind
 from sidecar.protocol.channel import Notify, Params

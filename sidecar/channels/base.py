@@ -14,7 +14,8 @@ from sidecar.channels.connections import RemoteClient
 from sidecar.channels.pace import FLOOD_SECONDS, Pace
 from sidecar.channels.sessions import CHECK_ID, Verdict, check_of, denies_session
 from sidecar.channels.web import failure, place
-from sidecar.errors import ConnectionLost, ServerFloods, SidecarError
+from sidecar.errors import ConnectionLost, SidecarError
+from sidecar.flood_errors import ServerFloods
 from sidecar.protocol.channel import Frame, OnFrame
 
 log = logging.getLogger(__name__)

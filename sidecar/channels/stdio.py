@@ -14,7 +14,8 @@ from bridge.models import StdioLaunch
 from sidecar.channels.lines import ENDLESS_FACTOR, Tail
 from sidecar.channels.output import Output
 from sidecar.channels.pace import FLOOD_SECONDS
-from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, ServerFloods, SidecarError
+from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
+from sidecar.flood_errors import ServerFloods
 from sidecar.large.reader import ReadLarge, in_process
 from sidecar.protocol import codec
 from sidecar.protocol.channel import Frame, OnFrame

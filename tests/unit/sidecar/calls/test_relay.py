@@ -19,8 +19,8 @@ from sidecar.errors import (
     ResourceUnknown,
     SidecarError,
     ToolUnknown,
-    TooManySubscriptions,
 )
+from sidecar.flood_errors import TooManySubscriptions
 from sidecar.protocol import eras
 from tests.support.fake_server import FakeServer, Gate, RpcError, settle, text, until
 from tests.support.inprocess import Recorder, World, space, world
