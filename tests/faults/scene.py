@@ -207,6 +207,12 @@ class Scene:
             return None
         return time.monotonic() - began
 
+    async def _all_go_on(self) -> float:
+        """Wait until each client has had an answer of each of its servers."""
+        async with asyncio.timeout(100):
+            await asyncio.gather(*(caller.all_answered() for caller in self.callers))
+        return 0.0
+
     async def undergo(self, name: str, server: str, fault: Callable[[Scene], Awaitable[None]]) -> Finding:
         """Apply a fault, which returns when its cause is gone, and judge what came of it.
 
@@ -217,7 +223,7 @@ class Scene:
             self.take(server)
         logged = len(self.hub.log("sidecar"))
         await fault(self)
-        back = await self.back(server) if server else 0.0
+        back = await self.back(server) if server else await self._all_go_on()
         held = await self.settled()
         others, to_it = self.take_others(but=server), self.take(server) if server else Outcome()
         errors = {code: to_it.errors.count(code) for code in sorted(set(to_it.errors))}
