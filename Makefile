@@ -1,6 +1,6 @@
 # Two commands: `make run` and `make test`. Each sets up what it needs; what is done already is skipped.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit
+.PHONY: help run test test-unit test-fast suites suite-front suite-browser set-up-tests generate conformance test-front test-browser matrix soak test-yamcp-ui need-yamcp-ui in-browser real-servers image image-test newcomer-test lint lint-python lint-node bars screenshots bench lock clean need-node audit
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -59,7 +59,8 @@ PYTEST := $(BIN)/python -m pytest
 # the coverage of Python, and the names of the suites that failed.
 JOBS := 3
 SUITE_RESULTS := $(CURDIR)/.suites
-PYTEST_SUITES := acceptance-2 integration-1 integration-2 acceptance-1 unit-1 unit-2 matrix conformance other
+SOAK_RESULTS := $(CURDIR)/.soak.jsonl
+PYTEST_SUITES := acceptance-2 integration-1 faults integration-2 acceptance-1 unit-1 unit-2 matrix conformance other
 SUITES := acceptance-2 front browser $(filter-out acceptance-2,$(PYTEST_SUITES))
 PYTEST_OPTIONS := --cov --cov-report= --cov-fail-under=0
 
@@ -70,9 +71,10 @@ FILES_unit-1 := tests/unit/sidecar
 FILES_unit-2 := tests/unit --ignore=tests/unit/sidecar
 FILES_integration-1 := $(wildcard tests/integration/[!_]*/)
 FILES_integration-2 := $(wildcard tests/integration/test_*.py)
+FILES_faults := tests/faults
 FILES_matrix := tests/matrix
 FILES_conformance := tests/conformance
-FILES_other := tests $(foreach folder,acceptance unit integration matrix conformance,--ignore=tests/$(folder))
+FILES_other := tests $(foreach folder,acceptance unit integration faults matrix conformance,--ignore=tests/$(folder))
 
 define suite # $(1): name, $(2): command
 @echo "test: suite $(1)"; \
@@ -146,6 +148,14 @@ matrix: $(DEV) $(NODE_DEV) ## Run other projects' MCP clients against a hub alon
 	@bash tests/real/setup.sh
 	@bash tests/matrix/setup.sh
 	@MATRIX_WRITE="$(WRITE)" $(BIN)/python -m pytest -q tests/matrix
+
+soak: $(DEV) ## Faults under load for HUB_SOAK_MINUTES (30), leaks and 10,000 hostile requests; fills docs/reliability.md
+	@rm -f "$(SOAK_RESULTS)"
+	@failed=0; export HUB_FAULTS_RESULTS="$(SOAK_RESULTS)"; \
+	HUB_LEAKS_SCALE=1 HUB_HOSTILE_REQUESTS=10000 HUB_RAPID_EDITS=1000 $(PYTEST) -q \
+	  tests/faults/test_leaks.py tests/faults/test_hostile_requests.py tests/faults/test_broken_files.py || failed=1; \
+	HUB_FAULTS_SECONDS=2 $(BIN)/python -m tests.faults.soak || failed=1; \
+	$(BIN)/python -m tests.faults.report "$(SOAK_RESULTS)"; exit $$failed
 
 real-servers: $(DEV) $(NODE_DEV) ## 25 servers of npm and PyPI and a dozen odd ones in one workspace, with four makes of clients (network)
 	@bash tests/real/setup.sh

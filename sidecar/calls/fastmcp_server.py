@@ -32,10 +32,12 @@ from pydantic import BaseModel, ValidationError
 
 from sidecar.calls.error_response import ErrorResponse
 from sidecar.errors import HubStopping, ParamsInvalid, SidecarError, TooManySessions
+from sidecar.flood_errors import TooManySubscriptions
 from sidecar.protocol import eras
 from sidecar.protocol.channel import Frame, Notify, Params
 from sidecar.sessions.listener_subscriptions import ListenerSubscriptions
 from sidecar.sessions.session import Session
+from sidecar.sessions.subscriptions import MAX_SUBSCRIPTIONS
 from sidecar.upstream.upstream import RECONNECT_WAIT
 from sidecar.version import VERSION
 from sidecar.workspaces import declaration
@@ -172,10 +174,13 @@ class FastMCPServer:
         """Serve `subscriptions/listen`; while it lasts, subscribe at the servers to the resources that it names."""
         group = current_group.get() or self._common_group
         uris: list[str] = []
+        named = params.notifications.resource_subscriptions or ()
+        if len(named) > MAX_SUBSCRIPTIONS:
+            raise MCPError(**TooManySubscriptions(f"This request names {len(named)} resources.").rpc())
         self._admit()
         self._workspace.listening += 1
         try:
-            for uri in params.notifications.resource_subscriptions or ():
+            for uri in named:
                 uris.append(uri)
                 await group.subscriptions.add(uri)
             return await group.handler(ctx, params)

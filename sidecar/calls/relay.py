@@ -24,11 +24,13 @@ from sidecar.errors import (
 )
 from sidecar.features import pagination, uris
 from sidecar.features.input_requests import CARRIERS
+from sidecar.flood_errors import TooManySubscriptions
 from sidecar.protocol import eras, extensions
 from sidecar.protocol.catalog import ListKind
 from sidecar.protocol.channel import Notify, Params
 from sidecar.routing.view import Offer, Route, View
 from sidecar.sessions.session import LEVELS, Session
+from sidecar.sessions.subscriptions import MAX_SUBSCRIPTIONS
 from sidecar.workspaces import starting
 
 if TYPE_CHECKING:
@@ -201,11 +203,11 @@ class Relay:
         return await self.ask(request, offer, {**request.params, "uri": uri})
 
     async def _subscribe(self, request: Request) -> dict[str, Any]:
-        exposed = request.require_string("uri")
+        exposed, known = request.require_string("uri"), request.session.resource_subscriptions
         offer, uri = await self._resource(request, exposed)
-        return result_or_raise(
-            request.era, await request.session.resource_subscriptions.add(exposed, (offer.upstream, uri))
-        )
+        if len(known) >= MAX_SUBSCRIPTIONS and known.location(exposed) is None:
+            raise TooManySubscriptions(f"This session has {len(known)} resource subscriptions.")
+        return result_or_raise(request.era, await known.add(exposed, (offer.upstream, uri)))
 
     async def _unsubscribe(self, request: Request) -> dict[str, Any]:
         frame = await request.session.resource_subscriptions.remove(request.require_string("uri"))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import httpx2
 
 from sidecar.admission import request_ids
 from sidecar.channels.connections import RemoteClient
+from sidecar.channels.pace import FLOOD_SECONDS, Pace
 from sidecar.channels.sessions import CHECK_ID, Verdict, check_of, denies_session
 from sidecar.channels.web import failure, place
 from sidecar.errors import ConnectionLost, SidecarError
+from sidecar.flood_errors import ServerFloods
 from sidecar.protocol.channel import Frame, OnFrame
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,11 @@ NOTIFICATION_TIMEOUT = 10.0
 
 CHECK_TIMEOUT = 3.0
 """Seconds within which the server has to answer a check of the connection."""
+EVENT_COST, REQUEST_COST = 3 << 10, 63 << 10
+"""How many bytes of output take the event loop as long as an event, and as a request, whose answer is a POST (pace.py).
+"""
+MAX_BACKLOG = 8
+"""Notifications and responses that may be on their way to a server that floods; then its messages wait."""
 LOST_WAIT = 1.0
 """Seconds that a lost connection waits for the answers to requests in progress."""
 T = TypeVar("T")
@@ -47,7 +54,8 @@ class RemoteChannel(ABC):
     def __init__(self, url: str, on_frame: OnFrame) -> None:
         loop = asyncio.get_running_loop()
         self._url = url
-        self._on_frame = on_frame
+        self._pass_on = on_frame
+        self._pace = Pace(self._report)
         self._closed: asyncio.Future[SidecarError] = loop.create_future()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._established = False
@@ -97,6 +105,35 @@ class RemoteChannel(ABC):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.close(ConnectionLost("The hub closed it."))
+
+    # --- servers that send too much ------------------------------------------------------------------------------
+
+    def _on_frame(self, frame: Frame) -> None:
+        """Deliver a frame."""
+        if self._pass_on(frame) is False:
+            self._pace.take(REQUEST_COST if "id" in frame and "method" in frame else EVENT_COST)
+
+    async def _keep_pace(self, found: Sequence[Frame], event: httpx2.ServerSentEvent | None = None) -> None:
+        """Wait before more is read of a stream, if the server sends more than anybody waits for (pace.py).
+
+        `found` are the frames that came last, in `event`. Closes the channel if that goes on for too long.
+        """
+        if not found:
+            self._pace.take(EVENT_COST + (len(event.data) if event else 0))
+        if not self._pace.exceeded:
+            return
+        await asyncio.sleep(self._pace.pause())
+        await self._wait_backlog()
+        if self._pace.floods:
+            self.close(ServerFloods(f"For {FLOOD_SECONDS:g} s it sent more messages than the hub takes."))
+
+    async def _wait_backlog(self) -> None:  # noqa: B027 - over a WebSocket, `send` itself waits
+        """Wait until few of the hub's messages wait to be taken by the server."""
+
+    def _report(self, text: str) -> None:
+        log.warning("a remote server: %s", text, extra={"url": place(self._url)})
+
+    # --- tasks ---------------------------------------------------------------------------------------------------
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
@@ -224,6 +261,8 @@ class PostingChannel(RemoteChannel):
         self._client = client
         self._requests: dict[Any, asyncio.Task[None]] = {}
         """The tasks of requests in progress, by request id."""
+        self._messages: set[asyncio.Task[None]] = set()
+        """Those that send notifications and responses."""
         self._listening: set[asyncio.Task[None]] = set()
         """Those of `subscriptions/listen` requests."""
 
@@ -243,6 +282,9 @@ class PostingChannel(RemoteChannel):
         if expects_answer(frame):
             self._requests[frame["id"]] = task
             task.add_done_callback(lambda _: self._request_over(frame["id"]))
+        else:
+            self._messages.add(task)
+            task.add_done_callback(self._messages.discard)
         if frame.get("method") == LISTEN:
             self._listening.add(task)
             task.add_done_callback(self._listening.discard)
@@ -252,6 +294,10 @@ class PostingChannel(RemoteChannel):
         if (sent_as := request_ids.TO_SERVER.get()) and REQUEST_ID_HEADER not in self._client.headers:
             headers[REQUEST_ID_HEADER] = sent_as
         return headers
+
+    async def _wait_backlog(self) -> None:
+        while len(self._messages) > MAX_BACKLOG:
+            await asyncio.wait(self._messages, return_when=asyncio.FIRST_COMPLETED)
 
     @abstractmethod
     async def _post(self, frame: Frame, headers: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sidecar.channels import messages
 from sidecar.channels.lines import Lines, LineTooLong, begins_json, frames_of
 from sidecar.channels.messages import instead, left_open
+from sidecar.channels.pace import Pace
 from sidecar.errors import OutputTooLarge, SidecarError
 from sidecar.large.process import JSON
 from sidecar.large.reader import Message, ReadLarge, in_process
@@ -16,10 +17,14 @@ from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
 MAX_FIRST_LINE = 64 * 1024
 """Bytes of the first line of a message that spans several lines."""
+MAX_OPEN = 1000
+"""Unclosed objects and arrays of such a message; it would not be read anyway (`codec.loads`)."""
 LINE_TIMEOUT = 1.0
 """Seconds within which the next line of such a message has to arrive."""
 QUOTED_ANSWER_WAIT = 1.0
 """Seconds to wait for the answer itself after a line that only quotes it, as log lines on stdout may."""
+BACKLOG_POLL = 0.05
+"""Seconds after which it is looked again whether a server that floods reads its input."""
 MAX_QUOTED = 100
 """Quoted answers that are waited for at the same time."""
 _MARK = b'"jsonrpc"'
@@ -33,8 +38,10 @@ class Output:
     An answer that cannot be parsed, or is longer than `limit` bytes, is delivered as `UnreadableAnswer`. `on_flood` is
     called if a line counts as endless (lines.py). Indented JSON that spans several lines is joined.
 
-    A large line is parsed by `read_large`, and further output waits for it: `pace(False)` is called when that begins,
-    so that reading can pause, and `pace(True)` when it is done.
+    A large line is parsed by `read_large`, and further output waits for it. A server that sends more than anybody waits
+    for is slowed down (pace.py), also while `backlogged` tells that it does not read what it is sent. In both cases
+    `set_reading(False)` is called, so that its output stays in the pipe, and `set_reading(True)` after that. `on_flood`
+    is also called if it had to be slowed down for too long.
     """
 
     def __init__(
@@ -44,7 +51,9 @@ class Output:
         on_flood: Callable[[], None],
         limit: int,
         read_large: ReadLarge = in_process,
-        pace: Callable[[bool], None] = lambda _: None,
+        set_reading: Callable[[bool], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
+        backlogged: Callable[[], bool] = lambda: False,
     ) -> None:
         self.on_frame = on_frame
         self._on_skipped = on_skipped
@@ -53,7 +62,10 @@ class Output:
         self._lines = Lines(limit, self._too_long)
         self._loop = asyncio.get_running_loop()
         self._read_large = read_large
-        self._pace = pace
+        self._set_reading = set_reading
+        self.pace = Pace(report)
+        self._backlogged = backlogged
+        self._pause: asyncio.TimerHandle | None = None
         self._large: tuple[Pieces, asyncio.Future[Message]] | None = None  # the large line that is being parsed
         self._later: list[bytes | Pieces] = []  # lines that wait for it
         self._part: list[bytes] = []  # lines of an unfinished message
@@ -69,27 +81,60 @@ class Output:
         except LineTooLong:
             self._on_flood()
             return
-        if self._large is not None:
+        if self._large is not None or self._pause is not None:
             self._later.extend(lines)
             return
-        for line in lines:
-            if len(line) >= LARGE_SIZE:
-                self._later = lines[lines.index(line) :]
+        pace = self.pace
+        for number, line in enumerate(lines):
+            if len(line) >= LARGE_SIZE or pace.exceeded:
+                self._later = lines[number:]
                 self._process_later()
                 return
             self._take(line)  # type: ignore[arg-type] # only large lines come in pieces
+        if pace.exceeded:
+            self._process_later()
+
+    # --- servers that send too much --------------------------------------------------------------------------------
+
+    def _must_pause(self) -> bool:
+        """Pause if the server has sent more than anybody waits for; further output is processed after that."""
+        seconds = self.pace.pause()
+        if seconds <= 0:
+            return False
+        if self.pace.floods:
+            self._on_flood()
+        self._set_reading(False)
+        self._pause = self._loop.call_later(seconds, self._resume)
+        return True
+
+    def _resume(self) -> None:
+        if self._backlogged() and not self.pace.floods:
+            self._pause = self._loop.call_later(BACKLOG_POLL, self._resume)
+            return
+        self._pause = None
+        self._process_later()
+        if self._pause is None and self._large is None:
+            self._set_reading(True)
+
+    def _end_pause(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
 
     # --- large lines ---------------------------------------------------------------------------------------------
 
     @property
     def reads(self) -> bool:
-        """Whether a large line is being parsed."""
-        return self._large is not None
+        """Whether output that has arrived is still to be delivered: a large line is being parsed, or this pauses."""
+        return self._large is not None or self._pause is not None
 
     def _process_later(self) -> None:
         """Process the waiting lines, up to a large one that may be a message."""
         later, self._later = self._later, []
         for number, line in enumerate(later):
+            if self.pace.exceeded and self._must_pause():
+                self._later = later[number:]
+                return
             if len(line) < LARGE_SIZE:
                 self._take(_joined(line))
                 continue
@@ -99,15 +144,17 @@ class Output:
                 continue
             self._later = later[number + 1 :]
             self._large = pieces, self._read_large(pieces, JSON)
-            self._pace(False)
+            self._set_reading(False)
             self._large[1].add_done_callback(self._large_is_read)
             return
+        if self.pace.exceeded:
+            self._must_pause()
 
     def _large_is_read(self, read: asyncio.Future[Message]) -> None:
         if self._large is None or self._large[1] is not read:  # the output ended before
             return
         pieces, self._large = self._large[0], None
-        self._pace(True)
+        self._set_reading(True)
         try:
             self._deliver_all(messages.frames_in(read.result().value, strict=True))
         except ValueError:
@@ -117,12 +164,13 @@ class Output:
         self._process_later()
 
     def _forget_large(self) -> list[bytes | Pieces]:
-        """Stop parsing a large line; returns all lines that are not processed yet."""
+        """Stop parsing a large line, and pausing; returns all lines that are not processed yet."""
+        self._end_pause()
         large, later, self._large, self._later = self._large, self._later, None, []
         if large is None:
             return later
         large[1].cancel()
-        self._pace(True)
+        self._set_reading(True)
         return [large[0], *later]
 
     def end(self) -> None:
@@ -146,25 +194,30 @@ class Output:
 
     def _take(self, line: bytes) -> None:
         """Deliver the frames of a line, or handle a line that is not a message."""
+        if not line and not self._part:
+            self.pace.take_noise(0)
+            return
         try:
             found = frames_of(line)
         except ValueError:
             self._refused(line)
             return
         if self._part:
-            self._deliver_all(found)
-        else:
-            for frame in found:
-                self.on_frame(frame)
+            self._break_off()
+        for frame in found:
+            if self.on_frame(frame) is False:
+                self.pace.take(len(line) // len(found))
 
     def _deliver_all(self, found: list[Frame]) -> None:
         if found and self._part:
             self._break_off()
         for frame in found:
-            self.on_frame(frame)
+            if self.on_frame(frame) is False:
+                self.pace.take(0)
 
     def _refused(self, line: bytes) -> None:
         """Handle a line that is not a message: it may be part of one, or an answer that cannot be parsed."""
+        self.pace.take_noise(len(line))
         text = line.strip()
         if self._part:
             self._continue(line, text)
@@ -178,7 +231,8 @@ class Output:
     def _continue(self, line: bytes, text: bytes) -> None:
         """Add a line to an unfinished message; if it cannot belong to it, give the message up."""
         opened = left_open(text)
-        if opened is None or (text and text[0] not in _CONTINUATION) or self._size + len(text) > self._limit:
+        too_much = self._size + len(text) > self._limit or self._open > MAX_OPEN
+        if opened is None or (text and text[0] not in _CONTINUATION) or too_much:
             self._break_off()
             self._refused(line)
             return

@@ -96,8 +96,10 @@ class SseChannel(PostingChannel):
             if event.event == TOO_LARGE:
                 self._take_too_large(event.data, response)
             elif event.event == "message":
-                for frame in frames_of(event):
+                found = frames_of(event)
+                for frame in found:
                     self._receive(frame)
+                await self._keep_pace(found, event)
             elif event.event == "endpoint" and (error := self._take_endpoint(event.data)):
                 return error
         return Unreachable(f"{place(self._url)} ended the event stream.")

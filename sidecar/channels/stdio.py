@@ -13,7 +13,9 @@ from uuid import uuid4
 from bridge.models import StdioLaunch
 from sidecar.channels.lines import ENDLESS_FACTOR, Tail
 from sidecar.channels.output import Output
+from sidecar.channels.pace import FLOOD_SECONDS
 from sidecar.errors import ConnectionLost, OutputTooLarge, ServerExited, SidecarError
+from sidecar.flood_errors import ServerFloods
 from sidecar.large.reader import ReadLarge, in_process
 from sidecar.limits.limits import Limits
 from sidecar.protocol import codec
@@ -30,6 +32,8 @@ STOP_GRACE = 2.0
 """Seconds that a server has to end after its stdin is closed, and again after SIGTERM."""
 END_WAIT = 0.5
 """Seconds to wait for the rest of the output after the process has exited, or for its exit after the output's end."""
+MAX_BACKLOG = 100
+"""Messages that may wait for a server to read its stdin before it is slowed down, if it floods."""
 MAX_SKIPPED_LOGGED = 5
 """Lines that are not MCP messages and are logged; further ones are only counted."""
 
@@ -71,7 +75,9 @@ class StdioChannel:
         self._redact = redact
         self._log = log
         self._limit = line_limit
-        self._output = Output(on_frame, self._skip, self._flooded, line_limit, read_large, self._pace)
+        self._output = Output(
+            on_frame, self._skip, self._flooded, line_limit, read_large, self._pace, self._report, self._backlogged
+        )
         self._tail = Tail(redact, on_stderr)
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[SidecarError] = self._loop.create_future()
@@ -151,14 +157,24 @@ class StdioChannel:
     # --- events of the process -----------------------------------------------------------------------------------
 
     def _pace(self, wanted: bool) -> None:
-        """Resume or pause reading stdout: it pauses while a large message is parsed."""
+        """Resume or pause reading stdout: it pauses while a large message is parsed, and if the server floods."""
         for reader in self._outputs[:1]:
             reader.set_reading(wanted)
 
+    def _report(self, text: str) -> None:
+        if self._log:
+            self._log(text)
+
+    def _backlogged(self) -> bool:
+        """Whether many messages wait for the server to read its stdin."""
+        return self._stdin is not None and self._stdin.waiting > MAX_BACKLOG
+
     def _flooded(self) -> None:
-        self._settle(
-            OutputTooLarge(f"It wrote a line of more than {ENDLESS_FACTOR * self._limit >> 20} MiB to its stdout.")
-        )
+        if self._output.pace.floods:
+            self._settle(ServerFloods(f"For {FLOOD_SECONDS:g} s it sent more messages than the hub takes."))
+        else:
+            longest = ENDLESS_FACTOR * self._limit >> 20
+            self._settle(OutputTooLarge(f"It wrote a line of more than {longest} MiB to its stdout."))
         self._outputs[0].close()
 
     def _skip(self, line: bytes) -> None:
@@ -191,7 +207,7 @@ class StdioChannel:
             self._timer = self._loop.call_later(END_WAIT, self._give_up, reason)
 
     def _give_up(self, reason: SidecarError) -> None:
-        if self._output.reads:  # a large message, written before the end, is still to be delivered
+        if self._output.reads:  # what was written before the end is still to be delivered
             self._timer = self._loop.call_later(END_WAIT, self._give_up, reason)
             return
         self._settle(reason if self._end is None else self._ended(self._end))

@@ -181,16 +181,24 @@ class StreamableChannel(PostingChannel):
         with suppress(TimeoutError, httpx2.TransportError):
             async with asyncio.timeout(None) as deadline:
                 async for event in events(response, self._client.large, self._client.read_large):
-                    if self._pass(request, cursor.take(event)):
+                    found = cursor.take(event)
+                    if self._pass(request, found):
                         answered = True
                         deadline.reschedule(asyncio.get_running_loop().time() + DRAIN_TIMEOUT)
+                    await self._keep_pace(found, event)
         return answered
 
     def _pass(self, request: Frame, found: Iterable[Frame]) -> bool:
-        """Deliver frames; returns whether the answer to the request was among them."""
+        """Deliver frames; returns whether the answer to the request was among them.
+
+        The answer to another request is dropped, since it would be taken for the answer to that one.
+        """
         answered = False
         for frame in found:
             if "method" not in frame:
+                if not _may_answer(frame, request):
+                    self._pace.take(0)
+                    continue
                 frame["id"] = request["id"]  # it may be null in an error, but can only belong to this request
                 answered = True
                 self._established = True
@@ -277,9 +285,17 @@ class StreamableChannel(PostingChannel):
                 if not is_event_stream(response):
                     return 405 if response.is_success else status
                 async for event in events(response, self._client.large, self._client.read_large):
-                    for frame in cursor.take(event):
+                    found = cursor.take(event)
+                    for frame in found:
                         self._on_frame(frame)
+                    await self._keep_pace(found, event)
         return status
+
+
+def _may_answer(answer: Frame, request: Frame) -> bool:
+    """Whether an answer has the id of the request; some servers send it as a string, or null with an error."""
+    found, wanted = answer.get("id"), request.get("id")
+    return found is None or found == wanted or str(found) == str(wanted)
 
 
 async def delete_session(client: httpx2.AsyncClient, url: str, headers: Mapping[str, str]) -> None:

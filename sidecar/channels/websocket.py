@@ -107,9 +107,11 @@ class WebSocketChannel(RemoteChannel):
             while True:
                 data = await self._socket.recv(decode=False)
                 large = len(data) >= LARGE_SIZE
-                for frame in await parse_large(Pieces([data]), self._read_large) if large else parse(data):
+                found = await parse_large(Pieces([data]), self._read_large) if large else parse(data)
+                for frame in found:
                     self._established = True
                     self._receive(frame)
+                await self._keep_pace(found)
         except ConnectionClosed as closed:
             self.close(_why_closed(closed, self._url, self._established))
 

@@ -219,9 +219,9 @@ class _ContainerRun:
         self._begun = asyncio.Event()
         self._memory: MemoryWatch | None = None
 
-    def on_frame(self, on_frame: OnFrame, frame: Frame) -> None:
+    def on_frame(self, on_frame: OnFrame, frame: Frame) -> bool | None:
         self._begun.set()
-        on_frame(frame)
+        return on_frame(frame)
 
     def explain(self, end: int | SidecarError, stderr: Sequence[str]) -> SidecarError:
         if isinstance(end, SidecarError):

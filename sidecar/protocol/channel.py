@@ -29,8 +29,10 @@ class UnreadableAnswer(dict[str, Any]):
         self.reason = error
 
 
-OnFrame = Callable[[Frame], None]
-"""Called with each frame that the server sends, in order; must neither block nor raise."""
+OnFrame = Callable[[Frame], bool | None]
+"""Called with each frame that the server sends, in order; must neither block nor raise.
+
+Returns False if nobody waited for the frame: it is no answer to a pending request."""
 
 
 class Channel(Protocol):

@@ -25,7 +25,8 @@ REQUIRED: Mapping[str, tuple[str, type]] = {
 OPTIONAL: Mapping[str, type] = {"_meta": dict, "isError": bool}
 """Optional members of every result, with the type that clients require; null counts as absent."""
 DEFAULTED = frozenset({"tools/call", "tasks/result"})
-"""Methods whose results get an empty `content` where it is missing, as in the TypeScript SDK."""
+"""Methods whose results get an empty `content` where it is missing, as in the TypeScript SDK, but only if they say
+something else: with neither `content` nor `structuredContent`, it is unknown whether the call succeeded."""
 NO_MESSAGE = "The server gave no message."
 MAX_SHOWN = 200
 """Characters of a malformed error that are repeated in the message."""
@@ -41,7 +42,8 @@ def checked(method: str, frame: Frame) -> Frame:
     """Validate the response to a request of `method`; returns it, repaired where that is certain.
 
     A result is an object; an error has an integer code and a string message. Optional members that are null are
-    removed, and a missing `content` of a tool's result becomes an empty list.
+    removed, and a missing `content` of a tool's result becomes an empty list if it has `structuredContent` or reports
+    an error.
 
     Raises:
         AnswerInvalid: the response has neither or both of result and error, or a result that clients would reject.
@@ -80,7 +82,7 @@ def _result(method: str, result: Any) -> dict[str, Any]:
         raise AnswerInvalid(f"The result of {method} is {_named(result)}, not an object.")
     field, kind = REQUIRED.get(method, _ANY)
     kept = {key: value for key, value in result.items() if value is not None or key not in (field, *OPTIONAL)}
-    if method in DEFAULTED and field not in kept and _final(kept):
+    if method in DEFAULTED and field not in kept and _final(kept) and _says_something(kept):
         kept[field] = []
     for name, wanted in OPTIONAL.items():
         if not isinstance(kept.get(name, wanted()), wanted):
@@ -93,6 +95,11 @@ def _result(method: str, result: Any) -> dict[str, Any]:
 def _final(result: dict[str, Any]) -> bool:
     """Whether this is the method's own result, rather than an input request or a task (SEP-2663, SEP-1686)."""
     return result.get("resultType", "complete") == "complete" and not isinstance(result.get("task"), dict)
+
+
+def _says_something(result: dict[str, Any]) -> bool:
+    """Whether a result without `content` tells what came of the call."""
+    return result.get("structuredContent") is not None or result.get("isError") is True
 
 
 def _wrong(method: str, field: str, value: Any, wanted: type) -> AnswerInvalid:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MAX_SUBSCRIPTIONS = 1000
+"""Resource subscriptions of one session, or of one `subscriptions/listen` request."""
+
 ResourceLocation = tuple["Upstream", str]
 """The upstream that serves a resource, and the resource's URI there."""
 

@@ -171,6 +171,11 @@ class Writer(asyncio.BaseProtocol):
         self._paused = False
         self._next_turn()
 
+    @property
+    def waiting(self) -> int:
+        """The number of messages that wait for room in the buffer."""
+        return len(self._turns)
+
     async def write(self, data: bytes) -> bool:
         """Write, waiting while the buffer is full; returns False if the pipe is closed."""
         if not self.try_write(data) and self._transport is not None:

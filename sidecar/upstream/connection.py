@@ -75,7 +75,9 @@ class Connection:
         self._owner = owner
         self._client = client
         start = self._start_background
-        self._server_requests = ServerRequests(owner, client, start, self._send_response, self.notify)
+        self._server_requests = ServerRequests(
+            owner, client, start, self._send_response, self._try_send_response, self.notify
+        )
         self.client_reported = self._server_requests.client_reported
         on_request = self._server_requests.on_request
         self._mux = Mux(self._send, self._try_send, start, self._on_notification, on_request)
@@ -310,6 +312,9 @@ class Connection:
 
     async def _send_response(self, frame: Frame) -> None:
         await self._send(frame, self._headers("", {}))
+
+    def _try_send_response(self, frame: Frame) -> bool:
+        return self._try_send(frame, False)
 
     def _try_send(self, frame: Frame, alone: bool) -> bool:
         return self._channel is not None and self._channel.try_send(frame, alone)

@@ -123,10 +123,10 @@ class Connector:
             transport = launch.transport
         transport_in_use = transport or await detect(launch, connections)
 
-        def remember(frame: Frame) -> None:
+        def remember(frame: Frame) -> bool | None:
             if "result" in frame:  # the server speaks MCP over this transport, so the next connection uses it too
                 detected.transport = transport_in_use
-            on_frame(frame)
+            return on_frame(frame)
 
         async with open_remote(
             launch, on_frame=remember, transport=transport_in_use, connections=connections

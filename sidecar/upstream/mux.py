@@ -144,19 +144,19 @@ class Mux:
         """The number of requests that were sent, or could not be sent."""
         return self._next_id
 
-    def on_frame(self, frame: Frame) -> None:
-        """Route an incoming frame to the pending request that it answers, or to a handler.
+    def on_frame(self, frame: Frame) -> bool | None:
+        """Route an incoming frame to the pending request that it answers, or to a handler; see `channel.OnFrame`.
 
         Frames are handled in the order in which they came. A request of the other side is handled by a task, which
         begins in the next iteration of the event loop; frames behind it are held back until then.
         """
         if self._held_back is not None:
             self._held_back.append((frame, copy_context()))
-            return
+            return "method" not in frame
         if "method" in frame:
             if isinstance(frame["method"], str):
                 self._on_method(frame)
-            return
+            return False
         number = frame.get("id")
         if type(number) is not int:
             number = _as_int(number)
@@ -165,7 +165,7 @@ class Mux:
             if isinstance(frame, UnreadableAnswer) and frame["id"] is None:
                 self._unmatched.append((self._answerable(), frame.reason))
                 self._match_unreadable(None)
-            return
+            return False
         if self._unmatched:
             self._match_unreadable(number)
         try:
@@ -174,6 +174,7 @@ class Mux:
             pending.failed(error)
         else:
             pending.answered(frame)
+        return None
 
     def _answerable(self) -> set[int]:
         """Ids of the pending requests that a server may answer now: all but those that only hold a stream open."""

@@ -45,7 +45,8 @@ class ServerRequests:
     """The requests of one server that are being answered, each by a task.
 
     `client` answers all but `ping`; without one, the server is shared, and such requests are answered with an error.
-    `send` sends a response frame, `notify` a notification (method, params); both raise ConnectionLost.
+    `send` sends a response frame, `notify` a notification (method, params); both raise ConnectionLost. `try_send` sends
+    a response frame without waiting, or returns False.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class ServerRequests:
         client: ClientFeatures | None,
         start: StartTask,
         send: Callable[[Frame], Awaitable[None]],
+        try_send: Callable[[Frame], bool],
         notify: Callable[[str, dict[str, Any]], Awaitable[None]],
     ) -> None:
         self._owner = owner
         self._client = client
         self._start = start
         self._send = send
+        self._try_send = try_send
         self._notify = notify
         self._tasks: dict[int | str, asyncio.Task[None]] = {}
         """The tasks that answer the requests, by request id."""
@@ -68,20 +71,25 @@ class ServerRequests:
         token, so the client gets one that is unique in the hub."""
 
     def on_request(self, frame: Frame) -> bool:
-        """Start a task that answers a request of the server.
+        """Answer a request of the server: at once if the client is not needed and there is room, else by a task.
 
         Returns whether the client is asked: then the client must get the request before the frames that follow it.
         """
         request_id = _id(frame["id"])
         if request_id in self._tasks:
             log.warning("a server used an id twice", extra={"method": frame["method"][:100]})
-        elif len(self._tasks) >= MAX_SERVER_REQUESTS:
-            self._start(self._reply(jsonrpc.error(frame["id"], TOO_MANY_SERVER_REQUESTS)))
-        elif task := self._start(self._answer(frame)):
+            return False
+        answer = self._own_answer(frame)
+        full = len(self._tasks) >= MAX_SERVER_REQUESTS
+        if full:
+            answer = jsonrpc.error(frame["id"], TOO_MANY_SERVER_REQUESTS)
+        if answer is not None and (self._try_send(answer) or full):  # if full, it does not read its answers anyway
+            return False
+        task = self._start(self._reply(answer) if answer else self._let_client_answer(frame))
+        if task is not None:
             self._tasks[request_id] = task
             task.add_done_callback(lambda _: self._tasks.pop(request_id, None))
-            return self._client is not None and frame["method"] != "ping"
-        return False
+        return answer is None and task is not None
 
     def on_cancelled(self, params: dict[str, Any]) -> None:
         """The server cancelled one of its requests (MCP, Cancellation): cancel the task that answers it."""
@@ -98,23 +106,27 @@ class ServerRequests:
         if token is not None:
             await self._notify("notifications/progress", {**params, "progressToken": token})
 
-    async def _answer(self, frame: Frame) -> None:
-        """Answer a request: ping by the hub, all else by the client if the server has one of its own.
+    def _own_answer(self, frame: Frame) -> Frame | None:
+        """The hub's answer to a request; None if the client of a `per_client` server has to answer it."""
+        method, request_id = frame["method"], frame["id"]
+        if method == "ping":
+            return jsonrpc.result(request_id, {})
+        if self._client is not None:
+            return None
+        why = "Method not found"
+        if method in FEATURES:
+            self._owner.feature_refused(method)
+            why = f"{method}: this connection is shared by several clients"
+        return jsonrpc.error(request_id, {"code": METHOD_NOT_FOUND, "message": why})
+
+    async def _let_client_answer(self, frame: Frame) -> None:
+        """Let the client answer a request.
 
         If the server cancels the request, the task is cancelled: the client is told so, and the server gets no answer.
         """
-        method, request_id = frame["method"], frame["id"]
-        if method == "ping":
-            answer = jsonrpc.result(request_id, {})
-        elif self._client is not None:
-            answer = {**await self._ask_client(self._client, method, as_dict(frame.get("params"))), "id": request_id}
-        elif method in FEATURES:
-            self._owner.feature_refused(method)
-            why = f"{method}: this connection is shared by several clients"
-            answer = jsonrpc.error(request_id, {"code": METHOD_NOT_FOUND, "message": why})
-        else:
-            answer = jsonrpc.error(request_id, {"code": METHOD_NOT_FOUND, "message": "Method not found"})
-        await self._reply(answer)
+        if self._client is not None:
+            answer = await self._ask_client(self._client, frame["method"], as_dict(frame.get("params")))
+            await self._reply({**answer, "id": frame["id"]})
 
     async def _reply(self, answer: Frame) -> None:
         try:

@@ -43,7 +43,7 @@ MEMBERS: Mapping[str, tuple[str, Wanted]] = {
     "neither": (frame(), INVALID),
     "both": (frame(result=GOOD, error={"code": 1, "message": "m"}), INVALID),
     "content_missing": (frame(result={"structuredContent": {"a": 1}}), {"structuredContent": {"a": 1}, **EMPTY}),
-    "content_null": (frame(result={"content": None, "isError": None, "_meta": None}), EMPTY),
+    "content_null": (frame(result={"content": None, "isError": None, "_meta": None}), INVALID),
     "content_text": (frame(result={"content": "done"}), INVALID),
     "is_error_text": (frame(result={**GOOD, "isError": "no"}), INVALID),
     "meta_array": (frame(result={**GOOD, "_meta": []}), INVALID),

@@ -15,6 +15,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 LONGER = "longer than a limit of the product, which must not have acted by then; later is as good"
+LASTS = "how long a fault lasts; longer is as good"
 PACE = "the pace of a program or of changes; every pace has to do"
 SLEEPS = {"asyncio.sleep", "time.sleep"}
 ALLOWED = {
@@ -23,7 +24,21 @@ ALLOWED = {
     "acceptance/test_one_process.py test_vanished_http_client": LONGER,
     "acceptance/test_request_state.py test_expired": "the limit itself; what comes after it is waited for",
     "acceptance/test_restarts.py test_both_restarted": "the first one begins before the second; any order has to do",
+    "faults/clients.py _half_open": LASTS,
+    "faults/clients.py _never_reads": LASTS,
+    "faults/faults.py _killed": LASTS,
+    "faults/faults.py _misbehave": LASTS,
+    "faults/faults.py _misbehave_remotely": LASTS,
+    "faults/faults.py _stopped": LASTS,
+    "faults/load.py _call_in": PACE,
+    "faults/remote_server.py _broken": LASTS,
+    "faults/remote_server.py _call": LONGER,
+    "faults/scene.py be_quiet": "the time in which is measured",
+    "faults/stdio_server.py _call": LASTS,
+    "faults/stdio_server.py serve": LASTS,
+    "faults/test_leaks.py _held_later": PACE,
     "integration/bridge/peer.py logs": PACE,
+    "integration/channels/test_flood.py script": PACE,
     "integration/containers/test_containers.py test_a_pull_is_told_and_not_timed": LONGER,
     "integration/databases/test_postgres.py statistics_of": "a look in a loop: the server tells it to nobody",
     "integration/spawner/greedy.py in_child": "it runs until it is killed",

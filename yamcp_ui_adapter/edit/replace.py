@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from bridge.private import PRIVATE_FILE
+from yamcp_ui_adapter.files.regular import read_regular
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
@@ -47,7 +48,7 @@ class Displaced:
 def read(path: Path) -> bytes | None:
     """Return a file's bytes; None if it does not exist. Raises OSError."""
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         return None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from yamcp_ui_adapter.errors import issue
+from yamcp_ui_adapter.files.regular import read_regular
 from yamcp_ui_adapter.format.entries import KeepLastGood, Reading
 
 DELETION_GRACE_SECONDS = 0.2
@@ -40,7 +41,7 @@ class FileReader:
         path = self.paths[name]
         self._stamps[name] = file_stamp(path)
         try:
-            raw = path.read_bytes()
+            raw = read_regular(path)
         except FileNotFoundError:
             return self._missing(name, expected)
         except OSError as error:

@@ -475,7 +475,7 @@ async def test_a_stream_is_resumed() -> None:
         if len(asked) == 2:
             await exchange.write(event({"jsonrpc": "2.0", "method": "n"}, id="e2"))
         else:
-            await exchange.write(event({"jsonrpc": "2.0", "id": 9, "result": {"done": True}}, id="e3"))
+            await exchange.write(event({"jsonrpc": "2.0", "id": 2, "result": {"done": True}}, id="e3"))
 
     async with scripted(http_server(script)) as url, connected(url, "http") as client:
         await established(client)

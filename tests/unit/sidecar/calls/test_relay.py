@@ -10,8 +10,17 @@ from typing import Any
 
 import pytest
 
+from sidecar.calls import relay
 from sidecar.calls.error_response import ErrorResponse
-from sidecar.errors import AnswerInvalid, ParamsInvalid, PromptUnknown, ResourceUnknown, SidecarError, ToolUnknown
+from sidecar.errors import (
+    AnswerInvalid,
+    ParamsInvalid,
+    PromptUnknown,
+    ResourceUnknown,
+    SidecarError,
+    ToolUnknown,
+)
+from sidecar.flood_errors import TooManySubscriptions
 from sidecar.protocol import eras
 from tests.support.fake_server import FakeServer, Gate, RpcError, settle, text, until
 from tests.support.inprocess import Recorder, World, space, world
@@ -234,3 +243,16 @@ async def test_result_that_is_none(hub: World, server: FakeServer) -> None:
         with pytest.raises(AnswerInvalid):
             await hub.ask(Recorder(), method, params)
     await settle()
+
+
+async def test_a_session_has_a_limit_of_subscriptions(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more is refused; one that there is may be repeated, and after an end there is room again."""
+    monkeypatch.setattr(relay, "MAX_SUBSCRIPTIONS", 2)
+    client = Recorder()
+    for number in (1, 2, 2):
+        await hub.ask(client, "resources/subscribe", {"uri": f"note://ns/{number}"})
+    with pytest.raises(TooManySubscriptions):
+        await hub.ask(client, "resources/subscribe", {"uri": "note://ns/3"})
+    assert len(client.resource_subscriptions) == 2
+    await hub.ask(client, "resources/unsubscribe", {"uri": "note://ns/1"})
+    await hub.ask(client, "resources/subscribe", {"uri": "note://ns/3"})

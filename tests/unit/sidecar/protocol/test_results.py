@@ -56,9 +56,12 @@ def test_not_final(method: str, result: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("result", "read_as"),
     [
-        ({}, {"content": []}),
+        ({"isError": True}, {"isError": True, "content": []}),
         ({"structuredContent": {"a": 1}}, {"structuredContent": {"a": 1}, "content": []}),
-        ({"content": None, "isError": None, "_meta": None, "own": None}, {"content": [], "own": None}),
+        (
+            {"content": None, "structuredContent": {}, "isError": None, "_meta": None, "own": None},
+            {"structuredContent": {}, "content": [], "own": None},
+        ),
         ({"content": [TEXT], "_meta": None}, {"content": [TEXT]}),
     ],
 )
@@ -81,6 +84,8 @@ def test_no_object(method: str, wrong: Any) -> None:
 @pytest.mark.parametrize(
     ("method", "result", "why"),
     [
+        ("tools/call", {}, "`content` .* is missing, not an array"),
+        ("tools/call", {"content": None, "isError": False}, "`content` .* is missing, not an array"),
         ("tools/call", {"content": "text"}, "`content` .* is a string, not an array"),
         ("tools/call", {"content": [], "isError": "no"}, "`isError` .* is a string, not a boolean"),
         ("tools/call", {"content": [], "_meta": 5}, "`_meta` .* is a number, not an object"),

@@ -120,7 +120,7 @@ async def test_progress(wire: Wire) -> None:
     progress = jsonrpc.notification("notifications/progress", {"progressToken": 1, "progress": 5})
     wire.mux.on_frame(progress)
     wire.mux.on_frame(jsonrpc.notification("notifications/progress", {"progressToken": 2, "progress": 6}))
-    wire.mux.on_frame(jsonrpc.result(1, {}))
+    wire.mux.on_frame(jsonrpc.result(1, {"content": []}))
     await call
     wire.mux.on_frame(progress)
     assert seen == [{"progressToken": 1, "progress": 5}]

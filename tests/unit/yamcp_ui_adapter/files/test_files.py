@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.private import write_file
+from yamcp_ui_adapter.edit import replace
 from yamcp_ui_adapter.files.reader import DELETION_GRACE_SECONDS, FileReader
 from yamcp_ui_adapter.format.entries import KeepLastGood
 
@@ -112,3 +113,21 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
         write_file(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "directory", "device", "loop"])
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    """It is reported, at once: a FIFO would be waited for, and a device may have no end."""
+    path = tmp_path / "a"
+    if kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path.name)
+    reading = FileReader({"a": path}).read(expected=["a"])["a"]
+    assert isinstance(reading, KeepLastGood)
+    assert reading.issue is not None
+    assert reading.issue.code == "FILE_UNREADABLE"
+    with pytest.raises(OSError, match=r"regular|directory|symbolic"):
+        replace.read(path)

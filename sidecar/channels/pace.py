@@ -1,0 +1,75 @@
+"""Slows down servers that send more than anybody waits for, so that they do not take the event loop from the others.
+
+Nobody waits for notifications, requests of the server, answers to no request, and output that is not MCP. Answers that
+a request waits for do not count: `max_inflight` bounds them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+RATE = 8000.0
+"""Units per second that one connection may send for long. A message is one unit, and one more for each KiB."""
+NOISE, BLANK = 1 / 4, 1 / 128
+"""Units of a line that is no message, and one more for each KiB; and of an empty line."""
+BURST = 256.0
+"""Units that it may send at once. They take the event loop a few milliseconds."""
+MAX_PAUSE = 1.0
+"""Longest pause, in seconds, whatever was sent."""
+SLOWED_SECONDS = 1.0
+"""Seconds after which a server that is being slowed down is reported."""
+FLOOD_SECONDS = 60.0
+"""Seconds of being slowed down without a break after which the connection is closed."""
+
+
+class Pace:
+    """A token bucket for the unasked messages of one connection. Times in seconds.
+
+    `report` is called once for each flood, with a sentence for people.
+    """
+
+    def __init__(self, report: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._report = report
+        self._clock = clock
+        self._left = BURST
+        self._counted_at = clock()
+        self._flooding_since: float | None = None
+        self._reported = False
+
+    def take(self, size: int) -> None:
+        """Count an unasked message of `size` bytes."""
+        self._left -= 1 + size / 1024
+
+    def take_noise(self, size: int) -> None:
+        """Count a line of `size` bytes that is no message, or only a part of one."""
+        self._left -= NOISE + size / 1024 if size else BLANK
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the connection must pause before its next message."""
+        return self._left <= 0
+
+    def pause(self) -> float:
+        """How long the connection must pause now; 0 if it need not."""
+        now = self._clock()
+        self._left = max(self._left, BURST / 2 - RATE * MAX_PAUSE) + RATE * (now - self._counted_at)
+        self._counted_at = now
+        if self._left >= BURST:  # it has sent little for a while
+            self._left, self._flooding_since, self._reported = BURST, None, False
+        if self._left > 0:
+            return 0.0
+        if self._flooding_since is None:
+            self._flooding_since = now
+        elif now - self._flooding_since >= SLOWED_SECONDS and not self._reported:
+            self._reported = True
+            self._report("it sends more messages than anybody asked for, and is slowed down")
+        return (BURST / 2 - self._left) / RATE
+
+    @property
+    def floods(self) -> bool:
+        """Whether the connection has been slowed down for too long."""
+        return self._flooding_since is not None and self._clock() - self._flooding_since >= FLOOD_SECONDS
