@@ -34,7 +34,12 @@ COMMON = {
     "plan_cache_mode": "force_custom_plan",  # a plan for any workspace is a bad one for a rare one
     "idle_in_transaction_session_timeout": "60000",
 }
-READING = {"default_transaction_read_only": "on", "statement_timeout": f"{QUESTION_SECONDS * 1000:.0f}"}
+READING = {
+    "enable_seqscan": "off",  # each question has an index
+    "max_parallel_workers_per_gather": "0",
+    "default_transaction_read_only": "on",
+    "statement_timeout": f"{QUESTION_SECONDS * 1000:.0f}",
+}
 LOCK = "SELECT pg_try_advisory_lock(hashtext('yamcp-hub history'), hashtext($1))"
 Connection = Any
 """`asyncpg.Connection`; asyncpg has no types."""
