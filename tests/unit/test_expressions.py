@@ -131,6 +131,8 @@ ROWS: dict[str, tuple[str, ...]] = {
     "sidecar/listener/plain_head.py _FIELD": ("a", "a:", " ", "a: "),
     "sidecar/listener/plain_head.py _LENGTH": ("0",),
     "sidecar/listener/plain_head.py _LINE": ("POST /mcp/", "a", "/", "?", "POST /mcp/a?"),
+    "hubctl/commands/history/csv_text.py _FORMULA": (" ", "\n", " a"),
+    "hubctl/commands/history/moments.py _SPAN": ("1", "1.", "1s"),
     "hubctl/run/node.py v(\\d+)\\.(\\d+)\\.": ("v", "1", "v1."),
     "bridge/keys.py KEY_ID": ("k", "k0"),
     "bridge/keys.py _HASH": ("0",),
