@@ -50,11 +50,11 @@ from sidecar.succession.mover import Mover
 from sidecar.succession.predecessor import Predecessor, State
 from sidecar.succession.successor import Successor, report
 from sidecar.succession.successor import listeners as listeners_of
+from sidecar.supervision.known_lists import KnownLists
+from sidecar.supervision.start_turns import StartTurns
 from sidecar.upstream.connector import Connector
 from sidecar.upstream.fingerprint import fingerprint
-from sidecar.upstream.known_lists import KnownLists
 from sidecar.upstream.pool import Pool
-from sidecar.upstream.start_turns import StartTurns
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from sidecar.observe.metrics import Metrics
 from sidecar.observe.redaction import Redactor
 from sidecar.sessions.request_state import RequestStates
 from sidecar.sessions.session import Session
+from sidecar.supervision.opening import Connect
 from sidecar.upstream.feature_probe import FeatureProbes
-from sidecar.upstream.opening import Connect
 from sidecar.upstream.pool import Pool
 from sidecar.upstream.upstream import Upstream
 from sidecar.workspaces.introductions import Introductions

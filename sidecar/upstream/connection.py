@@ -18,9 +18,9 @@ from sidecar.protocol import eras, extensions, greetings, jsonrpc, routing_heade
 from sidecar.protocol.catalog import LISTS_CHANGED_BY, Catalog, Greeting, ListKind
 from sidecar.protocol.channel import Channel, Frame
 from sidecar.protocol.jsonrpc import describe_error
+from sidecar.supervision.expected_tools import ExpectedTools
+from sidecar.supervision.health import HealthChecks
 from sidecar.upstream.client_features import ClientFeatures
-from sidecar.upstream.expected_tools import ExpectedTools
-from sidecar.upstream.health import HealthChecks
 from sidecar.upstream.list_reader import Items, ListReader, Troubles, UndeclaredLists
 from sidecar.upstream.mux import CallbackRequest, Mux, Progress
 from sidecar.upstream.server_requests import FeatureOwner, ServerRequests

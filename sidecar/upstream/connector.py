@@ -21,7 +21,7 @@ from sidecar.observe.log_buffer import SERVER_LOGGER
 from sidecar.observe.redaction import Redactor, secrets_of
 from sidecar.protocol.channel import Channel, Frame, OnFrame
 from sidecar.spawner.client import Spawner
-from sidecar.upstream.opening import Connect
+from sidecar.supervision.opening import Connect
 from sidecar.upstream.variables import expand, with_home
 
 server_log = logging.getLogger(SERVER_LOGGER)

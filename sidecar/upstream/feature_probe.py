@@ -16,10 +16,10 @@ from sidecar.errors import METHOD_NOT_FOUND, SidecarError
 from sidecar.protocol import extensions, jsonrpc
 from sidecar.protocol.catalog import LIST_METHODS, Catalog, ListKind
 from sidecar.protocol.channel import Frame
+from sidecar.supervision.expected_tools import ExpectedTools
+from sidecar.supervision.opening import Connect
 from sidecar.upstream.connection import Connection
-from sidecar.upstream.expected_tools import ExpectedTools
 from sidecar.upstream.list_reader import UndeclaredLists
-from sidecar.upstream.opening import Connect
 from sidecar.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)

@@ -28,8 +28,8 @@ from sidecar.features import items
 from sidecar.protocol.catalog import LIST_METHODS, LISTS_CHANGED_BY, RESULT_KEYS, Greeting, Item, ListKind
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.jsonrpc import as_dict, describe_error
+from sidecar.supervision.expected_tools import ExpectedTools
 from sidecar.upstream.changes import ChangeDebouncer
-from sidecar.upstream.expected_tools import ExpectedTools
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from sidecar.concurrency.shares import may_take, uncontested
 from sidecar.errors import TooManyInstances
 from sidecar.observe.metrics import Metrics
 from sidecar.protocol.catalog import Greeting
+from sidecar.supervision.known_lists import KnownLists
+from sidecar.supervision.opening import Connect, Prepare
+from sidecar.supervision.server_state import UpstreamListener
+from sidecar.supervision.start_turns import StartTurns
 from sidecar.upstream.client_features import Client, ClientFeatures
-from sidecar.upstream.known_lists import KnownLists
 from sidecar.upstream.list_reader import UndeclaredLists
-from sidecar.upstream.opening import Connect, Prepare
-from sidecar.upstream.server_state import UpstreamListener
-from sidecar.upstream.start_turns import StartTurns
 from sidecar.upstream.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Pool:
         self,
         connector: Callable[[ServerSpec], Connect],
         fingerprint: Callable[[ServerSpec], str],
-        listener: UpstreamListener,
+        listener: UpstreamListener[Upstream],
         metrics: Metrics,
         drain_timeout: float,
         prepare: Prepare | None = None,

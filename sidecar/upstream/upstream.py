@@ -15,28 +15,24 @@ from sidecar.admission.admission import Admission
 from sidecar.admission.context import CallContext, RequestContext, Visitor
 from sidecar.concurrency.semaphore import Semaphore, semaphore_for
 from sidecar.concurrency.shares import uncontested
-from sidecar.errors import (
-    ConnectionLost,
-    HandshakeFailed,
-    SidecarError,
-    StartTimeout,
-)
+from sidecar.errors import ConnectionLost, HandshakeFailed, SidecarError, StartTimeout
 from sidecar.observe.metrics import Metrics
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.catalog import Catalog
 from sidecar.protocol.channel import Channel, Frame
-from sidecar.upstream import request_retry, unavailable
+from sidecar.supervision import unavailable
+from sidecar.supervision.expected_tools import ExpectedTools
+from sidecar.supervision.opening import Connect, Opening
+from sidecar.supervision.permanent_failures import permanent_after
+from sidecar.supervision.server_state import ServerState, UpstreamListener
+from sidecar.supervision.sleep import Sleep
+from sidecar.upstream import request_retry
 from sidecar.upstream.client_features import ClientFeatures
 from sidecar.upstream.connection import Connection
-from sidecar.upstream.expected_tools import ExpectedTools
 from sidecar.upstream.list_reader import UndeclaredLists
 from sidecar.upstream.mux import Progress
-from sidecar.upstream.opening import Connect, Opening
-from sidecar.upstream.permanent_failures import permanent_after
 from sidecar.upstream.resource_subscriptions import ServerSubscriptions, Subscriber
 from sidecar.upstream.server_gate import ServerGate
-from sidecar.upstream.server_state import ServerState, UpstreamListener
-from sidecar.upstream.sleep import Sleep
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +42,7 @@ WAKE_WAIT = 45.0
 """Longest time in seconds that a call waits for a server that it woke: SDKs cancel a request after 60 s."""
 
 
-class Upstream(ServerState):
+class Upstream(ServerState[Connection]):
     """One server, shared by all its clients or used by one client or key alone.
 
     States: starting, ready (handshake done and lists read), sleeping (stopped until the next request), backoff
@@ -58,7 +54,7 @@ class Upstream(ServerState):
         fingerprint: str,
         spec: ServerSpec,
         connect: Connect,
-        listener: UpstreamListener,
+        listener: UpstreamListener[Upstream],
         metrics: Metrics,
         client: ClientFeatures | None = None,
         contested: Callable[[], bool] = uncontested,

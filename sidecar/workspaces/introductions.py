@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 
 from bridge.models import ServerSpec
 from sidecar.errors import SidecarError
+from sidecar.supervision.opening import Connect
 from sidecar.upstream.feature_probe import read_catalog
-from sidecar.upstream.opening import Connect
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from bridge.models import Call, ReadStatus, RemoteLaunch, Restart, ServerSetting
 from bridge.settings import Settings
 from hubctl.commands import doctor
 from sidecar.app import App
-from sidecar.upstream import backoff, sleep
+from sidecar.supervision import backoff, sleep
 from sidecar.upstream import upstream as upstream_module
 from sidecar.upstream.upstream import Upstream
 from tests.integration.channels.peers import scripted

@@ -28,8 +28,8 @@ from sidecar.observe.redaction import Redactor
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.session import Session
+from sidecar.supervision.opening import Connect
 from sidecar.upstream.fingerprint import fingerprint
-from sidecar.upstream.opening import Connect
 from sidecar.upstream.pool import Pool
 from sidecar.workspaces.workspace import Workspace
 from tests.support.fake_server import FakeServer, until

@@ -38,6 +38,7 @@ ORDER = {
         "large",
         "channels",
         "containers",
+        "supervision",
         "upstream",
         "routing",
         "cache",

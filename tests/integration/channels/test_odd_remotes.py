@@ -35,7 +35,7 @@ LIMIT = 12 * 1024 * 1024
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once, and what has to wait waits a fraction of a second."""
-    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 0.001)
+    monkeypatch.setattr("sidecar.supervision.backoff.FIRST_DELAY", 0.001)
     monkeypatch.setattr(base, "CHECK_TIMEOUT", 5)
     monkeypatch.setattr(base, "LOST_WAIT", 0.2)
     monkeypatch.setattr(remote, "HEAD_START", 0.05)

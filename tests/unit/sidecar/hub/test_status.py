@@ -118,7 +118,7 @@ async def test_failing(tmp_path: Path) -> None:
 
 async def test_sleeping_and_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sleeping server serves, unless a client's task keeps it awake; one that is down has an open breaker."""
-    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 0.001)
+    monkeypatch.setattr("sidecar.supervision.backoff.FIRST_DELAY", 0.001)
     idle, broken = FakeServer("idle"), FakeServer("broken")
     broken.refusal = ServerExited("It exited with code 3.")
     async with world(tmp_path, idle, broken) as made:

@@ -18,8 +18,8 @@ from sidecar.errors import SidecarError
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.catalog import Catalog
 from sidecar.protocol.channel import Frame
+from sidecar.supervision.expected_tools import ExpectedTools
 from sidecar.upstream.connection import Connection
-from sidecar.upstream.expected_tools import ExpectedTools
 from sidecar.upstream.list_reader import UndeclaredLists
 from sidecar.upstream.mux import CallbackRequest, Mux
 from tests.support.fake_server import FakeServer, settle, until, within

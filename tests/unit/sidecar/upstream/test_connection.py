@@ -16,10 +16,10 @@ from sidecar.protocol import eras
 from sidecar.protocol.catalog import Catalog
 from sidecar.protocol.channel import Frame
 from sidecar.protocol.extensions import SHARED_CONNECTION
+from sidecar.supervision.expected_tools import ExpectedTools
 from sidecar.upstream import changes, list_reader, server_requests
 from sidecar.upstream import connection as module
 from sidecar.upstream.connection import Connection
-from sidecar.upstream.expected_tools import ExpectedTools
 from sidecar.upstream.list_reader import UndeclaredLists
 from tests.support.fake_server import ANYTHING, FakeChannel, FakeServer, RpcError, settle, until, within
 

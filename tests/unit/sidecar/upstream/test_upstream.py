@@ -71,7 +71,7 @@ async def running(
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once."""
-    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 0.001)
+    monkeypatch.setattr("sidecar.supervision.backoff.FIRST_DELAY", 0.001)
 
 
 def call(upstream: Upstream, tool: str, **more: Any) -> asyncio.Task[Any]:
@@ -146,7 +146,7 @@ async def test_crash() -> None:
 
 async def test_retry_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """While it waits, the time of the next attempt is told; a restart does not wait for it."""
-    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 4.0)
+    monkeypatch.setattr("sidecar.supervision.backoff.FIRST_DELAY", 4.0)
     server = FakeServer()
     server.refusal = CommandMissing("no")
     async with running(server) as (upstream, _):
@@ -182,7 +182,7 @@ async def test_hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
     server = FakeServer()
     async with running(server) as (upstream, _):
         await within(upstream.ready(5))
-        monkeypatch.setattr("sidecar.upstream.backoff.LONG_FAILURE_SECONDS", -1.0)
+        monkeypatch.setattr("sidecar.supervision.backoff.LONG_FAILURE_SECONDS", -1.0)
         server.refusal = CommandMissing("no")
         server.channel.close()
         await until(lambda: upstream.state == "failed")
@@ -336,7 +336,7 @@ async def test_asks_again_what_was_not_sent() -> None:
 async def test_waits_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not come back shortly is unavailable, and the reason is told."""
     monkeypatch.setattr(module, "RECONNECT_WAIT", 0.02)
-    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 4.0)
+    monkeypatch.setattr("sidecar.supervision.backoff.FIRST_DELAY", 4.0)
     server = FakeServer()
     async with running(server) as (upstream, _):
         await within(upstream.ready(5))

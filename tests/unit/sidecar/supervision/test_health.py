@@ -9,9 +9,9 @@ import pytest
 
 from sidecar.errors import CallTimeout
 from sidecar.protocol.channel import Frame
-from sidecar.upstream import health
+from sidecar.supervision import health
+from sidecar.supervision.expected_tools import MAX_EXPECTED, ExpectedTools
 from sidecar.upstream.changes import ChangeDebouncer
-from sidecar.upstream.expected_tools import MAX_EXPECTED, ExpectedTools
 from tests.support.fake_server import FakeServer, Gate, RpcError, until, within
 from tests.unit.sidecar.upstream.test_upstream import call, running
 
@@ -22,7 +22,7 @@ OFTEN = 0.01
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once."""
-    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 0.001)
+    monkeypatch.setattr("sidecar.supervision.backoff.FIRST_DELAY", 0.001)
 
 
 def hang(channel: Any, frame: Any) -> Any:

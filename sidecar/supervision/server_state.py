@@ -5,30 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from bridge.errors import ErrorBody
 from bridge.models import ServerState as ShownState
 from bridge.models import UpstreamState
-from sidecar.upstream.backoff import Backoff
-from sidecar.upstream.troubles import ServerTroubles
+from sidecar.supervision.backoff import Backoff
+from sidecar.supervision.troubles import ServerTroubles
 
-if TYPE_CHECKING:
-    from sidecar.upstream.connection import Connection
-    from sidecar.upstream.upstream import Upstream
+Connection = TypeVar("Connection")
+"""The class of a server's connections, of which only the identity counts here."""
+Server_contra = TypeVar("Server_contra", contravariant=True)
 
 
-class UpstreamListener(Protocol):
+class UpstreamListener(Protocol[Server_contra]):
     """Receives the events of upstreams. Called on the event loop; must neither block nor raise."""
 
-    def upstream_changed(self, upstream: Upstream) -> None:
+    def upstream_changed(self, upstream: Server_contra) -> None:
         """The upstream's state, troubles, lists or refused features changed."""
 
-    def upstream_notified(self, upstream: Upstream, method: str, params: dict[str, Any]) -> None:
+    def upstream_notified(self, upstream: Server_contra, method: str, params: dict[str, Any]) -> None:
         """The server sent a notification that is neither progress nor list_changed."""
 
 
-class ServerState:
+class ServerState(Generic[Connection]):
     """The state of one server. `_state_changed` is called after each change."""
 
     def __init__(self) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from bridge.models import RemoteLaunch
 from sidecar.observe.metrics import Metrics
-from sidecar.upstream import start_turns
-from sidecar.upstream.start_turns import StartTurns
+from sidecar.supervision import start_turns
+from sidecar.supervision.start_turns import StartTurns
 from sidecar.upstream.upstream import Upstream
 from tests.support.fake_server import FakeServer, settle, until, within
 from tests.unit.sidecar.upstream.test_upstream import Watcher

@@ -14,16 +14,30 @@ from typing import Protocol
 
 from bridge.models import ServerSettings, ServerSpec
 from sidecar.protocol.catalog import Catalog
-from sidecar.upstream.connection import Connection
-from sidecar.upstream.idle_timer import IdleTimer
-from sidecar.upstream.known_lists import KnownLists
-from sidecar.upstream.resource_subscriptions import ServerSubscriptions
-from sidecar.upstream.troubles import ServerTroubles
+from sidecar.supervision.idle_timer import IdleTimer
+from sidecar.supervision.known_lists import KnownLists
+from sidecar.supervision.troubles import ServerTroubles
 
 log = logging.getLogger(__name__)
 
 LEARNED_SECONDS = 2.0
 """Seconds after which a lazy server is stopped again that was started to read its lists only."""
+
+
+class UsedConnection(Protocol):
+    """The connection of a server. `Connection` implements this."""
+
+    @property
+    def client_requests(self) -> int:
+        """The number of requests of clients that were sent over it."""
+
+
+class Subscriptions(Protocol):
+    """The resource subscriptions of a server. `ServerSubscriptions` implements this."""
+
+    @property
+    def in_use(self) -> bool:
+        """Whether any resource is subscribed to."""
 
 
 class SleepingServer(Protocol):
@@ -32,10 +46,16 @@ class SleepingServer(Protocol):
     fingerprint: str
     spec: ServerSpec
     catalog: Catalog | None
-    connection: Connection | None
-    subscriptions: ServerSubscriptions
     troubles: ServerTroubles
     in_flight: int
+
+    @property
+    def connection(self) -> UsedConnection | None:
+        """The current connection while the server is ready, else None."""
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """The resource subscriptions of its clients."""
 
     def entered_sleep(self) -> None:
         """The server sleeps from now on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.errors import ErrorBody
 from sidecar.protocol.catalog import Item
-from sidecar.upstream.errors import ToolsVanished
+from sidecar.supervision.errors import ToolsVanished
 
 MAX_NAMED = 10
 """The missing tools that the trouble names; further ones are counted."""

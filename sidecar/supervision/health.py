@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from sidecar.errors import CallTimeout, ConnectionLost, SidecarError
 from sidecar.protocol.channel import Frame
-from sidecar.upstream.errors import ServerUnresponsive
+from sidecar.supervision.errors import ServerUnresponsive
 
 ANSWER_SECONDS = 30.0
 """Seconds within which a server has to answer a check; long, since a busy machine is no fault of the server."""

@@ -12,9 +12,9 @@ from sidecar.errors import (
     SidecarError,
     VariableMissing,
 )
-from sidecar.upstream import backoff
-from sidecar.upstream.backoff import Backoff
-from sidecar.upstream.permanent_failures import permanent_after
+from sidecar.supervision import backoff
+from sidecar.supervision.backoff import Backoff
+from sidecar.supervision.permanent_failures import permanent_after
 
 
 class Clock:

@@ -10,7 +10,7 @@ from bridge.errors import ErrorBody
 from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.errors import StillStarting
 from sidecar.protocol.channel import Channel, OnFrame
-from sidecar.upstream.start_turns import StartTurn, StartTurns
+from sidecar.supervision.start_turns import StartTurn, StartTurns
 
 Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]
 Tell = Callable[[ErrorBody | None], None]

@@ -13,8 +13,8 @@ import pytest
 from sidecar.errors import ServerExited, ServerUnavailable
 from sidecar.observe.metrics import Metrics
 from sidecar.protocol.catalog import Catalog
-from sidecar.upstream import idle_timer, sleep
-from sidecar.upstream.known_lists import KnownLists
+from sidecar.supervision import idle_timer, sleep
+from sidecar.supervision.known_lists import KnownLists
 from sidecar.upstream.upstream import Upstream
 from tests.support.fake_server import FakeServer, Gate, settle, text, until, within
 from tests.unit.sidecar.upstream.test_upstream import Subscriber, Watcher, call
@@ -27,7 +27,7 @@ SOON = 0.02
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that was started to read its lists is stopped soon, and failed starts follow each other at once."""
     monkeypatch.setattr(sleep, "LEARNED_SECONDS", SOON)
-    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 0.001)
+    monkeypatch.setattr("sidecar.supervision.backoff.FIRST_DELAY", 0.001)
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sidecar.errors import ConnectionLost, Refused, ServerExited, ServerUnavailable
 from sidecar.observe.metrics import Metrics
-from sidecar.upstream import backoff
+from sidecar.supervision import backoff
 from sidecar.upstream import upstream as module
 from sidecar.upstream.upstream import Upstream
 from tests.support.fake_server import FakeServer, settle, until, within

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from bridge.errors import ErrorBody
 from bridge.models import ServerSpec, UpstreamState
 from sidecar.errors import ServerUnavailable
-from sidecar.upstream.backoff import Backoff
+from sidecar.supervision.backoff import Backoff
 
 
 class NotReady(Protocol):
