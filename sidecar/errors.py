@@ -246,60 +246,6 @@ class TooManyInstances(SidecarError):
     hint = "Close other sessions, or raise `max_instances` of the server in hub.json."
 
 
-class ClientFeatureMissing(SidecarError):
-    """A server asks for input (sampling, elicitation, roots) or answers with a task (SEP-2663), and the client has not
-    declared that it supports this."""
-
-    code = "CLIENT_FEATURE_MISSING"
-    rpc_code = MISSING_CAPABILITY
-    hint = "Use a client with that feature, or a tool that does not ask; the client declares it when it connects."
-
-
-class InputRefused(SidecarError):
-    """A client answered a server's request with an error, so the call cannot be completed."""
-
-    code = "CLIENT_INPUT_REFUSED"
-    hint = "The client's own words are in `data.error`; call again if it was by mistake."
-
-
-class InputRounds(SidecarError):
-    """A server asked for input again and again without answering the call."""
-
-    code = "SERVER_INPUT_ROUNDS"
-    hint = "Call again with all that the tool wants to know; if it asks the same again, the server is at fault."
-
-
-class TooManySuspendedCalls(SidecarError):
-    """The limit for suspended calls, which wait for input of their clients, is reached."""
-
-    code = "PARKED_LIMIT"
-    hint = "Answer or give up some of them; each is given up by itself after HUB_INPUT_TIMEOUT."
-
-
-class RequestStateInvalid(SidecarError):
-    """A client sent a `requestState` that was not made by the hub, was changed, or belongs to another call."""
-
-    code = "REQUEST_STATE_INVALID"
-    rpc_code = INVALID_PARAMS
-    hint = "Send the whole request again as it was, with the requestState as it came; or call anew, without one."
-
-
-class RequestStateExpired(SidecarError):
-    """A client sent a `requestState` back too late, or after a restart of the hub."""
-
-    code = "REQUEST_STATE_EXPIRED"
-    rpc_code = INVALID_PARAMS
-    hint = "Call again, without a requestState; HUB_INPUT_TIMEOUT is how long the hub waits for input."
-
-
-class RequestStateUsed(SidecarError):
-    """A client sent a `requestState` back a second time, or for a call that has ended."""
-
-    code = "REQUEST_STATE_USED"
-    rpc_code = INVALID_PARAMS
-    hint = "Each is good for one request. Call again, without a requestState."
-
-
 class WorkspaceOff(SidecarError):
     """A client uses a workspace that was switched off."""
 

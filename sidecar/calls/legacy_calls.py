@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from sidecar.errors import CallTimeout, ClientFeatureMissing, InputRefused, InputRounds
+from sidecar.errors import CallTimeout
 from sidecar.features import input_requests
 from sidecar.features.uris import Rename
+from sidecar.input_errors import ClientFeatureMissing, InputRefused, InputRounds
 from sidecar.protocol.channel import Frame, Params
 from sidecar.routing.view import Offer
 from sidecar.sessions.session import Session

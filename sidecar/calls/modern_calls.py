@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sidecar.errors import InputRefused, ParamsInvalid
+from sidecar.errors import ParamsInvalid
 from sidecar.features import input_requests
+from sidecar.input_errors import InputRefused
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.routing.view import Offer

@@ -11,7 +11,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sidecar.errors import INVALID_PARAMS, RESOURCE_NOT_FOUND, ClientFeatureMissing
+from sidecar.errors import INVALID_PARAMS, RESOURCE_NOT_FOUND
+from sidecar.input_errors import ClientFeatureMissing
 from sidecar.protocol.extensions import TASKS
 
 Era = Literal["legacy", "modern"]

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from sidecar.errors import RequestStateExpired, RequestStateInvalid
+from sidecar.input_errors import RequestStateExpired, RequestStateInvalid
 
 StateKind = Literal["suspended", "server", "repeat"]
 """What a state stands for: a call suspended in the hub; a state of the server; a call that is sent again."""

@@ -15,16 +15,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sidecar.errors import (
-    INTERNAL_ERROR,
-    METHOD_NOT_FOUND,
-    HubStopping,
-    RequestStateExpired,
-    RequestStateInvalid,
-    RequestStateUsed,
-    TooManySuspendedCalls,
-)
+from sidecar.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, HubStopping
 from sidecar.features import input_requests
+from sidecar.input_errors import RequestStateExpired, RequestStateInvalid, RequestStateUsed, TooManySuspendedCalls
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame, Notify
 from sidecar.sessions.session import LEVELS, Session

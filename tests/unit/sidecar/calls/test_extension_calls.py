@@ -16,7 +16,8 @@ from mcp.client.streamable_http import streamable_http_client
 from pydantic import Field
 
 from sidecar.calls.error_response import ErrorResponse
-from sidecar.errors import ClientFeatureMissing, ResourceUnknown, ServerUnavailable, TaskUnknown, ToolUnknown
+from sidecar.errors import ResourceUnknown, ServerUnavailable, TaskUnknown, ToolUnknown
+from sidecar.input_errors import ClientFeatureMissing
 from sidecar.protocol import eras as era
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.extensions import SHARED_CONNECTION, SKILLS, TASKS, UI

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from sidecar.calls.legacy_calls import MAX_ROUNDS
-from sidecar.errors import CallTimeout, ClientFeatureMissing, InputRefused, InputRounds
+from sidecar.errors import CallTimeout
+from sidecar.input_errors import ClientFeatureMissing, InputRefused, InputRounds
 from sidecar.protocol import jsonrpc
 from sidecar.protocol.channel import Frame
 from tests.support.fake_server import FakeServer, text, until

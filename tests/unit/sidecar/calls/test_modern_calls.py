@@ -11,14 +11,8 @@ from typing import Any
 import pytest
 
 from sidecar.calls.error_response import ErrorResponse
-from sidecar.errors import (
-    RequestStateExpired,
-    RequestStateInvalid,
-    RequestStateUsed,
-    SidecarError,
-    TooManyInstances,
-    TooManySuspendedCalls,
-)
+from sidecar.errors import SidecarError, TooManyInstances
+from sidecar.input_errors import RequestStateExpired, RequestStateInvalid, RequestStateUsed, TooManySuspendedCalls
 from sidecar.protocol import eras, jsonrpc
 from sidecar.protocol.channel import Frame
 from sidecar.sessions.client_groups import MAX_GROUPS, MAX_GROUPS_OF_SESSION

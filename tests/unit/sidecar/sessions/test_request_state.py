@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.errors import RequestStateExpired, RequestStateInvalid
+from sidecar.input_errors import RequestStateExpired, RequestStateInvalid
 from sidecar.sessions.request_state import PREFIX, Binding, RequestStates, State
 
 CALL = Binding("key", "w", "server", "tools/call", "tool", {"a": [1, {"b": None}], "é": "\ud800"})
