@@ -1,14 +1,15 @@
-"""Signed ids of Streamable HTTP sessions, with which a later process of the hub can resume a session (ADR 28).
+"""Sealed ids of Streamable HTTP sessions, with which a later process of the hub can resume a session (ADR 28).
 
-An id has a random part, the result of the handshake, and an HMAC-SHA256 (RFC 2104) over both and over the owner of the
-session. The key is a file in HUB_DATA_DIR. All characters are from base64url, so they are visible ASCII (MCP
-2025-11-25, Transports, Session Management).
+An id has a random part and the result of the handshake, encrypted and authenticated together with the owner of the
+session by AES-256-GCM (NIST SP 800-38D). The key is a file in HUB_DATA_DIR. All characters are from base64url, so they
+are visible ASCII (MCP 2025-11-25, Transports, Session Management).
 """
 
 from __future__ import annotations
 
 import base64
-import hmac
+import binascii
+import hashlib
 import logging
 import secrets
 import struct
@@ -16,6 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sidecar.listener.auth import principal_of
 from sidecar.local_key import KEY_BYTES, load_key
@@ -30,10 +34,7 @@ log = logging.getLogger(__name__)
 
 RANDOM_LENGTH = 32
 """Characters of the random part, which is the whole id of a session that cannot be resumed."""
-SIGNATURE_BYTES = 16
-"""Bytes of the HMAC that are used."""
-SIGNATURE_LENGTH = 22
-"""Characters of the encoded signature."""
+NONCE_BYTES = 12
 MAX_ID_LENGTH = 1024
 """Limit for the length of an id, in characters: it is in the head of each request."""
 MAX_RESUME_AGE = 7 * 24 * 3600.0
@@ -41,8 +42,8 @@ MAX_RESUME_AGE = 7 * 24 * 3600.0
 MAX_RETIRED = 10_000
 """Limit for the ids of resumed sessions that ended, which must be remembered; when it is reached, no more sessions are
 resumed."""
-SIGNING_CONTEXT = b"hub-session-1"
-"""Prefix of the signed data: its purpose and format version."""
+PURPOSE = "hub-session-2"
+"""A part of the authenticated data: the purpose of the key, and the version of the format."""
 _ORIGIN = struct.Struct(">6sI")
 """The id of the process that made the session id, and the time (Unix time, seconds)."""
 
@@ -77,33 +78,33 @@ class SessionIds:
         self._path = path
         self._clock = clock
         self._process = secrets.token_bytes(6)
-        self._key = b""
+        self._cipher: AESGCM | None = None
         self._retired: set[str] = set()
 
-    def sign(self, random_part: str, binding: SessionBinding, handshake: Handshake) -> str:
-        """The id of a new session. It is `random_part` alone if the signed id would be too long."""
-        start = _ORIGIN.pack(self._process, int(self._clock()))
-        body = random_part + _encoded(start + codec.dumps([handshake.version, handshake.capabilities]))
-        if len(body) + SIGNATURE_LENGTH > MAX_ID_LENGTH:
-            return random_part
-        return body + self._signature(body, binding)
+    def seal(self, random_part: str, binding: SessionBinding, handshake: Handshake) -> str:
+        """The id of a new session. It is `random_part` alone if the whole would be too long."""
+        facts = _ORIGIN.pack(self._process, int(self._clock())) + codec.dumps(list(handshake))
+        sealed = self._own_cipher().encrypt(_nonce(random_part), facts, _owner(binding))
+        session_id = random_part + _encoded(sealed)
+        return session_id if len(session_id) <= MAX_ID_LENGTH else random_part
 
     def read(self, session_id: str, binding: SessionBinding) -> Handshake | None:
         """The handshake of a session of an earlier process; None if the session cannot be resumed.
 
-        It cannot if the id is not signed for this owner, is too old, or was made or resumed by this process already,
+        It cannot if the id was not made for this owner, is too old, or was made or resumed by this process already,
         so that the session has ended.
         """
-        if not RANDOM_LENGTH + SIGNATURE_LENGTH < len(session_id) <= MAX_ID_LENGTH or not session_id.isascii():
+        if not RANDOM_LENGTH < len(session_id) <= MAX_ID_LENGTH or not session_id.isascii():
             return None
-        body, signature = session_id[:-SIGNATURE_LENGTH], session_id[-SIGNATURE_LENGTH:]
-        if not hmac.compare_digest(signature, self._signature(body, binding)):
+        random_part, sealed = session_id[:RANDOM_LENGTH], session_id[RANDOM_LENGTH:]
+        try:
+            facts = self._own_cipher().decrypt(_nonce(random_part), _decoded(sealed), _owner(binding))
+        except (InvalidTag, binascii.Error, ValueError):
             return None
-        facts = _decoded(body[RANDOM_LENGTH:])
         process, made = _ORIGIN.unpack_from(facts)
         if process == self._process or self._clock() - made > MAX_RESUME_AGE:
             return None
-        if session_id[:RANDOM_LENGTH] in self._retired or len(self._retired) >= MAX_RETIRED:
+        if random_part in self._retired or len(self._retired) >= MAX_RETIRED:
             return None
         version, capabilities = codec.loads(facts[_ORIGIN.size :])
         return Handshake(version, capabilities)
@@ -112,11 +113,20 @@ class SessionIds:
         """Note that a resumed session has ended, so that it is not resumed again."""
         self._retired.add(session_id[:RANDOM_LENGTH])
 
-    def _signature(self, body: str, binding: SessionBinding) -> str:
-        if not self._key:
-            self._key = _load(self._path)
-        signed = b"\0".join((SIGNING_CONTEXT, body.encode(), codec.dumps(list(binding))))
-        return _encoded(hmac.digest(self._key, signed, "sha256")[:SIGNATURE_BYTES])
+    def _own_cipher(self) -> AESGCM:
+        if self._cipher is None:
+            self._cipher = AESGCM(_load(self._path))
+        return self._cipher
+
+
+def _nonce(random_part: str) -> bytes:
+    """The nonce of an id: as unique as its random part, which is never used twice."""
+    return hashlib.sha256(random_part.encode()).digest()[:NONCE_BYTES]
+
+
+def _owner(binding: SessionBinding) -> bytes:
+    """What is authenticated beside the sealed part: the owner, so that an id is valid for its owner only."""
+    return codec.dumps([PURPOSE, *binding])
 
 
 def _load(path: Path) -> bytes:
@@ -133,5 +143,8 @@ def _encoded(data: bytes) -> str:
 
 
 def _decoded(text: str) -> bytes:
-    """The reverse of `_encoded`."""
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    """The reverse of `_encoded`. Raises binascii.Error for another text, also for a second form of the same bytes."""
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if _encoded(data) != text:
+        raise binascii.Error("not the form that `_encoded` makes")
+    return data

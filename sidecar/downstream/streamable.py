@@ -161,7 +161,7 @@ class HttpTransport(StreamSessions[HttpSession]):
                 response = await session.answer(frame, CancelScope(), lambda *_: None, relayed=False)
                 if session.version and not session.ended:
                     agreed = Handshake(session.version, session.capabilities)
-                    session.start(self._ids.sign(session.id, binding(workspace, scope), agreed))
+                    session.start(self._ids.seal(session.id, binding(workspace, scope), agreed))
                     self._sessions[session.id] = session
                     session.announce()
                     session.on_state = self._keep

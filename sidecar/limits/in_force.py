@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.limit_settings import LimitSettings
 from bridge.models import ProcessLimits, ServerSpec, StdioLaunch
+from bridge.settings.limits import LimitSettings
 from sidecar.limits.errors import size
 from sidecar.limits.limits import MEMORY, PIDS, SLOWED_PRIORITY, Limits
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from weakref import WeakValueDictionary
 
-from bridge.limit_settings import LimitSettings
 from bridge.models import RemoteLaunch, ServerSpec
+from bridge.settings.limits import LimitSettings
 from sidecar.channels.connections import Connections
 from sidecar.channels.kept import open_kept
 from sidecar.channels.remote import Transport, detect, is_websocket, open_remote

@@ -39,12 +39,6 @@ const PAGES = [
   ['tools', (page) => page.getByRole('link', { name: /echo/ })],
   ['tools?workspace=dev&tool=steady_nested', (page) => page.getByRole('heading', { name: /steady_nested/ })],
   ['activity', (page) => page.getByRole('heading', { name: 'Activity' })],
-  ['calls', (page) => page.getByRole('table', { name: 'Calls', exact: true })],
-  ['calls/1', (page) => page.getByRole('heading', { name: 'Times' })],
-  ['usage', (page) => page.getByRole('heading', { name: 'By tool' })],
-  ['changes', (page) => page.getByRole('heading', { name: 'Changes' })],
-  ['sign-ins', (page) => page.getByRole('heading', { name: 'Sign-ins' })],
-  ['past-sessions', (page) => page.getByRole('heading', { name: 'Past sessions' })],
   ['figures', (page) => page.getByRole('heading', { name: 'Metrics' })],
   ['nowhere', (page) => page.getByRole('heading', { level: 1 })],
 ];

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge.models import SnapshotId
+from bridge.models import SnapshotId, WorkspaceStatus
 from sidecar.observe.metrics import Metrics
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/observability"
@@ -39,6 +39,11 @@ def metrics() -> dict[str, dict[str, set[str]]]:
     snapshot = SnapshotId(epoch=1, revision=1, hash="0" * 64)
     made.snapshot(snapshot, snapshot)
     made.connection_ended("CONNECTIONS_LIMIT")
+    made.records_lost(1)
+    urls = {"sse_url": "", "http_url": ""}
+    made.workspace_states(
+        [WorkspaceStatus(name="w", slug="w", enabled=True, state="ready", servers=(), ready=1, **urls)]
+    )
     made.cached("s", "hit")
     made.spans("sent", 1)
     made.spans("failed", 1)

@@ -37,7 +37,7 @@ class Clock:
 
 def made(path: Path, agreed: Handshake = AGREED, whose: SessionBinding = WHOSE) -> str:
     """An id that a process of the hub gave at NOW."""
-    return SessionIds(path / "key", Clock()).sign(secrets.token_hex(RANDOM_LENGTH // 2), whose, agreed)
+    return SessionIds(path / "key", Clock()).seal(secrets.token_hex(RANDOM_LENGTH // 2), whose, agreed)
 
 
 def read(path: Path, session_id: str, whose: SessionBinding = WHOSE, later: float = 0.0) -> Handshake | None:
@@ -101,7 +101,7 @@ def test_its_age(tmp_path: Path) -> None:
 def test_the_process_that_made_it(tmp_path: Path) -> None:
     """What this process made and does not know any more has ended."""
     ids = SessionIds(tmp_path / "key")
-    assert ids.read(ids.sign("0" * RANDOM_LENGTH, WHOSE, AGREED), WHOSE) is None
+    assert ids.read(ids.seal("0" * RANDOM_LENGTH, WHOSE, AGREED), WHOSE) is None
 
 
 def test_what_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

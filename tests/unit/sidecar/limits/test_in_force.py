@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge.limit_settings import LimitSettings
 from bridge.models import ContainerSettings, ProcessLimits, RemoteLaunch, ServerSettings, ServerSpec, StdioLaunch
+from bridge.settings.limits import LimitSettings
 from sidecar.limits.errors import exceeded, size
 from sidecar.limits.in_force import described, enforcement_text, limits_of
 from sidecar.limits.limits import MEMORY, PIDS, Limits

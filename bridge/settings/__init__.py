@@ -15,8 +15,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import SettingsConfigDict
 
 from bridge.errors import SettingInvalid
-from bridge.history.settings import HistorySettings
-from bridge.limit_settings import LimitSettings
+from bridge.settings.history import HistorySettings
+from bridge.settings.limits import LimitSettings
+from bridge.settings.services import ServiceSettings
 
 UNIX_PATH_LIMIT = 107  # sun_path of unix(7), less the closing NUL
 TOKEN = re.compile(r"[!-~]{16,512}")
@@ -55,7 +56,7 @@ def settings_file_names() -> list[str]:
     return names
 
 
-class Settings(HistorySettings, LimitSettings):
+class Settings(HistorySettings, LimitSettings, ServiceSettings):
     """The hub's settings. Sizes in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)
@@ -184,23 +185,6 @@ class Settings(HistorySettings, LimitSettings):
         description="How long `hubctl run WORKSPACE`, and a request of its client, wait for a hub that does not run.",
     )
 
-    cache_max_mb: int = Field(32, ge=1, le=65536, description="Most memory (MiB) for kept results of tools.")
-    cache_url: SecretStr | None = Field(
-        None, description="URL of a Redis or Valkey (redis://, rediss://, unix://) that keeps results of tools instead."
-    )
-    otlp_endpoint: str = Field(
-        default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
-        description="Base URL of an OTLP/HTTP receiver that traces of requests are sent to; unset: "
-        "OTEL_EXPORTER_OTLP_ENDPOINT, or none.",
-    )
-    trace_share: float = Field(
-        1,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        description="Share of the requests that are traced, of those whose client sends no trace context.",
-    )
-
     @field_validator("yamcp_dir", "yamcp_ui_dir", "data_dir", "runtime_dir", "token_file", "tls_cert", "tls_key")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
@@ -247,23 +231,6 @@ class Settings(HistorySettings, LimitSettings):
     def _directories(cls, value: str) -> str:
         if relative := [item for item in listed(value) if not item.startswith("/")]:
             raise ValueError(f"{relative[0]!r} is not an absolute path")
-        return value
-
-    @field_validator("otlp_endpoint")
-    @classmethod
-    def _receiver(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
-            raise ValueError("it is not an address that begins with http:// or https://, and a host")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("it has a password; credentials go into OTEL_EXPORTER_OTLP_HEADERS")
-        return value
-
-    @field_validator("cache_url")
-    @classmethod
-    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
-            raise ValueError("it is not a URL that begins with redis://, rediss:// or unix://")
         return value
 
     @field_validator("public_url")
@@ -369,11 +336,6 @@ class Settings(HistorySettings, LimitSettings):
     def desired_events_address(self) -> str:
         """The address at which the adapter publishes events."""
         return f"ipc://{self.runtime}/desired-events.sock"
-
-    @property
-    def traces_url(self) -> str:
-        """The URL that traces are sent to (OTLP/HTTP, *Endpoint URLs*)."""
-        return f"{self.otlp_endpoint.rstrip('/')}/v1/traces"
 
     @property
     def base_url(self) -> str:
