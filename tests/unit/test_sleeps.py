@@ -61,6 +61,15 @@ ALLOWED = {
     "unit/yamcp_ui_adapter/files/test_debounce.py test_a_burst_ends_when_it_is_quiet": "a twentieth of the quiet time",
     "unit/yamcp_ui_adapter/test_app.py test_a_storm_of_writes_in_place_never_yields_an_empty_configuration": PACE,
     "unit/yamcp_ui_adapter/test_app.py test_an_editor_that_renames_while_it_saves_deletes_nothing": LONGER,
+    "unit/sidecar/hub/test_status.py test_sleeping_and_down": "longer than the idle stop: a busy machine makes it longer still",
+    "unit/sidecar/supervision/test_health.py test_busy_server_is_left_alone": "several health intervals, in which nothing may happen",
+    "unit/sidecar/supervision/test_health.py test_off": "time in which a check would come; there must be none",
+    "unit/sidecar/supervision/test_sleep.py test_idle_stop_ends_no_call": "longer than the idle stop, in which nothing may happen",
+    "unit/sidecar/supervision/test_sleep.py test_idle_stop_ends_no_subscription": "longer than the idle stop, in which nothing may happen",
+    "unit/sidecar/supervision/test_sleep.py test_lazy_start": "longer than a server sleeps again that nobody needed",
+    "unit/sidecar/supervision/test_sleep.py test_per_client_never_sleeps": "longer than the idle stop, in which nothing may happen",
+    "unit/sidecar/supervision/test_sleep.py test_usage_that_is_seen_late": "longer than the idle stop; a busy machine makes it longer still",
+    "unit/sidecar/upstream/test_progress_deadline.py __call__": "the fake server answers after so long",
 }
 """Files and functions that sleep outside of a `while` loop, and why that is no wait in hope."""
 
