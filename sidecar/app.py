@@ -138,7 +138,7 @@ class App:
     async def _serve(self, bound: Listeners | None, successor: Successor | None) -> None:
         async with (
             contextlib.AsyncExitStack() as events,
-            Spawner(self.settings.runtime, self._slot, self.settings.cgroups, self._leaves_servers) as spawner,
+            self._spawner() as spawner,
             LargeReader(spawner) as large,
             Connections(large.read) as connections,
             self._traced(),
@@ -174,6 +174,11 @@ class App:
             log.info("sidecar stopping")
             for service in services:
                 service.cancel()
+
+    def _spawner(self) -> Spawner:
+        given = self.settings
+        limit = None if given.watchdog == "off" else given.watchdog
+        return Spawner(given.runtime, self._slot, given.cgroups, self._leaves_servers, limit)
 
     def _leaves_servers(self) -> bool:
         """Whether kept servers wait for the next sidecar; after a reload it has its own ones already."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from bridge.private import make_directory
 from sidecar.errors import SidecarError, SpawnerLost
@@ -27,6 +27,7 @@ from sidecar.spawner import journal, proc
 from sidecar.spawner.child import Child
 from sidecar.spawner.kept import Inherited, Keep, Unclaimed, door_of, gone, knock
 from sidecar.spawner.link import Link
+from sidecar.spawner.pulse import DEFAULT_LIMIT, Pulse, hung
 from sidecar.spawner.starts import encoded, open_pipes, start_error
 from sidecar.spawner.wire import Message
 
@@ -56,7 +57,8 @@ class Spawner:
     of its own, since the spawner would take it for such a child.
 
     `control_groups`: `auto` or `off` (HUB_CGROUPS). `leaving`: whether the sidecar is about to end, so that servers
-    that may be kept stay with the spawner process.
+    that may be kept stay with the spawner process. `hang_limit`: seconds without an answer after which a spawner is
+    killed and another one started; None: never (HUB_WATCHDOG).
     """
 
     def __init__(
@@ -65,12 +67,17 @@ class Spawner:
         slot: int = 0,
         control_groups: str = "auto",
         leaving: Callable[[], bool] = lambda: False,
+        hang_limit: float | None = DEFAULT_LIMIT,
     ) -> None:
         self._lock, self._other_lock = (runtime_dir / LOCK_FILES[number] for number in (slot, 1 - slot))
         self.leaving = leaving
         self._unclaimed = Unclaimed()
         self._stays = False
         self._control_groups = control_groups
+        self._hang_limit = hang_limit
+        self._pulse: Pulse | None = None
+        self._silence: float | None = None
+        """The seconds for which the spawner was silent when it was killed for that."""
         self.enforcement: Enforcement = None
         """The controllers of cgroup v2 that enforce limits, and the control group, or why there are none; None until
         a server with limits was started."""
@@ -167,12 +174,17 @@ class Spawner:
 
     def _on_message(self, message: Message) -> None:
         kind, *rest = message
+        if self._pulse:
+            self._pulse.heard()
         getattr(self, f"_on_{kind}")(*rest)
 
     def _on_ready(self, mark: str, first_id: int) -> None:
         if first_id > 1:
             self._ids = itertools.count(first_id)
         self._ready.set()
+
+    def _on_pong(self) -> None:
+        """It is alive: see `_on_message`."""
 
     def _on_note(self, text: str) -> None:
         log.warning("spawner: %s", text)
@@ -276,7 +288,7 @@ class Spawner:
     async def _watch(self) -> None:
         """Wait for the spawner's end, then fail its children and all starts in progress."""
         assert self._link is not None and self._process is not None  # noqa: S101 - _start made both
-        await self._link.lost
+        await self._lost(self._link, self._process)
         if self._stays:
             self._process.returncode = -1  # nobody waits for it here; init does
             self._process = self._link = None
@@ -285,14 +297,48 @@ class Spawner:
             self._ready.clear()
         await gone(self._process, END_TIMEOUT)
         status, self._process, self._link = self._process.returncode, None, None
-        error = SpawnerLost(
-            "The hub is stopping." if self._closing.is_set() else f"The spawner died (status {status})."
-        )
-        if not self._closing.is_set():
-            log.error(
-                "the spawner died and is started again", extra={"status": status, "children": len(self._children)}
-            )
-        self._fail_all(error)
+        self._fail_all(self._loss(status))
+
+    async def _lost(self, link: Link, process: subprocess.Popen[bytes] | Inherited) -> None:
+        """Wait until the connection is closed. A spawner that hangs meanwhile is killed, which closes it."""
+        self._silence = None
+        if self._hang_limit is None:
+            await link.lost
+            return
+        self._pulse = Pulse(self._hang_limit, asyncio.get_running_loop().time())
+        watch = asyncio.create_task(hung(self._pulse, process.pid, lambda: self._ask(link, process)))
+        try:
+            either: list[asyncio.Future[Any]] = [watch, link.lost]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if watch.done() and not link.lost.done():
+                self._silence = watch.result()
+                process.kill()
+                await link.lost
+        finally:
+            self._pulse = None
+            watch.cancel()
+            await asyncio.wait([watch])
+
+    def _ask(self, link: Link, process: subprocess.Popen[bytes] | Inherited) -> bool:
+        """Ask the spawner for an answer; whether it can give one: not before it is ready, which may take any time.
+
+        One that was taken over is ready when it has said what it keeps, which is at once.
+        """
+        if self._ready.is_set() and not link.lost.done():
+            link.send(("ping", 0))
+        return self._ready.is_set() or isinstance(process, Inherited)
+
+    def _loss(self, status: int | None) -> SpawnerLost:
+        """What is said to those that had a process of the spawner, which has ended. Logs it, too."""
+        if self._closing.is_set():
+            return SpawnerLost("The hub is stopping.")
+        told = {"status": status, "children": len(self._children)}
+        if self._silence is None:
+            log.error("the spawner died and is started again", extra=told)
+            return SpawnerLost(f"The spawner died (status {status}).")
+        why = f"The spawner did nothing for {self._silence:.0f} s, and was ended."
+        log.error("the spawner hung, was killed, and is started again: %s", why, extra=told | {"code": "PROCESS_HUNG"})
+        return SpawnerLost(why)
 
     def _fail_all(self, error: SpawnerLost) -> None:
         for ident in list(self._starting):

@@ -216,6 +216,8 @@ class Spawner:
         if kind == "spawn":
             fds, self._fds = self._fds[:3], self._fds[3:]
             self._spawn(ident, fds, *rest)
+        elif kind == "ping":
+            self._send(("pong",))
         elif one := self._servers.get(ident):
             if kind == "stop":
                 one.stop(time.monotonic(), *rest)

@@ -5,7 +5,7 @@ spawner's memory.
 
 To the spawner: `("spawn", id, argv, env, cwd, instance, limits, keep)`, with descriptors: the server's ends of three
 pipes; and if `keep` is `(key, identity)` and not None, the sidecar's ends, and the journal. `("deposit", id, agreed)`:
-from now on the server is kept. `("stop", id, grace)`.
+from now on the server is kept. `("stop", id, grace)`. `("ping", 0)`, which is answered with `("pong",)`.
 
 From it: `("ready", mark, first_free_id)`, `("spawned", id, pid)`, `("failed", id, step, errno, detail)`, `("exceeded",
 id, limit, value)`, `("exited", id, status)`, `("stopped", id)`, `("orphans", pids)`, `("enforcement", controllers,

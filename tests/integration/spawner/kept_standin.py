@@ -33,7 +33,10 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     launch = StdioLaunch(command=sys.executable, args=("-S", COUNTER, *sys.argv[2:]))
     spec = ServerSpec(key="c", namespace="c", launch=launch, settings=ServerSettings(keep=True))
-    async with Spawner(Path(sys.argv[1]), "off", stop.is_set) as spawner, Connections() as connections:
+    async with (
+        Spawner(Path(sys.argv[1]), control_groups="off", leaving=stop.is_set) as spawner,
+        Connections() as connections,
+    ):
         connect = Connector(spawner, connections, Redactor(), ())(spec, shared=True)
         upstream = Upstream("f", spec, connect, Nobody(), Metrics())
         task = asyncio.create_task(upstream.run())

@@ -197,3 +197,42 @@ async def test_vanished_directory(spawner: Spawner, tmp_path: Path, monkeypatch:
     child.abandon()
     await child.stop()
     monkeypatch.chdir(tmp_path)
+
+
+async def test_hung_spawner_is_replaced(runtime: Path, token: Token, caplog: pytest.LogCaptureFixture) -> None:
+    """A stopped spawner is killed after `hang_limit` seconds of silence, whether or not something is asked of it.
+
+    Its servers fail with that reason; a start that waits for it fails, too, and the next one has another spawner.
+    """
+    async with Spawner(runtime, hang_limit=0.3) as spawner:
+        async with running(spawner, token.launch("deaf", "kid")) as channel:
+            assert spawner.pid
+            os.kill(before := spawner.pid, signal.SIGSTOP)
+            start = asyncio.create_task(spawner.spawn(["true"], os.environ, None, "x"))
+            closed = await channel.wait_closed()
+            assert isinstance(closed, SpawnerLost)
+            assert "did nothing for" in str(closed)
+            with pytest.raises(SpawnerLost):
+                await start
+            async with running(spawner, token.launch()) as successor:
+                assert token.pids() == list(successor.pids)
+        assert spawner.pid != before
+        assert zombies(os.getpid()) == []
+    [record] = [each for each in caplog.records if "hung" in each.getMessage()]
+    assert (record.__dict__["code"], record.levelname) == ("PROCESS_HUNG", "ERROR")
+
+
+async def test_a_spawner_that_waits_is_not_hung(runtime: Path, token: Token) -> None:
+    """One that waits for an older spawner answers nothing meanwhile, and is left alone."""
+    with (runtime / client.LOCK_FILES[0]).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        async with Spawner(runtime, hang_limit=0.1) as spawner:
+            start = asyncio.create_task(spawner.spawn(["true"], os.environ, None, "x"))
+            await asyncio.sleep(0)
+            before = spawner.pid
+            assert before
+            assert not (await asyncio.wait([start], timeout=0.5))[0]
+            assert spawner.pid == before
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            (await start).abandon()
+            assert spawner.pid == before

@@ -39,7 +39,7 @@ def can_use_groups() -> bool:
 @pytest.fixture(params=["off", *(["auto"] if can_use_groups() else [])])
 async def spawner(runtime: Path, request: pytest.FixtureRequest) -> AsyncIterator[Spawner]:
     """A spawner that enforces limits without control groups and, where the tests may use them, with."""
-    async with Spawner(runtime, request.param) as spawner:
+    async with Spawner(runtime, control_groups=request.param) as spawner:
         yield spawner
     assert spawner.enforcement is None or bool(spawner.enforcement[0]) == (request.param == "auto")
 
