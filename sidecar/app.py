@@ -24,6 +24,7 @@ from sidecar.audit.bodies import BodyRecorder
 from sidecar.audit.writer import AuditWriter
 from sidecar.calls.fastmcp_server import warm_up
 from sidecar.channels.connections import Connections
+from sidecar.concurrency.open_requests import OpenRequests
 from sidecar.containers.service import Containers, hub_name
 from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
@@ -90,8 +91,9 @@ class App:
         self.reconciler = Reconciler(self.hub, applied, settings.adapter_grace, self.metrics, self.publisher.publish)
         session = self.session = new_session()
         self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, session)
-        self.sse = SseTransport(settings, self.hub.admission)
-        self.streamable = HttpTransport(settings, self.hub.admission)
+        requests = OpenRequests(settings)
+        self.sse = SseTransport(settings, self.hub.admission, requests)
+        self.streamable = HttpTransport(settings, self.hub.admission, requests)
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
         handlers: Handlers = {**api.handlers(), NoteRefusals: Refusals(self.hub.admission).note}
@@ -140,7 +142,7 @@ class App:
             contextlib.AsyncExitStack() as events,
             self._spawner() as spawner,
             LargeReader(spawner) as large,
-            Connections(large.read) as connections,
+            Connections(large.read, self.settings.max_message_bytes) as connections,
             self._traced(),
             asyncio.TaskGroup() as tasks,
         ):
@@ -338,6 +340,7 @@ class App:
             tuple(listed(self.settings.pass_env)),
             containers=containers,
             limits=self.settings,
+            max_line=self.settings.max_line_bytes,
         )
         return Pool(
             connector=connector,

@@ -143,14 +143,17 @@ class AnswerTooLarge(SidecarError):
     """A remote server answered with a single message larger than the hub reads; the rest of it was not read."""
 
     code = "SERVER_ANSWER_TOO_LARGE"
-    hint = "Ask it for less at a time: fewer items, a filter, the next page."
+    hint = "Ask it for less at a time: fewer items, a filter, the next page; or raise HUB_MAX_MESSAGE_BYTES."
 
 
 class OutputTooLarge(SidecarError):
     """A stdio server wrote a single message larger than the hub reads."""
 
     code = "SERVER_OUTPUT_TOO_LARGE"
-    hint = "Ask it for less at a time; if it writes something other than MCP messages to stdout, correct that."
+    hint = (
+        "Ask it for less at a time; if it writes something other than MCP messages to stdout, correct that; "
+        "or raise HUB_MAX_LINE_BYTES."
+    )
 
 
 class LargeAnswerFailed(SidecarError):
@@ -223,13 +226,6 @@ class ServerUnavailable(SidecarError):
 
     code = "SERVER_UNAVAILABLE"
     hint = "`data.retry_in` is when it is tried next, in seconds; `hubctl status` shows its state and reason."
-
-
-class ServerBusy(SidecarError):
-    """The limit for the requests of one client that wait for a server is reached."""
-
-    code = "SERVER_BUSY"
-    hint = "Wait for some of the answers before asking for more; `max_inflight` in hub.json is how many run at once."
 
 
 class CallTimeout(SidecarError):

@@ -44,7 +44,7 @@ class RequestTimeout(SidecarError):
 
 
 class BodiesLimit(SidecarError):
-    """The limit for the memory of incomplete request bodies is reached."""
+    """The limit for the memory of request bodies is reached: of incomplete ones, or of unanswered requests."""
 
     code = "BODIES_LIMIT"
     status = 503

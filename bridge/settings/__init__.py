@@ -17,6 +17,7 @@ from pydantic_settings import SettingsConfigDict
 from bridge.errors import SettingInvalid
 from bridge.settings.history import HistorySettings
 from bridge.settings.limits import LimitSettings
+from bridge.settings.requests import RequestSettings
 from bridge.settings.services import ServiceSettings
 
 UNIX_PATH_LIMIT = 107  # sun_path of unix(7), less the closing NUL
@@ -56,7 +57,7 @@ def settings_file_names() -> list[str]:
     return names
 
 
-class Settings(HistorySettings, LimitSettings, ServiceSettings):
+class Settings(HistorySettings, LimitSettings, RequestSettings, ServiceSettings):
     """The hub's settings. Sizes in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="HUB_", env_ignore_empty=True, extra="ignore", frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import httpx2
@@ -56,6 +56,7 @@ class RemoteChannel(ABC):
         self._url = url
         self._pass_on = on_frame
         self._pace = Pace(self._report)
+        self.on_slowed: Callable[[str], None] = lambda _: None
         self._closed: asyncio.Future[SidecarError] = loop.create_future()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._established = False
@@ -69,6 +70,11 @@ class RemoteChannel(ABC):
         self._untaken: set[Any] = set()
         self._check: asyncio.Task[Verdict] | None = None
         self._checked: asyncio.Future[Frame] | None = None
+
+    @property
+    def slowed(self) -> bool:
+        """Whether the server is being slowed down, and that has been reported."""
+        return self._pace.slowed
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -132,6 +138,7 @@ class RemoteChannel(ABC):
 
     def _report(self, text: str) -> None:
         log.warning("a remote server: %s", text, extra={"url": place(self._url)})
+        self.on_slowed(text)
 
     # --- tasks ---------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,12 @@ class RemoteClient(httpx2.AsyncClient):
     """The HTTP client of one upstream, with headers and cookies of its own and the connections of the origin's pool."""
 
     def __init__(
-        self, launch: RemoteLaunch, pool: _OriginPool, read_large: ReadLarge, connect_timeout: float | None = None
+        self,
+        launch: RemoteLaunch,
+        pool: _OriginPool,
+        read_large: ReadLarge,
+        connect_timeout: float | None = None,
+        max_message: int | None = None,
     ) -> None:
         super().__init__(
             headers={**checked_headers(launch.headers), b"accept-encoding": ACCEPT_ENCODING.encode()},
@@ -39,6 +44,8 @@ class RemoteClient(httpx2.AsyncClient):
             timeout=httpx2.Timeout(None, connect=connect_timeout or CONNECT_TIMEOUT, write=WRITE_TIMEOUT),
         )
         self.connect_timeout = connect_timeout
+        """As in `Connections`."""
+        self.max_message = max_message
         """As in `Connections`."""
         self.turn = pool.turn
         """Held during a request; but not by streams, notifications and responses: requests may depend on these, so
@@ -51,9 +58,11 @@ class RemoteClient(httpx2.AsyncClient):
 class Connections:
     """The owner of all pools, which it closes at the end; there is one per process."""
 
-    def __init__(self, read_large: ReadLarge = in_process) -> None:
+    def __init__(self, read_large: ReadLarge = in_process, max_message: int | None = None) -> None:
         self.read_large = read_large
         """Reads messages of 1 MiB and more."""
+        self.max_message = max_message
+        """Bytes of the longest message; None for `reading.MAX_MESSAGE`."""
         self.connect_timeout: float | None = None
         """Seconds for a connection, and for the first answer on it; None for `CONNECT_TIMEOUT`."""
         self._pools: dict[tuple[str, str, int | None], _OriginPool] = {}
@@ -84,7 +93,7 @@ class Connections:
         pool = self._pools.get(origin) or self._pools.setdefault(origin, _OriginPool.to(url))
         pool.users += 1
         try:
-            async with RemoteClient(launch, pool, self.read_large, self.connect_timeout) as client:
+            async with RemoteClient(launch, pool, self.read_large, self.connect_timeout, self.max_message) as client:
                 yield client
         finally:
             pool.users -= 1

@@ -15,7 +15,7 @@ from uuid import uuid4
 import orjson
 
 from bridge.models import StdioLaunch
-from sidecar.channels.stdio import LINE_LIMIT, STOP_GRACE, Callbacks, StdioChannel, exit_error
+from sidecar.channels.stdio import STOP_GRACE, Callbacks, StdioChannel, exit_error
 from sidecar.errors import ConnectionLost
 from sidecar.limits.limits import Limits
 from sidecar.protocol.channel import Frame
@@ -149,7 +149,7 @@ async def open_kept(
         callbacks["redact"],
         callbacks["log"],
         callbacks["on_stderr"],
-        LINE_LIMIT,
+        callbacks["line_limit"],
         lambda end, _: exit_error(end),
         callbacks["read_large"],
     )

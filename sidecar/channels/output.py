@@ -96,6 +96,11 @@ class Output:
 
     # --- servers that send too much --------------------------------------------------------------------------------
 
+    @property
+    def slowed(self) -> bool:
+        """Whether the server is being slowed down, and that has been reported."""
+        return self.pace.slowed or (self._pause is not None and self._backlogged())
+
     def _must_pause(self) -> bool:
         """Pause if the server has sent more than anybody waits for; further output is processed after that."""
         seconds = self.pace.pause()

@@ -39,14 +39,17 @@ class Pace:
         self._counted_at = clock()
         self._flooding_since: float | None = None
         self._reported = False
+        self._noise = False
 
     def take(self, size: int) -> None:
         """Count an unasked message of `size` bytes."""
         self._left -= 1 + size / 1024
+        self._noise = False
 
     def take_noise(self, size: int) -> None:
         """Count a line of `size` bytes that is no message, or only a part of one."""
         self._left -= NOISE + size / 1024 if size else BLANK
+        self._noise = True
 
     @property
     def exceeded(self) -> bool:
@@ -66,8 +69,14 @@ class Pace:
             self._flooding_since = now
         elif now - self._flooding_since >= SLOWED_SECONDS and not self._reported:
             self._reported = True
-            self._report("it sends more messages than anybody asked for, and is slowed down")
+            what = "output that is no MCP message" if self._noise else "messages than anybody asked for"
+            self._report(f"it sends more {what}, and is slowed down")
         return (BURST / 2 - self._left) / RATE
+
+    @property
+    def slowed(self) -> bool:
+        """Whether it has been reported as being slowed down, and has sent too much ever since."""
+        return self._reported and self._left + RATE * (self._clock() - self._counted_at) < BURST
 
     @property
     def floods(self) -> bool:

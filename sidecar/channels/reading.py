@@ -24,7 +24,8 @@ from sidecar.protocol.channel import Frame
 from sidecar.protocol.large_values import LARGE_SIZE, Pieces
 
 MAX_MESSAGE = 64 * 1024 * 1024
-"""Bytes of the longest message: the body of a JSON answer, or one server-sent event."""
+"""Bytes of the longest message, unless the settings say otherwise: the body of a JSON answer, or one server-sent event.
+"""
 MAX_ERROR = 1024 * 1024
 """Bytes read of the body of an HTTP error."""
 MAX_DRAIN = 64 * 1024
@@ -68,19 +69,21 @@ class _MemoryUse:
 
 
 @asynccontextmanager
-async def body(response: httpx2.Response, slots: asyncio.Semaphore | None = None) -> AsyncIterator[Pieces]:
+async def body(
+    response: httpx2.Response, slots: asyncio.Semaphore | None = None, longest: int | None = None
+) -> AsyncIterator[Pieces]:
     """Read and decompress the body of a response. `slots`: the semaphore for large messages, held in the context.
 
     Raises:
-        AnswerTooLarge: the body is longer than MAX_MESSAGE.
+        AnswerTooLarge: the body is longer than `longest` bytes (MAX_MESSAGE).
         HandshakeFailed: its content coding was not requested.
     """
-    if _announced(response) > MAX_MESSAGE:
-        raise too_large(response)
+    if _announced(response) > (longest or MAX_MESSAGE):
+        raise too_large(response, longest)
     with _MemoryUse(slots) as room:
-        read = await _read(response, MAX_MESSAGE, room)
+        read = await _read(response, longest or MAX_MESSAGE, room)
         if read is None:
-            raise too_large(response)
+            raise too_large(response, longest)
         yield Pieces(read)
 
 
@@ -117,49 +120,56 @@ class LargeEvent(httpx2.ServerSentEvent):
 
 
 async def events(
-    response: httpx2.Response, slots: asyncio.Semaphore | None = None, read_large: ReadLarge = in_process
+    response: httpx2.Response,
+    slots: asyncio.Semaphore | None = None,
+    read_large: ReadLarge = in_process,
+    longest: int | None = None,
 ) -> AsyncGenerator[httpx2.ServerSentEvent]:
     """Yield the server-sent events of the response to one request. `slots`: the semaphore for large messages.
 
     Large events are parsed by `read_large` and yielded as `LargeEvent`.
 
     Raises:
-        AnswerTooLarge: an event is longer than MAX_MESSAGE.
+        AnswerTooLarge: an event is longer than `longest` bytes (MAX_MESSAGE).
         HandshakeFailed: the stream's content coding was not requested.
     """
-    async with aclosing(_events(response, _MemoryUse(slots), read_large, patience=0)) as found:
+    async with aclosing(_events(response, _MemoryUse(slots), read_large, longest or MAX_MESSAGE, 0)) as found:
         async for event in found:
             yield event
 
 
 async def shared_events(
-    response: httpx2.Response, slots: asyncio.Semaphore | None = None, read_large: ReadLarge = in_process
+    response: httpx2.Response,
+    slots: asyncio.Semaphore | None = None,
+    read_large: ReadLarge = in_process,
+    longest: int | None = None,
 ) -> AsyncGenerator[httpx2.ServerSentEvent]:
     """Yield the server-sent events of a stream with the answers to many requests; otherwise as `events`.
 
-    An event longer than MAX_MESSAGE is truncated and renamed to `oversize.TOO_LARGE`.
+    An event longer than `longest` bytes (MAX_MESSAGE) is truncated and renamed to `oversize.TOO_LARGE`.
 
     Raises:
-        AnswerTooLarge: an event is longer than 4 times MAX_MESSAGE.
+        AnswerTooLarge: an event is longer than 4 times that.
         HandshakeFailed: the stream's content coding was not requested.
     """
-    async with aclosing(_events(response, _MemoryUse(slots), read_large, patience=SKIP_FACTOR)) as found:
+    room, most = _MemoryUse(slots), longest or MAX_MESSAGE
+    async with aclosing(_events(response, room, read_large, most, SKIP_FACTOR)) as found:
         async for event in found:
             yield event
 
 
 async def _events(
-    response: httpx2.Response, room: _MemoryUse, read_large: ReadLarge, patience: int
+    response: httpx2.Response, room: _MemoryUse, read_large: ReadLarge, longest: int, patience: int
 ) -> AsyncGenerator[httpx2.ServerSentEvent]:
     keep_alive(response)
     large: list[Pieces] = []
-    most = MAX_MESSAGE + 4 * _PIECE_SIZE if patience else MAX_MESSAGE
+    most = longest + 4 * _PIECE_SIZE if patience else longest
     with room:
         async with (
             aclosing(_pieces(response)) as pieces,
             aclosing(_counted(pieces, room)) as counted,
-            aclosing(cut(counted, MAX_MESSAGE, large.append, patience)) as passed,
-            aclosing(_parsed(_plain(response, passed), most)) as found,
+            aclosing(cut(counted, longest, large.append, patience)) as passed,
+            aclosing(_parsed(_plain(response, passed), most, longest)) as found,
         ):
             async for event in found:
                 if event.event == LARGE_EVENT and large:
@@ -180,13 +190,13 @@ def frames_of(event: httpx2.ServerSentEvent) -> Sequence[Frame]:
     return event.frames if isinstance(event, LargeEvent) else parse(event.data)
 
 
-async def _parsed(response: httpx2.Response, most: int) -> AsyncGenerator[httpx2.ServerSentEvent]:
+async def _parsed(response: httpx2.Response, most: int, longest: int) -> AsyncGenerator[httpx2.ServerSentEvent]:
     try:
         async with aclosing(cast("Any", aiter(httpx2.EventSource(response, max_event_size=most)))) as found:
             async for event in found:
                 yield event
     except (httpx2.SSEError, EndlessEvent):
-        raise too_large(response) from None
+        raise too_large(response, longest) from None
 
 
 async def _counted(pieces: AsyncGenerator[bytes], room: _MemoryUse) -> AsyncGenerator[bytes]:
@@ -195,9 +205,10 @@ async def _counted(pieces: AsyncGenerator[bytes], room: _MemoryUse) -> AsyncGene
         yield piece
 
 
-def too_large(response: httpx2.Response) -> AnswerTooLarge:
-    """The error for an answer that is longer than MAX_MESSAGE."""
-    return AnswerTooLarge(f"{place(str(response.request.url))} answered with more than {_size(MAX_MESSAGE)}.")
+def too_large(response: httpx2.Response, longest: int | None = None) -> AnswerTooLarge:
+    """The error for an answer that is longer than `longest` bytes (MAX_MESSAGE)."""
+    size = _size(longest or MAX_MESSAGE)
+    return AnswerTooLarge(f"{place(str(response.request.url))} answered with more than {size}.")
 
 
 def _plain(response: httpx2.Response, pieces: AsyncGenerator[bytes]) -> httpx2.Response:

@@ -60,7 +60,9 @@ async def open_remote(
         async with open_streamable(launch, on_frame, connections) as streamable:
             yield streamable
     else:
-        async with open_websocket(launch, on_frame, connections.read_large, connections.connect_timeout) as websocket:
+        async with open_websocket(
+            launch, on_frame, connections.read_large, connections.connect_timeout, connections.max_message
+        ) as websocket:
             yield websocket
 
 

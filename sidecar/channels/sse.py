@@ -92,7 +92,8 @@ class SseChannel(PostingChannel):
             return refusal(response, self._url)
         if not is_event_stream(response):
             return not_mcp(response, self._url)
-        async for event in shared_events(response, self._client.large, self._client.read_large):
+        client = self._client
+        async for event in shared_events(response, client.large, client.read_large, client.max_message):
             if event.event == TOO_LARGE:
                 self._take_too_large(event.data, response)
             elif event.event == "message":
@@ -106,7 +107,7 @@ class SseChannel(PostingChannel):
 
     def _take_too_large(self, data: str, response: httpx2.Response) -> None:
         """Fail the request whose answer was too large. Raises AnswerTooLarge if it cannot be determined."""
-        error, request_id = too_large(response), id_in(data)
+        error, request_id = too_large(response, self._client.max_message), id_in(data)
         if request_id is None:
             raise error
         self._answer_error({"method": "", "id": request_id}, error)

@@ -27,7 +27,7 @@ from sidecar.spawner.link import close_all
 from sidecar.spawner.pipes import RateLimitedReader, Reader, Writer, opened, read_pipe, read_rate_limited, write_pipe
 
 LINE_LIMIT = 32 * 1024 * 1024
-"""Bytes of the longest message."""
+"""Bytes of the longest message, unless the settings say otherwise."""
 STOP_GRACE = 2.0
 """Seconds that a server has to end after its stdin is closed, and again after SIGTERM."""
 END_WAIT = 0.5
@@ -49,6 +49,7 @@ class Callbacks(TypedDict):
     log: Callable[[str], None] | None
     on_stderr: Callable[[str], None] | None
     read_large: ReadLarge
+    line_limit: int
 
 
 class StdioChannel:
@@ -89,7 +90,12 @@ class StdioChannel:
         self._stdin: Writer | None = None
         self._stderr: RateLimitedReader | None = None
         self._outputs: list[Reader] = []
+        self.on_slowed: Callable[[str], None] = _ignore
         self.skipped = 0
+
+    @property
+    def slowed(self) -> bool:
+        return self._output.slowed
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -164,6 +170,7 @@ class StdioChannel:
     def _report(self, text: str) -> None:
         if self._log:
             self._log(text)
+        self.on_slowed(text)
 
     def _backlogged(self) -> bool:
         """Whether many messages wait for the server to read its stdin."""
@@ -287,4 +294,4 @@ def _signal_name(number: int) -> str:
 
 
 def _ignore(*_: Any) -> None:
-    """Discard frames after `close`."""
+    """Discard frames after `close`, and reports that nobody waits for."""

@@ -166,7 +166,7 @@ class StreamableChannel(PostingChannel):
 
     async def _frames(self, response: httpx2.Response) -> list[Frame]:
         """The frames in a response that is not a stream."""
-        async with body(response, self._client.large) as read:
+        async with body(response, self._client.large, self._client.max_message) as read:
             if len(read) < LARGE_SIZE:
                 return parse(read.joined())
             return await parse_large(read, self._client.read_large)
@@ -177,10 +177,10 @@ class StreamableChannel(PostingChannel):
         Reads the stream to its end, so that the connection can be reused, but for DRAIN_TIMEOUT at most after the
         answer.
         """
-        answered = False
+        answered, client = False, self._client
         with suppress(TimeoutError, httpx2.TransportError):
             async with asyncio.timeout(None) as deadline:
-                async for event in events(response, self._client.large, self._client.read_large):
+                async for event in events(response, client.large, client.read_large, client.max_message):
                     found = cursor.take(event)
                     if self._pass(request, found):
                         answered = True
@@ -278,13 +278,13 @@ class StreamableChannel(PostingChannel):
 
     async def _listen_once(self, cursor: _Cursor) -> int:
         """Read the session's stream to its end; returns the HTTP status: 0 if none, 405 if it is not a stream."""
-        status = 0
+        status, client = 0, self._client
         with suppress(httpx2.HTTPError, SidecarError):
             async with streaming(self._client, "GET", self._url, self._headers(cursor.headers())) as response:
                 status = response.status_code
                 if not is_event_stream(response):
                     return 405 if response.is_success else status
-                async for event in events(response, self._client.large, self._client.read_large):
+                async for event in events(response, client.large, client.read_large, client.max_message):
                     found = cursor.take(event)
                     for frame in found:
                         self._on_frame(frame)

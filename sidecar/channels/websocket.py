@@ -52,6 +52,7 @@ async def open_websocket(
     on_frame: OnFrame,
     read_large: ReadLarge = in_process,
     connect_timeout: float | None = None,
+    max_message: int | None = None,
 ) -> AsyncIterator[WebSocketChannel]:
     """Connect, with the configured headers in the upgrade request. Redirects are not followed.
 
@@ -60,9 +61,9 @@ async def open_websocket(
         Refused: the HTTP status is not 101.
         HandshakeFailed: the response is not a WebSocket handshake.
     """
-    channel = WebSocketChannel(
-        launch.url, await _connect(launch, connect_timeout or CONNECT_TIMEOUT), on_frame, read_large
-    )
+    longest = max_message or MAX_MESSAGE
+    socket = await _connect(launch, connect_timeout or CONNECT_TIMEOUT, longest)
+    channel = WebSocketChannel(launch.url, socket, on_frame, read_large, longest)
     try:
         yield channel
     finally:
@@ -74,8 +75,11 @@ class WebSocketChannel(RemoteChannel):
 
     transport = "websocket"
 
-    def __init__(self, url: str, socket: ClientConnection, on_frame: OnFrame, read_large: ReadLarge) -> None:
+    def __init__(
+        self, url: str, socket: ClientConnection, on_frame: OnFrame, read_large: ReadLarge, longest: int
+    ) -> None:
         super().__init__(url, on_frame)
+        self._longest = longest
         self._read_large = read_large
         self._socket = socket
         self._start(self._read())
@@ -113,10 +117,10 @@ class WebSocketChannel(RemoteChannel):
                     self._receive(frame)
                 await self._keep_pace(found)
         except ConnectionClosed as closed:
-            self.close(_why_closed(closed, self._url, self._established))
+            self.close(_why_closed(closed, self._url, self._established, self._longest))
 
 
-async def _connect(launch: RemoteLaunch, seconds: float) -> ClientConnection:
+async def _connect(launch: RemoteLaunch, seconds: float, longest: int) -> ClientConnection:
     secure = check_url(launch.url, "ws", "wss").scheme == "wss"
     sent = checked_headers(launch.headers)
     headers = [(name.decode(), value.decode("latin-1")) for name, value in sent.items()]
@@ -129,7 +133,7 @@ async def _connect(launch: RemoteLaunch, seconds: float) -> ClientConnection:
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_TIMEOUT,
         close_timeout=CLOSE_TIMEOUT,
-        max_size=MAX_MESSAGE,
+        max_size=longest,
         ssl=tls() if secure else None,
     )
     try:
@@ -172,11 +176,11 @@ def _why_not_open(error: Exception, url: str, authorized: bool, seconds: float) 
     return Unreachable(f"{place(url)} could not be connected to ({type(error).__name__}).")
 
 
-def _why_closed(closed: ConnectionClosed, url: str, established: bool) -> SidecarError:
+def _why_closed(closed: ConnectionClosed, url: str, established: bool, longest: int) -> SidecarError:
     """The error for the end of an open connection (RFC 6455, section 7.4)."""
     if closed.sent and not closed.rcvd_then_sent:
         if closed.sent.code == CloseCode.MESSAGE_TOO_BIG:
-            return AnswerTooLarge(f"{place(url)} sent a message of more than {MAX_MESSAGE >> 20} MiB.")
+            return AnswerTooLarge(f"{place(url)} sent a message of more than {longest / (1 << 20):.4g} MiB.")
         if closed.sent.code == CloseCode.INTERNAL_ERROR:
             return ConnectionLost(f"{place(url)} did not answer a ping within {PING_TIMEOUT:g} s.")
         return ConnectionLost(f"{place(url)} broke the WebSocket protocol (close code {closed.sent.code}).")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sidecar.concurrency.shares import HUB_CALLER, Caller, may_take
 from sidecar.concurrency.turns import QueueFull, WaitQueue
-from sidecar.errors import CallTimeout, ServerBusy
+from sidecar.errors import CallTimeout
+from sidecar.flood_errors import ServerBusy
 
 if TYPE_CHECKING:
     from bridge.models import ServerSettings

@@ -19,6 +19,8 @@ from sidecar.downstream.batch import Batch
 from sidecar.downstream.event_stream import EventStream
 from sidecar.downstream.stream_session import StreamSession, StreamSessions
 from sidecar.errors import REQUEST_CANCELLED, HubStopping, SessionUnknown, SidecarError, TooManySessions
+from sidecar.flood_errors import ServerBusy
+from sidecar.http_errors import BodiesLimit
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import disconnected, parse, read_body, respond
 from sidecar.listener.auth import principal_of
@@ -204,13 +206,31 @@ class SseTransport(StreamSessions[SseSession]):
             if session is None:
                 await self._pass_back(session_id, message, scope, send)
             elif isinstance(message, list):
-                await session.serve_batch(Batch(session, message), send)
+                with self.requests.counted(session.caller, len(body), len(message)):
+                    await session.serve_batch(Batch(session, message), send)
             else:
-                await session.serve(jsonrpc.validate(message), scope, send)
+                await self._serve(session, jsonrpc.validate(message), len(body), scope, send)
         except SidecarError as error:
             await self.refuse(error.status, error, scope, send, workspace, message, session_id)
             return False
         return True
+
+    async def _serve(self, session: SseSession, frame: Frame, size: int, scope: Scope, send: Send) -> None:
+        """Serve a message in a body of `size` bytes. If there are too many, the answer also goes to the stream: clients
+        may ignore the status of a POST, and would wait for it.
+
+        Raises:
+            ServerBusy, BodiesLimit: the client has too many requests open, or they are too large.
+        """
+        if "id" not in frame or "method" not in frame:
+            await session.serve(frame, scope, send)
+            return
+        try:
+            with self.requests.counted(session.caller, size):
+                await session.serve(frame, scope, send)
+        except (ServerBusy, BodiesLimit) as error:
+            session.stream.put(jsonrpc.error(frame["id"], error.rpc()))
+            raise
 
     async def _pass_back(self, session_id: str, message: Any, scope: Scope, send: Send) -> None:
         """Pass a message to the predecessor of this process, which may have the session while it finishes its calls.

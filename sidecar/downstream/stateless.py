@@ -8,10 +8,13 @@ from starlette.types import Receive, Scope, Send
 
 from sidecar.calls.direct_call import METHOD
 from sidecar.concurrency.cancel_scope import CancelScope
+from sidecar.concurrency.open_requests import OpenRequests
 from sidecar.downstream.direct_reply import Pings, TryDirect
 from sidecar.downstream.reply import Reply
 from sidecar.downstream.stateless_calls import StatelessCaller, StatelessCalls
 from sidecar.errors import HubStopping, MessageInvalid, SidecarError
+from sidecar.flood_errors import ServerBusy
+from sidecar.http_errors import BodiesLimit
 from sidecar.listener import request_checks
 from sidecar.listener.asgi import header, parse, read_body, respond
 from sidecar.listener.auth import principal_of
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
 
 
 class Refuser(Protocol):
-    """The part of `StreamSessions` that refuses requests."""
+    """The part of `StreamSessions` that counts requests, and refuses them."""
+
+    requests: OpenRequests
 
     async def refuse(
         self, status: int, error: SidecarError, scope: Scope, send: Send, workspace: Workspace | None, message: Any
@@ -47,6 +52,7 @@ class Stateless:
     def __init__(self, settings: Settings, pings: Pings, transport: Refuser) -> None:
         self._settings = settings
         self._refuse, self._refuse_request = transport.refuse, transport.refuse_request
+        self._requests = transport.requests
         self._running: set[CancelScope] = set()
         self._calls = StatelessCalls(pings, settings.max_body_bytes)
 
@@ -78,7 +84,12 @@ class Stateless:
         else:
             address = address_of(scope)
             request = ModernRequest(workspace.sessionless, frame["params"], address, principal_of(scope))
-            await self._answer(endpoint, request, frame, receive, send)
+            try:
+                with self._requests.counted(request.caller, len(body)):
+                    await self._answer(endpoint, request, frame, receive, send)
+            except (ServerBusy, BodiesLimit) as error:
+                await self._refuse(error.status, error, scope, send, workspace, message)
+                return None
             return self._direct_caller(endpoint, frame, address, scope)
         return None
 

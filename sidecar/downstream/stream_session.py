@@ -18,6 +18,7 @@ from sidecar.admission.admission import Admission, error_of
 from sidecar.admission.context import ANONYMOUS, RequestContext, Visitor
 from sidecar.calls import direct_call
 from sidecar.concurrency.cancel_scope import Cancellable, CancelScope
+from sidecar.concurrency.open_requests import OpenRequests
 from sidecar.downstream.event_stream import PING
 from sidecar.errors import INTERNAL_ERROR, MessageInvalid, SessionUnknown, SidecarError
 from sidecar.listener import request_checks
@@ -197,9 +198,12 @@ class StreamSessions(Generic[S]):
 
     transport: str
 
-    def __init__(self, settings: Settings, admission: Admission | None = None) -> None:
-        """`admission` is the hub's."""
+    def __init__(
+        self, settings: Settings, admission: Admission | None = None, requests: OpenRequests | None = None
+    ) -> None:
+        """`admission` and `requests` are those of the hub, which its transports share."""
         self._settings = settings
+        self.requests = requests or OpenRequests(settings)
         self._admission = admission or Admission()
         self._refusals = Refusals(self._admission)
         self._sessions: dict[str, S] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from sidecar.admission.admission import Admission
 from sidecar.calls import direct_call
 from sidecar.calls.endpoint import Endpoint
 from sidecar.concurrency.cancel_scope import CancelScope
+from sidecar.concurrency.open_requests import OpenRequests
 from sidecar.downstream import direct_reply
 from sidecar.downstream.batch import Batch
 from sidecar.downstream.direct_reply import Pings, TryDirect
@@ -48,8 +50,10 @@ class HttpTransport(StreamSessions[HttpSession]):
 
     transport = "http"
 
-    def __init__(self, settings: Settings, admission: Admission | None = None) -> None:
-        super().__init__(settings, admission)
+    def __init__(
+        self, settings: Settings, admission: Admission | None = None, requests: OpenRequests | None = None
+    ) -> None:
+        super().__init__(settings, admission, requests)
         self._pings = Pings(settings.ping_interval)
         self._stateless = Stateless(settings, self._pings, self)
         self._ids = SessionIds(settings.data_dir / "sessions.key")
@@ -98,7 +102,7 @@ class HttpTransport(StreamSessions[HttpSession]):
                 await self.refuse(406, NOT_ACCEPTABLE, scope, send, endpoint.workspace, message)
                 return ""
             if isinstance(message, list):
-                await self._serve_batch(message, endpoint, scope, receive, send)
+                await self._serve_batch(message, len(body), endpoint, scope, receive, send)
                 return ""
             frame = jsonrpc.validate(message)
             if (refusal := request_checks.enveloped(frame, scope)) is not None:
@@ -110,7 +114,9 @@ class HttpTransport(StreamSessions[HttpSession]):
                     self._session_of(scope, endpoint),
                     request_checks.prefers_stream(header(scope, b"accept")),
                 )
-                await self._serve(session, frame, receive, send, prefers_stream)
+                counted = "method" in frame and "id" in frame
+                with self.requests.counted(session.caller, len(body)) if counted else nullcontext():
+                    await self._serve(session, frame, receive, send, prefers_stream)
                 return "" if prefers_stream else session.id
         except SidecarError as error:
             await self.refuse(error.status, error, scope, send, endpoint.workspace, message, session_id)
@@ -139,13 +145,13 @@ class HttpTransport(StreamSessions[HttpSession]):
             await respond(send, 202, b"", b"application/json", session.headers)
 
     async def _serve_batch(
-        self, messages: list[Any], endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
+        self, messages: list[Any], size: int, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Raises MessageInvalid, SessionUnknown."""
+        """Raises MessageInvalid, SessionUnknown, ServerBusy, BodiesLimit. `size` is that of the body."""
         if not header(scope, b"mcp-session-id"):
             raise MessageInvalid(jsonrpc.BATCH_REFUSED)
         session = self._session_of(scope, endpoint)
-        with session.in_use():
+        with session.in_use(), self.requests.counted(session.caller, size, len(messages)):
             await session.serve_batch(Batch(session, messages), receive, send, self._settings.ping_interval)
 
     async def _initialize(self, endpoint: Endpoint, frame: Frame, scope: Scope, send: Send) -> None:

@@ -41,6 +41,13 @@ class Channel(Protocol):
     transport: str
     """`stdio`, `sse`, `http` or `websocket`."""
 
+    on_slowed: Callable[[str], None]
+    """Called once for each flood, when the server has been slowed down for a while, with a sentence for people."""
+
+    @property
+    def slowed(self) -> bool:
+        """Whether the server is still being slowed down since then."""
+
     @property
     def pids(self) -> tuple[int, ...]:
         """The ids of the server's process; empty for remote servers."""

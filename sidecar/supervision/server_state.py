@@ -8,9 +8,10 @@ from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from bridge.errors import ErrorBody
+from bridge.models import ServerSpec, UpstreamState
 from bridge.models import ServerState as ShownState
-from bridge.models import UpstreamState
 from sidecar.supervision.backoff import Backoff
+from sidecar.supervision.slowed import SlowedWatch
 from sidecar.supervision.troubles import ServerTroubles
 
 Connection = TypeVar("Connection")
@@ -31,6 +32,8 @@ class UpstreamListener(Protocol[Server_contra]):
 class ServerState(Generic[Connection]):
     """The state of one server. `_state_changed` is called after each change."""
 
+    spec: ServerSpec
+
     def __init__(self) -> None:
         self.state: UpstreamState = "starting"
         self.reason: ErrorBody | None = None
@@ -42,6 +45,7 @@ class ServerState(Generic[Connection]):
         self.first_attempt_over = False
         """Whether the first attempt to start has succeeded or failed, or waits for its preparation."""
         self.troubles = ServerTroubles()
+        self.slowed = SlowedWatch(self._slowed)
         self.backoff = Backoff()
         self.connection: Connection | None = None
         """The current connection while the server is ready, else None."""
@@ -58,6 +62,11 @@ class ServerState(Generic[Connection]):
         self._state_entered.set()
         self._state_entered = asyncio.Event()
         self._state_changed()
+
+    def _slowed(self, troubles: tuple[ErrorBody, ...]) -> None:
+        self.troubles.set_slowed(self.spec.key, troubles)
+        if self.state == "ready":
+            self._state_changed()
 
     @property
     def shown_state(self) -> ShownState:

@@ -155,7 +155,7 @@ class Sleep:
     def _usage(self) -> int | None:
         """The number of requests so far; None if the server is in use, or is still reading its first lists."""
         server = self._server
-        learning = not self._needed and bool(server.troubles.all)
+        learning = not self._needed and bool(server.troubles.of_lists)
         if server.connection is None or server.in_flight or learning or server.subscriptions.in_use or self.in_use():
             return None
         return server.connection.client_requests

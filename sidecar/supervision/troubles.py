@@ -17,9 +17,21 @@ class ServerTroubles:
 
     def __init__(self) -> None:
         self.all: tuple[ErrorBody, ...] = ()
+        self.of_lists: tuple[ErrorBody, ...] = ()
+        self._slowed: tuple[ErrorBody, ...] = ()
 
     def set(self, server: str, troubles: tuple[ErrorBody, ...]) -> None:
-        """Replace the troubles of the server with the key `server`, and log a change."""
+        """Replace the troubles of the lists of the server with the key `server`, and log a change."""
+        self.of_lists = troubles
+        self._update(server)
+
+    def set_slowed(self, server: str, troubles: tuple[ErrorBody, ...]) -> None:
+        """Replace the trouble that the server is being slowed down, and log a change."""
+        self._slowed = troubles
+        self._update(server)
+
+    def _update(self, server: str) -> None:
+        troubles = (*self.of_lists, *self._slowed)
         if self.all == troubles:
             return
         self.all = troubles

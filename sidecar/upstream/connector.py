@@ -13,7 +13,7 @@ from bridge.settings.limits import LimitSettings
 from sidecar.channels.connections import Connections
 from sidecar.channels.kept import open_kept
 from sidecar.channels.remote import Transport, detect, is_websocket, open_remote
-from sidecar.channels.stdio import Callbacks, open_stdio
+from sidecar.channels.stdio import LINE_LIMIT, Callbacks, open_stdio
 from sidecar.containers.errors import EngineMissing
 from sidecar.containers.service import Containers
 from sidecar.limits.in_force import limits_of
@@ -41,7 +41,7 @@ class Connector:
     """Makes the functions that open channels to servers.
 
     `environ` resolves variables in definitions; `pass_env` names the variables that stdio servers inherit; `limits`
-    are those of stdio servers whose definition has none.
+    are those of stdio servers whose definition has none; `max_line` is the bytes of their longest message.
     """
 
     def __init__(
@@ -53,7 +53,9 @@ class Connector:
         environ: Mapping[str, str] = os.environ,
         containers: Containers | None = None,
         limits: LimitSettings | None = None,
+        max_line: int = LINE_LIMIT,
     ) -> None:
+        self._max_line = max_line
         self._limits = limits or LimitSettings()
         self._containers = containers
         self._spawner = spawner
@@ -96,7 +98,12 @@ class Connector:
 
         read_large = self._connections.read_large
         callbacks = Callbacks(
-            on_frame=on_frame, redact=self._redactor, log=log_warning, on_stderr=log_stderr, read_large=read_large
+            on_frame=on_frame,
+            redact=self._redactor,
+            log=log_warning,
+            on_stderr=log_stderr,
+            read_large=read_large,
+            line_limit=self._max_line,
         )
         if container := spec.settings.container:
             if self._containers is None:

@@ -173,6 +173,7 @@ class Upstream(ServerState[Connection]):
                 self._channel = await self.opening.open(
                     stack, self.spec, connection.on_frame, self._preparing, self._queued
                 )
+                self.slowed.watch(self._channel)
                 reason = await connection.run(self._channel, self._close_requested)
                 self.connection = None  # closing takes time; requests meanwhile wait for the next connection
                 return reason
@@ -188,6 +189,7 @@ class Upstream(ServerState[Connection]):
             )
         finally:
             self.connection = None
+            self.slowed.end()
             self.opening.started()
             if self._channel is not None:
                 self._stderr, self._channel = self._channel.stderr(), None

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sidecar.admission.context import CallContext
-from sidecar.errors import ServerBusy, SidecarError
+from sidecar.errors import SidecarError
+from sidecar.flood_errors import ServerBusy
 
 SHUT = "The gate of this test is shut."
 

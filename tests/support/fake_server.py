@@ -52,6 +52,8 @@ class FakeChannel:
         self._closed: asyncio.Future[SidecarError] = asyncio.get_running_loop().create_future()
         self.missed: set[int] = set()
         """Ids of requests that the server did not read before it ended."""
+        self.on_slowed: Callable[[str], None] = lambda _: None
+        self.slowed = False
         self._asks = 0
         self._asked: dict[Any, asyncio.Future[Frame]] = {}
 

@@ -12,6 +12,7 @@ from bridge.keys import Keyring
 from bridge.models import Event, ServerSpec, Snapshot, WorkspaceSpec
 from bridge.settings import Settings
 from sidecar.calls.endpoint import Endpoint
+from sidecar.concurrency.open_requests import OpenRequests
 from sidecar.downstream.router import Router
 from sidecar.downstream.sse import SseTransport
 from sidecar.downstream.streamable import HttpTransport
@@ -72,8 +73,9 @@ class World:
         self.hub = Hub(settings, self.metrics, self.redactor, self.events.append)
         self.reconciler = Reconciler(self.hub, settings.data_dir / "applied.json", 60, self.metrics, self.events.append)
         self.reporter = StatusReporter(self.hub, self.reconciler, settings, self.redactor, "s")
-        self.sse = SseTransport(settings, self.hub.admission)
-        self.http = HttpTransport(settings, self.hub.admission)
+        self.requests = OpenRequests(settings)
+        self.sse = SseTransport(settings, self.hub.admission, self.requests)
+        self.http = HttpTransport(settings, self.hub.admission, self.requests)
         self.endpoints = Router(self.hub, self.sse, self.http, self.reporter, self.metrics, settings)
         self.keyring = Keyring(settings)
         changed = lambda: self.hub.keys_changed(self.keyring.current)  # noqa: E731

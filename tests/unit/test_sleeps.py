@@ -62,7 +62,7 @@ ALLOWED = {
     "unit/yamcp_ui_adapter/files/test_debounce.py test_a_burst_ends_when_it_is_quiet": "a twentieth of the quiet time",
     "unit/yamcp_ui_adapter/test_app.py test_a_storm_of_writes_in_place_never_yields_an_empty_configuration": PACE,
     "unit/yamcp_ui_adapter/test_app.py test_an_editor_that_renames_while_it_saves_deletes_nothing": LONGER,
-    "unit/sidecar/hub/test_status.py test_sleeping_and_down": "longer than the idle stop: a busy machine makes it longer still",
+    "unit/sidecar/hub/test_status.py test_sleeping_and_down": NOTHING,
     "unit/sidecar/supervision/test_health.py test_busy_server_is_left_alone": NOTHING,
     "unit/sidecar/supervision/test_health.py test_off": NOTHING,
     "unit/sidecar/supervision/test_sleep.py test_idle_stop_ends_no_call": NOTHING,

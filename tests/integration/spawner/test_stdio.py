@@ -183,6 +183,19 @@ input()
         assert channel.skipped == 2
 
 
+async def test_a_flood_is_told_of(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who watches the channel hears that the server is slowed down, and sees when that is over."""
+    monkeypatch.setattr("sidecar.channels.pace.SLOWED_SECONDS", 0.05)
+    code = "import sys, time\nend = time.time() + 0.5\nwhile time.time() < end: print('noise' * 100)\nsys.stdin.read()"
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with program(spawner, code) as (channel, _):
+        assert not channel.slowed
+        channel.on_slowed = told.set_result
+        assert await told == "it sends more output that is no MCP message, and is slowed down"
+        assert channel.slowed
+        await until(lambda: not channel.slowed)
+
+
 async def test_not_reading(spawner: Spawner) -> None:
     """A server that does not read holds up its own senders only, in bounded memory; they go on in order or fail."""
     code = f"import sys\nsys.stderr.write('x'); sys.stdin.buffer.read(1); sys.stdout.write('\\n')\n{ECHO}"

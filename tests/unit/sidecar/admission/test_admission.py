@@ -10,7 +10,8 @@ import pytest
 
 from sidecar.admission.admission import Admission, error_of
 from sidecar.admission.context import LOCAL, RequestContext, Visitor
-from sidecar.errors import MessageInvalid, MethodUnknown, ParamsInvalid, ServerBusy, ToolUnknown, TooManySessions
+from sidecar.errors import MessageInvalid, MethodUnknown, ParamsInvalid, ToolUnknown, TooManySessions
+from sidecar.flood_errors import ServerBusy
 from tests.support.admission import Door, Watcher
 
 

@@ -21,7 +21,8 @@ from sidecar.admission.context import RequestContext, Visitor
 from sidecar.audit import observer as observing
 from sidecar.audit.bodies import MARGIN, BodyRecorder
 from sidecar.audit.writer import AuditWriter
-from sidecar.errors import ServerBusy, ToolUnknown
+from sidecar.errors import ToolUnknown
+from sidecar.flood_errors import ServerBusy
 from sidecar.observe.redaction import Redactor
 
 ALICE = Principal("k1", "alice")

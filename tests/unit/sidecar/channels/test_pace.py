@@ -80,6 +80,21 @@ def test_a_flood_is_reported_once_and_ends_the_connection() -> None:
     assert pace.floods
 
 
+def test_a_flood_that_is_reported_lasts_until_a_break() -> None:
+    """`slowed` is false before the report, and again once the server has sent nothing for a moment, unasked."""
+    pace, clock, reported = paced()
+    end = clock.now + 2 * SLOWED_SECONDS
+    while clock.now < end:
+        while not pace.exceeded:
+            pace.take_noise(100)
+        assert pace.slowed == bool(reported)
+        clock.now += pace.pause()
+    assert reported == ["it sends more output that is no MCP message, and is slowed down"]
+    assert pace.slowed
+    clock.now += BURST / RATE
+    assert not pace.slowed
+
+
 def test_a_pause_is_bounded() -> None:
     """A huge message costs no more than `MAX_PAUSE`."""
     pace, clock, _ = paced()

@@ -42,9 +42,11 @@ def packed(size: int, coding: str = "gzip", byte: bytes = b"\0") -> bytes:
     return b"".join([*(packer.compress(byte * MIB) for _ in range(size // MIB)), packer.flush()])
 
 
-async def body_of(answer: httpx2.Response, places: asyncio.Semaphore | None = None) -> bytes:
+async def body_of(
+    answer: httpx2.Response, places: asyncio.Semaphore | None = None, longest: int | None = None
+) -> bytes:
     """The body, in one."""
-    async with reading.body(answer, places) as read:
+    async with reading.body(answer, places, longest) as read:
         return read.joined()
 
 
@@ -65,6 +67,13 @@ async def test_a_body_that_is_too_long() -> None:
     with pytest.raises(AnswerTooLarge, match=r"^http://h/mcp answered with more than 2 MiB\.$"):
         await body_of(response(body))
     assert body.taken <= 2 * MIB + 65536
+
+
+async def test_a_limit_of_the_settings() -> None:
+    """A limit that is given counts instead of the default."""
+    with pytest.raises(AnswerTooLarge, match=r"answered with more than 1 MiB\.$"):
+        await body_of(response(Body(plain(20))), longest=MIB)
+    assert len(await body_of(response(Body(plain(40))), longest=3 * MIB)) == 40 * 65536
 
 
 async def test_a_body_that_says_so_itself() -> None:

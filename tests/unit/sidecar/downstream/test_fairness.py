@@ -14,6 +14,7 @@ import pytest
 
 from sidecar.listener.refusals import address_of
 from sidecar.sessions.request_session import ModernRequest, Sessionless
+from sidecar.sessions.subscriptions import MAX_SUBSCRIPTIONS
 from tests.support.fake_server import FakeChannel, FakeServer, Gate, settle, text, until, within
 from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
@@ -110,6 +111,44 @@ async def test_a_queue_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             assert all("result" in each.answer for each in await within(asyncio.gather(*calls)))
 
 
+@pytest.mark.parametrize(("transport", "era"), [("sse", "legacy"), ("http", "legacy"), ("http", "modern")])
+async def test_large_requests_that_wait(tmp_path: Path, transport: Any, era: Any) -> None:
+    """The hub keeps `max_client_bytes` of one client's requests; it refuses more, and others' calls go on."""
+    gate, server = Gate(), FakeServer()
+    server.tools["gate"] = lambda **_: gate()
+    async with world(tmp_path, server, serve=True, max_client_bytes=1_000_000, max_requests_bytes=4_000_000) as made:
+        made.put(server.spec("a", max_inflight=1), server.spec("b"), space("a", "b"))
+        await made.settled()
+        url = f"{made.base}/mcp/w"
+        async with connected(url, transport, era) as greedy, connected(url, "sse", "legacy") as other:
+            calls = [ask(greedy, "gate", filling="x" * 300_000) for _ in range(3)]
+            await until(lambda: made.requests.bytes > 900_000)
+            for _ in range(5):
+                status, code = await refused(greedy, "gate", "x" * 300_000)
+                assert (status, code) == (503, "BODIES_LIMIT")
+            assert made.requests.bytes < 1_000_000
+            done = await within(asyncio.create_task(other.request("tools/call", {"name": "b_echo", "arguments": {}})))
+            assert "result" in done.answer
+            assert "result" in (await greedy.request("tools/list")).answer
+            gate.open()
+            assert all("result" in each.answer for each in await within(asyncio.gather(*calls)))
+            await until(lambda: made.requests.bytes == 0)
+
+
+async def refused(peer: Any, tool: str, filling: str) -> tuple[int, str]:
+    """The status of a call that is refused, and the code of its error, which has to say when to try again."""
+    params = peer._enveloped({"name": f"a_{tool}", "arguments": {"filling": filling}})
+    frame = {"jsonrpc": "2.0", "id": "refused", "method": "tools/call", "params": params}
+    if isinstance(peer, SsePeer):
+        answer = peer._waiting["refused"] = asyncio.get_running_loop().create_future()
+        response = await peer.http.post(await peer.message_url, json=frame)
+        assert (await within(answer))["error"] == response.json()["error"]
+    else:
+        response = await peer.http.post(peer.url, json=frame, headers=peer._headers(frame))
+    assert int(response.headers["retry-after"]) > 0
+    return response.status_code, response.json()["error"]["data"]["code"]
+
+
 def test_clients_without_a_session_are_told_apart_by_address() -> None:
     """As the front says it, else as the connection has it; their key is that of the workspace."""
     addresses = [
@@ -143,6 +182,24 @@ async def test_listeners_count_as_sessions(tmp_path: Path, transport: Any) -> No
             peer.listening(LISTEN["notifications"]),
         ):
             pass
+
+
+@pytest.mark.parametrize("transport", ["sse", "http"])
+async def test_a_listener_of_too_many_resources(tmp_path: Path, transport: Any) -> None:
+    """One `subscriptions/listen` may name `MAX_SUBSCRIPTIONS` resources; one more, and it is refused as a whole."""
+    server = FakeServer()
+    async with world(tmp_path, server, serve=True) as made:
+        made.put(server.spec("a"), space("a"))
+        await made.settled()
+        named = [f"file:///{number}" for number in range(MAX_SUBSCRIPTIONS + 1)]
+        async with connected(f"{made.base}/mcp/w", transport, "modern") as peer:
+            wanted = {"notifications": {"resourceSubscriptions": named}}
+            error = (await within(asyncio.create_task(peer.request("subscriptions/listen", wanted)))).answer["error"]
+            assert error["data"]["code"] == "SUBSCRIPTIONS_LIMIT"
+            assert f"names {MAX_SUBSCRIPTIONS + 1} resources" in error["message"]
+            assert made.workspace().listening == 0
+            async with peer.listening({"resourceSubscriptions": named[:-1]}):
+                assert made.workspace().listening == 1
 
 
 # --- several keys --------------------------------------------------------------------------------------------------
