@@ -56,50 +56,50 @@ class ProcessRefused(SidecarError):
     """The operating system did not start the process of a stdio server although the program exists."""
 
     code = "SERVER_PROCESS_REFUSED"
-    hint = "The reason given is the system's: usually a limit on processes, open files, memory or argument size."
+    hint = "The reason comes from the system: usually a limit on processes, open files, memory or argument size."
 
 
 class ServerExited(SidecarError):
     """The process of a stdio server ended."""
 
     code = "SERVER_EXITED"
-    hint = "Its last lines on stderr usually say why; run the same command in a shell to see all of them."
+    hint = "Its last lines on stderr usually have the cause; run the same command in a shell to see all output."
 
 
 class StillStarting(SidecarError):
     """A server has been starting for more than 2 s, and its start timeout is not over."""
 
     code = "SERVER_STILL_STARTING"
-    hint = "A first npx or uvx run downloads; if it hangs, its last lines on stderr may say what it waits for."
+    hint = "A first npx or uvx run downloads packages. If it hangs, see its last lines on stderr."
 
 
 class StartTimeout(SidecarError):
     """A server did not finish the handshake within its start timeout."""
 
     code = "SERVER_START_TIMEOUT"
-    hint = "If it only starts slowly (a first npx or uvx run downloads), raise `start_timeout` in hub.json."
+    hint = "If it starts slowly (a first npx or uvx run downloads packages), raise `start_timeout` in hub.json."
 
 
 class HandshakeFailed(SidecarError):
-    """A server answered the handshake with an error, or with something that is not MCP."""
+    """A server answered the MCP handshake with an error, or with something that is not MCP."""
 
     code = "SERVER_HANDSHAKE"
-    hint = "Check that the command or URL is an MCP server, and that its credentials are right."
+    hint = "Check that the command or URL is an MCP server and that its credentials are correct."
 
 
 class ListFailed(SidecarError):
-    """A server that is connected answers the request for one of its lists with an error, or with no list."""
+    """A connected server answers the request for one of its lists with an error, or without a list."""
 
     code = "SERVER_LIST_FAILED"
-    hint = "The rest of the server is served, and the list is asked for again; look for the cause at the server."
+    hint = "The hub serves the rest of the server and requests the list again; look for the cause in the server's log."
 
 
 class ListLate(SidecarError):
-    """A server that is connected does not answer the request for one of its lists in time."""
+    """A connected server does not answer the request for one of its lists in time."""
 
     code = "SERVER_LIST_TIMEOUT"
     hint = (
-        "The rest of the server is served, and the list is asked for again; if it is only slow, raise `start_timeout`."
+        "The hub serves the rest of the server and requests the list again; if it is only slow, raise `start_timeout`."
     )
 
 
@@ -107,14 +107,14 @@ class ItemLeftOut(SidecarError):
     """A server lists an item because of which clients would refuse the whole list; the item is left out."""
 
     code = "SERVER_ITEM_LEFT_OUT"
-    hint = "Report it to whoever makes the server; docs/transparency.md says what clients accept."
+    hint = "Report it to the server's authors; docs/transparency.md describes what clients accept."
 
 
 class Unreachable(SidecarError):
-    """A remote server could not be connected to."""
+    """The hub cannot connect to a remote server."""
 
     code = "SERVER_UNREACHABLE"
-    hint = "Check the URL, that the server runs, and the network between."
+    hint = "Check the URL, whether the server runs, and the network."
 
 
 class Refused(SidecarError):
@@ -140,45 +140,45 @@ class ConnectionLost(SidecarError):
 
 
 class AnswerTooLarge(SidecarError):
-    """A remote server answered with a single message larger than the hub reads; the rest of it was not read."""
+    """A remote server sent a message larger than the hub's limit; the hub did not read the rest of it."""
 
     code = "SERVER_ANSWER_TOO_LARGE"
-    hint = "Ask it for less at a time: fewer items, a filter, the next page."
+    hint = "Request less at a time: fewer items, a filter, one page."
 
 
 class OutputTooLarge(SidecarError):
-    """A stdio server wrote a single message larger than the hub reads."""
+    """A stdio server wrote a message larger than the hub's limit."""
 
     code = "SERVER_OUTPUT_TOO_LARGE"
-    hint = "Ask it for less at a time; if it writes something other than MCP messages to stdout, correct that."
+    hint = "Request less at a time; if the server writes anything but MCP messages to stdout, correct that."
 
 
 class LargeAnswerFailed(SidecarError):
     """The process that reads large answers ended, or took too long, while it read this one."""
 
     code = "LARGE_ANSWER_FAILED"
-    hint = "Try again, or ask for less at a time. The request may have been carried out."
+    hint = "Try again, or request less at a time. The request may have been carried out."
 
 
 class AnswerInvalid(SidecarError):
     """A server's answer is not a JSON-RPC response, or its result is not valid for the method."""
 
     code = "SERVER_ANSWER_INVALID"
-    hint = "The fault is the server's: update it, or report this to its makers. The request may have been carried out."
+    hint = "Update the server, or report this fault to its authors. The request may have been carried out."
 
 
 class VariableMissing(SidecarError):
-    """A `${VAR}` in a server's definition names a variable that the hub's environment does not have."""
+    """A server's definition refers to a `${VAR}` that is not set in the hub's environment."""
 
     code = "SERVER_VARIABLE_MISSING"
     hint = "Set it in the environment that starts the hub and restart the hub, or give a default: ${VAR:-default}."
 
 
 class SpawnerLost(SidecarError):
-    """The process that starts stdio servers died; it is started again, and the servers with it."""
+    """The process that starts stdio servers died. The hub restarts it and the servers."""
 
     code = "SPAWNER_LOST"
-    hint = "Nothing to do, unless it repeats: then see the log."
+    hint = "No action is needed. If it happens again, see the log."
 
 
 # --- serving a client -----------------------------------------------------------------------------------------------
@@ -214,29 +214,29 @@ class TaskUnknown(SidecarError):
 
     code = "TASK_UNKNOWN"
     rpc_code = INVALID_PARAMS
-    hint = "A task belongs to the client that began it, and ends with its time, its session or its server."
+    hint = "A task belongs to the client that started it; it ends when it expires or its session or server ends."
 
 
 class ServerUnavailable(SidecarError):
-    """A server whose tools are listed is not ready: it crashed or cannot be reached, and is being retried. A request
+    """A server whose tools are listed is not ready: it crashed or cannot be reached, and the hub is retrying. A request
     waits some seconds for it, but not once several starts in a row have failed."""
 
     code = "SERVER_UNAVAILABLE"
-    hint = "`data.retry_in` is when it is tried next, in seconds; `hubctl status` shows its state and reason."
+    hint = "`data.retry_in` is the time until the next attempt, in seconds; `hubctl status` shows state and reason."
 
 
 class ServerBusy(SidecarError):
     """The limit for the requests of one client that wait for a server is reached."""
 
     code = "SERVER_BUSY"
-    hint = "Wait for some of the answers before asking for more; `max_inflight` in hub.json is how many run at once."
+    hint = "Wait for answers before sending more requests; `max_inflight` in hub.json limits how many run at once."
 
 
 class CallTimeout(SidecarError):
     """A server did not answer a request in time; the hub cancelled it."""
 
     code = "CALL_TIMEOUT"
-    hint = "If it is only slow, raise `call_timeout` (or `idle_timeout`), or that of the tool, in hub.json."
+    hint = "If the server is only slow, raise `call_timeout` or `idle_timeout` of the server or tool in hub.json."
 
 
 class TooManyInstances(SidecarError):
@@ -252,7 +252,7 @@ class ClientFeatureMissing(SidecarError):
 
     code = "CLIENT_FEATURE_MISSING"
     rpc_code = MISSING_CAPABILITY
-    hint = "Use a client with that feature, or a tool that does not ask; the client declares it when it connects."
+    hint = "Use a client that declares this feature when it connects, or a tool that does not need it."
 
 
 class InputRefused(SidecarError):
@@ -266,14 +266,14 @@ class InputRounds(SidecarError):
     """A server asked for input again and again without answering the call."""
 
     code = "SERVER_INPUT_ROUNDS"
-    hint = "Call again with all that the tool wants to know; if it asks the same again, the server is at fault."
+    hint = "Repeat the call with all the input that the tool needs; if it asks again, this is a fault of the server."
 
 
 class TooManySuspendedCalls(SidecarError):
     """The limit for suspended calls, which wait for input of their clients, is reached."""
 
     code = "PARKED_LIMIT"
-    hint = "Answer or give up some of them; each is given up by itself after HUB_INPUT_TIMEOUT."
+    hint = "Answer or cancel some of them; the hub cancels each after HUB_INPUT_TIMEOUT."
 
 
 class RequestStateInvalid(SidecarError):
@@ -281,7 +281,7 @@ class RequestStateInvalid(SidecarError):
 
     code = "REQUEST_STATE_INVALID"
     rpc_code = INVALID_PARAMS
-    hint = "Send the whole request again as it was, with the requestState as it came; or call anew, without one."
+    hint = "Repeat the request unchanged, with the requestState as received; or start a new call without one."
 
 
 class RequestStateExpired(SidecarError):
@@ -289,15 +289,15 @@ class RequestStateExpired(SidecarError):
 
     code = "REQUEST_STATE_EXPIRED"
     rpc_code = INVALID_PARAMS
-    hint = "Call again, without a requestState; HUB_INPUT_TIMEOUT is how long the hub waits for input."
+    hint = "Repeat the call without a requestState; HUB_INPUT_TIMEOUT is how long the hub waits for input."
 
 
 class RequestStateUsed(SidecarError):
-    """A client sent a `requestState` back a second time, or for a call that has ended."""
+    """A client sent a `requestState` a second time, or for a call that has ended."""
 
     code = "REQUEST_STATE_USED"
     rpc_code = INVALID_PARAMS
-    hint = "Each is good for one request. Call again, without a requestState."
+    hint = "Each requestState is valid for one request. Repeat the call without one."
 
 
 class WorkspaceOff(SidecarError):
@@ -311,7 +311,7 @@ class NoServerOn(SidecarError):
     """A workspace has no enabled server."""
 
     code = "WORKSPACE_WITHOUT_SERVERS"
-    hint = "Add a server to it, or switch one of its servers on."
+    hint = "Add a server to the workspace, or switch one of its servers on."
 
 
 class WorkspaceGone(SidecarError):
@@ -341,7 +341,7 @@ class HubStopping(SidecarError):
     """A client connects while the hub is being stopped."""
 
     code = "HUB_STOPPING"
-    hint = "Connect again in some seconds, if the hub is only restarted."
+    hint = "If the hub is restarting, connect again in a few seconds."
 
 
 class SuccessionFailed(SidecarError):
@@ -354,12 +354,12 @@ class SuccessionFailed(SidecarError):
 
 
 class HubStarting(SidecarError):
-    """A client connects while the hub has just started, and does not know its workspaces yet."""
+    """The hub has just started and has not loaded its workspaces yet."""
 
     code = "HUB_STARTING"
     status = 503
     retry_after = 2
-    hint = "Try again in some seconds; if it stays so, `hubctl doctor` says what keeps the hub from its configuration."
+    hint = "Try again in a few seconds. If the error persists, `hubctl doctor` shows why there is no configuration."
 
 
 class TooManySessions(SidecarError):
@@ -368,7 +368,7 @@ class TooManySessions(SidecarError):
 
     code = "SESSIONS_LIMIT"
     status = 503
-    hint = "Close some, or raise HUB_MAX_SESSIONS."
+    hint = "Close some sessions, or raise HUB_MAX_SESSIONS."
 
 
 class MessageInvalid(SidecarError):

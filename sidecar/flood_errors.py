@@ -6,10 +6,10 @@ from sidecar.errors import SidecarError
 
 
 class ServerFloods(SidecarError):
-    """A server sent more messages than anybody waits for, without a break, and so its connection was closed."""
+    """A server kept sending far more messages than its requests need, so the hub closed the connection."""
 
     code = "SERVER_FLOODS"
-    hint = "Read what it sends in its log; restart it, or replace it."
+    hint = "See its log for what it sends; restart or replace the server."
 
 
 class TooManySubscriptions(SidecarError):
