@@ -34,21 +34,21 @@ SIDECAR_AWAY = Refusal(
     "SIDECAR_AWAY",
     503,
     "The sidecar, which serves the endpoints, does not answer.",
-    "Connect again in some seconds: it is started again by itself. If not, hubctl doctor tells why.",
+    "Connect again in a few seconds: the hub restarts it. If it does not come back, see hubctl doctor.",
     retry_after=5,
 )
 FRONT_AWAY = Refusal(
     "FRONT_AWAY",
     503,
     "The front, which serves the hub's pages and API, does not answer.",
-    "It is started again by itself; if it stays away, front.log in the logs directory says why.",
+    "The hub restarts it. If it does not come back, see front.log in the logs directory.",
     retry_after=5,
 )
 CONNECTIONS_LIMIT = Refusal(
     "CONNECTIONS_LIMIT",
     503,
     "As many connections are open as may be.",
-    "Close connections that are not used, or raise the limit of open files: ulimit -n, LimitNOFILE, --ulimit.",
+    "Close unused connections, or raise the limit of open files: ulimit -n, LimitNOFILE, --ulimit.",
     retry_after=5,
 )
 REQUEST_TIMEOUT = Refusal(

@@ -97,7 +97,7 @@ class HubError(Exception):
     """An error to be shown to a user. Subclasses set `code` and usually `hint`."""
 
     code: str = "HUB_INTERNAL"
-    hint: ClassVar[str] = "Look for this time in the hub's log (hubctl logs); it names the cause."
+    hint: ClassVar[str] = "Look for this time in the hub's log (hubctl logs), which has the cause."
 
     def __init__(self, message: str, *, hint: str | None = None, data: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -132,14 +132,14 @@ class BadMessage(HubError):
     """Bytes on the bridge are not a message of this protocol."""
 
     code = "BRIDGE_BAD_MESSAGE"
-    hint = "The two sides may be of different versions: restart the hub, so that all its processes are of one."
+    hint = "The two sides may have different versions: restart the hub, so that all its processes have the same."
 
 
 class MessageTooLarge(BadMessage):
     """A message is larger than the bridge carries (16 MiB); it was not sent, or not read."""
 
     code = "BRIDGE_TOO_LARGE"
-    hint = "Ask for less at once: fewer log lines, or a smaller result of the tool."
+    hint = "Request less at once: fewer log lines, or a smaller result of the tool."
 
 
 class AddressInvalid(HubError):
@@ -153,7 +153,7 @@ class AddressTaken(HubError):
     """Another process serves the bridge at this address: a hub already runs with this runtime directory."""
 
     code = "BRIDGE_ADDRESS_TAKEN"
-    hint = "Stop that hub, or give this one a runtime directory of its own with HUB_RUNTIME_DIR."
+    hint = "Stop that hub, or give this one its own runtime directory with HUB_RUNTIME_DIR."
 
 
 class RuntimeDirUnsafe(HubError):
@@ -167,42 +167,42 @@ class VersionMismatch(HubError):
     """The other side speaks another version of the protocol."""
 
     code = "BRIDGE_VERSION"
-    hint = "Restart the hub, so that all its processes are of one version."
+    hint = "Restart the hub, so that all its processes have the same version."
 
 
 class UnknownKind(HubError):
-    """A message asks for something that this side does not serve."""
+    """A message has a kind that this side of the bridge does not serve."""
 
     code = "BRIDGE_UNKNOWN_KIND"
-    hint = "docs/protocol.md lists what each socket serves."
+    hint = "docs/protocol.md lists the kinds that each socket serves."
 
 
 class PeerUnavailable(HubError):
     """No answer within the deadline: the other process is down, restarting, or stuck."""
 
     code = "BRIDGE_UNAVAILABLE"
-    hint = "Is the hub running? `hubctl doctor` tells which of its processes does not answer."
+    hint = "Check whether the hub runs; `hubctl doctor` shows which of its processes does not answer."
 
 
 class Overloaded(HubError):
-    """More requests are under way on the bridge than its limit."""
+    """More requests are in progress on the bridge than its limit."""
 
     code = "BRIDGE_OVERLOADED"
-    hint = "Wait for answers before asking more."
+    hint = "Wait for answers before sending more requests."
 
 
 class StaleSnapshot(HubError):
-    """A snapshot is older than the one in force; it is refused."""
+    """A configuration snapshot is older than the one in force; the sidecar rejects it."""
 
     code = "SNAPSHOT_STALE"
-    hint = "Nothing to do: the newer one stays in force."
+    hint = "No action is needed: the newer one stays in force."
 
 
 class InvalidSnapshot(HubError):
-    """A snapshot contradicts itself; the one before stays in force."""
+    """A configuration snapshot is inconsistent; the previous one stays in force."""
 
     code = "SNAPSHOT_INVALID"
-    hint = "This is a fault of the adapter, not of your files; please report it with the message."
+    hint = "This is a fault of the adapter, not of your files: report it with the message."
 
 
 class SettingInvalid(HubError):

@@ -6,10 +6,10 @@ from bridge.errors import HubError
 
 
 class ArgumentsInvalid(HubError):
-    """The arguments of a command cannot be used."""
+    """The arguments of a command are not valid."""
 
     code = "CLI_ARGUMENTS"
-    hint = "`hubctl <command> --help` shows its form; docs/cli.md has examples."
+    hint = "`hubctl <command> --help` shows the syntax; docs/cli.md has examples."
 
 
 class HubNotRunning(HubError):
@@ -20,14 +20,14 @@ class HubNotRunning(HubError):
 
 
 class HubRunning(HubError):
-    """A hub already runs with this runtime directory; a second one is refused."""
+    """Another hub already uses this runtime directory."""
 
     code = "HUB_RUNNING"
-    hint = "Use that one (hubctl status) or stop it; another needs its own HUB_DATA_DIR, HUB_PORT, HUB_SIDECAR_PORT."
+    hint = "Use that hub (hubctl status) or stop it; another needs its own HUB_DATA_DIR, HUB_PORT, HUB_SIDECAR_PORT."
 
 
 class HistoryOff(HubError):
-    """The history is switched off, so that nothing of calls, changes and sign-ins is kept."""
+    """The history is switched off, so the hub does not record calls, changes and sign-ins."""
 
     code = "HISTORY_OFF"
     hint = "Remove HUB_HISTORY=off from the environment or the settings file, and restart the hub."
@@ -37,21 +37,21 @@ class HistoryUnavailable(HubError):
     """The recorder, which keeps the history, does not answer. Calls go on; their records wait on disk."""
 
     code = "HISTORY_UNAVAILABLE"
-    hint = "It is started again by itself; if it stays away, hubctl doctor and recorder.log tell why."
+    hint = "The hub restarts it. If it does not come back, see hubctl doctor and recorder.log."
 
 
 class DirectoryUnusable(HubError):
-    """The hub's data directory cannot be made or written."""
+    """The hub cannot create or write its data directory."""
 
     code = "DATA_DIR_UNUSABLE"
     hint = "Make it writable for the user that runs the hub, or name another one in HUB_DATA_DIR."
 
 
 class YamcpDirReadOnly(HubError):
-    """The hub may read YAMCP's directory and not write there: no server or workspace can be added or changed."""
+    """The hub can read YAMCP's directory but not write to it, so it cannot add or change servers or workspaces."""
 
     code = "YAMCP_DIR_READ_ONLY"
-    hint = "Give the user that runs the hub the right to write there (chown, chmod), or mount it without `:ro`."
+    hint = "Give the user that runs the hub write permission (chown, chmod), or mount the directory without `:ro`."
 
 
 class TooFewFiles(HubError):
@@ -62,17 +62,17 @@ class TooFewFiles(HubError):
 
 
 class NodeMissing(HubError):
-    """There is no Node to run the hub's pages with, or it is too old."""
+    """Node, which the hub's pages need, is not installed or is too old."""
 
     code = "NODE_MISSING"
     hint = "Install Node 20.19 or newer, and have `node` on the PATH of the shell that starts the hub."
 
 
 class FrontNotInstalled(HubError):
-    """The npm packages that the hub's pages need are not installed, or are not those that package.json names."""
+    """The npm packages that the hub's pages need are not installed, or their versions differ from package.json."""
 
     code = "FRONT_NOT_INSTALLED"
-    hint = "In the project's directory: npm ci --omit=dev --ignore-scripts (an image or `make run` has them)."
+    hint = "Run `npm ci --omit=dev --ignore-scripts` in the project's directory (images and `make run` include them)."
 
 
 class HubStarting(HubError):
@@ -86,11 +86,11 @@ class FrontAway(HubError):
     """The front, which serves the hub's pages and endpoints, does not answer."""
 
     code = "FRONT_AWAY"
-    hint = "It is started again by itself; if it stays away, front.log in the logs directory says why."
+    hint = "The hub restarts it. If it does not come back, see front.log in the logs directory."
 
 
 class ProcessHung(HubError):
-    """A process of the hub did nothing for HUB_WATCHDOG seconds: it was stopped, blocked, or in an endless loop."""
+    """A process of the hub did not respond for HUB_WATCHDOG seconds: it was stopped, blocked, or in an endless loop."""
 
     code = "PROCESS_HUNG"
     hint = "Nothing to do: it is started again. If it repeats, report it; HUB_WATCHDOG=off leaves it for a debugger."
@@ -100,14 +100,14 @@ class YamcpUiAway(HubError):
     """YAMCP-UI, which the hub runs, does not answer; the console at /hub/ does not need it."""
 
     code = "YAMCP_UI_AWAY"
-    hint = "It is started again by itself; if it stays away, yamcp-ui.log in the logs directory says why."
+    hint = "The hub restarts it. If it does not come back, see yamcp-ui.log in the logs directory."
 
 
 class NoSuchWorkspace(HubError):
     """The command names a workspace that the hub does not have."""
 
     code = "NO_SUCH_WORKSPACE"
-    hint = "`hubctl workspaces` lists them; a name with spaces has to be quoted, or use its slug."
+    hint = "`hubctl workspaces` lists the workspaces. Quote a name that has spaces, or use its slug."
 
 
 class NoSuchServer(HubError):
@@ -118,80 +118,82 @@ class NoSuchServer(HubError):
 
 
 class NoToken(HubError):
-    """The hub's own token is asked for, and there is none, or only its hash is known here."""
+    """A command needs the hub's own token, but there is none, or only its hash is known here."""
 
     code = "NO_TOKEN"
-    hint = "It is made when a hub starts that listens beyond loopback, or by `hubctl token --rotate`; or set HUB_TOKEN."
+    hint = (
+        "A hub that listens beyond loopback creates one at its start; or run `hubctl token --rotate`, or set HUB_TOKEN."
+    )
 
 
 class ClientFileUnusable(HubError):
-    """The configuration file of a client cannot be read, or not be changed without a risk for what is in it."""
+    """hubctl cannot read a client's configuration file, or cannot change it without risk to its contents."""
 
     code = "CLIENT_FILE_UNUSABLE"
-    hint = "Nothing was written. `hubctl connect CLIENT WORKSPACE --print` shows what to add by hand."
+    hint = "Nothing was written. `hubctl connect CLIENT WORKSPACE --print` shows what to add manually."
 
 
 class ClientNotConnected(HubError):
-    """There is nothing to undo: hubctl has not written this workspace into that client's file."""
+    """There is nothing to undo: hubctl did not write this workspace into that client's file."""
 
     code = "CLIENT_NOT_CONNECTED"
     hint = "Name client, workspace and --file or --project as for `hubctl connect`; edits by hand are undone by hand."
 
 
 class NotApplied(HubError):
-    """A change was accepted and saved, but the sidecar has not carried it out in the time that was waited for."""
+    """A change was saved, but the sidecar did not apply it before the command's timeout."""
 
     code = "CLI_NOT_APPLIED"
-    hint = "It will be as soon as the sidecar can: `hubctl doctor` shows what holds it up."
+    hint = "The sidecar will apply it when it can; `hubctl doctor` shows what delays it."
 
 
 class ReloadFailed(HubError):
-    """The new sidecar has not taken over; the one that ran before goes on."""
+    """The new sidecar did not take over; the previous one keeps running."""
 
     code = "RELOAD_FAILED"
-    hint = "No call was lost. sidecar.log in the logs directory says what the new one did; mend it, and reload again."
+    hint = "No call was lost. See sidecar.log in the logs directory for the cause, correct it, and reload again."
 
 
 class ReloadUnderWay(HubError):
-    """A reload is in progress, or the sidecar that the last one replaced has not ended yet."""
+    """A reload is in progress, or the sidecar that the last reload replaced is still running."""
 
     code = "RELOAD_UNDER_WAY"
-    hint = "Wait until it is over; a sidecar that was replaced finishes its calls for at most HUB_DRAIN_TIMEOUT."
+    hint = "Wait until it ends; a replaced sidecar finishes its calls for at most HUB_DRAIN_TIMEOUT."
 
 
 # --- `hubctl run <workspace>`: the first ends it, the others are answered to its client, as JSON-RPC errors -----------
 
 
 class HubRefused(HubError):
-    """The hub answered, and does not let this client into the workspace."""
+    """The hub refused this client access to the workspace."""
 
     code = "HUB_REFUSED"
-    hint = "`hubctl status` shows the workspace; a key has to be for it, and not revoked."
+    hint = "`hubctl status` shows the workspace; the key must be valid for it and not revoked."
 
 
 class HubLost(HubError):
-    """The connection to the hub ended while a request was under way, or there is none: the hub was restarted."""
+    """The connection to the hub ended during a request, or there is none: the hub was restarted."""
 
     code = "HUB_CONNECTION_LOST"
-    hint = "It may have been carried out or not. hubctl reconnects by itself: look, and ask again."
+    hint = "The request may have been carried out. hubctl reconnects automatically: check first, then repeat it."
 
 
 class LineNotJson(HubError):
     """A line on stdin is not JSON."""
 
     code = "LINE_NOT_JSON"
-    hint = "Write one JSON-RPC 2.0 message a line, in UTF-8, without line breaks inside (MCP, Transports, stdio)."
+    hint = "Write one JSON-RPC 2.0 message per line, in UTF-8, without embedded newlines (MCP, Transports, stdio)."
 
 
 class LineNotMessage(HubError):
     """A line on stdin is JSON, but no JSON-RPC message."""
 
     code = "LINE_NOT_MESSAGE"
-    hint = "Write one JSON-RPC 2.0 request, notification or response a line; batches are not taken."
+    hint = "Write one JSON-RPC 2.0 request, notification or response per line; batches are not supported."
 
 
 class PathTooOpen(HubError):
-    """Others than the hub's user may read or change a file or directory of the hub that may hold secrets."""
+    """Other users can read or change a file or directory of the hub that may contain secrets."""
 
     code = "PATH_TOO_OPEN"
-    hint = "Take their rights away: `chmod go= FILE`."
+    hint = "Remove their permissions: `chmod go= FILE`."

@@ -6,17 +6,17 @@ from bridge.errors import HubError
 
 
 class StoreUnavailable(HubError):
-    """The database of the history cannot be opened or reached. Records wait in the spool meanwhile."""
+    """The recorder cannot open or reach the history's database. Records wait in the spool."""
 
     code = "RECORDS_UNAVAILABLE"
-    hint = "Start the database, or correct HUB_DATABASE_URL; the recorder tries again by itself."
+    hint = "Start the database, or correct HUB_DATABASE_URL; the recorder retries automatically."
 
 
 class StoreBusy(StoreUnavailable):
-    """Another process has locked the database of the history for longer than a write waits."""
+    """Another process locked the history's database for longer than a write waits."""
 
     code = "RECORDS_BUSY"
-    hint = "End the program that has history.db open for writing (a backup, a database browser)."
+    hint = "Stop the program that has history.db open for writing (a backup, a database browser)."
 
 
 class StoreInUse(StoreUnavailable):
@@ -27,37 +27,35 @@ class StoreInUse(StoreUnavailable):
 
 
 class StoreFull(HubError):
-    """The disk of the database of the history is full, or a quota is used up. Records wait in the spool meanwhile."""
+    """The disk of the history's database is full, or its quota is exceeded. Records wait in the spool."""
 
     code = "RECORDS_FULL"
     hint = "Free space on that disk, or lower HUB_HISTORY_MAX_MB or HUB_HISTORY_DAYS."
 
 
 class StoreCorrupt(HubError):
-    """The file of the history is damaged, or it is not a database."""
+    """The history's file is corrupt, or it is not a database."""
 
     code = "RECORDS_CORRUPT"
-    hint = (
-        "The recorder moves the file aside and begins a new one; sqlite3's `.recover` may save what is in the old one."
-    )
+    hint = "The recorder renames the file and creates a new one; sqlite3's `.recover` may restore the old contents."
 
 
 class SchemaTooNew(HubError):
-    """The history was written by a newer hub; this one does not touch it."""
+    """A newer hub wrote the history; this version neither reads nor changes it."""
 
     code = "RECORDS_SCHEMA_NEWER"
     hint = "Start the newer hub again, or give this one another HUB_DATA_DIR or HUB_DATABASE_SCHEMA."
 
 
 class QueryTooLong(HubError):
-    """A question about the history took longer than 10 s, and was given up."""
+    """A query of the history took longer than 10 s and was cancelled."""
 
     code = "RECORDS_QUERY_TOO_LONG"
-    hint = "Ask for a shorter time; `hubctl history optimize` says whether the database wants care."
+    hint = "Query a shorter period; `hubctl history optimize` shows whether the database needs maintenance."
 
 
 class NoSuchRecord(HubError):
-    """The history has no record with that id: retention deleted it, or it never was there."""
+    """The history has no record with that id: retention deleted it, or it never existed."""
 
     code = "NO_SUCH_RECORD"
-    hint = "HUB_HISTORY_DAYS and HUB_HISTORY_MAX_MB say how long records are kept."
+    hint = "HUB_HISTORY_DAYS and HUB_HISTORY_MAX_MB set how long the hub keeps records."

@@ -56,50 +56,50 @@ class ProcessRefused(SidecarError):
     """The operating system did not start the process of a stdio server although the program exists."""
 
     code = "SERVER_PROCESS_REFUSED"
-    hint = "The reason given is the system's: usually a limit on processes, open files, memory or argument size."
+    hint = "The reason comes from the system: usually a limit on processes, open files, memory or argument size."
 
 
 class ServerExited(SidecarError):
     """The process of a stdio server ended."""
 
     code = "SERVER_EXITED"
-    hint = "Its last lines on stderr usually say why; run the same command in a shell to see all of them."
+    hint = "Its last lines on stderr usually have the cause; run the same command in a shell to see all output."
 
 
 class StillStarting(SidecarError):
     """A server has been starting for more than 2 s, and its start timeout is not over."""
 
     code = "SERVER_STILL_STARTING"
-    hint = "A first npx or uvx run downloads; if it hangs, its last lines on stderr may say what it waits for."
+    hint = "A first npx or uvx run downloads packages. If it hangs, see its last lines on stderr."
 
 
 class StartTimeout(SidecarError):
     """A server did not finish the handshake within its start timeout."""
 
     code = "SERVER_START_TIMEOUT"
-    hint = "If it only starts slowly (a first npx or uvx run downloads), raise `start_timeout` in hub.json."
+    hint = "If it starts slowly (a first npx or uvx run downloads packages), raise `start_timeout` in hub.json."
 
 
 class HandshakeFailed(SidecarError):
-    """A server answered the handshake with an error, or with something that is not MCP."""
+    """A server answered the MCP handshake with an error, or with something that is not MCP."""
 
     code = "SERVER_HANDSHAKE"
-    hint = "Check that the command or URL is an MCP server, and that its credentials are right."
+    hint = "Check that the command or URL is an MCP server and that its credentials are correct."
 
 
 class ListFailed(SidecarError):
-    """A server that is connected answers the request for one of its lists with an error, or with no list."""
+    """A connected server answers the request for one of its lists with an error, or without a list."""
 
     code = "SERVER_LIST_FAILED"
-    hint = "The rest of the server is served, and the list is asked for again; look for the cause at the server."
+    hint = "The hub serves the rest of the server and requests the list again; look for the cause in the server's log."
 
 
 class ListLate(SidecarError):
-    """A server that is connected does not answer the request for one of its lists in time."""
+    """A connected server does not answer the request for one of its lists in time."""
 
     code = "SERVER_LIST_TIMEOUT"
     hint = (
-        "The rest of the server is served, and the list is asked for again; if it is only slow, raise `start_timeout`."
+        "The hub serves the rest of the server and requests the list again; if it is only slow, raise `start_timeout`."
     )
 
 
@@ -107,14 +107,14 @@ class ItemLeftOut(SidecarError):
     """A server lists an item because of which clients would refuse the whole list; the item is left out."""
 
     code = "SERVER_ITEM_LEFT_OUT"
-    hint = "Report it to whoever makes the server; docs/transparency.md says what clients accept."
+    hint = "Report it to the server's authors; docs/transparency.md describes what clients accept."
 
 
 class Unreachable(SidecarError):
-    """A remote server could not be connected to."""
+    """The hub cannot connect to a remote server."""
 
     code = "SERVER_UNREACHABLE"
-    hint = "Check the URL, that the server runs, and the network between."
+    hint = "Check the URL, whether the server runs, and the network."
 
 
 class Refused(SidecarError):
@@ -140,18 +140,18 @@ class ConnectionLost(SidecarError):
 
 
 class AnswerTooLarge(SidecarError):
-    """A remote server answered with a single message larger than the hub reads; the rest of it was not read."""
+    """A remote server sent a message larger than the hub's limit; the hub did not read the rest of it."""
 
     code = "SERVER_ANSWER_TOO_LARGE"
-    hint = "Ask it for less at a time: fewer items, a filter, the next page; or raise HUB_MAX_MESSAGE_BYTES."
+    hint = "Request less at a time: fewer items, a filter, one page; or raise HUB_MAX_MESSAGE_BYTES."
 
 
 class OutputTooLarge(SidecarError):
-    """A stdio server wrote a single message larger than the hub reads."""
+    """A stdio server wrote a message larger than the hub's limit."""
 
     code = "SERVER_OUTPUT_TOO_LARGE"
     hint = (
-        "Ask it for less at a time; if it writes something other than MCP messages to stdout, correct that; "
+        "Request less at a time; if the server writes anything but MCP messages to stdout, correct that; "
         "or raise HUB_MAX_LINE_BYTES."
     )
 
@@ -160,28 +160,28 @@ class LargeAnswerFailed(SidecarError):
     """The process that reads large answers ended, or took too long, while it read this one."""
 
     code = "LARGE_ANSWER_FAILED"
-    hint = "Try again, or ask for less at a time. The request may have been carried out."
+    hint = "Try again, or request less at a time. The request may have been carried out."
 
 
 class AnswerInvalid(SidecarError):
     """A server's answer is not a JSON-RPC response, or its result is not valid for the method."""
 
     code = "SERVER_ANSWER_INVALID"
-    hint = "The fault is the server's: update it, or report this to its makers. The request may have been carried out."
+    hint = "Update the server, or report this fault to its authors. The request may have been carried out."
 
 
 class VariableMissing(SidecarError):
-    """A `${VAR}` in a server's definition names a variable that the hub's environment does not have."""
+    """A server's definition refers to a `${VAR}` that is not set in the hub's environment."""
 
     code = "SERVER_VARIABLE_MISSING"
     hint = "Set it in the environment that starts the hub and restart the hub, or give a default: ${VAR:-default}."
 
 
 class SpawnerLost(SidecarError):
-    """The process that starts stdio servers died; it is started again, and the servers with it."""
+    """The process that starts stdio servers died. The hub restarts it and the servers."""
 
     code = "SPAWNER_LOST"
-    hint = "Nothing to do, unless it repeats: then see the log."
+    hint = "No action is needed. If it happens again, see the log."
 
 
 # --- serving a client -----------------------------------------------------------------------------------------------
@@ -217,22 +217,22 @@ class TaskUnknown(SidecarError):
 
     code = "TASK_UNKNOWN"
     rpc_code = INVALID_PARAMS
-    hint = "A task belongs to the client that began it, and ends with its time, its session or its server."
+    hint = "A task belongs to the client that started it; it ends when it expires or its session or server ends."
 
 
 class ServerUnavailable(SidecarError):
-    """A server whose tools are listed is not ready: it crashed or cannot be reached, and is being retried. A request
+    """A server whose tools are listed is not ready: it crashed or cannot be reached, and the hub is retrying. A request
     waits some seconds for it, but not once several starts in a row have failed."""
 
     code = "SERVER_UNAVAILABLE"
-    hint = "`data.retry_in` is when it is tried next, in seconds; `hubctl status` shows its state and reason."
+    hint = "`data.retry_in` is the time until the next attempt, in seconds; `hubctl status` shows state and reason."
 
 
 class CallTimeout(SidecarError):
     """A server did not answer a request in time; the hub cancelled it."""
 
     code = "CALL_TIMEOUT"
-    hint = "If it is only slow, raise `call_timeout` (or `idle_timeout`), or that of the tool, in hub.json."
+    hint = "If the server is only slow, raise `call_timeout` or `idle_timeout` of the server or tool in hub.json."
 
 
 class TooManyInstances(SidecarError):
@@ -253,7 +253,7 @@ class NoServerOn(SidecarError):
     """A workspace has no enabled server."""
 
     code = "WORKSPACE_WITHOUT_SERVERS"
-    hint = "Add a server to it, or switch one of its servers on."
+    hint = "Add a server to the workspace, or switch one of its servers on."
 
 
 class WorkspaceGone(SidecarError):
@@ -283,7 +283,7 @@ class HubStopping(SidecarError):
     """A client connects while the hub is being stopped."""
 
     code = "HUB_STOPPING"
-    hint = "Connect again in some seconds, if the hub is only restarted."
+    hint = "If the hub is restarting, connect again in a few seconds."
 
 
 class SuccessionFailed(SidecarError):
@@ -296,12 +296,12 @@ class SuccessionFailed(SidecarError):
 
 
 class HubStarting(SidecarError):
-    """A client connects while the hub has just started, and does not know its workspaces yet."""
+    """The hub has just started and has not loaded its workspaces yet."""
 
     code = "HUB_STARTING"
     status = 503
     retry_after = 2
-    hint = "Try again in some seconds; if it stays so, `hubctl doctor` says what keeps the hub from its configuration."
+    hint = "Try again in a few seconds. If the error persists, `hubctl doctor` shows why there is no configuration."
 
 
 class TooManySessions(SidecarError):
@@ -310,7 +310,7 @@ class TooManySessions(SidecarError):
 
     code = "SESSIONS_LIMIT"
     status = 503
-    hint = "Close some, or raise HUB_MAX_SESSIONS."
+    hint = "Close some sessions, or raise HUB_MAX_SESSIONS."
 
 
 class MessageInvalid(SidecarError):

@@ -6,19 +6,19 @@ from sidecar.errors import SidecarError
 
 
 class ServerBusy(SidecarError):
-    """The limit for the requests of one client that wait, for one server or for all, is reached."""
+    """The limit for the requests of one client that wait for a server is reached."""
 
     code = "SERVER_BUSY"
     status = 503
     retry_after = 5
-    hint = "Wait for some of the answers before asking for more; `max_inflight` in hub.json is how many run at once."
+    hint = "Wait for answers before sending more requests; `max_inflight` in hub.json limits how many run at once."
 
 
 class ServerFloods(SidecarError):
-    """A server sent more messages than anybody waits for, without a break, and so its connection was closed."""
+    """A server kept sending far more messages than its requests need, so the hub closed the connection."""
 
     code = "SERVER_FLOODS"
-    hint = "Read what it sends in its log; restart it, or replace it."
+    hint = "See its log for what it sends; restart or replace the server."
 
 
 class ServerSlowed(SidecarError):

@@ -31,7 +31,7 @@ class ConnectionsLimit(SidecarError):
     code = "CONNECTIONS_LIMIT"
     status = 503
     retry_after = 5
-    hint = "Close connections that are not used, or raise the limit of open files: `ulimit -n`, LimitNOFILE, --ulimit."
+    hint = "Close unused connections, or raise the limit of open files: `ulimit -n`, LimitNOFILE, --ulimit."
 
 
 class RequestTimeout(SidecarError):
@@ -49,14 +49,14 @@ class BodiesLimit(SidecarError):
     code = "BODIES_LIMIT"
     status = 503
     retry_after = 5
-    hint = "Try again in some seconds; the limit is 16 times HUB_MAX_BODY_BYTES."
+    hint = "Try again in a few seconds; the limit is 16 times HUB_MAX_BODY_BYTES."
 
 
 class ClientNotReading(SidecarError):
     """A client has not read for 30 s, or less if more than HUB_MAX_UNREAD_BYTES are buffered for all clients."""
 
     code = "CLIENT_NOT_READING"
-    hint = "Read what was asked for, or ask for less at once; raise HUB_MAX_UNREAD_BYTES for many slow clients."
+    hint = "Read the answers, or request less at once; raise HUB_MAX_UNREAD_BYTES for many slow clients."
 
 
 class BodyTypeRefused(SidecarError):
@@ -74,7 +74,7 @@ class TokenRequired(SidecarError):
     code = "TOKEN_REQUIRED"
     status = 401
     rpc_code = INVALID_REQUEST
-    hint = "Send `Authorization: Bearer <token>`; whoever runs the hub gets one from `hubctl token` or `hubctl keys`."
+    hint = "Send `Authorization: Bearer <token>`; the hub's operator gets one from `hubctl token` or `hubctl keys`."
 
 
 class TokenInvalid(SidecarError):
@@ -83,7 +83,7 @@ class TokenInvalid(SidecarError):
     code = "TOKEN_INVALID"
     status = 401
     rpc_code = INVALID_REQUEST
-    hint = "Compare it with `hubctl token`, or have a new key made: hubctl keys add NAME."
+    hint = "Compare it with the output of `hubctl token`, or create a new key: hubctl keys add NAME."
 
 
 class HostRefused(SidecarError):
@@ -101,4 +101,4 @@ class FrontAway(SidecarError):
     code = "FRONT_AWAY"
     status = 503
     retry_after = 5
-    hint = "It is started again by itself; if it stays away, front.log in the logs directory says why."
+    hint = "The hub restarts it. If it does not come back, see front.log in the logs directory."

@@ -12,7 +12,7 @@ class ClientFeatureMissing(SidecarError):
 
     code = "CLIENT_FEATURE_MISSING"
     rpc_code = MISSING_CAPABILITY
-    hint = "Use a client with that feature, or a tool that does not ask; the client declares it when it connects."
+    hint = "Use a client that declares this feature when it connects, or a tool that does not need it."
 
 
 class InputRefused(SidecarError):
@@ -26,14 +26,14 @@ class InputRounds(SidecarError):
     """A server asked for input again and again without answering the call."""
 
     code = "SERVER_INPUT_ROUNDS"
-    hint = "Call again with all that the tool wants to know; if it asks the same again, the server is at fault."
+    hint = "Repeat the call with all the input that the tool needs; if it asks again, this is a fault of the server."
 
 
 class TooManySuspendedCalls(SidecarError):
     """The limit for suspended calls, which wait for input of their clients, is reached."""
 
     code = "PARKED_LIMIT"
-    hint = "Answer or give up some of them; each is given up by itself after HUB_INPUT_TIMEOUT."
+    hint = "Answer or cancel some of them; the hub cancels each after HUB_INPUT_TIMEOUT."
 
 
 class RequestStateInvalid(SidecarError):
@@ -41,7 +41,7 @@ class RequestStateInvalid(SidecarError):
 
     code = "REQUEST_STATE_INVALID"
     rpc_code = INVALID_PARAMS
-    hint = "Send the whole request again as it was, with the requestState as it came; or call anew, without one."
+    hint = "Repeat the request unchanged, with the requestState as received; or start a new call without one."
 
 
 class RequestStateExpired(SidecarError):
@@ -49,12 +49,12 @@ class RequestStateExpired(SidecarError):
 
     code = "REQUEST_STATE_EXPIRED"
     rpc_code = INVALID_PARAMS
-    hint = "Call again, without a requestState; HUB_INPUT_TIMEOUT is how long the hub waits for input."
+    hint = "Repeat the call without a requestState; HUB_INPUT_TIMEOUT is how long the hub waits for input."
 
 
 class RequestStateUsed(SidecarError):
-    """A client sent a `requestState` back a second time, or for a call that has ended."""
+    """A client sent a `requestState` a second time, or for a call that has ended."""
 
     code = "REQUEST_STATE_USED"
     rpc_code = INVALID_PARAMS
-    hint = "Each is good for one request. Call again, without a requestState."
+    hint = "Each requestState is valid for one request. Repeat the call without one."

@@ -2,12 +2,12 @@
 
 const HINTS = {
   BRIDGE_BAD_MESSAGE:
-    'The two sides may be of different versions: restart the hub, so that all its processes are of one.',
-  BRIDGE_TOO_LARGE: 'Ask for less at once: fewer log lines, or a smaller result of the tool.',
+    'The two sides may have different versions: restart the hub, so that all its processes have the same.',
+  BRIDGE_TOO_LARGE: 'Request less at once: fewer log lines, or a smaller result of the tool.',
   BRIDGE_ADDRESS: 'Use an address of the form ipc:///path/to/name.sock, of at most 107 bytes.',
-  BRIDGE_VERSION: 'Restart the hub, so that all its processes are of one version.',
-  BRIDGE_UNKNOWN_KIND: 'docs/protocol.md lists what each socket serves.',
-  BRIDGE_UNAVAILABLE: 'Is the hub running? `hubctl doctor` tells which of its processes does not answer.',
+  BRIDGE_VERSION: 'Restart the hub, so that all its processes have the same version.',
+  BRIDGE_UNKNOWN_KIND: 'docs/protocol.md lists the kinds that each socket serves.',
+  BRIDGE_UNAVAILABLE: 'Check whether the hub runs; `hubctl doctor` shows which of its processes does not answer.',
 };
 
 /** @import {ErrorBody} from './types.mjs' */

@@ -33,11 +33,11 @@ function program(id, workspace, token) {
   return made ?? snippets(workspace, { token }).find((snippet) => snippet.id === id);
 }
 
-let said;
+let output;
 try {
-  said = await answer(/** @type {any} */ (await json(process.stdin)));
+  output = await answer(/** @type {any} */ (await json(process.stdin)));
 } catch (error) {
   if (!(error instanceof Unusable)) throw error;
-  said = { error: { code: 'CLIENT_FILE_UNUSABLE', message: error.message, hint: error.hint } };
+  output = { error: { code: 'CLIENT_FILE_UNUSABLE', message: error.message, hint: error.hint } };
 }
-process.stdout.write(JSON.stringify(said));
+process.stdout.write(JSON.stringify(output));

@@ -7,13 +7,13 @@
 
 import { text } from 'node:stream/consumers';
 import { readConfig } from '../server/api/import_text.mjs';
-import { told } from '../server/errors.mjs';
+import { describeError } from '../server/errors.mjs';
 
 let answer;
 try {
   answer = { config: await readConfig(await text(process.stdin)) };
 } catch (error) {
-  const { code, message, hint, data } = told(error);
+  const { code, message, hint, data } = describeError(error);
   answer = { error: { code, message, hint, data } };
 }
 process.stdout.write(JSON.stringify(answer));

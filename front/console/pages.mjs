@@ -74,7 +74,7 @@ export function pageOf(page) {
 /** @type {import('@preact/signals').Signal<Map<any, { Page?: any, error?: any }>>} */
 const modules = signal(new Map());
 /** @type {Set<any>} */
-const asked = new Set();
+const requested = new Set();
 
 /**
  * Return the component of a page; null while it is being loaded.
@@ -102,11 +102,11 @@ export function prefetch() {
 
 /** @param {() => Promise<any>} load */
 async function fetchModule(load) {
-  if (asked.has(load)) return;
-  asked.add(load);
+  if (requested.has(load)) return;
+  requested.add(load);
   /** @type {{ Page?: any, error?: any }} */
   const found = await load().then((module) => ({ Page: module.default }), missing);
-  if (found.error) asked.delete(load);
+  if (found.error) requested.delete(load);
   modules.value = new Map(modules.value).set(load, found);
 }
 

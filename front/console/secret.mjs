@@ -27,8 +27,8 @@
   const plain = window.fetch;
   window.fetch = (input, init) => {
     const secret = kept();
-    const asked = input instanceof Request ? input.url : input;
-    if (!secret || !isHubs(asked)) return plain(input, init);
+    const url = input instanceof Request ? input.url : input;
+    if (!secret || !isHubs(url)) return plain(input, init);
     const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
     headers.set(HEADER, secret);
     return plain(input, { ...init, headers });

@@ -9,7 +9,7 @@ let coming = false;
 
 new MendingSocket(`${location.origin.replace(/^http/, 'ws')}/api/hub/live`, {
   opened() {},
-  heard(message) {
+  received(message) {
     const hub = message.state?.hub ?? message.hub;
     if (hub?.yamcp_ui !== 'ok' || coming) return;
     coming = true;

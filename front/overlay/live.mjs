@@ -19,7 +19,7 @@ export class Live {
     this.tell = tell;
     this.socket = new MendingSocket(`${location.origin.replace(/^http/, 'ws')}/api/hub/live`, {
       opened: () => {},
-      heard: (message) => this.#heard(message),
+      received: (message) => this.#received(message),
       lost: () => {
         this.lost = true;
         if (this.state?.hub.protected ?? true) checkLogin();
@@ -48,7 +48,7 @@ export class Live {
   }
 
   /** @param {any} message */
-  #heard(message) {
+  #received(message) {
     if (message.type === 'state') this.state = message.state;
     else if (message.type === 'change') this.state = merge(this.state, message) ?? this.#missed();
     else if (message.type === 'tick' && message.seq !== this.state?.seq) this.#missed();

@@ -20,7 +20,7 @@ export function refreshServers(live) {
 
 /** @param {HTMLElement} cell @param {import('../server/state/state.mjs').ServerState | undefined} server undefined: what the page itself says is all there is */
 function show(cell, server) {
-  cell.classList.toggle('hub-told', Boolean(server));
+  cell.classList.toggle('hub-has-status', Boolean(server));
   if (!server) return;
   const parts = cell.querySelector('.hub-status') ?? cell.appendChild(make());
   const [word, reason] = parts.children;

@@ -102,9 +102,9 @@ export class Switches {
     this.refresh();
     if (asking) return;
     try {
-      for (let asked = null; asked !== this.#pending.get(name);) {
-        asked = this.#pending.get(name);
-        const answer = await api.post(`/api/hub/workspaces/${asked ? 'start' : 'stop'}`, { name });
+      for (let enabled = null; enabled !== this.#pending.get(name);) {
+        enabled = this.#pending.get(name);
+        const answer = await api.post(`/api/hub/workspaces/${enabled ? 'start' : 'stop'}`, { name });
         this.live.take(answer.workspace);
       }
       announce(`Workspace ${name} is ${this.#pending.get(name) ? 'on' : 'off'}.`);

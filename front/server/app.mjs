@@ -9,7 +9,7 @@ import { CHECK_INTERVAL_MS, Connections, HEAD_TIMEOUT_MS } from './connections.m
 import { seenFrom } from '../console/hub/address.mjs';
 import { listenBehindAcceptor } from './http/behind.mjs';
 import { allowReading, isPreflight, sendPreflight } from './http/cors.mjs';
-import { answerOf, FrontError, headersOf, told } from './errors.mjs';
+import { answerOf, FrontError, headersOf, describeError } from './errors.mjs';
 import { isFramingError } from './http/framing.mjs';
 import { Health, healthz } from './health.mjs';
 import { HubClient } from './state/hub.mjs';
@@ -197,7 +197,7 @@ export class Front {
 
   /** @param {IncomingMessage} request @param {ServerResponse} response @param {unknown} error */
   #refuse(request, response, error) {
-    const known = told(error);
+    const known = describeError(error);
     if (known.code === 'HUB_INTERNAL' && known.status === 500)
       this.log.fault('a request failed', error, { path: pathOf(request) });
     for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value);

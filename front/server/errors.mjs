@@ -29,8 +29,8 @@ export const CATALOGUE = {
   },
   HUB_INTERNAL: {
     status: 500,
-    cause: 'Something that the hub did not expect: a fault of its own.',
-    hint: "Look for this time in the hub's log (hubctl logs); it names the cause.",
+    cause: 'An unexpected internal error of the hub.',
+    hint: "Look for this time in the hub's log (hubctl logs), which has the cause.",
   },
   HOST_REFUSED: {
     status: 403,
@@ -48,13 +48,13 @@ export const CATALOGUE = {
     status: 401,
     rpc: INVALID_REQUEST,
     cause: 'A request to a protected hub has no token.',
-    hint: 'Send the header Authorization: Bearer <token>, or log in; whoever runs the hub gets one from: hubctl token.',
+    hint: "Send the header Authorization: Bearer <token>, or log in; the hub's operator gets one from: hubctl token.",
   },
   TOKEN_INVALID: {
     status: 401,
     rpc: INVALID_REQUEST,
     cause: 'The token is not valid: mistyped, revoked, or of another hub.',
-    hint: 'Compare it with what hubctl token says, or have a new key made: hubctl keys add NAME.',
+    hint: 'Compare it with the output of hubctl token, or create a new key: hubctl keys add NAME.',
   },
   PAGE_SECRET_REQUIRED: {
     status: 401,
@@ -82,23 +82,23 @@ export const CATALOGUE = {
   PATH_INVALID: {
     status: 404,
     rpc: INVALID_REQUEST,
-    cause: 'The path of a request is not written as the hub writes it: other case, dots, odd encoding.',
-    hint: 'Write it as docs/api.md does; names go into the path or query URL-encoded, once.',
+    cause: 'The path of a request is not in canonical form: different case, dot segments, unusual encoding.',
+    hint: 'Use the paths in docs/api.md; URL-encode names once in the path or query.',
   },
   NOT_FOUND: {
     status: 404,
     cause: 'There is nothing at this path.',
-    hint: 'docs/api.md lists what there is; the console is at /hub/.',
+    hint: 'docs/api.md lists the paths; the console is at /hub/.',
   },
   METHOD_NOT_ALLOWED: {
     status: 405,
-    cause: 'The path does not have this method.',
-    hint: 'The header Allow names those that it has.',
+    cause: 'The path does not support this method.',
+    hint: 'The header Allow lists the supported methods.',
   },
   LENGTH_REQUIRED: {
     status: 411,
     rpc: INVALID_REQUEST,
-    cause: 'A request with another method than POST, PUT or PATCH came with a body of unknown length.',
+    cause: 'A request with a method other than POST, PUT or PATCH has a body of unknown length.',
     hint: 'Send it without a body.',
   },
   CONNECTIONS_LIMIT: {
@@ -110,25 +110,25 @@ export const CATALOGUE = {
   REQUEST_TIMEOUT: {
     status: 408,
     rpc: INVALID_REQUEST,
-    cause: 'A client connected or began a request, and did not send all of it in time.',
+    cause: 'A client did not send a complete request in time.',
     hint: 'Send the head of a request within 15 s, and its body within 30 s or at 16 KiB/s.',
   },
   BODIES_LIMIT: {
     status: 503,
-    cause: 'The bodies of requests that are not complete take as much memory as they may.',
-    hint: 'Try again in some seconds; the limit is 16 times HUB_MAX_BODY_BYTES.',
+    cause: 'The incomplete request bodies have reached their memory limit.',
+    hint: 'Try again in a few seconds; the limit is 16 times HUB_MAX_BODY_BYTES.',
   },
   FRAMING_REFUSED: {
     status: 400,
     rpc: INVALID_REQUEST,
     cause: 'A request does not say beyond doubt where it ends (protection against request smuggling).',
-    hint: 'Send either one Content-Length or Transfer-Encoding: chunked; name neither of them, nor Host, in Connection.',
+    hint: 'Send either one Content-Length or Transfer-Encoding: chunked; list neither of them, nor Host, in Connection.',
   },
   HEADERS_TOO_MANY: {
     status: 431,
     rpc: INVALID_REQUEST,
     cause: 'A request has more than 1,000 headers.',
-    hint: 'Send fewer; if a proxy adds them, look for a loop of proxies.',
+    hint: 'Send fewer headers; if a proxy adds them, look for a proxy loop.',
   },
   BODY_TOO_LARGE: {
     status: 413,
@@ -150,18 +150,18 @@ export const CATALOGUE = {
   },
   BODY_INVALID: {
     status: 400,
-    cause: 'The body lacks something that the request needs, or has something of the wrong kind.',
-    hint: 'docs/api.md has the form of each body.',
+    cause: 'The body lacks a required field, or a field has the wrong type.',
+    hint: 'docs/api.md describes each body.',
   },
   QUERY_INVALID: {
     status: 400,
-    cause: 'A parameter of the query is missing or cannot be used.',
-    hint: 'docs/api.md lists the parameters; names have to be URL-encoded.',
+    cause: 'A query parameter is missing or not valid.',
+    hint: 'docs/api.md lists the parameters; URL-encode their values.',
   },
   HUB_AWAY: {
     status: 503,
     cause: "The hub's adapter or sidecar, which the page or the API needs, does not answer.",
-    hint: 'It is started again by itself; if it stays away, hubctl doctor tells why.',
+    hint: 'The hub restarts it. If it does not come back, see hubctl doctor.',
   },
   HUB_STARTING: {
     status: 503,
@@ -170,18 +170,18 @@ export const CATALOGUE = {
   },
   SIDECAR_AWAY: {
     status: 502,
-    cause: 'The sidecar, which serves the endpoints, cannot be reached, or died in mid-answer.',
-    hint: 'Connect again in some seconds: it is started again by itself. If not, hubctl doctor tells why.',
+    cause: 'The sidecar, which serves the endpoints, cannot be reached, or died while it answered.',
+    hint: 'Connect again in a few seconds: the hub restarts it. If it does not come back, see hubctl doctor.',
   },
   HISTORY_OFF: {
     status: 409,
-    cause: 'The history is switched off, so that nothing of calls, changes and sign-ins is kept.',
+    cause: 'The history is switched off, so the hub does not record calls, changes and sign-ins.',
     hint: 'Remove HUB_HISTORY=off from the environment or the settings file, and restart the hub.',
   },
   HISTORY_UNAVAILABLE: {
     status: 503,
     cause: 'The recorder, which keeps the history, does not answer. Calls go on; their records wait on disk.',
-    hint: 'It is started again by itself; if it stays away, hubctl doctor and recorder.log tell why.',
+    hint: 'The hub restarts it. If it does not come back, see hubctl doctor and recorder.log.',
   },
   YAMCP_UI_AWAY: {
     status: 503,
@@ -190,8 +190,8 @@ export const CATALOGUE = {
   },
   YAMCP_UI_REFUSED: {
     status: 502,
-    cause: 'YAMCP-UI, which writes what is edited in its pages, would not or could not do it.',
-    hint: 'yamcp-ui.log in the logs directory may say more; the console at /hub/ edits without it.',
+    cause: 'YAMCP-UI, which saves the edits of its own pages, refused or failed to save one.',
+    hint: 'See yamcp-ui.log in the logs directory; the console at /hub/ can edit without YAMCP-UI.',
   },
   WORKSPACE_NOT_READY: {
     status: 503,
@@ -200,13 +200,13 @@ export const CATALOGUE = {
   },
   LIVE_MESSAGE_INVALID: {
     status: 400,
-    cause: 'A page sent something on its live connection that the hub does not understand.',
+    cause: 'A page sent a message on its live connection that is not valid.',
     hint: 'Reload the page; docs/api.md lists the messages.',
   },
   LIVE_BUSY: {
     status: 429,
-    cause: 'One page has more tools running, or more pages are connected, than the hub allows.',
-    hint: 'Wait until one of them is done.',
+    cause: 'One page runs more tools, or more pages are connected, than the hub allows.',
+    hint: 'Wait until one of them has ended.',
   },
 };
 
@@ -276,7 +276,7 @@ export class FrontError extends Error {
  * @param {unknown} error
  * @returns {{status: number, code: string, message: string, hint: string, data: Record<string, unknown>}}
  */
-export function told(error) {
+export function describeError(error) {
   if (error instanceof FrontError) return pick(error, error.status);
   if (error instanceof Error && error.name === 'BridgeError') {
     const remote = /** @type {Error & {code: string, hint?: string, data?: Record<string, unknown>}} */ (error);
@@ -308,7 +308,7 @@ const CHALLENGES = { TOKEN_REQUIRED: '', PAGE_SECRET_REQUIRED: '', TOKEN_INVALID
  * @returns {Record<string, string>}
  */
 export function headersOf(error) {
-  const { code, data } = told(error);
+  const { code, data } = describeError(error);
   if (code in CHALLENGES) return { 'WWW-Authenticate': `Bearer realm="yamcp-hub"${CHALLENGES[code]}` };
   return data.retry_after ? { 'Retry-After': String(data.retry_after) } : {};
 }
@@ -319,7 +319,7 @@ export function headersOf(error) {
  * @returns {ErrorAnswer}
  */
 export function answerOf(error) {
-  const { code, message, hint, data } = told(error);
+  const { code, message, hint, data } = describeError(error);
   const retryable = LATER.has(code) || 'retry_after' in data ? { retryable: /** @type {const} */ (true) } : {};
   return { error: message, code, hint, ...retryable, ...(Object.keys(data).length ? { data } : {}) };
 }

@@ -7,11 +7,11 @@ import { placeOf } from './yamcp_ui/place.mjs';
 /** Seconds that a process may take to answer. */
 const PING_TIMEOUT_SECONDS = 2;
 
-/** @import {State, Told} from './state/state.mjs' */
+/** @import {State, ErrorDescription} from './state/state.mjs' */
 
 /** Checks the hub's health; simultaneous requests share one check. */
 export class Health {
-  /** @type {Promise<Told[]> | null} */
+  /** @type {Promise<ErrorDescription[]> | null} */
   #asking = null;
 
   /**
@@ -23,7 +23,7 @@ export class Health {
     this.settings = settings;
   }
 
-  /** Return the problems found; empty if there are none. @returns {Promise<Told[]>} */
+  /** Return the problems found; empty if there are none. @returns {Promise<ErrorDescription[]>} */
   check() {
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = null;
@@ -33,8 +33,8 @@ export class Health {
 
   async #ask() {
     const [adapter, sidecar, yamcpUi] = await Promise.all([
-      this.hub.desired('ping', {}, { timeout: PING_TIMEOUT_SECONDS }).then(nothing, told),
-      this.hub.ask('ping', {}, { timeout: PING_TIMEOUT_SECONDS }).then(nothing, told),
+      this.hub.desired('ping', {}, { timeout: PING_TIMEOUT_SECONDS }).then(nothing, problemOf),
+      this.hub.ask('ping', {}, { timeout: PING_TIMEOUT_SECONDS }).then(nothing, problemOf),
       this.settings.yamcpUiDir ? this.#askYamcpUi() : [],
     ]);
     const state = sidecar.length ? null : await this.hub.fresh();
@@ -45,7 +45,7 @@ export class Health {
     const { request, host } = placeOf(this.settings);
     const signal = AbortSignal.timeout(PING_TIMEOUT_SECONDS * 1000);
     return answers({ ...request, headers: { host }, signal }).then(nothing, () =>
-      told(new FrontError('YAMCP_UI_AWAY')),
+      problemOf(new FrontError('YAMCP_UI_AWAY')),
     );
   }
 }
@@ -64,33 +64,33 @@ function answers(options) {
 /**
  * Return an error while the sidecar answers and has no configuration. Pure.
  * @param {{hub: Pick<State['hub'], 'sidecar' | 'source'>}} state
- * @returns {Told[]}
+ * @returns {ErrorDescription[]}
  */
 export function unconfigured({ hub }) {
-  return hub.sidecar === 'ok' && hub.source === 'none' ? told(new FrontError('HUB_STARTING')) : [];
+  return hub.sidecar === 'ok' && hub.source === 'none' ? problemOf(new FrontError('HUB_STARTING')) : [];
 }
 
 /**
  * Return errors for the enabled workspaces with servers of which none is ready. Pure.
  * @param {Pick<State, 'workspaces' | 'servers'>} state
- * @returns {Told[]}
+ * @returns {ErrorDescription[]}
  */
 export function unready({ workspaces }) {
   return workspaces
     .filter(({ enabled, state, ready }) => enabled && ready === 0 && (state === 'failed' || state === 'starting'))
     .flatMap(({ name, error }) => {
       const why = error ? ` ${error.message}` : '';
-      return told(
+      return problemOf(
         new FrontError('WORKSPACE_NOT_READY', `No server of the workspace ${JSON.stringify(name)} is ready.${why}`),
       );
     });
 }
 
-/** @returns {Told[]} */
+/** @returns {ErrorDescription[]} */
 const nothing = () => [];
 
-/** @param {FrontError} error @returns {Told[]} */
-const told = ({ code, message, hint }) => [{ code, message, hint }];
+/** @param {FrontError} error @returns {ErrorDescription[]} */
+const problemOf = ({ code, message, hint }) => [{ code, message, hint }];
 
 /**
  * Return the handler of /healthz.

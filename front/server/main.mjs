@@ -19,12 +19,12 @@ async function main() {
     });
   }
   const front = new Front(settings, log);
-  const told = new Promise((resolve) => {
+  const stopSignal = new Promise((resolve) => {
     for (const signal of /** @type {const} */ (['SIGTERM', 'SIGINT'])) process.once(signal, resolve);
   });
   if (settings.tls) process.on('SIGHUP', () => front.reload());
   await front.start();
-  await told;
+  await stopSignal;
   log.info('front stopping');
   setTimeout(() => process.exit(0), EXIT_TIMEOUT_MS).unref();
   await front.stop();

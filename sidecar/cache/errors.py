@@ -6,7 +6,7 @@ from bridge.errors import HubError
 
 
 class CacheUnavailable(HubError):
-    """The store of kept results (HUB_CACHE_URL) does not answer. Calls go to the servers meanwhile."""
+    """The cache of results (HUB_CACHE_URL) does not answer. Until it does, all calls go to the servers."""
 
     code = "CACHE_UNAVAILABLE"
-    hint = "Check that Redis runs at HUB_CACHE_URL and takes its password; the hub tries again every 5 s."
+    hint = "Check that Redis runs at HUB_CACHE_URL and accepts the password; the hub tries again every 5 s."

@@ -6,37 +6,37 @@ from sidecar.errors import SidecarError
 
 
 class EngineMissing(SidecarError):
-    """A server is to run in a container, and there is neither podman nor docker, or they are switched off."""
+    """A server needs a container, but neither podman nor docker is installed, or HUB_CONTAINER_ENGINE is off."""
 
     code = "ENGINE_MISSING"
     hint = (
-        "Install podman or docker, or say in HUB_CONTAINER_ENGINE which one to use; without `container` it runs plain."
+        "Install podman or docker, or set HUB_CONTAINER_ENGINE; without `container` the server runs as a plain process."
     )
 
 
 class EngineRefused(SidecarError):
-    """The container engine is there, but does not answer, lacks a permission, or does not start the container."""
+    """The container engine does not answer, lacks a permission, or failed to start the container."""
 
     code = "ENGINE_REFUSED"
-    hint = "The words after the colon are the engine's own; run `podman info` or `docker info` as the hub's user."
+    hint = "The text after the colon is the engine's message; run `podman info` or `docker info` as the hub's user."
 
 
 class ImagePulling(SidecarError):
     """The image of a contained server is being pulled; its start timeout begins afterwards."""
 
     code = "IMAGE_PULLING"
-    hint = "Nothing to do: the server starts by itself when the image has been pulled."
+    hint = "No action is needed: the server starts when the image has been pulled."
 
 
 class ImageMissing(SidecarError):
     """The image of a contained server is not present, and `pull` is `never`."""
 
     code = "IMAGE_MISSING"
-    hint = "Build or pull it for the user that runs the hub, or set `container.pull` to `missing` in hub.json."
+    hint = "Build or pull it as the user that runs the hub, or set `container.pull` to `missing` in hub.json."
 
 
 class ImagePullFailed(SidecarError):
-    """The image of a contained server could not be pulled."""
+    """The container engine could not pull the image of a contained server."""
 
     code = "IMAGE_PULL_FAILED"
     hint = "Check its name, the network, and that the hub's user is logged in at the registry."
@@ -57,7 +57,7 @@ class VariableRefused(SidecarError):
 
 
 class ContainerOom(SidecarError):
-    """A contained server used more memory than its limit, and was ended for it. Others are not concerned."""
+    """A contained server exceeded its memory limit and was killed. Other servers are not affected."""
 
     code = "CONTAINER_OOM"
-    hint = "Raise `container.memory` of the server in hub.json, or ask it for less at once."
+    hint = "Raise `container.memory` of the server in hub.json, or request less at once."

@@ -7,17 +7,17 @@ from sidecar.limits.limits import MEMORY
 
 
 class MemoryExceeded(SidecarError):
-    """A stdio server used more memory than its limit, and was ended for it. Others are not concerned."""
+    """The hub ended a stdio server that used more memory than its limit. Other servers are not affected."""
 
     code = "SERVER_MEMORY_LIMIT"
-    hint = "Raise `limits.memory` of the server in hub.json, or ask it for less at once; it may have a memory leak."
+    hint = "Raise `limits.memory` of the server in hub.json, or request less at once; it may have a memory leak."
 
 
 class ProcessesExceeded(SidecarError):
-    """A stdio server had more processes and threads than its limit, and was ended for it. Others are not concerned."""
+    """The hub ended a stdio server with more processes and threads than its limit. Other servers are not affected."""
 
     code = "SERVER_PROCESS_LIMIT"
-    hint = "Look why it starts so many; if it needs them, raise `limits.pids` of the server in hub.json."
+    hint = "Find out why it starts so many; if it needs them, raise `limits.pids` of the server in hub.json."
 
 
 def exceeded(kind: str, limit: int) -> SidecarError:

@@ -6,14 +6,14 @@ from sidecar.errors import SidecarError
 
 
 class ToolsVanished(SidecarError):
-    """A server that is connected lists fewer tools than before, and announced no change of its list."""
+    """A connected server lists fewer tools than before, but sent no notification that its list changed."""
 
     code = "SERVER_TOOLS_VANISHED"
-    hint = "Look for the cause at the server; if it is right so, `hubctl restart` makes the list the new normal."
+    hint = "Look for the cause in the server. If the new list is correct, `hubctl restart` makes the hub accept it."
 
 
 class ServerUnresponsive(SidecarError):
-    """A connected server without requests in progress answered nothing to a health check, so it is connected anew."""
+    """A connected server without requests in progress did not answer a health check, so the hub reconnects to it."""
 
     code = "SERVER_UNRESPONSIVE"
-    hint = "It hung; its last lines on stderr may say why. If it was only busy, set `health_interval` to 0."
+    hint = "The server hung; see its last lines on stderr. If it was only busy, set `health_interval` to 0."

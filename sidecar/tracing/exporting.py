@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 
 
 class TracesUnsent(HubError):
-    """The receiver of traces does not take them: it is away, or refuses them. These traces are lost."""
+    """The collector of traces cannot be reached or rejects the traces. These traces are lost."""
 
     code = "TRACES_UNSENT"
-    hint = "Check HUB_OTLP_ENDPOINT, and that the receiver takes OTLP over HTTP (usually port 4318); docs/tracing.md."
+    hint = "Check HUB_OTLP_ENDPOINT, and that the collector accepts OTLP over HTTP (usually port 4318): docs/tracing.md"
 
 
 EXPORT_TIMEOUT_SECONDS = 5.0

@@ -156,7 +156,7 @@ async def test_expired(hasty: Sidecar, server: Era, transport: Transport) -> Non
         await asyncio.sleep(PATIENCE)
         late = await until(lambda: retry(peer, result), lambda late: "error" in late.answer)
         assert code(late) == "REQUEST_STATE_EXPIRED"
-        assert "Call again" in late.answer["error"]["message"]
+        assert "Repeat the call" in late.answer["error"]["message"]
         about = (await peer.request("tools/call", {"name": "own_connection"})).result["structuredContent"]
         assert about["in_flight"] == 0
         if server == "legacy" and transport == "sse":

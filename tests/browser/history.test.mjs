@@ -174,7 +174,7 @@ test(
     await change.getByRole('button', { name: /^Undo/ }).focus();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').getByRole('button', { name: 'Undo' }).press('Enter');
-    await page.getByText('It is an undo itself.').waitFor();
+    await page.getByText('This change is itself an undo.').waitFor();
     await change.getByText('Cannot be undone here. It was undone').waitFor();
     hub.write({ mock: mock('mock'), more: mock('more') }, undefined);
     await page

@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, test } from 'node:test';
 import { bodyReader } from '../../front/server/api/body.mjs';
 import { Connections, maxConnections } from '../../front/server/connections.mjs';
-import { answerOf, told } from '../../front/server/errors.mjs';
+import { answerOf, describeError } from '../../front/server/errors.mjs';
 import { Log } from '../../front/server/log.mjs';
 import { load } from './support/settings.mjs';
 
@@ -40,7 +40,7 @@ async function served(handle = (_, response) => response.end('yes')) {
       connections.began(request, response);
       handle(request, response);
     } catch (error) {
-      response.writeHead(told(error).status);
+      response.writeHead(describeError(error).status);
       response.end(JSON.stringify(answerOf(error)));
     }
   });
@@ -179,7 +179,7 @@ test('bodies that are being read take a bounded memory together; a small one is 
       response.end('read');
     } catch (error) {
       refused += 1;
-      response.writeHead(told(error).status).end(told(error).code);
+      response.writeHead(describeError(error).status).end(describeError(error).code);
     }
   });
   const post = (/** @type {number} */ size) =>

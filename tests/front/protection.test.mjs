@@ -50,10 +50,10 @@ test('every hub reaches YAMCP-UI by its Unix socket, whatever a setting that is 
 // --- whose address -------------------------------------------------------------------------------------------------
 
 const PROXIES = settings({ HUB_TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.9, fd00::/8' }).trustedProxies;
-/** @param {string} remoteAddress @param {string} [said] @param {object} [more] */
-const asked = (remoteAddress, said, more = {}) => ({
+/** @param {string} remoteAddress @param {string} [forwarded] @param {object} [more] */
+const asked = (remoteAddress, forwarded, more = {}) => ({
   socket: { remoteAddress },
-  headers: { ...(said && { 'x-forwarded-for': said }), ...more },
+  headers: { ...(forwarded && { 'x-forwarded-for': forwarded }), ...more },
 });
 
 test('X-Forwarded-For counts where a trusted proxy says it, and as far back as trusted ones do', () => {
@@ -104,7 +104,7 @@ test('what a browser says of a request counts before all else; a request that sa
   const names = new Set(['tools.lan']);
   const host = 'localhost:8765';
   const own = (/** @type {Record<string, string>} */ headers, said = true) =>
-    isOwnPage({ host, ...headers }, names, { said });
+    isOwnPage({ host, ...headers }, names, { required: said });
   assert.equal(own({ 'sec-fetch-site': 'same-origin' }), true);
   assert.equal(own({ 'sec-fetch-site': 'none' }), true);
   assert.equal(own({ 'sec-fetch-site': 'same-site', origin: 'http://localhost:5173' }), false);

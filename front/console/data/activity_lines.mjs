@@ -19,7 +19,7 @@ const MAX_LINE_LENGTH = 4000; // characters of one line
 const LEVEL_OF_TONE = { bad: 'error', warn: 'warning' };
 const COMMON_FIELDS = new Set(['time', 'level', 'process', 'logger', 'message', 'server', 'exception']);
 
-/** @param {{at: number, kind: string, subject: string, text: string, tone: string}} happening @returns {Line} */
+/** @param {{at: number, kind: string, subject: string, text: string, tone: string}} event @returns {Line} */
 export function ofEvent({ at, kind, subject, text, tone }) {
   const id = `event ${at} ${kind} ${subject} ${text}`;
   return {
@@ -41,14 +41,14 @@ export function ofRecord(record) {
   const level = LEVELS.find((each) => each === record.level) ?? (record.level === 'critical' ? 'error' : 'info');
   const server = typeof record.server === 'string' ? record.server : '';
   const source = server || String(record.process ?? 'hub');
-  const text = said(record).slice(0, MAX_LINE_LENGTH);
+  const text = textOf(record).slice(0, MAX_LINE_LENGTH);
   const own = record.message === 'stderr' ? text : `hub ${record.message}`; // the hub's fields: which try it was
   const same = server && record.message !== 'server log' ? own : '';
   return { id: `log ${record.time} ${source} ${text}`, at, level, kind: 'log', server, source, text, same, times: 1 };
 }
 
 /** Return a record's text: a server's output, or the hub's message with its fields. @param {Record<string, any>} record */
-function said(record) {
+function textOf(record) {
   if (record.message === 'stderr' && typeof record.line === 'string') return record.line;
   return `${record.message ?? ''}${more(record)}`;
 }
@@ -58,8 +58,8 @@ function more(record) {
   const fields = Object.entries(record).filter(
     ([name, value]) => !COMMON_FIELDS.has(name) && value !== null && value !== '',
   );
-  const said = fields.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
-  return said.length > 0 ? ` · ${said.join(' ')}` : '';
+  const pairs = fields.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  return pairs.length > 0 ? ` · ${pairs.join(' ')}` : '';
 }
 
 /**

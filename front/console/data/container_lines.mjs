@@ -45,8 +45,8 @@ export function readContainer(text) {
   const lines = text.split('\n').map((line) => line.trim());
   for (const line of lines.filter((item) => item !== '')) {
     const at = line.indexOf('=');
-    const [name, said] = [line.slice(0, Math.max(at, 0)).trim(), line.slice(at + 1).trim()];
-    const fault = said === '' ? 'name = value' : readLine(value, name, said);
+    const [name, text] = [line.slice(0, Math.max(at, 0)).trim(), line.slice(at + 1).trim()];
+    const fault = text === '' ? 'name = value' : readLine(value, name, text);
     if (fault) return { fault: `“${line}” is not: ${fault}.` };
   }
   if (Object.keys(value).length === 0) return { value: null };
@@ -55,23 +55,23 @@ export function readContainer(text) {
 
 /**
  * Parse one line into `value`; return the expected format if it is invalid.
- * @param {Record<string, any>} value @param {string} name @param {string} said
+ * @param {Record<string, any>} value @param {string} name @param {string} text
  */
-function readLine(value, name, said) {
+function readLine(value, name, text) {
   if (name === 'mount') {
-    const [source, target, mode, ...more] = said.split(':');
+    const [source, target, mode, ...more] = text.split(':');
     const usable = source.startsWith('/') && target?.startsWith('/') && ['rw', 'ro', undefined].includes(mode);
     if (!usable || more.length > 0) return 'mount = /on/the/host:/inside, with :rw to let it write';
     value.mounts = [...(value.mounts ?? []), { source, target, read_only: mode !== 'rw' }];
   } else if (name === 'network') {
-    if (said !== 'yes' && said !== 'no') return 'network = yes, or no';
-    value.network = said === 'yes';
+    if (text !== 'yes' && text !== 'no') return 'network = yes, or no';
+    value.network = text === 'yes';
   } else if (NUMBERS.has(name)) {
-    if (!(Number(said) > 0)) return `${name} = a number above 0`;
-    value[name] = Number(said);
+    if (!(Number(text) > 0)) return `${name} = a number above 0`;
+    value[name] = Number(text);
   } else if (TEXTS.has(name)) {
-    if (name === 'memory' && !SIZE.test(said)) return 'memory = a number and k, m or g, such as 512m';
-    value[name] = said;
+    if (name === 'memory' && !SIZE.test(text)) return 'memory = a number and k, m or g, such as 512m';
+    value[name] = text;
   } else return 'one of image, memory, cpus, pids, network, mount, pull, user, workdir';
   return '';
 }

@@ -8,10 +8,10 @@ import { serverState } from '../words.mjs';
  */
 
 /** Return why a server is not ready, with its last line of stderr; empty if unknown. @param {Server} server */
-export function whyOf({ reason, troubles, issues, stderr_line: said }) {
-  const told = reason ?? troubles[0] ?? issues.find(({ severity }) => severity === 'error');
-  if (!told) return said;
-  return said && !told.message.includes(said) ? `${told.message} It wrote: ${said}` : told.message;
+export function whyOf({ reason, troubles, issues, stderr_line: stderrLine }) {
+  const error = reason ?? troubles[0] ?? issues.find(({ severity }) => severity === 'error');
+  if (!error) return stderrLine;
+  return stderrLine && !error.message.includes(stderrLine) ? `${error.message} It wrote: ${stderrLine}` : error.message;
 }
 
 /**

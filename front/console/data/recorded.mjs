@@ -116,7 +116,7 @@ function kindOf(text) {
  */
 export function notUndoable({ change, kind }, undoable) {
   if (change && undoable.includes(change)) return null;
-  if (kind === 'undo') return 'It is an undo itself.';
-  if (!change) return 'The hub did not make it: copies of earlier files are in backups/.';
-  return 'It was undone, or the adapter does not remember it: it keeps its last 20 changes until it ends.';
+  if (kind === 'undo') return 'This change is itself an undo.';
+  if (!change) return 'The hub did not make this change; backups/ has copies of earlier files.';
+  return 'It was already undone, or it is not among the last 20 changes that the adapter keeps in memory.';
 }

@@ -78,9 +78,14 @@ function cursor(workspace, token) {
 
 /** @param {Endpoint} workspace @param {boolean} token @returns {Snippet} */
 function vsCode(workspace, token) {
-  const asked = { type: 'promptString', id: 'yamcp-hub-token', description: 'Token of yamcp-hub', password: true };
+  const tokenInput = { type: 'promptString', id: 'yamcp-hub-token', description: 'Token of yamcp-hub', password: true };
   return {
-    ...file('vscode', workspace, token ? `\${input:${asked.id}}` : undefined, token ? { inputs: [asked] } : {}),
+    ...file(
+      'vscode',
+      workspace,
+      token ? `\${input:${tokenInput.id}}` : undefined,
+      token ? { inputs: [tokenInput] } : {},
+    ),
     ...(token && { note: 'VS Code asks for the token when it connects first, and keeps it.' }),
   };
 }

@@ -179,9 +179,9 @@ function bareType(schema, root, depth) {
 
 /** Describe the other constraints of a value in words. @param {Schema} schema  a plain one @returns {string[]} */
 export function rules(schema) {
-  const said = [];
+  const texts = [];
   const say = (/** @type {string} */ key, /** @type {(value: any) => string} */ text) => {
-    if (schema[key] !== undefined && schema[key] !== false) said.push(text(schema[key]));
+    if (schema[key] !== undefined && schema[key] !== false) texts.push(text(schema[key]));
   };
   say('format', (value) => `format ${value}`);
   say('minimum', (value) => `at least ${value}`);
@@ -195,8 +195,8 @@ export function rules(schema) {
   say('minItems', (value) => `at least ${counted(value, 'item')}`);
   say('maxItems', (value) => `at most ${counted(value, 'item')}`);
   say('uniqueItems', () => 'unique items');
-  if (schema.type === 'object' && schema.additionalProperties === false) said.push('nothing else');
-  return said;
+  if (schema.type === 'object' && schema.additionalProperties === false) texts.push('nothing else');
+  return texts;
 }
 
 /** Return a count with its noun: `1 item`, `2 items`. @param {number} count @param {string} noun */

@@ -71,14 +71,15 @@ function isOfType(type, value) {
 
 /** @param {Schema} schema @param {string} value @returns {string[]} */
 function checkText(schema, value) {
-  const said = [];
+  const errors = [];
   const length = [...value].length;
   if (length < schema.minLength)
-    said.push(length ? `At least ${counted(schema.minLength, 'character')}.` : 'Must not be empty.');
-  if (length > schema.maxLength) said.push(`At most ${counted(schema.maxLength, 'character')}; these are ${length}.`);
-  if (!hasFormat(schema.format, value)) said.push(`Not ${article(schema.format)}${example(schema.format)}.`);
-  if (typeof schema.pattern === 'string' && !matches(schema.pattern, value)) said.push(`Must match ${schema.pattern}`);
-  return said;
+    errors.push(length ? `At least ${counted(schema.minLength, 'character')}.` : 'Must not be empty.');
+  if (length > schema.maxLength) errors.push(`At most ${counted(schema.maxLength, 'character')}; these are ${length}.`);
+  if (!hasFormat(schema.format, value)) errors.push(`Not ${article(schema.format)}${example(schema.format)}.`);
+  if (typeof schema.pattern === 'string' && !matches(schema.pattern, value))
+    errors.push(`Must match ${schema.pattern}`);
+  return errors;
 }
 
 /** @param {unknown} format @param {string} value */
@@ -107,26 +108,26 @@ function matches(pattern, value) {
 
 /** @param {Schema} schema @param {number} value @returns {string[]} */
 function checkNumber(schema, value) {
-  const said = [];
-  if (value < schema.minimum) said.push(`Must be at least ${schema.minimum}.`);
-  if (value <= schema.exclusiveMinimum) said.push(`Must be more than ${schema.exclusiveMinimum}.`);
-  if (value > schema.maximum) said.push(`Must be at most ${schema.maximum}.`);
-  if (value >= schema.exclusiveMaximum) said.push(`Must be less than ${schema.exclusiveMaximum}.`);
+  const errors = [];
+  if (value < schema.minimum) errors.push(`Must be at least ${schema.minimum}.`);
+  if (value <= schema.exclusiveMinimum) errors.push(`Must be more than ${schema.exclusiveMinimum}.`);
+  if (value > schema.maximum) errors.push(`Must be at most ${schema.maximum}.`);
+  if (value >= schema.exclusiveMaximum) errors.push(`Must be less than ${schema.exclusiveMaximum}.`);
   const times = value / schema.multipleOf;
   if (schema.multipleOf > 0 && Math.abs(times - Math.round(times)) > 1e-9) {
-    said.push(`Must be a multiple of ${schema.multipleOf}.`);
+    errors.push(`Must be a multiple of ${schema.multipleOf}.`);
   }
-  return said;
+  return errors;
 }
 
 /** @param {Schema} schema @param {unknown[]} value @returns {string[]} */
 function checkList(schema, value) {
-  const said = [];
-  if (value.length < schema.minItems) said.push(`At least ${counted(schema.minItems, 'item')}.`);
-  if (value.length > schema.maxItems) said.push(`At most ${counted(schema.maxItems, 'item')}.`);
+  const errors = [];
+  if (value.length < schema.minItems) errors.push(`At least ${counted(schema.minItems, 'item')}.`);
+  if (value.length > schema.maxItems) errors.push(`At most ${counted(schema.maxItems, 'item')}.`);
   const texts = value.map((each) => JSON.stringify(each));
-  if (schema.uniqueItems && new Set(texts).size < texts.length) said.push('Items must be unique.');
-  return said;
+  if (schema.uniqueItems && new Set(texts).size < texts.length) errors.push('Items must be unique.');
+  return errors;
 }
 
 /** @param {Schema} schema @param {unknown[]} value @param {Schema} root @param {string} path @param {number} depth */

@@ -135,11 +135,11 @@ const TEXTS = [
 ];
 
 /** @type {Setting[]} */
-export const SETTINGS = TEXTS.map(({ labels = {}, ...said }) => {
-  const schema = SCHEMA.properties[said.name];
+export const SETTINGS = TEXTS.map(({ labels = {}, ...texts }) => {
+  const schema = SCHEMA.properties[texts.name];
   const { minimum: min, maximum: max, enum: values } = schema.additionalProperties ?? schema;
   const options = values?.map((/** @type {string} */ value) => ({ value, label: labels[value] ?? value }));
-  return { ...said, standard: /** @type {Record<string, any>} */ (DEFAULTS)[said.name], min, max, options };
+  return { ...texts, standard: /** @type {Record<string, any>} */ (DEFAULTS)[texts.name], min, max, options };
 });
 
 /** Return a setting's value as the form shows it. @param {Setting} setting @param {any} value */

@@ -10,7 +10,7 @@ const BATCH_MS = 400; // ms within which what happens is said at once
 const MAX_ANNOUNCED = 3;
 
 /**
- * @param {{ onEvent: (ear: (happening: import('../types.mjs').Happening) => void) => () => void }} live
+ * @param {{ onEvent: (listener: (event: import('../types.mjs').HubEvent) => void) => () => void }} live
  * @returns {() => void} ends it
  */
 export function startAnnouncer(live) {
@@ -19,12 +19,12 @@ export function startAnnouncer(live) {
   /** @type {any} */
   let timer = null;
   const say = () => {
-    const said = [...news.values()];
+    const texts = [...news.values()];
     news.clear();
     timer = null;
     announce(
-      said.slice(0, MAX_ANNOUNCED).join('. ') +
-        (said.length > MAX_ANNOUNCED ? `. And ${said.length - MAX_ANNOUNCED} more changes` : ''),
+      texts.slice(0, MAX_ANNOUNCED).join('. ') +
+        (texts.length > MAX_ANNOUNCED ? `. And ${texts.length - MAX_ANNOUNCED} more changes` : ''),
     );
   };
   const off = live.onEvent(({ kind, subject, text, loud }) => {

@@ -3,7 +3,7 @@
 import { serverState, workspaceState } from '../words.mjs';
 
 /** @typedef {import('../types.mjs').State} State @typedef {import('../types.mjs').Change} Change */
-/** @typedef {import('../types.mjs').Happening} Happening @typedef {import('../types.mjs').Workspace} Workspace */
+/** @typedef {import('../types.mjs').HubEvent} HubEvent @typedef {import('../types.mjs').Workspace} Workspace */
 /** @typedef {import('../types.mjs').Server} Server */
 
 /**
@@ -47,19 +47,19 @@ function mergeList(before, change, list, id) {
  *
  * @param {State|null} before
  * @param {State} after
- * @returns {Happening[]}
+ * @returns {HubEvent[]}
  */
-export function happenings(before, after) {
+export function eventsBetween(before, after) {
   if (!before) return [];
   const at = after.hub.at;
   return [
-    ...hubHappenings(before, after),
-    ...listHappenings(before.workspaces, after.workspaces, (item) => item.name, aboutWorkspace),
-    ...listHappenings(before.servers, after.servers, (item) => item.key, aboutServer),
-  ].map((happening) => ({ at, ...happening }));
+    ...hubEvents(before, after),
+    ...listEvents(before.workspaces, after.workspaces, (item) => item.name, aboutWorkspace),
+    ...listEvents(before.servers, after.servers, (item) => item.key, aboutServer),
+  ].map((event) => ({ at, ...event }));
 }
 
-/** @typedef {Omit<Happening, 'at'>} What */
+/** @typedef {Omit<HubEvent, 'at'>} What */
 
 /**
  * @template T
@@ -68,7 +68,7 @@ export function happenings(before, after) {
  * @param {(item: T) => string} id
  * @param {(before: T|undefined, after: T|undefined) => What|null} about
  */
-function listHappenings(before, after, id, about) {
+function listEvents(before, after, id, about) {
   if (before === after) return [];
   const old = new Map(before.map((item) => [id(item), item]));
   const now = new Map(after.map((item) => [id(item), item]));
@@ -119,7 +119,7 @@ function stateText(server) {
 }
 
 /** @param {State} before @param {State} after @returns {What[]} */
-function hubHappenings(before, after) {
+function hubEvents(before, after) {
   const parts = /** @type {const} */ (['adapter', 'sidecar', 'yamcp_ui']);
   const names = { adapter: 'the adapter', sidecar: 'the sidecar', yamcp_ui: 'YAMCP-UI' };
   return parts

@@ -7,15 +7,15 @@ const MAX_RETRY_SECONDS = 5;
 const MAX_SILENCE_SECONDS = 25; // seconds without a message (the hub ticks every 10) after which the connection counts as lost
 
 /**
- * @typedef {object} Ears
+ * @typedef {object} Listener
  * @property {() => void} opened
- * @property {(message: any) => void} heard
+ * @property {(message: any) => void} received
  * @property {() => void} lost
  */
 
 export class MendingSocket {
   #url;
-  #ears;
+  #listener;
   #Socket;
   /** @type {WebSocket|null} */
   #socket = null;
@@ -28,12 +28,12 @@ export class MendingSocket {
    * Connect at once, and again whenever the connection ends, until `close`.
    *
    * @param {string} url
-   * @param {Ears} ears
+   * @param {Listener} listener
    * @param {any} [Socket] class to connect with
    */
-  constructor(url, ears, Socket = WebSocket) {
+  constructor(url, listener, Socket = WebSocket) {
     this.#url = url;
-    this.#ears = ears;
+    this.#listener = listener;
     this.#Socket = Socket;
     this.#connect();
   }
@@ -64,12 +64,12 @@ export class MendingSocket {
     const socket = new this.#Socket(this.#url, protocols());
     this.#socket = socket;
     socket.onopen = () => {
-      this.#ears.opened();
+      this.#listener.opened();
     };
     socket.onmessage = (event) => {
       this.#wait = FIRST_RETRY_SECONDS;
       this.#listen(socket);
-      this.#ears.heard(JSON.parse(String(event.data)));
+      this.#listener.received(JSON.parse(String(event.data)));
     };
     socket.onclose = () => this.#drop(socket);
     this.#listen(socket);
@@ -90,7 +90,7 @@ export class MendingSocket {
     socket.onerror = () => {}; // closing one that never opened is an error event of its own
     socket.close();
     if (!this.#closed) this.#later();
-    this.#ears.lost();
+    this.#listener.lost();
   }
 
   #later() {

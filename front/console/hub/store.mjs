@@ -4,12 +4,12 @@ import { computed, effect, signal } from '@preact/signals';
 import { seenFrom } from './address.mjs';
 import { ApiError, api } from './api.mjs';
 import { checkLogin } from './login.mjs';
-import { happenings, merge } from './merge.mjs';
+import { eventsBetween, merge } from './merge.mjs';
 import { MendingSocket } from './socket.mjs';
 
 export { ApiError, api };
 
-/** @typedef {import('../types.mjs').State} State @typedef {import('../types.mjs').Happening} Happening */
+/** @typedef {import('../types.mjs').State} State @typedef {import('../types.mjs').HubEvent} HubEvent */
 
 const MAX_EVENTS = 500;
 /** The page's origin; empty outside a browser, because the front renders the first page, too. */
@@ -21,7 +21,7 @@ export const state = signal(null);
 export const connection = signal('connecting');
 /** When the hub was last heard from, in Unix seconds; changes only while the connection is lost. */
 export const lostAt = signal(0);
-/** What happened since the page was opened, oldest first. @type {import('@preact/signals').Signal<Happening[]>} */
+/** What happened since the page was opened, oldest first. @type {import('@preact/signals').Signal<HubEvent[]>} */
 export const events = signal([]);
 
 export const workspacesByName = computed(
@@ -34,20 +34,20 @@ let socket = null;
 /** @type {Map<string, { resolve: (answer: any) => void, reject: (error: ApiError) => void }>} */
 const calls = new Map();
 /** @type {Set<(record: any) => void>} */
-const logEars = new Set();
-/** @type {Set<(happening: Happening) => void>} */
-const eventEars = new Set();
-let heardAt = 0;
+const logListeners = new Set();
+/** @type {Set<(event: HubEvent) => void>} */
+const eventListeners = new Set();
+let receivedAt = 0;
 let lastCall = 0;
 
 /** Set the State to one received from the hub. @param {State} next */
 export function take(next) {
   next = seenFrom(next, origin);
-  const news = happenings(state.value, next);
+  const news = eventsBetween(state.value, next);
   state.value = next;
   if (news.length === 0) return;
   events.value = [...events.value, ...news].slice(-MAX_EVENTS);
-  for (const happening of news) for (const ear of eventEars) ear(happening);
+  for (const event of news) for (const listener of eventListeners) listener(event);
 }
 
 /**
@@ -57,7 +57,7 @@ export function take(next) {
  * @param {any} [Socket] class to connect with
  */
 export function connect(url = `${location.origin.replace(/^http/, 'ws')}/api/hub/live`, Socket = undefined) {
-  socket = new MendingSocket(url, { opened, heard, lost }, Socket);
+  socket = new MendingSocket(url, { opened, received, lost }, Socket);
 }
 
 /** Stop following the hub. */
@@ -67,12 +67,12 @@ export function disconnect() {
 }
 
 function opened() {
-  if (logEars.size > 0) socket?.send({ type: 'logs', on: true });
+  if (logListeners.size > 0) socket?.send({ type: 'logs', on: true });
 }
 
 /** @param {any} message */
-function heard(message) {
-  heardAt = Date.now() / 1000;
+function received(message) {
+  receivedAt = Date.now() / 1000;
   if (message.type === 'state') {
     take(message.state);
     connection.value = 'live';
@@ -83,7 +83,7 @@ function heard(message) {
   } else if (message.type === 'tick') {
     if (message.seq !== state.value?.seq) socket?.send({ type: 'status' });
   } else if (message.type === 'log') {
-    for (const ear of logEars) ear(message.record);
+    for (const listener of logListeners) listener(message.record);
   } else if (message.type === 'result') {
     answer(message);
   }
@@ -98,7 +98,7 @@ function answer({ id, result, seconds, error }) {
 }
 
 function lost() {
-  if (connection.value !== 'lost') lostAt.value = heardAt || (state.value?.hub.at ?? 0);
+  if (connection.value !== 'lost') lostAt.value = receivedAt || (state.value?.hub.at ?? 0);
   connection.value = 'lost';
   if (state.value?.hub.protected ?? true) checkLogin();
   const message = 'The connection to the hub ended before the answer came.';
@@ -140,23 +140,23 @@ export const live = {
   /** Reconnect now. */
   retry: () => socket?.retry(),
   /**
-   * Call `ear` with the hub's log records; return a function that ends it.
-   * @param {(record: any) => void} ear @returns {() => void}
+   * Call `listener` with the hub's log records; return a function that ends it.
+   * @param {(record: any) => void} listener @returns {() => void}
    */
-  onLog(ear) {
-    logEars.add(ear);
-    if (logEars.size === 1) socket?.send({ type: 'logs', on: true });
+  onLog(listener) {
+    logListeners.add(listener);
+    if (logListeners.size === 1) socket?.send({ type: 'logs', on: true });
     return () => {
-      if (logEars.delete(ear) && logEars.size === 0) socket?.send({ type: 'logs', on: false });
+      if (logListeners.delete(listener) && logListeners.size === 0) socket?.send({ type: 'logs', on: false });
     };
   },
   /**
-   * Call `ear` with each happening; return a function that ends it.
-   * @param {(happening: Happening) => void} ear @returns {() => void}
+   * Call `listener` with each event; return a function that ends it.
+   * @param {(event: HubEvent) => void} listener @returns {() => void}
    */
-  onEvent(ear) {
-    eventEars.add(ear);
-    return () => eventEars.delete(ear);
+  onEvent(listener) {
+    eventListeners.add(listener);
+    return () => eventListeners.delete(listener);
   },
 };
 

@@ -63,10 +63,7 @@ function useLines() {
     if (!box.current.timer) box.current.timer = setTimeout(flush, REDRAW_SECONDS * 1000);
   };
   useEffect(() => {
-    const offs = [
-      live.onLog((record) => add([ofRecord(record)])),
-      live.onEvent((happening) => add([ofEvent(happening)])),
-    ];
+    const offs = [live.onLog((record) => add([ofRecord(record)])), live.onEvent((event) => add([ofEvent(event)]))];
     return () => {
       for (const off of offs) off();
       clearTimeout(box.current.timer);
@@ -96,14 +93,14 @@ function useLines() {
 
 /** Announce from time to time how many lines came, not each line. @param {Line[]} lines @param {boolean} paused */
 function useAnnouncements(lines, paused) {
-  const told = useRef({ last: lines.at(-1), at: 0 });
+  const announced = useRef({ last: lines.at(-1), at: 0 });
   useEffect(() => {
-    const { last, at } = told.current;
+    const { last, at } = announced.current;
     if (paused || lines.at(-1) === last || Date.now() - at < ANNOUNCE_SECONDS * 1000) return;
     const fresh = last ? lines.slice(lines.lastIndexOf(last) + 1) : lines;
     const errors = fresh.filter((line) => line.level === 'error').length;
     if (at > 0) announce(`${count(fresh.length, 'new line')}${errors > 0 ? `, ${count(errors, 'error')}` : ''}`);
-    told.current = { last: lines.at(-1), at: Date.now() };
+    announced.current = { last: lines.at(-1), at: Date.now() };
   }, [lines]);
 }
 

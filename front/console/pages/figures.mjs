@@ -120,13 +120,13 @@ function Shown({ history, pick, span }) {
     <${Facts} facts=${facts(found.sum)} />
     <div class="figures">
       <${Section} title="Calls" note=${`In each ${every}, and how many of them failed.`}>
-        <${Chart} label=${`Calls and errors over time: ${told(found.sum)}`} at=${at} step=${step} lines=${[
+        <${Chart} label=${`Calls and errors over time: ${summary(found.sum)}`} at=${at} step=${step} lines=${[
           { label: 'Calls', values: found.series.calls, colour: 'calls', bars: true },
           { label: 'Errors', values: found.series.errors, colour: 'errors', bars: true },
         ]} text=${(/** @type {number} */ value) => value.toLocaleString('en')} />
       </${Section}>
       <${Section} title="Latency" note="Median and 95th percentile.">
-        <${Chart} label=${`Latency over time: ${told(found.sum)}`} at=${at} step=${step} lines=${[
+        <${Chart} label=${`Latency over time: ${summary(found.sum)}`} at=${at} step=${step} lines=${[
           { label: 'Median', values: found.series.p50, colour: 'p50' },
           { label: '95th percentile', values: found.series.p95, colour: 'p95' },
         ]} text=${took} />
@@ -159,7 +159,7 @@ const percent = (/** @type {number} */ part, /** @type {number} */ all) =>
   `${((100 * part) / all).toFixed(part * 10 > all ? 0 : 1)} %`;
 
 /** @param {Sum} sum */
-function told({ calls, errors, p50, p95 }) {
+function summary({ calls, errors, p50, p95 }) {
   return `${count(calls, 'call')}, ${count(errors, 'error')}, median ${time(p50)}, 95th percentile ${time(p95)}. The table below has the figures.`;
 }
 

@@ -34,7 +34,7 @@ const read = async (workspace) => (await api.get('/api/hub/prompts', { workspace
 
 /** @param {Listed} listed */
 function entry({ item: { name, title, description } }) {
-  return { id: name, name, title, said: description };
+  return { id: name, name, title, description };
 }
 
 /** @param {{ workspace: string, listed: Listed }} props */

@@ -41,7 +41,7 @@ async function read(workspace) {
 function entry(listed) {
   const { name, title, description } = listed.item;
   const id = idOf(listed);
-  return { id, name: title ?? name, title: id, said: description };
+  return { id, name: title ?? name, title: id, description };
 }
 
 /** @param {{ workspace: string, listed: Listed }} props */

@@ -52,7 +52,7 @@ function Known({ server }) {
   const tone = serverState(server).tone;
   return html`<${Page} title=${shown(key)} lead=${html`<${Lead} server=${server} />`} actions=${html`<${Actions} server=${server} onCopy=${() => setCopying(true)} onDelete=${() => setDeleting(true)} />`} back=${BACK}>
     <div class="stack">
-      ${reason && html`<${Notice} error=${reason} tone=${tone === 'bad' ? 'bad' : tone === 'warn' ? 'warn' : 'info'} quiet><${Said} server=${server} /><${Retry} server=${server} /></${Notice}>`}
+      ${reason && html`<${Notice} error=${reason} tone=${tone === 'bad' ? 'bad' : tone === 'warn' ? 'warn' : 'info'} quiet><${StderrLine} server=${server} /><${Retry} server=${server} /></${Notice}>`}
       ${server.troubles.map((trouble) => html`<${Notice} error=${trouble} tone="warn" quiet key=${trouble.message} />`)}
       ${stale && html`<${Notice} tone="warn" quiet><p>Its entry in the file is broken now; what runs is the last version that could be used.</p></${Notice}>`}
       <${Issues} issues=${issues} />
@@ -93,9 +93,9 @@ function Actions({ server: { key, state: how }, onCopy, onDelete }) {
 }
 
 /** Shows the most informative line of its stderr. @param {{ server: Server }} props */
-function Said({ server: { stderr_line: said, reason } }) {
-  if (!said || reason?.message.includes(said)) return null;
-  return html`<p>It wrote: <code class="break">${said}</code></p>`;
+function StderrLine({ server: { stderr_line: line, reason } }) {
+  if (!line || reason?.message.includes(line)) return null;
+  return html`<p>It wrote: <code class="break">${line}</code></p>`;
 }
 
 /** @param {{ server: Server }} props */

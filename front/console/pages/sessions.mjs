@@ -72,14 +72,14 @@ function Connected({ workspace }) {
 function useSessions(workspace, limit) {
   const [answer, setAnswer] = useState(/** @type {{ found?: Sessions, error?: any }} */ ({}));
   const connected = (state.value?.workspaces ?? []).reduce((sum, { sessions }) => sum + sessions, 0);
-  const asked = useRef(0);
+  const latestRequest = useRef(0);
   const load = async () => {
-    const number = ++asked.current;
+    const number = ++latestRequest.current;
     const next = await api.get('/api/hub/sessions', { workspace, limit }).then(
       (found) => ({ found }),
       (error) => ({ error }),
     );
-    if (number === asked.current) setAnswer(next); // else it is older than what was asked for since
+    if (number === latestRequest.current) setAnswer(next); // else it is older than what was asked for since
   };
   useEffect(() => {
     let stopped = false;

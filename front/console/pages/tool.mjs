@@ -40,7 +40,8 @@ export function ToolDetail({ workspace, tool, server, again }) {
           {
             id: 'answers',
             title: 'Output',
-            body: () => html`<${SchemaView} schema=${tool.outputSchema} none="Nothing is said of its fields." />`,
+            body: () =>
+              html`<${SchemaView} schema=${tool.outputSchema} none="Its schema does not describe any fields." />`,
           },
         ]
       : []),
@@ -62,12 +63,16 @@ export function ToolDetail({ workspace, tool, server, again }) {
 
 /** Shows the server's hints about the tool's effects, which may be wrong. @param {{ tool: Tool }} props */
 function Hints({ tool }) {
-  const said = tool.annotations ?? {};
+  const annotations = tool.annotations ?? {};
   const hints = [
-    said.readOnlyHint && ['reads only', 'It says that it changes nothing.'],
-    !said.readOnlyHint && said.destructiveHint && ['may destroy', 'It says that it may delete or overwrite things.'],
-    said.idempotentHint && ['repeatable', 'It says that calling it again changes nothing more.'],
-    said.openWorldHint && ['reaches out', 'It says that it deals with things outside, such as the web.'],
+    annotations.readOnlyHint && ['reads only', 'The server says that it changes nothing.'],
+    !annotations.readOnlyHint &&
+      annotations.destructiveHint && ['may destroy', 'The server says that it may delete or overwrite data.'],
+    annotations.idempotentHint && ['repeatable', 'The server says that repeated calls have no additional effect.'],
+    annotations.openWorldHint && [
+      'reaches out',
+      'The server says that it interacts with external systems, such as the web.',
+    ],
   ].filter((hint) => Array.isArray(hint));
   return hints.map(([word, title]) => html`<span class="tag" title=${title} key=${word}>${word}</span> `);
 }
@@ -119,7 +124,7 @@ function useCall(workspace, tool) {
     ).catch((error) => ({ error, seconds: (Date.now() - begin) / 1000 }));
     setSince(0);
     setOutcome(done);
-    announce(said(done));
+    announce(outcomeText(done));
     return true;
   };
   return {
@@ -142,7 +147,7 @@ function useCall(workspace, tool) {
 }
 
 /** @param {any} done */
-function said({ result, error, seconds }) {
+function outcomeText({ result, error, seconds }) {
   if (error) return `No result: ${error.message}`;
   return `${result?.isError ? 'The tool reports an error' : 'Done'} after ${took(seconds)}`;
 }

@@ -34,5 +34,5 @@ const read = async (workspace) => (await api.get('/api/hub/tools', { workspace }
 
 /** @param {Tool} tool */
 function entry({ name, title, description, annotations }) {
-  return { id: name, name, title: title ?? annotations?.title, said: description };
+  return { id: name, name, title: title ?? annotations?.title, description };
 }

@@ -119,9 +119,9 @@ function Chips({ workspace: { name, servers, disabled_servers: off } }) {
 function Chip({ name, off }) {
   const server = serversByKey.value.get(name);
   const { word, tone } = off ? OFF_HERE : server ? serverState(server) : { word: 'Unknown', tone: 'off' };
-  const said =
+  const stateLabel =
     tone === 'ok' ? html`<span class="unseen">: ${word}</span>` : html`<span class="chip-state">${word}</span>`;
-  return html`<a class="chip chip-${tone}" href=${href('servers', [name])}><span class="dot" aria-hidden="true"></span><span class="cut">${shown(name)}</span>${said}</a>`;
+  return html`<a class="chip chip-${tone}" href=${href('servers', [name])}><span class="dot" aria-hidden="true"></span><span class="cut">${shown(name)}</span>${stateLabel}</a>`;
 }
 
 /**

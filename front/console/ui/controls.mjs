@@ -136,8 +136,8 @@ function copySelected(text) {
  * @param {{ workspace?: import('../types.mjs').Workspace, server?: import('../types.mjs').Server, tone?: string, word?: string }} props
  */
 export function StateBadge({ workspace, server, tone, word }) {
-  const said = workspace ? workspaceState(workspace) : server ? serverState(server) : { tone, word };
-  return html`<span class="badge badge-${said.tone}"><span class="dot" aria-hidden="true"></span>${said.word}</span>`;
+  const badge = workspace ? workspaceState(workspace) : server ? serverState(server) : { tone, word };
+  return html`<span class="badge badge-${badge.tone}"><span class="dot" aria-hidden="true"></span>${badge.word}</span>`;
 }
 
 /** A URL or command with a copy button. @param {{ text: string, label: string, name?: string }} props */

@@ -10,7 +10,7 @@ const MAX_TOASTS = 3;
 /** @type {import('@preact/signals').Signal<Toast[]>} */
 export const toasts = signal([]);
 /** The text of the polite live region. */
-export const said = signal('');
+export const announcement = signal('');
 let last = 0;
 
 /** Show a message that needs no action. @param {string} text */
@@ -27,7 +27,7 @@ toast.error = (error) => {
 
 /** Announce a text to screen readers, without showing it. @param {string} text */
 export function announce(text) {
-  said.value = said.peek() === text ? `${text}\u00a0` : text; // the same text again is not read
+  announcement.value = announcement.peek() === text ? `${text}\u00a0` : text; // the same text again is not read
 }
 
 /** @param {Omit<Toast, 'id'>} item */

@@ -1,13 +1,13 @@
 import { Button } from './controls.mjs';
 import { html } from './html.mjs';
 import { Notice } from './notice.mjs';
-import { dismiss, said, toasts } from './toast.mjs';
+import { dismiss, announcement, toasts } from './toast.mjs';
 
 /** The container of toasts; once in a page. */
 export function Toasts() {
   return html`
     <div class="toasts">
-      <p class="unseen" role="status">${said}</p>
+      <p class="unseen" role="status">${announcement}</p>
       ${toasts.value.map((item) =>
         item.error
           ? html`<div class="toast toast-error" key=${item.id}>

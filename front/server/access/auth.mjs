@@ -205,7 +205,7 @@ export class Auth {
    */
   #isOwn({ method, url = '', headers }, area) {
     const changes = isChange({ method, headers });
-    if (isOwnPage(headers, this.guard.named, { said: changes })) return true;
+    if (isOwnPage(headers, this.guard.named, { required: changes })) return true;
     const isPage = (area === 'hub' || area === 'other') && !SIDECAR_PAGES.includes(pathOf(url));
     return !changes && isPage && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
   }

@@ -67,7 +67,7 @@ export class Guard {
     if (!literal && !this.hosts.has(hostname(host))) throw new FrontError('HOST_REFUSED');
     if (origin === undefined) return;
     const own = this.protected
-      ? isOwnPage(headers, this.named, { said: true })
+      ? isOwnPage(headers, this.named, { required: true })
       : this.hosts.has(originHost(origin)) || isNamed(origin, this.named);
     if (!own) throw new FrontError('ORIGIN_REFUSED', "The Origin of the request is not one of the hub's.");
   }

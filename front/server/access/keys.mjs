@@ -45,9 +45,9 @@ export function tokenHash(token) {
 
 /** Return the hash of the token in a token file; null if its content is unusable. @param {string} text */
 export function hashIn(text) {
-  const said = text.replace(BLANK, '');
-  if (!said.startsWith(HASH_PREFIX)) return TOKEN.test(said) ? tokenHash(said) : null;
-  const hash = said.slice(HASH_PREFIX.length);
+  const content = text.replace(BLANK, '');
+  if (!content.startsWith(HASH_PREFIX)) return TOKEN.test(content) ? tokenHash(content) : null;
+  const hash = content.slice(HASH_PREFIX.length);
   return HASH.test(hash) ? hash : null;
 }
 
@@ -100,7 +100,7 @@ export class Keyring {
    */
   check(token) {
     this.#look();
-    const said = tokenHash(token);
+    const hash = tokenHash(token);
     const id = keyId(token) ?? '';
     if (id && !this.#named.has(id) && this.#spareChecks > 0) {
       this.#spareChecks -= 1;
@@ -108,9 +108,9 @@ export class Keyring {
     }
     const named = this.#named.get(id);
     const found = [
-      [equal(this.#hashes.get(ADMIN), said), this.#own(ADMIN)],
-      [equal(this.#hashes.get(FRONT), said), this.#own(FRONT)],
-      [equal(named?.mark, said), named],
+      [equal(this.#hashes.get(ADMIN), hash), this.#own(ADMIN)],
+      [equal(this.#hashes.get(FRONT), hash), this.#own(FRONT)],
+      [equal(named?.mark, hash), named],
     ].find(([matches]) => matches);
     return /** @type {Principal | undefined} */ (found?.[1]) ?? null;
   }
@@ -180,9 +180,9 @@ export class Keyring {
   }
 }
 
-/** Compare in constant time. @param {string | null | undefined} stored @param {string} said  both in hexadecimal */
-function equal(stored, said) {
-  return timingSafeEqual(Buffer.from(stored || RANDOM_HASH), Buffer.from(said));
+/** Compare in constant time. @param {string | null | undefined} stored @param {string} hash  both in hexadecimal */
+function equal(stored, hash) {
+  return timingSafeEqual(Buffer.from(stored || RANDOM_HASH), Buffer.from(hash));
 }
 
 /** Return a string that changes with the file; empty if it does not exist. @param {string} path */

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { isEntry, pathOf, tokenIn } from './auth.mjs';
-import { FrontError, headersOf, told } from '../errors.mjs';
+import { FrontError, headersOf, describeError } from '../errors.mjs';
 import { loginPage, POLICY } from './login_page.mjs';
 import { isOwnPage } from '../http/origin.mjs';
 import { areaOf, tooLarge } from './guard.mjs';
@@ -50,7 +50,7 @@ export class Login {
    * @returns {boolean}
    */
   takesOver(request, response, error) {
-    const { code } = told(error);
+    const { code } = describeError(error);
     if (!LOGIN_PAGE_ERRORS.has(code) || request.headers.authorization !== undefined) return false;
     if (request.method !== 'GET' && request.method !== 'HEAD') return false;
     const next = withoutToken(request.url ?? '/');
@@ -86,7 +86,7 @@ export class Login {
 
   /** @param {Request} request @param {Response} response */
   async #byForm(request, response) {
-    if (!isOwnPage(request.headers, this.auth.guard.named, { said: false })) throw new FrontError('ORIGIN_REFUSED');
+    if (!isOwnPage(request.headers, this.auth.guard.named, { required: false })) throw new FrontError('ORIGIN_REFUSED');
     if (!FORM_TYPE.test(request.headers['content-type'] ?? '')) {
       throw new FrontError('BODY_TYPE_REFUSED', 'The login is a form.', {
         hint: 'Send token=… as a form, or use the page.',

@@ -42,7 +42,7 @@ export const POLICY = [
  * @param {{next: string, error: {code: string, message: string, hint: string} | null}} shown  `next`: where it leads to
  */
 export function loginPage({ next, error }) {
-  const told = error
+  const alert = error
     ? `<p class="error" id="error" role="alert">${escaped(error.message)} ${escaped(error.hint)} <code>${escaped(error.code)}</code></p>`
     : '';
   const invalid = error ? ' aria-invalid="true" aria-describedby="error where"' : ' aria-describedby="where"';
@@ -60,7 +60,7 @@ export function loginPage({ next, error }) {
 <body>
 <main>
 <h1>yamcp-hub</h1>
-${told}
+${alert}
 <form method="post" action="/login">
 <input type="hidden" name="next" value="${escaped(next)}" />
 <label for="token">Token</label>

@@ -18,9 +18,9 @@ const MAX_HOPS = 20;
  */
 export function clientAddress({ headers, socket }, trusted) {
   let address = bareAddress(socket.remoteAddress ?? '');
-  const said = [headers['x-forwarded-for'] ?? ''].flat().join(',').split(',').slice(-MAX_HOPS);
-  while (isTrusted(address, trusted) && said.length > 0) {
-    const next = bareAddress((said.pop() ?? '').trim());
+  const addresses = [headers['x-forwarded-for'] ?? ''].flat().join(',').split(',').slice(-MAX_HOPS);
+  while (isTrusted(address, trusted) && addresses.length > 0) {
+    const next = bareAddress((addresses.pop() ?? '').trim());
     if (!isIP(next)) break;
     address = next;
   }
@@ -33,8 +33,8 @@ export function clientAddress({ headers, socket }, trusted) {
  */
 export function isSecure({ headers, socket }, trusted) {
   if (socket.encrypted) return true;
-  const said = [headers['x-forwarded-proto'] ?? ''].flat().join(',').split(',').at(-1)?.trim();
-  return said === 'https' && isTrusted(bareAddress(socket.remoteAddress ?? ''), trusted);
+  const proto = [headers['x-forwarded-proto'] ?? ''].flat().join(',').split(',').at(-1)?.trim();
+  return proto === 'https' && isTrusted(bareAddress(socket.remoteAddress ?? ''), trusted);
 }
 
 /** Return the origin of the page that a browser requests. @param {Asked} request @param {BlockList} trusted */

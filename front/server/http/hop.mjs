@@ -57,11 +57,11 @@ export function responseHeaders(headers) {
 }
 
 /** @param {Request} request @param {Headers} headers @returns {import('node:http').OutgoingHttpHeaders} */
-function framed({ method, headers: asked }, headers) {
+function framed({ method, headers: requestHeaders }, headers) {
   const kept = ended(headers, REWRITTEN_HEADERS);
   if (!hasBody(method)) return kept;
-  if (asked['transfer-encoding'] !== undefined) return { ...kept, 'transfer-encoding': 'chunked' };
-  return { ...kept, 'content-length': asked['content-length'] ?? '0' };
+  if (requestHeaders['transfer-encoding'] !== undefined) return { ...kept, 'transfer-encoding': 'chunked' };
+  return { ...kept, 'content-length': requestHeaders['content-length'] ?? '0' };
 }
 
 /** @param {Headers} headers @param {ReadonlySet<string>} besides @returns {Headers} */

@@ -40,14 +40,14 @@ export function isSameHost(origin, host) {
  * Return whether a browser states that the request comes from one of the hub's own pages, or directly from its user.
  * @param {Headers} headers
  * @param {ReadonlySet<string>} names  hosts and origins whose pages are the hub's, too
- * @param {{said: boolean}} options  `said`: it has to be told; a request that tells nothing is not the hub's own
+ * @param {{required: boolean}} options  `required`: a request without Origin and Sec-Fetch-Site is not the hub's own
  */
-export function isOwnPage(headers, names, { said }) {
+export function isOwnPage(headers, names, { required }) {
   const { origin, host = '' } = headers;
   const site = headers['sec-fetch-site'];
   if (site !== undefined) return site === 'same-origin' || site === 'none' || isNamed(origin, names);
   if (origin !== undefined) return isSameHost(origin, host) || isNamed(origin, names);
-  return !said;
+  return !required;
 }
 
 /** @param {string | undefined} origin @param {ReadonlySet<string>} names  hosts and origins */

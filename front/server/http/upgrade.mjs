@@ -1,7 +1,7 @@
 // Upgrade requests: WebSocket on one path; others are refused or served as plain HTTP.
 
 import { STATUS_CODES } from 'node:http';
-import { answerOf, headersOf, told } from '../errors.mjs';
+import { answerOf, headersOf, describeError } from '../errors.mjs';
 
 /**
  * Serve an upgrade request as an ordinary one. Some HTTP clients request HTTP/2 (h2c) with every first request, and use
@@ -24,7 +24,7 @@ export function reenter(server, request, socket, head) {
 
 /** Refuse a WebSocket with an HTTP response. @param {import('node:stream').Duplex} socket @param {unknown} error */
 export function refuseUpgrade(socket, error) {
-  const { status } = told(error);
+  const { status } = describeError(error);
   const body = JSON.stringify(answerOf(error));
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

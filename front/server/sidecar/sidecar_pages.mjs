@@ -15,18 +15,18 @@ export const SIDECAR_PAGES = ['/status', '/metrics'];
  * @returns {import('express').Handler}
  */
 export function sidecarPages(sidecar) {
-  return async (asked, response, next) => {
-    if (!SIDECAR_PAGES.includes(asked.path)) return next();
-    if (asked.method !== 'GET' && asked.method !== 'HEAD') {
+  return async (request, response, next) => {
+    if (!SIDECAR_PAGES.includes(request.path)) return next();
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.set('Allow', 'GET, HEAD');
       throw new FrontError('METHOD_NOT_ALLOWED');
     }
-    const answer = await ask(sidecar, asked.path);
+    const answer = await ask(sidecar, request.path);
     response.once('close', () => answer.destroy());
     answer.once('error', () => response.destroy());
     response.status(answer.statusCode ?? 502).set('Cache-Control', 'no-store');
     response.set('Content-Type', answer.headers['content-type'] ?? 'text/plain');
-    if (asked.method === 'HEAD') response.end();
+    if (request.method === 'HEAD') response.end();
     else answer.pipe(response);
   };
 }

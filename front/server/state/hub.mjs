@@ -8,7 +8,7 @@ import { applied, diff, entriesOf, nothing, view } from './view.mjs';
 
 /**
  * @import {Answers, Requests, SnapshotId} from '../../../bridge/node/types.mjs'
- * @import {Change, State, Told} from './state.mjs'
+ * @import {Change, State, ErrorDescription} from './state.mjs'
  * @import {Known} from './view.mjs'
  * @typedef {{[K in keyof Answers]: Answers[K] extends {snapshot: SnapshotId} ? K : never}[keyof Answers]} ChangeKind
  *   of a request that changes desired state
@@ -344,7 +344,7 @@ export class HubClient {
     });
   }
 
-  /** @returns {Told[]} */
+  /** @returns {ErrorDescription[]} */
   #absences() {
     const { adapter, sidecar, yamcpUi } = this.#known;
     return [

@@ -2,7 +2,7 @@
 
 import type { Issue, ServerSettings, ServerStatus, WorkspaceStatus } from '../../../bridge/node/types.mjs';
 
-export interface Told {
+export interface ErrorDescription {
   code: string;
   message: string;
   hint: string;
@@ -38,7 +38,7 @@ export interface HubState {
   /** Whether the hub requires a token. */
   protected: boolean;
   issues: Issue[];
-  errors: Told[];
+  errors: ErrorDescription[];
   sessions: number;
 }
 
@@ -69,7 +69,7 @@ export interface WorkspaceState {
   disabled_servers: string[];
   hash: string;
   issues: Issue[];
-  error: Told | null;
+  error: ErrorDescription | null;
 }
 
 /** A server's definition, masked, with its status: `unknown` while the sidecar is away, `invalid` if it is unusable. */
@@ -84,8 +84,8 @@ export interface ServerState extends Omit<ServerStatus, 'state' | 'reason' | 'tr
   settings: ServerSettings;
   enabled: boolean;
   state: ServerStatus['state'] | 'invalid' | 'unknown';
-  reason: Told | null;
-  troubles: Told[];
+  reason: ErrorDescription | null;
+  troubles: ErrorDescription[];
   era: string;
   workspaces: string[];
   issues: Issue[];

@@ -5,7 +5,7 @@ import { DEFAULTS } from '../../console/forms/server_settings.mjs';
 /**
  * @import {ConfigFile, Desired, Issue, Outline, ServerSpec, ServerStatus, Status, WorkspaceSpec, WorkspaceStatus}
  *   from '../../../bridge/node/types.mjs'
- * @import {Change, HubState, ServerState, State, Told, WorkspaceState} from './state.mjs'
+ * @import {Change, HubState, ServerState, State, ErrorDescription, WorkspaceState} from './state.mjs'
  */
 
 /**
@@ -16,7 +16,7 @@ import { DEFAULTS } from '../../console/forms/server_settings.mjs';
  * @property {'ok' | 'away'} adapter
  * @property {'ok' | 'away'} sidecar
  * @property {'ok' | 'away' | 'none'} yamcpUi
- * @property {Told[]} errors  of who is away
+ * @property {ErrorDescription[]} errors  of who is away
  *
  * @typedef {Map<string, {hash: string, shown: Shown}>} Entries  of one of YAMCP's files, by name, in its order
  * @typedef {Partial<Pick<ServerState, 'namespace' | 'type' | 'command' | 'args' | 'cwd' | 'env' | 'url' | 'headers'>>} Shown
@@ -162,9 +162,9 @@ function membership(workspaces) {
  */
 function serverState(spec, run, state, more) {
   const { key, namespace, settings } = spec;
-  const reason = run?.reason ? told(run.reason) : null;
+  const reason = run?.reason ? describe(run.reason) : null;
   const shown = spec.launch ? launchShown(spec.launch) : { type: transportType(run?.transport) };
-  const troubles = (run?.troubles ?? []).map(told);
+  const troubles = (run?.troubles ?? []).map(describe);
   const found = { ...NO_RUN, session: settings.session, ...run, key, namespace, state, reason, troubles, ...shown };
   return { ...found, settings, enabled: settings.enabled, stale: spec.stale, ...more };
 }
@@ -196,7 +196,7 @@ function invalidState(key, shown, hash, issues) {
     enabled: true,
     stale: false,
   };
-  const reason = worst ? told(worst) : null;
+  const reason = worst ? describe(worst) : null;
   return { ...NO_RUN, ...base, ...shown, state: 'invalid', session: 'shared', reason, workspaces: [], issues, hash };
 }
 
@@ -227,7 +227,7 @@ function workspaceState(spec, run, { away, ...more }) {
   const { name, slug, aliases, own_slug, enabled, name_template, servers, disabled_servers, record } = spec;
   const state = stateOf(enabled, run, away);
   const { ready = 0, tools = 0, resources = 0, prompts = 0, sessions = 0 } = run ?? {};
-  const error = run?.reason && run.state === state ? told(run.reason) : null;
+  const error = run?.reason && run.state === state ? describe(run.reason) : null;
   return {
     name,
     slug,
@@ -281,7 +281,7 @@ function hubState(known, here, { servers, workspaces }) {
     ...workspaces.map(({ name }) => `workspace:${name}`),
   ]);
   const unacknowledged =
-    adapter === 'ok' && sidecar === 'ok' && desired?.sidecar_error ? [told(desired.sidecar_error)] : [];
+    adapter === 'ok' && sidecar === 'ok' && desired?.sidecar_error ? [describe(desired.sidecar_error)] : [];
   return {
     version: status?.version ?? '',
     at: here.at,
@@ -319,8 +319,8 @@ export function applied(status, id) {
   return have.epoch > id.epoch || (have.epoch === id.epoch && have.revision >= id.revision);
 }
 
-/** @param {{code: string, message: string, hint: string}} error @returns {Told} */
-const told = ({ code, message, hint }) => ({ code, message, hint });
+/** @param {{code: string, message: string, hint: string}} error @returns {ErrorDescription} */
+const describe = ({ code, message, hint }) => ({ code, message, hint });
 
 /** @param {Issue[]} issues */
 function bySubject(issues) {

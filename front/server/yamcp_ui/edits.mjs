@@ -18,7 +18,7 @@ const MAX_RESPONSE_BYTES = 1024 * 1024;
 
 /**
  * @typedef {import('../state/hub.mjs').HubClient} HubClient
- * @typedef {{status: number, type: string, text: string}} Said
+ * @typedef {{status: number, type: string, text: string}} ReadAnswer
  * @typedef {{hub: HubClient, settings: import('../settings.mjs').Settings, log: import('../log.mjs').Log, agent: import('node:http').Agent}} Parts
  */
 
@@ -103,7 +103,7 @@ async function pass(parts, res, method, path, body) {
 /**
  * Return the result that YAMCP-UI reported.
  *
- * @type {(said: Said) => unknown}
+ * @type {(body: ReadAnswer) => unknown}
  * @throws {FrontError} YAMCP_UI_REFUSED
  */
 function outcome({ status, type, text }) {
@@ -123,7 +123,7 @@ function parsed(text) {
 }
 
 /**
- * @type {(parts: Parts, method: string, path: string, body?: object) => Promise<Said>}
+ * @type {(parts: Parts, method: string, path: string, body?: object) => Promise<ReadAnswer>}
  * @throws {FrontError} YAMCP_UI_AWAY
  */
 function ask({ settings, agent, log }, method, path, body) {
@@ -142,7 +142,7 @@ function ask({ settings, agent, log }, method, path, body) {
     };
     const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS);
     const asking = request({ ...place.request, method, path, headers, agent, signal }, (answer) => {
-      read(answer).then((said) => resolve({ ...said, status: answer.statusCode ?? 502 }), failed);
+      read(answer).then((body) => resolve({ ...body, status: answer.statusCode ?? 502 }), failed);
     });
     asking.on('error', failed);
     asking.end(text);

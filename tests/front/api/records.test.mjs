@@ -13,7 +13,7 @@ import { csvLine } from '../../../front/server/api/history/csv.mjs';
 import { HISTORY_ROUTES } from '../../../front/server/api/history/routes.mjs';
 import { records } from '../../../front/server/api/history/handlers.mjs';
 import { routerOf } from '../../../front/server/api/router.mjs';
-import { answerOf, told } from '../../../front/server/errors.mjs';
+import { answerOf, describeError } from '../../../front/server/errors.mjs';
 import { Log } from '../../../front/server/log.mjs';
 import { Recorder } from '../../../front/server/state/recorder.mjs';
 import { asker } from '../support/api.mjs';
@@ -46,7 +46,7 @@ before(async () => {
   /** @type {import('express').ErrorRequestHandler} */
   const failed = (error, _request, response, _next) => {
     if (response.headersSent) response.destroy();
-    else response.status(told(error).status).json(answerOf(error));
+    else response.status(describeError(error).status).json(answerOf(error));
     return undefined;
   };
   app.use(failed);

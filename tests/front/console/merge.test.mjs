@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { happenings, merge } from '../../../front/console/hub/merge.mjs';
+import { eventsBetween, merge } from '../../../front/console/hub/merge.mjs';
 
 /** @param {string} name @param {object} [more] @returns {any} */
 const workspace = (name, more = {}) => ({
@@ -35,7 +35,7 @@ const whole = (more = {}) => ({
 /** @param {object} more @returns {any} */
 const change = (more) => ({ type: 'change', seq: 8, workspaces: [], servers: [], ...more });
 /** @param {any} state */
-const told = (state) => happenings(whole(), state).map(({ subject, text }) => `${subject} ${text}`);
+const told = (state) => eventsBetween(whole(), state).map(({ subject, text }) => `${subject} ${text}`);
 
 test('a change replaces what it names and leaves the rest untouched', () => {
   const before = whole();
@@ -79,9 +79,9 @@ test('names that are fields of every object are names like others', () => {
 });
 
 test('the first State is no news, and the same State neither', () => {
-  assert.deepEqual(happenings(null, whole()), []);
+  assert.deepEqual(eventsBetween(null, whole()), []);
   const state = whole();
-  assert.deepEqual(happenings(state, { ...state, seq: 8 }), []);
+  assert.deepEqual(eventsBetween(state, { ...state, seq: 8 }), []);
 });
 
 test('what came, went and changed is told in words, with the reason where something is wrong', () => {
@@ -101,7 +101,7 @@ test('a part of the hub that goes and comes back is told', () => {
   const away = whole({ hub: { at: 101, adapter: 'ok', sidecar: 'away', yamcp_ui: 'none' } });
   assert.deepEqual(told(away), ['the sidecar is away']);
   assert.deepEqual(
-    happenings(away, whole()).map(({ tone, text }) => `${tone} ${text}`),
+    eventsBetween(away, whole()).map(({ tone, text }) => `${tone} ${text}`),
     ['ok is there again'],
   );
 });

@@ -82,8 +82,8 @@ describe('records', () => {
   test('a change can be undone while the adapter remembers it; else it is said why not', () => {
     assert.equal(notUndoable({ change: '1-1', kind: 'put_server' }, ['0-1', '1-1']), null);
     assert.match(notUndoable({ change: '1-1', kind: 'put_server' }, []) ?? '', /undone, or/);
-    assert.match(notUndoable({ change: '', kind: 'file' }, ['']) ?? '', /did not make it/);
-    assert.match(notUndoable({ change: '', kind: 'undo' }, []) ?? '', /an undo itself/);
+    assert.match(notUndoable({ change: '', kind: 'file' }, ['']) ?? '', /did not make this change/);
+    assert.match(notUndoable({ change: '', kind: 'undo' }, []) ?? '', /itself an undo/);
   });
 });
 

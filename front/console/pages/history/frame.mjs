@@ -103,17 +103,17 @@ const NOTHING = { rows: null, next: null, last: 0, error: null, reading: true };
  */
 export function useRecords(path, list, filters, { key, before, live = false }) {
   const [found, setFound] = useState(NOTHING);
-  const asked = useRef(0);
-  const told = useRef(0);
+  const latestRequest = useRef(0);
+  const announcedAt = useRef(0);
   const load = async () => {
-    const number = ++asked.current;
+    const number = ++latestRequest.current;
     setFound((known) => ({ ...known, reading: true }));
     const next = await readPage(path, list, filters(), before).catch((error) => ({
       ...NOTHING,
       error,
       reading: false,
     }));
-    if (number === asked.current) setFound(next); // else it is older than what was asked for since
+    if (number === latestRequest.current) setFound(next); // else it is older than what was asked for since
   };
   useEffect(() => {
     setFound(NOTHING);
@@ -123,14 +123,14 @@ export function useRecords(path, list, filters, { key, before, live = false }) {
   useEffect(() => {
     if (!follows) return undefined;
     const timer = setTimeout(async () => {
-      const number = asked.current;
+      const number = latestRequest.current;
       const answer = document.hidden ? null : await readNewer(path, filters(), found.last);
-      if (number !== asked.current) return;
+      if (number !== latestRequest.current) return;
       if (answer && answer.next !== null) return void load(); // more than a page: begin anew
       const added = answer?.[list] ?? [];
-      if (added.length > 0 && Date.now() - told.current > ANNOUNCE_MS) {
+      if (added.length > 0 && Date.now() - announcedAt.current > ANNOUNCE_MS) {
         announce(`${count(added.length, 'new record')}`);
-        told.current = Date.now();
+        announcedAt.current = Date.now();
       }
       setFound((known) => ({
         ...known,

@@ -83,10 +83,10 @@ function Shown({ usage, now, range, by, name, query }) {
     <${Facts} facts=${factsOf(total)} />
     <div class="figures">
       <${Section} title="Calls" note=${`In each ${spanOf(step)}, and how many of them failed.`}>
-        <${Chart} label=${`Calls and failures over time: ${told(total)}`} at=${lines.at} step=${step} lines=${bars} tick=${tick} text=${(/** @type {number} */ value) => value.toLocaleString('en')} />
+        <${Chart} label=${`Calls and failures over time: ${summary(total)}`} at=${lines.at} step=${step} lines=${bars} tick=${tick} text=${(/** @type {number} */ value) => value.toLocaleString('en')} />
       </${Section}>
       <${Section} title="Duration" note="Median, 95th and 99th percentile.">
-        <${Chart} label=${`Duration over time: ${told(total)}`} at=${lines.at} step=${step} lines=${quantiles} tick=${tick} text=${took} />
+        <${Chart} label=${`Duration over time: ${summary(total)}`} at=${lines.at} step=${step} lines=${quantiles} tick=${tick} text=${took} />
       </${Section}>
     </div>
     <${Section} title=${`By ${BY[by].toLowerCase()}`}>
@@ -119,7 +119,7 @@ function factsOf({ calls, failed, seconds, p50, p95, p99 }) {
 }
 
 /** @param {Point} total */
-const told = ({ calls, failed, p50, p95, p99 }) =>
+const summary = ({ calls, failed, p50, p95, p99 }) =>
   `${count(calls, 'call')}, ${failed} failed, median ${took(p50)}, 95th percentile ${took(p95)}, 99th percentile ${took(p99)}. The table below has the figures.`;
 
 /** @param {{ name: string, query: Record<string, string> }} props */

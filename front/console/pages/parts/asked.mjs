@@ -108,7 +108,7 @@ function Text({ field: { name, help, required }, value, others, complete, error,
  */
 function useSuggestions(complete, name, others) {
   const [found, setFound] = useState(/** @type {string[]} */ ([]));
-  const box = useRef({ timer: /** @type {any} */ (0), asked: 0, failed: false });
+  const box = useRef({ timer: /** @type {any} */ (0), latest: 0, failed: false });
   useEffect(
     () => () => {
       clearTimeout(box.current.timer);
@@ -120,11 +120,11 @@ function useSuggestions(complete, name, others) {
     clearTimeout(box.current.timer);
     if (!complete || box.current.failed) return;
     box.current.timer = setTimeout(async () => {
-      const number = ++box.current.asked;
+      const number = ++box.current.latest;
       const { [name]: _, ...rest } = others;
       try {
         const values = await complete(name, text, rest);
-        if (number === box.current.asked) setFound(values);
+        if (number === box.current.latest) setFound(values);
       } catch {
         box.current.failed = true;
         setFound([]);

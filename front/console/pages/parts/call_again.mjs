@@ -12,17 +12,17 @@ import { api } from '../../hub/store.mjs';
  * @returns {{ error?: any, tone?: string, children?: any } | null} the props of a notice about it; null: nothing to say
  */
 export function useRecorded(id, fill) {
-  const [said, setSaid] = useState(/** @type {any} */ (null));
+  const [notice, setNotice] = useState(/** @type {any} */ (null));
   useEffect(() => {
     if (id === undefined) return;
     const take = (/** @type {{ arguments: string|null }} */ { arguments: text }) => {
       const given = argumentsIn(text);
       if (given) fill(given);
-      setSaid({ tone: given ? 'info' : 'warn', children: about(text, given) });
+      setNotice({ tone: given ? 'info' : 'warn', children: about(text, given) });
     };
-    api.get(`/api/hub/calls/${encodeURIComponent(id)}`).then(take, (error) => setSaid({ error, tone: 'warn' }));
+    api.get(`/api/hub/calls/${encodeURIComponent(id)}`).then(take, (error) => setNotice({ error, tone: 'warn' }));
   }, [id]);
-  return said;
+  return notice;
 }
 
 /** Return recorded arguments; null if they were not kept, or not whole. @param {string|null} text */

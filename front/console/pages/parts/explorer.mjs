@@ -16,7 +16,7 @@ await style('styles/tools.css');
 /**
  * @typedef {import('../../types.mjs').Workspace} Workspace
  * @typedef {'tools' | 'prompts' | 'resources'} Kind  a page, and what it shows
- * @typedef {{ id: string, name: string, title?: string, said?: string }} Entry  an item as the list shows it
+ * @typedef {{ id: string, name: string, title?: string, description?: string }} Entry  an item as the list shows it
  */
 
 /** @type {Record<Kind, { title: string, one: string, choose: string }>} */
@@ -30,9 +30,9 @@ const KINDS = {
  * @param {{ kind: Kind, lead: string, name: string|undefined, show: (workspace: Workspace) => any }} props `name`: of
  *   the workspace in the address; without it the first one that has such items
  */
-export function ExplorerPage({ kind, lead, name: asked, show }) {
+export function ExplorerPage({ kind, lead, name: requested, show }) {
   const workspaces = state.value?.workspaces ?? [];
-  const name = asked ?? (workspaces.find((each) => each.enabled && each[kind] > 0) ?? workspaces[0])?.name;
+  const name = requested ?? (workspaces.find((each) => each.enabled && each[kind] > 0) ?? workspaces[0])?.name;
   const workspace = workspacesByName.value.get(name ?? '');
   const { title } = KINDS[kind];
   if (workspaces.length === 0 && state.value) {
@@ -187,12 +187,12 @@ function List({ kind, workspace, items, group, entry, picked, onLoad }) {
 }
 
 /** @param {{ kind: Kind, workspace: string, entry: Entry, picked: string|undefined }} props */
-function Item({ kind, workspace, entry: { id, name, title, said }, picked }) {
+function Item({ kind, workspace, entry: { id, name, title, description }, picked }) {
   return html`<li>
     <a class="tool-item" href=${href(kind, [], { workspace, [KINDS[kind].one]: id })} aria-current=${id === picked ? 'true' : undefined}>
       <code>${name}</code>
       ${title && html`<span class="tool-title">${title}</span>`}
-      ${said && html`<span class="tool-said">${said.split('\n')[0]}</span>`}
+      ${description && html`<span class="tool-description">${description.split('\n')[0]}</span>`}
     </a>
   </li>`;
 }

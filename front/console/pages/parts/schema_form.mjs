@@ -116,10 +116,10 @@ const spaced = (/** @type {string} */ name) => name.replaceAll(/[_-]+/g, ' ').to
 
 /** @param {Schema} found */
 function helpOf(found) {
-  const said = rules(found).join(', ');
+  const ruleText = rules(found).join(', ');
   const description = typeof found.description === 'string' ? found.description : '';
-  if (!said && !description) return undefined;
-  return html`${description}${description && said && ' '}${said && html`<span class="schema-rules">${said}</span>`}`;
+  if (!ruleText && !description) return undefined;
+  return html`${description}${description && ruleText && ' '}${ruleText && html`<span class="schema-rules">${ruleText}</span>`}`;
 }
 
 // --- one control ----------------------------------------------------------------------------------------------------

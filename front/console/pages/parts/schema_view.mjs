@@ -92,7 +92,7 @@ function Alternatives({ all, given, ...further }) {
 function Row({ name, given, required = false, ...further }) {
   const schema = plain(given, further.root);
   const choices = options(schema, further.root);
-  const said = rules(schema);
+  const ruleTexts = rules(schema);
   return html`<li>
     <p class="schema-row">
       <code class="schema-name">${name}</code>
@@ -102,7 +102,7 @@ function Row({ name, given, required = false, ...further }) {
     </p>
     ${typeof schema.description === 'string' && html`<p class="schema-text">${schema.description}</p>`}
     ${choices && html`<p class="schema-text">${choices.map(({ label }, index) => html`${index > 0 && ' '}<code key=${index}>${label}</code>`)}</p>`}
-    ${said.length > 0 && html`<p class="schema-text schema-rules">${said.join(', ')}</p>`}
+    ${ruleTexts.length > 0 && html`<p class="schema-text schema-rules">${ruleTexts.join(', ')}</p>`}
     ${schema.default !== undefined && html`<p class="schema-text">Default: <code>${JSON.stringify(schema.default)}</code></p>`}
     <${Inside} schema=${schema} given=${given} ...${further} />
   </li>`;

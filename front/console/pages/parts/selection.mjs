@@ -5,7 +5,7 @@ import { Button } from '../../ui/controls.mjs';
 import { html } from '../../ui/html.mjs';
 import { count, shown } from '../../words.mjs';
 
-/** @typedef {'' | 'delete' | 'join' | 'leave' | 'export'} Asked */
+/** @typedef {'' | 'delete' | 'join' | 'leave' | 'export'} Action */
 /** @typedef {{ picked: ReadonlySet<string>, toggle: (name: string) => void, set: (names: string[]) => void }} Selection */
 
 /**
@@ -34,12 +34,12 @@ export function Pick({ name, selection: { picked, toggle } }) {
  * @param {{ kind: 'servers' | 'workspaces', listed: string[], selection: Selection }} props
  */
 export function SelectionBar({ kind, listed, selection: { picked, set } }) {
-  const [asked, setAsked] = useState(/** @type {Asked} */ (''));
+  const [action, setAction] = useState(/** @type {Action} */ (''));
   const [Dialogs, setDialogs] = useState(/** @type {any} */ (null));
-  const ask = async (/** @type {Asked} */ what) => {
+  const ask = async (/** @type {Action} */ what) => {
     const { SelectionDialog } = await import('./selection_dialogs.mjs');
     setDialogs(() => SelectionDialog);
-    setAsked(what);
+    setAction(what);
   };
   const names = [...picked];
   const all = listed.length > 0 && listed.every((name) => picked.has(name));
@@ -64,6 +64,6 @@ export function SelectionBar({ kind, listed, selection: { picked, set } }) {
       <${Button} icon="trash" onClick=${() => ask('delete')}>Delete</${Button}>
       <${Button} quiet onClick=${() => set([])}>Clear</${Button}>`
     }
-    ${Dialogs && asked && html`<${Dialogs} asked=${asked} kind=${kind} names=${names} onClose=${() => setAsked('')} />`}
+    ${Dialogs && action && html`<${Dialogs} action=${action} kind=${kind} names=${names} onClose=${() => setAction('')} />`}
   </div>`;
 }

@@ -8,14 +8,14 @@ import { count, shown } from '../../words.mjs';
 import { Export } from './export.mjs';
 
 /**
- * @param {{ asked: import('./selection.mjs').Asked, kind: 'servers' | 'workspaces', names: string[],
+ * @param {{ action: import('./selection.mjs').Action, kind: 'servers' | 'workspaces', names: string[],
  *   onClose: () => void }} props
  */
-export function SelectionDialog({ asked, kind, names, onClose }) {
-  if (asked === 'delete') return html`<${Delete} kind=${kind} names=${names} onClose=${onClose} />`;
-  if (asked === 'export') return html`<${Export} servers=${names} onClose=${onClose} />`;
-  if (asked === '') return null;
-  return html`<${Membership} action=${asked} servers=${names} onClose=${onClose} />`;
+export function SelectionDialog({ action, kind, names, onClose }) {
+  if (action === 'delete') return html`<${Delete} kind=${kind} names=${names} onClose=${onClose} />`;
+  if (action === 'export') return html`<${Export} servers=${names} onClose=${onClose} />`;
+  if (action === '') return null;
+  return html`<${Membership} action=${action} servers=${names} onClose=${onClose} />`;
 }
 
 /** @param {{ kind: 'servers' | 'workspaces', names: string[], onClose: () => void }} props */

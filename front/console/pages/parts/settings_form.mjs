@@ -66,11 +66,11 @@ function SettingField({ setting, text, fault, onInput }) {
   const { label, help, kind, standard, options = [], min = 0, max, example: placeholder } = setting;
   const normal = showSetting(setting, standard);
   const name = options.find(({ value }) => value === normal)?.label ?? normal;
-  const said = html`${help} <span class="default">Default: ${name || 'none'}.</span>
+  const helpText = html`${help} <span class="default">Default: ${name || 'none'}.</span>
     ${text !== normal && html` <button type="button" class="link" aria-label=${`Reset ${label} to its default`} onClick=${() => onInput(normal)}>Reset</button>`}`;
   const kinds = { pick: 'select', by_tool: 'textarea', container: 'textarea', seconds: 'number', count: 'number' };
   const number = { min, max, step: kind === 'count' ? 1 : 'any', inputmode: 'decimal' };
   const lines = { rows: 3, placeholder };
   const attrs = { pick: {}, by_tool: lines, container: lines, seconds: number, count: number };
-  return html`<${Field} label=${label} kind=${kinds[kind]} value=${text} options=${options} attrs=${attrs[kind]} mono=${kinds[kind] === 'textarea'} help=${said} error=${fault} onInput=${onInput} />`;
+  return html`<${Field} label=${label} kind=${kinds[kind]} value=${text} options=${options} attrs=${attrs[kind]} mono=${kinds[kind] === 'textarea'} help=${helpText} error=${fault} onInput=${onInput} />`;
 }

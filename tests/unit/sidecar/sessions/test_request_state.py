@@ -87,7 +87,7 @@ def test_another_process() -> None:
     """A state from before a restart is expired, whatever is in it."""
     with pytest.raises(RequestStateExpired, match="before the hub was started") as caught:
         RequestStates(60).open(CALL, RequestStates(60).seal(CALL, STATE))
-    assert "Call again" in caught.value.rpc()["message"]
+    assert "Repeat the call" in caught.value.rpc()["message"]
 
 
 @given(st.data())

@@ -15,7 +15,7 @@ TEXT = "it sends more messages than anybody asked for, and is slowed down"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks follow each other at once."""
     monkeypatch.setattr(slowed, "LOOK_SECONDS", 0.005)
-    monkeypatch.setattr("sidecar.upstream.backoff.FIRST_DELAY", 0.001)
+    monkeypatch.setattr("sidecar.supervision.backoff.FIRST_DELAY", 0.001)
 
 
 async def test_a_slowed_server_is_degraded_until_it_stops() -> None:
