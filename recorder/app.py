@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 
+from bridge import heartbeat
 from bridge.errors import HubError
 from bridge.logs import configure
 from bridge.private import make_directory
@@ -106,6 +107,7 @@ def run_process() -> int:
 
 
 async def _run_until_signal(settings: Settings) -> None:
+    heartbeat.start()
     loop = asyncio.get_running_loop()
     recorder = asyncio.ensure_future(run(settings))
     for number in (signal.SIGTERM, signal.SIGINT):

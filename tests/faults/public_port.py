@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import secrets
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -18,8 +17,6 @@ EACH = 4
 """Callers of each mode."""
 CALLS = 25
 """Calls of each caller that are waited for while something is away, and again when it is back."""
-CODED = re.compile(r"\b(SPAWNER_LOST|SERVER_[A-Z_]+|CONNECTION_LOST|CALL_[A-Z_]+)\b")
-"""The error of a call whose server has ended."""
 
 
 class Public(Protocol):
@@ -45,6 +42,8 @@ class Caller:
         """Calls and handshakes whose connection ended before an answer came."""
         self.away = 0
         """Calls and handshakes that were refused because the sidecar was away for too long."""
+        self.codes: list[str] = []
+        """The codes of calls that were answered with an error of the hub."""
         self.progress = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._ended = False
@@ -71,11 +70,15 @@ class Caller:
         """Call until the session's stream is lost."""
         while not (self._ended or (isinstance(session, SseSession) and session.lost.is_set())):
             nonce = secrets.token_hex(8)
-            try:
-                result = await session.request("tools/call", {"name": "e_echo", "arguments": {"text": nonce}})
-            except SessionError as error:
-                self._failed(str(error))
+            prepared = session.prepare("tools/call", {"name": "e_echo", "arguments": {"text": nonce}})
+            frame = await session._roundtrip(prepared)
+            if error := frame.get("error"):
+                if code := (error.get("data") or {}).get("code"):
+                    self.codes.append(code)
+                else:
+                    self._failed(str(error.get("message")))
                 continue
+            result = frame["result"]
             if result["content"] != [{"type": "text", "text": nonce}]:
                 self.wrong.append(f"{nonce}: {result}")
             self.answered += 1
@@ -118,4 +121,5 @@ async def all_answered(callers: list[Caller]) -> None:
 
 def assert_unharmed(callers: list[Caller]) -> None:
     """No call was lost, refused or answered with something else."""
-    assert [(caller.lost, caller.away, caller.wrong) for caller in callers] == [(0, 0, [])] * len(callers)
+    found = [(caller.lost, caller.away, caller.codes, caller.wrong) for caller in callers]
+    assert found == [(0, 0, [], [])] * len(callers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -205,3 +206,17 @@ def test_one_name_for_one_thing() -> None:
     """supervisord imports none of the hub's packages, so it has copies."""
     assert heartbeats.VARIABLE == heartbeat.VARIABLE
     assert ProcessHung.code == watchdog.CODE
+
+
+def test_each_python_program_writes_heartbeats() -> None:
+    """The watchdog ends one that does not, a minute after its start: all in supervisord.conf but one have to."""
+    root = Path(__file__).parents[4]
+    commands = re.findall(r"^command = .* -m (\w+)(?: .*)?$", (root / "supervisord.conf").read_text(), re.MULTILINE)
+    packages = set(commands) - {"hubctl"}  # `hubctl watch`: supervise.UNWATCHED
+    assert {"yamcp_ui_adapter", "sidecar", "recorder"} <= packages
+    silent = [
+        package
+        for package in sorted(packages)
+        if not any("heartbeat.start(" in path.read_text() for path in (root / package).glob("*.py"))
+    ]
+    assert silent == []
