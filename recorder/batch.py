@@ -102,10 +102,22 @@ class Batch:
 def clean(record: Iterable[Any]) -> tuple[Any, ...]:
     """The fields of a record, with U+FFFD in place of characters that no database stores: NUL, and lone surrogates."""
     values = tuple(record)
+    return (
+        values if _storable(values) else tuple(_clean_text(each) if isinstance(each, str) else each for each in values)
+    )
+
+
+def clean_calls(calls: Sequence[NewCall]) -> Sequence[NewCall]:
+    """`clean` for many calls: most of their texts are the same ones, and each is examined once."""
+    if all(_storable(set(column)) for column in zip(*calls, strict=True)):
+        return calls
+    return [NewCall._make(clean(call)) for call in calls]
+
+
+def _storable(values: Iterable[Any]) -> bool:
+    """Whether all texts among these values are ASCII without NUL, so that there is nothing to replace."""
     text = "".join([value for value in values if isinstance(value, str)])
-    if text.isascii() and "\0" not in text:
-        return values
-    return tuple(_clean_text(value) if isinstance(value, str) else value for value in values)
+    return text.isascii() and "\0" not in text
 
 
 def _clean_text(text: str) -> str:

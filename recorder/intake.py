@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 PAUSE = 0.1
 """Seconds between looks at the spool, so that what is written in short succession becomes one batch."""
+BUSY_CALLS, BUSY_PAUSE = 500, 1.0
+"""After that many calls at once, the pause in seconds: a transaction costs as much as a hundred calls."""
 FIRST_RETRY, LAST_RETRY = 0.5, 5.0
 """Seconds until a store that failed is tried again: twice as many each time."""
 
@@ -63,6 +65,7 @@ class Intake:
         async with Watch(self._directory, self._changed.set):
             while True:
                 self._changed.clear()
+                calls = self.calls
                 try:
                     await self.drain()
                 except HubError as error:
@@ -73,7 +76,7 @@ class Intake:
                 retry = FIRST_RETRY
                 self._note(None)
                 await self._changed.wait()
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(pause_after(self.calls - calls))
 
     async def more(self, seen: int) -> int:
         """Wait until there are other than `seen` batches; returns how many there are."""
@@ -163,6 +166,11 @@ class Intake:
         elif error is None and self.error is not None:
             log.warning("records are stored again", extra={"code": self.error.code})
         self.error = error
+
+
+def pause_after(calls: int) -> float:
+    """Seconds between two looks at the spool, if the first one found so many calls."""
+    return PAUSE if calls < BUSY_CALLS else BUSY_PAUSE
 
 
 def _final(batch: Batch, file: SpoolFile, missing: int) -> Batch:

@@ -28,7 +28,7 @@ from bridge.models import (
     Usage,
 )
 from recorder import usage
-from recorder.batch import Batch, Loss, NewCall, NewChange, NewSession, NewSignIn, clean, stored_already
+from recorder.batch import Batch, Loss, NewCall, NewChange, NewSession, NewSignIn, clean, clean_calls, stored_already
 from recorder.errors import NoSuchRecord
 from recorder.store import RETAIN_STEP, StoreStatus
 
@@ -67,8 +67,8 @@ class MemoryStore:
         for new in batch.sessions:
             known = self._sessions.get(new.id)
             self._sessions[new.id] = known.model_copy(update={"ended": None}) if known else _session(new)
-        for call in batch.calls:
-            self._add_call(NewCall._make(clean(call)))
+        for call in clean_calls(batch.calls):
+            self._add_call(call)
         for end in batch.ended:
             if end.id in self._sessions:
                 self._sessions[end.id] = self._sessions[end.id].model_copy(update={"ended": end.at})
@@ -195,7 +195,9 @@ def _bytes(call: NewCall) -> int:
 
 
 def _name(call: NewCall, by: str) -> str:
-    return usage.tool_name(call) if by == "tool" else str(getattr(call, by)) or usage.NONE
+    return (
+        usage.tool_name(call.server, call.method, call.tool) if by == "tool" else str(getattr(call, by)) or usage.NONE
+    )
 
 
 def _page(

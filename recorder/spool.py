@@ -6,11 +6,14 @@ import contextlib
 import fcntl
 import json
 import logging
+import operator
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import orjson
 
 from bridge.history.spool import COUNT_SUFFIX, SUFFIX
 from recorder.batch import Batch, Loss, NewCall, NewChange, NewSession, NewSignIn, SessionEnd
@@ -19,6 +22,9 @@ log = logging.getLogger(__name__)
 
 READ_BYTES = 512 * 1024
 """Bytes of a file that become one batch, if its lines are not longer."""
+WANTED = ("ended", "seconds", "sender", "workspace", "method", "server", "tool", "number", "era", "outcome")
+SENDER = ("session", "principal", "transport", "correlation")
+"""The fields of a row and of a sender that are used. A line names its own, in any order, and may have more."""
 
 
 class Part(NamedTuple):
@@ -134,31 +140,31 @@ def batch_of(lines: Iterable[Mapping[str, Any]], now: float, positions: Mapping[
 
 
 def calls_of(line: Mapping[str, Any]) -> Iterator[NewCall]:
-    """The calls of a line, whose rows the sidecar has written (sidecar/audit/rows.py)."""
-    fields = line.get("fields", ())
-    senders = [dict(zip(line["sender_fields"], sender, strict=True)) for sender in line.get("senders", ())]
-    for row in line.get("calls", ()):
-        noted = dict(zip(fields, row, strict=False))
-        extras = row[len(fields)] if len(row) > len(fields) else {}
-        sender = senders[noted["sender"]]
-        outcome, seconds = noted["outcome"], noted["seconds"]
-        call = NewCall(
-            at=round(noted["ended"] - seconds, 6),
-            seconds=round(seconds, 6),
-            workspace=noted["workspace"],
-            session=sender["session"],
-            principal=sender["principal"],
-            transport=sender["transport"],
-            era=noted["era"],
-            method=noted["method"],
-            server=noted["server"],
-            tool=noted["tool"],
-            outcome=outcome,
-            code=outcome if outcome[:1].isupper() else "",
-            correlation=f"{sender['correlation']}{noted['number']}" if sender["correlation"] else "",
-            trace=trace_id(extras.pop("traceparent", "")),
-        )
-        yield call._replace(**extras) if extras else call
+    """The calls of a line, whose rows the sidecar has written (sidecar/audit/rows.py).
+
+    Fields and senders are looked up once for a line, as this runs for each call.
+    """
+    rows, fields = line.get("calls", ()), line.get("fields", ())
+    if not rows:
+        return
+    width = len(fields)
+    wanted = operator.itemgetter(*map(fields.index, WANTED))
+    senders = list(map(operator.itemgetter(*map(line["sender_fields"].index, SENDER)), line.get("senders", ())))
+    for row in rows:
+        ended, seconds, place, workspace, method, server, tool, number, era, outcome = wanted(row)
+        session, principal, transport, correlation = senders[place]
+        at, lasted = round(ended - seconds, 6), round(seconds, 6)
+        code = outcome if outcome[:1].isupper() else ""
+        id_ = f"{correlation}{number}" if correlation else ""
+        who, what = (workspace, session, principal, "", transport, era), (method, server, tool, outcome, code, id_)
+        call = NewCall(at, lasted, 0.0, *who, *what)
+        yield _with_extras(call, row[width]) if len(row) > width else call
+
+
+def _with_extras(call: NewCall, extras: dict[str, Any]) -> NewCall:
+    """The call with what only few calls have."""
+    trace = trace_id(extras.pop("traceparent", ""))
+    return call._replace(trace=trace, **extras)
 
 
 def trace_id(traceparent: str) -> str:
@@ -180,8 +186,16 @@ _KINDS: dict[str, type[Any]] = {
 def _parsed(line: bytes, name: str) -> dict[str, Any]:
     """A line as an object; a line that is not JSON counts as one lost record."""
     with contextlib.suppress(ValueError):
-        value = json.loads(line)
+        value = _loads(line)
         if isinstance(value, dict):
             return value
     log.warning("a line of the spool cannot be read", extra={"file": name})
     return {"lost": 1}
+
+
+def _loads(line: bytes) -> Any:
+    """Parse JSON by the fast parser, or else by the one that also accepts lone surrogates. Raises ValueError."""
+    try:
+        return orjson.loads(line)
+    except ValueError:
+        return json.loads(line)

@@ -6,9 +6,11 @@ thousands of rows and not all of its calls.
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
@@ -74,38 +76,47 @@ class Figures(NamedTuple):
         )
 
 
-def tool_name(call: NewCall) -> str:
+def tool_name(server: str, method: str, tool: str) -> str:
     """What a call counts for: server and tool; for requests other than tool calls, server and method."""
-    tool = call.tool if call.method == "tools/call" else call.method
-    return f"{call.server}/{tool}" if call.server else NONE
+    return f"{server}/{tool if method == 'tools/call' else method}" if server else NONE
 
 
 def count(calls: Iterable[NewCall], now: float) -> list[tuple[Any, ...]]:
     """The figures of these calls, by all that they are counted by: KEYS, and the fields of `Figures`.
 
-    Calls that come late are not counted by intervals that are not kept any more. This works on plain tuples and lists,
-    as it is most of what the recorder computes for a call.
+    Minutes that end before the figures of an interval are kept are not counted in it. Calls are counted by minute, and
+    these figures are added up for each interval and scope: a batch has thousands of calls, of few tools and minutes.
     """
     found: dict[tuple[Any, ...], list[Any]] = {}
-    intervals = [(interval, now - KEPT.get(interval, math.inf)) for interval in (MINUTE, HOUR, DAY)]
-    for call in calls:
-        at, seconds, workspace, server = call.at, call.seconds, call.workspace, call.server
-        failed, bucket = call.outcome != "ok", FIRST_BUCKET + bisect_left(BUCKETS, seconds)
-        names = (("t", ""), ("n", tool_name(call)), ("p", call.principal))
-        for interval, since in intervals:
-            if at < since:
+    for (minute, workspace, server, tool, principal), figures in _by_minute(calls).items():
+        names = (("t", ""), ("n", tool), ("p", principal))
+        for interval in (MINUTE, HOUR, DAY):
+            if minute + MINUTE < now - KEPT.get(interval, math.inf):
                 continue
-            start = int(at // interval) * interval
+            start = begin(minute, interval)
             for scope, name in names:
                 key = (scope, interval, start, name, workspace, server)
-                row = found.get(key)
-                if row is None:
-                    row = found[key] = [0] * ROW
-                row[0] += 1
-                row[1] += failed
-                row[2] += seconds
-                row[bucket] += 1
+                known = found.get(key)
+                found[key] = list(map(operator.add, known, figures)) if known else figures
     return [(*key, *row) for key, row in found.items()]
+
+
+def _by_minute(calls: Iterable[NewCall]) -> dict[tuple[int, str, str, str, str], list[Any]]:
+    """The figures of calls by minute, workspace, server, `tool_name` and principal."""
+    durations: dict[tuple[Any, ...], list[float]] = {}
+    for call in calls:
+        key = (call.at // MINUTE, call.workspace, call.server, call.method, call.tool, call.principal, call.outcome)
+        durations.setdefault(key, []).append(call.seconds)
+    found: dict[tuple[int, str, str, str, str], list[Any]] = {}
+    for (minute, workspace, server, method, tool, principal, outcome), seconds in durations.items():
+        group = (int(minute) * MINUTE, workspace, server, tool_name(server, method, tool), principal)
+        row = found.setdefault(group, [0] * ROW)
+        row[0] += len(seconds)
+        row[1] += len(seconds) if outcome != "ok" else 0
+        row[2] += sum(seconds)
+        for bucket, number in Counter(map(bisect_left, itertools.repeat(BUCKETS), seconds)).items():
+            row[FIRST_BUCKET + bucket] += number
+    return found
 
 
 def begin(at: float, interval: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from recorder import usage
-from recorder.batch import Batch, NewCall, clean, stored_already
+from recorder.batch import Batch, NewCall, clean, clean_calls, stored_already
 from recorder.sql import queries
 from recorder.sql.database import Row, Transaction
 
@@ -48,7 +48,7 @@ async def append(transaction: Transaction, batch: Batch, now: float) -> None:
         await transaction.execute("UPDATE counters SET value = value - ? WHERE name = 'calls'", added)
         return
     await transaction.many(ADD_SESSION, [clean(each) for each in batch.sessions])
-    await _add_calls(transaction, [NewCall._make(clean(call)) for call in batch.calls], now)
+    await _add_calls(transaction, clean_calls(batch.calls), now)
     await transaction.many("UPDATE sessions SET ended = ? WHERE id = ?", [(each.at, each.id) for each in batch.ended])
     await _add(transaction, "changes", queries.CHANGES, batch.changes)
     await _add(transaction, "sign_ins", queries.SIGN_INS, batch.sign_ins)
@@ -94,12 +94,11 @@ async def _add_calls(transaction: Transaction, calls: Sequence[NewCall], now: fl
 
 
 def _principals(calls: Iterable[NewCall]) -> list[Row]:
-    seen: dict[str, tuple[float, float, int]] = {}
+    seen: dict[str, list[float]] = {}
     for call in calls:
         if call.principal:
-            first, last, number = seen.get(call.principal, (call.at, call.at, 0))
-            seen[call.principal] = (min(first, call.at), max(last, call.at), number + 1)
-    return [(name, *values) for name, values in seen.items()]
+            seen.setdefault(call.principal, []).append(call.at)
+    return [(name, min(times), max(times), len(times)) for name, times in seen.items()]
 
 
 async def retain(transaction: Transaction, before: float, now: float, used: float, max_bytes: int, step: int) -> int:

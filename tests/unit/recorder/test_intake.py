@@ -17,7 +17,7 @@ from bridge.history.spool import SpoolWriter, drop
 from bridge.models import ReadCalls, ReadChanges
 from recorder.batch import Batch
 from recorder.errors import StoreUnavailable
-from recorder.intake import Intake
+from recorder.intake import Intake, pause_after
 from recorder.memory import MemoryStore
 from recorder.spool import batch_of, files_in, trace_id
 
@@ -244,3 +244,22 @@ def test_a_line_that_is_not_understood_counts_as_lost(caplog: pytest.LogCaptureF
         positions={"f": 1}, sessions=[], ended=[], changes=[], sign_ins=[], calls=(), lost=()
     )
     assert "not understood" in caplog.text
+
+
+def test_a_line_with_half_of_a_surrogate_pair_is_read(tmp_path: Path) -> None:
+    """The adapter's JSON may have one, which the fast parser refuses."""
+    assert drop(
+        tmp_path,
+        "a",
+        {"sign_ins": [{"at": 1.0, "principal": "x\ud800", "address": "", "way": "password", "outcome": "ok"}]},
+        10**6,
+    )
+    [file] = files_in(tmp_path)
+    [sign_in] = file.read(0, 0.0).batch.sign_ins
+    assert sign_in.principal == "x\ud800"
+
+
+def test_many_calls_are_stored_in_fewer_transactions() -> None:
+    """A few are stored at once; `hubctl history --follow` shows them within a second."""
+    assert pause_after(0) == pause_after(10) == 0.1
+    assert pause_after(1500) == 1.0
