@@ -1,5 +1,7 @@
 /** The row of docs/api.md that a route has to have. */
 
+import { isOptional } from '../../../front/server/api/fields.mjs';
+
 /**
  * @param {import('../../../front/server/api/routes.mjs').Route} route
  * @returns {string}
@@ -12,12 +14,12 @@ export function rowOf({ method, path, summary, query, body, anyBody, answer, err
 
 /** @param {import('../../../front/server/api/fields.mjs').Fields} [query] */
 function parameters(query = {}) {
-  return Object.entries(query).map(([name, { optional }]) => (optional ? `\`[${name}=]\`` : `\`${name}=\``));
+  return Object.entries(query).map(([name, field]) => (isOptional(field) ? `\`[${name}=]\`` : `\`${name}=\``));
 }
 
 /** @param {import('../../../front/server/api/fields.mjs').Fields} body */
 function fieldsOf(body) {
-  const names = Object.entries(body).map(([name, { optional }]) => (optional ? `${name}?` : name));
+  const names = Object.entries(body).map(([name, field]) => (isOptional(field) ? `${name}?` : name));
   return `{${names.join(', ')}}`;
 }
 
