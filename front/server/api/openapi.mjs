@@ -1,0 +1,160 @@
+// The OpenAPI 3.1 document of the API, made of the tables of routes. Loaded with the first request for it.
+
+import { createRequire } from 'node:module';
+import { z } from 'zod/mini';
+import { CATALOGUE, statusOf } from '../errors.mjs';
+import { descriptionOf, isOptional, schemaOf } from './fields.mjs';
+import { HUB_ROUTES, OTHER_ROUTES, YAMCP_ROUTES } from './routes.mjs';
+
+const { answers, schemas } = createRequire(import.meta.url)('./answer_schemas.json');
+
+/**
+ * @typedef {import('./routes.mjs').Route} Route
+ * @typedef {Record<string, any>} Json
+ */
+
+/** Codes that any route may answer; docs/api.md says when. */
+const COMMON_CODES = [
+  'HOST_REFUSED',
+  'ORIGIN_REFUSED',
+  'METHOD_NOT_ALLOWED',
+  'PATH_INVALID',
+  'HUB_AWAY',
+  'HUB_INTERNAL',
+];
+const PROTECTED_CODES = ['TOKEN_REQUIRED', 'TOKEN_INVALID', 'KEY_FORBIDDEN', 'TOO_MANY_ATTEMPTS'];
+const BODY_CODES = ['BODY_NOT_JSON', 'BODY_INVALID', 'BODY_TOO_LARGE', 'BODY_TYPE_REFUSED'];
+const CHANGE_CODES = ['CONFIG_FILE_BROKEN', 'HUB_FILE_BROKEN', 'EDIT_CONFLICT', 'EDIT_INVALID', 'DATA_DIR_UNUSABLE'];
+/** Answers that are no JSON, by the route's id: their media types. @type {Record<string, string[]>} */
+const OTHER_MEDIA = {
+  exportCalls: ['application/x-ndjson', 'text/csv'],
+  exportChanges: ['application/x-ndjson', 'text/csv'],
+  exportSignIns: ['application/x-ndjson', 'text/csv'],
+  logFile: ['text/plain'],
+  metrics: ['text/plain'],
+};
+
+const TABLES = [
+  { tag: 'hub', prefix: 'hub', routes: HUB_ROUTES, answers: answers.HubAnswers, isStrict: true },
+  { tag: 'yamcp-ui', prefix: 'yamcp', routes: YAMCP_ROUTES, answers: answers.YamcpAnswers, isStrict: false },
+  { tag: 'processes', prefix: 'processes', routes: OTHER_ROUTES, answers: answers.OtherAnswers, isStrict: false },
+];
+/** Routes of `OTHER_ROUTES` that are for browsers. */
+const LEFT_OUT = new Set(['login', 'logout', 'live']);
+
+/**
+ * Return the document.
+ * @param {{version: string, baseUrl: string, isProtected: boolean}} hub
+ * @returns {Json}
+ */
+export function openapi({ version, baseUrl, isProtected }) {
+  /** @type {Json} */
+  const paths = {};
+  for (const { tag, prefix, routes, answers: results, isStrict } of TABLES) {
+    for (const route of routes) {
+      if (LEFT_OUT.has(route.id)) continue;
+      const path = route.path.replace(/:(\w+)/g, '{$1}');
+      paths[path] ??= {};
+      paths[path][route.method.toLowerCase()] = {
+        operationId: `${prefix}_${route.id}`,
+        tags: [tag],
+        summary: route.summary,
+        ...takes(route, isStrict),
+        responses: { 200: result(route, results), ...failures(route, isProtected) },
+      };
+    }
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'yamcp-hub', version, description: 'Servers, workspaces, keys, calls and history of a hub.' },
+    servers: [{ url: baseUrl }],
+    tags: [
+      { name: 'hub', description: "The hub's own API, which the console uses." },
+      { name: 'yamcp-ui', description: "YAMCP-UI's API, in its format. Unknown fields are ignored." },
+      { name: 'processes', description: 'Health, status and metrics.' },
+    ],
+    ...(isProtected && { security: [{ token: [] }] }),
+    paths,
+    components: {
+      schemas: { ...schemas, Error: ERROR },
+      ...(isProtected && { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } }),
+    },
+  };
+}
+
+/** @type {Json} */
+const ERROR = {
+  type: 'object',
+  required: ['error', 'code', 'hint'],
+  additionalProperties: false,
+  properties: {
+    error: { type: 'string', description: 'What happened, to what and why.' },
+    code: { type: 'string', pattern: '^[A-Z][A-Z0-9_]*$', description: 'A stable code (docs/errors.md).' },
+    hint: { type: 'string', description: 'What to do.' },
+    data: { type: 'object', additionalProperties: true },
+  },
+};
+
+/** Return the parameters and the body of a route. @param {Route} route @param {boolean} isStrict */
+function takes({ path, query = {}, body, anyBody }, isStrict) {
+  const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+  const inQuery = Object.entries(query).map(([name, field]) => ({
+    name,
+    in: 'query',
+    required: !isOptional(field),
+    description: descriptionOf(field),
+    schema: jsonSchema(field),
+  }));
+  const schema = body ? jsonSchema(schemaOf(body, { ignoreUnknown: !isStrict })) : anyBody ? { type: 'object' } : null;
+  return {
+    ...(inPath.length + inQuery.length > 0 && { parameters: [...inPath, ...inQuery] }),
+    ...(schema && { requestBody: { required: true, content: { 'application/json': { schema } } } }),
+  };
+}
+
+/** @param {import('./fields.mjs').Field} schema @returns {Json} */
+function jsonSchema(schema) {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return rest;
+}
+
+/** @param {Route} route @param {Json} results */
+function result({ id, answer }, results) {
+  const media = OTHER_MEDIA[id];
+  if (media) {
+    return {
+      description: answer,
+      content: Object.fromEntries(media.map((type) => [type, { schema: { type: 'string' } }])),
+    };
+  }
+  const schema = results[id];
+  if (!schema) throw new TypeError(`answers.d.mts has no answer for the route ${id}`);
+  return { description: answer, content: { 'application/json': { schema } } };
+}
+
+/** Return the responses of a route that are errors, by status. @param {Route} route @param {boolean} isProtected */
+function failures({ method, query, body, anyBody, errors = [] }, isProtected) {
+  const codes = [
+    ...errors,
+    ...(query ? ['QUERY_INVALID'] : []),
+    ...(body || anyBody ? BODY_CODES : []),
+    ...(method === 'GET' ? [] : CHANGE_CODES),
+    ...(isProtected ? PROTECTED_CODES : []),
+    ...COMMON_CODES,
+  ];
+  /** @type {Map<number, Set<string>>} */
+  const byStatus = new Map();
+  for (const code of codes) {
+    const status =
+      code in CATALOGUE ? CATALOGUE[/** @type {import('../errors.mjs').Code} */ (code)].status : statusOf(code);
+    byStatus.set(status, (byStatus.get(status) ?? new Set()).add(code));
+  }
+  const content = { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } };
+  const found = [...byStatus].map(([status, named]) => [status, { description: [...named].join(', '), content }]);
+  return { ...Object.fromEntries(found), default: { description: 'Another error.', content } };
+}
