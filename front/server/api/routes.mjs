@@ -363,8 +363,16 @@ export const YAMCP_ROUTES = [
   ),
 ];
 
-/** Routes that other parts of the front serve; listed here for the table in docs/api.md only. @type {Route[]} */
+/** Routes that other parts of the front serve; listed here for the API's documents only. @type {Route[]} */
 export const OTHER_ROUTES = [
+  route('openapi', 'GET', '/api/openapi.json', {
+    summary: 'The description of the API, for programs.',
+    answer: 'OpenAPI 3.1',
+  }),
+  route('apiPage', 'GET', '/hub/api', {
+    summary: 'The same as a page.',
+    answer: 'HTML',
+  }),
   route('health', 'GET', '/healthz', {
     summary: 'Whether the hub is well: 200, or 503 with the reasons.',
     answer: '{status, …}',

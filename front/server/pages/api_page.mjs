@@ -81,7 +81,7 @@ function section({ method, path, summary, parameters = [], requestBody, response
       `<dt><code>${escaped(name)}</code>${required ? '' : ' (optional)'}</dt><dd>${escaped(description ?? schema.type)}</dd>`,
   );
   const errors = Object.entries(responses)
-    .filter(([status]) => status !== '200' && status !== 'default')
+    .filter(([status]) => status !== '200')
     .map(([status, { description }]) => `<dt>${escaped(status)}</dt><dd><code>${escaped(description)}</code></dd>`);
   const body = requestBody?.content['application/json'].schema;
   return `<details id="${escaped(operationId)}"><summary><h3><code>${method.toUpperCase()} ${escaped(path)}</code></h3>

@@ -1,15 +1,16 @@
-// The OpenAPI 3.1 document of the API, made of the tables of routes. Loaded with the first request for it.
+// The OpenAPI 3.1 document of the API, made of the tables of routes and of answers.d.mts. Loaded with the first request
+// for it.
 
 import { createRequire } from 'node:module';
 import { z } from 'zod/mini';
-import { CATALOGUE, statusOf } from '../errors.mjs';
-import { descriptionOf, isOptional, schemaOf } from './fields.mjs';
-import { HUB_ROUTES, OTHER_ROUTES, YAMCP_ROUTES } from './routes.mjs';
+import { CATALOGUE, statusOf } from '../../errors.mjs';
+import { descriptionOf, isOptional, schemaOf } from '../fields.mjs';
+import { HUB_ROUTES, OTHER_ROUTES, YAMCP_ROUTES } from '../routes.mjs';
 
 const { answers, schemas } = createRequire(import.meta.url)('./answer_schemas.json');
 
 /**
- * @typedef {import('./routes.mjs').Route} Route
+ * @typedef {import('../routes.mjs').Route} Route
  * @typedef {Record<string, any>} Json
  */
 
@@ -19,12 +20,20 @@ const COMMON_CODES = [
   'ORIGIN_REFUSED',
   'METHOD_NOT_ALLOWED',
   'PATH_INVALID',
+  'BODY_TOO_LARGE',
   'HUB_AWAY',
   'HUB_INTERNAL',
 ];
 const PROTECTED_CODES = ['TOKEN_REQUIRED', 'TOKEN_INVALID', 'KEY_FORBIDDEN', 'TOO_MANY_ATTEMPTS'];
-const BODY_CODES = ['BODY_NOT_JSON', 'BODY_INVALID', 'BODY_TOO_LARGE', 'BODY_TYPE_REFUSED'];
-const CHANGE_CODES = ['CONFIG_FILE_BROKEN', 'HUB_FILE_BROKEN', 'EDIT_CONFLICT', 'EDIT_INVALID', 'DATA_DIR_UNUSABLE'];
+const BODY_CODES = ['BODY_NOT_JSON', 'BODY_INVALID'];
+const CHANGE_CODES = [
+  'BODY_TYPE_REFUSED',
+  'CONFIG_FILE_BROKEN',
+  'HUB_FILE_BROKEN',
+  'EDIT_CONFLICT',
+  'EDIT_INVALID',
+  'DATA_DIR_UNUSABLE',
+];
 /** Answers that are no JSON, by the route's id: their media types. @type {Record<string, string[]>} */
 const OTHER_MEDIA = {
   exportCalls: ['application/x-ndjson', 'text/csv'],
@@ -32,15 +41,20 @@ const OTHER_MEDIA = {
   exportSignIns: ['application/x-ndjson', 'text/csv'],
   logFile: ['text/plain'],
   metrics: ['text/plain'],
+  apiPage: ['text/html'],
 };
 
 const TABLES = [
-  { tag: 'hub', prefix: 'hub', routes: HUB_ROUTES, answers: answers.HubAnswers, isStrict: true },
-  { tag: 'yamcp-ui', prefix: 'yamcp', routes: YAMCP_ROUTES, answers: answers.YamcpAnswers, isStrict: false },
-  { tag: 'processes', prefix: 'processes', routes: OTHER_ROUTES, answers: answers.OtherAnswers, isStrict: false },
+  { tag: 'hub', prefix: 'hub', routes: HUB_ROUTES, answers: answers.hub, isStrict: true },
+  { tag: 'yamcp-ui', prefix: 'yamcp', routes: YAMCP_ROUTES, answers: answers.yamcp, isStrict: false },
+  { tag: 'processes', prefix: 'processes', routes: OTHER_ROUTES, answers: answers.other, isStrict: false },
 ];
-/** Routes of `OTHER_ROUTES` that are for browsers. */
-const LEFT_OUT = new Set(['login', 'logout', 'live']);
+/** Routes of `OTHER_ROUTES` that are for browsers: forms, and a WebSocket, which OpenAPI has no words for. */
+const FOR_BROWSERS = new Set(['login', 'logout', 'live']);
+/** Routes that the front has in a protected hub only. */
+const IF_PROTECTED = new Set(['status', 'metrics']);
+/** Routes that need no token in a protected hub. */
+const PUBLIC = new Set(['health']);
 
 /**
  * Return the document.
@@ -52,7 +66,7 @@ export function openapi({ version, baseUrl, isProtected }) {
   const paths = {};
   for (const { tag, prefix, routes, answers: results, isStrict } of TABLES) {
     for (const route of routes) {
-      if (LEFT_OUT.has(route.id)) continue;
+      if (FOR_BROWSERS.has(route.id) || (IF_PROTECTED.has(route.id) && !isProtected)) continue;
       const path = route.path.replace(/:(\w+)/g, '{$1}');
       paths[path] ??= {};
       paths[path][route.method.toLowerCase()] = {
@@ -60,13 +74,14 @@ export function openapi({ version, baseUrl, isProtected }) {
         tags: [tag],
         summary: route.summary,
         ...takes(route, isStrict),
-        responses: { 200: result(route, results), ...failures(route, isProtected) },
+        ...(isProtected && PUBLIC.has(route.id) && { security: [] }),
+        responses: responses(route, results, { isStrict, isProtected }),
       };
     }
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'yamcp-hub', version, description: 'Servers, workspaces, keys, calls and history of a hub.' },
+    info: { title: 'yamcp-hub', version, description: DESCRIPTION },
     servers: [{ url: baseUrl }],
     tags: [
       { name: 'hub', description: "The hub's own API, which the console uses." },
@@ -81,6 +96,10 @@ export function openapi({ version, baseUrl, isProtected }) {
     },
   };
 }
+
+const DESCRIPTION =
+  'Servers, workspaces, keys, calls and history of a hub. Requests that break rules of HTTP are refused before a route is ' +
+  'found: 400 `FRAMING_REFUSED`, 408 `REQUEST_TIMEOUT`, 411 `LENGTH_REQUIRED`, 431 `HEADERS_TOO_MANY`.';
 
 /** @type {Json} */
 const ERROR = {
@@ -117,7 +136,7 @@ function takes({ path, query = {}, body, anyBody }, isStrict) {
   };
 }
 
-/** @param {import('./fields.mjs').Field} schema @returns {Json} */
+/** @param {import('../fields.mjs').Field} schema @returns {Json} */
 function jsonSchema(schema) {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return rest;
@@ -137,11 +156,24 @@ function result({ id, answer }, results) {
   return { description: answer, content: { 'application/json': { schema } } };
 }
 
-/** Return the responses of a route that are errors, by status. @param {Route} route @param {boolean} isProtected */
-function failures({ method, query, body, anyBody, errors = [] }, isProtected) {
+/**
+ * Return all responses of a route, by status.
+ * @param {Route} route
+ * @param {Json} results
+ * @param {{isStrict: boolean, isProtected: boolean}} options
+ * @returns {Json}
+ */
+function responses(route, results, options) {
+  const ok = result(route, results);
+  const failing = route.id === 'health' ? { 503: { ...ok, description: 'The same, with the reasons.' } } : {};
+  return { 200: ok, ...failures(route, options), ...failing };
+}
+
+/** Return the responses of a route that are errors. @param {Route} route @param {{isStrict: boolean, isProtected: boolean}} options */
+function failures({ method, query, body, anyBody, errors = [] }, { isStrict, isProtected }) {
   const codes = [
     ...errors,
-    ...(query ? ['QUERY_INVALID'] : []),
+    ...(query || isStrict ? ['QUERY_INVALID'] : []),
     ...(body || anyBody ? BODY_CODES : []),
     ...(method === 'GET' ? [] : CHANGE_CODES),
     ...(isProtected ? PROTECTED_CODES : []),
@@ -151,10 +183,11 @@ function failures({ method, query, body, anyBody, errors = [] }, isProtected) {
   const byStatus = new Map();
   for (const code of codes) {
     const status =
-      code in CATALOGUE ? CATALOGUE[/** @type {import('../errors.mjs').Code} */ (code)].status : statusOf(code);
+      code in CATALOGUE ? CATALOGUE[/** @type {import('../../errors.mjs').Code} */ (code)].status : statusOf(code);
     byStatus.set(status, (byStatus.get(status) ?? new Set()).add(code));
   }
   const content = { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } };
-  const found = [...byStatus].map(([status, named]) => [status, { description: [...named].join(', '), content }]);
-  return { ...Object.fromEntries(found), default: { description: 'Another error.', content } };
+  return Object.fromEntries(
+    [...byStatus].map(([status, named]) => [status, { description: [...named].join(', '), content }]),
+  );
 }

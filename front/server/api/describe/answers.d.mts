@@ -21,8 +21,8 @@ import type {
   SignInRecords,
   SnapshotId,
   Usage,
-} from '../../../bridge/node/types.mjs';
-import type { ServerState, State, WorkspaceState } from '../state/state.mjs';
+} from '../../../../bridge/node/types.mjs';
+import type { ServerState, State, WorkspaceState } from '../../state/state.mjs';
 
 type Item = Record<string, unknown>;
 type Nothing = Record<string, never>;
@@ -154,4 +154,12 @@ export interface YamcpAnswers {
 export interface OtherAnswers {
   health: { status: 'ok' | 'failing'; [more: string]: unknown };
   status: Item;
+  openapi: Item;
+}
+
+/** Answers by table of routes and id. */
+export interface Answers {
+  hub: HubAnswers;
+  yamcp: YamcpAnswers;
+  other: OtherAnswers;
 }
