@@ -16,7 +16,10 @@ const ROWS = /(?:^\| `(?:GET|POST|PUT|PATCH|DELETE|WS) .*\n)+/gm;
 
 /** Return the text of each generated file, by its path. @returns {Record<string, string>} */
 export function files() {
-  return { [join(FOLDER, 'answer_schemas.json')]: answerSchemas(), [DOCUMENT]: withRows(readFileSync(DOCUMENT, 'utf8')) };
+  return {
+    [join(FOLDER, 'answer_schemas.json')]: answerSchemas(),
+    [DOCUMENT]: withRows(readFileSync(DOCUMENT, 'utf8')),
+  };
 }
 
 /** Return the JSON Schemas of the answers, by table and id of the route, and those that they refer to. */

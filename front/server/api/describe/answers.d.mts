@@ -6,9 +6,11 @@
 import type {
   CallDetails,
   CallRecords,
+  CatalogItem,
   ChangeRecords,
   Exported,
   History,
+  Imported,
   KeyMade,
   Keys,
   LogRecords,
@@ -20,6 +22,7 @@ import type {
   Sessions,
   SignInRecords,
   SnapshotId,
+  Tools,
   Usage,
 } from '../../../../bridge/node/types.mjs';
 import type { ServerState, State, WorkspaceState } from '../../state/state.mjs';
@@ -73,15 +76,15 @@ export interface HubAnswers {
   export: Exported;
   forgetSettings: Changed;
   restartServer: { server: ServerState | null };
-  import: Item;
+  import: Imported & { applied?: boolean };
   keys: Keys;
   addKey: KeyMade;
   revokeKey: Nothing;
-  tools: { tools: Item[] };
+  tools: Tools;
   call: Called;
-  prompts: { prompts: Item[] };
+  prompts: { prompts: CatalogItem[] };
   getPrompt: Called;
-  resources: { resources: Item[]; templates: Item[] };
+  resources: { resources: CatalogItem[]; templates: CatalogItem[] };
   readResource: Called;
   complete: { values: string[]; total: number | null; has_more: boolean };
   sessions: Sessions;

@@ -36,9 +36,9 @@ const CHANGE_CODES = [
 ];
 /** Answers that are no JSON, by the route's id: their media types. @type {Record<string, string[]>} */
 const OTHER_MEDIA = {
-  exportCalls: ['application/x-ndjson', 'text/csv'],
-  exportChanges: ['application/x-ndjson', 'text/csv'],
-  exportSignIns: ['application/x-ndjson', 'text/csv'],
+  exportCalls: ['application/jsonl', 'text/csv'],
+  exportChanges: ['application/jsonl', 'text/csv'],
+  exportSignIns: ['application/jsonl', 'text/csv'],
   logFile: ['text/plain'],
   metrics: ['text/plain'],
   apiPage: ['text/html'],
@@ -99,7 +99,10 @@ export function openapi({ version, baseUrl, isProtected }) {
 
 const DESCRIPTION =
   'Servers, workspaces, keys, calls and history of a hub. Requests that break rules of HTTP are refused before a route is ' +
-  'found: 400 `FRAMING_REFUSED`, 408 `REQUEST_TIMEOUT`, 411 `LENGTH_REQUIRED`, 431 `HEADERS_TOO_MANY`.';
+  'found: 400 `FRAMING_REFUSED`, 408 `REQUEST_TIMEOUT`, 411 `LENGTH_REQUIRED`.';
+
+/** Node answers by itself, without a body, where URL and headers are too long. @type {Json} */
+const TOO_LONG = { description: 'HEADERS_TOO_MANY; or URL and headers are longer than 16 KiB, without a body.' };
 
 /** @type {Json} */
 const ERROR = {
@@ -166,7 +169,7 @@ function result({ id, answer }, results) {
 function responses(route, results, options) {
   const ok = result(route, results);
   const failing = route.id === 'health' ? { 503: { ...ok, description: 'The same, with the reasons.' } } : {};
-  return { 200: ok, ...failures(route, options), ...failing };
+  return { 200: ok, ...failures(route, options), 431: TOO_LONG, ...failing };
 }
 
 /** Return the responses of a route that are errors. @param {Route} route @param {{isStrict: boolean, isProtected: boolean}} options */
