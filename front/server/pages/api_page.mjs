@@ -99,7 +99,11 @@ function answer({ content }) {
   return Object.entries(content)
     .map(([type, { schema }]) => {
       const name = schema.$ref?.split('/').at(-1);
-      const text = name ? `<a href="#${model(name)}">${escaped(name)}</a>` : type === 'application/json' ? json(schema) : '';
+      const text = name
+        ? `<a href="#${model(name)}">${escaped(name)}</a>`
+        : type === 'application/json'
+          ? json(schema)
+          : '';
       return `<p><code>${escaped(type)}</code> ${name ? text : ''}</p>${name ? '' : text}`;
     })
     .join('');
@@ -115,7 +119,8 @@ function example(method, url, parameters, body) {
 }
 
 /** @param {unknown} value */
-const json = (value) => `<pre tabindex="0">${escaped(JSON.stringify(value, null, 2).replaceAll('#/components/schemas/', ''))}</pre>`;
+const json = (value) =>
+  `<pre tabindex="0">${escaped(JSON.stringify(value, null, 2).replaceAll('#/components/schemas/', ''))}</pre>`;
 
 /** @param {string} name */
 const model = (name) => `model-${escaped(name)}`;
