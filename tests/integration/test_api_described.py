@@ -1,12 +1,12 @@
 """The API does what its OpenAPI document says: each operation asked as it is meant, and schemathesis, which asks oddly.
 
-`HUB_TEST_API_EXAMPLES` is how many requests schemathesis makes up for each operation (default: 5).
+`HUB_TEST_API_EXAMPLES` is how many random requests schemathesis makes of each operation (default: 3). If it is set,
+operations that replace whole files are among them, after which no server is left.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import signal
@@ -25,10 +25,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMATHESIS = ROOT / ".envs/schemathesis/bin/schemathesis"
 CONFIG = Path(__file__).parent / "schemathesis.toml"
-EXAMPLES = os.environ.get("HUB_TEST_API_EXAMPLES", "5")
+EXAMPLES = os.environ.get("HUB_TEST_API_EXAMPLES")
 ENTRY = {"namespace": "more", "type": "stdio", "providerParameters": {"command": "/bin/false", "args": [], "env": {}}}
 FORM = {"name": "plain", "type": "stdio", "command": "/bin/false", "args": [], "env": {}}
 DEMO = {"workspace": "demo"}
+WHOLE_FILES = "_put(Providers|Workspaces)Config$"
 
 # What is asked of each operation, in this order: operationId, what fills its path and query, its body.
 Asked = tuple[str, dict[str, str], Any]
@@ -175,6 +176,10 @@ async def test_each_operation_answers_as_it_is_described(hub: Described) -> None
         for asked in ASKED:
             response = await hub.ask(http, asked)
             assert response.status_code == 200, f"{asked}: {response.text}"
+        for file in ("providers", "workspaces"):
+            content = (await hub.ask(http, (f"yamcp_{file}Config", {}, None))).json()
+            asked = (f"yamcp_put{file.capitalize()}Config", {}, content)
+            assert (await hub.ask(http, asked)).status_code == 200, asked
         for asked in REFUSED:
             assert (await hub.ask(http, asked)).status_code in range(400, 500), asked
     assert {name for name, *_ in [*ASKED, *REFUSED]} == set(hub.operations)
@@ -183,9 +188,11 @@ async def test_each_operation_answers_as_it_is_described(hub: Described) -> None
 @pytest.mark.timeout(600)
 async def test_schemathesis_finds_nothing(hub: Described, tmp_path: Path) -> None:
     """No 5xx but those of a server or process that is away; whatever is sent, every answer is a described one."""
+    left_out = [] if EXAMPLES else [name for name in hub.operations if re.search(WHOLE_FILES, name)]
     process = await asyncio.create_subprocess_exec(
         SCHEMATHESIS, "--config-file", CONFIG, "run", f"{hub.url}/api/openapi.json", "--no-color", "--seed", "1",
-        "--phases", "coverage,fuzzing" if int(EXAMPLES) > 5 else "fuzzing", "--max-examples", EXAMPLES,
+        "--phases", "coverage,fuzzing", "--max-examples", EXAMPLES or "3",
+        *(word for name in left_out for word in ("--exclude-operation-id", name)),
         cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
@@ -193,7 +200,7 @@ async def test_schemathesis_finds_nothing(hub: Described, tmp_path: Path) -> Non
     finally:
         if process.returncode is None:
             process.kill()
-    text = out.decode()
-    assert process.returncode == 0, text
-    found = re.search(r"Tested: (\d+)", text)
-    assert found and int(found[1]) == len(hub.operations), json.dumps(text[-3000:])
+    assert process.returncode == 0, out.decode()
+    found = re.search(r"Tested: (\d+)", out.decode())
+    tested = len(hub.operations) - len(left_out) - 1  # it does not ask for the document once more
+    assert found and int(found[1]) == tested, out.decode()

@@ -19,7 +19,13 @@ import { route } from './route.mjs';
 
 const ENTRY_ERRORS = ['ENTRY_INVALID', 'MASKED_VALUE'];
 const KEY_FILE_ERRORS = ['KEYS_FILE_BROKEN'];
-const CALL_ERRORS = ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF', 'SERVER_ANSWERED_ERROR'];
+const CALL_ERRORS = [
+  'WORKSPACE_UNKNOWN',
+  'WORKSPACE_OFF',
+  'SERVER_ANSWERED_ERROR',
+  'SERVER_UNAVAILABLE',
+  'CALL_TIMEOUT',
+];
 const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
 const sessionLimit = number('whole number from 1 to 1,000', { min: 1, max: 1000, whole: true });
 
@@ -199,7 +205,7 @@ export const HUB_ROUTES = [
     summary: 'Call a tool as a client would.',
     body: { workspace: name, tool: name, arguments: optional(object), timeout: optional(seconds) },
     answer: '{result, seconds}',
-    errors: ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF'],
+    errors: ['TOOL_UNKNOWN', ...CALL_ERRORS],
   }),
   route('prompts', 'GET', '/api/hub/prompts', {
     summary: 'The prompts of a workspace as its clients see them, each with its server.',
