@@ -49,9 +49,11 @@ BARS: dict[str, str] = {
     "proxy": "bench.front_proxy:added",
     "public": "bench.public_port:calls",
     "connections": "bench.public_port:connections",
+    "history": "bench.history:history",
     "bridge": "bench.parts:bridge",
     "adapter": "bench.parts:adapter",
     "spawner": "bench.parts:spawner",
+    "history_queries": "bench.history_queries:queries",
 }
 """Where each measurement is: module:function. Imported one by one, so that a broken one hides no other."""
 

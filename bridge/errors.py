@@ -26,7 +26,7 @@ class ErrorBody(BaseModel):
 class HubError(Exception):
     """An error to be shown to a user. Subclasses set `code` and usually `hint`."""
 
-    code: ClassVar[str] = "HUB_INTERNAL"
+    code: str = "HUB_INTERNAL"
     hint: ClassVar[str] = "Look for this time in the hub's log (hubctl logs); it names the cause."
 
     def __init__(self, message: str, *, hint: str | None = None, data: dict[str, Any] | None = None) -> None:

@@ -72,6 +72,9 @@ class FrontSettings(_Camel):
     keys_file: str
     cookie_key_file: str
     front_key_file: str
+    spool: str | None
+    """The directory in which it leaves sign-ins for the recorder; None: the hub keeps no history."""
+    spool_max_bytes: int
     sidecar_socket: str
     own_socket: str | None
     """Where it listens in place of its port: behind the acceptor."""
@@ -113,6 +116,8 @@ class FrontSettings(_Camel):
             keys_file=str(settings.keys_file),
             cookie_key_file=str(settings.data_dir / "cookie.key"),
             front_key_file=str(settings.front_key_file),
+            spool=str(settings.spool_dir) if settings.history else None,
+            spool_max_bytes=settings.spool_max_mb * 1024 * 1024,
             sidecar_socket=str(settings.sidecar_socket),
             own_socket=str(settings.front_socket) if behind_acceptor else None,
             yamcp_ui_socket=str(settings.yamcp_ui_socket),

@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 """Seconds between two checks of the files for changes, independent of the requests, so that file access does not show
 which keys are tried."""
-UNKNOWN_KEY_POLL_SECONDS = 0.02
-"""The same when a request has an unknown key, which may just have been added."""
+MAX_UNKNOWN_KEY_CHECKS = 25
+"""Further checks within POLL_SECONDS, for requests with an unknown key, which may just have been added."""
 MAX_FILE_SIZE = 1 << 20
 """Bytes of the largest file that is read."""
 ADMIN, FRONT = "admin", "front"
@@ -153,6 +153,7 @@ class Keyring:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._looked = float("-inf")
+        self._spare_checks = MAX_UNKNOWN_KEY_CHECKS
         self._given = token_hash(settings.token.get_secret_value()) if settings.token else None
         token_file = None if self._given else settings.token_file or settings.own_token_file
         self._files = {ADMIN: token_file, FRONT: settings.front_key_file, "keys": settings.keys_file}
@@ -174,7 +175,8 @@ class Keyring:
         """The principal of a token; None if it is invalid. Takes the same time for every token."""
         self._poll()
         said, name = token_hash(token), key_id(token) or ""
-        if name and name not in self._named and self._clock() - self._looked >= UNKNOWN_KEY_POLL_SECONDS:
+        if name and name not in self._named and self._spare_checks:
+            self._spare_checks -= 1
             self.refresh()  # the key may have been added a moment ago
         named = self._named.get(name)
         found = [
@@ -194,6 +196,7 @@ class Keyring:
 
     def _poll(self) -> None:
         if self._clock() - self._looked >= POLL_SECONDS:
+            self._spare_checks = MAX_UNKNOWN_KEY_CHECKS
             self.refresh()
 
     def refresh(self) -> None:

@@ -169,6 +169,19 @@ class Settings(HistorySettings):
         description="How long `hubctl run WORKSPACE`, and a request of its client, wait for a hub that does not run.",
     )
 
+    otlp_endpoint: str = Field(
+        default_factory=lambda: os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+        description="Base URL of an OTLP/HTTP receiver that traces of requests are sent to; unset: "
+        "OTEL_EXPORTER_OTLP_ENDPOINT, or none.",
+    )
+    trace_share: float = Field(
+        1,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Share of the requests that are traced, of those whose client sends no trace context.",
+    )
+
     @field_validator("yamcp_dir", "yamcp_ui_dir", "data_dir", "runtime_dir", "token_file", "tls_cert", "tls_key")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
@@ -215,6 +228,16 @@ class Settings(HistorySettings):
     def _directories(cls, value: str) -> str:
         if relative := [item for item in listed(value) if not item.startswith("/")]:
             raise ValueError(f"{relative[0]!r} is not an absolute path")
+        return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _receiver(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("it is not an address that begins with http:// or https://, and a host")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("it has a password; credentials go into OTEL_EXPORTER_OTLP_HEADERS")
         return value
 
     @field_validator("public_url")
@@ -322,24 +345,9 @@ class Settings(HistorySettings):
         return f"ipc://{self.runtime}/desired-events.sock"
 
     @property
-    def records_address(self) -> str:
-        """The address at which the recorder serves the history."""
-        return f"ipc://{self.runtime}/records.sock"
-
-    @property
-    def spool_dir(self) -> Path:
-        """Where records wait for the recorder (bridge/history/spool.py)."""
-        return self.data_dir / "spool"
-
-    @property
-    def history_file(self) -> Path:
-        """The SQLite database of the history."""
-        return self.data_dir / "history.db"
-
-    @property
-    def database_url_file(self) -> Path:
-        """The file in which `hubctl run` hands the recorder HUB_DATABASE_URL, which may have a password."""
-        return self.runtime / "database.url"
+    def traces_url(self) -> str:
+        """The URL that traces are sent to (OTLP/HTTP, *Endpoint URLs*)."""
+        return f"{self.otlp_endpoint.rstrip('/')}/v1/traces"
 
     @property
     def base_url(self) -> str:

@@ -101,7 +101,7 @@ def _history(command: Adds) -> None:
     care.add_argument("--dry-run", action="store_true", help="say what that would bring, and do nothing")
 
 
-_SOURCES = ("console", "hubctl", "api", "yamcp-ui", "file", "tool", "undo")
+_SOURCES = ("console", "hubctl", "api", "yamcp-ui", "file", "tool")
 
 
 def _listing(one: argparse.ArgumentParser) -> None:

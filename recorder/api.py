@@ -122,13 +122,13 @@ class RecordsApi:
 
     async def _followed(self, request: Any, read: Callable[[Any], Awaitable[A]], has_records: Callable[[A], bool]) -> A:
         """Read the records after an id; if there are none, wait for them for up to `request.wait` seconds."""
-        if request.after is None or not request.wait:
-            return await read(request)
+        intake, seen = self._intake, self._intake.batches
         found = await read(request)
+        if request.after is None or not request.wait:
+            return found
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(request.wait):
                 while not has_records(found):
-                    async with self._intake.stored:
-                        await self._intake.stored.wait()
+                    seen = await intake.more(seen)
                     found = await read(request)
         return found

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import signal
+import sys
 import time
 
 from bridge.errors import HubError
+from bridge.logs import configure
 from bridge.private import make_directory
 from bridge.runtime import prepare_runtime_dir
 from bridge.server import BridgeServer
-from bridge.settings import Settings
+from bridge.settings import Settings, load
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
 from recorder.api import RecordsApi
@@ -83,3 +87,35 @@ def set_aside(settings: Settings) -> tuple[str, str]:
     message = f"{file} was damaged. It is now {moved.name}, and a new history has begun."
     log.error("the history was damaged", extra={"code": StoreCorrupt.code, "file": str(file), "moved": str(moved)})
     return StoreCorrupt.code, message
+
+
+def run_process() -> int:
+    """Run until SIGTERM or SIGINT; return the exit status: 2, with one line on stderr, if it cannot start."""
+    try:
+        settings = load()
+        configure("recorder", settings.log_level)
+        gc.freeze()
+        asyncio.run(_run_until_signal(settings))
+    except HubError as error:
+        return _cannot_start(error)
+    except BaseExceptionGroup as group:
+        if isinstance(found := group.exceptions[0], HubError):
+            return _cannot_start(found)
+        raise
+    return 0
+
+
+async def _run_until_signal(settings: Settings) -> None:
+    loop = asyncio.get_running_loop()
+    recorder = asyncio.ensure_future(run(settings))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, recorder.cancel)
+    try:
+        await recorder
+    except asyncio.CancelledError:
+        logging.getLogger(__name__).info("stopped")
+
+
+def _cannot_start(error: HubError) -> int:
+    sys.stderr.write(f"{error.code}: {error.message} {error.advice}".replace("\n", " ") + "\n")
+    return 2

@@ -101,7 +101,11 @@ class Batch:
 
 def clean(record: Iterable[Any]) -> tuple[Any, ...]:
     """The fields of a record, with U+FFFD in place of characters that no database stores: NUL, and lone surrogates."""
-    return tuple(_clean_text(value) if isinstance(value, str) else value for value in record)
+    values = tuple(record)
+    text = "".join([value for value in values if isinstance(value, str)])
+    if text.isascii() and "\0" not in text:
+        return values
+    return tuple(_clean_text(value) if isinstance(value, str) else value for value in values)
 
 
 def _clean_text(text: str) -> str:

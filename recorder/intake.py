@@ -13,7 +13,7 @@ from pathlib import Path
 from bridge.errors import HubError
 from bridge.history.spool import COUNT_SUFFIX
 from recorder.batch import Batch, Loss
-from recorder.errors import StoreFull
+from recorder.errors import StoreBusy, StoreFull
 from recorder.inotify import Watch
 from recorder.spool import SpoolFile, files_in
 from recorder.store import Store
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 PAUSE = 0.1
 """Seconds between looks at the spool, so that what is written in short succession becomes one batch."""
-FIRST_RETRY, LAST_RETRY = 0.5, 30.0
+FIRST_RETRY, LAST_RETRY = 0.5, 5.0
 """Seconds until a store that failed is tried again: twice as many each time."""
 
 
@@ -43,6 +43,8 @@ class Intake:
         """Set once the store was opened, or could not be."""
         self.calls = 0
         """Calls that were stored since the start."""
+        self.batches = 0
+        """Batches that were."""
         self.error: HubError | None = None
         """Why nothing can be stored at the moment."""
         self.stored = asyncio.Condition()
@@ -64,18 +66,33 @@ class Intake:
                 try:
                     await self.drain()
                 except HubError as error:
-                    self._note(error)
-                    self.opened.set()
-                    await self.failed(error)
-                    self._positions = None
-                    self._closed = self._closed or not isinstance(error, StoreFull)
-                    await asyncio.sleep(retry)
-                    retry = min(2 * retry, LAST_RETRY)
+                    if not await self._replaced(error):
+                        await asyncio.sleep(retry)
+                        retry = min(2 * retry, LAST_RETRY)
                     continue
                 retry = FIRST_RETRY
                 self._note(None)
                 await self._changed.wait()
                 await asyncio.sleep(PAUSE)
+
+    async def more(self, seen: int) -> int:
+        """Wait until there are other than `seen` batches; returns how many there are."""
+        async with self.stored:
+            await self.stored.wait_for(lambda: self.batches != seen)
+        return self.batches
+
+    async def _replaced(self, error: HubError) -> bool:
+        """Report an error of the store. Return whether it was replaced, so that it can be used at once."""
+        store = self.store
+        await self.failed(error)
+        self._positions = None
+        if self.store is not store:
+            self._closed = True
+            return True
+        self._note(error)
+        self._closed = self._closed or not isinstance(error, StoreFull | StoreBusy)
+        self.opened.set()
+        return False
 
     async def drain(self) -> None:
         """Store all that the spool has now. Raises the HubError of the store."""
@@ -119,6 +136,7 @@ class Intake:
         self._note(None)
         self._removed -= forgotten
         self.calls += len(batch.calls)
+        self.batches += 1
         async with self.stored:
             self.stored.notify_all()
 

@@ -131,10 +131,10 @@ class MemoryStore:
         for _, call in self._calls:
             known = request.workspace in ("", call.workspace) and request.server in ("", call.server)
             if known and span.since <= call.at < span.until:
-                figures = usage.Figures()
-                figures.count(call)
-                rows.append((usage.begin(call.at, span.interval), _name(call, request.by), figures))
-        return usage.answer(span, rows, request.limit)
+                name = _name(call, request.by)
+                rows.append((usage.begin(call.at, span.interval), name, usage.Figures.of_call(call)))
+        names = usage.busiest(rows, request.limit)
+        return usage.answer(span, names, [row for row in rows if row[1] in names], usage.totals(rows))
 
     async def read_changes(self, request: ReadChanges) -> ChangeRecords:
         """One page of changes."""
@@ -195,9 +195,7 @@ def _bytes(call: NewCall) -> int:
 
 
 def _name(call: NewCall, by: str) -> str:
-    if by == "tool":
-        return f"{call.server}/{usage.tool_name(call)}" if call.server else usage.NONE
-    return str(getattr(call, by)) or usage.NONE
+    return usage.tool_name(call) if by == "tool" else str(getattr(call, by)) or usage.NONE
 
 
 def _page(

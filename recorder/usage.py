@@ -6,11 +6,13 @@ thousands of rows and not all of its calls.
 
 from __future__ import annotations
 
+import math
+import operator
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from bridge.history.durations import BUCKETS, quantile
+from bridge.history.durations import BUCKETS, quantiles
 from bridge.models import ReadUsage, Usage, UsagePoint
 from recorder.batch import NewCall
 
@@ -18,7 +20,7 @@ K = TypeVar("K")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 RANGES: dict[str, tuple[int, int]] = {"hour": (MINUTE, 60), "day": (HOUR, 24), "month": (DAY, 30)}
 """For each range: the interval in seconds, and how many of them, the current one included."""
-SCOPES = ("t", "w", "p")
+SCOPES = ("t", "n", "p")
 KEPT = {MINUTE: 2 * HOUR, HOUR: 2 * DAY}
 """Seconds for which figures of short intervals are kept; those of days are kept as long as calls."""
 OTHERS = "(others)"
@@ -26,83 +28,84 @@ NONE = "(none)"
 """The name of calls that have none: of requests that were refused before a server, workspace or key was known."""
 
 
-class Key(NamedTuple):
-    """What calls are counted by.
-
-    `scope`: `t` by server and tool; `w` by these and workspace; `p` by workspace, server and principal.
-    """
-
-    scope: str
-    interval: int
-    at: int
-    """The begin of the interval (Unix time)."""
-    workspace: str
-    server: str
-    name: str
+FIRST_BUCKET = 3
+"""The place of the first bucket in a row of figures."""
+ROW = FIRST_BUCKET + len(BUCKETS) + 1
 
 
-class Figures:
+KEYS = ("scope", "width", "at", "name", "workspace", "server")
+"""What calls are counted by. `width` is the interval in seconds, `at` its begin (Unix time).
+
+`scope`: `t` (total) by workspace and server; `n` (name) by these and tool; `p` by these and principal.
+"""
+
+
+class Figures(NamedTuple):
     """Calls, those that failed, the sum of their durations in seconds, and their number in each bucket."""
 
-    __slots__ = ("buckets", "calls", "failed", "seconds")
-
-    def __init__(self) -> None:
-        self.calls = self.failed = 0
-        self.seconds = 0.0
-        self.buckets = [0] * (len(BUCKETS) + 1)
-
-    def count(self, call: NewCall) -> None:
-        """Add one call."""
-        self.calls += 1
-        self.failed += call.outcome != "ok"
-        self.seconds += call.seconds
-        self.buckets[bisect_left(BUCKETS, call.seconds)] += 1
-
-    def add(self, other: Figures) -> None:
-        """Add the calls of others."""
-        self.calls += other.calls
-        self.failed += other.failed
-        self.seconds += other.seconds
-        self.buckets = [one + two for one, two in zip(self.buckets, other.buckets, strict=True)]
+    calls: int
+    failed: int
+    seconds: float
+    buckets: tuple[int, ...]
 
     @classmethod
-    def of(cls, calls: int, failed: int, seconds: float, *buckets: int) -> Figures:
-        """Those with these values."""
-        made = cls()
-        made.calls, made.failed, made.seconds, made.buckets = calls, failed, seconds, list(buckets)
-        return made
+    def of_call(cls, call: NewCall) -> Figures:
+        """Those of one call."""
+        bucket = bisect_left(BUCKETS, call.seconds)
+        buckets = tuple(int(number == bucket) for number in range(len(BUCKETS) + 1))
+        return cls(1, int(call.outcome != "ok"), call.seconds, buckets)
 
-    def row(self) -> tuple[float, ...]:
-        """The values in the order of `of`."""
-        return (self.calls, self.failed, self.seconds, *self.buckets)
+    def plus(self, other: Figures) -> Figures:
+        """Those of both."""
+        buckets = tuple(map(operator.add, self.buckets, other.buckets))
+        return Figures(self.calls + other.calls, self.failed + other.failed, self.seconds + other.seconds, buckets)
+
+    def without(self, other: Figures) -> Figures:
+        """These without others, which are some of these."""
+        buckets = tuple(map(operator.sub, self.buckets, other.buckets))
+        seconds = max(0.0, self.seconds - other.seconds)
+        return Figures(self.calls - other.calls, self.failed - other.failed, seconds, buckets)
 
     def point(self, at: float, name: str) -> UsagePoint:
         """These figures as they are shown."""
-        p50, p95, p99 = (quantile(self.buckets, self.seconds, share) for share in (0.5, 0.95, 0.99))
-        return UsagePoint(
+        p50, p95, p99 = quantiles(self.buckets, self.seconds, (0.5, 0.95, 0.99))
+        return UsagePoint.model_construct(  # without validation, which takes longer than all of this
             at=at, name=name, calls=self.calls, failed=self.failed, seconds=self.seconds, p50=p50, p95=p95, p99=p99
         )
 
 
 def tool_name(call: NewCall) -> str:
-    """The tool that a call counts for; for requests other than tool calls, the method."""
-    return (call.tool if call.method == "tools/call" else call.method) if call.server else ""
+    """What a call counts for: server and tool; for requests other than tool calls, server and method."""
+    tool = call.tool if call.method == "tools/call" else call.method
+    return f"{call.server}/{tool}" if call.server else NONE
 
 
-def count(calls: Iterable[NewCall]) -> dict[Key, Figures]:
-    """The figures of these calls, by all that they are counted by."""
-    found: dict[Key, Figures] = {}
+def count(calls: Iterable[NewCall], now: float) -> list[tuple[Any, ...]]:
+    """The figures of these calls, by all that they are counted by: KEYS, and the fields of `Figures`.
+
+    Calls that come late are not counted by intervals that are not kept any more. This works on plain tuples and lists,
+    as it is most of what the recorder computes for a call.
+    """
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    intervals = [(interval, now - KEPT.get(interval, math.inf)) for interval in (MINUTE, HOUR, DAY)]
     for call in calls:
-        tool = tool_name(call)
-        for interval in (MINUTE, HOUR, DAY):
-            at = begin(call.at, interval)
-            for key in (
-                Key("t", interval, at, "", call.server, tool),
-                Key("w", interval, at, call.workspace, call.server, tool),
-                Key("p", interval, at, call.workspace, call.server, call.principal),
-            ):
-                found.setdefault(key, Figures()).count(call)
-    return found
+        at, seconds, workspace, server = call.at, call.seconds, call.workspace, call.server
+        failed, bucket = call.outcome != "ok", FIRST_BUCKET + bisect_left(BUCKETS, seconds)
+        names = (("t", ""), ("n", tool_name(call)), ("p", call.principal))
+        for interval, since in intervals:
+            if at < since:
+                continue
+            start = int(at // interval) * interval
+            for scope, name in names:
+                key = (scope, interval, start, name, workspace, server)
+                row = found.get(key)
+                if row is None:
+                    row = found[key] = [0] * ROW
+                row[0] += 1
+                row[1] += failed
+                row[2] += seconds
+                row[bucket] += 1
+    return [(*key, *row) for key, row in found.items()]
 
 
 def begin(at: float, interval: int) -> int:
@@ -125,29 +128,46 @@ def span(request: ReadUsage, now: float) -> Span:
     return Span(interval, until - number * interval, until)
 
 
-def answer(span: Span, found: Iterable[tuple[int, str, Figures]], limit: int) -> Usage:
-    """The answer made of figures by interval and name, of which the `limit` busiest names are told apart."""
-    rows = list(found)
-    names = _summed((name, figures) for _, name, figures in rows if name != OTHERS)
-    busiest = sorted(names, key=lambda name: (-names[name].calls, name))[:limit]
-    told = {name: name for name in busiest}
-    rows = [(at, told.get(name, OTHERS), figures) for at, name, figures in rows]
-    points = _summed(((at, name), figures) for at, name, figures in rows)
-    totals = _summed((name, figures) for _, name, figures in rows)
-    order = [name for name in (*busiest, OTHERS) if name in totals]
-    place = {name: number for number, name in enumerate(order)}
-    all_calls = _summed((at, figures) for at, _, figures in rows)
+Found = Iterable[tuple[int, str, Figures]]
+"""Figures by interval and name."""
+
+
+def busiest(found: Found, limit: int) -> list[str]:
+    """The names with most calls."""
+    names = _summed((name, figures) for _, name, figures in found)
+    return sorted(names, key=lambda name: (-names[name].calls, name))[:limit]
+
+
+def answer(span: Span, names: list[str], found: Found, totals: dict[int, Figures]) -> Usage:
+    """The answer, with the figures of `names`, most calls first, and those of all calls by interval."""
+    points = _summed(((at, name), figures) for at, name, figures in found)
+    told = _summed((at, figures) for (at, _), figures in points.items())
+    for at, total in totals.items():
+        if at not in told:
+            points[at, OTHERS] = total
+        elif total.calls > told[at].calls:
+            points[at, OTHERS] = total.without(told[at])
+    order = {name: number for number, name in enumerate([*names, OTHERS])}
+    sums = _summed((name, figures) for (_, name), figures in points.items())
     whole = _summed(("", figures) for figures in totals.values())
     return Usage(
         interval=span.interval,
-        points=tuple(points[key].point(*key) for key in sorted(points, key=lambda key: (key[0], place[key[1]]))),
-        all=tuple(all_calls[at].point(at, "") for at in sorted(all_calls)),
-        totals=tuple({**whole, **totals}[name].point(span.since, name) for name in (*whole, *order)),
+        points=tuple(points[key].point(*key) for key in sorted(points, key=lambda key: (key[0], order[key[1]]))),
+        all=tuple(totals[at].point(at, "") for at in sorted(totals)),
+        totals=tuple(
+            {**whole, **sums}[name].point(span.since, name) for name in (*whole, *sorted(sums, key=order.__getitem__))
+        ),
     )
+
+
+def totals(found: Found) -> dict[int, Figures]:
+    """The figures of all names, by interval."""
+    return _summed((at, figures) for at, _, figures in found)
 
 
 def _summed(found: Iterable[tuple[K, Figures]]) -> dict[K, Figures]:
     sums: dict[K, Figures] = {}
     for key, figures in found:
-        sums.setdefault(key, Figures()).add(figures)
+        known = sums.get(key)
+        sums[key] = known.plus(figures) if known else figures
     return sums

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -12,9 +13,9 @@ from typing import Any
 from bridge import logs
 from bridge.codec import new_session
 from bridge.keys import Keyring
-from bridge.models import Event
+from bridge.models import Event, NoteRefusals
 from bridge.private import make_directory
-from bridge.server import BridgeServer, EventPublisher
+from bridge.server import BridgeServer, EventPublisher, Handlers
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
@@ -33,6 +34,7 @@ from sidecar.hub.status import StatusReporter
 from sidecar.large.reader import LargeReader
 from sidecar.listener.auth import Gate
 from sidecar.listener.public_port import PublicPort
+from sidecar.listener.refusals import Refusals
 from sidecar.listener.server import HttpServer, listening
 from sidecar.local_key import load_key
 from sidecar.observe.call_history import Recorder
@@ -66,7 +68,8 @@ class App:
         self.streamable = HttpTransport(settings, self.hub.admission)
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
-        self.bridge = BridgeServer(settings.actual_address, api.handlers(), session=session, transport=transport)
+        handlers: Handlers = {**api.handlers(), NoteRefusals: Refusals(self.hub.admission).note}
+        self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
         endpoints = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._authenticated(endpoints) if settings.protected else None
         self.http = HttpServer(self.gate or endpoints, settings, self.metrics.connection_ended)
@@ -100,6 +103,7 @@ class App:
             Spawner(self.settings.runtime) as spawner,
             LargeReader(spawner) as large,
             Connections(large.read) as connections,
+            self._traced(),
             asyncio.TaskGroup() as tasks,
         ):
             containers = self._containers(spawner)
@@ -128,12 +132,20 @@ class App:
                 service.cancel()
 
     def _audit(self) -> AuditWriter:
-        audit = AuditWriter(self.settings.spool_dir, self.settings.spool_max_mb * 1_000_000)
+        audit = AuditWriter(self.settings.spool_dir, self.settings.spool_max_mb * 1_000_000, self.metrics.records_lost)
         self.hub.admission.add_observer(audit.observer)
         self.hub.admission.session_observers = (audit.observer,)
         most = self.settings.history_body_bytes
         self.hub.on_applied = BodyRecorder(self.hub.admission, audit.observer, self.redactor, most).applied
         return audit
+
+    def _traced(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Traces requests where an OTLP endpoint is configured. OpenTelemetry is imported only then."""
+        if not self.settings.otlp_endpoint:
+            return contextlib.nullcontext()
+        from sidecar.tracing.exporting import traced  # noqa: PLC0415
+
+        return traced(self.settings, self.hub, self.metrics)
 
     def _authenticated(self, endpoints: Router) -> Gate:
         keyring = Keyring(self.settings)

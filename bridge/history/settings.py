@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+
+class Places(Protocol):
+    """The directories of the hub, which `Settings` has."""
+
+    @property
+    def data_dir(self) -> Path:
+        """The hub's own data."""
+
+    @property
+    def runtime(self) -> Path:
+        """The runtime directory."""
 
 
 class HistorySettings(BaseSettings):
@@ -39,3 +53,23 @@ class HistorySettings(BaseSettings):
         if value is not None and urlsplit(value.get_secret_value()).scheme not in ("postgresql", "postgres"):
             raise ValueError("the address of a database begins with postgresql://")
         return value
+
+    @property
+    def records_address(self: Places) -> str:
+        """The address at which the recorder serves the history."""
+        return f"ipc://{self.runtime}/records.sock"
+
+    @property
+    def spool_dir(self: Places) -> Path:
+        """Where records wait for the recorder (bridge/history/spool.py)."""
+        return self.data_dir / "spool"
+
+    @property
+    def history_file(self: Places) -> Path:
+        """The SQLite database of the history."""
+        return self.data_dir / "history.db"
+
+    @property
+    def database_url_file(self: Places) -> Path:
+        """The file in which `hubctl run` hands the recorder HUB_DATABASE_URL, which may have a password."""
+        return self.runtime / "database.url"

@@ -116,6 +116,7 @@ from bridge.models.records import (
     Usage,
     UsagePoint,
 )
+from bridge.models.refusals import FrontRefusal, NoteRefusals
 from bridge.models.sessions import EndSession, ListSessions, Sessionless, Sessions, SessionStatus
 
 __all__ = [
@@ -151,6 +152,7 @@ __all__ = [
     "Exported",
     "Figure",
     "ForgetSettings",
+    "FrontRefusal",
     "History",
     "ImportServers",
     "Imported",
@@ -171,6 +173,7 @@ __all__ = [
     "Model",
     "Mount",
     "NoteKeyUses",
+    "NoteRefusals",
     "OptimizeRecords",
     "OptimizeReport",
     "OptimizeStep",

@@ -38,7 +38,7 @@ export function kindOf(name) {
 /**
  * Validate the answer to a request of that kind; returns its body.
  * @param {Kind} asked
- * @param {Required<Envelope>} envelope
+ * @param {Required<Omit<Envelope, 'by'>>} envelope
  * @returns {Record<string, any>}
  * @throws {BridgeError} the server's own; BRIDGE_BAD_MESSAGE: the answer to another kind
  */

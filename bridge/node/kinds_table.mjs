@@ -44,6 +44,7 @@ export const TABLE = /** @type {const} */ ([
   ['read_recorded_principals', ['records'], true],
   ['records_status', ['records'], true],
   ['optimize_records', ['records'], false],
+  ['note_refusals', ['actual'], false],
   ['sessions', ['actual'], true],
   ['end_session', ['actual'], false],
 ]);

@@ -908,6 +908,26 @@ export interface UsagePoint {
   p99: number;
 }
 
+/** One refused request: what its head says, without any header that may be a credential. */
+export interface FrontRefusal {
+  /** The code of the front's error. */
+  code: string;
+  /** The path without its query, cut to this length. */
+  path: string;
+  /** The client's address. */
+  address: string;
+  /** The header Mcp-Method; empty without one. */
+  method?: string;
+  /** The header MCP-Protocol-Version; empty without one. */
+  version?: string;
+}
+
+/** Tell of requests that were refused since the last message. `omitted` ones were too many to be told of. */
+export interface NoteRefusals {
+  refusals: FrontRefusal[];
+  omitted?: number;
+}
+
 /** End a session, with all that is under way for it. */
 export interface EndSession {
   id: string;
@@ -1005,6 +1025,9 @@ export interface FrontSettings {
   keysFile: string;
   cookieKeyFile: string;
   frontKeyFile: string;
+  /** The directory in which it leaves sign-ins for the recorder; None: the hub keeps no history. */
+  spool: string | null;
+  spoolMaxBytes: number;
   sidecarSocket: string;
   /** Where it listens in place of its port: behind the acceptor. */
   ownSocket: string | null;
@@ -1058,6 +1081,7 @@ export interface Requests {
   read_recorded_principals: ReadRecordedPrincipals;
   records_status: ReadRecordsStatus;
   optimize_records: OptimizeRecords;
+  note_refusals: NoteRefusals;
   sessions: ListSessions;
   end_session: EndSession;
 }
@@ -1106,6 +1130,7 @@ export interface Answers {
   read_recorded_principals: RecordedPrincipals;
   records_status: RecordsStatus;
   optimize_records: OptimizeReport;
+  note_refusals: Done;
   sessions: Sessions;
   end_session: Done;
 }

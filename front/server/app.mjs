@@ -19,6 +19,7 @@ import { onDemand } from './api/on_demand.mjs';
 import { Live } from './state/live.mjs';
 import { Login } from './access/login.mjs';
 import { errorPage, Pages } from './pages/pages.mjs';
+import { Refusals } from './access/refusals.mjs';
 import { McpProxy, sendRpcError } from './sidecar/proxy.mjs';
 import { sidecarPages } from './sidecar/sidecar_pages.mjs';
 import { sendHsts, SecureServer } from './http/tls.mjs';
@@ -49,6 +50,7 @@ export class Front {
     this.log = log;
     this.auth = new Auth(settings, log);
     this.login = settings.protected ? new Login(this.auth, log, (...refused) => this.#refuse(...refused)) : null;
+    this.refusals = new Refusals();
     this.hub = new HubClient(settings, log);
     this.recorder = new Recorder(settings.addresses.records, log);
     this.proxy = new McpProxy(settings, log);
@@ -65,6 +67,7 @@ export class Front {
   async start() {
     this.hub.start();
     this.auth.keyUses.start((uses) => this.hub.desired('note_key_uses', { uses }));
+    this.refusals.start((body) => this.hub.ask('note_refusals', body));
     this.yamcpUi?.start();
     await this.#listen();
     this.log.info('front started', { url: this.settings.baseUrl, pid: process.pid });
@@ -86,9 +89,13 @@ export class Front {
     const closed = new Promise((resolve) => this.server.close(resolve));
     const late = setTimeout(() => this.server.closeAllConnections(), SHUTDOWN_TIMEOUT_MS);
     this.server.closeIdleConnections();
-    await Promise.all([closed, this.live.close(), this.hub.close(), this.recorder.close()]);
+    await Promise.all([
+      ...[closed, this.live.close(), this.hub.close(), this.recorder.close()],
+      this.auth.signIns.flush(),
+    ]);
     clearTimeout(late);
     this.auth.keyUses.close();
+    this.refusals.close();
     this.proxy.close();
     this.yamcpUi?.close();
   }
@@ -203,8 +210,10 @@ export class Front {
       this.#doubtful.add(request.socket);
       response.setHeader('Connection', 'close');
     }
-    if (/^\/mcp(\/|$)/i.test(request.url ?? '') && error instanceof FrontError) sendRpcError(response, error);
-    else if (!wantsPage(request))
+    if (/^\/mcp(\/|$)/i.test(request.url ?? '') && error instanceof FrontError) {
+      this.refusals.note(request, error.code, this.auth.addressOf(request));
+      sendRpcError(response, error);
+    } else if (!wantsPage(request))
       send(response, known.status, 'application/json; charset=utf-8', JSON.stringify(answerOf(error)));
     else if (!this.login?.takesOver(request, response, error))
       send(response, known.status, 'text/html; charset=utf-8', errorPage(known));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -40,6 +41,8 @@ from hubctl.run.yamcp_ui import check_yamcp_ui
 
 ANSWER_TIMEOUT = 3.0
 """Seconds that a process has to answer."""
+STARTED_LATELY = re.compile(r"^STARTING|uptime 0:0[0-4]:")
+"""What supervisord says of a process that was started less than five minutes ago."""
 MANY_RESTARTS, RECENT_SECONDS = 5, 60
 """A ready server is unsteady after this many restarts, if the last was within this many seconds."""
 _COLORS = {"error": "31", "warning": "33", "info": "2", "ok": "32"}
@@ -238,6 +241,9 @@ def history(answer: RecordsStatus | HubError | None, states: dict[str, str]) -> 
     """Report whether the history is kept; `answer` is the recorder's, None where HUB_HISTORY is off."""
     if answer is None:
         return [Finding(level="info", subject="history", message="is switched off (HUB_HISTORY).")]
+    if isinstance(answer, HubError) and STARTED_LATELY.search(states.get("recorder", "")):
+        message = "is starting, at low priority; records wait on disk meanwhile."
+        return [Finding(level="info", subject="recorder", message=message)]
     found = [_process("recorder", answer, states)]
     if not isinstance(answer, RecordsStatus):
         return found

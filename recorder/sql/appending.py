@@ -13,13 +13,6 @@ from recorder.sql.database import Row, Transaction
 
 RECORDED = len(queries.CALLS) - 1
 """How many of the fields of `NewCall` are columns of `calls`; the others are its details."""
-KEYS = usage.Key._fields
-USAGE = ("scope", "width", *KEYS[2:], *queries.FIGURES)
-ADD_USAGE = (
-    f"INSERT INTO usage ({', '.join(USAGE)}) VALUES ({', '.join('?' * len(USAGE))}) "  # noqa: S608
-    f"ON CONFLICT (scope, width, at, workspace, server, name) DO UPDATE SET "
-    + ", ".join(f"{name} = usage.{name} + excluded.{name}" for name in queries.FIGURES)
-)
 ADD_SESSION = (
     "INSERT INTO sessions (id, workspace, principal, transport, client, began) VALUES (?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET ended = NULL"  # the hub was started again, and resumed it
@@ -45,7 +38,7 @@ PEAK = (
 )
 
 
-async def append(transaction: Transaction, batch: Batch) -> None:
+async def append(transaction: Transaction, batch: Batch, now: float) -> None:
     """Store a batch, unless its positions say that it is stored."""
     # This comes first: it makes the transactions of replicas wait for each other, so that ids are committed in order.
     added = len(batch.calls)
@@ -55,7 +48,7 @@ async def append(transaction: Transaction, batch: Batch) -> None:
         await transaction.execute("UPDATE counters SET value = value - ? WHERE name = 'calls'", added)
         return
     await transaction.many(ADD_SESSION, [clean(each) for each in batch.sessions])
-    await _add_calls(transaction, [NewCall._make(clean(call)) for call in batch.calls])
+    await _add_calls(transaction, [NewCall._make(clean(call)) for call in batch.calls], now)
     await transaction.many("UPDATE sessions SET ended = ? WHERE id = ?", [(each.at, each.id) for each in batch.ended])
     await _add(transaction, "changes", queries.CHANGES, batch.changes)
     await _add(transaction, "sign_ins", queries.SIGN_INS, batch.sign_ins)
@@ -78,7 +71,7 @@ async def _counted(transaction: Transaction, table: str, added: int) -> int:
     return int(last) - added + 1
 
 
-async def _add_calls(transaction: Transaction, calls: Sequence[NewCall]) -> None:
+async def _add_calls(transaction: Transaction, calls: Sequence[NewCall], now: float) -> None:
     if not calls:
         return
     [(last,)] = await transaction.fetch("SELECT value FROM counters WHERE name = 'calls'")
@@ -97,7 +90,7 @@ async def _add_calls(transaction: Transaction, calls: Sequence[NewCall]) -> None
         "UPDATE sessions SET calls = calls + ? WHERE id = ?", [(n, id_) for id_, n in by_session.items()]
     )
     await transaction.many(ADD_PRINCIPAL, _principals(calls))
-    await transaction.many(ADD_USAGE, [(*key, *figures.row()) for key, figures in usage.count(calls).items()])
+    await transaction.add_up("usage", usage.KEYS, queries.FIGURES, usage.count(calls, now))
 
 
 def _principals(calls: Iterable[NewCall]) -> list[Row]:
@@ -133,7 +126,7 @@ def _old(before: float, now: float) -> Iterator[tuple[str, tuple[Any, ...]]]:
         yield f"DELETE FROM {table} WHERE {key} IN ({found})", (before,)  # noqa: S608
     found = "SELECT id FROM sessions WHERE began < ? AND COALESCE(ended, began) < ? ORDER BY began LIMIT ?"
     yield f"DELETE FROM sessions WHERE id IN ({found})", (before, before)  # noqa: S608
-    key = ", ".join(("scope", "width", *KEYS[2:]))
+    key = ", ".join(usage.KEYS)
     for interval in (usage.MINUTE, usage.HOUR, usage.DAY):
         until = max(before, now - usage.KEPT[interval]) if interval in usage.KEPT else before
         for scope in usage.SCOPES:

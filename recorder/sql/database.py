@@ -24,6 +24,12 @@ class Size(NamedTuple):
     used: int | None
 
 
+def adding(table: str, keys: Sequence[str], sums: Sequence[str]) -> str:
+    """The end of the INSERT of `Transaction.add_up`."""
+    added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
+    return f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}"
+
+
 class Transaction(Protocol):
     """Statements that take effect together."""
 
@@ -35,6 +41,9 @@ class Transaction(Protocol):
 
     async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Insert rows, by the fastest way that the engine has."""
+
+    async def add_up(self, table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert rows of keys and numbers; where a row with these keys is there, add the numbers to its own."""
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """The rows that a query finds."""

@@ -15,11 +15,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+import orjson
 
 from bridge.models import OptimizeStep
 from recorder.errors import StoreInUse, StoreUnavailable
 from recorder.sql import migrations
-from recorder.sql.database import QUESTION_SECONDS, Row, Size
+from recorder.sql.database import QUESTION_SECONDS, Row, Size, adding
 from recorder.sql.migrations import Engine
 from recorder.sql.postgres_care import optimize
 from recorder.sql.postgres_errors import coded
@@ -33,7 +34,12 @@ COMMON = {
     "plan_cache_mode": "force_custom_plan",  # a plan for any workspace is a bad one for a rare one
     "idle_in_transaction_session_timeout": "60000",
 }
-READING = {"default_transaction_read_only": "on", "statement_timeout": f"{QUESTION_SECONDS * 1000:.0f}"}
+READING = {
+    "enable_seqscan": "off",  # each question has an index
+    "max_parallel_workers_per_gather": "0",
+    "default_transaction_read_only": "on",
+    "statement_timeout": f"{QUESTION_SECONDS * 1000:.0f}",
+}
 LOCK = "SELECT pg_try_advisory_lock(hashtext('yamcp-hub history'), hashtext($1))"
 Connection = Any
 """`asyncpg.Connection`; asyncpg has no types."""
@@ -183,6 +189,17 @@ class PostgresTransaction:
         """Insert rows by COPY, which is 40 times as fast as single statements."""
         await self._connection.copy_records_to_table(table, records=rows, columns=columns)
 
+    async def add_up(self, table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert rows, or add them to those that are there: by one statement, which takes all rows as JSON."""
+        columns = (*keys, *sums)
+        listed = ", ".join(columns)
+        sql = (
+            f"INSERT INTO {table} ({listed}) SELECT {listed} "  # noqa: S608
+            f"FROM json_populate_recordset(NULL::{table}, $1) {adding(table, keys, sums)}"
+        )
+        given = [dict(zip(columns, row, strict=True)) for row in rows]
+        await self._connection.execute(sql, orjson.dumps(given).decode())
+
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Ask within the transaction."""
         return [tuple(row) for row in await self._connection.fetch(numbered(sql), *values)]
@@ -211,11 +228,14 @@ def numbered(sql: str) -> str:
 
 def target(url: str) -> str:
     """What an address names, without user and password: `host:port/database`."""
+    unknown = "of HUB_DATABASE_URL"
     try:
         parts = urlsplit(url)
+        if "@" in url.partition(parts.netloc)[2]:  # a `/`, `?` or `#` in the password, which has to be `%2F` and so on
+            return unknown
         query = parse_qs(parts.query)
         host = parts.hostname or query.get("host", ["localhost"])[0]
         port = parts.port or query.get("port", ["5432"])[0]
     except ValueError:
-        return "of HUB_DATABASE_URL"
+        return unknown
     return f"{host}:{port}{parts.path}"

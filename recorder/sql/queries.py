@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from bridge.models import ReadCalls, ReadChanges, ReadRecordedPrincipals, ReadRecordedSessions, ReadSignIns, ReadUsage
-from recorder.usage import NONE, Span
+from recorder.usage import Span
 
-SCAN = 10_000
+SCAN = 5_000
 """Rows of an index that a page looks at, at most."""
 CALLS = (
     *("id", "at", "seconds", "waited", "workspace", "session", "principal", "address", "transport", "era", "method"),
@@ -162,40 +162,44 @@ def _where(parts: list[str], values: list[Any]) -> tuple[str, tuple[Any, ...]]:
     return (f" WHERE {' AND '.join(used)}" if used else "", tuple(values))
 
 
-NAMES = {
-    "tool": f"CASE WHEN server = '' THEN '{NONE}' ELSE server || '/' || name END",
-    "principal": f"CASE WHEN name = '' THEN '{NONE}' ELSE name END",
-    "server": f"CASE WHEN server = '' THEN '{NONE}' ELSE server END",
-    "workspace": f"CASE WHEN workspace = '' THEN '{NONE}' ELSE workspace END",
-}
-"""What figures are shown by, of the columns of the table `usage`."""
-
-
-def _of_usage(request: ReadUsage, span: Span) -> Query:
-    scope = "p" if request.by != "tool" else "w" if request.workspace else "t"
-    parts = ["scope = ?", "width = ?", "at >= ?", "at < ?"]
-    values: list[Any] = [scope, span.interval, span.since, span.until]
-    for column in ("workspace", "server"):
-        if value := getattr(request, column):
-            parts.append(f"{column} = ?")
-            values.append(value)
-    return Query(f" FROM usage WHERE {' AND '.join(parts)}", tuple(values))
+NAMES = {"tool": "name", "principal": "name", "server": "server", "workspace": "workspace"}
+"""The column of the table `usage` that figures are shown by."""
+SCOPES = {"tool": "n", "principal": "p", "server": "t", "workspace": "t"}
+SUMS = ", ".join(f"SUM({each})" if each == "seconds" else f"CAST(SUM({each}) AS bigint)" for each in FIGURES)
 
 
 def busiest(request: ReadUsage, span: Span) -> Query:
     """The names with most calls."""
-    found, name = _of_usage(request, span), NAMES[request.by]
-    sql = f"SELECT {name} AS label{found.sql} GROUP BY label ORDER BY SUM(calls) DESC, label LIMIT ?"
-    return Query(sql, (*found.values, request.limit))
+    where, values = _of_usage(request, span, SCOPES[request.by])
+    name = NAMES[request.by]
+    sql = f"SELECT {name} FROM usage{where} GROUP BY {name} ORDER BY SUM(calls) DESC, {name} LIMIT ?"  # noqa: S608
+    return Query(sql, (*values, request.limit))
 
 
-def figures(request: ReadUsage, span: Span, names: list[str], others: str) -> Query:
-    """The figures by interval and name; those of all names but these together as `others`."""
-    found, name = _of_usage(request, span), NAMES[request.by]
-    label = f"CASE WHEN {name} IN ({', '.join('?' * len(names))}) THEN {name} ELSE '{others}' END"
-    sums = ", ".join(f"SUM({each})" if each == "seconds" else f"CAST(SUM({each}) AS bigint)" for each in FIGURES)
-    sql = f"SELECT at, {label} AS label, {sums}{found.sql} GROUP BY at, label"
-    return Query(sql, (*names, *found.values))
+def figures(request: ReadUsage, span: Span, names: list[str]) -> Query:
+    """The figures of these names, by interval and name: looked up one by one, as all are many more."""
+    name, times = NAMES[request.by], range(span.since, span.until, span.interval)
+    parts, values = _filters(request, span, SCOPES[request.by])
+    parts += [f"at IN ({', '.join('?' * len(times))})", f"{name} IN ({', '.join('?' * len(names))})"]
+    where, given = _where(parts, [*values, *times, *names])
+    return Query(f"SELECT at, {name}, {SUMS} FROM usage{where} GROUP BY at, {name}", given)  # noqa: S608
+
+
+def all_figures(request: ReadUsage, span: Span) -> Query:
+    """The figures of all calls, by interval."""
+    where, values = _of_usage(request, span, "t")
+    return Query(f"SELECT at, {SUMS} FROM usage{where} GROUP BY at", values)  # noqa: S608
+
+
+def _of_usage(request: ReadUsage, span: Span, scope: str) -> tuple[str, tuple[Any, ...]]:
+    parts, values = _filters(request, span, scope)
+    return _where([*parts, "at >= ?", "at < ?"], [*values, span.since, span.until])
+
+
+def _filters(request: ReadUsage, span: Span, scope: str) -> tuple[list[str], list[Any]]:
+    filters = [(column, value) for column in ("workspace", "server") if (value := getattr(request, column))]
+    parts = ["scope = ?", "width = ?", *(f"{column} = ?" for column, _ in filters)]
+    return parts, [scope, span.interval, *(value for _, value in filters)]
 
 
 def sessions(request: ReadRecordedSessions) -> Query:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bridge.models import (
     CallDetails,
     CallRecord,
@@ -65,9 +67,12 @@ class Reader:
         """The answer to `read_usage`."""
         span = usage.span(request, now)
         names = [str(name) for (name,) in await self._ask(queries.busiest(request, span))]
-        rows = await self._ask(queries.figures(request, span, names, usage.OTHERS)) if names else []
-        found = [(at, name, usage.Figures.of(*values)) for at, name, *values in rows]
-        return usage.answer(span, found, request.limit)
+        if not names:
+            return usage.answer(span, [], [], {})
+        rows = await self._ask(queries.figures(request, span, names))
+        found = [(at, name or usage.NONE, _figures(values)) for at, name, *values in rows]
+        totals = {at: _figures(values) for at, *values in await self._ask(queries.all_figures(request, span))}
+        return usage.answer(span, [name or usage.NONE for name in names], found, totals)
 
     async def changes(self, request: ReadChanges) -> ChangeRecords:
         """The answer to `read_changes`."""
@@ -142,6 +147,11 @@ class Reader:
             if not number or farthest is None or place < farthest:
                 chosen, farthest = condition, place
         return chosen, farthest
+
+
+def _figures(values: list[Any]) -> usage.Figures:
+    calls, failed, seconds, *buckets = values
+    return usage.Figures(calls, failed, seconds, tuple(buckets))
 
 
 def _cut(rows: list[Row], limit: int, end: int | None) -> tuple[list[Row], int | None]:

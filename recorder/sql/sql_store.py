@@ -48,7 +48,7 @@ class SqlStore:
     async def append(self, batch: Batch) -> None:
         """Store a batch in one transaction."""
         async with self._database.transaction() as transaction:
-            await appending.append(transaction, batch)
+            await appending.append(transaction, batch, self._clock())
 
     async def positions(self) -> dict[str, int]:
         """The positions of all files."""

@@ -21,7 +21,7 @@ from bridge.models import OptimizeStep
 from bridge.private import PRIVATE_FILE, make_directory
 from recorder.errors import StoreUnavailable
 from recorder.sql import migrations
-from recorder.sql.database import QUESTION_SECONDS, Row, Size
+from recorder.sql.database import QUESTION_SECONDS, Row, Size, adding
 from recorder.sql.migrations import Engine
 from recorder.sql.sqlite_care import optimize
 from recorder.sql.sqlite_errors import WRITABLE, coded
@@ -142,8 +142,8 @@ class SqliteDatabase:
         """A transaction by the connection that writes. Raises StoreBusy if another process holds the lock."""
         async with self._lock:
             writer = _opened(self._writer, self._file)
-            await writer.run(_execute, "BEGIN IMMEDIATE", ())
             try:
+                await writer.run(_execute, "BEGIN IMMEDIATE", ())
                 yield SqliteTransaction(writer)
                 await writer.run(_execute, "COMMIT", ())
             except BaseException:
@@ -163,7 +163,7 @@ class SqliteDatabase:
         [(pages,)], [(free,)] = [await self.fetch(f"PRAGMA {name}") for name in ("page_count", "freelist_count")]
         if free > max(FREE_PAGES, pages / FREE_SHARE):
             async with self._lock:
-                await _opened(self._writer, self._file).run(_fetch, f"PRAGMA incremental_vacuum({GIVE_BACK})", ())
+                await _opened(self._writer, self._file).run(_give_back)
 
     async def optimize(self, dry_run: bool) -> list[OptimizeStep]:
         """Check, analyse and vacuum the file."""
@@ -190,6 +190,12 @@ class SqliteTransaction:
         """Insert rows."""
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
         await self.many(sql, rows)
+
+    async def add_up(self, table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert rows, or add them to those that are there."""
+        columns = (*keys, *sums)
+        insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+        await self.many(f"{insert} {adding(table, keys, sums)}", rows)
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Ask within the transaction."""
@@ -228,6 +234,10 @@ def _execute(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) ->
 
 def _many(connection: sqlite3.Connection, sql: str, rows: list[Row]) -> None:
     connection.executemany(sql, rows)
+
+
+def _give_back(connection: sqlite3.Connection) -> None:
+    connection.executescript(f"PRAGMA incremental_vacuum({GIVE_BACK})")  # `execute` ends it after the first page
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

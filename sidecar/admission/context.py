@@ -84,6 +84,8 @@ class CallContext:
     """The tool's name at its server; empty if unknown, or if the request is not about a tool."""
     began: float
     """When the request entered (`time.perf_counter`)."""
+    span: object = None
+    """The spans of a traced request (tracing/tracing.py); None for all others."""
 
     @property
     def workspace(self) -> str:
@@ -154,6 +156,7 @@ class RequestContext(CallContext):
         "number",
         "params",
         "server",
+        "span",
         "tool",
         "waited",
         "workspace",
@@ -173,12 +176,14 @@ class RequestContext(CallContext):
         self.number = number
         self.server = self.tool = ""
         self.waited = 0.0
+        self.span = None
         self.began = self.deadline = began
 
     def part(self, method: str) -> RequestContext:
         """The context of one of several requests that are sent to servers for this one, with its own `server`."""
         made = RequestContext(self.client, method, self.params, self.workspace, self.number, self.began)
         made.caller = self.caller
+        made.span = self.span
         return made
 
     def asks(self, server: str, deadline: float) -> None:

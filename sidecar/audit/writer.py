@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,12 @@ WARNING_SECONDS = 60.0
 class AuditWriter:
     """One task that writes what the observer noted, in batches; `run` it while the hub serves, then `close` it."""
 
-    def __init__(self, directory: Path, max_bytes: int) -> None:
+    def __init__(self, directory: Path, max_bytes: int, count_lost: Callable[[int], None] = lambda count: None) -> None:
+        """`directory` is the spool of at most `max_bytes`. `count_lost` is called with the number of lost records."""
         self.observer = CallObserver(self._wake)
         self.lost = 0
         """Records that were lost since the start."""
+        self._count_lost = count_lost
         self._directory = directory
         self._max_bytes = max_bytes
         self._spool: SpoolWriter | None = None
@@ -103,6 +106,7 @@ class AuditWriter:
     def _lose(self, count: int, why: object) -> None:
         """Count records as lost, and say so in the log from time to time."""
         self.lost += count
+        self._count_lost(count)
         if time.monotonic() - self._warned >= WARNING_SECONDS:
             self._warned = time.monotonic()
             log.warning("records of the history are lost", extra={"lost": self.lost, "reason": str(why)})

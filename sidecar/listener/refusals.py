@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from urllib.parse import unquote
 
@@ -9,11 +10,14 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.types import Scope, Send
 
 from bridge.keys import Principal
+from bridge.models import Done, NoteRefusals
 from sidecar.admission.admission import Admission
-from sidecar.admission.context import RequestContext, Visitor
+from sidecar.admission.context import ANONYMOUS, RequestContext, Visitor
 from sidecar.errors import MessageInvalid, SidecarError
 from sidecar.listener.asgi import header, respond_error
 from sidecar.protocol.eras import Era
+
+log = logging.getLogger(__name__)
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -63,6 +67,18 @@ class Refusals:
         """Refuse a method; `allowed` are those there are."""
         error = MessageInvalid("The method is not allowed here.", hint=f"Use {allowed}.")
         await self.refuse(principal, scope, send, error, 405, ((b"allow", allowed.encode()),))
+
+    async def note(self, request: NoteRefusals) -> Done:
+        """Tell the observers of requests that the front refused. Of omitted ones, the log says how many there were."""
+        for each in request.refusals:
+            error = SidecarError("The front refused the request.")
+            error.code = each.code
+            headers = [(b"mcp-method", each.method.encode()), (b"mcp-protocol-version", each.version.encode())]
+            scope: Scope = {"path": each.path, "headers": headers, "client": (each.address, 0)}
+            self._admission.refused(RefusedRequest(ANONYMOUS, scope), error)
+        if request.omitted:
+            log.warning("too many requests were refused to record each", extra={"omitted": request.omitted})
+        return Done()
 
 
 def address_of(scope: Scope) -> str:

@@ -142,10 +142,18 @@ class Metrics:
             "yamcp_hub_snapshot_revision", "Revision of the desired state.", ["stage"], registry=registry
         )
         self._epochs = Gauge("yamcp_hub_snapshot_epoch", "Epoch of the desired state.", ["stage"], registry=registry)
+        self._spans = Counter(
+            "yamcp_hub_spans", "Spans of traced requests, by whether they were sent.", ["result"], registry=registry
+        )
         self._ended = Counter(
             "yamcp_hub_client_connections_ended",
             "Connections of clients that a limit ended.",
             ["code"],
+            registry=registry,
+        )
+        self._records_lost = Counter(
+            "yamcp_hub_records_lost",
+            "Records of the history that could not be written to the spool.",
             registry=registry,
         )
         self._servers: set[str] = set()
@@ -188,6 +196,14 @@ class Metrics:
     def connection_ended(self, code: str) -> None:
         """Count a client's connection that the hub ended; `code` is that of the limit (docs/errors.md)."""
         self._ended.labels(code).inc()
+
+    def records_lost(self, count: int) -> None:
+        """Count records of the history that were lost before they reached the recorder."""
+        self._records_lost.inc(count)
+
+    def spans(self, result: str, count: int) -> None:
+        """Count spans that were `sent`, or whose sending `failed`."""
+        self._spans.labels(result).inc(count)
 
     def upstream_state(self, server: str, state: ServerState) -> None:
         """Set the state of a server."""

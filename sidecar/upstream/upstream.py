@@ -310,15 +310,13 @@ class Upstream:
         began, gate = time.perf_counter(), self.gate
         call = call or RequestContext(Visitor(), method, params, "", 0, began)
         call.asks(self.spec.key, began + timeout)
-        left = timeout
-        outcome = "error"
+        left, outcome = timeout, "error"
         self.in_flight += 1
         try:
             if not gate.try_enter(call):
                 await gate.enter(call)
-                waited = time.perf_counter() - began
-                call.has_waited(waited)
-                left = max(timeout - waited, 0.0)
+                call.has_waited(time.perf_counter() - began)
+                left = max(began + timeout - time.perf_counter(), 0.0)
             try:
                 options = {"on_progress": on_progress, "declared": declared}
                 frame = await request_retry.request_with_retry(

@@ -19,7 +19,7 @@ from tests.support.hub import MARK, running
 from tests.support.yamcp import module
 
 
-@pytest.mark.parametrize("name", ["idle", "start", "edits", "list_changed", "imports"])
+@pytest.mark.parametrize("name", ["idle", "start", "edits", "list_changed", "imports", "history_queries"])
 async def test_measurement_can_be_made(name: str) -> None:
     """A measurement gives figures, none of which is an error; whether they pass is the machine's affair."""
     figures = await bars.measure(name, True)

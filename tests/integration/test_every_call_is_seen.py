@@ -8,7 +8,6 @@ import dataclasses
 import itertools
 import json
 import logging
-import os
 import tempfile
 import time
 from collections import Counter
@@ -22,7 +21,6 @@ import pytest
 
 from bridge.client import BridgeClient
 from bridge.errors import RemoteError
-from bridge.front_settings import VARIABLE, FrontSettings
 from bridge.logs import JsonFormatter
 from bridge.memory import MemoryBridge
 from bridge.models import Call
@@ -32,7 +30,8 @@ from sidecar.observe.log_buffer import LogBuffer
 from sidecar.workspaces import starting
 from tests.support.admission import SHUT, Door, Seen, Watcher
 from tests.support.fake_server import FakeServer, Gate, text, until, within
-from tests.support.hub import COMMANDS, free_port
+from tests.support.front import front_of
+from tests.support.hub import free_port
 from tests.support.inprocess import World, space, world
 from tests.support.keys import HUB_TOKEN, KeyFile
 from tests.support.peers import CLIENT, KEYS, LEGACY, MODERN, HttpPeer, client, connected
@@ -174,30 +173,14 @@ async def by_bridge(at: Place, tool: str = "a_echo") -> AsyncIterator[Answers]:
 async def by_explorer(at: Place) -> AsyncIterator[Answers]:
     """As the console's explorer does it: over the REST API of the front, a process of its own."""
     settings = at.ways.hub.settings.model_copy(update={"port": free_port()})
-    env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
-    given = {"HUB_PORT": str(settings.port), "HUB_RUNTIME_DIR": str(settings.runtime_dir)}
-    env |= {**given, "HUB_DATA_DIR": str(settings.data_dir), VARIABLE: FrontSettings.of(settings).value()}
-    settings.runtime_dir.mkdir(mode=0o700, exist_ok=True)
-    async with bridged(at, settings.actual_address, ZMQ), client() as http:
-        front = await asyncio.create_subprocess_exec(*COMMANDS["front"], env=env, stderr=asyncio.subprocess.DEVNULL)
-        base = f"http://127.0.0.1:{settings.port}"
-        try:
-            async with asyncio.timeout(100):
-                while True:
-                    with contextlib.suppress(Exception):
-                        await http.get(f"{base}/healthz")
-                        break
-                    await asyncio.sleep(0.05)
+    async with bridged(at, settings.actual_address, ZMQ), client() as http, front_of(settings, http) as base:
 
-            async def ask() -> list[Any]:
-                body = {"workspace": "w", "tool": "a_echo", "arguments": {}}
-                answer = (await http.post(f"{base}/api/hub/call", json=body)).json()
-                return [answer if "result" in answer else {"error": {"data": answer, "message": json.dumps(answer)}}]
+        async def ask() -> list[Any]:
+            body = {"workspace": "w", "tool": "a_echo", "arguments": {}}
+            answer = (await http.post(f"{base}/api/hub/call", json=body)).json()
+            return [answer if "result" in answer else {"error": {"data": answer, "message": json.dumps(answer)}}]
 
-            yield ask
-        finally:
-            front.terminate()
-            await front.wait()
+        yield ask
 
 
 WAYS: dict[str, tuple[Callable[[Place], Any], str, int]] = {

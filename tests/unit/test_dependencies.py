@@ -18,6 +18,14 @@ PARTS = {"fastmcp_slim": "fastmcp"}
 INSIDES = {"fastmcp", "mcp", "mcp_types", "uvicorn", "httptools"}
 """Those whose inside is used: they are pinned exactly."""
 
+SHARED = {
+    "opentelemetry.context.": "opentelemetry_api",
+    "opentelemetry.trace.": "opentelemetry_api",
+    "opentelemetry.sdk.": "opentelemetry_sdk",
+    "opentelemetry.exporter.otlp.proto.http.": "opentelemetry_exporter_otlp_proto_http",
+}
+"""Modules of packages that several distributions share, by their beginning."""
+
 
 def normal(name: str) -> str:
     """A distribution's name as those of others are compared with it."""
@@ -35,11 +43,13 @@ def declared() -> dict[str, str]:
 
 def imported() -> set[str]:
     """The distributions whose packages the product imports."""
-    packages = {module.partition(".")[0] for path in FILES for module in imports(path)}
+    modules = {module for path in FILES for module in imports(path)}
+    shared = {module: of for module in modules for prefix, of in SHARED.items() if f"{module}.".startswith(prefix)}
+    packages = {module.partition(".")[0] for module in modules - set(shared)}
     of = importlib.metadata.packages_distributions()
     foreign = packages - set(PACKAGES) - sys.stdlib_module_names
     names = {normal(of[package][0]) for package in foreign}
-    return {PARTS.get(name, name) for name in names}
+    return {PARTS.get(name, name) for name in names} | set(shared.values())
 
 
 def test_what_is_imported_is_declared_and_the_reverse() -> None:

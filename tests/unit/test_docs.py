@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 import bridge
 import hubctl
+import recorder
 import sidecar
 import yamcp_ui_adapter
 from bridge.errors import HubError
@@ -96,7 +97,7 @@ def test_every_state_is_documented() -> None:
 
 def modules() -> Iterator[str]:
     """Every module of the packages but the programs."""
-    for package in (bridge, sidecar, hubctl, yamcp_ui_adapter):
+    for package in (bridge, sidecar, hubctl, yamcp_ui_adapter, recorder):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
                 yield module.name

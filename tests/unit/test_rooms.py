@@ -43,6 +43,7 @@ ORDER = {
         "workspaces",
         "calls",
         "hub",
+        "tracing",
         "listener",
         "downstream",
         "app __main__",

@@ -25,6 +25,7 @@ ALLOWED = {
     "acceptance/test_restarts.py test_both_restarted": "the first one begins before the second; any order has to do",
     "integration/bridge/peer.py logs": PACE,
     "integration/containers/test_containers.py test_a_pull_is_told_and_not_timed": LONGER,
+    "integration/databases/test_postgres.py statistics_of": "a look in a loop: the server tells it to nobody",
     "integration/spawner/nasty.py breed": PACE,
     "integration/spawner/nasty.py daemon": "it runs until it is killed",
     "integration/spawner/nasty.py kid": "it runs until it is killed",

@@ -95,29 +95,28 @@ export function exposedName({ method, server, tool }, workspace, servers) {
  * @returns {{ kind: 'added' | 'removed' | 'place' | 'file' | 'same', text: string }[]}
  */
 export function diffLines(diff) {
-  let inside = false;
   return diff
     .replace(/\n$/, '')
     .split('\n')
-    .map((text) => {
-      if (text.startsWith('@@')) {
-        inside = true;
-        return { kind: 'place', text };
-      }
-      if (!inside || /^(?:---|\+\+\+) (?:before|after|[ab]\/)/.test(text)) return { kind: 'file', text };
-      return { kind: text[0] === '+' ? 'added' : text[0] === '-' ? 'removed' : 'same', text };
-    });
+    .map((text) => ({ kind: kindOf(text), text }));
+}
+
+/** Return what a line of a diff is. Its content is indented JSON, no line of which looks like a head. @param {string} text */
+function kindOf(text) {
+  if (text.startsWith('@@')) return 'place';
+  if (/^(?:---|\+\+\+) /.test(text)) return 'file';
+  return text[0] === '+' ? 'added' : text[0] === '-' ? 'removed' : 'same';
 }
 
 /**
  * Return why a change cannot be undone here; null if it can.
  *
- * @param {Pick<Change, 'change' | 'source'>} record
+ * @param {Pick<Change, 'change' | 'kind'>} record
  * @param {readonly string[]} undoable ids that the adapter remembers
  */
-export function notUndoable({ change, source }, undoable) {
+export function notUndoable({ change, kind }, undoable) {
   if (change && undoable.includes(change)) return null;
-  if (source === 'undo') return 'It is an undo itself.';
+  if (kind === 'undo') return 'It is an undo itself.';
   if (!change) return 'The hub did not make it: copies of earlier files are in backups/.';
   return 'It was undone, or the adapter does not remember it: it keeps its last 20 changes until it ends.';
 }

@@ -8,6 +8,7 @@ import { Guard } from './guard.mjs';
 import { KeyUses } from './key_uses.mjs';
 import { isNamedKey, Keyring } from './keys.mjs';
 import { isOwnPage } from '../http/origin.mjs';
+import { SignIns } from './sign_ins.mjs';
 import { SIDECAR_PAGES } from '../sidecar/sidecar_pages.mjs';
 
 /**
@@ -49,6 +50,7 @@ export class Auth {
     this.guard = new Guard(settings);
     this.keyring = settings.protected ? new Keyring(settings, log) : null;
     this.keyUses = new KeyUses();
+    this.signIns = new SignIns(settings, log);
     this.cookies = settings.protected ? new Cookies(cookieKey(settings.cookieKeyFile)) : null;
   }
 
@@ -105,6 +107,15 @@ export class Auth {
     throw new FrontError('TOKEN_INVALID');
   }
 
+  /**
+   * Record a sign-in, or the error with which it was refused.
+   * @param {IncomingMessage} request @param {'login' | 'bearer'} way @param {string} principal @param {unknown} [error]
+   */
+  noteSignIn(request, way, principal, error) {
+    const outcome = error instanceof FrontError ? error.code : 'ok';
+    this.signIns.note({ principal, address: this.addressOf(request), way, outcome });
+  }
+
   /** Return the address that a request comes from. @param {IncomingMessage} request */
   addressOf(request) {
     return clientAddress(/** @type {any} */ (request), this.settings.trustedProxies);
@@ -152,7 +163,13 @@ export class Auth {
   /** @param {IncomingMessage} request @returns {Principal | null} */
   #bearer(request) {
     const [, token] = /^bearer +(.*)$/i.exec(request.headers.authorization ?? '') ?? [];
-    return token === undefined ? null : this.prove(token.trim(), request);
+    if (token === undefined) return null;
+    try {
+      return this.prove(token.trim(), request);
+    } catch (error) {
+      this.noteSignIn(request, 'bearer', '', error);
+      throw error;
+    }
   }
 
   /** @param {IncomingMessage} request @returns {Who | null} */

@@ -19,8 +19,8 @@ import { keyId, parseKeys } from './keys_file.mjs';
 
 /** Milliseconds between two checks of the files, regardless of the number of requests. */
 const CHECK_INTERVAL_MS = 500;
-/** Milliseconds between two checks of the files because of an unknown named key. */
-const UNKNOWN_KEY_CHECK_MS = 20;
+/** Limit for further checks within that time, for requests with an unknown key, which may just have been made. */
+const MAX_UNKNOWN_KEY_CHECKS = 25;
 /** Limit for the bytes of a file. */
 const MAX_FILE_BYTES = 1 << 20;
 const ADMIN = 'admin';
@@ -67,6 +67,7 @@ export class Keyring {
   /** Why no named key is accepted; empty if all are. */
   error = '';
   #lookedAt = -Infinity;
+  #spareChecks = MAX_UNKNOWN_KEY_CHECKS;
   /** @type {Map<string, string>} */
   #files;
   /** @type {Map<string, string>} */
@@ -101,7 +102,10 @@ export class Keyring {
     this.#look();
     const said = tokenHash(token);
     const id = keyId(token) ?? '';
-    if (id && !this.#named.has(id) && this.clock() - this.#lookedAt >= UNKNOWN_KEY_CHECK_MS) this.refresh(); // made a moment ago?
+    if (id && !this.#named.has(id) && this.#spareChecks > 0) {
+      this.#spareChecks -= 1;
+      this.refresh();
+    }
     const named = this.#named.get(id);
     const found = [
       [equal(this.#hashes.get(ADMIN), said), this.#own(ADMIN)],
@@ -143,7 +147,9 @@ export class Keyring {
   }
 
   #look() {
-    if (this.clock() - this.#lookedAt >= CHECK_INTERVAL_MS) this.refresh();
+    if (this.clock() - this.#lookedAt < CHECK_INTERVAL_MS) return;
+    this.#spareChecks = MAX_UNKNOWN_KEY_CHECKS;
+    this.refresh();
   }
 
   /** @param {string} id @returns {Principal} */

@@ -107,12 +107,29 @@ export class Login {
 
   /** @param {Request} request @param {Response} response @param {string} token @returns {string} the page's secret */
   #welcome(request, response, token) {
-    const principal = this.auth.prove(token, request);
-    if (!principal.admin) throw new FrontError('KEY_FORBIDDEN');
+    const principal = this.#proved(request, token);
     this.log.info('logged in', { key: principal.id, address: this.auth.addressOf(request) });
     const { header, secret } = this.auth.welcome(principal, request);
     response.setHeader('Set-Cookie', header);
     return secret;
+  }
+
+  /**
+   * Return who logs in; record it, or why it was refused.
+   * @param {Request} request @param {string} token
+   */
+  #proved(request, token) {
+    let name = '';
+    try {
+      const principal = this.auth.prove(token, request);
+      name = principal.name;
+      if (!principal.admin) throw new FrontError('KEY_FORBIDDEN');
+      this.auth.noteSignIn(request, 'login', name);
+      return principal;
+    } catch (error) {
+      this.auth.noteSignIn(request, 'login', name, error);
+      throw error;
+    }
   }
 
   /** @param {Request} request @param {Response} response */

@@ -119,5 +119,5 @@ CREATE TABLE usage (
   b14 INTEGER NOT NULL,
   b15 INTEGER NOT NULL,
   b16 INTEGER NOT NULL,
-  PRIMARY KEY (scope, width, at, workspace, server, name)
+  PRIMARY KEY (scope, width, at, name, workspace, server)
 ) WITHOUT ROWID;

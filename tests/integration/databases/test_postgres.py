@@ -15,8 +15,10 @@ from recorder.batch import Batch
 from recorder.engines import make_store
 from recorder.errors import SchemaTooNew, StoreInUse, StoreUnavailable
 from recorder.sql.postgres import PostgresDatabase
+from recorder.sql.queries import CALLS
 from recorder.sql.sql_store import SqlStore
 from recorder.store import Store
+from tests.support.history import calls_of, full_scans, others_of, plans, questions
 from tests.support.postgres import PASSWORD, Postgres
 from tests.support.store_contract import NOW, StoreContract, call
 
@@ -162,3 +164,66 @@ async def test_a_user_without_rights_is_told_so(postgres: Postgres, schema: str)
     with pytest.raises(StoreUnavailable, match="permission denied") as caught:
         await store.open()
     assert "docs/history.md" in caught.value.advice
+
+
+async def test_no_question_reads_a_whole_table(postgres: Postgres, schema: str) -> None:
+    """PostgreSQL's own plans for 20,000 calls, with statistics."""
+    database = PostgresDatabase(postgres.url(), schema)
+    store = SqlStore(database, lambda: NOW)
+    await store.open()
+    try:
+        calls = list(calls_of(1000, NOW))
+        for number in range(0, 1000, 500):
+            await store.append(Batch(calls=calls[number : number + 500]))
+        await store.append(others_of(NOW))
+        async with administrator(postgres) as other:
+            await other.execute(f"SET search_path = {schema}")
+            columns = ", ".join(CALLS[2:])
+            await other.execute(
+                f"INSERT INTO calls (id, at, {columns}) SELECT id + 1000 * n, at - n * 60, {columns} "
+                "FROM calls, generate_series(1, 19) n"
+            )
+            await other.execute("INSERT INTO call_details SELECT id, '{}', '{}', false FROM calls")
+            await other.execute("VACUUM ANALYZE")
+        for name, ask in questions(20_000).items():
+            asked = await plans(database, ask)
+            assert asked, name
+            for sql, plan in asked:
+                assert not full_scans("postgresql", plan), f"{name}: {sql}: {plan}"
+    finally:
+        await store.close()
+
+
+async def test_optimize_says_what_it_would_do_and_does_it(postgres: Postgres, schema: str) -> None:
+    """A dry run changes nothing; a second run finds nothing more to do."""
+    async with opened(postgres, schema) as store, administrator(postgres) as other:
+        await store.append(Batch(calls=[call(NOW - 500 - n) for n in range(1500)]))
+        while await store.retain(NOW - 600, 2**50):
+            pass
+        await other.execute(f"DROP INDEX {schema}.calls_server")
+        await other.execute(
+            f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{schema}.calls_tool'::regclass"
+        )
+        await statistics_of(other, schema)
+        dry = await store.optimize(dry_run=True)
+        assert not any(step.done for step in dry.steps)
+        done = await store.optimize(dry_run=False)
+        names = {step.name: step for step in done.steps if step.done}
+        assert {"index calls_server", "index calls_tool", "vacuum calls"} <= set(names)
+        assert "101 rows, 1,399 dead" in names["vacuum calls"].reason
+        assert await other.fetchval(
+            f"SELECT indisvalid FROM pg_index WHERE indexrelid = '{schema}.calls_tool'::regclass"
+        )
+        await statistics_of(other, schema)
+        again = await store.optimize(dry_run=True)
+        assert not [step for step in again.steps if step.name.startswith("index") or step.name == "vacuum calls"]
+
+
+async def statistics_of(other: asyncpg.Connection, schema: str) -> None:
+    """Wait until the server's statistics say that calls were written and deleted: it learns a second later."""
+    for _ in range(100):
+        sql = "SELECT n_live_tup FROM pg_stat_user_tables WHERE schemaname = $1 AND relname = 'calls'"
+        if await other.fetchval(sql, schema) == 101:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("no statistics")

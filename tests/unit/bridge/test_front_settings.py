@@ -62,6 +62,8 @@ def test_the_front_is_handed_all_that_it_knows(tmp_path: Path) -> None:
         "keysFile": str(tmp_path / "data" / "keys.json"),
         "cookieKeyFile": str(tmp_path / "data" / "cookie.key"),
         "frontKeyFile": str(run / "front.key"),
+        "spool": str(tmp_path / "data" / "spool"),
+        "spoolMaxBytes": 64 * 1024 * 1024,
         "sidecarSocket": str(run / "sidecar.sock"),
         "ownSocket": None,
         "yamcpUiSocket": str(run / "yamcp-ui.sock"),
@@ -125,4 +127,5 @@ def test_a_front_that_is_started_by_itself_gets_the_same(
 
 def test_a_hub_without_a_history_has_no_recorder(tmp_path: Path) -> None:
     """The front is told so, and does not look for one."""
-    assert handed(tmp_path, history=False)["addresses"]["records"] is None
+    found = handed(tmp_path, history=False)
+    assert found["addresses"]["records"] is found["spool"] is None

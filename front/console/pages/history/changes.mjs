@@ -23,7 +23,7 @@ import {
 const PATH = '/api/hub/changes';
 const FILTERS = ['principal', 'source', 'subject'];
 const LEAD = 'Who changed the configuration, when, and how.';
-/** @type {Record<Change['source'], string>} */
+/** @type {Record<string, string>} */
 const SOURCES = {
   console: 'the console',
   hubctl: 'hubctl',
@@ -31,7 +31,6 @@ const SOURCES = {
   'yamcp-ui': 'YAMCP-UI',
   file: 'an edit of a file',
   tool: 'a tool',
-  undo: 'an undo',
 };
 
 /** @param {{ query: Record<string, string> }} props the filters, and `before`: the page */

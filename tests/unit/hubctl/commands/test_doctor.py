@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import ErrorBody
+from bridge.errors import ErrorBody, PeerUnavailable
 from bridge.models import Issue, MaskedSnapshot, ServerSpec, SnapshotId, StdioLaunch
 from hubctl.commands import doctor, permissions
 from hubctl.commands.doctor import Finding, finding_lines
@@ -308,3 +308,18 @@ async def test_doctor_tells_of_it(hub: CannedHub) -> None:
     assert code == 1
     assert f"error    {hub.settings.data_dir}/keys.json: everybody on this machine may change it (mode 0666)." in out
     assert f"do: chmod go= {hub.settings.data_dir}/keys.json" in out
+
+
+@pytest.mark.parametrize(
+    ("state", "level"),
+    [
+        ("RUNNING pid 7, uptime 0:00:02", "info"),
+        ("STARTING ", "info"),
+        ("RUNNING pid 7, uptime 0:05:00", "error"),
+        ("BACKOFF Exited too quickly", "error"),
+    ],
+)
+def test_a_recorder_that_was_just_started_is_no_fault(state: str, level: str) -> None:
+    """It starts at low priority, while records wait on disk; one that stays away is a fault."""
+    [finding] = doctor.history(PeerUnavailable("It did not answer."), {"recorder": state})
+    assert (finding.subject, finding.level) == ("recorder", level)

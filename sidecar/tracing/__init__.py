@@ -1,0 +1,1 @@
+"""Traces of calls, by OpenTelemetry: off unless an OTLP endpoint is configured (docs/tracing.md)."""
