@@ -108,8 +108,8 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     test(`the page of the API is accessible and fits, in ${colorScheme} on a ${device}`, OPTIONS, async () => {
       const visit = await browser.visit(run.url, { colorScheme, viewport });
       const { page } = visit;
-      await page.goto('/hub/');
-      await page.getByRole('link', { name: 'API', exact: true }).click();
+      await page.goto(device === 'desktop' ? '/hub/' : '/hub/api'); // the link is left out where there is little room
+      if (device === 'desktop') await page.getByRole('link', { name: 'API', exact: true }).click();
       await page.getByRole('heading', { level: 1, name: 'The HTTP API' }).waitFor();
       for (const path of ['GET /api/hub/state', 'PUT /api/hub/servers', 'POST /api/hub/call'])
         await page.getByRole('heading', { name: path, exact: true }).click();
