@@ -77,7 +77,7 @@ test('what is wrong with a request is told by the name of what is wrong', OPTION
     { limit: '0' },
     { limit: 'x' },
     { limit: '5001' },
-    { since: '1' },
+    { odd: '1' },
   ])) {
     assert.equal((await api.get('/api/hub/logs', { query })).body.code, 'QUERY_INVALID');
   }
