@@ -198,8 +198,10 @@ conformance: $(DEV) ## Run MCP's official conformance suite through the hub: the
 	@CI=true bash tests/conformance/setup.sh >&2
 	@$(BIN)/python -m tests.conformance
 
-generate: $(DEV) ## Write what Node and docs/protocol.md have of the models in bridge/models/
+generate: $(DEV) ## Write what is made from other files: of bridge/models/ for Node and docs; schemas and tables of the API
 	@$(BIN)/python -m bridge.generate
+	@if [ -d node_modules/ts-json-schema-generator ]; then node front/cli/describe_api.mjs; \
+	  else echo "generate: the API's schemas and tables need the Node packages for development (make lint installs them)" >&2; fi
 
 lint: $(DEV) $(NODE_DEV) ## Check style and types
 	@$(MAKE) -j 2 --keep-going --output-sync=target lint-python lint-node
@@ -240,6 +242,8 @@ lock: $(LOCK_ENV)/bin/uv ## Recompile the lock files from pyproject.toml
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) --group build --group dev -o locks/dev.txt pyproject.toml
 	@for clients in clients-mcp1 clients-mcp2; do echo "lock: locks/$$clients.txt"; \
 	  $(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/$$clients.txt locks/$$clients.in || exit 1; done
+	@echo "lock: locks/schemathesis.txt"
+	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/schemathesis.txt locks/schemathesis.in
 	@echo "lock: locks/image.txt"
 	@$(LOCK_ENV)/bin/uv pip compile --quiet $(LOCK_OPTIONS) -o locks/image.txt locks/image.in
 	@echo "lock: bench/peers"

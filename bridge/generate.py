@@ -32,8 +32,13 @@ SETTINGS = "front/console/forms/server_settings.mjs"
 NOTE = "Written by `make generate` from bridge/models/: change those, not this."
 NAMES: dict[type[BaseModel], str] = {Event: "BridgeEvent"}
 """Where TypeScript's own libraries have the name already."""
-ALIASES = {getattr(models, name): name for name in ("ServerState", "WorkspaceState", "ConfigName", "Launch")}
-"""Types that are no classes, and are exported by name."""
+ALIASES = {
+    models.ServerState: "ServerStateName",
+    models.WorkspaceState: "WorkspaceStateName",
+    models.ConfigName: "ConfigName",
+    models.Launch: "Launch",
+}
+"""Types that are no classes, and the names by which they are exported: the front has objects called as the states."""
 PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null", Any: "any"}
 
 

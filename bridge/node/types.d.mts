@@ -1,8 +1,8 @@
 /** What crosses the bridge. Times are in seconds (Unix time for a moment). Written by `make generate` from bridge/models/: change those, not this. */
 
-export type ServerState = 'starting' | 'ready' | 'degraded' | 'sleeping' | 'backoff' | 'failed' | 'stopped';
+export type ServerStateName = 'starting' | 'ready' | 'degraded' | 'sleeping' | 'backoff' | 'failed' | 'stopped';
 
-export type WorkspaceState = 'ready' | 'degraded' | 'starting' | 'failed' | 'empty' | 'off';
+export type WorkspaceStateName = 'ready' | 'degraded' | 'starting' | 'failed' | 'empty' | 'off';
 
 export type ConfigName = 'providers' | 'workspaces';
 
@@ -149,7 +149,7 @@ export interface Sample {
 export interface ServerStatus {
   key: string;
   namespace: string;
-  state: ServerState;
+  state: ServerStateName;
   reason: ErrorBody | null;
   /** Why the server is `degraded`: lists that could not be read, items that are left out. */
   troubles: ErrorBody[];
@@ -214,7 +214,7 @@ export interface WorkspaceStatus {
   /** Its earlier slugs: URLs with them lead to it too, until another workspace takes them. */
   aliases: string[];
   enabled: boolean;
-  state: WorkspaceState;
+  state: WorkspaceStateName;
   /** Why the workspace is not ready, if known: the reason of the server in the worst state. */
   reason: ErrorBody | null;
   sse_url: string;

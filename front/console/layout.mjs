@@ -50,6 +50,7 @@ function Preferences() {
   const { version, yamcp_ui = 'none', protected: guarded } = state.value?.hub ?? {};
   return html`<div class="prefs">
     ${yamcp_ui !== 'none' && html`<p class="version"><a href="/">YAMCP-UI</a>${yamcp_ui === 'away' && ' (away)'}</p>`}
+    <p class="version"><a href="/hub/api">API</a></p>
     ${version && html`<p class="version muted">Version ${version}</p>`}
     <${Choice}
       label="Theme"

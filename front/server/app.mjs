@@ -14,7 +14,8 @@ import { isFramingError } from './http/framing.mjs';
 import { Health, healthz } from './health.mjs';
 import { HubClient } from './state/hub.mjs';
 import { Recorder } from './state/recorder.mjs';
-import { hubApi } from './api/hub_api.mjs';
+import { described } from './api/describe/described.mjs';
+import { onDemand } from './api/on_demand.mjs';
 import { Live } from './state/live.mjs';
 import { Login } from './access/login.mjs';
 import { errorPage, Pages } from './pages/pages.mjs';
@@ -23,7 +24,6 @@ import { McpProxy, sendRpcError } from './sidecar/proxy.mjs';
 import { sidecarPages } from './sidecar/sidecar_pages.mjs';
 import { sendHsts, SecureServer } from './http/tls.mjs';
 import { reenter, refuseUpgrade } from './http/upgrade.mjs';
-import { yamcpApi } from './api/yamcp_api.mjs';
 import { YamcpUi } from './yamcp_ui/yamcp_ui.mjs';
 
 /**
@@ -135,15 +135,20 @@ export class Front {
       const key = () => auth.keyring?.front ?? null;
       site.use(sidecarPages({ socket: settings.sidecarSocket, key, log }));
     }
+    site.use(described({ settings, version: () => hub.state.hub.version }));
     site.use(
       new Pages().handler((request) =>
         auth.isAdmin(request) ? seenFrom(hub.state, originOf(request, settings.trustedProxies)) : null,
       ),
     );
     site.use('/.well-known', nothing); // YAMCP-UI would answer with a page
-    site.use(hubApi({ hub, recorder, settings, keyUses: auth.keyUses }));
+    site.use(
+      onDemand(async () =>
+        (await import('./api/hub_api.mjs')).hubApi({ hub, recorder, settings, keyUses: auth.keyUses }),
+      ),
+    );
     if (this.yamcpUi) site.use(this.yamcpUi.router);
-    site.use(yamcpApi({ hub, settings }));
+    site.use(onDemand(async () => (await import('./api/yamcp_api.mjs')).yamcpApi({ hub, settings })));
     site.get('/', (_, response) => response.redirect(302, '/hub/'));
     site.use(nothing);
     site.use(this.#failed());

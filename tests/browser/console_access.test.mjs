@@ -103,6 +103,25 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   }
 }
 
+for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+  for (const [device, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
+    test(`the page of the API is accessible and fits, in ${colorScheme} on a ${device}`, OPTIONS, async () => {
+      const visit = await browser.visit(run.url, { colorScheme, viewport });
+      const { page } = visit;
+      await page.goto(device === 'desktop' ? '/hub/' : '/hub/api'); // the link is left out where there is little room
+      if (device === 'desktop') await page.getByRole('link', { name: 'API', exact: true }).click();
+      await page.getByRole('heading', { level: 1, name: 'The HTTP API' }).waitFor();
+      for (const path of ['GET /api/hub/state', 'PUT /api/hub/servers', 'POST /api/hub/call'])
+        await page.getByRole('heading', { name: path, exact: true }).click();
+      await page.getByRole('heading', { level: 4, name: 'Example' }).first().waitFor();
+      assert.deepEqual(await violations(page), []);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0);
+      assert.match(await page.title(), /yamcp-hub/);
+      await visit.end();
+    });
+  }
+}
+
 test('dialogs, messages and faults of forms are accessible too', OPTIONS, async () => {
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     const visit = await browser.visit(run.url, { colorScheme, viewport: PHONE });

@@ -67,7 +67,7 @@ class Supervised(Run):
         return time.monotonic()
 
     async def held(self) -> tuple[Counter[str], dict[str, int]]:
-        """How many processes there are of each command line, its numbers apart, and how many descriptors each program has open."""
+        """How many processes there are of each command line, but for its numbers, and the open descriptors by program."""
         lines = Counter(re.sub(r"\d+", "N", " ".join(process.cmdline())) for process in self.processes())
         named = await self.named()
         return lines, {name: psutil.Process(pid).num_fds() for name, pid in named.items()}

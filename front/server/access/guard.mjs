@@ -15,6 +15,7 @@ export { hostname };
 const LOOPBACK = ['localhost', '127.0.0.1', '::1'];
 const AREAS = new Set(['mcp', 'api', 'hub', 'healthz']);
 const NAMED_COLLECTIONS = new Set(['servers', 'workspaces', 'log-files']);
+const API_SEGMENT = /^(?:[a-z-]*|openapi\.json)$/;
 const PLAIN_PATH = /^(\/[A-Za-z0-9_-]+)*\/?$/;
 /** Characters that must not appear unencoded in a path: controls, space, quotes, backslash and the like. */
 const INVALID_PATH_CHARACTER = /[\x00-\x20"#<>\\^`{|}\x7f-\uffff]/;
@@ -141,7 +142,7 @@ export function areaOf(url) {
   if (!PLAIN_PATH.test(path)) checkSegments(path, segments);
   const first = segments[0];
   if (AREAS.has(first)) {
-    if (first === 'api' && segments.length > 1 && !/^[a-z-]*$/.test(segments[1])) throw variant();
+    if (first === 'api' && segments.length > 1 && !API_SEGMENT.test(segments[1])) throw variant();
     return /** @type {Area} */ (first);
   }
   if (AREAS.has(decoded(first).toLowerCase())) throw variant();

@@ -5,6 +5,8 @@
 
 import { FrontError } from '../errors.mjs';
 
+/** @import {HubAnswers} from './describe/answers.mjs' */
+
 const CALL_TIMEOUT_SECONDS = 60; // s
 const COMPLETION_TIMEOUT_SECONDS = 10; // short, because a user is typing
 const TIMEOUT_MARGIN_SECONDS = 5; // s that the sidecar gets to tell of a timeout itself
@@ -14,7 +16,8 @@ const MAX_COMPLETIONS = 100; // MCP 2025-11-25, Completion: a response has no mo
  * Return the handlers.
  *
  * @param {import('../state/hub.mjs').HubClient} hub
- * @returns {Record<string, import('./router.mjs').Handler>}
+ * @returns {Pick<import('./router.mjs').HandlersOf<HubAnswers>,
+ *   'tools' | 'call' | 'prompts' | 'getPrompt' | 'resources' | 'readResource' | 'complete'>}
  */
 export function asking(hub) {
   return {
@@ -68,7 +71,7 @@ async function timed(hub, res, kind, body) {
 /**
  * Return values for an argument of a prompt, or for a variable of a resource template.
  *
- * @type {(hub: import('../state/hub.mjs').HubClient, res: import('express').Response, body: any) => Promise<object | undefined>}
+ * @type {(hub: import('../state/hub.mjs').HubClient, res: import('express').Response, body: any) => Promise<HubAnswers['complete'] | undefined>}
  */
 async function complete(hub, res, { workspace, prompt, template, argument, value, arguments: others = {} }) {
   if ((prompt === undefined) === (template === undefined))

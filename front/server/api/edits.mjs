@@ -153,7 +153,7 @@ export async function replaceConfig(hub, file, content, expect) {
  *
  * @param {import('../state/hub.mjs').HubClient} hub
  * @param {{config: Record<string, any>, workspace?: string, replace?: boolean, dry_run?: boolean}} asked
- * @returns {Promise<any>} Imported of bridge/models/
+ * @returns {Promise<import('./describe/answers.mjs').HubAnswers['import']>}
  */
 export async function importServers(hub, asked) {
   return asked.dry_run ? hub.desired('import', asked) : hub.change('import', asked);

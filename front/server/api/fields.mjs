@@ -1,71 +1,75 @@
 /**
- * Declarations of a request's fields, their validation, and their description in docs/api.md. Pure.
+ * Declarations of a request's fields as zod schemas, from which requests are validated and the API's documents are made
+ * (openapi.mjs, docs/api.md). Pure.
  *
- * A declaration is an object of fields by name; each defines what its value must be.
+ * A declaration is an object of fields by name; each says what its value must be.
  */
+
+import { z } from 'zod/mini';
 
 const MAX_NAME = 1024;
 const MAX_NAMES = 10_000;
 const MAX_DEPTH = 64;
 
 /**
- * @typedef {object} Field what a value must be
- * @property {string} is in words, for docs and messages
- * @property {boolean} [optional]
- * @property {(value: unknown) => string | null} problem what is wrong with it, in words that follow the field's name
- * @property {(text: string) => unknown} [read] makes a value of a query parameter's text
- *
+ * @typedef {import('zod/mini').ZodMiniType} Field what a value must be; its description says so in words
  * @typedef {Record<string, Field>} Fields
  */
 
+const whole = z.refine(
+  (/** @type {string} */ value) => !/\p{Surrogate}|\0/u.test(value),
+  'holds a NUL or half a character',
+);
+
+/** Text; only the limit of the body applies. */
+export const text = described('text', z.string('must be text').check(whole));
+
 /** Text that names something: any string of up to 1,024 characters. */
-export const name = field('text', (value) =>
-  typeof value !== 'string'
-    ? 'must be text'
-    : value.length > MAX_NAME
-      ? `is longer than ${MAX_NAME} characters`
-      : half(value),
+export const name = described(
+  'text',
+  z.string('must be text').check(z.maxLength(MAX_NAME, `is longer than ${MAX_NAME} characters`), whole),
 );
 
 /** One of these words. @param {...string} words */
 export const oneOf = (...words) => {
   const is = words.join(' or ');
-  return field(is, (value) => (words.includes(/** @type {string} */ (value)) ? null : `must be ${is}`));
+  return described(is, z.enum(words, `must be ${is}`));
 };
 
-/** A name in URLs, or null. */
-export const slugOrNone = field('text of at most 64 letters, digits, `_` and `-`', (value) =>
-  typeof value === 'string' && /^[A-Za-z0-9_-]{0,64}$/.test(value)
-    ? null
-    : 'must be text of at most 64 letters (a-z, A-Z), digits, _ and -',
+const NO_SLUG = 'must be text of at most 64 letters (a-z, A-Z), digits, _ and -';
+
+/** A name in URLs, or the empty text. */
+export const slugOrNone = described(
+  'text of at most 64 letters, digits, `_` and `-`',
+  z.string(NO_SLUG).check(z.regex(/^[A-Za-z0-9_-]{0,64}$/, NO_SLUG)),
 );
 
 /** A list of names. */
-export const names = field('list of text', (value) => {
-  if (!Array.isArray(value)) return 'must be a list of text';
-  if (value.length > MAX_NAMES) return `has more than ${MAX_NAMES} items`;
-  const place = value.findIndex((item) => name.problem(item));
-  return place < 0 ? null : `has an item ${place + 1} that ${name.problem(value[place])}`;
-});
-
-/** Text; only the limit of the body applies. */
-export const text = field('text', (value) => (typeof value !== 'string' ? 'must be text' : half(value)));
+export const names = described(
+  'list of text',
+  z.array(name, 'must be a list of text').check(z.maxLength(MAX_NAMES, `has more than ${MAX_NAMES} items`)),
+);
 
 /** True or false. */
-export const flag = field('true or false', (value) => (typeof value === 'boolean' ? null : 'must be true or false'));
+export const flag = described('true or false', z.boolean('must be true or false'));
 
 /** A JSON object of limited depth. */
-export const object = field('object', (value) => {
-  if (!isObject(value)) return 'must be an object';
-  return tooDeep(value, MAX_DEPTH) ? `is nested deeper than ${MAX_DEPTH} levels` : null;
-});
+export const object = described(
+  'object',
+  z
+    .looseObject({}, 'must be an object')
+    .check(z.refine((value) => !tooDeep(value, MAX_DEPTH), `is nested deeper than ${MAX_DEPTH} levels`)),
+);
 
 /** An object whose values are text, numbers or booleans. */
-export const values = field('object of text', (value) => {
-  if (!isObject(value)) return 'must be an object';
-  const odd = Object.entries(value).find(([, item]) => !['string', 'number', 'boolean'].includes(typeof item));
-  return odd ? `has a value of ${JSON.stringify(odd[0])} that is neither text nor a number` : null;
-});
+export const values = described(
+  'object of text',
+  z.record(
+    z.string(),
+    z.union([z.string(), z.number(), z.boolean()], 'is neither text nor a number'),
+    'must be an object',
+  ),
+);
 
 /**
  * A number within bounds.
@@ -74,13 +78,19 @@ export const values = field('object of text', (value) => {
  * @param {{min?: number, above?: number, max: number, whole?: boolean}} bounds
  * @returns {Field}
  */
-export function number(is, { min = Number.NEGATIVE_INFINITY, above = Number.NEGATIVE_INFINITY, max, whole = false }) {
-  const fits = (/** @type {unknown} */ value) =>
-    typeof value === 'number' && value >= min && value > above && value <= max && (!whole || Number.isInteger(value));
-  return {
-    ...field(is, (value) => (fits(value) ? null : `must be a ${is}`)),
-    read: (given) => (given.trim() ? Number(given) : Number.NaN),
-  };
+export function number(is, { min, above, max, whole: isWhole = false }) {
+  const problem = `must be a ${is}`;
+  return described(
+    is,
+    z
+      .number(problem)
+      .check(
+        z.lte(max, problem),
+        ...(min === undefined ? [] : [z.gte(min, problem)]),
+        ...(above === undefined ? [] : [z.gt(above, problem)]),
+        ...(isWhole ? [z.multipleOf(1, problem)] : []),
+      ),
+  );
 }
 
 /**
@@ -90,7 +100,18 @@ export function number(is, { min = Number.NEGATIVE_INFINITY, above = Number.NEGA
  * @returns {Field}
  */
 export function optional(of) {
-  return { ...of, optional: true };
+  return described(descriptionOf(of), z.optional(of));
+}
+
+/** Return what a field must be, in words. @param {Field} field */
+export const descriptionOf = (field) => z.globalRegistry.get(field)?.description ?? '';
+
+/** Return whether a field may be left out. @param {Field} field */
+export const isOptional = (field) => field instanceof z.ZodMiniOptional;
+
+/** Return the schema of an object of fields. @param {Fields} fields @param {{ignoreUnknown?: boolean}} [options] */
+export function schemaOf(fields, { ignoreUnknown = false } = {}) {
+  return ignoreUnknown ? z.looseObject(fields) : z.strictObject(fields);
 }
 
 /**
@@ -102,18 +123,31 @@ export function optional(of) {
  * @returns {string | null} a sentence that names the field
  */
 export function problemOf(fields, given, { ignoreUnknown = false } = {}) {
-  if (!isObject(given)) return 'it must be an object.';
-  const unknown = Object.keys(given).find((key) => !Object.hasOwn(fields, key));
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return 'it must be an object.';
+  const unknown = Object.keys(given).find((key) => !Object.hasOwn(fields, key)); // zod skips __proto__
   if (unknown !== undefined && !ignoreUnknown) {
     return `it has a field ${quoted(unknown)} that is not known; known are: ${Object.keys(fields).join(', ') || 'none'}.`;
   }
-  for (const [key, wanted] of Object.entries(fields)) {
-    const missing = !Object.hasOwn(given, key);
-    if (missing && !wanted.optional) return `its field "${key}" is missing (${wanted.is}).`;
-    const problem = missing ? null : wanted.problem(given[key]);
-    if (problem) return `its field "${key}" ${problem}.`;
-  }
-  return null;
+  const { error } = schemaOf(fields, { ignoreUnknown: true }).safeParse(given);
+  if (!error) return null;
+  const [{ path, message }] = error.issues;
+  const [key, ...inside] = /** @type {[string, ...(string | number)[]]} */ (path);
+  if (!Object.hasOwn(given, key)) return `its field "${key}" is missing (${descriptionOf(fields[key])}).`;
+  return `its field "${key}" ${placed(inside, message)}.`;
+}
+
+/**
+ * Return the problem of an item or a member of a field's value.
+ *
+ * @param {(string | number)[]} inside
+ * @param {string} message
+ */
+function placed(inside, message) {
+  if (inside.length === 0) return message;
+  const [at] = inside;
+  return typeof at === 'number'
+    ? `has an item ${at + 1} that ${message}`
+    : `has a value of ${quoted(at)} that ${message}`;
 }
 
 /**
@@ -126,20 +160,24 @@ export function problemOf(fields, given, { ignoreUnknown = false } = {}) {
 export function readQuery(fields, query) {
   return Object.fromEntries(
     Object.entries(query).map(([key, value]) => {
-      const read = Object.hasOwn(fields, key) ? fields[key].read : undefined;
-      return [key, read && typeof value === 'string' ? read(value) : value];
+      const isNumber = Object.hasOwn(fields, key) && innerOf(fields[key]) instanceof z.ZodMiniNumber;
+      return [key, isNumber && typeof value === 'string' ? (value.trim() ? Number(value) : Number.NaN) : value];
     }),
   );
 }
 
-/** @type {(is: string, problem: Field['problem']) => Field} */
-function field(is, problem) {
-  return { is, problem };
-}
+/** Return the schema of a field's value, if it is there. @param {Field} field */
+const innerOf = (field) => (field instanceof z.ZodMiniOptional ? field.def.innerType : field);
 
-/** @type {(value: string) => string | null} */
-function half(value) {
-  return !/\p{Surrogate}|\0/u.test(value) ? null : 'holds a NUL or half a character';
+/**
+ * @template {Field} T
+ * @param {string} is
+ * @param {T} schema
+ * @returns {T}
+ */
+function described(is, schema) {
+  z.globalRegistry.add(schema, { description: is });
+  return schema;
 }
 
 /** @type {(value: unknown, levels: number) => boolean} */
@@ -151,9 +189,4 @@ function tooDeep(value, levels) {
 /** @type {(key: string) => string} */
 function quoted(key) {
   return JSON.stringify(key.length > 80 ? `${key.slice(0, 80)}…` : key);
-}
-
-/** @type {(value: unknown) => value is Record<string, unknown>} */
-function isObject(value) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -16,16 +16,22 @@ import { records } from './history/handlers.mjs';
 import { routerOf } from './router.mjs';
 import { HUB_ROUTES } from './routes.mjs';
 
+/**
+ * @typedef {import('../state/hub.mjs').HubClient} HubClient
+ * @typedef {import('./router.mjs').HandlersOf<import('./describe/answers.mjs').HubAnswers>} Handlers
+ */
+
 const DEFAULT_LOG_LINES = 200;
 
 /**
  * Return the router, to be mounted at the root.
  *
- * @param {{hub: import('../state/hub.mjs').HubClient, recorder: import('../state/recorder.mjs').Recorder,
+ * @param {{hub: HubClient, recorder: import('../state/recorder.mjs').Recorder,
  *   settings: import('../settings.mjs').Settings, keyUses: import('../access/key_uses.mjs').KeyUses}} parts
  * @returns {import('express').Router}
  */
 export function hubApi({ hub, recorder, settings, keyUses }) {
+  /** @type {Handlers} */
   const handlers = {
     ...reading(hub),
     ...asking(hub),
@@ -38,7 +44,7 @@ export function hubApi({ hub, recorder, settings, keyUses }) {
   return routerOf(HUB_ROUTES, handlers, settings);
 }
 
-/** @type {(hub: import('../state/hub.mjs').HubClient, uses: import('../access/key_uses.mjs').KeyUses) => Record<string, import('./router.mjs').Handler>} */
+/** @type {(hub: HubClient, uses: import('../access/key_uses.mjs').KeyUses) => Pick<Handlers, 'keys' | 'addKey' | 'revokeKey'>} */
 function keys(hub, uses) {
   return {
     async keys() {
@@ -50,7 +56,7 @@ function keys(hub, uses) {
   };
 }
 
-/** @type {(hub: import('../state/hub.mjs').HubClient) => Record<string, import('./router.mjs').Handler>} */
+/** @type {(hub: HubClient) => Pick<Handlers, 'copyServer' | 'copyWorkspace' | 'editMany' | 'undo' | 'export'>} */
 function many(hub) {
   return {
     copyServer: async ({ query: { key }, body: { to } }) => ({
@@ -67,7 +73,7 @@ function many(hub) {
   };
 }
 
-/** @type {(hub: import('../state/hub.mjs').HubClient) => Record<string, import('./router.mjs').Handler>} */
+/** @type {(hub: HubClient) => Pick<Handlers, 'state' | 'reload' | 'import' | 'sessions' | 'endSession' | 'history' | 'logs'>} */
 function reading(hub) {
   return {
     state: () => hub.fresh(),
@@ -80,7 +86,7 @@ function reading(hub) {
   };
 }
 
-/** @type {(hub: import('../state/hub.mjs').HubClient) => Record<string, import('./router.mjs').Handler>} */
+/** @type {(hub: HubClient) => Pick<Handlers, 'addWorkspace' | 'putWorkspace' | 'deleteWorkspace' | 'setWorkspace' | 'startWorkspace' | 'stopWorkspace'>} */
 function workspaces(hub) {
   const now = async (/** @type {any} */ changed, /** @type {string} */ name) => ({
     ...changed,
@@ -99,7 +105,7 @@ function workspaces(hub) {
   };
 }
 
-/** @type {(hub: import('../state/hub.mjs').HubClient) => Record<string, import('./router.mjs').Handler>} */
+/** @type {(hub: HubClient) => Pick<Handlers, 'readServer' | 'addServer' | 'putServer' | 'deleteServer' | 'setServer' | 'startServer' | 'stopServer' | 'forgetSettings' | 'restartServer'>} */
 function servers(hub) {
   const now = async (/** @type {any} */ changed, /** @type {string} */ key) => ({
     ...changed,
@@ -127,18 +133,18 @@ function servers(hub) {
   };
 }
 
-/** @type {(hub: import('../state/hub.mjs').HubClient, key: string) => Promise<object>} */
+/** @type {(hub: HubClient, key: string) => Promise<import('./describe/answers.mjs').HubAnswers['readServer']>} */
 async function readServer(hub, key) {
   const { entry, hash } = await storedServer(hub, key);
   return { key, entry, hash, settings: (await serverNow(hub, key))?.settings ?? null };
 }
 
-/** @type {(hub: import('../state/hub.mjs').HubClient, name: string) => Promise<any>} */
+/** @type {(hub: HubClient, name: string) => Promise<import('../state/state.mjs').WorkspaceState | null>} */
 async function workspaceNow(hub, name) {
   return (await hub.fresh()).workspaces.find((workspace) => workspace.name === name) ?? null;
 }
 
-/** @type {(hub: import('../state/hub.mjs').HubClient, key: string) => Promise<any>} */
+/** @type {(hub: HubClient, key: string) => Promise<import('../state/state.mjs').ServerState | null>} */
 async function serverNow(hub, key) {
   return (await hub.fresh()).servers.find((server) => server.key === key) ?? null;
 }

@@ -20,6 +20,16 @@ import { problemOf, readQuery } from './fields.mjs';
  */
 
 /**
+ * @template T
+ * @typedef {T | undefined | Promise<T | undefined>} Answer
+ */
+
+/**
+ * @template A answers by id of the route (describe/answers.d.mts)
+ * @typedef {{[id in keyof A]: (asked: Asked) => Answer<A[id]>}} HandlersOf
+ */
+
+/**
  * Return the router. Unknown paths are passed on; another method on a known path is answered with 405.
  *
  * @param {import('./routes.mjs').Route[]} routes

@@ -4,6 +4,8 @@ import { flag, name, names, number, object, oneOf, optional, slugOrNone, text, v
 import { HISTORY_ROUTES, since } from './history/routes.mjs';
 import { route } from './route.mjs';
 
+export { OTHER_ROUTES } from './describe/other_routes.mjs';
+
 /**
  * @typedef {object} Route
  * @property {string} id names its handler
@@ -19,7 +21,13 @@ import { route } from './route.mjs';
 
 const ENTRY_ERRORS = ['ENTRY_INVALID', 'MASKED_VALUE'];
 const KEY_FILE_ERRORS = ['KEYS_FILE_BROKEN'];
-const CALL_ERRORS = ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF', 'SERVER_ANSWERED_ERROR'];
+const CALL_ERRORS = [
+  'WORKSPACE_UNKNOWN',
+  'WORKSPACE_OFF',
+  'SERVER_ANSWERED_ERROR',
+  'SERVER_UNAVAILABLE',
+  'CALL_TIMEOUT',
+];
 const seconds = number('number of seconds, more than 0 and at most 3,600', { above: 0, max: 3600 });
 const sessionLimit = number('whole number from 1 to 1,000', { min: 1, max: 1000, whole: true });
 const keptFor = number('number of seconds, 0 or more and at most 2,592,000', { min: 0, max: 2_592_000 });
@@ -201,7 +209,7 @@ export const HUB_ROUTES = [
     summary: 'Call a tool as a client would.',
     body: { workspace: name, tool: name, arguments: optional(object), timeout: optional(seconds) },
     answer: '{result, seconds}',
-    errors: ['WORKSPACE_UNKNOWN', 'WORKSPACE_OFF'],
+    errors: ['TOOL_UNKNOWN', ...CALL_ERRORS],
   }),
   route('prompts', 'GET', '/api/hub/prompts', {
     summary: 'The prompts of a workspace as its clients see them, each with its server.',
@@ -363,32 +371,4 @@ export const YAMCP_ROUTES = [
       errors: ['EDIT_CONFLICT', ...(file === 'providers' ? ['MASKED_VALUE'] : [])],
     }),
   ),
-];
-
-/** Routes that other parts of the front serve; listed here for the table in docs/api.md only. @type {Route[]} */
-export const OTHER_ROUTES = [
-  route('health', 'GET', '/healthz', {
-    summary: 'Whether the hub is well: 200, or 503 with the reasons.',
-    answer: '{status, …}',
-  }),
-  route('login', 'POST', '/login', {
-    summary: 'Protected hubs: log a browser in, by a form with `token` and `next`.',
-    answer: 'a cookie, and the way to `next`',
-    errors: ['TOKEN_INVALID', 'KEY_FORBIDDEN', 'TOO_MANY_ATTEMPTS'],
-  }),
-  route('logout', 'POST', '/logout', {
-    summary: 'Protected hubs: end the login of a cookie.',
-    answer: 'the way to `/login`',
-  }),
-  ...['status', 'metrics'].map((page) =>
-    route(page, 'GET', `/${page}`, {
-      summary: `Protected hubs: the sidecar's own ${page}, which unprotected ones have on HUB_SIDECAR_PORT.`,
-      answer: page === 'status' ? 'Status' : "text in Prometheus' format",
-      errors: ['SIDECAR_AWAY'],
-    }),
-  ),
-  route('live', 'WS', '/api/hub/live', {
-    summary: 'State, and from then on each change of it, by WebSocket.',
-    answer: 'messages in JSON',
-  }),
 ];

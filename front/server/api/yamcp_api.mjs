@@ -31,7 +31,8 @@ const OVERRIDDEN_ROUTES = [
 
 /**
  * @typedef {import('../state/hub.mjs').HubClient} HubClient
- * @typedef {Record<string, import('./router.mjs').Handler>} Handlers
+ * @typedef {import('./router.mjs').HandlersOf<import('./describe/answers.mjs').YamcpAnswers>} Handlers
+ * @typedef {'logFile'} Sent  of which the handler sends the answer by itself
  * @typedef {{hub: HubClient, settings: import('../settings.mjs').Settings}} Parts
  */
 
@@ -72,7 +73,7 @@ export function apiNotFound(req, _res, next) {
   next(ours ? new FrontError('NOT_FOUND', 'There is nothing at this path of the API.') : undefined);
 }
 
-/** @type {(hub: HubClient, settings: import('../settings.mjs').Settings) => Handlers} */
+/** @type {(hub: HubClient, settings: import('../settings.mjs').Settings) => Handlers & Record<Sent, import('./router.mjs').Handler>} */
 function handlersOf(hub, settings) {
   return {
     stats: async () => statsOf(await hub.fresh()),
@@ -84,7 +85,7 @@ function handlersOf(hub, settings) {
   };
 }
 
-/** @type {(hub: HubClient) => Handlers} */
+/** @type {(hub: HubClient) => Pick<Handlers, 'servers' | 'addServer' | 'putServer' | 'deleteServer' | 'startServer' | 'stopServer'>} */
 function servers(hub) {
   const enable = async (/** @type {string} */ id, /** @type {boolean} */ enabled) => {
     await hub.change('set_server', { key: id, settings: { enabled } });
@@ -115,7 +116,7 @@ function servers(hub) {
   };
 }
 
-/** @type {(hub: HubClient) => Handlers} */
+/** @type {(hub: HubClient) => Pick<Handlers, 'workspaces' | 'addWorkspace' | 'putWorkspace' | 'deleteWorkspace' | 'startWorkspace' | 'stopWorkspace'>} */
 function workspaces(hub) {
   const enable = async (/** @type {string} */ id, /** @type {boolean} */ enabled) => {
     await hub.change('set_workspace', { name: id, enabled });
@@ -144,7 +145,7 @@ function workspaces(hub) {
   };
 }
 
-/** @type {(hub: HubClient) => Handlers} */
+/** @type {(hub: HubClient) => Pick<Handlers, 'providersConfig' | 'workspacesConfig' | 'putProvidersConfig' | 'putWorkspacesConfig'>} */
 function config(hub) {
   const put = async (
     /** @type {'providers' | 'workspaces'} */ file,
@@ -164,14 +165,15 @@ function config(hub) {
   };
 }
 
-/** @type {(hub: HubClient, file: 'providers' | 'workspaces', res: import('express').Response) => Promise<void>} */
+/** @type {(hub: HubClient, file: 'providers' | 'workspaces', res: import('express').Response) => Promise<undefined>} */
 async function sendConfig(hub, file, res) {
   const { text, hash } = await edits.readConfig(hub, file);
   res.set('ETag', `"${hash}"`).type('json');
   res.send(text);
+  return undefined;
 }
 
-/** @type {(hub: HubClient) => Promise<object[]>} */
+/** @type {(hub: HubClient) => Promise<import('./describe/answers.mjs').YamcpAnswers['logs']>} */
 async function logs(hub) {
   try {
     const { records } = await hub.ask('logs', { limit: DEFAULT_LOG_LINES });
@@ -183,7 +185,7 @@ async function logs(hub) {
   }
 }
 
-/** @type {(dirs: import('./log_files.mjs').LogDirs) => Handlers} */
+/** @type {(dirs: import('./log_files.mjs').LogDirs) => Pick<Handlers, 'logFiles'> & Record<Sent, import('./router.mjs').Handler>} */
 function logFiles(dirs) {
   return {
     logFiles: () => listLogFiles(dirs),

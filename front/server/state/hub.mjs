@@ -4,6 +4,16 @@
 import { BridgeClient, Subscriber } from '../../../bridge/node/index.mjs';
 import { author } from '../access/author.mjs';
 import { FrontError } from '../errors.mjs';
+import {
+  APPLY_TIMEOUT_MS,
+  FIGURES_INTERVAL_MS,
+  FRESH_TIMEOUT_MS,
+  PING_INTERVAL_MS,
+  PING_TIMEOUT_SECONDS,
+  RECONNECT_MS,
+  REFRESH_GAP_MS,
+  REFRESH_PAUSE_FACTOR,
+} from './pace.mjs';
 import { applied, diff, entriesOf, nothing, view } from './view.mjs';
 
 /**
@@ -17,23 +27,6 @@ import { applied, diff, entriesOf, nothing, view } from './view.mjs';
  * @typedef {Record<string, any>} LogRecord
  */
 
-/**
- * Milliseconds between the beginnings of two refreshes: a multiple of the duration of the last one, between min and
- * max.
- */
-const REFRESH_PAUSE_FACTOR = 4;
-const REFRESH_GAP_MS = { min: 25, max: 200 };
-/** Milliseconds between refreshes of figures without events (memory, calls), while pages are connected. */
-const FIGURES_INTERVAL_MS = 5_000;
-/** Milliseconds between pings, which detect a process that hangs. */
-const PING_INTERVAL_MS = 5_000;
-/** Seconds that a process may take to answer a ping before it counts as away. */
-const PING_TIMEOUT_SECONDS = 2;
-const RECONNECT_MS = 500; // without a connection, after which a process counts as away
-/** Milliseconds to wait until a change is applied. */
-const APPLY_TIMEOUT_MS = 5_000;
-/** Milliseconds to wait for the newest State; a process that hangs keeps nobody waiting for longer. */
-const FRESH_TIMEOUT_MS = 1_500;
 const SIDECAR_TOPICS = ['applied', 'server', 'workspace', 'sessions'];
 /** @type {Part[]} */
 const ALL_PARTS = ['desired', 'status'];

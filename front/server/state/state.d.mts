@@ -1,6 +1,13 @@
 /** The State that pages show, and that GET /api/hub/state answers. Times are Unix time in seconds, sizes in bytes. */
 
-import type { Issue, ServerSettings, ServerStatus, WorkspaceStatus } from '../../../bridge/node/types.mjs';
+import type {
+  Issue,
+  LastChange,
+  ServerSettings,
+  ServerStatus,
+  WorkspaceSpec,
+  WorkspaceStatus,
+} from '../../../bridge/node/types.mjs';
 
 export interface ErrorDescription {
   code: string;
@@ -18,7 +25,7 @@ export interface State {
 
 export interface HubState {
   /** The change that can be undone now. */
-  last_change: import('../../../bridge/node/types.mjs').LastChange | null;
+  last_change: LastChange | null;
   /** Ids of the changes that the adapter remembers, oldest first. */
   undoable: readonly string[];
   version: string;
@@ -64,7 +71,7 @@ export interface WorkspaceState {
   direct_http_url: string;
   name_template: string;
   /** What the history keeps of arguments and results. */
-  record: import('../../../bridge/node/types.mjs').WorkspaceSpec['record'];
+  record: WorkspaceSpec['record'];
   /** The members of `servers` that are switched off in this workspace only. */
   disabled_servers: string[];
   hash: string;

@@ -8,8 +8,7 @@ import express from 'express';
 import { responseInterceptor } from 'http-proxy-middleware';
 import { answerOf, CATALOGUE, FrontError } from '../errors.mjs';
 import { responseHeaders, forward } from '../http/hop.mjs';
-import { apiNotFound, yamcpOverrides } from '../api/yamcp_api.mjs';
-import { yamcpUiEdits } from './edits.mjs';
+import { onDemand } from '../api/on_demand.mjs';
 import { placeOf } from './place.mjs';
 import { Presence } from './presence.mjs';
 
@@ -72,9 +71,7 @@ export class YamcpUi {
     this.presence = new Presence(this.place.connect, (there) => hub.yamcpUiAnswers(there));
     /** To be mounted after all of the hub's own routes; it answers every request. */
     this.router = express.Router({ caseSensitive: true });
-    this.router.use(yamcpOverrides({ hub, settings }));
-    this.router.use(yamcpUiEdits({ hub, settings, log, agent: this.agent }));
-    this.router.use(apiNotFound);
+    this.router.use(onDemand(() => apiOf({ hub, settings, log, agent: this.agent })));
     this.router.use((request, response) => this.#page(request, response));
   }
 
@@ -119,6 +116,18 @@ export class YamcpUi {
     if (response.headersSent) response.destroy();
     else sendAway(request, response);
   }
+}
+
+/**
+ * Return the handler of YAMCP-UI's API, which answers every request below /api.
+ * @param {import('./edits.mjs').Parts} parts @returns {Promise<import('express').Handler>}
+ */
+async function apiOf(parts) {
+  const [{ apiNotFound, yamcpOverrides }, { yamcpUiEdits }] = await Promise.all([
+    import('../api/yamcp_api.mjs'),
+    import('./edits.mjs'),
+  ]);
+  return express.Router({ caseSensitive: true }).use(yamcpOverrides(parts), yamcpUiEdits(parts), apiNotFound);
 }
 
 /** Return whether a browser requests a page, rather than a part of one. @param {Request} request */

@@ -30,6 +30,7 @@ test('paths that are written as the hub writes them go to their area', () => {
     '/mcp/a%2Fb%20%3F/sse': 'mcp',
     '/mcp/demo/messages?session_id=%2e%2e': 'mcp',
     '/api/hub/state': 'api',
+    '/api/openapi.json': 'api',
     '/api/workspaces/a%2Fb/start': 'api',
     '/api/workspaces/..%2Fservers%2Fx': 'api',
     '/api/servers/a%5Cb': 'api',
@@ -55,6 +56,9 @@ test('a path that is written in any other way is refused, whatever lies behind w
     ...[
       '/API/hub/state',
       '/Api/stats',
+      '/api/Openapi.json',
+      '/api/openapi.json2',
+      '/api/stats.json',
       '/%61pi/stats',
       '/a%70i/stats',
       '/MCP/demo',

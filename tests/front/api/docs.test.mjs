@@ -10,7 +10,7 @@ import { hubApi } from '../../../front/server/api/hub_api.mjs';
 import { HUB_ROUTES, OTHER_ROUTES, YAMCP_ROUTES } from '../../../front/server/api/routes.mjs';
 import { yamcpApi } from '../../../front/server/api/yamcp_api.mjs';
 import { PYTHON, ROOT, startHub, stdio } from '../support/hub.mjs';
-import { rowOf } from '../support/route_rows.mjs';
+import { rowOf } from '../../../front/cli/route_rows.mjs';
 
 const text = readFileSync(join(ROOT, 'docs/api.md'), 'utf8');
 const run = promisify(execFile);

@@ -67,7 +67,7 @@ def test_a_kind_is_declared_once_and_has_an_answer() -> None:
         (tuple[int | str, ...], "(number | string)[]"),
         (dict[str, tuple[Any, ...]], "Record<string, any[]>"),
         (Literal["a", "b"], "'a' | 'b'"),
-        (ServerState, "ServerState"),
+        (ServerState, "ServerStateName"),
         (ServerSettings.model_fields["tool_timeouts"].annotation, "Record<string, number>"),
         (ContainerSettings, "ContainerSettings"),
     ],

@@ -3,13 +3,19 @@
 import { FrontError } from '../../errors.mjs';
 import { exporter } from './export.mjs';
 
+/**
+ * @typedef {'recordedCalls' | 'recordedCall' | 'recordedChanges' | 'signIns' | 'pastSessions' | 'principals' | 'usage'
+ *   | 'recordsStatus' | 'optimizeRecords'} RecordIds
+ */
+
 const OPTIMIZE_TIMEOUT_SECONDS = 600; // a vacuum of a large database takes minutes
 
 /**
  * Return the handlers.
  *
  * @param {Pick<import('../../state/recorder.mjs').Recorder, 'ask'>} recorder
- * @returns {Record<string, import('../router.mjs').Handler>}
+ * @returns {Pick<import('../router.mjs').HandlersOf<import('../describe/answers.mjs').HubAnswers>, RecordIds> & Record<
+ *   'exportCalls' | 'exportChanges' | 'exportSignIns', import('../router.mjs').Handler>}
  */
 export function records(recorder) {
   const exported = exporter(recorder);

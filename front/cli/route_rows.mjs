@@ -1,7 +1,9 @@
 /** The row of docs/api.md that a route has to have. */
 
+import { isOptional } from '../server/api/fields.mjs';
+
 /**
- * @param {import('../../../front/server/api/routes.mjs').Route} route
+ * @param {import('../server/api/routes.mjs').Route} route
  * @returns {string}
  */
 export function rowOf({ method, path, summary, query, body, anyBody, answer, errors = [] }) {
@@ -10,14 +12,14 @@ export function rowOf({ method, path, summary, query, body, anyBody, answer, err
   return `| \`${method} ${path}\` | ${summary} | ${takes.join(' ')} | ${coded(answer)} | ${refuses.join(' ')} |`;
 }
 
-/** @param {import('../../../front/server/api/fields.mjs').Fields} [query] */
+/** @param {import('../server/api/fields.mjs').Fields} [query] */
 function parameters(query = {}) {
-  return Object.entries(query).map(([name, { optional }]) => (optional ? `\`[${name}=]\`` : `\`${name}=\``));
+  return Object.entries(query).map(([name, field]) => (isOptional(field) ? `\`[${name}=]\`` : `\`${name}=\``));
 }
 
-/** @param {import('../../../front/server/api/fields.mjs').Fields} body */
+/** @param {import('../server/api/fields.mjs').Fields} body */
 function fieldsOf(body) {
-  const names = Object.entries(body).map(([name, { optional }]) => (optional ? `${name}?` : name));
+  const names = Object.entries(body).map(([name, field]) => (isOptional(field) ? `${name}?` : name));
   return `{${names.join(', ')}}`;
 }
 

@@ -1,0 +1,168 @@
+/**
+ * What each route of the API answers, by the route's id. `make generate` makes JSON Schemas of it (answer_schemas.json),
+ * which the OpenAPI document has.
+ */
+
+import type {
+  CallDetails,
+  CallRecords,
+  CatalogItem,
+  ChangeRecords,
+  Exported,
+  History,
+  Imported,
+  KeyMade,
+  Keys,
+  LogRecords,
+  OptimizeReport,
+  RecordedPrincipals,
+  RecordedSessions,
+  RecordsStatus,
+  ServerSettings,
+  Sessions,
+  SignInRecords,
+  SnapshotId,
+  Tools,
+  Usage,
+} from '../../../../bridge/node/types.mjs';
+import type { ServerState, State, WorkspaceState } from '../../state/state.mjs';
+
+type Item = Record<string, unknown>;
+type Nothing = Record<string, never>;
+
+/** The answer to a change. */
+interface Changed {
+  snapshot: SnapshotId;
+  /** Whether the sidecar has carried it out. */
+  applied: boolean;
+}
+interface ChangedWorkspace extends Changed {
+  workspace: WorkspaceState | null;
+}
+interface ChangedServer extends Changed {
+  server: ServerState | null;
+}
+/** The answer to a call, and how long it took. */
+interface Called {
+  result: Item;
+  seconds: number;
+}
+interface Done {
+  success: true;
+  message: string;
+}
+
+/** Answers of `/api/hub/…`. */
+export interface HubAnswers {
+  state: State;
+  reload: Changed;
+  addWorkspace: ChangedWorkspace;
+  putWorkspace: ChangedWorkspace;
+  deleteWorkspace: Changed;
+  setWorkspace: ChangedWorkspace;
+  startWorkspace: ChangedWorkspace;
+  stopWorkspace: ChangedWorkspace;
+  readServer: { key: string; entry: unknown; hash: string; settings: ServerSettings | null };
+  addServer: ChangedServer;
+  putServer: ChangedServer;
+  deleteServer: Changed;
+  setServer: ChangedServer;
+  startServer: ChangedServer;
+  stopServer: ChangedServer;
+  copyServer: ChangedServer;
+  copyWorkspace: ChangedWorkspace;
+  editMany: Changed;
+  undo: Changed & { summary: string };
+  export: Exported;
+  forgetSettings: Changed;
+  restartServer: { server: ServerState | null };
+  import: Imported & { applied?: boolean };
+  keys: Keys;
+  addKey: KeyMade;
+  revokeKey: Nothing;
+  tools: Tools;
+  call: Called;
+  prompts: { prompts: CatalogItem[] };
+  getPrompt: Called;
+  resources: { resources: CatalogItem[]; templates: CatalogItem[] };
+  readResource: Called;
+  complete: { values: string[]; total: number | null; has_more: boolean };
+  sessions: Sessions;
+  endSession: Nothing;
+  history: History;
+  logs: LogRecords;
+  recordedCalls: CallRecords;
+  recordedCall: CallDetails;
+  recordedChanges: ChangeRecords;
+  signIns: SignInRecords;
+  pastSessions: RecordedSessions;
+  principals: RecordedPrincipals;
+  usage: Usage;
+  recordsStatus: RecordsStatus;
+  optimizeRecords: OptimizeReport;
+}
+
+/** A server as YAMCP-UI shows it; `status` is one of the hub's states beside YAMCP-UI's own two. */
+interface YamcpServer {
+  id: string;
+  name: string;
+  namespace: string;
+  type: string;
+  status: string;
+  command?: string;
+  args?: string[];
+  env?: Record<string, string>;
+  url?: string;
+  [more: string]: unknown;
+}
+interface YamcpWorkspace {
+  id: string;
+  name: string;
+  description: string;
+  servers: string[];
+  status: string;
+  [more: string]: unknown;
+}
+
+/** Answers of YAMCP-UI's API, `/api/…`. */
+export interface YamcpAnswers {
+  stats: {
+    totalServers: number;
+    activeServers: number;
+    totalWorkspaces: number;
+    activeWorkspaces: number;
+    issues: number;
+  };
+  servers: YamcpServer[];
+  addServer: Done;
+  putServer: Done;
+  deleteServer: Done;
+  startServer: Done & { server: YamcpServer };
+  stopServer: Done & { server: YamcpServer };
+  workspaces: YamcpWorkspace[];
+  addWorkspace: Done;
+  putWorkspace: Done;
+  deleteWorkspace: Done;
+  startWorkspace: Done & { workspace: YamcpWorkspace };
+  stopWorkspace: Done & { workspace: YamcpWorkspace };
+  logs: { id: string; timestamp: string; level: string; server: string; message: string }[];
+  logFiles: { name: string; size: number; modified: string; path: string }[];
+  providersConfig: Item;
+  workspacesConfig: Item;
+  putProvidersConfig: Done;
+  putWorkspacesConfig: Done;
+}
+
+/** Answers of other routes. */
+export interface OtherAnswers {
+  health: { status: 'ok' | 'failing'; [more: string]: unknown };
+  status: Item;
+  openapi: Item;
+}
+
+/** Answers by table of routes and id. */
+export interface Answers {
+  hub: HubAnswers;
+  yamcp: YamcpAnswers;
+  other: OtherAnswers;
+}
