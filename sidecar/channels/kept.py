@@ -22,8 +22,8 @@ from sidecar.protocol.channel import Frame
 from sidecar.spawner.child import Child
 from sidecar.spawner.client import Spawner
 from sidecar.spawner.environment import child_environment
-from sidecar.spawner.journal import Journal
-from sidecar.spawner.kept import Keep, identity
+from sidecar.spawner.keep.journal import Journal
+from sidecar.spawner.keep.kept import Keep, identity
 from sidecar.spawner.link import close_all
 from sidecar.spawner.pipes import Writer, opened
 from sidecar.version import VERSION

@@ -23,12 +23,13 @@ from sidecar.errors import SidecarError, SpawnerLost
 from sidecar.limits.errors import exceeded
 from sidecar.limits.in_force import Enforcement, enforcement_text
 from sidecar.limits.limits import Limits
-from sidecar.spawner import journal, proc
+from sidecar.spawner import proc
 from sidecar.spawner.child import Child
-from sidecar.spawner.kept import Inherited, Keep, Unclaimed, door_of, gone, knock
+from sidecar.spawner.keep import journal
+from sidecar.spawner.keep.kept import Inherited, Keep, Unclaimed, door_of, gone, knock
 from sidecar.spawner.link import Link
 from sidecar.spawner.pulse import DEFAULT_LIMIT, Pulse, hung
-from sidecar.spawner.starts import encoded, open_pipes, start_error
+from sidecar.spawner.start_requests import encoded, open_pipes, start_error
 from sidecar.spawner.wire import Message
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ if __name__ == "__main__":  # -I -S leave our own package off sys.path
 
 from sidecar.limits import groups
 from sidecar.limits.limits import MEMORY, PIDS, Limits
-from sidecar.spawner import ending, keeping, leftovers, proc, server, starting
+from sidecar.spawner import ending, leftovers, proc, server, starting
+from sidecar.spawner.keep import keeping
 from sidecar.spawner.watch import Watch
 from sidecar.spawner.wire import Decoder, Message, encode
 

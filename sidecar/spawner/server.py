@@ -7,7 +7,7 @@ import os
 from sidecar.limits.groups import Group
 from sidecar.limits.limits import MEMORY, Limits
 from sidecar.spawner import proc
-from sidecar.spawner.keeping import Kept
+from sidecar.spawner.keep.keeping import Kept
 
 RUNNING, CLOSING, ENDING, KILLING, GONE = "running", "closing", "ending", "killing", "gone"
 

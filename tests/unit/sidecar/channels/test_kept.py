@@ -13,8 +13,8 @@ from sidecar.channels.kept import KeptChannel
 from sidecar.channels.stdio import LINE_LIMIT, exit_error
 from sidecar.large.reader import in_process
 from sidecar.protocol.channel import Frame
-from sidecar.spawner import journal
-from sidecar.spawner.journal import ID_GAP, SLOTS, Journal
+from sidecar.spawner.keep import journal
+from sidecar.spawner.keep.journal import ID_GAP, SLOTS, Journal
 
 pytestmark = pytest.mark.outside
 

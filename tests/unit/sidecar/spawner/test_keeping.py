@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.spawner import keeping
-from sidecar.spawner.keeping import KEEP_TIME, Door, Kept, hand_over
-from sidecar.spawner.kept import Inherited, knock
+from sidecar.spawner.keep import keeping
+from sidecar.spawner.keep.keeping import KEEP_TIME, Door, Kept, hand_over
+from sidecar.spawner.keep.kept import Inherited, knock
 
 DOOR = "spawner.sock"
 pytestmark = pytest.mark.outside

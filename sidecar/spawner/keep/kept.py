@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from sidecar.limits.limits import Limits
 from sidecar.spawner.child import Child
-from sidecar.spawner.keeping import PEER
+from sidecar.spawner.keep.keeping import PEER
 
 log = logging.getLogger(__name__)
 

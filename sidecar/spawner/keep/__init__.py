@@ -1,0 +1,1 @@
+"""Servers that outlive a restart of the sidecar (ADR 34)."""
