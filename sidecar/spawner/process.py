@@ -1,8 +1,7 @@
 """The spawner: a small program that starts stdio servers, adopts their orphans, and kills all of them when it ends.
 
 The sidecar (client.py) runs it as `python -I -S -u process.py SOCKET LOCK SIDECAR SINCE GROUPS DOOR OTHER_LOCK`. It
-uses only small parts of the standard library, since it stays in memory as long as the hub runs: no asyncio, json,
-pathlib.
+stays in memory as long as the hub runs, so it uses small parts of the standard library only: no asyncio, json, pathlib.
 """
 # ruff: noqa: PTH100, PTH120
 

@@ -39,6 +39,7 @@ ALLOWED = {
     "faults/stdio_server.py serve": LASTS,
     "faults/test_leaks.py _held_later": PACE,
     "integration/bridge/peer.py logs": PACE,
+    "faults/test_supervised_under_load.py test_a_stopped_supervisord_holds_up_nobody": NOTHING,
     "integration/channels/test_flood.py script": PACE,
     "integration/containers/test_containers.py test_a_pull_is_told_and_not_timed": LONGER,
     "integration/databases/test_postgres.py statistics_of": "a look in a loop: the server tells it to nobody",
