@@ -178,7 +178,7 @@ async def test_a_full_disk_refuses_a_change(adapter: Adapter, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     async with adapter.running() as client:
-        monkeypatch.setattr("yamcp_ui_adapter.desired.service.write_file", full)
+        monkeypatch.setattr("yamcp_ui_adapter.desired.hub_json.write_file", full)
         assert await refusal(client, SetWorkspace(name="w", enabled=False)) == "DATA_DIR_UNUSABLE"
 
 

@@ -7,7 +7,19 @@ import pkgutil
 
 import yamcp_ui_adapter
 
-NAMES = {"app", "desired", "key_uses", "keys", "publish", "seed", "state", "store", "watch", "writer"}
+NAMES = {
+    "app",
+    "desired",
+    "desired.change_log",
+    "key_uses",
+    "keys",
+    "publish",
+    "seed",
+    "state",
+    "store",
+    "watch",
+    "writer",
+}
 
 
 def test_loggers_keep_their_names() -> None:
