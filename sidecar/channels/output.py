@@ -222,15 +222,12 @@ class Output:
 
     def _refused(self, line: bytes) -> None:
         """Handle a line that is not a message: it may be part of one, or an answer that cannot be parsed."""
-        self.pace.take_noise(len(line))
         text = line.strip()
-        if self._part:
+        if self._part or (text.startswith(b"{") and len(text) <= MAX_FIRST_LINE and (left_open(text) or 0) > 0):
             self._continue(line, text)
-        elif not text:
             return
-        elif text.startswith(b"{") and len(text) <= MAX_FIRST_LINE and (left_open(text) or 0) > 0:
-            self._continue(line, text)
-        else:
+        self.pace.take_noise(len(line))
+        if text:
             self._unreadable(line)
 
     def _continue(self, line: bytes, text: bytes) -> None:
@@ -256,14 +253,17 @@ class Output:
         except ValueError:
             self._break_off()
             return
+        size = self._size
         self._forget()
         for frame in found:
-            self.on_frame(frame)
+            if self.on_frame(frame) is False:
+                self.pace.take(size // len(found))
 
     def _break_off(self) -> None:
         """Give an unfinished message up: its lines are skipped."""
         if lines := self._forget():
             for line in lines:
+                self.pace.take_noise(len(line))
                 self._on_skipped(line)
             if unread := instead(b"\n".join(lines)):
                 self.on_frame(unread)

@@ -76,6 +76,13 @@ async def test_a_newline_within_a_string(taken: Taken) -> None:
     assert taken.ids() == [1, 2]
 
 
+async def test_many_lines_are_no_flood(taken: Taken) -> None:
+    """An indented answer is what a request waits for, however many lines it has."""
+    answer = {"jsonrpc": "2.0", "id": 1, "result": {"content": [1] * 1500}}
+    taken.take(json.dumps(answer, indent=0))
+    assert (taken.frames, taken.output.pace.exceeded) == ([answer], False)
+
+
 async def test_it_does_not_wait_for_ever(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of a message over several lines has to come soon, and is as long as a message may be."""
     monkeypatch.setattr(module, "LINE_TIMEOUT", 0.01)
