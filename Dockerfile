@@ -45,7 +45,8 @@ RUN --mount=type=secret,id=ca if [ -f /run/secrets/ca ]; then export PIP_CERT=/r
  && packages=$(/opt/venv/bin/python -c 'import site; print(site.getsitepackages()[0])') \
  && mkdir /build/lib && mv "$packages"/pip* "$packages"/setuptools* "$packages"/_distutils_hack "$packages"/distutils-precedence.pth /build/lib/ \
  && rm /opt/venv/bin/pip* \
- && find /opt/venv -name '*.pyi' -delete \
+ && find /opt/venv \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.c' -o -name '*.h' \) -delete \
+ && find /opt/venv -type d -name tests -prune -exec rm -r {} + \
  && find /opt/venv -name '*.so*' -type f -exec strip --strip-unneeded {} + \
  && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv
 
@@ -57,6 +58,7 @@ RUN --mount=type=secret,id=ca if [ -f /run/secrets/ca ]; then export npm_config_
  && find node_modules/zeromq/build/linux -mindepth 1 -maxdepth 1 ! -name "$(node -p process.arch)" -exec rm -r {} + \
  && find node_modules/cmake-ts -type f ! -name package.json ! -name 'loader.*js' -delete \
  && rm -rf node_modules/zeromq/src node_modules/zeromq/vcpkg* node_modules/.package-lock.json \
+ && rm -rf node_modules/zod/src node_modules/zod/v3 && find node_modules/zod \( -name '*.cjs' -o -name '*.d.cts' \) -delete \
  && find node_modules \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' \) -delete && find node_modules -type d -empty -delete \
  && node -e 'require("zeromq")'
 

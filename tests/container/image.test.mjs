@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { engine, engineProcess, IMAGES, MARKER, volume } from './support/container.mjs';
 
 const LIMIT = { timeout: 120_000 };
-const LARGEST = 450e6; // bytes
+const LARGEST = 470e6; // bytes; 20 MB more than before the drivers of PostgreSQL and Redis, and OpenTelemetry
 
 /** What a command in a new container says, and its exit code. @param {string} image @param {string[]} options @param {string[]} command */
 async function outcome(image, options, ...command) {
@@ -20,7 +20,7 @@ async function outcome(image, options, ...command) {
 for (const [name, image] of Object.entries(IMAGES)) {
   test(`the image with the ${name} is small enough, and runs as a user of its own`, LIMIT, async (t) => {
     const [found] = JSON.parse(await engine('image', 'inspect', image));
-    t.diagnostic(`image size ${(found.Size / 1e6).toFixed(0)} MB (bar: 450 MB)`);
+    t.diagnostic(`image size ${(found.Size / 1e6).toFixed(0)} MB (bar: 470 MB)`);
     assert.ok(found.Size <= LARGEST, `${found.Size} bytes`);
     assert.equal(found.Config.User, '10001:10001');
     assert.deepEqual(Object.keys(found.Config.Volumes), ['/data']);
