@@ -271,8 +271,8 @@ def numbers(case: Case, exchange: Exchange) -> None:
 @difference
 def refusals(case: Case, exchange: Exchange) -> None:
     """The hub answers with an error of its own (docs/errors.md) if a server is unavailable, a call takes longer than
-    `call_timeout`, a single answer of a remote server is larger than 64 MiB, or the workspace is switched off; and
-    over HTTP with status 413 if a request is larger than `HUB_MAX_BODY_BYTES`."""
+    `call_timeout`, a single answer of a remote server is larger than `HUB_MAX_MESSAGE_BYTES` (64 MiB), or the
+    workspace is switched off; and over HTTP with status 413 if a request is larger than `HUB_MAX_BODY_BYTES`."""
 
 
 @difference
