@@ -13,7 +13,7 @@ const LIMIT = { timeout: 180_000 };
 /** @type {import('./support/hub.mjs').Hub} */
 let hub;
 before(async () => {
-  const env = { HUB_PING_INTERVAL: '0.3', HUB_MAX_BODY_BYTES: '100000' };
+  const env = { HUB_PING_INTERVAL: '2', HUB_MAX_BODY_BYTES: '100000' }; // pages that miss three pings are closed
   hub = await startHub({ providers: { a: mock('a') }, workspaces: { w: ['a'] }, env });
 }, LIMIT);
 after(() => hub.close());
