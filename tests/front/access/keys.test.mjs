@@ -51,6 +51,31 @@ function principal(token, ring = keyring()) {
   return found && { id: found.id, name: found.name, workspaces: found.workspaces, admin: found.admin };
 }
 
+test('a key is good at once, also if the files were looked at in the same moment', () => {
+  const ring = keyring();
+  const token = `yh_k8888888_${'y'.repeat(43)}`;
+  assert.equal(ring.check(token), null);
+  const file = JSON.parse(CASES.file);
+  file.keys.push({ ...file.keys[0], id: 'k8888888', name: 'new', hash: tokenHash(token) });
+  put('keys.json', JSON.stringify(file));
+  assert.equal(ring.check(token)?.id, 'k8888888');
+});
+
+test('tokens that are made up cost 25 looks in half a second at most', () => {
+  const ring = keyring();
+  let looks = 0;
+  const refresh = ring.refresh.bind(ring);
+  ring.refresh = () => {
+    looks += 1;
+    refresh();
+  };
+  for (let count = 0; count < 100; count += 1) ring.check(`yh_k9999999_${'x'.repeat(43)}`);
+  assert.equal(looks, 25);
+  now += 500;
+  for (let count = 0; count < 100; count += 1) ring.check(`yh_k9999999_${'x'.repeat(43)}`);
+  assert.equal(looks, 25 + 1 + 25);
+});
+
 for (const { name, token, principal: expected } of CASES.checks) {
   test(`whose token it is: ${name}`, () => {
     const found = principal(token);
