@@ -175,7 +175,7 @@ test(
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').getByRole('button', { name: 'Undo' }).press('Enter');
     await page.getByText('This change is itself an undo.').waitFor();
-    await change.getByText('Cannot be undone here. It was undone').waitFor();
+    await change.getByText('Cannot be undone here. It was already undone').waitFor();
     hub.write({ mock: mock('mock'), more: mock('more') }, undefined);
     await page
       .getByRole('listitem')
