@@ -1,7 +1,5 @@
 """The sidecar process: `python -m sidecar`."""
 
-# ruff: noqa: E402
-
 from __future__ import annotations
 
 import gc
