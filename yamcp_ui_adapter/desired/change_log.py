@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import logging
@@ -43,6 +44,15 @@ class ChangeLog:
         """Note that a snapshot took the place of another; `write` follows without a wait in between."""
         if self._spool is not None and before.id.hash != after.id.hash:
             self._before, self._after = self._before or before, after
+
+    @contextlib.contextmanager
+    def of_request(self) -> Iterator[None]:
+        """Write what was noted within the context and is not written at its end, as a request failed after it changed
+        something: else the next request would be recorded as its author."""
+        try:
+            yield
+        finally:
+            self.write()
 
     def write(self, change: str = "") -> None:
         """Write what was noted, if anything. `change` is the id of the change, if it can be undone."""

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from bridge.author import Author
-from bridge.models import AddKey, DeleteServer, PutServer, ReadDesired, Reload, RevokeKey, SetServer, Undo
+from bridge.errors import RemoteError
+from bridge.models import AddKey, DeleteServer, Duplicate, PutServer, ReadDesired, Reload, RevokeKey, SetServer, Undo
 from tests.unit.yamcp_ui_adapter.fixtures import Adapter, in_place, server, until
+from yamcp_ui_adapter.desired.hub_json import HubJson
+from yamcp_ui_adapter.errors import DataDirUnusable
 
 TOKEN = "s3cret-value-of-a-token"
 ALICE = Author(principal="alice", source="console")
+BOB = Author(principal="bob", source="api")
 
 
 @pytest.fixture
@@ -106,6 +110,24 @@ async def test_settings_and_undo_are_recorded(adapter: Adapter) -> None:
         await client.request(Undo(), by=ALICE)
     found = [(change["kind"], bool(change["change"])) for change in recorded(adapter)]
     assert found == [("set_server", True), ("undo", False)]
+
+
+async def test_a_request_that_fails_half_way_is_recorded_as_its_own_author(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has changed YAMCP's files when hub.json cannot be written: the change is not that of whoever comes next."""
+
+    def full(*_: object) -> None:
+        raise DataDirUnusable("hub.json cannot be written: no space left.")
+
+    async with adapter.running() as client:
+        await client.request(SetServer(key="a", settings={"enabled": False}), by=BOB)
+        with monkeypatch.context() as patched, pytest.raises(RemoteError, match="no space left"):
+            patched.setattr(HubJson, "write", full)
+            await client.request(Duplicate(section="servers", name="a", to="b"), by=ALICE)
+        await client.request(SetServer(key="a", settings={"enabled": True}), by=BOB)
+    found = [(change["principal"], change["kind"], change["subject"]) for change in recorded(adapter)]
+    assert found == [("bob", "set_server", "a"), ("alice", "duplicate", "b"), ("bob", "set_server", "a")]
 
 
 async def test_keys_are_recorded(adapter: Adapter) -> None:
