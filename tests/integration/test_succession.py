@@ -161,7 +161,7 @@ async def test_connections_go_on_at_the_next_sidecar(sidecars: Sidecars) -> None
 
 async def test_the_history_of_a_replacement(sidecars: Sidecars) -> None:
     """Each call is recorded once, by the sidecar that answered it, and a session that goes on has not ended."""
-    await sidecars.first()
+    app = await sidecars.first()
     store = MemoryStore()
     intake = Intake(sidecars.settings.spool_dir, store)
 
@@ -179,6 +179,7 @@ async def test_the_history_of_a_replacement(sidecars: Sidecars) -> None:
         waiting = asyncio.create_task(busy.ask("tools/call", WAIT))
         await sidecars.gate.reached(1)
         await sidecars.next()
+        await until(lambda: len(app.http.connections) == 1)
         assert text(await kept.call("a_who")) == "1"
         first, second = await recorded("who", 2)
         assert first.session == second.session != ""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.author import ASKED
+from bridge.author import ASKED, Asked
 from bridge.history.spool import drop
 from bridge.models import Model, Reload, Snapshot
 from yamcp_ui_adapter.format.masking import mask_snapshot
@@ -39,11 +39,24 @@ class ChangeLog:
         self._before: Snapshot | None = None
         self._after: Snapshot | None = None
         self._lost = 0
+        self._awaited: list[Asked] = []
+        """The requests for which the files are being read."""
 
     def note(self, before: Snapshot, after: Snapshot) -> None:
         """Note that a snapshot took the place of another; `write` follows without a wait in between."""
         if self._spool is not None and before.id.hash != after.id.hash:
             self._before, self._after = self._before or before, after
+
+    @contextlib.contextmanager
+    def awaited(self) -> Iterator[None]:
+        """The files are read for the request that is being handled: a change that the hub notices in them meanwhile, by
+        itself and perhaps sooner, is recorded as that of the request."""
+        asked = ASKED.get()
+        self._awaited.append(asked)
+        try:
+            yield
+        finally:
+            self._awaited.remove(asked)
 
     @contextlib.contextmanager
     def of_request(self) -> Iterator[None]:
@@ -69,6 +82,8 @@ class ChangeLog:
 
     def _write(self, subject: str, change: str, before: str, after: str, diff: str) -> None:
         kind, author = ASKED.get()
+        if not kind and self._awaited:
+            kind, author = self._awaited[-1]
         record: dict[str, Any] = {
             "at": round(self._clock(), 3),
             "principal": author.principal if author else "",

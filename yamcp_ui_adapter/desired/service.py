@@ -303,12 +303,13 @@ class DesiredStateService:
 
     async def reload(self, _: Reload | None = None) -> Changed:
         """Read the files now, after a short wait for programs that are still writing them."""
-        await asyncio.sleep(self._debouncer.quiet)
-        await self._refresh()
-        while self._state.settling:
+        with self._changes.awaited():
             await asyncio.sleep(self._debouncer.quiet)
-            self.read()
-            self._changes.write()
+            await self._refresh()
+            while self._state.settling:
+                await asyncio.sleep(self._debouncer.quiet)
+                self.read()
+                self._changes.write()
         return Changed(snapshot=self._state.snapshot.id)
 
     async def edit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from bridge.models import AddKey, DeleteServer, Duplicate, PutServer, ReadDesire
 from tests.unit.yamcp_ui_adapter.fixtures import Adapter, in_place, server, until
 from yamcp_ui_adapter.desired.hub_json import HubJson
 from yamcp_ui_adapter.errors import DataDirUnusable
+from yamcp_ui_adapter.files.debounce import QUIET_SECONDS
 
 TOKEN = "s3cret-value-of-a-token"
 ALICE = Author(principal="alice", source="console")
@@ -78,6 +80,28 @@ async def test_a_change_of_a_secret_alone_is_said(adapter: Adapter) -> None:
     change = recorded(adapter)[-1]
     assert (change["source"], change["kind"], change["subject"]) == ("yamcp-ui", "reload", "b")
     assert change["diff"] == "# a masked value of server 'b' changed\n"
+
+
+async def test_an_edit_that_is_noticed_before_the_reload_is_that_of_its_author(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """YAMCP-UI's edits are announced by a reload; the hub may notice the file sooner, while that waits."""
+    sleep = asyncio.sleep
+
+    async def slow(seconds: float) -> None:
+        if seconds == QUIET_SECONDS:
+            await until(lambda: bool(recorded(adapter)))
+        await sleep(seconds)
+
+    async with adapter.running() as client:
+        monkeypatch.setattr("yamcp_ui_adapter.desired.service.asyncio.sleep", slow)
+        asked = asyncio.create_task(client.request(Reload(), by=Author(principal="ann", source="yamcp-ui")))
+        await sleep(0)
+        in_place(adapter.workspaces, {"w": ["a"], "x": ["a"]})
+        await asked
+        monkeypatch.undo()
+    [change] = recorded(adapter)
+    assert (change["principal"], change["source"], change["subject"]) == ("ann", "yamcp-ui", "x")
 
 
 async def test_an_edit_of_a_file_is_recorded(adapter: Adapter) -> None:
