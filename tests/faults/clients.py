@@ -172,8 +172,7 @@ async def _floods_notifications(at: Scene) -> None:
     await session.close()
 
 
-Fault = Callable[[Scene], Awaitable[None]]
-CLIENT_FAULTS: Mapping[str, Fault] = {
+CLIENT_FAULTS: Mapping[str, Callable[[Scene], Awaitable[None]]] = {
     "a client never reads": _never_reads,
     "a client with 1,000 calls at once": _many_calls,
     "a client with 300 sessions": _many_sessions,

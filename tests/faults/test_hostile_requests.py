@@ -20,7 +20,7 @@ from tests.faults.scene import WAYS, stdio
 from tests.support import sidecar
 from tests.support.sidecar import Sidecar
 
-COUNT = int(os.environ.get("HUB_HOSTILE_REQUESTS", "800"))
+COUNT = int(os.environ.get("HUB_HOSTILE_REQUESTS", "500"))
 """How many requests are sent; the first of them are made by hand."""
 AT_ONCE = 64
 PATIENCE = 1.0
