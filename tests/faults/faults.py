@@ -54,15 +54,16 @@ async def _misbehave_remotely(kind: str, at: Scene) -> None:
     await asyncio.sleep(seconds)
 
 
-async def _exceed(kind: str, at: Scene) -> None:
-    """Let the stdio server exceed a limit: it alone is ended, with all its processes, and started again."""
-    before = await pids(at.hub)
+async def _exceed(kind: str, code: str, at: Scene) -> None:
+    """Let the stdio server exceed a limit: it alone is ended for it, with all its processes, and started again."""
+    before, logged = await pids(at.hub), len(at.hub.log("sidecar"))
     await _tell(kind, 60, at)
     after = await until(
         lambda: pids(at.hub), lambda now: now[FAULTY] and now[FAULTY] != before[FAULTY], BACK_WITHIN + SLACK
     )
     assert {key for key in before if sorted(before[key]) != sorted(after[key])} == {FAULTY}
     await until(lambda: _processes_of(at, FAULTY), lambda left: left == set(after[FAULTY]), BACK_WITHIN + SLACK)
+    assert code in at.hub.log("sidecar")[logged:]
 
 
 async def _processes_of(at: Scene, server: str) -> set[int]:
@@ -98,18 +99,14 @@ def _of_stdio(what: str, kinds: Collection[str]) -> Iterator[Fault]:
         yield Fault(f"stdio: {what}{kind}", FAULTY, _seconds(kind), partial(_misbehave, kind))
 
 
-CODES: Mapping[str, str] = {"leaks": "SERVER_MEMORY_LIMIT", "forks": "SERVER_PROCESS_LIMIT"}
-"""Why a server is ended that exceeds a limit."""
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
         Fault("kill -9 of a server", FAULTY, SECONDS, _killed),
         Fault("SIGSTOP of a server", FAULTY, LONGER, _stopped),
         *_of_stdio("flood of ", stdio_server.FLOODS),
-        *(
-            Fault(f"stdio: {kind}", FAULTY, SECONDS, partial(_exceed, kind), CODES[kind])
-            for kind in stdio_server.LIMITS
-        ),
+        Fault("stdio: leaks", FAULTY, SECONDS, partial(_exceed, "leaks", "SERVER_MEMORY_LIMIT")),
+        Fault("stdio: forks", FAULTY, SECONDS, partial(_exceed, "forks", "SERVER_PROCESS_LIMIT")),
         *_of_stdio("", stdio_server.STOPS),
         *_of_stdio("answer ", stdio_server.ANSWERS),
         *(

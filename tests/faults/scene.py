@@ -34,7 +34,7 @@ SESSIONS, OWN_SESSIONS, PROBES = 44, 6, 3
 PERIOD = 0.25
 CALL_TIMEOUT = 1.5
 """`call_timeout` of the faulty servers."""
-LIMITS = ProcessLimits(memory="256m", pids=100)
+LIMITS = ProcessLimits(memory="192m", pids=100)
 """Of the faulty stdio server: more than any fault but those needs that exceed them."""
 ERROR_DEADLINE = CALL_TIMEOUT + 5.0
 """Within which a call to a faulty server is answered: its deadline, and the wait for a reconnection."""
@@ -52,14 +52,13 @@ it says more of what else runs there."""
 class Fault:
     """A fault, which lasts for at least so many seconds. `do` returns when its cause is gone.
 
-    `about`: the server that has it; empty: a client has it. `code`: what some call to that server has to end with.
+    `about`: the server that has it; empty: a client has it.
     """
 
     name: str
     about: str
     seconds: float
     do: Callable[[Scene], Awaitable[None]]
-    code: str = ""
 
 
 @dataclass
@@ -278,8 +277,6 @@ class Scene:
             [],
         )
         found.problems = list(self._problems(found, others, to_it))
-        if fault.code and fault.code not in errors:
-            found.problems.append(f"no call to it ended with {fault.code}")
         return found
 
     def _problems(self, found: Finding, others: Outcome, to_it: Outcome) -> Iterator[str]:

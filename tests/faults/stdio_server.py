@@ -72,8 +72,8 @@ STOPS = ("half_a_frame", "late", "does_not_read", "huge_line", "endless_line", "
 def leak() -> None:
     """Take memory, up to 1 GB, and keep it."""
     kept = []
-    for _ in range(1000):
-        kept.append(bytearray(os.urandom(4096) * 256))
+    for _ in range(250):
+        kept.append(bytearray(os.urandom(4096) * 1024))
         time.sleep(0.001)
     time.sleep(600)
 
