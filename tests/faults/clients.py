@@ -144,12 +144,12 @@ async def _cancels(at: Scene) -> None:
 
 
 async def _subscribes(at: Scene) -> None:
-    """A client subscribes to 600 resources that there are not."""
+    """A client subscribes to 300 resources that there are not."""
     session = HttpSession(at.hub.http("w"))
     await session.open()
     headers = {name.replace("-", "_"): value for name, value in session.headers.items()}
     async with connection(at) as (reader, writer):
-        for start in range(0, 600, 100):
+        for start in range(0, 300, 100):
             for number in range(start, start + 100):
                 params = {"uri": f"x://{number}"}
                 writer.write(post("/mcp/w", body_of(number, "resources/subscribe", params), **headers))
@@ -179,6 +179,6 @@ CLIENT_FAULTS: Mapping[str, Callable[[Scene], Awaitable[None]]] = {
     "400 half-open connections": _half_open,
     "pipelined calls and a close": _pipelines_and_leaves,
     "a client cancels 200 calls": _cancels,
-    "a client with 600 subscriptions": _subscribes,
+    "a client with 300 subscriptions": _subscribes,
     "a client floods notifications": _floods_notifications,
 }
