@@ -188,7 +188,7 @@ async def test_a_kill_in_the_middle(hub: Run) -> None:
     base = f"http://127.0.0.1:{hub.port}/mcp/w"
     for victim in ("sidecar-b", "sidecar"):
         code, err = await killed_during_a_reload(hub, victim)
-        if victim == "sidecar-b":
+        if victim == "sidecar-b" and code:  # else it was started again at once, and has taken over
             assert (code, err.split(":")[0]) == (1, "RELOAD_FAILED"), err
         async with clients.sdk(base, "http", "legacy") as client:
             assert await text_of(client.call_tool, "a_echo", {"text": victim}) == victim
