@@ -13,6 +13,7 @@ from bridge.author import Author
 from bridge.errors import RemoteError
 from bridge.models import AddKey, DeleteServer, Duplicate, PutServer, ReadDesired, Reload, RevokeKey, SetServer, Undo
 from tests.unit.yamcp_ui_adapter.fixtures import Adapter, in_place, server, until
+from yamcp_ui_adapter.desired import change_log
 from yamcp_ui_adapter.desired.hub_json import HubJson
 from yamcp_ui_adapter.errors import DataDirUnusable
 from yamcp_ui_adapter.files.debounce import QUIET_SECONDS
@@ -102,6 +103,23 @@ async def test_an_edit_that_is_noticed_before_the_reload_is_that_of_its_author(
         monkeypatch.undo()
     [change] = recorded(adapter)
     assert (change["principal"], change["source"], change["subject"]) == ("ann", "yamcp-ui", "x")
+
+
+async def test_an_edit_that_was_noticed_before_the_reload_came_is_that_of_its_author(
+    adapter: Adapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record waits for its author; without one it is that of a file."""
+    monkeypatch.setattr(change_log, "HOLD_SECONDS", 1000.0)
+    async with adapter.running() as client:
+        for name, source in (("x", "yamcp-ui"), ("y", "")):
+            before = (await client.request(ReadDesired())).snapshot.id.hash
+            in_place(adapter.workspaces, {"w": ["a"], name: ["a"]})
+            while (await client.request(ReadDesired())).snapshot.id.hash == before:  # noqa: ASYNC110 (no event tells)
+                await asyncio.sleep(0.01)
+            if source:
+                await client.request(Reload(), by=Author(principal="ann", source=source))
+    found = [(change["principal"], change["source"], change["kind"]) for change in recorded(adapter)]
+    assert found == [("ann", "yamcp-ui", "reload"), ("", "file", "file")]
 
 
 async def test_an_edit_of_a_file_is_recorded(adapter: Adapter) -> None:
