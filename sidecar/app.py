@@ -14,7 +14,7 @@ from bridge import logs
 from bridge.codec import new_session
 from bridge.errors import HubError
 from bridge.keys import Keyring
-from bridge.models import Event, NoteRefusals
+from bridge.models import Event, NoteRefusals, ServerState
 from bridge.private import make_directory
 from bridge.server import BridgeServer, EventPublisher, Handlers
 from bridge.settings import Settings, listed
@@ -248,7 +248,7 @@ class App:
         accept = self.reconciler.accept
         if not await successor.prepare(accept):
             return self._bind()
-        await successor.until_ready(self._applied, self._ready)
+        await successor.until_ready(self._applied, partial(self._shared_servers, "ready", "degraded", "sleeping"))
         taken = await successor.take(accept)
         return self._bind() if taken is None else listeners_of(self.settings, taken)
 
@@ -264,16 +264,17 @@ class App:
     def _applied(self) -> bool:
         return self.reconciler.applied == self.reconciler.accepted
 
-    def _ready(self) -> list[str]:
-        """The keys of the shared servers that are ready."""
+    def _shared_servers(self, *states: ServerState) -> list[str]:
+        """The keys of the shared servers in these states. A sleeping one serves, too: the next request wakes it."""
         shared = (each for each in self.hub.pool if not each.for_key and each.spec.settings.session == "shared")
-        return sorted({each.spec.key for each in shared if each.shown_state in ("ready", "degraded")})
+        return sorted({each.spec.key for each in shared if each.shown_state in states})
 
     # --- the end -------------------------------------------------------------------------------------------------
 
     def _state(self) -> State:
         snapshot = self.hub.snapshot
-        return State(snapshot.model_dump(mode="json") if snapshot else None, self._ready())
+        ready = self._shared_servers("ready", "degraded")
+        return State(snapshot.model_dump(mode="json") if snapshot else None, ready)
 
     def _deliver(self, forwarded: Forwarded) -> bool:
         return (self.sse if forwarded.transport == self.sse.transport else self.streamable).deliver(forwarded)

@@ -231,8 +231,14 @@ class ServerUnavailable(SidecarError):
 class CallTimeout(SidecarError):
     """A server did not answer a request in time; the hub cancelled it."""
 
+    sent = True
+    """Whether the server may have got the request; it has not if the request waited for its turn all the time."""
     code = "CALL_TIMEOUT"
     hint = "If the server is only slow, raise `call_timeout` or `idle_timeout` of the server or tool in hub.json."
+
+    @property
+    def retryable(self) -> bool:
+        return not self.sent
 
 
 class TooManyInstances(SidecarError):

@@ -80,7 +80,15 @@ class Sleep:
         """Whether the server runs, or ran, for more than to read its lists."""
         self._woken = asyncio.Event()
         self._asleep = False
-        self._idle = IdleTimer(self._usage, self._fall)
+        self._idle = IdleTimer(self._usage, self._on_idle)
+        self._requests_when_ready = 0
+        """`client_requests` of the connection when the server became ready."""
+
+    @property
+    def wakes(self) -> bool:
+        """Whether requests wait for the start of the server, which nobody needed before: it sleeps, is about to, or is
+        being woken."""
+        return self._asleep or self.falling or self.waking
 
     @property
     def _possible(self) -> bool:
@@ -109,6 +117,16 @@ class Sleep:
         if self._asleep or self.falling:
             self._woken.set()
 
+    def _on_idle(self) -> None:
+        """The server has been unused for long enough, unless clients have used it since it was started to read its
+        lists: then `idle_stop` applies, since its process may have state by now."""
+        connection = self._server.connection
+        if not self._needed and connection is not None and connection.client_requests > self._requests_when_ready:
+            self._needed = True
+            self._idle.start(self._idle_seconds())
+        else:
+            self._fall()
+
     def _fall(self) -> None:
         """Begin to sleep, in the same step of the event loop in which the server was found to be unused."""
         log.info("server stopped until it is needed", extra={"server": self._server.spec.key})
@@ -118,6 +136,8 @@ class Sleep:
     def ready(self) -> None:
         """The server has become ready."""
         self.waking = False
+        connection = self._server.connection
+        self._requests_when_ready = connection.client_requests if connection is not None else 0
         self._idle.start(self._idle_seconds())
 
     def disconnected(self) -> None:

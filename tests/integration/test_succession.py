@@ -80,10 +80,10 @@ class Sidecars:
         self.runs.append((app, asyncio.create_task(app.run())))
         return self.runs[-1]
 
-    async def first(self, session: str = "shared") -> App:
-        """Start the first one, with the server ready."""
+    async def first(self, **server: Any) -> App:
+        """Start the first one, with the server ready; `server` are its settings."""
         app, _ = self.start()
-        snapshot = Snapshot.of(1, 1, (self.server.spec("a", session=session),), (space("a"),))
+        snapshot = Snapshot.of(1, 1, (self.server.spec("a", **server),), (space("a"),))
         async with BridgeClient(self.settings.actual_address, transport=self.transport) as bridge:
             await bridge.request(snapshot, timeout=100)
         await until(lambda: app.predecessor.waiting and app.hub.snapshot is not None)
@@ -285,6 +285,20 @@ async def test_a_successor_that_does_not_become_ready(sidecars: Sidecars, monkey
     async with sidecars.client("http") as client:
         assert text(await client.call("a_who")) == "0"
     assert await sidecars.serving() == first.session
+
+
+async def test_a_lazy_server_that_runs(sidecars: Sidecars, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lazy server that runs at the first sidecar sleeps at the next one, which takes over without it: the next call
+    wakes it."""
+    monkeypatch.setattr(successor, "READY_TIMEOUT", 10.0)
+    monkeypatch.setattr("sidecar.supervision.sleep.LEARNED_SECONDS", 1000.0)
+    first = await sidecars.first(start="lazy")
+    async with sidecars.client("http") as client:
+        assert text(await client.call("a_who")) == "0"
+        app = await sidecars.next()
+        assert [each.state for each in app.hub.pool] == ["sleeping"]
+        await until(lambda: not first.http.connections)
+        assert text(await client.call("a_who")) == "1"
 
 
 async def test_another_version(sidecars: Sidecars, monkeypatch: pytest.MonkeyPatch) -> None:
