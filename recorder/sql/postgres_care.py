@@ -53,7 +53,9 @@ def _of_table(row: Any) -> Step:
     table, live, dead, changed = row["relname"], row["n_live_tup"], row["n_dead_tup"], row["n_mod_since_analyze"]
     text = f"{live:,} rows, {dead:,} dead, {changed:,} changed since the last ANALYZE"
     if dead > DEAD_SHARE * max(live, 1000):
-        return Step(f"vacuum {table}", f"{text}: VACUUM would make their space reusable", (f"VACUUM (ANALYZE) {table}",))
+        return Step(
+            f"vacuum {table}", f"{text}: VACUUM would make their space reusable", (f"VACUUM (ANALYZE) {table}",)
+        )
     if changed > DRIFT * max(live, 1000) or (row["never"] and live):
         return Step(f"analyze {table}", f"{text}: query plans may be slow", (f"ANALYZE {table}",))
     return Step(f"analyze {table}", f"{text}: the statistics are up to date")
