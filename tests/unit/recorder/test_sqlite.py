@@ -258,7 +258,7 @@ async def test_optimize_says_what_it_would_do_and_does_it(tmp_path: Path) -> Non
         assert not any(step.done for step in dry.steps)
         assert dry.before == dry.after
         vacuum = next(step for step in dry.steps if step.name == "vacuum")
-        assert re.match(r"\d+\.\d MB of \d+\.\d MB are free \(\d+%\): would be given back", vacuum.reason)
+        assert re.match(r"\d+\.\d MB of \d+\.\d MB are free \(\d+%\): VACUUM would return the space", vacuum.reason)
         done = await store.optimize(dry_run=False)
         assert {step.name for step in done.steps if step.done} == {"index calls_server", "analyze", "vacuum"}
         assert done.after < done.before / 2
