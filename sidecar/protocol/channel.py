@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from bridge.errors import ErrorBody
 from sidecar.errors import SidecarError
 
 Frame = dict[str, Any]
@@ -29,15 +27,6 @@ class UnreadableAnswer(dict[str, Any]):
     def __init__(self, request_id: int | str | None, error: SidecarError) -> None:
         super().__init__(jsonrpc="2.0", id=request_id, error=error.rpc())
         self.reason = error
-
-
-class OpenLater(Exception):
-    """A channel cannot be opened before `until` is done, which may take any time; `reason` says why."""
-
-    def __init__(self, reason: ErrorBody, until: asyncio.Future[None]) -> None:
-        super().__init__(reason.message)
-        self.reason = reason
-        self.until = until
 
 
 OnFrame = Callable[[Frame], bool | None]

@@ -9,7 +9,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from bridge.errors import ErrorBody
 from bridge.models import RemoteLaunch, ServerSpec
 from sidecar.errors import StillStarting
-from sidecar.protocol.channel import Channel, OnFrame, OpenLater
+from sidecar.protocol.channel import Channel, OnFrame
+from sidecar.protocol.open_later import OpenLater
 from sidecar.supervision.start_turns import StartTurn, StartTurns
 
 Connect = Callable[[OnFrame], AbstractAsyncContextManager[Channel]]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from sidecar.errors import StillStarting
 from sidecar.limits.limits import Limits
-from sidecar.protocol.channel import OpenLater
+from sidecar.protocol.open_later import OpenLater
 from sidecar.spawner.child import Child
 from sidecar.spawner.keep.keeping import PEER
 
@@ -51,10 +51,15 @@ class Unclaimed:
     def __init__(self) -> None:
         self._children: dict[Keep, Child] = {}
         self._held: dict[Keep, asyncio.Future[None]] = {}
+        self._wanted: dict[str, str] = {}
+        """The identity that each server's definition had when it was claimed last, by key."""
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, keep: Keep, child: Child) -> None:
-        """This sidecar was given a server: have it for a while."""
+        """This sidecar was given a server: have it for a while, unless its definition is known to be another one."""
+        if self._wanted.get(keep.key, keep.identity) != keep.identity:
+            child.abandon()
+            return
         if before := self._children.pop(keep, None):
             before.abandon()
         self._children[keep] = child
@@ -77,6 +82,7 @@ class Unclaimed:
         Raises:
             OpenLater: another sidecar has it.
         """
+        self._wanted[keep.key] = keep.identity
         child = self._children.pop(keep, None)
         if child is None and (held := self._held.get(keep)):
             why = "The previous sidecar finishes its calls to this server, which goes on here then."

@@ -183,11 +183,13 @@ def test_the_shared_spawner_dies(runtime: Path, token: Token) -> None:
 
 
 def test_another_definition_does_not_wait(runtime: Path, token: Token) -> None:
-    """A sidecar whose definition is another one starts its own server, while the first one goes on."""
+    """A sidecar whose definition is another one starts its own server; the first one's goes on until that ends."""
     with standin(runtime, token) as first, standin(runtime, token, "changed", slot=1) as second:
         assert not second.waits
         assert second.said["pid"] != first.said["pid"]
         assert sorted(token.pids()) == sorted([first.said["pid"], second.said["pid"]])
+        first.kill()
+        assert eventually(lambda: token.pids() == [second.said["pid"]], 20)
 
 
 def test_under_calls(token: Token) -> None:
