@@ -375,6 +375,8 @@ class Spawner:
             if orphan and orphan.ppid == os.getpid():  # adopted and not reaped yet, so its group id is still its own
                 with suppress(OSError):
                     os.killpg(child.pid, signal.SIGKILL)
+                with suppress(ChildProcessError):
+                    os.waitpid(child.pid, os.WNOHANG)
             child.stopped(error)
 
 
