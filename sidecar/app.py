@@ -20,6 +20,7 @@ from bridge.server import BridgeServer, EventPublisher, Handlers
 from bridge.settings import Settings, listed
 from bridge.sockets import ZMQ
 from bridge.transport import Transport
+from sidecar.admission.context import ANONYMOUS
 from sidecar.audit.bodies import BodyRecorder
 from sidecar.audit.writer import AuditWriter
 from sidecar.calls.fastmcp_server import warm_up
@@ -35,7 +36,7 @@ from sidecar.hub.reconciler import Reconciler
 from sidecar.hub.status import StatusReporter
 from sidecar.large.reader import LargeReader
 from sidecar.listener import public_port, server
-from sidecar.listener.auth import Gate
+from sidecar.listener.auth import NOBODY, Gate
 from sidecar.listener.public_port import PublicPort
 from sidecar.listener.refusals import Refusals
 from sidecar.listener.server import HttpServer, Listener
@@ -97,7 +98,7 @@ class App:
         self.streamable = HttpTransport(settings, self.hub.admission, requests)
         self.recorder = Recorder(self.metrics)
         api = BridgeApi(self.hub, self.reconciler, self.reporter, self.logs, self.recorder, self._key_uses)
-        handlers: Handlers = {**api.handlers(), NoteRefusals: Refusals(self.hub.admission).note}
+        handlers: Handlers = {**api.handlers(), NoteRefusals: self._refused_by_the_front().note}
         self.bridge = BridgeServer(settings.actual_address, handlers, session=session, transport=transport)
         endpoints = Router(self.hub, self.sse, self.streamable, self.reporter, self.metrics, settings)
         self.gate = self._authenticated(endpoints) if settings.protected else None
@@ -189,8 +190,15 @@ class App:
         """Whether kept servers are for the next sidecar: at the end, and after a reload if that one waits for them."""
         return spawner.joined if self.replaced else self.stop.is_set()
 
+    def _refused_by_the_front(self) -> Refusals:
+        """Notes the requests that the front refused, in a protected hub before it knew whose they are."""
+        stranger = NOBODY if self.settings.protected else ANONYMOUS
+        omitted = self.audit.observer.omitted if self.audit else lambda count: None
+        return Refusals(self.hub.admission, stranger, omitted)
+
     def _audit(self) -> AuditWriter:
-        audit = AuditWriter(self.settings.spool_dir, self.settings.spool_max_mb * 1_000_000, self.metrics.records_lost)
+        most_bytes = self.settings.spool_max_mb * 1_000_000
+        audit = AuditWriter(self.settings.spool_dir, most_bytes, self.metrics.records_lost, self.redactor)
         self.hub.admission.add_observer(audit.observer)
         self.hub.admission.session_observers = (audit.observer,)
         most = self.settings.history_body_bytes
@@ -319,7 +327,7 @@ class App:
             return contextlib.nullcontext()
         from sidecar.tracing.exporting import traced  # noqa: PLC0415
 
-        return traced(self.settings, self.hub, self.metrics)
+        return traced(self.settings, self.hub, self.metrics, self.redactor)
 
     def _authenticated(self, endpoints: Router) -> Gate:
         keyring = Keyring(self.settings)

@@ -19,8 +19,10 @@ from mcp_types import ListRootsResult, Root
 
 from bridge.client import BridgeClient
 from bridge.memory import MemoryBridge
-from bridge.models import ReadStatus, Snapshot
+from bridge.models import CallRecord, ReadCalls, ReadRecordedSessions, ReadStatus, Snapshot
 from bridge.settings import Settings
+from recorder.intake import Intake
+from recorder.memory import MemoryStore
 from sidecar import app as app_module
 from sidecar.app import App
 from sidecar.errors import SuccessionFailed
@@ -155,6 +157,41 @@ async def test_connections_go_on_at_the_next_sidecar(sidecars: Sidecars) -> None
             assert text(await busy[way].call("a_who")) == "1"
     assert await sidecars.serving() == second.session
     assert second.hub.workspaces["w"].spec.name == "w"
+
+
+async def test_the_history_of_a_replacement(sidecars: Sidecars) -> None:
+    """Each call is recorded once, by the sidecar that answered it, and a session that goes on has not ended."""
+    app = await sidecars.first()
+    store = MemoryStore()
+    intake = Intake(sidecars.settings.spool_dir, store)
+
+    async def recorded(tool: str, count: int) -> list[CallRecord]:
+        async with asyncio.timeout(60):
+            while True:
+                await intake.drain()
+                found = (await store.read_calls(ReadCalls(tool=tool))).calls
+                if len(found) >= count:
+                    return list(found)
+                await asyncio.sleep(0.05)
+
+    async with sidecars.client("http") as kept, sidecars.client("modern") as busy:
+        assert text(await kept.call("a_who")) == "0"
+        waiting = asyncio.create_task(busy.ask("tools/call", WAIT))
+        await sidecars.gate.reached(1)
+        await sidecars.next()
+        await until(lambda: len(app.http.connections) == 1)
+        assert text(await kept.call("a_who")) == "1"
+        first, second = await recorded("who", 2)
+        assert first.session == second.session != ""
+        sidecars.gate.open()
+        await waiting
+        await within(sidecars.runs[0][1])
+        [waited] = await recorded("wait", 1)
+        assert (waited.outcome, waited.session) == ("ok", "")
+        [session] = (await store.read_recorded_sessions(ReadRecordedSessions())).sessions
+        assert (session.id, session.ended, session.calls >= 3) == (first.session, None, True)
+        assert len(await recorded("who", 2)) == 2
+        assert (await store.status()).lost == 0
 
 
 @pytest.mark.filterwarnings(f"ignore::{MCPDeprecationWarning.__module__}.MCPDeprecationWarning")

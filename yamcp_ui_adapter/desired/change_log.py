@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import logging
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.author import ASKED
+from bridge.author import ASKED, Asked
 from bridge.history.spool import drop
 from bridge.models import Model, Reload, Snapshot
 from yamcp_ui_adapter.format.masking import mask_snapshot
@@ -38,11 +39,33 @@ class ChangeLog:
         self._before: Snapshot | None = None
         self._after: Snapshot | None = None
         self._lost = 0
+        self._awaited: list[Asked] = []
+        """The requests for which the files are being read."""
 
     def note(self, before: Snapshot, after: Snapshot) -> None:
         """Note that a snapshot took the place of another; `write` follows without a wait in between."""
         if self._spool is not None and before.id.hash != after.id.hash:
             self._before, self._after = self._before or before, after
+
+    @contextlib.contextmanager
+    def awaited(self) -> Iterator[None]:
+        """The files are read for the request that is being handled: a change that the hub notices in them meanwhile, by
+        itself and perhaps sooner, is recorded as that of the request."""
+        asked = ASKED.get()
+        self._awaited.append(asked)
+        try:
+            yield
+        finally:
+            self._awaited.remove(asked)
+
+    @contextlib.contextmanager
+    def of_request(self) -> Iterator[None]:
+        """Write what was noted within the context and is not written at its end, as a request failed after it changed
+        something: else the next request would be recorded as its author."""
+        try:
+            yield
+        finally:
+            self.write()
 
     def write(self, change: str = "") -> None:
         """Write what was noted, if anything. `change` is the id of the change, if it can be undone."""
@@ -59,6 +82,8 @@ class ChangeLog:
 
     def _write(self, subject: str, change: str, before: str, after: str, diff: str) -> None:
         kind, author = ASKED.get()
+        if not kind and self._awaited:
+            kind, author = self._awaited[-1]
         record: dict[str, Any] = {
             "at": round(self._clock(), 3),
             "principal": author.principal if author else "",
