@@ -34,7 +34,8 @@ RELOADS = int(os.environ.get("RELOADS", "2"))
 """How often the sidecar is replaced under load; 20 for the long form."""
 KINDS: list[tuple[Transport, Mode]] = [("http", "legacy"), ("http", "2026-07-28"), ("sse", "legacy"), ("http", "auto")]
 MODES: tuple[Mode, ...] = ("legacy", "2026-07-28")
-CLIENTS = 8
+CLIENTS = int(os.environ.get("RELOAD_CLIENTS", "8"))
+"""How many clients call meanwhile; 48 in the long form."""
 PAUSE = 0.02
 """Seconds between two calls of a client, so that some connections are idle when the sidecar changes."""
 SLOW = 0.3
