@@ -48,6 +48,7 @@ from sidecar.observe.redaction import Redactor
 from sidecar.sessions.earlier import Forward, Forwarded
 from sidecar.spawner.client import Spawner
 from sidecar.succession.drain import drain
+from sidecar.succession.kept_servers import KeptServers
 from sidecar.succession.mover import Mover
 from sidecar.succession.predecessor import Predecessor, State
 from sidecar.succession.successor import Successor, report
@@ -171,7 +172,7 @@ class App:
                     await self.bridge.finished(BRIDGE_SECONDS)
                     await end(bridge)
                     await events.aclose()
-                await self._drain(tasks)
+                await self._drain(tasks, spawner)
                 services.append(bridge)
             self.stop.set()
             log.info("sidecar stopping")
@@ -181,11 +182,13 @@ class App:
     def _spawner(self) -> Spawner:
         given = self.settings
         limit = None if given.watchdog == "off" else given.watchdog
-        return Spawner(given.runtime, self._slot, given.cgroups, self._leaves_servers, limit)
+        spawner = Spawner(given.runtime, self._slot, given.cgroups, hang_limit=limit)
+        spawner.leaving = partial(self._leaves_servers, spawner)
+        return spawner
 
-    def _leaves_servers(self) -> bool:
-        """Whether kept servers wait for the next sidecar; after a reload it has its own ones already."""
-        return self.stop.is_set() and not self.replaced
+    def _leaves_servers(self, spawner: Spawner) -> bool:
+        """Whether kept servers are for the next sidecar: at the end, and after a reload if that one waits for them."""
+        return spawner.joined if self.replaced else self.stop.is_set()
 
     def _refused_by_the_front(self) -> Refusals:
         """Notes the requests that the front refused, in a protected hub before it knew whose they are."""
@@ -265,9 +268,12 @@ class App:
         return self.reconciler.applied == self.reconciler.accepted
 
     def _shared_servers(self, *states: ServerState) -> list[str]:
-        """The keys of the shared servers in these states. A sleeping one serves, too: the next request wakes it."""
+        """The keys of the shared servers in these states, and of those that the predecessor gives away later.
+
+        A sleeping one serves, too: the next request wakes it.
+        """
         shared = (each for each in self.hub.pool if not each.for_key and each.spec.settings.session == "shared")
-        return sorted({each.spec.key for each in shared if each.shown_state in states})
+        return sorted({each.spec.key for each in shared if each.opening.delayed or each.shown_state in states})
 
     # --- the end -------------------------------------------------------------------------------------------------
 
@@ -300,11 +306,13 @@ class App:
             each.cancel()
         await end(awaiting)
 
-    async def _drain(self, tasks: asyncio.TaskGroup) -> None:
+    async def _drain(self, tasks: asyncio.TaskGroup, spawner: Spawner) -> None:
         """Finish what is in progress. Connections go on at the successor, if there is one."""
         self._stop_listening()
         mover = Mover(self.settings) if self.replaced else None
         moving = tasks.create_task(mover.run()) if mover else None
+        kept = KeptServers(lambda: self.hub.pool, lambda: self.http.connections)
+        giving = tasks.create_task(kept.run()) if spawner.joined and mover else None
         seconds = self.settings.drain_timeout if mover else self.settings.stop_timeout
         streams = (self.sse, self.streamable, self.hub)
         if not await drain(self.http, streams, mover.move if mover else None, seconds, self.stop.is_set):
@@ -312,6 +320,8 @@ class App:
         if mover and moving:
             await mover.finish(MOVE_SECONDS)
             moving.cancel()
+            if giving:
+                giving.cancel()
             log.info("connections have moved to the successor", extra={"connections": mover.moved})
 
     def _traced(self) -> contextlib.AbstractAsyncContextManager[None]:

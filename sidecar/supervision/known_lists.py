@@ -1,4 +1,4 @@
-"""Keeps the lists of lazy servers on disk, so that a restarted sidecar can list their tools without starting them.
+"""Keeps the lists of lazy and of kept servers on disk, so that the next sidecar can list their tools at once.
 
 The file is an object: fingerprint of the definition, then the handshake's answer and the lists as they were last read.
 """

@@ -96,10 +96,14 @@ class Sleep:
 
     def at_start(self) -> bool:
         """Whether the server sleeps at first, since its lists are known from an earlier process; sets its catalog."""
-        if not self._possible or self._needed or self.known_lists is None:
+        if not self._possible or self._needed:
             return False
-        self._server.catalog = self.known_lists.get(self._server.fingerprint)
+        self._server.catalog = self.remembered()
         return self._server.catalog is not None
+
+    def remembered(self) -> Catalog | None:
+        """The server's lists as an earlier process has read them; None if they are not known."""
+        return self.known_lists.get(self._server.fingerprint) if self.known_lists is not None else None
 
     async def until_woken(self) -> None:
         """Sleep until `wake` is called; returns at once if it was called since the server began to fall asleep."""
@@ -149,9 +153,11 @@ class Sleep:
         self.waking = False
 
     def lists_read(self) -> None:
-        """Keep the lists of a lazy server, which were read or have changed."""
-        server = self._server
-        if self.known_lists is not None and server.catalog is not None and server.spec.settings.start == "lazy":
+        """Keep the lists, which were read or have changed, of a server that may not run here when they are needed next:
+        it is lazy, or another sidecar may have it (`keep`)."""
+        server, settings = self._server, self._server.spec.settings
+        wanted = settings.start == "lazy" or (settings.keep and self._possible)
+        if self.known_lists is not None and server.catalog is not None and wanted:
             self.known_lists.put(server.fingerprint, server.catalog)
 
     def settings_changed(self, before: ServerSettings) -> None:

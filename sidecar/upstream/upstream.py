@@ -144,9 +144,13 @@ class Upstream(ServerState[Connection]):
         self._enter("starting", what or self._failure)
 
     def _queued(self, what: ErrorBody | None) -> None:
-        """Show that the start waits for its turn. None means that it begins."""
-        if self.reason is not (what := what or self._failure):
-            self._enter("starting", what)
+        """Show that the start waits, for its turn or for another sidecar. None means that it begins."""
+        what = what or self._failure
+        if self.opening.delayed:
+            self.catalog = self.catalog or self.sleep.remembered()
+            self.first_attempt_over = self.catalog is not None
+        if self.reason is not what:  # calls reach a server that another sidecar has, once that gives it away
+            self._enter("sleeping" if self.opening.delayed and self.catalog else "starting", what)
 
     def update_spec(self, spec: ServerSpec) -> None:
         """Take over a definition with the same fingerprint: a new key, limits and timeouts need no reconnection."""
@@ -347,6 +351,8 @@ class Upstream(ServerState[Connection]):
 
     def _reconnect_wait(self) -> float:
         """Seconds that a request waits for the server: longer if it has to be started because nobody used it."""
+        if self.opening.delayed:  # calls in progress at the sidecar that has the server end first
+            return self.spec.settings.call_timeout
         return min(self.spec.settings.start_timeout, WAKE_WAIT) if self.sleep.wakes else RECONNECT_WAIT
 
     async def reconnected(self, timeout: float, lost: Connection | None = None) -> Connection:
