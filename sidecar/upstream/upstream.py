@@ -69,12 +69,10 @@ class Upstream(ServerState[Connection]):
         self._was_ready = False
         self._failure: ErrorBody | None = None  # why the last attempt failed, until the server is ready again
         self.in_flight = 0
-        self.refused: set[str] = set()
-        """Client features that the server asked for and a shared connection does not have."""
+        self.refused: set[str] = set()  # client features that it asked for and a shared connection does not have
         self.undeclared = UndeclaredLists()
         self.expected = ExpectedTools()
-        self.log_level: str | None = None
-        """The lowest log level that its clients asked for; None if none did."""
+        self.log_level: str | None = None  # the lowest that its clients asked for; None if none did
         self.rename: Callable[[str], str] = str  # see ConnectionOwner
         self.owned: Callable[[], Collection[str]] = tuple  # see ConnectionOwner
         self.subscriptions = ServerSubscriptions(lambda: self.ready(self._reconnect_wait()))
@@ -154,13 +152,11 @@ class Upstream(ServerState[Connection]):
 
     def update_spec(self, spec: ServerSpec) -> None:
         """Take over a definition with the same fingerprint: a new key, limits and timeouts need no reconnection."""
-        before, self.spec = self.spec.settings, spec
+        before, now, self.spec = self.spec.settings, spec.settings, spec
         if self.connection is not None:
-            self.connection.settings = spec.settings
+            self.connection.settings = now
         self.sleep.settings_changed(before)
-        if any(
-            getattr(before, name) != getattr(spec.settings, name) for name in ("max_inflight", "share_between_keys")
-        ):
+        if (before.max_inflight, before.share_between_keys) != (now.max_inflight, now.share_between_keys):
             self.gate = self._make_gate()
 
     def _make_gate(self) -> ServerGate:

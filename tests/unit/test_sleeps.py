@@ -36,6 +36,8 @@ ALLOWED = {
     "faults/remote_server.py _call": LONGER,
     "faults/scene.py be_quiet": "the time in which is measured",
     "faults/stdio_server.py _call": LASTS,
+    "faults/stdio_server.py fork": LASTS,
+    "faults/stdio_server.py leak": LASTS,
     "faults/stdio_server.py serve": LASTS,
     "faults/test_leaks.py _held_later": PACE,
     "integration/bridge/peer.py logs": PACE,
