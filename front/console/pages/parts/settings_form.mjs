@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { changeSettings } from '../../hub/actions.mjs';
 import { readSetting, SETTINGS, settingsChanges, showSetting } from '../../forms/settings_spec.mjs';
 import { Button, Field, html, Notice, toast } from '../../ui.mjs';
-import { shown } from '../../words.mjs';
+import { displayName } from '../../words.mjs';
 
 /** @typedef {import('../../forms/settings_spec.mjs').Setting} Setting */
 
@@ -32,7 +32,7 @@ export function SettingsForm({ server: { key, settings } }) {
     try {
       await changeSettings(key, changes);
       setTexts({});
-      toast(`${shown(key)}: settings saved`);
+      toast(`${displayName(key)}: settings saved`);
     } catch (reason) {
       setError(reason);
     }
