@@ -82,7 +82,7 @@ test(
       page.getByRole('textbox', { name: new RegExp(`^${name}( \\(required\\))?$`) }).inputValue();
     assert.deepEqual([await value('Command'), await value('Arguments')], [PYTHON, `-I\n-u\n${MOCK}`]);
     await fill('Paste', '{"mcpServers": {"far": {"url": "https://example.org/mcp"}}}');
-    await page.getByText('Filled in below').waitFor();
+    await page.getByText('The fields below are filled in.').waitFor();
     assert.deepEqual([await value('Name'), await value('URL')], ['far', 'https://example.org/mcp']);
     await fill('Paste', `${PYTHON} ${MOCK} --prefix x_`);
     await page.getByRole('textbox', { name: /^Command/ }).waitFor();

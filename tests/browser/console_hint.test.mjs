@@ -43,7 +43,7 @@ test(
     await page.getByRole('button', BUTTON).click();
     await page
       .getByRole('status')
-      .getByText('shy: one process for each client from now on')
+      .getByText('shy: runs one process for each client now')
       .waitFor({ state: 'attached' });
     await page.getByRole('button', BUTTON).waitFor({ state: 'detached' });
     assert.ok((await client.untilTools((tools) => tools.includes('shy_sampling'))).includes('shy_echo'));
