@@ -31,8 +31,11 @@ before(async () => {
   browser = await openBrowser();
 }, LIMIT);
 after(async () => {
-  await browser?.close();
-  await hub?.stop();
+  try {
+    await browser?.close();
+  } finally {
+    await hub?.stop();
+  }
 }, LIMIT);
 
 /** Logged in. @param {import('../front/support/browser.mjs').Look} [look] */

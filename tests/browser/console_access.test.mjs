@@ -74,8 +74,11 @@ before(async () => {
 });
 
 after(async () => {
-  await browser?.close();
-  await run?.stop();
+  try {
+    await browser?.close();
+  } finally {
+    await run?.stop();
+  }
 });
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {

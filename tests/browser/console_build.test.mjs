@@ -32,8 +32,11 @@ before(async () => {
 });
 
 after(async () => {
-  await browser?.close();
-  await run?.stop();
+  try {
+    await browser?.close();
+  } finally {
+    await run?.stop();
+  }
 });
 
 /** @param {string} name @param {string} value */

@@ -23,8 +23,11 @@ before(async () => {
 });
 
 after(async () => {
-  await browser?.close();
-  await run?.stop();
+  try {
+    await browser?.close();
+  } finally {
+    await run?.stop();
+  }
 });
 
 /** What the page shows of a hub with many servers while six of them start, fail and start again: changes of the document. */

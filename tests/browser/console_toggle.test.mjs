@@ -25,8 +25,11 @@ before(async () => {
 });
 
 after(async () => {
-  await browser?.close();
-  await run?.stop();
+  try {
+    await browser?.close();
+  } finally {
+    await run?.stop();
+  }
 });
 
 /** The switch of a workspace, in that position. @param {Page} page @param {string} name @param {boolean} checked */

@@ -44,8 +44,11 @@ beforeEach(async () => {
 });
 
 after(async () => {
-  await browser?.close();
-  await run?.stop();
+  try {
+    await browser?.close();
+  } finally {
+    await run?.stop();
+  }
 });
 
 /** @param {string} name @param {boolean} checked */

@@ -25,8 +25,11 @@ before(async () => {
 });
 
 after(async () => {
-  await browser?.close();
-  await hub?.close();
+  try {
+    await browser?.close();
+  } finally {
+    await hub?.close();
+  }
 });
 
 /** A page of the console, with the tool chosen. @param {string} tool */

@@ -43,10 +43,13 @@ before(async () => {
   await once(site, 'listening');
 });
 after(async () => {
-  await browser?.close();
-  site?.closeAllConnections();
-  site?.close();
-  await stage?.close();
+  try {
+    await browser?.close();
+  } finally {
+    site?.closeAllConnections();
+    site?.close();
+    await stage?.close();
+  }
 });
 
 /** @param {string} path @returns {[string, string]} */

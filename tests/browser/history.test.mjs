@@ -33,9 +33,12 @@ before(async () => {
 });
 
 after(async () => {
-  await browser?.close();
-  await hub?.close();
-  rmSync(data, { recursive: true, force: true });
+  try {
+    await browser?.close();
+  } finally {
+    await hub?.close();
+    rmSync(data, { recursive: true, force: true });
+  }
 });
 
 /** A request to the API. @param {string} method @param {string} path @param {object} [body] */

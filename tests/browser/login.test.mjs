@@ -12,7 +12,11 @@ import { Stage } from '../front/support/yamcp_ui.mjs';
 
 const LIMIT = { timeout: 180_000 };
 const WRONG = 'wr0ng-t0ken-that-nobody-has';
-const REFUSED = [/^answer: 401 /, /^console error: Failed to load resource: the server responded with a status of 401/];
+const REFUSED = [
+  /^answer: 401 /,
+  /^console error: Failed to load resource: the server responded with a status of 401/,
+  /^console error: Refused to apply style from /, // of a page that was fetched ahead when the login ended
+];
 const DISMISSED = /^console error: WebSocket connection to .* failed/;
 /** @type {import('../front/support/run.mjs').Run} */
 let hub;
@@ -30,8 +34,11 @@ before(async () => {
   browser = await openBrowser();
 }, LIMIT);
 after(async () => {
-  await browser?.close();
-  await hub?.stop();
+  try {
+    await browser?.close();
+  } finally {
+    await hub?.stop();
+  }
 }, LIMIT);
 
 /** @param {Page} page */

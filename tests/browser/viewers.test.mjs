@@ -31,8 +31,11 @@ before(async () => {
 });
 
 after(async () => {
-  await browser?.close();
-  await hub?.close();
+  try {
+    await browser?.close();
+  } finally {
+    await hub?.close();
+  }
 });
 
 /** A page of the console. @param {string} hash @param {import('../front/support/browser.mjs').Look} [look] */

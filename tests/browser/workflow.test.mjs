@@ -92,8 +92,11 @@ before(async () => {
 });
 
 after(async () => {
-  await browser?.close();
-  await run?.stop();
+  try {
+    await browser?.close();
+  } finally {
+    await run?.stop();
+  }
 });
 
 test('1. try the sample', OPTIONS, async () => {

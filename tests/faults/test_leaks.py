@@ -110,9 +110,9 @@ async def settled(hub: Sidecar, most: tuple[int, int]) -> tuple[int, int]:
     """Wait until no session is left, and what is held is back at `most`; at the timeout, what is held then."""
     await hub.wait_status(lambda status: not any(each.sessions for each in status.workspaces), "no session", 60)
     async with asyncio.timeout(100):
-        while not _within(held(hub), most):  # noqa: ASYNC110 (no event tells when a descriptor is closed)
+        while not _within(now := held(hub), most):  # noqa: ASYNC110 (no event tells of it)
             await asyncio.sleep(0.1)
-    return held(hub)
+    return now
 
 
 def _within(now: tuple[int, int], most: tuple[int, int]) -> bool:

@@ -61,7 +61,7 @@ class Sidecars:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.gate = Gate()
         self.server = FakeServer(tools={"who": self._who, "wait": self.gate})
-        monkeypatch.setattr(app_module, "Connector", lambda *_, **__: lambda _: self.server.connect)
+        monkeypatch.setattr(app_module, "Connector", lambda *_, **__: lambda _, **__: self.server.connect)
         self.settings = Settings(
             sidecar_port=free_port(), data_dir=root / "data", runtime_dir=root / "run", adapter_grace=60
         )

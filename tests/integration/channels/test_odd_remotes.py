@@ -322,7 +322,7 @@ async def test_results_without_end(content_type: str, encoding: str, monkeypatch
     server, flood = StreamableServer(), Flood("200 OK", content_type, encoding)
     server.refuse["bad"] = flood
     async with scripted(server) as url, upstream_to(url, "http") as upstream:
-        with pytest.raises(Failure, match=r"answered with more than 2 MiB\. Ask it for less at a time") as caught:
+        with pytest.raises(Failure, match=r"answered with more than 2 MiB\. Request less at a time") as caught:
             await call(upstream, "x", "bad")
         assert caught.value.error["data"]["code"] == "SERVER_ANSWER_TOO_LARGE"
         await within(flood.over.wait())

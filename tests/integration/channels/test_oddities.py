@@ -230,6 +230,7 @@ async def test_sse_posts_that_fail_alone() -> None:
             "code": "SERVER_REFUSED",
             "hint": Refused.hint,
             "status": 413,
+            "retryable": False,
         }
         await client.channel.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
 

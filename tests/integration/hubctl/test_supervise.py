@@ -42,10 +42,10 @@ class Supervised:
         """Start it, and wait for its programs."""
         (self.root / "program.py").write_text(PROGRAM)
         (self.root / "conf").write_text(configuration(self.root))
-        environment = {**os.environ, "YAMCP_HUB_TERMINAL_FD": "1", "HUB_WATCHDOG": str(LIMIT)}
+        own = {"YAMCP_HUB_TERMINAL_FD": "1", "HUB_WATCHDOG": str(LIMIT), "HUB_RUNTIME_DIR": str(self.root)}
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "hubctl.run.supervise", "-c", str(self.root / "conf")),
-            env=environment,
+            env={**os.environ, **own},
             stdout=asyncio.subprocess.DEVNULL,
         )
         self.pids = {name: await self.next_pid(name) for name in NAMES}
