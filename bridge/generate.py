@@ -24,11 +24,12 @@ from bridge.author import Author
 from bridge.codec import Envelope
 from bridge.errors import RETRY_CODES, ErrorBody, retry_of
 from bridge.front_settings import BridgeAddresses, FrontSettings, TlsFiles
-from bridge.models import KINDS, Event, Model, Request, ServerSettings
+from bridge.models import KINDS, Event, Model, Request, ServerSettings, WorkspaceSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = "front/console/forms/server_settings.mjs"
 """The console reads it in the browser, and the front in Node."""
+WORKSPACE_SETTINGS = "front/console/forms/workspace_settings.mjs"
 NOTE = "Written by `make generate` from bridge/models/: change those, not this."
 NAMES: dict[type[BaseModel], str] = {Event: "BridgeEvent"}
 """Where TypeScript's own libraries have the name already."""
@@ -50,6 +51,7 @@ def files(root: Path = ROOT) -> dict[Path, str]:
         root / "bridge/node/kinds_table.mjs": kinds_file(),
         root / "bridge/node/retries.mjs": retries_file(),
         root / SETTINGS: settings_file(),
+        root / WORKSPACE_SETTINGS: workspace_settings_file(),
         document: with_tables(document.read_text("utf-8")),
         errors: with_retry_column(errors.read_text("utf-8")),
     }
@@ -242,6 +244,22 @@ def settings_file() -> str:
             "export const SCHEMA = {",
             f"  properties: {lines_of(properties, 2)},",
             f"  $defs: {lines_of(parts, 2)},",
+            "};",
+            "",
+        ]
+    )
+
+
+def workspace_settings_file() -> str:
+    """The JSON Schema of a workspace with its settings, for defaults, limits and choices."""
+    properties = compact(WorkspaceSpec.model_json_schema()["properties"])
+    return "\n".join(
+        [
+            f"/** A workspace, with the settings that hub.json keeps of it: defaults and limits. {NOTE} */",
+            "",
+            "/** Its JSON Schema. @type {{ properties: Record<string, any> }} */",
+            "export const SCHEMA = {",
+            f"  properties: {lines_of(properties, 2)},",
             "};",
             "",
         ]

@@ -283,6 +283,8 @@ class HubStopping(SidecarError):
     """A client connects while the hub is being stopped."""
 
     code = "HUB_STOPPING"
+    status = 503
+    retry_after = 5
     hint = "If the hub is restarting, connect again in a few seconds."
 
 
@@ -310,6 +312,7 @@ class TooManySessions(SidecarError):
 
     code = "SESSIONS_LIMIT"
     status = 503
+    retry_after = 5
     hint = "Close some sessions, or raise HUB_MAX_SESSIONS."
 
 

@@ -187,16 +187,14 @@ class LogRecords(Model):
 
 
 class Logs(Request[LogRecords], kind="logs", sockets=("actual",)):
-    """Request the newest log records, oldest first."""
+    """Request the newest log records to which all that is given applies, oldest first."""
 
     limit: int = Field(100, ge=1, le=5000)
     server: str | None = None
     since: float | None = None
     until: float | None = None
-    correlation: str | None = None
-    """Also records of the request with this correlation id, whatever their time and server."""
     call: str | None = None
-    """Only records about the request with this id: the hub's (`correlation`), or the client's (`request_id`)."""
+    """The id of the request that a record is about: the hub's (`correlation`), or the client's (`request_id`)."""
 
 
 class Figure(Model):

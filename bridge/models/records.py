@@ -154,7 +154,8 @@ class ChangeRecord(Model):
     at: float
     principal: str = ""
     """Who made it; empty if unknown, as for an edit of a file."""
-    source: Literal["console", "hubctl", "api", "yamcp-ui", "file", "tool", "undo"]
+    source: Literal["console", "hubctl", "api", "yamcp-ui", "file", "tool"]
+    """Where it was made, as in `Author`; `file`: an edit of a file."""
     kind: str
     """The request's kind, such as `put_server`, or `file` for an edit that was seen in a file."""
     subject: str = ""

@@ -107,15 +107,13 @@ export interface LogRecords {
   records: Record<string, any>[];
 }
 
-/** Request the newest log records, oldest first. */
+/** Request the newest log records to which all that is given applies, oldest first. */
 export interface Logs {
   limit?: number;
   server?: string | null;
   since?: number | null;
   until?: number | null;
-  /** Also records of the request with this correlation id, whatever their time and server. */
-  correlation?: string | null;
-  /** Only records about the request with this id: the hub's (`correlation`), or the client's (`request_id`). */
+  /** The id of the request that a record is about: the hub's (`correlation`), or the client's (`request_id`). */
   call?: string | null;
 }
 
@@ -736,7 +734,8 @@ export interface ChangeRecord {
   at: number;
   /** Who made it; empty if unknown, as for an edit of a file. */
   principal: string;
-  source: 'console' | 'hubctl' | 'api' | 'yamcp-ui' | 'file' | 'tool' | 'undo';
+  /** Where it was made, as in `Author`; `file`: an edit of a file. */
+  source: 'console' | 'hubctl' | 'api' | 'yamcp-ui' | 'file' | 'tool';
   /** The request's kind, such as `put_server`, or `file` for an edit that was seen in a file. */
   kind: string;
   /** The server or workspace, or the number of entries. */

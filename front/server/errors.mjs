@@ -247,6 +247,9 @@ const REMOTE_STATUS = /** @type {Record<string, number>} */ ({
   HUB_INTERNAL: 500,
 });
 
+/** Seconds for Retry-After where nothing more exact is known. */
+const RETRY_AFTER_SECONDS = 5;
+
 /** @typedef {keyof typeof CATALOGUE} Code */
 
 /** An error that is reported to a user or client. `data` must not hold secrets; `status` is the HTTP status. */
@@ -303,14 +306,15 @@ export function statusOf(code) {
 const CHALLENGES = { TOKEN_REQUIRED: '', PAGE_SECRET_REQUIRED: '', TOKEN_INVALID: ', error="invalid_token"' };
 
 /**
- * Return the headers of a response with this error: how to authenticate, or when to try again.
+ * Return the headers of a response with this error: how to authenticate, or when to try again (RFC 9110, 10.2.3).
  * @param {unknown} error
  * @returns {Record<string, string>}
  */
 export function headersOf(error) {
-  const { code, data } = describeError(error);
+  const { status, code, data } = describeError(error);
   if (code in CHALLENGES) return { 'WWW-Authenticate': `Bearer realm="yamcp-hub"${CHALLENGES[code]}` };
-  return data.retry_after ? { 'Retry-After': String(data.retry_after) } : {};
+  const seconds = data.retry_after ?? (LATER.has(code) && [429, 503].includes(status) ? RETRY_AFTER_SECONDS : 0);
+  return seconds ? { 'Retry-After': String(seconds) } : {};
 }
 
 /**

@@ -50,9 +50,9 @@ class LogBuffer(logging.Handler):
         except Exception:  # logging.Handler's contract: a record that cannot be handled never stops the program
             self.handleError(record)
 
-    def newest(self, limit: int, server: str | None = None) -> tuple[dict[str, Any], ...]:
-        """The newest `limit` records, oldest first; with `server`, only those of this server."""
-        return self.find(Logs(limit=limit, server=server))
+    def newest(self, limit: int, server: str | None = None, call: str | None = None) -> tuple[dict[str, Any], ...]:
+        """The newest `limit` records, oldest first: those of this server, and about this request, where it is given."""
+        return self.find(Logs(limit=limit, server=server, call=call))
 
     def find(self, request: Logs) -> tuple[dict[str, Any], ...]:
         """Return the newest records that the request asks for, oldest first."""
@@ -71,8 +71,6 @@ def _wanted(record: dict[str, Any], request: Logs) -> bool:
     """Return whether a request for records asks for this one."""
     if request.call is not None and request.call not in map(record.get, CALL_FIELDS):
         return False
-    if request.correlation and record.get("correlation") == request.correlation:
-        return True
     if request.server is not None and record.get("server") != request.server:
         return False
     if request.since is None and request.until is None:

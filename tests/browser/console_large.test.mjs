@@ -174,3 +174,69 @@ test('a workspace gets its own slug; the previous slug works until it is removed
   assert.equal(await opened(), 404);
   await visit.end();
 });
+
+/** The State that pages have. @returns {Promise<any>} */
+const stateNow = async () => (await fetch(`${run.url}/api/hub/state`)).json();
+
+test('settings of a server are set in groups, and what the hub refuses is told at its field', OPTIONS, async () => {
+  const visit = await browser.visit(run.url);
+  visit.expect(/\b400\b/);
+  const { page } = visit;
+  await page.goto('/hub/#/servers/quill1');
+  const group = (/** @type {string} */ title) => page.locator('summary', { hasText: title });
+  const save = page.getByRole('button', { name: 'Save settings' });
+  await group('Limits of the process').waitFor();
+  assert.equal(await page.locator('.setting-group[open]').count(), 0, 'it is a short page at first');
+  await group('Limits of the process').press('Enter');
+  const memory = page.getByLabel('Memory', { exact: true });
+  await memory.fill('much');
+  await page.getByText('A number and k, m or g, such as 512m; 0 for no limit.').waitFor();
+  assert.ok(await save.isDisabled());
+  await memory.fill('2g');
+  await group('kept results').click();
+  await page.getByLabel('Kept results are for').selectOption('Clients with any key');
+  assert.deepEqual(await violations(page), []);
+  await save.click();
+  await page.getByText('Set: Memory').waitFor();
+  const { settings } = (await stateNow()).servers.find((/** @type {any} */ { key }) => key === 'quill1');
+  assert.deepEqual([settings.limits.memory, settings.limits.pids, settings.cache_shared], ['2g', null, true]);
+  await group('Container').click();
+  const container = page.getByRole('textbox', { name: 'Container' });
+  await container.fill('image = not an image');
+  await group('Container').click();
+  await save.click();
+  await page.getByText('EDIT_INVALID').waitFor();
+  assert.equal(await container.getAttribute('aria-invalid'), 'true');
+  assert.ok(await container.evaluate((field) => field === document.activeElement));
+  assert.deepEqual(await violations(page), []);
+  await page.getByRole('button', { name: 'Discard changes' }).click();
+  await page.getByText('EDIT_INVALID').waitFor({ state: 'detached' });
+  await visit.end();
+});
+
+test(
+  'a new workspace whose slug is taken is told so at the field, and stored when it is changed',
+  OPTIONS,
+  async () => {
+    const [taken] = (await stateNow()).workspaces;
+    const visit = await browser.visit(run.url);
+    visit.expect(/\b400\b/);
+    const { page } = visit;
+    await page.goto('/hub/#/add-workspace');
+    await page.getByLabel('Name', { exact: false }).first().fill('kept');
+    await page.locator('summary', { hasText: 'kept results' }).click();
+    await page.getByLabel('Keep results of read-only tools').fill('60');
+    const slug = page.getByLabel('URL slug');
+    await slug.fill(taken.slug);
+    await page.getByRole('button', { name: 'Add workspace' }).click();
+    await page.getByText('EDIT_INVALID').waitFor();
+    assert.equal(await slug.getAttribute('aria-invalid'), 'true');
+    await slug.fill('');
+    await page.getByText('EDIT_INVALID').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.waitForURL(/#\/workspaces\/kept$/);
+    const kept = (await stateNow()).workspaces.find((/** @type {any} */ { name }) => name === 'kept');
+    assert.deepEqual([kept.slug, kept.cache_read_only, kept.record], ['kept', 60, 'off']);
+    await visit.end();
+  },
+);

@@ -174,6 +174,7 @@ test(
   OPTIONS,
   async () => {
     const { visit, page } = await open('servers/mock');
+    await page.locator('summary').filter({ hasText: 'Calls' }).click();
     await page.getByLabel('Calls at once').fill('7');
     await page.getByRole('button', { name: 'Save' }).first().click();
     await page.locator('.toast').first().waitFor();

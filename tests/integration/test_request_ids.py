@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from bridge.logs import JsonFormatter
+from bridge.models import Logs
 from sidecar.admission import request_ids
 from sidecar.observe.log_buffer import LogBuffer
 from tests.integration.channels.peers import Exchange, connected, scripted
@@ -70,19 +71,19 @@ async def calls(hub: World, caller: Caller, asked: list[str], logs: LogBuffer) -
     await caller.ask("initialize", HELLO)
 
     error = (await caller.call("nope", x_request_id="from-header-1"))["error"]
-    [record] = logs.newest(10, call="from-header-1")
+    [record] = logs.find(Logs(limit=10, call="from-header-1"))
     assert (record["request_id"], record["code"]) == ("from-header-1", "TOOL_UNKNOWN")
     assert error["data"]["correlation"] == record["correlation"]
     assert error["data"]["retryable"] is False
-    assert logs.newest(10, call=record["correlation"]) == (record,)
+    assert logs.find(Logs(limit=10, call=record["correlation"])) == (record,)
 
     meta = {request_ids.META_KEY: "from-meta-1"}
     await caller.call("nope", meta, x_request_id="from-header-2")
-    assert len(logs.newest(10, call="from-meta-1")) == 1
-    assert logs.newest(10, call="from-header-2") == ()
+    assert len(logs.find(Logs(limit=10, call="from-meta-1"))) == 1
+    assert logs.find(Logs(limit=10, call="from-header-2")) == ()
 
     error = (await caller.call("nope", x_request_id="not a valid id"))["error"]
-    [record] = logs.newest(10, call=error["data"]["correlation"])
+    [record] = logs.find(Logs(limit=10, call=error["data"]["correlation"]))
     assert "request_id" not in record
 
     for _ in range(2):  # the second one has the head of the first: the direct way must not take it

@@ -127,7 +127,7 @@ async def test_killing_one_never_stops_another(hub: Run) -> None:
     code, out, _ = await hub.hubctl("doctor")
     assert (code, [line for line in out.splitlines() if "answers." in line]) == (
         0,
-        [f"ok       {name}: answers." for name in ("sidecar", "adapter", "front", "yamcp-ui")],
+        [f"ok       {name}: answers." for name in ("sidecar", "adapter", "front", "yamcp-ui", "recorder")],
     )
     assert await hub.end(signal.SIGINT) == (0, [])
     assert await hub.left() == []

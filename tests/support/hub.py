@@ -88,6 +88,7 @@ class Hub:
             sidecar_port=int(self.env["HUB_SIDECAR_PORT"]),
             data_dir=self.data_dir,
             runtime_dir=root / "run",
+            history=self.env.get("HUB_HISTORY") != "off",
         )
         self.events: list[tuple[float, Event]] = []
         """Every event of the sidecar, with when it arrived (`time.perf_counter`)."""

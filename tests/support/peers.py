@@ -178,7 +178,9 @@ class StreamPeer(Peer):
 
     async def _received(self, frame: Json) -> None:
         if "method" not in frame:
-            self._waiting.pop(frame["id"]).set_result(frame)
+            future = self._waiting.pop(frame["id"])
+            if not future.done():  # its caller has given up
+                future.set_result(frame)
         elif "id" not in frame:
             self._note(frame)
         else:

@@ -20,6 +20,7 @@ import hubctl
 import recorder
 import sidecar
 import yamcp_ui_adapter
+from acceptor import refusals
 from bridge.errors import RETRY_CODES, HubError, retry_of
 from bridge.models import ServerState, WorkspaceState
 from bridge.settings import Settings
@@ -138,16 +139,44 @@ def test_every_error_says_whether_to_try_again() -> None:
     assert frozenset().union(*RETRY_CODES.values()) <= set(table)
 
 
+FRONT_HEADERS = """
+import { CATALOGUE, FrontError, headersOf, statusOf } from './front/server/errors.mjs';
+import { BridgeError } from './bridge/node/errors.mjs';
+const answers = JSON.parse(process.argv[1]).map((code) => {
+  const own = Object.hasOwn(CATALOGUE, code);
+  const error = own ? new FrontError(code) : new BridgeError(code, 'x');
+  return [code, own ? error.status : statusOf(code), Number(headersOf(error)['Retry-After'] ?? 0)];
+});
+process.stdout.write(JSON.stringify(answers));
+"""
+"""Prints, for each of the given codes, the HTTP status and the Retry-After of the front's answers with it."""
+
+
 @pytest.mark.outside
 def test_a_time_to_wait_is_told_where_waiting_helps() -> None:
-    """Retry-After goes with `later`, and HTTP 429 and 503 say that the request can be sent again."""
+    """HTTP 429 and 503 have Retry-After if the code is *later*, and so are all of them that sidecar and front declare.
+
+    Every code is tried that any part of the hub answers: sidecar, acceptor and front.
+    """
     for module in modules():
         importlib.import_module(module)
-    for error in errors(SidecarError):
-        assert not error.retry_after or retry_of(error.code) == "later", error
-        assert error.status not in (429, 503) or retry_of(error.code) == "later", error
-    for code, entry in front_errors().items():
-        assert entry["status"] not in (429, 503) or retry_of(code) == "later", code
+    answers = {("sidecar", error.code, error.status, error.retry_after) for error in errors(SidecarError)}
+    answers |= {("acceptor", each.code, each.status, each.retry_after) for each in refusals.ALL}
+    codes = sorted({*rows("errors.md")} - set(ISSUES) | frozenset().union(*RETRY_CODES.values()))
+    script = ["node", "--input-type=module", "-e", FRONT_HEADERS, json.dumps(codes)]
+    found = subprocess.run(script, cwd=ROOT, check=True, capture_output=True, timeout=100)
+    answers |= {("front", *each) for each in json.loads(found.stdout)}
+    own = front_errors()
+    for part, code, status, seconds in answers:
+        later = retry_of(code) == "later"
+        told = f"{part}: {code}, {status}, Retry-After {seconds}"
+        if part == "acceptor":  # it refuses before it hands a connection over, so that nothing was carried out
+            assert bool(seconds) is (status == 503), told
+            continue
+        assert bool(seconds) is (later and status in (429, 503)), told
+        if part == "sidecar" or code in own:
+            assert status not in (429, 503) or later, told
+    assert {code for _, code, _, seconds in answers if seconds} >= {"HUB_STOPPING", "SESSIONS_LIMIT", "LIVE_BUSY"}
 
 
 @pytest.mark.outside

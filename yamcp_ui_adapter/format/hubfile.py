@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -93,10 +93,10 @@ def _settings(
     for field, item in value.items():
         if field not in model.model_fields:
             issues.append(issue("HUB_FIELD_UNKNOWN", subject, HUB, f"Nothing reads {field!r} of {subject} in {HUB}."))
-        elif fault := setting_error(model, field, item):
+        elif fault := setting_fault(model, field, item):
             rest = " The server is not started." if field == "container" and field not in held else ""
             issues.append(
-                issue("HUB_SETTING_INVALID", subject, HUB, f"{field!r} of {subject} in {HUB}: {fault}.{rest}")
+                issue("HUB_SETTING_INVALID", subject, HUB, f"{field!r} of {subject} in {HUB}: {fault.text}.{rest}")
             )
             settings |= {field: held[field]} if field in held else {}
         else:
@@ -106,18 +106,28 @@ def _settings(
     return settings
 
 
-def setting_error(model: type[Model], field: str, value: object) -> str:
-    """Return why a value is invalid for a setting; empty if it is valid. The text never quotes the value."""
+class SettingFault(NamedTuple):
+    """Why a value is invalid for a setting. The text never quotes the value."""
+
+    path: str
+    """The name of the setting, and with a dot each the members within its value: `limits.memory`."""
+    text: str
+
+
+def setting_fault(model: type[Model], field: str, value: object) -> SettingFault | None:
+    """Return why a value is invalid for a setting; None if it is valid."""
     if not is_encodable(value):
-        return "it holds a NUL or half a character"
+        return SettingFault(field, "it holds a NUL or half a character")
     try:
         model.model_validate({field: value})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         inside = [str(part) for part in first["loc"][1:]]
         words = FIELD_FORMATS.get(field, {}).get(inside[-1]) if inside else None
-        return f"{'.'.join(inside)}: {words or first['msg']}" if inside else first["msg"]
-    return template_error(value) if field == "name_template" and isinstance(value, str) else ""
+        text = f"{'.'.join(inside)}: {words or first['msg']}" if inside else first["msg"]
+        return SettingFault(".".join([field, *inside]), text)
+    wrong = template_error(value) if field == "name_template" and isinstance(value, str) else ""
+    return SettingFault(field, wrong) if wrong else None
 
 
 # --- edits -----------------------------------------------------------------------------------------------------------
@@ -167,8 +177,8 @@ def _with_fields(
         if field not in model.model_fields:
             known = ", ".join(model.model_fields)
             raise EditInvalid(f"There is no setting {field!r}; there are: {known}.", data={"field": field})
-        if value is not None and (fault := setting_error(model, field, value)):
-            raise EditInvalid(f"{field!r} cannot be set so: {fault}.", data={"field": field})
+        if value is not None and (fault := setting_fault(model, field, value)):
+            raise EditInvalid(f"{field!r} cannot be set so: {fault.text}.", data={"field": fault.path})
     entry = {**_object(_object(content.get(section)).get(name)), **fields}
     entry = {field: value for field, value in entry.items() if value is not None}
     return {"version": FORMAT_VERSION, **content, section: {**_object(content.get(section)), name: entry}}

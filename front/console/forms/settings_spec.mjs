@@ -1,24 +1,32 @@
-/** The settings of a server in hub.json as fields of a form. Pure. Defaults and limits come from the hub's schema. */
+/**
+ * The settings of a server in hub.json as fields of a form, in groups. Pure. Defaults and limits come from the hub's
+ * schema.
+ */
 
 import { readContainer, showContainer } from '../data/container_lines.mjs';
 import { DEFAULTS, SCHEMA } from './server_settings.mjs';
 
 /**
  * @typedef {object} Setting
- * @property {string} name
+ * @property {string} name `limits.memory` is `memory` of `limits`
  * @property {string} label
  * @property {string} help
- * @property {'seconds'|'count'|'pick'|'by_tool'|'container'} kind of 'seconds' and 'by_tool', 0 is allowed if `min` is 0
+ * @property {'seconds'|'count'|'number'|'size'|'pick'|'flag'|'by_tool'|'container'} kind of 'seconds' and 'by_tool', 0
+ *   is allowed if `min` is 0
  * @property {any} standard its default
  * @property {number} [min]
  * @property {number} [max]
+ * @property {string} [pattern] of a size
  * @property {{ value: string, label: string }[]} [options]
+ * @property {boolean} [optional] it may be left empty: null
+ * @property {string} [unset] what holds if it is empty
+ * @property {'stdio'|'remote'} [only] the kind of servers that it is for
  * @property {string} [example]
  */
 
 /**
  * What the form says of a setting; the rest is the hub's.
- * @typedef {Omit<Setting, 'standard' | 'min' | 'max' | 'options'> & { labels?: Record<string, string> }} Said
+ * @typedef {Omit<Setting, 'standard' | 'min' | 'max' | 'pattern' | 'options' | 'optional'> & { labels?: Record<string, string> }} Said
  * @type {Said[]}
  */
 const TEXTS = [
@@ -34,6 +42,13 @@ const TEXTS = [
     label: 'Most processes at once',
     help: 'With one process for each client: a session more gets an error.',
     kind: 'count',
+  },
+  {
+    name: 'share_between_keys',
+    label: 'Clients with different keys',
+    help: 'In a protected hub: whether they use the same processes.',
+    kind: 'flag',
+    labels: { false: 'Each key has its own', true: 'All keys share them' },
   },
   {
     name: 'era',
@@ -56,6 +71,14 @@ const TEXTS = [
     kind: 'seconds',
   },
   {
+    name: 'keep',
+    label: 'When the sidecar restarts',
+    help: 'Its process can go on, with what it has in memory. Only with one process for all clients, not in a container.',
+    kind: 'flag',
+    only: 'stdio',
+    labels: { false: 'It starts again', true: 'It goes on' },
+  },
+  {
     name: 'start_timeout',
     label: 'Start timeout',
     help: 'Seconds until the handshake and the lists have to be answered. A first npx or uvx run downloads.',
@@ -66,6 +89,7 @@ const TEXTS = [
     label: 'Connect timeout',
     help: 'Of a remote server: seconds until it has to accept a connection.',
     kind: 'seconds',
+    only: 'remote',
   },
   {
     name: 'call_timeout',
@@ -106,6 +130,40 @@ const TEXTS = [
     kind: 'count',
   },
   {
+    name: 'limits.memory',
+    label: 'Memory',
+    help: 'Of all its processes together, swap included: a number and k, m or g. 0: no limit.',
+    kind: 'size',
+    only: 'stdio',
+    unset: 'what HUB_SERVER_MEMORY says',
+    example: '512m',
+  },
+  {
+    name: 'limits.cpus',
+    label: 'Processors',
+    help: 'That it may use, fractions too, such as 0.5. 0: no limit.',
+    kind: 'number',
+    only: 'stdio',
+    unset: 'what HUB_SERVER_CPUS says',
+    example: '0.5',
+  },
+  {
+    name: 'limits.pids',
+    label: 'Processes and threads',
+    help: 'Most of all its processes together. 0: no limit.',
+    kind: 'count',
+    only: 'stdio',
+    unset: 'what HUB_SERVER_PIDS says',
+  },
+  {
+    name: 'limits.open_files',
+    label: 'Open files',
+    help: 'Most of each of its processes. 0: no limit.',
+    kind: 'count',
+    only: 'stdio',
+    unset: 'what HUB_SERVER_OPEN_FILES says',
+  },
+  {
     name: 'record',
     label: 'In the history',
     help: 'What the history keeps of arguments and results. Secrets of the configuration are masked in any case.',
@@ -126,26 +184,79 @@ const TEXTS = [
     example: 'search_* = 300',
   },
   {
+    name: 'cache_shared',
+    label: 'Kept results are for',
+    help: 'Whose equal call gets a kept result. Clients with any key only if it does not depend on who calls.',
+    kind: 'flag',
+    labels: { false: 'Clients with the same key', true: 'Clients with any key' },
+  },
+  {
     name: 'container',
     label: 'Container',
     help: 'Run it in a container of podman or docker. One a line: image (needed), memory, cpus, pids, network = yes, mount = /host:/inside (:rw to write), pull, user, workdir.',
     kind: 'container',
+    only: 'stdio',
     example: 'image = docker.io/library/node:22-slim',
   },
 ];
 
 /** @type {Setting[]} */
-export const SETTINGS = TEXTS.map(({ labels = {}, ...texts }) => {
-  const schema = SCHEMA.properties[texts.name];
-  const { minimum: min, maximum: max, enum: values } = schema.additionalProperties ?? schema;
-  const options = values?.map((/** @type {string} */ value) => ({ value, label: labels[value] ?? value }));
-  return { ...texts, standard: /** @type {Record<string, any>} */ (DEFAULTS)[texts.name], min, max, options };
+export const SETTINGS = TEXTS.map((said) => {
+  const [name, member] = said.name.split('.');
+  const whole = SCHEMA.properties[name];
+  const schema = member ? SCHEMA.$defs[whole.anyOf[0].$ref.split('/').at(-1)].properties[member] : whole;
+  return settingOf(said, schema, member ? null : /** @type {Record<string, any>} */ (DEFAULTS)[name]);
 });
+
+/**
+ * The settings as the page shows them: groups that are closed at first.
+ * @type {{ title: string, settings: Setting[] }[]}
+ */
+export const GROUPS = [
+  { title: 'Process', names: ['session', 'max_instances', 'share_between_keys', 'start', 'idle_stop', 'keep'] },
+  { title: 'Connection', names: ['era', 'start_timeout', 'connect_timeout', 'health_interval'] },
+  {
+    title: 'Calls',
+    names: ['call_timeout', 'tool_timeouts', 'idle_timeout', 'tool_idle_timeouts', 'max_inflight'],
+  },
+  { title: 'Limits of the process', names: ['limits.memory', 'limits.cpus', 'limits.pids', 'limits.open_files'] },
+  { title: 'Container', names: ['container'] },
+  { title: 'History and kept results', names: ['record', 'cache', 'cache_shared'] },
+].map(({ title, names }) => ({ title, settings: SETTINGS.filter(({ name }) => names.includes(name)) }));
+
+/** Make a setting of what the form says of it and its JSON Schema. @param {Said} said @param {any} schema @param {any} standard @returns {Setting} */
+export function settingOf({ labels = {}, ...texts }, schema, standard) {
+  const optional = schema.anyOf?.[1]?.type === 'null';
+  const {
+    minimum: min,
+    maximum: max,
+    pattern,
+    type,
+    enum: choices,
+  } = schema.additionalProperties ?? schema.anyOf?.[0] ?? schema;
+  const values = type === 'boolean' ? ['false', 'true'] : choices;
+  const options = values?.map((/** @type {string} */ value) => ({ value, label: labels[value] ?? value }));
+  return { ...texts, standard, min, max, pattern, options, optional };
+}
+
+/**
+ * Return the values of settings by name, defaults included.
+ * @param {Setting[]} settings @param {Record<string, any>} stored
+ * @returns {Record<string, any>}
+ */
+export function valuesOf(settings, stored) {
+  return Object.fromEntries(
+    settings.map(({ name, standard }) => {
+      const [outer, member] = name.split('.');
+      return [name, (member ? stored[outer]?.[member] : stored[outer]) ?? standard];
+    }),
+  );
+}
 
 /** Return a setting's value as the form shows it. @param {Setting} setting @param {any} value */
 export function showSetting(setting, value) {
   if (setting.kind === 'container') return showContainer(value);
-  if (setting.kind !== 'by_tool') return String(value ?? setting.standard);
+  if (setting.kind !== 'by_tool') return String(value ?? setting.standard ?? '');
   return Object.entries(value ?? {})
     .map(([tool, seconds]) => `${tool} = ${seconds}`)
     .join('\n');
@@ -159,11 +270,53 @@ export function showSetting(setting, value) {
  * @returns {{ value: any, fault?: undefined } | { value?: undefined, fault: string }}
  */
 export function readSetting(setting, text) {
-  if (setting.kind === 'pick') return { value: text };
-  if (setting.kind === 'container') return readContainer(text);
-  const { max = 0, min } = setting;
-  if (setting.kind === 'by_tool') return readByTool(text, max, min);
-  return setting.kind === 'count' ? readCount(text, max, min ?? 0) : readSeconds(text, max, min);
+  const { kind, max = 0, min, pattern = '' } = setting;
+  if (kind === 'pick') return { value: text };
+  if (kind === 'flag') return { value: text === 'true' };
+  if (kind === 'container') return readContainer(text);
+  if (setting.optional && text.trim() === '') return { value: null };
+  if (kind === 'size') return readSize(text.trim(), pattern);
+  if (kind === 'by_tool') return readByTool(text, max, min);
+  if (kind === 'number') return readNumber(text, max, min ?? 0);
+  return kind === 'count' ? readCount(text, max, min ?? 0) : readSeconds(text, max, min);
+}
+
+/**
+ * Return the value or the fault of each setting: as typed, or else as it was.
+ * @param {Setting[]} settings @param {Record<string, string>} texts what was typed, by name
+ * @param {Record<string, any>} before
+ * @returns {Record<string, { value?: any, fault?: string }>}
+ */
+export function readAll(settings, texts, before) {
+  return Object.fromEntries(
+    settings.map((setting) => {
+      const text = texts[setting.name];
+      return [setting.name, text === undefined ? { value: before[setting.name] } : readSetting(setting, text)];
+    }),
+  );
+}
+
+/**
+ * Return the name of the setting whose value the hub refused (`EDIT_INVALID`); undefined if it was none of these.
+ * @param {Setting[]} settings @param {{ data?: any } | null} error
+ */
+export function refusedOf(settings, error) {
+  const field = String(error?.data?.field ?? '');
+  return settings.find(({ name }) => field === name || field.startsWith(`${name}.`))?.name;
+}
+
+/** @param {string} text @param {string} pattern */
+function readSize(text, pattern) {
+  return new RegExp(pattern).test(text)
+    ? { value: text }
+    : { fault: 'A number and k, m or g, such as 512m; 0 for no limit.' };
+}
+
+/** @param {string} text @param {number} max @param {number} min */
+function readNumber(text, max, min) {
+  const value = Number(text);
+  const fits = text.trim() !== '' && value >= min && value <= max;
+  return fits ? { value } : { fault: `A number from ${min} to ${max.toLocaleString('en')}.` };
 }
 
 /** @param {string} text @param {number} max @param {number} min */
@@ -196,19 +349,34 @@ function readByTool(text, max, min) {
   return { value };
 }
 
+/** @param {any} one @param {any} other */
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+/** Return whether a value is not the default of its setting. @param {Setting} setting @param {any} value */
+export const isSet = ({ standard }, value) => !same(value ?? null, standard ?? null);
+
 /**
  * Return the settings to send to the hub: those that differ, null for those that are back at their default.
  *
- * @param {Record<string, any>} before
+ * @param {Record<string, any>} before values by name
  * @param {Record<string, any>} after
  */
 export function settingsChanges(before, after) {
-  const same = (/** @type {any} */ a, /** @type {any} */ b) => JSON.stringify(a) === JSON.stringify(b);
-  const changed = SETTINGS.filter((setting) => {
-    const [was, is] = [before[setting.name], after[setting.name]];
-    return setting.kind === 'container' ? showContainer(was) !== showContainer(is) : !same(was, is);
-  });
-  return Object.fromEntries(
-    changed.map(({ name, standard }) => [name, same(after[name], standard) ? null : after[name]]),
+  const changed = SETTINGS.filter(({ name, kind }) =>
+    kind === 'container'
+      ? showContainer(before[name]) !== showContainer(after[name])
+      : !same(before[name], after[name]),
   );
+  const names = new Set(changed.map(({ name }) => name.split('.')[0]));
+  return Object.fromEntries([...names].map((name) => [name, settingFrom(name, after)]));
+}
+
+/** Return a setting as the hub takes it, from the values of its fields; null for its default. @param {string} name @param {Record<string, any>} values */
+function settingFrom(name, values) {
+  const fields = SETTINGS.filter(
+    (setting) => setting.name.split('.')[0] === name && isSet(setting, values[setting.name]),
+  );
+  if (fields.length === 0) return null;
+  if (fields[0].name === name) return values[name];
+  return Object.fromEntries(fields.map((field) => [field.name.split('.')[1], values[field.name]]));
 }

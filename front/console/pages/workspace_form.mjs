@@ -13,10 +13,13 @@ import {
   templateFault,
   toggled,
 } from '../forms/members.mjs';
+import { readAll, valuesOf } from '../forms/settings_spec.mjs';
+import { WORKSPACE_SETTINGS } from '../forms/workspace_spec.mjs';
 import { href, navigateLater } from '../router.mjs';
 import { api, refresh, serversByKey, state, workspacesByName } from '../hub/store.mjs';
 import { Button, Checkbox, Empty, Field, html, Notice, Page, StateBadge, toast } from '../ui.mjs';
 import { count, displayName } from '../words.mjs';
+import { refusal, SettingGroup, useFirstWrong } from './parts/setting_fields.mjs';
 
 /** @typedef {import('../forms/members.mjs').Members} Members @typedef {import('../types.mjs').Workspace} Workspace */
 
@@ -42,21 +45,17 @@ export default function WorkspacePage({ args: [name] }) {
   return frame(html`<${WorkspaceForm} workspace=${workspace} stored=${stored ?? []} />`);
 }
 
-const RECORDS = [
-  { value: 'off', label: 'Nothing of them' },
-  { value: 'sizes', label: 'Their sizes' },
-  { value: 'redacted', label: 'Their text, secrets masked by name too' },
-  { value: 'full', label: 'Their text' },
-];
-
 /**
  * @param {{ workspace?: Workspace, stored: string[] }} props `stored`: its members as the file has them
  */
-function WorkspaceForm({ workspace, stored }) {
+function WorkspaceForm(props) {
+  // What the hub has: members are written before settings, which it may refuse.
+  const [{ workspace, stored }, setWritten] = useState(props);
+  const before = valuesOf(WORKSPACE_SETTINGS, workspace ?? {});
   const [name, setName] = useState(workspace?.name ?? '');
   const [template, setTemplate] = useState(workspace?.name_template || DEFAULT_TEMPLATE);
   const [slug, setSlug] = useState(ownSlug(workspace));
-  const [record, setRecord] = useState(String(workspace?.record ?? 'off'));
+  const [texts, setTexts] = useState(/** @type {Record<string, string>} */ ({}));
   const [members, setMembers] = useState(() =>
     membersOf(
       stored,
@@ -67,20 +66,42 @@ function WorkspaceForm({ workspace, stored }) {
   const [tried, setTried] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
   const [busy, setBusy] = useState(false);
+  const [form, goToWrong] = useFirstWrong();
   const picked = pickedKeys(members);
+  const read = readAll(WORKSPACE_SETTINGS, texts, before);
+  /** @type {Record<string, any>} */
   const faults = {
     name: nameFault(name, workspace),
-    template: templateFault(template, picked.length),
+    name_template: templateFault(template, picked.length),
     slug: slugFault(slug),
+    ...Object.fromEntries(Object.entries(read).map(([setting, { fault }]) => [setting, fault])),
   };
+  const wrong = Object.values(faults).some(Boolean);
+  const refused = error?.code === 'EDIT_INVALID' && error.data?.field in faults ? error.data.field : '';
+  if (refused) faults[refused] ||= refusal(error);
+  useEffect(() => {
+    if (refused) goToWrong();
+  }, [error]);
+  const typed =
+    (/** @type {string} */ field, /** @type {(text: string) => void} */ set) => (/** @type {string} */ text) => {
+      set(text);
+      if (field === refused) setError(null);
+    };
   const save = async (/** @type {string} */ over = '') => {
     setTried(true);
-    if (faults.name || faults.template || faults.slug) return focusFirstError();
+    if (wrong) return goToWrong();
     const go = navigateLater();
     setBusy(true);
     setError(null);
     try {
-      await write(workspace, stored, { name, servers: picked, template, slug, record, expect: over || expect });
+      const written = await write(workspace, stored, { name, servers: picked, expect: over || expect });
+      if (written) {
+        setWritten({ workspace: written, stored: picked });
+        setExpect(written.hash);
+      }
+      const after = Object.fromEntries(Object.entries(read).map(([setting, { value }]) => [setting, value]));
+      await writeSettings(written ?? workspace, name, { ...after, name_template: template, slug });
+      await refresh();
       toast(`${displayName(name)}: saved`);
       go('workspaces', [name]);
     } catch (reason) {
@@ -89,15 +110,15 @@ function WorkspaceForm({ workspace, stored }) {
     setBusy(false);
   };
   const conflict = error?.code === 'EDIT_CONFLICT';
-  return html`<form class="form" noValidate onSubmit=${(/** @type {Event} */ event) => [event.preventDefault(), save()]}>
+  return html`<form class="form" noValidate ref=${form} onSubmit=${(/** @type {Event} */ event) => [event.preventDefault(), save()]}>
     <div class="card">
       <${Field} label="Name" required value=${name} onInput=${setName} error=${tried && faults.name} help=${workspace ? 'A renamed workspace keeps its settings, and its earlier URLs still work.' : 'Any text.'} />
       <${MembersField} members=${members} onChange=${setMembers} />
-      <${TemplateField} template=${template} picked=${picked} onInput=${setTemplate} fault=${faults.template} />
-      <${SlugField} slug=${slug} workspace=${workspace} onInput=${setSlug} fault=${faults.slug} />
-      <${Field} label="In the history" kind="select" value=${record} options=${RECORDS} onInput=${setRecord} help="What the history records of arguments and results, for servers without this setting." />
+      <${TemplateField} template=${template} picked=${picked} onInput=${typed('name_template', setTemplate)} fault=${faults.name_template} />
+      <${SlugField} slug=${slug} workspace=${workspace} onInput=${typed('slug', setSlug)} fault=${faults.slug} />
+      <${SettingGroup} title="History and kept results" settings=${WORKSPACE_SETTINGS} before=${before} texts=${texts} faults=${faults} onInput=${(/** @type {string} */ setting, /** @type {string} */ text) => typed(setting, (typed_) => setTexts({ ...texts, [setting]: typed_ }))(text)} />
     </div>
-    ${error && !conflict && html`<div class="after"><${Notice} error=${error} /></div>`}
+    ${error && !conflict && !refused && html`<div class="after"><${Notice} error=${error} /></div>`}
     ${
       conflict &&
       workspace &&
@@ -118,25 +139,38 @@ function WorkspaceForm({ workspace, stored }) {
 }
 
 /**
+ * Write name and members, unless they are as stored; returns the workspace as it is then.
+ *
  * @param {Workspace|undefined} workspace
  * @param {string[]} stored
- * @param {{ name: string, servers: string[], template: string, slug: string, record: string, expect?: string }} wanted
+ * @param {{ name: string, servers: string[], expect?: string }} wanted
+ * @returns {Promise<Workspace|undefined>}
  */
-async function write(workspace, stored, { name, servers, template, slug, record, expect }) {
+async function write(workspace, stored, { name, servers, expect }) {
   const body = { name, servers };
+  if (!workspace) return (await api.post('/api/hub/workspaces', {}, body)).workspace;
   const same =
-    name === workspace?.name && expect === workspace.hash && JSON.stringify(servers) === JSON.stringify(stored);
-  if (!workspace) await api.post('/api/hub/workspaces', {}, body);
-  else if (!same)
-    await api.put('/api/hub/workspaces', { name: workspace.name }, { ...body, ...(expect && { expect }) });
-  const before = workspace?.name_template || DEFAULT_TEMPLATE;
-  const patched = {
-    ...(template !== before && { name_template: template }),
-    ...(slug !== ownSlug(workspace) && { slug }),
-    ...(record !== (workspace?.record ?? 'off') && { record }),
+    name === workspace.name && expect === workspace.hash && JSON.stringify(servers) === JSON.stringify(stored);
+  if (same) return workspace;
+  return (await api.put('/api/hub/workspaces', { name: workspace.name }, { ...body, ...(expect && { expect }) }))
+    .workspace;
+}
+
+/**
+ * Write the settings that differ.
+ *
+ * @param {Workspace|undefined} workspace as it is
+ * @param {string} name
+ * @param {Record<string, any>} wanted
+ */
+async function writeSettings(workspace, name, wanted) {
+  const before = {
+    ...valuesOf(WORKSPACE_SETTINGS, workspace ?? {}),
+    name_template: workspace?.name_template || DEFAULT_TEMPLATE,
+    slug: ownSlug(workspace),
   };
-  if (Object.keys(patched).length > 0) await api.patch('/api/hub/workspaces', { name }, patched).catch(toast.error); // the rest is written
-  await refresh();
+  const changed = Object.entries(wanted).filter(([setting, value]) => value !== /** @type {any} */ (before)[setting]);
+  if (changed.length > 0) await api.patch('/api/hub/workspaces', { name }, Object.fromEntries(changed));
 }
 
 /** Return the slug that the user chose; empty if it is derived from the name. @param {Workspace|undefined} workspace */
@@ -147,12 +181,6 @@ function nameFault(name, workspace) {
   if (name === '' && workspace?.name !== '') return 'Enter a name.';
   const taken = name !== workspace?.name && workspacesByName.value.has(name);
   return taken ? 'Another workspace has this name.' : '';
-}
-
-function focusFirstError() {
-  requestAnimationFrame(() =>
-    /** @type {HTMLElement|null} */ (document.querySelector('[aria-invalid="true"]'))?.focus(),
-  );
 }
 
 /** @param {{ members: Members, onChange: (members: Members) => void }} props */

@@ -72,6 +72,8 @@ export interface WorkspaceState {
   name_template: string;
   /** What the history keeps of arguments and results. */
   record: WorkspaceSpec['record'];
+  /** Seconds for which results of read-only tools are kept; 0: not at all. */
+  cache_read_only: number;
   /** The members of `servers` that are switched off in this workspace only. */
   disabled_servers: string[];
   hash: string;

@@ -224,7 +224,8 @@ function inOrder(there, added, order) {
  * @returns {WorkspaceState}
  */
 function workspaceState(spec, run, { away, ...more }) {
-  const { name, slug, aliases, own_slug, enabled, name_template, servers, disabled_servers, record } = spec;
+  const { name, slug, aliases, own_slug, enabled, name_template, servers, disabled_servers, record, cache_read_only } =
+    spec;
   const state = stateOf(enabled, run, away);
   const { ready = 0, tools = 0, resources = 0, prompts = 0, sessions = 0 } = run ?? {};
   const error = run?.reason && run.state === state ? describe(run.reason) : null;
@@ -244,6 +245,7 @@ function workspaceState(spec, run, { away, ...more }) {
     sessions,
     name_template,
     record,
+    cache_read_only,
     error,
     ...more,
   };

@@ -467,6 +467,8 @@ test('a pasted configuration may contain comments; existing servers are kept or 
 test('logs, history and reload answer', OPTIONS, async () => {
   const { records } = (await api.get('/api/hub/logs', { query: { limit: '5' } })).body;
   assert.ok(records.length > 0 && records.length <= 5);
+  const none = await api.get('/api/hub/logs', { query: { call: 'of nobody', since: '0' } });
+  assert.deepEqual([none.status, none.body.records], [200, []]);
   const history = (await api.get('/api/hub/history', { query: { since: '0', server: 'good' } })).body;
   assert.ok(history.interval > 0 && Array.isArray(history.samples));
   assert.equal((await api.post('/api/hub/reload')).body.applied, true);

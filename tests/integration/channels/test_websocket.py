@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from sidecar.admission import request_ids
 from sidecar.channels import websocket
 from sidecar.errors import AnswerTooLarge, ConnectionLost, HandshakeFailed, Refused, SidecarError, Unreachable
 from tests.integration.channels.peers import Exchange, connected, detected, scripted
@@ -169,6 +170,24 @@ async def test_close_codes(code: int, reason: str, answered: bool, error: type[S
         found = await failure(url)
     assert type(found) is error
     assert part in found.message
+
+
+async def test_messages_have_no_headers_and_nothing_is_added_to_them() -> None:
+    """The id of a client's request goes to a WebSocket server only where the client sends it, in `_meta`."""
+    frame = {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"_meta": {request_ids.META_KEY: "mine"}}}
+    received: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def handler(connection: ServerConnection) -> None:
+        received.set_result((dict(connection.request.headers) if connection.request else {}, await connection.recv()))
+        await connection.wait_closed()
+
+    async with serving(handler) as url, connected(url, "websocket") as client:
+        token = request_ids.TO_SERVER.set("the hub's")
+        await client.channel.send(frame)
+        request_ids.TO_SERVER.reset(token)
+        headers, text = await received
+    assert json.loads(text) == frame
+    assert "x-request-id" not in {name.lower() for name in headers}
 
 
 async def test_a_connection_that_breaks() -> None:

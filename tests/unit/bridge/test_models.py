@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
+from bridge.author import Author
 from bridge.models import (
+    ChangeRecord,
     RemoteLaunch,
     ServerSettings,
     ServerSpec,
@@ -99,6 +101,12 @@ def test_the_hash_does_not_depend_on_the_order_of_env_or_on_the_process() -> Non
     )
     here = content_hash((server(launch=StdioLaunch(command="x", env={"A": "1", "B": "2"})),), ())
     assert found.stdout.strip() == here
+
+
+def test_a_change_is_made_by_an_author_or_in_a_file() -> None:
+    """Records name no other source."""
+    authors = get_args(Author.model_fields["source"].annotation)
+    assert set(get_args(ChangeRecord.model_fields["source"].annotation)) == {*authors, "file"}
 
 
 def test_models_are_closed_and_immutable() -> None:

@@ -23,7 +23,7 @@ import {
 const PATH = '/api/hub/changes';
 const FILTERS = ['principal', 'source', 'subject'];
 const LEAD = 'Who changed the configuration, when, and how.';
-/** @type {Record<string, string>} */
+/** @type {Record<Change['source'], string>} */
 const SOURCES = {
   console: 'the console',
   hubctl: 'hubctl',

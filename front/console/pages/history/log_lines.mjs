@@ -1,7 +1,7 @@
 /** The lines of the hub's log that belong to a recorded call. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { lineOfRecord } from '../../data/activity_lines.mjs';
+import { lineOfRecord, mergeLines } from '../../data/activity_lines.mjs';
 import { api } from '../../hub/store.mjs';
 import { style } from '../../style.mjs';
 import { html, Notice } from '../../ui.mjs';
@@ -12,17 +12,27 @@ await style('styles/activity.css');
 const LIMIT = 200;
 const MARGIN_SECONDS = 0.5; // a server's stderr is read a little later than it was written
 
-/** @param {{ call: import('../../data/recorded.mjs').Call }} props */
+/** @typedef {import('../../data/recorded.mjs').Call} Call */
+
+/** Get the records about a call, and those of its server while it ran. @param {Call} call */
+async function linesOf({ server, at, seconds, correlation }) {
+  const span = { since: Math.max(0, at - MARGIN_SECONDS), until: at + seconds + MARGIN_SECONDS };
+  const wanted = [...(correlation ? [{ call: correlation }] : []), ...(server ? [{ server, ...span }] : [])];
+  const answers = await Promise.all(wanted.map((query) => api.get('/api/hub/logs', { ...query, limit: LIMIT })));
+  return mergeLines(
+    [],
+    answers.flatMap(({ records }) => records.map(lineOfRecord)),
+  );
+}
+
+/** @param {{ call: Call }} props */
 export function RecordLines({ call }) {
   const [found, setFound] = useState(/** @type {{ lines?: any[], error?: any }} */ ({}));
-  const { server, at, seconds, correlation } = call;
-  const known = Boolean(server || correlation);
+  const known = Boolean(call.server || call.correlation);
   useEffect(() => {
     if (!known) return;
-    const server_ = server || undefined;
-    const span = { since: Math.max(0, at - MARGIN_SECONDS), until: at + seconds + MARGIN_SECONDS };
-    api.get('/api/hub/logs', { server: server_, correlation: correlation || undefined, ...span, limit: LIMIT }).then(
-      ({ records }) => setFound({ lines: records.map(lineOfRecord) }),
+    linesOf(call).then(
+      (lines) => setFound({ lines }),
       (error) => setFound({ error }),
     );
   }, [call.id]);

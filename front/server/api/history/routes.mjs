@@ -36,11 +36,11 @@ const SIGN_INS = { since: span.since };
 export const HISTORY_ROUTES = [
   route('logs', 'GET', '/api/hub/logs', {
     summary:
-      'The newest log records of the sidecar, oldest first; with `correlation` also those of the request with this id.',
+      'The newest log records of the sidecar, oldest first; `call` is the id of a request, its correlation id or that of the client.',
     query: {
       server: text,
       ...span,
-      correlation: text,
+      call: text,
       limit: optional(lines),
     },
     answer: '{records}',

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,10 @@ from hypothesis import strategies as st
 
 from sidecar.concurrency.semaphore import KeyedSemaphore, Semaphore
 from sidecar.concurrency.shares import Caller
-from sidecar.concurrency.turns import QueueFull
+from sidecar.concurrency.turns import MAX_WAITING, QueueFull, WaitQueue
 from tests.support.fake_server import settle
+
+SECURITY = Path(__file__).resolve().parents[4] / "docs/security.md"
 
 
 async def test_slots() -> None:
@@ -143,6 +147,20 @@ async def test_a_client_may_not_fill_the_queue(monkeypatch: pytest.MonkeyPatch) 
     assert queue.semaphore.try_acquire() is False
     queue.semaphore.release()
     assert queue.semaphore.try_acquire()
+
+
+async def test_the_queue_has_a_limit_for_all_clients_together() -> None:
+    """As many requests wait as docs/security.md says, and not one more, however many clients there are."""
+    queue = WaitQueue()
+    for number in range(MAX_WAITING):
+        queue.add(Caller("", str(number)))
+    with pytest.raises(QueueFull):
+        queue.add(Caller("", "one more"))
+    assert queue.count == MAX_WAITING
+    (row,) = re.findall(
+        r"^\| requests that wait .* at a server \| ([\d,]+) \|", SECURITY.read_text("utf-8"), re.MULTILINE
+    )
+    assert row == f"{MAX_WAITING:,}"
 
 
 async def test_a_key_leaves_slots_to_others() -> None:

@@ -49,8 +49,12 @@ async def http(hub: World) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 def refused(response: httpx2.Response, status: int, code: str) -> dict[str, Any]:
-    """The error in a response, which must be of this status and code, and a JSON-RPC error without an id."""
+    """The error in a response, which must be of this status and code, and a JSON-RPC error without an id.
+
+    An answer 503 has to say when to try again.
+    """
     assert response.status_code == status, response.text
+    assert ("retry-after" in response.headers) is (status == 503)
     body = response.json()
     assert (body["jsonrpc"], body["id"], body["error"]["data"]["code"]) == ("2.0", None, code)
     found: dict[str, Any] = body["error"]

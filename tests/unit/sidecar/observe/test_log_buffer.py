@@ -53,20 +53,22 @@ def test_records_are_kept_masked(logger: logging.Logger) -> None:
 
 
 def test_records_of_one_call_are_found(logger: logging.Logger) -> None:
-    """By its correlation id, at any time; and what its server wrote meanwhile."""
+    """By the hub's id or the client's, at any time; all that is asked for has to apply to a record."""
     kept = ring(logger)
     for message, at, extra in (
         ("stderr", 9.0, {"server": "s", "line": "before"}),
         ("stderr", 10.5, {"server": "s", "line": "meanwhile"}),
         ("stderr", 10.6, {"server": "t", "line": "of another"}),
-        ("call failed", 12.0, {"correlation": "ab-1"}),
+        ("call failed", 12.0, {"correlation": "ab-1", "request_id": "mine"}),
         ("call failed", 10.5, {"correlation": "ab-10"}),
     ):
         record = logger.makeRecord("sidecar", logging.INFO, "", 0, message, (), None, extra=extra)
         record.created = at
         logger.handle(record)
-    found = kept.find(Logs(limit=10, server="s", since=10.0, until=11.0, correlation="ab-1"))
-    assert [each.get("line") or each["correlation"] for each in found] == ["meanwhile", "ab-1"]
+    for id_ in ("ab-1", "mine"):
+        assert [each["correlation"] for each in kept.newest(10, call=id_)] == ["ab-1"]
+    assert kept.find(Logs(limit=10, since=10.0, until=11.0, call="ab-1")) == kept.newest(10, "s", "ab-1") == ()
+    assert [each["line"] for each in kept.find(Logs(limit=10, server="s", since=10.0, until=11.0))] == ["meanwhile"]
     assert len(kept.find(Logs(limit=10, since=10.0))) == 4
     assert kept.find(Logs(limit=1, server="s", until=11.0))[0]["line"] == "meanwhile"
 

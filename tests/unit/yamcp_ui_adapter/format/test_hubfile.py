@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.models import SetServer, SetWorkspace
+from bridge.models import SetServer, SetWorkspace, WorkspaceSpec
 from yamcp_ui_adapter.errors import EditInvalid, FileUnusable
 from yamcp_ui_adapter.format.entries import HubFile, WorkspaceSettings
 from yamcp_ui_adapter.format.hubfile import (
@@ -161,11 +161,32 @@ def test_an_edit_of_a_server_sets_and_unsets() -> None:
     assert with_server({"servers": 3}, SetServer(key="a", settings={}))["servers"] == {"a": {}}
 
 
-@pytest.mark.parametrize("settings", [{"colour": 1}, {"session": "often"}, {"tool_timeouts": {"t": 0}}])
-def test_an_edit_with_a_bad_setting_is_refused(settings: dict[str, Any]) -> None:
-    """The caller is told; nothing is half done."""
-    with pytest.raises(EditInvalid):
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"colour": 1}, "colour"),
+        ({"session": "often"}, "session"),
+        ({"tool_timeouts": {"t": 0}}, "tool_timeouts.t"),
+        ({"limits": {"pids": 5, "memory": "much"}}, "limits.memory"),
+        ({"keep": "\ud800"}, "keep"),
+    ],
+)
+def test_an_edit_with_a_bad_setting_is_refused(settings: dict[str, Any], field: str) -> None:
+    """The caller is told which, for a form's field; nothing is half done."""
+    with pytest.raises(EditInvalid) as caught:
         with_server({}, SetServer(key="a", settings=settings))
+    assert caught.value.data == {"field": field}
+
+
+def test_each_setting_of_a_workspace_reaches_the_sidecar_and_can_be_changed() -> None:
+    """What hub.json may have of a workspace, snapshots have, and `set_workspace` sets."""
+    names = {"disabled_servers": "servers", "aliases": "remove_aliases"}
+    assert set(WorkspaceSettings.model_fields) <= set(WorkspaceSpec.model_fields)
+    assert {names.get(name, name) for name in WorkspaceSettings.model_fields} | {"name"} == set(
+        SetWorkspace.model_fields
+    )
+    for name in WorkspaceSettings.model_fields.keys() - {"slug"}:
+        assert WorkspaceSettings.model_fields[name].default == WorkspaceSpec.model_fields[name].default, name
 
 
 def test_an_edit_with_a_bad_template_is_refused() -> None:

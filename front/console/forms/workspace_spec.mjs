@@ -1,0 +1,31 @@
+/** The settings of a workspace in hub.json that are fields like a server's (settings_spec.mjs). Pure. */
+
+import { settingOf } from './settings_spec.mjs';
+import { SCHEMA } from './workspace_settings.mjs';
+
+/** @type {import('./settings_spec.mjs').Said[]} */
+const TEXTS = [
+  {
+    name: 'record',
+    label: 'In the history',
+    help: 'What the history keeps of arguments and results, unless a server says otherwise.',
+    kind: 'pick',
+    labels: {
+      off: 'Nothing of them',
+      sizes: 'Their sizes',
+      redacted: 'Their text, secrets masked by name too',
+      full: 'Their text',
+    },
+  },
+  {
+    name: 'cache_read_only',
+    label: 'Keep results of read-only tools',
+    help: 'Seconds for which an equal call gets the result that is known, of tools that say that they change nothing (readOnlyHint and idempotentHint). 0: not at all.',
+    kind: 'seconds',
+  },
+];
+
+/** @type {import('./settings_spec.mjs').Setting[]} */
+export const WORKSPACE_SETTINGS = TEXTS.map((said) =>
+  settingOf(said, SCHEMA.properties[said.name], SCHEMA.properties[said.name].default),
+);
